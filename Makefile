@@ -1,0 +1,75 @@
+# What a person types. Everything lands in .venv and .nox, nothing outside of this folder.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+UV     := $(BIN)/uv pip install --quiet --python $(BIN)/python
+REPORT := .nox/report
+
+# A package mirror that is set for pip serves uv as well.
+ifdef PIP_INDEX_URL
+export UV_DEFAULT_INDEX ?= $(PIP_INDEX_URL)
+endif
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo dev test lint format build bench clean programs
+
+help:  ## list these targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo "  Another Python than python3: make PYTHON=/path/to/python …"
+
+demo: $(VENV)/.demo  ## run the weather example
+	$(BIN)/volnux run examples/weather/weather.pty
+
+dev: $(VENV)/.dev  ## set up .venv with everything that development needs
+
+test: $(VENV)/.tools programs  ## run every check and every test
+	@rm -rf $(REPORT) && mkdir -p $(REPORT)
+	@status=0; \
+	$(BIN)/nox --report $(REPORT)/nox.json || status=$$?; \
+	$(BIN)/python tools/test_report.py $(REPORT) || status=$$?; \
+	exit $$status
+
+lint: $(VENV)/.tools  ## run ruff, mypy and the import contracts
+	$(BIN)/nox -s lint
+
+format: $(VENV)/.dev  ## format the code and mend what ruff can mend
+	$(BIN)/ruff check --fix-only --quiet .
+	$(BIN)/ruff format .
+
+build: $(VENV)/.tools  ## make the wheel and the source archive in dist/
+	rm -rf dist
+	$(BIN)/uv build --quiet --out-dir dist
+	@ls dist/*.whl dist/*.tar.gz
+
+bench: $(VENV)/.dev  ## run the benchmarks
+	@for program in benchmarks/bench_*.py; do \
+		echo "== $$program"; $(BIN)/python "$$program" || exit 1; \
+	done
+
+clean:  ## remove environments, caches and builds
+	rm -rf $(VENV) .nox dist build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# ------------------------------------------------------------------ environments
+
+$(VENV)/.tools: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "Volnux needs Python 3.11 or later; '$(PYTHON)' is" \
+			"$$($(PYTHON) --version 2>&1). Name another one: make PYTHON=python3.12 …" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || sh tools/system_program.sh python3-venv
+	@[ -x $(BIN)/python ] || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv nox
+	@touch $@
+
+$(VENV)/.demo: $(VENV)/.tools pyproject.toml
+	$(UV) --editable '.[examples,graphviz]'
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.tools pyproject.toml
+	$(UV) --editable '.[dev]'
+	@touch $@ $(VENV)/.demo
+
+programs:
+	@command -v dot >/dev/null || sh tools/system_program.sh graphviz

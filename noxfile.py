@@ -1,0 +1,51 @@
+"""Every check and every suite, each in its own environment: `nox` runs them all.
+
+`make test` calls this. One environment a backend: Airflow's and Prefect's newest releases
+cannot share one, so each adapter's suite is a session of its own.
+"""
+
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2024.10.9"
+nox.options.default_venv_backend = "uv"
+nox.options.reuse_venv = "yes"
+nox.options.stop_on_first_error = False
+
+REPORTS = Path(".nox/report")
+CORE_SUITES = ("tests/unit", "tests/property", "tests/integration", "tests/conformance")
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Style, format, types and the import contracts."""
+    session.install("--editable", ".[dev]")
+    session.run("ruff", "check")
+    session.run("ruff", "format", "--check")
+    session.run("mypy")
+    session.run("lint-imports", "--no-cache")
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """The core and the embedded backend."""
+    session.install("--editable", ".[test]")
+    run_pytest(session, "-n", "2", *CORE_SUITES)
+
+
+@nox.session
+def packaging(session: nox.Session) -> None:
+    """The wheel and the source archive, installed and used as a stranger would."""
+    session.install("--editable", ".[test]")
+    run_pytest(session, "tests/packaging")
+
+
+def run_pytest(session: nox.Session, *arguments: str) -> None:
+    """Run those of the suites that exist, or the tests named after `--` on nox's command line."""
+    chosen = [a for a in arguments if not a.startswith("tests/") or Path(a).is_dir()]
+    if any(Path(a.partition("::")[0]).exists() for a in session.posargs):
+        chosen = [a for a in chosen if not a.startswith("tests/")]
+    REPORTS.mkdir(parents=True, exist_ok=True)
+    report = REPORTS / f"{session.name}.xml"
+    session.run("pytest", f"--junitxml={report}", *chosen, *session.posargs)

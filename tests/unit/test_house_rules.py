@@ -1,0 +1,56 @@
+"""Rules of the house that no linter knows."""
+
+import io
+import re
+import tokenize
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+CODE = ("volnux", "standalone", "adapters", "tests", "benchmarks", "examples", "tools")
+SOURCES = sorted(path for folder in CODE for path in (ROOT / folder).rglob("*.py"))
+
+# A comment that silences a tool, the rules that it names, and then the reason.
+SILENCED = re.compile(r"#\s*(noqa\b|type:\s*ignore\b|pragma:)(?P<rest>.*)")
+RULES = re.compile(r"^\s*(:\s*[A-Z]+\d+([,\s]+[A-Z]+\d+)*|\[[\w, -]+\]|no cover)?")
+
+
+def unexplained(source: str) -> list[int]:
+    """Lines that silence a tool and do not say why in at least two words."""
+    lines = []
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        found = SILENCED.search(token.string) if token.type == tokenize.COMMENT else None
+        if found and len(re.findall(r"\w{2,}", RULES.sub("", found["rest"]))) < 2:
+            lines.append(token.start[0])
+    return lines
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_what_silences_a_tool_gives_its_reason(path):
+    found = [f"{path}:{line}" for line in unexplained(path.read_text(encoding="utf-8"))]
+    assert not found, (
+        "say why after the directive, as in `# noqa: B023 - called before the loop goes on`"
+    )
+
+
+@pytest.mark.parametrize(
+    ("comment", "is_fine"),
+    [
+        ("# noqa: B023 - called at once", True),
+        ("# noqa: B023, E501 - called at once", True),
+        ("# type: ignore[no-any-return]  # ply has no types", True),
+        ("# noqa: B023", False),
+        ("# noqa: B023, E501", False),
+        ("# type: ignore[no-any-return]", False),
+        ("# noqa", False),
+        ("# an ordinary comment", True),
+    ],
+)
+def test_what_counts_as_a_reason(comment, is_fine):
+    assert (unexplained(f"x = 1  {comment}\n") == []) is is_fine
+
+
+@pytest.mark.parametrize("folder", ["adapters", "adapters/airflow", "adapters/prefect", "docker"])
+def test_no_folder_of_ours_hides_a_package_of_that_name(folder):
+    assert not (ROOT / folder / "__init__.py").exists()

@@ -1,0 +1,99 @@
+"""Say at the end of `make test` what was skipped, what failed, and one closing line for all suites.
+
+    python tools/test_report.py FOLDER
+
+The folder holds nox's own report, `nox.json`, and a JUnit file for each session that ran pytest.
+A session that failed without a failing test (a lint error, say) counts as one error. The exit
+status is 0 when nothing failed.
+"""
+
+import json
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from xml.etree import ElementTree
+
+
+@dataclass
+class Tally:
+    """What became of the tests of one or more sessions."""
+
+    passed: int = 0
+    failed: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+    skipped: list[str] = field(default_factory=list)
+    xfailed: int = 0
+    seconds: float = 0.0
+
+    def closing_line(self) -> str:
+        """The line that pytest would end with, had it run all sessions at once."""
+        counts = {
+            "failed": len(self.failed),
+            "passed": self.passed,
+            "skipped": len(self.skipped),
+            "xfailed": self.xfailed,
+            "error" if len(self.errors) == 1 else "errors": len(self.errors),
+        }
+        said = ", ".join(f"{count} {word}" for word, count in counts.items() if count)
+        return f" {said or 'no tests ran'} in {self.seconds:.2f}s ".center(80, "=")
+
+
+def main(folder: Path) -> int:
+    """Print the report for one folder and return the exit status."""
+    tally = Tally()
+    for session in read_sessions(folder):
+        bad_before = len(tally.failed) + len(tally.errors)
+        suite = folder / f"{session['name']}.xml"
+        if suite.exists():
+            add_suite(tally, suite)
+        if session["result"] != "success" and bad_before == len(tally.failed) + len(tally.errors):
+            tally.errors.append(f"session {session['name']}: {session['result']}")
+    if not (folder / "nox.json").exists():
+        tally.errors.append("nox ended without a report")
+
+    print()
+    for heading, lines in (
+        ("Did not run", tally.skipped),
+        ("Failed", tally.failed),
+        ("Errors", tally.errors),
+    ):
+        if lines:
+            print(f"{heading}:", *lines, sep="\n  ")
+    closing_line = tally.closing_line()
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "closing_line").write_text(closing_line + "\n")
+    print(closing_line)
+    return 1 if tally.failed or tally.errors else 0
+
+
+def read_sessions(folder: Path) -> list[dict[str, str]]:
+    """The sessions that nox ran, with their results, in order."""
+    report = folder / "nox.json"
+    sessions: list[dict[str, str]] = []
+    if report.exists():
+        sessions = json.loads(report.read_text())["sessions"]
+    return sessions
+
+
+def add_suite(tally: Tally, path: Path) -> None:
+    """Add the tests of one JUnit file to a tally."""
+    root = ElementTree.parse(path).getroot()
+    for suite in root.iter("testsuite"):
+        tally.seconds += float(suite.get("time", 0))
+    for case in root.iter("testcase"):
+        name = "::".join(part for part in (case.get("classname"), case.get("name")) if part)
+        skipped = case.find("skipped")
+        if case.find("error") is not None:
+            tally.errors.append(name)
+        elif case.find("failure") is not None:
+            tally.failed.append(name)
+        elif skipped is None:
+            tally.passed += 1
+        elif skipped.get("type") == "pytest.xfail":
+            tally.xfailed += 1
+        else:
+            tally.skipped.append(f"{name}: {skipped.get('message')}")
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))
