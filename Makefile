@@ -21,6 +21,8 @@ help:  ## list these targets
 
 demo: $(VENV)/.demo  ## run the weather example
 	$(BIN)/volnux run examples/weather/weather.pty
+	@echo "The chart and the database of this run:"
+	@find examples/weather -name '*.png' -o -name '*.db' | sed 's/^/  /'
 
 dev: $(VENV)/.dev  ## set up .venv with everything that development needs
 
@@ -59,7 +61,7 @@ $(VENV)/.tools: pyproject.toml
 		echo "Volnux needs Python 3.11 or later; '$(PYTHON)' is" \
 			"$$($(PYTHON) --version 2>&1). Name another one: make PYTHON=python3.12 …" >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || sh tools/system_program.sh python3-venv
-	@[ -x $(BIN)/python ] || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv nox
 	@touch $@
 

@@ -12,8 +12,8 @@ CODE = ("volnux", "standalone", "adapters", "tests", "benchmarks", "examples", "
 SOURCES = sorted(path for folder in CODE for path in (ROOT / folder).rglob("*.py"))
 
 # A comment that silences a tool, the rules that it names, and then the reason.
-SILENCED = re.compile(r"#\s*(noqa\b|type:\s*ignore\b|pragma:)(?P<rest>.*)")
-RULES = re.compile(r"^\s*(:\s*[A-Z]+\d+([,\s]+[A-Z]+\d+)*|\[[\w, -]+\]|no cover)?")
+SILENCED = re.compile(r"#\s*(noqa\b|type:\s*ignore\b)(?P<rest>.*)")
+RULES = re.compile(r"^\s*(:\s*[A-Z]+\d+([,\s]+[A-Z]+\d+)*|\[[\w, -]+\])?")
 
 
 def unexplained(source: str) -> list[int]:

@@ -1,0 +1,53 @@
+"""The last lines of `make test`: what did not run, what failed, and one closing line."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PROGRAM = Path(__file__).parents[2] / "tools" / "test_report.py"
+JUNIT = """<testsuites><testsuite time="1.5">
+    <testcase classname="tests.unit.test_a" name="test_one"/>
+    <testcase classname="tests.unit.test_a" name="test_gap">
+        <skipped type="pytest.xfail" message="known"/></testcase>
+    {more}
+</testsuite></testsuites>"""
+SKIPPED = '<testcase name="test_dot"><skipped type="pytest.skip" message="no dot"/></testcase>'
+FAILED = '<testcase name="test_two"><failure message="no"/></testcase>'
+
+
+@pytest.mark.parametrize(
+    ("sessions", "more", "lines", "closing", "status"),
+    [
+        ({"tests": "success"}, "", [], "1 passed, 1 xfailed in 1.50s", 0),
+        (
+            {"tests": "success"},
+            SKIPPED,
+            ["Did not run:", "  test_dot: no dot"],
+            "1 passed, 1 skipped, 1 xfailed in 1.50s",
+            0,
+        ),
+        (
+            {"lint": "failed", "tests": "failed"},
+            FAILED,
+            ["Failed:", "  test_two", "Errors:", "  session lint: failed"],
+            "1 failed, 1 passed, 1 xfailed, 1 error in 1.50s",
+            1,
+        ),
+        ({}, "", ["Errors:", "  nox ended without a report"], "1 error in 0.00s", 1),
+    ],
+)
+def test_the_report(tmp_path, sessions, more, lines, closing, status):
+    if sessions:
+        named = [{"name": name, "result": result} for name, result in sessions.items()]
+        (tmp_path / "nox.json").write_text(json.dumps({"sessions": named}))
+        (tmp_path / "tests.xml").write_text(JUNIT.format(more=more))
+    done = subprocess.run(
+        [sys.executable, PROGRAM, tmp_path], capture_output=True, text=True, check=False
+    )
+    said = done.stdout.splitlines()
+    assert said == ["", *lines, f" {closing} ".center(80, "=")]
+    assert (tmp_path / "closing_line").read_text().splitlines() == said[-1:]
+    assert done.returncode == status
