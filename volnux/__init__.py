@@ -1,0 +1,62 @@
+"""volnux: pipelines as text, with one meaning on every orchestrator."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from volnux._version import __version__
+
+if TYPE_CHECKING:
+    from volnux.errors import PointyError, PointySyntaxError, VolnuxError
+    from volnux.events.base import (
+        EventBase,
+        EventExecutionEvaluationState,
+        WorkerLost,
+        event,
+    )
+    from volnux.events.executors import EMPTY, DefaultExecutor, ExecutorInitializerConfig
+    from volnux.events.retry import RetryPolicy
+
+__all__ = [
+    "EMPTY",
+    "DefaultExecutor",
+    "EventBase",
+    "EventExecutionEvaluationState",
+    "ExecutorInitializerConfig",
+    "PointyError",
+    "PointySyntaxError",
+    "RetryPolicy",
+    "VolnuxError",
+    "WorkerLost",
+    "__version__",
+    "event",
+]
+
+_HOMES = {
+    "EMPTY": "volnux.events.executors",
+    "DefaultExecutor": "volnux.events.executors",
+    "EventBase": "volnux.events.base",
+    "EventExecutionEvaluationState": "volnux.events.base",
+    "ExecutorInitializerConfig": "volnux.events.executors",
+    "PointyError": "volnux.errors",
+    "PointySyntaxError": "volnux.errors",
+    "RetryPolicy": "volnux.events.retry",
+    "VolnuxError": "volnux.errors",
+    "WorkerLost": "volnux.events.base",
+    "event": "volnux.events.base",
+}
+
+
+def __getattr__(name: str) -> Any:
+    # Names are fetched at first use: `import volnux` inside a host costs next to nothing.
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(home), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,218 @@
+"""The port: what a backend is to the core. `docs/backends.md` shows how to write one."""
+
+from __future__ import annotations
+
+import abc
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from volnux.errors import Diagnostic, Severity, VolnuxError
+from volnux.events.executors import ExecutorKind
+from volnux.events.link import Plan
+from volnux.events.run import Outcome
+from volnux.graph.model import Node
+from volnux.graph.report import RunReport
+from volnux.pointy.options import HINTS
+
+__all__ = [
+    "Backend",
+    "BackendError",
+    "Capabilities",
+    "RefusedError",
+    "RunControl",
+    "RunObserver",
+    "RunOptions",
+]
+
+
+class BackendError(VolnuxError):
+    """A backend cannot be had, or cannot run this plan."""
+
+
+class RefusedError(BackendError):
+    """A file says something that a backend cannot do; `diagnostics` says where."""
+
+    def __init__(self, backend: str, diagnostics: list[Diagnostic]) -> None:
+        super().__init__("\n".join(d.render() for d in diagnostics))
+        self.backend = backend
+        self.diagnostics = tuple(diagnostics)
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """What a backend can do; what it cannot is refused, or, for a hint, ignored with a note.
+
+    Attributes:
+        hints: the hints in brackets that it uses.
+        url_schemes: the schemes of executor URLs that it can send events to.
+        pools: whether an event may run in a pool of its own executor class.
+        timeout: whether it can end an attempt after `timeout` seconds.
+        stop_on_exception: whether an event can end the whole run.
+        catchup: whether it can make up for missed schedules.
+    """
+
+    hints: frozenset[str] = frozenset()
+    url_schemes: frozenset[str] = frozenset()
+    pools: bool = True
+    timeout: bool = True
+    stop_on_exception: bool = True
+    catchup: bool = False
+
+
+class RunObserver:
+    """Hears what happens in a run, for progress and summaries; every method may be left out.
+
+    Methods are called from whatever thread the backend uses, one at a time.
+    """
+
+    def run_started(self, plan: Plan, run_id: str) -> None:
+        """The run begins."""
+
+    def place_started(self, node: Node, attempt: int) -> None:
+        """An attempt of a place begins."""
+
+    def place_retries(self, node: Node, outcome: Outcome) -> None:
+        """An attempt failed and another follows after `outcome.retry_after` seconds."""
+
+    def place_ended(self, node: Node, outcome: Outcome) -> None:
+        """The last attempt of a place ended."""
+
+    def cancelling(self, running: int) -> None:
+        """The run was cancelled; `running` places may still finish."""
+
+    def run_ended(self, report: RunReport) -> None:
+        """The run is over."""
+
+
+class RunControl:
+    """A handle to a run from outside: `cancel()` once lets running events finish."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._callbacks: list[Callable[[], object]] = []
+        self.cancelled = False
+
+    def cancel(self) -> None:
+        """Start nothing more; what runs may finish. Safe from any thread, at any time."""
+        with self._lock:
+            self.cancelled = True
+            callbacks, self._callbacks = self._callbacks, []
+        for callback in callbacks:
+            callback()
+
+    def on_cancel(self, callback: Callable[[], object]) -> None:
+        """Call back when the run is cancelled, at once if it is already."""
+        with self._lock:
+            if not self.cancelled:
+                self._callbacks.append(callback)
+                return
+        callback()
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """How to run, apart from what.
+
+    Attributes:
+        run_id: the run's id; a new one if None.
+        workers: how many events of the default executor run at once; None for the default.
+        portable: results are checked to be JSON and passed on as JSON.
+        observer: hears what happens.
+        control: lets another thread cancel the run.
+    """
+
+    run_id: str | None = None
+    workers: int | None = None
+    portable: bool = False
+    observer: RunObserver | None = None
+    control: RunControl = field(default_factory=RunControl)
+
+
+class Backend(abc.ABC):
+    """Something that runs plans. Registered under the entry point group `volnux.backends`."""
+
+    name: str
+    capabilities: Capabilities
+
+    @abc.abstractmethod
+    def run(
+        self, plan: Plan, inputs: Mapping[str, Any], options: RunOptions | None = None
+    ) -> RunReport:
+        """Run a plan to its end and report.
+
+        Args:
+            plan: the linked graph; `check` found nothing to refuse in it.
+            inputs: a value for every input, as `bind_inputs` gives them.
+            options: how to run.
+
+        Raises:
+            RefusedError: the plan says something that this backend cannot do.
+        """
+
+    def check(self, plan: Plan) -> list[Diagnostic]:
+        """What this backend refuses in a plan (errors) or ignores (notes), in reading order."""
+        found: list[Diagnostic] = []
+        can = self.capabilities
+        graph = plan.graph
+        if graph.catchup and graph.schedules and not can.catchup:
+            found.append(self._say(plan, None, "refused", f"{self.name} has no catchup"))
+        for node, spec in zip(graph.nodes, plan.specs, strict=True):
+            if spec is None:
+                continue
+            where = spec.executor
+            if where.kind is ExecutorKind.URL and where.url is not None:
+                scheme = where.url.partition("://")[0]
+                if scheme not in can.url_schemes:
+                    text = f"{self.name} cannot send an event to {where.url}"
+                    known = ", ".join(sorted(can.url_schemes)) or "none"
+                    found.append(self._say(plan, node, "refused", text, f"schemes: {known}"))
+            elif where.kind is ExecutorKind.POOL and not can.pools:
+                text = f"{self.name} has no pool of {where.describe()} for an event"
+                found.append(self._say(plan, node, "refused", text))
+            if spec.timeout is not None and not can.timeout:
+                text = f"{self.name} cannot end an attempt after a timeout"
+                found.append(self._say(plan, node, "refused", text))
+            if spec.stop_on_exception and not can.stop_on_exception:
+                text = f"{self.name} cannot end a run for stop_on_exception of {spec.name}"
+                found.append(self._say(plan, node, "refused", text))
+            for option in node.options:
+                if option in HINTS and option not in can.hints:
+                    text = f"{self.name} has no use for the hint '{option}': it is ignored"
+                    found.append(
+                        self._say(plan, node, "ignored-hint", text, severity=Severity.NOTE)
+                    )
+        return found
+
+    def refuse(self, plan: Plan) -> None:
+        """Raise if `check` finds an error.
+
+        Raises:
+            RefusedError: with all of them.
+        """
+        errors = [d for d in self.check(plan) if d.severity is Severity.ERROR]
+        if errors:
+            raise RefusedError(self.name, errors)
+
+    def _say(
+        self,
+        plan: Plan,
+        node: Node | None,
+        code: str,
+        message: str,
+        hint: str | None = None,
+        *,
+        severity: Severity = Severity.ERROR,
+    ) -> Diagnostic:
+        source = plan.graph.source.source() if plan.graph.source else None
+        span = node.span if node else None
+        return Diagnostic(
+            code=code,
+            message=message,
+            file=source.filename if source else plan.graph.name,
+            span=span,
+            hint=hint,
+            severity=severity,
+            text=source.line(span.line) if source and span else None,
+        )

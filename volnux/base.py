@@ -1,0 +1,16 @@
+"""Events and what configures them, at the import path of the reference texts."""
+
+from __future__ import annotations
+
+from volnux.events.base import EventBase, EventExecutionEvaluationState
+from volnux.events.executors import EMPTY, DefaultExecutor, ExecutorInitializerConfig
+from volnux.events.retry import RetryPolicy
+
+__all__ = [
+    "EMPTY",
+    "DefaultExecutor",
+    "EventBase",
+    "EventExecutionEvaluationState",
+    "ExecutorInitializerConfig",
+    "RetryPolicy",
+]

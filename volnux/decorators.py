@@ -1,0 +1,7 @@
+"""Decorators that make events of functions."""
+
+from __future__ import annotations
+
+from volnux.events.base import event
+
+__all__ = ["event"]

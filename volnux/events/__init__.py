@@ -1,0 +1,42 @@
+"""Events: defining them, finding them, linking them to a graph, and running one."""
+
+from __future__ import annotations
+
+from volnux.events.base import (
+    EventBase,
+    EventDefinitionError,
+    EventExecutionEvaluationState,
+    WorkerLost,
+    event,
+)
+from volnux.events.executors import EMPTY, DefaultExecutor, ExecutorInitializerConfig
+from volnux.events.inputs import InputError, bind_inputs, read_inputs
+from volnux.events.link import LinkError, Plan, link
+from volnux.events.lookup import Lookup
+from volnux.events.retry import RetryPolicy
+from volnux.events.run import Call, Outcome, run_attempt, run_event
+from volnux.events.spec import EventSpec
+
+__all__ = [
+    "EMPTY",
+    "Call",
+    "DefaultExecutor",
+    "EventBase",
+    "EventDefinitionError",
+    "EventExecutionEvaluationState",
+    "EventSpec",
+    "ExecutorInitializerConfig",
+    "InputError",
+    "LinkError",
+    "Lookup",
+    "Outcome",
+    "Plan",
+    "RetryPolicy",
+    "WorkerLost",
+    "bind_inputs",
+    "event",
+    "link",
+    "read_inputs",
+    "run_attempt",
+    "run_event",
+]

@@ -1,0 +1,198 @@
+"""Events: the classes and functions that do a pipeline's work."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, NoReturn, TypeVar, overload
+
+from volnux.errors import VolnuxError
+from volnux.events.executors import DefaultExecutor
+from volnux.pointy.tree import Evaluation
+
+__all__ = [
+    "EVENT_ATTRIBUTE",
+    "EventBase",
+    "EventDefinitionError",
+    "EventExecutionEvaluationState",
+    "FunctionEvent",
+    "Goto",
+    "WorkerLost",
+    "event",
+    "event_class_of",
+]
+
+EventExecutionEvaluationState = Evaluation
+"""When the parallel group that an event ends is done (the name of the reference texts)."""
+
+EVENT_ATTRIBUTE = "__volnux_event__"
+"""The attribute of a decorated function that holds its event class."""
+
+
+class EventDefinitionError(VolnuxError, TypeError):
+    """An event class or function is defined in a way that cannot work."""
+
+
+class WorkerLost(VolnuxError):
+    """The worker process that ran an event died; retried as the event's policy says."""
+
+
+class Goto(BaseException):
+    """How `self.goto(…)` leaves `process`; no `except Exception` of an event stops it."""
+
+    def __init__(self, descriptor: int, result: Any) -> None:
+        super().__init__(descriptor, result)
+        self.descriptor = descriptor
+        self.result = result
+
+
+class EventBase:
+    """Base class of events: override `process`.
+
+    Class attributes (all optional):
+        executor: where it runs: a `concurrent.futures.Executor` class, or a name or URL.
+        executor_config: an `ExecutorInitializerConfig`, or a dict of its fields.
+        retry_policy: a `RetryPolicy`, or a dict of its fields.
+        execution_evaluation_state: when the parallel group that this event ends is done.
+        conditions: `{3: predicate}`: after a success the first predicate, in ascending order,
+            that is true of the result makes its number the descriptor.
+        stop_on_exception: an exception left after the last attempt ends the whole run.
+
+    Inside `process` an event knows `task_id` (its place in the flow), `run_id`, `attempt`
+    (1, 2, …), `inputs` (all inputs of the run, by name) and `previous_result` (what was piped).
+    """
+
+    executor: ClassVar[Any] = DefaultExecutor
+    executor_config: ClassVar[Any] = None
+    retry_policy: ClassVar[Any] = None
+    execution_evaluation_state: ClassVar[Evaluation] = Evaluation.SUCCESS_ON_ALL_EVENTS_SUCCESS
+    conditions: ClassVar[Mapping[int, Callable[[Any], bool]]] = {}
+    stop_on_exception: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        task_id: str = "",
+        run_id: str = "",
+        attempt: int = 1,
+        inputs: Mapping[str, Any] | None = None,
+        previous_result: Any = None,
+    ) -> None:
+        self.task_id = task_id
+        self.run_id = run_id
+        self.attempt = attempt
+        self.inputs = {} if inputs is None else inputs
+        self.previous_result = previous_result
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "__init__" in cls.__dict__:
+            raise EventDefinitionError(
+                f"event {cls.__name__} overrides __init__: an event is made anew for each attempt; "
+                "put settings into class attributes and work into process"
+            )
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.task_id} attempt {self.attempt}>"
+
+    def process(self, *args: Any, **kwargs: Any) -> Any:
+        """Do the work; return `(descriptor, result)`, where True is 1 and False is 0.
+
+        Arguments that bear the names of inputs receive those values; one named
+        `previous_result` receives what was piped. May be a coroutine function.
+        """
+        raise NotImplementedError
+
+    def can_bypass(self) -> tuple[bool, Any]:
+        """Whether `process` is not needed: `(True, result)` skips it and succeeds with result."""
+        return False, None
+
+    def goto(self, descriptor: int, result: Any = None) -> NoReturn:
+        """End this event now with a descriptor and a result; never returns."""
+        raise Goto(descriptor, result)
+
+
+_NOT_BYPASSED = EventBase.can_bypass
+
+
+class FunctionEvent(EventBase):
+    """Base of the class that `@event` makes of a function."""
+
+    function: ClassVar[Callable[..., Any]]
+
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
+@overload
+def event(function: _F, /) -> _F: ...
+@overload
+def event(
+    *,
+    executor: Any = ...,
+    max_workers: int | None = ...,
+    max_tasks_per_child: int | None = ...,
+    thread_name_prefix: str | None = ...,
+    retry_policy: Any = ...,
+    stop_on_exception: bool = ...,
+    execution_evaluation_state: Evaluation = ...,
+    conditions: Mapping[int, Callable[[Any], bool]] | None = ...,
+) -> Callable[[_F], _F]: ...
+
+
+def event(
+    function: Any = None,
+    /,
+    *,
+    executor: Any = None,
+    max_workers: int | None = None,
+    max_tasks_per_child: int | None = None,
+    thread_name_prefix: str | None = None,
+    retry_policy: Any = None,
+    stop_on_exception: bool = False,
+    execution_evaluation_state: Evaluation = Evaluation.SUCCESS_ON_ALL_EVENTS_SUCCESS,
+    conditions: Mapping[int, Callable[[Any], bool]] | None = None,
+) -> Any:
+    """Make an event of a function; the function stays callable as it is.
+
+    Use it as `@event` or `@event(…)`. The arguments are the class attributes of `EventBase`, with
+    the fields of `executor_config` on their own. A first parameter named `self` receives the
+    event, with `goto`, `attempt` and the rest.
+    """
+    settings = {
+        "max_workers": max_workers,
+        "max_tasks_per_child": max_tasks_per_child,
+        "thread_name_prefix": thread_name_prefix,
+    }
+
+    def decorate(function: _F) -> _F:
+        if not callable(function) or isinstance(function, type):
+            raise EventDefinitionError(f"@event stands on a function, not on {function!r}")
+        bound = next(iter(inspect.signature(function).parameters), None) == "self"
+        attributes = {
+            "__module__": function.__module__,
+            "__qualname__": function.__qualname__,
+            "__doc__": function.__doc__,
+            "function": staticmethod(function),
+            "process": function if bound else staticmethod(function),
+            "executor": executor,
+            "executor_config": {k: v for k, v in settings.items() if v is not None} or None,
+            "retry_policy": retry_policy,
+            "stop_on_exception": stop_on_exception,
+            "execution_evaluation_state": execution_evaluation_state,
+            "conditions": conditions or {},
+        }
+        class_ = type(function.__name__, (FunctionEvent,), attributes)
+        setattr(function, EVENT_ATTRIBUTE, class_)
+        return function
+
+    return decorate if function is None else decorate(function)
+
+
+def event_class_of(target: object) -> type[EventBase] | None:
+    """The event class that an object of a module stands for; None where it is no event."""
+    if isinstance(target, type):
+        if issubclass(target, EventBase) and target not in (EventBase, FunctionEvent):
+            return target
+        return None
+    class_ = getattr(target, EVENT_ATTRIBUTE, None) if callable(target) else None
+    return class_ if isinstance(class_, type) and issubclass(class_, EventBase) else None

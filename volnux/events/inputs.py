@@ -1,0 +1,106 @@
+"""Inputs of a run: given values checked against what the pipeline declares, all faults at once."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from volnux.errors import VolnuxError, nearest
+from volnux.graph.model import InputSpec
+
+__all__ = ["InputError", "bind_inputs", "read_inputs"]
+
+_TYPES: dict[str, Any] = {
+    "str": str,
+    "int": int,
+    "float": float,
+    "bool": bool,
+    "date": dt.date,
+    "datetime": dt.datetime,
+    "list": list,
+    "dict": dict,
+}
+
+
+class InputError(VolnuxError, ValueError):
+    """Inputs are missing, unknown, or of a wrong type; `faults` maps names to what is wrong."""
+
+    def __init__(self, faults: Mapping[str, str]) -> None:
+        super().__init__("; ".join(faults.values()))
+        self.faults = dict(faults)
+
+
+def read_inputs(specs: Iterable[InputSpec], given: Iterable[str]) -> dict[str, Any]:
+    """Inputs from `name=value` texts, as the command line takes them.
+
+    A list or dict is written as JSON, a date in ISO form, a str as it is. The values are read, not
+    yet checked: `bind_inputs` does that.
+
+    Raises:
+        InputError: a text has no `=`, or names an input twice, or is no JSON where it must be.
+    """
+    types = {spec.name: spec.type for spec in specs}
+    values: dict[str, Any] = {}
+    faults: dict[str, str] = {}
+    for text in given:
+        name, equals, value = text.partition("=")
+        name = name.strip()
+        if not equals:
+            faults[name] = f"'{text}' is no input: write it as name=value"
+        elif name in values:
+            faults[name] = f"the input '{name}' is given twice"
+        elif types.get(name) in ("list", "dict"):
+            try:
+                values[name] = json.loads(value)
+            except (ValueError, RecursionError):
+                faults[name] = f"the input '{name}' is a {types[name]}, written as JSON: {value!r}"
+        else:
+            values[name] = value
+    if faults:
+        raise InputError(faults)
+    return values
+
+
+def bind_inputs(specs: Iterable[InputSpec], given: Mapping[str, Any]) -> dict[str, Any]:
+    """A value for every declared input, in the order declared.
+
+    Args:
+        specs: what the pipeline declares.
+        given: values by name; a text is read by the declared type (`"3"` for an int).
+
+    Raises:
+        InputError: with every fault: missing, unknown, of a wrong type.
+    """
+    known = list(specs)
+    if not known and not given:
+        return {}
+    from pydantic import TypeAdapter, ValidationError
+
+    faults: dict[str, str] = {}
+    values: dict[str, Any] = {}
+    names = [spec.name for spec in known]
+    for name in given:
+        if name not in names:
+            close = nearest(name, names)
+            hint = f"did you mean '{close[0]}'?" if close else f"inputs: {', '.join(names)}"
+            faults[name] = f"there is no input '{name}'; " + (hint if names else "it has none")
+    for spec in known:
+        if spec.name not in given and spec.required:
+            faults[spec.name] = f"the input '{spec.name}' ({spec.type}) is required"
+            continue
+        value = given.get(spec.name, spec.default)
+        if value is None and not spec.required or spec.type not in _TYPES:
+            values[spec.name] = value
+            continue
+        try:
+            values[spec.name] = TypeAdapter(_TYPES[spec.type]).validate_python(value)
+        except ValidationError as error:
+            reason = error.errors(include_url=False)[0]["msg"]
+            faults[spec.name] = (
+                f"the input '{spec.name}' is of type {spec.type}, given {value!r}: {reason}"
+            )
+    if faults:
+        raise InputError(faults)
+    return values

@@ -1,0 +1,234 @@
+"""Graph and events to a plan: what Python knows settled, every fault found and placed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from volnux.errors import Diagnostic, PointyError, Severity, Source, VolnuxError, pointy_error
+from volnux.events.base import event_class_of
+from volnux.events.lookup import EventModuleError, EventNotFoundError, Lookup
+from volnux.events.modules import display_name
+from volnux.events.spec import EventSpec, spec_of
+from volnux.graph.compile import compile
+from volnux.graph.model import Graph, Node
+from volnux.pointy.parser import parse
+from volnux.pointy.tree import Evaluation, OnFailure
+
+__all__ = ["LinkError", "Plan", "link"]
+
+
+class LinkError(PointyError):
+    """The events of a flow cannot be found, or do not fit it; `diagnostics` holds all faults."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The linked graph: what a backend runs.
+
+    Attributes:
+        graph: the graph with evaluations and `on_failure` settled.
+        specs: of each node, its event's spec; None for joins and catches.
+        warnings: what linking noticed that is no error.
+    """
+
+    graph: Graph
+    specs: tuple[EventSpec | None, ...]
+    warnings: tuple[Diagnostic, ...] = ()
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 over the graph and what linking read from the events, in hex."""
+        events = [
+            spec
+            and [
+                display_name(f"{spec.event_class.__module__}.{spec.event_class.__qualname__}"),
+                spec.retry.max_attempts,
+                spec.retry.backoff_factor,
+                spec.retry.max_backoff,
+                [kind.__qualname__ for kind in spec.retry.retry_on_exceptions],
+                [kind.__qualname__ for kind in spec.retry.exclude_exceptions],
+                spec.retry.retry_on_failure,
+                spec.executor.describe(),
+                spec.timeout,
+                spec.stop_on_exception,
+                [number for number, _ in spec.conditions],
+            ]
+            for spec in self.specs
+        ]
+        text = json.dumps([self.graph.fingerprint, events])
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def spec(self, place: str) -> EventSpec:
+        """The spec of a place.
+
+        Raises:
+            KeyError: there is no such place.
+        """
+        for node, spec in zip(self.graph.nodes, self.specs, strict=True):
+            if node.id == place and spec is not None:
+                return spec
+        raise KeyError(place)
+
+
+def link(graph: Graph, lookup: Lookup, *, on_failure: OnFailure | str | None = None) -> Plan:
+    """Find the events of a graph and settle what only they know.
+
+    Args:
+        graph: a graph from `compile`.
+        lookup: where the events are.
+        on_failure: `Meta.on_failure` of the Pipeline class; `@on-failure` in the text wins.
+
+    Raises:
+        LinkError: an event is not found, or something about it makes no sense; all faults at once.
+    """
+    faults: list[Diagnostic] = []
+    targets = _find_all(graph, lookup, faults)
+    linked = _settle(graph, targets, on_failure)
+    specs: list[EventSpec | None] = []
+    warnings: list[Diagnostic] = []
+    known: dict[Any, EventSpec] = {}
+    for node in linked.nodes:
+        spec = None
+        target = targets.get(node.event or "")
+        if target is not None:
+            # Places that say the same share one spec: a chain of one event has one, not 100,000.
+            key = (node.event, node.retry, tuple(node.options.items()))
+            if key not in known:
+                try:
+                    known[key] = _spec(node, target)
+                except VolnuxError as error:
+                    faults.append(_fault(linked, node, "bad-event", str(error)))
+                    targets[node.event or ""] = None
+                    specs.append(None)
+                    continue
+                faults += _check_arguments(linked, node, known[key])
+                warnings += _check_conditions(linked, node, known[key])
+            spec = known[key]
+        specs.append(spec)
+    if faults:
+        ordered = pointy_error(faults).diagnostics
+        raise LinkError(ordered)
+    return Plan(linked, tuple(specs), tuple(warnings))
+
+
+def _find_all(graph: Graph, lookup: Lookup, faults: list[Diagnostic]) -> dict[str, Any]:
+    targets: dict[str, Any] = {}
+    broken: set[str] = set()
+    for node in graph.nodes:
+        if node.event is None or node.event in targets:
+            continue
+        targets[node.event] = None
+        try:
+            targets[node.event] = lookup.find(node.event)
+        except EventNotFoundError as error:
+            faults.append(_fault(graph, node, "unknown-event", str(error), error.hint))
+        except EventModuleError as error:
+            # A module that cannot be imported is one fault, not one for each event.
+            if str(error) not in broken:
+                broken.add(str(error))
+                hint = error.traceback.strip() or "write the module, or correct @events"
+                faults.append(_fault(graph, node, "broken-module", str(error), hint))
+    return targets
+
+
+def _settle(graph: Graph, targets: Mapping[str, Any], on_failure: OnFailure | str | None) -> Graph:
+    """The graph with evaluations and `on_failure` as the events and the class say."""
+    evaluations: dict[str, Evaluation] = {}
+    for group in graph.groups:
+        class_ = event_class_of(targets.get(group.decided_by))
+        if class_ is not None and isinstance(class_.execution_evaluation_state, Evaluation):
+            evaluations[group.decided_by] = class_.execution_evaluation_state
+    decided = graph.on_failure or (OnFailure(on_failure) if on_failure else OnFailure.STOP)
+    if graph.source is None:
+        raise VolnuxError(f"the graph of {graph.name} has no source text and cannot be linked")
+    changes = any(state.any for state in evaluations.values())
+    if changes or decided is not (graph.on_failure or OnFailure.STOP):
+        # Joins are added and edges widened: the graph is made anew from the same text.
+        file = parse(graph.source.text, graph.source.filename)
+        again = compile(file, evaluations=evaluations, on_failure=decided)
+        return replace(again, name=graph.name, inputs=graph.inputs)
+    groups = tuple(
+        group
+        if group.evaluation is not None
+        else replace(
+            group,
+            evaluation=evaluations.get(group.decided_by, Evaluation.SUCCESS_ON_ALL_EVENTS_SUCCESS),
+        )
+        for group in graph.groups
+    )
+    return replace(graph, groups=groups, on_failure=decided)
+
+
+def _spec(node: Node, target: Any) -> EventSpec:
+    assert node.event is not None
+    timeout = node.options.get("timeout")
+    executor = node.options.get("executor")
+    return spec_of(
+        node.event,
+        target,
+        factor=node.retry,
+        executor=None if executor is None else str(executor),
+        timeout=None if timeout is None else float(timeout),
+    )
+
+
+def _check_arguments(graph: Graph, node: Node, spec: EventSpec) -> list[Diagnostic]:
+    inputs = {item.name for item in graph.inputs}
+    faults = []
+    for name in spec.requires:
+        if name not in inputs:
+            known = ", ".join(sorted(inputs)) or "none"
+            faults.append(
+                _fault(
+                    graph,
+                    node,
+                    "missing-input",
+                    f"process of {spec.name} requires the argument '{name}', "
+                    f"which is no input of {graph.name}",
+                    f"declare it (@input: {name}: str), or give the argument a default; "
+                    f"inputs: {known}",
+                )
+            )
+    return faults
+
+
+def _check_conditions(graph: Graph, node: Node, spec: EventSpec) -> list[Diagnostic]:
+    taken = {d for edge in graph.edges if edge.source == node.id for d in edge.when}
+    return [
+        _fault(
+            graph,
+            node,
+            "no-branch",
+            f"{spec.name} has a condition for descriptor {number}, but no branch for it here: "
+            "it would be a failure",
+            f"add a branch: {node.event} ({number} -> …)",
+            severity=Severity.WARNING,
+        )
+        for number, _ in spec.conditions
+        if number not in taken
+    ]
+
+
+def _fault(
+    graph: Graph,
+    node: Node,
+    code: str,
+    message: str,
+    hint: str | None = None,
+    *,
+    severity: Severity = Severity.ERROR,
+) -> Diagnostic:
+    source: Source | None = graph.source.source() if graph.source else None
+    return Diagnostic(
+        code=code,
+        message=message,
+        file=source.filename if source else graph.name,
+        span=node.span,
+        hint=hint,
+        severity=severity,
+        text=source.line(node.span.line) if source and node.span else None,
+    )

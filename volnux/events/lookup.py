@@ -1,0 +1,164 @@
+"""Finding events by name (`language.md`, "Finding events"): in modules, never in a global table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from volnux.errors import VolnuxError, nearest
+from volnux.events.base import event_class_of
+from volnux.events.modules import display_name, import_from
+from volnux.events.run import failure_of
+
+__all__ = ["EventModuleError", "EventNotFoundError", "Lookup"]
+
+
+class EventModuleError(VolnuxError):
+    """A module of events cannot be imported.
+
+    `traceback` holds the frames of the user's code, where the module itself raised.
+    """
+
+    def __init__(self, message: str, traceback: str = "") -> None:
+        super().__init__(message)
+        self.traceback = traceback
+
+
+class EventNotFoundError(VolnuxError):
+    """No module has an event of that name, or several match it; `hint` says what to do."""
+
+    def __init__(self, message: str, hint: str) -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+class Lookup:
+    """The modules in which one pipeline's event names are looked up, in order.
+
+    Args:
+        folder: the folder of the `.pty`, first on the import path for this pipeline only.
+        stem: the stem of the `.pty`'s name, for the sibling `<stem>_events.py`.
+        modules: dotted names, which replace the siblings when there are any.
+        extra: modules that are searched last (that of the Pipeline class).
+    """
+
+    def __init__(
+        self,
+        folder: Path | None = None,
+        stem: str | None = None,
+        modules: Sequence[str] = (),
+        extra: Iterable[ModuleType] = (),
+    ) -> None:
+        self._folder = folder
+        self._named = tuple(modules)
+        self._siblings = () if modules or folder is None else (f"{stem}_events", "events")
+        self._extra = tuple(extra)
+        self._loaded: list[tuple[str, dict[str, Any]]] | None = None
+        self._dotted: dict[str, dict[str, Any]] = {}
+
+    @staticmethod
+    def for_file(
+        filename: str, modules: Sequence[str] = (), extra: Iterable[ModuleType] = ()
+    ) -> Lookup:
+        """The lookup of a `.pty` on disk; a name that is no path has no folder."""
+        path = Path(filename)
+        folder = path.parent if path.suffix and not filename.startswith("<") else None
+        return Lookup(folder, path.stem, modules, extra)
+
+    def find(self, name: str) -> Any:
+        """The event class or decorated function of that name.
+
+        Raises:
+            EventNotFoundError: there is none, or more than one that differs in case only.
+            EventModuleError: a module cannot be imported.
+        """
+        module, dot, last = name.rpartition(".")
+        if dot:
+            modules = [(module, self._dotted_events(module))]
+        else:
+            modules = self._modules()
+        for _, events in modules:
+            if last in events:
+                return events[last]
+        folded = {
+            f"{where}.{known}": target
+            for where, events in modules
+            for known, target in events.items()
+            if known.casefold() == last.casefold()
+        }
+        different = {id(event_class_of(target)): target for target in folded.values()}
+        if len(different) == 1:
+            return next(iter(different.values()))
+        if different:
+            raise EventNotFoundError(
+                f"the event '{name}' matches several that differ in case only: "
+                + ", ".join(folded),
+                "write the name exactly as one of them",
+            )
+        raise self._not_found(name, last, modules)
+
+    def names(self) -> list[str]:
+        """All event names that can be found, in the order of the search."""
+        return list(dict.fromkeys(known for _, events in self._modules() for known in events))
+
+    def _not_found(
+        self, name: str, last: str, modules: Sequence[tuple[str, dict[str, Any]]]
+    ) -> EventNotFoundError:
+        known = list(dict.fromkeys(known for _, events in modules for known in events))
+        close = nearest(last, known)
+        if close:
+            hint = "did you mean " + " or ".join(f"'{each}'" for each in close) + "?"
+        elif not modules:
+            hint = self._where_to_put()
+        else:
+            searched = ", ".join(where for where, _ in modules)
+            shown = ", ".join(known[:10]) + (" …" if len(known) > 10 else "")
+            hint = f"searched {searched}; " + (f"events there: {shown}" if known else "no events")
+        return EventNotFoundError(f"there is no event '{name}'", hint)
+
+    def _where_to_put(self) -> str:
+        if self._folder is None:
+            return "say with @events in which modules the events are"
+        siblings = " or ".join(f"{name}.py" for name in self._siblings)
+        return f"put the events into {siblings} beside the file, or name their modules with @events"
+
+    def _modules(self) -> list[tuple[str, dict[str, Any]]]:
+        if self._loaded is None:
+            loaded = [(name, dict(_events_in(self._import(name)))) for name in self._named]
+            for name in self._siblings:
+                if self._folder is not None and (self._folder / f"{name}.py").is_file():
+                    loaded.append((name, dict(_events_in(self._import(name)))))
+            for module in self._extra:
+                loaded.append((display_name(module.__name__), dict(_events_in(module))))
+            self._loaded = loaded
+        return self._loaded
+
+    def _dotted_events(self, module: str) -> dict[str, Any]:
+        if module not in self._dotted:
+            self._dotted[module] = dict(_events_in(self._import(module)))
+        return self._dotted[module]
+
+    def _import(self, name: str) -> ModuleType:
+        try:
+            return import_from(self._folder, name)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # a module of the user may raise anything, SystemExit too
+            missing = display_name(getattr(error, "name", None) or "")
+            if isinstance(error, ModuleNotFoundError) and (name + ".").startswith(missing + "."):
+                beside = f" (looked in {self._folder} and on the import path)"
+                raise EventModuleError(
+                    f"there is no module '{name}'{beside if self._folder else ''}"
+                ) from error
+            failure = failure_of(error)
+            raise EventModuleError(
+                f"the module '{name}' cannot be imported: {failure}", failure.traceback
+            ) from error
+
+
+def _events_in(module: ModuleType) -> Iterator[tuple[str, Any]]:
+    for name, target in vars(module).items():
+        if event_class_of(target) is not None:
+            yield name, target

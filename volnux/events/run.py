@@ -1,0 +1,300 @@
+"""The one place that runs an event: one attempt, or all that its retry policy allows.
+
+Every backend calls it, in whatever process it runs events, so that descriptors, conditions,
+bypass, retries and error texts are the same everywhere. A backend that repeats attempts itself
+asks for one attempt at a time and reads `Outcome.retry_after`.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Any, Final
+
+from volnux.errors import VolnuxError
+from volnux.events.base import EventBase, Goto
+from volnux.events.modules import display_name
+from volnux.events.spec import EventSpec
+from volnux.graph.outcome import FAILURE, SUCCESS, Failure
+
+__all__ = [
+    "Call",
+    "EventReturnError",
+    "NotPortableError",
+    "Outcome",
+    "failure_of",
+    "raised",
+    "run_attempt",
+    "run_attempt_async",
+    "run_event",
+]
+
+
+class EventReturnError(VolnuxError, TypeError):
+    """`process` returned something that is no `(descriptor, result)`."""
+
+
+class NotPortableError(VolnuxError, TypeError):
+    """A result is not JSON, in a run that passes results as JSON."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What one attempt of an event is given.
+
+    Attributes:
+        task_id: the place in the flow.
+        run_id: the run.
+        inputs: all inputs of the run, by name.
+        previous_result: what was piped, or None.
+        attempt: counts from 1.
+        portable: results must be JSON, and are passed on as JSON gives them back.
+    """
+
+    task_id: str = ""
+    run_id: str = ""
+    inputs: Mapping[str, Any] = MappingProxyType({})
+    previous_result: Any = None
+    attempt: int = 1
+    portable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How an event, or one attempt of it, ended.
+
+    Attributes:
+        descriptor: 0 to 9.
+        result: what was returned; a `Failure` after an exception.
+        attempts: attempts made so far.
+        started_at, ended_at: seconds since the epoch; of `run_event`, of the first attempt and
+            the last.
+        retry_after: seconds to wait before the next attempt; None when none is due.
+        raised: whether the attempt raised (and did not return a failure).
+        bypassed: whether `can_bypass` made `process` unnecessary.
+    """
+
+    descriptor: int
+    result: Any = None
+    attempts: int = 1
+    started_at: float = 0.0
+    ended_at: float = 0.0
+    retry_after: float | None = None
+    raised: bool = False
+    bypassed: bool = False
+
+
+def run_event(
+    spec: EventSpec, call: Call, *, sleep: Callable[[float], object] = time.sleep
+) -> Outcome:
+    """Run an event with all attempts that its policy allows, waiting in between.
+
+    An `async def process` runs on an event loop of its own. `KeyboardInterrupt` is raised on.
+    """
+    first: float | None = None
+    while True:
+        outcome = run_attempt(spec, call)
+        first = outcome.started_at if first is None else first
+        if outcome.retry_after is None:
+            return replace(outcome, started_at=first)
+        sleep(outcome.retry_after)
+        call = replace(call, attempt=call.attempt + 1)
+
+
+def run_attempt(spec: EventSpec, call: Call) -> Outcome:
+    """Run one attempt. Nothing that the event raises gets out, but `KeyboardInterrupt`."""
+    if spec.is_async:
+        import asyncio
+
+        return asyncio.run(run_attempt_async(spec, call))
+    started = time.time()
+    try:
+        event = spec.event_class(
+            call.task_id, call.run_id, call.attempt, call.inputs, call.previous_result
+        )
+        if spec.may_bypass:
+            bypass, data = event.can_bypass()
+            if bypass:
+                return _bypassed(spec, call, data, started)
+        returned = event.process(**spec.arguments(call.inputs, call.previous_result))
+    except KeyboardInterrupt:
+        raise
+    except Goto as goto:
+        returned = (goto.descriptor, goto.result)
+    except BaseException as error:  # SystemExit and the like are failures of the event too
+        return raised(spec, call, error, started)
+    return _returned(spec, call, returned, started)
+
+
+async def run_attempt_async(spec: EventSpec, call: Call) -> Outcome:
+    """Run one attempt of an `async def process` on the running event loop."""
+    started = time.time()
+    try:
+        event = spec.event_class(
+            call.task_id, call.run_id, call.attempt, call.inputs, call.previous_result
+        )
+        if spec.may_bypass:
+            bypass, data = event.can_bypass()
+            if bypass:
+                return _bypassed(spec, call, data, started)
+        returned = await event.process(**spec.arguments(call.inputs, call.previous_result))
+    except KeyboardInterrupt:
+        raise
+    except Goto as goto:
+        returned = (goto.descriptor, goto.result)
+    except BaseException as error:  # a cancelled coroutine is a failure of its event too
+        return raised(spec, call, error, started)
+    return _returned(spec, call, returned, started)
+
+
+def raised(spec: EventSpec, call: Call, error: BaseException, started: float) -> Outcome:
+    """The outcome of an attempt that raised `error`, and whether it is to be repeated."""
+    retry_after = None
+    if call.attempt < spec.retry.max_attempts and spec.retry.covers(error):
+        retry_after = spec.retry.wait(call.attempt)
+    return Outcome(
+        FAILURE,
+        failure_of(error, attempts=call.attempt),
+        call.attempt,
+        started,
+        time.time(),
+        retry_after,
+        raised=True,
+    )
+
+
+def _bypassed(spec: EventSpec, call: Call, data: Any, started: float) -> Outcome:
+    outcome = _returned(spec, call, (True, data), started, conditions=False)
+    return replace(outcome, bypassed=True)
+
+
+def _returned(
+    spec: EventSpec, call: Call, returned: Any, started: float, *, conditions: bool = True
+) -> Outcome:
+    """The outcome of an attempt that returned, or left by `goto`."""
+    try:
+        descriptor, result = _read(spec, returned)
+        if descriptor == SUCCESS and conditions:
+            for number, predicate in spec.conditions:
+                if predicate(result):
+                    descriptor = number
+                    break
+        if call.portable:
+            result = _portable(spec, result)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a predicate is the user's code too
+        return raised(spec, call, error, started)
+    retry_after = None
+    if (
+        descriptor == FAILURE
+        and spec.retry.retry_on_failure
+        and call.attempt < spec.retry.max_attempts
+    ):
+        retry_after = spec.retry.wait(call.attempt)
+    return Outcome(descriptor, result, call.attempt, started, time.time(), retry_after)
+
+
+def _read(spec: EventSpec, returned: Any) -> tuple[int, Any]:
+    if type(returned) is tuple and len(returned) == 2:
+        status, result = returned
+        if status is True:
+            return SUCCESS, result
+        if status is False:
+            return FAILURE, result
+        if type(status) is int and 0 <= status <= 9:
+            return status, result
+    shown = repr(returned)
+    if len(shown) > 200:
+        shown = shown[:200] + "…"
+    if inspect.iscoroutine(returned):
+        returned.close()
+        shown += " (write `async def process` for a coroutine)"
+    raise EventReturnError(
+        f"{spec.name} returned {shown}: expected a pair (descriptor, result), where the descriptor "
+        "is True, False or 0 to 9"
+    )
+
+
+def _portable(spec: EventSpec, result: Any) -> Any:
+    """The result as JSON gives it back."""
+    if isinstance(result, Failure):
+        return result
+    where = _not_json(result)
+    if where is not None:
+        path, kind = where
+        raise NotPortableError(
+            f"the result of {spec.name} is not JSON: result{path} is of type {kind}"
+        )
+    return json.loads(json.dumps(result))
+
+
+def _not_json(value: Any) -> tuple[str, str] | None:
+    """The path and type of the first thing in the value that JSON does not have, or None."""
+    stack: list[tuple[str, Any]] = [("", value)]
+    seen = 0
+    while stack:
+        path, item = stack.pop()
+        seen += 1
+        if item is None or isinstance(item, bool | int | str):
+            continue
+        if isinstance(item, float):
+            if item != item or item in (float("inf"), float("-inf")):
+                return path, f"float ({item})"
+        elif isinstance(item, dict):
+            for key, inner in item.items():
+                if not isinstance(key, str):
+                    return f"{path}[{key!r}]", f"dict with a key of type {type(key).__name__}"
+                stack.append((f"{path}[{key!r}]", inner))
+        elif isinstance(item, list | tuple):
+            if len(path) > 2_000:
+                return path[:100] + "…", "list nested too deep"
+            stack.extend((f"{path}[{i}]", inner) for i, inner in enumerate(item))
+        else:
+            return path, display_name(f"{type(item).__module__}.{type(item).__qualname__}")
+    return None
+
+
+_MOST_FRAMES: Final = 20
+
+
+def failure_of(error: BaseException, *, attempts: int = 1) -> Failure:
+    """What is kept of an exception: its type, message and the frames of the user's code."""
+    kind = type(error)
+    name = kind.__qualname__
+    if kind.__module__ not in ("builtins", "__main__", "__mp_main__"):
+        name = display_name(f"{kind.__module__}.{name}")
+    try:
+        message = str(error)
+    except Exception as broken:  # a user's __str__ may do anything
+        message = f"<str failed: {type(broken).__name__}>"
+    return Failure(name, message, _traceback(error), attempts)
+
+
+def _traceback(error: BaseException) -> str:
+    import traceback
+
+    try:
+        shown = traceback.TracebackException.from_exception(error, compact=True)
+    except Exception:  # the exception's own attributes may be broken
+        return ""
+    parts: list[traceback.TracebackException | None] = [shown]
+    while parts:
+        part = parts.pop()
+        if part is None:
+            continue
+        frames = [frame for frame in part.stack if not _ours(frame.filename)]
+        part.stack = traceback.StackSummary.from_list(frames[-_MOST_FRAMES:])
+        parts += [part.__cause__, part.__context__]
+    return "".join(shown.format())
+
+
+_OURS: Final = __file__.rpartition("events")[0]
+
+
+def _ours(filename: str) -> bool:
+    return filename.startswith(_OURS) or "volnux_standalone" in filename

@@ -1,0 +1,191 @@
+"""An event as linking understood it: everything that running it needs, read once from its class."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from volnux.events.base import EventBase, EventDefinitionError, event_class_of
+from volnux.events.executors import ExecutorSpec, executor_spec
+from volnux.events.retry import NO_RETRY, RetryPolicy
+from volnux.pointy.tree import Evaluation
+
+__all__ = ["EventSpec", "spec_of"]
+
+
+class EventSpec:
+    """What running one place of an event needs.
+
+    Attributes:
+        name: the event's name as the flow writes it.
+        target: the class or decorated function, as the module holds it.
+        event_class: the class that is instantiated for each attempt.
+        retry: the policy with the place's own factor put in.
+        executor: where it runs.
+        timeout: seconds that one attempt may take, or None.
+        conditions: `(descriptor, predicate)` in ascending order.
+        requires: names of arguments without a default, which must be inputs.
+
+    A spec pickles by its target's module and name, as classes and functions do.
+    """
+
+    __slots__ = (
+        "_extra",
+        "_named",
+        "_previous",
+        "conditions",
+        "event_class",
+        "executor",
+        "is_async",
+        "may_bypass",
+        "name",
+        "requires",
+        "retry",
+        "stop_on_exception",
+        "target",
+        "timeout",
+    )
+
+    def __init__(
+        self,
+        name: str,
+        target: Any,
+        retry: RetryPolicy,
+        executor: ExecutorSpec,
+        timeout: float | None = None,
+    ) -> None:
+        event_class = event_class_of(target)
+        if event_class is None:
+            raise EventDefinitionError(f"{target!r} is no event")
+        self.name = name
+        self.target = target
+        self.event_class: type[EventBase] = event_class
+        self.retry = retry
+        self.executor = executor
+        self.timeout = timeout
+        self.stop_on_exception = bool(event_class.stop_on_exception)
+        self.may_bypass = event_class.can_bypass is not EventBase.can_bypass
+        self.conditions = _conditions(event_class)
+        process = inspect.getattr_static(event_class, "process")
+        function: Callable[..., Any] = getattr(process, "__func__", process)
+        self.is_async = inspect.iscoroutinefunction(function)
+        named, self._previous, self._extra, self.requires = _parameters(
+            event_class, function, bound=not isinstance(process, staticmethod)
+        )
+        self._named = named
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # The function, not its class: a decorated function is what its module's name leads to.
+        return EventSpec, (self.name, self.target, self.retry, ExecutorSpec(), self.timeout)
+
+    def __repr__(self) -> str:
+        return f"<EventSpec {self.name}>"
+
+    def arguments(self, inputs: Mapping[str, Any], previous_result: Any) -> dict[str, Any]:
+        """The keyword arguments of `process` for these inputs and what was piped."""
+        if self._extra:
+            arguments = dict(inputs)
+        else:
+            arguments = {name: inputs[name] for name in self._named if name in inputs}
+        if self._previous:
+            arguments["previous_result"] = previous_result
+        return arguments
+
+
+def spec_of(
+    name: str,
+    target: Any,
+    *,
+    factor: int | None = None,
+    executor: str | None = None,
+    timeout: float | None = None,
+) -> EventSpec:
+    """The spec of an event at one place of a flow.
+
+    Args:
+        name: the name in the flow.
+        target: an event class or a decorated function.
+        factor: the retry factor of the place; it replaces `max_attempts` of the policy.
+        executor: the executor option of the place; it replaces the class's.
+        timeout: the timeout option of the place, in seconds.
+
+    Raises:
+        VolnuxError: the class says something that makes no sense.
+    """
+    event_class = event_class_of(target)
+    if event_class is None:
+        raise EventDefinitionError(f"{target!r} is no event")
+    policy = event_class.retry_policy
+    if policy is None:
+        retry = NO_RETRY if factor is None else RetryPolicy(max_attempts=factor)
+    else:
+        retry = RetryPolicy.of(policy)
+        if factor is not None:
+            retry = retry.with_attempts(factor)
+    where = executor_spec(executor or event_class.executor, event_class.executor_config)
+    state = event_class.execution_evaluation_state
+    if not isinstance(state, Evaluation):
+        raise EventDefinitionError(
+            f"execution_evaluation_state of {name} is one of EventExecutionEvaluationState, "
+            f"found {state!r}"
+        )
+    return EventSpec(name, target, retry, where, timeout)
+
+
+def _conditions(
+    event_class: type[EventBase],
+) -> tuple[tuple[int, Callable[[Any], bool]], ...]:
+    conditions = event_class.conditions
+    if not isinstance(conditions, Mapping):
+        raise EventDefinitionError(
+            f"conditions of {event_class.__name__} is a dict {{3: predicate}}, found {conditions!r}"
+        )
+    for number, predicate in conditions.items():
+        if type(number) is not int or not 3 <= number <= 9:
+            raise EventDefinitionError(
+                f"conditions of {event_class.__name__}: a condition has a descriptor from 3 to 9, "
+                f"found {number!r}"
+            )
+        if not callable(predicate):
+            raise EventDefinitionError(
+                f"conditions of {event_class.__name__}: the condition {number} is a function of "
+                f"the result, found {predicate!r}"
+            )
+    return tuple(sorted(conditions.items()))
+
+
+def _parameters(
+    event_class: type[EventBase], function: Callable[..., Any], *, bound: bool
+) -> tuple[tuple[str, ...], bool, bool, tuple[str, ...]]:
+    """Argument names, whether `previous_result` is named, whether there is `**kwargs`, required."""
+    if function is EventBase.process:
+        raise EventDefinitionError(
+            f"event {event_class.__name__} has no process: define `def process(self): "
+            "return True, result`"
+        )
+    parameters = list(inspect.signature(function).parameters.values())
+    if bound:
+        parameters = parameters[1:]
+    named, required, extra, previous = [], [], False, False
+    for parameter in parameters:
+        match parameter.kind:
+            case parameter.VAR_POSITIONAL:
+                continue
+            case parameter.VAR_KEYWORD:
+                extra = True
+                continue
+            case parameter.POSITIONAL_ONLY:
+                raise EventDefinitionError(
+                    f"event {event_class.__name__}: the argument {parameter.name} of process is "
+                    "positional only, but arguments are passed by name: remove the '/'"
+                )
+            case _:
+                pass
+        if parameter.name == "previous_result":
+            previous = True
+            continue
+        named.append(parameter.name)
+        if parameter.default is parameter.empty:
+            required.append(parameter.name)
+    return tuple(named), previous, extra, tuple(required)

@@ -1,0 +1,251 @@
+"""The graph: what a pipeline is before any backend. Frozen values, JSON in and out.
+
+`compile` makes a `Graph` from a syntax tree, `link` settles in it what only Python knows, a backend
+runs it. The rules of its meaning stand in `docs/graph.md`; `Execution` is those rules as code.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from volnux.errors import Source, Span, VolnuxError
+from volnux.pointy.tree import Evaluation, OnFailure
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
+
+__all__ = [
+    "Edge",
+    "Entry",
+    "Graph",
+    "GraphFormatError",
+    "Group",
+    "InputSpec",
+    "Kind",
+    "Node",
+    "ScheduleSpec",
+    "Text",
+    "Value",
+    "ValueKind",
+]
+
+FORMAT_VERSION = 1
+
+
+class GraphFormatError(VolnuxError):
+    """A JSON text is no graph of a version that is known here."""
+
+
+class Kind(StrEnum):
+    """What a node is: an event runs the user's code, joins and catches cost nothing."""
+
+    EVENT = "event"
+    JOIN = "join"
+    CATCH = "catch"
+
+
+class Entry(StrEnum):
+    """How a node combines its incoming edges when all of them have ended."""
+
+    ALL = "all"
+    ANY = "any"
+
+
+class ValueKind(StrEnum):
+    """How a value of the table is made from nodes and other values."""
+
+    RESULT = "result"
+    FIRST_DONE = "first_done"
+    ALL_OF = "all_of"
+    ANY_OF = "any_of"
+    FAILURE_OF = "failure_of"
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A place of an event, a join, or a catch.
+
+    Attributes:
+        id: the place (`Z`, `Z__2`), or `join-1`, `catch-1`; unique in the graph.
+        entry: how incoming edges combine.
+        event: the event's name; None for joins and catches.
+        retry: the factor of `* 3`, the nearest one; None where the text has none.
+        options: the options in brackets, by name, without `retry_attempts` and `evaluation`.
+        receives: index in `Graph.values` of what is piped to it.
+        first: of a catch, the id of its group's first event.
+        span: where the event's name, or the group, stands in the text.
+    """
+
+    id: str
+    kind: Kind = Kind.EVENT
+    entry: Entry = Entry.ALL
+    event: str | None = None
+    retry: int | None = None
+    options: Mapping[str, bool | int | float | str] = field(default_factory=dict)
+    receives: int | None = None
+    first: str | None = None
+    span: Span | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """`source` before `target`; live when the source ends with a descriptor in `when`."""
+
+    source: str
+    target: str
+    when: tuple[int, ...] = (1,)
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """One entry of the table of values that are piped.
+
+    `result` of `node` (only where its descriptor is in `when`, if that is given); `first_done`,
+    `all_of` and `any_of` the values with the indices `of`; `failure_of` the catch `node`.
+    """
+
+    kind: ValueKind
+    node: str | None = None
+    of: tuple[int, ...] = ()
+    when: tuple[int, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """One `a || b …`: its events stand from `first` to `last` in reading order.
+
+    `evaluation` is that of its option; where it has none, that of the event named `decided_by`
+    (its last event, branches not counted), which only linking knows: None until then.
+    """
+
+    first: str
+    last: str
+    decided_by: str
+    evaluation: Evaluation | None = None
+    span: Span | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class InputSpec:
+    """A typed input of the pipeline; `type` is one of the eight names of `@input`, or `any`."""
+
+    name: str
+    type: str
+    required: bool = True
+    default: Any = None
+    span: Span | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleSpec:
+    """A cron expression or preset; the time zone is the graph's."""
+
+    expression: str
+    span: Span | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """The Pointy text a graph was made from, for messages and drawings."""
+
+    filename: str
+    text: str
+
+    def source(self) -> Source:
+        """The text as a `Source`."""
+        return Source(self.text, self.filename)
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """A pipeline: nodes in reading order, edges by source and target, values, settings.
+
+    `result` is the index of the value of the whole flow. `on_failure` is None until linking where
+    the text leaves it to the Pipeline class. Equality leaves nothing out; `fingerprint` leaves out
+    positions and the source text.
+    """
+
+    name: str
+    nodes: tuple[Node, ...]
+    edges: tuple[Edge, ...]
+    values: tuple[Value, ...]
+    result: int
+    groups: tuple[Group, ...] = ()
+    inputs: tuple[InputSpec, ...] = ()
+    events: tuple[str, ...] = ()
+    description: str | None = None
+    tags: tuple[str, ...] = ()
+    schedules: tuple[ScheduleSpec, ...] = ()
+    timezone: str | None = None
+    start_date: str | None = None
+    catchup: bool = False
+    max_active_runs: int | None = None
+    on_failure: OnFailure | None = None
+    source: Text | None = None
+    format_version: int = FORMAT_VERSION
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the canonical JSON without positions, in hex: equal on every machine."""
+        text = _adapter().dump_json(self, exclude=_WITHOUT_POSITIONS)
+        return hashlib.sha256(text).hexdigest()
+
+    def to_json(self, *, indent: int | None = None) -> str:
+        """The graph as JSON, `fingerprint` included; the same graph gives the same bytes."""
+        data = json.loads(_adapter().dump_json(self))
+        return json.dumps({**data, "fingerprint": self.fingerprint}, indent=indent)
+
+    @staticmethod
+    def from_json(text: str | bytes) -> Graph:
+        """The graph of a text that `to_json` made.
+
+        Raises:
+            GraphFormatError: it is none, or of another format version.
+        """
+        from pydantic import ValidationError
+
+        try:
+            data = json.loads(text)
+            if not isinstance(data, dict) or data.get("format_version") != FORMAT_VERSION:
+                raise GraphFormatError(
+                    f"this is no graph of format version {FORMAT_VERSION} in JSON"
+                )
+            data.pop("fingerprint", None)
+            return _adapter().validate_python(data)
+        except ValidationError as error:
+            raise GraphFormatError(f"this JSON is no graph: {error}") from error
+        except ValueError as error:
+            raise GraphFormatError(f"this is no JSON: {error}") from error
+
+    def places(self) -> tuple[Node, ...]:
+        """The nodes that are events, in reading order."""
+        return tuple(node for node in self.nodes if node.kind is Kind.EVENT)
+
+    def with_inputs(self, inputs: tuple[InputSpec, ...]) -> Graph:
+        """The same graph with other inputs."""
+        return replace(self, inputs=inputs)
+
+
+_WITHOUT_POSITIONS: Any = {
+    "source": True,
+    "nodes": {"__all__": {"span"}},
+    "groups": {"__all__": {"span"}},
+    "inputs": {"__all__": {"span"}},
+    "schedules": {"__all__": {"span"}},
+}
+
+
+@functools.cache
+def _adapter() -> TypeAdapter[Graph]:
+    # pydantic is imported late: a run without JSON and inputs does not need it.
+    from pydantic import ConfigDict, TypeAdapter
+
+    for model in (Graph, Node, Edge, Value, Group, InputSpec, ScheduleSpec, Text):
+        setattr(model, "__pydantic_config__", ConfigDict(extra="forbid"))  # noqa: B010 - unknown to type checkers
+    return TypeAdapter(Graph)
