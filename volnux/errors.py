@@ -1,0 +1,258 @@
+"""Errors and diagnostics: what went wrong, where, what was expected, what to do.
+
+Everything that a user can cause ends as a `Diagnostic` with a position in a file, or as a
+`VolnuxError` built from one. Nothing here knows the language, the graph or a backend.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NamedTuple
+
+__all__ = [
+    "Diagnostic",
+    "PointyError",
+    "PointySyntaxError",
+    "Severity",
+    "Source",
+    "Span",
+    "VolnuxError",
+    "nearest",
+    "pointy_error",
+]
+
+
+class VolnuxError(Exception):
+    """Base of every error that volnux raises on purpose."""
+
+
+class Span(NamedTuple):
+    """A stretch of source text; lines and columns count from 1, the end is exclusive."""
+
+    line: int
+    column: int
+    end_line: int
+    end_column: int
+
+    def to(self, other: Span) -> Span:
+        """The stretch from the start of this span to the end of `other`."""
+        return Span(self.line, self.column, other.end_line, other.end_column)
+
+
+class Source:
+    """A text and the name it is shown under; turns offsets into lines and columns.
+
+    Lines end as in Python, at LF, CR LF or CR alone. A byte order mark takes no column.
+    """
+
+    __slots__ = ("_lines", "_starts", "filename", "text")
+
+    def __init__(self, text: str, filename: str = "<string>") -> None:
+        self.text = text
+        self.filename = filename
+        self._starts: list[int] | None = None
+        self._lines: dict[int, str] = {}
+
+    def __reduce__(self) -> tuple[type[Source], tuple[str, str]]:
+        return Source, (self.text, self.filename)
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, Source)
+            and self.text == other.text
+            and self.filename == other.filename
+        )
+
+    def __hash__(self) -> int:
+        return hash((self.text, self.filename))
+
+    def __repr__(self) -> str:
+        return f"Source(filename={self.filename!r}, {len(self.text)} characters)"
+
+    def _line_starts(self) -> list[int]:
+        if self._starts is None:
+            starts = [1 if self.text.startswith("\ufeff") else 0]
+            starts.extend(match.end() for match in _LINE_BREAK.finditer(self.text))
+            self._starts = starts
+        return self._starts
+
+    def span(self, start: int, end: int) -> Span:
+        """The span of the characters from offset `start` up to, not including, `end`."""
+        starts = self._line_starts()
+        first = bisect_right(starts, start)
+        last = first
+        if last < len(starts) and end >= starts[last]:
+            last = bisect_right(starts, end)
+        return Span(first, start - starts[first - 1] + 1, last, end - starts[last - 1] + 1)
+
+    def line(self, number: int) -> str:
+        """The text of line `number` (from 1), without its line break; empty past the end."""
+        starts = self._line_starts()
+        if not 1 <= number <= len(starts):
+            return ""
+        # Many findings in one long line share one copy of it.
+        if number not in self._lines:
+            end = starts[number] if number < len(starts) else len(self.text)
+            self._lines[number] = self.text[starts[number - 1] : end].rstrip("\r\n")
+        return self._lines[number]
+
+
+_LINE_BREAK = re.compile(r"\r\n?|\n")
+
+
+class Severity(StrEnum):
+    """How much a diagnostic matters: only an error makes a file unusable."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    NOTE = "note"
+
+
+_SHOWN = 100
+"""Columns of a source line that a rendered diagnostic shows around its caret."""
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnostic:
+    """One thing to say about a file: a stable code, a message, a place, a mend.
+
+    `syntax` is true for what breaks the grammar, false for what breaks a rule of names or meaning.
+    `text` is the source line that `span` begins on.
+    """
+
+    code: str
+    message: str
+    file: str
+    span: Span | None = None
+    hint: str | None = None
+    severity: Severity = Severity.ERROR
+    text: str | None = None
+    syntax: bool = False
+
+    @property
+    def where(self) -> str:
+        """`file:line:column`, or the file alone where there is no position."""
+        if self.span is None:
+            return self.file
+        return f"{self.file}:{self.span.line}:{self.span.column}"
+
+    def render(self) -> str:
+        """The diagnostic as a person reads it: place, message, line with caret, hint."""
+        parts = [f"{self.where}: {self.severity}: {self.message}"]
+        if self.span is not None and self.text is not None:
+            parts.append(_excerpt(self.text, self.span))
+        if self.hint:
+            parts.append(f"  hint: {self.hint}")
+        return "\n".join(parts)
+
+    def to_json(self) -> dict[str, object]:
+        """The diagnostic as `volnux check --json` prints it."""
+        span = self.span
+        return {
+            "file": self.file,
+            "line": span.line if span else None,
+            "column": span.column if span else None,
+            "end_column": span.end_column if span else None,
+            "severity": self.severity.value,
+            "code": self.code,
+            "message": self.message,
+            "hint": self.hint,
+        }
+
+
+def _excerpt(text: str, span: Span) -> str:
+    """The source line with a caret under the span, cut to a readable width."""
+    start = span.column - 1
+    end = span.end_column - 1 if span.end_line == span.line else len(text)
+    left = max(0, start - _SHOWN // 2) if len(text) > _SHOWN else 0
+    right = left + _SHOWN
+    shown = "".join(map(_printable, text[left:right]))
+    before, after = ("…" if left else ""), ("…" if right < len(text) else "")
+    # Tabs stay tabs in front of the caret, so that it stands under its character.
+    margin = "".join(c if c == "\t" else " " * _width(c) for c in shown[: start - left])
+    width = max(1, sum(map(_width, shown[start - left : end - left])))
+    number = str(span.line)
+    return (
+        f"  {number} | {before}{shown}{after}\n"
+        f"  {' ' * len(number)} | {' ' * len(before)}{margin}{'^' * width}"
+    )
+
+
+def _printable(character: str) -> str:
+    if character.isprintable() or character == "\t":
+        return character
+    return " " if character.isspace() else "�"
+
+
+def _width(character: str) -> int:
+    """The columns that a character takes in a terminal."""
+    if character.isascii():
+        return 1
+    import unicodedata
+
+    if unicodedata.combining(character):
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
+
+
+class PointyError(VolnuxError):
+    """A `.pty` text breaks a rule of names or meaning.
+
+    Attributes are those of `SyntaxError`: `filename`, `lineno`, `offset` (column from 1),
+    `end_lineno`, `end_offset`, `text`, `msg`; and `diagnostics`, everything found in the file,
+    in the order of the text. The attributes describe the first error.
+    """
+
+    def __init__(self, diagnostics: Sequence[Diagnostic]) -> None:
+        first = next(d for d in diagnostics if d.severity is Severity.ERROR)
+        super().__init__(first.message)
+        self.diagnostics = tuple(diagnostics)
+        self.msg = first.message
+        self.filename: str | None = first.file
+        self.text = first.text
+        span = first.span
+        self.lineno = span.line if span else None
+        self.offset = span.column if span else None
+        self.end_lineno = span.end_line if span else None
+        self.end_offset = span.end_column if span else None
+
+    def __str__(self) -> str:
+        return "\n".join(d.render() for d in self.diagnostics if d.severity is Severity.ERROR)
+
+    def __reduce__(self) -> tuple[type[PointyError], tuple[tuple[Diagnostic, ...]]]:
+        return type(self), (self.diagnostics,)
+
+
+class PointySyntaxError(PointyError, SyntaxError):
+    """A text is not Pointy: the grammar does not admit it."""
+
+
+def pointy_error(diagnostics: Iterable[Diagnostic]) -> PointyError:
+    """The error for diagnostics of which at least one is an error, sorted by position.
+
+    It is a `PointySyntaxError` where any of them breaks the grammar, described by the first
+    of those; else a `PointyError`.
+    """
+    ordered = sorted(diagnostics, key=lambda d: d.span or (0, 0, 0, 0))
+    broken = [d for d in ordered if d.syntax and d.severity is Severity.ERROR]
+    error: PointyError
+    if broken:
+        error = PointySyntaxError([broken[0], *(d for d in ordered if d is not broken[0])])
+        error.diagnostics = tuple(ordered)
+    else:
+        error = PointyError(ordered)
+    return error
+
+
+def nearest(name: str, known: Iterable[str], *, most: int = 3) -> list[str]:
+    """The names in `known` that `name` was most likely meant to be, best first."""
+    import difflib
+
+    candidates = list(dict.fromkeys(known))
+    folded = [c for c in candidates if c.casefold() == name.casefold()]
+    close = difflib.get_close_matches(name, candidates, n=most, cutoff=0.6)
+    return list(dict.fromkeys([*folded, *close]))[:most]

@@ -1,0 +1,9 @@
+"""Pointy, the language: text to a syntax tree, with every error of the text."""
+
+from __future__ import annotations
+
+from volnux.errors import PointyError, PointySyntaxError
+from volnux.pointy.parser import analyze, load, parse
+from volnux.pointy.tree import PointyFile
+
+__all__ = ["PointyError", "PointyFile", "PointySyntaxError", "analyze", "load", "parse"]

@@ -1,0 +1,262 @@
+"""What each production of the grammar makes of its parts, and the rules that no grammar tells.
+
+A token that recovery put in has the value None: what it would be is checked by nobody, since the
+file is refused anyway.
+"""
+
+from __future__ import annotations
+
+from volnux.errors import Severity, Span
+from volnux.pointy import options
+from volnux.pointy.directives import DirectiveReader
+from volnux.pointy.lexer import Token
+from volnux.pointy.report import Report, clip
+from volnux.pointy.tree import (
+    Arrow,
+    Branch,
+    Event,
+    Flow,
+    Group,
+    Option,
+    Parallel,
+    Retry,
+    Unit,
+)
+
+__all__ = ["Builder"]
+
+
+class _Row:
+    """A flow that still grows."""
+
+    __slots__ = ("arrows", "parts")
+
+    def __init__(self, first: Parallel) -> None:
+        self.parts = [first]
+        self.arrows: list[Arrow] = []
+
+
+class _Core:
+    """A unit with something behind its event or group, which still grows."""
+
+    __slots__ = ("branches", "factors", "options", "primary", "span")
+
+    def __init__(self, primary: Event | Group) -> None:
+        self.primary = primary
+        self.span = primary.span
+        self.factors: list[Token] = []
+        self.options: list[tuple[Span, list[Option]]] = []
+        self.branches: list[tuple[Span, list[Branch]]] = []
+
+
+class Builder:
+    """Builds the tree of one text: one method for each action of the grammar."""
+
+    def __init__(self, report: Report) -> None:
+        self.report = report
+        self.directives = DirectiveReader(report)
+
+    def file(self, _: None, row: _Row) -> Flow:
+        return _flow(row)
+
+    def no_directives(self) -> None:
+        return None
+
+    def directive(self, _: None, token: Token) -> None:
+        self.directives.read(token)
+
+    def flow(self, first: Unit | list[Unit]) -> _Row:
+        return _Row(_parallel(first))
+
+    def flow_more(self, row: _Row, arrow: Token, following: Unit | list[Unit]) -> _Row:
+        row.parts.append(_parallel(following))
+        row.arrows.append(_arrow(arrow))
+        return row
+
+    def parallel_more(self, arms: Unit | list[Unit], _: Token, unit: Unit) -> list[Unit]:
+        if isinstance(arms, Unit):
+            return [arms, unit]
+        arms.append(unit)
+        return arms
+
+    def event(self, token: Token) -> Event:
+        name = token.value or ""
+        if name[-1:].isdigit() and "__" in name:
+            self._check_name(name, token.span)
+        return Event(name, token.span)
+
+    def group(self, opener: Token, row: _Row, closer: Token) -> Group:
+        return Group(_flow(row), opener.span.to(closer.span))
+
+    def factor(self, core: Event | Group | _Core, _: Token, number: Token) -> _Core:
+        core = _growing(core)
+        core.factors.append(number)
+        core.span = core.span.to(number.span)
+        return core
+
+    def options(
+        self, core: Event | Group | _Core, opener: Token, found: list[Option], *closing: Token
+    ) -> _Core:
+        core = _growing(core)
+        span = opener.span.to(closing[-1].span)
+        core.options.append((span, found))
+        core.span = core.span.to(span)
+        return core
+
+    def branches(
+        self, core: Event | Group | _Core, opener: Token, found: list[Branch], *closing: Token
+    ) -> _Core:
+        core = _growing(core)
+        span = opener.span.to(closing[-1].span)
+        core.branches.append((span, found))
+        core.span = core.span.to(span)
+        return core
+
+    def unit(self, core: Event | Group | _Core) -> Unit:
+        if isinstance(core, _Core):
+            return self._unit(core, None)
+        return Unit(core, core.span)
+
+    def unit_factor_first(self, number: Token, star: Token, core: Event | Group | _Core) -> Unit:
+        return self._unit(_growing(core), number if star.value is not None else None)
+
+    def one(self, item: object) -> list[object]:
+        return [item]
+
+    def more(self, items: list[object], _: Token, item: object) -> list[object]:
+        items.append(item)
+        return items
+
+    def option(self, name: Token, _: Token, literal: Token) -> Option:
+        bare = literal.type == "NAME"
+        value = literal.value
+        if bare and value in ("true", "false"):
+            value = value == "true"
+        span = name.span.to(literal.span)
+        return Option(name.value or "", value, span, literal.span, bare)
+
+    def branch(self, digit: Token, arrow: Token, row: _Row) -> Branch:
+        flow = _flow(row)
+        descriptor = -1
+        if digit.value is not None:
+            if len(digit.text) == 1:
+                descriptor = digit.value
+            elif not digit.fault:
+                self.report.add(
+                    "bad-descriptor",
+                    f"'{clip(digit.text)}' is no descriptor: a descriptor is one digit from 0 to 9",
+                    digit.span,
+                    hint="0 is failure, 1 is success, 3 to 9 are your own",
+                    syntax=True,
+                )
+        return Branch(descriptor, _arrow(arrow), flow, digit.span.to(flow.span))
+
+    # The rules of a whole unit.
+
+    def _unit(self, core: _Core, factor_first: Token | None) -> Unit:
+        span = core.span
+        factors = core.factors
+        if factor_first is not None:
+            span = factor_first.span.to(span)
+            factors = [factor_first, *factors]
+        for extra in factors[1:]:
+            self.report.add(
+                "double-factor",
+                "this unit has a retry factor already",
+                extra.span,
+                hint="a factor stands once, on one side: A * 3 or 3 * A",
+            )
+        for what, blocks in (("options", core.options[1:]), ("branches", core.branches[1:])):
+            for where, _ in blocks:
+                self.report.add(
+                    f"double-{what}",
+                    f"this unit has {what} already",
+                    where,
+                    hint=f"put all {what} of a unit into one pair of brackets",
+                )
+        unit = Unit(
+            core.primary,
+            span,
+            self._retry(factors[0]) if factors else None,
+            tuple(core.options[0][1]) if core.options else (),
+            tuple(core.branches[0][1]) if core.branches else (),
+        )
+        self._check_branches(unit)
+        options.check(self.report, unit)
+        return unit
+
+    def _retry(self, token: Token) -> Retry | None:
+        if token.value is None:
+            return None
+        if isinstance(token.value, int) and token.value >= 2:
+            return Retry(token.value, token.span)
+        if not token.fault:
+            once = "; leave the factor out for one attempt" if token.value in (0, 1) else ""
+            self.report.add(
+                "bad-factor",
+                f"a retry factor is a whole number of at least 2, found {clip(token.text)}",
+                token.span,
+                hint=f"A * 3 means at most 3 attempts in all{once}",
+            )
+        return None
+
+    def _check_branches(self, unit: Unit) -> None:
+        seen: set[int] = set()
+        for branch in unit.branches:
+            d = branch.descriptor
+            line, column = branch.span.line, branch.span.column
+            at = Span(line, column, line, column + 1)
+            if d in seen and d >= 0:
+                self.report.add(
+                    "double-branch",
+                    f"there is a branch for descriptor {d} already",
+                    at,
+                    hint="for several events in one branch write a flow: "
+                    f"({d} -> X -> Y) or ({d} -> {{X || Y}})",
+                )
+            seen.add(d)
+            if isinstance(unit.primary, Group) and d >= 2:
+                self.report.add(
+                    "group-branch",
+                    f"a group finishes with 0 or 1 only: it cannot have a branch for {d}",
+                    at,
+                    hint="put the branch on the event inside that finishes with it",
+                )
+            elif d == 2:
+                self.report.add(
+                    "descriptor-2",
+                    "descriptor 2 has no meaning of its own",
+                    at,
+                    hint="use 3 to 9 for outcomes of your own",
+                    severity=Severity.WARNING,
+                )
+
+    def _check_name(self, name: str, span: Span) -> None:
+        stem, _, digits = name.rpartition("__")
+        if stem and digits.isdigit():
+            self.report.add(
+                "reserved-name",
+                f"the name '{clip(name)}' ends in two underscores and digits, "
+                "which mark the second and later places of an event",
+                span,
+                hint=f"write '{clip(stem)}' again for another place of it, or rename the event",
+            )
+
+
+def _growing(core: Event | Group | _Core) -> _Core:
+    return core if isinstance(core, _Core) else _Core(core)
+
+
+def _flow(row: _Row) -> Flow:
+    span = row.parts[0].span.to(row.parts[-1].span)
+    return Flow(tuple(row.parts), tuple(row.arrows), span)
+
+
+def _parallel(arms: Unit | list[Unit]) -> Parallel:
+    if isinstance(arms, Unit):
+        return Parallel((arms,), arms.span)
+    return Parallel(tuple(arms), arms[0].span.to(arms[-1].span))
+
+
+def _arrow(token: Token) -> Arrow:
+    return Arrow.PIPE if token.type == "PIPE" else Arrow.THEN

@@ -1,0 +1,86 @@
+"""The grammar of Pointy as LALR(1) productions, and their tables.
+
+ply's own table generator takes the productions directly: nothing is read from docstrings (which
+`python -OO` drops), nothing is written to a file. The tables are built once, at first use.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import NamedTuple
+
+from volnux.pointy.lexer import TOKENS
+
+__all__ = ["PRODUCTIONS", "Production", "Tables", "tables"]
+
+PRODUCTIONS: tuple[tuple[str, str, str], ...] = (
+    # left side, right side, method of `volnux.pointy.actions.Builder`; "" hands on the only value
+    ("file", "directives flow", "file"),
+    ("directives", "", "no_directives"),
+    ("directives", "directives DIRECTIVE", "directive"),
+    ("flow", "parallel", "flow"),
+    ("flow", "flow ARROW parallel", "flow_more"),
+    ("flow", "flow PIPE parallel", "flow_more"),
+    ("parallel", "unit", ""),
+    ("parallel", "parallel PARALLEL unit", "parallel_more"),
+    ("unit", "core", "unit"),
+    ("unit", "NUMBER STAR core", "unit_factor_first"),
+    ("core", "primary", ""),
+    ("core", "core STAR NUMBER", "factor"),
+    ("core", "core LBRACKET option_list RBRACKET", "options"),
+    ("core", "core LBRACKET option_list COMMA RBRACKET", "options"),
+    ("core", "core LPAREN branch_list RPAREN", "branches"),
+    ("core", "core LPAREN branch_list COMMA RPAREN", "branches"),
+    ("primary", "NAME", "event"),
+    ("primary", "LBRACE flow RBRACE", "group"),
+    ("primary", "LPAREN flow RPAREN", "group"),
+    ("option_list", "option", "one"),
+    ("option_list", "option_list COMMA option", "more"),
+    ("option", "NAME EQUALS literal", "option"),
+    ("literal", "NUMBER", ""),
+    ("literal", "STRING", ""),
+    ("literal", "NAME", ""),
+    ("branch_list", "branch", "one"),
+    ("branch_list", "branch_list COMMA branch", "more"),
+    ("branch", "NUMBER ARROW flow", "branch"),
+    ("branch", "NUMBER PIPE flow", "branch"),
+)
+
+
+class Production(NamedTuple):
+    """A rule as the parser needs it: what it makes, of how many values, with which method."""
+
+    left: str
+    length: int
+    action: str
+
+
+class Tables(NamedTuple):
+    """What the parser goes by.
+
+    `actions[state][terminal]` is the state to shift into, minus the number of the production to
+    reduce by, or 0 to accept; `gotos[state][left side]` is the state after a reduction.
+    """
+
+    actions: dict[int, dict[str, int]]
+    gotos: dict[int, dict[str, int]]
+    productions: tuple[Production, ...]
+
+
+@functools.cache
+def tables() -> Tables:
+    """The LALR(1) tables of the grammar, shared by all parses and never changed."""
+    from ply import yacc
+
+    grammar = yacc.Grammar(list(TOKENS))
+    for line, (left, right, action) in enumerate(PRODUCTIONS):
+        grammar.add_production(left, right.split(), action, __file__, line)
+    grammar.set_start("file")
+    grammar.compute_first()
+    grammar.compute_follow()
+    table = yacc.LRGeneratedTable(grammar, "LALR", yacc.NullLogger())
+    return Tables(
+        table.lr_action,
+        table.lr_goto,
+        tuple(Production(p.name, p.len, p.func) for p in table.lr_productions),
+    )

@@ -1,0 +1,366 @@
+"""Text to tokens.
+
+One regular expression names each word; every character belongs to exactly one match, so the cost
+is linear whatever the text is. What is nearly a sign of Pointy (`=>`, `|`) is reported and read as
+the sign it was meant to be, so that one slip is one error.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+from volnux.errors import Span
+from volnux.pointy.report import Report, clip
+from volnux.pointy.tree import Comment
+
+__all__ = ["END", "SIGNS", "TOKENS", "Lexer", "Token", "comment_start"]
+
+END = "$end"
+"""The type of the token behind the last word of a text."""
+
+SIGNS = {
+    "PIPE": "|->",
+    "ARROW": "->",
+    "PARALLEL": "||",
+    "STAR": "*",
+    "LPAREN": "(",
+    "RPAREN": ")",
+    "LBRACE": "{",
+    "RBRACE": "}",
+    "LBRACKET": "[",
+    "RBRACKET": "]",
+    "COMMA": ",",
+    "EQUALS": "=",
+}
+"""Token types that are one sign each, with the sign."""
+
+TOKENS = (*SIGNS, "NAME", "NUMBER", "STRING", "DIRECTIVE")
+
+
+class Token(NamedTuple):
+    """One word of the text; it never goes over the end of a line.
+
+    `value` is what a literal stands for, None in a token that is not in the text. `fault` is true
+    where something in the word, or just before it, has been reported already.
+    """
+
+    type: str
+    text: str
+    value: Any
+    start: int
+    line: int
+    column: int
+    fault: bool = False
+
+    @property
+    def span(self) -> Span:
+        """Where the token stands."""
+        return Span(self.line, self.column, self.line, self.column + len(self.text))
+
+
+_WORD = re.compile(
+    r"""[^\S\r\n]*+(?:
+      (?P<NAME>[^\W\d]\w*+(?:\.[^\W\d]\w*+)*+)
+    | (?P<sign>\|->|->|\|\|(?![|>])|=(?!=*>)|[*(){}\[\],])
+    | (?P<newline>\r\n?|\n)
+    | (?P<comment>\#[^\r\n]*)
+    | (?P<NUMBER>[+-]?(?:[0-9]++(?:\.[0-9]*+)?|\.[0-9]++)(?:[eE][+-]?[0-9]++)?(?:[^\W\d]\w*+)?)
+    | (?P<STRING>"[^"\\\r\n]*+(?:\\[^\r\n][^"\\\r\n]*+)*+")
+    | (?P<DIRECTIVE>@[^\r\n]*)
+    | (?P<near_pipe>\|=+>|\|--+>|\|+>|\|[→⇒⟶])
+    | (?P<near_arrow>=+>|--+>|~>|>+|[→⇒⟶]|-+(?![0-9.>]))
+    | (?P<near_parallel>\|+|&+)
+    | (?P<open_string>"[^\r\n\]]*)
+    | (?P<other_quotes>'[^'\r\n]*'|[“”„«][^“”„«»\r\n]*[“”»])
+    | (?P<other_comment>//[^\r\n]*|/\*[^\r\n]*)
+    | (?P<unknown>[;:<.!?/'“”„«»+]|[^\w\s"'@\#*(){}\[\],=|&~/+\-:<>;.!?“”„«»→⇒⟶]++|.)
+    | \Z
+    )""",
+    re.VERBOSE | re.DOTALL,
+)
+
+_BY_SIGN = {sign: type_ for type_, sign in SIGNS.items()}
+_NEAR = {"near_pipe": "PIPE", "near_arrow": "ARROW", "near_parallel": "PARALLEL"}
+_ESCAPES = {"n": "\n", "t": "\t", "r": "\r", '"': '"', "\\": "\\"}
+_ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|.)", re.DOTALL)
+_IDENTIFIER = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*", re.ASCII)
+_MOST_DIGITS = 400
+
+_UNKNOWN_HINTS = {
+    ";": "parts of a flow are joined by '->'; a line break alone means nothing",
+    ":": "only a directive has a colon: @name: value, on a line before the flow",
+    "<": "arrows point to the right: '->'",
+    ".": "a dotted name is written without spaces: billing.Charge",
+    "!": "a failure is taken by a branch: A (0 -> B)",
+    "?": "a choice is written with branches: A (0 -> B, 1 -> C)",
+    "/": "comments begin with #",
+    "'": 'strings stand in double quotes: "text"',
+    "“": 'strings stand in plain double quotes: "text"',
+    "”": 'strings stand in plain double quotes: "text"',
+}
+
+
+class Lexer:
+    """One run over the source of a report; faulty words go into the report.
+
+    Iterating gives the tokens, the last of type `END`; `comments` grows as they are read.
+    """
+
+    def __init__(self, report: Report) -> None:
+        self.comments: list[Comment] = []
+        self._report = report
+        self._token: Token | None = None
+        self._earlier: Token | None = None
+        self._line = 1
+        self._line_start = 0
+        self._fault = False
+
+    def __iter__(self) -> Iterator[Token]:
+        text = self._report.source.text
+        bom = len(text) - len(text.removeprefix("\ufeff"))
+        self._line_start = bom
+        for match in _WORD.finditer(text, bom):
+            kind = match.lastgroup
+            if kind == "NAME" or kind == "sign":
+                word = match[kind]
+                start = match.end() - len(word)
+                type_ = kind if kind == "NAME" else _BY_SIGN[word]
+                column = start - self._line_start + 1
+                token = Token(type_, word, word, start, self._line, column, self._fault)
+                self._fault = False
+                self._earlier, self._token = self._token, token
+                if kind == "NAME" and not word.isascii():
+                    self._foreign_name(word, start)
+                yield token
+            elif kind == "newline":
+                self._line += 1
+                self._line_start = match.end()
+            elif kind is not None:
+                word = match[kind]
+                made = _READERS[kind](self, kind, word, match.end() - len(word))
+                if made is not None:
+                    self._earlier, self._token = self._token, made
+                    yield made
+        yield self._end()
+
+    def _end(self) -> Token:
+        """The token behind the last word; in a text without words, behind its last character."""
+        if self._token is None:
+            end = len(self._report.source.text.rstrip())
+            span = self._report.source.span(end, end)
+            return Token(END, "", None, end, span.line, span.column)
+        last, length = self._token, len(self._token.text)
+        return Token(END, "", None, last.start + length, last.line, last.column + length)
+
+    # What each kind of word becomes.
+
+    def _comment(self, _: str, word: str, start: int) -> None:
+        column = start - self._line_start + 1
+        text = word.rstrip()
+        span = Span(self._line, column, self._line, column + len(text))
+        before = self._report.source.text[self._line_start : start]
+        self.comments.append(Comment(text, span, not before.strip()))
+
+    def _directive(self, _: str, word: str, start: int) -> Token:
+        end = comment_start(word)
+        if end < len(word):
+            self._comment("comment", word[end:], start + end)
+        return self._made("DIRECTIVE", word[:end].rstrip(), None, start)
+
+    def _number(self, _: str, word: str, start: int) -> Token:
+        value: float | None = None
+        problem: tuple[str, str, str | None] | None = None
+        if len(word) > _MOST_DIGITS:
+            problem = ("bad-number", f"the number {clip(word)} is too long", None)
+        else:
+            try:
+                if "_" in word:  # which Python would read as a number
+                    raise ValueError(word)
+                value = int(word) if word.lstrip("+-").isdigit() else float(word)
+            except ValueError:
+                self._problem(
+                    "bad-name",
+                    f"'{clip(word)}' is neither a number nor a name",
+                    start,
+                    len(word),
+                    "a name cannot begin with a digit",
+                )
+                return self._made("NAME", word, word, start, fault=True)
+            if word.lstrip("+-").startswith(".") or word.endswith("."):
+                problem = (
+                    "bad-number",
+                    f"'{clip(word)}' is no number of Pointy",
+                    "numbers are written like 3, -3 or 2.5",
+                )
+        if problem:
+            self._problem(problem[0], problem[1], start, len(word), problem[2])
+        return self._made("NUMBER", word, value, start, fault=problem is not None)
+
+    def _string(self, _: str, word: str, start: int) -> Token:
+        value = word[1:-1]
+        fault = False
+        if "\\" in value:
+            value, fault = self._unescape(value, start + 1)
+        return self._made("STRING", word, value, start, fault=fault)
+
+    def _unescape(self, text: str, start: int) -> tuple[str, bool]:
+        bad: list[tuple[str, int]] = []
+
+        def replace(match: re.Match[str]) -> str:
+            escape = match[1]
+            if escape in _ESCAPES:
+                return _ESCAPES[escape]
+            if len(escape) == 5:
+                return chr(int(escape[1:], 16))
+            bad.append((match[0], match.start()))
+            return escape
+
+        value = _ESCAPE.sub(replace, text)
+        for escape, offset in bad:
+            self._problem(
+                "bad-escape",
+                f"{escape} is no escape",
+                start + offset,
+                2,
+                r"the escapes are \n \t \r \" \\ \uXXXX; a backslash itself is \\",
+            )
+        # Two escapes may be one character outside the basic plane; half of one is none.
+        try:
+            return value.encode("utf-16", "surrogatepass").decode("utf-16"), bool(bad)
+        except UnicodeDecodeError:
+            self._problem(
+                "bad-escape",
+                r"this string has one half of a \uXXXX\uXXXX pair without the other",
+                start - 1,
+                len(text) + 2,
+            )
+            return value, True
+
+    def _open_string(self, _: str, word: str, start: int) -> Token:
+        word = word.rstrip()
+        self._problem(
+            "unterminated-string",
+            "this string is not closed before the end of its line",
+            start,
+            len(word),
+            'close it with "; a line break inside a string is written \\n',
+        )
+        return self._made("STRING", word, word[1:], start, fault=True)
+
+    def _other_quotes(self, _: str, word: str, start: int) -> Token:
+        inner = word[1:-1]
+        if self._token and self._token.type == "EQUALS":
+            hint = f'write "{clip(inner)}"'
+        elif _IDENTIFIER.fullmatch(inner):
+            hint = f"event names stand without quotes: {clip(inner)}"
+        else:
+            hint = None
+        self._problem(
+            "single-quotes",
+            "a string stands in plain double quotes, and only as the value of an option",
+            start,
+            len(word),
+            hint,
+        )
+        return self._made("STRING", word, inner, start, fault=True)
+
+    def _near(self, kind: str, word: str, start: int) -> Token:
+        sign = SIGNS[_NEAR[kind]]
+        hint = f"did you mean '{sign}'?"
+        before = self._token
+        joined = before and before.type == "NAME" and before.start + len(before.text) == start
+        if word == "-" and joined:
+            hint += " A name has no hyphen, but it may have '_'"
+        self._unknown_sign(word, start, hint)
+        return self._made(_NEAR[kind], word, word, start, fault=True)
+
+    def _other_comment(self, _: str, word: str, start: int) -> None:
+        self._unknown_sign(word[:2], start, "comments begin with #")
+        self._fault = True
+
+    def _unknown(self, _: str, word: str, start: int) -> Token | None:
+        before = self._token.type if self._token else None
+        if word == ":" and before in ("NAME", "NUMBER"):
+            meant = self._meant_by_colon(before)
+            if meant:
+                self._unknown_sign(word, start, f"did you mean '{SIGNS[meant]}'?")
+                return self._made(meant, word, word, start, fault=True)
+        self._unknown_sign(word, start, _UNKNOWN_HINTS.get(word[0]))
+        self._fault = True
+        return None
+
+    def _meant_by_colon(self, before: str) -> str | None:
+        """What stands for `:` in `[timeout: 30]` and `(0: X)`."""
+        sign = self._earlier.type if self._earlier else None
+        if before == "NUMBER":
+            return "ARROW" if sign in ("LPAREN", "COMMA") else None
+        return "EQUALS" if sign in ("LBRACKET", "COMMA") else None
+
+    def _foreign_name(self, word: str, start: int) -> None:
+        self._problem(
+            "bad-name",
+            f"the name '{clip(word)}' has a letter outside A-Z, a-z",
+            start,
+            len(word),
+            "names are made of the letters A-Z and a-z, digits and underscores",
+        )
+
+    # What all of them share.
+
+    def _made(self, type_: str, word: str, value: Any, start: int, *, fault: bool = False) -> Token:
+        column = start - self._line_start + 1
+        fault, self._fault = fault or self._fault, False
+        return Token(type_, word, value, start, self._line, column, fault)
+
+    def _problem(
+        self, code: str, message: str, start: int, length: int, hint: str | None = None
+    ) -> None:
+        column = start - self._line_start + 1
+        span = Span(self._line, column, self._line, column + length)
+        self._report.add(code, message, span, hint=hint, syntax=True)
+
+    def _unknown_sign(self, word: str, start: int, hint: str | None) -> None:
+        if word.isprintable():
+            shown = f"'{clip(word)}'"
+        else:
+            name = unicodedata.name(word[0], "a control character")
+            shown = f"U+{ord(word[0]):04X} ({name.lower()})"
+            hint = hint or "the character may be invisible: delete it"
+        message = f"{shown} is no sign of Pointy"
+        self._problem("unknown-sign", message, start, len(word), hint)
+
+
+_READERS: dict[str, Callable[[Lexer, str, str, int], Token | None]] = {
+    "comment": Lexer._comment,
+    "NUMBER": Lexer._number,
+    "STRING": Lexer._string,
+    "DIRECTIVE": Lexer._directive,
+    "near_pipe": Lexer._near,
+    "near_arrow": Lexer._near,
+    "near_parallel": Lexer._near,
+    "open_string": Lexer._open_string,
+    "other_quotes": Lexer._other_quotes,
+    "other_comment": Lexer._other_comment,
+    "unknown": Lexer._unknown,
+}
+
+_CLOSED = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"')
+_QUOTE_OR_COMMENT = re.compile(r'["#]')
+
+
+def comment_start(line: str) -> int:
+    """The offset in `line` at which a comment begins, strings respected; its length if none."""
+    position = 0
+    while match := _QUOTE_OR_COMMENT.search(line, position):
+        if match[0] == "#":
+            return match.start()
+        string = _CLOSED.match(line, match.start())
+        if string is None:
+            # A quote that is not closed hides no comment: the directive will say what is wrong.
+            comment = line.find("#", match.start())
+            return len(line) if comment < 0 else comment
+        position = string.end()
+    return len(line)

@@ -1,0 +1,283 @@
+"""What to say about a word that does not fit: what was found, what was expected, a mend.
+
+Each function tells one situation; the first one that has something to say is heard.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from volnux.errors import Span
+from volnux.pointy.lexer import END, SIGNS, Token
+from volnux.pointy.recovery import CLOSERS
+from volnux.pointy.report import clip
+
+__all__ = ["Finding", "Situation", "explain"]
+
+_ARROWS = ("ARROW", "PIPE")
+_JOINS = ("ARROW", "PIPE", "PARALLEL")
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)*")
+_BRANCHES = "branches are written (0 -> X, 1 -> Y)"
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """Where the parse is when a word does not fit.
+
+    `before` is the words of the flow before it, the nearest first, and `after` the next one;
+    `openers` the brackets around it, the innermost first, as far as a mend looks; `unclosed` says
+    how many there are in all, where the text has ended.
+    """
+
+    found: Token
+    before: tuple[Token, ...]
+    after: Token | None
+    expected: frozenset[str]
+    openers: tuple[Token, ...]
+    unclosed: int = 0
+
+    @property
+    def previous(self) -> Token | None:
+        """The word just before, None at the start of the flow."""
+        return self.before[0] if self.before else None
+
+    @property
+    def behind(self) -> str:
+        """Where the faulty word stands: behind which other."""
+        return f"after {_word(self.previous)}" if self.previous else "at the start of the flow"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A diagnostic in the making."""
+
+    code: str
+    message: str
+    hint: str | None
+    span: Span
+
+
+def explain(at: Situation) -> Finding:
+    """The message for a word that does not fit."""
+    for tell in (_directive, _nothing, _bracket, _unit, _factor, _descriptor, _joint, _option):
+        told = tell(at)
+        if told is not None:
+            code, message, hint, *place = told
+            if at.found.type == END and at.unclosed:
+                hint = _unclosed(at)
+            return Finding(code, message, hint, *(place or [at.found.span]))
+    wanted = _listed(at.expected - {END})
+    return Finding(
+        "syntax", f"expected {wanted} {at.behind}, found {_word(at.found)}", None, at.found.span
+    )
+
+
+def _directive(at: Situation) -> tuple[str, str, str | None] | None:
+    if at.found.type != "DIRECTIVE":
+        return None
+    return (
+        "misplaced-directive",
+        f"{_word(at.found)} stands behind the start of the flow",
+        "directives come first, each on a line of its own",
+    )
+
+
+def _nothing(at: Situation) -> tuple[str, str, str | None] | None:
+    if at.found.type != END or at.previous is not None:
+        return None
+    return (
+        "empty-flow",
+        "there is no flow in this file: expected an event or a group",
+        "the smallest flow is the name of one event",
+    )
+
+
+def _bracket(at: Situation) -> tuple[str, str, str | None] | None:
+    """A closing bracket that closes nothing, or the wrong thing."""
+    if at.found.type not in CLOSERS.values():
+        return None
+    sign = at.found.text
+    if not at.openers:
+        return "wrong-bracket", f"'{sign}' closes nothing", "leave it out"
+    opener = at.openers[0]
+    closer = CLOSERS[opener.type]
+    if closer == at.found.type:
+        return None
+    place = f"'{opener.text}' (line {opener.line}, column {opener.column})"
+    if at.found.type in (CLOSERS[outer.type] for outer in at.openers[1:]):
+        message = f"{place} is not closed before '{sign}'"
+    else:
+        message = f"{place} is closed by '{sign}'"
+    return "wrong-bracket", message, f"close it with '{SIGNS[closer]}'"
+
+
+def _unit(at: Situation) -> tuple[str, str, str | None] | None:
+    """Where an event or a group may begin."""
+    if "LBRACE" not in at.expected:
+        return None
+    message = f"expected an event or a group {at.behind}, found {_word(at.found)}"
+    return "expected-event", message, _hint_for_unit(at)
+
+
+def _hint_for_unit(at: Situation) -> str | None:
+    previous, type_ = at.previous, at.found.type
+    if type_ == "STRING" and _NAME.fullmatch(str(at.found.value)):
+        return f"event names stand without quotes: {clip(at.found.value)}"
+    if type_ == "STAR":
+        return "a factor stands behind its event, A * 3, or before it, 3 * A"
+    if type_ == "LBRACKET":
+        return "options stand behind an event: A[timeout=30]"
+    if previous is None:
+        return "a flow begins with the name of an event"
+    if previous.type in CLOSERS and type_ in CLOSERS.values():
+        return "a group holds at least one event"
+    if previous.type in _JOINS:
+        if type_ in _JOINS:
+            if previous.text == at.found.text:
+                return f"one '{previous.text}' is enough"
+            return f"leave out '{previous.text}' or '{at.found.text}'"
+        return f"name the event that comes next, or leave out the '{previous.text}'"
+    return None
+
+
+def _factor(
+    at: Situation,
+) -> tuple[str, str, str | None] | tuple[str, str, str | None, Span] | None:
+    """Behind a number that could only be a factor, and behind a star."""
+    previous = at.previous
+    if previous is None:
+        return None
+    if at.expected == {"NUMBER"} and previous.type == "STAR":
+        return (
+            "bad-factor",
+            f"expected a retry factor, a whole number of at least 2, found {_word(at.found)}",
+            "A * 3 means at most 3 attempts in all",
+        )
+    if at.expected != {"STAR"}:
+        return None
+    if at.found.type not in _ARROWS:
+        message = f"expected '*' and an event {at.behind}, found {_word(at.found)}"
+        return "expected-star", message, "a factor is written 3 * A or A * 3"
+    hint = f"{_BRANCHES} behind their event: Event (0 -> X, 1 -> Y)"
+    match at.before:
+        case (_, Token(type="LPAREN"), Token(type="ARROW" | "PIPE") as arrow, *_):
+            hint = (
+                f"leave out the '{arrow.text}' before the '(': branches stand directly behind "
+                "their event, Event (0 -> X, 1 -> Y)"
+            )
+    return (
+        "stray-descriptor",
+        f"a descriptor ({clip(previous.text)}) stands only in the branches of an event or a group",
+        hint,
+        previous.span,
+    )
+
+
+def _descriptor(at: Situation) -> tuple[str, str, str | None] | None:
+    """Where a branch begins, and behind its descriptor."""
+    found = _word(at.found)
+    if at.expected == set(_ARROWS):
+        message = f"expected '->' or '|->' after the descriptor, found {found}"
+        return "expected-arrow", message, _BRANCHES
+    if "NUMBER" not in at.expected or at.expected & {"STRING", "NAME"}:
+        return None
+    hint = _BRANCHES
+    match at.before:
+        case (Token(type="LPAREN"), Token(type="NAME") as event, *_):
+            if at.found.type in ("NAME", "LPAREN", "LBRACE"):
+                following = at.found.text if at.found.type == "NAME" else "{…}"
+                hint = f"for what comes next write {clip(event.text)} -> {clip(following)}"
+                hint += f"; {_BRANCHES}"
+    message = f"expected a descriptor, a digit from 0 to 9, {at.behind}, found {found}"
+    return "expected-descriptor", message, hint
+
+
+def _joint(at: Situation) -> tuple[str, str, str | None] | None:
+    """Behind a complete unit."""
+    if "ARROW" not in at.expected:
+        return None
+    # The table has given up '||' by now, where the word could not stand behind a unit at all.
+    wanted = _listed({*_JOINS, *(at.expected & {"COMMA", *CLOSERS.values()})})
+    message = f"expected {wanted} {at.behind}, found {_word(at.found)}"
+    return "expected-arrow", message, _hint_for_joint(at)
+
+
+def _hint_for_joint(at: Situation) -> str | None:
+    previous, found = at.previous, at.found
+    if found.type == "NUMBER":
+        if "COMMA" in at.expected and at.after and at.after.type in _ARROWS:
+            return "a comma stands between two branches: (0 -> X, 1 -> Y)"
+        if (
+            previous
+            and previous.type == "NAME"
+            and found.text[0] == "-"
+            and _touch(previous, found)
+        ):
+            return f"a name has no hyphen: {clip(previous.text)}_{clip(found.text[1:])}"
+        return "a factor is written A * 3"
+    if found.type == "EQUALS":
+        return "options stand in brackets: A[timeout=30]"
+    if found.type == "STRING" and _NAME.fullmatch(str(found.value)):
+        return f"event names stand without quotes: {clip(found.value)}"
+    following = at.after if found.type == "COMMA" else found
+    if found.type in ("COMMA", "NAME", "LBRACE"):
+        first = clip(previous.text) if previous and previous.type == "NAME" else "A"
+        second = "B" if first != "B" else "C"
+        if following and following.type == "NAME":
+            second = clip(following.text)
+        if found.type == "LBRACE" or (following and following.type == "LBRACE"):
+            second = "{…}"
+        return f"one after the other is {first} -> {second}, at once is {first} || {second}"
+    return None
+
+
+def _touch(first: Token, second: Token) -> bool:
+    return first.start + len(first.text) == second.start
+
+
+def _option(at: Situation) -> tuple[str, str, str | None] | None:
+    """Inside brackets of options."""
+    if not at.openers or at.openers[0].type != "LBRACKET":
+        return None
+    if "STRING" in at.expected:
+        wanted = f"a value {at.behind}"
+    elif "EQUALS" in at.expected:
+        wanted = f"'=' and a value after the option {_word(at.previous)}"
+    elif "NAME" in at.expected:
+        wanted = f"the name of an option {at.behind}"
+    else:
+        wanted = f"',' or ']' {at.behind}"
+    hint = 'options are written [timeout=30, pool="x"]'
+    return "bad-options", f"expected {wanted}, found {_word(at.found)}", hint
+
+
+def _unclosed(at: Situation) -> str:
+    opener = at.openers[0]
+    more = f" (and {at.unclosed - 1} more)" if at.unclosed > 1 else ""
+    return f"the '{opener.text}' of line {opener.line}, column {opener.column} is not closed{more}"
+
+
+def _listed(types: Iterable[str]) -> str:
+    order = ("ARROW", "PIPE", "PARALLEL", "COMMA")
+    known = sorted(types, key=lambda t: order.index(t) if t in order else len(order))
+    words = [f"'{SIGNS[t]}'" if t in SIGNS else f"a {t.lower()}" for t in known]
+    return words[0] if len(words) == 1 else ", ".join(words[:-1]) + " or " + words[-1]
+
+
+def _word(token: Token | None) -> str:
+    """A token as a message names it."""
+    if token is None:
+        return "nothing"
+    match token.type:
+        case "$end":
+            return "the end of the file"
+        case "NUMBER":
+            return f"the number {clip(token.text)}"
+        case "STRING":
+            return f"the string {clip(token.text)}"
+        case "DIRECTIVE":
+            return f"the directive '{clip(token.text.split(':')[0].strip())}'"
+        case _:
+            return f"'{clip(token.text)}'"

@@ -1,0 +1,178 @@
+"""The options in brackets: which there are, where, with what values."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from volnux.errors import nearest
+from volnux.pointy.report import Report
+from volnux.pointy.tree import Evaluation, Event, Group, Option, Unit
+
+__all__ = ["HINTS", "OPTIONS", "OptionRule", "check", "holds_parallel", "split_tags"]
+
+
+@dataclass(frozen=True, slots=True)
+class OptionRule:
+    """What one option wants: a test of its value, and how to say what it wants."""
+
+    accepts: Callable[[Option], bool]
+    wants: str
+    on_groups: bool = False
+
+
+def _positive(option: Option) -> bool:
+    value = option.value
+    return (
+        isinstance(value, int | float)
+        and not isinstance(value, bool)
+        and math.isfinite(value)
+        and value > 0
+    )
+
+
+def _whole(least: int | None) -> Callable[[Option], bool]:
+    def accepts(option: Option) -> bool:
+        value = option.value
+        return (
+            isinstance(value, int)
+            and not isinstance(value, bool)
+            and (least is None or value >= least)
+        )
+
+    return accepts
+
+
+def _text(option: Option) -> bool:
+    return isinstance(option.value, str) and bool(option.value.strip())
+
+
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://\S+")
+
+
+def _executor(option: Option) -> bool:
+    value = option.value
+    return isinstance(value, str) and (
+        value in ("inline", "thread", "process") or bool(_URL.fullmatch(value))
+    )
+
+
+def _evaluation(option: Option) -> bool:
+    return isinstance(option.value, str) and option.value in Evaluation.__members__
+
+
+OPTIONS: dict[str, OptionRule] = {
+    "timeout": OptionRule(_positive, "a number of seconds above 0, such as 30 or 2.5"),
+    "retry_attempts": OptionRule(_whole(2), "a whole number of at least 2", on_groups=True),
+    "executor": OptionRule(
+        _executor, 'inline, thread, process or a URL such as "dask://host:8786"'
+    ),
+    "evaluation": OptionRule(
+        _evaluation, "one of " + ", ".join(Evaluation.__members__), on_groups=True
+    ),
+    "pool": OptionRule(_text, 'a name, such as "database"'),
+    "queue": OptionRule(_text, 'a name, such as "large"'),
+    "priority": OptionRule(_whole(None), "a whole number"),
+    "concurrency": OptionRule(_whole(1), "a whole number of at least 1"),
+    "tags": OptionRule(_text, 'names with commas in a string, such as "daily,finance"'),
+}
+"""Every option, by name."""
+
+HINTS = frozenset({"pool", "queue", "priority", "concurrency", "tags"})
+"""The options that never change what a file means."""
+
+
+def split_tags(text: str) -> tuple[str, ...]:
+    """The tags of a `tags="a,b"` option, in the order written."""
+    return tuple(dict.fromkeys(tag.strip() for tag in text.split(",") if tag.strip()))
+
+
+def holds_parallel(group: Group) -> bool:
+    """Whether the braces hold exactly `a || b …`, redundant braces aside."""
+    while True:
+        if len(group.body.parts) != 1:
+            return False
+        arms = group.body.parts[0].arms
+        if len(arms) > 1:
+            return True
+        unit = arms[0]
+        if not isinstance(unit.primary, Group) or unit.retry or unit.options or unit.branches:
+            return False
+        group = unit.primary
+
+
+def check(report: Report, unit: Unit) -> None:
+    """Report every option of the unit that is unknown, repeated, misplaced or has a bad value."""
+    seen: set[str] = set()
+    for option in unit.options:
+        if not option.name:
+            continue
+        rule = OPTIONS.get(option.name)
+        if rule is None:
+            close = nearest(option.name, OPTIONS)
+            report.add(
+                "unknown-option",
+                f"there is no option '{option.name}'",
+                option.span,
+                hint=f"did you mean '{close[0]}'?" if close else "options: " + ", ".join(OPTIONS),
+            )
+            continue
+        if option.name in seen:
+            report.add(
+                "double-option", f"the option '{option.name}' stands here already", option.span
+            )
+        seen.add(option.name)
+        if option.value is not None and not rule.accepts(option):
+            _report_value(report, option, rule)
+        _check_place(report, unit, option, rule)
+    factor = unit.option("retry_attempts")
+    if factor is not None and unit.retry is not None:
+        report.add(
+            "double-factor",
+            "this unit has a retry factor already",
+            factor.span,
+            hint="retry_attempts=3 is the same as * 3: leave one of them out",
+        )
+
+
+def _report_value(report: Report, option: Option, rule: OptionRule) -> None:
+    hint = None
+    if option.name == "evaluation" and isinstance(option.value, str):
+        close = nearest(option.value.upper(), Evaluation.__members__)
+        hint = f"did you mean {close[0]}?" if close else None
+    elif option.name == "executor" and isinstance(option.value, str):
+        close = nearest(option.value.lower(), ("inline", "thread", "process"))
+        hint = f"did you mean {close[0]}?" if close else None
+    report.add(
+        "bad-option",
+        f"the option '{option.name}' takes {rule.wants}",
+        option.value_span,
+        hint=hint,
+    )
+
+
+def _check_place(report: Report, unit: Unit, option: Option, rule: OptionRule) -> None:
+    if isinstance(unit.primary, Event):
+        if option.name == "evaluation":
+            report.add(
+                "misplaced-option",
+                "the option 'evaluation' stands on a parallel group, not on an event",
+                option.span,
+                hint="write it behind the braces: {A || B}[evaluation=…]",
+            )
+    elif not rule.on_groups:
+        report.add(
+            "misplaced-option",
+            f"the option '{option.name}' stands on an event, not on a group",
+            option.span,
+            hint="write it behind each event that it is meant for",
+        )
+    elif option.name == "evaluation" and not holds_parallel(unit.primary):
+        report.add(
+            "misplaced-option",
+            "the option 'evaluation' stands only on braces that hold exactly 'a || b …'",
+            option.span,
+            hint="put the parallel part into braces of its own: {A || B}[evaluation=…]",
+        )

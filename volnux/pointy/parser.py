@@ -1,0 +1,217 @@
+"""Pointy text to a `PointyFile`: an LALR parser, which goes on when the text is wrong.
+
+An error is reported where it is, then mended in thought (a missing word put in, a surplus one left
+out), and the parse goes on, so that one run finds all errors of a file. Every mend moves the parse
+past at least one word: the cost stays linear.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from volnux.errors import Diagnostic, Source, pointy_error
+from volnux.pointy import grammar, messages, recovery
+from volnux.pointy.actions import Builder
+from volnux.pointy.lexer import END, Lexer, Token
+from volnux.pointy.report import Report
+from volnux.pointy.tree import Flow, PointyFile
+
+__all__ = ["analyze", "load", "parse", "read_source"]
+
+
+def parse(text: str, filename: str = "<string>") -> PointyFile:
+    """Parse the text of a `.pty` file.
+
+    Args:
+        text: the whole text.
+        filename: the name that errors show; its stem is the pipeline's name unless `@name` says so.
+
+    Raises:
+        PointySyntaxError: the text breaks the grammar; all findings are in `diagnostics`.
+        PointyError: the text breaks a rule of names or meaning.
+    """
+    file, diagnostics = analyze(Source(text, filename))
+    if file is None:
+        raise pointy_error(diagnostics)
+    return file
+
+
+def load(path: str | Path) -> PointyFile:
+    """Read and parse a `.pty` file.
+
+    Raises:
+        OSError: the file cannot be read.
+        PointyError: as `parse`; also for a file that is not UTF-8.
+    """
+    source, diagnostics = read_source(path)
+    if source is None:
+        raise pointy_error(diagnostics)
+    return parse(source.text, source.filename)
+
+
+def read_source(path: str | Path) -> tuple[Source | None, tuple[Diagnostic, ...]]:
+    """The text of a file, or None and the reason why it is no text."""
+    data = Path(path).read_bytes()
+    try:
+        return Source(data.decode("utf-8"), str(path)), ()
+    except UnicodeDecodeError as error:
+        before = data[: error.start].decode("utf-8")
+        rest = data[error.start :].splitlines()[0].decode("utf-8", "replace")
+        source = Source(before + rest, str(path))
+        report = Report(source)
+        report.add(
+            "not-utf-8",
+            f"the byte 0x{data[error.start]:02X} is not UTF-8",
+            source.span(len(before), len(before) + 1),
+            hint="save the file as UTF-8",
+            syntax=True,
+        )
+        return None, report.in_order()
+
+
+def analyze(source: Source) -> tuple[PointyFile | None, tuple[Diagnostic, ...]]:
+    """Parse without raising: the file, or None when there are errors, and everything found.
+
+    The diagnostics (errors, warnings, notes) come in the order of the text.
+    """
+    report = Report(source)
+    lexer = Lexer(report)
+    run = _Run(report, iter(lexer))
+    flow = run.flow()
+    diagnostics = report.in_order()
+    if report.failed or flow is None:
+        return None, diagnostics
+    reader = run.builder.directives
+    file = PointyFile(
+        source, flow, reader.settings(), tuple(reader.directives), tuple(lexer.comments)
+    )
+    return file, diagnostics
+
+
+class _Run:
+    """One parse: a stack of states, what was made of the words so far, the words to come."""
+
+    def __init__(self, report: Report, words: Iterator[Token]) -> None:
+        self.builder = Builder(report)
+        self._report = report
+        self._words = words
+        self._ahead: deque[Token] = deque()
+        """Words that were looked at early, for a mend."""
+        self._mended: list[Token] = []
+        """What a mend made of a faulty word, the next one last."""
+        self._recent: deque[Token] = deque(maxlen=4)
+        """The last words that were taken from the text."""
+        self._states = [0]
+        self._values: list[Any] = []
+        self._left_out: Token | None = None
+        """The word that was left out last."""
+        self._stray: tuple[Token | None] | None = None
+        """The bracket in which branches without an event were reported, in a box."""
+
+    def flow(self) -> Flow | None:
+        """Parse all words; None when the text ends in the middle."""
+        actions, gotos, productions = grammar.tables()
+        makers = [getattr(self.builder, p.action) if p.action else None for p in productions]
+        states, values = self._states, self._values
+        token = self._take()
+        while True:
+            action = actions[states[-1]].get(token.type)
+            if action is None:
+                self._look_ahead()
+                self._say(token)
+                if token.type == END:
+                    return None
+                self._mend(token)
+                token = self._take()
+            elif action > 0:
+                states.append(action)
+                values.append(token)
+                token = self._take()
+            elif action < 0:
+                left, length, _ = productions[-action]
+                make = makers[-action]
+                if make is not None:
+                    if length:
+                        values[-length:] = (make(*values[-length:]),)
+                    else:
+                        values.append(make())
+                if length:
+                    del states[-length:]
+                states.append(gotos[states[-1]][left])
+            else:
+                flow: Flow = values[0]
+                return flow
+
+    def _take(self) -> Token:
+        """The next word."""
+        if self._mended:
+            return self._mended.pop()
+        token = self._ahead.popleft() if self._ahead else next(self._words)
+        self._recent.append(token)
+        return token
+
+    def _look_ahead(self) -> None:
+        while len(self._ahead) < 2:
+            word = next(self._words, None)
+            if word is None:
+                break
+            self._ahead.append(word)
+
+    def _mend(self, token: Token) -> None:
+        """Arrange the words to come so that the parse goes on at a word that does not fit."""
+        mend = recovery.choose(
+            tuple(self._states[-recovery.REACH :]),
+            token.type,
+            tuple(word.type for word in self._ahead),
+            repeats=len(self._recent) > 1 and self._recent[-2].type == token.type,
+            openers=tuple(opener.type for opener in self._openers()),
+        )
+        if mend.read_as is None:
+            self._left_out = token
+            return
+        self._mended.append(token._replace(type=mend.read_as))
+        for type_ in reversed(mend.insert):
+            self._mended.append(Token(type_, "", None, token.start, token.line, token.column))
+
+    def _say(self, token: Token) -> None:
+        """Report a word, unless that would be the second error about one slip."""
+        before = tuple(self._recent)[-2::-1]
+        quiet = token.fault or (before and before[0] is self._left_out)
+        if quiet and (token.type != END or self._report.failed):
+            return
+        openers = self._openers()
+        unclosed = 0
+        if token.type == END and openers:
+            unclosed = sum(_opens(value) for value in self._values)
+        finding = messages.explain(
+            messages.Situation(
+                token,
+                tuple(word for word in before if word.type != "DIRECTIVE"),
+                self._ahead[0] if self._ahead else None,
+                recovery.expected(tuple(self._states[-recovery.REACH :])),
+                openers,
+                unclosed,
+            )
+        )
+        bracket = (openers[0] if openers else None,)
+        if finding.code == "stray-descriptor" or token.type == "COMMA":
+            # Further branches beside one that was reported are the same slip.
+            if self._stray == bracket:
+                return
+            if token.type != "COMMA":
+                self._stray = bracket
+        self._report.add(
+            finding.code, finding.message, finding.span, hint=finding.hint, syntax=True
+        )
+
+    def _openers(self) -> tuple[Token, ...]:
+        """The brackets around the next word, the innermost first, as far as a mend looks."""
+        nearest = reversed(self._values[-recovery.REACH + 1 :])
+        return tuple(value for value in nearest if _opens(value))
+
+
+def _opens(value: object) -> bool:
+    return isinstance(value, Token) and value.type in recovery.CLOSERS

@@ -1,0 +1,123 @@
+"""How the parse goes on behind a word that does not fit, and what would have fitted.
+
+Everything here is a function of the parser's state and of the next few words: words to put in
+before the faulty one, or to leave it out, are tried against the tables, and the mend that lets the
+most of the coming words pass is taken.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from volnux.pointy import grammar
+from volnux.pointy.lexer import END, SIGNS, TOKENS
+
+__all__ = ["CLOSERS", "REACH", "Mend", "choose", "expected"]
+
+CLOSERS = {"LPAREN": "RPAREN", "LBRACE": "RBRACE", "LBRACKET": "RBRACKET"}
+"""The closing bracket of each opening one."""
+
+REACH = 48
+"""How many states from the top of the stack a mend may depend on: three levels of brackets."""
+
+
+class Mend(NamedTuple):
+    """Put `insert` before the word and read it as `read_as`; None means to leave it out."""
+
+    insert: tuple[str, ...]
+    read_as: str | None
+
+
+_LEAVE_OUT = Mend((), None)
+
+# What may be put in before a word that does not fit, the likeliest first.
+_INSERTIONS: tuple[tuple[str, ...], ...] = (
+    ("NAME",),
+    ("ARROW",),
+    ("COMMA",),
+    ("EQUALS",),
+    ("NUMBER",),
+    ("NUMBER", "ARROW"),
+    ("NUMBER", "ARROW", "NAME"),
+    ("ARROW", "NAME"),
+    ("STAR", "NAME"),
+    ("NAME", "EQUALS"),
+    ("NAME", "EQUALS", "NAME"),
+    ("EQUALS", "NAME"),
+)
+
+
+@functools.lru_cache(maxsize=1024)
+def expected(states: tuple[int, ...]) -> frozenset[str]:
+    """The terminals that may come next, given the states on top of the stack."""
+    return frozenset(t for t in (*TOKENS, END) if _passed(states, (t,)) == 1)
+
+
+@functools.lru_cache(maxsize=4096)
+def choose(
+    states: tuple[int, ...],
+    found: str,
+    coming: tuple[str, ...],
+    *,
+    repeats: bool,
+    openers: tuple[str, ...],
+) -> Mend:
+    """The mend for a word that does not fit.
+
+    Args:
+        states: the states on top of the stack, `REACH` of them at most.
+        found: the type of the word.
+        coming: the types of the words behind it.
+        repeats: the word stands directly behind the same sign.
+        openers: the types of the brackets around the word, the innermost first.
+    """
+    best, most = _LEAVE_OUT, 0
+    for mend in _candidates(found, repeats=repeats, openers=openers):
+        word = () if mend.read_as is None else (mend.read_as,)
+        before = (*mend.insert, *word)
+        passed = _passed(states, (*before, *coming)) - len(before)
+        # A word that is left out must at least make room for the next one.
+        score = passed + 1 if word else passed + bool(passed)
+        if score > most:
+            best, most = mend, score
+            if passed == len(coming):
+                break
+    return best
+
+
+def _candidates(found: str, *, repeats: bool, openers: tuple[str, ...]) -> Iterable[Mend]:
+    if repeats and found in SIGNS:
+        yield _LEAVE_OUT
+    for insertion in _INSERTIONS:
+        yield Mend(insertion, found)
+    if openers and found in CLOSERS.values():
+        closer = CLOSERS[openers[0]]
+        if found in (CLOSERS[opener] for opener in openers[1:]):
+            for insertion in ((), *_INSERTIONS):
+                yield Mend((*insertion, closer), found)
+        for insertion in ((), *_INSERTIONS):
+            yield Mend(insertion, closer)
+    yield _LEAVE_OUT
+
+
+def _passed(states: tuple[int, ...], types: tuple[str, ...]) -> int:
+    """How many of the terminals could be shifted, one after the other, from these states."""
+    actions, gotos, productions = grammar.tables()
+    stack = list(states)
+    for count, type_ in enumerate(types):
+        while True:
+            action = actions[stack[-1]].get(type_)
+            if action is None:
+                return count
+            if action >= 0:
+                stack.append(action)
+                break
+            left, length, _ = productions[-action]
+            if length >= len(stack):
+                return count
+            if length:
+                del stack[-length:]
+            stack.append(gotos[stack[-1]][left])
+    return len(types)

@@ -1,0 +1,53 @@
+"""The list that a parse collects its findings in, and how it shows words of the text."""
+
+from __future__ import annotations
+
+from volnux.errors import Diagnostic, Severity, Source, Span
+
+__all__ = ["Report", "clip"]
+
+
+class Report:
+    """Diagnostics of one text, in the order in which they were found."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self.diagnostics: list[Diagnostic] = []
+        self.failed = False
+        """True when at least one finding is an error."""
+
+    def add(
+        self,
+        code: str,
+        message: str,
+        span: Span,
+        *,
+        hint: str | None = None,
+        severity: Severity = Severity.ERROR,
+        syntax: bool = False,
+    ) -> None:
+        """Add one finding at `span`."""
+        if severity is Severity.ERROR:
+            self.failed = True
+        self.diagnostics.append(
+            Diagnostic(
+                code=code,
+                message=message,
+                file=self.source.filename,
+                span=span,
+                hint=hint,
+                severity=severity,
+                text=self.source.line(span.line),
+                syntax=syntax,
+            )
+        )
+
+    def in_order(self) -> tuple[Diagnostic, ...]:
+        """The findings by position."""
+        return tuple(sorted(self.diagnostics, key=lambda d: d.span or (0, 0, 0, 0)))
+
+
+def clip(text: str, most: int = 40) -> str:
+    """A word of the text for use in a message: short, and without control characters."""
+    shown = text if len(text) <= most else text[: most - 1] + "…"
+    return "".join(character if character.isprintable() else "�" for character in shown)

@@ -1,0 +1,328 @@
+"""The syntax tree of a `.pty` file: frozen values, each with the span it was read from.
+
+A flow is a row of parallels, a parallel a row of units, a unit one event or one group with what
+stands behind it. The shape follows the grammar one to one, so that every walker can be a loop.
+
+Nothing here recurses on the depth of a program. The nodes that nest are places: each is equal to
+itself alone, prints short, and is pickled only as part of its `PointyFile`, which pickles as its
+text. Whether two flows say the same is told by their `shape`.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, NoReturn, Self
+
+from volnux.errors import Source, Span
+
+__all__ = [
+    "Arrow",
+    "Branch",
+    "Comment",
+    "Directive",
+    "Evaluation",
+    "Event",
+    "Flow",
+    "Group",
+    "Input",
+    "Literal",
+    "OnFailure",
+    "Option",
+    "Parallel",
+    "PointyFile",
+    "Retry",
+    "Schedule",
+    "Settings",
+    "Unit",
+    "shape",
+]
+
+Literal = int | float | bool | str
+"""The value of an option in brackets; a bare name is read as a string."""
+
+
+class Arrow(StrEnum):
+    """How one part of a flow leads to the next: alone, or with its result."""
+
+    THEN = "->"
+    PIPE = "|->"
+
+
+class Evaluation(StrEnum):
+    """When a parallel group is done (`EventExecutionEvaluationState` of the events)."""
+
+    SUCCESS_ON_ALL_EVENTS_SUCCESS = "SUCCESS_ON_ALL_EVENTS_SUCCESS"
+    FAILURE_FOR_PARTIAL_ERROR = "FAILURE_FOR_PARTIAL_ERROR"
+    SUCCESS_FOR_PARTIAL_SUCCESS = "SUCCESS_FOR_PARTIAL_SUCCESS"
+    FAILURE_FOR_ALL_EVENTS_FAILURE = "FAILURE_FOR_ALL_EVENTS_FAILURE"
+
+    @property
+    def any(self) -> bool:
+        """True where one arm that is done makes the group done; false where all must be."""
+        return self in (
+            Evaluation.SUCCESS_FOR_PARTIAL_SUCCESS,
+            Evaluation.FAILURE_FOR_ALL_EVENTS_FAILURE,
+        )
+
+
+class OnFailure(StrEnum):
+    """What a failure that nothing takes does to the rest of a flow (`@on-failure`)."""
+
+    STOP = "stop"
+    CONTINUE = "continue"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A place of an event, by the event's name."""
+
+    name: str
+    span: Span
+
+
+class _Nesting:
+    """What the nodes that nest have in common: nothing that would recurse."""
+
+    __slots__ = ()
+    span: Span
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} at {self.span.line}:{self.span.column}>"
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Self:
+        return self
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(f"a {type(self).__name__} is pickled with its PointyFile, not alone")
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Group(_Nesting):
+    """A flow in braces or parentheses (which mean the same)."""
+
+    body: Flow
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """A factor, `* 3` or `3 *`: attempts in all, at least 2."""
+
+    attempts: int
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One `name=value` in brackets; `bare` tells `thread` from `"thread"`."""
+
+    name: str
+    value: Literal
+    span: Span
+    value_span: Span
+    bare: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Branch(_Nesting):
+    """`descriptor -> flow` or `descriptor |-> flow`."""
+
+    descriptor: int
+    arrow: Arrow
+    flow: Flow
+    span: Span
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Unit(_Nesting):
+    """One event or group, with its factor, options and branches."""
+
+    primary: Event | Group
+    span: Span
+    retry: Retry | None = None
+    options: tuple[Option, ...] = ()
+    branches: tuple[Branch, ...] = ()
+
+    def option(self, name: str) -> Option | None:
+        """The option of that name, or None."""
+        return next((option for option in self.options if option.name == name), None)
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Parallel(_Nesting):
+    """One unit, or several that run at once (`a || b`)."""
+
+    arms: tuple[Unit, ...]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Flow(_Nesting):
+    """Parts in sequence; `arrows[i]` stands between `parts[i]` and `parts[i + 1]`."""
+
+    parts: tuple[Parallel, ...]
+    arrows: tuple[Arrow, ...]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Comment:
+    """A comment, `#` included; `alone` where nothing stands before it on its line."""
+
+    text: str
+    span: Span
+    alone: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Directive:
+    """One `@name: value` line; `value` is the text as written, trimmed."""
+
+    name: str
+    value: str
+    span: Span
+    name_span: Span
+    value_span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """One `@schedule`: a five-field cron expression or a preset such as `@daily`."""
+
+    expression: str
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """One `@input`: a name, one of eight types, and a JSON default unless it is required."""
+
+    name: str
+    type: str
+    required: bool
+    default: Any
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the directives say, read and checked; an absent directive leaves the default."""
+
+    name: str | None = None
+    description: str | None = None
+    tags: tuple[str, ...] = ()
+    schedules: tuple[Schedule, ...] = ()
+    timezone: str | None = None
+    start_date: dt.date | None = None
+    catchup: bool = False
+    max_active_runs: int | None = None
+    events: tuple[str, ...] = ()
+    inputs: tuple[Input, ...] = ()
+    on_failure: OnFailure | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PointyFile:
+    """A whole `.pty` text: its directives, its flow, its comments.
+
+    Two files are equal when they say the same: positions, comments, the kind of brackets and the
+    order of directives do not count.
+    """
+
+    source: Source
+    flow: Flow
+    settings: Settings = field(default_factory=Settings)
+    directives: tuple[Directive, ...] = ()
+    comments: tuple[Comment, ...] = ()
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, PointyFile):
+            return NotImplemented
+        return _spoken(self.settings) == _spoken(other.settings) and all(
+            mine == theirs for mine, theirs in _pairs(shape(self.flow), shape(other.flow))
+        )
+
+    def __hash__(self) -> int:
+        return hash((self.settings.name, self.settings.events))
+
+    def __repr__(self) -> str:
+        return f"PointyFile({self.source.filename!r})"
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Self:
+        return self
+
+    def __reduce__(self) -> tuple[Any, tuple[str, str]]:
+        from volnux.pointy.parser import parse
+
+        return parse, (self.source.text, self.source.filename)
+
+
+def shape(flow: Flow) -> Iterator[object]:
+    """The flow as a row of plain tokens without positions: equal rows, equal flows.
+
+    A loop with its own stack, since a flow may be nested deeper than Python recurses.
+    """
+    stack: list[object] = [flow]
+    while stack:
+        item = stack.pop()
+        match item:
+            case Flow(parts=parts, arrows=arrows):
+                stack.append("end")
+                for index in range(len(parts) - 1, -1, -1):
+                    stack.append(parts[index])
+                    if index:
+                        stack.append(arrows[index - 1].value)
+                stack.append("flow")
+            case Parallel(arms=arms):
+                for index in range(len(arms) - 1, -1, -1):
+                    stack.append(arms[index])
+                    if index:
+                        stack.append("||")
+            case Unit():
+                for branch in reversed(item.branches):
+                    stack.append(branch.flow)
+                    stack.append((branch.descriptor, branch.arrow.value))
+                for option in reversed(item.options):
+                    stack.append((option.name, option.value, type(option.value)))
+                stack.append(item.retry and item.retry.attempts)
+                stack.append(item.primary)
+            case Event(name=name):
+                yield ("event", name)
+            case Group(body=body):
+                stack.append(body)
+            case _:
+                yield item
+
+
+def _pairs(left: Iterator[object], right: Iterator[object]) -> Iterator[tuple[object, object]]:
+    missing = object()
+    while True:
+        mine, theirs = next(left, missing), next(right, missing)
+        if mine is missing and theirs is missing:
+            return
+        yield mine, theirs
+
+
+def _spoken(settings: Settings) -> tuple[object, ...]:
+    return (
+        settings.name,
+        settings.description,
+        settings.tags,
+        tuple(schedule.expression for schedule in settings.schedules),
+        settings.timezone,
+        settings.start_date,
+        settings.catchup,
+        settings.max_active_runs,
+        settings.events,
+        tuple((i.name, i.type, i.required, repr(i.default)) for i in settings.inputs),
+        settings.on_failure,
+    )
