@@ -15,8 +15,11 @@ __all__ = [
     "EventBase",
     "EventDefinitionError",
     "EventExecutionEvaluationState",
+    "EventReturnError",
     "FunctionEvent",
     "Goto",
+    "NotPortableError",
+    "NotSentError",
     "WorkerLost",
     "event",
     "event_class_of",
@@ -35,6 +38,26 @@ class EventDefinitionError(VolnuxError, TypeError):
 
 class WorkerLost(VolnuxError):
     """The worker process that ran an event died; retried as the event's policy says."""
+
+    __module__ = "volnux"
+
+
+class NotSentError(VolnuxError, TypeError):
+    """An event, its inputs or its result cannot be sent to or from a worker process."""
+
+    __module__ = "volnux"
+
+
+class EventReturnError(VolnuxError, TypeError):
+    """`process` returned something that is no `(descriptor, result)`."""
+
+    __module__ = "volnux"
+
+
+class NotPortableError(VolnuxError, TypeError):
+    """A result is not JSON, in a run that passes results as JSON."""
+
+    __module__ = "volnux"
 
 
 class Goto(BaseException):

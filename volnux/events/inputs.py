@@ -91,7 +91,7 @@ def bind_inputs(specs: Iterable[InputSpec], given: Mapping[str, Any]) -> dict[st
             faults[spec.name] = f"the input '{spec.name}' ({spec.type}) is required"
             continue
         value = given.get(spec.name, spec.default)
-        if value is None and not spec.required or spec.type not in _TYPES:
+        if (value is None and not spec.required) or spec.type not in _TYPES:
             values[spec.name] = value
             continue
         try:

@@ -120,8 +120,8 @@ class _Loader(importlib.machinery.SourceFileLoader):
 def _importer(package: str) -> Any:
     def import_(
         name: str,
-        globals: Mapping[str, object] | None = None,  # noqa: A002 - the signature of __import__
-        locals: Mapping[str, object] | None = None,  # noqa: A002 - the signature of __import__
+        globals: Mapping[str, object] | None = None,
+        locals: Mapping[str, object] | None = None,
         fromlist: Sequence[str] | None = (),
         level: int = 0,
     ) -> ModuleType:

@@ -11,20 +11,16 @@ import inspect
 import json
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from volnux.errors import VolnuxError
-from volnux.events.base import EventBase, Goto
+from volnux.events.base import EventReturnError, Goto, NotPortableError
 from volnux.events.modules import display_name
 from volnux.events.spec import EventSpec
 from volnux.graph.outcome import FAILURE, SUCCESS, Failure
 
 __all__ = [
     "Call",
-    "EventReturnError",
-    "NotPortableError",
     "Outcome",
     "failure_of",
     "raised",
@@ -34,16 +30,7 @@ __all__ = [
 ]
 
 
-class EventReturnError(VolnuxError, TypeError):
-    """`process` returned something that is no `(descriptor, result)`."""
-
-
-class NotPortableError(VolnuxError, TypeError):
-    """A result is not JSON, in a run that passes results as JSON."""
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(NamedTuple):
     """What one attempt of an event is given.
 
     Attributes:
@@ -63,8 +50,7 @@ class Call:
     portable: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """How an event, or one attempt of it, ended.
 
     Attributes:
@@ -100,9 +86,9 @@ def run_event(
         outcome = run_attempt(spec, call)
         first = outcome.started_at if first is None else first
         if outcome.retry_after is None:
-            return replace(outcome, started_at=first)
+            return outcome._replace(started_at=first)
         sleep(outcome.retry_after)
-        call = replace(call, attempt=call.attempt + 1)
+        call = call._replace(attempt=call.attempt + 1)
 
 
 def run_attempt(spec: EventSpec, call: Call) -> Outcome:
@@ -169,7 +155,7 @@ def raised(spec: EventSpec, call: Call, error: BaseException, started: float) ->
 
 def _bypassed(spec: EventSpec, call: Call, data: Any, started: float) -> Outcome:
     outcome = _returned(spec, call, (True, data), started, conditions=False)
-    return replace(outcome, bypassed=True)
+    return outcome._replace(bypassed=True)
 
 
 def _returned(
