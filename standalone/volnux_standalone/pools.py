@@ -65,7 +65,7 @@ class RemoteTask:
         outcome = run_attempt(spec, call)
         try:
             return pickle.dumps(outcome)
-        except Exception as error:  # a result's own __reduce__ may raise anything
+        except Exception as error:  # noqa: BLE001 - a result's own __reduce__ may raise anything
             fault = NotSentError(
                 f"the result of {spec.name} cannot be sent back from its worker process: {error}"
             )
@@ -145,7 +145,7 @@ class ProcessPool(Pool):
         """See `Pool.submit`."""
         try:
             task = RemoteTask(folders(), Task(spec, call, began).payload())
-        except Exception as error:  # inputs and results of the user may raise anything here
+        except Exception as error:  # noqa: BLE001 - inputs and results of the user may raise anything here
             began()
             done(NotSentError(f"{spec.name} cannot be sent to a worker process: {error}"))
             return lambda: False
@@ -239,7 +239,7 @@ def _read(result: Outcome | bytes, spec: EventSpec) -> Outcome | BaseException:
         return result
     try:
         outcome: Outcome = pickle.loads(result)
-    except Exception as error:  # what a user's class does when it is unpickled
+    except Exception as error:  # noqa: BLE001 - what a user's class does when it is unpickled
         return NotSentError(f"the result of {spec.name} cannot be read back: {error}")
     return outcome
 

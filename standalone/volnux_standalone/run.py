@@ -216,7 +216,7 @@ class Run:
                     work: _Work | None = (node, self._hand_out(node))
                 while work is not None:
                     work = self._run_here(*work)
-        except BaseException as error:  # a fault of ours must end the run, not hang it
+        except BaseException as error:  # noqa: BLE001 - a fault of ours must end the run, not hang it
             self._fail(error)
 
     def _hand_out(self, node: int) -> _Attempt:
@@ -291,7 +291,7 @@ class Run:
                 if isinstance(ended, BaseException):
                     ended = raised(spec, call, ended, attempt.started or time.time())
                 self._ended(node, attempt, ended, go_on=False)
-            except BaseException as fault:  # a fault of ours must end the run, not hang it
+            except BaseException as fault:  # noqa: BLE001 - a fault of ours must end the run, not hang it
                 self._fail(fault)
 
         try:
@@ -301,7 +301,7 @@ class Run:
                 attempt.take_back = self._background().run(run_attempt_async(spec, call), done)
             else:
                 attempt.take_back = self._pool(spec).submit(spec, call, begin, done)
-        except Exception as error:  # a user's executor class may raise anything
+        except Exception as error:  # noqa: BLE001 - a user's executor class may raise anything
             done(error)
 
     def _ended(
@@ -409,7 +409,7 @@ class Run:
         outcome = raised(spec, self._call(node, attempt), error, attempt.started)
         try:
             self._ended(node, late, outcome, go_on=False)
-        except BaseException as fault:  # a fault of ours must end the run, not hang it
+        except BaseException as fault:  # noqa: BLE001 - a fault of ours must end the run, not hang it
             self._fail(fault)
 
     def _leave_behind(self, attempt: _Attempt) -> None:

@@ -75,10 +75,7 @@ class Lookup:
             EventModuleError: a module cannot be imported.
         """
         module, dot, last = name.rpartition(".")
-        if dot:
-            modules = [(module, self._dotted_events(module))]
-        else:
-            modules = self._modules()
+        modules = [(module, self._dotted_events(module))] if dot else self._modules()
         for _, events in modules:
             if last in events:
                 return events[last]
@@ -145,7 +142,7 @@ class Lookup:
             return import_from(self._folder, name)
         except KeyboardInterrupt:
             raise
-        except BaseException as error:  # a module of the user may raise anything, SystemExit too
+        except BaseException as error:  # noqa: BLE001 - a module of the user may raise anything, SystemExit too
             missing = display_name(getattr(error, "name", None) or "")
             if isinstance(error, ModuleNotFoundError) and (name + ".").startswith(missing + "."):
                 beside = f" (looked in {self._folder} and on the import path)"

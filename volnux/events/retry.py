@@ -46,7 +46,7 @@ class RetryPolicy:
         max_backoff: float = 100.0,
         retry_on_exceptions: Iterable[type[BaseException]] | type[BaseException] = (),
         exclude_exceptions: Iterable[type[BaseException]] | type[BaseException] = (),
-        retry_on_failure: bool = False,
+        retry_on_failure: bool = False,  # noqa: FBT001, FBT002 - a field, as in a dataclass
     ) -> None:
         if not isinstance(max_attempts, int) or isinstance(max_attempts, bool) or max_attempts < 1:
             raise RetryPolicyError(

@@ -111,7 +111,7 @@ def run_attempt(spec: EventSpec, call: Call) -> Outcome:
         raise
     except Goto as goto:
         returned = (goto.descriptor, goto.result)
-    except BaseException as error:  # SystemExit and the like are failures of the event too
+    except BaseException as error:  # noqa: BLE001 - SystemExit and the like are failures of the event too
         return raised(spec, call, error, started)
     return _returned(spec, call, returned, started)
 
@@ -132,7 +132,7 @@ async def run_attempt_async(spec: EventSpec, call: Call) -> Outcome:
         raise
     except Goto as goto:
         returned = (goto.descriptor, goto.result)
-    except BaseException as error:  # a cancelled coroutine is a failure of its event too
+    except BaseException as error:  # noqa: BLE001 - a cancelled coroutine is a failure of its event too
         return raised(spec, call, error, started)
     return _returned(spec, call, returned, started)
 
@@ -173,7 +173,7 @@ def _returned(
             result = _portable(spec, result)
     except KeyboardInterrupt:
         raise
-    except BaseException as error:  # a predicate is the user's code too
+    except BaseException as error:  # noqa: BLE001 - a predicate is the user's code too
         return raised(spec, call, error, started)
     retry_after = None
     if (
@@ -256,7 +256,7 @@ def failure_of(error: BaseException, *, attempts: int = 1) -> Failure:
         name = display_name(f"{kind.__module__}.{name}")
     try:
         message = str(error)
-    except Exception as broken:  # a user's __str__ may do anything
+    except Exception as broken:  # noqa: BLE001 - a user's __str__ may do anything
         message = f"<str failed: {type(broken).__name__}>"
     return Failure(name, message, _traceback(error), attempts)
 
@@ -266,7 +266,7 @@ def _traceback(error: BaseException) -> str:
 
     try:
         shown = traceback.TracebackException.from_exception(error, compact=True)
-    except Exception:  # the exception's own attributes may be broken
+    except Exception:  # noqa: BLE001 - the exception's own attributes may be broken
         return ""
     parts: list[traceback.TracebackException | None] = [shown]
     while parts:

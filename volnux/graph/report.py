@@ -185,7 +185,7 @@ def _shown(value: Any) -> dict[str, str]:
     name = kind.__qualname__ if kind.__module__ == "builtins" else _dotted(kind)
     try:
         text = repr(value)
-    except Exception as error:  # a user's __repr__ may do anything
+    except Exception as error:  # noqa: BLE001 - a user's __repr__ may do anything
         text = f"<repr failed: {type(error).__name__}>"
     if len(text) > _LONGEST_REPR:
         text = text[:_LONGEST_REPR] + "…"
