@@ -180,6 +180,8 @@ class Builder:
             self._retry(factors[0]) if factors else None,
             tuple(core.options[0][1]) if core.options else (),
             tuple(core.branches[0][1]) if core.branches else (),
+            core.options[0][0] if core.options else None,
+            core.branches[0][0] if core.branches else None,
         )
         self._check_branches(unit)
         options.check(self.report, unit)

@@ -141,13 +141,18 @@ class Branch(_Nesting):
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Unit(_Nesting):
-    """One event or group, with its factor, options and branches."""
+    """One event or group, with its factor, options and branches.
+
+    `options_span` and `branches_span` include the brackets.
+    """
 
     primary: Event | Group
     span: Span
     retry: Retry | None = None
     options: tuple[Option, ...] = ()
     branches: tuple[Branch, ...] = ()
+    options_span: Span | None = None
+    branches_span: Span | None = None
 
     def option(self, name: str) -> Option | None:
         """The option of that name, or None."""
