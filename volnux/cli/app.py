@@ -1,0 +1,59 @@
+"""The tool as a Typer app: which commands there are."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from volnux.cli import output, plugins
+
+__all__ = ["COMMANDS", "call"]
+
+COMMANDS = ("run", "check", "fmt", "graph", "simulate", "new", "backends")
+"""Our own commands: `volnux.cli.<name>` has the function `command`."""
+
+
+def call(arguments: Sequence[str]) -> int:
+    """Run the command that the arguments name; the exit code."""
+    command = typer.main.get_command(_build(arguments[0] if arguments else None))
+    try:
+        command.main(list(arguments), prog_name="volnux")
+    except SystemExit as leaving:
+        return leaving.code if isinstance(leaving.code, int) else 0
+    return 0
+
+
+def _build(first: str | None) -> typer.Typer:
+    """The Typer app: with one command where the first argument names it, else with all."""
+    app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
+    app.callback(help="Run, check, format and draw pipelines that are written in Pointy.")(_top)
+    for name in (first,) if first in COMMANDS else COMMANDS:
+        module = importlib.import_module(f"volnux.cli.{name}")
+        app.command(name, no_args_is_help=False)(module.command)
+    if first not in COMMANDS:
+        plugins.add_commands(app, first, taken=COMMANDS)
+    return app
+
+
+def _show_version(value: bool) -> None:
+    if value:
+        import platform
+
+        from volnux import __version__
+
+        output.say(f"volnux {__version__} (Python {platform.python_version()})")
+        raise typer.Exit
+
+
+def _top(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_show_version, is_eager=True, help="Show the version and exit."
+        ),
+    ] = False,
+) -> None:
+    pass

@@ -1,0 +1,118 @@
+"""`volnux check`: every error, warning and note of files."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from volnux.cli import files, output
+from volnux.cli.options import Backend, Events, Json, Paths
+from volnux.cli.usage import event_modules
+from volnux.errors import Diagnostic, Severity
+from volnux.loading import FileError, link_graph, load_file, schedule_faults
+
+if TYPE_CHECKING:
+    from volnux.backends import Backend as AnyBackend
+
+__all__ = ["command"]
+
+UNREADABLE = "unreadable"
+
+
+def command(
+    paths: Paths,
+    json: Json = False,
+    link: Annotated[
+        bool, typer.Option("--link", help="Find the events as well, which imports their modules.")
+    ] = False,
+    events: Events = None,
+    backend: Backend = None,
+) -> None:
+    """Show what is wrong or doubtful in files.
+
+    Nothing is run, and no Python of the user is imported unless events are linked.
+
+    --backend also shows what that backend refuses or ignores; it implies --link, as does --events.
+
+    Exit code: 0 no errors, 1 errors, 2 a path cannot be read.
+    """
+    modules = event_modules(events or ())
+    target = None
+    if backend is not None:
+        from volnux.backends.registry import get_backend
+
+        target = get_backend(backend)
+    linked = link or bool(modules) or target is not None
+    known, faults = files.find(paths)
+    if not known and not faults:
+        output.warn(f"no .pty files in {', '.join(map(str, paths))}")
+    unreadable = [fault.diagnostic for fault in faults]
+    if json:
+        with output.json_only() as result:
+            found = unreadable + list(_check_all(known, modules, target, linked=linked))
+            result.write({"diagnostics": [diagnostic.to_json() for diagnostic in found]})
+    else:
+        found = unreadable
+        output.show(found, sys.stdout)
+        for diagnostic in _check_all(known, modules, target, linked=linked):
+            found.append(diagnostic)
+            output.show([diagnostic], sys.stdout)
+        output.say(_total(len(known), found))
+    if any(diagnostic.code == UNREADABLE for diagnostic in found):
+        raise typer.Exit(2)
+    raise typer.Exit(1 if any(d.severity is Severity.ERROR for d in found) else 0)
+
+
+def _check_all(
+    paths: Sequence[Path], events: Sequence[str], backend: AnyBackend | None, *, linked: bool
+) -> Iterator[Diagnostic]:
+    for path in paths:
+        try:
+            yield from _check(path, events, backend, linked=linked)
+        except FileError as fault:
+            yield fault.diagnostic
+
+
+def _check(
+    path: Path, events: Sequence[str], backend: AnyBackend | None, *, linked: bool
+) -> list[Diagnostic]:
+    """Everything there is to say about one file, in the order of its text."""
+    from volnux.events.link import LinkError
+    from volnux.graph.compile import compile
+
+    file, found = load_file(path)
+    diagnostics = list(found)
+    if file is not None:
+        graph = compile(file)
+        if linked:
+            # A module of events that prints must not stand between the findings.
+            with contextlib.redirect_stdout(sys.stderr):
+                try:
+                    plan = link_graph(graph, events=events)
+                except LinkError as error:
+                    diagnostics += error.diagnostics
+                else:
+                    graph = plan.graph
+                    diagnostics += plan.warnings
+                    diagnostics += backend.check(plan) if backend else ()
+        diagnostics += schedule_faults(graph)
+    return sorted(diagnostics, key=lambda d: d.span or (0, 0, 0, 0))
+
+
+def _total(checked: int, found: Sequence[Diagnostic]) -> str:
+    counts = Counter(diagnostic.severity for diagnostic in found)
+    parts = [
+        f"{counts[severity]} {severity}{'' if counts[severity] == 1 else 's'}"
+        for severity in Severity
+        if counts[severity]
+    ]
+    files_ = f"{checked} file{'' if checked == 1 else 's'}"
+    text = f"checked {files_}: {', '.join(parts) or 'no errors'}"
+    style = "bold red" if counts[Severity.ERROR] else "bold green"
+    return output.paint(text, style, colour=output.coloured(sys.stdout))

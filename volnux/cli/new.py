@@ -1,0 +1,151 @@
+"""`volnux new`: a small pipeline that works, to start from."""
+
+from __future__ import annotations
+
+import keyword
+import re
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from volnux.cli import files, output
+from volnux.cli.usage import UsageError
+
+__all__ = ["command"]
+
+
+def command(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The pipeline's name.")],
+    folder: Annotated[
+        Path | None,
+        typer.Option(
+            "--dir",
+            metavar="PATH",
+            help="The folder to put it in; else one named NAME.",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """Start a pipeline: a folder with a small one."""
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name) or keyword.iskeyword(name):
+        fixed = re.sub(r"\W+", "_", name, flags=re.ASCII).strip("_")
+        hint = f"; did you mean '{fixed}'?" if fixed.isidentifier() and fixed != name else ""
+        raise UsageError(
+            [f"'{name}' is no name for a pipeline: letters, digits and underscores{hint}"]
+        )
+    target = Path(name) if folder is None else folder
+    texts = {
+        target / f"{name}.pty": _PIPELINE,
+        target / f"{name}_events.py": _EVENTS,
+        target / f"test_{name}.py": _TEST,
+        target / "README.md": _README,
+    }
+    taken = [str(path) for path in texts if path.exists() or path.is_symlink()]
+    if taken:
+        raise UsageError([f"{path} exists already; nothing was written" for path in taken])
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise files.WriteError(target, error) from error
+    for path, text in texts.items():
+        files.write(path, text.replace("NAME", name).encode())
+        output.say(f"created {path}")
+    output.say(f"\nRun it:   volnux run {target / name}.pty --input who=Ada")
+    output.say(f"Test it:  pytest {target}")
+
+
+_PIPELINE = """\
+# What happens, in order; NAME_events.py beside this file says how.
+@name: NAME
+@description: "Greets someone, and shouts if the greeting is short."
+@input: who: str = "world"
+
+Greet |-> Measure (3 |-> Shout) |-> Show
+"""
+
+_EVENTS = '''\
+"""The events of NAME.pty."""
+
+from volnux import EventBase, event
+
+
+@event
+def greet(who):
+    """Inputs arrive as arguments of the same name."""
+    return True, f"Hello, {who}!"
+
+
+class Measure(EventBase):
+    """Goes on with descriptor 3 for a short greeting, else with 1 (success)."""
+
+    def process(self, previous_result):
+        if len(previous_result) < 14:
+            self.goto(3, previous_result)
+        return True, previous_result
+
+
+@event(retry_policy={"max_attempts": 3, "retry_on_exceptions": [OSError]})
+def shout(previous_result):
+    """An OSError here would be tried again, three times in all."""
+    return True, previous_result.upper()
+
+
+@event
+def show(previous_result):
+    """`previous_result` is what was piped with |->."""
+    print(previous_result)
+    return True, previous_result
+'''
+
+_TEST = '''\
+"""Tests of NAME: run them with pytest."""
+
+from pathlib import Path
+
+from NAME_events import greet
+from volnux.backends import get_backend
+from volnux.events import bind_inputs
+from volnux.loading import load_plan
+
+PIPELINE = Path(__file__).with_name("NAME.pty")
+
+
+def run(**inputs):
+    plan = load_plan(PIPELINE)
+    return get_backend("standalone").run(plan, bind_inputs(plan.graph.inputs, inputs))
+
+
+def test_an_event_alone():
+    assert greet("Ada") == (True, "Hello, Ada!")
+
+
+def test_a_short_greeting_is_shouted():
+    report = run(who="Ada")
+    assert report.status == "success"
+    assert report.places["Show"].result == "HELLO, ADA!"
+
+
+def test_a_long_greeting_is_left_alone():
+    report = run(who="everybody")
+    assert report.places["Shout"].state == "skipped"
+    assert report.places["Show"].result == "Hello, everybody!"
+'''
+
+_README = """\
+# NAME
+
+| file | holds |
+| --- | --- |
+| `NAME.pty` | the pipeline: what happens, in which order |
+| `NAME_events.py` | its events: what each step does |
+| `test_NAME.py` | its tests |
+
+```
+volnux run NAME.pty --input who=Ada           # run it
+volnux check NAME.pty --link                  # find mistakes without running it
+volnux simulate NAME.pty --outcome Measure=3  # the path for an outcome
+volnux graph NAME.pty                         # a picture of it
+pytest                                        # its tests
+```
+"""

@@ -1,0 +1,212 @@
+"""What `volnux run` shows while it runs: a live display on a terminal, else a line an event."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Literal, Self, TextIO
+
+from volnux.backends.port import RunObserver
+from volnux.cli import output
+from volnux.cli.summary import seconds, shortened
+from volnux.graph.outcome import FAILURE, SUCCESS, Failure
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+    from rich.live import Live
+
+    from volnux.events import Outcome, Plan
+    from volnux.graph import Graph, Node
+
+__all__ = ["LiveProgress", "Progress", "on"]
+
+_MOST_SHOWN = 10
+"""Running places that the live display names."""
+
+
+def on(stream: TextIO | None) -> Progress:
+    """The progress that fits a stream."""
+    if stream is not None and stream.isatty() and os.environ.get("TERM") != "dumb":
+        return LiveProgress(stream)
+    return Progress(stream)
+
+
+class Progress(RunObserver):
+    """Plain lines: each place as it starts, is to be repeated, and ends."""
+
+    def __init__(self, stream: TextIO | None) -> None:
+        self._stream = stream
+        self._begun = time.monotonic()
+        self._taken: dict[str, set[int]] = {}
+        self._started: dict[str, float] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        return None
+
+    def run_started(self, plan: Plan, run_id: str) -> None:
+        self._begun = time.monotonic()
+        self._taken = _taken(plan.graph)
+        count = len(self._taken)
+        places = f"{count} place{'' if count == 1 else 's'}"
+        self._line(f"{plan.graph.name}: run {run_id} of {places} started")
+
+    def place_started(self, node: Node, attempt: int) -> None:
+        self._started.setdefault(node.id, time.monotonic())
+        if attempt == 1:
+            self._line(f"{node.id}: started")
+        else:
+            self._line(f"{node.id}: started, attempt {attempt}")
+
+    def place_retries(self, node: Node, outcome: Outcome) -> None:
+        self._line(self._retries(node, outcome))
+
+    def place_ended(self, node: Node, outcome: Outcome) -> None:
+        self._line(self._ended(node, outcome))
+
+    def cancelling(self, running: int) -> None:
+        self._line(_cancelling(running))
+
+    def _retries(self, node: Node, outcome: Outcome) -> str:
+        wait = seconds(outcome.retry_after or 0)
+        return (
+            f"{node.id}: attempt {outcome.attempts} failed, retrying in {wait}: "
+            f"{_reason(outcome.result)}"
+        )
+
+    def _ended(self, node: Node, outcome: Outcome, *, colour: bool = False) -> str:
+        taken = self._taken.get(node.id, set())
+        descriptor = outcome.descriptor
+        if descriptor not in taken and descriptor != SUCCESS:
+            state, style = "failed", "red"
+        else:
+            state, style = "done", "green" if descriptor else "yellow"
+        text = f"{node.id}: {output.paint(state, style, colour=colour)}"
+        if state == "done" and descriptor != SUCCESS:
+            text += f" with descriptor {descriptor}"
+        text += f" in {seconds(time.monotonic() - self._started.pop(node.id, self._begun))}"
+        if outcome.attempts > 1:
+            text += f" after {outcome.attempts} attempts"
+        if descriptor == FAILURE:
+            text += f": {_reason(outcome.result)}"
+        elif state == "failed":
+            text += f": no branch for descriptor {descriptor}"
+        return text
+
+    def _line(self, text: str) -> None:
+        output.say(f"[{time.monotonic() - self._begun:8.2f}s] {text}", self._stream)
+
+
+class LiveProgress(Progress):
+    """The places that run now, with their times, below a line for each that has ended."""
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__(stream)
+        self._lock = threading.Lock()
+        self._running: dict[str, str] = {}
+        self._ended_count = 0
+        self._colour = output.coloured(stream)
+        self._console, self._live = self._display(stream)
+
+    def _display(self, stream: TextIO) -> tuple[Console, Live]:
+        from rich.console import Console
+        from rich.live import Live
+
+        # Without a colour system rich writes no bold or dim either.
+        system: Literal["auto"] | None = "auto" if self._colour else None
+        console = Console(
+            file=stream, color_system=system, highlight=False, markup=False, emoji=False
+        )
+        live = Live(
+            console=console, get_renderable=self._render, refresh_per_second=8, transient=True
+        )
+        return console, live
+
+    def __exit__(self, *error: Any) -> None:
+        with self._lock:
+            self._running.clear()
+        self._live.stop()
+
+    def run_started(self, plan: Plan, run_id: str) -> None:
+        self._begun = time.monotonic()
+        self._taken = _taken(plan.graph)
+        self._live.start()
+
+    def place_started(self, node: Node, attempt: int) -> None:
+        with self._lock:
+            self._started.setdefault(node.id, time.monotonic())
+            self._running[node.id] = f"attempt {attempt}" if attempt > 1 else ""
+
+    def place_retries(self, node: Node, outcome: Outcome) -> None:
+        with self._lock:
+            wait = seconds(outcome.retry_after or 0)
+            self._running[node.id] = f"attempt {outcome.attempts} failed, retrying in {wait}"
+
+    def place_ended(self, node: Node, outcome: Outcome) -> None:
+        with self._lock:
+            self._running.pop(node.id, None)
+            self._ended_count += 1
+            text = self._ended(node, outcome, colour=self._colour)
+        self._print(text)
+
+    def cancelling(self, running: int) -> None:
+        self._print(_cancelling(running))
+
+    def _print(self, text: str) -> None:
+        from rich.text import Text
+
+        self._console.print(Text.from_ansi(text), soft_wrap=True)
+
+    def _render(self) -> RenderableType:
+        """The live part; called from the display's own thread."""
+        from rich.console import Group
+        from rich.text import Text
+
+        now = time.monotonic()
+        with self._lock:
+            rows = [
+                f"  {place} {seconds(now - self._started.get(place, now))} {note}".rstrip()
+                for place, note in list(self._running.items())[:_MOST_SHOWN]
+            ]
+            more = len(self._running) - len(rows)
+            status = f"{self._ended_count} of {len(self._taken)} places ended"
+        if more > 0:
+            rows.append(f"  … and {more} more")
+        spinner = _SPINNER[int(now * 8) % len(_SPINNER)]
+        lines = [Text(f"{spinner} {status}, {seconds(now - self._begun)}", style="bold")]
+        lines += [Text(row, no_wrap=True, overflow="ellipsis") for row in rows]
+        return Group(*lines)
+
+
+_SPINNER = "|/-\\"
+
+
+def _taken(graph: Graph) -> dict[str, set[int]]:
+    """Of each place, the descriptors that an edge of it takes."""
+    taken: dict[str, set[int]] = {node.id: set() for node in graph.places()}
+    for edge in graph.edges:
+        if edge.source in taken:
+            taken[edge.source].update(edge.when)
+    return taken
+
+
+def _reason(result: Any) -> str:
+    if isinstance(result, Failure):
+        return shortened(str(result))
+    return f"returned {shortened(repr(result))}"
+
+
+def _cancelling(running: int) -> str:
+    if not running:
+        return "cancelled"
+    places = f"{running} place{'' if running == 1 else 's'}"
+    return f"cancelling: {places} may still finish (Ctrl-C again to give up)"

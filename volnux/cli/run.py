@@ -1,0 +1,59 @@
+"""`volnux run`: run a pipeline and report."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from volnux.cli.options import Backend, Events, File, Json
+from volnux.cli.running import DEFAULT_BACKEND, run_file
+
+__all__ = ["command"]
+
+
+def command(
+    file: File,
+    inputs: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--input",
+            "-i",
+            metavar="NAME=VALUE",
+            help="Give an input its value; may be repeated.",
+            show_default=False,
+        ),
+    ] = None,
+    events: Events = None,
+    json: Json = False,
+    backend: Backend = DEFAULT_BACKEND,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            "--workers",
+            metavar="NUMBER",
+            min=1,
+            help="How many events run at once at most.",
+            show_default=False,
+        ),
+    ] = None,
+    portable: Annotated[
+        bool, typer.Option("--portable", help="Pass results on as JSON, as Airflow does.")
+    ] = False,
+) -> None:
+    """Run a pipeline.
+
+    A line for each event while it runs, then how every place of the flow ended, and why.
+
+    Exit code: 0 success, 1 failed, 2 could not start, 130 cancelled.
+    """
+    code = run_file(
+        file,
+        json=json,
+        inputs=inputs or (),
+        events=events or (),
+        backend=backend or DEFAULT_BACKEND,
+        workers=workers,
+        portable=portable,
+    )
+    raise typer.Exit(code)

@@ -1,0 +1,155 @@
+"""Running one file from the command line: what `volnux run` does once its options are read.
+
+Nothing here needs Typer or pydantic, which take longer to load than a small pipeline to run.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+from volnux.cli import output
+from volnux.cli.usage import event_modules
+from volnux.errors import VolnuxError
+
+if TYPE_CHECKING:
+    from volnux.backends import Backend
+    from volnux.cli.progress import Progress
+    from volnux.events import Plan
+    from volnux.graph import RunReport
+
+__all__ = ["DEFAULT_BACKEND", "run_file"]
+
+DEFAULT_BACKEND = "standalone"
+
+_CODES = {"success": 0, "failed": 1, "cancelled": 130}
+
+
+def run_file(
+    file: Path,
+    *,
+    json: bool = False,
+    inputs: Sequence[str] = (),
+    events: Sequence[str] = (),
+    backend: str = DEFAULT_BACKEND,
+    workers: int | None = None,
+    portable: bool = False,
+) -> int:
+    """Run a file, show progress and what came of it; the exit code.
+
+    Args:
+        file: the `.pty` file.
+        json: print the run report as JSON instead, and nothing else on standard output.
+        inputs: `name=value` texts.
+        events: modules to look events up in; they replace `@events`.
+        backend: the backend's name.
+        workers: how many events run at once at most; None for the backend's default.
+        portable: pass results on as JSON.
+    """
+
+    def run(stream: TextIO | None) -> RunReport | None:
+        ready = _prepare(file, inputs, events, backend)
+        return ready and _run(*ready, workers=workers, portable=portable, stream=stream)
+
+    try:
+        if json:
+            with output.json_only() as result:
+                report = run(sys.stderr)
+                if report is not None:
+                    result.write(report.to_json())
+        else:
+            report = run(sys.stdout)
+            if report is not None:
+                _show(report)
+    except KeyboardInterrupt:
+        output.say("cancelled", sys.stderr)
+        return _CODES["cancelled"]
+    return 2 if report is None else _CODES[report.status.value]
+
+
+def _prepare(
+    file: Path, given: Sequence[str], events: Sequence[str], name: str
+) -> tuple[Backend, Plan, dict[str, Any]] | None:
+    """What a run needs; None when it cannot start, and all that keeps it from it has been shown."""
+    from volnux.backends.registry import get_backend
+    from volnux.loading import load_plan
+
+    faults: list[VolnuxError] = []
+    backend = plan = None
+    inputs: dict[str, Any] = {}
+    try:
+        backend = get_backend(name)
+    except VolnuxError as error:
+        faults.append(error)
+    try:
+        plan = load_plan(file, events=event_modules(events))
+        inputs = _inputs(plan, given)
+    except VolnuxError as error:
+        faults.append(error)
+    if backend is not None and plan is not None:
+        try:
+            backend.refuse(plan)
+        except VolnuxError as error:
+            faults.append(error)
+        if not faults:
+            return backend, plan, inputs
+    for fault in faults:
+        output.refuse(fault)
+    return None
+
+
+def _run(
+    backend: Backend,
+    plan: Plan,
+    inputs: dict[str, Any],
+    *,
+    workers: int | None,
+    portable: bool,
+    stream: TextIO | None,
+) -> RunReport:
+    """Run a plan, with progress on a stream."""
+    from volnux.backends.port import RunOptions
+
+    output.show(plan.warnings)
+    with _progress(stream) as observer:
+        options = RunOptions(workers=workers, portable=portable, observer=observer)
+        return backend.run(plan, inputs, options)
+
+
+def _inputs(plan: Plan, given: Sequence[str]) -> dict[str, Any]:
+    """A value for every input, from `name=value` texts.
+
+    Raises:
+        InputError: with every fault of every text.
+    """
+    from volnux.events.inputs import InputError, bind_inputs, read_inputs
+
+    specs = plan.graph.inputs
+    faults: dict[str, str] = {}
+    try:
+        values = read_inputs(specs, given)
+    except InputError as error:
+        faults = error.faults
+        values = read_inputs(specs, [g for g in given if g.partition("=")[0].strip() not in faults])
+    try:
+        bound = bind_inputs(specs, values)
+    except InputError as error:
+        # A text that could not be read is one fault: its input is not also missing.
+        faults = {**error.faults, **faults}
+    if faults:
+        raise InputError(faults)
+    return bound
+
+
+def _progress(stream: TextIO | None) -> Progress:
+    from volnux.cli import progress
+
+    return progress.on(stream)
+
+
+def _show(report: RunReport) -> None:
+    from volnux.cli.summary import summary
+
+    output.say("\n".join(summary(report, colour=output.coloured(sys.stdout))))

@@ -1,0 +1,47 @@
+"""The tool from its arguments to its exit code, whatever goes wrong on the way."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from volnux.cli import output
+from volnux.cli.usage import UsageError
+from volnux.errors import VolnuxError
+
+__all__ = ["start"]
+
+
+def start(arguments: Sequence[str]) -> int:
+    """Run the tool; the exit code. Nothing that a user can cause leaves as a traceback."""
+    output.prepare()
+    # As with `python -m`, modules of the working folder are found, but after installed ones.
+    with suppress(OSError):  # the working folder is gone
+        sys.path.append(str(Path.cwd()))
+    try:
+        code = _dispatch(arguments)
+    except VolnuxError as error:
+        code = output.refuse(error)
+    try:
+        output.finish()
+    except output.OutputError as error:
+        output.error(str(error))
+        code = code or 1
+    return code
+
+
+def _dispatch(arguments: Sequence[str]) -> int:
+    first, *rest = arguments or ("",)
+    if first.endswith(".pty"):
+        raise UsageError([f"'{first}' is no command; to run the file: volnux run {first}"])
+    files = [argument for argument in rest if argument != "--json"]
+    if first == "run" and len(files) == 1 and not files[0].startswith("-"):
+        # Typer loads pydantic, which takes longer than a small run: the plain call does without.
+        from volnux.cli.running import run_file
+
+        return run_file(Path(files[0]), json="--json" in rest)
+    from volnux.cli.app import call
+
+    return call(arguments)
