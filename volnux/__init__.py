@@ -9,6 +9,7 @@ from volnux._version import __version__
 
 if TYPE_CHECKING:
     from volnux.errors import PointyError, PointySyntaxError, VolnuxError
+    from volnux.events.announce import EventFailedError
     from volnux.events.base import (
         EventBase,
         EventExecutionEvaluationState,
@@ -19,20 +20,31 @@ if TYPE_CHECKING:
         event,
     )
     from volnux.events.executors import EMPTY, DefaultExecutor, ExecutorInitializerConfig
+    from volnux.events.inputs import InputError
     from volnux.events.retry import RetryPolicy
+    from volnux.fields import FileInputDataField, InputDataField
+    from volnux.pipeline.base import Pipeline
+    from volnux.pipeline.context import ExecutionContext, RunFailedError
 
 __all__ = [
     "EMPTY",
     "DefaultExecutor",
     "EventBase",
     "EventExecutionEvaluationState",
+    "EventFailedError",
     "EventReturnError",
+    "ExecutionContext",
     "ExecutorInitializerConfig",
+    "FileInputDataField",
+    "InputDataField",
+    "InputError",
     "NotPortableError",
     "NotSentError",
+    "Pipeline",
     "PointyError",
     "PointySyntaxError",
     "RetryPolicy",
+    "RunFailedError",
     "VolnuxError",
     "WorkerLost",
     "__version__",
@@ -40,6 +52,13 @@ __all__ = [
 ]
 
 _HOMES = {
+    "InputDataField": "volnux.fields",
+    "FileInputDataField": "volnux.fields",
+    "RunFailedError": "volnux.pipeline.context",
+    "InputError": "volnux.events.inputs",
+    "ExecutionContext": "volnux.pipeline.context",
+    "EventFailedError": "volnux.events.announce",
+    "Pipeline": "volnux.pipeline.base",
     "EMPTY": "volnux.events.executors",
     "DefaultExecutor": "volnux.events.executors",
     "EventBase": "volnux.events.base",

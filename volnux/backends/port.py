@@ -121,6 +121,7 @@ class RunOptions:
         portable: results are checked to be JSON and passed on as JSON.
         observer: hears what happens.
         control: lets another thread cancel the run.
+        context: what listeners to signals are given as `execution_context`.
     """
 
     run_id: str | None = None
@@ -128,6 +129,7 @@ class RunOptions:
     portable: bool = False
     observer: RunObserver | None = None
     control: RunControl = field(default_factory=RunControl)
+    context: Any = None
 
 
 class Backend(abc.ABC):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from volnux.errors import VolnuxError, nearest
@@ -63,12 +63,18 @@ def read_inputs(specs: Iterable[InputSpec], given: Iterable[str]) -> dict[str, A
     return values
 
 
-def bind_inputs(specs: Iterable[InputSpec], given: Mapping[str, Any]) -> dict[str, Any]:
+def bind_inputs(
+    specs: Iterable[InputSpec],
+    given: Mapping[str, Any],
+    readers: Mapping[str, Callable[[Any], Any]] | None = None,
+) -> dict[str, Any]:
     """A value for every declared input, in the order declared.
 
     Args:
         specs: what the pipeline declares.
         given: values by name; a text is read by the declared type (`"3"` for an int).
+        readers: for some inputs a function of their own that checks and converts a value, and
+            raises a `ValueError` (fields of a pipeline class).
 
     Raises:
         InputError: with every fault: missing, unknown, of a wrong type.

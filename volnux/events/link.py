@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from volnux.errors import Diagnostic, PointyError, Severity, Source, VolnuxError, pointy_error
 from volnux.events.base import event_class_of
+from volnux.events.inputs import bind_inputs
 from volnux.events.lookup import EventModuleError, EventNotFoundError, Lookup
 from volnux.events.modules import display_name
 from volnux.events.spec import EventSpec, spec_of
@@ -33,11 +34,13 @@ class Plan:
         graph: the graph with evaluations and `on_failure` settled.
         specs: of each node, its event's spec; None for joins and catches.
         warnings: what linking noticed that is no error.
+        readers: of inputs that are fields of a pipeline class, the field's own check.
     """
 
     graph: Graph
     specs: tuple[EventSpec | None, ...]
     warnings: tuple[Diagnostic, ...] = ()
+    readers: Mapping[str, Callable[[Any], Any]] = field(default_factory=dict)
 
     @property
     def fingerprint(self) -> str:
@@ -61,6 +64,14 @@ class Plan:
         ]
         text = json.dumps([self.graph.fingerprint, events])
         return hashlib.sha256(text.encode()).hexdigest()
+
+    def bind(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """A value for every input, in the order declared; see `bind_inputs`.
+
+        Raises:
+            InputError: with every fault: missing, unknown, of a wrong type.
+        """
+        return bind_inputs(self.graph.inputs, given, self.readers)
 
     def spec(self, place: str) -> EventSpec:
         """The spec of a place.

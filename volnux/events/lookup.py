@@ -142,7 +142,7 @@ class Lookup:
             return import_from(self._folder, name)
         except KeyboardInterrupt:
             raise
-        except BaseException as error:  # noqa: BLE001 - a module of the user may raise anything, SystemExit too
+        except BaseException as error:
             missing = display_name(getattr(error, "name", None) or "")
             if isinstance(error, ModuleNotFoundError) and (name + ".").startswith(missing + "."):
                 beside = f" (looked in {self._folder} and on the import path)"

@@ -1,0 +1,130 @@
+"""What a run leaves behind: its status, its results by place and by event, its report."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from volnux.errors import VolnuxError
+from volnux.graph.outcome import RunStatus, State
+from volnux.graph.report import PlaceReport, RunReport
+
+__all__ = ["ExecutionContext", "RunFailedError"]
+
+
+class RunFailedError(VolnuxError):
+    """A run did not succeed; `context` has the details."""
+
+    def __init__(self, context: ExecutionContext) -> None:
+        report = context.report
+        failed = [
+            f"{place} ({item.failure})" if item.failure else place
+            for place, item in report.places.items()
+            if item.state is State.FAILED and item.attempts
+        ]
+        super().__init__(
+            f"the run {report.run_id} of {report.pipeline} {_SAID[report.status]}"
+            + (f": {', '.join(failed)}" if failed else "")
+        )
+        self.context = context
+
+
+_SAID = {
+    RunStatus.SUCCESS: "succeeded",
+    RunStatus.FAILED: "failed",
+    RunStatus.CANCELLED: "was cancelled",
+}
+
+
+class ExecutionContext:
+    """One run of a pipeline, during it (as listeners see it) and after it.
+
+    Iteration gives the places in reading order; `context["Load__2"]` is one place.
+
+    Attributes:
+        pipeline: the pipeline that was started.
+        run_id: the run.
+        inputs: the value of every input.
+    """
+
+    def __init__(self, pipeline: Any, run_id: str, inputs: Mapping[str, Any]) -> None:
+        self.pipeline = pipeline
+        self.run_id = run_id
+        self.inputs = inputs
+        self._report: RunReport | None = None
+
+    def __repr__(self) -> str:
+        status = self._report.status.value if self._report else "running"
+        return f"<ExecutionContext {self.run_id} {status}>"
+
+    def finish(self, report: RunReport) -> None:
+        """Take in the report of the run: for whoever runs pipelines, not for their users."""
+        self._report = report
+
+    @property
+    def ended(self) -> bool:
+        """Whether the run is over."""
+        return self._report is not None
+
+    @property
+    def report(self) -> RunReport:
+        """The run report.
+
+        Raises:
+            VolnuxError: the run has not ended.
+        """
+        if self._report is None:
+            raise VolnuxError(f"the run {self.run_id} has not ended: it has no report yet")
+        return self._report
+
+    @property
+    def status(self) -> RunStatus:
+        """How the run ended."""
+        return self.report.status
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether the run is a success."""
+        return self.status is RunStatus.SUCCESS
+
+    @property
+    def results(self) -> dict[str, Any]:
+        """By place, the results of the events that returned one."""
+        return {
+            place: item.result
+            for place, item in self.report.places.items()
+            if item.attempts and item.failure is None and item.descriptor is not None
+        }
+
+    @property
+    def first_failed(self) -> PlaceReport | None:
+        """The first place, in reading order, that ran and failed; None if none did."""
+        failed = (i for i in self if i.state is State.FAILED and i.descriptor is not None)
+        return next(failed, None)
+
+    def filter_by_event(self, event: Any) -> list[PlaceReport]:
+        """The places of an event, given by its name, class or decorated function."""
+        name = event if isinstance(event, str) else getattr(event, "__name__", str(event))
+        places = self.report.places.values()
+        return [item for item in places if name in (item.event, item.event.rpartition(".")[2])]
+
+    def raise_for_status(self) -> None:
+        """Nothing, after a success.
+
+        Raises:
+            RunFailedError: the run failed or was cancelled.
+        """
+        if not self.succeeded:
+            raise RunFailedError(self)
+
+    def __iter__(self) -> Iterator[PlaceReport]:
+        return iter(self.report.places.values())
+
+    def __len__(self) -> int:
+        return len(self.report.places)
+
+    def __contains__(self, place: object) -> bool:
+        return place in self.report.places
+
+    def __getitem__(self, place: str) -> PlaceReport:
+        return self.report.places[place]

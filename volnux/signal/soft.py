@@ -1,0 +1,191 @@
+"""`SoftSignal`: a named signal, the listeners connected to it, and what they are given."""
+
+from __future__ import annotations
+
+import inspect
+import itertools
+import logging
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, cast
+
+import blinker
+
+from volnux.errors import VolnuxError, nearest
+
+__all__ = ["ListenerError", "SoftSignal"]
+
+log = logging.getLogger("volnux.signal")
+
+_NAMESPACE = blinker.Namespace()
+_LOCK = threading.RLock()
+_NUMBERS = itertools.count()
+_ARGUMENTS: dict[str, tuple[str, ...]] = {}
+
+
+class ListenerError(VolnuxError, TypeError):
+    """A listener cannot be connected, or asks for an argument that its signal does not give."""
+
+
+class _Receiver:
+    """A listener as blinker calls it: it gets the arguments that it names, and may fail alone."""
+
+    def __init__(self, listener: Callable[..., Any], signal: SoftSignal) -> None:
+        self.listener = listener
+        self.number = next(_NUMBERS)
+        self.signal = signal
+        self.wanted = _wanted(listener, signal)
+
+    def __call__(self, sender: Any, **arguments: Any) -> Any:
+        given = {"sender": sender, "signal": self.signal, **arguments}
+        if self.wanted is not None:
+            given = {name: given[name] for name in self.wanted if name in given}
+        try:
+            return self.listener(**given)
+        except Exception:
+            log.exception("a listener of the signal %s failed: %r", self.signal.name, self.listener)
+            return None
+
+
+class SoftSignal:
+    """A signal by name: two objects of one name are the same signal.
+
+    Args:
+        name: the name.
+        arguments: the names of what `emit` gives, for checking listeners when they are connected;
+            None where anything may be given.
+    """
+
+    def __init__(self, name: str, arguments: Sequence[str] | None = None) -> None:
+        if not isinstance(name, str) or not name:
+            raise ListenerError(f"a signal has a name, found {name!r}")
+        self.name = name
+        if arguments is not None:
+            _ARGUMENTS[name] = tuple(arguments)
+        self._signal = _NAMESPACE.signal(name)
+
+    def __repr__(self) -> str:
+        return f"SoftSignal({self.name!r})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, SoftSignal) and self.name == other.name
+
+    def __hash__(self) -> int:
+        return hash((SoftSignal, self.name))
+
+    def __reduce__(self) -> tuple[type[SoftSignal], tuple[str]]:
+        return SoftSignal, (self.name,)
+
+    @property
+    def arguments(self) -> tuple[str, ...] | None:
+        """The names of what a listener is given, besides `sender` and `signal`; None if open."""
+        return _ARGUMENTS.get(self.name)
+
+    @property
+    def has_listeners(self) -> bool:
+        """Whether anybody listens, to whatever sender."""
+        return bool(self._signal.receivers)
+
+    def connect(self, listener: Callable[..., Any], sender: Any = None) -> Callable[..., Any]:
+        """Call `listener` when the signal is emitted.
+
+        Args:
+            listener: any callable. It is given, by name, the arguments that it names, of the
+                signal's own, `sender` and `signal`; all of them if it takes `**kwargs`. It stays
+                connected until it is disconnected, also if it is a lambda.
+            sender: only for this sender: an object, or a class, which stands for its instances
+                and subclasses too. None: for all.
+
+        Returns:
+            The listener.
+
+        Raises:
+            ListenerError: it is not callable, or requires an argument that the signal lacks.
+        """
+        receiver = _Receiver(listener, self)
+        with _LOCK:
+            known = self._find(listener, sender)
+            if known is None:
+                self._signal.connect(
+                    receiver, blinker.ANY if sender is None else sender, weak=False
+                )
+        return listener
+
+    def disconnect(self, listener: Callable[..., Any], sender: Any = None) -> bool:
+        """Undo `connect` with the same arguments; whether there was anything to undo."""
+        with _LOCK:
+            receiver = self._find(listener, sender)
+            if receiver is None:
+                return False
+            self._signal.disconnect(receiver, blinker.ANY if sender is None else sender)
+            return True
+
+    def emit(self, sender: Any = None, **arguments: Any) -> list[tuple[Any, Any]]:
+        """Call all listeners that want this sender, in the order in which they were connected.
+
+        A listener that raises is logged and harms nobody.
+
+        Returns:
+            Each listener with what it returned.
+        """
+        if not self._signal.receivers:
+            return []
+        receivers: dict[int, _Receiver] = {}
+        for candidate in _senders(sender):
+            for receiver in self._receivers(candidate):
+                receivers[id(receiver)] = receiver
+        ordered = sorted(receivers.values(), key=lambda receiver: receiver.number)
+        return [(receiver.listener, receiver(sender, **arguments)) for receiver in ordered]
+
+    send = emit
+
+    def _find(self, listener: Callable[..., Any], sender: Any) -> _Receiver | None:
+        key = blinker.ANY if sender is None else sender
+        for receiver in self._receivers(key):
+            if receiver.listener == listener and self._connected_to(receiver, key):
+                return receiver
+        return None
+
+    def _receivers(self, sender: Any) -> list[_Receiver]:
+        return [cast(_Receiver, each) for each in self._signal.receivers_for(sender)]
+
+    def _connected_to(self, receiver: _Receiver, sender: Any) -> bool:
+        """Whether the receiver was connected to exactly this sender (not to any)."""
+        any_ = receiver in self._receivers(blinker.ANY)
+        return any_ if sender is blinker.ANY else not any_
+
+
+def _senders(sender: Any) -> Iterator[Any]:
+    """The sender as listeners may have named it: itself, its class, their bases."""
+    if sender is None:
+        yield blinker.ANY
+        return
+    if not isinstance(sender, type):
+        yield sender
+        sender = type(sender)
+    yield from sender.__mro__
+
+
+def _wanted(listener: Callable[..., Any], signal: SoftSignal) -> tuple[str, ...] | None:
+    """The argument names that the listener takes; None for all."""
+    if not callable(listener):
+        raise ListenerError(f"a listener is a function, found {listener!r}")
+    try:
+        parameters = list(inspect.signature(listener).parameters.values())
+    except (TypeError, ValueError):
+        return None
+    names = [p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
+    required = [p.name for p in parameters if p.default is p.empty and p.name in names]
+    given = signal.arguments
+    if given is not None:
+        for name in required:
+            if name not in (*given, "sender", "signal"):
+                close = nearest(name, given)
+                hint = f"did you mean '{close[0]}'?" if close else f"it gives {', '.join(given)}"
+                raise ListenerError(
+                    f"the listener {getattr(listener, '__name__', listener)!r} requires the "
+                    f"argument '{name}', which the signal {signal.name} does not give; {hint}"
+                )
+    if any(p.kind is p.VAR_KEYWORD for p in parameters):
+        return None
+    return tuple(names)
