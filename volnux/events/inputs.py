@@ -97,13 +97,18 @@ def bind_inputs(
             faults[spec.name] = f"the input '{spec.name}' ({spec.type}) is required"
             continue
         value = given.get(spec.name, spec.default)
-        if (value is None and not spec.required) or spec.type not in _TYPES:
+        read = (readers or {}).get(spec.name)
+        if read is None and ((value is None and not spec.required) or spec.type not in _TYPES):
             values[spec.name] = value
             continue
         try:
-            values[spec.name] = TypeAdapter(_TYPES[spec.type]).validate_python(value)
-        except ValidationError as error:
-            reason = error.errors(include_url=False)[0]["msg"]
+            if read is None:
+                read = TypeAdapter(_TYPES[spec.type]).validate_python
+            values[spec.name] = read(value)
+        except ValueError as error:
+            reason = str(error)
+            if isinstance(error, ValidationError):
+                reason = error.errors(include_url=False)[0]["msg"]
             faults[spec.name] = (
                 f"the input '{spec.name}' is of type {spec.type}, given {value!r}: {reason}"
             )
