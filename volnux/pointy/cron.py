@@ -11,6 +11,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from volnux.pointy.report import clip
+
 __all__ = ["PRESETS", "CronProblem", "check_cron"]
 
 PRESETS = {
@@ -43,6 +45,12 @@ class _Field:
     least: int
     most: int
     names: tuple[str, ...] = ()
+    last: bool = False
+    """Whether `L` is a value."""
+    nth: bool = False
+    """Whether `5#2` is a value."""
+    sunday_last: bool = False
+    """Whether a range may end in 0 as if it were 7."""
 
     def number(self, text: str) -> int | None:
         if re.fullmatch(r"[0-9]{1,4}", text):
@@ -55,9 +63,9 @@ class _Field:
 _FIELDS = (
     _Field("minute", 0, 59),
     _Field("hour", 0, 23),
-    _Field("day of month", 1, 31),
+    _Field("day of month", 1, 31, last=True),
     _Field("month", 1, 12, _MONTHS),
-    _Field("day of week", 0, 7, _DAYS),
+    _Field("day of week", 0, 7, _DAYS, nth=True, sunday_last=True),
 )
 
 
@@ -68,7 +76,7 @@ def check_cron(expression: str) -> CronProblem | None:
             return None
         known = ", ".join(PRESETS)
         return CronProblem(
-            f"there is no preset '{expression}'", 0, len(expression), f"presets: {known}"
+            f"there is no preset '{clip(expression)}'", 0, len(expression), f"presets: {known}"
         )
     words = list(re.finditer(r"\S+", expression))
     if len(words) != 5:
@@ -79,49 +87,104 @@ def check_cron(expression: str) -> CronProblem | None:
             "the fields are minute, hour, day of month, month, day of week: 30 6 * * 1-5",
         )
     for kind, word in zip(_FIELDS, words, strict=True):
-        start = word.start()
-        for item in word.group().split(","):
-            problem = _check_item(kind, item)
-            if problem:
-                return CronProblem(
-                    f"{kind.name}: {problem}",
-                    start,
-                    start + max(1, len(item)),
-                )
-            start += len(item) + 1
+        try:
+            _check_field(kind, word.group())
+        except _Bad as bad:
+            return CronProblem(
+                f"{kind.name}: {bad.message}",
+                word.start() + bad.start,
+                word.start() + max(bad.end, bad.start + 1),
+                bad.hint,
+            )
     return _check_dates(expression, [word.group() for word in words])
 
 
-def _check_item(kind: _Field, item: str) -> str | None:
-    """What is wrong with one item of a list, or None."""
+class _Bad(Exception):
+    """What is wrong with a field, at offsets within it."""
+
+    def __init__(self, message: str, start: int, end: int, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message, self.start, self.end, self.hint = message, start, end, hint
+
+
+def _check_field(kind: _Field, text: str) -> None:
+    items = text.split(",")
+    start = 0
+    for item in items:
+        end = start + len(item)
+        if not item:
+            raise _Bad("a value is missing beside the comma", max(0, start - 1), start)
+        if item == "*" and len(items) > 1:
+            raise _Bad("'*' stands alone, not in a list", start, end)
+        if kind.nth and "#" in item:
+            _check_nth(kind, item, start)
+            if not all("#" in other for other in items):
+                raise _Bad(
+                    f"'{clip(item)}' stands in one list with other days",
+                    start,
+                    end,
+                    "use two schedules",
+                )
+        elif not (kind.last and item.lower() == "l"):
+            _check_item(kind, item, start)
+        start = end + 1
+
+
+def _check_nth(kind: _Field, item: str, start: int) -> None:
+    day, _, nth = item.partition("#")
+    number = kind.number(day)
+    if number is None or number > kind.most or nth not in ("1", "2", "3", "4", "5"):
+        raise _Bad(
+            f"'{clip(item)}' is no weekday of a month",
+            start,
+            start + len(item),
+            "the second Friday is 5#2",
+        )
+
+
+def _check_item(kind: _Field, item: str, start: int) -> None:
+    """A value, a range or `*`, with a step or without."""
     body, slash, step = item.partition("/")
+    end = start + len(body)
     if slash and not (re.fullmatch(r"[0-9]{1,4}", step) and 1 <= int(step) <= kind.most):
-        return f"the step '{step}' is no whole number from 1 to {kind.most}"
+        raise _Bad(
+            f"the step '{clip(step)}' is no whole number from 1 to {kind.most}",
+            end + bool(step),
+            start + len(item),
+        )
     if body == "*":
-        return None
-    if kind.name == "day of month" and item.lower() == "l":
-        return None
-    if kind.name == "day of week" and "#" in item:
-        day, _, nth = item.partition("#")
-        if kind.number(day) is not None and (kind.number(day) or 0) <= 7 and nth in "12345" and nth:
-            return None
-        return f"'{item}' is no weekday of a month: the second Friday is 5#2"
+        return
     first, dash, last = body.partition("-")
-    bounds = [first, last] if dash else [first]
-    numbers = []
-    for text in bounds:
-        number = kind.number(text)
-        if number is None:
-            names = f" or {kind.names[0]} to {kind.names[-1]}" if kind.names else ""
-            return f"'{text}' is not {kind.least} to {kind.most}{names}"
-        if not kind.least <= number <= kind.most:
-            return f"{number} is not from {kind.least} to {kind.most}"
-        numbers.append(number)
-    if dash and numbers[0] > numbers[1]:
-        return f"the range {body} runs backwards"
-    if slash and not dash:
-        return f"a step needs a range before it: {first}-{kind.most}/{step}"
-    return None
+    low = _value(kind, first, start)
+    if dash:
+        high = _value(kind, last, end - len(last))
+        if kind.sunday_last and high == 0 < low:
+            high = 7
+        if low > high:
+            raise _Bad(
+                f"the range {clip(body)} runs backwards",
+                start,
+                end,
+                f"write it as two: {first}-{kind.most},{kind.least}-{last}",
+            )
+        if low == high:
+            raise _Bad(f"the range {clip(body)} is one value", start, end, f"write {first}")
+    elif slash:
+        raise _Bad(
+            "a step needs a range before it", start, end, f"write {first}-{kind.most}/{step}"
+        )
+
+
+def _value(kind: _Field, text: str, start: int) -> int:
+    number = kind.number(text)
+    if number is None or not kind.least <= number <= kind.most:
+        names = f" or {kind.names[0]} to {kind.names[-1]}" if kind.names else ""
+        raise _Bad(
+            f"expected {kind.least} to {kind.most}{names}, found '{clip(text)}'",
+            start,
+            start + len(text),
+        )
+    return number
 
 
 def _check_dates(expression: str, words: list[str]) -> CronProblem | None:
@@ -147,5 +210,7 @@ def _values(kind: _Field, text: str) -> set[int]:
             low, dash, high = body.partition("-")
             first = kind.number(low) or 0
             last = (kind.number(high) or 0) if dash else first
+            if kind.sunday_last and last == 0 < first:
+                last = 7
         found.update(range(first, last + 1, int(step or 1)))
     return found

@@ -7,7 +7,6 @@ length of the text, however deep it is nested.
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from enum import Enum
 
 from volnux.errors import Span
 from volnux.pointy.parser import parse
+from volnux.pointy.strings import quote
 from volnux.pointy.tree import (
     Branch,
     Comment,
@@ -223,10 +223,6 @@ def _end(span: Span) -> _Place:
     return span.end_line, span.end_column - 1
 
 
-_ESCAPED = re.compile(r'["\\\x00-\x1f\x7f-\x9f]')
-_ESCAPES = {"\n": r"\n", "\t": r"\t", "\r": r"\r", '"': r"\"", "\\": r"\\"}
-
-
 def _literal(option: Option) -> str:
     value = option.value
     if isinstance(value, bool):
@@ -235,8 +231,7 @@ def _literal(option: Option) -> str:
         return repr(value)
     if option.bare:
         return value
-    inner = _ESCAPED.sub(lambda m: _ESCAPES.get(m[0]) or f"\\u{ord(m[0]):04x}", value)
-    return f'"{inner}"'
+    return quote(value)
 
 
 # The row as lines.

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from volnux.errors import Span
 from volnux.pointy.report import Report, clip
+from volnux.pointy.strings import ESCAPES, STRING, unescape
 from volnux.pointy.tree import Comment
 
 __all__ = ["END", "SIGNS", "TOKENS", "Lexer", "Token", "comment_start"]
@@ -84,8 +85,6 @@ _WORD = re.compile(
 
 _BY_SIGN = {sign: type_ for type_, sign in SIGNS.items()}
 _NEAR = {"near_pipe": "PIPE", "near_arrow": "ARROW", "near_parallel": "PARALLEL"}
-_ESCAPES = {"n": "\n", "t": "\t", "r": "\r", '"': '"', "\\": "\\"}
-_ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|.)", re.DOTALL)
 _IDENTIFIER = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*", re.ASCII)
 _MOST_DIGITS = 400
 
@@ -200,44 +199,10 @@ class Lexer:
         return self._made("NUMBER", word, value, start, fault=problem is not None)
 
     def _string(self, _: str, word: str, start: int) -> Token:
-        value = word[1:-1]
-        fault = False
-        if "\\" in value:
-            value, fault = self._unescape(value, start + 1)
-        return self._made("STRING", word, value, start, fault=fault)
-
-    def _unescape(self, text: str, start: int) -> tuple[str, bool]:
-        bad: list[tuple[str, int]] = []
-
-        def replace(match: re.Match[str]) -> str:
-            escape = match[1]
-            if escape in _ESCAPES:
-                return _ESCAPES[escape]
-            if len(escape) == 5:
-                return chr(int(escape[1:], 16))
-            bad.append((match[0], match.start()))
-            return escape
-
-        value = _ESCAPE.sub(replace, text)
-        for escape, offset in bad:
-            self._problem(
-                "bad-escape",
-                f"{escape} is no escape",
-                start + offset,
-                2,
-                r"the escapes are \n \t \r \" \\ \uXXXX; a backslash itself is \\",
-            )
-        # Two escapes may be one character outside the basic plane; half of one is none.
-        try:
-            return value.encode("utf-16", "surrogatepass").decode("utf-16"), bool(bad)
-        except UnicodeDecodeError:
-            self._problem(
-                "bad-escape",
-                r"this string has one half of a \uXXXX\uXXXX pair without the other",
-                start - 1,
-                len(text) + 2,
-            )
-            return value, True
+        value, faults = unescape(word[1:-1])
+        for first, end, message in faults:
+            self._problem("bad-escape", message, start + 1 + first, end - first, ESCAPES)
+        return self._made("STRING", word, value, start, fault=bool(faults))
 
     def _open_string(self, _: str, word: str, start: int) -> Token:
         word = word.rstrip()
@@ -347,7 +312,6 @@ _READERS: dict[str, Callable[[Lexer, str, str, int], Token | None]] = {
     "unknown": Lexer._unknown,
 }
 
-_CLOSED = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"')
 _QUOTE_OR_COMMENT = re.compile(r'["#]')
 
 
@@ -357,7 +321,7 @@ def comment_start(line: str) -> int:
     while match := _QUOTE_OR_COMMENT.search(line, position):
         if match[0] == "#":
             return match.start()
-        string = _CLOSED.match(line, match.start())
+        string = STRING.match(line, match.start())
         if string is None:
             # A quote that is not closed hides no comment: the directive will say what is wrong.
             comment = line.find("#", match.start())

@@ -1,0 +1,54 @@
+"""Strings in double quotes: what an escape stands for, and how a text is written as a string."""
+
+from __future__ import annotations
+
+import re
+
+__all__ = ["ESCAPES", "STRING", "quote", "unescape"]
+
+STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
+"""One string that is closed."""
+
+ESCAPES = r"the escapes are \n \t \r \" \\ \uXXXX; a backslash itself is \\"
+"""A hint for whoever wrote another one."""
+
+_MEANINGS = {"n": "\n", "t": "\t", "r": "\r", '"': '"', "\\": "\\"}
+_ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|.)", re.DOTALL)
+_TO_ESCAPE = re.compile(r'["\\\x00-\x1f\x7f-\x9f]')
+_WRITTEN = {meaning: f"\\{letter}" for letter, meaning in _MEANINGS.items()}
+
+
+def unescape(text: str) -> tuple[str, list[tuple[int, int, str]]]:
+    """What the inside of a string stands for, and what is wrong with it.
+
+    Returns:
+        The value, and for each fault its start and end within `text` and a message.
+    """
+    if "\\" not in text:
+        return text, []
+    faults: list[tuple[int, int, str]] = []
+
+    def replace(match: re.Match[str]) -> str:
+        escape = match[1]
+        if escape in _MEANINGS:
+            return _MEANINGS[escape]
+        if len(escape) == 5:
+            return chr(int(escape[1:], 16))
+        shown = match[0] if escape.isprintable() else "\\"
+        faults.append((match.start(), match.end(), f"'{shown}' is no escape"))
+        return escape
+
+    value = _ESCAPE.sub(replace, text)
+    # Two escapes may be one character outside the basic plane; half of one is none.
+    try:
+        value = value.encode("utf-16", "surrogatepass").decode("utf-16")
+    except UnicodeDecodeError:
+        message = r"this string has one half of a \uXXXX\uXXXX pair without the other"
+        faults.append((-1, len(text) + 1, message))
+    return value, faults
+
+
+def quote(value: str) -> str:
+    """A text as a string in quotes, with the fewest escapes."""
+    inner = _TO_ESCAPE.sub(lambda m: _WRITTEN.get(m[0]) or f"\\u{ord(m[0]):04x}", value)
+    return f'"{inner}"'

@@ -1,0 +1,239 @@
+"""The values of directives: strings, lists, time zones, inputs.
+
+Each reader raises `BadValue` with offsets within the text that it was given.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import keyword
+import math
+import re
+import zoneinfo
+
+from volnux.errors import Span, nearest
+from volnux.pointy.report import clip
+from volnux.pointy.strings import ESCAPES, STRING, unescape
+from volnux.pointy.tree import Input
+
+__all__ = [
+    "INPUT_TYPES",
+    "OTHER_QUOTES",
+    "BadValue",
+    "check_zone",
+    "items",
+    "read_input",
+    "unquoted",
+]
+
+INPUT_TYPES = ("str", "int", "float", "bool", "date", "datetime", "list", "dict")
+"""The types that `@input` knows."""
+
+OTHER_QUOTES = "'“”„«»"
+"""Quotes that are no quotes here."""
+
+_DEEPEST = 50
+_NO_ZONES = frozenset({"Factory", "localtime", "posixrules"})
+"""Names that the database has, but that mean no zone, or another one on each machine."""
+_ZONE = re.compile(r"(?!posix/|right/)[A-Za-z][A-Za-z0-9_+-]*(?:/[A-Za-z0-9_+-]+)*")
+_INPUT = re.compile(r"(?P<name>[^\s:=]*)\s*(?P<colon>:?)\s*(?P<type>[^\s=]*)\s*(?P<rest>.*)", re.S)
+
+
+class BadValue(Exception):
+    """A directive's value is not what the directive takes: offsets within the value."""
+
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        start: int = 0,
+        end: int | None = None,
+        hint: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.code, self.message, self.start, self.end, self.hint = code, message, start, end, hint
+
+
+def unquoted(value: str) -> str:
+    """The text of a value that is one string in quotes; any other value as it is."""
+    if value and value[0] in OTHER_QUOTES:
+        inner = value.strip(OTHER_QUOTES)
+        raise BadValue(
+            "single-quotes", "a string stands in plain double quotes", hint=f'write "{clip(inner)}"'
+        )
+    if not value.startswith('"'):
+        return value
+    string = STRING.match(value)
+    if string is None:
+        raise BadValue("unterminated-string", "this string is not closed", hint='close it with "')
+    if string.end() < len(value):
+        raise BadValue(
+            "bad-directive",
+            "nothing may follow the string",
+            string.end(),
+            hint="a comment begins with #",
+        )
+    text, faults = unescape(value[1:-1])
+    for start, end, message in faults:
+        raise BadValue("bad-escape", message, start + 1, end + 1, ESCAPES)
+    return text
+
+
+def items(value: str) -> list[tuple[str, int]]:
+    """The items of a list with commas, each with its offset; a trailing comma is allowed."""
+    found = []
+    start = 0
+    for part in value.split(","):
+        text = part.strip()
+        if text:
+            found.append((text, start + len(part) - len(part.lstrip())))
+        elif start + len(part) < len(value) or not found:
+            raise BadValue("bad-list", "a name is missing beside the comma", start, start + 1)
+        start += len(part) + 1
+    return found
+
+
+def check_zone(name: str) -> None:
+    """Whether the machine knows a time zone of that name.
+
+    Raises:
+        BadValue: it does not, or the name means another zone on each machine.
+    """
+    if _is_zone(name):
+        return
+    # Listing all zones reads the disk: only for a hint.
+    zones = sorted(zoneinfo.available_timezones() - _NO_ZONES)
+    wanted = name.replace(" ", "_")
+    cities = [zone for zone in zones if zone.casefold().endswith(f"/{wanted.casefold()}")]
+    close = cities or nearest(wanted, zones)
+    raise BadValue(
+        "bad-timezone",
+        f"there is no time zone '{clip(name)}'",
+        hint=f"did you mean '{close[0]}'?"
+        if close
+        else "time zones have IANA names, such as Europe/Paris or UTC",
+    )
+
+
+def read_input(value: str, span: Span) -> Input:
+    """The input that the value of one `@input` declares; `span` is where the directive stands.
+
+    Raises:
+        BadValue: the name, the type or the default is none.
+    """
+    match = _INPUT.fullmatch(value)
+    assert match is not None
+    name, type_ = match["name"], match["type"]
+    form = "an input is written name: type, or name: type = default"
+    if not name.isidentifier() or not name.isascii() or keyword.iskeyword(name):
+        raise BadValue("bad-input", f"'{clip(name)}' is no name of an input", 0, len(name), form)
+    if name in ("previous_result", "self"):
+        raise BadValue("bad-input", f"'{name}' is taken: an input needs another name", 0, len(name))
+    if not match["colon"]:
+        raise BadValue(
+            "bad-input", f"expected ':' after '{clip(name)}'", match.end("name"), None, form
+        )
+    if type_ not in INPUT_TYPES:
+        close = nearest(type_, INPUT_TYPES)
+        raise BadValue(
+            "bad-input",
+            f"'{clip(type_)}' is no type of an input"
+            if type_
+            else f"expected a type after '{name}:'",
+            match.start("type"),
+            match.end("type"),
+            f"did you mean '{close[0]}'?" if close else "types: " + ", ".join(INPUT_TYPES),
+        )
+    rest = match["rest"]
+    if not rest:
+        return Input(name, type_, True, None, span)
+    if not rest.startswith("="):
+        raise BadValue(
+            "bad-input", f"expected '=' after '{type_}'", match.start("rest"), None, form
+        )
+    text = rest[1:].strip()
+    start = match.end("rest") - len(text)
+    try:
+        default = json.loads(text, parse_constant=_no_constant, parse_float=_finite)
+    except (ValueError, RecursionError):
+        raise BadValue(
+            "bad-input",
+            f"the default of '{name}' is no JSON",
+            start,
+            None,
+            f'write "{clip(text)}"'
+            if type_ in ("str", "date", "datetime") and not set(text) & set("\"'")
+            else 'defaults are JSON: 3, -2.5, true, null, "text", ["a"], {"k": 1}',
+        ) from None
+    if _nested(default) > _DEEPEST:
+        raise BadValue("bad-input", f"the default of '{name}' is nested too deep", start)
+    if default is not None and not _fits(default, type_):
+        example = '"2026-01-31"' if type_ == "date" else '"2026-01-31T06:00:00"'
+        raise BadValue(
+            "bad-input",
+            f"the default of '{name}' is not of type {type_}",
+            start,
+            None,
+            f"write it like {example}" if type_ in ("date", "datetime") else None,
+        )
+    return Input(name, type_, False, default, span)
+
+
+def _is_zone(name: str) -> bool:
+    if name in _NO_ZONES or not _ZONE.fullmatch(name):
+        return False
+    try:
+        zoneinfo.ZoneInfo(name)
+    except (OSError, ValueError, zoneinfo.ZoneInfoNotFoundError):
+        return False
+    return True
+
+
+def _no_constant(name: str) -> float:
+    raise ValueError(name)
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(text)
+    return value
+
+
+def _nested(value: object) -> int:
+    """How deep lists and objects are nested in a JSON value."""
+    depth, level = 0, [value]
+    while any(isinstance(item, list | dict) for item in level):
+        depth += 1
+        level = [
+            inner
+            for item in level
+            if isinstance(item, list | dict)
+            for inner in (item.values() if isinstance(item, dict) else item)
+        ]
+    return depth
+
+
+def _fits(value: object, type_: str) -> bool:
+    """Whether a JSON value is of a declared type; dates are ISO strings."""
+    match type_:
+        case "str":
+            return isinstance(value, str)
+        case "int":
+            return isinstance(value, int) and not isinstance(value, bool)
+        case "float":
+            return isinstance(value, int | float) and not isinstance(value, bool)
+        case "bool":
+            return isinstance(value, bool)
+        case "list":
+            return isinstance(value, list)
+        case "dict":
+            return isinstance(value, dict)
+        case _:
+            read = dt.date.fromisoformat if type_ == "date" else dt.datetime.fromisoformat
+            try:
+                read(str(value))
+            except ValueError:
+                return False
+            return isinstance(value, str)
