@@ -65,7 +65,7 @@ def write(path: Path, data: bytes) -> None:
 
 
 def _replace(target: Path, data: bytes, mode: int) -> None:
-    number, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    number, name = tempfile.mkstemp(dir=target.parent, prefix=".volnux-")
     temporary = Path(name)
     try:
         with os.fdopen(number, "wb") as stream:

@@ -136,7 +136,7 @@ def _total(fine: int, changed: int, broken: int, *, would: bool) -> str:
     parts = []
     if changed:
         parts.append(f"{_files(changed)} {'would be ' if would else ''}reformatted")
-    if fine - changed or not parts:
+    if fine - changed or not (changed or broken):
         parts.append(f"{_files(fine - changed)} already formatted")
     if broken:
         parts.append(f"{_files(broken)} left as {'it is' if broken == 1 else 'they are'}")

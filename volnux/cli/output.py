@@ -56,8 +56,8 @@ class OutputError(VolnuxError):
     """The output cannot be written."""
 
     def __init__(self, error: OSError | ValueError) -> None:
-        reason = error.strerror if isinstance(error, OSError) else None
-        super().__init__(f"the output cannot be written: {reason or error}")
+        reason = error.strerror or error if isinstance(error, OSError) else "it was closed"
+        super().__init__(f"the output cannot be written: {reason}")
 
 
 # Writing.
@@ -209,7 +209,8 @@ def json_only() -> Iterator[JsonOutput]:
     kept = os.dup(1)
     try:
         os.dup2(2, 1)
-        yield JsonOutput(kept)
+        with contextlib.redirect_stdout(sys.stderr):
+            yield JsonOutput(kept)
     finally:
         _flush()
         os.dup2(kept, 1)
@@ -221,7 +222,9 @@ def json_only() -> Iterator[JsonOutput]:
 
 def coloured(stream: TextIO | None) -> bool:
     """Whether a stream is a terminal on which colour is wanted."""
-    if stream is None or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+    if stream is None or stream.closed:
+        return False
+    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
         return False
     return stream.isatty()
 

@@ -80,7 +80,8 @@ def _failure(place: str, entry: PlaceReport, *, colour: bool) -> Iterator[str]:
         yield f"{head}: it returned {shortened(repr(entry.result))}"
         return
     yield f"{head}: {shortened(str(failure))}"
-    if not handled and failure.traceback:
+    # An error of the returned value has no frames of the user: its message says it all.
+    if not handled and "  File " in failure.traceback:
         for line in failure.traceback.rstrip().splitlines():
             yield f"  {line}"
 

@@ -1,0 +1,203 @@
+"""`volnux run` on a terminal: the live display, colour, Ctrl-C."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pexpect
+import pytest
+
+TOOL = str(Path(sys.executable).with_name("volnux"))
+
+EVENTS = """
+import pathlib, time
+from volnux import event
+from concurrent.futures import ProcessPoolExecutor
+
+@event
+def Ok(): return True, 1
+
+@event
+def Bad(): return False, "no"
+
+def wait():
+    pathlib.Path("waits").touch()
+    end = time.monotonic() + 30
+    while not pathlib.Path("go").exists() and time.monotonic() < end:
+        time.sleep(0.01)
+    return True, 1
+
+@event
+def Wait():
+    print("the event says hello")
+    return wait()
+
+@event(executor=ProcessPoolExecutor, max_workers=1)
+def Far(): return wait()
+"""
+
+
+@pytest.fixture(autouse=True)
+def files():
+    Path("flow_events.py").write_text(EVENTS)
+
+
+@pytest.fixture
+def terminal():
+    """Run the tool on a terminal; its process is ended with the test."""
+    started = []
+
+    def start(*arguments, **environment):
+        env = {k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "CI")}
+        child = pexpect.spawn(
+            TOOL,
+            list(arguments),
+            env={**env, "TERM": "xterm-256color", **environment},
+            encoding="utf-8",
+            timeout=20,
+            dimensions=(30, 100),
+        )
+        started.append(child)
+        return child
+
+    yield start
+    for child in started:
+        child.close(force=True)
+
+
+def wait_for(name):
+    end = time.monotonic() + 20
+    while not Path(name).exists():
+        assert time.monotonic() < end, f"{name} never came"
+        time.sleep(0.01)
+
+
+def ended(child):
+    """What the tool printed to its end, without colour, and its exit code."""
+    child.expect(pexpect.EOF)
+    child.close()
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", child.before), child.exitstatus
+
+
+def test_the_display_shows_what_runs_and_keeps_what_ended(terminal):
+    Path("flow.pty").write_text("Ok -> Wait -> Bad")
+    child = terminal("run", "flow.pty")
+    child.expect("Ok: .*done.* in ")
+    child.expect("1 of 3 places ended")
+    child.expect("Wait [0-9.]+m?s")
+    Path("go").touch()
+    text, code = ended(child)
+    assert code == 1
+    assert "Wait: done in" in text
+    assert "Bad: failed in" in text
+    assert re.search(r"^Bad +failed +0 +1 ", text, re.M)
+    assert text.rstrip().endswith("s")
+    assert "flow: failed in" in text
+
+
+def test_what_events_print_stands_above_the_display(terminal):
+    Path("flow.pty").write_text("Wait")
+    child = terminal("run", "flow.pty")
+    child.expect("the event says hello\r\n")
+    Path("go").touch()
+    assert ended(child)[1] == 0
+
+
+def test_colour_and_none(terminal):
+    Path("flow.pty").write_text("Ok")
+    child = terminal("run", "flow.pty")
+    child.expect("\x1b\\[32mdone\x1b\\[0m")
+    child.expect(pexpect.EOF)
+    child = terminal("run", "flow.pty", NO_COLOR="1")
+    child.expect(pexpect.EOF)
+    assert not re.search(r"\x1b\[[0-9;]*m", child.before)
+    assert "flow: success" in child.before
+    Path("flow.pty").write_text("Ok ->")
+    child = terminal("check", "flow.pty")
+    child.expect("\x1b\\[1;31merror\x1b\\[0m")
+
+
+def test_a_dumb_terminal_gets_plain_lines(terminal):
+    Path("flow.pty").write_text("Ok")
+    child = terminal("run", "flow.pty", TERM="dumb")
+    child.expect(pexpect.EOF)
+    assert "] Ok: started" in child.before
+    assert "\x1b" not in child.before
+
+
+def test_ctrl_c_once_lets_what_runs_finish(terminal):
+    Path("flow.pty").write_text("Wait -> Ok")
+    child = terminal("run", "flow.pty")
+    wait_for("waits")
+    child.sendintr()
+    child.expect("cancelling: 1 place may still finish")
+    Path("go").touch()
+    text, code = ended(child)
+    assert code == 130
+    assert re.search(r"^Wait +done +1 ", text, re.M)
+    assert re.search(r"^Ok +cancelled +- +0 ", text, re.M)
+    assert "flow: cancelled in" in text
+    assert "Traceback" not in text
+
+
+@pytest.mark.parametrize("event", ["Wait", "Far"])
+def test_ctrl_c_twice_ends_the_run_now(terminal, event):
+    Path("flow.pty").write_text(f"{event} -> Ok")
+    child = terminal("run", "flow.pty")
+    wait_for("waits")
+    begun = time.monotonic()
+    child.sendintr()
+    child.expect("cancelling: 1 place may still finish")
+    child.sendintr()
+    text, code = ended(child)
+    assert code == 130
+    assert "cancelled" in text
+    assert "Traceback" not in text
+    assert time.monotonic() - begun < 15
+
+
+def test_ctrl_c_while_modules_are_imported(terminal):
+    Path("flow.pty").write_text("Ok")
+    Path("flow_events.py").write_text(
+        "import pathlib, time\npathlib.Path('waits').touch()\ntime.sleep(30)\n"
+    )
+    child = terminal("run", "flow.pty")
+    wait_for("waits")
+    child.sendintr()
+    text, code = ended(child)
+    assert code == 130
+    assert "cancelled" in text
+    assert "Traceback" not in text
+
+
+def test_a_cancelled_run_still_gives_its_report():
+    Path("flow.pty").write_text("Wait -> Ok")
+    run = subprocess.Popen(
+        [TOOL, "run", "flow.pty", "--json"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    )
+    wait_for("waits")
+    run.send_signal(signal.SIGINT)
+    time.sleep(0.2)
+    Path("go").touch()
+    out, _ = run.communicate(timeout=20)
+    assert run.returncode == 130
+    report = json.loads(out)
+    assert report["status"] == "cancelled"
+    assert report["places"]["Ok"]["state"] == "cancelled"
+
+
+def test_json_keeps_its_progress_on_the_terminal():
+    Path("flow.pty").write_text("Ok")
+    child = pexpect.spawn(
+        "bash", ["-c", f"{TOOL} run flow.pty --json > report.json"], encoding="utf-8", timeout=20
+    )
+    child.expect("Ok: .*done")
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == 0
+    assert json.loads(Path("report.json").read_text())["status"] == "success"

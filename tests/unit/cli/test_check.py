@@ -1,0 +1,164 @@
+"""`volnux check`: findings as text and JSON, folders, events, backends, exit codes."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+CLEAN = "checked 1 file: no errors\n"
+
+
+def test_a_file_without_faults(cli, flow):
+    result = cli("check", flow("Ok -> Nowhere"))
+    assert (result.code, result.out, result.err) == (0, CLEAN, "")
+
+
+def test_all_errors_of_all_files(cli, write):
+    write("a.pty", "A => B\n")
+    write("b.pty", "@mdoe: x\nA -> B (1 -> C\n")
+    result = cli("check", "a.pty", "b.pty")
+    assert result.code == 1
+    assert result.out.startswith("a.pty:1:3: error: ")
+    assert "\n  1 | A => B\n    |   ^^\n" in result.out
+    assert "b.pty:1:1: error: there is no directive '@mdoe'" in result.out
+    assert result.out.endswith("checked 2 files: 3 errors\n")
+
+
+def test_warnings_and_notes_are_no_errors(cli, flow):
+    result = cli("check", flow("@mode: x\nA (2 -> B)"))
+    assert result.code == 0
+    assert ": warning: " in result.out
+    assert ": note: " in result.out
+    assert result.out.endswith("checked 1 file: 1 warning, 1 note\n")
+
+
+def test_json_has_every_finding_with_its_place(cli, write):
+    write("a.pty", "A => B\n")
+    result = cli("check", "a.pty", "--json")
+    assert result.code == 1
+    (found,) = json.loads(result.out)["diagnostics"]
+    assert list(found) == [
+        "file", "line", "column", "end_column", "severity", "code", "message", "hint",
+    ]  # fmt: skip
+    assert (found["file"], found["line"], found["column"], found["end_column"]) == (
+        "a.pty", 1, 3, 5,
+    )  # fmt: skip
+    assert found["severity"] == "error"
+
+
+def test_json_without_findings(cli, flow):
+    result = cli("check", flow("A"), "--json")
+    assert (result.code, json.loads(result.out)) == (0, {"diagnostics": []})
+
+
+def test_folders_are_searched_and_hidden_ones_are_not(cli, write):
+    for name in ("p/b.pty", "p/a.pty", "p/sub/c.pty", "p/.venv/d.pty", "p/e.txt"):
+        write(name, "A ->")
+    result = cli("check", "p", "p/a.pty", "--json")
+    assert result.code == 1
+    files = [found["file"] for found in json.loads(result.out)["diagnostics"]]
+    assert files == ["p/a.pty", "p/b.pty", "p/sub/c.pty"]
+
+
+def test_a_folder_without_files(cli):
+    Path("empty").mkdir()
+    result = cli("check", "empty")
+    assert (result.code, result.err) == (0, "warning: no .pty files in empty\n")
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+def test_a_path_that_cannot_be_read_does_not_hide_the_others(cli, write, as_json):
+    write("a.pty", "A ->")
+    result = cli("check", "b.pty", "a.pty", *(["--json"] if as_json else []))
+    assert result.code == 2
+    if as_json:
+        first, second = json.loads(result.out)["diagnostics"]
+        assert (first["file"], first["code"], first["line"]) == ("b.pty", "unreadable", None)
+        assert second["file"] == "a.pty"
+    else:
+        assert "b.pty: error: there is no such file\n  hint: did you mean 'a.pty'?\n" in result.out
+        assert "a.pty:1:" in result.out
+
+
+def test_link_finds_the_events(cli, flow):
+    path = flow("Ok -> Nowhere")
+    result = cli("check", path, "--link")
+    assert result.code == 1
+    assert "flow.pty:1:7: error: there is no event 'Nowhere'" in result.out
+
+
+def test_without_link_no_python_is_imported(cli, flow, write):
+    path = flow("Ok")
+    write("flow_events.py", "raise SystemExit('imported')")
+    assert cli("check", path).code == 0
+    result = cli("check", path, "--link")
+    assert result.code == 1
+    assert "the module 'flow_events' cannot be imported: SystemExit: imported" in result.out
+
+
+def test_events_implies_link(cli, flow):
+    result = cli("check", flow("Ok"), "--events", "nowhere")
+    assert result.code == 1
+    assert "there is no module 'nowhere'" in result.out
+
+
+def test_what_a_module_prints_is_no_finding(cli, flow, write):
+    path = flow("Ok")
+    write("flow_events.py", "print('hello')\nfrom volnux import event\n@event\ndef Ok(): ...\n")
+    text = cli("check", path, "--link")
+    assert (text.code, text.out, text.err) == (0, CLEAN, "hello\n")
+
+
+def test_what_a_module_prints_is_no_json(cli, flow, write):
+    path = flow("Ok")
+    write("flow_events.py", "print('hello')\nfrom volnux import event\n@event\ndef Ok(): ...\n")
+    result = cli("check", path, "--link", "--json")
+    assert (json.loads(result.out), result.err) == ({"diagnostics": []}, "hello\n")
+
+
+def test_backend_shows_what_it_refuses_and_ignores(cli, flow):
+    path = flow('Ok[executor="gopher://host", queue="q"]')
+    result = cli("check", path, "--backend", "standalone")
+    assert result.code == 1
+    assert "error: standalone cannot send an event to gopher://host" in result.out
+    assert "note: standalone has no use for the hint 'queue': it is ignored" in result.out
+
+
+def test_a_backend_that_is_not_there(cli, flow):
+    result = cli("check", flow("Ok"), "--backend", "standalon")
+    assert (result.code, result.out) == (2, "")
+    assert result.err == "error: there is no backend 'standalon'; did you mean 'standalone'?\n"
+
+
+def test_a_required_input_cannot_have_a_schedule(cli, flow):
+    result = cli("check", flow('@schedule: "0 6 * * *"\n@input: day: date\nOk'))
+    assert result.code == 1
+    assert result.out == (
+        "flow.pty:2:1: error: the input 'day' is required, but the pipeline has a schedule: "
+        "a scheduled run has nobody to give it\n"
+        "  2 | @input: day: date\n"
+        "    | ^^^^^^^^^^^^^^^^^\n"
+        "  hint: give it a default: @input: day: date = …\n"
+        "checked 1 file: 1 error\n"
+    )
+
+
+def test_an_input_with_a_default_can(cli, flow):
+    assert cli("check", flow("@schedule: @daily\n@input: n: int = 1\nOk")).code == 0
+
+
+def test_a_file_that_is_there_and_cannot_be_read(cli):
+    Path("loop.pty").symlink_to("loop.pty")
+    result = cli("check", "loop.pty")
+    assert result.code == 2
+    assert result.out.startswith(
+        "loop.pty: error: it cannot be read: too many levels of symbolic links\n"
+    )
+
+
+def test_a_name_that_is_not_utf8_can_be_shown(cli):
+    Path(os.fsdecode(b"caf\xe9.pty")).write_text("A ->")
+    result = cli("check", ".")
+    assert result.code == 1
+    assert "caf\\udce9.pty:1:" in result.out

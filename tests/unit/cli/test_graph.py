@@ -1,0 +1,65 @@
+"""`volnux graph`: every format, to the screen and to a file."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from volnux.graph import Graph
+from volnux.loading import load_graph
+
+
+@pytest.mark.parametrize(
+    ("format", "start"), [("ascii", "Ok"), ("mermaid", "flowchart "), ("dot", "digraph ")]
+)
+def test_a_picture(cli, flow, format, start):
+    result = cli("graph", flow("Ok -> Bad (0 -> Three)"), "--format", format)
+    assert (result.code, result.err) == (0, "")
+    assert result.out.startswith(start)
+    assert "Three" in result.out
+
+
+def test_a_picture_for_the_terminal_is_the_default(cli, flow):
+    path = flow("Ok -> Bad")
+    assert cli("graph", path).out == cli("graph", path, "-f", "ascii").out
+
+
+def test_json_is_the_graph(cli, flow):
+    path = flow("Ok -> Bad")
+    result = cli("graph", path, "--format", "json")
+    assert json.loads(result.out)["fingerprint"]
+    assert Graph.from_json(result.out) == load_graph(path)
+
+
+@pytest.mark.skipif(shutil.which("dot") is None, reason="Graphviz is not installed")
+def test_an_image_in_a_file(cli, flow):
+    result = cli("graph", flow("Ok -> Bad"), "--format", "svg", "--output", "flow.svg")
+    assert (result.code, result.out, result.err) == (0, "", "")
+    assert "<svg" in Path("flow.svg").read_text()
+
+
+def test_an_image_without_graphviz(cli, flow, monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    result = cli("graph", flow("Ok"), "--format", "svg", "--output", "flow.svg")
+    assert (result.code, result.out) == (2, "")
+    assert result.err.startswith("error: ")
+    assert not Path("flow.svg").exists()
+
+
+def test_an_output_that_cannot_be_written(cli, flow):
+    result = cli("graph", flow("Ok"), "--output", "no/flow.txt")
+    assert result.code == 2
+    assert result.err == "error: no/flow.txt cannot be written: No such file or directory\n"
+
+
+def test_a_format_that_is_none(cli, flow):
+    result = cli("graph", flow("Ok"), "--format", "png")
+    assert result.code == 2
+    assert "svg" in result.err
+
+
+def test_errors_of_the_file(cli, flow):
+    result = cli("graph", flow("A -> -> B || "))
+    assert (result.code, result.out) == (2, "")
+    assert result.err.count(": error: ") == 2
