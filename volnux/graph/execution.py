@@ -8,7 +8,7 @@ events from several threads holds a lock around the calls.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from array import array
 from typing import Any, Final
 
 from volnux.graph.model import Entry, Graph, Kind, Value, ValueKind
@@ -16,9 +16,12 @@ from volnux.graph.outcome import FAILURE, SUCCESS, Failure, RunStatus, State
 
 __all__ = ["Execution"]
 
-_DONE: Final = 1
-_SKIPPED: Final = 2
-_FAILED: Final = 3
+_BITS: Final = 10
+"""The width of a set of descriptors."""
+
+_AS_SKIPPED: Final = -1
+_AS_FAILED: Final = -2
+"""In place of a descriptor, how a node that did not run ends its edges."""
 
 _MISSING: Final = object()
 
@@ -33,32 +36,52 @@ class Execution:
     """
 
     def __init__(self, graph: Graph) -> None:
-        nodes = graph.nodes
-        size = len(nodes)
-        index = {node.id: number for number, node in enumerate(nodes)}
+        size = len(graph.nodes)
+        index = {node.id: number for number, node in enumerate(graph.nodes)}
         self.graph = graph
         self.states: list[State | None] = [None] * size
         self.descriptors: list[int | None] = [None] * size
         self.results: list[Any] = [None] * size
-        self._index = index
-        # Outgoing edges as (target, descriptors as bits); which nodes have an edge that takes 0.
-        self._edges: list[list[tuple[int, int]]] = [[] for _ in range(size)]
-        self._takes: list[int] = [0] * size
-        self._waiting: list[int] = [0] * size
-        self._any_done: list[bool] = [False] * size
+        # The edges of node n are those from _first_edge[n] up to _first_edge[n + 1], each a target
+        # and the descriptors as bits in one number; _takes has the descriptors of all of them.
+        self._first_edge = array("q", bytes(8 * (size + 1)))
+        self._edges = array("q", bytes(8 * len(graph.edges)))
+        self._takes = array("H", bytes(2 * size))
+        self._waiting = [0] * size
+        self._any_done = bytearray(size)
         # The failure that a failed edge carries, by the place it is from; of several the first.
-        self._origin: list[int] = [size] * size
+        self._origin = [size] * size
         self._running: set[int] = set()
         self._failed = False
         self._cancelled = False
         self._stopped = False
+        # Values, each made once when it is asked for, and the nodes that they speak of.
         self._values: dict[int, Any] = {}
-        for edge in graph.edges:
+        self._node_of_value = array(
+            "q", (-1 if value.node is None else index[value.node] for value in graph.values)
+        )
+        self._first_of_catch = {
+            number: index[node.first]
+            for number, node in enumerate(graph.nodes)
+            if node.first is not None
+        }
+        self._wire(index)
+
+    def _wire(self, index: dict[str, int]) -> None:
+        """Lay out the edges by their sources, in whatever order the graph has them."""
+        first = self._first_edge
+        for edge in self.graph.edges:
+            first[index[edge.source] + 1] += 1
+        for node in range(len(self._takes)):
+            first[node + 1] += first[node]
+        free = first[:-1]
+        for edge in self.graph.edges:
             source, target = index[edge.source], index[edge.target]
             bits = 0
             for descriptor in edge.when:
                 bits |= 1 << descriptor
-            self._edges[source].append((target, bits))
+            self._edges[free[source]] = target << _BITS | bits
+            free[source] += 1
             self._takes[source] |= bits
             self._waiting[target] += 1
 
@@ -79,11 +102,11 @@ class Execution:
             result: what the event returned, or the `Failure` of its last attempt.
 
         Raises:
-            ValueError: the event is not running.
+            ValueError: the event is not running, or the descriptor is none.
         """
-        if node not in self._running:
-            raise ValueError(f"{self.graph.nodes[node].id} is not running")
-        self._running.discard(node)
+        if not 0 <= descriptor <= 9:
+            raise ValueError(f"a descriptor is one of 0 to 9, not {descriptor!r}")
+        self._take(node)
         if descriptor > SUCCESS and not self._takes[node] >> descriptor & 1:
             result = self._no_branch(node, descriptor)
             descriptor = FAILURE
@@ -98,8 +121,11 @@ class Execution:
         """End the run because of `node`, which raised and has `stop_on_exception`.
 
         Every node that has not ended is failed; of those that are running nothing is expected.
+
+        Raises:
+            ValueError: the event is not running.
         """
-        self._running.discard(node)
+        self._take(node)
         self.states[node] = State.FAILED
         self.descriptors[node] = FAILURE
         self.results[node] = result
@@ -144,8 +170,14 @@ class Execution:
 
     # How the end of a node goes through the graph.
 
+    def _take(self, node: int) -> None:
+        if node not in self._running:
+            raise ValueError(f"{self.graph.nodes[node].id} is not running")
+        self._running.remove(node)
+
     def _conclude(self, node: int, descriptor: int) -> list[int]:
         """End a node that ran, and all that ends with it; the events that are ready."""
+        edges, waiting, any_done, origin = self._edges, self._waiting, self._any_done, self._origin
         ready: list[int] = []
         ended = [(node, descriptor)]
         # Each turn ends one node and its edges; what ends without running joins the list.
@@ -160,25 +192,23 @@ class Execution:
                 if descriptor == FAILURE and not self._takes[node] & 1:
                     self.states[node] = State.FAILED
                     if self.graph.nodes[node].kind is Kind.EVENT:
-                        self._origin[node] = node
+                        origin[node] = node
                     descriptor = _AS_FAILED
                 else:
                     self.states[node] = State.DONE
-            edges = self._edges[node]
-            if not edges:
-                if descriptor == _AS_FAILED:
-                    self._failed = True
-                continue
-            for target, bits in edges:
-                if descriptor == _AS_SKIPPED:
-                    pass
+            start, end = self._first_edge[node], self._first_edge[node + 1]
+            if start == end and descriptor == _AS_FAILED:
+                self._failed = True
+            for position in range(start, end):
+                edge = edges[position]
+                target = edge >> _BITS
+                if descriptor >= 0:
+                    if edge >> descriptor & 1:
+                        any_done[target] = True
                 elif descriptor == _AS_FAILED:
-                    if self._origin[node] < self._origin[target]:
-                        self._origin[target] = self._origin[node]
-                elif bits >> descriptor & 1:
-                    self._any_done[target] = True
-                self._waiting[target] -= 1
-                if self._waiting[target] == 0:
+                    origin[target] = min(origin[target], origin[node])
+                waiting[target] = left = waiting[target] - 1
+                if left == 0:
                     self._decide(target, ready, ended)
         if len(ready) > 1:
             ready.sort()
@@ -191,8 +221,7 @@ class Execution:
         if failed and (model.entry is Entry.ALL or not self._any_done[node]):
             started = False
             if model.kind is Kind.CATCH:
-                assert model.first is not None
-                started = self.descriptors[self._index[model.first]] is not None
+                started = self.descriptors[self._first_of_catch[node]] is not None
             ended.append((node, FAILURE if started else _AS_FAILED))
         elif not self._any_done[node]:
             ended.append((node, _AS_SKIPPED))
@@ -222,7 +251,7 @@ class Execution:
     def _evaluate(self, index: int) -> Any:
         """The value, or `_MISSING` where it is not done; each is made once."""
         known = self._values
-        values: Sequence[Value] = self.graph.values
+        values = self.graph.values
         stack = [index]
         while stack:
             current = stack[-1]
@@ -235,15 +264,14 @@ class Execution:
                 stack.extend(missing)
                 continue
             stack.pop()
-            known[current] = self._make(value)
+            known[current] = self._make(current, value)
         return known[index]
 
-    def _make(self, value: Value) -> Any:
+    def _make(self, index: int, value: Value) -> Any:
         parts = [self._values[i] for i in value.of]
         match value.kind:
             case ValueKind.RESULT | ValueKind.FAILURE_OF:
-                assert value.node is not None
-                node = self._index[value.node]
+                node = self._node_of_value[index]
                 if self.states[node] is not State.DONE:
                     return _MISSING
                 if value.kind is ValueKind.FAILURE_OF:
@@ -261,7 +289,3 @@ class Execution:
                 if all(part is _MISSING for part in parts):
                     return _MISSING
                 return [None if part is _MISSING else part for part in parts]
-
-
-_AS_SKIPPED: Final = -1
-_AS_FAILED: Final = -2
