@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Generator, Mapping
 from dataclasses import replace
 from pathlib import PurePath
-from typing import Any, NamedTuple, TypeAlias, cast
+from typing import Any, Final, NamedTuple, TypeAlias, cast
 
 from volnux.errors import Span
 from volnux.graph.model import (
@@ -32,7 +32,7 @@ from volnux.pointy.tree import Arrow, Evaluation, OnFailure, PointyFile, Setting
 __all__ = ["compile", "name_of"]
 
 
-def compile(  # noqa: A001 - the field's own word for this step
+def compile(
     file: PointyFile,
     *,
     evaluations: Mapping[str, Evaluation] | None = None,
@@ -49,7 +49,7 @@ def compile(  # noqa: A001 - the field's own word for this step
     """
     settings = file.settings
     decided = settings.on_failure or on_failure
-    builder = _Builder(evaluations, decided is OnFailure.CONTINUE)
+    builder = _Builder(evaluations, continue_=decided is OnFailure.CONTINUE)
     heads: list[int] = []
     exits: list[_Exit] = []
     context = _Context(retry=None, receives=None, widen=False, caught=False)
@@ -97,6 +97,12 @@ _Exit = tuple[int, tuple[int, ...]]
 """A node that ends a part, and the descriptors with which the part is done."""
 
 
+_ValueRow = tuple[ValueKind, str | None, tuple[int, ...], tuple[int, ...] | None]
+"""The fields of a `Value`."""
+
+_OF: Final = 2
+
+
 def _run(step: _Step) -> int:
     """Run a step and all that it calls, on a stack of our own."""
     stack = [step]
@@ -129,10 +135,11 @@ class _Context(NamedTuple):
 
 
 class _Builder:
-    def __init__(self, evaluations: Mapping[str, Evaluation] | None, continue_: bool) -> None:
+    def __init__(self, evaluations: Mapping[str, Evaluation] | None, *, continue_: bool) -> None:
         self.nodes: list[Node] = []
         self.edges: list[tuple[int, int, tuple[int, ...]]] = []
-        self.values: list[Value] = []
+        # As rows for now: most of them nothing refers to in the end.
+        self.values: list[_ValueRow] = []
         self.groups: list[Group] = []
         self._evaluations = evaluations
         self._continue = continue_
@@ -147,15 +154,14 @@ class _Builder:
         used = {node.receives for node in self.nodes if node.receives is not None} | {result}
         for index in range(len(self.values) - 1, -1, -1):
             if index in used:
-                used.update(self.values[index].of)
-        order = sorted(used)
-        new = {old: index for index, old in enumerate(order)}
+                used.update(self.values[index][_OF])
+        new = {old: index for index, old in enumerate(sorted(used))}
         values = tuple(
-            replace(self.values[old], of=tuple(new[i] for i in self.values[old].of))
-            if self.values[old].of
-            else self.values[old]
-            for old in order
+            Value(kind, node, tuple(new[i] for i in of) if of else of, when)
+            for kind, node, of, when in map(self.values.__getitem__, new)
         )
+        if len(new) == len(self.values):
+            return tuple(self.nodes), values, result
         nodes = tuple(
             node if node.receives is None else replace(node, receives=new[node.receives])
             for node in self.nodes
@@ -183,12 +189,15 @@ class _Builder:
             if index:
                 receives = value if flow.arrows[index - 1] is Arrow.PIPE else None
             widen = self._continue and not context.caught if index < last else context.widen
-            inner = context._replace(receives=receives, widen=widen)
+            inner = _Context(context.retry, receives, widen, context.caught)
             if index and len(before) > 1 and _several_heads(part):
                 before = [(self._join(before, Entry.ALL), (1,))]
             starts = [] if index else heads
             ends = exits if index == last else []
-            value = yield self.parallel(part, inner, starts, ends)
+            if len(part.arms) == 1 and _is_plain(part.arms[0]):
+                value = self._plain(part.arms[0], inner, starts, ends)
+            else:
+                value = yield self.parallel(part, inner, starts, ends)
             if index:
                 self._connect(before, starts)
             before = ends
@@ -223,7 +232,10 @@ class _Builder:
         any_ = evaluation is not None and evaluation.any
         for arm in part.arms:
             own: list[_Exit] = [] if any_ else exits
-            arms.append((yield self.unit(arm, context, heads, own, None)))
+            if _is_plain(arm):
+                arms.append(self._plain(arm, context, heads, own))
+            else:
+                arms.append((yield self.unit(arm, context, heads, own, None)))
             if any_:
                 if len(own) > 1:
                     own = [(self._join(own, Entry.ALL), (1,))]
@@ -243,19 +255,13 @@ class _Builder:
         exits: list[_Exit],
         evaluation: Evaluation | None,
     ) -> _Step:
-        attempts = unit.option("retry_attempts")
-        retry = context.retry
-        if unit.retry is not None:
-            retry = unit.retry.attempts
-        elif attempts is not None:
-            retry = int(attempts.value)
+        if _is_plain(unit):
+            return self._plain(unit, context, heads, exits)
+        retry = _factor(unit, context.retry)
         if isinstance(unit.primary, tree.Event):
             node = self._event(unit, unit.primary, retry, context.receives)
             heads.append(node)
             own = self._value(ValueKind.RESULT, node=self.nodes[node].id)
-            if not unit.branches:
-                exits.append((node, (0, 1) if context.widen else (1,)))
-                return own
             return (yield self._branches(unit, context, exits, node, own, own))
         option = unit.option("evaluation")
         if option is not None:
@@ -275,6 +281,17 @@ class _Builder:
         catch = self._catch(first, ends, unit.primary.span)
         failure = self._value(ValueKind.FAILURE_OF, node=self.nodes[catch].id)
         return (yield self._branches(unit, context, exits, catch, body, failure))
+
+    def _plain(
+        self, unit: tree.Unit, context: _Context, heads: list[int], exits: list[_Exit]
+    ) -> int:
+        """The step of a unit that is plain, at once: most units are."""
+        assert isinstance(unit.primary, tree.Event)
+        retry = _factor(unit, context.retry)
+        node = self._event(unit, unit.primary, retry, context.receives)
+        heads.append(node)
+        exits.append((node, (0, 1) if context.widen else (1,)))
+        return self._value(ValueKind.RESULT, node=self.nodes[node].id)
 
     def _body(
         self,
@@ -338,22 +355,19 @@ class _Builder:
     ) -> int:
         number = self._places.get(event.name, 0) + 1
         self._places[event.name] = number
-        options = {
-            option.name: option.value
-            for option in sorted(unit.options, key=lambda option: option.name)
-            if option.name not in ("retry_attempts", "evaluation")
-        }
+        place = event.name if number == 1 else f"{event.name}__{number}"
+        options = _options(unit) if unit.options else _NO_OPTIONS
         self.nodes.append(
             Node(
-                id=event.name if number == 1 else f"{event.name}__{number}",
+                id=place,
                 event=event.name,
                 retry=retry,
-                options=options or _NO_OPTIONS,
+                options=options,
                 receives=receives,
                 span=event.span,
             )
         )
-        self._last_place = self.nodes[-1].id
+        self._last_place = place
         return len(self.nodes) - 1
 
     def _join(self, exits: list[_Exit], entry: Entry) -> int:
@@ -404,12 +418,34 @@ class _Builder:
         of: tuple[int, ...] = (),
         when: tuple[int, ...] | None = None,
     ) -> int:
-        self.values.append(Value(kind, node, of, when))
+        self.values.append((kind, node, of, when))
         return len(self.values) - 1
 
 
 _ALL = Evaluation.SUCCESS_ON_ALL_EVENTS_SUCCESS
 _NO_OPTIONS: dict[str, bool | int | float | str] = {}
+
+
+def _is_plain(unit: tree.Unit) -> bool:
+    """Whether the unit is one event without branches."""
+    return not unit.branches and isinstance(unit.primary, tree.Event)
+
+
+def _factor(unit: tree.Unit, around: int | None) -> int | None:
+    """The unit's own retry factor, in either spelling; else the nearest one around."""
+    if unit.retry is not None:
+        return unit.retry.attempts
+    attempts = unit.option("retry_attempts") if unit.options else None
+    return around if attempts is None else int(attempts.value)
+
+
+def _options(unit: tree.Unit) -> dict[str, bool | int | float | str]:
+    """The options that an event's node carries, by name; the graph speaks the others itself."""
+    return {
+        option.name: option.value
+        for option in sorted(unit.options, key=lambda option: option.name)
+        if option.name not in ("retry_attempts", "evaluation")
+    }
 
 
 def _several_heads(part: tree.Parallel) -> bool:
