@@ -1,0 +1,167 @@
+"""A program run through the real parser, the real graph and the real state machine.
+
+There is no clock: events end in the order of their delays, or in any order that is asked for.
+"""
+
+from __future__ import annotations
+
+import heapq
+import random
+from collections.abc import Callable
+from typing import Any
+
+from tests.property import naive
+from volnux.graph import Execution, Failure, Graph, Kind, RunStatus, compile
+from volnux.pointy import parse
+from volnux.pointy.tree import Evaluation
+from volnux.testing.programs import DEFAULT_ATTEMPTS, Program, Script, places, render
+
+
+def graph_of(program: Program, text: str | None = None, filename: str = "program.pty") -> Graph:
+    states = {name: Evaluation(state) for name, state in program.evaluations}
+    return compile(parse(text or render(program), filename=filename), evaluations=states)
+
+
+def ending(place: str, script: Script, retry: int | None) -> tuple[int, Any, int, bool]:
+    """How a place's event ends: descriptor, result, attempts, and whether it ends the run."""
+    allowed = retry or DEFAULT_ATTEMPTS
+    if script.raising >= allowed:
+        return 0, Failure("Boom", place, attempts=allowed), allowed, script.stop_on_exception
+    result = None if script.silent else f"r:{place}"
+    return script.descriptor, result, script.raising + 1, False
+
+
+class Driven:
+    """One run of a program: its execution, and what only a backend knows."""
+
+    def __init__(self, program: Program, graph: Graph) -> None:
+        self.graph = graph
+        self.execution = Execution(graph)
+        self.scripts = {place: event.script for place, event in places(program).items()}
+        self.attempts: dict[int, int] = {}
+        self.received: dict[int, Any] = {}
+
+    def begin(self, ready: list[int]) -> list[int]:
+        """Note that these events start, each for the first time, each once."""
+        assert ready == sorted(set(ready))
+        for node in ready:
+            assert self.graph.nodes[node].kind is Kind.EVENT
+            assert node not in self.attempts, "a place is ready twice"
+            assert self.execution.states[node] is None
+            self.attempts[node] = 0
+            self.received[node] = self.execution.received(node)
+        return ready
+
+    def end(self, node: int) -> list[int]:
+        """Let one event end as its script says."""
+        place = self.graph.nodes[node]
+        descriptor, result, attempts, stops = ending(place.id, self.scripts[place.id], place.retry)
+        self.attempts[node] = attempts
+        if stops:
+            self.execution.stop(node, result)
+            return []
+        return self.begin(self.execution.finish(node, descriptor, result))
+
+    def by_delay(self) -> Driven:
+        """Run to the end; events end as their delays say."""
+        queue: list[tuple[int, int]] = []
+        order = {node.id: number for number, node in enumerate(self.graph.places())}
+
+        def add(now: int, ready: list[int]) -> None:
+            for node in ready:
+                id_ = self.graph.nodes[node].id
+                lasts = naive.duration(order[id_], self.scripts[id_].delay)
+                heapq.heappush(queue, (now + lasts, node))
+
+        add(0, self.begin(self.execution.start()))
+        while queue and not self.execution.ended:
+            now, node = heapq.heappop(queue)
+            add(now, self.end(node))
+        for _, node in queue:
+            place = self.graph.nodes[node]
+            self.attempts[node] = ending(place.id, self.scripts[place.id], place.retry)[2]
+        assert self.execution.ended
+        return self
+
+    def in_order(self, choose: Callable[[list[int]], int]) -> Driven:
+        """Run to the end; `choose` says which of the running events ends next."""
+        running = self.begin(self.execution.start())
+        while running and not self.execution.ended:
+            node = choose(running)
+            running = [*(other for other in running if other != node), *self.end(node)]
+        assert self.execution.ended
+        return self
+
+    def at_random(self, source: random.Random) -> Driven:
+        return self.in_order(source.choice)
+
+    def summary(self) -> dict[str, tuple[Any, ...]]:
+        """Of each place: state, descriptor, attempts, result, what it received."""
+        execution = self.execution
+        return {
+            node.id: (
+                str(execution.states[index]),
+                execution.descriptors[index],
+                self.attempts.get(index, 0),
+                plain(execution.results[index]),
+                plain(self.received.get(index)),
+            )
+            for index, node in enumerate(self.graph.nodes)
+            if node.kind is Kind.EVENT
+        }
+
+    def outcome(self) -> tuple[Any, ...]:
+        """All that a run can be compared by."""
+        execution = self.execution
+        status = execution.status is RunStatus.SUCCESS
+        result = plain(execution.value(self.graph.result)) if status else None
+        return status, result, self.summary()
+
+
+def expected(program: Program) -> tuple[Any, ...]:
+    """The same by the naive evaluator."""
+    meaning = naive.evaluate(program)
+    summary = {
+        place.id: (
+            place.state,
+            place.descriptor,
+            place.attempts,
+            plain(place.result),
+            plain(place.received),
+        )
+        for place in meaning.places.values()
+    }
+    return meaning.success, plain(meaning.result) if meaning.success else None, summary
+
+
+def plain(value: Any) -> Any:
+    """A result with its failures told by kind and place, however they are made."""
+    match value:
+        case Failure(type="Boom"):
+            return f"raised:{value.message}"
+        case Failure(type="UnhandledDescriptor"):
+            return "no branch"
+        case naive.Raised():
+            return f"raised:{value.place}"
+        case naive.NoBranch():
+            return "no branch"
+        case list():
+            return [plain(item) for item in value]
+        case _:
+            return value
+
+
+def difference(program: Program) -> str | None:
+    """Where the graph and the naive evaluator differ, to be read; None where they agree."""
+    found = Driven(program, graph_of(program)).by_delay().outcome()
+    wanted = expected(program)
+    if found == wanted:
+        return None
+    lines = [render(program), f"evaluations: {program.evaluations}"]
+    lines.append(f"run: graph {found[:2]}, naive {wanted[:2]}")
+    for place, event in places(program).items():
+        mark = "  " if found[2][place] == wanted[2][place] else "! "
+        lines.append(f"{mark}{place}: {event.script}")
+        lines.append(f"{mark}  graph {found[2][place]}")
+        lines.append(f"{mark}  naive {wanted[2][place]}")
+    return "\n".join(lines)

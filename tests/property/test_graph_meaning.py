@@ -1,0 +1,172 @@
+"""The graph and its state machine against the naive evaluator, on random programs.
+
+Programs come from seeds. Which ones were run is printed, and a failure names the seed of its
+program: `VOLNUX_SEED=<seed> VOLNUX_PROGRAMS=1` runs that one again. `VOLNUX_PROGRAMS=20000` runs so
+many in each test, instead of as many as the time allows.
+"""
+
+import os
+import random
+import time
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from tests.property.driving import Driven, difference, ending, expected, graph_of
+from volnux.graph import Kind, RunStatus, simulate
+from volnux.testing.programs import Program, places, programs, random_program, render
+
+PROGRAMS = int(os.environ.get("VOLNUX_PROGRAMS", "0"))
+SEED = int(os.environ.get("VOLNUX_SEED", "0")) or random.SystemRandom().randrange(10**9)
+
+pytestmark = pytest.mark.timeout(0 if PROGRAMS else 120)
+
+
+def each_program(*, seconds: float, stops: bool = False) -> Iterator[tuple[int, Program]]:
+    """Random programs with their seeds: so many, or as many as fit into the time."""
+    end = time.monotonic() + seconds
+    number = 0
+    while number < PROGRAMS if PROGRAMS else time.monotonic() < end:
+        source = random.Random(SEED + number)
+        big = number % 10 == 9
+        yield SEED + number, random_program(source, events=60 if big else 14, stops=stops)
+        number += 1
+    print(f"{number} programs: {repeat(SEED, number)}")  # noqa: T201 - shown with `pytest -s`
+
+
+def repeat(seed: int, number: int = 1) -> str:
+    return f"VOLNUX_SEED={seed} VOLNUX_PROGRAMS={number}"
+
+
+def test_programs_mean_what_the_language_says():
+    for seed, program in each_program(seconds=18, stops=True):
+        found = difference(program)
+        assert found is None, f"{repeat(seed)}\n{found}"
+
+
+def test_the_end_is_the_same_in_whatever_order_events_end():
+    for seed, program in each_program(seconds=9):
+        graph = graph_of(program)
+        wanted = Driven(program, graph).by_delay().outcome()
+        source = random.Random(seed)
+        for choose in (min, max, source.choice, source.choice):
+            found = Driven(program, graph).in_order(choose).outcome()
+            assert found == wanted, f"{repeat(seed)}\n{render(program)}"
+
+
+def test_simulate_tells_the_same_path():
+    for seed, program in each_program(seconds=4):
+        graph = graph_of(program)
+        factors = {node.id: node.retry for node in graph.places()}
+        scripts = {place: event.script for place, event in places(program).items()}
+        told = {place: ending(place, scripts[place], factors[place])[0] for place in scripts}
+        report = simulate(graph, places=told)
+        success, _, summary = expected(program)
+        assert (report.status is RunStatus.SUCCESS) is success, repeat(seed)
+        for place, (state, descriptor, attempts, *_) in summary.items():
+            found = report.places[place]
+            assert (found.state, found.descriptor) == (state, descriptor), repeat(seed)
+            assert found.attempts == min(attempts, 1), repeat(seed)
+
+
+# Hypothesis finds less in the same time, and makes small what it finds.
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@given(program=programs(stops=True))
+def test_a_small_program_means_what_the_language_says(program):
+    assert difference(program) is None, difference(program)
+
+
+# What holds at each step of the state machine.
+
+
+def test_a_place_ends_once_and_keeps_its_end():
+    for seed, program in each_program(seconds=3, stops=True):
+        driven = Driven(program, graph_of(program))
+        execution = driven.execution
+        source = random.Random(seed)
+        running = driven.begin(execution.start())
+        ended: dict[int, tuple[object, object]] = {}
+        while not execution.ended:
+            assert execution.running == set(running)
+            idle = [n for n in range(len(execution.states)) if n not in execution.running]
+            if idle:
+                node = source.choice(idle)
+                with pytest.raises(ValueError, match="is not running"):
+                    execution.finish(node, 1)
+                with pytest.raises(ValueError, match="is not running"):
+                    execution.stop(node)
+            node = source.choice(running)
+            running = [*(n for n in running if n != node), *driven.end(node)]
+            for index, state in enumerate(execution.states):
+                pair = (state, execution.descriptors[index])
+                if state is not None:
+                    assert ended.setdefault(index, pair) == pair
+        assert len(ended) == len(execution.states), f"{repeat(seed)}\n{render(program)}"
+
+
+@pytest.mark.parametrize("way", ["finish what runs", "give it up", "stop"])
+def test_a_run_that_is_cut_short(way):
+    for seed, program in each_program(seconds=2):
+        graph = graph_of(program)
+        whole = Driven(program, graph).by_delay().execution
+        driven = Driven(program, graph)
+        execution = driven.execution
+        source = random.Random(seed)
+        running = driven.begin(execution.start())
+        for _ in range(source.randrange(len(graph.nodes))):
+            node = source.choice(running)
+            running = [*(n for n in running if n != node), *driven.end(node)]
+            if not running:
+                break
+        if not running:
+            continue
+        if way == "stop":
+            before = list(execution.states)
+            node = source.choice(running)
+            execution.stop(node, "why")
+            assert execution.results[node] == "why"
+            assert execution.status is RunStatus.FAILED
+            rest = "failed"
+        else:
+            execution.cancel()
+            if way == "finish what runs":
+                for node in running:
+                    assert driven.end(node) == []
+                assert execution.ended
+            before = list(execution.states)
+            execution.abandon()
+            assert execution.status is RunStatus.CANCELLED
+            rest = "cancelled"
+        assert execution.ended
+        for index, state in enumerate(execution.states):
+            if before[index] is None:
+                assert state == rest
+            else:
+                # What had ended is as it would have been, and stays so.
+                assert state == before[index] == whole.states[index]
+        for node in running:
+            with pytest.raises(ValueError, match="is not running"):
+                execution.finish(node, 1)
+
+
+def test_every_graph_is_well_formed():
+    for seed, program in each_program(seconds=2):
+        graph = graph_of(program)
+        index = {node.id: number for number, node in enumerate(graph.nodes)}
+        assert len(index) == len(graph.nodes), repeat(seed)
+        assert [node.id for node in graph.places()] == list(places(program)), repeat(seed)
+        pairs = [(index[edge.source], index[edge.target]) for edge in graph.edges]
+        assert pairs == sorted(set(pairs)), "edges stand once each, by source and target"
+        assert all(source < target for source, target in pairs), "edges lead forward"
+        targets = {target for _, target in pairs}
+        for number, node in enumerate(graph.nodes):
+            if node.kind is Kind.EVENT:
+                assert node.entry == "all"
+            else:
+                assert number in targets
+        for number, value in enumerate(graph.values):
+            assert all(part < number for part in value.of)
+            assert value.node is None or value.node in index

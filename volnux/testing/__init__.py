@@ -1,0 +1,1 @@
+"""What a backend, ours or a third party's, is tested with."""

@@ -1,0 +1,337 @@
+"""Random programs: a flow as plain data, what each of its events does, and the Pointy text of it.
+
+A `Program` is not a syntax tree: it is made here, written as text by `render`, and so tests the
+parser, the graph and a backend from the outside. Two sources give the same kinds of programs:
+
+- `random_program(random.Random(seed))` is fast and repeats from a seed;
+- `programs()` is a Hypothesis strategy, which shrinks what it finds. Only this needs Hypothesis.
+
+Programs are small (their nesting is limited), so plain recursion is fine here.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from hypothesis.strategies import SearchStrategy
+
+__all__ = [
+    "ALL_STATES",
+    "ANY_STATES",
+    "DEFAULT_ATTEMPTS",
+    "Branch",
+    "Event",
+    "Flow",
+    "Group",
+    "Parallel",
+    "Program",
+    "Script",
+    "Unit",
+    "places",
+    "programs",
+    "random_program",
+    "render",
+]
+
+ALL_STATES = ("SUCCESS_ON_ALL_EVENTS_SUCCESS", "FAILURE_FOR_PARTIAL_ERROR")
+"""The evaluation states with which a group is done when all of its arms are."""
+
+ANY_STATES = ("SUCCESS_FOR_PARTIAL_SUCCESS", "FAILURE_FOR_ALL_EVENTS_FAILURE")
+"""The evaluation states with which a group is done when one of its arms is."""
+
+DEFAULT_ATTEMPTS = 5
+"""The attempts of an event that has neither a factor nor a policy of its own."""
+
+NAMES = ("A", "B", "C", "D", "E", "F", "Load", "billing.Charge")
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """What the event of one place does.
+
+    Attributes:
+        descriptor: what it finishes with, once it does not raise.
+        raising: how many attempts raise before that.
+        silent: its result is None; else it is one that names the place.
+        delay: how long it takes, as a whole number of at least 1; the unit is the caller's.
+        stop_on_exception: it ends the run where it raises in its last attempt.
+    """
+
+    descriptor: int = 1
+    raising: int = 0
+    silent: bool = False
+    delay: int = 1
+    stop_on_exception: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One place of an event."""
+
+    name: str
+    script: Script = Script()
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A flow in braces, or in parentheses where `round` is true."""
+
+    body: Flow
+    round: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """`descriptor -> flow`, or `|->` where `piped` is true."""
+
+    descriptor: int
+    flow: Flow
+    piped: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """An event or a group with what stands around it; `prefix` puts the factor in front."""
+
+    primary: Event | Group
+    retry: int | None = None
+    branches: tuple[Branch, ...] = ()
+    evaluation: str | None = None
+    prefix: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Parallel:
+    """One unit, or several that run at once."""
+
+    arms: tuple[Unit, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """Parts in sequence; `piped[i]` says that `|->` stands between part i and part i + 1."""
+
+    parts: tuple[Parallel, ...]
+    piped: tuple[bool, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A whole file, and the evaluation states that the classes of its events have, by name."""
+
+    flow: Flow
+    continues: bool = False
+    evaluations: tuple[tuple[str, str], ...] = ()
+
+
+def places(program: Program) -> dict[str, Event]:
+    """The events of a program by their places (`A`, `A__2`), in reading order."""
+    found: dict[str, Event] = {}
+    counts: dict[str, int] = {}
+    for event in _events(program.flow):
+        count = counts[event.name] = counts.get(event.name, 0) + 1
+        found[event.name if count == 1 else f"{event.name}__{count}"] = event
+    return found
+
+
+def _events(flow: Flow) -> Iterator[Event]:
+    for part in flow.parts:
+        for unit in part.arms:
+            match unit.primary:
+                case Event():
+                    yield unit.primary
+                case Group(body=body):
+                    yield from _events(body)
+            for branch in unit.branches:
+                yield from _events(branch.flow)
+
+
+# Text.
+
+
+def render(program: Program, layout: random.Random | None = None) -> str:
+    """The program as Pointy text.
+
+    Args:
+        program: what to write.
+        layout: where it is given, white space, line breaks and comments are put between the words
+            at random, which changes nothing in the meaning.
+    """
+    directives = "@on-failure: continue\n" if program.continues else ""
+    words = list(_words(program.flow))
+    if layout is None:
+        return directives + " ".join(words) + "\n"
+    noise = ["", "# a comment\n"] if layout.random() < 0.5 else [""]
+    text = [layout.choice(noise), directives]
+    for word in words:
+        text += [word, layout.choice([" ", "  ", "\n", "\t", "\r\n", " # -> || {\n"])]
+    return "".join(text)
+
+
+def _words(flow: Flow) -> Iterator[str]:
+    for number, part in enumerate(flow.parts):
+        if number:
+            yield "|->" if flow.piped[number - 1] else "->"
+        for position, unit in enumerate(part.arms):
+            if position:
+                yield "||"
+            yield from _unit_words(unit)
+
+
+def _unit_words(unit: Unit) -> Iterator[str]:
+    if unit.retry is not None and unit.prefix:
+        yield f"{unit.retry} *"
+    match unit.primary:
+        case Event(name=name):
+            yield name
+        case Group(body=body, round=round_):
+            yield "(" if round_ else "{"
+            yield from _words(body)
+            yield ")" if round_ else "}"
+    if unit.retry is not None and not unit.prefix:
+        yield f"* {unit.retry}"
+    if unit.evaluation is not None:
+        yield f"[evaluation={unit.evaluation}]"
+    if unit.branches:
+        yield "("
+        for number, branch in enumerate(unit.branches):
+            if number:
+                yield ","
+            yield f"{branch.descriptor} {'|->' if branch.piped else '->'}"
+            yield from _words(branch.flow)
+        yield ")"
+
+
+# Making them. One maker serves both sources: it asks for nothing but "a number below n".
+
+
+def random_program(
+    source: random.Random, *, events: int = 12, depth: int = 5, stops: bool = False
+) -> Program:
+    """A program drawn from `source`: the same state of it gives the same program.
+
+    Args:
+        source: where every choice comes from.
+        events: about how many events it has at most.
+        depth: how deep groups and branches nest at most.
+        stops: events may have `stop_on_exception`.
+    """
+    draw = source.random
+    return _Maker(lambda below: int(draw() * below), depth, stops=stops).program(events)
+
+
+def programs(*, events: int = 12, depth: int = 5, stops: bool = False) -> SearchStrategy[Program]:
+    """A Hypothesis strategy for programs; the arguments are those of `random_program`."""
+    from hypothesis import strategies as st
+
+    @st.composite
+    def program(draw: Callable[[Any], Any]) -> Program:
+        maker = _Maker(lambda below: draw(st.integers(0, below - 1)), depth, stops=stops)
+        return maker.program(events)
+
+    return program()
+
+
+class _Maker:
+    """Makes one program; the choice 0 is always the simplest, which is what shrinking needs."""
+
+    def __init__(self, below: Callable[[int], int], depth: int, *, stops: bool) -> None:
+        self.below = below
+        self.depth = depth
+        self.stops = stops
+        self.left = 0
+
+    def chance(self, percent: int) -> bool:
+        return self.below(100) >= 100 - percent
+
+    def program(self, events: int) -> Program:
+        self.left = 1 + self.below(events)
+        flow = self.flow(0)
+        states = ALL_STATES + ANY_STATES
+        return Program(
+            flow=flow,
+            continues=self.chance(40),
+            evaluations=tuple(
+                (name, states[self.below(4)])
+                for name in sorted({event.name for event in _events(flow)})
+                if self.chance(25)
+            ),
+        )
+
+    def flow(self, depth: int) -> Flow:
+        parts = [self.parallel(depth)]
+        while self.left > 0 and len(parts) < 4 and self.chance(60):
+            parts.append(self.parallel(depth))
+        return Flow(tuple(parts), tuple(self.chance(50) for _ in parts[1:]))
+
+    def parallel(self, depth: int) -> Parallel:
+        arms = [self.unit(depth)]
+        while self.left > 0 and len(arms) < 4 and self.chance(35):
+            arms.append(self.unit(depth))
+        return Parallel(tuple(arms))
+
+    def unit(self, depth: int) -> Unit:
+        nests = depth < self.depth and self.left > 1
+        retry = 2 + self.below(5) if self.chance(12) else None
+        prefix = retry is not None and self.chance(50)
+        if nests and self.chance(30):
+            body = self.flow(depth + 1)
+            evaluation = None
+            if _takes_evaluation(body) and self.chance(60):
+                evaluation = (ALL_STATES + ANY_STATES)[self.below(4)]
+            branches = self.branches((0, 1), depth) if self.chance(40) else ()
+            group = Group(body, self.chance(30))
+            return Unit(group, retry, branches, evaluation, prefix)
+        self.left -= 1
+        name = NAMES[self.below(len(NAMES))]
+        branches = ()
+        if nests and self.chance(40):
+            branches = self.branches((0, 1, 3 + self.below(7), 2 + self.below(8)), depth)
+        script = self.script([branch.descriptor for branch in branches])
+        return Unit(Event(name, script), retry, branches, None, prefix)
+
+    def branches(self, descriptors: tuple[int, ...], depth: int) -> tuple[Branch, ...]:
+        chosen = [d for d in dict.fromkeys(descriptors) if self.chance(50 if d < 2 else 25)]
+        if self.chance(30):
+            chosen.reverse()
+        return tuple(
+            Branch(descriptor, self.flow(depth + 1), self.chance(50)) for descriptor in chosen
+        )
+
+    def script(self, branches: list[int]) -> Script:
+        descriptor = 1
+        raising = 0
+        kind = self.below(15)
+        if kind in (9, 10):
+            descriptor = 0
+        elif kind in (6, 7, 8, 11, 12) and branches:
+            descriptor = branches[self.below(len(branches))]
+        elif kind == 13:
+            descriptor = 2 + self.below(8)
+        elif kind == 14:
+            raising = 1 + self.below(2 * DEFAULT_ATTEMPTS)
+            descriptor = self.below(2)
+        return Script(
+            descriptor=descriptor,
+            raising=raising,
+            silent=self.chance(10),
+            delay=1 + self.below(9),
+            stop_on_exception=self.stops and raising > 0 and self.chance(40),
+        )
+
+
+def _takes_evaluation(body: Flow) -> bool:
+    """Whether `[evaluation=…]` may stand behind braces around `body`: they hold just `a || b`."""
+    while len(body.parts) == 1:
+        arms = body.parts[0].arms
+        if len(arms) > 1:
+            return True
+        unit = arms[0]
+        if not isinstance(unit.primary, Group) or unit.branches or unit.evaluation or unit.retry:
+            return False
+        body = unit.primary.body
+    return False
