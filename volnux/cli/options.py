@@ -20,7 +20,7 @@ File = Annotated[Path, typer.Argument(metavar="FILE", help="The .pty file.", sho
 Paths = Annotated[
     list[Path],
     typer.Argument(
-        metavar="PATH…", help="Files, or folders to search for .pty files.", show_default=False
+        metavar="PATH", help="Files, or folders to search for .pty files.", show_default=False
     ),
 ]
 Events = Annotated[
@@ -38,7 +38,7 @@ Backend = Annotated[
     typer.Option(
         "--backend",
         metavar="NAME",
-        help="The backend.",
+        help="The name of a backend; `volnux backends` lists them.",
         autocompletion=_backends,
         show_default=False,
     ),
