@@ -58,7 +58,7 @@ class DirectiveReader:
         """Read one directive line; what is wrong with it goes into the report."""
         match = _LINE.fullmatch(token.text)
         assert match is not None
-        span = functools.partial(self._span, token.start)
+        span = functools.partial(self._span, token)
         name = match["name"]
         if name not in DIRECTIVES:
             self._unknown(name, span(match.start("name") - 1, match.end("name")))
@@ -68,7 +68,7 @@ class DirectiveReader:
                 "bad-directive",
                 f"expected ':' after '@{name}'",
                 span(match.end("name"), match.end("name") + 1),
-                hint=f"write @{name}: value",
+                hint=f"write @{name}: {clip(match['value'].lstrip('= ')) or 'value'}",
                 syntax=True,
             )
             return
@@ -81,7 +81,10 @@ class DirectiveReader:
         )
         if name not in _REPEATABLE and name in self._seen:
             self._report.add(
-                "double-directive", f"'@{name}' stands in this file already", directive.name_span
+                "double-directive",
+                f"'@{name}' stands in this file already",
+                directive.name_span,
+                hint="leave one of the two out",
             )
             return
         self._seen.add(name)
@@ -107,8 +110,11 @@ class DirectiveReader:
                 hint=bad.hint,
             )
 
-    def _span(self, base: int, start: int, end: int) -> Span:
-        return self._report.source.span(base + start, base + end)
+    def _span(self, token: Token, start: int, end: int) -> Span:
+        """The span of a part of a directive, which never goes over its end."""
+        length = len(token.text)
+        start, end = min(start, length), min(end, length)
+        return Span(token.line, token.column + start, token.line, token.column + end)
 
     def _unknown(self, name: str, span: Span) -> None:
         close = nearest(name.lower().replace("_", "-"), DIRECTIVES)

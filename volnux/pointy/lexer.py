@@ -74,15 +74,17 @@ _WORD = re.compile(
     | (?P<near_pipe>\|=+>|\|--+>|\|+>|\|[→⇒⟶])
     | (?P<near_arrow>=+>|--+>|~>|>+|[→⇒⟶]|-+(?![0-9.>]))
     | (?P<near_parallel>\|+|&+)
+    | (?P<broken_string>"[^"\]]*+"(?=\s*+[,\]]))
     | (?P<open_string>"[^\r\n\]]*)
     | (?P<other_quotes>'[^'\r\n]*'|[“”„«][^“”„«»\r\n]*[“”»])
-    | (?P<other_comment>//[^\r\n]*|/\*[^\r\n]*)
-    | (?P<unknown>[;:<.!?/'“”„«»+]|[^\w\s"'@\#*(){}\[\],=|&~/+\-:<>;.!?“”„«»→⇒⟶]++|.)
+    | (?P<other_comment>//[^\r\n]*|/\*[^\r\n]*?\*/|/\*[^\r\n]*)
+    | (?P<unknown><[=-]*+|[;:.!?/'“”„«»+]|[^\w\s"'@\#*(){}\[\],=|&~/+\-:<>;.!?“”„«»→⇒⟶]++|.)
     | \Z
     )""",
     re.VERBOSE | re.DOTALL,
 )
 
+_LINE_BREAK = re.compile(r"\r\n?|\n")
 _BY_SIGN = {sign: type_ for type_, sign in SIGNS.items()}
 _NEAR = {"near_pipe": "PIPE", "near_arrow": "ARROW", "near_parallel": "PARALLEL"}
 _IDENTIFIER = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*", re.ASCII)
@@ -206,6 +208,19 @@ class Lexer:
 
     def _open_string(self, _: str, word: str, start: int) -> Token:
         word = word.rstrip()
+        self._not_closed(word, start)
+        return self._made("STRING", word, word[1:], start, fault=True)
+
+    def _broken_string(self, _: str, word: str, start: int) -> Token:
+        first = _LINE_BREAK.split(word, maxsplit=1)[0].rstrip()
+        self._not_closed(first, start)
+        token = self._made("STRING", first, first[1:], start, fault=True)
+        for line_break in _LINE_BREAK.finditer(word):
+            self._line += 1
+            self._line_start = start + line_break.end()
+        return token
+
+    def _not_closed(self, word: str, start: int) -> None:
         self._problem(
             "unterminated-string",
             "this string is not closed before the end of its line",
@@ -213,7 +228,6 @@ class Lexer:
             len(word),
             'close it with "; a line break inside a string is written \\n',
         )
-        return self._made("STRING", word, word[1:], start, fault=True)
 
     def _other_quotes(self, _: str, word: str, start: int) -> Token:
         inner = word[1:-1]
@@ -306,6 +320,7 @@ _READERS: dict[str, Callable[[Lexer, str, str, int], Token | None]] = {
     "near_pipe": Lexer._near,
     "near_arrow": Lexer._near,
     "near_parallel": Lexer._near,
+    "broken_string": Lexer._broken_string,
     "open_string": Lexer._open_string,
     "other_quotes": Lexer._other_quotes,
     "other_comment": Lexer._other_comment,

@@ -131,6 +131,8 @@ def _hint_for_unit(at: Situation) -> str | None:
         return "options stand behind an event: A[timeout=30]"
     if previous is None:
         return "a flow begins with the name of an event"
+    if previous.type == "STAR":
+        return "a factor is written 3 * A or A * 3"
     if previous.type in CLOSERS and type_ in CLOSERS.values():
         return "a group holds at least one event"
     if previous.type in _JOINS:
@@ -190,6 +192,8 @@ def _descriptor(at: Situation) -> tuple[str, str, str | None] | None:
                 following = at.found.text if at.found.type == "NAME" else "{…}"
                 hint = f"for what comes next write {clip(event.text)} -> {clip(following)}"
                 hint += f"; {_BRANCHES}"
+            if at.found.type == "RPAREN":
+                hint = f"leave out the parentheses; {_BRANCHES}"
     message = f"expected a descriptor, a digit from 0 to 9, {at.behind}, found {found}"
     return "expected-descriptor", message, hint
 
@@ -250,6 +254,8 @@ def _option(at: Situation) -> tuple[str, str, str | None] | None:
     else:
         wanted = f"',' or ']' {at.behind}"
     hint = 'options are written [timeout=30, pool="x"]'
+    if at.expected == {"NAME"} and at.found.type == "STRING" and _NAME.fullmatch(at.found.value):
+        hint = f"the name stands without quotes: {clip(at.found.value)}"
     return "bad-options", f"expected {wanted}, found {_word(at.found)}", hint
 
 

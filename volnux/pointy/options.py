@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from volnux.errors import nearest
-from volnux.pointy.report import Report
+from volnux.pointy.report import Report, clip
 from volnux.pointy.tree import Evaluation, Event, Group, Option, Unit
 
 __all__ = ["HINTS", "OPTIONS", "OptionRule", "check", "holds_parallel", "split_tags"]
@@ -49,6 +49,7 @@ def _text(option: Option) -> bool:
     return isinstance(option.value, str) and bool(option.value.strip())
 
 
+_NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?")
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://\S+")
 
 
@@ -114,14 +115,17 @@ def check(report: Report, unit: Unit) -> None:
             close = nearest(option.name, OPTIONS)
             report.add(
                 "unknown-option",
-                f"there is no option '{option.name}'",
+                f"there is no option '{clip(option.name)}'",
                 option.span,
                 hint=f"did you mean '{close[0]}'?" if close else "options: " + ", ".join(OPTIONS),
             )
             continue
         if option.name in seen:
             report.add(
-                "double-option", f"the option '{option.name}' stands here already", option.span
+                "double-option",
+                f"the option '{option.name}' stands here already",
+                option.span,
+                hint="leave one of the two out",
             )
         seen.add(option.name)
         if option.value is not None and not rule.accepts(option):
@@ -145,6 +149,8 @@ def _report_value(report: Report, option: Option, rule: OptionRule) -> None:
     elif option.name == "executor" and isinstance(option.value, str):
         close = nearest(option.value.lower(), ("inline", "thread", "process"))
         hint = f"did you mean {close[0]}?" if close else None
+    elif isinstance(option.value, str) and not option.bare and _NUMBER.fullmatch(option.value):
+        hint = f"a number stands without quotes: {clip(option.value)}"
     report.add(
         "bad-option",
         f"the option '{option.name}' takes {rule.wants}",

@@ -108,6 +108,8 @@ class _Run:
         self._values: list[Any] = []
         self._left_out: Token | None = None
         """The word that was left out last."""
+        self._unopened: list[str] = []
+        """The closing brackets of the opening ones that were left out."""
         self._stray: tuple[Token | None] | None = None
         """The bracket in which branches without an event were reported, in a box."""
 
@@ -171,6 +173,8 @@ class _Run:
         )
         if mend.read_as is None:
             self._left_out = token
+            if token.type in recovery.CLOSERS:
+                self._unopened.append(recovery.CLOSERS[token.type])
             return
         self._mended.append(token._replace(type=mend.read_as))
         for type_ in reversed(mend.insert):
@@ -180,9 +184,14 @@ class _Run:
         """Report a word, unless that would be the second error about one slip."""
         before = tuple(self._recent)[-2::-1]
         quiet = token.fault or (before and before[0] is self._left_out)
-        if quiet and (token.type != END or self._report.failed):
+        if token.type == END:
+            quiet = self._report.failed and (quiet or (before and before[0].fault))
+        if quiet:
             return
         openers = self._openers()
+        if not openers and self._unopened and self._unopened[-1] == token.type:
+            self._unopened.pop()
+            return
         unclosed = 0
         if token.type == END and openers:
             unclosed = sum(_opens(value) for value in self._values)

@@ -92,6 +92,10 @@ def _candidates(found: str, *, repeats: bool, openers: tuple[str, ...]) -> Itera
         yield _LEAVE_OUT
     for insertion in _INSERTIONS:
         yield Mend(insertion, found)
+    if found in ("COMMA", "PARALLEL"):
+        yield Mend((), "ARROW")
+    if found == "STRING":
+        yield Mend((), "NAME")
     if openers and found in CLOSERS.values():
         closer = CLOSERS[openers[0]]
         if found in (CLOSERS[opener] for opener in openers[1:]):
