@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import inspect
 import json
+import sys
 import time
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 from volnux.events.base import EventReturnError, Goto, NotPortableError
+from volnux.events.files import InputFile, close_files, with_own_files
 from volnux.events.modules import display_name
 from volnux.events.spec import EventSpec
 from volnux.graph.outcome import FAILURE, SUCCESS, Failure
@@ -75,7 +77,11 @@ class Outcome(NamedTuple):
 
 
 def run_event(
-    spec: EventSpec, call: Call, *, sleep: Callable[[float], object] = time.sleep
+    spec: EventSpec,
+    call: Call,
+    *,
+    sleep: Callable[[float], object] = time.sleep,
+    context: Any = None,
 ) -> Outcome:
     """Run an event with all attempts that its policy allows, waiting in between.
 
@@ -83,7 +89,15 @@ def run_event(
     """
     first: float | None = None
     while True:
+        # Who listens has loaded the signals: nobody else pays for them.
+        listened = "volnux.signal.soft" in sys.modules
+        if listened:
+            from volnux.events.announce import announce_begin, announce_end
+
+            announce_begin(spec, call, context)
         outcome = run_attempt(spec, call)
+        if listened:
+            announce_end(spec, call, outcome, context)
         first = outcome.started_at if first is None else first
         if outcome.retry_after is None:
             return outcome._replace(started_at=first)
@@ -91,12 +105,32 @@ def run_event(
         call = call._replace(attempt=call.attempt + 1)
 
 
-def run_attempt(spec: EventSpec, call: Call) -> Outcome:
-    """Run one attempt. Nothing that the event raises gets out, but `KeyboardInterrupt`."""
+def run_attempt(
+    spec: EventSpec,
+    call: Call,
+    *,
+    convert: Callable[[BaseException], BaseException] | None = None,
+) -> Outcome:
+    """Run one attempt. Nothing that the event raises gets out, but `KeyboardInterrupt`.
+
+    Args:
+        spec: the event.
+        call: what the attempt is given.
+        convert: makes an exception of the host (its own kind of timeout) one of the language.
+    """
     if spec.is_async:
         import asyncio
 
         return asyncio.run(run_attempt_async(spec, call))
+    own = _with_own_files(call)
+    try:
+        return _run_attempt(spec, own)
+    finally:
+        if own is not call:
+            _close_files(own)
+
+
+def _run_attempt(spec: EventSpec, call: Call) -> Outcome:
     started = time.time()
     try:
         event = spec.event_class(
@@ -112,12 +146,21 @@ def run_attempt(spec: EventSpec, call: Call) -> Outcome:
     except Goto as goto:
         returned = (goto.descriptor, goto.result)
     except BaseException as error:  # noqa: BLE001 - SystemExit and the like are failures of the event too
-        return raised(spec, call, error, started)
+        return raised(spec, call, convert(error) if convert else error, started)
     return _returned(spec, call, returned, started)
 
 
 async def run_attempt_async(spec: EventSpec, call: Call) -> Outcome:
     """Run one attempt of an `async def process` on the running event loop."""
+    own = _with_own_files(call)
+    try:
+        return await _run_attempt_async(spec, own)
+    finally:
+        if own is not call:
+            _close_files(own)
+
+
+async def _run_attempt_async(spec: EventSpec, call: Call) -> Outcome:
     started = time.time()
     try:
         event = spec.event_class(
@@ -135,6 +178,21 @@ async def run_attempt_async(spec: EventSpec, call: Call) -> Outcome:
     except BaseException as error:  # noqa: BLE001 - a cancelled coroutine is a failure of its event too
         return raised(spec, call, error, started)
     return _returned(spec, call, returned, started)
+
+
+def _with_own_files(call: Call) -> Call:
+    """The call with files that are this attempt's own; the same call where it has no files."""
+    inputs = with_own_files(call.inputs)
+    previous = call.previous_result
+    if isinstance(previous, InputFile):
+        previous = previous.fresh()
+    elif inputs is call.inputs:
+        return call
+    return call._replace(inputs=inputs, previous_result=previous)
+
+
+def _close_files(call: Call) -> None:
+    close_files((*call.inputs.values(), call.previous_result))
 
 
 def raised(spec: EventSpec, call: Call, error: BaseException, started: float) -> Outcome:

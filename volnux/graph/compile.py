@@ -230,18 +230,26 @@ class _Builder:
         if evaluation is None and self._evaluations is not None:
             evaluation = self._evaluations.get(decided_by, _ALL)
         any_ = evaluation is not None and evaluation.any
+        begins: list[str] = []
         for arm in part.arms:
             own: list[_Exit] = [] if any_ else exits
+            begin = len(self.nodes)
             if _is_plain(arm):
                 arms.append(self._plain(arm, context, heads, own))
             else:
                 arms.append((yield self.unit(arm, context, heads, own, None)))
+            begins.append(self.nodes[begin].id)
             if any_:
                 if len(own) > 1:
                     own = [(self._join(own, Entry.ALL), (1,))]
                 ends.append(own)
         self.groups[slot] = Group(
-            self.nodes[first].id, self._last_place, decided_by, evaluation, part.span
+            self.nodes[first].id,
+            self._last_place,
+            decided_by,
+            evaluation,
+            part.span,
+            tuple(begins),
         )
         if any_:
             exits.append((self._join([e for own in ends for e in own], Entry.ANY), (1,)))

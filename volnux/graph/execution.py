@@ -163,6 +163,11 @@ class Execution:
         value = self.graph.nodes[node].receives
         return None if value is None else self.value(value)
 
+    def origin(self, node: int) -> Any:
+        """What the event returned whose failure a failed node, or a catch with 0, carries."""
+        origin = self._origin[node]
+        return self.results[origin] if origin < len(self.results) else None
+
     def value(self, index: int) -> Any:
         """The entry of `graph.values`, once all that it names has ended; None if not done."""
         value = self._evaluate(index)

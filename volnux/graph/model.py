@@ -12,9 +12,10 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from volnux.errors import Source, Span, VolnuxError
+from volnux.graph.jsonable import jsonable
 from volnux.pointy.tree import Evaluation, OnFailure
 
 if TYPE_CHECKING:
@@ -121,7 +122,8 @@ class Group:
     """One `a || b …`: its events stand from `first` to `last` in reading order.
 
     `evaluation` is that of its option; where it has none, that of the event named `decided_by`
-    (its last event, branches not counted), which only linking knows: None until then.
+    (its last event, branches not counted), which only linking knows: None until then. `arms` are
+    the first events of the arms; the nodes of an arm stand together, its joins and catches last.
     """
 
     first: str
@@ -129,6 +131,7 @@ class Group:
     decided_by: str
     evaluation: Evaluation | None = None
     span: Span | None = None
+    arms: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,12 +196,15 @@ class Graph:
     @property
     def fingerprint(self) -> str:
         """SHA-256 of the canonical JSON without positions, in hex: equal on every machine."""
-        text = _adapter().dump_json(self, exclude=_WITHOUT_POSITIONS)
+        text = _adapter().dump_json(self._plain(), exclude=_WITHOUT_POSITIONS)
         return hashlib.sha256(text).hexdigest()
 
     def to_json(self, *, indent: int | None = None) -> str:
-        """The graph as JSON, `fingerprint` included; the same graph gives the same bytes."""
-        data = json.loads(_adapter().dump_json(self))
+        """The graph as JSON, `fingerprint` included; the same graph gives the same bytes.
+
+        A default of an input that JSON does not know is written as `jsonable` shows it.
+        """
+        data = json.loads(_adapter().dump_json(self._plain()))
         return json.dumps({**data, "fingerprint": self.fingerprint}, indent=indent)
 
     @staticmethod
@@ -217,11 +223,19 @@ class Graph:
                     f"this is no graph of format version {FORMAT_VERSION} in JSON"
                 )
             data.pop("fingerprint", None)
-            return _adapter().validate_python(data)
+            graph = _adapter().validate_python(data)
+            _check_references(graph)
+            return graph
         except ValidationError as error:
             raise GraphFormatError(f"this JSON is no graph: {error}") from error
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise GraphFormatError(f"this is no JSON: {error}") from error
+
+    def _plain(self) -> Graph:
+        if all(item.default is None for item in self.inputs):
+            return self
+        inputs = tuple(replace(item, default=jsonable(item.default)) for item in self.inputs)
+        return self.with_inputs(inputs)
 
     def places(self) -> tuple[Node, ...]:
         """The nodes that are events, in reading order."""
@@ -230,6 +244,39 @@ class Graph:
     def with_inputs(self, inputs: tuple[InputSpec, ...]) -> Graph:
         """The same graph with other inputs."""
         return replace(self, inputs=inputs)
+
+
+def _check_references(graph: Graph) -> None:
+    """Raise `GraphFormatError` where a graph speaks of nodes or values that it does not have."""
+    index = {node.id: number for number, node in enumerate(graph.nodes)}
+    if len(index) < len(graph.nodes):
+        _refuse("two nodes have the same id")
+    values = range(len(graph.values))
+    for edge in graph.edges:
+        # This also rules out a circle.
+        if not index.get(edge.source, len(index)) < index.get(edge.target, -1):
+            _refuse(f"the edge from {edge.source!r} to {edge.target!r} leads to no later node")
+        if not all(0 <= descriptor <= 9 for descriptor in edge.when):
+            _refuse(f"the edge from {edge.source!r} to {edge.target!r} has no descriptor of 0 to 9")
+    for node in graph.nodes:
+        if (node.kind is Kind.EVENT) is (node.event is None):
+            _refuse(f"the node {node.id!r} is an event without a name, or has one and is none")
+        if (node.kind is Kind.CATCH) is (node.first is None) or not (
+            node.first is None or node.first in index
+        ):
+            _refuse(f"the node {node.id!r} does not have the first node that a catch has")
+        if node.receives is not None and node.receives not in values:
+            _refuse(f"the node {node.id!r} receives a value that does not exist")
+    for number, value in enumerate(graph.values):
+        named = value.kind in (ValueKind.RESULT, ValueKind.FAILURE_OF)
+        if (value.node in index) is not named or not all(0 <= of < number for of in value.of):
+            _refuse(f"the value {number} is made of something that does not stand before it")
+    if graph.result not in values:
+        _refuse("its result is a value that does not exist")
+
+
+def _refuse(reason: str) -> NoReturn:
+    raise GraphFormatError(f"this JSON is no graph: {reason}")
 
 
 _WITHOUT_POSITIONS: Any = {
