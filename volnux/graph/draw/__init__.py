@@ -1,0 +1,62 @@
+"""Pictures of a graph: for a terminal, for Mermaid, for Graphviz, as SVG.
+
+Drawing needs no event class and runs no Python of the user. What only linking knows is drawn as
+*all* and *stop*, as everywhere before linking.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import assert_never
+
+from volnux.graph.draw.digraph import dot
+from volnux.graph.draw.errors import DrawError
+from volnux.graph.draw.flowchart import mermaid
+from volnux.graph.draw.image import svg
+from volnux.graph.draw.terminal import ascii
+from volnux.graph.model import Graph
+from volnux.graph.outcome import State
+
+__all__ = ["DrawError", "Format", "ascii", "dot", "draw", "mermaid", "svg"]
+
+
+class Format(StrEnum):
+    """What a graph can be drawn as."""
+
+    ASCII = "ascii"
+    MERMAID = "mermaid"
+    DOT = "dot"
+    SVG = "svg"
+
+
+def draw(
+    graph: Graph, format: Format | str = Format.ASCII, *, states: Mapping[str, State] | None = None
+) -> str:
+    """The picture of a graph as text that ends in a line break; the same graph, the same bytes.
+
+    Args:
+        graph: what is drawn.
+        format: `ascii`, `mermaid`, `dot` or `svg`.
+        states: how places ended in a run, by place; they are marked or coloured.
+
+    Raises:
+        DrawError: there is no such format, the graph lacks what the format needs, or, for `svg`,
+            Graphviz is missing or does not finish.
+    """
+    try:
+        chosen = Format(format)
+    except ValueError:
+        known = ", ".join(Format)
+        raise DrawError(f"there is no drawing format {format!r}", hint=f"one of: {known}") from None
+    match chosen:
+        case Format.ASCII:
+            return ascii(graph, states=states)
+        case Format.MERMAID:
+            return mermaid(graph, states=states)
+        case Format.DOT:
+            return dot(graph, states=states)
+        case Format.SVG:
+            return svg(graph, states=states)
+        case _:
+            assert_never(chosen)

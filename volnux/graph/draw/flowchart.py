@@ -1,0 +1,89 @@
+"""A graph as a Mermaid flowchart, which GitHub and GitLab show in place."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Literal
+
+from volnux.graph.draw.labels import label, option_texts, printable
+from volnux.graph.draw.view import Close, Frame, Line, lines, places_and_frames
+from volnux.graph.model import Entry, Graph, Kind, Node
+from volnux.graph.outcome import State
+
+__all__ = ["mermaid"]
+
+_STATE_STYLES = {
+    State.DONE: "fill:#d3f0dc,stroke:#2f9e54,color:#1f2933",
+    State.SKIPPED: "fill:#eceff2,stroke:#a3adb8,color:#66717d,stroke-dasharray:4 3",
+    State.FAILED: "fill:#fbd9d7,stroke:#e0443e,color:#1f2933",
+    State.CANCELLED: "fill:#fdeecb,stroke:#c98a13,color:#1f2933",
+}
+_LINE_STYLES = {"0": "stroke:#e0443e", "1": "stroke:#2f9e54"}
+_DEEPEST_INDENT = 8
+
+
+def mermaid(
+    graph: Graph,
+    *,
+    direction: Literal["TD", "LR"] = "TD",
+    states: Mapping[str, State] | None = None,
+) -> str:
+    """The graph as a `flowchart`.
+
+    Thick arrows pipe a result, branches are labelled with their descriptor, small circles are
+    joins, and the circle at the foot of a box is where the branches of a group leave it. GitHub
+    shows at most 50,000 characters and 499 arrows.
+
+    Args:
+        graph: what is drawn.
+        direction: `TD`, from the top down, or `LR`, from left to right.
+        states: how places ended in a run, by place; each state has a colour.
+    """
+    states = states or {}
+    out = [f"flowchart {direction}"]
+    depth = 1
+    for item in places_and_frames(graph):
+        indent = "  " * min(depth, _DEEPEST_INDENT)
+        match item:
+            case Frame():
+                out.append(f'{indent}subgraph g{item.catch}[" "]')
+                depth += 1
+            case Close.FRAME:
+                depth -= 1
+                out.append(f"{'  ' * min(depth, _DEEPEST_INDENT)}end")
+            case index:
+                node = graph.nodes[index]
+                out.append(f"{indent}n{index}{_node(node, states)}")
+    drawn = lines(graph)
+    out += [f"  n{line.source} {_arrow(graph, line)} n{line.target}" for line in drawn]
+    for descriptor, style in _LINE_STYLES.items():
+        styled = [str(number) for number, line in enumerate(drawn) if line.label == descriptor]
+        if styled:
+            out.append(f"  linkStyle {','.join(styled)} {style}")
+    used = set(states.values())
+    out += [f"  classDef {state} {_STATE_STYLES[state]}" for state in State if state in used]
+    return "\n".join(out) + "\n"
+
+
+def _node(node: Node, states: Mapping[str, State]) -> str:
+    if node.kind is not Kind.EVENT:
+        return '(("any"))' if node.entry is Entry.ANY else '((" "))'
+    rows = [_escaped(label(node))]
+    rows += [f"<small>{_escaped(text)}</small>" for text in option_texts(node)]
+    state = states.get(node.id)
+    return f'["{"<br/>".join(rows)}"]' + (f":::{state}" if state is not None else "")
+
+
+def _arrow(graph: Graph, line: Line) -> str:
+    head = ">" if graph.nodes[line.target].kind is Kind.EVENT else ("=" if line.pipe else "-")
+    body = "==" if line.pipe else "--"
+    return f"{body}{head}" + (f'|"{line.label}"|' if line.label is not None else "")
+
+
+_SPECIAL = re.compile(r"[^\w .,=+*/()\[\]{}%@!?~\xd7-]")
+
+
+def _escaped(text: str) -> str:
+    """The text inside quotes, with Mermaid's own entities for all that it or HTML might read."""
+    return _SPECIAL.sub(lambda found: f"#{ord(found[0])};", printable(text))

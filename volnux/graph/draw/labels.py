@@ -1,0 +1,48 @@
+"""What a drawing says of an event: its place, its factor, its options, where it stands."""
+
+from __future__ import annotations
+
+import json
+import re
+
+from volnux.graph.model import Graph, Node
+from volnux.pointy.tree import Literal
+
+__all__ = ["LONGEST", "label", "option_texts", "position", "printable"]
+
+LONGEST = 40
+"""Characters of an option's value that a drawing shows."""
+
+_BARE = re.compile(r"[A-Za-z_][\w.-]*", re.ASCII)
+
+
+def label(node: Node) -> str:
+    """The place of an event and its factor, such as `Fetch ×3`."""  # noqa: RUF002 - as drawn
+    factor = f" ×{node.retry}" if node.retry is not None else ""  # noqa: RUF001 - as drawn
+    return printable(node.id) + factor
+
+
+def option_texts(node: Node) -> tuple[str, ...]:
+    """The options of an event as `name=value`, each in one line."""
+    return tuple(f"{name}={_value(value)}" for name, value in node.options.items())
+
+
+def position(graph: Graph, node: Node) -> str | None:
+    """`file:line` of a node, or None where it has no position."""
+    if graph.source is None or node.span is None:
+        return None
+    return f"{printable(graph.source.filename)}:{node.span.line}"
+
+
+def printable(text: str) -> str:
+    """The text with an escape for every character that would not show as one."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in text)
+
+
+def _value(value: Literal) -> str:
+    if not isinstance(value, str):
+        return json.dumps(value)
+    text = value if len(value) <= LONGEST else value[: LONGEST - 1] + "…"
+    return text if _BARE.fullmatch(text) else printable(json.dumps(text, ensure_ascii=False))

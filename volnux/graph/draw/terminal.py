@@ -1,0 +1,196 @@
+"""A graph as a picture for a terminal: lanes, branches and frames, from the top down.
+
+    Fetch → Check                       one event after another, → or ⇒ with the result
+    ↓
+    Charge [timeout=30]                 its options
+    ├─0─▶ Refund                        after a failure
+    ╞═3═▶ Review                        after descriptor 3, with the result
+    ╰─1─▶ ·                             after a success the flow goes on at once
+    ↓
+    ┏━ Mail                             both at the same time
+    ┗━ Ship → Track
+
+A group with branches stands in a frame, which its branches leave at the foot.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Generator, Mapping
+from typing import Literal, TypeAlias
+
+from volnux.errors import Span
+from volnux.graph.draw.canvas import PLAIN, UNICODE, Canvas, Signs
+from volnux.graph.draw.errors import DrawError
+from volnux.graph.draw.labels import option_texts, printable
+from volnux.graph.model import Graph, Group, Node
+from volnux.graph.outcome import State
+from volnux.pointy import parse, tree
+from volnux.pointy.tree import Arrow
+
+__all__ = ["ascii"]
+
+
+def ascii(
+    graph: Graph,
+    *,
+    charset: Literal["unicode", "ascii"] = "unicode",
+    columns: int = 80,
+    states: Mapping[str, State] | None = None,
+) -> str:
+    """The graph as lines of text.
+
+    Args:
+        graph: what is drawn; it holds the text it was compiled from.
+        charset: `unicode` for box-drawing characters, `ascii` for a terminal without them.
+        columns: where rows of events are broken. What is nested deeper than this has room for is
+            drawn in parts of its own below.
+        states: how places ended in a run, by place; each gets a mark.
+
+    Raises:
+        DrawError: the graph does not hold its text.
+    """
+    if graph.source is None or any(node.span is None for node in graph.places()):
+        raise DrawError(
+            f"the graph {graph.name!r} does not hold the text that it was compiled from",
+            hint="draw it as mermaid, dot or svg, or compile it from its file",
+        )
+    signs = UNICODE if charset == "unicode" else PLAIN
+    flow = parse(graph.source.text, graph.source.filename).flow
+    drawing = _Drawing(graph, signs, columns, states or {})
+    return drawing.whole(flow)
+
+
+_Step: TypeAlias = "Generator[_Step, None, None]"
+"""A function of the walk: it yields the steps it calls, so that depth costs no recursion."""
+
+
+def _run(step: _Step) -> None:
+    stack = [step]
+    while stack:
+        inner = next(stack[-1], None)
+        if inner is None:
+            stack.pop()
+        else:
+            stack.append(inner)
+
+
+class _Drawing:
+    def __init__(
+        self, graph: Graph, signs: Signs, columns: int, states: Mapping[str, State]
+    ) -> None:
+        self._canvas = Canvas(signs, columns)
+        self._signs = signs
+        self._states = states
+        self._deepest = max(columns - 30, 20)
+        self._later: deque[tuple[int, _Step]] = deque()
+        self._parts = 1
+        # An event, a group and a catch each begin and end where nothing else of their kind does.
+        self._places: dict[Span | None, Node] = {node.span: node for node in graph.places()}
+        self._groups: dict[Span | None, Group] = {group.span: group for group in graph.groups}
+        # What a branching node does where no branch of its own takes its descriptor.
+        self._branching = {n.span: n.id for n in graph.nodes}
+        self._goes: dict[str, set[int]] = {}
+        for edge in graph.edges:
+            self._goes.setdefault(edge.source, set()).update(edge.when)
+
+    def whole(self, flow: tree.Flow) -> str:
+        _run(self.flow(flow))
+        while self._later:
+            number, step = self._later.popleft()
+            self._canvas.row("")
+            self._canvas.row(f"{self._signs.part} {number}")
+            _run(step)
+        return self._canvas.text()
+
+    def flow(self, flow: tree.Flow) -> _Step:
+        for index, part in enumerate(flow.parts):
+            if index:
+                self._canvas.arrow(pipe=flow.arrows[index - 1] is Arrow.PIPE)
+            if len(part.arms) == 1:
+                yield self.unit(part.arms[0])
+            else:
+                yield self.lanes(part)
+
+    def lanes(self, part: tree.Parallel) -> _Step:
+        """`a || b …`: a heavy rail with an arm for each."""
+        canvas, signs = self._canvas, self._signs
+        canvas.block()
+        top = signs.first_arm
+        group = self._groups[part.span]
+        if group.evaluation is not None and group.evaluation.any:
+            canvas.row(f"{signs.any_head} (any)")
+            top = signs.arm
+        last = len(part.arms) - 1
+        for index, arm in enumerate(part.arms):
+            first = signs.last_arm if index == last else signs.arm if index else top
+            rest = " " * len(first) if index == last else signs.rail.ljust(len(first))
+            yield self._inside(first, rest, self.unit(arm), flat=_is_event(arm))
+
+    def unit(self, unit: tree.Unit) -> _Step:
+        canvas = self._canvas
+        if isinstance(unit.primary, tree.Event):
+            label = self._label(self._places[unit.primary.span])
+            if not unit.branches:
+                canvas.event(label)
+                return
+            canvas.block()
+            canvas.row(label)
+        elif unit.branches:
+            canvas.block()
+            canvas.open_frame()
+            side = f"{self._signs.side} "
+            yield self._inside(side, side, self.flow(unit.primary.body), flat=False)
+            canvas.close_frame()
+        else:
+            yield self.flow(unit.primary.body)
+            return
+        yield self.branches(unit)
+
+    def branches(self, unit: tree.Unit) -> _Step:
+        signs = self._signs
+        taken = {branch.descriptor for branch in unit.branches}
+        node = self._branching[unit.primary.span]
+        direct = sorted(self._goes.get(node, set()) - taken)
+        last = len(unit.branches) - 1 if not direct else -1
+        for index, branch in enumerate(unit.branches):
+            pipe = branch.arrow is Arrow.PIPE
+            first = signs.branch(str(branch.descriptor), last=index == last, pipe=pipe)
+            rest = (" " if index == last else signs.side).ljust(len(first))
+            yield self._inside(first, rest, self.flow(branch.flow), flat=_is_row(branch.flow))
+        if direct:
+            label = ",".join(map(str, direct))
+            self._canvas.row(signs.branch(label, last=True, pipe=False) + signs.nothing)
+
+    def _inside(self, first: str, rest: str, step: _Step, *, flat: bool) -> _Step:
+        """Draw a step behind a lead; where there is no room, in a part of its own."""
+        canvas = self._canvas
+        canvas.push(first, rest)
+        if canvas.indent > self._deepest and not flat:
+            self._parts += 1
+            self._later.append((self._parts, step))
+            canvas.row(f"{self._signs.part} {self._parts}")
+        else:
+            yield step
+        canvas.pop()
+
+    def _label(self, node: Node) -> str:
+        label = printable(node.id)
+        if node.retry is not None:
+            label += f" {self._signs.times}{node.retry}"
+        if node.options:
+            label += f" [{', '.join(option_texts(node))}]"
+        state = self._states.get(node.id)
+        if state is not None:
+            label = f"{self._signs.states[state]} {label}"
+        if self._signs is PLAIN:
+            label = label.encode("ascii", "backslashreplace").decode()
+        return label
+
+
+def _is_event(unit: tree.Unit) -> bool:
+    return isinstance(unit.primary, tree.Event) and not unit.branches
+
+
+def _is_row(flow: tree.Flow) -> bool:
+    return all(len(part.arms) == 1 and _is_event(part.arms[0]) for part in flow.parts)
