@@ -177,14 +177,14 @@ def test_ctrl_c_while_modules_are_imported(terminal):
 
 def test_a_cancelled_run_still_gives_its_report():
     Path("flow.pty").write_text("Wait -> Ok")
-    run = subprocess.Popen(
+    with subprocess.Popen(
         [TOOL, "run", "flow.pty", "--json"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-    )
-    wait_for("waits")
-    run.send_signal(signal.SIGINT)
-    time.sleep(0.2)
-    Path("go").touch()
-    out, _ = run.communicate(timeout=20)
+    ) as run:
+        wait_for("waits")
+        run.send_signal(signal.SIGINT)
+        time.sleep(0.2)
+        Path("go").touch()
+        out, _ = run.communicate(timeout=20)
     assert run.returncode == 130
     report = json.loads(out)
     assert report["status"] == "cancelled"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import threading
 import time
@@ -114,6 +115,10 @@ class LiveProgress(Progress):
         self._lock = threading.Lock()
         self._running: dict[str, str] = {}
         self._ended_count = 0
+        self._lines: list[str] = []
+        self._printed = 0.0
+        self._over = threading.Event()
+        self._refresher = threading.Thread(target=self._refresh, daemon=True)
         self._colour = output.coloured(stream)
         self._console, self._live = self._display(stream)
 
@@ -127,19 +132,24 @@ class LiveProgress(Progress):
             file=stream, color_system=system, highlight=False, markup=False, emoji=False
         )
         live = Live(
-            console=console, get_renderable=self._render, refresh_per_second=8, transient=True
+            console=console, get_renderable=self._render, auto_refresh=False, transient=True
         )
         return console, live
 
     def __exit__(self, *error: Any) -> None:
+        self._over.set()
+        if self._refresher.is_alive():
+            self._refresher.join()
         with self._lock:
             self._running.clear()
+        self._print()
         self._live.stop()
 
     def run_started(self, plan: Plan, run_id: str) -> None:
         self._begun = time.monotonic()
         self._taken = _taken(plan.graph)
         self._live.start()
+        self._refresher.start()
 
     def place_started(self, node: Node, attempt: int) -> None:
         with self._lock:
@@ -156,18 +166,32 @@ class LiveProgress(Progress):
             self._running.pop(node.id, None)
             self._ended_count += 1
             text = self._ended(node, outcome, colour=self._colour)
-        self._print(text)
+        self._line(text)
 
-    def cancelling(self, running: int) -> None:
-        self._print(_cancelling(running))
+    def _line(self, text: str) -> None:
+        """Print a line at once, or with others where many come together: each print is dear."""
+        with self._lock:
+            self._lines.append(text)
+            if time.monotonic() - self._printed < _PERIOD:
+                return
+        self._print()
 
-    def _print(self, text: str) -> None:
+    def _print(self) -> None:
         from rich.text import Text
 
-        self._console.print(Text.from_ansi(text), soft_wrap=True)
+        with self._lock:
+            lines, self._lines = self._lines, []
+            self._printed = time.monotonic()
+        if lines:
+            self._console.print(Text.from_ansi("\n".join(lines)), soft_wrap=True)
+
+    def _refresh(self) -> None:
+        while not self._over.wait(_PERIOD):
+            self._print()
+            self._live.refresh()
 
     def _render(self) -> RenderableType:
-        """The live part; called from the display's own thread."""
+        """The live part."""
         from rich.console import Group
         from rich.text import Text
 
@@ -175,19 +199,21 @@ class LiveProgress(Progress):
         with self._lock:
             rows = [
                 f"  {place} {seconds(now - self._started.get(place, now))} {note}".rstrip()
-                for place, note in list(self._running.items())[:_MOST_SHOWN]
+                for place, note in itertools.islice(self._running.items(), _MOST_SHOWN)
             ]
             more = len(self._running) - len(rows)
             status = f"{self._ended_count} of {len(self._taken)} places ended"
         if more > 0:
             rows.append(f"  … and {more} more")
-        spinner = _SPINNER[int(now * 8) % len(_SPINNER)]
+        spinner = _SPINNER[int(now / _PERIOD) % len(_SPINNER)]
         lines = [Text(f"{spinner} {status}, {seconds(now - self._begun)}", style="bold")]
         lines += [Text(row, no_wrap=True, overflow="ellipsis") for row in rows]
         return Group(*lines)
 
 
 _SPINNER = "|/-\\"
+_PERIOD = 0.1
+"""Seconds between two pictures of the live display."""
 
 
 def _taken(graph: Graph) -> dict[str, set[int]]:
