@@ -86,6 +86,7 @@ def run_event(
     """Run an event with all attempts that its policy allows, waiting in between.
 
     An `async def process` runs on an event loop of its own. `KeyboardInterrupt` is raised on.
+    Listeners to signals are given `context` as `execution_context`.
     """
     first: float | None = None
     while True:
@@ -124,13 +125,15 @@ def run_attempt(
         return asyncio.run(run_attempt_async(spec, call))
     own = _with_own_files(call)
     try:
-        return _run_attempt(spec, own)
+        return _run_attempt(spec, own, convert)
     finally:
         if own is not call:
             _close_files(own)
 
 
-def _run_attempt(spec: EventSpec, call: Call) -> Outcome:
+def _run_attempt(
+    spec: EventSpec, call: Call, convert: Callable[[BaseException], BaseException] | None
+) -> Outcome:
     started = time.time()
     try:
         event = spec.event_class(
