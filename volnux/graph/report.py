@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from volnux.graph.execution import Execution
+from volnux.graph.jsonable import failure_as_json, jsonable
 from volnux.graph.model import Kind
 from volnux.graph.outcome import Failure, RunStatus, State
 
@@ -46,7 +46,7 @@ class PlaceReport:
     bypassed: bool = False
 
     def to_json(self) -> dict[str, Any]:
-        """The place as JSON; a value that is not JSON becomes its type and `repr`."""
+        """The place as JSON; for values see `jsonable`."""
         return {
             "event": self.event,
             "state": self.state.value,
@@ -54,7 +54,7 @@ class PlaceReport:
             "attempts": self.attempts,
             "result": jsonable(self.result),
             "received": jsonable(self.received),
-            "failure": None if self.failure is None else _failure(self.failure),
+            "failure": None if self.failure is None else failure_as_json(self.failure),
             "started_at": _iso(self.started_at),
             "ended_at": _iso(self.ended_at),
             **({"bypassed": True} if self.bypassed else {}),
@@ -149,59 +149,6 @@ def places_of(
             **details(index),
         )
     return places
-
-
-_LONGEST_REPR = 10_000
-
-
-def jsonable(value: Any) -> Any:
-    """The value as JSON: a tuple as a list, a date as ISO text, else `{"type", "repr"}`."""
-    try:
-        return _jsonable(value)
-    except RecursionError:
-        return _shown(value)
-
-
-def _jsonable(value: Any) -> Any:
-    match value:
-        case None | bool() | int() | str() if type(value) in (type(None), bool, int, str):
-            return value
-        case float() if type(value) is float:
-            return value if math.isfinite(value) else _shown(value)
-        case list() | tuple() if type(value) in (list, tuple):
-            return [_jsonable(item) for item in value]
-        case dict() if type(value) is dict and all(type(key) is str for key in value):
-            return {key: _jsonable(item) for key, item in value.items()}
-        case dt.date() | dt.time():
-            return value.isoformat()
-        case Failure():
-            return _failure(value)
-        case _:
-            return _shown(value)
-
-
-def _shown(value: Any) -> dict[str, str]:
-    kind = type(value)
-    name = kind.__qualname__ if kind.__module__ == "builtins" else _dotted(kind)
-    try:
-        text = repr(value)
-    except Exception as error:  # noqa: BLE001 - a user's __repr__ may do anything
-        text = f"<repr failed: {type(error).__name__}>"
-    if len(text) > _LONGEST_REPR:
-        text = text[:_LONGEST_REPR] + "…"
-    return {"type": name, "repr": text}
-
-
-def _dotted(kind: type) -> str:
-    return f"{kind.__module__}.{kind.__qualname__}"
-
-
-def _failure(failure: Failure) -> dict[str, Any]:
-    return {
-        "type": failure.type,
-        "message": failure.message,
-        "traceback": failure.traceback,
-    }
 
 
 def _iso(moment: dt.datetime | None) -> str | None:

@@ -1,0 +1,104 @@
+"""Any value as JSON, for reports and drawings: nothing that a user returns makes this fail."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from typing import Any
+
+from volnux.graph.outcome import Failure
+
+__all__ = ["jsonable"]
+
+_DEEPEST = 100
+"""Levels of lists and dicts; JSON readers and writers of the world take at least so many."""
+
+_LONGEST_INTEGER = 10_000
+"""Bits of an integer; Python reads and writes no more than 4,300 digits."""
+
+_LONGEST_REPR = 10_000
+
+
+class _NotJsonError(Exception):
+    """The value cannot be shown part by part."""
+
+
+def jsonable(value: Any) -> Any:
+    """The value as JSON, which can be written as UTF-8 and read again.
+
+    A tuple becomes a list, a date ISO text, a `Failure` its type, message and traceback. Whatever
+    else is not JSON becomes `{"type": …, "repr": …}`: sets and objects, also numbers and text that
+    JSON cannot carry (NaN, half a surrogate pair), dicts with keys that are not text, and the whole
+    of a value that contains itself or nests deeper than 100 levels.
+    """
+    try:
+        return _jsonable(value, _DEEPEST)
+    except _NotJsonError:
+        return _shown(value)
+
+
+def _jsonable(value: Any, levels: int) -> Any:
+    # Exact types: a subclass may be written otherwise than it looks.
+    kind = type(value)
+    if value is None or kind is bool:
+        return value
+    if kind is int:
+        return value if value.bit_length() <= _LONGEST_INTEGER else _shown(value)
+    if kind is float:
+        return value if math.isfinite(value) else _shown(value)
+    if kind is str:
+        return value if _encodable(value) else _shown(value)
+    if kind is list or kind is tuple or kind is dict:
+        if levels == 0:
+            raise _NotJsonError
+        if kind is not dict:
+            return [_jsonable(item, levels - 1) for item in value]
+        if all(type(key) is str and _encodable(key) for key in value):
+            return {key: _jsonable(item, levels - 1) for key, item in value.items()}
+        return _shown(value)
+    if isinstance(value, (dt.date, dt.time)):
+        try:
+            return _text(value.isoformat())
+        except Exception:  # noqa: BLE001 - a user's subclass or time zone may do anything
+            return _shown(value)
+    if isinstance(value, Failure):
+        return failure_as_json(value)
+    return _shown(value)
+
+
+def failure_as_json(failure: Failure) -> dict[str, Any]:
+    """A failure as it stands in a report, where attempts are told elsewhere."""
+    return {
+        "type": _text(failure.type),
+        "message": _text(failure.message),
+        "traceback": _text(failure.traceback),
+    }
+
+
+def _shown(value: Any) -> dict[str, str]:
+    kind = type(value)
+    name = kind.__qualname__
+    if kind.__module__ != "builtins":
+        name = f"{kind.__module__}.{name}"
+    try:
+        text = repr(value)
+    except Exception as error:  # noqa: BLE001 - a user's __repr__ may do anything
+        text = f"<repr failed: {type(error).__name__}>"
+    if len(text) > _LONGEST_REPR:
+        text = text[:_LONGEST_REPR] + "…"
+    return {"type": _text(name), "repr": _text(text)}
+
+
+def _encodable(text: str) -> bool:
+    """Whether the text can be written as UTF-8; half a surrogate pair cannot."""
+    if text.isascii():
+        return True
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _text(text: str) -> str:
+    return text if _encodable(text) else text.encode(errors="backslashreplace").decode()
