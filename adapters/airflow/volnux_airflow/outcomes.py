@@ -1,0 +1,167 @@
+"""How an event ended, as one task tells another: a small XCom beside the returned value.
+
+Under the key `volnux` every task of ours leaves what Airflow's own state cannot say: the
+descriptor, the attempts, the failure. The result itself is the task's `return_value`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from volnux.graph.model import Value, ValueKind
+from volnux.graph.outcome import Failure
+
+__all__ = ["OUTCOME_KEY", "Outcomes", "Piped", "TaskOutcome"]
+
+OUTCOME_KEY = "volnux"
+"""The XCom key of a task's outcome."""
+
+
+@dataclass(frozen=True, slots=True)
+class TaskOutcome:
+    """What a task of ours leaves behind when it has ended.
+
+    Attributes:
+        done: whether the flow goes on from here (a failure that something takes is done).
+        descriptor: 0 to 9; None where a stopped run kept the event from running.
+        attempts: how many were made.
+        failure: what was left of an exception, as `Failure.to_json` gives it.
+        started_at, ended_at: seconds since the epoch, of the last attempt.
+        bypassed: `can_bypass` made `process` unnecessary.
+    """
+
+    done: bool
+    descriptor: int | None
+    attempts: int = 1
+    failure: dict[str, Any] | None = None
+    started_at: float | None = None
+    ended_at: float | None = None
+    bypassed: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        """The outcome as the XCom holds it."""
+        return asdict(self)
+
+    @staticmethod
+    def from_json(data: dict[str, Any]) -> TaskOutcome:
+        """The outcome that `to_json` gave."""
+        return TaskOutcome(**data)
+
+
+class Outcomes:
+    """Reads what other tasks of the same run left behind; each is fetched once.
+
+    Args:
+        ti: the running task instance.
+    """
+
+    def __init__(self, ti: Any) -> None:
+        self._ti = ti
+        self._known: dict[str, TaskOutcome | None] = {}
+
+    def of(self, task_ids: Sequence[str]) -> list[TaskOutcome | None]:
+        """The outcomes of tasks, in the order asked; None where a task left none."""
+        missing = [task for task in task_ids if task not in self._known]
+        if missing:
+            found = self._ti.xcom_pull(task_ids=missing, key=OUTCOME_KEY, map_indexes=-1)
+            for task, data in zip(missing, found, strict=True):
+                self._known[task] = None if data is None else TaskOutcome.from_json(data)
+        return [self._known[task] for task in task_ids]
+
+    def results(self, task_ids: Sequence[str]) -> list[Any]:
+        """What tasks returned, in the order asked; a `Failure` after an exception."""
+        outcomes = self.of(task_ids)
+        values = self._ti.xcom_pull(task_ids=list(task_ids), key="return_value", map_indexes=-1)
+        return [
+            Failure.from_json(outcome.failure) if outcome and outcome.failure else value
+            for outcome, value in zip(outcomes, values, strict=True)
+        ]
+
+    def states(self, task_ids: Sequence[str]) -> dict[str, str]:
+        """The states of tasks of this run, by task id."""
+        found = self._ti.get_task_states(
+            dag_id=self._ti.dag_id, task_ids=list(task_ids), run_ids=[self._ti.run_id]
+        )
+        states: dict[str, str] = found.get(self._ti.run_id, {})
+        return states
+
+
+_MISSING: Any = object()
+
+
+@dataclass(frozen=True, slots=True)
+class Piped:
+    """What is piped to a task: entry `index` of a table of values (`Graph.values`).
+
+    Node names in the table are task ids.
+    """
+
+    values: tuple[Value, ...]
+    index: int
+
+    def task_ids(self) -> list[str]:
+        """The tasks whose results it is made of, in the order of the table."""
+        wanted = {self.index}
+        tasks = []
+        for index in range(self.index, -1, -1):
+            if index in wanted:
+                value = self.values[index]
+                wanted.update(value.of)
+                if value.node is not None:
+                    tasks.append(value.node)
+        return list(dict.fromkeys(reversed(tasks)))
+
+    def read(self, outcomes: Outcomes) -> Any:
+        """The value, from what the tasks left behind; None where it is not done."""
+        tasks = self.task_ids()
+        ends = dict(zip(tasks, outcomes.of(tasks), strict=True))
+        results = dict(zip(tasks, outcomes.results(tasks), strict=True))
+        return self.make(ends.get, results.__getitem__)
+
+    def make(
+        self, end_of: Callable[[str], TaskOutcome | None], result_of: Callable[[str], Any]
+    ) -> Any:
+        """The value, given how each task ended and what it returned."""
+        made: dict[int, Any] = {}
+        for index in sorted(self._needed()):
+            made[index] = _make(
+                self.values[index], [made[i] for i in self.values[index].of], end_of, result_of
+            )
+        value = made[self.index]
+        return None if value is _MISSING else value
+
+    def _needed(self) -> Iterable[int]:
+        wanted = {self.index}
+        # Entries name earlier ones only, so one pass downwards finds them all.
+        for index in range(self.index, -1, -1):
+            if index in wanted:
+                wanted.update(self.values[index].of)
+        return wanted
+
+
+def _make(
+    value: Value,
+    parts: list[Any],
+    end_of: Callable[[str], TaskOutcome | None],
+    result_of: Callable[[str], Any],
+) -> Any:
+    match value.kind:
+        case ValueKind.RESULT | ValueKind.FAILURE_OF:
+            assert value.node is not None
+            end = end_of(value.node)
+            if end is None or not end.done:
+                return _MISSING
+            when = (0,) if value.kind is ValueKind.FAILURE_OF else value.when
+            if when is not None and end.descriptor not in when:
+                return _MISSING
+            return result_of(value.node)
+        case ValueKind.FIRST_DONE:
+            return next((part for part in parts if part is not _MISSING), _MISSING)
+        case ValueKind.ALL_OF:
+            return _MISSING if any(part is _MISSING for part in parts) else parts
+        case ValueKind.ANY_OF:
+            if all(part is _MISSING for part in parts):
+                return _MISSING
+            return [None if part is _MISSING else part for part in parts]

@@ -1,0 +1,95 @@
+"""From the task instances of a DAG run to the run report that every backend gives."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from volnux.events.link import Plan
+from volnux.graph.model import Kind
+from volnux.graph.outcome import Failure, RunStatus, State
+from volnux.graph.report import PlaceReport, RunReport
+from volnux_airflow.outcomes import Piped, TaskOutcome
+
+__all__ = ["report_of"]
+
+
+def report_of(
+    plan: Plan,
+    *,
+    run_id: str,
+    states: Mapping[str, str | None],
+    succeeded: bool,
+    tries: Mapping[str, int],
+    outcome_of: Callable[[str], TaskOutcome | None],
+    result_of: Callable[[str], Any],
+    inputs: Mapping[str, Any],
+    started_at: dt.datetime | None,
+    ended_at: dt.datetime | None,
+) -> RunReport:
+    """The report of a DAG run that has ended.
+
+    Args:
+        plan: the plan that the DAG was built from.
+        run_id: the DAG run's id.
+        states: Airflow's state of each task.
+        succeeded: whether Airflow calls the run a success.
+        tries: the tries that Airflow counted, for tasks that left no outcome.
+        outcome_of: what a task left behind, or None.
+        result_of: what a task returned; a `Failure` after an exception.
+        inputs: the inputs of the run.
+        started_at: when the run began.
+        ended_at: when it ended.
+    """
+    places: dict[str, PlaceReport] = {}
+    for node in plan.graph.nodes:
+        if node.kind is not Kind.EVENT:
+            continue
+        state, outcome = states.get(node.id), outcome_of(node.id)
+        ran = outcome is not None and outcome.descriptor is not None
+        result = result_of(node.id) if ran else None
+        failure = result if isinstance(result, Failure) else None
+        attempts = outcome.attempts if outcome is not None else 0
+        descriptor = outcome.descriptor if outcome is not None else None
+        if outcome is None and state == "failed":
+            # The worker was killed before it could leave a word.
+            failure = Failure("volnux.WorkerLost", f"the worker that ran {node.id} died")
+            attempts, descriptor, ran = tries.get(node.id, 1), 0, True
+        received = None
+        if ran and node.receives is not None:
+            received = Piped(plan.graph.values, node.receives).make(outcome_of, result_of)
+        places[node.id] = PlaceReport(
+            event=node.event or "",
+            state=_STATES.get(state or "", State.CANCELLED),
+            descriptor=descriptor,
+            attempts=attempts,
+            result=None if failure is not None else result,
+            received=received,
+            failure=failure,
+            started_at=_moment(outcome.started_at if outcome else None),
+            ended_at=_moment(outcome.ended_at if outcome else None),
+            bypassed=outcome.bypassed if outcome else False,
+        )
+    return RunReport(
+        pipeline=plan.graph.name,
+        backend="airflow",
+        run_id=run_id,
+        status=RunStatus.SUCCESS if succeeded else RunStatus.FAILED,
+        places=places,
+        inputs=inputs,
+        started_at=started_at,
+        ended_at=ended_at,
+    )
+
+
+_STATES = {
+    "success": State.DONE,
+    "skipped": State.SKIPPED,
+    "failed": State.FAILED,
+    "upstream_failed": State.FAILED,
+}
+
+
+def _moment(seconds: float | None) -> dt.datetime | None:
+    return None if seconds is None else dt.datetime.fromtimestamp(seconds, dt.UTC)
