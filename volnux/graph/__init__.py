@@ -1,4 +1,4 @@
-"""The graph: what a pipeline is before any backend, its meaning as a state machine, its pictures."""
+"""The graph: what a pipeline is before any backend, and its meaning as a state machine."""
 
 from __future__ import annotations
 
