@@ -54,7 +54,7 @@ def format_file(file: PointyFile) -> str:
     """
     last = file.directives[-1].span.line if file.directives else 0
     count = bisect_left(file.comments, last + 1, key=lambda comment: comment.span.line)
-    head = _format_directives(file.directives, file.comments[:count])
+    head = list(_format_directives(file.directives, file.comments[:count]))
     flow = _Layout(file.flow, file.comments[count:]).lines()
     return "\n".join([*head, *([""] if head else []), *flow, ""])
 
