@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import codecs
+import copy
 import datetime as dt
 import functools
 import os
 import typing
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Self, overload
 
@@ -28,6 +30,9 @@ _NAMES: dict[Any, str] = {
     dict: "dict",
 }
 
+_UNCUT = (int, float, bool, complex, dt.date, dt.datetime, dt.time, Path)
+"""Types of which a part cannot be of the same type."""
+
 BatchProcessor = Callable[[Any, int], Iterable[Any]]
 """Cuts a value into batches: takes the value and the batch size, gives the parts in order."""
 
@@ -43,11 +48,14 @@ class InputDataField:
         data_type: a type, a tuple of types, or any annotation that pydantic knows.
         required: whether a run must be given a value.
         default: the value otherwise; None if it is left out.
-        batch_size: items in a batch, for batch pipelines.
+        batch_size: items in a batch, for batch pipelines: each batch is of `data_type` again.
         batch_processor: a function `(value, batch_size) -> parts` that cuts in another way.
         description: shown where the input is asked for.
 
     Reading the attribute on a pipeline gives the value; assigning checks it.
+
+    Raises:
+        FieldError: the arguments make no sense together.
     """
 
     def __init__(
@@ -63,8 +71,12 @@ class InputDataField:
         if required and default is not EMPTY:
             raise FieldError("a required field has no default: leave one of them out")
         _check_size("batch_size", batch_size)
-        if batch_processor is not None and not callable(batch_processor):
-            raise FieldError(f"batch_processor is a function, found {batch_processor!r}")
+        _check_processor(batch_processor, "batch_size", batch_size)
+        if batch_size is not None and batch_processor is None and data_type in _UNCUT:
+            raise FieldError(
+                f"a batch of a field is of its data_type, but {data_type.__name__} holds no items: "
+                f"say data_type=list[{data_type.__name__}], or give a batch_processor"
+            )
         self.data_type = data_type
         self.required = required
         self.default = None if default is EMPTY else default
@@ -74,7 +86,12 @@ class InputDataField:
         self.name = ""
 
     def __set_name__(self, owner: type, name: str) -> None:
-        self.name = name
+        # One field under two names is refused where the class is complete: raised from here, an
+        # error would be wrapped in a RuntimeError by Python 3.11.
+        self.name = self.name or name
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {key: value for key, value in self.__dict__.items() if key != "_adapter"}
 
     @overload
     def __get__(self, instance: None, owner: type) -> Self: ...
@@ -98,7 +115,8 @@ class InputDataField:
     @property
     def type_name(self) -> str:
         """The type as `@input` would name it; `any` where it has no such name."""
-        return _NAMES.get(self.data_type, "any")
+        plain = typing.get_origin(self.data_type) or self.data_type
+        return _NAMES.get(plain, "any") if isinstance(plain, type) else "any"
 
     def spec(self) -> InputSpec:
         """The field as an input of a graph."""
@@ -110,6 +128,9 @@ class InputDataField:
         Raises:
             pydantic.ValidationError: it is not of that type.
         """
+        if value is self.default and isinstance(value, list | dict | set):
+            # Each run has a default of its own, as it would have a value of its own.
+            value = copy.deepcopy(value)
         if self.data_type is Any or (value is None and not self.required):
             return value
         return self._adapter.validate_python(value)
@@ -131,6 +152,21 @@ class InputDataField:
         """Whether a batch pipeline cuts this field into batches."""
         return self.batch_size is not None
 
+    def check_source(self, value: Any) -> None:
+        """Whether a value can be cut into batches, found out without reading it.
+
+        Raises:
+            ValueError: it cannot.
+        """
+        if self.batch_processor is not None:
+            return
+        if isinstance(value, str | bytes) and self._container not in (type(value), Any):
+            raise ValueError(
+                f"expected items to cut into batches, found one {type(value).__name__}"
+            )
+        if not hasattr(value, "__iter__"):
+            raise ValueError("expected items to cut into batches")
+
     def batches(self, value: Any) -> Iterator[Any]:
         """The parts of a value, one after the other; the source is never read whole."""
         if self.batch_size is None:
@@ -138,6 +174,8 @@ class InputDataField:
         if self.batch_processor is not None:
             yield from self.batch_processor(value, self.batch_size)
             return
+        if isinstance(value, Mapping):
+            value = value.items()
         batch: list[Any] = []
         for item in value:
             batch.append(item)
@@ -148,14 +186,25 @@ class InputDataField:
             yield self._part(batch)
 
     def count(self, value: Any) -> int | None:
-        """How many batches there will be; None where that is not known before they are read."""
-        if self.batch_processor is not None or not hasattr(value, "__len__"):
+        """How many batches there will be; None where only reading the value would tell."""
+        if not hasattr(value, "__len__"):
             return None
+        if self.batch_processor is not None:
+            return sum(1 for _ in self.batches(value))
         assert self.batch_size is not None
         return -(-len(value) // self.batch_size)
 
+    @property
+    def _container(self) -> Any:
+        return typing.get_origin(self.data_type) or self.data_type
+
     def _part(self, items: list[Any]) -> Any:
-        return self.data_type(items) if self.data_type in (tuple, set, frozenset) else items
+        container = self._container
+        if container is str:
+            return "".join(items)
+        if container in (bytes, dict, tuple, set, frozenset):
+            return container(items)
+        return items
 
 
 class FileInputDataField(InputDataField):
@@ -164,7 +213,9 @@ class FileInputDataField(InputDataField):
     Args:
         path: the file that is used unless another is given.
         required: whether a run must be given a file.
-        chunk_size: bytes in a batch, for batch pipelines; text is cut at line ends.
+        chunk_size: bytes in a batch, for batch pipelines; text is cut behind the end of the line
+            that fills it.
+        batch_processor: a function `(file, chunk_size) -> parts` that cuts in another way.
         mode: `r` for text, `rb` for bytes.
         encoding: of a text file.
         description: shown where the input is asked for.
@@ -176,6 +227,7 @@ class FileInputDataField(InputDataField):
         required: bool = False,  # noqa: FBT001, FBT002 - a field, as in a dataclass
         *,
         chunk_size: int | None = None,
+        batch_processor: BatchProcessor | None = None,
         mode: str = "r",
         encoding: str = "utf-8",
         description: str | None = None,
@@ -183,6 +235,12 @@ class FileInputDataField(InputDataField):
         if mode not in ("r", "rb", "rt"):
             raise FieldError(f"a file input is read: its mode is 'r' or 'rb', found {mode!r}")
         _check_size("chunk_size", chunk_size)
+        _check_processor(batch_processor, "chunk_size", chunk_size)
+        if chunk_size is not None and mode != "rb" and _is_wide(encoding):
+            raise FieldError(
+                f"text in {encoding} cannot be cut at line ends by the byte: "
+                "use mode='rb', or a batch_processor"
+            )
         super().__init__(
             str,
             required and path is None,
@@ -190,6 +248,7 @@ class FileInputDataField(InputDataField):
             description=description,
         )
         self.chunk_size = chunk_size
+        self.batch_processor = batch_processor
         self.mode = mode
         self.encoding = encoding
 
@@ -221,15 +280,25 @@ class FileInputDataField(InputDataField):
         """Whether a batch pipeline cuts this file into chunks."""
         return self.chunk_size is not None
 
+    def check_source(self, value: Any) -> None:
+        """See `InputDataField.check_source`."""
+        self.read(value)
+
     def batches(self, value: Any) -> Iterator[Any]:
         """Parts of the file, as `InputFile` objects that read their bytes when they are used."""
+        if self.chunk_size is None:
+            raise FieldError(f"the field {self.name} has no chunk_size")
         file = self.read(value)
-        for start, end in _chunks(file, self.chunk_size or 0):
+        if self.batch_processor is not None:
+            with file.fresh() as opened:
+                yield from self.batch_processor(opened, self.chunk_size)
+            return
+        for start, end in _chunks(file, self.chunk_size):
             yield InputFile(file.path, mode=file.mode, encoding=file.encoding, start=start, end=end)
 
     def count(self, value: Any) -> int | None:
         """How many chunks there will be."""
-        return sum(1 for _ in _chunks(self.read(value), self.chunk_size or 0))
+        return sum(1 for _ in self.batches(value))
 
 
 def _chunks(file: InputFile, size: int) -> Iterator[tuple[int, int]]:
@@ -237,7 +306,9 @@ def _chunks(file: InputFile, size: int) -> Iterator[tuple[int, int]]:
     text = "b" not in file.mode
     with file.path.open("rb") as handle:
         total = handle.seek(0, os.SEEK_END)
-        start = 0
+        if file.end is not None:
+            total = min(total, file.end)
+        start = file.start
         while start < total:
             end = min(start + size, total)
             if text and end < total:
@@ -245,13 +316,31 @@ def _chunks(file: InputFile, size: int) -> Iterator[tuple[int, int]]:
                 handle.seek(end - 1)
                 while True:
                     line = handle.readline(1 << 16)
-                    end = handle.tell()
+                    end = min(handle.tell(), total)
                     if not line or line.endswith(b"\n"):
                         break
             yield start, end
             start = end
 
 
+def _is_wide(encoding: str) -> bool:
+    """Whether a line end is more than one byte in an encoding."""
+    try:
+        name = codecs.lookup(encoding).name
+    except LookupError:
+        raise FieldError(f"there is no encoding {encoding!r}") from None
+    return name.startswith(("utf-16", "utf-32"))
+
+
 def _check_size(name: str, value: object) -> None:
     if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
         raise FieldError(f"{name} is a whole number of at least 1, found {value!r}")
+
+
+def _check_processor(processor: object, size_name: str, size: int | None) -> None:
+    if processor is None:
+        return
+    if not callable(processor):
+        raise FieldError(f"batch_processor is a function, found {processor!r}")
+    if size is None:
+        raise FieldError(f"batch_processor cuts a field that has a {size_name}: give both")

@@ -6,16 +6,21 @@ What the command line tool and every adapter do first with a `.pty` file, in one
 from __future__ import annotations
 
 import dataclasses
+import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from volnux.errors import Diagnostic, Severity, Source, VolnuxError, nearest, pointy_error
 from volnux.events.link import Plan, link
-from volnux.events.lookup import Lookup
+from volnux.events.lookup import EventModuleError, Lookup
 from volnux.graph.compile import compile
 from volnux.graph.model import Graph
 from volnux.pointy.parser import analyze, read_source
 from volnux.pointy.tree import PointyFile
+
+if TYPE_CHECKING:
+    from volnux.pipeline.base import Pipeline
 
 __all__ = [
     "FileError",
@@ -96,11 +101,19 @@ def link_graph(graph: Graph, *, events: Sequence[str] = ()) -> Plan:
         graph: the graph of a file on disk, from `load_graph`.
         events: dotted modules to look events up in; they replace `@events`.
 
+    Where a module of events has a Pipeline class with this file, its fields are inputs as well.
+
     Raises:
         LinkError: with every event that is missing or makes no sense.
     """
     filename = graph.source.filename if graph.source else graph.name
-    return link(graph, Lookup.for_file(filename, events or graph.events))
+    lookup = Lookup.for_file(filename, events or graph.events)
+    owner = _pipeline_class(Path(filename), lookup)
+    if owner is None:
+        return link(graph, lookup)
+    from volnux.pipeline.definition import link_class
+
+    return link_class(owner, graph, Path(filename), events=events)
 
 
 def schedule_faults(graph: Graph) -> list[Diagnostic]:
@@ -121,6 +134,19 @@ def schedule_faults(graph: Graph) -> list[Diagnostic]:
         for item in graph.inputs
         if item.required
     ]
+
+
+def _pipeline_class(path: Path, lookup: Lookup) -> type[Pipeline] | None:
+    """The Pipeline class of a file among the modules of its events."""
+    try:
+        modules = lookup.modules()
+    except EventModuleError:
+        return None  # linking says what is wrong with the module, and where it is asked for
+    if "volnux.pipeline.base" not in sys.modules or not path.is_file():
+        return None  # no module of the user's has a class, then, and the import costs time
+    from volnux.pipeline.definition import class_for
+
+    return class_for(path, modules)
 
 
 def _compiled(path: str | Path) -> tuple[Graph, tuple[Diagnostic, ...]]:

@@ -35,12 +35,14 @@ class Plan:
         specs: of each node, its event's spec; None for joins and catches.
         warnings: what linking noticed that is no error.
         readers: of inputs that are fields of a pipeline class, the field's own check.
+        owner: the pipeline class that the fields are of, if there is one.
     """
 
     graph: Graph
     specs: tuple[EventSpec | None, ...]
     warnings: tuple[Diagnostic, ...] = ()
     readers: Mapping[str, Callable[[Any], Any]] = field(default_factory=dict)
+    owner: type | None = None
 
     @property
     def fingerprint(self) -> str:

@@ -55,7 +55,7 @@ class Lookup:
         self._named = tuple(modules)
         self._siblings = () if modules or folder is None else (f"{stem}_events", "events")
         self._extra = tuple(extra)
-        self._loaded: list[tuple[str, dict[str, Any]]] | None = None
+        self._loaded: list[tuple[str, ModuleType, dict[str, Any]]] | None = None
         self._dotted: dict[str, dict[str, Any]] = {}
 
     @staticmethod
@@ -75,7 +75,7 @@ class Lookup:
             EventModuleError: a module cannot be imported.
         """
         module, dot, last = name.rpartition(".")
-        modules = [(module, self._dotted_events(module))] if dot else self._modules()
+        modules = [(module, self._dotted_events(module))] if dot else self._searched()
         for _, events in modules:
             if last in events:
                 return events[last]
@@ -98,7 +98,15 @@ class Lookup:
 
     def names(self) -> list[str]:
         """All event names that can be found, in the order of the search."""
-        return list(dict.fromkeys(known for _, events in self._modules() for known in events))
+        return list(dict.fromkeys(known for _, events in self._searched() for known in events))
+
+    def modules(self) -> list[ModuleType]:
+        """The modules that are searched, in order.
+
+        Raises:
+            EventModuleError: a module cannot be imported.
+        """
+        return [module for _, module, _ in self._all()]
 
     def _not_found(
         self, name: str, last: str, modules: Sequence[tuple[str, dict[str, Any]]]
@@ -121,16 +129,26 @@ class Lookup:
         siblings = " or ".join(f"{name}.py" for name in self._siblings)
         return f"put the events into {siblings} beside the file, or name their modules with @events"
 
-    def _modules(self) -> list[tuple[str, dict[str, Any]]]:
+    def _searched(self) -> list[tuple[str, dict[str, Any]]]:
+        return [(name, events) for name, _, events in self._all()]
+
+    def _all(self) -> list[tuple[str, ModuleType, dict[str, Any]]]:
         if self._loaded is None:
-            loaded = [(name, dict(_events_in(self._import(name)))) for name in self._named]
+            found = [(name, self._import(name)) for name in self._named]
             for name in self._siblings:
                 if self._folder is not None and (self._folder / f"{name}.py").is_file():
-                    loaded.append((name, dict(_events_in(self._import(name)))))
-            for module in self._extra:
-                loaded.append((display_name(module.__name__), dict(_events_in(module))))
-            self._loaded = loaded
+                    found.append((name, self._sibling(self._folder, name)))
+            found += [(display_name(module.__name__), module) for module in self._extra]
+            self._loaded = [(name, module, dict(_events_in(module))) for name, module in found]
         return self._loaded
+
+    def _sibling(self, folder: Path, name: str) -> ModuleType:
+        """A module beside the file; that of the Pipeline class itself is not imported again."""
+        path = (folder / f"{name}.py").resolve()
+        for module in self._extra:
+            if getattr(module, "__file__", None) and Path(str(module.__file__)).resolve() == path:
+                return module
+        return self._import(name)
 
     def _dotted_events(self, module: str) -> dict[str, Any]:
         if module not in self._dotted:

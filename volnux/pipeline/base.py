@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import os
+import re
 import sys
 import threading
 import uuid
@@ -17,9 +18,10 @@ from volnux.fields import InputDataField
 from volnux.pipeline.context import ExecutionContext
 from volnux.pipeline.definition import PipelineDefinitionError, own_meta, plan_of
 from volnux.signal import signals
+from volnux.signal.soft import SIGNAL_PARENT
 
 if TYPE_CHECKING:
-    from volnux.backends.port import RunObserver
+    from volnux.backends.port import Backend, RunObserver
 
 __all__ = ["Pipeline", "PipelineDefinitionError", "PipelineStateError"]
 
@@ -59,22 +61,13 @@ class Pipeline:
 
     _fields: ClassVar[dict[str, InputDataField]] = {}
     _linked: ClassVar[Plan | None] = None
+    _made_from: ClassVar[type[Pipeline] | None] = None
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        fields = dict(cls._fields)
-        for name, value in vars(cls).items():
-            if isinstance(value, InputDataField):
-                if hasattr(Pipeline, name):
-                    raise PipelineDefinitionError(
-                        f"the field {name!r} of {cls.__name__} hides Pipeline.{name}: "
-                        "give it another name"
-                    )
-                fields[name] = value
-            elif name in fields:
-                del fields[name]
-        cls._fields = fields
+        cls._fields = _fields_of(cls)
         cls._linked = None
+        cls._made_from = None
         own_meta(cls)
 
     def __init__(self, *args: Any, **inputs: Any) -> None:
@@ -85,17 +78,38 @@ class Pipeline:
         self._inputs = cls.plan().bind(inputs)
         self.__dict__.update({name: self._inputs[name] for name in cls._fields})
         self._state = _State.NEW
+        self._prepare()
+        self.context: ExecutionContext | None = None
+        self.signal_parent = SIGNAL_PARENT.get()
+        signals.pipeline_post_init.emit(self, pipeline=self)
+
+    def _prepare(self) -> None:
+        """Make what belongs to this process."""
         self._lock = threading.Lock()
         self._ended = threading.Event()
         self._control: Any = None
-        self.context: ExecutionContext | None = None
-        signals.pipeline_post_init.emit(cls, pipeline=self)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._state.value}>"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _rebuild, (type(self), self.inputs)
+        cls = type(self)
+        make = (
+            (_blank, (cls,)) if cls._made_from is None else (_blank, (cls._made_from, cls.plan()))
+        )
+        return *make, self.__getstate__()
+
+    def __getstate__(self) -> dict[str, Any]:
+        here = ("_lock", "_ended", "_control", "signal_parent")
+        state = {key: value for key, value in self.__dict__.items() if key not in here}
+        if self._state is _State.RUNNING:
+            state["_state"] = _State.NEW
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._prepare()
+        self.signal_parent = None
 
     @classmethod
     def fields(cls) -> Mapping[str, InputDataField]:
@@ -116,9 +130,17 @@ class Pipeline:
 
     @classmethod
     def of_plan(cls, plan: Plan) -> type[Pipeline]:
-        """A pipeline class for a plan that was made elsewhere (a `.pty` without a class)."""
-        made: type[Pipeline] = type(plan.graph.name, (cls,), {"__module__": __name__})
+        """A pipeline class for a plan that was made elsewhere: of a `.pty`, by `load_plan`.
+
+        It is a subclass of the plan's own pipeline class, where it has one.
+        """
+        base: type[Pipeline] = cls
+        name = plan.graph.name
+        if plan.owner is not None and issubclass(plan.owner, cls):
+            base, name = plan.owner, plan.owner.__name__
+        made: type[Pipeline] = type(name, (base,), {"__module__": base.__module__})
         made._linked = plan
+        made._made_from = base
         return made
 
     @property
@@ -130,7 +152,7 @@ class Pipeline:
         self,
         force_rerun: bool = False,  # noqa: FBT001, FBT002 - the reference texts' own signature
         *,
-        backend: str = "standalone",
+        backend: str | Backend = "standalone",
         workers: int | None = None,
         portable: bool = False,
         observer: RunObserver | None = None,
@@ -139,7 +161,7 @@ class Pipeline:
 
         Args:
             force_rerun: run an instance again that has run already.
-            backend: the name of an installed backend.
+            backend: an installed backend, or its name.
             workers: how many events run at once, where the backend can be told.
             portable: results must be JSON and are passed as JSON, as orchestrators do.
             observer: hears what happens in the run.
@@ -166,10 +188,10 @@ class Pipeline:
         context = ExecutionContext(self, uuid.uuid4().hex, self.inputs)
         self.context = context
         try:
-            chosen = get_backend(backend)
+            chosen = get_backend(backend) if isinstance(backend, str) else backend
             plan = type(self).plan()
             chosen.refuse(plan)
-            signals.pipeline_execution_start.emit(type(self), pipeline=self)
+            signals.pipeline_execution_start.emit(self, pipeline=self)
             options = RunOptions(
                 run_id=context.run_id,
                 workers=workers,
@@ -179,7 +201,7 @@ class Pipeline:
                 context=context,
             )
             context.finish(chosen.run(plan, context.inputs, options))
-            signals.pipeline_execution_end.emit(type(self), execution_context=context)
+            signals.pipeline_execution_end.emit(self, execution_context=context)
         finally:
             with self._lock:
                 self._state = _State.FINISHED if context.ended else _State.NEW
@@ -187,45 +209,87 @@ class Pipeline:
         return context
 
     def stop(self) -> None:
-        """Start nothing more; what runs may finish. From another thread, while it runs."""
-        control = self._control
-        if self._state is _State.RUNNING and control is not None:
-            signals.pipeline_stop.emit(type(self))
+        """Start nothing more; what runs may finish. From any thread; nothing while it is not run.
+
+        The run ends as cancelled.
+        """
+        with self._lock:
+            control = self._control if self._state is _State.RUNNING else None
+        if control is not None and not control.cancelled:
+            signals.pipeline_stop.emit(self)
             control.cancel()
 
     def shutdown(self, *, wait: bool = True) -> None:
-        """Stop, and with `wait` come back only when the run has ended."""
-        running = self._state is _State.RUNNING
-        signals.pipeline_shutdown.emit(type(self))
+        """Stop, and with `wait` come back only when the run has ended.
+
+        An event or a listener of the run itself would wait for its own end: `wait=False` there.
+        """
+        with self._lock:
+            running = self._state is _State.RUNNING
+        signals.pipeline_shutdown.emit(self)
         self.stop()
         if wait and running:
             self._ended.wait()
 
     def draw_ascii_graph(self) -> str:
-        """Print the flow as a drawing in the terminal, and return it."""
+        """Print the flow as a drawing of plain text, and return that text."""
         from volnux.graph.draw import draw
 
         text = draw(type(self).plan().graph, "ascii")
-        sys.stdout.write(text if text.endswith("\n") else text + "\n")
+        sys.stdout.write(text)
         return text
 
     def draw_graphviz_image(
         self, directory: str | os.PathLike[str] = ".", *, format: str = "svg"
     ) -> Path:
-        """Write a picture of the flow, `<name>.svg`, into a directory; needs graphviz.
+        """Write a picture of the flow into a directory, which is made if need be; its path.
+
+        Args:
+            directory: where `<name of the pipeline>.svg` goes.
+            format: `svg`, which needs Graphviz; `dot` or `mermaid`, which need nothing.
 
         Raises:
-            VolnuxError: graphviz is not installed.
+            DrawError: Graphviz is not installed, or there is no such format.
         """
         from volnux.graph.draw import draw
 
         graph = type(self).plan().graph
+        picture = draw(graph, format)
         folder = Path(directory)
         folder.mkdir(parents=True, exist_ok=True)
-        path = folder / f"{graph.name}.{format}"
-        path.write_text(draw(graph, format), encoding="utf-8")
+        name = re.sub(r"[^\w.-]+", "_", graph.name)
+        path = folder / f"{name}.{'mmd' if format == 'mermaid' else format}"
+        path.write_text(picture, encoding="utf-8")
         return path
 
 
-def _rebuild(cls: type[Pipeline], inputs: dict[str, Any]) -> Pipeline:
-    return cls(**inputs)
+def _fields_of(cls: type[Pipeline]) -> dict[str, InputDataField]:
+    """The fields of a class, its bases' first; a base need not be a pipeline itself."""
+    fields: dict[str, InputDataField] = {}
+    for base in reversed(cls.__mro__):
+        for name, value in vars(base).items():
+            if not isinstance(value, InputDataField):
+                # What is something else in a subclass is no field of it any more.
+                fields.pop(name, None)
+                continue
+            if hasattr(Pipeline, name) or name in _OWN_NAMES:
+                raise PipelineDefinitionError(
+                    f"the field {name!r} of {cls.__name__} hides Pipeline.{name}: "
+                    "give it another name"
+                )
+            if value.name != name:
+                raise PipelineDefinitionError(
+                    f"the field {name!r} of {cls.__name__} is the same object as the field "
+                    f"{value.name!r}: make one for each"
+                )
+            fields[name] = value
+    return fields
+
+
+_OWN_NAMES = ("context", "signal_parent")
+
+
+def _blank(cls: type[Pipeline], plan: Plan | None = None) -> Pipeline:
+    """A pipeline that is about to be unpickled."""
+    made = cls if plan is None else cls.of_plan(plan)
+    return made.__new__(made)

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from volnux.errors import VolnuxError
+from volnux.events.base import event_class_of
 from volnux.graph.outcome import RunStatus, State
 from volnux.graph.report import PlaceReport, RunReport
 
@@ -28,6 +29,9 @@ class RunFailedError(VolnuxError):
         )
         self.context = context
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return RunFailedError, (self.context,)
+
 
 _SAID = {
     RunStatus.SUCCESS: "succeeded",
@@ -42,7 +46,7 @@ class ExecutionContext:
     Iteration gives the places in reading order; `context["Load__2"]` is one place.
 
     Attributes:
-        pipeline: the pipeline that was started.
+        pipeline: the pipeline that was started; None for a batch, which does not keep it.
         run_id: the run.
         inputs: the value of every input.
     """
@@ -103,10 +107,31 @@ class ExecutionContext:
         return next(failed, None)
 
     def filter_by_event(self, event: Any) -> list[PlaceReport]:
-        """The places of an event, given by its name, class or decorated function."""
-        name = event if isinstance(event, str) else getattr(event, "__name__", str(event))
+        """The places of an event in reading order, given by its name, class or function."""
+        if isinstance(event, str):
+            wanted = {event}
+        else:
+            class_ = event_class_of(event)
+            if class_ is None:
+                raise TypeError(f"an event, or the name of one, is expected: found {event!r}")
+            # The flow may write the name in another case, or with the module in front.
+            wanted = {class_.__name__, *self._names_of(class_)}
         places = self.report.places.values()
-        return [item for item in places if name in (item.event, item.event.rpartition(".")[2])]
+        return [item for item in places if wanted & {item.event, item.event.rpartition(".")[2]}]
+
+    def results_of(self, event: Any) -> list[Any]:
+        """What an event returned at each of its places that ran, a `Failure` where it raised."""
+        return [
+            item.result if item.failure is None else item.failure
+            for item in self.filter_by_event(event)
+            if item.descriptor is not None
+        ]
+
+    def _names_of(self, class_: type) -> set[str]:
+        if self.pipeline is None:
+            return set()
+        specs = type(self.pipeline).plan().specs
+        return {spec.name for spec in specs if spec is not None and spec.event_class is class_}
 
     def raise_for_status(self) -> None:
         """Nothing, after a success.

@@ -2,30 +2,47 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from volnux.errors import Diagnostic, Source, VolnuxError, nearest, pointy_error
+from volnux.errors import Diagnostic, Severity, Source, VolnuxError, nearest, pointy_error
 from volnux.events.base import event_class_of
 from volnux.events.link import Plan, link
 from volnux.events.lookup import Lookup
+from volnux.events.modules import display_name
 from volnux.graph.compile import compile
 from volnux.graph.model import Graph
-from volnux.pointy.parser import analyze, read_source
+from volnux.loading import read_text
+from volnux.pointy.parser import analyze
 from volnux.pointy.tree import OnFailure
 
 if TYPE_CHECKING:
     from volnux.fields import InputDataField
     from volnux.pipeline.base import Pipeline
 
-__all__ = ["META_KEYS", "PipelineDefinitionError", "own_meta", "plan_of", "with_fields"]
+__all__ = [
+    "META_KEYS",
+    "PipelineDefinitionError",
+    "class_for",
+    "link_class",
+    "own_meta",
+    "plan_of",
+    "with_fields",
+]
 
 META_KEYS = ("pointy", "file", "name", "on_failure", "events")
 """What `class Meta` and `meta = {…}` of a pipeline may say."""
+
+_META_TYPES = (
+    ("pointy", "a string of Pointy", str),
+    ("file", "the path of a .pty file", (str, os.PathLike)),
+    ("name", "a string", str),
+)
 
 
 class PipelineDefinitionError(VolnuxError, TypeError):
@@ -47,7 +64,14 @@ def own_meta(cls: type) -> dict[str, Any]:
     if meta is None:
         return {}
     if isinstance(meta, type):
-        meta = {key: value for key, value in vars(meta).items() if not key.startswith("__")}
+        # `class Meta(Base.Meta)` says what Base.Meta says, but for the name, which is one class's.
+        own = meta
+        meta = {
+            key: value
+            for base in reversed(own.__mro__[:-1])
+            for key, value in vars(base).items()
+            if not key.startswith("__") and (key != "name" or base is own)
+        }
     if not isinstance(meta, Mapping):
         raise PipelineDefinitionError(
             f"meta of {cls.__name__} is a dict, such as {{'pointy': 'A -> B'}}, found {meta!r}"
@@ -57,6 +81,12 @@ def own_meta(cls: type) -> dict[str, Any]:
             close = nearest(str(key), META_KEYS)
             hint = f"did you mean {close[0]!r}?" if close else f"keys: {', '.join(META_KEYS)}"
             raise PipelineDefinitionError(f"Meta of {cls.__name__} has no key {key!r}; {hint}")
+    for key, what, kinds in _META_TYPES:
+        value = meta.get(key)
+        if value is not None and not isinstance(value, kinds):
+            raise PipelineDefinitionError(
+                f"Meta.{key} of {cls.__name__} is {what}, found {value!r}"
+            )
     on_failure = meta.get("on_failure")
     if on_failure is not None and on_failure not in tuple(OnFailure):
         raise PipelineDefinitionError(
@@ -76,18 +106,67 @@ def plan_of(cls: type[Pipeline]) -> Plan:
     file, diagnostics = analyze(flow.source)
     if file is None:
         raise pointy_error(diagnostics)
+    name = file.settings.name or _merged_meta(cls).get("name") or flow.name
+    warnings = tuple(d for d in diagnostics if d.severity is Severity.WARNING)
+    plan = link_class(cls, _named(compile(file), name), flow.path)
+    return replace(plan, warnings=(*warnings, *plan.warnings))
+
+
+def link_class(
+    cls: type[Pipeline], graph: Graph, path: Path | None, *, events: Sequence[str] = ()
+) -> Plan:
+    """Link a flow to a pipeline class: its fields, its `Meta`, the events it leads to.
+
+    Args:
+        cls: the class.
+        graph: its flow.
+        path: the file of the flow, if it has one.
+        events: dotted modules to look events up in; they replace `@events` and `Meta.events`.
+
+    Raises:
+        PointyError: the flow does not fit the events and fields.
+    """
     meta = _merged_meta(cls)
-    graph = with_fields(compile(file), cls.fields())
-    graph = _named(graph, file.settings.name or meta.get("name") or flow.name)
     modules, extra = _event_sources(cls, meta)
-    if flow.path is not None:
-        lookup = Lookup.for_file(str(flow.path), graph.events or modules, extra)
+    modules = tuple(events) or graph.events or modules
+    if path is not None:
+        lookup = Lookup.for_file(str(path), modules, extra)
     else:
-        named = graph.events or modules
-        lookup = Lookup(_folder(cls) if named else None, None, named, extra)
-    plan = link(graph, lookup, on_failure=meta.get("on_failure"))
+        lookup = Lookup(_folder(cls) if modules else None, None, modules, extra)
+    plan = link(with_fields(graph, cls.fields()), lookup, on_failure=meta.get("on_failure"))
     readers = {name: field.read for name, field in cls.fields().items()}
-    return Plan(plan.graph, plan.specs, plan.warnings, readers)
+    return replace(plan, readers=readers, owner=cls)
+
+
+def class_for(path: Path, modules: Iterable[ModuleType]) -> type[Pipeline] | None:
+    """The pipeline class in some modules whose own flow is that file; None if there is none.
+
+    Raises:
+        PipelineDefinitionError: there are several.
+    """
+    from volnux.pipeline.base import Pipeline
+
+    found: list[type[Pipeline]] = []
+    for module in modules:
+        for value in vars(module).values():
+            if not isinstance(value, type) or not issubclass(value, Pipeline):
+                continue
+            if value is not Pipeline and value not in found and _owns(value, path):
+                found.append(value)
+    if len(found) > 1:
+        names = [display_name(f"{each.__module__}.{each.__qualname__}") for each in found]
+        raise PipelineDefinitionError(
+            f"{path} is the flow of {' and '.join(names)}: it can be that of one class only"
+        )
+    return found[0] if found else None
+
+
+def _owns(cls: type[Pipeline], path: Path) -> bool:
+    meta = own_meta(cls)
+    if meta.get("pointy") is not None:
+        return False
+    own = _folder(cls) / meta["file"] if meta.get("file") else _beside(cls)
+    return own is not None and own.is_file() and own.samefile(path)
 
 
 def with_fields(graph: Graph, fields: Mapping[str, InputDataField]) -> Graph:
@@ -128,34 +207,37 @@ def _find_flow(cls: type[Pipeline]) -> _FlowText:
         meta = own_meta(base)
         pointy, file = meta.get("pointy"), meta.get("file")
         if pointy is not None:
-            if not isinstance(pointy, str):
-                raise PipelineDefinitionError(
-                    f"Meta.pointy of {base.__name__} is a string of Pointy, found {pointy!r}"
-                )
             name = f"<{base.__module__}.{base.__qualname__}.Meta.pointy>"
             return _FlowText(Source(pointy, name), None, cls.__name__)
+        path = _beside(base) if file is None else _folder(base) / file
+        if path is not None and path.is_file():
+            source, diagnostics = read_text(path)
+            if source is None:
+                raise pointy_error(diagnostics)
+            # A flow that is inherited does not make two pipelines of one name.
+            return _FlowText(source, path, path.stem if base is cls else cls.__name__)
         if file is not None:
-            path = _folder(base) / Path(file)
-            if not path.is_file():
-                raise PipelineDefinitionError(
-                    f"Meta.file of {base.__name__} is {file!r}, but there is no file {path}"
-                )
-            return _read(path)
-        path = _folder(base) / f"{base.__name__}.pty"
-        if path.is_file():
-            return _read(path)
-        tried.append(path)
+            raise PipelineDefinitionError(
+                f"Meta.file of {base.__name__} is {os.fspath(file)!r}, but there is no file {path}"
+            )
+        tried.append(_folder(base) / f"{base.__name__}.pty")
     paths = "".join(f"\n  {path}" for path in tried)
     raise PipelineDefinitionError(
         f"{cls.__name__} has no flow: write Meta.pointy or Meta.file, or one of these files:{paths}"
     )
 
 
-def _read(path: Path) -> _FlowText:
-    source, diagnostics = read_source(path)
-    if source is None:
-        raise pointy_error(diagnostics)
-    return _FlowText(source, path, path.stem)
+def _beside(cls: type[Pipeline]) -> Path | None:
+    """The file of the class's name beside its module, in whatever case; None if there is none."""
+    folder = _folder(cls)
+    path = folder / f"{cls.__name__}.pty"
+    if path.is_file():
+        return path
+    try:
+        names = [p for p in folder.glob("*.pty") if p.stem.casefold() == cls.__name__.casefold()]
+    except OSError:
+        return None
+    return names[0] if len(names) == 1 else None
 
 
 def _merged_meta(cls: type[Pipeline]) -> dict[str, Any]:
@@ -211,6 +293,4 @@ def _event_sources(
 
 
 def _named(graph: Graph, name: str) -> Graph:
-    from dataclasses import replace
-
     return graph if graph.name == name else replace(graph, name=name)

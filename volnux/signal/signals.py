@@ -1,7 +1,8 @@
 """The signals of a pipeline's life.
 
-Each is emitted with the class of the pipeline or event as its sender, in the process that drives
-the run (on an orchestrator: in the worker that runs the task).
+Each is emitted in the process that drives the run (on an orchestrator: in the worker that runs the
+task). The sender is the pipeline, or the class of the event; of `pipeline_pre_init` it is the class
+of the pipeline, which is not there yet.
 """
 
 from __future__ import annotations

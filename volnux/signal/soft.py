@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import itertools
 import logging
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, cast
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextvars import ContextVar
+from typing import Any, Protocol, cast
 
 import blinker
 
 from volnux.errors import VolnuxError, nearest
 
-__all__ = ["ListenerError", "SoftSignal"]
+__all__ = ["SIGNAL_PARENT", "ListenerError", "SignalParent", "SoftSignal", "redirected"]
 
 log = logging.getLogger("volnux.signal")
 
@@ -21,6 +23,21 @@ _NAMESPACE = blinker.Namespace()
 _LOCK = threading.RLock()
 _NUMBERS = itertools.count()
 _ARGUMENTS: dict[str, tuple[str, ...]] = {}
+_REDIRECTED: dict[str, Redirect] = {}
+
+
+class SignalParent(Protocol):
+    """What hears the signals of others as well as its own: a batch pipeline."""
+
+    def hears(self, signal: SoftSignal) -> bool:
+        """Whether listeners to this object are told of a signal of its children."""
+
+
+SIGNAL_PARENT: ContextVar[SignalParent | None] = ContextVar("volnux_signal_parent", default=None)
+"""The parent of what is emitted here; a pipeline keeps the one under which it was made."""
+
+Redirect = Callable[["SoftSignal", Any, dict[str, Any]], object]
+"""Takes a signal, its sender and its arguments in the place of the listeners."""
 
 
 class ListenerError(VolnuxError, TypeError):
@@ -42,7 +59,7 @@ class _Receiver:
             given = {name: given[name] for name in self.wanted if name in given}
         try:
             return self.listener(**given)
-        except Exception:
+        except (Exception, SystemExit):
             log.exception("a listener of the signal %s failed: %r", self.signal.name, self.listener)
             return None
 
@@ -84,7 +101,7 @@ class SoftSignal:
     @property
     def has_listeners(self) -> bool:
         """Whether anybody listens, to whatever sender."""
-        return bool(self._signal.receivers)
+        return bool(self._signal.receivers) or self.name in _REDIRECTED
 
     def connect(self, listener: Callable[..., Any], sender: Any = None) -> Callable[..., Any]:
         """Call `listener` when the signal is emitted.
@@ -128,16 +145,32 @@ class SoftSignal:
         Returns:
             Each listener with what it returned.
         """
+        redirect = _REDIRECTED.get(self.name)
+        if redirect is not None:
+            redirect(self, sender, arguments)
+            return []
         if not self._signal.receivers:
             return []
+        return self._tell(sender, arguments, _parent(sender, arguments))
+
+    send = emit
+
+    def relay(self, parent: SignalParent, sender: Any, arguments: dict[str, Any]) -> None:
+        """Emit what a child of `parent` has emitted in another process."""
+        self._tell(sender, arguments, parent)
+
+    def _tell(
+        self, sender: Any, arguments: dict[str, Any], parent: SignalParent | None
+    ) -> list[tuple[Any, Any]]:
+        senders = list(_senders(sender))
+        if parent is not None and parent.hears(self):
+            senders += _senders(parent)
         receivers: dict[int, _Receiver] = {}
-        for candidate in _senders(sender):
+        for candidate in senders:
             for receiver in self._receivers(candidate):
                 receivers[id(receiver)] = receiver
         ordered = sorted(receivers.values(), key=lambda receiver: receiver.number)
         return [(receiver.listener, receiver(sender, **arguments)) for receiver in ordered]
-
-    send = emit
 
     def _find(self, listener: Callable[..., Any], sender: Any) -> _Receiver | None:
         key = blinker.ANY if sender is None else sender
@@ -155,6 +188,30 @@ class SoftSignal:
         return any_ if sender is blinker.ANY else not any_
 
 
+@contextlib.contextmanager
+def redirected(names: Iterable[str], redirect: Redirect) -> Iterator[None]:
+    """Give signals of these names to a function instead of their listeners, in all threads."""
+    with _LOCK:
+        before = dict(_REDIRECTED)
+        _REDIRECTED.update(dict.fromkeys(names, redirect))
+    try:
+        yield
+    finally:
+        with _LOCK:
+            _REDIRECTED.clear()
+            _REDIRECTED.update(before)
+
+
+def _parent(sender: Any, arguments: dict[str, Any]) -> SignalParent | None:
+    """The parent of whatever emits: of the pipeline that the arguments speak of, or of here."""
+    context = arguments.get("execution_context")
+    for each in (getattr(context, "pipeline", None), arguments.get("pipeline"), sender):
+        parent = getattr(each, "signal_parent", None)
+        if parent is not None:
+            return cast(SignalParent, parent)
+    return SIGNAL_PARENT.get()
+
+
 def _senders(sender: Any) -> Iterator[Any]:
     """The sender as listeners may have named it: itself, its class, their bases."""
     if sender is None:
@@ -170,10 +227,20 @@ def _wanted(listener: Callable[..., Any], signal: SoftSignal) -> tuple[str, ...]
     """The argument names that the listener takes; None for all."""
     if not callable(listener):
         raise ListenerError(f"a listener is a function, found {listener!r}")
+    if inspect.iscoroutinefunction(listener):
+        raise ListenerError(
+            f"the listener {listener.__name__!r} is a coroutine function: nobody would await it"
+        )
     try:
         parameters = list(inspect.signature(listener).parameters.values())
     except (TypeError, ValueError):
         return None
+    for parameter in parameters:
+        if parameter.kind is parameter.POSITIONAL_ONLY and parameter.default is parameter.empty:
+            raise ListenerError(
+                f"the listener {getattr(listener, '__name__', listener)!r} takes "
+                f"'{parameter.name}' by position only, but arguments are passed by name"
+            )
     names = [p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
     required = [p.name for p in parameters if p.default is p.empty and p.name in names]
     given = signal.arguments
