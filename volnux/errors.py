@@ -204,11 +204,15 @@ class PointyError(VolnuxError):
 
     Attributes are those of `SyntaxError`: `filename`, `lineno`, `offset` (column from 1),
     `end_lineno`, `end_offset`, `text`, `msg`; and `diagnostics`, everything found in the file,
-    in the order of the text. The attributes describe the first error.
+    in the order of the text. The attributes describe the first error, in a `PointySyntaxError` the
+    first that breaks the grammar.
     """
 
     def __init__(self, diagnostics: Sequence[Diagnostic]) -> None:
-        first = next(d for d in diagnostics if d.severity is Severity.ERROR)
+        errors = [d for d in diagnostics if d.severity is Severity.ERROR]
+        first = errors[0]
+        if isinstance(self, SyntaxError):
+            first = next((d for d in errors if d.syntax), first)
         super().__init__(first.message)
         self.diagnostics = tuple(diagnostics)
         self.msg = first.message
@@ -238,21 +242,18 @@ def pointy_error(diagnostics: Iterable[Diagnostic]) -> PointyError:
     of those; else a `PointyError`.
     """
     ordered = sorted(diagnostics, key=lambda d: d.span or (0, 0, 0, 0))
-    broken = [d for d in ordered if d.syntax and d.severity is Severity.ERROR]
-    error: PointyError
-    if broken:
-        error = PointySyntaxError([broken[0], *(d for d in ordered if d is not broken[0])])
-        error.diagnostics = tuple(ordered)
-    else:
-        error = PointyError(ordered)
-    return error
+    if any(d.syntax and d.severity is Severity.ERROR for d in ordered):
+        return PointySyntaxError(ordered)
+    return PointyError(ordered)
 
 
 def nearest(name: str, known: Iterable[str], *, most: int = 3) -> list[str]:
     """The names in `known` that `name` was most likely meant to be, best first."""
     import difflib
 
-    candidates = list(dict.fromkeys(known))
-    folded = [c for c in candidates if c.casefold() == name.casefold()]
-    close = difflib.get_close_matches(name, candidates, n=most, cutoff=0.6)
-    return list(dict.fromkeys([*folded, *close]))[:most]
+    folded: dict[str, list[str]] = {}
+    for candidate in dict.fromkeys(known):
+        folded.setdefault(candidate.casefold(), []).append(candidate)
+    wanted = name.casefold()
+    close = difflib.get_close_matches(wanted, [w for w in folded if w != wanted], n=most)
+    return [c for word in (wanted, *close) for c in folded.get(word, ())][:most]

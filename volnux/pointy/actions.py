@@ -206,13 +206,11 @@ class Builder:
         seen: set[int] = set()
         for branch in unit.branches:
             d = branch.descriptor
-            line, column = branch.span.line, branch.span.column
-            at = Span(line, column, line, column + 1)
             if d in seen and d >= 0:
                 self.report.add(
                     "double-branch",
                     f"there is a branch for descriptor {d} already",
-                    at,
+                    _digit(branch),
                     hint="for several events in one branch write a flow: "
                     f"({d} -> X -> Y) or ({d} -> {{X || Y}})",
                 )
@@ -221,14 +219,14 @@ class Builder:
                 self.report.add(
                     "group-branch",
                     f"a group finishes with 0 or 1 only: it cannot have a branch for {d}",
-                    at,
+                    _digit(branch),
                     hint="put the branch on the event inside that finishes with it",
                 )
             elif d == 2:
                 self.report.add(
                     "descriptor-2",
                     "descriptor 2 has no meaning of its own",
-                    at,
+                    _digit(branch),
                     hint="use 3 to 9 for outcomes of your own",
                     severity=Severity.WARNING,
                 )
@@ -243,6 +241,12 @@ class Builder:
                 span,
                 hint=f"write '{clip(stem)}' again for another place of it, or rename the event",
             )
+
+
+def _digit(branch: Branch) -> Span:
+    """Where the descriptor of a branch stands."""
+    line, column = branch.span.line, branch.span.column
+    return Span(line, column, line, column + 1)
 
 
 def _growing(core: Event | Group | _Core) -> _Core:

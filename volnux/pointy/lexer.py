@@ -152,9 +152,10 @@ class Lexer:
         if self._token is None:
             end = len(self._report.source.text.rstrip())
             span = self._report.source.span(end, end)
-            return Token(END, "", None, end, span.line, span.column)
+            return Token(END, "", None, end, span.line, span.column, self._fault)
         last, length = self._token, len(self._token.text)
-        return Token(END, "", None, last.start + length, last.line, last.column + length)
+        start, column = last.start + length, last.column + length
+        return Token(END, "", None, start, last.line, column, self._fault)
 
     # What each kind of word becomes.
 

@@ -5,8 +5,8 @@ Each function tells one situation; the first one that has something to say is he
 
 from __future__ import annotations
 
+import functools
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from volnux.errors import Span
@@ -18,6 +18,8 @@ __all__ = ["Finding", "Situation", "explain"]
 
 _ARROWS = ("ARROW", "PIPE")
 _JOINS = ("ARROW", "PIPE", "PARALLEL")
+_JOINED = frozenset(_JOINS)
+_CLOSING = frozenset({"COMMA", *CLOSERS.values()})
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)*")
 _BRANCHES = "branches are written (0 -> X, 1 -> Y)"
 
@@ -203,7 +205,7 @@ def _joint(at: Situation) -> tuple[str, str, str | None] | None:
     if "ARROW" not in at.expected:
         return None
     # The table has given up '||' by now, where the word could not stand behind a unit at all.
-    wanted = _listed({*_JOINS, *(at.expected & {"COMMA", *CLOSERS.values()})})
+    wanted = _listed(_JOINED | (at.expected & _CLOSING))
     message = f"expected {wanted} {at.behind}, found {_word(at.found)}"
     return "expected-arrow", message, _hint_for_joint(at)
 
@@ -265,7 +267,8 @@ def _unclosed(at: Situation) -> str:
     return f"the '{opener.text}' of line {opener.line}, column {opener.column} is not closed{more}"
 
 
-def _listed(types: Iterable[str]) -> str:
+@functools.lru_cache(maxsize=256)
+def _listed(types: frozenset[str]) -> str:
     order = ("ARROW", "PIPE", "PARALLEL", "COMMA")
     known = sorted(types, key=lambda t: order.index(t) if t in order else len(order))
     words = [f"'{SIGNS[t]}'" if t in SIGNS else f"a {t.lower()}" for t in known]

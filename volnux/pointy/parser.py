@@ -123,10 +123,11 @@ class _Run:
             action = actions[states[-1]].get(token.type)
             if action is None:
                 self._look_ahead()
-                self._say(token)
+                openers = self._openers()
+                self._say(token, openers)
                 if token.type == END:
                     return None
-                self._mend(token)
+                self._mend(token, openers)
                 token = self._take()
             elif action > 0:
                 states.append(action)
@@ -162,14 +163,14 @@ class _Run:
                 break
             self._ahead.append(word)
 
-    def _mend(self, token: Token) -> None:
+    def _mend(self, token: Token, openers: tuple[Token, ...]) -> None:
         """Arrange the words to come so that the parse goes on at a word that does not fit."""
         mend = recovery.choose(
             tuple(self._states[-recovery.REACH :]),
             token.type,
             tuple(word.type for word in self._ahead),
             repeats=len(self._recent) > 1 and self._recent[-2].type == token.type,
-            openers=tuple(opener.type for opener in self._openers()),
+            openers=tuple(opener.type for opener in openers),
         )
         if mend.read_as is None:
             self._left_out = token
@@ -180,15 +181,16 @@ class _Run:
         for type_ in reversed(mend.insert):
             self._mended.append(Token(type_, "", None, token.start, token.line, token.column))
 
-    def _say(self, token: Token) -> None:
+    def _say(self, token: Token, openers: tuple[Token, ...]) -> None:
         """Report a word, unless that would be the second error about one slip."""
         before = tuple(self._recent)[-2::-1]
         quiet = token.fault or (before and before[0] is self._left_out)
         if token.type == END:
-            quiet = self._report.failed and (quiet or (before and before[0].fault))
+            # A string that is not closed hides the bracket that would be missing.
+            hidden = before and before[0].fault and before[0].type == "STRING"
+            quiet = self._report.failed and (hidden or (quiet and not openers))
         if quiet:
             return
-        openers = self._openers()
         if not openers and self._unopened and self._unopened[-1] == token.type:
             self._unopened.pop()
             return

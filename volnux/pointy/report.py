@@ -49,5 +49,7 @@ class Report:
 
 def clip(text: str, most: int = 40) -> str:
     """A word of the text for use in a message: short, and without control characters."""
+    if len(text) <= most and text.isprintable():
+        return text
     shown = text if len(text) <= most else text[: most - 1] + "…"
     return "".join(character if character.isprintable() else "�" for character in shown)
