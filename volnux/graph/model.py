@@ -204,8 +204,11 @@ class Graph:
 
         A default of an input that JSON does not know is written as `jsonable` shows it.
         """
-        data = json.loads(_adapter().dump_json(self._plain()))
-        return json.dumps({**data, "fingerprint": self.fingerprint}, indent=indent)
+        text = _adapter().dump_json(self._plain(), indent=indent).decode()
+        last = f'"fingerprint": "{self.fingerprint}"'
+        if indent is None:
+            return f"{text[:-1]},{last}}}"
+        return f"{text[:-2]},\n{' ' * indent}{last}\n}}"
 
     @staticmethod
     def from_json(text: str | bytes) -> Graph:
@@ -271,6 +274,9 @@ def _check_references(graph: Graph) -> None:
         named = value.kind in (ValueKind.RESULT, ValueKind.FAILURE_OF)
         if (value.node in index) is not named or not all(0 <= of < number for of in value.of):
             _refuse(f"the value {number} is made of something that does not stand before it")
+    for group in graph.groups:
+        if not index.keys() >= {group.first, group.last, *group.arms}:
+            _refuse("a group is made of nodes that do not exist")
     if graph.result not in values:
         _refuse("its result is a value that does not exist")
 

@@ -75,6 +75,7 @@ def test_json_is_for_people_too():
     data = json.loads(graph("A |-> B").to_json(indent=2))
     assert data["format_version"] == 1
     assert [node["id"] for node in data["nodes"]] == ["A", "B"]
+    assert graph("A |-> B").to_json(indent=2) == json.dumps(data, indent=2)
     assert data["edges"] == [{"source": "A", "target": "B", "when": [1]}]
     assert data["values"][0] == {"kind": "result", "node": "A", "of": [], "when": None}
     assert data["nodes"][1]["receives"] == 0
@@ -140,6 +141,8 @@ def changed(path: str, value: object) -> str:
         (changed("edges.0.when", [10]), "no descriptor of 0 to 9"),
         (changed("values.0.node", "Q"), "the value 0 is made of something"),
         (changed("values.0.of", [0]), "the value 0 is made of something"),
+        (changed("groups.0.last", "Q"), "a group is made of nodes that do not exist"),
+        (changed("groups.0.arms", ["B", "Q"]), "a group is made of nodes that do not exist"),
         (changed("result", 99), "its result is a value that does not exist"),
     ],
 )
