@@ -96,6 +96,14 @@ def check_cron(expression: str) -> CronProblem | None:
                 word.start() + max(bad.end, bad.start + 1),
                 bad.hint,
             )
+    day, weekday = words[2], words[4]
+    if "#" in weekday.group() and day.group() != "*":
+        return CronProblem(
+            "day of month: it must be * beside a weekday such as 5#2",
+            day.start(),
+            day.end(),
+            "use two schedules",
+        )
     return _check_dates(expression, [word.group() for word in words])
 
 

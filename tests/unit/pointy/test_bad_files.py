@@ -1652,6 +1652,20 @@ BAD_DIRECTIVES = [
         "    |       ^",
         "  hint: write @input: x: str",
     ),
+    bad(
+        "@mode:\nA",
+        "1:1: error: '@mode' has no value",
+        "  1 | @mode:",
+        "    | ^^^^^",
+        "  hint: it takes anything: it has no effect",
+    ),
+    bad(
+        "@recursive_depth: 5\nA",
+        "1:1: error: there is no directive '@recursive_depth'",
+        "  1 | @recursive_depth: 5",
+        "    | ^^^^^^^^^^^^^^^^",
+        "  hint: did you mean '@recursive-depth'?",
+    ),
 ]
 
 BAD_SEVERAL_ERRORS = [

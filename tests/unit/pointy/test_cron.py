@@ -72,6 +72,7 @@ def test_accepted_expressions_come_again_in_croniter(expression):
         ("0 0 * * 5#6", "5#6", "'5#6' is no weekday of a month", "the second Friday is 5#2"),
         ("0 0 * * 8#1", "8#1", "'8#1' is no weekday of a month", None),
         ("0 0 * * 5#2,1", "5#2", "stands in one list with other days", "use two schedules"),
+        ("0 0 1 * 5#2", "1", "it must be * beside a weekday such as 5#2", "use two schedules"),
         ("0 0 * * L5", "L5", "expected 0 to 7 or sun to sat, found 'L5'", None),
         ("0 0 LW * *", "LW", "day of month: expected 1 to 31, found 'LW'", None),
         ("0 0 ? * *", "?", "day of month: expected 1 to 31, found '?'", None),
@@ -129,6 +130,7 @@ def meant(text: str, least: int, most: int, names: tuple[str, ...]) -> set[int]:
 @settings(deadline=None, suppress_health_check=list(HealthCheck), max_examples=200)
 @given(expressions)
 @example("0 0 29 2 *")
+@example("* * 1 * 5#2")
 @example("0 0 * * 5-7/2")
 @example("0 0 * * 2-sun")
 def test_croniter_reads_an_accepted_expression_as_cron_means_it(expression):
