@@ -21,7 +21,7 @@ from volnux.signal import signals
 from volnux.signal.soft import SIGNAL_PARENT
 
 if TYPE_CHECKING:
-    from volnux.backends.port import Backend, RunObserver
+    from volnux.backends.port import Backend, RunControl, RunObserver
 
 __all__ = ["Pipeline", "PipelineDefinitionError", "PipelineStateError"]
 
@@ -156,6 +156,7 @@ class Pipeline:
         workers: int | None = None,
         portable: bool = False,
         observer: RunObserver | None = None,
+        control: RunControl | None = None,
     ) -> ExecutionContext:
         """Run the pipeline to its end.
 
@@ -165,6 +166,7 @@ class Pipeline:
             workers: how many events run at once, where the backend can be told.
             portable: results must be JSON and are passed as JSON, as orchestrators do.
             observer: hears what happens in the run.
+            control: lets others stop the run, also before it has begun; else there is `stop`.
 
         Returns:
             The context of the run, also when it failed: `raise_for_status` raises then.
@@ -184,7 +186,7 @@ class Pipeline:
                 )
             self._state = _State.RUNNING
             self._ended.clear()
-            self._control = RunControl()
+            self._control = RunControl() if control is None else control
         context = ExecutionContext(self, uuid.uuid4().hex, self.inputs)
         self.context = context
         try:

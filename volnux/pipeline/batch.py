@@ -1,0 +1,343 @@
+"""`BatchPipeline`: much data through one pipeline, in batches, several at once."""
+
+from __future__ import annotations
+
+import enum
+import os
+import threading
+from collections.abc import Iterable, Iterator
+from typing import Any, ClassVar, NamedTuple
+
+from volnux.backends import Backend, get_backend
+from volnux.errors import nearest
+from volnux.events.run import failure_of
+from volnux.pipeline.base import Pipeline, PipelineStateError
+from volnux.pipeline.batch_job import Crew, Settings, ThreadCrew
+from volnux.pipeline.batch_progress import ProgressOption, progress_to
+from volnux.pipeline.batch_report import BatchReport, BatchResult, Tally
+from volnux.pipeline.batch_run import BatchRun
+from volnux.pipeline.cutting import Cut
+from volnux.pipeline.definition import PipelineDefinitionError
+from volnux.signal import signals
+from volnux.signal.soft import SoftSignal
+
+__all__ = ["BatchPipeline"]
+
+_EXECUTORS = ("thread", "process")
+
+
+class _State(enum.Enum):
+    NEW = "new"
+    RUNNING = "running"
+    FINISHED = "finished"
+
+
+class BatchPipeline:
+    """Base class of batch pipelines: a template, and the data that is cut into batches for it.
+
+    Every field of the template with a `batch_size` or `chunk_size` is cut; batch i gets part i of
+    each, and the other fields as they are::
+
+        class Names(Pipeline):
+            name = InputDataField(data_type=list, batch_size=5)
+
+        class AllNames(BatchPipeline):
+            pipeline_template = Names
+
+        report = AllNames(name=open("names.txt")).execute()
+
+    Class attributes:
+        pipeline_template: the pipeline that runs each batch.
+        listen_to_signals: signals of the batches that reach listeners to this class, and, from
+            worker processes, any listeners at all.
+        executor: where batches run: `"thread"` or `"process"` (or one of the pool classes).
+        max_workers: how many run at once; None for the number that fits the machine.
+        max_tasks_per_child: after how many batches a worker process is replaced; None for never.
+
+    Args:
+        **inputs: data for each field of the template; the cut ones of any length, iterators too.
+
+    Raises:
+        InputError: inputs are missing, unknown, of a wrong type, or cannot be cut.
+        PipelineDefinitionError: there is no template, or nothing in it is cut.
+    """
+
+    pipeline_template: ClassVar[type[Pipeline] | None] = None
+    listen_to_signals: ClassVar[Iterable[SoftSignal]] = ()
+    executor: ClassVar[Any] = "thread"
+    max_workers: ClassVar[int | None] = None
+    max_tasks_per_child: ClassVar[int | None] = None
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        template = cls.pipeline_template
+        if template is not None and not (
+            isinstance(template, type) and issubclass(template, Pipeline)
+        ):
+            raise PipelineDefinitionError(
+                f"pipeline_template of {cls.__name__} is a subclass of Pipeline, found {template!r}"
+            )
+        heard = cls.listen_to_signals
+        if isinstance(heard, SoftSignal | str) or not all(
+            isinstance(signal, SoftSignal) for signal in heard
+        ):
+            raise PipelineDefinitionError(
+                f"listen_to_signals of {cls.__name__} is a list of SoftSignal, found {heard!r}"
+            )
+        _executor(cls.executor)
+
+    def __init__(self, *args: Any, **inputs: Any) -> None:
+        cls = type(self)
+        if args:
+            raise TypeError(f"{cls.__name__} takes its inputs by name: {cls.__name__}(name=value)")
+        self.inputs = inputs
+        self._prepare()
+        self._cut()
+
+    def _prepare(self) -> None:
+        self._lock = threading.Lock()
+        self._state = _State.NEW
+        self._run: BatchRun | None = None
+        self._ended = threading.Event()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self._state.value}>"
+
+    def __getstate__(self) -> dict[str, Any]:
+        here = ("_lock", "_state", "_run", "_ended")
+        return {key: value for key, value in self.__dict__.items() if key not in here}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._prepare()
+
+    @classmethod
+    def template(cls) -> type[Pipeline]:
+        """The pipeline that runs each batch.
+
+        Raises:
+            PipelineDefinitionError: there is none.
+        """
+        if cls.pipeline_template is None:
+            raise PipelineDefinitionError(
+                f"{cls.__name__} has no pipeline_template: name the Pipeline that runs each batch"
+            )
+        return cls.pipeline_template
+
+    def batches(self) -> Iterator[dict[str, Any]]:
+        """The inputs of each batch, for whoever runs them elsewhere.
+
+        Raises:
+            InputError: the cut fields make different numbers of batches, or that is not known.
+        """
+        cut = self._cut()
+        cut.total()
+        return iter(cut)
+
+    def execute(
+        self,
+        force_rerun: bool = False,  # noqa: FBT001, FBT002 - as in Pipeline.start
+        *,
+        executor: Any = None,
+        max_workers: int | None = None,
+        max_tasks_per_child: int | None = None,
+        backend: str | Backend = "standalone",
+        workers: int | None = None,
+        portable: bool = False,
+        keep_results: bool = True,
+        progress: ProgressOption = None,
+    ) -> BatchReport:
+        """Run all batches and report.
+
+        Args:
+            force_rerun: run an instance again that has run already.
+            executor: `"thread"` or `"process"`; the class's own by default.
+            max_workers: how many batches run at once; the class's own by default.
+            max_tasks_per_child: after how many batches a worker process is replaced.
+            backend: an installed backend that runs each batch, or its name.
+            workers: how many events run at once in a batch.
+            portable: results must be JSON and are passed as JSON.
+            keep_results: keep the report of each batch; without it memory stays the same however
+                many there are.
+            progress: a function that takes a `BatchProgress` after each batch; or True for a
+                bar, False for none; by default a bar if standard error is a terminal.
+
+        Returns:
+            The report, also when batches failed: `raise_for_status` raises then.
+
+        Raises:
+            InputError: the cut fields make different numbers of batches, or that is not known.
+            PipelineStateError: the instance runs, or has run and `force_rerun` is false.
+        """
+        how = _How(executor, max_workers, max_tasks_per_child, backend, workers, portable)
+        run, total = self._begin(how, force_rerun=force_rerun)
+        name = self.template().plan().graph.name
+        tally = Tally(name, keep=keep_results)
+        try:
+            with progress_to(progress, name, total) as tell:
+                while (result := _next(run)) is not None:
+                    tell(tally.add(result, total))
+        finally:
+            self._end(run)
+        failure = None if run.source_error is None else failure_of(run.source_error)
+        return tally.report(stopped=run.cut_short, failure=failure)
+
+    def stream(
+        self,
+        force_rerun: bool = False,  # noqa: FBT001, FBT002 - as in Pipeline.start
+        *,
+        executor: Any = None,
+        max_workers: int | None = None,
+        max_tasks_per_child: int | None = None,
+        backend: str | Backend = "standalone",
+        workers: int | None = None,
+        portable: bool = False,
+    ) -> Iterator[BatchResult]:
+        """Run all batches and give each result in its turn; only a few are in memory at a time.
+
+        Leaving the loop early stops the rest. The arguments are those of `execute`. What the
+        source of the data raises is raised here, after the results of what was read before.
+        """
+        how = _How(executor, max_workers, max_tasks_per_child, backend, workers, portable)
+        run, _ = self._begin(how, force_rerun=force_rerun)
+        return self._results(run)
+
+    def _results(self, run: BatchRun) -> Iterator[BatchResult]:
+        try:
+            yield from run
+            if run.source_error is not None:
+                raise run.source_error
+        finally:
+            self._end(run)
+
+    def stop(self) -> None:
+        """Begin no batch and no event more; what runs may finish. From any thread."""
+        with self._lock:
+            run = self._run if self._state is _State.RUNNING else None
+        if run is not None and not run.stopped:
+            signals.pipeline_stop.emit(self)
+            run.stop()
+
+    def shutdown(self, *, wait: bool = True) -> None:
+        """Stop, and with `wait` come back only when all has ended."""
+        with self._lock:
+            running = self._state is _State.RUNNING and self._run is not None
+        signals.pipeline_shutdown.emit(self)
+        self.stop()
+        if wait and running:
+            self._ended.wait()
+
+    def hears(self, signal: SoftSignal) -> bool:
+        """Whether listeners to this batch pipeline are told of a signal of its batches."""
+        return signal in self.listen_to_signals
+
+    def _cut(self) -> Cut:
+        return Cut(self.template(), self.inputs)
+
+    def _begin(self, how: _How, *, force_rerun: bool) -> tuple[BatchRun, int | None]:
+        """Check all that can be checked before the first batch, and take the instance."""
+        cut = self._cut()
+        workers = how.workers_of(self)
+        with self._lock:
+            if self._state is _State.RUNNING:
+                raise PipelineStateError(f"{self!r} runs already: wait until it has ended")
+            if self._state is _State.FINISHED and not force_rerun:
+                raise PipelineStateError(
+                    f"{self!r} has run already: make a new instance, or execute(force_rerun=True)"
+                )
+            if self._state is _State.FINISHED and cut.once:
+                raise PipelineStateError(
+                    f"{self!r} cannot run again: the data of '{cut.once[0]}' came from an "
+                    "iterator and has been read; make a new instance, or give a list"
+                )
+            total = cut.total()
+            self._run = BatchRun(cut, how.crew(self), workers)
+            self._state = _State.RUNNING
+            self._ended.clear()
+        return self._run, total
+
+    def _end(self, run: BatchRun) -> None:
+        try:
+            run.close()
+        finally:
+            with self._lock:
+                self._state = _State.FINISHED
+                self._run = None
+            self._ended.set()
+
+
+class _How(NamedTuple):
+    """The arguments of `execute` that say where and how batches run."""
+
+    executor: Any
+    max_workers: int | None
+    max_tasks_per_child: int | None
+    backend: str | Backend
+    workers: int | None
+    portable: bool
+
+    def in_processes(self, batch: BatchPipeline) -> bool:
+        chosen = batch.executor if self.executor is None else self.executor
+        return _executor(chosen) == "process"
+
+    def workers_of(self, batch: BatchPipeline) -> int:
+        """How many batches run at once."""
+        given = batch.max_workers if self.max_workers is None else self.max_workers
+        if given is None:
+            cpus = os.cpu_count() or 1
+            return cpus if self.in_processes(batch) else min(32, cpus + 4)
+        return _at_least_one("max_workers", given)
+
+    def crew(self, batch: BatchPipeline) -> Crew:
+        """Who runs the batches."""
+        backend = self.backend
+        if isinstance(backend, str):
+            # Found once, not for each batch: that takes longer than many a batch.
+            backend = get_backend(backend)
+        settings = Settings(batch.template(), backend, self.workers, self.portable)
+        tasks = batch.max_tasks_per_child
+        if self.max_tasks_per_child is not None:
+            tasks = self.max_tasks_per_child
+        if tasks is not None:
+            _at_least_one("max_tasks_per_child", tasks)
+        if not self.in_processes(batch):
+            return ThreadCrew(settings, batch)
+        from volnux.pipeline.batch_process import ProcessCrew
+
+        away = settings._replace(backend=self.backend)
+        return ProcessCrew(away, tuple(batch.listen_to_signals), batch, tasks)
+
+
+def _executor(value: Any) -> str:
+    if value in _EXECUTORS:
+        return str(value)
+    if isinstance(value, type):
+        # Imported late: it brings in all of multiprocessing.
+        from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+
+        for name, kind in zip(_EXECUTORS, (ThreadPoolExecutor, ProcessPoolExecutor), strict=True):
+            if issubclass(value, kind):
+                return name
+    close = nearest(value, _EXECUTORS) if isinstance(value, str) else []
+    hint = f"; did you mean {close[0]!r}?" if close else ""
+    raise PipelineDefinitionError(
+        f"the executor of a batch pipeline is 'thread' or 'process', found {value!r}{hint}"
+    )
+
+
+def _at_least_one(name: str, value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise PipelineDefinitionError(f"{name} is a whole number of at least 1, found {value!r}")
+    return value
+
+
+def _next(run: BatchRun) -> BatchResult | None:
+    """The next result, through Ctrl-C: once stops the batches, twice gives up what runs."""
+    while True:
+        try:
+            return next(run, None)
+        except KeyboardInterrupt:
+            if run.stopped:
+                run.give_up()
+            else:
+                run.stop()

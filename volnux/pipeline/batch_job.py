@@ -1,0 +1,128 @@
+"""One batch, run to its end in this thread."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+from volnux.backends.port import RunControl
+from volnux.events.run import failure_of
+from volnux.graph.outcome import RunStatus
+from volnux.pipeline.batch_report import BatchResult
+from volnux.signal.soft import SIGNAL_PARENT, SignalParent
+
+if TYPE_CHECKING:
+    from volnux.backends.port import Backend
+    from volnux.pipeline.base import Pipeline
+
+__all__ = ["Controls", "Crew", "Job", "Settings", "ThreadCrew", "run_batch"]
+
+
+class Job(NamedTuple):
+    """A batch: its number and its inputs."""
+
+    number: int
+    inputs: dict[str, Any]
+
+
+class Settings(NamedTuple):
+    """What holds for every batch: the template, and how it is started."""
+
+    template: type[Pipeline]
+    backend: str | Backend
+    workers: int | None = None
+    portable: bool = False
+
+
+class Controls:
+    """The controls of the batches that run now; after `stop` no other begins."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._running: set[RunControl] = set()
+        self.stopped = False
+
+    def enter(self) -> RunControl | None:
+        """The control of a batch that begins; None when it must not."""
+        with self._lock:
+            if self.stopped:
+                return None
+            control = RunControl()
+            self._running.add(control)
+            return control
+
+    def leave(self, control: RunControl) -> None:
+        """The batch has ended."""
+        with self._lock:
+            self._running.discard(control)
+
+    def stop(self) -> None:
+        """Let what runs finish its events, and begin nothing."""
+        with self._lock:
+            self.stopped = True
+            running = list(self._running)
+        for control in running:
+            control.cancel()
+
+
+def run_batch(settings: Settings, job: Job, controls: Controls) -> BatchResult:
+    """Run a batch. Whatever it raises is its own failure, and harms no other."""
+    control = controls.enter()
+    if control is None:
+        return BatchResult(job.number, RunStatus.CANCELLED)
+    try:
+        pipeline = settings.template(**job.inputs)
+        context = pipeline.start(
+            backend=settings.backend,
+            workers=settings.workers,
+            portable=settings.portable,
+            control=control,
+        )
+        return BatchResult(job.number, context.status, context.report)
+    except Exception as error:  # noqa: BLE001 - inputs, fields and backends may raise anything
+        return BatchResult(job.number, RunStatus.FAILED, failure=failure_of(error))
+    finally:
+        controls.leave(control)
+
+
+class Crew(Protocol):
+    """Those who run batches."""
+
+    def run(self, job: Job) -> BatchResult:
+        """Run a batch, and come back when it has ended; in several threads at once."""
+
+    def stop(self) -> None:
+        """Let what runs finish its events, and begin nothing."""
+
+    def close(self) -> None:
+        """End at once."""
+
+
+class ThreadCrew:
+    """Runs each batch in the thread that asks for it.
+
+    Args:
+        settings: what holds for every batch.
+        parent: whom listeners know as the sender of the batches' signals.
+    """
+
+    def __init__(self, settings: Settings, parent: SignalParent) -> None:
+        self._settings = settings
+        self._parent = parent
+        self._controls = Controls()
+
+    def run(self, job: Job) -> BatchResult:
+        """See `Crew.run`."""
+        token = SIGNAL_PARENT.set(self._parent)
+        try:
+            return run_batch(self._settings, job, self._controls)
+        finally:
+            SIGNAL_PARENT.reset(token)
+
+    def stop(self) -> None:
+        """See `Crew.stop`."""
+        self._controls.stop()
+
+    def close(self) -> None:
+        """See `Crew.close`; a thread cannot be ended."""
+        self._controls.stop()

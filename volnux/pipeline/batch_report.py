@@ -1,0 +1,240 @@
+"""What a batch pipeline leaves behind: one result a batch, and the report of them all."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from volnux.errors import VolnuxError
+from volnux.graph.outcome import Failure, RunStatus
+from volnux.graph.report import RunReport
+from volnux.pipeline.context import ExecutionContext
+
+__all__ = ["BatchFailedError", "BatchProgress", "BatchReport", "BatchResult", "Tally"]
+
+_MOST_FAILURES = 10
+
+
+@dataclass(frozen=True, slots=True)
+class BatchResult:
+    """How one batch ended.
+
+    Attributes:
+        index: the number of the batch, from 0.
+        status: how its run ended.
+        report: the report of its run; None where there was no run, which `failure` explains.
+        failure: why there was no run, or no report of it: inputs of a wrong type, a lost worker.
+    """
+
+    index: int
+    status: RunStatus
+    report: RunReport | None = None
+    failure: Failure | None = None
+
+    def __repr__(self) -> str:
+        return f"<BatchResult {self.index} {self.status.value}>"
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether the batch is a success."""
+        return self.status is RunStatus.SUCCESS
+
+    @property
+    def context(self) -> ExecutionContext | None:
+        """The report as `Pipeline.start` gives it; None where there is none."""
+        if self.report is None:
+            return None
+        context = ExecutionContext(None, self.report.run_id, self.report.inputs)
+        context.finish(self.report)
+        return context
+
+    @property
+    def results(self) -> dict[str, Any]:
+        """By place, the results of the events that returned one."""
+        context = self.context
+        return {} if context is None else context.results
+
+    def describe(self) -> str:
+        """The batch, and what failed in it, in a line."""
+        reason = "" if self.failure is None else str(self.failure)
+        context = self.context
+        first = context.first_failed if context is not None else None
+        if first is not None:
+            reason = f"{first.event}: {first.failure}" if first.failure else f"{first.event} failed"
+        return f"batch {self.index}" + (f" ({reason})" if reason else "")
+
+    def to_json(self) -> dict[str, Any]:
+        """The batch as JSON."""
+        return {
+            "index": self.index,
+            "status": self.status.value,
+            "report": None if self.report is None else self.report.to_json(),
+            "failure": None if self.failure is None else self.failure.to_json(),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class BatchReport:
+    """How all batches ended.
+
+    Iteration gives the batches in order; `report[3]` is one.
+
+    Attributes:
+        pipeline: the name of the template.
+        status: a success when every batch is; cancelled after a stop or Ctrl-C.
+        succeeded, failed, cancelled: how many batches ended so.
+        batches: every batch that was begun, in order; empty with `keep_results=False`.
+        failures: the first failed batches, kept in any case.
+        failure: what the source of the data raised; nothing was read after that.
+        started_at, ended_at: aware, UTC.
+    """
+
+    pipeline: str
+    status: RunStatus
+    succeeded: int = 0
+    failed: int = 0
+    cancelled: int = 0
+    batches: tuple[BatchResult, ...] = ()
+    failures: tuple[BatchResult, ...] = ()
+    failure: Failure | None = None
+    started_at: dt.datetime | None = None
+    ended_at: dt.datetime | None = None
+
+    def __repr__(self) -> str:
+        return (
+            f"<BatchReport {self.pipeline} {self.status.value}: {self.succeeded} succeeded, "
+            f"{self.failed} failed, {self.cancelled} cancelled>"
+        )
+
+    @property
+    def total(self) -> int:
+        """How many batches were begun."""
+        return self.succeeded + self.failed + self.cancelled
+
+    def __len__(self) -> int:
+        return self.total
+
+    def __bool__(self) -> bool:
+        return True
+
+    def __iter__(self) -> Iterator[BatchResult]:
+        return iter(self.batches)
+
+    def __getitem__(self, index: int) -> BatchResult:
+        return self.batches[index]
+
+    def raise_for_status(self) -> None:
+        """Nothing, when every batch is a success.
+
+        Raises:
+            BatchFailedError: some are not.
+        """
+        if self.status is not RunStatus.SUCCESS:
+            raise BatchFailedError(self)
+
+    def to_json(self) -> dict[str, Any]:
+        """The report as JSON."""
+        return {
+            "format_version": 1,
+            "pipeline": self.pipeline,
+            "status": self.status.value,
+            "started_at": self.started_at and self.started_at.isoformat(),
+            "ended_at": self.ended_at and self.ended_at.isoformat(),
+            "total": self.total,
+            "succeeded": self.succeeded,
+            "failed": self.failed,
+            "cancelled": self.cancelled,
+            "failure": None if self.failure is None else self.failure.to_json(),
+            "batches": [batch.to_json() for batch in self.batches],
+        }
+
+    def dumps(self, *, indent: int | None = None) -> str:
+        """The JSON as text."""
+        return json.dumps(self.to_json(), indent=indent, ensure_ascii=False)
+
+
+@dataclass(frozen=True, slots=True)
+class BatchProgress:
+    """How far the batches are.
+
+    Attributes:
+        done: how many batches have ended, in order.
+        total: how many there will be; None where only reading the data would tell.
+        succeeded, failed: how many of them ended so.
+        last: the batch that ended last.
+    """
+
+    done: int
+    total: int | None
+    succeeded: int
+    failed: int
+    last: BatchResult
+
+
+class BatchFailedError(VolnuxError):
+    """Some batches did not succeed; `report` has the details."""
+
+    def __init__(self, report: BatchReport) -> None:
+        parts = [batch.describe() for batch in report.failures]
+        if report.failed > len(parts):
+            parts.append(f"and {report.failed - len(parts)} more")
+        if report.failure is not None:
+            parts.append(f"the data ended with {report.failure}")
+        said = f"{report.failed} of {report.total} batches of {report.pipeline} failed"
+        if report.status is RunStatus.CANCELLED:
+            said = f"the batches of {report.pipeline} were cancelled; {said}"
+        super().__init__(said + (f": {', '.join(parts)}" if parts else ""))
+        self.report = report
+
+    def __reduce__(self) -> tuple[type[BatchFailedError], tuple[BatchReport]]:
+        return BatchFailedError, (self.report,)
+
+
+class Tally:
+    """Counts results as they come, and makes the report."""
+
+    def __init__(self, pipeline: str, *, keep: bool) -> None:
+        self._pipeline = pipeline
+        self._keep = keep
+        self._counts = dict.fromkeys(RunStatus, 0)
+        self._batches: list[BatchResult] = []
+        self._failures: list[BatchResult] = []
+        self._started = dt.datetime.now(dt.UTC)
+
+    def add(self, result: BatchResult, total: int | None) -> BatchProgress:
+        """Count a batch, and say how far they are."""
+        self._counts[result.status] += 1
+        if self._keep:
+            self._batches.append(result)
+        if result.status is RunStatus.FAILED and len(self._failures) < _MOST_FAILURES:
+            self._failures.append(result)
+        return BatchProgress(
+            sum(self._counts.values()),
+            total,
+            self._counts[RunStatus.SUCCESS],
+            self._counts[RunStatus.FAILED],
+            result,
+        )
+
+    def report(self, *, stopped: bool, failure: Failure | None) -> BatchReport:
+        """The report of what was counted."""
+        status = RunStatus.SUCCESS
+        if self._counts[RunStatus.FAILED] or failure is not None:
+            status = RunStatus.FAILED
+        if stopped or self._counts[RunStatus.CANCELLED]:
+            status = RunStatus.CANCELLED
+        return BatchReport(
+            self._pipeline,
+            status,
+            succeeded=self._counts[RunStatus.SUCCESS],
+            failed=self._counts[RunStatus.FAILED],
+            cancelled=self._counts[RunStatus.CANCELLED],
+            batches=tuple(self._batches),
+            failures=tuple(self._failures),
+            failure=failure,
+            started_at=self._started,
+            ended_at=dt.datetime.now(dt.UTC),
+        )

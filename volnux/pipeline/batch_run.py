@@ -1,0 +1,138 @@
+"""Batches on their way: a few at a time from the source to workers, results in order."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import CancelledError, Future
+from typing import Any
+
+from volnux.graph.outcome import RunStatus
+from volnux.pipeline.batch_job import Crew, Job
+from volnux.pipeline.batch_report import BatchResult
+
+__all__ = ["BatchRun"]
+
+_AHEAD = 4
+"""Batches that are read, run, or wait for an earlier one to end, for each worker."""
+
+
+class BatchRun:
+    """An iterator over the results of batches, in their order.
+
+    It survives a `KeyboardInterrupt` in `next`: the results are still to be had.
+
+    Attributes:
+        stopped: somebody said stop.
+        cut_short: and some of the data was not run for that.
+        source_error: what the source raised; nothing was read after that.
+
+    Args:
+        source: the inputs of each batch; read a few batches ahead, never whole.
+        crew: runs the batches; it is asked in threads of ours, and closed with this.
+        workers: how many batches run at once.
+    """
+
+    def __init__(self, source: Iterable[dict[str, Any]], crew: Crew, workers: int) -> None:
+        self._source = enumerate(source)
+        self._crew = crew
+        self._workers = workers
+        self._pending: deque[tuple[int, Future[BatchResult]]] = deque()
+        self._jobs: queue.SimpleQueue[tuple[Job, Future[BatchResult]] | None] = queue.SimpleQueue()
+        self._threads: list[threading.Thread] = []
+        self._idle = threading.Semaphore(0)
+        self._exhausted = False
+        self._given_up = False
+        self.stopped = False
+        self.cut_short = False
+        self.source_error: Exception | None = None
+
+    def __iter__(self) -> Iterator[BatchResult]:
+        return self
+
+    def __next__(self) -> BatchResult:
+        self._fill()
+        while self._pending:
+            index, future = self._pending[0]
+            if self._given_up and not future.done():
+                self._pending.popleft()
+                return BatchResult(index, RunStatus.CANCELLED)
+            try:
+                result = future.result()
+            except CancelledError:
+                self._pending.popleft()
+                continue
+            self._pending.popleft()
+            return result
+        raise StopIteration
+
+    def stop(self) -> None:
+        """Begin nothing more; what runs may finish its events. From any thread."""
+        self.stopped = True
+        self.cut_short |= not self._exhausted
+        for _, future in list(self._pending):
+            self.cut_short |= future.cancel()
+        self._crew.stop()
+
+    def give_up(self) -> None:
+        """Wait no more for what runs."""
+        self.stop()
+        self._given_up = True
+
+    def close(self) -> None:
+        """End the threads; what runs may finish its events, unless it was given up."""
+        if self._pending:
+            self.stop()
+        for _ in self._threads:
+            self._jobs.put(None)
+        if not self._given_up:
+            for thread in self._threads:
+                thread.join()
+        self._crew.close()
+
+    def _fill(self) -> None:
+        """Read and hand out batches: one, then more until enough wait or a result is there."""
+        first = True
+        while not self._exhausted and not self.stopped:
+            if len(self._pending) >= self._workers * _AHEAD:
+                return
+            if not first and self._pending[0][1].done():
+                return
+            first = False
+            try:
+                index, inputs = next(self._source)
+            except StopIteration:
+                self._exhausted = True
+                return
+            except Exception as error:  # noqa: BLE001 - the source is the user's
+                self.source_error = error
+                self._exhausted = True
+                return
+            future: Future[BatchResult] = Future()
+            self._pending.append((index, future))
+            if self.stopped:
+                future.cancel()
+            self._jobs.put((Job(index, inputs), future))
+            if not self._idle.acquire(blocking=False) and len(self._threads) < self._workers:
+                self._start()
+
+    def _start(self) -> None:
+        thread = threading.Thread(
+            target=self._serve, name=f"volnux-batch-{len(self._threads) + 1}", daemon=True
+        )
+        self._threads.append(thread)
+        thread.start()
+
+    def _serve(self) -> None:
+        while (taken := self._jobs.get()) is not None:
+            job, future = taken
+            if future.set_running_or_notify_cancel():
+                try:
+                    future.set_result(self._crew.run(job))
+                except BaseException as error:  # noqa: BLE001 - a fault of ours must not hang the rest
+                    future.set_exception(error)
+            # What was handed over is not ours to keep alive until the next batch comes.
+            del job, future, taken
+            self._idle.release()

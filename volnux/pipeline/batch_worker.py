@@ -1,0 +1,170 @@
+"""A worker process of a batch pipeline: runs one batch after the other, sends signals home."""
+
+from __future__ import annotations
+
+import contextlib
+import pickle
+import queue
+import signal
+import threading
+from collections.abc import Mapping
+from concurrent.futures import Future
+from multiprocessing.connection import Connection
+from typing import Any, NamedTuple
+
+from volnux.events.base import NotSentError
+from volnux.events.modules import adopt
+from volnux.events.run import failure_of
+from volnux.graph.outcome import RunStatus
+from volnux.graph.report import RunReport
+from volnux.pipeline.batch_job import Controls, Job, Settings, run_batch
+from volnux.pipeline.batch_report import BatchResult
+from volnux.signal.soft import SoftSignal, redirected
+
+__all__ = ["Ended", "Order", "Said", "serve"]
+
+
+class Order(NamedTuple):
+    """A batch on its way to a worker.
+
+    Attributes:
+        folders: see `volnux.events.modules`.
+        payload: settings and job, pickled.
+        signals: the names of the signals that somebody at home listens to.
+        number: the number of the batch.
+    """
+
+    folders: Mapping[str, str]
+    payload: bytes
+    signals: tuple[str, ...]
+    number: int
+
+
+class Said(NamedTuple):
+    """A signal on its way home; sender and arguments are pickled one by one."""
+
+    name: str
+    sender: bytes
+    arguments: dict[str, bytes]
+
+
+class Ended(NamedTuple):
+    """A result on its way home, pickled."""
+
+    payload: bytes
+
+
+def serve(home: Connection) -> None:
+    """Run batches until home hangs up: the main function of a worker process."""
+    # Ctrl-C goes to the whole group of processes: it is home that says what comes of it.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    controls = Controls()
+    orders: queue.SimpleQueue[Order | None] = queue.SimpleQueue()
+
+    def listen() -> None:
+        with contextlib.suppress(EOFError, OSError):
+            while (order := home.recv()) is not None:
+                orders.put(order)
+        controls.stop()
+        orders.put(None)
+
+    threading.Thread(target=listen, name="volnux-orders", daemon=True).start()
+    lock = threading.Lock()
+    known: dict[bytes, Settings] = {}
+
+    def send(message: Said | Ended) -> None:
+        # Home may be gone: then nobody misses the message.
+        with contextlib.suppress(OSError), lock:
+            home.send(message)
+
+    def said(signal: SoftSignal, sender: Any, arguments: dict[str, Any]) -> None:
+        packed = {name: _packed(value) for name, value in arguments.items()}
+        send(Said(signal.name, _packed(sender), packed))
+
+    while (order := orders.get()) is not None:
+        with redirected(order.signals, said):
+            result = _run(order, controls, known)
+        send(Ended(_packed_result(result)))
+
+
+def _run(order: Order, controls: Controls, known: dict[bytes, Settings]) -> BatchResult:
+    adopt(order.folders)
+    try:
+        head, job = pickle.loads(order.payload)
+        if head not in known:
+            known[head] = unpacked_settings(head)
+        settings = known[head]
+    except Exception as error:  # noqa: BLE001 - the user's modules are imported here
+        fault = NotSentError(
+            f"the batch cannot be read in its worker process: {type(error).__name__}: {error}"
+        )
+        return BatchResult(order.number, RunStatus.FAILED, failure=failure_of(fault))
+    return run_batch(settings, Job(*job), controls)
+
+
+def packed_settings(settings: Settings) -> bytes:
+    """Settings as they are sent; a template that was made of a plan is sent as that plan."""
+    base = settings.template._made_from
+    template: Any = settings.template if base is None else (base, settings.template.plan())
+    return pickle.dumps((template, *settings[1:]))
+
+
+def unpacked_settings(packed: bytes) -> Settings:
+    """The settings on the other side, with the backend found once."""
+    template, backend, *rest = pickle.loads(packed)
+    if isinstance(template, tuple):
+        base, plan = template
+        template = base.of_plan(plan)
+    if isinstance(backend, str):
+        from volnux.backends import get_backend
+
+        backend = get_backend(backend)
+    return Settings(template, backend, *rest)
+
+
+def _packed(value: Any) -> bytes:
+    """A value pickled; where that cannot be, its `repr`."""
+    if isinstance(value, Future) and value.done():
+        value = _SentFuture(value)
+    try:
+        return pickle.dumps(value)
+    except Exception:  # noqa: BLE001 - whatever the value's own __reduce__ raises
+        try:
+            return pickle.dumps(repr(value))
+        except Exception as error:  # noqa: BLE001 - a user's __repr__ may do anything
+            return pickle.dumps(f"<repr failed: {type(error).__name__}>")
+
+
+class _SentFuture:
+    """A future that is done, on its way: a lock keeps it from being pickled itself."""
+
+    def __init__(self, future: Future[Any]) -> None:
+        self._error = future.exception()
+        self._result = None if self._error else future.result()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _future, (self._result, self._error)
+
+
+def _future(result: Any, error: BaseException | None) -> Future[Any]:
+    future: Future[Any] = Future()
+    future.set_running_or_notify_cancel()
+    if error is not None:
+        future.set_exception(error)
+    else:
+        future.set_result(result)
+    return future
+
+
+def _packed_result(result: BatchResult) -> bytes:
+    """A result pickled; where its values cannot be, with what JSON makes of them."""
+    try:
+        packed = pickle.dumps(result)
+        pickle.loads(packed)
+    except Exception:  # noqa: BLE001 - whatever the user's own values raise
+        assert result.report is not None
+        plain = RunReport.from_json(result.report.to_json())
+        return pickle.dumps(BatchResult(result.index, result.status, plain, result.failure))
+    return packed
