@@ -1,68 +1,64 @@
-"""One event loop in a thread of its own: coroutine events, retry waits and timeouts."""
+"""One event loop in a thread of its own, for all coroutine events of a run."""
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-__all__ = ["BackgroundLoop"]
+__all__ = ["BackgroundLoop", "Running"]
+
+log = logging.getLogger("volnux.standalone")
+
+_GRACE = 2.0
+"""Seconds that a cancelled coroutine has for cleaning up once the run is over."""
+
+
+class Running:
+    """A coroutine on the loop."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self.task: asyncio.Task[Any] | None = None
+
+    def take_back(self) -> bool:
+        """Never: a coroutine counts as begun when it was handed over."""
+        return False
+
+    def abandon(self) -> None:
+        """Cancel it."""
+        try:
+            self._loop.call_soon_threadsafe(lambda: self.task is not None and self.task.cancel())
+        except RuntimeError:
+            return  # The loop is closed: nothing runs there any more.
 
 
 class BackgroundLoop:
-    """An asyncio loop that other threads hand work to; its thread starts at first use.
-
-    Not thread-safe by itself in `start`: the run calls it with its lock held.
-    """
+    """An asyncio loop that other threads hand coroutines to."""
 
     def __init__(self) -> None:
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._thread: threading.Thread | None = None
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._serve, name="volnux-loop", daemon=True)
+        self._thread.start()
 
-    def start(self) -> asyncio.AbstractEventLoop:
-        """The loop, started if it was not."""
-        if self._loop is None:
-            self._loop = asyncio.new_event_loop()
-            self._thread = threading.Thread(
-                target=self._loop.run_forever, name="volnux-loop", daemon=True
-            )
-            self._thread.start()
-        return self._loop
+    def _serve(self) -> None:
+        try:
+            self._loop.run_forever()
+        finally:
+            self._loop.close()
 
-    def after(self, delay: float, callback: Callable[[], object]) -> Callable[[], None]:
-        """Call back in `delay` seconds, on the loop's thread; the result cancels that."""
-        loop = self.start()
-        handle: list[asyncio.TimerHandle] = []
-        cancelled = threading.Event()
+    def run(self, coroutine: Coroutine[Any, Any, Any], done: Callable[[Any], object]) -> Running:
+        """Run a coroutine; hand its result, or the exception it ended with, to `done`."""
+        running = Running(self._loop)
 
-        def arm() -> None:
-            if not cancelled.is_set():
-                handle.append(loop.call_later(delay, callback))
-
-        def disarm() -> None:
-            for timer in handle:
-                timer.cancel()
-
-        def cancel() -> None:
-            cancelled.set()
-            if not loop.is_closed():
-                loop.call_soon_threadsafe(disarm)
-
-        loop.call_soon_threadsafe(arm)
-        return cancel
-
-    def run(
-        self,
-        coroutine: Coroutine[Any, Any, Any],
-        done: Callable[[Any], object],
-    ) -> Callable[[], bool]:
-        """Run a coroutine; hand its result, or the exception it ended with, to `done`.
-
-        The result of this call cancels the coroutine, and always says False: it may have begun.
-        """
-        loop = self.start()
-        tasks: list[asyncio.Task[Any]] = []
+        async def guarded() -> Any:
+            try:
+                return await coroutine
+            except KeyboardInterrupt as interrupt:
+                # asyncio would let it end the loop and every other coroutine with it.
+                return interrupt
 
         def ended(task: asyncio.Task[Any]) -> None:
             if task.cancelled():
@@ -72,38 +68,30 @@ class BackgroundLoop:
                 done(task.exception() or task.result())
 
         def begin() -> None:
-            task = loop.create_task(coroutine)
-            task.add_done_callback(ended)
-            tasks.append(task)
+            running.task = self._loop.create_task(guarded())
+            running.task.add_done_callback(ended)
 
-        def stop() -> None:
-            for task in tasks:
-                task.cancel()
-
-        def cancel() -> bool:
-            if not loop.is_closed():
-                loop.call_soon_threadsafe(stop)
-            return False
-
-        loop.call_soon_threadsafe(begin)
-        return cancel
+        self._loop.call_soon_threadsafe(begin)
+        return running
 
     def close(self, *, wait: bool) -> None:
-        """Cancel what still runs and end the thread; with `wait`, until it has ended."""
-        if self._loop is None or self._thread is None:
-            return
-        loop, thread = self._loop, self._thread
+        """Cancel what still runs and end the thread; without `wait`, leave it to itself."""
 
         async def drain() -> None:
             rest = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
             for task in rest:
                 task.cancel()
-            await asyncio.gather(*rest, return_exceptions=True)
-            await loop.shutdown_asyncgens()
-            await loop.shutdown_default_executor()
-            loop.stop()
+            if rest:
+                _, rest_still = await asyncio.wait(rest, timeout=_GRACE)
+                if rest_still:
+                    log.warning("%d cancelled coroutines do not end: left behind", len(rest_still))
+            await self._loop.shutdown_asyncgens()
+            if not rest:
+                # With something cancelled, its threads may run for ever: close() leaves those.
+                await self._loop.shutdown_default_executor()
+            self._loop.stop()
 
-        asyncio.run_coroutine_threadsafe(drain(), loop)
-        if wait and thread is not threading.current_thread():
-            thread.join()
-            loop.close()
+        asyncio.run_coroutine_threadsafe(drain(), self._loop)
+        if wait and self._thread is not threading.current_thread():
+            # A coroutine that blocks its loop for good cannot be waited for.
+            self._thread.join(2 * _GRACE)

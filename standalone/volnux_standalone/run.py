@@ -1,18 +1,24 @@
 """One run on the standalone backend: the state machine, driven by threads.
 
-There is no scheduler thread. Whoever finishes an event advances the state machine under the lock
-and goes on with the next ready event itself; further ready events wake or start other workers. So
-a chain costs no thread switch, and nothing polls: workers and the caller sleep on conditions.
+There is no scheduler thread. Whoever finishes an event advances the state machine and goes on with
+the next ready event itself; further ready events wake or start other workers. So a chain costs no
+thread switch, and nothing polls.
+
+Workers never wait for the lock: a finished event goes into a queue, and whoever holds the lock
+takes in what is queued before letting go of it for good (`_advance`). With waiting, threads that
+do next to nothing would hand the lock around one by one.
 """
 
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import logging
 import os
 import threading
 import time
 import uuid
+import weakref
 from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -24,6 +30,8 @@ from volnux.events.run import Call, Outcome, raised, run_attempt, run_attempt_as
 from volnux.events.spec import EventSpec
 from volnux.graph.execution import Execution
 from volnux.graph.report import RunReport, places_of
+from volnux_standalone.interrupts import Interrupts
+from volnux_standalone.timers import Timers
 
 __all__ = ["Run", "default_workers"]
 
@@ -36,32 +44,54 @@ def default_workers() -> int:
 
 
 class _Attempt:
-    """One attempt that was handed out; `over` once its outcome is known or not wanted."""
+    """One attempt that was handed out, until somebody claims its end.
+
+    Attributes:
+        node: the place, by its index in the graph.
+        number: counts from 1.
+        started: when it began, seconds since the epoch; 0.0 before.
+        drop_timer: takes back its timeout.
+        handle: the attempt at its executor; None on our own workers.
+        stoppable: whether `handle.abandon` ends it.
+        expired: its end was claimed while it still ran.
+        stuck: it runs on in a thread that nobody can stop.
+    """
 
     __slots__ = (
-        "begun",
-        "cancel_timer",
+        "drop_timer",
+        "expired",
+        "handle",
+        "node",
         "number",
-        "on_loop",
-        "over",
         "started",
+        "stoppable",
         "stuck",
-        "take_back",
     )
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, node: int, number: int) -> None:
+        self.node = node
         self.number = number
         self.started = 0.0
-        self.begun = False
-        self.on_loop = False
-        self.over = False
+        self.drop_timer: Callable[[], None] | None = None
+        self.handle: Any = None
+        self.stoppable = False
+        self.expired = False
         self.stuck = False
-        self.cancel_timer: Callable[[], None] | None = None
-        self.take_back: Callable[[], bool] | None = None
 
 
-_Work = tuple[int, _Attempt]
-"""A node, and the attempt of it that is to run."""
+class _Locked:
+    """The lock as a context: what others queued meanwhile is taken in after letting go of it."""
+
+    def __init__(self, lock: threading.Lock, advance: Callable[[], object]) -> None:
+        self._lock = lock
+        self._advance = advance
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+        self._advance()
 
 
 class Run:
@@ -72,7 +102,8 @@ class Run:
     ) -> None:
         self._plan = plan
         self._nodes = plan.graph.nodes
-        self._specs = plan.specs
+        # Joins and catches have no spec, and never come here.
+        self._specs: tuple[EventSpec, ...] = plan.specs  # type: ignore[assignment]  # see above
         self._inputs = dict(inputs)
         self._backend = backend
         self._run_id = options.run_id or uuid.uuid4().hex
@@ -81,15 +112,18 @@ class Run:
         self._control = options.control
         self._limit = options.workers or default_workers()
 
+        # Deques, sets and lists are used without the lock where one call does it all.
         self._lock = threading.Lock()
-        self._work = threading.Condition(self._lock)
+        self._locked = _Locked(self._lock, self._advance)
         self._over = threading.Event()
         self._observing = threading.RLock()
         self._execution = Execution(plan.graph)
+        self._open = 0  # Places that are ready, handed out, or wait for a retry.
         self._ready: deque[int] = deque()
-        self._attempts: dict[int, _Attempt] = {}
+        self._outbox: deque[int] = deque()
+        self._flying: set[_Attempt] = set()
+        self._finished: deque[tuple[int, Outcome]] = deque()
         self._retrying: set[int] = set()
-        self._sending = 0
         self._cancelled = False
         self._stopped = False
         self._crash: BaseException | None = None
@@ -101,11 +135,15 @@ class Run:
         self._received: list[Any] = [None] * size
 
         self._threads: list[threading.Thread] = []
-        self._idle = 0
+        self._parked: list[threading.Lock] = []
         self._closing = False
+        self._given_up = False
         self._stuck = 0
+        self._timers = Timers()
+        self._sending = threading.local()
         self._loop: Any = None
         self._pools: dict[Any, Any] = {}
+        self._making = threading.Lock()
 
     # From the caller's thread.
 
@@ -114,14 +152,20 @@ class Run:
         started = time.time()
         if self._observer is not None:
             self._observe(lambda o: o.run_started(self._plan, self._run_id))
-        self._control.on_cancel(self._cancel)
-        elsewhere: list[int] = []
-        with self._lock:
-            self._take(self._execution.start(), elsewhere)
-            self._sending = len(elsewhere)
-            self._wake()
-        self._wait(lambda: self._send(elsewhere))
-        self._close()
+        # A control may outlive its run by far.
+        self._control.on_cancel(functools.partial(_cancel_if_alive, weakref.ref(self)))
+        with Interrupts(self._interrupted):
+            try:
+                self._begin()
+                self._over.wait()
+            except KeyboardInterrupt:
+                # Only where somebody else handles SIGINT.
+                self._interrupted()
+                try:
+                    self._over.wait()
+                except KeyboardInterrupt:
+                    self._interrupted()
+            self._close()
         if self._crash is not None:
             raise self._crash
         report = self._report(started)
@@ -129,121 +173,169 @@ class Run:
             self._observe(lambda o: o.run_ended(report))
         return report
 
-    def _wait(self, begin: Callable[[], None]) -> None:
-        """Wait for the end; Ctrl-C cancels, a second one gives up what still runs."""
-        try:
-            begin()
-            self._over.wait()
-        except KeyboardInterrupt:
+    def _begin(self) -> None:
+        with self._locked:
+            if not self._cancelled:
+                self._take(self._execution.start())
+                self._wake(len(self._ready))
+            self._check_over()
+
+    def _interrupted(self) -> None:
+        """Ctrl-C: the first cancels, a second gives up what still runs."""
+        if not self._cancelled and not self._stopped:
             self._cancel()
-            try:
-                self._over.wait()
-            except KeyboardInterrupt:
-                with self._lock:
-                    self._give_up()
+            return
+        with self._locked:
+            self._give_up()
 
     def _cancel(self) -> None:
         """Start nothing more; what runs may finish."""
-        with self._lock:
+        with self._locked:
             if self._cancelled or self._stopped or self._over.is_set():
                 return
             self._cancelled = True
             self._execution.cancel()
             self._drop_waiting()
-            running = len(self._attempts)
+            running = len(self._flying)
             self._check_over()
         if self._observer is not None:
             self._observe(lambda o: o.cancelling(running))
 
     def _drop_waiting(self) -> None:
-        """Forget what was handed out and has not begun: the lock is held."""
-        self._ready.clear()
+        """Forget what has not begun: the lock is held."""
+        for queue in (self._ready, self._outbox):
+            while queue:
+                try:
+                    queue.popleft()
+                except IndexError:
+                    break
+                self._open -= 1
+        self._open -= len(self._retrying)
         self._retrying.clear()
-        for node, attempt in list(self._attempts.items()):
-            if attempt.take_back is not None and attempt.take_back():
-                self._end_attempt(node, attempt)
+        for attempt in self._flying.copy():
+            if attempt.handle is not None:
+                self._take_back(attempt)
+
+    def _take_back(self, attempt: _Attempt) -> None:
+        """Forget an attempt that was handed out, if it has not begun: the lock is held."""
+        if attempt.handle.take_back() and self._claim(attempt):
+            self._open -= 1
 
     def _give_up(self) -> None:
         """Expect nothing more of what runs: the lock is held."""
-        for node, attempt in list(self._attempts.items()):
-            if attempt.take_back is None or not attempt.take_back():
-                self._leave_behind(attempt)
-            self._end_attempt(node, attempt)
+        self._given_up = True
+        for attempt in self._flying.copy():
+            if self._claim(attempt):
+                self._expire(attempt)
         self._over.set()
+
+    def _expire(self, attempt: _Attempt) -> None:
+        """Note that an attempt runs on whose end was claimed: the lock is held."""
+        attempt.expired = True
+        attempt.stuck = bool(attempt.started) and not attempt.stoppable
+        self._stuck += attempt.stuck
 
     # The way of one place, from ready to finished.
 
-    def _take(self, nodes: list[int], elsewhere: list[int]) -> None:
-        """Queue ready events for our own workers; the others go into `elsewhere`. Lock held."""
+    def _take(self, nodes: list[int]) -> None:
+        """Queue ready events, for our own workers or to be sent elsewhere: the lock is held."""
         for node in nodes:
-            spec = self._specs[node]
-            assert spec is not None
             if self._nodes[node].receives is not None:
                 self._received[node] = self._execution.received(node)
-            if spec.executor.kind is ExecutorKind.DEFAULT and not spec.is_async:
-                self._ready.append(node)
-            else:
-                elsewhere.append(node)
+            self._queue(node)
+        self._open += len(nodes)
 
-    def _wake(self) -> None:
-        """See that there are workers for what is ready: the lock is held."""
-        wanted = len(self._ready)
-        if not wanted:
-            return
-        if self._idle:
-            self._work.notify(min(wanted, self._idle))
-            wanted -= self._idle
-        room = self._limit - len(self._threads)
-        for _ in range(min(wanted, room)):
-            thread = threading.Thread(
-                target=self._serve, name=f"volnux-{len(self._threads) + 1}", daemon=True
-            )
-            self._threads.append(thread)
+    def _queue(self, node: int) -> None:
+        spec = self._specs[node]
+        if spec.executor.kind is ExecutorKind.DEFAULT and not spec.is_async:
+            self._ready.append(node)
+        else:
+            self._outbox.append(node)
+
+    def _wake(self, count: int) -> None:
+        """See that there are workers for so many ready events: the lock is held."""
+        for _ in range(count):
+            try:
+                self._parked.pop().release()
+            except IndexError:
+                if len(self._threads) >= self._limit or not self._start_worker():
+                    return
+
+    def _start_worker(self) -> bool:
+        name = f"volnux-{len(self._threads) + 1}"
+        thread = threading.Thread(target=self._serve, name=name, daemon=True)
+        try:
             thread.start()
+        except RuntimeError:
+            if not self._threads:
+                raise
+            # The system has no more threads: fewer will do.
+            self._limit = len(self._threads)
+            return False
+        self._threads.append(thread)
+        return True
 
     def _serve(self) -> None:
         """A worker: run ready events until the run closes."""
         try:
             while True:
-                with self._lock:
-                    while not self._ready:
-                        if self._closing:
-                            return
-                        self._idle += 1
-                        self._work.wait()
-                        self._idle -= 1
-                    node = self._ready.popleft()
-                    work: _Work | None = (node, self._hand_out(node))
-                while work is not None:
-                    work = self._run_here(*work)
+                node = self._next()
+                if node is None:
+                    return
+                self._run_here(node)
         except BaseException as error:  # noqa: BLE001 - a fault of ours must end the run, not hang it
             self._fail(error)
 
-    def _hand_out(self, node: int) -> _Attempt:
-        """A new attempt of a place: the lock is held."""
-        attempt = self._attempts[node] = _Attempt(self._made[node] + 1)
-        return attempt
+    def _next(self) -> int | None:
+        """The next event for this worker, which sleeps until there is one; None at the end."""
+        while True:
+            if not self._closing:
+                try:
+                    return self._ready.popleft()
+                except IndexError:
+                    pass
+            if self._closing:
+                return None
+            bed = threading.Lock()
+            bed.acquire()
+            self._parked.append(bed)
+            if self._ready or self._closing:
+                # It came before anyone could see us asleep.
+                try:
+                    self._parked.remove(bed)
+                    continue
+                except ValueError:
+                    pass  # Somebody wakes us already.
+            bed.acquire()
 
-    def _begin(self, node: int, attempt: _Attempt) -> None:
+    def _run_here(self, node: int) -> None:
+        """Run an attempt on this thread."""
+        attempt = _Attempt(node, self._made[node] + 1)
+        self._flying.add(attempt)
+        self._started(attempt)
+        spec = self._specs[node]
+        call = self._call(attempt)
+        try:
+            outcome = run_attempt(spec, call)
+        except KeyboardInterrupt as interrupt:
+            outcome = self._interrupted_by(spec, call, interrupt, attempt)
+        self._ended(attempt, outcome, goes_on=True)
+
+    def _started(self, attempt: _Attempt) -> None:
         """Note that an attempt begins; its timeout counts from here."""
-        now = time.time()
+        node = attempt.node
+        now = attempt.started = time.time()
         if self._first[node] is None:
             self._first[node] = now
-        attempt.started = now
-        attempt.begun = True
         self._made[node] = attempt.number
-        spec = self._specs[node]
-        assert spec is not None
-        if spec.timeout is not None:
-            with self._lock:
-                if not attempt.over:
-                    attempt.cancel_timer = self._background().after(
-                        spec.timeout, lambda: self._timed_out(node, attempt, spec)
-                    )
+        timeout = self._specs[node].timeout
+        if timeout is not None:
+            attempt.drop_timer = self._timers.after(timeout, lambda: self._timed_out(attempt))
         if self._observer is not None:
             self._observe(lambda o: o.place_started(self._nodes[node], attempt.number))
 
-    def _call(self, node: int, attempt: _Attempt) -> Call:
+    def _call(self, attempt: _Attempt) -> Call:
+        node = attempt.node
         return Call(
             self._nodes[node].id,
             self._run_id,
@@ -253,184 +345,206 @@ class Run:
             self._portable,
         )
 
-    def _run_here(self, node: int, attempt: _Attempt) -> _Work | None:
-        """Run an attempt on this thread; the event to go on with, if there is one."""
-        self._begin(node, attempt)
-        spec = self._specs[node]
-        assert spec is not None
-        call = self._call(node, attempt)
+    def _interrupted_by(
+        self, spec: EventSpec, call: Call, interrupt: KeyboardInterrupt, attempt: _Attempt
+    ) -> Outcome:
+        """An event raised KeyboardInterrupt: that cancels the run, and is not repeated."""
+        self._cancel()
+        return raised(spec, call, interrupt, attempt.started)._replace(retry_after=None)
+
+    def _send(self) -> None:
+        """Start what runs elsewhere than on our own workers."""
+        if getattr(self._sending, "now", False):
+            # Called back from below, by an executor that ran something at once: the loop further
+            # up goes on, or a long chain would be a deep recursion.
+            return
+        self._sending.now = True
         try:
-            outcome = run_attempt(spec, call)
-        except KeyboardInterrupt as interrupt:
-            outcome = raised(spec, call, interrupt, attempt.started)._replace(retry_after=None)
-            self._cancel()
-        return self._ended(node, attempt, outcome, go_on=True)
-
-    def _send(self, nodes: list[int]) -> None:
-        """Start attempts that run elsewhere than on our own workers."""
-        for node in nodes:
-            with self._lock:
-                if self._cancelled or self._stopped:
+            while self._outbox:
+                try:
+                    node = self._outbox.popleft()
+                except IndexError:
                     break
-                attempt = self._hand_out(node)
-            self._send_one(node, attempt)
-        with self._lock:
-            self._sending -= len(nodes)
-            self._check_over()
+                self._send_one(node)
+        finally:
+            self._sending.now = False
 
-    def _send_one(self, node: int, attempt: _Attempt) -> None:
+    def _send_one(self, node: int) -> None:
+        attempt = _Attempt(node, self._made[node] + 1)
+        self._flying.add(attempt)
         spec = self._specs[node]
-        assert spec is not None
-        call = self._call(node, attempt)
+        call = self._call(attempt)
 
-        def begin() -> None:
-            self._begin(node, attempt)
+        def began() -> None:
+            self._started(attempt)
 
         def done(ended: Outcome | BaseException) -> None:
             try:
-                if isinstance(ended, BaseException):
+                if isinstance(ended, KeyboardInterrupt):
+                    ended = self._interrupted_by(spec, call, ended, attempt)
+                elif isinstance(ended, BaseException):
                     ended = raised(spec, call, ended, attempt.started or time.time())
-                self._ended(node, attempt, ended, go_on=False)
+                self._ended(attempt, ended)
             except BaseException as fault:  # noqa: BLE001 - a fault of ours must end the run, not hang it
                 self._fail(fault)
 
         try:
             if spec.executor.kind is ExecutorKind.DEFAULT:
-                attempt.on_loop = True
-                begin()
-                attempt.take_back = self._background().run(run_attempt_async(spec, call), done)
+                attempt.stoppable = True
+                loop = self._coroutines()
+                began()
+                handle = loop.run(run_attempt_async(spec, call), done)
             else:
-                attempt.take_back = self._pool(spec).submit(spec, call, begin, done)
+                pool = self._pool(spec)
+                attempt.stoppable = pool.stoppable
+                handle = pool.submit(spec, call, began, done)
         except Exception as error:  # noqa: BLE001 - a user's executor class may raise anything
+            if not attempt.started:
+                began()
             done(error)
-
-    def _ended(
-        self, node: int, attempt: _Attempt, outcome: Outcome, *, go_on: bool
-    ) -> _Work | None:
-        """Take in how an attempt ended; with `go_on`, an event that this thread runs next."""
-        spec = self._specs[node]
-        assert spec is not None
-        elsewhere: list[int] = []
-        following: _Work | None = None
-        with self._lock:
-            if attempt.over:
-                if attempt.stuck:
-                    self._stuck -= 1
-                    log.warning(
-                        "%s ended after it was given up: what it returned is discarded",
-                        self._nodes[node].id,
-                    )
-                return None
-            self._end_attempt(node, attempt)
-            if self._stopped:
+            return
+        with self._locked:
+            # Whatever came in between could not know whom to ask.
+            attempt.handle = handle
+            unwanted = attempt.expired or self._stopped
+            if self._cancelled or self._stopped:
+                self._take_back(attempt)
                 self._check_over()
-                return None
-            again = outcome.retry_after if not self._cancelled else None
-            if again is not None:
-                self._retrying.add(node)
-                self._background().after(again, lambda: self._retry(node))
-            elif outcome.retry_after is None:
-                self._last[node] = outcome
-                if spec.stop_on_exception and outcome.raised:
-                    self._stop(node, outcome)
-                else:
-                    ready = self._execution.finish(node, outcome.descriptor, outcome.result)
-                    if ready and not self._cancelled:
-                        self._take(ready, elsewhere)
-            if go_on and self._ready:
-                number = self._ready.popleft()
-                following = (number, self._hand_out(number))
-            self._sending += len(elsewhere)
-            self._wake()
-            self._check_over()
+        if unwanted:
+            handle.abandon()
+
+    def _claim(self, attempt: _Attempt) -> bool:
+        """Whether the end of an attempt is the caller's to tell: it is that of the first."""
+        try:
+            self._flying.remove(attempt)
+        except KeyError:
+            return False
+        if attempt.drop_timer is not None:
+            attempt.drop_timer()
+        return True
+
+    def _ended(self, attempt: _Attempt, outcome: Outcome, *, goes_on: bool = False) -> None:
+        """Take in how an attempt ended; `goes_on`: this thread will look for more work."""
+        if self._claim(attempt):
+            self._finish(attempt, outcome, goes_on=goes_on)
+        else:
+            self._late(attempt)
+
+    def _finish(self, attempt: _Attempt, outcome: Outcome, *, goes_on: bool = False) -> None:
         if self._observer is not None:
-            model = self._nodes[node]
-            if again is not None:
-                self._observe(lambda o: o.place_retries(model, outcome))
+            node = self._nodes[attempt.node]
+            if outcome.retry_after is not None and not self._cancelled:
+                self._observe(lambda o: o.place_retries(node, outcome))
             else:
-                self._observe(lambda o: o.place_ended(model, outcome))
-        if elsewhere:
-            self._send(elsewhere)
-        return following
+                self._observe(lambda o: o.place_ended(node, outcome))
+        self._finished.append((attempt.node, outcome))
+        self._advance(goes_on=goes_on)
+
+    def _late(self, attempt: _Attempt) -> None:
+        with self._locked:
+            if not attempt.stuck:
+                return
+            self._stuck -= 1
+        log.warning(
+            "%s ended after it was given up: what it returned is discarded",
+            self._nodes[attempt.node].id,
+        )
+
+    def _advance(self, *, goes_on: bool = False) -> None:
+        """Take in all that has finished, unless another thread is at it, which then does."""
+        while self._finished and self._lock.acquire(blocking=False):
+            try:
+                before = len(self._ready)
+                while self._finished:
+                    self._conclude(*self._finished.popleft())
+                ready = len(self._ready)
+                if ready > before or not goes_on:
+                    self._wake(ready - 1 if goes_on else ready)
+                self._check_over()
+            finally:
+                self._lock.release()
+        if self._outbox:
+            self._send()
+
+    def _conclude(self, node: int, outcome: Outcome) -> None:
+        """Go from the end of an attempt to what follows: the lock is held."""
+        if self._given_up:
+            return
+        if outcome.retry_after is not None and not (self._cancelled or self._stopped):
+            self._retrying.add(node)
+            self._timers.after(outcome.retry_after, lambda: self._retry(node))
+            return
+        self._open -= 1
+        if self._stopped or outcome.retry_after is not None:
+            return
+        self._last[node] = outcome
+        if outcome.raised and self._specs[node].stop_on_exception:
+            self._stop(node, outcome)
+            return
+        ready = self._execution.finish(node, outcome.descriptor, outcome.result)
+        if ready:
+            self._take(ready)
 
     def _retry(self, node: int) -> None:
         """The wait before a retry is over."""
-        spec = self._specs[node]
-        assert spec is not None
-        with self._lock:
+        with self._locked:
             if node not in self._retrying:
                 return
             self._retrying.discard(node)
-            if spec.executor.kind is ExecutorKind.DEFAULT and not spec.is_async:
-                self._ready.append(node)
-                self._wake()
-                return
-            self._sending += 1
-        self._send([node])
-
-    def _end_attempt(self, node: int, attempt: _Attempt) -> None:
-        attempt.over = True
-        self._attempts.pop(node, None)
-        if attempt.cancel_timer is not None:
-            attempt.cancel_timer()
+            self._queue(node)
+            self._wake(len(self._ready))
 
     def _stop(self, node: int, outcome: Outcome) -> None:
         """`stop_on_exception`: end the run; what can be cancelled is: the lock is held."""
         self._stopped = True
         self._execution.stop(node, outcome.result)
         self._drop_waiting()
-        for pool in self._pools.values():
-            pool.kill()
+        for attempt in self._flying.copy():
+            if attempt.handle is not None and attempt.stoppable:
+                # Not from here: it may tell an observer, who may want the lock.
+                self._timers.after(0, attempt.handle.abandon)
 
     def _check_over(self) -> None:
-        """Set the end when nothing runs, is ready, waits or is on its way: the lock is held."""
-        if not (self._attempts or self._ready or self._retrying or self._sending):
+        """Set the end when no place is open any more: the lock is held."""
+        if self._open == 0:
             self._over.set()
 
     def _fail(self, error: BaseException) -> None:
-        with self._lock:
+        with self._locked:
             if self._crash is None:
                 self._crash = error
             self._give_up()
 
-    # Timeouts.
-
-    def _timed_out(self, node: int, attempt: _Attempt, spec: EventSpec) -> None:
-        with self._lock:
-            if attempt.over:
+    def _timed_out(self, attempt: _Attempt) -> None:
+        with self._locked:
+            if not self._claim(attempt):
                 return
-            # Whoever runs the attempt finds it over when it comes back.
-            attempt.over = True
-            late = self._attempts[node] = _Attempt(attempt.number)
-            late.started = attempt.started
-            if attempt.take_back is None or not attempt.take_back():
-                self._leave_behind(attempt)
+            self._expire(attempt)
+            handle = attempt.handle
+        if handle is not None:
+            handle.abandon()
+        spec = self._specs[attempt.node]
         error = TimeoutError(f"{spec.name} took longer than {spec.timeout:g} s")
-        outcome = raised(spec, self._call(node, attempt), error, attempt.started)
+        outcome = raised(spec, self._call(attempt), error, attempt.started)
         try:
-            self._ended(node, late, outcome, go_on=False)
+            self._finish(attempt, outcome)
         except BaseException as fault:  # noqa: BLE001 - a fault of ours must end the run, not hang it
             self._fail(fault)
 
-    def _leave_behind(self, attempt: _Attempt) -> None:
-        """Note that user code still runs that nobody waits for: the lock is held."""
-        if attempt.begun and not attempt.on_loop:
-            attempt.stuck = True
-            self._stuck += 1
-
     # What is made at first use, and closed at the end.
 
-    def _background(self) -> Any:
-        if self._loop is None:
-            # asyncio is imported late: most runs need neither coroutines nor timers.
-            from volnux_standalone.loop import BackgroundLoop
+    def _coroutines(self) -> Any:
+        with self._making:
+            if self._loop is None:
+                # asyncio is imported late: most runs need no coroutines.
+                from volnux_standalone.loop import BackgroundLoop
 
-            self._loop = BackgroundLoop()
-        return self._loop
+                self._loop = BackgroundLoop()
+            return self._loop
 
     def _pool(self, spec: EventSpec) -> Any:
         key = (spec.event_class, spec.executor)
-        with self._lock:
+        with self._making:
             if key not in self._pools:
                 from volnux_standalone.pools import make_pool
 
@@ -439,31 +553,38 @@ class Run:
 
     def _close(self) -> None:
         """End threads, pools and the loop; what is stuck in the user's code is left behind."""
-        with self._lock:
+        with self._locked:
             self._closing = True
             self._ready.clear()
-            self._work.notify_all()
-            stuck = self._stuck > 0
-        if not stuck:
+            self._outbox.clear()
+            while self._parked:
+                self._parked.pop().release()
+            wait = not self._stuck and not self._given_up
+        self._timers.close()
+        if wait:
             for thread in self._threads:
                 thread.join()
-        for pool in self._pools.values():
-            pool.close(wait=not stuck)
+        with self._making:
+            pools = list(self._pools.values())
+        for pool in pools:
+            pool.close(wait=wait)
         if self._loop is not None:
-            self._loop.close(wait=not stuck)
+            self._loop.close(wait=not self._given_up)
 
     # The report.
 
     def _report(self, started: float) -> RunReport:
         execution = self._execution
-        if self._cancelled or not execution.ended:
-            execution.abandon()
+        with self._locked:
+            if self._cancelled or not execution.ended:
+                execution.abandon()
 
         def details(node: int) -> dict[str, Any]:
             last = self._last[node]
+            made = self._made[node]
             return {
-                "attempts": self._made[node],
-                "received": self._received[node],
+                "attempts": made,
+                "received": self._received[node] if made else None,
                 "started_at": _moment(self._first[node]),
                 "ended_at": _moment(last.ended_at) if last else None,
                 "bypassed": last.bypassed if last else False,
@@ -486,6 +607,12 @@ class Run:
                 tell(self._observer)
             except Exception:
                 log.exception("an observer of the run failed")
+
+
+def _cancel_if_alive(ref: weakref.ref[Run]) -> None:
+    run = ref()
+    if run is not None:
+        run._cancel()
 
 
 def _moment(seconds: float | None) -> dt.datetime | None:

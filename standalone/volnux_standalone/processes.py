@@ -1,0 +1,264 @@
+"""Pools of worker processes: what is lost when one dies, and an end for what takes too long."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import BrokenExecutor, Executor, Future
+from typing import Any
+
+from volnux.events.base import NotSentError
+from volnux.events.executors import EMPTY, ExecutorSpec
+from volnux.events.modules import folders
+from volnux.events.run import Call
+from volnux.events.spec import EventSpec
+from volnux_standalone.pools import Done, Handle, Pool, RemoteTask, Task, hand_over
+
+__all__ = ["ProcessPool"]
+
+
+class ProcessPool(Pool):
+    """Worker processes, with no more attempts handed out than there are workers.
+
+    So it is known what ran when a worker died: that is lost; the rest goes to a new executor.
+    """
+
+    stoppable = True
+
+    def __init__(self, spec: ExecutorSpec) -> None:
+        assert spec.pool is not None
+        self._class = spec.pool
+        self._settings = spec.config.settings_for(spec.pool)
+        self._limit = int(self._settings.pop("max_workers", os.cpu_count() or 1))
+        # An executor that replaces its processes itself can hang (python/cpython#115634): here each
+        # process is an executor of its own, and is replaced as such.
+        self._settings.pop("max_tasks_per_child", None)
+        tasks = spec.config.max_tasks_per_child
+        self._tasks = None if tasks is EMPTY else tasks
+        self._size = self._limit if self._tasks is None else 1
+        self._lock = threading.Lock()
+        self._queue: deque[_Waiting] = deque()
+        self._crews: list[_Crew] = []
+        self._closed = False
+        self._filling = threading.local()
+
+    def submit(
+        self, spec: EventSpec, call: Call, began: Callable[[], object], done: Done
+    ) -> Handle:
+        """See `Pool.submit`."""
+        waiting = _Waiting(self, spec, began, done)
+        try:
+            waiting.task = RemoteTask(folders(), Task(spec, call, began).payload())
+        except Exception as error:  # noqa: BLE001 - inputs and results of the user may raise anything here
+            began()
+            done(NotSentError(f"{spec.name} cannot be sent to a worker process: {error}"))
+            return waiting
+        with self._lock:
+            self._queue.append(waiting)
+        self.fill()
+        return waiting
+
+    def fill(self) -> None:
+        """Hand out as many waiting attempts as there are free workers."""
+        if getattr(self._filling, "now", False):
+            # Called back from below: the loop further up goes on.
+            return
+        self._filling.now = True
+        try:
+            while True:
+                with self._lock:
+                    if self._closed or not self._queue or self._busy() >= self._limit:
+                        return
+                    waiting = self._queue.popleft()
+                    try:
+                        future = self._hand_out(waiting)
+                    except Exception as error:  # noqa: BLE001 - a user's executor class may raise anything
+                        future = Future()
+                        future.set_exception(error)
+                waiting.began()
+                future.add_done_callback(waiting.ended)
+        finally:
+            self._filling.now = False
+
+    def _busy(self) -> int:
+        return sum(len(crew.running) - len(crew.doomed) for crew in self._crews)
+
+    def _hand_out(self, waiting: _Waiting) -> Future[Any]:
+        """Submit to an executor that has room, or to a new one: the lock is held."""
+        for crew in self._crews:
+            if crew.has_room():
+                try:
+                    return crew.submit(waiting)
+                except BrokenExecutor:
+                    # It broke since the last attempt ended: this one never began.
+                    crew.retired = True
+        crew = _Crew(self._make(), self._size, self._tasks)
+        self._crews.append(crew)
+        return crew.submit(waiting)
+
+    def _make(self) -> Executor:
+        # A fork would copy the locks of our other threads in whatever state they are.
+        methods = multiprocessing.get_all_start_methods()
+        method = "forkserver" if "forkserver" in methods else "spawn"
+        offered = {
+            "max_workers": self._size,
+            "mp_context": multiprocessing.get_context(method),
+            "initializer": _begin_worker,
+            **self._settings,
+        }
+        return self._class(**self._spec_settings(offered))
+
+    def _spec_settings(self, offered: dict[str, Any]) -> dict[str, Any]:
+        """What a subclass with an `__init__` of its own takes of it."""
+        import inspect
+
+        parameters = inspect.signature(self._class).parameters
+        if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+            return offered
+        return {name: value for name, value in offered.items() if name in parameters}
+
+    def ended(self, waiting: _Waiting, future: Future[Any]) -> None:
+        """An attempt came back."""
+        with self._lock:
+            if waiting.crew is not None:
+                waiting.crew.leave(future)
+                self._sweep()
+        hand_over(future, waiting.spec, waiting.done)
+        self.fill()
+
+    def take_back(self, waiting: _Waiting) -> bool:
+        """See `Handle.take_back`."""
+        with self._lock:
+            if waiting in self._queue:
+                self._queue.remove(waiting)
+                return True
+        return False
+
+    def abandon(self, waiting: _Waiting) -> None:
+        """See `Handle.abandon`: its process is killed once no other attempt needs its executor."""
+        if self.take_back(waiting):
+            return
+        with self._lock:
+            if waiting.crew is not None and waiting.future in waiting.crew.running:
+                waiting.crew.doomed.add(waiting.future)
+                waiting.crew.retired = True
+                self._sweep()
+        self.fill()
+
+    def _sweep(self) -> None:
+        """End the executors that are not needed any more: the lock is held."""
+        for crew in self._crews:
+            if crew.retired and len(crew.running) == len(crew.doomed):
+                crew.end()
+        self._crews = [crew for crew in self._crews if not crew.retired or crew.running]
+
+    def close(self, *, wait: bool) -> None:
+        """See `Pool.close`; worker processes that would be left behind are killed."""
+        with self._lock:
+            self._closed = True
+            self._queue.clear()
+            crews, self._crews = self._crews, []
+        for crew in crews:
+            if crew.running:
+                crew.kill()
+        for crew in crews:
+            crew.executor.shutdown(wait=wait, cancel_futures=True)
+
+
+class _Crew:
+    """One executor of worker processes, and what runs there.
+
+    Attributes:
+        retired: nothing more is handed to it.
+        doomed: what was abandoned, and runs until the others have ended.
+    """
+
+    def __init__(self, executor: Executor, size: int, tasks: int | None) -> None:
+        self.executor = executor
+        self.running: set[Future[Any]] = set()
+        self.doomed: set[Future[Any]] = set()
+        self.retired = False
+        self._size = size
+        self._tasks = tasks
+
+    def has_room(self) -> bool:
+        return not self.retired and len(self.running) < self._size
+
+    def submit(self, waiting: _Waiting) -> Future[Any]:
+        with _WithoutSigint():
+            future = self.executor.submit(waiting.task)
+        self.running.add(future)
+        waiting.crew, waiting.future = self, future
+        if self._tasks is not None:
+            self._tasks -= 1
+            self.retired = self._tasks == 0
+        return future
+
+    def leave(self, future: Future[Any]) -> None:
+        self.running.discard(future)
+        self.doomed.discard(future)
+
+    def end(self) -> None:
+        if self.doomed:
+            self.kill()
+        self.executor.shutdown(wait=False)
+
+    def kill(self) -> None:
+        # kill_workers() is new in Python 3.14; before it there is no public way.
+        kill = getattr(self.executor, "kill_workers", None)
+        if kill is not None:
+            kill()
+            return
+        for process in list((getattr(self.executor, "_processes", None) or {}).values()):
+            process.kill()
+
+
+class _Waiting:
+    """An attempt on its way through a pool."""
+
+    def __init__(
+        self, pool: ProcessPool, spec: EventSpec, began: Callable[[], object], done: Done
+    ) -> None:
+        self._pool = pool
+        self.spec = spec
+        self.began = began
+        self.done = done
+        self.task: Any = None
+        self.crew: _Crew | None = None
+        self.future: Future[Any] | None = None
+
+    def ended(self, future: Future[Any]) -> None:
+        self._pool.ended(self, future)
+
+    def take_back(self) -> bool:
+        return self._pool.take_back(self)
+
+    def abandon(self) -> None:
+        self._pool.abandon(self)
+
+
+class _WithoutSigint:
+    """What is started meanwhile, on this thread, is deaf to Ctrl-C until it says otherwise.
+
+    Ctrl-C goes to every process of the terminal's group, also to one that is only starting.
+    """
+
+    def __enter__(self) -> None:
+        self._before = None
+        if hasattr(signal, "pthread_sigmask"):
+            self._before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+
+    def __exit__(self, *_: object) -> None:
+        if self._before is not None:
+            signal.pthread_sigmask(signal.SIG_SETMASK, self._before)
+
+
+def _begin_worker() -> None:
+    """In a worker process: Ctrl-C is the business of the process that drives the run."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})

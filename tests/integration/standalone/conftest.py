@@ -1,0 +1,61 @@
+"""Making plans: of classes in memory, or of files in the test's own folder."""
+
+import types
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+
+from volnux.backends import RunOptions
+from volnux.events import Lookup, link
+from volnux.graph import compile
+from volnux.loading import load_plan
+from volnux.pointy import parse
+from volnux_standalone import StandaloneBackend
+
+
+@pytest.fixture
+def flow():
+    """A plan of a flow and the events that it names."""
+
+    def make(text, *events, **named):
+        module = types.ModuleType("made")
+        for event in events:
+            setattr(module, event.__name__, event)
+        for name, event in named.items():
+            setattr(module, name, event)
+        return link(compile(parse(text, filename="flow.pty")), Lookup(extra=[module]))
+
+    return make
+
+
+@pytest.fixture
+def files():
+    """A plan of a flow and a module of events, both as files: what worker processes need."""
+
+    def make(text, events, name="flow"):
+        Path(f"{name}.pty").write_text(text)
+        Path(f"{name}_events.py").write_text(dedent(events))
+        return load_plan(Path(f"{name}.pty").resolve())
+
+    return make
+
+
+@pytest.fixture
+def run():
+    def run(plan, inputs=None, **options):
+        return StandaloneBackend().run(plan, inputs or {}, RunOptions(**options))
+
+    return run
+
+
+@pytest.fixture(autouse=True)
+def nothing_left():
+    """No test leaves a thread of ours behind."""
+    import threading
+
+    yield
+    for thread in threading.enumerate():
+        if thread.name.startswith("volnux-"):
+            thread.join(10)
+            assert not thread.is_alive(), f"{thread.name} is left behind"

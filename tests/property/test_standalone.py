@@ -1,0 +1,122 @@
+"""Random programs on the standalone backend agree with the state machine, however threads fall.
+
+The seed of each program is in the message of a failure; `VOLNUX_PROGRAMS=5000` runs more of them.
+"""
+
+import asyncio
+import os
+import random
+import sys
+import time
+import types
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from volnux_standalone import StandaloneBackend
+
+from tests.property.driving import Driven
+from volnux import EventBase, RetryPolicy
+from volnux.backends import RunOptions
+from volnux.events import Lookup, link
+from volnux.graph import Failure, compile
+from volnux.pointy import parse
+from volnux.pointy.tree import Evaluation
+from volnux.testing.programs import DEFAULT_ATTEMPTS, NAMES, places, random_program, render
+
+PROGRAMS = int(os.environ.get("VOLNUX_PROGRAMS", "600"))
+SEED = int(os.environ.get("VOLNUX_SEED", "1"))
+STEP = 200
+
+
+class Boom(Exception):
+    pass
+
+
+def play(event, scripts):
+    """What the script of a place says that this attempt does; also what it returns."""
+    script = scripts[event.task_id]
+    if event.attempt <= script.raising:
+        raise Boom(event.task_id)
+    return script.descriptor, None if script.silent else f"r:{event.task_id}"
+
+
+def event_class(name, program, scripts, draw, *, slow):
+    """An event that plays its places' scripts, with an executor that is drawn."""
+    kind = draw.choice(["default", "default", "coroutine", "pool"])
+
+    def wait(event):
+        return scripts[event.task_id].delay / 4000 if slow else 0.0
+
+    def process(self):
+        if slow:
+            time.sleep(wait(self))
+        return play(self, scripts)
+
+    async def process_async(self):
+        await asyncio.sleep(wait(self))
+        return play(self, scripts)
+
+    attributes = {
+        "process": process_async if kind == "coroutine" else process,
+        "retry_policy": RetryPolicy(max_attempts=DEFAULT_ATTEMPTS, backoff_factor=0.0),
+    }
+    states = dict(program.evaluations)
+    if name in states:
+        attributes["execution_evaluation_state"] = Evaluation(states[name])
+    if kind == "pool":
+        attributes["executor"] = ThreadPoolExecutor
+        attributes["executor_config"] = {"max_workers": draw.randint(1, 3)}
+    return type(name.rpartition(".")[2], (EventBase,), attributes)
+
+
+def plan_of(program, draw, monkeypatch):
+    scripts = {place: event.script for place, event in places(program).items()}
+    slow = draw.random() < 0.3
+    module, billing = types.ModuleType("made"), types.ModuleType("billing")
+    for name in NAMES:
+        made = event_class(name, program, scripts, draw, slow=slow)
+        setattr(billing if "." in name else module, made.__name__, made)
+    monkeypatch.setitem(sys.modules, "billing", billing)
+    return link(compile(parse(render(program), filename="p.pty")), Lookup(extra=[module]))
+
+
+def shown(value):
+    match value:
+        case Failure(type=kind) if kind.endswith("Boom"):
+            return f"raised:{value.message}"
+        case Failure(type="UnhandledDescriptor"):
+            return "no branch"
+        case list():
+            return [shown(item) for item in value]
+        case _:
+            return value
+
+
+def found(report):
+    summary = {
+        place: (
+            str(ended.state),
+            ended.descriptor,
+            ended.attempts,
+            shown(ended.failure or ended.result),
+            shown(ended.received),
+        )
+        for place, ended in report.places.items()
+    }
+    return str(report.status) == "success", summary
+
+
+@pytest.mark.parametrize("first", range(SEED, SEED + PROGRAMS, STEP))
+@pytest.mark.timeout(600)
+def test_a_run_agrees_with_the_state_machine(first, monkeypatch):
+    for seed in range(first, min(first + STEP, SEED + PROGRAMS)):
+        draw = random.Random(seed)
+        program = random_program(draw)
+        plan = plan_of(program, draw, monkeypatch)
+        options = RunOptions(workers=draw.choice([None, 1, 2, 8]))
+        report = StandaloneBackend().run(plan, {}, options)
+        success, _, summary = Driven(program, plan.graph).by_delay().outcome()
+        assert found(report) == (success, summary), f"seed {seed}:\n{render(program)}"
+        for place in report.places.values():
+            assert (place.attempts > 0) == (place.started_at is not None)
+            assert (place.attempts > 0) == (place.ended_at is not None)
