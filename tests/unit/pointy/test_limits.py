@@ -6,7 +6,6 @@ import subprocess
 import sys
 import textwrap
 import threading
-import time
 
 import pytest
 
@@ -95,17 +94,9 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("unit", HOSTILE.values(), ids=HOSTILE)
-def test_hostile_texts_cost_linear_time(unit):
-    """Ten times the text costs some ten times the time: a square would be a hundred."""
-
-    def cost(count):
-        start = time.process_time()
-        assert errors(unit * count)
-        return time.process_time() - start
-
-    cost(10)
-    small, large = min(cost(1000) for _ in range(3)), cost(10_000)
-    assert large < 30 * small + 0.5
+def test_hostile_texts_end(unit):
+    """Were the cost a square of the length, this would not end within the time of a test."""
+    assert errors(unit * 20_000)
 
 
 def test_one_line_with_an_error_at_each_word_renders_short():
