@@ -11,8 +11,9 @@ from volnux.events.run import Call, Outcome
 from volnux.events.spec import EventSpec
 from volnux.graph.outcome import FAILURE, Failure
 from volnux.signal import signals
+from volnux.signal.soft import is_heard
 
-__all__ = ["EventFailedError", "announce_begin", "announce_end"]
+__all__ = ["EventFailedError", "announce_begin", "announce_end", "hears_begin", "hears_end"]
 
 
 class EventFailedError(VolnuxError):
@@ -25,19 +26,31 @@ class EventFailedError(VolnuxError):
         self.failure = failure
 
 
-_BEGIN = (signals.event_execution_init, signals.event_execution_start)
-_END = (
-    signals.event_execution_retry,
-    signals.event_execution_retry_done,
-    signals.event_execution_end,
-    signals.task_completed,
-    signals.task_failed,
+_BEGIN = frozenset({signals.event_execution_init.name, signals.event_execution_start.name})
+_END = frozenset(
+    {
+        signals.event_execution_retry.name,
+        signals.event_execution_retry_done.name,
+        signals.event_execution_end.name,
+        signals.task_completed.name,
+        signals.task_failed.name,
+    }
 )
+
+
+def hears_begin() -> bool:
+    """Whether `announce_begin` has anybody to tell."""
+    return is_heard(_BEGIN)
+
+
+def hears_end() -> bool:
+    """Whether `announce_end` has anybody to tell."""
+    return is_heard(_END)
 
 
 def announce_begin(spec: EventSpec, call: Call, context: Any) -> None:
     """Tell listeners that an attempt begins; only the first attempt of an event is told."""
-    if call.attempt > 1 or not any(signal.has_listeners for signal in _BEGIN):
+    if call.attempt > 1 or not hears_begin():
         return
     event = _event(spec, call)
     signals.event_execution_init.emit(
@@ -52,7 +65,7 @@ def announce_begin(spec: EventSpec, call: Call, context: Any) -> None:
 
 def announce_end(spec: EventSpec, call: Call, outcome: Outcome, context: Any) -> None:
     """Tell listeners how an attempt ended, and whether it is repeated."""
-    if not any(signal.has_listeners for signal in _END):
+    if not hears_end():
         return
     event = _event(spec, call)
     about = {"event": event, "execution_context": context}

@@ -193,7 +193,8 @@ def event(
         bound = next(iter(inspect.signature(function).parameters), None) == "self"
         attributes = {
             "__module__": function.__module__,
-            "__qualname__": function.__qualname__,
+            # Where pickle finds the class: the function itself is what its module's name leads to.
+            "__qualname__": f"{function.__qualname__}.{EVENT_ATTRIBUTE}",
             "__doc__": function.__doc__,
             "function": staticmethod(function),
             "process": function if bound else staticmethod(function),

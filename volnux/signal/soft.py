@@ -15,7 +15,7 @@ import blinker
 
 from volnux.errors import VolnuxError, nearest
 
-__all__ = ["SIGNAL_PARENT", "ListenerError", "SignalParent", "SoftSignal", "redirected"]
+__all__ = ["SIGNAL_PARENT", "ListenerError", "SignalParent", "SoftSignal", "is_heard", "redirected"]
 
 log = logging.getLogger("volnux.signal")
 
@@ -24,6 +24,7 @@ _LOCK = threading.RLock()
 _NUMBERS = itertools.count()
 _ARGUMENTS: dict[str, tuple[str, ...]] = {}
 _REDIRECTED: dict[str, Redirect] = {}
+_HEARD: set[str] = set()
 
 
 class SignalParent(Protocol):
@@ -101,7 +102,7 @@ class SoftSignal:
     @property
     def has_listeners(self) -> bool:
         """Whether anybody listens, to whatever sender."""
-        return bool(self._signal.receivers) or self.name in _REDIRECTED
+        return self.name in _HEARD
 
     def connect(self, listener: Callable[..., Any], sender: Any = None) -> Callable[..., Any]:
         """Call `listener` when the signal is emitted.
@@ -126,6 +127,7 @@ class SoftSignal:
                 self._signal.connect(
                     receiver, blinker.ANY if sender is None else sender, weak=False
                 )
+                _HEARD.add(self.name)
         return listener
 
     def disconnect(self, listener: Callable[..., Any], sender: Any = None) -> bool:
@@ -135,6 +137,8 @@ class SoftSignal:
             if receiver is None:
                 return False
             self._signal.disconnect(receiver, blinker.ANY if sender is None else sender)
+            if not self._signal.receivers and self.name not in _REDIRECTED:
+                _HEARD.discard(self.name)
             return True
 
     def emit(self, sender: Any = None, **arguments: Any) -> list[tuple[Any, Any]]:
@@ -194,12 +198,24 @@ def redirected(names: Iterable[str], redirect: Redirect) -> Iterator[None]:
     with _LOCK:
         before = dict(_REDIRECTED)
         _REDIRECTED.update(dict.fromkeys(names, redirect))
+        heard = set(_HEARD)
+        _HEARD.update(_REDIRECTED)
     try:
         yield
     finally:
         with _LOCK:
             _REDIRECTED.clear()
             _REDIRECTED.update(before)
+            _HEARD.intersection_update(heard.union(before, _connected()))
+
+
+def is_heard(names: frozenset[str]) -> bool:
+    """Whether anybody listens to a signal of any of these names; costs next to nothing."""
+    return not _HEARD.isdisjoint(names)
+
+
+def _connected() -> set[str]:
+    return {name for name, signal in _NAMESPACE.items() if signal.receivers}
 
 
 def _parent(sender: Any, arguments: dict[str, Any]) -> SignalParent | None:
