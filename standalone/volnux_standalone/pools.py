@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import (
     BrokenExecutor,
     Future,
@@ -14,8 +14,9 @@ from typing import Any, Protocol
 
 from volnux.events.base import NotSentError, WorkerLost
 from volnux.events.executors import ExecutorSpec
-from volnux.events.modules import adopt, folders
-from volnux.events.run import Call, Outcome, raised, run_attempt
+from volnux.events.modules import folders
+from volnux.events.remote import RemoteTask, read_outcome
+from volnux.events.run import Call, Outcome, run_attempt
 from volnux.events.spec import EventSpec
 
 __all__ = ["Done", "Handle", "Pool", "RemoteTask", "Task", "hand_over", "make_pool"]
@@ -53,31 +54,6 @@ class Task:
     def payload(self) -> bytes:
         """The attempt, pickled."""
         return pickle.dumps((self.spec, self.call))
-
-
-class RemoteTask:
-    """A `Task` on the other side; what it returns is pickled here, where a fault can be named."""
-
-    def __init__(self, known: Mapping[str, str], payload: bytes) -> None:
-        self._known = known
-        self._payload = payload
-
-    def __call__(self) -> bytes:
-        adopt(self._known)
-        try:
-            spec, call = pickle.loads(self._payload)
-        except Exception as error:  # noqa: BLE001 - the user's modules are imported here
-            # An exception that does not unpickle over there would break the whole pool.
-            shown = f"{type(error).__name__}: {error}"
-            return pickle.dumps(NotSentError(f"it cannot be read in its worker process: {shown}"))
-        outcome = run_attempt(spec, call)
-        try:
-            return pickle.dumps(outcome)
-        except Exception as error:  # noqa: BLE001 - a result's own __reduce__ may raise anything
-            fault = NotSentError(
-                f"the result of {spec.name} cannot be sent back from its worker process: {error}"
-            )
-            return pickle.dumps(raised(spec, call, fault, outcome.started_at))
 
 
 class Pool:
@@ -151,17 +127,7 @@ def hand_over(future: Future[Any], spec: EventSpec, done: Done) -> None:
     elif error is not None:
         done(NotSentError(f"{spec.name} cannot be sent to a worker: {error}"))
     else:
-        done(_read(future.result(), spec))
-
-
-def _read(result: Outcome | bytes, spec: EventSpec) -> Outcome | BaseException:
-    if not isinstance(result, bytes):
-        return result
-    try:
-        outcome: Outcome | BaseException = pickle.loads(result)
-    except Exception as error:  # noqa: BLE001 - what a user's class does when it is unpickled
-        return NotSentError(f"the result of {spec.name} cannot be read back: {error}")
-    return outcome
+        done(read_outcome(future.result(), spec))
 
 
 def _nothing() -> None:

@@ -1,0 +1,68 @@
+"""One attempt of an event in another process: sent as bytes, and its outcome as bytes back."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Mapping
+
+from volnux.events.base import NotSentError
+from volnux.events.modules import adopt, folders
+from volnux.events.run import Call, Outcome, raised, run_attempt
+from volnux.events.spec import EventSpec
+
+__all__ = ["RemoteTask", "read_outcome", "remote_task"]
+
+
+class RemoteTask:
+    """An attempt as a callable for another process; it returns its outcome pickled.
+
+    It is pickled over there, where a fault of the result can be named.
+
+    Args:
+        known: the folders of events in use here, as `folders` gives them.
+        payload: the spec and the call, pickled.
+    """
+
+    def __init__(self, known: Mapping[str, str], payload: bytes) -> None:
+        self._known = known
+        self._payload = payload
+
+    def __call__(self) -> bytes:
+        adopt(self._known)
+        try:
+            spec, call = pickle.loads(self._payload)
+        except Exception as error:  # noqa: BLE001 - the user's modules are imported here
+            # An exception that does not unpickle over there would break the whole pool.
+            shown = f"{type(error).__name__}: {error}"
+            return pickle.dumps(NotSentError(f"it cannot be read in its worker process: {shown}"))
+        outcome = run_attempt(spec, call)
+        try:
+            return pickle.dumps(outcome)
+        except Exception as error:  # noqa: BLE001 - a result's own __reduce__ may raise anything
+            fault = NotSentError(
+                f"the result of {spec.name} cannot be sent back from its worker process: {error}"
+            )
+            return pickle.dumps(raised(spec, call, fault, outcome.started_at))
+
+
+def remote_task(spec: EventSpec, call: Call) -> RemoteTask:
+    """The attempt as a callable for another process.
+
+    Raises:
+        NotSentError: the event or its inputs cannot be pickled.
+    """
+    try:
+        return RemoteTask(folders(), pickle.dumps((spec, call)))
+    except Exception as error:
+        raise NotSentError(f"{spec.name} cannot be sent to a worker process: {error}") from error
+
+
+def read_outcome(result: Outcome | bytes, spec: EventSpec) -> Outcome | BaseException:
+    """The outcome that a `RemoteTask` returned, or the error that kept the attempt from one."""
+    if not isinstance(result, bytes):
+        return result
+    try:
+        outcome: Outcome | BaseException = pickle.loads(result)
+    except Exception as error:  # noqa: BLE001 - what a user's class does when it is unpickled
+        return NotSentError(f"the result of {spec.name} cannot be read back: {error}")
+    return outcome
