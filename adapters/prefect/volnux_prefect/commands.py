@@ -1,0 +1,49 @@
+"""`volnux prefect …`: the files that `prefect deploy` reads, and the way out to plain Python.
+
+Prefect itself is imported when a command runs: `volnux --help` does without.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from volnux.cli import output
+
+__all__ = ["app"]
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Deploy pipelines on Prefect, or turn one into a Python flow.",
+)
+
+
+@app.command("init")
+def init(
+    folder: Annotated[
+        Path,
+        typer.Argument(metavar="DIR", help="The folder with .pty files.", show_default=False),
+    ],
+    work_pool: Annotated[
+        str,
+        typer.Option("--work-pool", metavar="NAME", help="The work pool that runs them."),
+    ] = "default",
+) -> None:
+    """Write flows.py and prefect.yaml for the pipelines of a folder.
+
+    What you changed in these files stays as it is; what is missing is added. Afterwards
+    `prefect deploy --all --no-prompt` in that folder deploys everything.
+
+    Exit code: 0 done, 1 a file has errors (nothing was written), 2 a path cannot be read.
+    """
+    from volnux_prefect.deploy import initialise
+
+    for line in initialise(folder, work_pool=work_pool):
+        output.say(line)
+
+
+@app.callback()
+def _group() -> None:
+    """Deploy pipelines on Prefect."""

@@ -1,0 +1,75 @@
+"""Signals of a run: emitted from the flow's body, and from Prefect's hooks where it ends early."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from volnux.events.link import Plan
+from volnux.graph.report import RunReport
+
+if TYPE_CHECKING:
+    from volnux.pipeline.base import Pipeline
+
+__all__ = ["About", "announced", "hooks"]
+
+
+@dataclass
+class About:
+    """What listeners are told of a run.
+
+    Attributes:
+        inputs: the inputs of the run, listeners' changes included.
+        context: the `execution_context`; None where nobody listens.
+        finish: takes in the report.
+    """
+
+    inputs: Mapping[str, Any]
+    context: Any
+    finish: Callable[[RunReport], object]
+
+
+@contextlib.contextmanager
+def announced(plan: Plan, inputs: Mapping[str, Any], cls: type[Pipeline] | None) -> Iterator[About]:
+    """Tell listeners that a run begins and, when the block has ended well, how it ended."""
+    # Who listens has loaded the signals: nobody else pays for them.
+    if cls is None and "volnux.signal.soft" not in sys.modules:
+        yield About(inputs, None, lambda report: None)
+        return
+    from prefect.runtime import flow_run
+
+    from volnux.pipeline.base import Pipeline
+    from volnux.pipeline.context import ExecutionContext
+    from volnux.signal import signals
+
+    kind = cls if cls is not None else Pipeline.of_plan(plan)
+    pipeline = kind(**inputs)
+    context = ExecutionContext(pipeline, str(flow_run.id or ""), pipeline.inputs)
+    pipeline.context = context
+    signals.pipeline_execution_start.emit(kind, pipeline=pipeline)
+    yield About(context.inputs, context, context.finish)
+    signals.pipeline_execution_end.emit(kind, execution_context=context)
+
+
+def hooks(name: str) -> dict[str, Callable[..., None]]:
+    """Flow hooks that tell listeners of runs that Prefect ends: cancelled ones, and crashes."""
+
+    def stopped(flow: Any, flow_run: Any, state: Any) -> None:
+        _emit("pipeline_stop", flow)
+
+    def crashed(flow: Any, flow_run: Any, state: Any) -> None:
+        _emit("pipeline_shutdown", flow)
+
+    stopped.__name__, crashed.__name__ = "volnux_cancelled", "volnux_crashed"
+    return {"on_cancellation": stopped, "on_crashed": crashed}
+
+
+def _emit(signal: str, flow: Any) -> None:
+    if "volnux.signal.soft" not in sys.modules:
+        return
+    from volnux.signal import signals
+
+    getattr(signals, signal).emit(flow)

@@ -1,0 +1,319 @@
+"""Plan to Prefect: a task for each place, its task runner, and what cannot be said on Prefect."""
+
+from __future__ import annotations
+
+import copy
+import datetime as dt
+import importlib.util
+import inspect
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from prefect import Task
+from prefect.cache_policies import NO_CACHE
+from prefect.task_runners import ProcessPoolTaskRunner, TaskRunner, ThreadPoolTaskRunner
+
+from volnux.errors import Span
+from volnux.events.executors import EMPTY, ExecutorKind, ExecutorSpec
+from volnux.events.link import Plan
+from volnux.events.modules import display_name
+from volnux.events.spec import EventSpec
+from volnux.graph.model import Graph, Kind, Node
+from volnux.pointy.options import split_tags
+from volnux.pointy.parser import parse
+from volnux_prefect.work import repeat_late_or_told, repeat_told, run_work
+
+__all__ = [
+    "Blueprint",
+    "Fault",
+    "RunnerKey",
+    "blueprint_of",
+    "concurrency_tag",
+    "directive_span",
+    "faults_of",
+    "has_dask",
+    "retry_delays",
+    "runner_of",
+]
+
+_MOST_DELAYS = 50
+"""How many delays `retry_delay_seconds` may list; the last one holds for all that follow."""
+
+RunnerKey = tuple[ExecutorSpec, type | None]
+"""What decides whether two events share a task runner."""
+
+_DEFAULT: RunnerKey = (ExecutorSpec(), None)
+
+
+@dataclass(frozen=True)
+class Blueprint:
+    """A plan as Prefect runs it.
+
+    Attributes:
+        plan: the plan.
+        tasks: of each node, its task; None for joins and catches.
+        runners: of each node, what decides its task runner.
+        taken: of each node, the descriptors that have a branch.
+        before: of each node, the events that come right before it, joins and catches looked
+            through.
+        main: the task runner of the flow itself; other events have theirs beside it.
+        limits: tag concurrency limits that the flow needs, by tag.
+    """
+
+    plan: Plan
+    tasks: tuple[Task[Any, Any] | None, ...]
+    runners: tuple[RunnerKey, ...]
+    taken: tuple[frozenset[int], ...]
+    before: tuple[tuple[int, ...], ...]
+    main: RunnerKey
+    limits: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Something that Prefect cannot do, and where it stands."""
+
+    message: str
+    span: Span | None = None
+    hint: str | None = None
+    note: bool = False
+
+
+def blueprint_of(plan: Plan) -> Blueprint:
+    """Everything of a flow that does not depend on a run."""
+    graph = plan.graph
+    limits: dict[str, int] = {}
+    tasks: list[Task[Any, Any] | None] = []
+    runners: list[RunnerKey] = []
+    bases: dict[tuple[int, frozenset[str]], Task[Any, Any]] = {}
+    for node, spec in zip(graph.nodes, plan.specs, strict=True):
+        runners.append(_DEFAULT if spec is None else _runner_key(spec))
+        if spec is None:
+            tasks.append(None)
+            continue
+        tags = _tags(graph, node, limits)
+        key = (id(spec), tags)
+        if key not in bases:
+            bases[key] = _task(spec, tags)
+        tasks.append(_at_place(bases[key], node.id))
+    used = [key for key, task in zip(runners, tasks, strict=True) if task is not None]
+    return Blueprint(
+        plan=plan,
+        tasks=tuple(tasks),
+        runners=tuple(runners),
+        taken=tuple(_taken(graph)),
+        before=tuple(_before(graph)),
+        main=_DEFAULT if _DEFAULT in used or not used else used[0],
+        limits=limits,
+    )
+
+
+def runner_of(key: RunnerKey, workers: int | None = None) -> TaskRunner[Any]:
+    """A new task runner.
+
+    Args:
+        key: for which events.
+        workers: how many workers the default one has; None for what Prefect is set to.
+    """
+    executor, _ = key
+    given = executor.config.max_workers
+    most = None if given is EMPTY else int(given)
+    match executor.kind:
+        case ExecutorKind.DEFAULT:
+            return ThreadPoolTaskRunner(max_workers=workers)
+        case ExecutorKind.POOL:
+            assert executor.pool is not None
+            if issubclass(executor.pool, ProcessPoolExecutor):
+                return ProcessPoolTaskRunner(max_workers=most)
+            return ThreadPoolTaskRunner(max_workers=most)
+        case ExecutorKind.URL:
+            from prefect_dask.task_runners import DaskTaskRunner
+
+            host = (executor.url or "").partition("://")[2]
+            if host:
+                return DaskTaskRunner(address=f"tcp://{host}")
+            settings: dict[str, Any] = {"dashboard_address": None}
+            if most is not None:
+                settings["n_workers"] = most
+            return DaskTaskRunner(cluster_kwargs=settings)
+
+
+def has_dask() -> bool:
+    """Whether the package with Prefect's Dask task runner is installed."""
+    return importlib.util.find_spec("prefect_dask") is not None
+
+
+def faults_of(plan: Plan) -> Iterator[Fault]:
+    """What Prefect cannot do, besides what its capabilities tell already."""
+    graph = plan.graph
+    banned = [c for c in "/%&><" if c in graph.name]
+    if banned:
+        yield Fault(
+            f"prefect has no flow names with '{banned[0]}': {graph.name}",
+            hint="give the pipeline a name: @name: orders",
+        )
+    for item in graph.inputs:
+        if item.name in ("return_state", "wait_for") or item.name.startswith("_"):
+            why = "begins with '_'" if item.name.startswith("_") else "is a word of prefect's own"
+            yield Fault(
+                f"the input '{item.name}' {why} and cannot be a parameter of a flow",
+                item.span,
+                "give it another name",
+            )
+    if graph.start_date is not None and dt.date.fromisoformat(graph.start_date) > _today():
+        yield Fault(
+            f"prefect's cron schedules have no start date, and {graph.start_date} lies ahead",
+            directive_span(graph, "start-date"),
+            "deploy on that day, or leave @start-date out",
+        )
+    for node, spec in zip(graph.nodes, plan.specs, strict=True):
+        if spec is not None:
+            yield from _event_faults(node, spec)
+
+
+def directive_span(graph: Graph, name: str) -> Span | None:
+    """Where a directive stands in the text of a graph; None where it does not."""
+    if graph.source is None:
+        return None
+    directives = parse(graph.source.text, graph.source.filename).directives
+    return next((d.span for d in directives if d.name == name), None)
+
+
+def retry_delays(spec: EventSpec) -> list[float]:
+    """The seconds before each retry, as Prefect takes them."""
+    retries = spec.retry.max_attempts - 1
+    return [spec.retry.wait(n) for n in range(1, min(retries, _MOST_DELAYS) + 1)]
+
+
+def concurrency_tag(graph: Graph, node: Node) -> str:
+    """The tag that carries the limit of `[concurrency=…]`."""
+    return f"{graph.name}.{node.id}"
+
+
+# Tasks.
+
+
+def _task(spec: EventSpec, tags: frozenset[str]) -> Task[Any, Any]:
+    late = spec.timeout is not None and spec.retry.covers(TimeoutError())
+    condition: Callable[[Any, Any, Any], bool] = repeat_late_or_told if late else repeat_told
+    delays: Any = retry_delays(spec)
+    task: Task[Any, Any] = Task(
+        run_work,
+        name=spec.name,
+        tags=tags,
+        cache_policy=NO_CACHE,
+        retries=spec.retry.max_attempts - 1,
+        retry_delay_seconds=delays or None,
+        retry_condition_fn=condition if delays else None,
+        timeout_seconds=spec.timeout,
+        log_prints=None,
+    )
+    # All tasks have one function: what Prefect reads from it is the event's instead.
+    event = spec.event_class
+    task.description = inspect.getdoc(event) if event.__doc__ else None
+    task.task_key = display_name(f"{event.__module__}.{event.__qualname__}")
+    return task
+
+
+def _at_place(task: Task[Any, Any], place: str) -> Task[Any, Any]:
+    """The task of one place: the event's, with the place as the name of its runs."""
+    own = copy.copy(task)
+    own.task_run_name = place
+    return own
+
+
+def _tags(graph: Graph, node: Node, limits: dict[str, int]) -> frozenset[str]:
+    tags: set[str] = set()
+    options = node.options
+    if "tags" in options:
+        tags.update(split_tags(str(options["tags"])))
+    if "pool" in options:
+        tags.add(str(options["pool"]))
+    if "concurrency" in options:
+        tag = concurrency_tag(graph, node)
+        limits[tag] = int(options["concurrency"])
+        tags.add(tag)
+    return frozenset(tags)
+
+
+def _runner_key(spec: EventSpec) -> RunnerKey:
+    executor = spec.executor
+    if executor.kind is ExecutorKind.DEFAULT:
+        return _DEFAULT
+    # A pool of a size of its own belongs to its event; others are shared.
+    own = executor.config.max_workers is not EMPTY
+    return executor, spec.event_class if own else None
+
+
+def _event_faults(node: Node, spec: EventSpec) -> Iterator[Fault]:
+    executor = spec.executor
+    pool = executor.pool
+    if executor.kind is ExecutorKind.POOL and pool not in (ThreadPoolExecutor, ProcessPoolExecutor):
+        yield Fault(
+            f"prefect has no task runner for {executor.describe()}, the executor of {spec.name}",
+            node.span,
+            "use ThreadPoolExecutor, ProcessPoolExecutor, 'dask', or no executor",
+        )
+    if executor.config.max_tasks_per_child is not EMPTY and executor.kind is ExecutorKind.POOL:
+        yield Fault(f"prefect's task runners have no max_tasks_per_child ({spec.name})", node.span)
+    if executor.config.thread_name_prefix is not EMPTY:
+        yield Fault(
+            f"prefect names its threads itself: thread_name_prefix of {spec.name} is ignored",
+            node.span,
+            note=True,
+        )
+    retries = spec.retry.max_attempts - 1
+    if retries > _MOST_DELAYS and spec.retry.wait(_MOST_DELAYS) != spec.retry.wait(retries):
+        yield Fault(
+            f"prefect has at most {_MOST_DELAYS} different waits between attempts, and those of "
+            f"{spec.name} grow on",
+            node.span,
+            "lower max_backoff or max_attempts",
+        )
+
+
+# The shape of the graph.
+
+
+def _taken(graph: Graph) -> list[frozenset[int]]:
+    found: list[set[int]] = [set() for _ in graph.nodes]
+    index = {node.id: number for number, node in enumerate(graph.nodes)}
+    for edge in graph.edges:
+        found[index[edge.source]].update(edge.when)
+    return [frozenset(each) for each in found]
+
+
+def _before(graph: Graph) -> list[tuple[int, ...]]:
+    """Of each node the events right before it; a tuple is shared by all that a join leads to."""
+    index = {node.id: number for number, node in enumerate(graph.nodes)}
+    sources: list[list[int]] = [[] for _ in graph.nodes]
+    waiting = [0] * len(graph.nodes)
+    targets: list[list[int]] = [[] for _ in graph.nodes]
+    for edge in graph.edges:
+        source, target = index[edge.source], index[edge.target]
+        sources[target].append(source)
+        targets[source].append(target)
+        waiting[target] += 1
+    found: list[tuple[int, ...]] = [()] * len(graph.nodes)
+    ready = [node for node, count in enumerate(waiting) if count == 0]
+    while ready:
+        node = ready.pop()
+        parts = [
+            (source,) if graph.nodes[source].kind is Kind.EVENT else found[source]
+            for source in sources[node]
+        ]
+        if len(parts) == 1:
+            found[node] = parts[0]
+        elif parts:
+            found[node] = tuple(sorted({event for part in parts for event in part}))
+        for target in targets[node]:
+            waiting[target] -= 1
+            if waiting[target] == 0:
+                ready.append(target)
+    return found
+
+
+def _today() -> dt.date:
+    return dt.datetime.now(dt.UTC).date()
