@@ -96,15 +96,7 @@ def check_cron(expression: str) -> CronProblem | None:
                 word.start() + max(bad.end, bad.start + 1),
                 bad.hint,
             )
-    day, weekday = words[2], words[4]
-    if "#" in weekday.group() and day.group() != "*":
-        return CronProblem(
-            "day of month: it must be * beside a weekday such as 5#2",
-            day.start(),
-            day.end(),
-            "use two schedules",
-        )
-    return _check_dates(expression, [word.group() for word in words])
+    return _check_days(*words[2:])
 
 
 class _Bad(Exception):
@@ -195,17 +187,58 @@ def _value(kind: _Field, text: str, start: int) -> int:
     return number
 
 
-def _check_dates(expression: str, words: list[str]) -> CronProblem | None:
-    """A day of month that none of the months has, with no weekday that could come instead."""
-    _, _, day, month, weekday = words
-    if "*" in day or "l" in day.lower() or weekday != "*":
-        return None
-    months = _values(_FIELDS[3], month)
-    if any(d <= _LONGEST[m - 1] for m in months for d in _values(_FIELDS[2], day)):
-        return None
-    return CronProblem(
-        "this date never comes: none of these months has such a day", 0, len(expression)
-    )
+def _check_days(
+    day: re.Match[str], month: re.Match[str], weekday: re.Match[str]
+) -> CronProblem | None:
+    """What the three fields that choose days cannot say together.
+
+    Where the hosts' versions of croniter read the same fields differently, nobody may write them.
+    """
+
+    def at(place: re.Match[str], message: str, hint: str | None = None) -> CronProblem:
+        return CronProblem(message, place.start(), place.end(), hint)
+
+    if "#" in weekday.group():
+        if day.group() == "*":
+            return None
+        message = "day of month: it must be * beside a weekday such as 5#2"
+        return at(day, message, "use two schedules")
+    items = [item for item in day.group().split(",") if item.lower() != "l"]
+    last = "l" in day.group().lower().split(",")
+    days = _values(_FIELDS[2], ",".join(items)) if items else set()
+    months = _values(_FIELDS[3], month.group())
+    weekdays = {value % 7 for value in _values(_FIELDS[4], weekday.group())}
+    if not last and not any(d <= _LONGEST[m - 1] for m in months for d in days):
+        if weekday.group() == "*":
+            message = "this date never comes: none of these months has such a day"
+            return CronProblem(message, 0, weekday.end())
+        message = "day of month: none of these months has such a day, only the weekday would count"
+        return at(day, message, "write * for the day of the month")
+    if len(days) == 31 and len(weekdays) < 7 and day.group() != "*":
+        message = "day of month: it names every day, and the weekday would have no effect"
+        return at(day, message, "write * for the day of the month")
+    if len(weekdays) == 7 and len(days) < 31 and weekday.group() != "*":
+        message = "day of week: it names every day, and the day of the month would have no effect"
+        return at(weekday, message, "write * for the day of the week")
+    if last and max(days, default=0) > 28:
+        message = "day of month: 'L' stands in one list with a day that not every month has"
+        return at(day, message, "use two schedules")
+    if months >= {2, 3} and _loses_the_first_of_march(days):
+        message = "day of month: Prefect would leave out the start of March after these days"
+        return at(day, message, "use two schedules, one with the days after 28 alone")
+    return None
+
+
+def _loses_the_first_of_march(days: set[int]) -> bool:
+    """Whether a search that takes 30 February for a day goes past a day that was asked for.
+
+    Older versions of croniter search so, and Prefect carries a copy of one.
+    """
+    for length in (28, 29):
+        beyond = min((day for day in days if day > length), default=0)
+        if beyond and length not in days and min(days) < beyond - length:
+            return True
+    return False
 
 
 def _values(kind: _Field, text: str) -> set[int]:

@@ -35,8 +35,11 @@ DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
         "0 0 * * 1-5/2",
         "0 0 * * SUN-TUE",
         "0 0 29 2 *",
-        "0 0 31 2 MON",
         "0 0 31 * *",
+        "0 0 31 * mon",
+        "0 0 */2 * *",
+        "0 0 1,15,31 1,5 *",
+        "*/1 */1 */1 */1 */1",
         "0 0 */31 2 *",
     ],
 )
@@ -81,6 +84,12 @@ def test_accepted_expressions_come_again_in_croniter(expression):
         ("0 0 30 2 *", "0 0 30 2 *", "this date never comes", None),
         ("0 0 31 4,6,9-11/2 *", "0 0 31 4,6,9-11/2 *", "this date never comes", None),
         ("0 0 30-31 feb *", "0 0 30-31 feb *", "this date never comes", None),
+        ("0 0 31 2 MON", "31", "only the weekday would count", "write * for the day of the month"),
+        ("0 0 1-31 * 1", "1-31", "the weekday would have no effect", "write *"),
+        ("0 0 1 * 0-6", "0-6", "the day of the month would have no effect", "write *"),
+        ("0 0 31,L * *", "31,L", "with a day that not every month has", "use two schedules"),
+        ("0 0 */10 * *", "*/10", "would leave out the start of March", "the days after 28 alone"),
+        ("0 0 1,30 1-3 *", "1,30", "would leave out the start of March", "use two schedules"),
     ],
 )
 def test_refused_expressions_say_where_and_why(expression, marked, message, hint):
