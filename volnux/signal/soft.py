@@ -136,7 +136,8 @@ class SoftSignal:
             receiver = self._find(listener, sender)
             if receiver is None:
                 return False
-            self._signal.disconnect(receiver, blinker.ANY if sender is None else sender)
+            # From every sender: it has but one, and blinker would keep it for another.
+            self._signal.disconnect(receiver)
             if not self._signal.receivers and self.name not in _REDIRECTED:
                 _HEARD.discard(self.name)
             return True
