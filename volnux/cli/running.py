@@ -114,6 +114,14 @@ def _run(
 
     output.show(plan.warnings)
     with _progress(stream) as observer:
+        if "volnux.signal.soft" in sys.modules:
+            # The user's modules may listen to signals, or have a class for this file.
+            from volnux.pipeline import Pipeline
+
+            pipeline = Pipeline.of_plan(plan)(**inputs)
+            return pipeline.start(
+                backend=backend, workers=workers, portable=portable, observer=observer
+            ).report
         options = RunOptions(workers=workers, portable=portable, observer=observer)
         return backend.run(plan, inputs, options)
 
@@ -124,7 +132,7 @@ def _inputs(plan: Plan, given: Sequence[str]) -> dict[str, Any]:
     Raises:
         InputError: with every fault of every text.
     """
-    from volnux.events.inputs import InputError, bind_inputs, read_inputs
+    from volnux.events.inputs import InputError, read_inputs
 
     specs = plan.graph.inputs
     faults: dict[str, str] = {}
@@ -134,7 +142,7 @@ def _inputs(plan: Plan, given: Sequence[str]) -> dict[str, Any]:
         faults = error.faults
         values = read_inputs(specs, [g for g in given if g.partition("=")[0].strip() not in faults])
     try:
-        bound = bind_inputs(specs, values)
+        bound = plan.bind(values)
     except InputError as error:
         # A text that could not be read is one fault: its input is not also missing.
         faults = {**error.faults, **faults}
