@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, NoReturn, TypeVar, overload
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, TypeVar, overload
 
 from volnux.errors import VolnuxError
 from volnux.events.executors import DefaultExecutor
 from volnux.pointy.tree import Evaluation
+
+if TYPE_CHECKING:
+    from volnux.events.run import Outcome
 
 __all__ = [
     "EVENT_ATTRIBUTE",
@@ -133,14 +136,38 @@ class EventBase:
         """End this event now with a descriptor and a result; never returns."""
         raise Goto(descriptor, result)
 
+    @classmethod
+    def try_out(cls, /, *, previous_result: Any = None, **inputs: Any) -> Outcome:
+        """Run this event alone, with all its attempts but without the waits between them.
 
-_NOT_BYPASSED = EventBase.can_bypass
+        Args:
+            previous_result: what is piped to it.
+            inputs: the inputs of the run, by name.
+
+        Raises:
+            EventDefinitionError: the class makes no sense, or `process` requires an argument that
+                is not among the inputs.
+        """
+        # The two modules need this one.
+        from volnux.events.run import Call, run_event
+        from volnux.events.spec import spec_of
+
+        spec = spec_of(cls.__name__, cls)
+        missing = [name for name in spec.requires if name not in inputs]
+        if missing:
+            raise EventDefinitionError(
+                f"process of {cls.__name__} requires the argument '{missing[0]}': "
+                f"{cls.__name__}.try_out({missing[0]}=…)"
+            )
+        call = Call(cls.__name__, "try-out", inputs, previous_result)
+        return run_event(spec, call, sleep=lambda seconds: None)
 
 
 class FunctionEvent(EventBase):
     """Base of the class that `@event` makes of a function."""
 
     function: ClassVar[Callable[..., Any]]
+    attributes: ClassVar[Mapping[str, Any]]
 
 
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -187,29 +214,39 @@ def event(
         "thread_name_prefix": thread_name_prefix,
     }
 
+    attributes = {
+        "executor": executor,
+        "executor_config": {k: v for k, v in settings.items() if v is not None} or None,
+        "retry_policy": retry_policy,
+        "stop_on_exception": stop_on_exception,
+        "execution_evaluation_state": execution_evaluation_state,
+        "conditions": conditions or {},
+    }
+
     def decorate(function: _F) -> _F:
-        if not callable(function) or isinstance(function, type):
+        if not inspect.isfunction(function):
             raise EventDefinitionError(f"@event stands on a function, not on {function!r}")
-        bound = next(iter(inspect.signature(function).parameters), None) == "self"
-        attributes = {
-            "__module__": function.__module__,
-            # Where pickle finds the class: the function itself is what its module's name leads to.
-            "__qualname__": f"{function.__qualname__}.{EVENT_ATTRIBUTE}",
-            "__doc__": function.__doc__,
-            "function": staticmethod(function),
-            "process": function if bound else staticmethod(function),
-            "executor": executor,
-            "executor_config": {k: v for k, v in settings.items() if v is not None} or None,
-            "retry_policy": retry_policy,
-            "stop_on_exception": stop_on_exception,
-            "execution_evaluation_state": execution_evaluation_state,
-            "conditions": conditions or {},
-        }
-        class_ = type(function.__name__, (FunctionEvent,), attributes)
-        setattr(function, EVENT_ATTRIBUTE, class_)
+        setattr(function, EVENT_ATTRIBUTE, _class_for(function, attributes))
         return function
 
     return decorate if function is None else decorate(function)
+
+
+def _class_for(function: Callable[..., Any], attributes: Mapping[str, Any]) -> type[FunctionEvent]:
+    bound = next(iter(inspect.signature(function).parameters), None) == "self"
+    return type(
+        function.__name__,
+        (FunctionEvent,),
+        {
+            **attributes,
+            "__module__": function.__module__,
+            "__qualname__": function.__qualname__,
+            "__doc__": function.__doc__,
+            "function": staticmethod(function),
+            "attributes": attributes,
+            "process": function if bound else staticmethod(function),
+        },
+    )
 
 
 def event_class_of(target: object) -> type[EventBase] | None:
@@ -218,5 +255,13 @@ def event_class_of(target: object) -> type[EventBase] | None:
         if issubclass(target, EventBase) and target not in (EventBase, FunctionEvent):
             return target
         return None
-    class_ = getattr(target, EVENT_ATTRIBUTE, None) if callable(target) else None
-    return class_ if isinstance(class_, type) and issubclass(class_, EventBase) else None
+    if not inspect.isfunction(target):
+        return None
+    class_ = target.__dict__.get(EVENT_ATTRIBUTE)
+    if not (isinstance(class_, type) and issubclass(class_, FunctionEvent)):
+        return None
+    if class_.function is not target:
+        # A decorator above @event that copied the marks of what it wraps: it is part of the event.
+        class_ = _class_for(target, class_.attributes)
+        setattr(target, EVENT_ATTRIBUTE, class_)
+    return class_

@@ -104,6 +104,7 @@ def link(graph: Graph, lookup: Lookup, *, on_failure: OnFailure | str | None = N
     specs: list[EventSpec | None] = []
     warnings: list[Diagnostic] = []
     known: dict[Any, EventSpec] = {}
+    said: set[Any] = set()
     for node in linked.nodes:
         spec = None
         target = targets.get(node.event or "")
@@ -114,8 +115,10 @@ def link(graph: Graph, lookup: Lookup, *, on_failure: OnFailure | str | None = N
                 try:
                     known[key] = _spec(node, target)
                 except VolnuxError as error:
-                    faults.append(_fault(linked, node, "bad-event", str(error)))
-                    targets[node.event or ""] = None
+                    # One fault of a class is said once, however often it occurs in the flow.
+                    if (target, str(error)) not in said:
+                        said.add((target, str(error)))
+                        faults.append(_fault(linked, node, "bad-event", str(error)))
                     specs.append(None)
                     continue
                 faults += _check_arguments(linked, node, known[key])

@@ -57,6 +57,7 @@ class Lookup:
         self._extra = tuple(extra)
         self._loaded: list[tuple[str, ModuleType, dict[str, Any]]] | None = None
         self._dotted: dict[str, dict[str, Any]] = {}
+        self._broken: dict[str, EventModuleError] = {}
 
     @staticmethod
     def for_file(
@@ -156,6 +157,15 @@ class Lookup:
         return self._dotted[module]
 
     def _import(self, name: str) -> ModuleType:
+        # A module that raised is not run again for each event.
+        if name not in self._broken:
+            try:
+                return self._import_now(name)
+            except EventModuleError as error:
+                self._broken[name] = error
+        raise self._broken[name]
+
+    def _import_now(self, name: str) -> ModuleType:
         try:
             return import_from(self._folder, name)
         except KeyboardInterrupt:

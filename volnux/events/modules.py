@@ -24,6 +24,9 @@ from typing import Any
 __all__ = ["adopt", "display_name", "folders", "import_from", "package_of"]
 
 _PREFIX = "_volnux_"
+_NEVER_OWNED = frozenset({"volnux", "volnux_standalone", "volnux_airflow", "volnux_prefect"})
+"""A second copy of these, in a folder that happens to hold one, would know nothing of the first."""
+
 _LOCK = threading.RLock()
 _FOLDERS: dict[str, str] = {}
 
@@ -81,8 +84,14 @@ def _owns(package: str, name: str) -> bool:
     first = name.partition(".")[0]
     if f"{package}.{first}" in sys.modules:
         return True
+    if first in _NEVER_OWNED:
+        return False
     spec = importlib.machinery.PathFinder.find_spec(f"{package}.{first}", [_FOLDERS[package]])
     if spec is None:
+        return False
+    loaded = getattr(sys.modules.get(first), "__spec__", None)
+    if loaded is not None and spec.origin is not None and loaded.origin == spec.origin:
+        # The program has imported this very file under its plain name: its classes are these.
         return False
     # A plain folder without __init__.py (docs/, data/) does not hide a module from elsewhere.
     return spec.origin is not None or (

@@ -7,11 +7,13 @@ asks for one attempt at a time and reads `Outcome.retry_after`.
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import json
+import math
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
@@ -120,9 +122,7 @@ def run_attempt(
         convert: makes an exception of the host (its own kind of timeout) one of the language.
     """
     if spec.is_async:
-        import asyncio
-
-        return asyncio.run(run_attempt_async(spec, call))
+        return _run_to_end(run_attempt_async(spec, call))
     own = _with_own_files(call)
     try:
         return _run_attempt(spec, own, convert)
@@ -181,6 +181,21 @@ async def _run_attempt_async(spec: EventSpec, call: Call) -> Outcome:
     except BaseException as error:  # noqa: BLE001 - a cancelled coroutine is a failure of its event too
         return raised(spec, call, error, started)
     return _returned(spec, call, returned, started)
+
+
+def _run_to_end(coroutine: Coroutine[Any, Any, Outcome]) -> Outcome:
+    """Run a coroutine on an event loop of its own."""
+    import asyncio
+
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(coroutine)
+    # This thread is busy with a loop (a notebook's, a host's) and cannot have two.
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, coroutine).result()
 
 
 def _with_own_files(call: Call) -> Call:
@@ -253,9 +268,12 @@ def _read(spec: EventSpec, returned: Any) -> tuple[int, Any]:
             return SUCCESS, result
         if status is False:
             return FAILURE, result
-        if type(status) is int and 0 <= status <= 9:
-            return status, result
-    shown = repr(returned)
+        if isinstance(status, int) and 0 <= status <= 9:
+            return int(status), result
+    try:
+        shown = repr(returned)
+    except Exception as broken:  # noqa: BLE001 - a user's __repr__ may do anything
+        shown = f"a {type(returned).__name__} (repr failed: {type(broken).__name__})"
     if len(shown) > 200:
         shown = shown[:200] + "…"
     if inspect.iscoroutine(returned):
@@ -268,42 +286,71 @@ def _read(spec: EventSpec, returned: Any) -> tuple[int, Any]:
 
 
 def _portable(spec: EventSpec, result: Any) -> Any:
-    """The result as JSON gives it back."""
-    if isinstance(result, Failure):
-        return result
+    """The result as JSON gives it back; a `Failure` in it stays one."""
     where = _not_json(result)
     if where is not None:
         path, kind = where
         raise NotPortableError(
             f"the result of {spec.name} is not JSON: result{path} is of type {kind}"
         )
-    return json.loads(json.dumps(result))
+    return json.loads(json.dumps(result, default=_failure_out), object_hook=_failure_in)
+
+
+_FAILURE_KEY: Final = "__volnux_failure__"
+
+
+def _failure_out(value: Any) -> Any:
+    return {_FAILURE_KEY: value.to_json()}
+
+
+def _failure_in(data: dict[str, Any]) -> Any:
+    return Failure.from_json(data[_FAILURE_KEY]) if data.keys() == {_FAILURE_KEY} else data
+
+
+_DEEPEST: Final = 500
 
 
 def _not_json(value: Any) -> tuple[str, str] | None:
     """The path and type of the first thing in the value that JSON does not have, or None."""
-    stack: list[tuple[str, Any]] = [("", value)]
-    seen = 0
+    # An item, how deep it is, and the way to it: its key, and the way to what holds it.
+    stack: list[tuple[Any, int, Any]] = [(value, 0, None)]
     while stack:
-        path, item = stack.pop()
-        seen += 1
-        if item is None or isinstance(item, bool | int | str):
+        item, depth, way = stack.pop()
+        if item is None or isinstance(item, bool | int | str | Failure):
             continue
         if isinstance(item, float):
-            if item != item or item in (float("inf"), float("-inf")):
-                return path, f"float ({item})"
+            if not math.isfinite(item):
+                return _path(way), f"float ({item})"
+        elif depth > _DEEPEST:
+            return _path(way), f"{type(item).__name__}, nested too deep"
         elif isinstance(item, dict):
-            for key, inner in item.items():
+            for key in item:
                 if not isinstance(key, str):
-                    return f"{path}[{key!r}]", f"dict with a key of type {type(key).__name__}"
-                stack.append((f"{path}[{key!r}]", inner))
+                    return _path((key, way)), f"dict with a key of type {type(key).__name__}"
+            stack += [(inner, depth + 1, (key, way)) for key, inner in reversed(item.items())]
         elif isinstance(item, list | tuple):
-            if len(path) > 2_000:
-                return path[:100] + "…", "list nested too deep"
-            stack.extend((f"{path}[{i}]", inner) for i, inner in enumerate(item))
+            last = len(item) - 1
+            stack += [(inner, depth + 1, (last - i, way)) for i, inner in enumerate(reversed(item))]
         else:
-            return path, display_name(f"{type(item).__module__}.{type(item).__qualname__}")
+            return _path(way), _kind_name(type(item))
     return None
+
+
+def _path(way: Any) -> str:
+    keys: list[str] = []
+    while way is not None:
+        key, way = way
+        keys.append(f"[{key!r}]")
+    if len(keys) > 20:
+        keys[10:-10] = ["…"]
+    return "".join(reversed(keys))
+
+
+def _kind_name(kind: type) -> str:
+    """The name of a class: dotted, unless it is a builtin or of the main program."""
+    if kind.__module__ in ("builtins", "__main__", "__mp_main__"):
+        return kind.__qualname__
+    return display_name(f"{kind.__module__}.{kind.__qualname__}")
 
 
 _MOST_FRAMES: Final = 20
@@ -311,15 +358,13 @@ _MOST_FRAMES: Final = 20
 
 def failure_of(error: BaseException, *, attempts: int = 1) -> Failure:
     """What is kept of an exception: its type, message and the frames of the user's code."""
-    kind = type(error)
-    name = kind.__qualname__
-    if kind.__module__ not in ("builtins", "__main__", "__mp_main__"):
-        name = display_name(f"{kind.__module__}.{name}")
     try:
         message = str(error)
-    except Exception as broken:  # noqa: BLE001 - a user's __str__ may do anything
+    except KeyboardInterrupt:
+        raise
+    except BaseException as broken:  # noqa: BLE001 - a user's __str__ may do anything
         message = f"<str failed: {type(broken).__name__}>"
-    return Failure(name, message, _traceback(error), attempts)
+    return Failure(_kind_name(type(error)), message, _traceback(error), attempts)
 
 
 def _traceback(error: BaseException) -> str:
@@ -327,21 +372,24 @@ def _traceback(error: BaseException) -> str:
 
     try:
         shown = traceback.TracebackException.from_exception(error, compact=True)
+        parts: list[traceback.TracebackException | None] = [shown]
+        while parts:
+            part = parts.pop()
+            if part is None:
+                continue
+            frames = [frame for frame in part.stack if not _ours(frame.filename)]
+            part.stack = traceback.StackSummary.from_list(frames[-_MOST_FRAMES:])
+            parts += [part.__cause__, part.__context__, *(part.exceptions or ())]
+        return "".join(shown.format())
     except Exception:  # noqa: BLE001 - the exception's own attributes may be broken
         return ""
-    parts: list[traceback.TracebackException | None] = [shown]
-    while parts:
-        part = parts.pop()
-        if part is None:
-            continue
-        frames = [frame for frame in part.stack if not _ours(frame.filename)]
-        part.stack = traceback.StackSummary.from_list(frames[-_MOST_FRAMES:])
-        parts += [part.__cause__, part.__context__]
-    return "".join(shown.format())
 
 
 _OURS: Final = __file__.rpartition("events")[0]
+_IMPORTLIB: Final = importlib.__file__.rpartition("__init__")[0]
 
 
 def _ours(filename: str) -> bool:
-    return filename.startswith(_OURS) or "volnux_standalone" in filename
+    return filename.startswith(("<frozen importlib", _OURS, _IMPORTLIB)) or (
+        "volnux_standalone" in filename
+    )

@@ -164,7 +164,17 @@ def _parameters(
             f"event {event_class.__name__} has no process: define `def process(self): "
             "return True, result`"
         )
-    parameters = list(inspect.signature(function).parameters.values())
+    try:
+        parameters = list(inspect.signature(function).parameters.values())
+    except (TypeError, ValueError) as error:
+        raise EventDefinitionError(
+            f"event {event_class.__name__}: process is no function whose arguments can be read: "
+            f"{function!r}"
+        ) from error
+    if bound and not parameters:
+        raise EventDefinitionError(
+            f"event {event_class.__name__}: process takes no self: define `def process(self): …`"
+        )
     if bound:
         parameters = parameters[1:]
     named, required, extra, previous = [], [], False, False
