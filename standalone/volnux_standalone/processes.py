@@ -166,7 +166,8 @@ class ProcessPool(Pool):
             if crew.running:
                 crew.kill()
         for crew in crews:
-            crew.executor.shutdown(wait=wait, cancel_futures=True)
+            # Nothing is left that this could wait for but the ends of idle and killed processes.
+            crew.executor.shutdown(wait=True, cancel_futures=True)
 
 
 class _Crew:

@@ -5,13 +5,13 @@ from pathlib import Path
 from textwrap import dedent
 
 import pytest
+from volnux_standalone import StandaloneBackend
 
 from volnux.backends import RunOptions
 from volnux.events import Lookup, link
 from volnux.graph import compile
 from volnux.loading import load_plan
 from volnux.pointy import parse
-from volnux_standalone import StandaloneBackend
 
 
 @pytest.fixture
