@@ -1,0 +1,95 @@
+"""The instants that the core computes, as JSON: what every host is compared with.
+
+Run as a program it prints `{"cases": [{"schedule", "timezone", "after", "next": […]}], "refused":
+{schedule: reason}}`. The environments of the hosts run it and hold their own schedules to it.
+"""
+
+import datetime as dt
+import itertools
+import json
+import sys
+
+from volnux.schedules import Schedule, ScheduleError
+
+COUNT = 50
+ZONES = (
+    "UTC",
+    "Europe/Paris",
+    "America/New_York",
+    "Asia/Kolkata",
+    "Australia/Lord_Howe",
+    "Africa/Casablanca",
+)
+AFTER = (
+    "2028-02-27T21:00:00+00:00",  # 29 February
+    "2026-03-06T12:00:00+00:00",  # clock changes in New York, Casablanca, Paris, Lord Howe
+    "2026-10-23T12:00:00+00:00",
+)
+
+_MINUTES = ("*", "0", "30", "*/5", "*/15", "*/7", "0,30", "10-50/10", "59", "5-8")
+_HOURS = ("*", "0", "3", "*/2", "*/6", "8-18", "9,17", "0-23/8", "22-23")
+_DAYS = ("*", "1", "15", "31", "L", "*/2", "1-7", "10,20,30", "28-31", "1,L", "*/10", "15-20/2")
+_MONTHS = ("*", "2", "jan", "1-6", "*/3", "JUN,dec", "feb-apr", "3,10", "2-12/5")
+_WEEKDAYS = (
+    "*", "0", "7", "1-5", "mon", "SUN", "sat,sun", "1,3,5", "fri-sun", "5-7", "*/2", "1-5/2",
+    "5#2", "1#1", "sun#5", "mon#1,fri#3", "0-3", "wed-fri", "0-6/3", "4#5",
+)  # fmt: skip
+_SPECIAL = (
+    "@hourly", "@daily", "@weekly", "@monthly", "@yearly",
+    "0 0 29 2 *", "0 12 29 FEB *", "30 4 1,15 * 5", "0 0 13 * 5", "0 0 L 2 *", "0 0 L * 1",
+    "0 0 */31 2 *", "0 0 31 * mon", "0 0 31 */2 *", "0 0 1,15,31 1,5 *", "0 0 29-31 * 1",
+    "0 0 * 2 sun#5", "59 23 31 12 *", "0 0 1 1 0", "23 0-20/2 * * *",
+    "5 4 * * sun", "0 22 * * 1-5", "0 0,12 1 */2 *", "0 4 8-14 * *", "0 0 1,15 * 3", "05 08 * * *",
+    "0-59 * * * *", "*/1 */1 */1 */1 */1", "*/59 * * * *", "*/23 */11 * * *", "0 0 * * 1-7",
+    "0 0 * * 0-7", "0 0 * * 6-7", "0 0 29-31 2 *", "0 0 29,30 feb *", "0 0 28,l * *",
+    "0 0 * * 7#5", "15 10 * 5 tue#4,thu#2", "0 9 1-7 * mon-fri", "0 0 27-31/2 * *",
+    "0 0 */4 * *", "0 0 */7 * *", "0 0 */9 * *", "0 0 1,28,30 * *", "0 0 L,l * 1",
+    # These are refused, each with its reason.
+    "0 0 31 2 *", "0 0 30 feb *", "0 0 31 4,6,9,11 *", "60 * * * *", "* 24 * * *", "0 0 0 * *",
+    "0 0 32 * *", "0 0 * 13 *", "0 0 * * 8", "0 0 L-3 * *", "0 0 15W * *", "0 0 * * 5L",
+    "H * * * *", "R * * * *", "@reboot", "@midnight", "@every 5m", "0 0 ? * *", "5/15 * * * *",
+    "50-10 * * * *", "* * * * * *", "0 0 * * fri-mon", "0 0 1 1", "*/0 * * * *", "0 0 * * 5#6",
+    "0 0 * * 5#2,1", "0 0 15 * 5#2", "0 0 L * 5#1", "0 0 1 * mon#1", "0 0 30 2 mon",
+    "0 0 31 2 MON", "0 0 1-31 * 1", "0 0 1 * 0-6", "0 0 1-31,L * 1", "0 0 31,L * *", "0 0 1,30 * *",
+)  # fmt: skip
+
+
+def expressions() -> list[str]:
+    """All expressions, accepted and refused, each once."""
+    found = list(_SPECIAL)
+    found += [f"{minute} {hour} * * *" for minute, hour in itertools.product(_MINUTES, _HOURS)]
+    found += [f"30 1 {day} * {weekday}" for day in _DAYS for weekday in ("*", "1-5", "sun")]
+    found += [f"0 9 {day} {month} *" for day, month in itertools.product(_DAYS, _MONTHS)]
+    found += [f"15 2 * {month} {weekday}" for month in ("*", "2-3") for weekday in _WEEKDAYS]
+    found += [f"*/30 * * * {weekday}" for weekday in _WEEKDAYS]
+    found += [f"*/20 */2 {day} * *" for day in _DAYS]
+    return list(dict.fromkeys(found))
+
+
+def everything() -> dict[str, object]:
+    """What the program prints."""
+    cases = []
+    refused = {}
+    for number, text in enumerate(expressions()):
+        try:
+            schedules = [Schedule((text,), zone) for zone in ZONES]
+        except ScheduleError as error:
+            refused[text] = str(error)
+            continue
+        # Clock changes meet one expression in four: the hosts are slow.
+        afters = AFTER if number % 4 == 0 else AFTER[:1]
+        for schedule, after in itertools.product(schedules, afters):
+            instants = schedule.instants(dt.datetime.fromisoformat(after))
+            cases.append(
+                {
+                    "schedule": text,
+                    "timezone": schedule.timezone,
+                    "after": after,
+                    "next": [each.isoformat() for each in itertools.islice(instants, COUNT)],
+                }
+            )
+    return {"cases": cases, "refused": refused}
+
+
+if __name__ == "__main__":
+    json.dump(everything(), sys.stdout)

@@ -1,0 +1,159 @@
+"""What a schedule does in the hours of a clock change: which times move, which come twice."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from volnux.errors import Diagnostic, Severity
+from volnux.schedules.fields import Fields, parse
+from volnux.schedules.schedule import Schedule, zone_of
+
+if TYPE_CHECKING:
+    from volnux.graph.model import Graph
+
+__all__ = ["ClockChange", "clock_changes", "schedule_warnings"]
+
+_DAY = dt.timedelta(days=1)
+_MINUTE = dt.timedelta(minutes=1)
+_SHOWN = 3
+
+
+@dataclass(frozen=True, slots=True)
+class ClockChange:
+    """A change of the clock that an expression has times in.
+
+    Attributes:
+        expression: the cron expression.
+        at: the moment of the change, in UTC.
+        skips: the clock is put forward: `times` do not exist; else they come twice.
+        times: what the expression asks for in that hour, on the clock, without zone.
+        instants: when it fires for them, in UTC.
+    """
+
+    expression: str
+    at: dt.datetime
+    skips: bool
+    times: tuple[dt.datetime, ...]
+    instants: tuple[dt.datetime, ...]
+
+
+def clock_changes(
+    schedule: Schedule, after: dt.datetime, until: dt.datetime
+) -> Iterator[ClockChange]:
+    """The clock changes in a span of time that touch a schedule, in order of time.
+
+    Args:
+        schedule: the schedule.
+        after: the beginning of the span, aware.
+        until: its end, aware.
+    """
+    zone = schedule.zone
+    for at in _transitions(schedule.timezone, after, until):
+        if schedule.begins is not None and at < schedule.begins:
+            continue
+        before = (at - _MINUTE).astimezone(zone).utcoffset() or dt.timedelta()
+        now = at.astimezone(zone).utcoffset() or dt.timedelta()
+        # On the clock, what is skipped or repeated lies between the change read with both offsets.
+        wall = at.replace(tzinfo=None)
+        low, high = sorted((wall + before, wall + now))
+        for expression in schedule.expressions:
+            fields = parse(expression)
+            times = tuple(_times(fields, low, high))
+            if not times:
+                continue
+            found = set()
+            for time in times:
+                local = time.replace(tzinfo=zone)
+                found.add(local.astimezone(dt.UTC))
+                if now < before and fields.every_hour:
+                    found.add(local.replace(fold=1).astimezone(dt.UTC))
+            yield ClockChange(expression, at, now > before, times, tuple(sorted(found)))
+
+
+def schedule_warnings(
+    graph: Graph, *, backend: str | None = None, now: dt.datetime | None = None
+) -> list[Diagnostic]:
+    """Warnings for the times of a graph's schedules that a clock change touches within a year.
+
+    Without a backend, those that move or are ambiguous. An expression that names every hour loses
+    nothing and repeats nothing, so it is silent, but for `prefect`, whose server computes instants
+    itself and decides otherwise in those hours.
+
+    Args:
+        graph: the graph.
+        backend: the name of a backend.
+        now: from when on to look, aware; the present if None.
+    """
+    after = now or dt.datetime.now(dt.UTC)
+    source = graph.source.source() if graph.source else None
+    warnings = []
+    for spec in graph.schedules:
+        start = dt.date.fromisoformat(graph.start_date) if graph.start_date else None
+        schedule = Schedule((spec.expression,), graph.timezone or "UTC", start)
+        texts = []
+        for change in clock_changes(schedule, after, after + 366 * _DAY):
+            if parse(spec.expression).every_hour and backend != "prefect":
+                continue
+            texts.append(_say(change, schedule.timezone))
+        if not texts:
+            continue
+        message = f"clock changes in {schedule.timezone} touch this schedule: {'; '.join(texts)}"
+        warnings.append(
+            Diagnostic(
+                "clock-change",
+                message,
+                source.filename if source else graph.name,
+                spec.span,
+                "Prefect's server decides otherwise in these hours (docs/scheduling.md)"
+                if backend == "prefect"
+                else "choose a time outside of these hours, or UTC",
+                severity=Severity.WARNING,
+                text=source.line(spec.span.line) if source and spec.span else None,
+            )
+        )
+    return warnings
+
+
+def _say(change: ClockChange, timezone: str) -> str:
+    zone = zone_of(timezone)
+    shown = [f"{time:%H:%M}" for time in change.times[:_SHOWN]]
+    more = " …" if len(change.times) > _SHOWN else ""
+    runs = [each.astimezone(zone) for each in change.instants[:_SHOWN]]
+    runs_more = " …" if len(change.instants) > _SHOWN else ""
+    instants = ", ".join(f"{run:%H:%M%z}" for run in runs) + runs_more
+    what = "does not exist" if change.skips else "comes twice"
+    return f"{change.times[0]:%Y-%m-%d} {', '.join(shown)}{more} {what}, it runs at {instants}"
+
+
+def _times(fields: Fields, low: dt.datetime, high: dt.datetime) -> Iterator[dt.datetime]:
+    """The times on the clock, from `low` to before `high`, at which an expression fires."""
+    midnight = low.replace(hour=0, minute=0, second=0)
+    while midnight < high:
+        if fields.on(midnight.date()):
+            for minutes in fields.times:
+                time = midnight + minutes * _MINUTE
+                if low <= time < high:
+                    yield time
+        midnight += _DAY
+
+
+def _transitions(timezone: str, after: dt.datetime, until: dt.datetime) -> Iterator[dt.datetime]:
+    """The moments at which the offset of a zone changes, to the minute."""
+    zone = zone_of(timezone)
+
+    def offset(moment: dt.datetime) -> dt.timedelta | None:
+        return moment.astimezone(zone).utcoffset()
+
+    low = after.astimezone(dt.UTC).replace(second=0, microsecond=0)
+    while low < until:
+        high = low + _DAY
+        if offset(low) != offset(high):
+            early, late = low, high
+            while late - early > _MINUTE:
+                middle = early + ((late - early) // (2 * _MINUTE)) * _MINUTE
+                early, late = (middle, late) if offset(middle) == offset(low) else (early, middle)
+            yield late
+        low = high
