@@ -1,0 +1,111 @@
+"""Our own timetable: Airflow fires at the instants that `volnux schedule next` prints.
+
+Airflow's `CronTriggerTimetable` differs in three things: of a time that comes twice when clocks go
+back it takes the second; of several times that clocks skip it keeps the first only; and where an
+expression names every hour but not every day (`*/30 * * * mon`), it starts an hour late or loses
+runs after each clock change, since it adds a span of the clock to an instant.
+
+A DAG that uses it is read back by its scheduler through `airflow.plugins`: the plugin has
+`timetables = [VolnuxTimetable]`, and has to be installed wherever a scheduler or an API server is.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING, Any
+
+import pendulum
+from airflow.timetables.base import DagRunInfo, DataInterval, Timetable
+
+from volnux.graph.model import Graph
+from volnux.schedules import Schedule, describe
+
+if TYPE_CHECKING:
+    from airflow.timetables.base import TimeRestriction
+
+__all__ = ["VolnuxTimetable", "timetable_of"]
+
+
+def timetable_of(graph: Graph) -> VolnuxTimetable | None:
+    """The timetable of a graph; None where it has no schedule."""
+    schedule = Schedule.of(graph)
+    # The start date is the DAG's, which may be told another one.
+    return VolnuxTimetable(*schedule.expressions, timezone=schedule.timezone) if schedule else None
+
+
+class VolnuxTimetable(Timetable):
+    """Cron expressions in a time zone; a DAG run each time that one of them fires.
+
+    Like `CronTriggerTimetable` a run begins at its instant, its data interval is empty, and without
+    catchup only the last of the runs that were missed is made up for.
+
+    Args:
+        *crons: expressions of the dialect of `@schedule`.
+        timezone: an IANA name.
+
+    Raises:
+        ScheduleError: an expression or the zone is wrong.
+    """
+
+    def __init__(self, *crons: str, timezone: str = "UTC") -> None:
+        self._schedule = Schedule(crons, timezone)
+        self.description = "; ".join(map(describe, crons)) + f" ({timezone})"
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, VolnuxTimetable):
+            return NotImplemented
+        return self._schedule == other._schedule
+
+    def __hash__(self) -> int:
+        return hash(self._schedule)
+
+    @property
+    def summary(self) -> str:
+        """What the list of DAGs shows."""
+        return ", ".join(self._schedule.expressions)
+
+    def serialize(self) -> dict[str, Any]:
+        return {
+            "expressions": list(self._schedule.expressions),
+            "timezone": self._schedule.timezone,
+        }
+
+    @classmethod
+    def deserialize(cls, data: dict[str, Any]) -> Timetable:
+        return cls(*data["expressions"], timezone=data["timezone"])
+
+    def infer_manual_data_interval(self, *, run_after: pendulum.DateTime) -> DataInterval:
+        return DataInterval.exact(run_after)
+
+    def next_dagrun_info(
+        self,
+        *,
+        last_automated_data_interval: DataInterval | None,
+        restriction: TimeRestriction,
+    ) -> DagRunInfo | None:
+        now = dt.datetime.now(dt.UTC)
+        last = last_automated_data_interval
+        earliest = restriction.earliest
+        # Instants that are allowed, at or after each of these.
+        starts = [self._at_or_after(earliest)] if earliest is not None else []
+        if last is not None:
+            starts = [self._schedule.after(last.end)]
+        if not restriction.catchup:
+            missed = self._schedule.before(now + dt.timedelta.resolution)
+            if last is None and earliest is None:
+                starts.append(self._schedule.after(now))
+            elif missed is not None:
+                starts.append(missed)
+            if last is not None and earliest is not None:
+                starts.append(self._at_or_after(earliest))
+        elif not starts:
+            starts.append(self._schedule.after(now))
+        if not starts or None in starts:
+            return None
+        instant = max(start for start in starts if start is not None)
+        if restriction.latest is not None and restriction.latest < instant:
+            return None
+        return DagRunInfo.exact(pendulum.instance(instant))
+
+    def _at_or_after(self, moment: dt.datetime) -> dt.datetime | None:
+        return self._schedule.after(moment - dt.timedelta.resolution)
