@@ -33,6 +33,9 @@ PAGES = [
     "docs/events.md",
     "docs/standalone.md",
     "docs/cli.md",
+    "docs/pipelines.md",
+    "docs/batches.md",
+    "docs/signals.md",
 ]
 HOME = "/home/ada"
 """How the folder of a page is shown in it."""
