@@ -105,6 +105,7 @@ def link(graph: Graph, lookup: Lookup, *, on_failure: OnFailure | str | None = N
     warnings: list[Diagnostic] = []
     known: dict[Any, EventSpec] = {}
     said: set[Any] = set()
+    taken: dict[str, set[int]] = {}
     for node in linked.nodes:
         spec = None
         target = targets.get(node.event or "")
@@ -122,8 +123,10 @@ def link(graph: Graph, lookup: Lookup, *, on_failure: OnFailure | str | None = N
                     specs.append(None)
                     continue
                 faults += _check_arguments(linked, node, known[key])
-                warnings += _check_conditions(linked, node, known[key])
             spec = known[key]
+            if spec.conditions:
+                taken = taken or _taken(linked)
+                warnings += _check_conditions(linked, node, spec, taken.get(node.id, set()))
         specs.append(spec)
     if faults:
         ordered = pointy_error(faults).diagnostics
@@ -212,8 +215,17 @@ def _check_arguments(graph: Graph, node: Node, spec: EventSpec) -> list[Diagnost
     return faults
 
 
-def _check_conditions(graph: Graph, node: Node, spec: EventSpec) -> list[Diagnostic]:
-    taken = {d for edge in graph.edges if edge.source == node.id for d in edge.when}
+def _taken(graph: Graph) -> dict[str, set[int]]:
+    """The descriptors that an edge of a node takes, by node."""
+    taken: dict[str, set[int]] = {}
+    for edge in graph.edges:
+        taken.setdefault(edge.source, set()).update(edge.when)
+    return taken
+
+
+def _check_conditions(
+    graph: Graph, node: Node, spec: EventSpec, taken: set[int]
+) -> list[Diagnostic]:
     return [
         _fault(
             graph,

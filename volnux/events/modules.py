@@ -14,6 +14,7 @@ import hashlib
 import importlib
 import importlib.abc
 import importlib.machinery
+import re
 import sys
 import threading
 from collections.abc import Mapping, Sequence
@@ -21,9 +22,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-__all__ = ["adopt", "display_name", "folders", "import_from", "package_of"]
+__all__ = ["adopt", "display_name", "display_text", "folders", "import_from", "package_of"]
 
 _PREFIX = "_volnux_"
+_MADE_UP = re.compile(rf"\b{_PREFIX}[0-9a-f]{{12}}\.")
 _NEVER_OWNED = frozenset({"volnux", "volnux_standalone", "volnux_airflow", "volnux_prefect"})
 """A second copy of these, in a folder that happens to hold one, would know nothing of the first."""
 
@@ -77,6 +79,11 @@ def display_name(dotted: str) -> str:
     """A dotted name as the user knows it: without the made-up package."""
     first, _, rest = dotted.partition(".")
     return rest if first in _FOLDERS and rest else dotted
+
+
+def display_text(text: str) -> str:
+    """A text as the user should see it: without the made-up packages."""
+    return _MADE_UP.sub("", text) if _PREFIX in text else text
 
 
 def _owns(package: str, name: str) -> bool:

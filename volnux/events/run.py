@@ -19,7 +19,7 @@ from typing import Any, Final, NamedTuple
 
 from volnux.events.base import EventReturnError, Goto, NotPortableError
 from volnux.events.files import InputFile, close_files, with_own_files
-from volnux.events.modules import display_name
+from volnux.events.modules import display_name, display_text
 from volnux.events.spec import EventSpec
 from volnux.graph.outcome import FAILURE, SUCCESS, Failure
 
@@ -44,6 +44,7 @@ class Call(NamedTuple):
         previous_result: what was piped, or None.
         attempt: counts from 1.
         portable: results must be JSON, and are passed on as JSON gives them back.
+        scope: what the attempt runs within, for telemetry; None where nobody watches.
     """
 
     task_id: str = ""
@@ -52,6 +53,7 @@ class Call(NamedTuple):
     previous_result: Any = None
     attempt: int = 1
     portable: bool = False
+    scope: Any = None
 
 
 class Outcome(NamedTuple):
@@ -66,6 +68,7 @@ class Outcome(NamedTuple):
         retry_after: seconds to wait before the next attempt; None when none is due.
         raised: whether the attempt raised (and did not return a failure).
         bypassed: whether `can_bypass` made `process` unnecessary.
+        pid: the process where it ran, if that was another than the one that drives the run.
     """
 
     descriptor: int
@@ -76,6 +79,7 @@ class Outcome(NamedTuple):
     retry_after: float | None = None
     raised: bool = False
     bypassed: bool = False
+    pid: int | None = None
 
 
 def run_event(
@@ -155,6 +159,9 @@ def _run_attempt(
 
 async def run_attempt_async(spec: EventSpec, call: Call) -> Outcome:
     """Run one attempt of an `async def process` on the running event loop."""
+    if call.scope is not None:
+        with call.scope.entered(call.run_id, call.task_id, call.attempt):
+            return await run_attempt_async(spec, call._replace(scope=None))
     own = _with_own_files(call)
     try:
         return await _run_attempt_async(spec, own)
@@ -364,7 +371,8 @@ def failure_of(error: BaseException, *, attempts: int = 1) -> Failure:
         raise
     except BaseException as broken:  # noqa: BLE001 - a user's __str__ may do anything
         message = f"<str failed: {type(broken).__name__}>"
-    return Failure(_kind_name(type(error)), message, _traceback(error), attempts)
+    shown = display_text(_traceback(error))
+    return Failure(_kind_name(type(error)), display_text(message), shown, attempts)
 
 
 def _traceback(error: BaseException) -> str:
