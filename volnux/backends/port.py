@@ -39,6 +39,9 @@ class RefusedError(BackendError):
         self.backend = backend
         self.diagnostics = tuple(diagnostics)
 
+    def __reduce__(self) -> tuple[type[RefusedError], tuple[str, list[Diagnostic]]]:
+        return type(self), (self.backend, list(self.diagnostics))
+
 
 @dataclass(frozen=True)
 class Capabilities:

@@ -25,6 +25,9 @@ class EventFailedError(VolnuxError):
         super().__init__(str(failure))
         self.failure = failure
 
+    def __reduce__(self) -> tuple[type[EventFailedError], tuple[Failure]]:
+        return type(self), (self.failure,)
+
 
 _BEGIN = frozenset({signals.event_execution_init.name, signals.event_execution_start.name})
 _END = frozenset(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copyreg
 import inspect
+import sys
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, TypeVar, overload
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, TypeVar, cast, overload
 
 from volnux.errors import VolnuxError
 from volnux.events.executors import DefaultExecutor
@@ -163,7 +165,20 @@ class EventBase:
         return run_event(spec, call, sleep=lambda seconds: None)
 
 
-class FunctionEvent(EventBase):
+class _FunctionEventType(type):
+    """The type of the classes of functions, which are pickled by way of their functions."""
+
+
+def _class_and_function(class_: Any) -> tuple[Any, ...]:
+    if class_ is FunctionEvent:
+        return getattr, (sys.modules[__name__], "FunctionEvent")
+    return event_class_of, (class_.function,)
+
+
+copyreg.pickle(_FunctionEventType, _class_and_function)
+
+
+class FunctionEvent(EventBase, metaclass=_FunctionEventType):
     """Base of the class that `@event` makes of a function."""
 
     function: ClassVar[Callable[..., Any]]
@@ -234,7 +249,7 @@ def event(
 
 def _class_for(function: Callable[..., Any], attributes: Mapping[str, Any]) -> type[FunctionEvent]:
     bound = next(iter(inspect.signature(function).parameters), None) == "self"
-    return type(
+    class_: Any = _FunctionEventType(
         function.__name__,
         (FunctionEvent,),
         {
@@ -247,6 +262,7 @@ def _class_for(function: Callable[..., Any], attributes: Mapping[str, Any]) -> t
             "process": function if bound else staticmethod(function),
         },
     )
+    return cast("type[FunctionEvent]", class_)
 
 
 def event_class_of(target: object) -> type[EventBase] | None:

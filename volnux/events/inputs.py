@@ -31,6 +31,9 @@ class InputError(VolnuxError, ValueError):
         super().__init__("; ".join(faults.values()))
         self.faults = dict(faults)
 
+    def __reduce__(self) -> tuple[type[InputError], tuple[dict[str, str]]]:
+        return type(self), (self.faults,)
+
 
 def read_inputs(specs: Iterable[InputSpec], given: Iterable[str]) -> dict[str, Any]:
     """Inputs from `name=value` texts, as the command line takes them.

@@ -1,0 +1,93 @@
+"""A user's module whose things cross process boundaries."""
+
+from volnux import EventBase, InputDataField, Pipeline, RetryPolicy
+from volnux.decorators import event
+from volnux.events.announce import EventFailedError
+from volnux.pipeline import BatchPipeline, RunFailedError
+from volnux.signal import SoftSignal
+
+
+class Load(EventBase):
+    retry_policy = RetryPolicy(max_attempts=2, backoff_factor=0, retry_on_exceptions=[OSError])
+
+    def process(self, names):
+        return True, len(names)
+
+
+@event
+def check(names):
+    if not names:
+        raise ValueError("no names")
+    return True, names
+
+
+class Names(Pipeline):
+    names = InputDataField(data_type=list[str], batch_size=2)
+
+    class Meta:
+        pointy = "Load -> check"
+
+
+class AllNames(BatchPipeline):
+    pipeline_template = Names
+
+
+def things():
+    """Everything that a user may send to another process, by name."""
+    good, bad = Names(names=["a"]), Names(names=[])
+    batch = AllNames(names=["a", "b", "c"])
+    failed = bad.start()
+    made = {
+        "event": Load("Load", "run", 1, {"names": []}, None),
+        "function": check,
+        "function event": check.__volnux_event__("check", "run", 2),
+        "policy": Load.retry_policy,
+        "field": Names.fields()["names"],
+        "fresh pipeline": Names(names=["x"]),
+        "plan": Names.plan(),
+        "signal": SoftSignal("picklable"),
+        "failure": failed.first_failed.failure,
+        "context": good.start(),
+        "failed context": failed,
+        "report": failed.report,
+        "pipeline": good,
+        "made of a plan": Pipeline.of_plan(Names.plan())(names=["y"]),
+        "batches": batch,
+        "batch report": batch.execute(),
+        "run error": RunFailedError(failed),
+        "event error": EventFailedError(failed.first_failed.failure),
+    }
+    try:
+        Names(names=3)
+    except ValueError as error:
+        made["input error"] = error
+    return made
+
+
+def describe(thing):
+    """What can be said of a thing on either side."""
+    match thing:
+        case Load():
+            return thing.task_id, thing.run_id, thing.inputs
+        case EventBase():
+            return type(thing).__name__, thing.attempt
+        case Pipeline():
+            return type(thing).__name__, thing.inputs, thing.context and thing.context.results
+        case BatchPipeline():
+            return [inputs["names"] for inputs in thing.batches()]
+        case InputDataField():
+            return thing.name, thing.batch_size, thing.read(["1"])
+        case Exception():
+            return type(thing).__name__, str(thing), repr(vars(thing).keys())
+    if hasattr(thing, "fingerprint"):
+        return thing.fingerprint, thing.bind({"names": ["a"]})
+    if hasattr(thing, "report"):
+        return thing.status, thing.results, thing.first_failed and thing.first_failed.event
+    if hasattr(thing, "to_json"):
+        return thing.to_json()
+    return repr(thing) if not callable(thing) else thing(["n"])
+
+
+def there_and_back(thing):
+    """In the other process: what it is there, and the thing itself for the way back."""
+    return describe(thing), thing
