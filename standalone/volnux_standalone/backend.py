@@ -28,4 +28,8 @@ class StandaloneBackend(Backend):
     ) -> RunReport:
         """See `Backend.run`."""
         self.refuse(plan)
-        return Run(plan, inputs, options or RunOptions(), self.name).execute()
+        run = Run(plan, inputs, options or RunOptions(), self.name)
+        if run.watch is None:
+            return run.execute()
+        with run.watch:
+            return run.watch.ended(run.execute())

@@ -30,6 +30,7 @@ from volnux.events.run import Call, Outcome, raised, run_attempt, run_attempt_as
 from volnux.events.spec import EventSpec
 from volnux.graph.execution import Execution
 from volnux.graph.report import RunReport, places_of
+from volnux.telemetry.watch import watch
 from volnux_standalone.interrupts import Interrupts
 from volnux_standalone.timers import Timers
 
@@ -111,6 +112,7 @@ class Run:
         self._observer = options.observer
         self._control = options.control
         self._limit = options.workers or default_workers()
+        self.watch = watch(plan, self._run_id, backend)
 
         # Deques, sets and lists are used without the lock where one call does it all.
         self._lock = threading.Lock()
@@ -315,6 +317,8 @@ class Run:
         self._started(attempt)
         spec = self._specs[node]
         call = self._call(attempt)
+        if self.watch is not None:
+            call = self.watch.call(spec.name, call)
         try:
             outcome = run_attempt(spec, call)
         except KeyboardInterrupt as interrupt:
@@ -374,6 +378,8 @@ class Run:
         self._flying.add(attempt)
         spec = self._specs[node]
         call = self._call(attempt)
+        if self.watch is not None:
+            call = self.watch.call(spec.name, call)
 
         def began() -> None:
             self._started(attempt)

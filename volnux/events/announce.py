@@ -12,6 +12,7 @@ from volnux.events.spec import EventSpec
 from volnux.graph.outcome import FAILURE, Failure
 from volnux.signal import signals
 from volnux.signal.soft import is_heard
+from volnux.telemetry.records import attempt_ended, record_of
 
 __all__ = ["EventFailedError", "announce_begin", "announce_end", "hears_begin", "hears_end"]
 
@@ -39,6 +40,8 @@ _END = frozenset(
         signals.task_failed.name,
     }
 )
+_ATTEMPT = frozenset({attempt_ended.name})
+_ANY_END = _END | _ATTEMPT
 
 
 def hears_begin() -> bool:
@@ -48,7 +51,7 @@ def hears_begin() -> bool:
 
 def hears_end() -> bool:
     """Whether `announce_end` has anybody to tell."""
-    return is_heard(_END)
+    return is_heard(_ANY_END)
 
 
 def announce_begin(spec: EventSpec, call: Call, context: Any) -> None:
@@ -68,7 +71,9 @@ def announce_begin(spec: EventSpec, call: Call, context: Any) -> None:
 
 def announce_end(spec: EventSpec, call: Call, outcome: Outcome, context: Any) -> None:
     """Tell listeners how an attempt ended, and whether it is repeated."""
-    if not hears_end():
+    if is_heard(_ATTEMPT):
+        attempt_ended.emit(record=record_of(spec, call, outcome, context))
+    if not is_heard(_END):
         return
     event = _event(spec, call)
     about = {"event": event, "execution_context": context}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 from collections.abc import Mapping
 
@@ -35,7 +36,7 @@ class RemoteTask:
             # An exception that does not unpickle over there would break the whole pool.
             shown = f"{type(error).__name__}: {error}"
             return pickle.dumps(NotSentError(f"it cannot be read in its worker process: {shown}"))
-        outcome = run_attempt(spec, call)
+        outcome = run_attempt(spec, call)._replace(pid=os.getpid())
         try:
             return pickle.dumps(outcome)
         except Exception as error:  # noqa: BLE001 - a result's own __reduce__ may raise anything

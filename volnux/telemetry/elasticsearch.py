@@ -1,0 +1,227 @@
+"""`ElasticsearchPublisher`: each event and network operation as a document."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import os
+import socket
+import uuid
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+from volnux.telemetry.delivery import PublishError
+from volnux.telemetry.publisher import Item, MetricsPublisher, MissingClientError
+from volnux.telemetry.records import EventMetrics, iso
+
+__all__ = ["FIELDS", "ElasticsearchPublisher"]
+
+_KEYWORD: Final = {"type": "keyword", "ignore_above": 1024}
+_LATER: Final = frozenset({408, 429, 502, 503, 504})
+
+FIELDS: Final[dict[str, dict[str, Any]]] = {
+    "@timestamp": {"type": "date"},
+    "kind": _KEYWORD,
+    "event_name": _KEYWORD,
+    "task_id": _KEYWORD,
+    "run_id": _KEYWORD,
+    "pipeline": _KEYWORD,
+    "backend": _KEYWORD,
+    "status": _KEYWORD,
+    "descriptor": {"type": "byte"},
+    "started_at": {"type": "date"},
+    "ended_at": {"type": "date"},
+    "duration_seconds": {"type": "double"},
+    "attempts": {"type": "integer"},
+    "retries": {"type": "integer"},
+    "error_type": _KEYWORD,
+    "error_message": {"type": "text"},
+    "process_id": {"type": "long"},
+    "bypassed": {"type": "boolean"},
+    "host_name": _KEYWORD,
+    "operation": _KEYWORD,
+    "scheme": _KEYWORD,
+    "host": _KEYWORD,
+    "port": {"type": "integer"},
+    "latency_seconds": {"type": "double"},
+    "bytes_sent": {"type": "long"},
+    "bytes_received": {"type": "long"},
+}
+"""The fields of the documents; `kind` is `event` or `network`."""
+
+
+class ElasticsearchPublisher(MetricsPublisher):
+    """Writes to indices `<prefix>-events-2026.01.31` and `<prefix>-network-2026.01.31`, one a day.
+
+    Documents go in bulk. Where the server refuses (429, 5xx) or is not there, they are sent again
+    until it takes them; each has an id, so that what arrives twice is stored once. A wrong
+    certificate or password is no reason to give up either: it may be mended on the server.
+
+    Args:
+        hosts: `localhost:9200`, or URLs; without a scheme it is `http`.
+        index_prefix: how the names of the indices begin; lower case.
+        batch_size: how many documents go in one request at most.
+        linger: seconds for which the first of them may wait for others.
+        timeout: seconds for a request.
+        **options: of `elasticsearch.Elasticsearch`: `api_key`, `basic_auth`, `ca_certs`, …
+
+    Raises:
+        MissingClientError: `elasticsearch` is not installed.
+    """
+
+    def __init__(
+        self,
+        hosts: str | Iterable[str] = ("localhost:9200",),
+        index_prefix: str = "pipeline-metrics",
+        *,
+        batch_size: int = 500,
+        linger: float = 1.0,
+        timeout: float = 10.0,
+        **options: Any,
+    ) -> None:
+        try:
+            import elasticsearch
+        except ImportError as error:
+            raise MissingClientError("ElasticsearchPublisher", "elasticsearch") from error
+        if not index_prefix or index_prefix != index_prefix.lower():
+            raise ValueError(f"index_prefix is lower case, found {index_prefix!r}")
+        if batch_size < 1:
+            raise ValueError(f"batch_size is at least 1, found {batch_size}")
+        given = [hosts] if isinstance(hosts, str) else list(hosts)
+        self.hosts = [host if "://" in host else f"http://{host}" for host in given]
+        self.index_prefix = index_prefix
+        self.batch_size = batch_size
+        self.linger = linger
+        self._host_name = socket.gethostname()
+        self._options = {"request_timeout": timeout, "max_retries": 0, **options}
+        self._elasticsearch = elasticsearch
+        self._made: tuple[int, Any] | None = None
+        self._has_template = False
+        # The same document has the same id however often it is sent.
+        self._ids: dict[int, str] = {}
+
+    def publish_event_metrics(self, metrics: EventMetrics) -> None:
+        self.publish_batch((metrics,))
+
+    def publish_network_metrics(self, metrics: dict[str, Any]) -> None:
+        self.publish_batch((metrics,))
+
+    def publish_batch(self, items: Sequence[Item]) -> None:
+        """Send documents in one request.
+
+        Raises:
+            PublishError: some, or all, did not arrive.
+        """
+        client = self._client()
+        self._ids = {id(item): self._ids.get(id(item)) or uuid.uuid4().hex for item in items}
+        lines: list[dict[str, Any]] = []
+        for item in items:
+            document = self._document(item)
+            day = document["@timestamp"][:10].replace("-", ".")
+            kind = "events" if document["kind"] == "event" else "network"
+            index = f"{self.index_prefix}-{kind}-{day}"
+            lines += [{"create": {"_index": index, "_id": self._ids[id(item)]}}, document]
+        try:
+            self._put_template(client)
+            answer = client.bulk(operations=lines)
+        except self._elasticsearch.ApiError as error:
+            status = error.status_code
+            wait = error.meta.headers.get("retry-after")
+            if status == 413 and len(items) > 1:
+                self._halve(items)
+                return
+            if status in (400, 413):
+                raise PublishError(str(error), again=(), rejected=len(items)) from error
+            raise PublishError(str(error), retry_after=_seconds(wait)) from error
+        except self._elasticsearch.TransportError as error:
+            raise PublishError(f"{type(error).__name__}: {error}") from error
+        self._read(items, answer["items"] if answer["errors"] else ())
+        self._ids = {}
+
+    def close(self) -> None:
+        if self._made is not None:
+            self._made[1].close()
+            self._made = None
+
+    def _client(self) -> Any:
+        # A connection does not survive a fork.
+        if self._made is None or self._made[0] != os.getpid():
+            client = self._elasticsearch.Elasticsearch(self.hosts, **self._options)
+            self._made = (os.getpid(), client)
+        return self._made[1]
+
+    def _put_template(self, client: Any) -> None:
+        """Say which types the fields have, once."""
+        if self._has_template:
+            return
+        client.indices.put_index_template(
+            name=self.index_prefix,
+            index_patterns=[f"{self.index_prefix}-events-*", f"{self.index_prefix}-network-*"],
+            priority=200,
+            template={"mappings": {"dynamic": False, "properties": FIELDS}},
+        )
+        self._has_template = True
+
+    def _halve(self, items: Sequence[Item]) -> None:
+        """The request was too large: send it in two."""
+        middle = len(items) // 2
+        again: list[Item] = []
+        rejected = 0
+        for half in (items[:middle], items[middle:]):
+            try:
+                self.publish_batch(half)
+            except PublishError as error:
+                again += half if error.again is None else error.again
+                rejected += error.rejected
+        if again or rejected:
+            raise PublishError("a part of a request that was too large", again=again,
+                               rejected=rejected)  # fmt: skip
+
+    def _read(self, items: Sequence[Item], answers: Sequence[Any]) -> None:
+        """Sort out what was not taken.
+
+        Raises:
+            PublishError: some was not.
+        """
+        again: list[Item] = []
+        rejected = 0
+        reason = ""
+        for item, answer in zip(items, answers, strict=False):
+            told = answer["create"]
+            # 409: it is there already, from a request whose answer was lost.
+            if told["status"] < 300 or told["status"] == 409:
+                continue
+            reason = str(told.get("error", {}).get("reason", told["status"]))
+            if told["status"] in _LATER:
+                again.append(item)
+            else:
+                rejected += 1
+        if again or rejected:
+            raise PublishError(f"not taken: {reason}", again=again, rejected=rejected)
+
+    def _document(self, item: Item) -> dict[str, Any]:
+        if isinstance(item, EventMetrics):
+            document = {"kind": "event", **item.to_json()}
+            ended = item.ended_at
+        else:
+            document = {"kind": "network", **item}
+            ended = item["ended_at"]
+            for name in ("started_at", "ended_at"):
+                document[name] = iso(item[name])
+        document["@timestamp"] = iso(ended)
+        document["host_name"] = self._host_name
+        return document
+
+
+def _seconds(text: str | None) -> float | None:
+    """The seconds of a `Retry-After`."""
+    if text is None:
+        return None
+    with contextlib.suppress(ValueError):
+        return max(0.0, float(text))
+    from email.utils import parsedate_to_datetime
+
+    with contextlib.suppress(ValueError, TypeError):
+        then = parsedate_to_datetime(text)
+        return max(0.0, (then - dt.datetime.now(dt.UTC)).total_seconds())
+    return None

@@ -1,0 +1,171 @@
+"""`GrafanaCloudPublisher`: metrics to Grafana Cloud, by OTLP over HTTP."""
+
+from __future__ import annotations
+
+import gzip
+import os
+from collections.abc import Sequence
+from typing import Any, Final
+
+from volnux.telemetry.delivery import PublishError
+from volnux.telemetry.otlp import Totals
+from volnux.telemetry.publisher import Item, MetricsPublisher, MissingClientError
+from volnux.telemetry.records import EventMetrics
+
+__all__ = ["GrafanaCloudPublisher"]
+
+_LATER: Final = frozenset({401, 403, 404, 408, 429, 500, 502, 503, 504})
+"""Also where a token or a stack is wrong: totals lose nothing by waiting until that is mended."""
+
+
+class GrafanaCloudPublisher(MetricsPublisher):
+    """Sends running totals to the OTLP gateway of a Grafana Cloud stack, every so often.
+
+    Where the gateway is, and as whom to log in there, the stack's page says under
+    *OpenTelemetry → Configure*: the zone (`prod-eu-west-2`) and the instance id (a number). With
+    the organisation's slug alone both are asked of Grafana Cloud, which the token must allow
+    (`stacks:read`).
+
+    Totals grow, and are sent as they are now: what a dead gateway missed comes with the next
+    request.
+
+    Args:
+        api_key: a token of an access policy with `metrics:write`.
+        org_slug: the organisation's slug.
+        zone: the zone of the stack; else the environment variable `GRAFANA_CLOUD_ZONE`.
+        instance_id: the stack's instance id; else `GRAFANA_CLOUD_INSTANCE_ID`.
+        stack_slug: which stack to take, where the organisation has several.
+        endpoint: the whole address of the gateway, up to `/otlp`, instead of the zone.
+        service_name: the `service.name` of the metrics (`job` in Prometheus).
+        interval: seconds between requests.
+        timeout: seconds for a request.
+        api_url: where Grafana Cloud is asked for zone and instance.
+
+    Raises:
+        ValueError: neither zone and instance are known, nor an organisation to ask for them.
+        MissingClientError: `requests` or `opentelemetry-proto` is not installed.
+    """
+
+    batch_size = 10_000
+
+    def __init__(
+        self,
+        api_key: str,
+        org_slug: str | None = None,
+        *,
+        zone: str | None = None,
+        instance_id: str | int | None = None,
+        stack_slug: str | None = None,
+        endpoint: str | None = None,
+        service_name: str = "volnux",
+        interval: float = 15.0,
+        timeout: float = 10.0,
+        api_url: str = "https://grafana.com/api",
+    ) -> None:
+        try:
+            import requests
+            from opentelemetry.proto.metrics.v1 import metrics_pb2
+        except ImportError as error:
+            package = "requests" if error.name == "requests" else "opentelemetry-proto"
+            raise MissingClientError("GrafanaCloudPublisher", package) from error
+        if not api_key:
+            raise ValueError("api_key is a token of an access policy of Grafana Cloud")
+        assert metrics_pb2.AGGREGATION_TEMPORALITY_CUMULATIVE
+        self.linger = interval
+        self._requests = requests
+        self._key = api_key
+        self._org = org_slug
+        self._stack = stack_slug
+        zone = zone or os.environ.get("GRAFANA_CLOUD_ZONE")
+        known = instance_id or os.environ.get("GRAFANA_CLOUD_INSTANCE_ID")
+        self._instance = str(known) if known else None
+        if endpoint is None and zone:
+            endpoint = f"https://otlp-gateway-{zone}.grafana.net/otlp"
+        self._endpoint = endpoint.rstrip("/") if endpoint else None
+        if (self._endpoint is None or self._instance is None) and not org_slug:
+            raise ValueError(
+                "Grafana Cloud is reached by zone and instance_id, which the stack's page shows "
+                "under OpenTelemetry; or name org_slug, to have them looked up"
+            )
+        self._service = service_name
+        self._timeout = timeout
+        self._api = api_url.rstrip("/")
+        self._totals = Totals()
+        self._counted: set[int] = set()
+        self._session: tuple[int, Any] | None = None
+
+    def publish_event_metrics(self, metrics: EventMetrics) -> None:
+        self.publish_batch((metrics,))
+
+    def publish_network_metrics(self, metrics: dict[str, Any]) -> None:
+        self.publish_batch((metrics,))
+
+    def publish_batch(self, items: Sequence[Item]) -> None:
+        """Add to the totals and send them.
+
+        Raises:
+            PublishError: they did not arrive.
+        """
+        for item in items:
+            if id(item) not in self._counted:
+                self._totals.add(item)
+        # A batch that comes again was counted the first time.
+        self._counted = {id(item) for item in items}
+        url, instance = self._where()
+        answer = self._ask(
+            "POST",
+            f"{url}/v1/metrics",
+            data=gzip.compress(self._totals.request(self._service)),
+            headers={"Content-Type": "application/x-protobuf", "Content-Encoding": "gzip"},
+            auth=(instance, self._key),
+        )
+        if answer.status_code in _LATER:
+            wait = answer.headers.get("Retry-After", "")
+            raise PublishError(_said(answer), retry_after=float(wait) if wait.isdecimal() else None)
+        if answer.status_code >= 300:
+            raise PublishError(_said(answer), again=(), rejected=len(items))
+        self._counted = set()
+
+    def close(self) -> None:
+        if self._session is not None:
+            self._session[1].close()
+            self._session = None
+
+    def _where(self) -> tuple[str, str]:
+        """The gateway and the instance; looked up once where they are not given."""
+        if self._endpoint is None or self._instance is None:
+            answer = self._ask(
+                "GET",
+                f"{self._api}/orgs/{self._org}/instances",
+                headers={"Authorization": f"Bearer {self._key}"},
+            )
+            if answer.status_code >= 300:
+                raise PublishError(
+                    f"the stacks of {self._org} cannot be looked up: {_said(answer)}; the token "
+                    "needs stacks:read, or name zone and instance_id"
+                )
+            stacks = [
+                stack
+                for stack in answer.json().get("items", [])
+                if self._stack in (None, stack.get("slug"))
+            ]
+            if len(stacks) != 1:
+                names = ", ".join(str(stack.get("slug")) for stack in stacks) or "none"
+                raise PublishError(f"name stack_slug: the organisation has the stacks {names}")
+            zone = stacks[0]["regionSlug"]
+            self._endpoint = self._endpoint or f"https://otlp-gateway-{zone}.grafana.net/otlp"
+            self._instance = self._instance or str(stacks[0]["id"])
+        return self._endpoint, self._instance
+
+    def _ask(self, method: str, url: str, **arguments: Any) -> Any:
+        # A connection does not survive a fork.
+        if self._session is None or self._session[0] != os.getpid():
+            self._session = (os.getpid(), self._requests.Session())
+        try:
+            return self._session[1].request(method, url, timeout=self._timeout, **arguments)
+        except self._requests.RequestException as error:
+            raise PublishError(f"{type(error).__name__}: {error}") from error
+
+
+def _said(answer: Any) -> str:
+    return f"{answer.status_code} {answer.reason}: {answer.text[:200]}"

@@ -1,0 +1,84 @@
+"""Network operations: events that are sent to another machine, and what comes back.
+
+Whatever sends events away calls `network_operation`; a pool of processes on this machine does not.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+from urllib.parse import urlsplit
+
+from volnux.telemetry.records import network_ended, shortened
+
+__all__ = ["host_and_port", "network_operation", "watches_network"]
+
+
+def watches_network() -> bool:
+    """Whether anybody wants to know of network operations."""
+    return network_ended.has_listeners
+
+
+def network_operation(
+    url: str,
+    *,
+    started_at: float,
+    ended_at: float | None = None,
+    executed_seconds: float = 0.0,
+    bytes_sent: int = 0,
+    bytes_received: int = 0,
+    error: BaseException | None = None,
+    event: str = "",
+    task_id: str = "",
+    run_id: str = "",
+    operation: str = "submit",
+) -> None:
+    """Note that an operation has ended.
+
+    Args:
+        url: with whom: `dask://host:8786`. What it says of a user or a password is not kept.
+        started_at: seconds since the epoch.
+        ended_at: the same; now if None.
+        executed_seconds: of that, how long the event itself ran over there.
+        bytes_sent: of the event with its inputs.
+        bytes_received: of its outcome.
+        error: what kept it from succeeding; a failure of the event itself is none.
+        event: what was sent.
+        task_id: its place in the flow.
+        run_id: its run.
+        operation: what was done.
+    """
+    if not network_ended.has_listeners:
+        return
+    ended = time.time() if ended_at is None else ended_at
+    duration = max(0.0, ended - started_at)
+    scheme, host, port = host_and_port(url)
+    record: dict[str, Any] = {
+        "operation": operation,
+        "scheme": scheme,
+        "host": host,
+        "port": port,
+        "status": "success" if error is None else "failure",
+        "started_at": started_at,
+        "ended_at": ended,
+        "duration_seconds": duration,
+        "latency_seconds": max(0.0, duration - executed_seconds),
+        "bytes_sent": bytes_sent,
+        "bytes_received": bytes_received,
+        "error_type": None if error is None else type(error).__name__,
+        "error_message": None if error is None else shortened(str(error)),
+        "event_name": event,
+        "task_id": task_id,
+        "run_id": run_id,
+    }
+    network_ended.emit(record=record)
+
+
+def host_and_port(url: str) -> tuple[str, str, int | None]:
+    """Scheme, host and port of a URL; empty, or None, where it has none."""
+    parts = urlsplit(url)
+    try:
+        port = parts.port
+    except ValueError:
+        port = None
+    return parts.scheme, parts.hostname or "", port

@@ -1,0 +1,166 @@
+"""`PrometheusPublisher`: metrics that a Prometheus server fetches from this process."""
+
+from __future__ import annotations
+
+import os
+import threading
+from typing import TYPE_CHECKING, Any, Final
+
+from volnux.telemetry.conventions import DURATION_BUCKETS
+from volnux.telemetry.publisher import MetricsPublisher, MissingClientError
+from volnux.telemetry.records import EventMetrics
+
+if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry
+
+__all__ = ["PrometheusPublisher"]
+
+_EVENT: Final = ("pipeline", "place", "event")
+_HOST: Final = ("scheme", "host", "port")
+_RETURNED: Final = "returned"
+
+
+class PrometheusPublisher(MetricsPublisher):
+    """Serves metrics at `http://<address>:<port>/metrics`, from a thread of its own.
+
+    What it does for an event is a handful of additions in memory, done at once: nothing waits and
+    nothing is dropped.
+
+    In the multiprocess mode of `prometheus_client` (the environment variable
+    `PROMETHEUS_MULTIPROC_DIR` names a folder, before anything is imported), every process that
+    monitors adds to the same metrics; only one of them needs a port.
+
+    Args:
+        port: where to serve; 0 for any free port, see the attribute `port`; None to serve nothing
+            (another process does, or your own server serves `registry`).
+        address: the address to listen on. The default is this machine alone: name `0.0.0.0` to
+            let others fetch.
+        registry: add the metrics to this registry; to one of its own by default.
+
+    Raises:
+        OSError: the port is taken.
+        MissingClientError: `prometheus_client` is not installed.
+    """
+
+    background = False
+
+    def __init__(
+        self,
+        port: int | None = 9090,
+        *,
+        address: str = "127.0.0.1",
+        registry: CollectorRegistry | None = None,
+    ) -> None:
+        try:
+            import prometheus_client as client
+        except ImportError as error:
+            raise MissingClientError("PrometheusPublisher", "prometheus-client") from error
+        self.registry = client.CollectorRegistry() if registry is None else registry
+        made: Any = {"registry": self.registry}
+        buckets = DURATION_BUCKETS
+        self._events = client.Counter(
+            "volnux_events", "Events that have ended.", (*_EVENT, "status"), **made
+        )
+        self._seconds = client.Histogram(
+            "volnux_event_duration_seconds",
+            "Seconds in an event, all attempts together, without the waits between them.",
+            _EVENT, buckets=buckets, **made,
+        )  # fmt: skip
+        self._attempts = client.Counter(
+            "volnux_event_attempts", "Attempts of events that have ended.", _EVENT, **made
+        )
+        self._retries = client.Counter(
+            "volnux_event_retries", "Attempts after the first.", _EVENT, **made
+        )
+        self._errors = client.Counter(
+            "volnux_event_errors",
+            "Events that failed, by the exception (`returned` where there was none).",
+            (*_EVENT, "error_type"), **made,
+        )  # fmt: skip
+        self._last = client.Gauge(
+            "volnux_event_last_end_timestamp_seconds",
+            "When an event ended last, in seconds since the epoch.",
+            _EVENT, multiprocess_mode="max", **made,
+        )  # fmt: skip
+        self._operations = client.Counter(
+            "volnux_network_operations", "Events sent away.", (*_HOST, "status"), **made
+        )
+        self._latency = client.Histogram(
+            "volnux_network_latency_seconds",
+            "Seconds that an event sent away spent on the way, both ways.",
+            _HOST, buckets=buckets, **made,
+        )  # fmt: skip
+        self._sent = client.Counter("volnux_network_sent_bytes", "Bytes sent.", _HOST, **made)
+        self._received = client.Counter(
+            "volnux_network_received_bytes", "Bytes received.", _HOST, **made
+        )
+        self._network_errors = client.Counter(
+            "volnux_network_errors", "Failed operations, by exception.",
+            (*_HOST, "error_type"), **made,
+        )  # fmt: skip
+        self._known: dict[tuple[str, str, str], tuple[Any, ...]] = {}
+        self._lock = threading.Lock()
+        self._server: Any = None
+        self._thread: Any = None
+        self.port: int | None = None
+        if port is not None:
+            self._serve(client, port, address)
+
+    def publish_event_metrics(self, metrics: EventMetrics) -> None:
+        place = (metrics.pipeline, metrics.task_id, metrics.event_name)
+        known = self._known.get(place)
+        if known is None:
+            known = self._children(place)
+        successes, seconds, attempts, last = known
+        if metrics.status == "success":
+            successes.inc()
+        else:
+            self._events.labels(*place, metrics.status).inc()
+            self._errors.labels(*place, metrics.error_type or _RETURNED).inc()
+        seconds.observe(metrics.duration_seconds)
+        attempts.inc(metrics.attempts)
+        if metrics.attempts > 1:
+            self._retries.labels(*place).inc(metrics.retries)
+        last.set(metrics.ended_at)
+
+    def publish_network_metrics(self, metrics: dict[str, Any]) -> None:
+        port = metrics["port"]
+        host = (metrics["scheme"], metrics["host"], "" if port is None else str(port))
+        self._operations.labels(*host, metrics["status"]).inc()
+        self._latency.labels(*host).observe(metrics["latency_seconds"])
+        self._sent.labels(*host).inc(metrics["bytes_sent"])
+        self._received.labels(*host).inc(metrics["bytes_received"])
+        if metrics["error_type"]:
+            self._network_errors.labels(*host, metrics["error_type"]).inc()
+
+    def close(self) -> None:
+        """Serve no more."""
+        with self._lock:
+            server, self._server = self._server, None
+        if server is not None:
+            server.shutdown()
+            server.server_close()
+            self._thread.join()
+
+    def _children(self, place: tuple[str, str, str]) -> tuple[Any, ...]:
+        """The counters of a place; looking them up by label each time would take longer."""
+        made = (
+            self._events.labels(*place, "success"),
+            self._seconds.labels(*place),
+            self._attempts.labels(*place),
+            self._last.labels(*place),
+        )
+        # There from the start, so that the first increase shows in a rate.
+        self._events.labels(*place, "failure")
+        self._retries.labels(*place)
+        self._known[place] = made
+        return made
+
+    def _serve(self, client: Any, port: int, address: str) -> None:
+        served = self.registry
+        if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+            # This one reads the files of all processes.
+            served = client.CollectorRegistry()
+            client.multiprocess.MultiProcessCollector(served)
+        self._server, self._thread = client.start_http_server(port, addr=address, registry=served)
+        self.port = int(self._server.server_port)

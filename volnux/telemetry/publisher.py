@@ -1,0 +1,91 @@
+"""The interface of publishers, and the one that passes everything to several."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from volnux.errors import VolnuxError
+from volnux.telemetry.records import EventMetrics
+
+__all__ = ["CompositePublisher", "Item", "MetricsPublisher", "MissingClientError"]
+
+Item = EventMetrics | dict[str, Any]
+"""What is published: an event, or a network operation."""
+
+
+class MissingClientError(VolnuxError, ImportError):
+    """The client library of a publisher is not installed."""
+
+    def __init__(self, publisher: str, package: str, extra: str = "metrics") -> None:
+        super().__init__(f"{publisher} needs the package {package}: pip install 'volnux[{extra}]'")
+
+
+class MetricsPublisher(abc.ABC):
+    """Takes metrics to a monitoring system.
+
+    `monitor_events` calls it on a thread of its own, one call at a time, so it may take as long as
+    it likes. What it raises is logged, the call is repeated a few times with growing waits, and
+    then given up and counted; a `PublishError` can say more.
+
+    Class attributes:
+        background: whether it is called on a thread of its own; False for one that never waits.
+        batch_size: how many are handed to `publish_batch` at most.
+        linger: seconds for which the first of a batch may wait for others.
+    """
+
+    background: bool = True
+    batch_size: int = 1
+    linger: float = 0.0
+
+    @abc.abstractmethod
+    def publish_event_metrics(self, metrics: EventMetrics) -> None:
+        """Publish an event that has ended."""
+
+    def publish_network_metrics(self, metrics: dict[str, Any]) -> None:
+        """Publish a network operation: a dict with the keys of `network_operation`."""
+        return
+
+    def publish_batch(self, items: Sequence[Item]) -> None:
+        """Publish several at once; one by one unless a publisher knows better."""
+        for item in items:
+            if isinstance(item, EventMetrics):
+                self.publish_event_metrics(item)
+            else:
+                self.publish_network_metrics(item)
+
+    def close(self) -> None:
+        """Monitoring has stopped: nothing more will come."""
+        return
+
+
+class CompositePublisher(MetricsPublisher):
+    """Several publishers as one; each has its own queue, and none waits for another."""
+
+    def __init__(self, publishers: Iterable[MetricsPublisher]) -> None:
+        self.publishers = tuple(publishers)
+        for each in self.publishers:
+            if not isinstance(each, MetricsPublisher):
+                raise TypeError(f"a publisher is a MetricsPublisher, found {each!r}")
+
+    def publish_event_metrics(self, metrics: EventMetrics) -> None:
+        for each in self.publishers:
+            each.publish_event_metrics(metrics)
+
+    def publish_network_metrics(self, metrics: dict[str, Any]) -> None:
+        for each in self.publishers:
+            each.publish_network_metrics(metrics)
+
+    def close(self) -> None:
+        for each in self.publishers:
+            each.close()
+
+
+def single(publishers: Iterable[MetricsPublisher]) -> list[MetricsPublisher]:
+    """The publishers with composite ones taken apart, each once."""
+    found: list[MetricsPublisher] = []
+    for each in publishers:
+        parts = single(each.publishers) if isinstance(each, CompositePublisher) else [each]
+        found += [part for part in parts if part not in found]
+    return found

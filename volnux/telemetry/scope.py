@@ -1,0 +1,70 @@
+"""What an attempt runs within: its span as the current one, and its ids for the logs.
+
+A scope travels with the attempt, to threads and in a pickle to other processes and machines.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from contextvars import ContextVar
+from typing import Any, NamedTuple
+
+__all__ = ["CURRENT", "Here", "Scope"]
+
+
+class Here(NamedTuple):
+    """Which attempt this code runs in."""
+
+    run_id: str
+    place: str
+    event: str
+    attempt: int
+
+
+CURRENT: ContextVar[Here | None] = ContextVar("volnux_here", default=None)
+"""The attempt that this thread or coroutine runs, where logs are to say so."""
+
+
+class Scope:
+    """Enter it around an attempt.
+
+    Args:
+        event: the event's name.
+        headers: the context of the event's span, as W3C headers; empty where nobody traces.
+        context: the same as an object, for this process only.
+    """
+
+    __slots__ = ("_context", "event", "headers")
+
+    def __init__(
+        self, event: str, headers: Mapping[str, str] | None = None, context: Any = None
+    ) -> None:
+        self.event = event
+        self.headers = dict(headers or {})
+        self._context = context
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Scope, (self.event, self.headers)
+
+    @contextlib.contextmanager
+    def entered(self, run_id: str, place: str, attempt: int) -> Iterator[None]:
+        """Run what stands below within the scope; several attempts may do so at once."""
+        token = CURRENT.set(Here(run_id, place, self.event, attempt))
+        try:
+            if not self.headers:
+                yield
+                return
+            from opentelemetry import context, propagate
+
+            # Read over there only: the span itself stays where it can be ended.
+            within = self._context
+            if within is None:
+                within = propagate.extract(self.headers)
+            attached = context.attach(within)
+            try:
+                yield
+            finally:
+                context.detach(attached)
+        finally:
+            CURRENT.reset(token)

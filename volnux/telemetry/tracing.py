@@ -1,0 +1,304 @@
+"""Spans and metrics through the OpenTelemetry API: one span a run, one an event.
+
+An event's span begins when the event is handed out and ends with its last attempt; it is made and
+ended in the process that drives the run. Its attempts are events of the span, with the times of
+the place where they ran. Whatever the event's own code traces, in whatever process, lies below.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry import context as otel_context
+from opentelemetry import propagate, trace
+from opentelemetry.trace import Link, Span, SpanContext, SpanKind, Status, StatusCode
+
+from volnux._version import __version__
+from volnux.graph.outcome import FAILURE, Failure, RunStatus
+from volnux.telemetry import conventions as names
+from volnux.telemetry.links import Sources
+from volnux.telemetry.otel_metrics import Instruments
+from volnux.telemetry.records import AttemptRecord, attempt_ended, network_ended
+from volnux.telemetry.scope import Scope
+
+if TYPE_CHECKING:
+    from volnux.events.link import Plan
+    from volnux.events.run import Call
+    from volnux.graph.report import RunReport
+
+__all__ = ["RunTrace", "begin_run", "sdk_is_set_up", "task_trace"]
+
+_NAME = "volnux"
+_LOCK = threading.Lock()
+_RUNS: dict[str, RunTrace] = {}
+
+_RESULTS = {
+    RunStatus.SUCCESS: names.SUCCESS,
+    RunStatus.FAILED: names.FAILURE,
+    RunStatus.CANCELLED: names.CANCELLATION,
+}
+
+
+def sdk_is_set_up() -> bool:
+    """Whether spans of ours would reach anybody."""
+    disabled = os.environ.get("OTEL_PYTHON_DISABLED_INSTRUMENTATIONS", "")
+    if _NAME in [name.strip() for name in disabled.split(",")]:
+        return False
+    provider = trace.get_tracer_provider()
+    return not isinstance(provider, trace.ProxyTracerProvider | trace.NoOpTracerProvider)
+
+
+def begin_run(plan: Plan, run_id: str, backend: str) -> RunTrace:
+    """Begin the span of a run, below the current one."""
+    run = RunTrace(plan, run_id, backend)
+    with _LOCK:
+        _RUNS[run_id] = run
+        attempt_ended.connect(_attempt_ended)
+        network_ended.connect(_network_ended)
+    return run
+
+
+class RunTrace:
+    """The spans of a run."""
+
+    def __init__(self, plan: Plan, run_id: str, backend: str) -> None:
+        graph = plan.graph
+        self._tracer = trace.get_tracer(_NAME, __version__)
+        self._instruments = Instruments.current()
+        self._run_id = run_id
+        self._sources = Sources(graph)
+        self._lock = threading.Lock()
+        self._open: dict[str, tuple[Span, Scope]] = {}
+        self._ended: dict[str, tuple[SpanContext, int]] = {}
+        self._attributes: dict[str, Any] = {names.PIPELINE_NAME: graph.name, names.BACKEND: backend}
+        self._span = self._tracer.start_span(
+            f"RUN {graph.name}",
+            kind=SpanKind.SERVER,
+            attributes={**self._attributes, names.PIPELINE_RUN_ID: run_id},
+        )
+        self._context = trace.set_span_in_context(self._span)
+
+    def scope(self, event: str, call: Call) -> Scope:
+        """What an attempt runs within; with the first of an event its span begins."""
+        place = call.task_id
+        with self._lock:
+            known = self._open.get(place)
+            if known is not None:
+                return known[1]
+            links = [
+                Link(self._ended[source][0], {names.LINK: "piped", names.PLACE: source})
+                for source in self._sources.of(place, self._descriptors)
+            ]
+        span = self._tracer.start_span(
+            event, context=self._context, attributes=self._about(event, call), links=links
+        )
+        within = trace.set_span_in_context(span, self._context)
+        headers: dict[str, str] = {}
+        propagate.inject(headers, context=within)
+        scope = Scope(event, headers, within)
+        with self._lock:
+            self._open[place] = (span, scope)
+        return scope
+
+    def attempt_ended(self, record: AttemptRecord) -> None:
+        """Note an attempt; the last ends the event's span."""
+        with self._lock:
+            known = self._open.get(record.place)
+            if known is None:
+                return
+            last = record.retry_after is None
+            if last:
+                del self._open[record.place]
+                if self._sources.wants(record.place):
+                    told = (known[0].get_span_context(), record.descriptor)
+                    self._ended[record.place] = told
+        note_attempt(known[0], record)
+        if last:
+            end_event(known[0], record)
+            self._instruments.event(record, self._attributes)
+
+    def end(self, report: RunReport | None, error: BaseException | None) -> None:
+        """The run is over; what still runs is left behind."""
+        with _LOCK:
+            _RUNS.pop(self._run_id, None)
+        with self._lock:
+            left, self._open = list(self._open.values()), {}
+        for span, _ in left:
+            span.set_attribute(names.TASK_RUN_RESULT, names.CANCELLATION)
+            span.end()
+        span = self._span
+        result = names.FAILURE if report is None else _RESULTS[report.status]
+        span.set_attribute(names.PIPELINE_RESULT, result)
+        kind = None
+        if error is not None:
+            span.record_exception(error)
+            kind = type(error).__qualname__
+        elif report is not None and report.status is RunStatus.FAILED:
+            kind = _first_error(report)
+        if kind is not None:
+            span.set_attribute(names.ERROR_TYPE, kind)
+            span.set_status(Status(StatusCode.ERROR, kind))
+        span.end()
+        if report is not None and report.started_at and report.ended_at:
+            seconds = (report.ended_at - report.started_at).total_seconds()
+            self._instruments.run(seconds, self._attributes, result, kind)
+
+    def _descriptors(self, place: str) -> int | None:
+        told = self._ended.get(place)
+        return None if told is None else told[1]
+
+    def _about(self, event: str, call: Call) -> dict[str, Any]:
+        return {
+            names.TASK_NAME: event,
+            names.TASK_RUN_ID: f"{self._run_id}/{call.task_id}",
+            names.PIPELINE_RUN_ID: self._run_id,
+            names.PLACE: call.task_id,
+            **self._attributes,
+        }
+
+
+def note_attempt(span: Span, record: AttemptRecord) -> None:
+    """An attempt as events of its event's span: its beginning, its exception, its end."""
+    attempt = {names.ATTEMPT: record.attempt}
+    if record.pid is not None:
+        attempt[names.PROCESS_PID] = record.pid
+    span.add_event("attempt.started", attempt, _nanoseconds(record.started_at))
+    ended = _nanoseconds(record.ended_at)
+    failure = record.failure
+    if failure is not None:
+        span.add_event("exception", {**_exception(failure), names.ATTEMPT: record.attempt}, ended)
+    about: dict[str, Any] = {**attempt, names.DESCRIPTOR: record.descriptor}
+    if record.retry_after is not None:
+        about[names.RETRY_AFTER] = record.retry_after
+    span.add_event("attempt.ended", about, ended)
+
+
+def end_event(span: Span, record: AttemptRecord) -> None:
+    """End the span of an event."""
+    failed = record.descriptor == FAILURE
+    span.set_attributes(
+        {
+            names.DESCRIPTOR: record.descriptor,
+            names.ATTEMPTS: record.attempt,
+            names.TASK_RUN_RESULT: names.FAILURE if failed else names.SUCCESS,
+        }
+    )
+    if record.pid is not None:
+        span.set_attribute(names.PROCESS_PID, record.pid)
+    if record.bypassed:
+        span.set_attribute(names.BYPASSED, True)
+    if failed:
+        kind = record.failure.type if record.failure else "returned_failure"
+        span.set_attribute(names.ERROR_TYPE, kind)
+        said = str(record.failure) if record.failure else "the event returned a failure"
+        span.set_status(Status(StatusCode.ERROR, said[:500]))
+    span.end()
+
+
+class TaskTrace:
+    """The span of an event on an orchestrator that runs each attempt as a task of its own.
+
+    Args:
+        headers: the orchestrator's own trace context; used where no span is current.
+        pipeline, backend: the run's.
+        sampled: take the orchestrator's context as sampled: it does not trace itself.
+    """
+
+    def __init__(
+        self, pipeline: str, backend: str, headers: Mapping[str, str] | None, *, sampled: bool
+    ) -> None:
+        self._about = {names.PIPELINE_NAME: pipeline, names.BACKEND: backend}
+        self._parent = _parent(headers or {}, sampled=sampled)
+        self._span: Span | None = None
+
+    def call(self, event: str, call: Call) -> Call:
+        """Begin the span; the call with what its attempt runs within."""
+        tracer = trace.get_tracer(_NAME, __version__)
+        self._span = tracer.start_span(
+            event,
+            context=self._parent,
+            attributes={
+                names.TASK_NAME: event,
+                names.TASK_RUN_ID: f"{call.run_id}/{call.task_id}",
+                names.PIPELINE_RUN_ID: call.run_id,
+                names.PLACE: call.task_id,
+                **self._about,
+            },
+        )
+        within = trace.set_span_in_context(self._span, self._parent)
+        headers: dict[str, str] = {}
+        propagate.inject(headers, context=within)
+        return call._replace(scope=Scope(event, headers, within))
+
+    def ended(self, record: AttemptRecord) -> None:
+        """End the span."""
+        if self._span is not None:
+            note_attempt(self._span, record)
+            end_event(self._span, record)
+            Instruments.current().event(record, self._about)
+
+
+def task_trace(
+    pipeline: str, backend: str, headers: Mapping[str, str] | None = None, *, sampled: bool = False
+) -> TaskTrace | None:
+    """The trace of a task; None without an SDK."""
+    if not sdk_is_set_up():
+        return None
+    return TaskTrace(pipeline, backend, headers, sampled=sampled)
+
+
+def _parent(headers: Mapping[str, str], *, sampled: bool) -> otel_context.Context:
+    current = otel_context.get_current()
+    if trace.get_current_span(current).get_span_context().is_valid:
+        return current
+    told = propagate.extract(dict(headers))
+    parent = trace.get_current_span(told).get_span_context()
+    if not parent.is_valid or not sampled:
+        return told
+    flags = trace.TraceFlags(parent.trace_flags | trace.TraceFlags.SAMPLED)
+    again = SpanContext(parent.trace_id, parent.span_id, True, flags, parent.trace_state)
+    return trace.set_span_in_context(trace.NonRecordingSpan(again), told)
+
+
+def _attempt_ended(record: AttemptRecord) -> None:
+    run = _RUNS.get(record.run_id)
+    if run is not None:
+        run.attempt_ended(record)
+
+
+def _network_ended(record: dict[str, Any]) -> None:
+    run = _RUNS.get(record["run_id"])
+    if run is None:
+        return
+    run._instruments.network(record)
+    known = run._open.get(record["task_id"])
+    if known is not None:
+        known[0].set_attributes(
+            {
+                names.URL_SCHEME: record["scheme"],
+                names.SERVER_ADDRESS: record["host"],
+                **({} if record["port"] is None else {names.SERVER_PORT: record["port"]}),
+            }
+        )
+
+
+def _exception(failure: Failure) -> dict[str, str]:
+    return {
+        names.EXCEPTION_TYPE: failure.type,
+        names.EXCEPTION_MESSAGE: failure.message,
+        names.EXCEPTION_STACKTRACE: failure.traceback,
+    }
+
+
+def _first_error(report: RunReport) -> str:
+    for place in report.places.values():
+        if place.attempts and place.failure is not None and place.state == "failed":
+            return place.failure.type
+    return "event_failed"
+
+
+def _nanoseconds(seconds: float) -> int:
+    return int(seconds * 1_000_000_000)
