@@ -9,6 +9,7 @@ from volnux.backends.port import Backend, Capabilities, RunOptions
 from volnux.events.link import Plan
 from volnux.graph.report import RunReport
 from volnux_standalone.run import Run
+from volnux_standalone.urls import InstalledSchemes
 
 __all__ = ["StandaloneBackend"]
 
@@ -21,7 +22,8 @@ class StandaloneBackend(Backend):
     """
 
     name = "standalone"
-    capabilities = Capabilities()
+
+    capabilities = Capabilities(url_schemes=InstalledSchemes())
 
     def run(
         self, plan: Plan, inputs: Mapping[str, Any], options: RunOptions | None = None

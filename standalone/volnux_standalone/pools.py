@@ -106,7 +106,11 @@ class _Submitted:
 
 
 def make_pool(spec: ExecutorSpec) -> Pool:
-    """The pool of an event's executor class."""
+    """The pool of an event's executor class or URL."""
+    if spec.url is not None:
+        from volnux_standalone.urls import UrlPool
+
+        return UrlPool(spec)
     assert spec.pool is not None
     if issubclass(spec.pool, ProcessPoolExecutor):
         from volnux_standalone.processes import ProcessPool

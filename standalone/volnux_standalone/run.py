@@ -15,6 +15,7 @@ import datetime as dt
 import functools
 import logging
 import os
+import sys
 import threading
 import time
 import uuid
@@ -111,6 +112,8 @@ class Run:
         self._portable = options.portable
         self._observer = options.observer
         self._control = options.control
+        self._context = options.context
+        self._announce: Any = None
         self._limit = options.workers or default_workers()
         self.watch = watch(plan, self._run_id, backend)
 
@@ -337,6 +340,9 @@ class Run:
             attempt.drop_timer = self._timers.after(timeout, lambda: self._timed_out(attempt))
         if self._observer is not None:
             self._observe(lambda o: o.place_started(self._nodes[node], attempt.number))
+        announce = self._announcer()
+        if announce is not None and announce.hears_begin():
+            announce.announce_begin(self._specs[node], self._call(attempt), self._context)
 
     def _call(self, attempt: _Attempt) -> Call:
         node = attempt.node
@@ -443,8 +449,22 @@ class Run:
                 self._observe(lambda o: o.place_retries(node, outcome))
             else:
                 self._observe(lambda o: o.place_ended(node, outcome))
+        announce = self._announcer()
+        if announce is not None and announce.hears_end():
+            told = outcome._replace(retry_after=None) if self._cancelled else outcome
+            announce.announce_end(
+                self._specs[attempt.node], self._call(attempt), told, self._context
+            )
         self._finished.append((attempt.node, outcome))
         self._advance(goes_on=goes_on)
+
+    def _announcer(self) -> Any:
+        """What tells listeners to signals; None while nobody can have connected any."""
+        if self._announce is None and "volnux.signal.soft" in sys.modules:
+            from volnux.events import announce
+
+            self._announce = announce
+        return self._announce
 
     def _late(self, attempt: _Attempt) -> None:
         with self._locked:
@@ -549,7 +569,8 @@ class Run:
             return self._loop
 
     def _pool(self, spec: EventSpec) -> Any:
-        key = (spec.event_class, spec.executor)
+        # A URL is one place for all events, a class is a pool for each.
+        key = (None if spec.executor.url else spec.event_class, spec.executor)
         with self._making:
             if key not in self._pools:
                 from volnux_standalone.pools import make_pool

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import abc
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -57,7 +57,7 @@ class Capabilities:
     """
 
     hints: frozenset[str] = frozenset()
-    url_schemes: frozenset[str] = frozenset()
+    url_schemes: Set[str] = frozenset()
     pools: bool = True
     timeout: bool = True
     stop_on_exception: bool = True

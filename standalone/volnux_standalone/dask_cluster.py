@@ -1,0 +1,122 @@
+"""Events on a dask cluster: `dask`, `dask://host:8786`, `dask+tls://host:8786?ca=…&cert=…`."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+from concurrent.futures import Executor, Future
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+from volnux.errors import nearest
+from volnux.events.base import WorkerLost
+from volnux.events.executors import EMPTY, ExecutorConfigError, ExecutorInitializerConfig
+
+__all__ = ["dask_executor"]
+
+# It has no types.
+distributed: Any = importlib.import_module("distributed")
+dask_config: Any = importlib.import_module("dask.config")
+
+_TLS = {"ca": "tls_ca_file", "cert": "tls_client_cert", "key": "tls_client_key"}
+_OPTIONS = (*_TLS, "timeout", "processes", "threads")
+
+
+def dask_executor(url: str, config: ExecutorInitializerConfig) -> Executor:
+    """The executor of a dask URL.
+
+    With an address: that scheduler. Without one: a cluster on this machine, for this run alone.
+    Options in the query: `timeout` (seconds to wait for the scheduler); for TLS `ca`, `cert` and
+    `key` (paths of PEM files); for a cluster on this machine `processes` and `threads` (of each).
+
+    Raises:
+        ExecutorConfigError: the URL makes no sense.
+    """
+    parts = urlsplit(url)
+    options = dict(parse_qsl(parts.query))
+    for name in options:
+        if name not in _OPTIONS:
+            close = nearest(name, _OPTIONS)
+            hint = f"did you mean {close[0]!r}?" if close else f"options: {', '.join(_OPTIONS)}"
+            raise ExecutorConfigError(f"{url} has an option {name!r} that dask URLs lack; {hint}")
+    tls = any(name in options for name in _TLS)
+    if tls and parts.scheme == "dask+tcp":
+        raise ExecutorConfigError(f"{url} names certificates: write dask+tls:// for TLS")
+    if not parts.netloc:
+        return _DaskExecutor(url, *_local(url, options, config))
+    scheme = "tls" if tls or parts.scheme == "dask+tls" else "tcp"
+    security = None
+    if scheme == "tls":
+        files = {_TLS[name]: path for name, path in options.items() if name in _TLS}
+        security = distributed.Security(require_encryption=True, **files)
+    client = distributed.Client(
+        f"{scheme}://{parts.netloc}",
+        security=security,
+        timeout=_number(url, options, "timeout") or 10,
+        set_as_default=False,
+    )
+    return _DaskExecutor(url, client, None)
+
+
+def _local(url: str, options: dict[str, str], config: ExecutorInitializerConfig) -> tuple[Any, Any]:
+    workers = None if config.max_workers is EMPTY else int(config.max_workers)
+    # Who repeats an event is its retry policy: dask would do so of itself after a worker died.
+    with dask_config.set({"distributed.scheduler.allowed-failures": 0}):
+        cluster = distributed.LocalCluster(
+            n_workers=workers or _number(url, options, "processes"),
+            threads_per_worker=_number(url, options, "threads") or 1,
+            processes=True,
+            dashboard_address=None,
+            silence_logs=50,
+        )
+    return distributed.Client(cluster, set_as_default=False), cluster
+
+
+def _number(url: str, options: dict[str, str], name: str) -> int | None:
+    if name not in options:
+        return None
+    if not options[name].isdecimal() or int(options[name]) < 1:
+        raise ExecutorConfigError(
+            f"{name} in {url} is a whole number of at least 1, found {options[name]!r}"
+        )
+    return int(options[name])
+
+
+class _DaskExecutor(Executor):
+    """The executor of a dask client, which ends with it."""
+
+    def __init__(self, url: str, client: Any, cluster: Any) -> None:
+        self._url = url
+        self._client = client
+        self._cluster = cluster
+        self._executor = client.get_executor(pure=False, retries=0)
+
+    def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """See `Executor.submit`; a worker that died is a `WorkerLost`."""
+        inner: Future[Any] = self._executor.submit(fn, *args, **kwargs)
+        outer: Future[Any] = Future()
+
+        def ended(_: Future[Any]) -> None:
+            if inner.cancelled():
+                if not outer.cancel() or outer.set_running_or_notify_cancel():
+                    return
+            elif outer.set_running_or_notify_cancel():
+                error = inner.exception()
+                if isinstance(error, distributed.scheduler.KilledWorker):
+                    error = WorkerLost(f"a worker of {self._url} died")
+                if error is None:
+                    outer.set_result(inner.result())
+                else:
+                    outer.set_exception(error)
+
+        inner.add_done_callback(ended)
+        outer.add_done_callback(lambda future: inner.cancel() if future.cancelled() else None)
+        return outer
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: FBT001, FBT002 - the signature of Executor
+        """End the client, and the cluster that was made for it."""
+        with contextlib.suppress(Exception):
+            self._executor.shutdown(wait=wait)
+        self._client.close()
+        if self._cluster is not None:
+            self._cluster.close()

@@ -1,0 +1,115 @@
+"""The source of a pipeline's own modules, sent along to machines that do not have its folder.
+
+A module beside a `.pty` is not installed anywhere. Where a worker finds the same files under the
+same path it uses those; else it unpacks what was sent, once, into a temporary folder.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import importlib
+import json
+import sys
+import tempfile
+import threading
+import zlib
+from pathlib import Path
+
+from volnux.events.modules import adopt, folders
+from volnux.events.remote import RemoteTask, remote_task
+from volnux.events.run import Call
+from volnux.events.spec import EventSpec
+
+__all__ = ["ShippedTask", "shipped_task"]
+
+
+class ShippedTask:
+    """A `RemoteTask` with the source of the modules that it may need.
+
+    Args:
+        task: the attempt.
+        sources: of each folder in use: its path, and a parcel of its Python files.
+    """
+
+    def __init__(self, task: RemoteTask, sources: dict[str, tuple[str, bytes]]) -> None:
+        self._task = task
+        self._sources = sources
+
+    def __call__(self) -> bytes:
+        with _LOCK:
+            for package, (path, parcel) in self._sources.items():
+                _use(package, path, parcel)
+        return self._task()
+
+
+def shipped_task(spec: EventSpec, call: Call) -> ShippedTask:
+    """The attempt as a callable for another machine.
+
+    Raises:
+        NotSentError: the event or its inputs cannot be pickled.
+    """
+    task = remote_task(spec, call)
+    return ShippedTask(task, {name: (path, _parcel(path)) for name, path in folders().items()})
+
+
+_LOCK = threading.Lock()
+_USED: dict[str, bytes] = {}
+"""Of each folder that came from elsewhere, the parcel that is in use here."""
+
+
+def _use(package: str, path: str, parcel: bytes) -> None:
+    if package in sys.modules:
+        if _USED.get(package, parcel) == parcel:
+            return
+        # The files have changed since an earlier run; this worker still has the old ones.
+        for name in [n for n in sys.modules if n == package or n.startswith(f"{package}.")]:
+            del sys.modules[name]
+        importlib.invalidate_caches()
+    adopt({package: _folder_for(path, parcel)})
+    _USED[package] = parcel
+
+
+def _folder_for(path: str, parcel: bytes) -> str:
+    files: dict[str, str] = json.loads(zlib.decompress(parcel))
+    if all(_same(Path(path) / name, text) for name, text in files.items()):
+        return path
+    digest = hashlib.sha256(parcel).hexdigest()[:16]
+    folder = Path(tempfile.mkdtemp(prefix=f"volnux-{digest}-"))
+    for name, text in files.items():
+        target = folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text, encoding="utf-8", errors="surrogateescape", newline="")
+    return str(folder)
+
+
+def _same(path: Path, text: str) -> bool:
+    try:
+        return path.read_bytes() == text.encode("utf-8", "surrogateescape")
+    except OSError:
+        return False
+
+
+def _parcel(path: str) -> bytes:
+    """The Python files of a folder and of the packages in it, packed; kept while none changes."""
+    files = sorted(_modules(Path(path)))
+    return _packed(path, tuple((str(file), file.stat().st_mtime_ns) for file in files))
+
+
+@functools.lru_cache(maxsize=64)
+def _packed(path: str, files: tuple[tuple[str, int], ...]) -> bytes:
+    texts = {
+        Path(file).relative_to(path).as_posix(): Path(file)
+        .read_bytes()
+        .decode("utf-8", "surrogateescape")
+        for file, _ in files
+    }
+    return zlib.compress(json.dumps(texts).encode())
+
+
+def _modules(folder: Path) -> list[Path]:
+    found = list(folder.glob("*.py"))
+    for package in folder.iterdir():
+        if (package / "__init__.py").is_file():
+            found += package.rglob("*.py")
+    return found

@@ -1,0 +1,142 @@
+"""Executors that a URL names: a dask cluster, and whatever others an installed package brings.
+
+A package brings one under the entry point group `volnux.executors`: the name is a URL's scheme, the
+object a function `(url, config) -> concurrent.futures.Executor`, where `config` is the event's
+`ExecutorInitializerConfig`. Its `shutdown` is called at the end of the run.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+from collections.abc import Callable, Iterator, Set
+from concurrent.futures import BrokenExecutor, Executor, Future
+from importlib.metadata import entry_points
+from typing import Any
+
+from volnux.errors import VolnuxError
+from volnux.events.base import NotSentError, WorkerLost
+from volnux.events.executors import ExecutorConfigError, ExecutorInitializerConfig, ExecutorSpec
+from volnux.events.modules import display_name
+from volnux.events.remote import read_outcome
+from volnux.events.run import Call
+from volnux.events.spec import EventSpec
+from volnux_standalone.pools import Done, Handle, Pool
+from volnux_standalone.shipping import shipped_task
+
+__all__ = ["GROUP", "Factory", "InstalledSchemes", "UrlPool", "executor_of", "url_schemes"]
+
+GROUP = "volnux.executors"
+
+Factory = Callable[[str, ExecutorInitializerConfig], Executor]
+"""Makes the executor of a URL."""
+
+_DASK = ("dask", "dask+tcp", "dask+tls")
+
+
+@functools.cache
+def url_schemes() -> frozenset[str]:
+    """The schemes of the executors that are installed."""
+    ours = _DASK if importlib.util.find_spec("distributed") is not None else ()
+    return frozenset({*ours, *(point.name for point in entry_points(group=GROUP))})
+
+
+class InstalledSchemes(Set[str]):
+    """`url_schemes` as a set that looks for them, in all packages, only when it is asked."""
+
+    def __contains__(self, scheme: object) -> bool:
+        return scheme in url_schemes()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(sorted(url_schemes()))
+
+    def __len__(self) -> int:
+        return len(url_schemes())
+
+    def __repr__(self) -> str:
+        return f"{{{', '.join(map(repr, self))}}}"
+
+
+def executor_of(url: str, config: ExecutorInitializerConfig) -> Executor:
+    """The executor of a URL.
+
+    Raises:
+        VolnuxError: nothing that is installed knows the scheme, or the executor cannot be had.
+    """
+    scheme = url.partition("://")[0]
+    for point in entry_points(group=GROUP, name=scheme):
+        return _made(url, point.load(), config)
+    if scheme in _DASK:
+        try:
+            from volnux_standalone.dask_cluster import dask_executor
+        except ImportError as error:
+            raise ExecutorConfigError(
+                f"{url} needs dask, which is not installed: pip install 'volnux[dask]'"
+            ) from error
+        return _made(url, dask_executor, config)
+    known = ", ".join(sorted(url_schemes())) or "none"
+    raise ExecutorConfigError(f"there is no executor for {url}; schemes: {known}")
+
+
+def _made(url: str, factory: Factory, config: ExecutorInitializerConfig) -> Executor:
+    try:
+        return factory(url, config)
+    except VolnuxError:
+        raise
+    except Exception as error:
+        raise ExecutorConfigError(
+            f"the executor {url} cannot be had: {type(error).__name__}: {error}"
+        ) from error
+
+
+class UrlPool(Pool):
+    """An executor somewhere else; it gets the source of the events along with them."""
+
+    stoppable = True
+
+    def __init__(self, spec: ExecutorSpec) -> None:
+        assert spec.url is not None
+        self._url = spec.url
+        self._executor = executor_of(spec.url, spec.config)
+
+    def submit(
+        self, spec: EventSpec, call: Call, began: Callable[[], object], done: Done
+    ) -> Handle:
+        """See `Pool.submit`."""
+        # Nothing tells us when it begins over there.
+        began()
+        try:
+            future = self._executor.submit(shipped_task(spec, call))
+        except NotSentError as error:
+            done(error)
+            return _Away(None)
+        future.add_done_callback(lambda ended: self._ended(ended, spec, done))
+        return _Away(future)
+
+    def _ended(self, future: Future[Any], spec: EventSpec, done: Done) -> None:
+        if future.cancelled():
+            return
+        error = future.exception()
+        if error is None:
+            done(read_outcome(future.result(), spec))
+        elif isinstance(error, WorkerLost | KeyboardInterrupt):
+            done(error)
+        elif isinstance(error, BrokenExecutor):
+            done(WorkerLost(f"a worker of {self._url} that ran {spec.name} died"))
+        else:
+            kind = display_name(f"{type(error).__module__}.{type(error).__qualname__}")
+            done(NotSentError(f"{spec.name} cannot be run at {self._url}: {kind}: {error}"))
+
+
+class _Away:
+    """An attempt that is somewhere else."""
+
+    def __init__(self, future: Future[Any] | None) -> None:
+        self._future = future
+
+    def take_back(self) -> bool:
+        return self._future is not None and self._future.cancel()
+
+    def abandon(self) -> None:
+        if self._future is not None:
+            self._future.cancel()
