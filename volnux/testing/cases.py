@@ -1,0 +1,233 @@
+"""Cases: a flow, what its events do, and what must come out. Each is a folder of two files.
+
+`flow.pty` is the flow; `case.json` says what the case shows, what the events do, and the end of
+the run in the words of the run report. The folder `cases` beside this module holds ours.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from volnux.testing.scripts import CaseError, EventScript, PlaceScript, read, written
+
+__all__ = ["CASES", "Case", "Expected", "ExpectedPlace", "Found", "all_cases", "load_case"]
+
+CASES = Path(__file__).parent / "cases"
+"""The folder of the cases that come with the package."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExpectedPlace:
+    """How a place must end; values as the JSON of the run report has them.
+
+    Attributes:
+        state: `done`, `skipped` or `failed`.
+        descriptor, attempts, result, received: as in the report.
+        failure: the type and, if given, the message of what it raised.
+        bypassed: whether it says so.
+        lasts: the seconds that it takes from its first attempt to its last, at least.
+    """
+
+    state: str
+    descriptor: int | None = None
+    attempts: int = 0
+    result: Any = None
+    received: Any = None
+    failure: dict[str, Any] | None = None
+    bypassed: bool = False
+    lasts: float = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Something that is said of a file: its code, and the line where."""
+
+    code: str
+    line: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What must come out of a case.
+
+    Attributes:
+        status: how the run ends; None where it cannot start.
+        places: every place of the flow, in reading order.
+        pipeline: the name of the pipeline, where it is not the file's.
+        inputs: the inputs of the run, as the report has them.
+        settings: attributes of the graph, such as `timezone`.
+        warnings: warnings and notes that are said before the run.
+        refused: errors that keep the run from starting.
+        together: places that run at the same time.
+    """
+
+    status: str | None = None
+    places: Mapping[str, ExpectedPlace] = field(default_factory=dict)
+    pipeline: str | None = None
+    inputs: Mapping[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    warnings: tuple[Found, ...] = ()
+    refused: tuple[Found, ...] = ()
+    together: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A flow with its script, and what must come out.
+
+    Attributes:
+        name: the name of its folder.
+        about: what it shows, in a sentence.
+        shows: the sentences of the language that it covers, by the names in `docs/conformance.md`.
+        text: the Pointy text.
+        events: what the classes of the events say, by event; a class of no special kind if absent.
+        script: what events do, by place; they succeed if absent.
+        inputs: the values that the run is given.
+        on_failure: what `Meta` of a pipeline class says.
+        modules: the modules that hold the events, by name; `<file>_events` if empty.
+        expected: what must come out.
+    """
+
+    name: str
+    text: str
+    expected: Expected
+    about: str = ""
+    shows: tuple[str, ...] = ()
+    events: Mapping[str, EventScript] = field(default_factory=dict)
+    script: Mapping[str, PlaceScript] = field(default_factory=dict)
+    inputs: Mapping[str, Any] = field(default_factory=dict)
+    on_failure: str | None = None
+    modules: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@functools.cache
+def all_cases() -> tuple[Case, ...]:
+    """The cases that come with the package, by name."""
+    return tuple(load_case(path.parent) for path in sorted(CASES.glob("*/case.json")))
+
+
+def load_case(folder: str | Path) -> Case:
+    """The case of a folder.
+
+    Raises:
+        CaseError: what stands there is no case.
+    """
+    folder = Path(folder)
+    try:
+        text = (folder / "flow.pty").read_text(encoding="utf-8")
+        data = json.loads((folder / "case.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise CaseError(f"{folder} is no case: {error}") from error
+    return _case(folder.name, text, data)
+
+
+def _case(name: str, text: str, data: dict[str, Any]) -> Case:
+    expected = read(_Written, data.pop("expected", {}), name)
+    rest = read(_Rest, data, name)
+    return Case(
+        name=name,
+        text=text,
+        about=rest.about,
+        shows=tuple(rest.shows),
+        events={
+            event: read(EventScript, said, f"{name}: {event}")
+            for event, said in rest.events.items()
+        },
+        script={
+            place: read(PlaceScript, said, f"{name}: {place}")
+            for place, said in rest.script.items()
+        },
+        inputs=rest.inputs,
+        on_failure=rest.on_failure,
+        modules={module: tuple(events) for module, events in rest.modules.items()},
+        expected=Expected(
+            status=expected.status,
+            places={
+                place: read(ExpectedPlace, said, f"{name}: {place}")
+                for place, said in expected.places.items()
+            },
+            pipeline=expected.pipeline,
+            inputs=expected.inputs,
+            settings=expected.settings,
+            warnings=tuple(read(Found, said, name) for said in expected.warnings),
+            refused=tuple(read(Found, said, name) for said in expected.refused),
+            together=tuple(expected.together),
+        ),
+    )
+
+
+def case_json(case: Case) -> str:
+    """The text of `case.json`, a line for each place."""
+    data: dict[str, Any] = {"about": case.about, "shows": list(case.shows)}
+    data["events"] = {event: written(said) for event, said in case.events.items()}
+    data["script"] = {place: written(said) for place, said in case.script.items()}
+    data["inputs"] = dict(case.inputs)
+    data["on_failure"] = case.on_failure
+    data["modules"] = {module: list(events) for module, events in case.modules.items()}
+    end = case.expected
+    expected: dict[str, Any] = {"status": end.status}
+    expected["places"] = {place: written_place(said) for place, said in end.places.items()}
+    expected["pipeline"] = end.pipeline
+    expected["inputs"] = dict(end.inputs)
+    expected["settings"] = dict(end.settings)
+    expected["warnings"] = [written(said) for said in end.warnings]
+    expected["refused"] = [written(said) for said in end.refused]
+    expected["together"] = list(end.together)
+    return _dumps({**_said(data), "expected": _said(expected)})
+
+
+def written_place(place: ExpectedPlace) -> dict[str, Any]:
+    """What is expected of a place, as JSON."""
+    found = written(place)
+    if place.descriptor is not None:
+        found = {"state": place.state, "descriptor": place.descriptor, **found}
+    return found
+
+
+def _said(data: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in data.items() if value not in (None, {}, [], "")}
+
+
+def _dumps(data: dict[str, Any], indent: str = "") -> str:
+    """JSON with a line for each key of the first two levels below `indent`."""
+    lines = []
+    for key, value in data.items():
+        inner = indent + "  "
+        short = json.dumps(value, ensure_ascii=False)
+        deep = isinstance(value, dict) and (
+            key == "expected" or any(isinstance(item, dict) for item in value.values())
+        )
+        text = _dumps(value, inner).rstrip("\n") if deep else short
+        lines.append(f"{inner}{json.dumps(key)}: {text}")
+    return "{\n" + ",\n".join(lines) + f"\n{indent}}}\n"
+
+
+@dataclass
+class _Rest:
+    about: str = ""
+    shows: list[str] = field(default_factory=list)
+    events: dict[str, dict[str, Any]] = field(default_factory=dict)
+    script: dict[str, dict[str, Any]] = field(default_factory=dict)
+    inputs: dict[str, Any] = field(default_factory=dict)
+    on_failure: str | None = None
+    modules: dict[str, list[str]] = field(default_factory=dict)
+
+
+@dataclass
+class _Written:
+    status: str | None = None
+    places: dict[str, dict[str, Any]] = field(default_factory=dict)
+    pipeline: str | None = None
+    inputs: dict[str, Any] = field(default_factory=dict)
+    settings: dict[str, Any] = field(default_factory=dict)
+    warnings: list[dict[str, Any]] = field(default_factory=list)
+    refused: list[dict[str, Any]] = field(default_factory=list)
+    together: list[str] = field(default_factory=list)

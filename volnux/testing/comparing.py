@@ -1,0 +1,111 @@
+"""What must come out of a case against the run report of a backend: the differences, to be read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields
+from typing import Any, Final
+
+from volnux.graph.jsonable import jsonable
+from volnux.graph.report import PlaceReport, RunReport
+from volnux.testing.cases import Expected, ExpectedPlace
+
+__all__ = ["differences", "plain"]
+
+_EARLY: Final = 0.005
+"""Seconds that a clock may be off when durations are compared."""
+
+
+def differences(expected: Expected, report: RunReport) -> list[str]:
+    """Where a report is not what must come out, a line each; empty where it is.
+
+    Args:
+        expected: what must come out.
+        report: what a backend reported.
+    """
+    return list(_differences(expected, report))
+
+
+def _differences(expected: Expected, report: RunReport) -> Iterator[str]:
+    if report.status != expected.status:
+        yield f"the run: {report.status}, expected {expected.status}"
+    if list(report.places) != list(expected.places):
+        yield f"places: {', '.join(report.places)}, expected {', '.join(expected.places)}"
+        return
+    if expected.pipeline is not None and report.pipeline != expected.pipeline:
+        yield f"the pipeline: {report.pipeline!r}, expected {expected.pipeline!r}"
+    for name, value in expected.inputs.items():
+        given = plain(report.inputs.get(name))
+        if given != value:
+            yield f"the input {name}: {given!r}, expected {value!r}"
+    for place, wanted in expected.places.items():
+        for line in _of_place(wanted, report.places[place], report):
+            yield f"{place}: {line}"
+    yield from _together(expected.together, report)
+
+
+def _of_place(wanted: ExpectedPlace, found: PlaceReport, report: RunReport) -> Iterator[str]:
+    for item in fields(ExpectedPlace):
+        name = item.name
+        if name in ("failure", "lasts"):
+            continue
+        value, given = getattr(wanted, name), getattr(found, name)
+        if name in ("result", "received"):
+            given, value = plain(given), _filled(value, report)
+        elif name == "state":
+            given = str(given)
+        if not _same(given, value):
+            yield f"{name} {given!r}, expected {value!r}"
+    failure = None if found.failure is None else plain(found.failure)
+    if failure is None or wanted.failure is None:
+        if failure != wanted.failure:
+            yield f"failure {failure!r}, expected {wanted.failure!r}"
+    elif not failure.items() >= wanted.failure.items():
+        yield f"failure {failure!r}, expected {wanted.failure!r}"
+    ended = found.ended_at is not None or found.descriptor is None
+    if (found.attempts > 0) is not (found.started_at is not None and ended):
+        yield f"{found.attempts} attempts, from {found.started_at} to {found.ended_at}"
+    elif found.started_at is not None and found.ended_at is not None:
+        lasted = (found.ended_at - found.started_at).total_seconds()
+        if lasted < wanted.lasts - _EARLY:
+            yield f"took {lasted:.3f} s from its first attempt on, expected {wanted.lasts} s"
+
+
+def _same(given: Any, value: Any) -> bool:
+    """Whether a value is the expected one; of a failure without a message the type counts."""
+    if isinstance(value, dict) and value.keys() == {"type"} and isinstance(given, dict):
+        return bool(given.get("type") == value["type"])
+    # `True == 1`, which JSON tells apart.
+    return json.dumps(given, sort_keys=True) == json.dumps(value, sort_keys=True)
+
+
+def _together(places: Sequence[str], report: RunReport) -> Iterator[str]:
+    """Whether places ran at the same time."""
+    times = [(report.places[place].started_at, report.places[place].ended_at) for place in places]
+    starts = [start for start, _ in times if start is not None]
+    ends = [end for _, end in times if end is not None]
+    if len(starts) < len(places) or (places and max(starts) >= min(ends)):
+        yield f"{', '.join(places)} did not run at the same time"
+
+
+def plain(value: Any) -> Any:
+    """A value as the JSON of a report has it, failures by type and message only."""
+    return _without_traceback(jsonable(value))
+
+
+def _without_traceback(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_without_traceback(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _without_traceback(item) for key, item in value.items() if key != "traceback"}
+    return value
+
+
+def _filled(value: Any, report: RunReport) -> Any:
+    """An expected value with the id of the run in the place of `$run_id`."""
+    if value == "$run_id":
+        return report.run_id
+    if isinstance(value, Mapping):
+        return {key: _filled(item, report) for key, item in value.items()}
+    return value

@@ -1,0 +1,112 @@
+"""Which constructs of the language a case puts together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from volnux.errors import VolnuxError
+from volnux.pointy import parse, tree
+from volnux.pointy.tree import Arrow, Evaluation
+from volnux.testing.cases import Case
+
+__all__ = ["CONSTRUCTS", "constructs"]
+
+CONSTRUCTS: Final = {
+    "sequence": "`A -> B`",
+    "pipe": "`A |-> B`",
+    "parallel": "`A || B`, which needs all arms",
+    "any": "`A || B`, for which one arm is enough",
+    "group": "`{…}` around a sequence, or around a group",
+    "branch": "`A (d -> …)`",
+    "piped branch": "`A (d |-> …)`",
+    "custom": "a descriptor of 2 to 9",
+    "catch": "a `0` branch on a group",
+    "group branch": "a `1` branch on a group",
+    "sink": "something after branches",
+    "retry": "`A * 3`, on an event or a group",
+    "repeated": "one event at two places",
+    "continue": "`@on-failure: continue`",
+    "stop": "`stop_on_exception`",
+    "exception": "an event that raises",
+}
+"""What flows are made of, by name."""
+
+
+def constructs(case: Case) -> frozenset[str]:
+    """The constructs in a case; none where its text is wrong."""
+    try:
+        file = parse(case.text, filename=f"{case.name}.pty")
+    except VolnuxError:
+        return frozenset()
+    found = set(_of_flow(file.flow, case, outer=None))
+    names = [event.name for event in _events(file.flow)]
+    if len(set(names)) < len(names):
+        found.add("repeated")
+    if "continue" in (case.on_failure, file.settings.on_failure):
+        found.add("continue")
+    if any(said.stop_on_exception for said in case.events.values()):
+        found.add("stop")
+    for said in case.script.values():
+        if said.raises:
+            found.add("exception")
+        told = said.descriptor if isinstance(said.descriptor, list) else [said.descriptor]
+        if max(told) > 1:
+            found.add("custom")
+    return frozenset(found)
+
+
+def _of_flow(flow: tree.Flow, case: Case, outer: Evaluation | None) -> Iterator[str]:
+    if Arrow.PIPE in flow.arrows:
+        yield "pipe"
+    if len(flow.parts) > 1:
+        yield "sequence"
+    for number, part in enumerate(flow.parts):
+        if len(part.arms) > 1:
+            yield "any" if _evaluation(part, case, outer).any else "parallel"
+        if number < len(flow.parts) - 1 and any(unit.branches for unit in part.arms):
+            yield "sink"
+        for unit in part.arms:
+            yield from _of_unit(unit, case, outer if len(part.arms) == 1 else None)
+
+
+def _of_unit(unit: tree.Unit, case: Case, outer: Evaluation | None) -> Iterator[str]:
+    option = unit.option("evaluation")
+    if unit.retry is not None or unit.option("retry_attempts") is not None:
+        yield "retry"
+    if isinstance(unit.primary, tree.Group):
+        # Braces that only carry an option or branches of `a || b` are no group of their own.
+        body = unit.primary.body
+        bare = option is None and not unit.branches
+        if len(body.parts) > 1 or bare:
+            yield "group"
+        evaluation = Evaluation(str(option.value)) if option is not None else outer
+        yield from _of_flow(body, case, evaluation)
+    for branch in unit.branches:
+        if isinstance(unit.primary, tree.Group):
+            yield "catch" if branch.descriptor == 0 else "group branch"
+        yield "piped branch" if branch.arrow is Arrow.PIPE else "branch"
+        yield from _of_flow(branch.flow, case, outer=None)
+
+
+def _evaluation(part: tree.Parallel, case: Case, outer: Evaluation | None) -> Evaluation:
+    if outer is not None:
+        return outer
+    last = part.arms[-1].primary
+    while isinstance(last, tree.Group):
+        last = last.body.parts[-1].arms[-1].primary
+    said = case.events.get(last.name)
+    if said is None or said.evaluation is None:
+        return Evaluation.SUCCESS_ON_ALL_EVENTS_SUCCESS
+    return Evaluation(said.evaluation)
+
+
+def _events(flow: tree.Flow) -> Iterator[tree.Event]:
+    for part in flow.parts:
+        for unit in part.arms:
+            if isinstance(unit.primary, tree.Event):
+                yield unit.primary
+            else:
+                yield from _events(unit.primary.body)
+            for branch in unit.branches:
+                yield from _events(branch.flow)

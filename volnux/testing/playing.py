@@ -1,0 +1,68 @@
+"""What the events of a case do when they run: the modules made for cases call this.
+
+It needs nothing but the script, so that it runs in the workers of every backend.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import builtins
+import time
+from collections.abc import Mapping
+from typing import Any
+
+__all__ = ["play", "play_async"]
+
+
+def play(event: Any, script: Mapping[str, Any], **arguments: Any) -> Any:
+    """Do what the script says for this place and this attempt; what `process` returns.
+
+    Args:
+        event: the event, which knows its place and its attempt.
+        script: by place, what a `PlaceScript` says, as JSON.
+        **arguments: what `process` was given.
+    """
+    does = script.get(event.task_id, {})
+    if does.get("delay"):
+        time.sleep(does["delay"])
+    return _end(event, does, arguments)
+
+
+async def play_async(event: Any, script: Mapping[str, Any], **arguments: Any) -> Any:
+    """The same in a coroutine."""
+    does = script.get(event.task_id, {})
+    if does.get("delay"):
+        await asyncio.sleep(does["delay"])
+    return _end(event, does, arguments)
+
+
+def _end(event: Any, does: Mapping[str, Any], arguments: Mapping[str, Any]) -> Any:
+    raises = does.get("raises", [])
+    if isinstance(raises, list):
+        raises = raises[event.attempt - 1] if event.attempt <= len(raises) else None
+    if raises is not None:
+        raise getattr(builtins, raises)(does.get("message", "no way"))
+    if "returns" in does:
+        return does["returns"]
+    descriptor = does.get("descriptor", 1)
+    if isinstance(descriptor, list):
+        descriptor = descriptor[min(event.attempt, len(descriptor)) - 1]
+    result = does.get("result", event.task_id)
+    if does.get("reads"):
+        result = {
+            name: _plain(arguments[name] if name in arguments else getattr(event, name))
+            for name in does["reads"]
+        }
+    match does.get("how", "number"):
+        case "goto":
+            event.goto(descriptor, result)
+        case "bool":
+            return bool(descriptor), result
+    return descriptor, result
+
+
+def _plain(value: Any) -> Any:
+    """The value as JSON, whatever it is: some hosts take nothing else for a result."""
+    from volnux.graph.jsonable import jsonable
+
+    return jsonable(dict(value) if isinstance(value, Mapping) else value)

@@ -1,0 +1,199 @@
+"""What must come out of a random program, by the graph and its state machine, with no backend.
+
+A program becomes a case like those that are written by hand: the same files, the same comparison.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from volnux.errors import Source
+from volnux.graph import Execution, Failure, Graph, Kind, RunStatus, compile
+from volnux.pointy import parse
+from volnux.pointy.parser import analyze
+from volnux.pointy.tree import Evaluation
+from volnux.testing.cases import Case, Expected, ExpectedPlace, Found
+from volnux.testing.comparing import plain
+from volnux.testing.programs import DEFAULT_ATTEMPTS, Program, Script, places, render
+from volnux.testing.scripts import EventScript, PlaceScript
+
+__all__ = ["case_of", "is_certain", "random_case_program"]
+
+RAISED: Final = "RuntimeError"
+SECOND: Final = 0.002
+"""The seconds of one unit of a script's delay."""
+
+
+def case_of(program: Program, name: str, *, delays: bool = False) -> Case:
+    """A program as a case, with what must come out as the state machine says.
+
+    Args:
+        program: the program.
+        name: the case's name.
+        delays: events take time, as their scripts say.
+    """
+    found = places(program)
+    states = dict(program.evaluations)
+    stopping = {each.name for each in found.values() if each.script.stop_on_exception}
+    text = render(program)
+    _, diagnostics = analyze(Source(text, f"{name}.pty"))
+    warnings = tuple(Found(each.code) for each in diagnostics)
+    return Case(
+        name=name,
+        text=text,
+        expected=replace(_expected(program, min), warnings=warnings),
+        events={
+            event: EventScript(
+                evaluation=states.get(event),
+                stop_on_exception=event in stopping,
+                retry_policy={"max_attempts": DEFAULT_ATTEMPTS, "backoff_factor": 0.0},
+            )
+            for event in dict.fromkeys(each.name for each in found.values())
+        },
+        script={place: _script(place, each.script, delays=delays) for place, each in found.items()},
+    )
+
+
+def is_certain(program: Program) -> bool:
+    """Whether what comes out is the same in whatever order the events of a program end.
+
+    It is, but for an event that ends the run: what else runs then ends sometimes, and sometimes
+    not.
+    """
+    source = random.Random(1)
+    wanted = _expected(program, min)
+    return all(wanted == _expected(program, choose) for choose in (max, source.choice)) and not any(
+        _Driven(program).meets_a_stop(choose) for choose in (min, max)
+    )
+
+
+def random_case_program(seed: int, *, events: int = 12) -> Program:
+    """The random program of a seed; in one of four, events may end the run.
+
+    Args:
+        seed: the same seed gives the same program.
+        events: about how many events it has at most.
+    """
+    from volnux.testing.programs import random_program
+
+    source = random.Random(seed)
+    program = random_program(source, events=events, stops=source.random() < 0.25)
+    program = _same_for_all_places(program)
+    return program if is_certain(program) else without_stops(program)
+
+
+def without_stops(program: Program) -> Program:
+    """The program with no event that ends the run."""
+    return _with_scripts(program, lambda event, script: replace(script, stop_on_exception=False))
+
+
+def _same_for_all_places(program: Program) -> Program:
+    """The program with `stop_on_exception` as a class has it: for all of its places or none."""
+    stopping = {each.name for each in places(program).values() if each.script.stop_on_exception}
+    return _with_scripts(
+        program, lambda event, script: replace(script, stop_on_exception=event in stopping)
+    )
+
+
+def _with_scripts(program: Program, change: Callable[[str, Script], Script]) -> Program:
+    from volnux.testing.shrinking import each_event
+
+    return each_event(
+        program, lambda event: replace(event, script=change(event.name, event.script))
+    )
+
+
+def _script(place: str, script: Script, *, delays: bool) -> PlaceScript:
+    told: dict[str, Any] = {"descriptor": script.descriptor}
+    if script.silent:
+        told["result"] = None
+    if script.raising:
+        told["raises"] = [RAISED] * script.raising
+        told["message"] = place
+    if delays:
+        told["delay"] = script.delay * SECOND
+    return PlaceScript(**told)
+
+
+def _expected(program: Program, choose: Callable[[list[int]], int]) -> Expected:
+    driven = _Driven(program)
+    driven.run(choose)
+    execution = driven.execution
+    found = {}
+    for index, node in enumerate(driven.graph.nodes):
+        if node.kind is not Kind.EVENT:
+            continue
+        result = execution.results[index]
+        failed = isinstance(result, Failure)
+        found[node.id] = ExpectedPlace(
+            state=str(execution.states[index]),
+            descriptor=execution.descriptors[index],
+            attempts=driven.attempts.get(index, 0),
+            result=None if failed else result,
+            received=plain(driven.received.get(index)),
+            failure=plain(result) if failed else None,
+        )
+    status = "success" if execution.status is RunStatus.SUCCESS else "failed"
+    return Expected(status=status, places=found)
+
+
+@dataclass(frozen=True)
+class _Ending:
+    descriptor: int
+    result: Any
+    attempts: int
+    stops: bool
+
+
+class _Driven:
+    """One run of a program: its state machine, and what a backend would know besides."""
+
+    def __init__(self, program: Program) -> None:
+        states = {name: Evaluation(state) for name, state in program.evaluations}
+        self.graph: Graph = compile(
+            parse(render(program), filename="program.pty"), evaluations=states
+        )
+        self.execution = Execution(self.graph)
+        self.scripts = {place: event.script for place, event in places(program).items()}
+        self.attempts: dict[int, int] = {}
+        self.received: dict[int, Any] = {}
+
+    def run(self, choose: Callable[[list[int]], int]) -> None:
+        """Run to the end; `choose` says which of the running events ends next."""
+        for _ in self.steps(choose):
+            pass
+
+    def meets_a_stop(self, choose: Callable[[list[int]], int]) -> bool:
+        """Whether an event ends the run while another one runs."""
+        return any(stops and others for stops, others in self.steps(choose))
+
+    def steps(self, choose: Callable[[list[int]], int]) -> Any:
+        running = self._begin(self.execution.start())
+        while running and not self.execution.ended:
+            node = choose(running)
+            running.remove(node)
+            end = self._ending(node)
+            self.attempts[node] = end.attempts
+            yield end.stops, bool(running)
+            if end.stops:
+                self.execution.stop(node, end.result)
+                return
+            running += self._begin(self.execution.finish(node, end.descriptor, end.result))
+
+    def _begin(self, ready: list[int]) -> list[int]:
+        for node in ready:
+            self.received[node] = self.execution.received(node)
+        return ready
+
+    def _ending(self, node: int) -> _Ending:
+        place = self.graph.nodes[node]
+        script = self.scripts[place.id]
+        allowed = place.retry or DEFAULT_ATTEMPTS
+        if script.raising >= allowed:
+            failure = Failure(RAISED, place.id, attempts=allowed)
+            return _Ending(0, failure, allowed, script.stop_on_exception)
+        result = None if script.silent else place.id
+        return _Ending(script.descriptor, result, script.raising + 1, stops=False)
