@@ -127,6 +127,9 @@ def run_attempt(
     """
     if spec.is_async:
         return _run_to_end(run_attempt_async(spec, call))
+    if call.scope is not None:
+        with call.scope.entered(call.run_id, call.task_id, call.attempt):
+            return run_attempt(spec, call._replace(scope=None), convert=convert)
     own = _with_own_files(call)
     try:
         return _run_attempt(spec, own, convert)
