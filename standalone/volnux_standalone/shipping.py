@@ -36,6 +36,11 @@ class ShippedTask:
         self._task = task
         self._sources = sources
 
+    @property
+    def size(self) -> int:
+        """About how many bytes are sent."""
+        return self._task.size + sum(len(parcel) for _, parcel in self._sources.values())
+
     def __call__(self) -> bytes:
         with _LOCK:
             for package, (path, parcel) in self._sources.items():

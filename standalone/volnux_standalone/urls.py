@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import functools
 import importlib.util
+import sys
+import time
 from collections.abc import Callable, Iterator, Set
 from concurrent.futures import BrokenExecutor, Executor, Future
 from importlib.metadata import entry_points
@@ -19,7 +21,7 @@ from volnux.events.base import NotSentError, WorkerLost
 from volnux.events.executors import ExecutorConfigError, ExecutorInitializerConfig, ExecutorSpec
 from volnux.events.modules import display_name
 from volnux.events.remote import read_outcome
-from volnux.events.run import Call
+from volnux.events.run import Call, Outcome
 from volnux.events.spec import EventSpec
 from volnux_standalone.pools import Done, Handle, Pool
 from volnux_standalone.shipping import shipped_task
@@ -97,7 +99,17 @@ class UrlPool(Pool):
     def __init__(self, spec: ExecutorSpec) -> None:
         assert spec.url is not None
         self._url = spec.url
-        self._executor = executor_of(spec.url, spec.config)
+        started = time.time()
+        try:
+            self._executor = executor_of(spec.url, spec.config)
+        except VolnuxError as error:
+            if "volnux.telemetry.records" in sys.modules:
+                from volnux.telemetry.network import network_operation
+
+                network_operation(
+                    spec.url, operation="connect", started_at=started, error=error.__cause__ or error
+                )
+            raise
 
     def submit(
         self, spec: EventSpec, call: Call, began: Callable[[], object], done: Done
@@ -106,26 +118,39 @@ class UrlPool(Pool):
         # Nothing tells us when it begins over there.
         began()
         try:
-            future = self._executor.submit(shipped_task(spec, call))
+            task = shipped_task(spec, call)
         except NotSentError as error:
             done(error)
             return _Away(None)
-        future.add_done_callback(lambda ended: self._ended(ended, spec, done))
+        # Who watches the network has loaded its records: nobody else pays for them.
+        sent = None
+        if "volnux.telemetry.records" in sys.modules:
+            from volnux.telemetry.network import Sent
+
+            sent = Sent(self._url, spec.name, call, task.size)
+        future = self._executor.submit(task)
+
+        def ended(future: Future[Any]) -> None:
+            if future.cancelled():
+                return
+            outcome = self._outcome(future, spec)
+            if sent is not None:
+                sent.came_back(None if future.exception() else future.result(), outcome)
+            done(outcome)
+
+        future.add_done_callback(ended)
         return _Away(future)
 
-    def _ended(self, future: Future[Any], spec: EventSpec, done: Done) -> None:
-        if future.cancelled():
-            return
+    def _outcome(self, future: Future[Any], spec: EventSpec) -> Outcome | BaseException:
         error = future.exception()
         if error is None:
-            done(read_outcome(future.result(), spec))
-        elif isinstance(error, WorkerLost | KeyboardInterrupt):
-            done(error)
-        elif isinstance(error, BrokenExecutor):
-            done(WorkerLost(f"a worker of {self._url} that ran {spec.name} died"))
-        else:
-            kind = display_name(f"{type(error).__module__}.{type(error).__qualname__}")
-            done(NotSentError(f"{spec.name} cannot be run at {self._url}: {kind}: {error}"))
+            return read_outcome(future.result(), spec)
+        if isinstance(error, WorkerLost | KeyboardInterrupt):
+            return error
+        if isinstance(error, BrokenExecutor):
+            return WorkerLost(f"a worker of {self._url} that ran {spec.name} died")
+        kind = display_name(f"{type(error).__module__}.{type(error).__qualname__}")
+        return NotSentError(f"{spec.name} cannot be run at {self._url}: {kind}: {error}")
 
 
 class _Away:

@@ -28,6 +28,11 @@ class RemoteTask:
         self._known = known
         self._payload = payload
 
+    @property
+    def size(self) -> int:
+        """Bytes of the event with what it is given."""
+        return len(self._payload)
+
     def __call__(self) -> bytes:
         adopt(self._known)
         try:

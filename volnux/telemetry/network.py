@@ -6,17 +6,59 @@ Whatever sends events away calls `network_operation`; a pool of processes on thi
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from volnux.telemetry.records import network_ended, shortened
 
-__all__ = ["host_and_port", "network_operation", "watches_network"]
+if TYPE_CHECKING:
+    from volnux.events.run import Call, Outcome
+
+__all__ = ["Sent", "host_and_port", "network_operation", "watches_network"]
 
 
 def watches_network() -> bool:
     """Whether anybody wants to know of network operations."""
     return network_ended.has_listeners
+
+
+class Sent:
+    """An event on its way to another machine and back.
+
+    Args:
+        url: the executor.
+        event: the event's name.
+        call: what it is given.
+        size: bytes that were sent.
+    """
+
+    def __init__(self, url: str, event: str, call: Call, size: int) -> None:
+        self._url = url
+        self._event = event
+        self._call = call
+        self._size = size
+        self._started = time.time()
+
+    def came_back(self, answer: object, outcome: Outcome | BaseException) -> None:
+        """Note the way there and back.
+
+        Args:
+            answer: what came, as bytes where it is known as such; None where nothing came.
+            outcome: the outcome of the attempt, or what kept it from having one.
+        """
+        error = outcome if isinstance(outcome, BaseException) else None
+        ran = 0.0 if isinstance(outcome, BaseException) else outcome.ended_at - outcome.started_at
+        network_operation(
+            self._url,
+            started_at=self._started,
+            executed_seconds=ran,
+            bytes_sent=self._size,
+            bytes_received=len(answer) if isinstance(answer, bytes) else 0,
+            error=error,
+            event=self._event,
+            task_id=self._call.task_id,
+            run_id=self._call.run_id,
+        )
 
 
 def network_operation(
