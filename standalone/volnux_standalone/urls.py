@@ -107,7 +107,10 @@ class UrlPool(Pool):
                 from volnux.telemetry.network import network_operation
 
                 network_operation(
-                    spec.url, operation="connect", started_at=started, error=error.__cause__ or error
+                    spec.url,
+                    operation="connect",
+                    started_at=started,
+                    error=error.__cause__ or error,
                 )
             raise
 
