@@ -10,7 +10,8 @@ from typing import Annotated
 
 import typer
 
-from volnux.cli import output
+from volnux.cli import files, output
+from volnux.cli.options import File
 
 __all__ = ["app"]
 
@@ -44,6 +45,23 @@ def init(
         output.say(line)
 
 
-@app.callback()
-def _group() -> None:
-    """Deploy pipelines on Prefect."""
+@app.command("flow")
+def flow(
+    file: File,
+    out: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="PATH", help="Write it to a file instead."),
+    ] = None,
+) -> None:
+    """Print a Python flow that does the same as a pipeline.
+
+    It needs Prefect and the pipeline's events, and the .pty no more.
+    """
+    from volnux_prefect.codegen import source_of
+
+    text = source_of(file)
+    if out is None:
+        output.say(text.removesuffix("\n"))
+    else:
+        files.write(out, text.encode())
+        output.say(f"wrote {out}")

@@ -169,11 +169,19 @@ class Drive:
         before = self._blueprint.before[node]
         known = self._edges.get(id(before))
         if known is None:
-            known = self._edges[id(before)] = {
-                compat.edge(self._id_of(source))
-                for source in before
-                if self._ids[source] is not None or self._skipped(source)
-            }
+            known = self._edges[id(before)] = set()
+            seen: set[int] = set()
+            stack = list(before)
+            while stack:
+                source = stack.pop()
+                if source in seen:
+                    continue
+                seen.add(source)
+                if self._ids[source] is not None or self._skipped(source):
+                    known.add(compat.edge(self._id_of(source)))
+                else:
+                    # It has no task run, for something before it failed: that comes before us.
+                    stack += self._blueprint.before[source]
         return known
 
     def _id_of(self, node: int) -> uuid.UUID:

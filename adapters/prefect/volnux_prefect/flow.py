@@ -74,7 +74,7 @@ def load_flow(file: str | os.PathLike[str], **options: Any) -> PointyFlow:
         RefusedError: it says something that Prefect cannot do.
     """
     frame = sys._getframe(1)
-    return _reported(frame, lambda: _load(_beside(frame, file), frame, options))
+    return _reported(lambda: _load(_beside(frame, file), frame, options))
 
 
 def to_flow(pipeline: type[Pipeline] | str | os.PathLike[str], **options: Any) -> PointyFlow:
@@ -91,8 +91,8 @@ def to_flow(pipeline: type[Pipeline] | str | os.PathLike[str], **options: Any) -
     """
     frame = sys._getframe(1)
     if not isinstance(pipeline, type):
-        return _reported(frame, lambda: _load(_beside(frame, pipeline), frame, options))
-    return _reported(frame, lambda: _of_class(pipeline, frame, options))
+        return _reported(lambda: _load(_beside(frame, pipeline), frame, options))
+    return _reported(lambda: _of_class(pipeline, frame, options))
 
 
 def run_plan(plan: Plan, inputs: Mapping[str, Any], options: RunOptions) -> RunReport:
@@ -211,7 +211,7 @@ def _beside(frame: FrameType, file: str | os.PathLike[str]) -> Path:
 # Errors, where only Prefect listens.
 
 
-def _reported(frame: FrameType, make: Any) -> PointyFlow:
+def _reported(make: Callable[[], PointyFlow]) -> PointyFlow:
     """What `make` makes; an error reaches whoever reads it, also through Prefect's loader.
 
     `prefect deploy` imports a module with flows and, where that fails, looks for the flow in its
@@ -220,16 +220,17 @@ def _reported(frame: FrameType, make: Any) -> PointyFlow:
     try:
         flow: PointyFlow = make()
     except VolnuxError as error:
-        if _deploying(frame):
+        if _in_command():
             _end(error)
         raise
     return flow
 
 
-def _deploying(frame: FrameType) -> bool:
-    """Whether the module is being loaded by a command of Prefect, and not for a run."""
-    loaded = str(frame.f_globals.get("__name__", "")).startswith("__prefect_loader")
-    return loaded and "deploy" in sys.argv[1:2]
+def _in_command() -> bool:
+    """Whether a command of Prefect that only looks at flows imports the module, not a run."""
+    program = Path(sys.argv[0] if sys.argv else "")
+    prefect = program.stem == "prefect" or program.parts[-2:] == ("prefect", "__main__.py")
+    return prefect and not {"deploy", "flow"}.isdisjoint(sys.argv[1:])
 
 
 def _end(error: VolnuxError) -> NoReturn:

@@ -32,6 +32,7 @@ __all__ = [
     "blueprint_of",
     "concurrency_tag",
     "directive_span",
+    "events_before",
     "faults_of",
     "has_dask",
     "retry_delays",
@@ -104,7 +105,7 @@ def blueprint_of(plan: Plan) -> Blueprint:
         tasks=tuple(tasks),
         runners=tuple(runners),
         taken=tuple(_taken(graph)),
-        before=tuple(_before(graph)),
+        before=tuple(events_before(graph)),
         main=_DEFAULT if _DEFAULT in used or not used else used[0],
         limits=limits,
     )
@@ -285,7 +286,7 @@ def _taken(graph: Graph) -> list[frozenset[int]]:
     return [frozenset(each) for each in found]
 
 
-def _before(graph: Graph) -> list[tuple[int, ...]]:
+def events_before(graph: Graph) -> list[tuple[int, ...]]:
     """Of each node the events right before it; a tuple is shared by all that a join leads to."""
     index = {node.id: number for number, node in enumerate(graph.nodes)}
     sources: list[list[int]] = [[] for _ in graph.nodes]

@@ -50,6 +50,9 @@ def pytest_configure(config: pytest.Config) -> None:
         "ignore::DeprecationWarning:starlette",
         "ignore::DeprecationWarning:fastapi",
         "ignore::DeprecationWarning:distributed",
+        # Connections that Prefect's clients leave to the garbage collector.
+        "ignore:Exception ignored in. <(socket|ssl|_Selector|function BaseEventLoop):"
+        "pytest.PytestUnraisableExceptionWarning",
     ):
         config.addinivalue_line("filterwarnings", line)
 

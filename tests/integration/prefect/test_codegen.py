@@ -1,0 +1,155 @@
+"""The way out: Python flows that `volnux prefect flow` prints do what the `.pty` does."""
+
+import asyncio
+import importlib
+import importlib.util
+import shutil
+import subprocess
+import sys
+
+import pytest
+from volnux_prefect.codegen import CodegenError, source_of
+
+from tests.conformance.cases import CASES, EVENTS
+from tests.integration.prefect.states import (
+    expected_task_runs,
+    task_runs,
+)
+
+MORE_EVENTS = (
+    EVENTS
+    + """
+from volnux import EventBase
+from concurrent.futures import ProcessPoolExecutor
+
+
+class Flaky(EventBase):
+    retry_policy = {"max_attempts": 3, "backoff_factor": 0.01, "exclude_exceptions": [KeyError]}
+
+    def process(self, n, label=None):
+        if self.attempt < n:
+            raise ValueError("not yet")
+        return True, [self.task_id, self.attempt, label]
+
+
+class Stops(EventBase):
+    stop_on_exception = True
+
+    def process(self):
+        raise RuntimeError("the end")
+
+
+@event(executor=ProcessPoolExecutor)
+def Elsewhere(previous_result=None):
+    import os
+
+    return True, [os.getpid(), previous_result]
+
+
+@event
+def Slow():
+    import time
+
+    time.sleep(0.4)
+    return True, "late"
+"""
+)
+
+
+@pytest.fixture
+def plain(server, write, monkeypatch):
+    """Run the Python text of a flow; the final state of the flow run."""
+
+    def run(text, **inputs):
+        path = write("flow.pty", text)
+        write("flow_events.py", MORE_EVENTS)
+        source = source_of(path)
+        monkeypatch.syspath_prepend(str(path.parent))
+        monkeypatch.delitem(sys.modules, "flow_events", raising=False)
+        module = path.with_name("plain_flow.py")
+        module.write_text(source, encoding="utf-8")
+        spec = importlib.util.spec_from_file_location("plain_flow", module)
+        made = importlib.util.module_from_spec(spec)
+        monkeypatch.setitem(sys.modules, "plain_flow", made)
+        spec.loader.exec_module(made)
+        return asyncio.run(made.flow_flow(return_state=True, **inputs))
+
+    return run
+
+
+def shown(state, expected):
+    found = task_runs(state.state_details.flow_run_id, expected)
+    return {name: (each.state.type.value, each.state.name) for name, each in found.items()}
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.number}")
+def test_a_case_as_plain_python(plain, case):
+    state = plain(case.text)
+    expected = expected_task_runs(case.places)
+    assert shown(state, expected) == expected
+    assert state.is_completed() == (case.status == "success")
+
+
+def test_retries_inputs_and_results_are_those_of_the_pty(plain, run):
+    text = "@input: n: int = 2\n@input: label: str\nFlaky |-> B"
+    state = plain(text, label="x")
+    assert state.result() == ["Flaky", 2, "x"]
+    found = task_runs(state.state_details.flow_run_id, ["Flaky", "B"])
+    assert found["Flaky"].run_count == 2
+    report = run(text, MORE_EVENTS, label="x")
+    assert report.places["B"].result == ["Flaky", 2, "x"]
+    assert report.places["Flaky"].attempts == 2
+
+
+def test_attempts_end_where_the_policy_says(plain):
+    state = plain("@input: n: int = 9\nFlaky * 2 (0 |-> H)")
+    failure = state.result()
+    assert (failure.type, failure.attempts) == ("ValueError", 2)
+
+
+def test_an_event_stops_the_run_and_another_runs_in_a_process(plain):
+    state = plain("Elsewhere |-> C -> Stops (0 -> A) -> B")
+    assert state.is_failed()
+    assert "the end" in state.message
+    expected = {
+        "Elsewhere": ("COMPLETED", "Completed"),
+        "C": ("COMPLETED", "Completed"),
+        "Stops": ("FAILED", "Failed"),
+    }
+    assert shown(state, expected) == expected
+
+
+def test_a_timeout_is_a_failure_of_that_name(plain):
+    state = plain("Slow [timeout=0.2] (0 |-> H)")
+    assert state.result().type == "TimeoutError"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *[case.text for case in CASES],
+        "@on-failure: continue\n{A || Bad -> B} (0 -> C) -> {Bad || Three (3 -> D)} -> F",
+        '@description: "It\'s \\"quoted\\""\n' + " -> ".join(["A || B (0 -> C)"] * 40),
+        " || ".join(["A"] * 60) + " |-> B",
+        '@input: words: list = ["a very long text that fills a line", 2, "and another one"]\n'
+        '@input: day: date = "2026-01-01"\n@input: no: dict = null\nA * 4 -> B',
+    ],
+)
+def test_the_text_is_python_and_formatted(write, text):
+    path = write("flow.pty", text)
+    write("flow_events.py", MORE_EVENTS)
+    source = source_of(path)
+    compile(source, "flow.py", "exec")
+    ruff = shutil.which("ruff")
+    assert ruff is not None
+    plain = write("plain.py", source)
+    arguments = [ruff, "format", "--isolated", "--line-length", "88", "--diff", str(plain)]
+    done = subprocess.run(arguments, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+
+
+def test_a_flow_that_python_cannot_nest_is_refused(write):
+    path = write("flow.pty", "{" * 30 + "A" + "} (0 -> B)" * 30)
+    write("flow_events.py", MORE_EVENTS)
+    with pytest.raises(CodegenError, match="nested too deep"):
+        source_of(path)
