@@ -12,8 +12,8 @@ from volnux.cli import output, plugins
 
 __all__ = ["COMMANDS", "call"]
 
-COMMANDS = ("run", "check", "fmt", "graph", "simulate", "new", "backends")
-"""Our own commands: `volnux.cli.<name>` has the function `command`."""
+COMMANDS = ("run", "check", "fmt", "graph", "simulate", "schedule", "new", "backends")
+"""Our own commands: `volnux.cli.<name>` has the function `command`, or the Typer app `group`."""
 
 
 def call(arguments: Sequence[str]) -> int:
@@ -32,7 +32,10 @@ def _build(first: str | None) -> typer.Typer:
     app.callback(help="Run, check, format and draw pipelines that are written in Pointy.")(_top)
     for name in (first,) if first in COMMANDS else COMMANDS:
         module = importlib.import_module(f"volnux.cli.{name}")
-        app.command(name, no_args_is_help=False)(module.command)
+        if hasattr(module, "group"):
+            app.add_typer(module.group, name=name)
+        else:
+            app.command(name, no_args_is_help=False)(module.command)
     if first not in COMMANDS:
         plugins.add_commands(app, first, taken=COMMANDS)
     return app

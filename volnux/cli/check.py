@@ -102,6 +102,10 @@ def _check(
                     diagnostics += plan.warnings
                     diagnostics += backend.check(plan) if backend else ()
         diagnostics += schedule_faults(graph)
+        if graph.schedules:
+            from volnux.schedules import schedule_warnings
+
+            diagnostics += schedule_warnings(graph, backend=backend.name if backend else None)
     return sorted(diagnostics, key=lambda d: d.span or (0, 0, 0, 0))
 
 

@@ -1,0 +1,196 @@
+"""`volnux schedule next` and `volnux schedule run`: when files run, and running them then."""
+
+from __future__ import annotations
+
+import datetime as dt
+import itertools
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from enum import StrEnum
+from types import FrameType
+from typing import Annotated, Any
+
+import typer
+
+from volnux.cli import files, output
+from volnux.cli.options import File, Paths
+from volnux.cli.usage import UsageError
+from volnux.errors import VolnuxError
+from volnux.graph.model import Graph
+
+__all__ = ["group"]
+
+group = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="Show when pipelines run, and run them then.",
+)
+
+
+class CutOffs(StrEnum):
+    """What becomes of a run that was cut off."""
+
+    LOST = "lost"
+    REPEAT = "repeat"
+
+
+@group.command("next")
+def next_(
+    file: File,
+    count: Annotated[
+        int, typer.Option("-n", "--count", metavar="NUMBER", min=1, help="How many instants.")
+    ] = 5,
+    after: Annotated[
+        str | None,
+        typer.Option(
+            "--after",
+            metavar="ISO",
+            help="Begin after this moment instead of now; without an offset it is in the "
+            "schedule's zone.",
+            show_default=False,
+        ),
+    ] = None,
+    json: Annotated[
+        bool,
+        typer.Option(
+            "--json",
+            help="Print one JSON object; a list of them where a file has several schedules.",
+        ),
+    ] = False,
+) -> None:
+    """Show when a pipeline runs next, in its schedule's zone and in UTC.
+
+    Each schedule of the file stands for itself. No Python of the user is imported, so a schedule
+    in the Meta of a Pipeline class is not seen.
+    """
+    from volnux.loading import load_graph
+    from volnux.schedules import Schedule, describe
+
+    graph = load_graph(file)
+    whole = Schedule.of(graph)
+    if whole is None:
+        raise UsageError([f"{file} has no schedule: add a line such as @schedule: @daily"])
+    moment = _moment(after, whole.zone)
+    found = [
+        (schedule, list(itertools.islice(schedule.instants(moment), count)))
+        for schedule in whole.each()
+    ]
+    if json:
+        with output.json_only() as result:
+            shown = [
+                {
+                    "schedule": schedule.expressions[0],
+                    "timezone": schedule.timezone,
+                    "next": [
+                        {
+                            "local": each.astimezone(schedule.zone).isoformat(),
+                            "utc": each.isoformat(),
+                        }
+                        for each in instants
+                    ],
+                }
+                for schedule, instants in found
+            ]
+            result.write(shown[0] if len(shown) == 1 else shown)
+        return
+    for number, (schedule, instants) in enumerate(found):
+        if number:
+            output.say()
+        output.say(f"{describe(schedule.expressions[0])}, {schedule.timezone}.")
+        for each in instants:
+            local = each.astimezone(schedule.zone)
+            output.say(f"  {local:%a %Y-%m-%d %H:%M %z}   {each:%Y-%m-%d %H:%M} UTC")
+    _explain_changes(graph)
+
+
+@group.command("run")
+def run(
+    paths: Paths,
+    store: Annotated[
+        str,
+        typer.Option(
+            "--store", metavar="URL", help="Where jobs and runs are kept: SQLite or PostgreSQL."
+        ),
+    ] = "sqlite:///volnux-schedule.db",
+    cut_off: Annotated[
+        CutOffs,
+        typer.Option("--cut-off", help="What becomes of a run that was under way at a crash."),
+    ] = CutOffs.LOST,
+    workers: Annotated[
+        int,
+        typer.Option(
+            "--workers", metavar="NUMBER", min=1, help="How many pipelines run at once at most."
+        ),
+    ] = 10,
+    poll: Annotated[
+        float,
+        typer.Option(
+            "--poll", metavar="SECONDS", min=0.1, help="How often to look for changed files."
+        ),
+    ] = 2.0,
+) -> None:
+    """Serve every scheduled file until told to stop: run each when its time comes.
+
+    Changed files are read again; a file that is wrong goes on as it was. Ctrl-C or SIGTERM once:
+    nothing new starts, and what runs may finish. Twice: what runs is cancelled. Three times: end.
+
+    A second scheduler on the same store refuses to start. Exit code: 0 stopped, 2 could not start.
+    """
+    from volnux.scheduler import PipelineScheduler
+    from volnux.scheduler.service import Service
+
+    _, faults = files.find(paths)
+    missing = [path for path in paths if not path.exists()]
+    if faults or missing:
+        raise UsageError(
+            [str(fault) for fault in faults] or [f"there is no {path}" for path in missing]
+        )
+    lock = threading.Lock()
+
+    def say(text: str) -> None:
+        with lock:
+            output.say(text)
+
+    def complain(fault: VolnuxError) -> None:
+        with lock:
+            output.refuse(fault)
+
+    scheduler = PipelineScheduler(store, workers=workers, cut_off=cut_off.value)
+    service = Service(scheduler, lambda: files.find(paths)[0], say, complain)
+    _on_signals((service.stop, service.cancel, lambda: os._exit(1)))
+    service.serve(poll)
+
+
+def _moment(text: str | None, zone: dt.tzinfo) -> dt.datetime:
+    if text is None:
+        return dt.datetime.now(dt.UTC)
+    try:
+        moment = dt.datetime.fromisoformat(text)
+    except ValueError:
+        raise UsageError(
+            [f"--after takes a date or a time such as 2026-01-31T06:00, found '{text}'"]
+        ) from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=zone)
+
+
+def _explain_changes(graph: Graph) -> None:
+    from volnux.schedules import schedule_warnings
+
+    output.show(schedule_warnings(graph), sys.stderr)
+
+
+def _on_signals(steps: tuple[Callable[[], object], ...]) -> None:
+    """Have each Ctrl-C or SIGTERM take the next of some steps, on a thread of its own."""
+    left = iter(steps)
+
+    def take(number: int, frame: FrameType | None) -> Any:
+        step = next(left, None)
+        if step is not None:
+            # The main thread may hold a lock that the step needs.
+            threading.Thread(target=step, daemon=True).start()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, take)

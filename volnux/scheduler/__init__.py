@@ -1,0 +1,49 @@
+"""`PipelineScheduler`: run pipelines when their time comes, in this process.
+
+It needs the extra `schedule` (APScheduler and SQLAlchemy).
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from volnux.scheduler.errors import RunCutOffError, SchedulerError, StoreInUseError
+
+if TYPE_CHECKING:
+    from volnux.scheduler.ledger import RunRecord, RunState
+    from volnux.scheduler.scheduler import CutOff, PipelineScheduler
+    from volnux.scheduler.trigger import ScheduleTrigger
+
+__all__ = [
+    "CutOff",
+    "PipelineScheduler",
+    "RunCutOffError",
+    "RunRecord",
+    "RunState",
+    "ScheduleTrigger",
+    "SchedulerError",
+    "StoreInUseError",
+]
+
+_HOMES = {
+    "CutOff": "volnux.scheduler.scheduler",
+    "PipelineScheduler": "volnux.scheduler.scheduler",
+    "RunRecord": "volnux.scheduler.ledger",
+    "RunState": "volnux.scheduler.ledger",
+    "ScheduleTrigger": "volnux.scheduler.trigger",
+}
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    try:
+        return getattr(importlib.import_module(home), name)
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in ("apscheduler", "sqlalchemy"):
+            raise
+        raise SchedulerError(
+            f"{name} needs {error.name}: install it with: pip install 'volnux[schedule]'"
+        ) from error

@@ -1,0 +1,361 @@
+"""`PipelineScheduler`: APScheduler with our instants, a ledger and a lock."""
+
+from __future__ import annotations
+
+import datetime as dt
+import enum
+import logging
+import os
+import pickle
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from apscheduler.events import EVENT_JOB_ERROR, JobExecutionEvent
+from apscheduler.jobstores.base import BaseJobStore
+from apscheduler.jobstores.sqlalchemy import SQLAlchemyJobStore
+from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.triggers.base import BaseTrigger
+from apscheduler.triggers.interval import IntervalTrigger
+from apscheduler.util import convert_to_datetime, undefined
+
+from volnux.scheduler.errors import RunCutOffError, SchedulerError, StoreInUseError
+from volnux.scheduler.executor import PipelineExecutor, run_target
+from volnux.scheduler.ledger import Ledger, RunRecord, RunState
+from volnux.scheduler.store import DEFAULT_STORE, engine_for, lock_for
+from volnux.scheduler.targets import target_of
+from volnux.scheduler.trigger import ScheduleTrigger, cron_from_fields
+from volnux.schedules import Schedule
+
+__all__ = ["CutOff", "PipelineScheduler"]
+
+log = logging.getLogger("volnux.scheduler")
+
+_LONGEST_SLEEP = 30.0
+"""Seconds after which the clock is looked at again: it may have been set, or slept."""
+
+
+class CutOff(enum.StrEnum):
+    """What becomes of a run that was under way when its scheduler was killed.
+
+    Either way it is made known: as `lost` in the ledger, an `EVENT_JOB_ERROR` with a
+    `RunCutOffError` and a warning in the log; or as a further attempt of the same run. A run cannot
+    be resumed in its middle.
+    """
+
+    LOST = "lost"
+    REPEAT = "repeat"
+
+
+class PipelineScheduler(BackgroundScheduler):  # type: ignore[misc]  # APScheduler has no types
+    """Runs pipelines on schedules, in threads of this process.
+
+    It is APScheduler's `BackgroundScheduler`: `pause_job`, `resume_job`, `remove_job`, `get_jobs`,
+    `modify_job`, `reschedule_job`, `add_listener`, `start` and `shutdown` are as there. What
+    differs: jobs run pipelines, and live in a database; cron means what it means on every backend;
+    no run is ever begun twice; it may be however late, but for `misfire_grace_time`.
+
+    Args:
+        store: a URL of SQLAlchemy (SQLite or PostgreSQL), the path of an SQLite file, or
+            `":memory:"`; jobs and runs are kept there. One scheduler at a time serves a store.
+        timezone: an IANA name, for triggers that name none.
+        workers: how many runs go on at once at most.
+        cut_off: what becomes of a run that was under way when an earlier scheduler was killed.
+        job_defaults: `coalesce`, `misfire_grace_time` and `max_instances` of jobs that say nothing.
+        daemon: whether the scheduler ends with the main thread.
+
+    Raises:
+        SchedulerError: the store cannot be used.
+    """
+
+    def __init__(
+        self,
+        store: str | os.PathLike[str] = DEFAULT_STORE,
+        *,
+        timezone: str = "UTC",
+        workers: int = 10,
+        cut_off: CutOff | str = CutOff.LOST,
+        job_defaults: Mapping[str, Any] | None = None,
+        daemon: bool = True,
+    ) -> None:
+        self.cut_off = CutOff(cut_off)
+        self._engine: sa.Engine = engine_for(store)
+        self._lock_of_store = lock_for(self._engine)
+        self._ledger = Ledger(self._engine)
+        self._workers = workers
+        self._added: set[str] = set()
+        self._pipelines: PipelineExecutor | None = None
+        super().__init__(
+            timezone=timezone,
+            daemon=daemon,
+            job_defaults={"misfire_grace_time": None, **(job_defaults or {})},
+        )
+
+    def start(self, paused: bool = False) -> None:  # noqa: FBT001, FBT002 - APScheduler's signature
+        """Take the store, settle what an earlier scheduler left behind, and begin.
+
+        Raises:
+            StoreInUseError: another scheduler serves the store; nothing has changed.
+        """
+        if self.running:
+            super().start(paused)  # which says that it runs already
+        self._lock_of_store.take()
+        try:
+            self._ledger.open(self._now())
+            left = self._ledger.unfinished()
+            super().start(paused=True)
+        except BaseException:
+            self._lock_of_store.release()
+            raise
+        for record, work in left:
+            self._settle(record, work)
+        if not paused:
+            self.resume()
+
+    def shutdown(self, wait: bool = True) -> None:  # noqa: FBT001, FBT002 - APScheduler's signature
+        """Start nothing more; with `wait`, come back when all runs have ended.
+
+        The store stays locked until they have. Runs that were due and have not begun stay in it for
+        the next scheduler.
+        """
+        executor = self._pipelines
+        super().shutdown(wait)
+        if executor is not None:
+            executor.when_idle(self._lock_of_store.release)
+
+    def cancel_runs(self) -> int:
+        """Cancel the runs under way: what has begun in them may finish; how many runs these are."""
+        return self._pipelines.cancel() if self._pipelines else 0
+
+    def runs(self, job_id: str | None = None, *, limit: int | None = None) -> list[RunRecord]:
+        """What was due and what became of it, latest first; of the last month at least.
+
+        Args:
+            job_id: of this job only.
+            limit: at most so many.
+        """
+        self._ledger.open(self._now())
+        return self._ledger.records(job_id, limit)
+
+    def add_job(
+        self,
+        pipeline: Any,
+        trigger: BaseTrigger | str | Sequence[str] | None = None,
+        args: None = None,
+        kwargs: Mapping[str, Any] | None = None,
+        id: str | None = None,
+        name: str | None = None,
+        misfire_grace_time: Any = undefined,
+        coalesce: Any = undefined,
+        max_instances: Any = undefined,
+        next_run_time: Any = undefined,
+        jobstore: str = "default",
+        executor: str = "default",
+        replace_existing: bool | None = None,  # noqa: FBT001 - APScheduler's signature
+        **trigger_args: Any,
+    ) -> Any:
+        """Add a job that runs a pipeline.
+
+        A job that an earlier process left in the store under the same id is replaced; if its
+        trigger is the same, it keeps its next run time, so that what was missed is not forgotten.
+
+        Args:
+            pipeline: a Pipeline class, an instance of one, or the path of a `.pty` file.
+            trigger: `"cron"`, `"interval"` or `"date"` with their keywords; a crontab string or
+                several; a trigger of APScheduler. None: the pipeline's own schedule, with its
+                catchup and max_active_runs, or, where it has none, once, now.
+            args: nothing; inputs have names.
+            kwargs: inputs of each run.
+            id: the job's id; the pipeline's name if None.
+            name: shown in logs; the pipeline's name if None.
+            misfire_grace_time: seconds that a run may be late; None for any.
+            coalesce: make up for several missed runs with one, the last of them.
+            max_instances: how many runs of the job go on at once; what is due beyond is skipped.
+            next_run_time: when it runs first, whatever the trigger says; None: it is paused.
+            jobstore: APScheduler's; there is one.
+            executor: APScheduler's; there is one.
+            replace_existing: False: an id that is in the store is an error.
+            **trigger_args: `crontab=…`, `hour=6`, `minutes=5`, `run_date=…`, `timezone=…`, ….
+
+        Returns:
+            APScheduler's `Job`.
+
+        Raises:
+            TypeError: this is no pipeline.
+            ScheduleError: the trigger makes no sense.
+            VolnuxError: the pipeline, or its inputs, are wrong.
+        """
+        if args:
+            raise TypeError("a pipeline takes its inputs by name: kwargs={'name': value}")
+        target = target_of(pipeline, kwargs)
+        plan = target.load().plan()
+        plan.bind(dict(target.inputs))
+        graph = plan.graph
+        own = Schedule.of(graph) if trigger is None and not trigger_args else None
+        if own is not None:
+            every = graph.catchup
+            coalesce = not every if coalesce is undefined else coalesce
+            max_instances = (
+                (graph.max_active_runs or undefined)
+                if max_instances is undefined
+                else max_instances
+            )
+            made: Any = ScheduleTrigger(own, from_start=every)
+        else:
+            made = self._create_trigger(trigger, trigger_args)
+        if isinstance(made, ScheduleTrigger):
+            together = self._job_defaults["coalesce"] if coalesce is undefined else coalesce
+            made.every = not together
+        self._check_storable(target, graph.name)
+        job_id = id or graph.name
+        if replace_existing is None:
+            replace_existing = job_id not in self._added
+        job = super().add_job(
+            run_target,
+            made,
+            (target,),
+            None,
+            job_id,
+            name or graph.name,
+            misfire_grace_time,
+            coalesce,
+            max_instances,
+            next_run_time,
+            jobstore,
+            executor,
+            replace_existing,
+        )
+        self._added.add(job_id)
+        return job
+
+    def remove_job(self, job_id: str, jobstore: str | None = None) -> None:
+        """Remove a job; what runs of it may finish."""
+        super().remove_job(job_id, jobstore)
+        self._added.discard(job_id)
+
+    def resume_job(self, job_id: str, jobstore: str | None = None) -> Any:
+        """Go on with a job that was paused, from now on; what it missed is not made up for."""
+        job, alias = self._lookup_job(job_id, jobstore)
+        now = self._now()
+        upcoming = job.trigger.get_next_fire_time(now - dt.timedelta.resolution, now)
+        if upcoming is None:
+            self.remove_job(job_id, alias)
+            return None
+        return self.modify_job(job_id, alias, next_run_time=upcoming)
+
+    # APScheduler's own inner parts.
+
+    def _now(self) -> dt.datetime:
+        return dt.datetime.now(dt.UTC)
+
+    def _create_default_jobstore(self) -> BaseJobStore:
+        return SQLAlchemyJobStore(engine=self._engine)
+
+    def _create_default_executor(self) -> PipelineExecutor:
+        self._pipelines = PipelineExecutor(self._ledger, self._workers, self._now)
+        return self._pipelines
+
+    def _create_trigger(self, trigger: Any, trigger_args: dict[str, Any]) -> BaseTrigger:
+        if isinstance(trigger, list | tuple):
+            return self._schedule_trigger(tuple(trigger), trigger_args)
+        if isinstance(trigger, str) and (" " in trigger.strip() or trigger.startswith("@")):
+            return self._schedule_trigger((trigger,), trigger_args)
+        if trigger == "cron":
+            rest = dict(trigger_args)
+            given = rest.pop("crontab", None)
+            if given is None:
+                named = ("timezone", "start_date", "end_date", "jitter")
+                fields = {key: rest.pop(key) for key in list(rest) if key not in named}
+                given = cron_from_fields(fields)
+            return self._schedule_trigger((given,) if isinstance(given, str) else given, rest)
+        return super()._create_trigger(trigger, trigger_args)
+
+    def _schedule_trigger(
+        self, expressions: Sequence[str], options: Mapping[str, Any]
+    ) -> ScheduleTrigger:
+        rest = dict(options)
+        timezone = str(rest.pop("timezone", None) or self.timezone)
+        begin, end = rest.pop("start_date", None), rest.pop("end_date", None)
+        if rest.pop("jitter", None) is not None:
+            raise SchedulerError("a schedule has no jitter: its instants are the same everywhere")
+        if rest:
+            raise TypeError(f"a schedule has no option {', '.join(map(repr, rest))}")
+        schedule = Schedule(tuple(" ".join(text.split()) for text in expressions), timezone)
+        return ScheduleTrigger(
+            schedule,
+            begin=convert_to_datetime(begin, schedule.zone, "start_date"),
+            end=convert_to_datetime(end, schedule.zone, "end_date"),
+        )
+
+    def _real_add_job(self, job: Any, jobstore_alias: str, replace_existing: bool) -> None:  # noqa: FBT001 - APScheduler's signature
+        known = self._lookup_jobstore(jobstore_alias).lookup_job(job.id)
+        if known is not None and replace_existing and not hasattr(job, "next_run_time"):
+            now = self._now()
+            if _same(known.trigger, job.trigger):
+                job._modify(trigger=known.trigger, next_run_time=known.next_run_time)
+            else:
+                upcoming = job.trigger.get_next_fire_time(None, now)
+                if isinstance(job.trigger, ScheduleTrigger):
+                    # Another schedule from now on, not one that begins again at its start date.
+                    before = now - dt.timedelta.resolution
+                    upcoming = job.trigger.get_next_fire_time(before, now)
+                job._modify(next_run_time=upcoming)
+        super()._real_add_job(job, jobstore_alias, replace_existing)
+
+    def _process_jobs(self) -> float | None:
+        try:
+            if not self._lock_of_store.still_held():
+                self._lock_of_store.take()
+            wait: float | None = super()._process_jobs()
+        except StoreInUseError:
+            log.critical("the lock of the store was lost to another scheduler: this one pauses")
+            self.pause()
+            return None
+        except sa.exc.DBAPIError:
+            log.exception("the store does not answer: trying again in %s s", _LONGEST_SLEEP)
+            return _LONGEST_SLEEP
+        return _LONGEST_SLEEP if wait is None else min(wait, _LONGEST_SLEEP)
+
+    def _settle(self, record: RunRecord, work: bytes | None) -> None:
+        """See to a run that an earlier scheduler left queued or running."""
+        begun = record.state is RunState.RUNNING
+        repeat = begun and self.cut_off is CutOff.REPEAT
+        if work is None or self._pipelines is None or (begun and not repeat):
+            fault = RunCutOffError(record.job_id, record.scheduled)
+            log.warning("%s: it is lost", fault)
+            self._ledger.note(
+                record.job_id,
+                record.scheduled,
+                RunState.LOST,
+                ended=self._now(),
+                message="cut off when its scheduler ended",
+            )
+            event = JobExecutionEvent(
+                EVENT_JOB_ERROR, record.job_id, "default", record.scheduled, exception=fault
+            )
+            self._dispatch_event(event)
+            return
+        if repeat:
+            log.warning(
+                "the run of %s at %s was cut off: it is repeated", record.job_id, record.scheduled
+            )
+            self._ledger.note(record.job_id, record.scheduled, RunState.QUEUED, again=True)
+        self._pipelines.take_up(record, work, however_late=repeat)
+
+    def _check_storable(self, target: object, name: str) -> None:
+        try:
+            pickle.dumps(target)
+        except Exception as error:
+            raise SchedulerError(f"the inputs of {name} cannot be stored: {error}") from error
+
+
+def _same(known: BaseTrigger, new: BaseTrigger) -> bool:
+    """Whether a trigger in the store says what a new one says."""
+    if isinstance(known, ScheduleTrigger):
+        return bool(known == new)
+    if type(known) is not type(new):
+        return False
+    if isinstance(known, IntervalTrigger):
+        # Without a start date it begins when it is made: only the interval counts.
+        return bool(known.interval == new.interval and known.timezone == new.timezone)
+    return bool(known.__getstate__() == new.__getstate__())

@@ -1,0 +1,257 @@
+"""Serving the scheduled files of some folders in the foreground: `volnux schedule run`."""
+
+from __future__ import annotations
+
+import datetime as dt
+import sys
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from apscheduler.events import (
+    EVENT_JOB_ERROR,
+    EVENT_JOB_EXECUTED,
+    EVENT_JOB_MAX_INSTANCES,
+    EVENT_JOB_MISSED,
+    EVENT_JOB_SUBMITTED,
+)
+
+from volnux.errors import VolnuxError, pointy_error
+from volnux.events.modules import package_of
+from volnux.graph.model import Graph
+from volnux.loading import load_plan, schedule_faults
+from volnux.pipeline.base import Pipeline
+from volnux.scheduler.errors import RunCutOffError
+from volnux.scheduler.scheduler import CutOff, PipelineScheduler
+from volnux.scheduler.targets import pin
+from volnux.schedules import describe
+
+__all__ = ["Service"]
+
+_PREFIX = "file:"
+_SAID = {
+    CutOff.LOST: "a run that is cut off is lost, and named at the next start",
+    CutOff.REPEAT: "a run that is cut off is repeated from its beginning at the next start",
+}
+
+Signature = tuple[tuple[str, int, int], ...]
+
+
+@dataclass
+class _Served:
+    """A file that is served, or was found to have no schedule."""
+
+    signature: Signature
+    graph: Graph | None = None
+
+
+class Service:
+    """Keeps the jobs of a scheduler what the files say.
+
+    Args:
+        scheduler: not started yet.
+        find: the files, asked for again and again.
+        say: shows a line to people.
+        complain: shows why a file cannot be served.
+    """
+
+    def __init__(
+        self,
+        scheduler: PipelineScheduler,
+        find: Callable[[], Iterable[Path]],
+        say: Callable[[str], object],
+        complain: Callable[[VolnuxError], object],
+    ) -> None:
+        self._scheduler = scheduler
+        self._find = find
+        self._say = say
+        self._complain = complain
+        self._served: dict[Path, _Served] = {}
+        self._stop = threading.Event()
+        scheduler.add_listener(self._submitted, EVENT_JOB_SUBMITTED)
+        scheduler.add_listener(
+            self._ended,
+            EVENT_JOB_EXECUTED | EVENT_JOB_ERROR | EVENT_JOB_MISSED | EVENT_JOB_MAX_INSTANCES,
+        )
+
+    def serve(self, every: float) -> None:
+        """Serve until `stop`, and come back when what ran has ended.
+
+        Args:
+            every: look for changed files after so many seconds.
+
+        Raises:
+            StoreInUseError: another scheduler serves the store.
+        """
+        scheduler = self._scheduler
+        scheduler.start(paused=True)
+        try:
+            self.refresh()
+            self._remove_others()
+            count = sum(1 for each in self._served.values() if each.graph)
+            self._say(
+                f"serving {count} file{'' if count == 1 else 's'}; {_SAID[scheduler.cut_off]}"
+            )
+            scheduler.resume()
+            self._show_next()
+            while not self._stop.wait(every):
+                self.refresh()
+        finally:
+            self._say("stopping: what runs may finish")
+            scheduler.shutdown(wait=True)
+        self._say("stopped")
+
+    def stop(self) -> None:
+        """Start nothing more; safe in a signal handler and from any thread."""
+        self._stop.set()
+
+    def cancel(self) -> None:
+        """Cancel what runs, as well."""
+        self.stop()
+        self._scheduler.cancel_runs()
+
+    def refresh(self) -> None:
+        """Make the jobs what the files say now; a file that is wrong goes on as it was."""
+        found = {path.absolute(): _signature(path) for path in self._find()}
+        stale = {
+            path.parent
+            for path, served in self._served.items()
+            if path in found and found[path][1:] != served.signature[1:]
+        }
+        for folder in stale:
+            _forget_modules(folder)
+        for path, signature in found.items():
+            served = self._served.get(path)
+            if served is None or served.signature != signature:
+                self._take_in(path, signature, served)
+        for path in [path for path in self._served if path not in found]:
+            if self._served.pop(path).graph is not None:
+                self._say(f"{path.name} is gone: its job is removed")
+                self._drop(path)
+
+    def _take_in(self, path: Path, signature: Signature, before: _Served | None) -> None:
+        previous = before.graph if before else None
+        # What is wrong is shown once, not each time that somebody looks.
+        self._served[path] = _Served(signature, previous)
+        try:
+            plan = load_plan(path)
+            if faults := schedule_faults(plan.graph):
+                raise pointy_error(faults)
+            graph = plan.graph
+            if graph.schedules:
+                pin(str(path), Pipeline.of_plan(plan))
+                self._scheduler.add_job(
+                    path, id=_job_id(path), name=graph.name, replace_existing=True
+                )
+        except VolnuxError as error:
+            self._complain(error)
+            if previous is not None:
+                self._say(f"{path.name} goes on as it was")
+            return
+        if not graph.schedules:
+            if previous is not None:
+                self._say(f"{path.name} has no schedule any more: its job is removed")
+                self._drop(path)
+            self._served[path] = _Served(signature)
+            return
+        self._served[path] = _Served(signature, graph)
+        sentences = "; ".join(describe(spec.expression) for spec in graph.schedules)
+        what = "serving" if previous is None else "reloaded"
+        self._say(f"{what} {path.name}: {sentences}, {graph.timezone or 'UTC'}")
+        if previous is not None:
+            self._show_next()
+
+    def _drop(self, path: Path) -> None:
+        pin(str(path), None)
+        if self._scheduler.get_job(_job_id(path)) is not None:
+            self._scheduler.remove_job(_job_id(path))
+
+    def _remove_others(self) -> None:
+        """Remove jobs of files that an earlier service had and this one has not."""
+        served = {_job_id(path) for path, each in self._served.items() if each.graph}
+        for job in self._scheduler.get_jobs():
+            if job.id.startswith(_PREFIX) and job.id not in served:
+                if Path(job.id.removeprefix(_PREFIX)) in self._served:
+                    continue  # It cannot be read at present: its job stays as it was.
+                self._scheduler.remove_job(job.id)
+
+    # What people see.
+
+    def _show_next(self) -> None:
+        jobs = [job for job in self._scheduler.get_jobs() if job.next_run_time is not None]
+        for job in sorted(jobs, key=lambda job: job.next_run_time)[:5]:
+            self._say(f"next  {_shown(job.next_run_time)}  {job.name}")
+
+    def _submitted(self, event: Any) -> None:
+        for instant in event.scheduled_run_times:
+            self._say(f"due   {_shown(instant)}  {_name(event.job_id)}")
+
+    def _ended(self, event: Any) -> None:
+        name = _name(event.job_id)
+        if event.code == EVENT_JOB_MAX_INSTANCES:
+            for instant in event.scheduled_run_times:
+                self._say(f"skip  {_shown(instant)}  {name}: it runs already")
+            return
+        when = _shown(event.scheduled_run_time)
+        if event.code == EVENT_JOB_MISSED:
+            self._say(f"miss  {when}  {name}: too late to run")
+        elif event.code == EVENT_JOB_EXECUTED:
+            self._say(f"done  {when}  {name}: {_took(event.retval)}")
+        elif isinstance(event.exception, RunCutOffError):
+            self._say(f"lost  {when}  {name}: it was cut off")
+        else:
+            self._say(f"fail  {when}  {name}: {event.exception}")
+        upcoming = self._upcoming(event.job_id)
+        if upcoming is not None:
+            self._say(f"next  {_shown(upcoming)}  {name}")
+
+    def _upcoming(self, job_id: str) -> dt.datetime | None:
+        if not self._scheduler.running:
+            return None
+        job = self._scheduler.get_job(job_id)
+        upcoming: dt.datetime | None = job.next_run_time if job is not None else None
+        return upcoming
+
+
+def _job_id(path: Path) -> str:
+    return f"{_PREFIX}{path}"
+
+
+def _name(job_id: str) -> str:
+    return Path(job_id).stem if job_id.startswith(_PREFIX) else job_id
+
+
+def _shown(moment: dt.datetime) -> str:
+    zone = getattr(moment.tzinfo, "key", None)
+    return f"{moment:%a %Y-%m-%d %H:%M:%S} {zone or f'{moment:%Z}'}"
+
+
+def _took(report: Any) -> str:
+    seconds = (report.ended_at - report.started_at).total_seconds()
+    return f"success in {seconds:.2f} s, run {report.run_id}"
+
+
+def _signature(path: Path) -> Signature:
+    """What changes when a file or a module beside it does: the file first."""
+    try:
+        beside = sorted(path.parent.glob("*.py"))
+    except OSError:
+        beside = []
+    found = []
+    for each in (path, *beside):
+        try:
+            status = each.stat()
+        except OSError:
+            found.append((str(each), 0, 0))
+        else:
+            found.append((str(each), status.st_mtime_ns, status.st_size))
+    return tuple(found)
+
+
+def _forget_modules(folder: Path) -> None:
+    """Have the modules of a folder imported anew; runs under way keep theirs."""
+    package = f"{package_of(folder)}."
+    for name in [name for name in sys.modules if name.startswith(package)]:
+        del sys.modules[name]

@@ -1,0 +1,136 @@
+"""Our trigger for APScheduler: the instants of `volnux.schedules`, not those of its own cron."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from apscheduler.triggers.base import BaseTrigger
+
+from volnux.schedules import Schedule, ScheduleError
+
+__all__ = ["ScheduleTrigger", "cron_from_fields"]
+
+_RESOLUTION = dt.timedelta.resolution
+
+
+class ScheduleTrigger(BaseTrigger):  # type: ignore[misc]  # APScheduler has no types
+    """Fires at the instants of a schedule.
+
+    Args:
+        schedule: the schedule.
+        every: after a time without a scheduler, every instant that was missed is due; else only
+            the last of them, however many there were.
+        from_start: with `every`, a new job begins with the start date, even one that is past.
+        begin: no instant comes before it; aware.
+        end: no instant comes after it; aware.
+    """
+
+    def __init__(
+        self,
+        schedule: Schedule,
+        *,
+        every: bool = False,
+        from_start: bool = False,
+        begin: dt.datetime | None = None,
+        end: dt.datetime | None = None,
+    ) -> None:
+        self.schedule = schedule
+        self.every = every
+        self.from_start = from_start
+        self.begin = begin
+        self.end = end
+
+    def get_next_fire_time(
+        self, previous_fire_time: dt.datetime | None, now: dt.datetime
+    ) -> dt.datetime | None:
+        """See APScheduler's `BaseTrigger`."""
+        begins = max(filter(None, (self.schedule.begins, self.begin)), default=None)
+        if previous_fire_time is not None:
+            found = self.schedule.after(previous_fire_time)
+            if found is not None and found < now and not self.every:
+                # A job that fires each minute must not list the minutes of a year's pause.
+                found = self.schedule.before(now + _RESOLUTION)
+        elif self.every and self.from_start and begins is not None:
+            found = self.schedule.after(begins - _RESOLUTION)
+        else:
+            found = self.schedule.after(max(filter(None, (now, begins))) - _RESOLUTION)
+        if found is None or (self.end is not None and found > self.end):
+            return None
+        return found.astimezone(self.schedule.zone)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {
+            "version": 1,
+            "expressions": self.schedule.expressions,
+            "timezone": self.schedule.timezone,
+            "start": self.schedule.start,
+            "every": self.every,
+            "from_start": self.from_start,
+            "begin": self.begin,
+            "end": self.end,
+        }
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.schedule = Schedule(state["expressions"], state["timezone"], state["start"])
+        self.every = state["every"]
+        self.from_start = state["from_start"]
+        self.begin = state["begin"]
+        self.end = state["end"]
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, ScheduleTrigger):
+            return NotImplemented
+        return self.__getstate__() == other.__getstate__()
+
+    def __hash__(self) -> int:
+        return hash(self.schedule)
+
+    def __str__(self) -> str:
+        return f"cron[{', '.join(self.schedule.expressions)} {self.schedule.timezone}]"
+
+    def __repr__(self) -> str:
+        return f"<ScheduleTrigger {self}>"
+
+
+_FIELDS = ("minute", "hour", "day", "month", "day_of_week")
+_FIRST = {"minute": "0", "hour": "0", "day": "1", "month": "1"}
+
+
+def cron_from_fields(fields: dict[str, Any]) -> str:
+    """The expression that APScheduler's keywords of its cron trigger stand for.
+
+    As there, what is left out is `*` above the least of the fields that are given, and the least
+    value below it: `hour=6` is `0 6 * * *`.
+
+    Raises:
+        ScheduleError: a field means one thing in APScheduler and another in cron, or nothing here.
+    """
+    for name in ("year", "week", "second"):
+        if fields.get(name) is not None:
+            raise ScheduleError(
+                f"a schedule has no field {name!r}; to use APScheduler's own trigger, "
+                "give an instance: trigger=CronTrigger(…)"
+            )
+    given = {name: str(fields[name]) for name in _FIELDS if fields.get(name) is not None}
+    if not given:
+        raise ScheduleError("the trigger 'cron' takes a crontab string, or fields such as hour=6")
+    weekday = given.get("day_of_week", "*")
+    if any(character.isdigit() for character in weekday.partition("#")[0].partition("/")[0]):
+        raise ScheduleError(
+            f"day_of_week={weekday!r}: 0 is Monday in APScheduler and Sunday in cron: "
+            "write names, such as 'mon-fri', or a crontab string"
+        )
+    if weekday != "*" and given.get("day", "*") != "*":
+        raise ScheduleError(
+            "day and day_of_week together mean both in APScheduler and either in cron: "
+            "write a crontab string, or give an instance: trigger=CronTrigger(…)"
+        )
+    # From the most to the least significant.
+    order = ("month", "day", "day_of_week", "hour", "minute")
+    last = max(order.index(name) for name in given)
+    values = {
+        name: given.get(name, "*" if place < last else _FIRST.get(name, "*"))
+        for place, name in enumerate(order)
+    }
+    return " ".join(values[name] for name in _FIELDS)
