@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import atexit
-import contextlib
-import logging
-import os
-import shutil
-import sys
-import tempfile
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 from volnux.backends.port import Backend, Capabilities, RunOptions
+from volnux.errors import Diagnostic
 from volnux.events.link import Plan
 from volnux.graph.report import RunReport
+from volnux.loading import schedule_faults
 
 __all__ = ["AirflowBackend"]
 
@@ -24,47 +18,48 @@ CAPABILITIES = Capabilities(
     catchup=True,
 )
 
+_LONGEST_ID = 250
+
 
 class AirflowBackend(Backend):
     """Runs a plan as a DAG, with Airflow's own `dag.test()`.
 
     The run has an Airflow home and a database of its own, which are gone afterwards, unless this
-    process has imported Airflow already: then that one's settings hold.
+    process has imported Airflow already: then that one's settings hold. Tasks run one at a time.
     """
 
     name = "airflow"
     capabilities = CAPABILITIES
+
+    def check(self, plan: Plan) -> list[Diagnostic]:
+        """See `Backend.check`; ids that Airflow does not take, and schedules nobody can give to."""
+        found = super().check(plan)
+        found += schedule_faults(plan.graph)
+        if not _is_id(plan.graph.name):
+            text = (
+                f"'{plan.graph.name}' is no DAG id: Airflow takes letters, digits, '-', '_' and "
+                f"'.', at most {_LONGEST_ID} of them"
+            )
+            found.append(self._say(plan, None, "refused", text, "give it another @name"))
+        for node in plan.graph.places():
+            if len(node.id) > _LONGEST_ID:
+                text = f"a task id has at most {_LONGEST_ID} characters, this one {len(node.id)}"
+                found.append(self._say(plan, node, "refused", text))
+        return found
 
     def run(
         self, plan: Plan, inputs: Mapping[str, Any], options: RunOptions | None = None
     ) -> RunReport:
         """See `Backend.run`."""
         self.refuse(plan)
-        with _home():
-            from volnux_airflow.local import run_locally
+        from volnux_airflow.home import enter_own_home
 
-            return run_locally(plan, inputs, options or RunOptions())
+        enter_own_home()
+        from volnux_airflow.local import run_locally
+
+        return run_locally(plan, inputs, options or RunOptions())
 
 
-@contextlib.contextmanager
-def _home() -> Iterator[None]:
-    """An Airflow home for this process, made before Airflow is imported."""
-    if "airflow" not in sys.modules:
-        home = Path(tempfile.mkdtemp(prefix="volnux-airflow-"))
-        atexit.register(shutil.rmtree, home, ignore_errors=True)
-        (home / "dags").mkdir()
-        os.environ.update(
-            {
-                "AIRFLOW_HOME": str(home),
-                "AIRFLOW__CORE__DAGS_FOLDER": str(home / "dags"),
-                "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-                "AIRFLOW__CORE__UNIT_TEST_MODE": "False",
-                "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home / 'airflow.db'}",
-                "AIRFLOW__LOGGING__LOGGING_LEVEL": "WARNING",
-            }
-        )
-        logging.getLogger("airflow").setLevel(logging.WARNING)
-        from airflow.utils.db import initdb
-
-        initdb()
-    yield
+def _is_id(name: str) -> bool:
+    plain = name.replace("-", "").replace("_", "").replace(".", "")
+    return plain.isalnum() and plain.isascii() and len(name) <= _LONGEST_ID

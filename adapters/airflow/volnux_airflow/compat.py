@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
+
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import (
     DAG,
@@ -11,6 +14,7 @@ from airflow.sdk import (
     MultipleCronTriggerTimetable,
     Param,
     RetryPolicy,
+    TaskGroup,
     TriggerRule,
     get_parsing_context,
 )
@@ -38,6 +42,22 @@ __all__ = [
     "Param",
     "RetryDecision",
     "RetryPolicy",
+    "TaskGroup",
     "TriggerRule",
+    "find_paths",
     "get_parsing_context",
 ]
+
+
+def find_paths(folder: Path) -> Iterator[Path]:
+    """All paths in a folder and below that no `.airflowignore` leaves out."""
+    try:
+        from airflow.sdk._shared.module_loading.file_discovery import find_path_from_directory
+    except ImportError:  # pragma: no cover - it has no public home in any version
+        yield from folder.rglob("*")
+        return
+    from airflow.sdk.configuration import conf
+
+    syntax = conf.get("core", "dag_ignore_file_syntax", fallback="glob")
+    for path in find_path_from_directory(folder, ".airflowignore", syntax):
+        yield Path(path)

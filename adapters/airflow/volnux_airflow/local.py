@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import _thread
+import logging
+import signal
+import threading
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from airflow.dag_processing.bundles.manager import DagBundlesManager
@@ -11,25 +17,48 @@ from airflow.models.xcom import XComModel
 from airflow.utils.session import create_session
 from sqlalchemy import select
 
-from volnux.backends.port import RunOptions
+from volnux.backends.port import RunControl, RunObserver, RunOptions
 from volnux.events.link import Plan
+from volnux.events.run import Outcome
 from volnux.graph.outcome import Failure
 from volnux.graph.report import RunReport, jsonable
+from volnux_airflow.operators import Watcher, _FlowOperator
 from volnux_airflow.outcomes import OUTCOME_KEY, TaskOutcome
 from volnux_airflow.report import report_of
 from volnux_airflow.translate import build_dag
 
-__all__ = ["run_locally"]
+__all__ = ["run_dag", "run_locally"]
 
 
 def run_locally(plan: Plan, inputs: Mapping[str, Any], options: RunOptions) -> RunReport:
     """Run a plan with `dag.test()` in the Airflow home of this process."""
     dag = build_dag(plan, schedule=None)
+    observer = options.observer or RunObserver()
+    watching = _Observing(plan, observer, options.control)
+    with warnings.catch_warnings(), _interrupts(watching), _watched(watching):
+        # What Airflow itself warns of is nothing that the user of a flow can mend.
+        warnings.simplefilter("ignore")
+        observer.run_started(plan, options.run_id or dag.dag_id)
+        report = run_dag(dag, plan, inputs, run_id=options.run_id, control=options.control)
+    observer.run_ended(report)
+    return report
+
+
+def run_dag(
+    dag: Any,
+    plan: Plan,
+    inputs: Mapping[str, Any],
+    *,
+    run_id: str | None = None,
+    control: RunControl | None = None,
+) -> RunReport:
+    """Run a DAG that says what a plan says with `dag.test()`, and report."""
     DagBundlesManager().sync_bundles_to_db()
     bag = DagBag(dag_folder="/dev/null", collect_dags=False)
     bag.bag_dag(dag)
     sync_bag_to_db(bag, "dags-folder", None)
     run = dag.test(run_conf={name: jsonable(value) for name, value in inputs.items()})
+    _end_connections()
     xcoms = _xcoms(dag.dag_id, run.run_id)
     outcomes = {
         task: TaskOutcome.from_json(values[OUTCOME_KEY])
@@ -47,9 +76,10 @@ def run_locally(plan: Plan, inputs: Mapping[str, Any], options: RunOptions) -> R
         instances = {ti.task_id: ti for ti in run.get_task_instances(session=session)}
     return report_of(
         plan,
-        run_id=options.run_id or run.run_id,
+        run_id=run_id or run.run_id,
         states={task: ti.state for task, ti in instances.items()},
         succeeded=run.state == "success",
+        cancelled=control is not None and control.cancelled,
         tries={task: ti.try_number for task, ti in instances.items()},
         outcome_of=outcomes.get,
         result_of=result_of,
@@ -57,6 +87,73 @@ def run_locally(plan: Plan, inputs: Mapping[str, Any], options: RunOptions) -> R
         started_at=run.start_date,
         ended_at=run.end_date,
     )
+
+
+class _Observing(Watcher):
+    """Passes on what the operators say, in the words of the port."""
+
+    def __init__(self, plan: Plan, observer: RunObserver, control: RunControl) -> None:
+        self._nodes = {node.id: node for node in plan.graph.nodes}
+        self._observer = observer
+        self._control = control
+        self._running = 0
+
+    def cancel(self) -> None:
+        """Start nothing more."""
+        if not self._control.cancelled:
+            self._observer.cancelling(self._running)
+        self._control.cancel()
+
+    def stopped(self) -> bool:
+        return self._control.cancelled
+
+    def started(self, task_id: str, attempt: int) -> None:
+        self._running = 1
+        self._observer.place_started(self._nodes[task_id], attempt)
+
+    def retries(self, task_id: str, outcome: Outcome) -> None:
+        self._running = 0
+        self._observer.place_retries(self._nodes[task_id], outcome)
+
+    def ended(self, task_id: str, outcome: Outcome) -> None:
+        self._running = 0
+        self._observer.place_ended(self._nodes[task_id], outcome)
+
+
+@contextmanager
+def _watched(watcher: Watcher) -> Iterator[None]:
+    before = _FlowOperator.watcher
+    _FlowOperator.watcher = watcher
+    try:
+        yield
+    finally:
+        _FlowOperator.watcher = before
+
+
+@contextmanager
+def _interrupts(watching: _Observing) -> Iterator[None]:
+    """Ctrl-C lets what runs finish and starts nothing more; pressed again, it ends the process."""
+    if (
+        threading.current_thread() is not threading.main_thread()
+        or signal.getsignal(signal.SIGINT) is not signal.default_int_handler
+    ):
+        yield
+        return
+
+    def interrupted(number: int, frame: Any) -> None:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        _thread.start_new_thread(watching.cancel, ())
+
+    signal.signal(signal.SIGINT, interrupted)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _end_connections() -> None:
+    """Let nothing speak when the process ends: Airflow leaves database connections to that."""
+    logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL + 1)
 
 
 def _xcoms(dag_id: str, run_id: str) -> dict[str, dict[str, Any]]:

@@ -30,11 +30,13 @@ class TaskOutcome:
         failure: what was left of an exception, as `Failure.to_json` gives it.
         started_at, ended_at: seconds since the epoch, of the last attempt.
         bypassed: `can_bypass` made `process` unnecessary.
+        returned: whether there is a result besides, under `return_value`; None is none.
     """
 
     done: bool
     descriptor: int | None
     attempts: int = 1
+    returned: bool = False
     failure: dict[str, Any] | None = None
     started_at: float | None = None
     ended_at: float | None = None
@@ -61,23 +63,27 @@ class Outcomes:
         self._ti = ti
         self._known: dict[str, TaskOutcome | None] = {}
 
-    def of(self, task_ids: Sequence[str]) -> list[TaskOutcome | None]:
+    def of(self, task_ids: Iterable[str]) -> list[TaskOutcome | None]:
         """The outcomes of tasks, in the order asked; None where a task left none."""
-        missing = [task for task in task_ids if task not in self._known]
-        if missing:
-            found = self._ti.xcom_pull(task_ids=missing, key=OUTCOME_KEY, map_indexes=-1)
-            for task, data in zip(missing, found, strict=True):
+        task_ids = list(task_ids)
+        for task in task_ids:
+            if task not in self._known:
+                data = self._pull(task, OUTCOME_KEY)
                 self._known[task] = None if data is None else TaskOutcome.from_json(data)
         return [self._known[task] for task in task_ids]
 
-    def results(self, task_ids: Sequence[str]) -> list[Any]:
-        """What tasks returned, in the order asked; a `Failure` after an exception."""
-        outcomes = self.of(task_ids)
-        values = self._ti.xcom_pull(task_ids=list(task_ids), key="return_value", map_indexes=-1)
-        return [
-            Failure.from_json(outcome.failure) if outcome and outcome.failure else value
-            for outcome, value in zip(outcomes, values, strict=True)
-        ]
+    def result(self, task_id: str) -> Any:
+        """What a task returned; a `Failure` after an exception.
+
+        The result of a task that is not ours (in a DAG written by hand) is its `return_value`.
+        """
+        outcome = self.of([task_id])[0]
+        if outcome is not None:
+            if outcome.failure is not None:
+                return Failure.from_json(outcome.failure)
+            if not outcome.returned:
+                return None
+        return self._pull(task_id, "return_value")
 
     def states(self, task_ids: Sequence[str]) -> dict[str, str]:
         """The states of tasks of this run, by task id."""
@@ -86,6 +92,12 @@ class Outcomes:
         )
         states: dict[str, str] = found.get(self._ti.run_id, {})
         return states
+
+    def _pull(self, task_id: str, key: str) -> Any:
+        # Asked for as a list, what is not there is an empty list; asked for alone, Airflow logs an
+        # error ("XCom not found").
+        found = self._ti.xcom_pull(task_ids=[task_id], key=key)
+        return found[0] if found else None
 
 
 _MISSING: Any = object()
@@ -101,24 +113,9 @@ class Piped:
     values: tuple[Value, ...]
     index: int
 
-    def task_ids(self) -> list[str]:
-        """The tasks whose results it is made of, in the order of the table."""
-        wanted = {self.index}
-        tasks = []
-        for index in range(self.index, -1, -1):
-            if index in wanted:
-                value = self.values[index]
-                wanted.update(value.of)
-                if value.node is not None:
-                    tasks.append(value.node)
-        return list(dict.fromkeys(reversed(tasks)))
-
     def read(self, outcomes: Outcomes) -> Any:
         """The value, from what the tasks left behind; None where it is not done."""
-        tasks = self.task_ids()
-        ends = dict(zip(tasks, outcomes.of(tasks), strict=True))
-        results = dict(zip(tasks, outcomes.results(tasks), strict=True))
-        return self.make(ends.get, results.__getitem__)
+        return self.make(lambda task: outcomes.of([task])[0], outcomes.result)
 
     def make(
         self, end_of: Callable[[str], TaskOutcome | None], result_of: Callable[[str], Any]

@@ -21,6 +21,7 @@ def report_of(
     run_id: str,
     states: Mapping[str, str | None],
     succeeded: bool,
+    cancelled: bool = False,
     tries: Mapping[str, int],
     outcome_of: Callable[[str], TaskOutcome | None],
     result_of: Callable[[str], Any],
@@ -35,6 +36,7 @@ def report_of(
         run_id: the DAG run's id.
         states: Airflow's state of each task.
         succeeded: whether Airflow calls the run a success.
+        cancelled: whether somebody ended it, so that what never began is cancelled.
         tries: the tries that Airflow counted, for tasks that left no outcome.
         outcome_of: what a task left behind, or None.
         result_of: what a task returned; a `Failure` after an exception.
@@ -61,7 +63,7 @@ def report_of(
             received = Piped(plan.graph.values, node.receives).make(outcome_of, result_of)
         places[node.id] = PlaceReport(
             event=node.event or "",
-            state=_STATES.get(state or "", State.CANCELLED),
+            state=_state(state, never_ran=not attempts, cancelled=cancelled),
             descriptor=descriptor,
             attempts=attempts,
             result=None if failure is not None else result,
@@ -75,7 +77,7 @@ def report_of(
         pipeline=plan.graph.name,
         backend="airflow",
         run_id=run_id,
-        status=RunStatus.SUCCESS if succeeded else RunStatus.FAILED,
+        status=_status(succeeded=succeeded, cancelled=cancelled),
         places=places,
         inputs=inputs,
         started_at=started_at,
@@ -89,6 +91,18 @@ _STATES = {
     "failed": State.FAILED,
     "upstream_failed": State.FAILED,
 }
+
+
+def _state(state: str | None, *, never_ran: bool, cancelled: bool) -> State:
+    if cancelled and never_ran and state != "skipped":
+        return State.CANCELLED
+    return _STATES.get(state or "", State.CANCELLED)
+
+
+def _status(*, succeeded: bool, cancelled: bool) -> RunStatus:
+    if cancelled:
+        return RunStatus.CANCELLED
+    return RunStatus.SUCCESS if succeeded else RunStatus.FAILED
 
 
 def _moment(seconds: float | None) -> dt.datetime | None:

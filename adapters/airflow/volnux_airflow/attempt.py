@@ -1,0 +1,136 @@
+"""One attempt of an event inside an Airflow task: its executor class, its timeout, its signals."""
+
+from __future__ import annotations
+
+import inspect
+import multiprocessing
+import sys
+import time
+from concurrent.futures import BrokenExecutor, Executor, ThreadPoolExecutor
+from typing import Any
+
+from volnux.events.base import NotSentError, WorkerLost
+from volnux.events.executors import ExecutorKind
+from volnux.events.remote import read_outcome, remote_task
+from volnux.events.run import Call, Outcome, raised, run_attempt
+from volnux.events.spec import EventSpec
+from volnux.graph.outcome import FAILURE, Failure
+from volnux_airflow import compat
+
+__all__ = ["describe", "run"]
+
+
+def run(spec: EventSpec, call: Call) -> Outcome:
+    """Run one attempt; what it raises, Airflow's timeout included, is in the outcome.
+
+    Listeners to signals hear of it in this process, whatever process the event runs in.
+    """
+    # Who listens has loaded the signals: nobody else pays for them.
+    listened = "volnux.signal.soft" in sys.modules
+    context: Any = None
+    if listened:
+        from volnux.events.announce import announce_begin, announce_end
+        from volnux.pipeline.context import ExecutionContext
+
+        context = ExecutionContext(None, call.run_id, call.inputs)
+        announce_begin(spec, call, context)
+    outcome = _limited(spec, call)
+    if listened:
+        announce_end(spec, call, outcome, context)
+    return outcome
+
+
+def _limited(spec: EventSpec, call: Call) -> Outcome:
+    """Run the attempt under Airflow's alarm, which may go off anywhere in it."""
+    try:
+        if _own_process(spec):
+            outcome = _in_pool(spec, call)
+        else:
+            outcome = run_attempt(spec, call, convert=lambda error: _converted(spec, error))
+    except compat.AirflowTaskTimeout as error:
+        return raised(spec, call, _converted(spec, error), 0.0)
+    result = outcome.result
+    if (
+        spec.is_async
+        and outcome.raised
+        and isinstance(result, Failure)
+        and result.type.rpartition(".")[2] == compat.AirflowTaskTimeout.__name__
+    ):
+        # Raised inside the coroutine, where nobody converts it.
+        late = raised(spec, call, _too_long(spec), outcome.started_at)
+        return late._replace(ended_at=outcome.ended_at)
+    return outcome
+
+
+def _own_process(spec: EventSpec) -> bool:
+    """Whether the event's executor class means something in a task, which is one worker anyway."""
+    where = spec.executor
+    if where.kind is not ExecutorKind.POOL or where.pool is None:
+        return False
+    return not issubclass(where.pool, ThreadPoolExecutor)
+
+
+def _in_pool(spec: EventSpec, call: Call) -> Outcome:
+    """Run the attempt in a pool of its own, of the event's executor class."""
+    began = time.time()
+    executor: Executor | None = None
+    try:
+        task = remote_task(spec, call)
+        executor = _pool(spec)
+        ended = read_outcome(executor.submit(task).result(), spec)
+    except compat.AirflowTaskTimeout:
+        if executor is not None:
+            _kill(executor)
+        raise
+    except BrokenExecutor:
+        lost = WorkerLost(f"a worker process of the pool that ran {spec.name} died")
+        return raised(spec, call, lost, began)
+    except NotSentError as error:
+        return raised(spec, call, error, began)
+    finally:
+        if executor is not None:
+            executor.shutdown(wait=False, cancel_futures=True)
+    if isinstance(ended, BaseException):
+        return raised(spec, call, ended, began)
+    return ended
+
+
+def _pool(spec: EventSpec) -> Executor:
+    """A pool of one worker: the task runs one event."""
+    where = spec.executor
+    assert where.pool is not None
+    # A fork would copy the locks of Airflow's threads in whatever state they are.
+    methods = multiprocessing.get_all_start_methods()
+    method = "forkserver" if "forkserver" in methods else "spawn"
+    offered = {"max_workers": 1, "mp_context": multiprocessing.get_context(method)}
+    parameters = inspect.signature(where.pool).parameters
+    takes_all = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+    taken = {name: value for name, value in offered.items() if takes_all or name in parameters}
+    settings: dict[str, Any] = {**where.config.settings_for(where.pool), **taken}
+    return where.pool(**settings)
+
+
+def _kill(executor: Executor) -> None:
+    """End the processes of a pool, where it has any: what they run is late."""
+    for process in list((getattr(executor, "_processes", None) or {}).values()):
+        process.kill()
+
+
+def _converted(spec: EventSpec, error: BaseException) -> BaseException:
+    return _too_long(spec) if isinstance(error, compat.AirflowTaskTimeout) else error
+
+
+def _too_long(spec: EventSpec) -> TimeoutError:
+    limit = f"{spec.timeout:g} s" if spec.timeout is not None else "its execution_timeout"
+    return TimeoutError(f"{spec.name} took longer than {limit}")
+
+
+def describe(outcome: Outcome) -> str:
+    """How an event ended, in a line for a person."""
+    times = f"{outcome.attempts} attempt{'' if outcome.attempts == 1 else 's'}"
+    text = f"descriptor {outcome.descriptor} after {times}"
+    if outcome.bypassed:
+        text += ", bypassed"
+    if outcome.descriptor == FAILURE:
+        text += f": {outcome.result}"
+    return text

@@ -1,0 +1,94 @@
+"""For Airflow 3.3: a DAG bundle that offers a small Python file for each `.pty` of a folder.
+
+Airflow 3.3 looks for Python files only. It reads this module in its long-lived processes, so that
+nothing here imports a user's code, or ours, before a file is read.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from airflow.dag_processing.bundles.base import BaseDagBundle
+
+__all__ = ["PtyDagBundle", "dag_of"]
+
+_SHIM = """\
+# Made for {path}: an Airflow DAG. Changes here are lost.
+from volnux_airflow.bundle import dag_of
+
+dag = dag_of({path!r}, {settings!r})
+"""
+
+
+class PtyDagBundle(BaseDagBundle):
+    """The `.pty` files of a folder, each a DAG.
+
+    Args:
+        path: the folder; the dags folder if None.
+        settings: further arguments of every `DAG`, as JSON has them: default_args, tags, …
+        **kwargs: as for `BaseDagBundle`; `refresh_interval` is how soon a new file is found.
+    """
+
+    supports_versioning = False
+
+    def __init__(
+        self, *, path: str | None = None, settings: dict[str, Any] | None = None, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        if path is None:
+            from airflow import settings as airflow_settings
+
+            path = airflow_settings.DAGS_FOLDER
+        self._source = Path(path).expanduser()
+        self._settings = json.dumps(settings or {}, sort_keys=True)
+
+    @property
+    def path(self) -> Path:
+        """The folder with the Python files, which is Airflow's own storage."""
+        return self.base_dir / "files"
+
+    def get_current_version(self) -> None:
+        """None: a folder has no versions."""
+
+    def initialize(self) -> None:
+        """Bring the Python files up to date."""
+        self.refresh()
+        super().initialize()
+
+    def refresh(self) -> None:
+        """Make a Python file for each new `.pty`, and remove those whose `.pty` is gone."""
+        from volnux_airflow.files import find_files
+
+        self.path.mkdir(parents=True, exist_ok=True)
+        wanted = {}
+        root = self._source.resolve()
+        for file in find_files(root) if root.is_dir() else ():
+            shim = self.path / f"{file.relative_to(root)}.py"
+            wanted[shim] = _SHIM.format(path=str(file), settings=self._settings)
+        for shim, text in wanted.items():
+            if not (shim.is_file() and shim.read_text(encoding="utf-8") == text):
+                _write(shim, text)
+        for shim in self.path.rglob("*.py"):
+            if shim not in wanted:
+                shim.unlink(missing_ok=True)
+
+
+def dag_of(path: str, settings: str) -> Any:
+    """The DAG of a `.pty`, with settings in JSON."""
+    from volnux_airflow.dags import dag_of_file
+
+    return dag_of_file(Path(path), **json.loads(settings))
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a file so that who reads it meanwhile sees the old one or the new one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, suffix=".new")
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(text)
+    Path(name).chmod(0o644)
+    Path(name).replace(path)

@@ -1,0 +1,79 @@
+"""`volnux airflow …`: what a dags folder needs, and the Python source of a DAG."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from volnux.cli import output
+from volnux.cli.options import Events, File
+from volnux.errors import VolnuxError
+
+__all__ = ["app"]
+
+app = typer.Typer(no_args_is_help=True)
+
+
+@app.callback()
+def _top() -> None:
+    """Put pipelines into Airflow."""
+
+
+@app.command("init")
+def init(
+    directory: Annotated[
+        Path, typer.Argument(metavar="DIR", help="The dags folder.", show_default=False)
+    ],
+) -> None:
+    """Make the `.pty` files of a dags folder DAGs, in the way of the installed Airflow.
+
+    Exit code: 0 done, or nothing to do; 2 it cannot be done.
+    """
+    from volnux_airflow.initialize import SetupError, set_up
+
+    try:
+        lines = set_up(directory)
+    except SetupError as error:
+        output.error(str(error))
+        raise typer.Exit(2) from error
+    for line in lines:
+        output.say(line)
+
+
+@app.command("dag")
+def dag(file: File, events: Events = None) -> None:
+    """Print a Python DAG file that does what a `.pty` does: the way out.
+
+    It needs the events and the operators of volnux_airflow, and nothing else.
+
+    Exit code: 0 printed; 2 the file is wrong, or says something that Airflow cannot do.
+    """
+    from volnux.cli.usage import event_modules
+    from volnux_airflow.backend import AirflowBackend
+
+    try:
+        from volnux.loading import load_plan
+
+        plan = load_plan(file, events=event_modules(events or ()))
+        AirflowBackend().refuse(plan)
+    except VolnuxError as error:
+        output.refuse(error)
+        raise typer.Exit(2) from error
+    from volnux_airflow.home import enter_own_home
+
+    # The operators are imported to see what they take: with an Airflow that nobody uses.
+    with output_to_error():
+        enter_own_home()
+    from volnux_airflow.source import source_of
+
+    output.write(source_of(plan))
+
+
+def output_to_error() -> object:
+    """What Airflow prints while it is imported is no part of the file."""
+    import contextlib
+    import sys
+
+    return contextlib.redirect_stdout(sys.stderr)

@@ -1,0 +1,197 @@
+"""From files and pipeline classes to DAGs: `to_dag`, and `load_dags` for a loader file."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from volnux.errors import VolnuxError
+from volnux.events.link import Plan
+from volnux.loading import load_file, load_plan
+from volnux_airflow import compat
+from volnux_airflow.backend import AirflowBackend
+from volnux_airflow.files import find_files
+from volnux_airflow.translate import build_dag
+
+__all__ = ["BrokenDag", "PtyDag", "dag_of_file", "load_dags", "plan_of", "to_dag"]
+
+log = logging.getLogger(__name__)
+
+
+class PtyDag(compat.DAG):
+    """A DAG of a `.pty` file: its Code tab shows the Pointy text."""
+
+    @property
+    def fileloc(self) -> str:
+        """The `.pty`, whichever Python file made the DAG."""
+        return str(self.__dict__.get("_pty") or self.__dict__.get("_made_by") or "")
+
+    @fileloc.setter
+    def fileloc(self, value: str) -> None:
+        self.__dict__["_made_by"] = value
+
+    def of_file(self, path: Path) -> None:
+        """Say which file the DAG is of."""
+        self.__dict__["_pty"] = str(path)
+
+
+class BrokenDag(compat.DAG):
+    """Stands for files that are no DAGs, so that Airflow shows why and keeps all others.
+
+    Airflow's dag processor records what keeps a DAG from being serialised under that DAG's own
+    file: the `.pty`. Anyone else (a `DagBag` in a test) is told on validation.
+    """
+
+    @property
+    def relative_fileloc(self) -> str | None:
+        """The file that is wrong, beside the loader."""
+        known = self.__dict__.get("_relative")
+        beside = self.__dict__.get("_beside")
+        return str(Path(known).parent / beside) if known and beside else known
+
+    @relative_fileloc.setter
+    def relative_fileloc(self, value: str | None) -> None:
+        self.__dict__["_relative"] = value
+
+    def of_fault(self, beside: str, error: Exception, all_faults: str) -> None:
+        """Say which file is wrong, by its path from the loader's folder, and how."""
+        self.__dict__.update(_beside=beside, _error=error, _faults=all_faults)
+
+    def validate(self) -> None:
+        """Raise, but where Airflow would then hide the DAGs of the other files."""
+        if os.environ.get("_AIRFLOW_PROCESS_CONTEXT") != "client":
+            raise PtyImportError(self.__dict__["_faults"])
+
+    def get_serialized_fields(self) -> frozenset[str]:  # type: ignore[override]
+        """Raise: this is what Airflow asks first when it serialises a DAG."""
+        raise self.__dict__["_error"]
+
+
+class PtyImportError(VolnuxError):
+    """A `.pty` is no DAG."""
+
+
+def to_dag(
+    source: str | os.PathLike[str] | type, *, events: Sequence[str] = (), **settings: Any
+) -> compat.DAG:
+    """The DAG of a `.pty` file or a pipeline class.
+
+    Args:
+        source: the file's path, or a `Pipeline` or `BatchPipeline` class.
+        events: modules to look events up in; they replace `@events`.
+        **settings: further arguments of `DAG`: default_args, access_control, callbacks, …
+
+    Raises:
+        PointyError: the file is wrong, or does not fit its events.
+        RefusedError: the file says something that Airflow cannot do.
+    """
+    if isinstance(source, type):
+        from volnux.pipeline.batch import BatchPipeline
+
+        if issubclass(source, BatchPipeline):
+            from volnux_airflow.batch import batch_dag
+
+            return batch_dag(source, **settings)
+    plan = plan_of(source, events=events)
+    return build_dag(plan, **settings)
+
+
+def plan_of(source: str | os.PathLike[str] | type, *, events: Sequence[str] = ()) -> Plan:
+    """The plan of a file or pipeline class, nothing in it that Airflow cannot do.
+
+    Raises:
+        PointyError: the file is wrong, or does not fit its events.
+        RefusedError: the file says something that Airflow cannot do.
+    """
+    if isinstance(source, type):
+        plan: Plan = source.plan()  # type: ignore[attr-defined]
+    else:
+        plan = load_plan(Path(source), events=events)
+    AirflowBackend().refuse(plan)
+    for warning in plan.warnings:
+        log.warning("%s", warning.render())
+    return plan
+
+
+def dag_of_file(path: Path, **settings: Any) -> compat.DAG:
+    """The DAG of a `.pty` file, with the file as its source.
+
+    Raises:
+        PointyError: the file is wrong, or does not fit its events.
+        RefusedError: the file says something that Airflow cannot do.
+    """
+    dag = build_dag(plan_of(path), dag_class=PtyDag, **settings)
+    dag.of_file(path)
+    return dag
+
+
+def load_dags(
+    loader: str | os.PathLike[str], *, folder: str | os.PathLike[str] | None = None, **settings: Any
+) -> dict[str, compat.DAG]:
+    """Make a DAG of every `.pty` in the folder of a loader file and the folders below.
+
+    Called in a Python file of a dags folder, with `__file__`. A file that is wrong appears among
+    the import errors, and hides no other. Where Airflow wants one DAG only (a worker that runs a
+    task of it), only that one is built.
+
+    Args:
+        loader: the Python file that calls.
+        folder: where to look; the loader's own folder if None.
+        **settings: further arguments of every `DAG`: default_args, access_control, callbacks, …
+
+    Returns:
+        The DAGs by their ids.
+    """
+    base = Path(loader).resolve().parent
+    root = base if folder is None else Path(folder).resolve()
+    wanted = compat.get_parsing_context().dag_id
+    dags: dict[str, compat.DAG] = {}
+    owners: dict[str, Path] = {}
+    faults: dict[Path, Exception] = {}
+    for path in find_files(root):
+        if wanted is not None and _name_of(path) != wanted:
+            continue
+        try:
+            dag = dag_of_file(path, **settings)
+            if dag.dag_id in dags:
+                raise PtyImportError(
+                    f"{path}: the DAG id '{dag.dag_id}' is that of {owners[dag.dag_id]} already: "
+                    "give one of them another @name"
+                )
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with one file, the others stay
+            faults[path] = error
+            continue
+        dags[dag.dag_id], owners[dag.dag_id] = dag, path
+        if wanted is not None:
+            break
+    _show(faults, base)
+    return dags
+
+
+def _name_of(path: Path) -> str:
+    """The id that the DAG of a file would have; read without its flow where that can be."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return path.stem
+    if "@name" in text:
+        file, _ = load_file(path)
+        if file is not None and file.settings.name:
+            return file.settings.name
+    return path.stem
+
+
+def _show(faults: dict[Path, Exception], base: Path) -> None:
+    """Let Airflow find what is wrong."""
+    together = "\n\n".join(map(str, faults.values()))
+    for path, error in faults.items():
+        log.error("%s", error)
+        beside = os.path.relpath(path, base)
+        broken = BrokenDag(re.sub(r"[^\w.-]", "_", beside)[-200:])
+        broken.of_fault(beside, error, together)
+        with broken:
+            pass

@@ -1,0 +1,129 @@
+"""An Airflow home for a run in this process: made before Airflow is imported, gone afterwards.
+
+Migrating an empty database takes seconds, so an empty migrated one is kept for each Airflow version
+in the user's cache directory. It never holds anything of the user's.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import logging
+import os
+import shutil
+import sqlite3
+import sys
+import tempfile
+import warnings
+from importlib.metadata import version
+from pathlib import Path
+
+__all__ = ["enter_own_home"]
+
+LOG_LEVEL = "AIRFLOW__LOGGING__LOGGING_LEVEL"
+"""Set by the user, it makes Airflow speak: INFO shows the task logs."""
+
+_CONFIG = """\
+# For one run in one process. Everything else is Airflow's default or comes from the environment.
+"""
+
+
+def enter_own_home() -> None:
+    """Give this process an Airflow home and database of its own, and import Airflow quietly.
+
+    Nothing, where the process has imported Airflow already: then that one's settings hold.
+    """
+    if "airflow" in sys.modules:
+        return
+    home = Path(tempfile.mkdtemp(prefix="volnux-airflow-"))
+    atexit.register(shutil.rmtree, home, ignore_errors=True)
+    (home / "dags").mkdir()
+    (home / "airflow.cfg").write_text(_CONFIG)
+    database = home / "airflow.db"
+    template = _template()
+    have = _copy(template, database)
+    os.environ.update(_settings(home, database))
+    with warnings.catch_warnings():
+        # What Airflow's own imports warn of is nothing that the user of a flow can mend.
+        warnings.simplefilter("ignore")
+        import airflow  # noqa: F401 - settings are read now
+
+        if not have:
+            from airflow.utils.db import initdb
+
+            initdb()
+            _keep(database, template)
+    _to_standard_error()
+
+
+def _settings(home: Path, database: Path) -> dict[str, str]:
+    settings = {
+        "AIRFLOW_HOME": str(home),
+        "AIRFLOW_CONFIG": str(home / "airflow.cfg"),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(home / "dags"),
+        "AIRFLOW__CORE__PLUGINS_FOLDER": str(home / "plugins"),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__CORE__UNIT_TEST_MODE": "False",
+        "AIRFLOW__CORE__FERNET_KEY": "",
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{database}",
+        "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_STORAGE_PATH": str(home / "bundles"),
+        "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": (
+            '[{"name": "dags-folder", "classpath": '
+            '"airflow.dag_processing.bundles.local.LocalDagBundle", "kwargs": {}}]'
+        ),
+        "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(home / "logs"),
+    }
+    if LOG_LEVEL not in os.environ:
+        settings[LOG_LEVEL] = "WARNING"
+        # An event's own warnings are heard; Airflow's reports of a failed task are in ours.
+        quiet = ("airflow", "task", "py.warnings", "sqlalchemy", "httpx", "alembic")
+        levels = " ".join(f"{name}=CRITICAL" for name in quiet)
+        settings["AIRFLOW__LOGGING__NAMESPACE_LEVELS"] = levels
+    return settings
+
+
+def _to_standard_error() -> None:
+    """Airflow logs to standard output, which belongs to what the user asked for."""
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, logging.StreamHandler):
+            handler.setStream(sys.stderr)
+    if LOG_LEVEL in os.environ and os.environ[LOG_LEVEL] != "WARNING":
+        return
+    for name in ("airflow", "task", "sqlalchemy", "httpx", "alembic"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+
+
+# The template.
+
+
+def _template() -> Path:
+    cache = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    managers = os.environ.get("AIRFLOW__DATABASE__EXTERNAL_DB_MANAGERS", "")
+    name = version("apache-airflow-core") + ("-" + managers.replace(",", "-") if managers else "")
+    return Path(cache) / "volnux" / f"airflow-{name}.db"
+
+
+def _copy(template: Path, database: Path) -> bool:
+    """Whether there is a template that is a database, now copied."""
+    try:
+        shutil.copyfile(template, database)
+        with contextlib.closing(sqlite3.connect(database)) as connection:
+            connection.execute("select version_num from alembic_version").fetchone()
+    except (OSError, sqlite3.Error):
+        database.unlink(missing_ok=True)
+        return False
+    return True
+
+
+def _keep(database: Path, template: Path) -> None:
+    """Keep an empty migrated database for the next time; where that cannot be, do without."""
+    with contextlib.suppress(OSError, sqlite3.Error):
+        template.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=template.parent, suffix=".db")
+        os.close(handle)
+        with (
+            contextlib.closing(sqlite3.connect(database)) as source,
+            contextlib.closing(sqlite3.connect(name)) as target,
+        ):
+            source.backup(target)
+        Path(name).replace(template)

@@ -1,0 +1,88 @@
+"""For Airflow 3.4 and later: a DAG importer, so that a `.pty` is a DAG with no Python file at all.
+
+In `airflow.cfg`, section `[dag_processor]`:
+`dag_importer_configs = ["volnux_airflow.importer.PtyDagImporter"]`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from airflow.sdk.importers import (
+    AbstractDagImporter,
+    DagDefinition,
+    DagImportError,
+    DagImportResult,
+    DagSourceCode,
+)
+from airflow.sdk.importers.base import (
+    FilesystemDagDefinition,
+    find_file_dag_definitions,
+    get_file_suffix,
+)
+
+__all__ = ["PtyDagImporter"]
+
+
+class PtyDagImporter(AbstractDagImporter[FilesystemDagDefinition]):
+    """Makes a DAG of each `.pty` file of a bundle.
+
+    Args:
+        extensions: the endings of its files; `.pty` if None.
+        settings: further arguments of every `DAG`, as JSON has them: default_args, tags, …
+    """
+
+    def __init__(
+        self, extensions: list[str] | None = None, settings: dict[str, Any] | None = None
+    ) -> None:
+        self.supported_extensions = extensions or [".pty"]
+        self._settings = settings or {}
+
+    def can_handle(self, definition: DagDefinition | str | Path) -> bool:
+        """Whether it is a `.pty`."""
+        return get_file_suffix(definition) in self.supported_extensions
+
+    def list_dag_definitions(
+        self, bundle: Any, *, safe_mode: bool = True
+    ) -> Iterator[FilesystemDagDefinition | DagImportError]:
+        """The files; none is read here."""
+        yield from find_file_dag_definitions(bundle.path, self.supported_extensions)
+
+    def import_definition(
+        self, definition: FilesystemDagDefinition, bundle: Any
+    ) -> DagImportResult:
+        """The DAG of a file, or what is wrong with it."""
+        from volnux_airflow.dags import dag_of_file
+
+        result = DagImportResult(definition=definition)
+        try:
+            with definition.import_context(), definition.as_file() as path:
+                dag = dag_of_file(Path(path), **self._settings)
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with one file, the others stay
+            result.errors.append(_import_error(definition, error))
+            return result
+        dag.bundle_name = bundle.name
+        dag.fileloc = repr(definition)
+        dag.relative_fileloc = definition.get_relative_loc(bundle.path)
+        result.dags.append(dag)
+        return result
+
+    def get_source_code(
+        self, definition: DagDefinition, dag_id: str | None = None
+    ) -> DagSourceCode:
+        """The Pointy text."""
+        return DagSourceCode(definition.read_text(), "pointy")
+
+
+def _import_error(definition: FilesystemDagDefinition, error: Exception) -> DagImportError:
+    found = next(iter(getattr(error, "diagnostics", ())), None)
+    span = getattr(found, "span", None)
+    return DagImportError(
+        source_reference=repr(definition),
+        message=str(error),
+        error_type="import",
+        line_number=getattr(span, "line", None),
+        column_number=getattr(span, "column", None),
+    )

@@ -1,0 +1,79 @@
+"""Signals of a run, in the process where Airflow decides about it: the scheduler.
+
+`pipeline_execution_start` and `pipeline_execution_end` are emitted here for the DAGs of `.pty`
+files and pipeline classes; signals of events are emitted by the worker that runs the event.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from airflow.listeners import hookimpl
+
+__all__ = ["on_dag_run_failed", "on_dag_run_running", "on_dag_run_success"]
+
+
+@hookimpl
+def on_dag_run_running(dag_run: Any, msg: str) -> None:
+    """A run begins."""
+    if _is_heard(dag_run):
+        from volnux.signal import signals
+
+        context = _context(dag_run)
+        signals.pipeline_execution_start.emit(dag_run.dag_id, pipeline=context.pipeline)
+
+
+@hookimpl
+def on_dag_run_success(dag_run: Any, msg: str) -> None:
+    """A run has ended well."""
+    _ended(dag_run)
+
+
+@hookimpl
+def on_dag_run_failed(dag_run: Any, msg: str) -> None:
+    """A run has failed."""
+    _ended(dag_run)
+
+
+def _ended(dag_run: Any) -> None:
+    if _is_heard(dag_run):
+        from volnux.signal import signals
+
+        signals.pipeline_execution_end.emit(dag_run.dag_id, execution_context=_context(dag_run))
+
+
+def _is_heard(dag_run: Any) -> bool:
+    """Whether anybody listens (who does has loaded the signals) and the DAG is one of ours."""
+    if "volnux.signal.soft" not in sys.modules:
+        return False
+    tasks = getattr(getattr(dag_run, "dag", None), "tasks", ())
+    return any(_type(task) == "VolnuxEventOperator" for task in tasks)
+
+
+def _type(task: Any) -> str:
+    return str(getattr(task, "task_type", None) or type(task).__name__)
+
+
+def _context(dag_run: Any) -> Any:
+    """The run as listeners know it: id, inputs, and, once it has ended, its report."""
+    from volnux.graph.outcome import RunStatus
+    from volnux.graph.report import RunReport
+    from volnux.pipeline.context import ExecutionContext
+
+    inputs = dict(dag_run.conf or {})
+    context = ExecutionContext(dag_run.dag_id, dag_run.run_id, inputs)
+    state = str(getattr(dag_run.state, "value", dag_run.state))
+    if state in ("success", "failed"):
+        report = RunReport(
+            pipeline=dag_run.dag_id,
+            backend="airflow",
+            run_id=dag_run.run_id,
+            status=RunStatus(state),
+            places={},
+            inputs=inputs,
+            started_at=dag_run.start_date,
+            ended_at=dag_run.end_date,
+        )
+        context.finish(report)
+    return context

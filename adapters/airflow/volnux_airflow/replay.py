@@ -1,0 +1,107 @@
+"""The part of a DAG that a catch, or the end of an arm, decides about, as a graph of ours.
+
+It is read from the tasks themselves: every task from the group's first to the one that decides, in
+the order in which the DAG file makes them, which is the reading order of the flow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from volnux.graph.execution import Execution
+from volnux.graph.model import Edge, Entry, Graph, Kind, Node, Value, ValueKind
+from volnux.graph.outcome import FAILURE, SUCCESS, Failure
+from volnux_airflow import compat
+from volnux_airflow.outcomes import Outcomes, TaskOutcome
+
+__all__ = ["events_of", "group_of", "replay"]
+
+
+def group_of(decider: Any) -> Graph:
+    """The group that a `VolnuxGroupOperator` decides about; its last node is that task itself."""
+    tasks = list(decider.dag.task_dict.values())
+    ids = [task.task_id for task in tasks]
+    begin, end = ids.index(decider.first), ids.index(decider.task_id)
+    inside = set(ids[begin : end + 1])
+    nodes = [*map(_node, tasks[begin:end]), Node(id=decider.task_id, kind=Kind.JOIN)]
+    if decider.branches is not None:
+        nodes[-1] = Node(id=decider.task_id, kind=Kind.CATCH, first=decider.first)
+    edges = [
+        Edge(task.task_id, target, tuple(when))
+        for task in tasks[begin:end]
+        for target, when in _edges(task).items()
+        if target in inside
+    ]
+    return Graph(
+        name=decider.task_id,
+        nodes=tuple(nodes),
+        edges=tuple(edges),
+        values=(Value(ValueKind.RESULT, decider.task_id),),
+        result=0,
+    )
+
+
+def events_of(graph: Graph) -> list[str]:
+    """The tasks of a group that are neither joins nor catches."""
+    return [node.id for node in graph.nodes if node.kind is Kind.EVENT]
+
+
+def replay(
+    graph: Graph, ends: Mapping[str, TaskOutcome | None], states: Mapping[str, str], of: Outcomes
+) -> Execution:
+    """The state machine of a group, told how each of its events ended.
+
+    Args:
+        graph: the group.
+        ends: the outcome of each event; None where its task left none.
+        states: Airflow's states of the events.
+        of: reads the results of events that failed.
+    """
+    execution = Execution(graph)
+    ready = execution.start()
+    while ready:
+        index = ready.pop()
+        task = graph.nodes[index].id
+        end = ends[task]
+        if end is not None and end.descriptor is not None:
+            result = of.result(task) if end.descriptor == FAILURE else None
+            ready += execution.finish(index, end.descriptor, result)
+        elif states.get(task) == "success":
+            # A task of another kind, which somebody put into the DAG.
+            ready += execution.finish(index, SUCCESS)
+        else:
+            # No word of it: its worker was killed before it could leave one.
+            lost = Failure("volnux.WorkerLost", f"the worker that ran {task} died")
+            ready += execution.finish(index, FAILURE, lost)
+    return execution
+
+
+def _node(task: Any) -> Node:
+    any_ = task.trigger_rule == compat.TriggerRule.ALL_DONE_MIN_ONE_SUCCESS
+    entry = Entry.ANY if any_ else Entry.ALL
+    first = getattr(task, "first", None)
+    if first is not None:
+        if task.branches is not None:
+            return Node(id=task.task_id, kind=Kind.CATCH, first=first)
+        return Node(id=task.task_id, kind=Kind.JOIN)
+    if isinstance(task, compat.EmptyOperator):
+        return Node(id=task.task_id, kind=Kind.JOIN, entry=entry)
+    return Node(id=task.task_id, event=task.task_id, entry=entry)
+
+
+def _edges(task: Any) -> dict[str, list[int]]:
+    """Where a task leads, and with which descriptors; tasks that only watch it left out."""
+    found: dict[str, list[int]] = {}
+    branches = getattr(task, "branches", None)
+    if branches is None:
+        watching = getattr(task, "watching", frozenset())
+        return {
+            target: [SUCCESS]
+            for target in sorted(task.downstream_task_ids)
+            if target not in watching
+        }
+    for descriptor, targets in branches.items():
+        for target in targets:
+            found.setdefault(target, []).append(descriptor)
+    return found

@@ -1,0 +1,246 @@
+"""The tasks and edges that a plan becomes on Airflow, as plain data (`docs/airflow.md`).
+
+Airflow's trigger rules say what our graph means, but for two places that need a task of their own:
+a group with branches (its catch), and an arm of an *any* group that holds a parallel group, since
+no rule of Airflow's is an `all_success` that waits for everybody. Both are made here, so that the
+DAG and the Python source of it cannot differ.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from volnux.events.link import Plan
+from volnux.events.spec import EventSpec
+from volnux.graph.model import Edge, Entry, Group, Kind, Node
+from volnux_airflow import compat
+
+__all__ = ["Shape", "Task", "TaskKind", "Wire", "shape_of"]
+
+
+class TaskKind(StrEnum):
+    """What a task is: an event, an empty join, the catch of a group, the end of an arm."""
+
+    EVENT = "event"
+    JOIN = "join"
+    CATCH = "catch"
+    END = "end"
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One task.
+
+    Attributes:
+        id: the task id; of an event its place.
+        rule: Airflow's trigger rule.
+        node: the node of the graph; None for an end that the graph does not have.
+        spec: of an event, what linking read from it.
+        branches: for a descriptor the direct downstream tasks that go on; None: all after 1.
+        first: of a catch or end, the first event of its group.
+        ends: of a catch or end, the tasks that end its group.
+    """
+
+    id: str
+    kind: TaskKind
+    rule: compat.TriggerRule
+    node: Node | None = None
+    spec: EventSpec | None = None
+    branches: dict[int, tuple[str, ...]] | None = None
+    first: str | None = None
+    ends: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """`source` before `target`; the label of a branch is its descriptor."""
+
+    source: str
+    target: str
+    label: str | None = None
+
+
+@dataclass(frozen=True)
+class Shape:
+    """All of a DAG's tasks, each after those it needs, and its edges.
+
+    Attributes:
+        plan: the plan.
+        tasks: the tasks, in reading order.
+        wires: the edges; those of tasks that only watch are made by the operator itself.
+        opening: before which task the task groups of these names begin.
+        closing: with which task a task group ends.
+    """
+
+    plan: Plan
+    tasks: tuple[Task, ...]
+    wires: tuple[Wire, ...]
+    opening: dict[str, tuple[str, ...]]
+    closing: dict[str, str]
+
+
+def shape_of(plan: Plan) -> Shape:
+    """The tasks and edges of a plan."""
+    return _Shaping(plan).shape()
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    """The end of an arm: its task, and the first event of the arm."""
+
+    id: str
+    first: str
+    ends: tuple[str, ...]
+
+
+class _Shaping:
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._graph = plan.graph
+        nodes = plan.graph.nodes
+        self._index = {node.id: i for i, node in enumerate(nodes)}
+        self._edges: list[list[Edge]] = [[] for _ in nodes]
+        self._incoming: list[list[Edge]] = [[] for _ in nodes]
+        for edge in plan.graph.edges:
+            self._edges[self._index[edge.source]].append(edge)
+            self._incoming[self._index[edge.target]].append(edge)
+        # Joins that end an arm late, by their id; ends that the graph has no node for, by the
+        # event before them and by the index of the node that they stand before.
+        self._late_joins: dict[str, _End] = {}
+        self._ends: dict[str, _End] = {}
+        self._before: dict[int, list[_End]] = {}
+        for group in plan.graph.groups:
+            if group.evaluation is not None and group.evaluation.any:
+                self._close_arms(group)
+
+    def shape(self) -> Shape:
+        tasks: list[Task] = []
+        for i, (node, spec) in enumerate(zip(self._graph.nodes, self._plan.specs, strict=True)):
+            tasks += [self._end(end) for end in self._before.get(i, ())]
+            tasks.append(self._task(i, node, spec))
+        opening, closing = self._task_groups()
+        return Shape(self._plan, tuple(tasks), tuple(self._wires()), opening, closing)
+
+    def _task(self, i: int, node: Node, spec: EventSpec | None) -> Task:
+        match node.kind:
+            case Kind.EVENT:
+                # Where one task comes before, both rules say the same; this is read easier.
+                alone = len(self._incoming[i]) <= 1
+                rule = compat.TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS
+                if alone:
+                    rule = compat.TriggerRule.ALL_SUCCESS
+                return Task(node.id, TaskKind.EVENT, rule, node, spec, self._branches(i))
+            case Kind.CATCH:
+                assert node.first is not None
+                return Task(
+                    node.id,
+                    TaskKind.CATCH,
+                    compat.TriggerRule.ALL_DONE,
+                    node,
+                    branches=self._branches(i) or {},
+                    first=node.first,
+                    ends=tuple(self._source(edge) for edge in self._incoming[i]),
+                )
+            case Kind.JOIN:
+                late = self._late_joins.get(node.id)
+                if late is not None:
+                    return self._end(late)
+                rule = compat.TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS
+                if node.entry is Entry.ANY:
+                    rule = compat.TriggerRule.ALL_DONE_MIN_ONE_SUCCESS
+                return Task(node.id, TaskKind.JOIN, rule, node)
+
+    def _end(self, end: _End) -> Task:
+        rule = compat.TriggerRule.ALL_DONE
+        return Task(end.id, TaskKind.END, rule, first=end.first, ends=end.ends)
+
+    def _branches(self, i: int) -> dict[int, tuple[str, ...]] | None:
+        """None where all that comes next comes after 1: an operator needs nothing said then."""
+        edges = self._edges[i]
+        if self._graph.nodes[i].kind is Kind.EVENT and all(e.when == (1,) for e in edges):
+            return None
+        found: dict[int, list[str]] = {}
+        for edge in edges:
+            for descriptor in edge.when:
+                found.setdefault(descriptor, []).append(self._target(edge))
+        return {descriptor: tuple(found[descriptor]) for descriptor in sorted(found)}
+
+    # The arms of *any* groups that end late.
+
+    def _close_arms(self, group: Group) -> None:
+        begins = [self._index[arm] for arm in group.arms]
+        join = self._join_behind(group)
+        behind = [*begins[1:], join]
+        for edge, begin, end in zip(self._incoming[join], begins, behind, strict=True):
+            if not self._holds_parallel(begin, end):
+                continue
+            last = self._index[edge.source]
+            node = self._graph.nodes[last]
+            first = self._graph.nodes[begin].id
+            if node.kind is Kind.JOIN and node.entry is Entry.ALL:
+                sources = tuple(e.source for e in self._incoming[last])
+                self._late_joins[node.id] = _End(node.id, first, sources)
+            elif node.kind is Kind.EVENT:
+                made = _End(f"end-{node.id}", first, (node.id,))
+                self._ends[node.id] = made
+                self._before.setdefault(end, []).insert(0, made)
+
+    def _join_behind(self, group: Group) -> int:
+        """The join that ends an *any* group."""
+        first, last = self._index[group.arms[0]], self._index[group.arms[-1]]
+        for i in range(last, len(self._graph.nodes)):
+            node = self._graph.nodes[i]
+            if node.kind is Kind.JOIN and node.entry is Entry.ANY:
+                sources = [self._index[edge.source] for edge in self._incoming[i]]
+                if len(sources) == len(group.arms) and first <= min(sources):
+                    return i
+        raise AssertionError(f"the group of {group.first} has no join")  # pragma: no cover
+
+    def _holds_parallel(self, begin: int, end: int) -> bool:
+        return any(
+            begin <= self._index[group.first] and self._index[group.last] < end
+            for group in self._graph.groups
+        )
+
+    # Edges.
+
+    def _target(self, edge: Edge) -> str:
+        """Where an edge leads: to the end of its arm, where that stands between."""
+        end = self._ends.get(edge.source)
+        if end is not None and self._graph.nodes[self._index[edge.target]].entry is Entry.ANY:
+            return end.id
+        return edge.target
+
+    def _source(self, edge: Edge) -> str:
+        end = self._ends.get(edge.source)
+        return end.id if end is not None and self._target(edge) == end.id else edge.source
+
+    def _wires(self) -> list[Wire]:
+        wires = []
+        for edge in self._graph.edges:
+            target = self._target(edge)
+            wires.append(Wire(edge.source, target, self._label(edge)))
+            if target != edge.target:
+                wires.append(Wire(target, edge.target))
+        return wires
+
+    def _label(self, edge: Edge) -> str | None:
+        """What stands on an edge: the descriptors of a branch, nothing on a plain arrow."""
+        if edge.when == (1,) and all(e.when == (1,) for e in self._edges[self._index[edge.source]]):
+            return None
+        return ", ".join(map(str, edge.when))
+
+    # Task groups: what stands in braces before branches.
+
+    def _task_groups(self) -> tuple[dict[str, tuple[str, ...]], dict[str, str]]:
+        opening: dict[str, list[str]] = {}
+        closing: dict[str, str] = {}
+        nodes = self._graph.nodes
+        for node in reversed(nodes):
+            # The outermost catch comes last, so its group is opened first.
+            if node.kind is Kind.CATCH and node.first is not None:
+                name = f"group-{node.id.rpartition('-')[2]}"
+                opening.setdefault(node.first, []).append(name)
+                closing[name] = node.id
+        return {first: tuple(names) for first, names in opening.items()}, closing

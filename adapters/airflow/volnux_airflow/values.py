@@ -1,0 +1,61 @@
+"""What is piped to a task, written in Python: `receives=all_of("A", first_done("B", "C"))`.
+
+Tasks are named by their ids; a plain id is that task's result. A generated DAG file is written with
+these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from volnux.graph.model import Value, ValueKind
+from volnux_airflow.outcomes import Piped
+
+__all__ = ["all_of", "any_of", "failure_of", "first_done", "piped", "result"]
+
+
+def result(task_id: str, *, when: Sequence[int] | None = None) -> Piped:
+    """The result of a task, only where it ended with a descriptor in `when` if that is given."""
+    return Piped((Value(ValueKind.RESULT, task_id, when=tuple(when) if when else None),), 0)
+
+
+def failure_of(catch: str) -> Piped:
+    """The result, or `Failure`, of the first event of a group whose failure nothing took."""
+    return Piped((Value(ValueKind.FAILURE_OF, catch),), 0)
+
+
+def first_done(*parts: str | Piped) -> Piped:
+    """The first of the parts that is done: of branches, the one that was taken."""
+    return _together(ValueKind.FIRST_DONE, parts)
+
+
+def all_of(*parts: str | Piped) -> Piped:
+    """The list of the parts; nothing where one of them is not done."""
+    return _together(ValueKind.ALL_OF, parts)
+
+
+def any_of(*parts: str | Piped) -> Piped:
+    """The list of the parts, with None for each that is not done."""
+    return _together(ValueKind.ANY_OF, parts)
+
+
+def piped(value: str | Piped) -> Piped:
+    """A task id as its result; a value as it is."""
+    return result(value) if isinstance(value, str) else value
+
+
+def _together(kind: ValueKind, parts: Sequence[str | Piped]) -> Piped:
+    table: list[Value] = []
+    indices: list[int] = []
+    starts: dict[int, int] = {}
+    for part in map(piped, parts):
+        # A table that several parts share stands in the new one once.
+        start = starts.get(id(part.values))
+        if start is None:
+            start = starts[id(part.values)] = len(table)
+            shifted = (replace(v, of=tuple(i + start for i in v.of)) for v in part.values)
+            table.extend(shifted)
+        indices.append(start + part.index)
+    table.append(Value(kind, of=tuple(indices)))
+    return Piped(tuple(table), len(table) - 1)
