@@ -66,7 +66,7 @@ def _local(url: str, options: dict[str, str], config: ExecutorInitializerConfig)
             n_workers=workers or _number(url, options, "processes"),
             threads_per_worker=_number(url, options, "threads") or 1,
             processes=True,
-            dashboard_address=None,
+            dashboard_address=":0",
             silence_logs=50,
         )
     return distributed.Client(cluster, set_as_default=False), cluster

@@ -55,7 +55,8 @@ def shipped_task(spec: EventSpec, call: Call) -> ShippedTask:
         NotSentError: the event or its inputs cannot be pickled.
     """
     task = remote_task(spec, call)
-    return ShippedTask(task, {name: (path, _parcel(path)) for name, path in folders().items()})
+    needed = {name: path for name, path in folders().items() if name.encode() in task.payload}
+    return ShippedTask(task, {name: (path, _parcel(path)) for name, path in needed.items()})
 
 
 _LOCK = threading.Lock()

@@ -26,17 +26,17 @@ class RemoteTask:
 
     def __init__(self, known: Mapping[str, str], payload: bytes) -> None:
         self._known = known
-        self._payload = payload
+        self.payload = payload
 
     @property
     def size(self) -> int:
         """Bytes of the event with what it is given."""
-        return len(self._payload)
+        return len(self.payload)
 
     def __call__(self) -> bytes:
         adopt(self._known)
         try:
-            spec, call = pickle.loads(self._payload)
+            spec, call = pickle.loads(self.payload)
         except Exception as error:  # noqa: BLE001 - the user's modules are imported here
             # An exception that does not unpickle over there would break the whole pool.
             shown = f"{type(error).__name__}: {error}"

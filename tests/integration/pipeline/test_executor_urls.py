@@ -1,0 +1,274 @@
+"""Events at executors that a URL names: a real dask cluster, and one that a package brings."""
+
+import contextlib
+import logging
+import os
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from importlib import metadata
+from types import SimpleNamespace
+
+import pytest
+from volnux_standalone import StandaloneBackend, dask_cluster, urls
+from volnux_standalone.shipping import ShippedTask, _parcel
+
+from volnux import EventBase, Pipeline
+from volnux.backends import RefusedError, get_backend
+from volnux.events.executors import ExecutorConfigError, ExecutorInitializerConfig
+from volnux.graph.outcome import RunStatus
+from volnux.loading import load_plan
+
+# dask leaves it to the garbage collector to close some of its sockets and loops.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+
+EVENTS = """
+import os
+import time
+from pathlib import Path
+
+from volnux.decorators import event
+from own_helper import twice
+
+
+@event
+def double(number):
+    return True, twice(number)
+
+
+@event
+def where():
+    return True, [os.getpid(), __file__]
+
+
+@event(retry_policy={"max_attempts": 2, "backoff_factor": 0})
+def die_once(self):
+    if self.attempt == 1:
+        os.kill(os.getpid(), 9)
+    return True, self.attempt
+
+
+@event
+def die():
+    os.kill(os.getpid(), 9)
+
+
+@event
+def sleep():
+    time.sleep(60)
+    return True, None
+"""
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    """A scheduler and a worker process of their own, as dask://host:port."""
+    import distributed
+
+    with (
+        dask_cluster.dask_config.set({"distributed.scheduler.allowed-failures": 0}),
+        distributed.LocalCluster(
+            n_workers=1,
+            threads_per_worker=2,
+            processes=True,
+            dashboard_address=":0",
+            silence_logs=logging.CRITICAL,
+        ) as made,
+    ):
+        yield made.scheduler_address.replace("tcp://", "dask://")
+
+
+@pytest.fixture
+def plan(tmp_path):
+    def planned(flow):
+        (tmp_path / "own_helper.py").write_text("def twice(number):\n    return 2 * number\n")
+        (tmp_path / "far_events.py").write_text(EVENTS)
+        path = tmp_path / "far.pty"
+        path.write_text(f"@input: number: int = 4\n{flow}")
+        return load_plan(path)
+
+    return planned
+
+
+def run(plan):
+    return Pipeline.of_plan(plan)().start()
+
+
+def test_events_run_on_a_cluster_with_the_modules_beside_them(cluster, plan):
+    at = f'[executor="{cluster}"]'
+    context = run(plan(f"double {at} -> where {at}"))
+    context.raise_for_status()
+    assert context.results["double"] == 8
+    pid, file = context.results["where"]
+    assert pid != os.getpid()
+    assert file.endswith("far_events.py")
+
+
+def test_a_worker_that_dies_loses_its_event_and_no_other(cluster, plan):
+    at = f'[executor="{cluster}"]'
+    context = run(plan(f"die_once {at} -> die {at}"))
+    assert context.results["die_once"] == 2
+    assert context["die"].failure.type == "volnux.WorkerLost"
+    assert context["die"].failure.message == f"a worker of {cluster} died"
+
+
+def test_a_timeout_does_not_wait_for_the_cluster(cluster, plan):
+    began = time.monotonic()
+    context = run(plan(f'sleep [executor="{cluster}", timeout=0.5]'))
+    assert context["sleep"].failure.type == "TimeoutError"
+    assert time.monotonic() - began < 15
+
+
+@pytest.mark.slow
+def test_without_an_address_there_is_a_cluster_for_the_run():
+    class Far(EventBase):
+        executor = "dask"
+        executor_config = {"max_workers": 1}  # noqa: RUF012 - as a user writes it
+
+        def process(self):
+            return True, os.getpid()
+
+    assert Far.executor == "dask"
+    config = ExecutorInitializerConfig(max_workers=1)
+    with contextlib.closing(_Closing(urls.executor_of("dask://", config))) as made:
+        assert made.executor.submit(os.getpid).result(60) != os.getpid()
+
+
+class _Closing:
+    def __init__(self, executor):
+        self.executor = executor
+
+    def close(self):
+        self.executor.shutdown()
+
+
+def test_tls_options_reach_the_client(monkeypatch):
+    made = []
+
+    class Client:
+        def __init__(self, address, **options):
+            made.append((address, options))
+
+        def get_executor(self, **options):
+            return None
+
+    def security(**options):
+        return options
+
+    fake = SimpleNamespace(Client=Client, Security=security)
+    monkeypatch.setattr(dask_cluster, "distributed", fake)
+    url = "dask+tls://host:8786?ca=/tls/ca.pem&cert=/tls/cert.pem&key=/tls/key.pem&timeout=3"
+    dask_cluster.dask_executor(url, ExecutorInitializerConfig())
+    assert made == [
+        (
+            "tls://host:8786",
+            {
+                "security": {
+                    "require_encryption": True,
+                    "tls_ca_file": "/tls/ca.pem",
+                    "tls_client_cert": "/tls/cert.pem",
+                    "tls_client_key": "/tls/key.pem",
+                },
+                "timeout": 3,
+                "set_as_default": False,
+            },
+        )
+    ]
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        (
+            "dask://host:1?certt=x",
+            "dask://host:1?certt=x has an option 'certt' that dask URLs lack; did you mean 'cert'?",
+        ),
+        (
+            "dask+tcp://host:1?ca=x",
+            "dask+tcp://host:1?ca=x names certificates: write dask+tls:// for TLS",
+        ),
+        (
+            "dask://?processes=many",
+            "processes in dask://?processes=many is a whole number of at least 1, found 'many'",
+        ),
+        (
+            "nowhere://host",
+            "there is no executor for nowhere://host; schemes: dask, dask+tcp, dask+tls",
+        ),
+    ],
+)
+def test_urls_that_make_no_sense(url, message):
+    with pytest.raises(ExecutorConfigError) as caught:
+        urls.executor_of(url, ExecutorInitializerConfig())
+    assert str(caught.value) == message
+
+
+def test_an_unknown_scheme_is_refused_before_the_run(plan):
+    with pytest.raises(RefusedError, match="standalone cannot send an event to nowhere://host"):
+        run(plan('where [executor="nowhere://host"]'))
+    assert "dask" in get_backend("standalone").capabilities.url_schemes
+
+
+def test_a_package_brings_an_executor_of_its_own(plan, monkeypatch):
+    made = []
+
+    class Recorder(ThreadPoolExecutor):
+        def shutdown(self, wait=True, *, cancel_futures=False):
+            made.append("shut down")
+            super().shutdown(wait, cancel_futures=cancel_futures)
+
+    def factory(url, config):
+        made.append((url, config.max_workers))
+        return Recorder(1)
+
+    point = metadata.EntryPoint("ours", "nothing:at_all", urls.GROUP)
+    monkeypatch.setattr(metadata.EntryPoint, "load", lambda self: factory)
+    monkeypatch.setattr(
+        urls, "entry_points", lambda **which: [point] if which.get("name", "ours") == "ours" else []
+    )
+    urls.url_schemes.cache_clear()
+    try:
+        planned = plan(
+            'double [executor="ours://there?x=1"] -> where [executor="ours://there?x=1"]'
+        )
+        context = Pipeline.of_plan(planned)().start(backend=StandaloneBackend())
+    finally:
+        urls.url_schemes.cache_clear()
+    context.raise_for_status()
+    assert context.results["double"] == 8
+    assert made[0][0] == "ours://there?x=1"
+    assert made[1:] == ["shut down"]
+
+
+def test_modules_are_unpacked_where_their_folder_is_not(tmp_path, monkeypatch):
+    home = tmp_path / "home"
+    (home / "pack").mkdir(parents=True)
+    (home / "far.py").write_text("from pack import value\n")
+    (home / "pack" / "__init__.py").write_text("value = 1\n")
+    parcel = _parcel(str(home))
+    name = "_volnux_0123456789ab"
+
+    def task():
+        return __import__(f"{name}.far", fromlist=["value"]).value
+
+    try:
+        shipped = ShippedTask(task, {name: (str(tmp_path / "elsewhere"), parcel)})
+        assert shipped() == 1
+        (home / "pack" / "__init__.py").write_text("value = 22\n")
+        changed = _parcel(str(home))
+        assert ShippedTask(task, {name: (str(tmp_path / "elsewhere"), changed)})() == 22
+    finally:
+        for module in [each for each in sys.modules if each.startswith(name)]:
+            del sys.modules[module]
+
+
+def test_stop_takes_back_what_a_cluster_has_not_begun(cluster, plan):
+    pipeline = Pipeline.of_plan(plan(f'sleep [executor="{cluster}"] -> where'))()
+    threading.Timer(1, pipeline.stop).start()
+    began = time.monotonic()
+    assert pipeline.start().status is RunStatus.CANCELLED
+    assert time.monotonic() - began < 15
