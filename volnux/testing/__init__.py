@@ -1,1 +1,67 @@
-"""What a backend, ours or a third party's, is tested with."""
+"""What a backend, ours or a third party's, is tested with: cases, and random programs.
+
+`run_case` runs a case on a backend and tells where what comes out differs from what must.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from volnux.testing.cases import Case, Expected, ExpectedPlace, all_cases, load_case
+    from volnux.testing.comparing import differences
+    from volnux.testing.gaps import Gap, GapKind, never, not_done, not_in_host
+    from volnux.testing.predicting import case_of, random_case_program
+    from volnux.testing.programs import Program, programs, random_program, render
+    from volnux.testing.running import report_of_case, run_case
+    from volnux.testing.scripts import CaseError, EventScript, PlaceScript
+    from volnux.testing.shrinking import shrink
+    from volnux.testing.writing import write_case
+
+__all__ = [
+    "Case",
+    "CaseError",
+    "EventScript",
+    "Expected",
+    "ExpectedPlace",
+    "Gap",
+    "GapKind",
+    "PlaceScript",
+    "Program",
+    "all_cases",
+    "case_of",
+    "differences",
+    "load_case",
+    "never",
+    "not_done",
+    "not_in_host",
+    "programs",
+    "random_case_program",
+    "random_program",
+    "render",
+    "report_of_case",
+    "run_case",
+    "shrink",
+    "write_case",
+]
+
+_HOMES = {
+    "cases": ("Case", "Expected", "ExpectedPlace", "all_cases", "load_case"),
+    "comparing": ("differences",),
+    "gaps": ("Gap", "GapKind", "never", "not_done", "not_in_host"),
+    "predicting": ("case_of", "random_case_program"),
+    "programs": ("Program", "programs", "random_program", "render"),
+    "running": ("report_of_case", "run_case"),
+    "scripts": ("CaseError", "EventScript", "PlaceScript"),
+    "shrinking": ("shrink",),
+    "writing": ("write_case",),
+}
+
+
+def __getattr__(name: str) -> Any:
+    # The workers of a backend import `playing` alone, which needs next to nothing.
+    for home, names in _HOMES.items():
+        if name in names:
+            return getattr(importlib.import_module(f"volnux.testing.{home}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

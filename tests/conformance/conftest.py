@@ -1,0 +1,62 @@
+"""Which backends the suite runs on, and what each of them needs around it.
+
+`pytest tests/conformance --backend NAME` runs it on one backend, as `VOLNUX_BACKENDS=a,b` does on
+several; else on every registered one whose host is installed.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conformance.hosts import prefect_server, settle
+from volnux.backends import Backend, backend_names, get_backend
+
+HERE = Path(__file__).parent
+sys.path.append(str(HERE / "tiny_backend"))
+
+HOSTS = {"airflow": "airflow", "prefect": "prefect"}
+"""By backend, the module that must be there for it to run."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--backend", action="append", help="run the conformance suite on this backend only"
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    for name in chosen(config):
+        for line in settle(name):
+            config.addinivalue_line("filterwarnings", line)
+
+
+def chosen(config: pytest.Config) -> list[str]:
+    """The names of the backends that the suite runs on."""
+    asked = config.getoption("--backend", default=None)
+    asked = asked or [name for name in os.environ.get("VOLNUX_BACKENDS", "").split(",") if name]
+    return asked or [
+        name
+        for name in backend_names()
+        if name not in HOSTS or importlib.util.find_spec(HOSTS[name]) is not None
+    ]
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "backend" in metafunc.fixturenames:
+        metafunc.parametrize("backend", chosen(metafunc.config), indirect=True, scope="session")
+
+
+@pytest.fixture(scope="session")
+def backend(request: pytest.FixtureRequest) -> Iterator[Backend]:
+    """A backend, with its server where it needs one."""
+    if request.param == "prefect":
+        with prefect_server():
+            yield get_backend(request.param)
+    else:
+        yield get_backend(request.param)

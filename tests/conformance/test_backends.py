@@ -1,0 +1,43 @@
+"""Every case, and random programs, on every backend.
+
+Which programs were run is printed. A failure names the seed of its program and the smallest program
+that shows the difference: `volnux conformance --backend NAME --programs 1 --seed SEED` runs it.
+"""
+
+import os
+
+import pytest
+
+from tests.conformance.marks import gap
+from volnux.testing import all_cases, run_case
+from volnux.testing.conformance import check_program
+
+PROGRAMS = int(os.environ.get("VOLNUX_PROGRAMS", "0"))
+SEED = int(os.environ.get("VOLNUX_SEED", "1"))
+BATCHES = 20
+
+COUNTS = {"standalone": 2000, "tiny": 200}
+"""How many random programs a run has on a backend, where nothing else is said."""
+
+
+@pytest.mark.parametrize("case", all_cases(), ids=str)
+def test_a_case(backend, case, own_folder):
+    known = gap(backend.name, case.name)
+    found = run_case(case, backend, own_folder / case.name)
+    if known is None:
+        assert not found, "\n".join([case.about, case.text, *found])
+    elif found:
+        pytest.xfail(str(known))
+    else:
+        pytest.fail(f"{case.name} is right now on {backend.name}: take its mark away")
+
+
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("batch", range(BATCHES))
+def test_random_programs(backend, batch, own_folder):
+    count = PROGRAMS or COUNTS.get(backend.name, 100)
+    seeds = range(SEED + batch, SEED + count, BATCHES)
+    for seed in seeds:
+        found = check_program(seed, backend, own_folder)
+        assert found is None, str(found)
+    print(f"{len(seeds)} programs: VOLNUX_SEED={SEED} VOLNUX_PROGRAMS={count}")  # noqa: T201 - shown with `pytest -s`

@@ -1,0 +1,135 @@
+"""The whole suite on one backend: all cases, then random programs, each difference made small."""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+import traceback
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from volnux.backends.port import Backend
+from volnux.testing.cases import Case, all_cases
+from volnux.testing.predicting import case_of, is_certain, random_case_program
+from volnux.testing.programs import Program
+from volnux.testing.running import run_case
+from volnux.testing.shrinking import shrink
+from volnux.testing.writing import write_case
+
+__all__ = ["Difference", "check_case", "check_cases", "check_program", "check_programs"]
+
+_names = itertools.count(1)
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Something that a backend does not do as it must.
+
+    Attributes:
+        case: the case that shows it; for a random program the smallest that was found.
+        lines: what differs.
+        seed: of a random program.
+    """
+
+    case: Case
+    lines: tuple[str, ...]
+    seed: int | None = None
+
+    def __str__(self) -> str:
+        head = self.case.name if self.seed is None else f"the program of seed {self.seed}"
+        script = [f"    {place}: {_shown(said)}" for place, said in self.case.script.items()]
+        flow = [f"    {line}" for line in self.case.text.splitlines()]
+        about = [self.case.about] if self.case.about else []
+        return "\n".join([head, *about, *flow, *filter(None, script), *self.lines])
+
+
+def _shown(said: object) -> str:
+    from volnux.testing.scripts import written
+
+    return ", ".join(f"{key} {value!r}" for key, value in written(said).items()) or "succeeds"
+
+
+def check_case(case: Case, backend: Backend, folder: Path) -> Difference | None:
+    """Run one case; what is wrong, if anything is.
+
+    Args:
+        case: the case.
+        backend: the backend.
+        folder: where its files are written; they are gone afterwards.
+    """
+    lines = _run(case, backend, folder)
+    return Difference(case, tuple(lines)) if lines else None
+
+
+def check_cases(
+    backend: Backend, folder: Path, *, chosen: Callable[[Case], bool] = lambda case: True
+) -> Iterator[tuple[Case, Difference | None]]:
+    """Run the cases that come with the package, one after the other.
+
+    Args:
+        backend: the backend.
+        folder: where files are written.
+        chosen: which of them.
+    """
+    for case in all_cases():
+        if chosen(case):
+            yield case, check_case(case, backend, folder)
+
+
+def check_program(
+    seed: int, backend: Backend, folder: Path, *, tries: int = 100
+) -> Difference | None:
+    """Run the random program of a seed; the smallest program that shows what is wrong.
+
+    Args:
+        seed: of the program.
+        backend: the backend.
+        folder: where files are written.
+        tries: how many smaller programs are run at most.
+    """
+
+    def lines_of(program: Program) -> list[str]:
+        # A name of its own for each: some hosts keep what they know of a name.
+        case = case_of(program, f"program_{seed}_{next(_names)}")
+        return _run(case, backend, folder)
+
+    program = random_case_program(seed)
+    if not lines_of(program):
+        return None
+    smallest = shrink(
+        program, lambda smaller: is_certain(smaller) and bool(lines_of(smaller)), tries=tries
+    )
+    lines = lines_of(smallest) or ["it differs in some runs only"]
+    return Difference(case_of(smallest, f"program_{seed}"), tuple(lines), seed)
+
+
+def check_programs(
+    backend: Backend, folder: Path, *, programs: int, seed: int
+) -> Iterator[tuple[int, Difference | None]]:
+    """Run random programs, one after the other: their seeds, and what is wrong.
+
+    Args:
+        backend: the backend.
+        folder: where files are written.
+        programs: how many.
+        seed: of the first; the next has the next number.
+    """
+    for number in range(seed, seed + programs):
+        yield number, check_program(number, backend, folder)
+
+
+def save(difference: Difference, folder: Path) -> Path:
+    """Write what shows a difference as files that can be run; the path of the flow."""
+    return write_case(difference.case, folder)
+
+
+def _run(case: Case, backend: Backend, folder: Path) -> list[str]:
+    own = folder / case.name
+    try:
+        return run_case(case, backend, own)
+    except Exception as error:  # noqa: BLE001 - a backend that is not ours may raise anything
+        frames = "".join(traceback.format_tb(error.__traceback__)[-2:])
+        return [f"{backend.name} raised {type(error).__name__}: {error}", *frames.splitlines()]
+    finally:
+        shutil.rmtree(own, ignore_errors=True)

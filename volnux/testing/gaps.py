@@ -1,0 +1,51 @@
+"""Known gaps: cases that a backend does not get right, of three kinds, each with a reason."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+__all__ = ["Gap", "GapKind", "never", "not_done", "not_in_host"]
+
+
+class GapKind(StrEnum):
+    """Why a backend does not get a case right."""
+
+    NOT_DONE = "not done by us yet"
+    NOT_IN_HOST = "not possible in the host"
+    NEVER = "never"
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A case that a backend does not get right.
+
+    Attributes:
+        kind: of which kind the gap is.
+        reason: why; what would have to change.
+    """
+
+    kind: GapKind
+    reason: str
+
+    def __post_init__(self) -> None:
+        if len(self.reason.split()) < 3:
+            raise ValueError(f"a gap has a reason in words, found {self.reason!r}")
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.reason}"
+
+
+def not_done(reason: str) -> Gap:
+    """The backend could do it, and its authors have not done it yet."""
+    return Gap(GapKind.NOT_DONE, reason)
+
+
+def not_in_host(reason: str) -> Gap:
+    """What the backend runs on cannot do it."""
+    return Gap(GapKind.NOT_IN_HOST, reason)
+
+
+def never(reason: str) -> Gap:
+    """The backend means not to do it."""
+    return Gap(GapKind.NEVER, reason)
