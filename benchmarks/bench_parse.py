@@ -1,0 +1,61 @@
+"""From text to a plan, and the state machine alone: events a second at each step."""
+
+import types
+
+from measure import arguments, interleaved, show
+
+from volnux import EventBase
+from volnux.events import Lookup, link
+from volnux.graph import Execution, compile
+from volnux.pointy import parse
+
+SHAPES = {
+    "chain": lambda count: " -> ".join(["Nothing"] * count),
+    "group": lambda count: " || ".join(["Nothing"] * count),
+    "branches": lambda count: " -> ".join(["Nothing (0 -> Nothing, 1 -> Nothing)"] * (count // 3)),
+}
+
+
+class Nothing(EventBase):
+    def process(self):
+        return True, None
+
+
+def drive(graph):
+    """The state machine as a backend drives it, without a backend."""
+    execution = Execution(graph)
+    ready = execution.start()
+    finish = execution.finish
+    while ready:
+        ready.extend(finish(ready.pop(), 1))
+
+
+def main():
+    options = arguments(__doc__)
+    module = types.ModuleType("events")
+    module.Nothing = Nothing
+    rows = []
+    for shape, text_of in SHAPES.items():
+        rates = {}
+        sizes = (2_500, 25_000)
+        for size in sizes:
+            text = text_of(size)
+            file = parse(text)
+            graph = compile(file)
+            steps = {
+                "parse": lambda text=text: parse(text),
+                "compile": lambda file=file: compile(file),
+                "link": lambda graph=graph: link(graph, Lookup(extra=[module])),
+                "state machine": lambda graph=graph: drive(graph),
+            }
+            for step, took in interleaved(steps, options.rounds).items():
+                rates[step, size] = size / took
+        for step in ("parse", "compile", "link", "state machine"):
+            small, large = (rates[step, size] for size in sizes)
+            rows.append([f"{shape}: {step}", int(large), small / large])
+    head = ["step", "events a second", "an event at 25,000 against 2,500"]
+    show("From text to a plan, and the state machine", head, rows, as_json=options.json)
+
+
+if __name__ == "__main__":
+    main()
