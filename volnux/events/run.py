@@ -210,7 +210,7 @@ def _run_to_end(coroutine: Coroutine[Any, Any, Outcome]) -> Outcome:
 
 def _with_own_files(call: Call) -> Call:
     """The call with files that are this attempt's own; the same call where it has no files."""
-    inputs = with_own_files(call.inputs)
+    inputs = with_own_files(call.inputs) if call.inputs else call.inputs
     previous = call.previous_result
     if isinstance(previous, InputFile):
         previous = previous.fresh()
