@@ -107,11 +107,16 @@ class ExecutorInitializerConfig:
             for field in fields(self)
             if getattr(self, field.name) is not EMPTY
         }
+        from concurrent.futures import ThreadPoolExecutor
+
         try:
             parameters = inspect.signature(executor).parameters
         except (TypeError, ValueError):
             return given
         if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+            if issubclass(executor, ThreadPoolExecutor):
+                # From Python 3.14 it hands other arguments on, and has no use for this one.
+                given.pop("max_tasks_per_child", None)
             return given
         return {name: value for name, value in given.items() if name in parameters}
 
