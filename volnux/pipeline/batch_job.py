@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import threading
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -110,9 +111,14 @@ class ThreadCrew:
         self._settings = settings
         self._parent = parent
         self._controls = Controls()
+        # What is current where the batches are started (a trace, say) holds for each of them.
+        self._context = contextvars.copy_context()
 
     def run(self, job: Job) -> BatchResult:
         """See `Crew.run`."""
+        return self._context.copy().run(self._run, job)
+
+    def _run(self, job: Job) -> BatchResult:
         token = SIGNAL_PARENT.set(self._parent)
         try:
             return run_batch(self._settings, job, self._controls)

@@ -20,6 +20,8 @@ from volnux.pipeline.batch_job import Job, Settings
 from volnux.pipeline.batch_report import BatchResult
 from volnux.pipeline.batch_worker import Ended, Order, Said, packed_settings, serve
 from volnux.signal.soft import SignalParent, SoftSignal
+from volnux.telemetry.records import COMING_HOME
+from volnux.telemetry.watch import headers_of_here
 
 __all__ = ["ProcessCrew"]
 
@@ -45,7 +47,8 @@ class ProcessCrew:
         tasks: int | None,
     ) -> None:
         self._head = packed_settings(settings)
-        self._signals = tuple(signals)
+        self._signals = (*signals, *COMING_HOME)
+        self._trace = headers_of_here()
         self._parent = parent
         self._tasks = tasks
         self._lock = threading.Lock()
@@ -70,7 +73,8 @@ class ProcessCrew:
         if worker is None:
             return BatchResult(job.number, RunStatus.CANCELLED)
         try:
-            result = worker.run(Order(folders(), payload, heard, job.number), self._relay)
+            order = Order(folders(), payload, heard, job.number, self._trace)
+            result = worker.run(order, self._relay)
         except WorkerLost as error:
             result = BatchResult(job.number, RunStatus.FAILED, failure=failure_of(error))
         finally:

@@ -20,6 +20,7 @@ from volnux.graph.report import RunReport
 from volnux.pipeline.batch_job import Controls, Job, Settings, run_batch
 from volnux.pipeline.batch_report import BatchResult
 from volnux.signal.soft import SoftSignal, redirected
+from volnux.telemetry.watch import within
 
 __all__ = ["Ended", "Order", "Said", "serve"]
 
@@ -32,12 +33,14 @@ class Order(NamedTuple):
         payload: settings and job, pickled.
         signals: the names of the signals that somebody at home listens to.
         number: the number of the batch.
+        trace: the trace context at home.
     """
 
     folders: Mapping[str, str]
     payload: bytes
     signals: tuple[str, ...]
     number: int
+    trace: Mapping[str, str]
 
 
 class Said(NamedTuple):
@@ -84,7 +87,7 @@ def serve(home: Connection) -> None:
         send(Said(signal.name, _packed(sender), packed))
 
     while (order := orders.get()) is not None:
-        with redirected(order.signals, said):
+        with redirected(order.signals, said), within(order.trace):
             result = _run(order, controls, known)
         send(Ended(_packed_result(result)))
 

@@ -117,10 +117,11 @@ def network_operation(
 
 
 def host_and_port(url: str) -> tuple[str, str, int | None]:
-    """Scheme, host and port of a URL; empty, or None, where it has none."""
+    """Scheme, host and port of a URL; None where it names no port."""
     parts = urlsplit(url)
     try:
         port = parts.port
     except ValueError:
         port = None
-    return parts.scheme, parts.hostname or "", port
+    # Without a host it is a cluster that was started on this machine.
+    return parts.scheme, parts.hostname or "localhost", port

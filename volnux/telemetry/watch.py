@@ -6,7 +6,9 @@ A backend asks `watch` for each run, hands each attempt out through `RunWatch.ca
 
 from __future__ import annotations
 
+import contextlib
 import sys
+from collections.abc import Iterator, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
     from volnux.graph.report import RunReport
     from volnux.telemetry.tracing import RunTrace
 
-__all__ = ["RunWatch", "watch"]
+__all__ = ["RunWatch", "headers_of_here", "watch", "within"]
 
 
 class RunWatch:
@@ -78,6 +80,31 @@ def watch(plan: Plan, run_id: str, backend: str) -> RunWatch | None:
     ):
         return RunWatch(plan, run_id, backend)
     return None
+
+
+def headers_of_here() -> dict[str, str]:
+    """The current trace context, for another process; empty where nobody traces."""
+    headers: dict[str, str] = {}
+    if tracing_wanted():
+        from opentelemetry import propagate
+
+        propagate.inject(headers)
+    return headers
+
+
+@contextlib.contextmanager
+def within(headers: Mapping[str, str]) -> Iterator[None]:
+    """Run what stands below within a trace context that came from another process."""
+    if not headers:
+        yield
+        return
+    from opentelemetry import context, propagate
+
+    token = context.attach(propagate.extract(dict(headers)))
+    try:
+        yield
+    finally:
+        context.detach(token)
 
 
 def tracing_wanted() -> bool:
