@@ -57,6 +57,19 @@ def settle(name: str) -> tuple[str, ...]:
 @contextlib.contextmanager
 def prefect_server() -> Iterator[None]:
     """A Prefect server of our own on SQLite, unless one answers already where Prefect looks."""
+    with _without_heartbeats(), _server():
+        yield
+
+
+def _without_heartbeats() -> contextlib.AbstractContextManager[object]:
+    """Prefect waits up to a second at the end of each flow run for the thread of its heartbeats."""
+    from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+
+    return temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None})
+
+
+@contextlib.contextmanager
+def _server() -> Iterator[None]:
     api = os.environ["PREFECT_API_URL"]
     if _healthy(api):
         yield

@@ -12,7 +12,17 @@ from volnux.cli import output, plugins
 
 __all__ = ["COMMANDS", "call"]
 
-COMMANDS = ("run", "check", "fmt", "graph", "simulate", "schedule", "new", "backends")
+COMMANDS = (
+    "run",
+    "check",
+    "fmt",
+    "graph",
+    "simulate",
+    "schedule",
+    "new",
+    "backends",
+    "conformance",
+)
 """Our own commands: `volnux.cli.<name>` has the function `command`, or the Typer app `group`."""
 
 

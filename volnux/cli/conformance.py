@@ -1,0 +1,170 @@
+"""`volnux conformance`: hold a backend to the cases and to random programs."""
+
+from __future__ import annotations
+
+import random
+import sys
+import tempfile
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from volnux.cli import output
+from volnux.cli.options import Json
+from volnux.cli.running import DEFAULT_BACKEND
+
+if TYPE_CHECKING:
+    from volnux.backends import Backend as AnyBackend
+    from volnux.testing.conformance import Difference
+
+__all__ = ["command"]
+
+_PERIOD = 5.0
+"""Seconds between two lines of progress."""
+
+
+def command(
+    backend: Annotated[
+        str, typer.Option("--backend", metavar="NAME", help="The backend to test.")
+    ] = DEFAULT_BACKEND,
+    programs: Annotated[
+        int, typer.Option("--programs", metavar="NUMBER", min=0, help="How many random programs.")
+    ] = 100,
+    seed: Annotated[
+        int | None,
+        typer.Option(
+            "--seed",
+            metavar="NUMBER",
+            min=0,
+            help="The seed of the first program; a random one if not given.",
+            show_default=False,
+        ),
+    ] = None,
+    only: Annotated[
+        str | None,
+        typer.Option(
+            "--case",
+            metavar="TEXT",
+            help="Only the cases whose names contain this; 'none' for no cases.",
+            show_default=False,
+        ),
+    ] = None,
+    save: Annotated[
+        Path | None,
+        typer.Option(
+            "--save",
+            metavar="FOLDER",
+            help="Write a file and its events for each difference.",
+            show_default=False,
+        ),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Run the conformance suite on a backend.
+
+    First the cases that come with the package, then random programs. Of a program that shows a
+    difference the smallest one that still does is looked for and shown.
+
+    Exit code: 0 no difference, 1 differences, 2 could not start.
+    """
+    from volnux.backends.registry import get_backend
+
+    found = get_backend(backend)
+    first = random.SystemRandom().randrange(10**6) if seed is None else seed
+    if json:
+        with output.json_only() as result:
+            run = _Run(found, save)
+            run.all(only, programs, first)
+            result.write(run.to_json(first))
+    else:
+        run = _Run(found, save)
+        run.all(only, programs, first)
+        output.say(run.summary(first))
+    raise typer.Exit(1 if run.differences else 0)
+
+
+class _Run:
+    """One run of the suite, with its progress on standard error."""
+
+    def __init__(self, backend: AnyBackend, save: Path | None) -> None:
+        self.backend = backend
+        self.differences: list[Difference] = []
+        self.cases = 0
+        self.programs = 0
+        self._save = save
+        self._said = self._begun = time.monotonic()
+
+    def all(self, only: str | None, programs: int, seed: int) -> None:
+        from volnux.testing.conformance import check_cases, check_programs
+
+        with tempfile.TemporaryDirectory(prefix="volnux-conformance-") as name:
+            folder = Path(name)
+            if only != "none":
+                chosen = check_cases(
+                    self.backend, folder, chosen=lambda case: only is None or only in case.name
+                )
+                self.cases = self._take("case", chosen)
+            checked = check_programs(self.backend, folder, programs=programs, seed=seed)
+            self.programs = self._take("program", checked)
+
+    def _take(self, what: str, checked: Iterable[tuple[Any, Difference | None]]) -> int:
+        count = 0
+        for name, difference in checked:
+            count += 1
+            if difference is not None:
+                self._show(difference)
+            if time.monotonic() - self._said > _PERIOD:
+                self._said = time.monotonic()
+                taken = self._said - self._begun
+                wrong = f", {len(self.differences)} wrong" if self.differences else ""
+                output.say(f"[{taken:6.0f}s] {count} {what}s, last {name}{wrong}", sys.stderr)
+        return count
+
+    def _show(self, difference: Difference) -> None:
+        self.differences.append(difference)
+        colour = output.coloured(sys.stdout)
+        head, *rest = str(difference).splitlines()
+        output.say(output.paint(head, "bold red", colour=colour))
+        for line in rest:
+            output.say(f"  {line}")
+        if self._save is not None:
+            from volnux.testing.conformance import save
+
+            output.say(f"  written to {save(difference, self._save / difference.case.name)}")
+        output.say()
+
+    def summary(self, seed: int) -> str:
+        """What came of it, in a line, and how to repeat it."""
+        wrong = len(self.differences)
+        text = (
+            f"{self.backend.name}: {self.cases} case{'' if self.cases == 1 else 's'}, "
+            f"{self.programs} program{'' if self.programs == 1 else 's'}: "
+            f"{wrong or 'no'} difference{'' if wrong == 1 else 's'}"
+        )
+        style = "bold red" if wrong else "bold green"
+        text = output.paint(text, style, colour=output.coloured(sys.stdout))
+        if not self.programs:
+            return text
+        again = f"--backend {self.backend.name} --programs {self.programs} --seed {seed}"
+        return f"{text}\nthe same programs again: volnux conformance {again}"
+
+    def to_json(self, seed: int) -> dict[str, Any]:
+        """The same as JSON."""
+        return {
+            "backend": self.backend.name,
+            "cases": self.cases,
+            "programs": self.programs,
+            "seed": seed,
+            "differences": [
+                {
+                    "case": each.case.name,
+                    "seed": each.seed,
+                    "text": each.case.text,
+                    "differences": list(each.lines),
+                }
+                for each in self.differences
+            ],
+        }
