@@ -6,6 +6,7 @@ import sys
 import textwrap
 import threading
 import types
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -417,6 +418,34 @@ def test_a_file_reaches_each_event_as_its_own(tmp_path):
     assert pipeline.book.closed
     with book.open() as opened:
         assert Reading(book=opened).book.path == book
+
+
+class InProcess(EventBase):
+    executor = ProcessPoolExecutor
+    executor_config = {"max_workers": 1}  # noqa: RUF012 - as a user writes it
+
+    def process(self, book):
+        before = InProcess.__dict__.get("seen")
+        InProcess.seen = book
+        return True, (book.closed, book.readline(), before and before.closed)
+
+
+def test_a_file_reaches_worker_processes_and_is_closed_there(tmp_path):
+    book = tmp_path / "book.txt"
+    book.write_text("one\n")
+
+    class Reading(Pipeline):
+        book = FileInputDataField(required=True)
+
+        class Meta:
+            pointy = "InProcess -> InProcess"
+
+    context = Reading(book=book).start()
+    context.raise_for_status()
+    assert context.results == {
+        "InProcess": (True, "one\n", None),
+        "InProcess__2": (True, "one\n", True),
+    }
 
 
 def test_a_file_that_is_not_there():
