@@ -75,3 +75,4 @@ $(VENV)/.dev: $(VENV)/.tools pyproject.toml
 
 programs:
 	@command -v dot >/dev/null || sh tools/system_program.sh graphviz
+	@command -v prometheus >/dev/null || sh tools/system_program.sh prometheus

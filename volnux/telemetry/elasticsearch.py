@@ -134,7 +134,7 @@ class ElasticsearchPublisher(MetricsPublisher):
                 raise PublishError(str(error), again=(), rejected=len(items)) from error
             raise PublishError(str(error), retry_after=_seconds(wait)) from error
         except self._elasticsearch.TransportError as error:
-            raise PublishError(f"{type(error).__name__}: {error}") from error
+            raise PublishError(_reasons(error)) from error
         self._read(items, answer["items"] if answer["errors"] else ())
         self._ids = {}
 
@@ -211,6 +211,15 @@ class ElasticsearchPublisher(MetricsPublisher):
         document["@timestamp"] = iso(ended)
         document["host_name"] = self._host_name
         return document
+
+
+def _reasons(error: BaseException) -> str:
+    """What a failed connection says, down to what the system said."""
+    said = [f"{type(error).__name__}: {error}"]
+    inner = next(iter(getattr(error, "errors", ())), None) or error.__cause__
+    if inner is not None and len(repr(inner)) < 2_000:
+        said.append(f"{type(inner).__name__}: {inner}")
+    return "; ".join(said)
 
 
 def _seconds(text: str | None) -> float | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import threading
 from typing import TYPE_CHECKING, Any, Final
@@ -159,8 +160,9 @@ class PrometheusPublisher(MetricsPublisher):
     def _serve(self, client: Any, port: int, address: str) -> None:
         served = self.registry
         if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+            multiprocess: Any = importlib.import_module("prometheus_client.multiprocess")
             # This one reads the files of all processes.
             served = client.CollectorRegistry()
-            client.multiprocess.MultiProcessCollector(served)
+            multiprocess.MultiProcessCollector(served)
         self._server, self._thread = client.start_http_server(port, addr=address, registry=served)
         self.port = int(self._server.server_port)

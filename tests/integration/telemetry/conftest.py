@@ -1,0 +1,64 @@
+"""Servers that end with their test, and telemetry that does."""
+
+import importlib.util
+import sys
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+from servers import Collector, Elasticsearch
+
+from volnux import telemetry
+from volnux.loading import load_plan
+
+collect_ignore = []
+if importlib.util.find_spec("airflow") is None:
+    collect_ignore.append("test_airflow_traces.py")
+if importlib.util.find_spec("prefect") is None:
+    collect_ignore.append("test_prefect_traces.py")
+if importlib.util.find_spec("prometheus_client") is None:
+    # The environment of an orchestrator: the publishers are tested elsewhere.
+    collect_ignore += [
+        "test_dashboards.py",
+        "test_elasticsearch.py",
+        "test_grafana.py",
+        "test_prometheus.py",
+        "test_traces.py",
+    ]
+
+
+@pytest.fixture(autouse=True)
+def quiet():
+    """Monitoring is off, and nothing is recorded, before and after each test."""
+    telemetry.reset_metrics()
+    yield
+    telemetry.stop_monitoring(timeout=0.5)
+    telemetry.reset_metrics()
+
+
+@pytest.fixture
+def collector():
+    server = Collector()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def elasticsearch():
+    server = Elasticsearch()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def files():
+    """A plan of a flow and a module of events, both as files: what worker processes need."""
+
+    def make(text, events, name="flow"):
+        Path(f"{name}.pty").write_text(text)
+        Path(f"{name}_events.py").write_text(dedent(events))
+        return load_plan(Path(f"{name}.pty").resolve())
+
+    return make
