@@ -52,6 +52,7 @@ def command(
             show_default=False,
         ),
     ] = None,
+    first: Annotated[bool, typer.Option("--first", help="Stop at the first difference.")] = False,
     save: Annotated[
         Path | None,
         typer.Option(
@@ -73,28 +74,29 @@ def command(
     from volnux.backends.registry import get_backend
 
     found = get_backend(backend)
-    first = random.SystemRandom().randrange(10**6) if seed is None else seed
+    begin = random.SystemRandom().randrange(10**6) if seed is None else seed
     if json:
         with output.json_only() as result:
-            run = _Run(found, save)
-            run.all(only, programs, first)
-            result.write(run.to_json(first))
+            run = _Run(found, save, first=first)
+            run.all(only, programs, begin)
+            result.write(run.to_json(begin))
     else:
-        run = _Run(found, save)
-        run.all(only, programs, first)
-        output.say(run.summary(first))
+        run = _Run(found, save, first=first)
+        run.all(only, programs, begin)
+        output.say(run.summary(begin))
     raise typer.Exit(1 if run.differences else 0)
 
 
 class _Run:
     """One run of the suite, with its progress on standard error."""
 
-    def __init__(self, backend: AnyBackend, save: Path | None) -> None:
+    def __init__(self, backend: AnyBackend, save: Path | None, *, first: bool) -> None:
         self.backend = backend
         self.differences: list[Difference] = []
         self.cases = 0
         self.programs = 0
         self._save = save
+        self._first = first
         self._said = self._begun = time.monotonic()
 
     def all(self, only: str | None, programs: int, seed: int) -> None:
@@ -107,6 +109,8 @@ class _Run:
                     self.backend, folder, chosen=lambda case: only is None or only in case.name
                 )
                 self.cases = self._take("case", chosen)
+            if self._over():
+                return
             checked = check_programs(self.backend, folder, programs=programs, seed=seed)
             self.programs = self._take("program", checked)
 
@@ -116,12 +120,17 @@ class _Run:
             count += 1
             if difference is not None:
                 self._show(difference)
+                if self._over():
+                    break
             if time.monotonic() - self._said > _PERIOD:
                 self._said = time.monotonic()
                 taken = self._said - self._begun
                 wrong = f", {len(self.differences)} wrong" if self.differences else ""
                 output.say(f"[{taken:6.0f}s] {count} {what}s, last {name}{wrong}", sys.stderr)
         return count
+
+    def _over(self) -> bool:
+        return self._first and bool(self.differences)
 
     def _show(self, difference: Difference) -> None:
         self.differences.append(difference)
