@@ -35,6 +35,16 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session
+@nox.parametrize("release", [nox.param("3.8", id="3.8"), nox.param("3.7", id="3.7")])
+def prefect(session: nox.Session, release: str) -> None:
+    """The Prefect adapter, on the newest and on the oldest release that is supported."""
+    wanted = {"3.8": "prefect~=3.8.8", "3.7": "prefect==3.7.0"}[release]
+    session.install("--editable", ".[prefect,test]", "prefect-dask", "mypy", "ruff", wanted)
+    session.run("mypy", "adapters/prefect/volnux_prefect")
+    run_pytest(session, "tests/integration/prefect")
+
+
+@nox.session
 def packaging(session: nox.Session) -> None:
     """The wheel and the source archive, installed and used as a stranger would."""
     session.install("--editable", ".[test]")

@@ -37,7 +37,7 @@ def init(
     What you changed in these files stays as it is; what is missing is added. Afterwards
     `prefect deploy --all --no-prompt` in that folder deploys everything.
 
-    Exit code: 0 done, 1 a file has errors (nothing was written), 2 a path cannot be read.
+    Exit code: 0 done, 2 not: the errors are shown, and nothing was written.
     """
     from volnux_prefect.deploy import initialise
 

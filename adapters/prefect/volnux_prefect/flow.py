@@ -27,6 +27,7 @@ from volnux_prefect.translate import Blueprint, blueprint_of, runner_of
 
 if TYPE_CHECKING:
     from volnux.pipeline.base import Pipeline
+    from volnux.pipeline.batch import BatchPipeline
 
 __all__ = ["PointyFlow", "load_flow", "run_plan", "to_flow"]
 
@@ -50,8 +51,9 @@ class PointyFlow(Flow[Any, Any]):
 
     def with_options(self, **options: Any) -> PointyFlow:
         """The same flow with other options of Prefect."""
-        made = super().with_options(**options)
-        assert isinstance(made, PointyFlow)
+        # Prefect makes a plain Flow here, whatever the flow was.
+        made = PointyFlow.__new__(PointyFlow)
+        made.__dict__.update(super().with_options(**options).__dict__)
         made.plan, made.tags, made.origin = self.plan, self.tags, self.origin
         return made
 
@@ -136,7 +138,26 @@ def _load(path: Path, frame: FrameType, options: dict[str, Any]) -> PointyFlow:
 
 
 def _of_class(cls: type[Any], frame: FrameType, options: dict[str, Any]) -> PointyFlow:
+    from volnux.pipeline.batch import BatchPipeline
+
+    if issubclass(cls, BatchPipeline):
+        return _of_batch_class(cls, frame, options)
     return flow_of_plan(cls.plan(), frame, options, cls)
+
+
+def _of_batch_class(
+    cls: type[BatchPipeline], frame: FrameType, options: dict[str, Any]
+) -> PointyFlow:
+    from volnux_prefect.batch import batch_body, batch_runner, workers_of
+
+    template = cls.template()
+    plan = template.plan()
+    # The values of a batch have been checked when they were cut.
+    each = flow_of_plan(plan, frame, {"validate_parameters": False}, template)
+    workers = workers_of(cls)
+    body = _as_if_in(batch_body(cls, each, workers), frame, cls.__name__)
+    own = {"name": cls.__name__, "task_runner": batch_runner(workers), **options}
+    return _make(blueprint_of(plan), body, own)
 
 
 def flow_of_plan(

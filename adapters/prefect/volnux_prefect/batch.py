@@ -1,0 +1,117 @@
+"""Batch pipelines: a flow with a subflow run for each batch, several at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any
+
+from prefect import Flow, Task
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State
+from prefect.context import FlowRunContext
+from prefect.states import Completed, Failed
+from prefect.task_runners import ThreadPoolTaskRunner
+
+from volnux_prefect import compat
+
+if TYPE_CHECKING:
+    from volnux.pipeline.batch import BatchPipeline
+
+__all__ = ["batch_body", "batch_runner", "workers_of"]
+
+_MOST_NAMED = 20
+"""Batches that a message names."""
+
+
+class Batch:
+    """One batch: the argument of its task. A plain class, which Prefect does not look through."""
+
+    __slots__ = ("flow", "inputs", "number")
+
+    def __init__(self, flow: Flow[Any, Any], inputs: Mapping[str, Any], number: int) -> None:
+        self.flow = flow
+        self.inputs = inputs
+        self.number = number
+
+
+def batch_body(
+    cls: type[BatchPipeline], template: Flow[Any, Any], workers: int
+) -> Callable[..., State[Any]]:
+    """The body of a batch pipeline's flow.
+
+    Args:
+        cls: the batch pipeline.
+        template: the flow that runs one batch.
+        workers: how many batches run at once.
+    """
+
+    def body(**inputs: Any) -> State[Any]:
+        given = {name: value for name, value in inputs.items() if value is not None}
+        states = list(_run_all(cls(**given).batches(), template, workers))
+        failed = [number for number, state in enumerate(states, start=1) if not _good(state)]
+        if failed:
+            shown = ", ".join(map(str, failed[:_MOST_NAMED]))
+            shown += " …" if len(failed) > _MOST_NAMED else ""
+            return Failed(message=f"{len(failed)} of {len(states)} batches failed: {shown}")
+        results = [compat.result_of(state) for state in states]
+        return Completed(message=f"{len(states)} batches", data=results)
+
+    return body
+
+
+def batch_runner(workers: int) -> ThreadPoolTaskRunner[Any]:
+    """The task runner whose threads each wait for the subflow of one batch."""
+    return ThreadPoolTaskRunner(max_workers=workers)
+
+
+def workers_of(cls: type[BatchPipeline]) -> int:
+    """How many batches of a class run at once."""
+    import os
+
+    return cls.max_workers or min(32, (os.cpu_count() or 1) + 4)
+
+
+def _run_batch(batch: Batch) -> State[Any]:
+    """Run one batch as a subflow, and end as it ends."""
+    run: Any = batch.flow
+    state: State[Any] = run(return_state=True, **batch.inputs)
+    if _good(state):
+        return Completed(message=state.message, data=compat.result_of(state))
+    return Failed(message=state.message)
+
+
+def _run_all(
+    batches: Iterator[dict[str, Any]], template: Flow[Any, Any], workers: int
+) -> Iterator[State[Any]]:
+    """Run batches, no more at once than there are workers; the source is read as they start."""
+    context = FlowRunContext.get()
+    assert context is not None
+    task: Task[Any, Any] = Task(
+        _run_batch,
+        name=template.name,
+        task_run_name="batch",
+        cache_policy=NO_CACHE,
+        log_prints=None,
+    )
+    task.task_key = f"{template.name}.batch"
+    ended: SimpleQueue[int] = SimpleQueue()
+    futures: list[Any] = []
+    running = 0
+    for number, inputs in enumerate(batches, start=1):
+        if running == workers:
+            ended.get()
+            running -= 1
+        own = task.with_options(task_run_name=f"{template.name}-{number}")
+        subflow = template.with_options(flow_run_name=f"{template.name}-{number}")
+        future = context.task_runner.submit(own, {"batch": Batch(subflow, inputs, number)})
+        future.add_done_callback(lambda _, number=number: ended.put(number))
+        futures.append(future)
+        running += 1
+    for future in futures:
+        future.wait()
+        yield future.state
+
+
+def _good(state: State[Any]) -> bool:
+    return state.is_completed()
