@@ -42,6 +42,7 @@ def prefect(session: nox.Session, release: str) -> None:
     session.install("--editable", ".[prefect,test]", "prefect-dask", "mypy", "ruff", wanted)
     session.run("mypy", "adapters/prefect/volnux_prefect")
     run_pytest(session, "tests/integration/prefect")
+    run_conformance(session, "prefect")
 
 
 @nox.session
@@ -49,6 +50,14 @@ def packaging(session: nox.Session) -> None:
     """The wheel and the source archive, installed and used as a stranger would."""
     session.install("--editable", ".[test]")
     run_pytest(session, "tests/packaging")
+
+
+def run_conformance(session: nox.Session, backend: str) -> None:
+    """Hold a backend to all cases and to random programs; left out where tests are named."""
+    if not session.posargs:
+        report = REPORTS / f"{session.name}-conformance.xml"
+        suite = ("-n", "2", "--backend", backend, "tests/conformance/test_backends.py")
+        session.run("pytest", f"--junitxml={report}", *suite)
 
 
 def run_pytest(session: nox.Session, *arguments: str) -> None:

@@ -1,7 +1,7 @@
 """What is known not to be right, by backend and case: of three kinds, each with a reason.
 
-There is nothing of the kind `not_done` here, and `test_suite.py` holds us to that. A case that comes
-out right although it stands here fails, so that its mark is taken away.
+There is nothing of the kind `not_done` here, and `test_suite.py` holds us to that. A case that
+comes out right although it stands here fails, so that its mark is taken away.
 """
 
 from __future__ import annotations

@@ -1,0 +1,192 @@
+"""The suite itself: what it covers, which gaps are known, whether it finds what is wrong."""
+
+import random
+from collections import Counter
+from itertools import combinations
+from pathlib import Path
+
+import pytest
+from tiny_backend import TinyBackend
+
+from tests.conformance.marks import GAPS
+from tests.property import naive
+from tools.conformance_tables import PAGES, filled
+from volnux.graph import Execution
+from volnux.testing import (
+    CaseError,
+    Gap,
+    GapKind,
+    all_cases,
+    case_of,
+    load_case,
+    random_case_program,
+    shrink,
+)
+from volnux.testing.cases import CASES, case_json
+from volnux.testing.conformance import check_program
+from volnux.testing.constructs import CONSTRUCTS, constructs
+from volnux.testing.predicting import RAISED
+from volnux.testing.programs import places
+from volnux.testing.sentences import SENTENCES
+from volnux.testing.shrinking import size
+
+
+def test_there_are_enough_cases():
+    names = [case.name for case in all_cases()]
+    assert len(names) >= 150
+    assert {f"table_{number:02}" for number in range(1, 25)} <= set(names)
+
+
+@pytest.mark.parametrize("case", all_cases(), ids=str)
+def test_a_case_is_written_as_it_is_read(case):
+    folder = CASES / case.name
+    assert (folder / "case.json").read_text(encoding="utf-8") == case_json(case)
+    assert case.about.endswith(".")
+    assert case.shows, "it says which sentences it shows"
+    assert set(case.shows) <= set(SENTENCES)
+
+
+def test_every_sentence_has_a_case():
+    shown = Counter(name for case in all_cases() for name in case.shows)
+    assert [name for name in SENTENCES if not shown[name]] == []
+
+
+def test_every_pair_of_constructs_has_a_case():
+    held = [constructs(case) for case in all_cases()]
+    missing = [
+        pair for pair in combinations(CONSTRUCTS, 2) if not any(set(pair) <= f for f in held)
+    ]
+    assert missing == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_a_page_shows_what_is_there(page):
+    text = page.read_text(encoding="utf-8")
+    assert text == filled(text), "run: python -m tools.conformance_tables"
+
+
+# Gaps.
+
+
+def test_nothing_is_left_to_be_done():
+    assert [key for key, gap in GAPS.items() if gap.kind is GapKind.NOT_DONE] == []
+    assert {case for _, case in GAPS} <= {case.name for case in all_cases()}
+
+
+@pytest.mark.parametrize("reason", ["", "later", "not yet"])
+def test_a_gap_has_a_reason(reason):
+    with pytest.raises(ValueError, match="reason"):
+        Gap(GapKind.NOT_DONE, reason)
+
+
+# Cases that make no sense.
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ("{}", None),
+        ("{", "is no case"),
+        ('{"scripts": {}}', "did you mean 'script'"),
+        ('{"script": {"A": {"descriptr": 1}}}', "did you mean 'descriptor'"),
+        ('{"expected": {"places": {"A": {"state": "done", "tries": 1}}}}', "tries"),
+    ],
+)
+def test_a_case_that_makes_no_sense(data, message, own_folder):
+    (own_folder / "flow.pty").write_text("A\n")
+    (own_folder / "case.json").write_text(data)
+    if message is None:
+        assert load_case(own_folder).text == "A\n"
+    else:
+        with pytest.raises(CaseError, match=message):
+            load_case(own_folder)
+
+
+# Random programs: what must come out is worked out a second time, by plain recursion.
+
+
+def test_what_must_come_out_of_programs():
+    for seed in range(1, 1500):
+        program = random_case_program(seed)
+        expected = case_of(program, "program").expected
+        meaning = naive.evaluate(program)
+        assert expected.status == ("success" if meaning.success else "failed"), seed
+        for place, wanted in expected.places.items():
+            found = meaning.places[place]
+            assert (wanted.state, wanted.descriptor, wanted.attempts) == (
+                found.state,
+                found.descriptor,
+                found.attempts,
+            ), f"seed {seed}: {place}"
+            assert wanted.received == _named(found.received), f"seed {seed}: {place}"
+            assert (wanted.failure or wanted.result) == _named(found.result), f"seed {seed}"
+
+
+def _named(value):
+    """What the naive evaluator says in the words of a report."""
+    match value:
+        case naive.Raised(place=place):
+            return {"type": RAISED, "message": place}
+        case naive.NoBranch(place=place):
+            return _ANY_MESSAGE
+        case str():
+            return value.removeprefix("r:")
+        case list():
+            return [_named(item) for item in value]
+    return value
+
+
+class _AnyMessage:
+    def __eq__(self, other):
+        return isinstance(other, dict) and other["type"] == "UnhandledDescriptor"
+
+
+_ANY_MESSAGE = _AnyMessage()
+
+
+# Whether it finds what is wrong, and makes it small.
+
+
+class _Forgetful(Execution):
+    """A state machine that takes a skipped place for a failed one, below `||`."""
+
+    def value(self, index):
+        value = super().value(index)
+        return value[:-1] if isinstance(value, list) and len(value) > 2 else value
+
+
+class _Wrong(TinyBackend):
+    name = "wrong"
+
+    def run(self, plan, inputs, options=None):
+        import tiny_backend
+
+        right, tiny_backend.Execution = tiny_backend.Execution, _Forgetful
+        try:
+            return super().run(plan, inputs, options)
+        finally:
+            tiny_backend.Execution = right
+
+
+def test_a_difference_is_found_and_made_small(own_folder):
+    found = (check_program(seed, _Wrong(), own_folder) for seed in range(1000))
+    difference = next(each for each in found if each is not None)
+    # `A || B || C |-> D` is all that it takes.
+    assert len(difference.case.expected.places) <= 5, str(difference)
+    assert "received" in str(difference)
+    assert "||" in difference.case.text
+    assert list(Path(own_folder).iterdir()) == [], "it leaves no files"
+
+
+def test_shrinking_keeps_what_a_program_shows():
+    source = random.Random(3)
+    for seed in range(200):
+        program = random_case_program(seed)
+        names = sorted({event.name for event in places(program).values()})
+        wanted = source.choice(names)
+
+        def shows(smaller, wanted=wanted):
+            return any(event.name == wanted for event in places(smaller).values())
+
+        smallest = shrink(program, shows, tries=2000)
+        assert size(smallest) == (1, 0), f"seed {seed}: {case_of(smallest, 'x').text}"
