@@ -1,18 +1,14 @@
 """A real Prometheus fetches the metrics of a run, and its queries give the right counts."""
 
-import json
+import contextlib
 import os
-import shutil
-import socket
 import subprocess
 import sys
-import urllib.error
-import urllib.parse
-import urllib.request
 from pathlib import Path
 from textwrap import dedent
 
 import pytest
+from prometheus_server import prometheus_server
 from servers import eventually
 from volnux_standalone import StandaloneBackend
 
@@ -49,66 +45,11 @@ EVENTS = """
 """
 
 
-def fetch(url):
-    with urllib.request.urlopen(url, timeout=10) as answer:
-        return answer.read().decode()
-
-
 @pytest.fixture
 def prometheus(tmp_path):
-    """Starts Debian's Prometheus for targets; gives a function that evaluates a query."""
-    program = shutil.which("prometheus")
-    assert program, "prometheus is not installed: tools/system_program.sh prometheus"
-    started = []
-
-    def start(*ports):
-        home = tmp_path / "prometheus"
-        home.mkdir()
-        targets = [f"127.0.0.1:{port}" for port in ports]
-        (home / "prometheus.yml").write_text(
-            json.dumps(
-                {
-                    "global": {"scrape_interval": "200ms", "scrape_timeout": "200ms"},
-                    "scrape_configs": [
-                        {"job_name": "volnux", "static_configs": [{"targets": targets}]}
-                    ],
-                }
-            )
-        )
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        with (home / "log").open("wb") as log:
-            started.append(
-                subprocess.Popen(
-                    [
-                        program,
-                        f"--config.file={home / 'prometheus.yml'}",
-                        f"--storage.tsdb.path={home / 'data'}",
-                        f"--web.listen-address=127.0.0.1:{port}",
-                        "--log.level=error",
-                    ],
-                    cwd=home,
-                    stdout=subprocess.DEVNULL,
-                    stderr=log,
-                )
-            )
-
-        def query(text):
-            url = f"http://127.0.0.1:{port}/api/v1/query?" + urllib.parse.urlencode({"query": text})
-            try:
-                found = json.loads(fetch(url))["data"]["result"]
-            except urllib.error.URLError:
-                assert started[-1].poll() is None, (home / "log").read_text()
-                return None
-            return float(found[0]["value"][1]) if found else None
-
-        return query
-
-    yield start
-    for process in started:
-        process.kill()
-        process.wait()
+    """Starts a Prometheus for a port; gives a function that evaluates a query."""
+    with contextlib.ExitStack() as stack:
+        yield lambda port: stack.enter_context(prometheus_server(tmp_path, port))
 
 
 def test_a_real_server_counts_a_run(files, prometheus):
