@@ -14,7 +14,16 @@ nox.options.reuse_venv = "yes"
 nox.options.stop_on_first_error = False
 
 REPORTS = Path(".nox/report")
-CORE_SUITES = ("tests/unit", "tests/property", "tests/integration", "tests/conformance")
+CORE_SUITES = (
+    "tests/unit",
+    "tests/property",
+    "tests/reference",
+    "tests/integration",
+    "tests/conformance",
+    # The suites of the adapters need the environments of their hosts.
+    "--ignore=tests/integration/airflow",
+    "--ignore=tests/integration/prefect",
+)
 
 
 @nox.session
@@ -58,6 +67,23 @@ def run_conformance(session: nox.Session, backend: str) -> None:
         report = REPORTS / f"{session.name}-conformance.xml"
         suite = ("-n", "2", "--backend", backend, "tests/conformance/test_backends.py")
         session.run("pytest", f"--junitxml={report}", *suite)
+
+
+AIRFLOW_TESTS = ("hypothesis>=6.100", "pytest>=8.2", "pytest-timeout>=2.3", "ruff>=0.9")
+
+
+@nox.session
+def airflow(session: nox.Session) -> None:
+    """The Airflow backend, on `dag.test()` and on a real Airflow that is started and stopped."""
+    session.install("--editable", ".[airflow]", *AIRFLOW_TESTS)
+    run_pytest(session, "tests/integration/airflow")
+
+
+@nox.session(name="airflow-next", default=False)
+def airflow_next(session: nox.Session) -> None:
+    """The same on the newest pre-release of Airflow, where a `.pty` needs no Python file."""
+    session.install("--editable", ".[airflow]", "apache-airflow>=3.4.0b2", *AIRFLOW_TESTS)
+    run_pytest(session, "tests/integration/airflow")
 
 
 def run_pytest(session: nox.Session, *arguments: str) -> None:
