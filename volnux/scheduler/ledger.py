@@ -84,12 +84,17 @@ class Ledger:
             sa.Column("work", sa.LargeBinary),
         )
 
-    def open(self, now: dt.datetime) -> None:
-        """Make the table if need be, and forget what ended a month ago."""
-        runs = self._runs
+    def open(self) -> None:
+        """Make the table, if there is none."""
         with self._writing, self._engine.begin() as connection:
-            runs.create(connection, checkfirst=True)
-            connection.execute(runs.delete().where(runs.c.ended < (now - _KEPT).timestamp()))
+            self._runs.create(connection, checkfirst=True)
+
+    def forget(self, now: dt.datetime) -> None:
+        """Leave out what was due, and ended, more than a month ago."""
+        runs, limit = self._runs, (now - _KEPT).timestamp()
+        old = runs.delete().where(runs.c.ended < limit, runs.c.scheduled < limit)
+        with self._writing, self._engine.begin() as connection:
+            connection.execute(old)
 
     def claim(
         self,

@@ -12,7 +12,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from apscheduler.events import EVENT_JOB_ERROR, JobExecutionEvent
-from apscheduler.jobstores.base import BaseJobStore
+from apscheduler.jobstores.base import BaseJobStore, JobLookupError
 from apscheduler.jobstores.sqlalchemy import SQLAlchemyJobStore
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.base import BaseTrigger
@@ -85,6 +85,7 @@ class PipelineScheduler(BackgroundScheduler):  # type: ignore[misc]  # APSchedul
         self._workers = workers
         self._added: set[str] = set()
         self._pipelines: PipelineExecutor | None = None
+        self._forget_at = dt.datetime.min.replace(tzinfo=dt.UTC)
         super().__init__(
             timezone=timezone,
             daemon=daemon,
@@ -101,7 +102,7 @@ class PipelineScheduler(BackgroundScheduler):  # type: ignore[misc]  # APSchedul
             super().start(paused)  # which says that it runs already
         self._lock_of_store.take()
         try:
-            self._ledger.open(self._now())
+            self._ledger.open()
             left = self._ledger.unfinished()
             super().start(paused=True)
         except BaseException:
@@ -134,7 +135,7 @@ class PipelineScheduler(BackgroundScheduler):  # type: ignore[misc]  # APSchedul
             job_id: of this job only.
             limit: at most so many.
         """
-        self._ledger.open(self._now())
+        self._ledger.open()
         return self._ledger.records(job_id, limit)
 
     def add_job(
@@ -306,11 +307,17 @@ class PipelineScheduler(BackgroundScheduler):  # type: ignore[misc]  # APSchedul
         try:
             if not self._lock_of_store.still_held():
                 self._lock_of_store.take()
+            if self._now() > self._forget_at:
+                self._ledger.forget(self._now())
+                self._forget_at = self._now() + dt.timedelta(days=1)
             wait: float | None = super()._process_jobs()
         except StoreInUseError:
             log.critical("the lock of the store was lost to another scheduler: this one pauses")
             self.pause()
             return None
+        except JobLookupError:
+            # A job was removed, or all were stopped, between the look for it and its turn.
+            return 0 if self.running else None
         except sa.exc.DBAPIError:
             log.exception("the store does not answer: trying again in %s s", _LONGEST_SLEEP)
             return _LONGEST_SLEEP

@@ -6,7 +6,10 @@ import abc
 import contextlib
 import fcntl
 import os
+import shutil
 import socket
+import tempfile
+import weakref
 from pathlib import Path
 from typing import IO, Any
 
@@ -18,6 +21,9 @@ __all__ = ["DEFAULT_STORE", "Lock", "engine_for", "lock_for"]
 
 DEFAULT_STORE = "sqlite:///volnux-schedule.db"
 """A file in the working folder."""
+
+MEMORY = ":memory:"
+"""A store that ends with its scheduler."""
 
 _KEY = 0x766F6C6E7578  # "volnux"
 _BUSY_SECONDS = 30
@@ -33,17 +39,17 @@ def engine_for(store: str | os.PathLike[str]) -> sa.Engine:
         SchedulerError: the URL makes no sense, or its driver is not installed.
     """
     text = os.fspath(store)
+    if text in (MEMORY, "sqlite://", "sqlite:///:memory:"):
+        # A database in memory has one connection, and a scheduler many threads.
+        folder = tempfile.mkdtemp(prefix="volnux-")
+        engine = engine_for(Path(folder, "schedule.db"))
+        weakref.finalize(engine, shutil.rmtree, folder, ignore_errors=True)
+        return engine
     try:
         url = sa.make_url(text) if "://" in text else sa.URL.create("sqlite", database=text)
         if url.get_backend_name() != "sqlite":
             return sa.create_engine(url, pool_pre_ping=True)
-        options: dict[str, Any] = {}
-        if url.database in (None, "", ":memory:"):
-            # One connection for all threads, or each would have a database of its own.
-            options["poolclass"] = sa.pool.StaticPool
-        engine = sa.create_engine(
-            url, connect_args={"timeout": _BUSY_SECONDS, "check_same_thread": False}, **options
-        )
+        engine = sa.create_engine(url, connect_args={"timeout": _BUSY_SECONDS})
     except (sa.exc.ArgumentError, sa.exc.NoSuchModuleError, ImportError) as error:
         raise SchedulerError(f"the store {text!r} cannot be used: {error}") from error
     sa.event.listen(engine, "connect", _prepare)
@@ -58,21 +64,16 @@ def lock_for(engine: sa.Engine) -> Lock:
     """
     kind = engine.url.get_backend_name()
     if kind == "sqlite":
-        database = engine.url.database
-        if database in (None, "", ":memory:"):
-            return Lock()
-        return _FileLock(Path(str(database)).absolute())
+        return _FileLock(Path(str(engine.url.database)).absolute())
     if kind == "postgresql":
         return _PostgresLock(engine)
     raise SchedulerError(f"a store is SQLite or PostgreSQL, found {kind}")
 
 
-class Lock:
-    """Keeps other schedulers out of a store; this one has nobody to keep out.
+class Lock(abc.ABC):
+    """Keeps other schedulers out of a store. It is gone when its process is, however that ended."""
 
-    It is gone when its process is, however that ended.
-    """
-
+    @abc.abstractmethod
     def take(self) -> None:
         """Take the lock.
 
@@ -80,24 +81,20 @@ class Lock:
             StoreInUseError: another scheduler has it.
         """
 
+    @abc.abstractmethod
     def still_held(self) -> bool:
         """Whether it is ours still."""
-        return True
 
+    @abc.abstractmethod
     def release(self) -> None:
         """Let others in."""
 
 
-class _HeldLock(Lock, abc.ABC):
-    def __init__(self, store: str) -> None:
-        self.store = store
-
-
-class _FileLock(_HeldLock):
+class _FileLock(Lock):
     """A lock of the operating system on a file beside the database."""
 
     def __init__(self, database: Path) -> None:
-        super().__init__(str(database))
+        self.store = str(database)
         self._path = database.with_name(f"{database.name}.lock")
         self._file: IO[str] | None = None
 
@@ -119,17 +116,20 @@ class _FileLock(_HeldLock):
         file.flush()
         self._file = file
 
+    def still_held(self) -> bool:
+        return self._file is not None
+
     def release(self) -> None:
         if self._file is not None:
             self._file.close()
             self._file = None
 
 
-class _PostgresLock(_HeldLock):
+class _PostgresLock(Lock):
     """An advisory lock of PostgreSQL, which ends with the connection that took it."""
 
     def __init__(self, engine: sa.Engine) -> None:
-        super().__init__(engine.url.render_as_string(hide_password=True))
+        self.store = engine.url.render_as_string(hide_password=True)
         self._engine = engine
         self._connection: sa.Connection | None = None
 
