@@ -76,8 +76,8 @@ def graphlib_and_threads(count, *, chain):
 def main():
     options = arguments(__doc__)
     sizes = [100, 1_000, 10_000, 100_000] + ([1_000_000] if options.full else [])
-    rows = []
     for sign, shape, bare in (("->", "chain", threads_chain), ("||", "group", threads_group)):
+        rows = []
         for size in sizes:
             plan = plan_of(size, sign)
             rounds = max(options.rounds, 2_000 // size) if size < 100_000 else 3
@@ -93,9 +93,9 @@ def main():
                 known = rival in took
                 row += [took[rival], took["volnux"] / took[rival]] if known else ["-", "-"]
             rows.append(row)
-    head = ["µs an event", "volnux", "threads", "volnux / threads"]
-    head += ["graphlib", "volnux / graphlib"]
-    show(f"Events that do nothing, {WORKERS} threads", head, rows, as_json=options.json)
+        head = ["µs an event", "volnux", "threads", "volnux / threads"]
+        head += ["graphlib", "volnux / graphlib"]
+        show(f"Events that do nothing, {WORKERS} threads", head, rows, as_json=options.json)
 
 
 if __name__ == "__main__":

@@ -119,15 +119,18 @@ def make_pool(spec: ExecutorSpec) -> Pool:
     return Pool(spec)
 
 
-def hand_over(future: Future[Any], spec: EventSpec, done: Done) -> None:
-    """Pass on how a future ended; one that was taken back never began, and nobody waits for it."""
+def hand_over(future: Future[Any], spec: EventSpec, done: Done, hint: str = "") -> None:
+    """Pass on how a future ended; one that was taken back never began, and nobody waits for it.
+
+    `hint` is added to what is said of a worker that was lost.
+    """
     if future.cancelled():
         return
     error = future.exception()
     if isinstance(error, KeyboardInterrupt):
         done(error)
     elif isinstance(error, BrokenExecutor):
-        done(WorkerLost(f"a worker process of the pool that ran {spec.name} died"))
+        done(WorkerLost(f"a worker process of the pool that ran {spec.name} died{hint}"))
     elif error is not None:
         done(NotSentError(f"{spec.name} cannot be sent to a worker: {error}"))
     else:

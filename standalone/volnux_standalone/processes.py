@@ -21,6 +21,12 @@ from volnux_standalone.pools import Done, Handle, Pool, RemoteTask, Task, hand_o
 __all__ = ["ProcessPool"]
 
 
+_NEVER_WORKED = (
+    " before anything had come back from it; a script that starts a run itself does so below "
+    '`if __name__ == "__main__":`, because workers import it'
+)
+
+
 class ProcessPool(Pool):
     """Worker processes, with no more attempts handed out than there are workers.
 
@@ -123,11 +129,13 @@ class ProcessPool(Pool):
 
     def ended(self, waiting: _Waiting, future: Future[Any]) -> None:
         """An attempt came back."""
+        hint = ""
         with self._lock:
             if waiting.crew is not None:
                 waiting.crew.leave(future)
+                hint = "" if waiting.crew.proven else _NEVER_WORKED
                 self._sweep()
-        hand_over(future, waiting.spec, waiting.done)
+        hand_over(future, waiting.spec, waiting.done, hint)
         self.fill()
 
     def take_back(self, waiting: _Waiting) -> bool:
@@ -174,6 +182,7 @@ class _Crew:
     """One executor of worker processes, and what runs there.
 
     Attributes:
+        proven: a worker has done something, so that workers can start.
         retired: nothing more is handed to it.
         doomed: what was abandoned, and runs until the others have ended.
     """
@@ -182,6 +191,7 @@ class _Crew:
         self.executor = executor
         self.running: set[Future[Any]] = set()
         self.doomed: set[Future[Any]] = set()
+        self.proven = False
         self.retired = False
         self._size = size
         self._tasks = tasks
@@ -200,6 +210,7 @@ class _Crew:
         return future
 
     def leave(self, future: Future[Any]) -> None:
+        self.proven = self.proven or future.exception() is None
         self.running.discard(future)
         self.doomed.discard(future)
 

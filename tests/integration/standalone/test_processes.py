@@ -1,6 +1,8 @@
 """Process pools: what is sent, what is lost, what is left behind."""
 
 import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -457,3 +459,28 @@ class E(EventBase):
     report = run(plan)
     assert report.status == "success"
     assert report.places["E"].result != os.getpid()
+
+
+def test_a_script_without_a_guard_is_told_of_it():
+    Path("script.py").write_text(
+        HEAD
+        + """
+from volnux.events import Lookup, link
+from volnux.graph import compile
+from volnux.pointy import parse
+from volnux_standalone import StandaloneBackend
+
+class E(EventBase):
+    executor = ProcessPoolExecutor
+    executor_config = {"max_workers": 1}
+    def process(self):
+        return True, None
+
+plan = link(compile(parse("E")), Lookup(extra=[sys.modules[__name__]]))
+report = StandaloneBackend().run(plan, {})
+print(report.places["E"].failure)
+sys.exit(report.status != "success")
+"""
+    )
+    done = subprocess.run([sys.executable, "script.py"], capture_output=True, text=True, timeout=60)
+    assert 'does so below `if __name__ == "__main__":`' in done.stdout

@@ -1,0 +1,230 @@
+"""What telemetry costs an event that does nothing, and what a dead server costs.
+
+`never` has no telemetry in the process; `off` had it and stopped it. Each is a chain of events on
+the embedded backend, measured in turn; figures are ratios to `never`.
+"""
+
+import contextlib
+import gc
+import resource
+import statistics
+import sys
+import threading
+import time
+import types
+from pathlib import Path
+
+from measure import arguments, interleaved, show
+from volnux_standalone import StandaloneBackend
+
+from volnux import EventBase
+from volnux.backends import RunOptions
+from volnux.events import Lookup, link
+from volnux.graph import compile
+from volnux.pointy import parse
+
+EVENTS = 3_000
+SOAK = 200_000
+
+
+class Nothing(EventBase):
+    def process(self):
+        return True, None
+
+
+def plan_of(count):
+    module = types.ModuleType("events")
+    module.Nothing = Nothing
+    return link(compile(parse(" -> ".join(["Nothing"] * count))), Lookup(extra=[module]))
+
+
+def run(plan):
+    report = StandaloneBackend().run(plan, {}, RunOptions(workers=2))
+    assert report.status == "success"
+
+
+def costs(rounds):
+    """Microseconds an event with each kind of telemetry."""
+    plan = plan_of(EVENTS)
+    run(plan)
+    never = interleaved({"never": lambda: run(plan)}, rounds)["never"]
+
+    # The SDK is there from here on; nothing uses it until a provider is looked for.
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
+
+    from volnux import telemetry
+    from volnux.telemetry import tracing
+
+    class Nowhere(SpanExporter):
+        def export(self, spans):
+            return SpanExportResult.SUCCESS
+
+    class Drain(telemetry.MetricsPublisher):
+        batch_size = 500
+
+        def publish_event_metrics(self, metrics):
+            pass
+
+    provider = TracerProvider()
+    provider.add_span_processor(BatchSpanProcessor(Nowhere()))
+
+    def monitored(*publishers):
+        telemetry.monitor_events(publishers)
+        try:
+            run(plan)
+        finally:
+            telemetry.stop_monitoring()
+
+    # Who fetches is another's cost: it does so every few seconds, not for each event.
+    publisher = telemetry.PrometheusPublisher(port=None)
+
+    def prometheus():
+        monitored(publisher)
+
+    def traced():
+        from opentelemetry import trace
+
+        real = trace.get_tracer_provider
+        trace.get_tracer_provider = lambda: provider
+        try:
+            run(plan)
+        finally:
+            trace.get_tracer_provider = real
+            tracing.attempt_ended.disconnect(tracing._attempt_ended)
+            tracing.network_ended.disconnect(tracing._network_ended)
+
+    works = {
+        "off": lambda: run(plan),
+        "on": monitored,
+        "on, with a publisher in the background": lambda: monitored(Drain()),
+        "on, with Prometheus": prometheus,
+        "OpenTelemetry": traced,
+    }
+    taken = interleaved(works, rounds)
+    provider.shutdown()
+    return {"never": never, **taken}
+
+
+@contextlib.contextmanager
+def never_loaded():
+    """As if this process had never heard of signals, telemetry and OpenTelemetry."""
+    names = [
+        name
+        for name in sys.modules
+        if name.startswith(("volnux.signal", "volnux.telemetry.", "opentelemetry"))
+        and name != "volnux.telemetry.watch"
+    ]
+    hidden = {name: sys.modules.pop(name) for name in names}
+    try:
+        yield
+    finally:
+        sys.modules.update(hidden)
+
+
+def off_against_never(rounds):
+    """Pairs of short runs in turn, by the processor's time: others on the machine do not count."""
+    plan = plan_of(1_000)
+    ratios = []
+    for number in range(rounds * 20):
+        taken = {}
+        for kind in ("never", "off") if number % 2 else ("off", "never"):
+            gc.collect()
+            with never_loaded() if kind == "never" else contextlib.nullcontext():
+                began = time.process_time()
+                run(plan)
+                taken[kind] = time.process_time() - began
+        ratios.append(taken["off"] / taken["never"])
+    return statistics.quantiles(ratios, n=4)
+
+
+def soak():
+    """Many events while the publisher's server dies and returns."""
+    from volnux import telemetry
+    from volnux.telemetry import monitor
+
+    class Server(telemetry.MetricsPublisher):
+        batch_size = 500
+
+        def __init__(self):
+            self.up = threading.Event()
+            self.arrived = 0
+
+        def publish_event_metrics(self, metrics):
+            self.publish_batch((metrics,))
+
+        def publish_batch(self, items):
+            if not self.up.is_set():
+                raise telemetry.PublishError("no connection")
+            self.arrived += len(items)
+
+    server = Server()
+    telemetry.monitor_events([server])
+    plan = plan_of(2_000)
+    rows = []
+    done = 0
+    while done < SOAK:
+        # Up for a tenth, down for a tenth, and so on; up at the end.
+        if (done // (SOAK // 10)) % 2 or done + 2_000 >= SOAK:
+            server.up.set()
+        else:
+            server.up.clear()
+        run(plan)
+        done += 2_000
+        if done % (SOAK // 5) == 0:
+            gc.collect()
+            (delivery,) = monitor._deliveries
+            rows.append(
+                [
+                    done,
+                    _resident(),
+                    delivery.published,
+                    delivery.dropped,
+                    delivery.waiting,
+                ]
+            )
+    telemetry.flush(60)
+    (delivery,) = monitor._deliveries
+    rows.append(["end", _resident(), delivery.published, delivery.dropped, delivery.waiting])
+    assert delivery.published == server.arrived
+    assert delivery.published + delivery.dropped == SOAK, "something was lost uncounted"
+    telemetry.stop_monitoring()
+    return rows
+
+
+def _resident():
+    """MiB of this process in memory now, where the system says so; else the most it ever had."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+    except OSError:
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
+    return pages * resource.getpagesize() / 2**20
+
+
+def main():
+    options = arguments(__doc__.splitlines()[0])
+    taken = costs(options.rounds)
+    rows = [
+        [name, 1e6 * seconds / EVENTS, seconds / taken["never"]] for name, seconds in taken.items()
+    ]
+    show(
+        f"A chain of {EVENTS} events", ["telemetry", "µs an event", "ratio"], rows,
+        as_json=options.json,
+    )  # fmt: skip
+    quarter, middle, three_quarters = off_against_never(options.rounds)
+    show(
+        "Off against never",
+        ["median ratio", "from", "to (half of the pairs)"],
+        [[f"{middle:.3f}", f"{quarter:.3f}", f"{three_quarters:.3f}"]],
+        as_json=options.json,
+    )
+    show(
+        f"{SOAK} events, a server that dies and returns",
+        ["events", "MiB", "published", "dropped", "waiting"],
+        soak(),
+        as_json=options.json,
+    )
+
+
+if __name__ == "__main__":
+    main()
