@@ -17,8 +17,7 @@ import pytest
 from tests.conformance.hosts import prefect_server, settle
 from volnux.backends import Backend, backend_names, get_backend
 
-HERE = Path(__file__).parent
-sys.path.append(str(HERE / "tiny_backend"))
+sys.path.append(str(Path(__file__).parent / "tiny_backend"))
 
 HOSTS = {"airflow": "airflow", "prefect": "prefect"}
 """By backend, the module that must be there for it to run."""
@@ -45,6 +44,12 @@ def chosen(config: pytest.Config) -> list[str]:
         for name in backend_names()
         if name not in HOSTS or importlib.util.find_spec(HOSTS[name]) is not None
     ]
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave out `test_…_on_NAME.py` where the suite does not run on that backend."""
+    _, on, name = collection_path.stem.rpartition("_on_")
+    return True if on and name not in chosen(config) else None
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -1,0 +1,38 @@
+"""Cases that also run in other ways and on real servers: some of each kind, as they take long."""
+
+from __future__ import annotations
+
+from volnux.testing import Case, all_cases
+
+_NAMES = (
+    "any_of_groups",
+    "any_with_skipped_branch",
+    "branch_custom_to_zero",
+    "catch_first_of_two",
+    "catch_nested",
+    "catch_never_started_in_a_catch",
+    "class_says_any",
+    "condition_second",
+    "continue_in_a_group",
+    "continue_in_a_handler",
+    "continue_without_zero_branch",
+    "deep_mix",
+    "end_goto",
+    "end_raised",
+    "factor_on_a_group",
+    "inputs_of_every_type",
+    "knows_its_place",
+    "pair_custom_repeated",
+    "pair_piped_branch_stop",
+    "pipe_into_nested_heads",
+    "places_in_branches",
+    "retry_until_not_covered",
+    "stop_above_a_catch",
+    "table_07",
+    "table_16",
+)
+
+CHOSEN: tuple[Case, ...] = tuple(case for case in all_cases() if case.name in _NAMES)
+"""Twenty-five cases."""
+
+assert len(CHOSEN) == len(_NAMES) == 25

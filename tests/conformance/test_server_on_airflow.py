@@ -1,0 +1,84 @@
+"""Chosen cases on a real scheduler with workers: the whole report, read through Airflow's API."""
+
+import shutil
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from tests.conformance.chosen import CHOSEN
+from volnux.loading import load_plan
+from volnux.testing import differences, write_case
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+
+
+@pytest.fixture(scope="module")
+def server():
+    from tests.integration.airflow.server import LOADER, Server
+
+    home = Path(tempfile.mkdtemp(prefix="volnux-conformance-airflow-"))
+    running = Server(home / "home")
+    for case in CHOSEN:
+        write_case(case, running.dags / case.name)
+    (running.dags / "pty_dags.py").write_text(LOADER)
+    (running.home / "python").mkdir(exist_ok=True)
+    try:
+        running.start()
+        names = {case.name for case in CHOSEN}
+        running.until("all DAGs are there", lambda: names <= running.dag_ids(), seconds=120)
+        yield running
+    finally:
+        running.stop()
+        shutil.rmtree(home, ignore_errors=True)
+
+
+def report_of_run(server, plan, dag, run, inputs):
+    """The report of a run, from what Airflow's API says of it."""
+    from volnux_airflow.outcomes import OUTCOME_KEY, TaskOutcome
+    from volnux_airflow.report import report_of
+
+    from volnux.graph import Failure
+
+    status = server.ended(dag, run, seconds=300)
+    tasks = server.tasks(dag, run)
+    outcomes = {}
+    for task in tasks:
+        found = server.xcom(dag, run, task, OUTCOME_KEY)
+        if found is not None:
+            outcomes[task] = TaskOutcome.from_json(found)
+
+    def result_of(task):
+        outcome = outcomes.get(task)
+        if outcome is not None and outcome.failure:
+            return Failure.from_json(outcome.failure)
+        return server.xcom(dag, run, task, "return_value")
+
+    return report_of(
+        plan,
+        run_id=run,
+        states={task: item["state"] for task, item in tasks.items()},
+        succeeded=status == "success",
+        tries={task: item["try_number"] for task, item in tasks.items()},
+        outcome_of=outcomes.get,
+        result_of=result_of,
+        inputs=inputs,
+        started_at=None,
+        ended_at=None,
+    )
+
+
+def test_chosen_cases(server):
+    wrong = {}
+    waiting = list(CHOSEN)
+    while waiting:
+        # A few at a time: SQLite does not like more.
+        some, waiting = waiting[:5], waiting[5:]
+        runs = [(case, server.trigger(case.name, case.inputs)) for case in some]
+        for case, run in runs:
+            plan = load_plan(server.dags / case.name / f"{case.name}.pty")
+            report = report_of_run(server, plan, case.name, run, case.inputs)
+            found = differences(case.expected, report)
+            if found:
+                wrong[case.name] = found
+    assert wrong == {}

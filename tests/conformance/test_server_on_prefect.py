@@ -1,0 +1,113 @@
+"""Chosen cases as deployments that a worker runs, on a real server."""
+
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.conformance.chosen import CHOSEN
+from tests.conformance.hosts import prefect_server
+from volnux.testing import write_case
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+
+PREFECT = [sys.executable, "-m", "prefect"]
+
+
+def call(folder, *arguments):
+    done = subprocess.run(
+        [*PREFECT, *arguments], cwd=folder, capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def deployed():
+    """All chosen cases deployed from one folder, and a worker that runs them."""
+    with prefect_server(), tempfile.TemporaryDirectory(prefix="volnux-deployed-") as name:
+        folder = Path(name)
+        lines = ["from volnux_prefect import load_flow", ""]
+        entries = []
+        for case in CHOSEN:
+            write_case(case, folder / case.name)
+            lines.append(f'{case.name} = load_flow("{case.name}/{case.name}.pty")')
+            entries.append(
+                f"- name: {case.name}\n  entrypoint: flows.py:{case.name}\n"
+                "  work_pool:\n    name: conformance\n"
+            )
+        (folder / "flows.py").write_text("\n".join([*lines, ""]))
+        pull = (
+            "pull:\n- prefect.deployments.steps.set_working_directory:\n"
+            f"    directory: {folder}\n\n"
+        )
+        text = f"name: conformance\n\n{pull}deployments:\n{''.join(entries)}"
+        (folder / "prefect.yaml").write_text(text)
+        call(folder, "work-pool", "create", "conformance", "--type", "process", "--overwrite")
+        call(folder, "deploy", "--all", "--no-prompt")
+        with (folder / "worker.log").open("wb") as log:
+            worker = subprocess.Popen(
+                [*PREFECT, "worker", "start", "--pool", "conformance", "--limit", "2"],
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                cwd=folder,
+            )
+        try:
+            yield folder
+        finally:
+            worker.terminate()
+            try:
+                worker.wait(30)
+            except subprocess.TimeoutExpired:
+                worker.kill()
+                worker.wait()
+
+
+def shown(place):
+    """The task run of a place on Prefect: the type and name of its state, and its run count."""
+    if place.state == "skipped":
+        return "COMPLETED", "Skipped", 0
+    if place.descriptor == 0:
+        return "FAILED", "Failed", place.attempts
+    name = "Completed" if place.descriptor == 1 else f"Outcome {place.descriptor}"
+    return "COMPLETED", name, place.attempts
+
+
+def test_chosen_cases(deployed):
+    from prefect.client.orchestration import get_client
+
+    from tests.integration.prefect.states import task_runs, wait_for_flow_run
+
+    wrong = {}
+    with get_client(sync_client=True) as client:
+        runs = []
+        for case in CHOSEN:
+            deployment = client.read_deployment_by_name(f"{case.name}/{case.name}")
+            run = client.create_flow_run_from_deployment(
+                deployment.id, parameters=dict(case.inputs)
+            )
+            runs.append((case, run.id))
+        for case, run in runs:
+            flow_run = wait_for_flow_run(run, seconds=600)
+            wanted = {
+                name: shown(place)
+                for name, place in case.expected.places.items()
+                if place.state == "skipped" or place.attempts
+            }
+            found = {}
+            until = time.monotonic() + 30
+            while found != wanted and time.monotonic() < until:
+                found = {
+                    name: (
+                        each.state.type.value,
+                        each.state.name,
+                        0 if each.state.name == "Skipped" else each.run_count,
+                    )
+                    for name, each in task_runs(run, wanted).items()
+                }
+            status = "success" if flow_run.state.is_completed() else "failed"
+            if (status, found) != (case.expected.status, wanted):
+                wrong[case.name] = (status, found, case.expected.status, wanted)
+    assert wrong == {}
