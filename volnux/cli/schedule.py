@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import itertools
 import os
@@ -53,6 +54,13 @@ def next_(
             show_default=False,
         ),
     ] = None,
+    link: Annotated[
+        bool,
+        typer.Option(
+            "--link",
+            help="Import the module of events as well, for the schedule in the Meta of a class.",
+        ),
+    ] = False,
     json: Annotated[
         bool,
         typer.Option(
@@ -63,13 +71,17 @@ def next_(
 ) -> None:
     """Show when a pipeline runs next, in its schedule's zone and in UTC.
 
-    Each schedule of the file stands for itself. No Python of the user is imported, so a schedule
-    in the Meta of a Pipeline class is not seen.
+    Each schedule of the file stands for itself. No Python of the user is imported without --link.
     """
-    from volnux.loading import load_graph
+    from volnux.loading import load_graph, load_plan
     from volnux.schedules import Schedule, describe
 
-    graph = load_graph(file)
+    if link:
+        # A module of events that prints must not stand between the instants.
+        with contextlib.redirect_stdout(sys.stderr):
+            graph = load_plan(file).graph
+    else:
+        graph = load_graph(file)
     whole = Schedule.of(graph)
     if whole is None:
         raise UsageError([f"{file} has no schedule: add a line such as @schedule: @daily"])

@@ -18,6 +18,7 @@ from volnux.events.modules import display_name
 from volnux.graph.compile import compile
 from volnux.graph.model import Graph
 from volnux.loading import read_text
+from volnux.pipeline.schedule import SCHEDULE_KEYS, schedule_fault, with_schedule
 from volnux.pointy.parser import analyze
 from volnux.pointy.tree import OnFailure
 
@@ -35,7 +36,7 @@ __all__ = [
     "with_fields",
 ]
 
-META_KEYS = ("pointy", "file", "name", "on_failure", "events")
+META_KEYS = ("pointy", "file", "name", "on_failure", "events", *SCHEDULE_KEYS)
 """What `class Meta` and `meta = {…}` of a pipeline may say."""
 
 _META_TYPES = (
@@ -92,6 +93,8 @@ def own_meta(cls: type) -> dict[str, Any]:
         raise PipelineDefinitionError(
             f"Meta.on_failure of {cls.__name__} is 'stop' or 'continue', found {on_failure!r}"
         )
+    if any(key in meta for key in SCHEDULE_KEYS) and (fault := schedule_fault(meta)):
+        raise PipelineDefinitionError(f"Meta.{fault[0]} of {cls.__name__} {fault[1]}")
     return dict(meta)
 
 
@@ -133,7 +136,8 @@ def link_class(
         lookup = Lookup.for_file(str(path), modules, extra)
     else:
         lookup = Lookup(_folder(cls) if modules else None, None, modules, extra)
-    plan = link(with_fields(graph, cls.fields()), lookup, on_failure=meta.get("on_failure"))
+    graph = with_schedule(with_fields(graph, cls.fields()), meta)
+    plan = link(graph, lookup, on_failure=meta.get("on_failure"))
     readers = {name: field.read for name, field in cls.fields().items()}
     return replace(plan, readers=readers, owner=cls)
 

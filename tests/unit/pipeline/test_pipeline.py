@@ -26,6 +26,7 @@ from volnux.decorators import event
 from volnux.fields import FieldError
 from volnux.graph.outcome import RunStatus, State
 from volnux.pipeline import PipelineDefinitionError, PipelineStateError
+from volnux.pipeline.definition import META_KEYS
 from volnux.signal.signals import pipeline_shutdown, pipeline_stop
 
 GATE = threading.Event()
@@ -543,7 +544,7 @@ def test_inheritance_of_fields_meta_and_flow():
     ("meta", "message"),
     [
         ({"pointly": "A"}, "Meta of Bad has no key 'pointly'; did you mean 'pointy'?"),
-        ({"zzz": 1}, "Meta of Bad has no key 'zzz'; keys: pointy, file, name, on_failure, events"),
+        ({"zzz": 1}, f"Meta of Bad has no key 'zzz'; keys: {', '.join(META_KEYS)}"),
         ({"pointy": 3}, "Meta.pointy of Bad is a string of Pointy, found 3"),
         ({"file": 3}, "Meta.file of Bad is the path of a .pty file, found 3"),
         ({"on_failure": "no"}, "Meta.on_failure of Bad is 'stop' or 'continue', found 'no'"),

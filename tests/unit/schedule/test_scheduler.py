@@ -146,7 +146,9 @@ def test_ten_years_of_schedules(make, clock):
         scheduler.add_job(Ticking, trigger, timezone=schedule.timezone, id=name)
     made = {name: [] for name in schedules}
     scheduler.add_listener(
-        lambda e: made[e.job_id].append((e.scheduled_run_time, clock.now - e.scheduled_run_time)),
+        lambda event: made[event.job_id].append(
+            (event.scheduled_run_time.astimezone(dt.UTC), clock.now - event.scheduled_run_time)
+        ),
         EVENT_JOB_EXECUTED,
     )
     scheduler.start()
