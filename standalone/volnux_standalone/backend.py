@@ -31,7 +31,10 @@ class StandaloneBackend(Backend):
         """See `Backend.run`."""
         self.refuse(plan)
         run = Run(plan, inputs, options or RunOptions(), self.name)
-        if run.watch is None:
-            return run.execute()
-        with run.watch:
-            return run.watch.ended(run.execute())
+        try:
+            if run.watch is None:
+                return run.execute()
+            with run.watch:
+                return run.watch.ended(run.execute())
+        finally:
+            self.left_behind = run.left_behind

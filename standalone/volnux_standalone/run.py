@@ -578,6 +578,11 @@ class Run:
                 self._pools[key] = make_pool(spec.executor)
             return self._pools[key]
 
+    @property
+    def left_behind(self) -> bool:
+        """Whether threads still run the user's code that nobody waits for."""
+        return bool(self._stuck or self._given_up)
+
     def _close(self) -> None:
         """End threads, pools and the loop; what is stuck in the user's code is left behind."""
         with self._locked:
@@ -586,7 +591,7 @@ class Run:
             self._outbox.clear()
             while self._parked:
                 self._parked.pop().release()
-            wait = not self._stuck and not self._given_up
+            wait = not self.left_behind
         self._timers.close()
         if wait:
             for thread in self._threads:

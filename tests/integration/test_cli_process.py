@@ -141,3 +141,20 @@ def test_a_report_can_be_read_by_a_program():
     done = shell("volnux run flow.pty --json 2>/dev/null")
     assert done.returncode == 1
     assert json.loads(done.stdout)["status"] == "failed"
+
+
+def test_a_thread_that_never_ends_does_not_keep_the_process(tmp_path):
+    """The event's thread waits for ever; the tool ends once its timeout has passed."""
+    (tmp_path / "stuck_events.py").write_text(
+        "import threading\n"
+        "from concurrent.futures import ThreadPoolExecutor\n"
+        "from volnux import event\n"
+        "@event(executor=ThreadPoolExecutor)\n"
+        "def Stuck():\n"
+        "    threading.Event().wait()\n"
+    )
+    (tmp_path / "stuck.pty").write_text("Stuck[timeout=0.2]\n")
+    command = [sys.executable, "-m", "volnux.cli", "run", "--json", "stuck.pty"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert json.loads(done.stdout)["places"]["Stuck"]["failure"]["type"] == "TimeoutError"

@@ -140,6 +140,8 @@ class Backend(abc.ABC):
 
     name: str
     capabilities: Capabilities
+    left_behind: bool = False
+    """Whether threads of an ended run still run the user's code in this process."""
 
     @abc.abstractmethod
     def run(

@@ -9,10 +9,12 @@ def main() -> None:
     """Run the tool on the arguments of this process and exit with its code."""
     import sys
 
+    from volnux.cli.ending import leave
+
     try:
         from volnux.cli.start import start
 
         code = start(sys.argv[1:])
     except KeyboardInterrupt:
         code = 130
-    sys.exit(code)
+    leave(code)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from volnux.cli import output
+from volnux.cli.ending import leave_behind
 from volnux.cli.usage import event_modules
 from volnux.errors import VolnuxError
 
@@ -119,11 +120,15 @@ def _run(
             from volnux.pipeline import Pipeline
 
             pipeline = Pipeline.of_plan(plan)(**inputs)
-            return pipeline.start(
+            report = pipeline.start(
                 backend=backend, workers=workers, portable=portable, observer=observer
             ).report
-        options = RunOptions(workers=workers, portable=portable, observer=observer)
-        return backend.run(plan, inputs, options)
+        else:
+            options = RunOptions(workers=workers, portable=portable, observer=observer)
+            report = backend.run(plan, inputs, options)
+    if backend.left_behind:
+        leave_behind()
+    return report
 
 
 def _inputs(plan: Plan, given: Sequence[str]) -> dict[str, Any]:
