@@ -17,7 +17,7 @@ _left_behind = False
 
 def leave_behind() -> None:
     """Note that user code still runs which must not keep the process."""
-    global _left_behind  # noqa: PLW0603 - a fact about the process
+    global _left_behind
     _left_behind = True
 
 
