@@ -9,12 +9,14 @@ if TYPE_CHECKING:
     from volnux_airflow.backend import AirflowBackend
     from volnux_airflow.dags import load_dags, to_dag
     from volnux_airflow.operators import VolnuxEventOperator, VolnuxGroupOperator
+    from volnux_airflow.timetable import VolnuxTimetable
     from volnux_airflow.values import all_of, any_of, failure_of, first_done, result
 
 __all__ = [
     "AirflowBackend",
     "VolnuxEventOperator",
     "VolnuxGroupOperator",
+    "VolnuxTimetable",
     "all_of",
     "any_of",
     "failure_of",
@@ -28,6 +30,7 @@ _HOMES = {
     "AirflowBackend": "backend",
     "VolnuxEventOperator": "operators",
     "VolnuxGroupOperator": "operators",
+    "VolnuxTimetable": "timetable",
     "all_of": "values",
     "any_of": "values",
     "failure_of": "values",

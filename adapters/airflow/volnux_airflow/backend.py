@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Mapping
 from typing import Any
 
-from volnux.backends.port import Backend, Capabilities, RunOptions
+from volnux.backends.port import Backend, BackendError, Capabilities, RunOptions
 from volnux.errors import Diagnostic
 from volnux.events.link import Plan
 from volnux.graph.report import RunReport
 from volnux.loading import schedule_faults
 
-__all__ = ["AirflowBackend"]
+__all__ = ["AirflowBackend", "require_airflow"]
 
 CAPABILITIES = Capabilities(
     hints=frozenset({"pool", "queue", "priority", "concurrency", "tags"}),
@@ -52,12 +53,23 @@ class AirflowBackend(Backend):
     ) -> RunReport:
         """See `Backend.run`."""
         self.refuse(plan)
+        require_airflow()
         from volnux_airflow.home import enter_own_home
 
         enter_own_home()
         from volnux_airflow.local import run_locally
 
         return run_locally(plan, inputs, options or RunOptions())
+
+
+def require_airflow() -> None:
+    """Raise where Airflow is not installed.
+
+    Raises:
+        BackendError: with the command that installs it.
+    """
+    if importlib.util.find_spec("airflow") is None:
+        raise BackendError("Airflow is not installed: pip install 'volnux[airflow]'")
 
 
 def _is_id(name: str) -> bool:

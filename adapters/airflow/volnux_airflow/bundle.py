@@ -20,7 +20,7 @@ _SHIM = """\
 # Made for {path}: an Airflow DAG. Changes here are lost.
 from volnux_airflow.bundle import dag_of
 
-dag = dag_of({path!r}, {settings!r})
+dag = dag_of({path!r}, {name!r}, {settings!r})
 """
 
 
@@ -67,8 +67,9 @@ class PtyDagBundle(BaseDagBundle):
         wanted = {}
         root = self._source.resolve()
         for file in find_files(root) if root.is_dir() else ():
-            shim = self.path / f"{file.relative_to(root)}.py"
-            wanted[shim] = _SHIM.format(path=str(file), settings=self._settings)
+            name = f"{file.relative_to(root)}.py"
+            text = _SHIM.format(path=str(file), name=name, settings=self._settings)
+            wanted[self.path / name] = text
         for shim, text in wanted.items():
             if not (shim.is_file() and shim.read_text(encoding="utf-8") == text):
                 _write(shim, text)
@@ -77,11 +78,16 @@ class PtyDagBundle(BaseDagBundle):
                 shim.unlink(missing_ok=True)
 
 
-def dag_of(path: str, settings: str) -> Any:
-    """The DAG of a `.pty`, with settings in JSON."""
-    from volnux_airflow.dags import dag_of_file
+def dag_of(path: str, name: str, settings: str) -> Any:
+    """The DAG of a `.pty`, made by the Python file `name` of its bundle, with settings in JSON."""
+    from volnux.errors import VolnuxError
+    from volnux_airflow.dags import PtyImportError, dag_of_file
 
-    return dag_of_file(Path(path), **json.loads(settings))
+    try:
+        return dag_of_file(Path(path), maker=name, **json.loads(settings))
+    except VolnuxError as error:
+        # What is wrong stands in the text; our own frames would only hide it.
+        raise PtyImportError(str(error)) from None
 
 
 def _write(path: Path, text: str) -> None:

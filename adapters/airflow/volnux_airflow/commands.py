@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -51,11 +53,11 @@ def dag(file: File, events: Events = None) -> None:
     Exit code: 0 printed; 2 the file is wrong, or says something that Airflow cannot do.
     """
     from volnux.cli.usage import event_modules
-    from volnux_airflow.backend import AirflowBackend
+    from volnux.loading import load_plan
+    from volnux_airflow.backend import AirflowBackend, require_airflow
 
     try:
-        from volnux.loading import load_plan
-
+        require_airflow()
         plan = load_plan(file, events=event_modules(events or ()))
         AirflowBackend().refuse(plan)
     except VolnuxError as error:
@@ -64,16 +66,8 @@ def dag(file: File, events: Events = None) -> None:
     from volnux_airflow.home import enter_own_home
 
     # The operators are imported to see what they take: with an Airflow that nobody uses.
-    with output_to_error():
+    with contextlib.redirect_stdout(sys.stderr):
         enter_own_home()
     from volnux_airflow.source import source_of
 
     output.write(source_of(plan))
-
-
-def output_to_error() -> object:
-    """What Airflow prints while it is imported is no part of the file."""
-    import contextlib
-    import sys
-
-    return contextlib.redirect_stdout(sys.stderr)

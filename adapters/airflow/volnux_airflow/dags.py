@@ -17,7 +17,7 @@ from volnux_airflow.backend import AirflowBackend
 from volnux_airflow.files import find_files
 from volnux_airflow.translate import build_dag
 
-__all__ = ["BrokenDag", "PtyDag", "dag_of_file", "load_dags", "plan_of", "to_dag"]
+__all__ = ["BrokenDag", "PtyDag", "PtyImportError", "dag_of_file", "load_dags", "plan_of", "to_dag"]
 
 log = logging.getLogger(__name__)
 
@@ -34,9 +34,27 @@ class PtyDag(compat.DAG):
     def fileloc(self, value: str) -> None:
         self.__dict__["_made_by"] = value
 
-    def of_file(self, path: Path) -> None:
-        """Say which file the DAG is of."""
+    @property
+    def relative_fileloc(self) -> str | None:
+        """Where a worker finds the Python file that makes the DAG, from the bundle's folder on."""
+        own = self.__dict__
+        if own.get("_relative_maker"):
+            return str(own["_relative_maker"])
+        relative, pty, maker = own.get("_relative"), own.get("_pty"), own.get("_made_by")
+        if relative and pty and maker and pty.endswith(relative):
+            # Airflow has taken it from `fileloc`: the same of the Python file.
+            root = pty.removesuffix(relative)
+            return str(maker.removeprefix(root))
+        return relative
+
+    @relative_fileloc.setter
+    def relative_fileloc(self, value: str | None) -> None:
+        self.__dict__["_relative"] = value
+
+    def of_file(self, path: Path, maker: str | None = None) -> None:
+        """Say which file the DAG is of, and where the Python file that makes it is, if not near."""
         self.__dict__["_pty"] = str(path)
+        self.__dict__["_relative_maker"] = maker
 
 
 class BrokenDag(compat.DAG):
@@ -57,9 +75,9 @@ class BrokenDag(compat.DAG):
     def relative_fileloc(self, value: str | None) -> None:
         self.__dict__["_relative"] = value
 
-    def of_fault(self, beside: str, error: Exception, all_faults: str) -> None:
+    def of_fault(self, beside: str, fault: str, all_faults: str) -> None:
         """Say which file is wrong, by its path from the loader's folder, and how."""
-        self.__dict__.update(_beside=beside, _error=error, _faults=all_faults)
+        self.__dict__.update(_beside=beside, _fault=fault, _faults=all_faults)
 
     def validate(self) -> None:
         """Raise, but where Airflow would then hide the DAGs of the other files."""
@@ -68,7 +86,7 @@ class BrokenDag(compat.DAG):
 
     def get_serialized_fields(self) -> frozenset[str]:  # type: ignore[override]
         """Raise: this is what Airflow asks first when it serialises a DAG."""
-        raise self.__dict__["_error"]
+        raise PtyImportError(self.__dict__["_fault"])
 
 
 class PtyImportError(VolnuxError):
@@ -117,15 +135,25 @@ def plan_of(source: str | os.PathLike[str] | type, *, events: Sequence[str] = ()
     return plan
 
 
-def dag_of_file(path: Path, **settings: Any) -> compat.DAG:
+def dag_of_file(path: Path, *, maker: str | None = None, **settings: Any) -> compat.DAG:
     """The DAG of a `.pty` file, with the file as its source.
+
+    Args:
+        path: the file.
+        maker: the path, in its bundle, of the Python file that makes the DAG, if not beside it.
+        **settings: further arguments of `DAG`.
 
     Raises:
         PointyError: the file is wrong, or does not fit its events.
         RefusedError: the file says something that Airflow cannot do.
     """
-    dag = build_dag(plan_of(path), dag_class=PtyDag, **settings)
-    dag.of_file(path)
+    return _dag_of(plan_of(path), path, maker, settings)
+
+
+def _dag_of(plan: Plan, path: Path, maker: str | None, settings: dict[str, Any]) -> compat.DAG:
+    dag = build_dag(plan, dag_class=PtyDag, **settings)
+    assert isinstance(dag, PtyDag)
+    dag.of_file(path, maker)
     return dag
 
 
@@ -146,8 +174,8 @@ def load_dags(
     Returns:
         The DAGs by their ids.
     """
-    base = Path(loader).resolve().parent
-    root = base if folder is None else Path(folder).resolve()
+    base = Path(loader).absolute().parent
+    root = base if folder is None else Path(folder).absolute()
     wanted = compat.get_parsing_context().dag_id
     dags: dict[str, compat.DAG] = {}
     owners: dict[str, Path] = {}
@@ -156,16 +184,16 @@ def load_dags(
         if wanted is not None and _name_of(path) != wanted:
             continue
         try:
-            dag = dag_of_file(path, **settings)
-            if dag.dag_id in dags:
+            plan = plan_of(path)
+            name = plan.graph.name
+            if name in dags:
                 raise PtyImportError(
-                    f"{path}: the DAG id '{dag.dag_id}' is that of {owners[dag.dag_id]} already: "
+                    f"{path}: the DAG id '{name}' is that of {owners[name]} already: "
                     "give one of them another @name"
                 )
+            dags[name], owners[name] = _dag_of(plan, path, None, settings), path
         except Exception as error:  # noqa: BLE001 - whatever is wrong with one file, the others stay
             faults[path] = error
-            continue
-        dags[dag.dag_id], owners[dag.dag_id] = dag, path
         if wanted is not None:
             break
     _show(faults, base)
@@ -192,6 +220,6 @@ def _show(faults: dict[Path, Exception], base: Path) -> None:
         log.error("%s", error)
         beside = os.path.relpath(path, base)
         broken = BrokenDag(re.sub(r"[^\w.-]", "_", beside)[-200:])
-        broken.of_fault(beside, error, together)
+        broken.of_fault(beside, str(error), together)
         with broken:
             pass

@@ -18,7 +18,7 @@ import warnings
 from importlib.metadata import version
 from pathlib import Path
 
-__all__ = ["enter_own_home"]
+__all__ = ["enter_own_home", "template"]
 
 LOG_LEVEL = "AIRFLOW__LOGGING__LOGGING_LEVEL"
 """Set by the user, it makes Airflow speak: INFO shows the task logs."""
@@ -40,8 +40,8 @@ def enter_own_home() -> None:
     (home / "dags").mkdir()
     (home / "airflow.cfg").write_text(_CONFIG)
     database = home / "airflow.db"
-    template = _template()
-    have = _copy(template, database)
+    kept = template()
+    have = _copy(kept, database)
     os.environ.update(_settings(home, database))
     with warnings.catch_warnings():
         # What Airflow's own imports warn of is nothing that the user of a flow can mend.
@@ -52,7 +52,7 @@ def enter_own_home() -> None:
             from airflow.utils.db import initdb
 
             initdb()
-            _keep(database, template)
+            _keep(database, kept)
     _to_standard_error()
 
 
@@ -96,17 +96,18 @@ def _to_standard_error() -> None:
 # The template.
 
 
-def _template() -> Path:
+def template() -> Path:
+    """Where an empty migrated database of the installed Airflow is kept."""
     cache = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
     managers = os.environ.get("AIRFLOW__DATABASE__EXTERNAL_DB_MANAGERS", "")
     name = version("apache-airflow-core") + ("-" + managers.replace(",", "-") if managers else "")
     return Path(cache) / "volnux" / f"airflow-{name}.db"
 
 
-def _copy(template: Path, database: Path) -> bool:
+def _copy(kept: Path, database: Path) -> bool:
     """Whether there is a template that is a database, now copied."""
     try:
-        shutil.copyfile(template, database)
+        shutil.copyfile(kept, database)
         with contextlib.closing(sqlite3.connect(database)) as connection:
             connection.execute("select version_num from alembic_version").fetchone()
     except (OSError, sqlite3.Error):
@@ -115,15 +116,15 @@ def _copy(template: Path, database: Path) -> bool:
     return True
 
 
-def _keep(database: Path, template: Path) -> None:
+def _keep(database: Path, kept: Path) -> None:
     """Keep an empty migrated database for the next time; where that cannot be, do without."""
     with contextlib.suppress(OSError, sqlite3.Error):
-        template.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=template.parent, suffix=".db")
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=kept.parent, suffix=".db")
         os.close(handle)
         with (
             contextlib.closing(sqlite3.connect(database)) as source,
             contextlib.closing(sqlite3.connect(name)) as target,
         ):
             source.backup(target)
-        Path(name).replace(template)
+        Path(name).replace(kept)

@@ -114,6 +114,8 @@ class _FlowOperator(compat.BaseOperator, compat.BranchMixIn):
             and task.spec.stop_on_exception
             and task.task_id != self.task_id
         ]
+        if others:
+            outcomes.leave_out_unfinished(others)
         for task_id, outcome in zip(others, outcomes.of(others), strict=True):
             if outcome is not None and outcome.failure is not None and not outcome.done:
                 return task_id

@@ -85,6 +85,17 @@ class Outcomes:
                 return None
         return self._pull(task_id, "return_value")
 
+    def leave_out_unfinished(self, task_ids: Iterable[str]) -> None:
+        """Take it that tasks which have not run left nothing.
+
+        A task that was cleared and is skipped this time keeps what it left the time before.
+        """
+        task_ids = list(task_ids)
+        states = self.states(task_ids)
+        for task in task_ids:
+            if states.get(task) not in _RAN:
+                self._known[task] = None
+
     def states(self, task_ids: Sequence[str]) -> dict[str, str]:
         """The states of tasks of this run, by task id."""
         found = self._ti.get_task_states(
@@ -99,6 +110,9 @@ class Outcomes:
         found = self._ti.xcom_pull(task_ids=[task_id], key=key)
         return found[0] if found else None
 
+
+_RAN = ("success", "failed")
+"""The states of tasks that ran."""
 
 _MISSING: Any = object()
 
@@ -115,6 +129,10 @@ class Piped:
 
     def read(self, outcomes: Outcomes) -> Any:
         """The value, from what the tasks left behind; None where it is not done."""
+        nodes = dict.fromkeys(self.values[i].node for i in self._needed())
+        tasks = [node for node in nodes if node is not None]
+        if len(tasks) > 1:
+            outcomes.leave_out_unfinished(tasks)
         return self.make(lambda task: outcomes.of([task])[0], outcomes.result)
 
     def make(
@@ -131,10 +149,12 @@ class Piped:
 
     def _needed(self) -> Iterable[int]:
         wanted = {self.index}
-        # Entries name earlier ones only, so one pass downwards finds them all.
-        for index in range(self.index, -1, -1):
-            if index in wanted:
-                wanted.update(self.values[index].of)
+        waiting = [self.index]
+        while waiting:
+            for part in self.values[waiting.pop()].of:
+                if part not in wanted:
+                    wanted.add(part)
+                    waiting.append(part)
         return wanted
 
 

@@ -6,6 +6,7 @@ from airflow.configuration import conf
 from airflow.plugins_manager import AirflowPlugin
 
 from volnux_airflow import listener
+from volnux_airflow.timetable import VolnuxTimetable
 
 __all__ = ["VolnuxPlugin"]
 
@@ -18,4 +19,5 @@ class VolnuxPlugin(AirflowPlugin):  # type: ignore[misc]
     """
 
     name = "volnux"
+    timetables = [VolnuxTimetable]  # noqa: RUF012 - Airflow reads a list
     listeners = [listener] if conf.getboolean("volnux", "run_signals", fallback=True) else []

@@ -14,7 +14,7 @@ from volnux.graph.model import ValueKind
 from volnux_airflow import compat
 from volnux_airflow.pretty import WIDTH, Bracketed, Expression, call, literal, text
 from volnux_airflow.shape import Shape, Task, TaskKind, shape_of
-from volnux_airflow.translate import crons, doc_of, schema_of, start_date, task_options
+from volnux_airflow.translate import crons, doc_of, is_native, schema_of, start_date, task_options
 
 __all__ = ["source_of"]
 
@@ -126,8 +126,13 @@ class _Source:
         if not found:
             return "None"
         zone = literal(self._graph.timezone or "UTC")
-        name = "CronTriggerTimetable" if len(found) == 1 else "MultipleCronTriggerTimetable"
-        return call(name, *map(literal, found), timezone=zone)
+        return call(self._timetable(), *map(literal, found), timezone=zone)
+
+    def _timetable(self) -> str:
+        if not is_native(self._graph):
+            return "VolnuxTimetable"
+        several = len(self._graph.schedules) > 1
+        return "MultipleCronTriggerTimetable" if several else "CronTriggerTimetable"
 
     def _start(self) -> Expression | None:
         start = start_date(self._graph)
@@ -237,8 +242,7 @@ class _Source:
         if self._graph.inputs:
             self._airflow.add("Param")
         if self._graph.schedules:
-            several = len(self._graph.schedules) > 1
-            self._airflow.add("MultipleCronTriggerTimetable" if several else "CronTriggerTimetable")
+            (self._airflow if is_native(self._graph) else self._ours).add(self._timetable())
         if self._plan.owner is not None and self._plan.readers:
             self._names.of(self._plan.owner)
         taken = {*_TAKEN, *self._airflow, *self._ours, "EmptyOperator"}

@@ -21,6 +21,7 @@ __all__ = [
     "crons",
     "dag_arguments",
     "doc_of",
+    "is_native",
     "param_of",
     "schema_of",
     "start_date",
@@ -64,8 +65,14 @@ def build_dag(
     arguments.update(settings)
     arguments["tags"] = sorted({*arguments["tags"], *tags})
     arguments["params"] = {**params, **arguments["params"]}
-    with dag_class(dag_id or plan.graph.name, **arguments) as dag:
+    register = arguments.pop("auto_register", True)
+    dag = dag_class(dag_id or plan.graph.name, auto_register=False, **arguments)
+    with dag:
         _Translation(shape_of(plan), dag).run()
+    # A DAG that a fault left half done would else be found by Airflow.
+    dag.auto_register = register
+    with dag:
+        pass
     return dag
 
 
@@ -168,13 +175,22 @@ def _last(groups: list[tuple[str, compat.TaskGroup]]) -> compat.TaskGroup | None
 
 
 def _timetable(graph: Graph) -> Any:
-    zone = graph.timezone or "UTC"
     found = crons(graph)
     if not found:
         return None
+    if not is_native(graph):
+        from volnux_airflow.timetable import timetable_of
+
+        return timetable_of(graph)
+    zone = graph.timezone or "UTC"
     if len(found) == 1:
         return compat.CronTriggerTimetable(found[0], timezone=zone)
     return compat.MultipleCronTriggerTimetable(*found, timezone=zone)
+
+
+def is_native(graph: Graph) -> bool:
+    """Whether Airflow's own timetable says the same: where clocks are never changed it does."""
+    return (graph.timezone or "UTC") in ("UTC", "Etc/UTC", "GMT")
 
 
 def crons(graph: Graph) -> list[str]:

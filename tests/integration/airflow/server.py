@@ -1,0 +1,322 @@
+"""A real Airflow: api-server, scheduler and dag processor as processes, on SQLite."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from volnux_airflow.home import template
+
+from tests.conformance.cases import CASES, EVENTS
+
+PROCESSES = ("api-server", "scheduler", "dag-processor")
+
+FINISHED = ("success", "failed")
+
+
+class Server:
+    """An Airflow with a home of its own; `dags` is its dags folder."""
+
+    def __init__(self, home: Path, settings: Mapping[str, str] | None = None) -> None:
+        self.home = home
+        self.dags = home / "dags"
+        self.dags.mkdir(parents=True)
+        self.url = f"http://127.0.0.1:{_free_port()}"
+        self._processes: list[subprocess.Popen[bytes]] = []
+        self._token: str | None = None
+        port = self.url.rpartition(":")[2]
+        self.environment = {
+            **{name: value for name, value in os.environ.items() if "AIRFLOW" not in name},
+            "AIRFLOW_HOME": str(home),
+            "AIRFLOW__CORE__DAGS_FOLDER": str(self.dags),
+            "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+            "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
+            "AIRFLOW__CORE__PARALLELISM": "2",
+            "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
+            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
+            "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{self.url}/execution/",
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home / 'airflow.db'}?timeout=60",
+            "AIRFLOW__API__PORT": port,
+            "AIRFLOW__API__HOST": "127.0.0.1",
+            "AIRFLOW__API__BASE_URL": self.url,
+            "AIRFLOW__API__WORKERS": "1",
+            "AIRFLOW__API__SECRET_KEY": "for-tests",
+            "AIRFLOW__API_AUTH__JWT_SECRET": "for-tests-and-long-enough-for-the-algorithm-here!",
+            "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.2",
+            "AIRFLOW__SCHEDULER__ENABLE_HEALTH_CHECK": "False",
+            "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "2",
+            "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "3",
+            "AIRFLOW__DAG_PROCESSOR__PARSING_CLEANUP_INTERVAL": "2",
+            "AIRFLOW__DAG_PROCESSOR__STALE_DAG_THRESHOLD": "1",
+            "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_STORAGE_PATH": str(home / "bundles"),
+            "PYTHONPATH": str(home / "python"),
+            "PYTHONDONTWRITEBYTECODE": "",
+            **(settings or {}),
+        }
+
+    def start(self) -> None:
+        """Start all three, and wait until they say that they are well."""
+        self._make_database()
+        for name in PROCESSES:
+            log = (self.home / f"{name}.log").open("wb")
+            process = subprocess.Popen(
+                [sys.executable, "-m", "airflow", name],
+                cwd=self.home,
+                env=self.environment,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+            log.close()
+            self._processes.append(process)
+        self.until("Airflow is well", self._is_well, seconds=100)
+
+    def stop(self) -> None:
+        """End them all, and all that they started."""
+        for process in self._processes:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGTERM)
+        for process in self._processes:
+            try:
+                process.wait(15)
+            except subprocess.TimeoutExpired:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+        self._processes = []
+
+    def call(self, *arguments: str) -> str:
+        """Run the `airflow` command."""
+        done = subprocess.run(
+            [sys.executable, "-m", "airflow", *arguments],
+            cwd=self.home,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def get(self, path: str) -> Any:
+        """Ask the REST API."""
+        return self._ask("GET", path, None)
+
+    def post(self, path: str, data: Any) -> Any:
+        """Tell the REST API."""
+        return self._ask("POST", path, data)
+
+    def patch(self, path: str, data: Any) -> Any:
+        """Change something through the REST API."""
+        return self._ask("PATCH", path, data)
+
+    def until(self, what: str, done: Callable[[], Any], *, seconds: float = 60) -> Any:
+        """Wait until something is so; what it is then."""
+        end = time.monotonic() + seconds
+        while True:
+            for process in self._processes:
+                assert process.poll() is None, f"{process.args} ended:\n{self.logs()}"
+            found = None
+            with contextlib.suppress(urllib.error.HTTPError, OSError):
+                found = done()
+            if found:
+                return found
+            assert time.monotonic() < end, f"not within {seconds} s: {what}\n{self.logs()}"
+            time.sleep(0.3)
+
+    def dag_ids(self) -> set[str]:
+        """The DAGs that are there now."""
+        return {dag["dag_id"] for dag in self.get("/dags?limit=500")["dags"]}
+
+    def import_errors(self) -> dict[str, str]:
+        """What is wrong, by file."""
+        found = self.get("/importErrors?limit=500")["import_errors"]
+        return {item["filename"]: item["stack_trace"] for item in found}
+
+    def trigger(self, dag_id: str, conf: Mapping[str, Any] | None = None) -> str:
+        """Start a run; its id."""
+        data = {"logical_date": None, "conf": dict(conf or {})}
+        run_id: str = self.post(f"/dags/{dag_id}/dagRuns", data)["dag_run_id"]
+        return run_id
+
+    def state(self, dag_id: str, run_id: str) -> str:
+        """The state of a run."""
+        state: str = self.get(f"/dags/{dag_id}/dagRuns/{run_id}")["state"]
+        return state
+
+    def ended(self, dag_id: str, run_id: str, *, seconds: float = 90) -> str:
+        """The state of a run that has ended."""
+
+        def look() -> str | None:
+            state = self.state(dag_id, run_id)
+            return state if state in FINISHED else None
+
+        state: str = self.until(f"{dag_id} ends", look, seconds=seconds)
+        return state
+
+    def tasks(self, dag_id: str, run_id: str) -> dict[str, dict[str, Any]]:
+        """The task instances of a run, by task id."""
+        found = self.get(f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances?limit=500")
+        return {item["task_id"]: item for item in found["task_instances"]}
+
+    def states(self, dag_id: str, run_id: str) -> dict[str, str]:
+        """The states of the tasks of a run."""
+        return {task: item["state"] for task, item in self.tasks(dag_id, run_id).items()}
+
+    def xcom(self, dag_id: str, run_id: str, task_id: str, key: str) -> Any:
+        """An XCom; None where there is none."""
+        path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/xcomEntries/{key}"
+        try:
+            return self.get(f"{path}?deserialize=true")["value"]
+        except urllib.error.HTTPError as error:
+            if error.code == 404:
+                return None
+            raise
+
+    def task_log(self, dag_id: str, run_id: str, task_id: str, number: int = 1) -> str:
+        """The log of an attempt."""
+        path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/logs/{number}"
+        return json.dumps(self.get(f"{path}?full_content=true")["content"])
+
+    def logs(self) -> str:
+        """The last of what the processes said."""
+        parts = []
+        for name in PROCESSES:
+            log = self.home / f"{name}.log"
+            if log.is_file():
+                parts.append(f"--- {name}\n" + log.read_text(errors="replace")[-3000:])
+        return "\n".join(parts)
+
+    def _make_database(self) -> None:
+        """A migrated database: that of the tests' own home, which was made with this Airflow."""
+        database = self.home / "airflow.db"
+        try:
+            shutil.copyfile(template(), database)
+        except OSError:
+            self.call("db", "migrate")
+        with contextlib.closing(sqlite3.connect(database)) as connection:
+            # So that who reads does not wait for who writes.
+            connection.execute("pragma journal_mode=wal")
+
+    def _is_well(self) -> bool:
+        health = self.get("/monitor/health")
+        return all(health[name]["status"] == "healthy" for name in ("scheduler", "dag_processor"))
+
+    def _ask(self, method: str, path: str, data: Any) -> Any:
+        if self._token is None:
+            with urllib.request.urlopen(f"{self.url}/auth/token", timeout=20) as answer:
+                self._token = json.loads(answer.read())["access_token"]
+        request = urllib.request.Request(
+            f"{self.url}/api/v2{path}",
+            method=method,
+            data=None if data is None else json.dumps(data).encode(),
+            headers={
+                "Authorization": f"Bearer {self._token}",
+                "Content-Type": "application/json",
+                "Accept": "application/json",
+            },
+        )
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            body = answer.read()
+        return json.loads(body) if body else None
+
+
+def furnish(server: Server) -> None:
+    """Give a server the cases, in two ways, and what the other tests need.
+
+    Even cases lie in the dags folder, with a loader; odd ones in `more`, which is a bundle of our
+    class, or from Airflow 3.4 on one with our importer.
+    """
+    more = server.home / "more"
+    (server.home / "python").mkdir()
+    (server.home / "plugins").mkdir()
+    for folder in (server.dags, more):
+        folder.mkdir(exist_ok=True)
+        (folder / "events.py").write_text(EVENTS)
+    (server.dags / "pty_dags.py").write_text(LOADER)
+    for case in CASES:
+        folder = more if case.number % 2 else server.dags
+        (folder / f"case_{case.number}.pty").write_text(case.text)
+    (server.home / "plugins" / "hearing.py").write_text(PLUGIN)
+    local = "airflow.dag_processing.bundles.local.LocalDagBundle"
+    bundle: dict[str, Any] = {
+        "name": "more",
+        "classpath": "volnux_airflow.bundle.PtyDagBundle",
+        "kwargs": {"path": str(more), "refresh_interval": 2},
+    }
+    if NEW:
+        bundle["classpath"] = local
+        bundle["importers"] = ["volnux_airflow.importer.PtyDagImporter"]
+    bundles = [{"name": "dags-folder", "classpath": local, "kwargs": {}}, bundle]
+    server.environment.update(
+        {
+            "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps(bundles),
+            "AIRFLOW__CORE__PLUGINS_FOLDER": str(server.home / "plugins"),
+            "AIRFLOW__CORE__XCOM_BACKEND": (
+                "airflow.providers.common.io.xcom.backend.XComObjectStorageBackend"
+            ),
+            "AIRFLOW__COMMON_IO__XCOM_OBJECTSTORAGE_PATH": f"file://{server.home / 'xcom'}",
+            "AIRFLOW__COMMON_IO__XCOM_OBJECTSTORAGE_THRESHOLD": "2000",
+            "HEARD": str(server.home / "heard"),
+        }
+    )
+
+
+NEW = tuple(map(int, version("apache-airflow-core").split(".")[:2])) >= (3, 4)
+"""Whether this Airflow has importers."""
+
+LOADER = """\
+from volnux_airflow import load_dags
+
+load_dags(__file__)  # airflow, dag
+"""
+
+PLUGIN = """\
+import os
+
+from airflow.plugins_manager import AirflowPlugin
+
+from volnux.signal import signals
+
+
+def hear(name):
+    def listener(sender, **data):
+        with open(os.environ["HEARD"], "a") as file:
+            about = data.get("task_id") or getattr(data.get("execution_context"), "status", "")
+            file.write(f"{name} {getattr(sender, '__name__', sender)} {about}\\n")
+
+    return listener
+
+
+LISTENERS = {
+    name: hear(name)
+    for name in ("pipeline_execution_start", "pipeline_execution_end", "task_completed")
+}
+for name, listener in LISTENERS.items():
+    getattr(signals, name).connect(listener)
+
+
+class HearingPlugin(AirflowPlugin):
+    name = "hearing"
+"""
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,156 @@
+"""How events end inside Airflow tasks, by `dag.test()`."""
+
+import pytest
+from volnux_airflow.operators import AttemptFailedError, ExactRetryPolicy
+
+from volnux.graph import State
+
+
+def ended(report, place):
+    item = report.places[place]
+    return item.state, item.descriptor, item.failure and (item.failure.type, item.failure.message)
+
+
+def test_exits_timeouts_and_results_that_are_not_json(run):
+    report = run(
+        """
+        Leaves (0 -> A) -> Slow [timeout=0.3] (0 -> A) -> Waits [timeout=0.3] (0 -> A)
+          -> Sleeps [timeout=0.5, executor=process] (0 -> A) -> Sets (0 -> A) -> Odd (0 -> A)
+        """,
+        """
+        import asyncio, sys, time
+        @event
+        def A(): return True, None
+        @event
+        def Leaves(): sys.exit(3)
+        @event
+        def Slow(): time.sleep(20)
+        @event
+        async def Waits(): await asyncio.sleep(20)
+        @event
+        def Sleeps(): time.sleep(20)
+        @event
+        def Sets(): return True, {"deep": [1, {2}]}
+        @event
+        def Odd(): return "fine"
+        """,
+    )
+    assert report.status == "success"
+    late = "took longer than 0.3 s"
+    assert ended(report, "Leaves") == (State.DONE, 0, ("SystemExit", "3"))
+    assert ended(report, "Slow") == (State.DONE, 0, ("TimeoutError", f"Slow {late}"))
+    assert ended(report, "Waits") == (State.DONE, 0, ("TimeoutError", f"Waits {late}"))
+    assert ended(report, "Sleeps") == (
+        State.DONE,
+        0,
+        ("TimeoutError", "Sleeps took longer than 0.5 s"),
+    )
+    assert ended(report, "Sets")[2] == (
+        "volnux.NotPortableError",
+        "the result of Sets is not JSON: result['deep'][1] is of type set",
+    )
+    assert ended(report, "Odd")[1] == 0
+    assert "expected a pair" in report.places["Odd"].failure.message
+
+
+def test_an_executor_class_runs_inside_the_task(run):
+    report = run(
+        "Own |-> Thread |-> Dies (0 |-> Told)",
+        """
+        import os
+        from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+        class Own(EventBase):
+            executor = ProcessPoolExecutor
+            executor_config = {"max_workers": 3}
+            def process(self): return True, os.getpid()
+        class Thread(EventBase):
+            executor = ThreadPoolExecutor
+            def process(self, previous_result): return True, [previous_result, os.getpid()]
+        class Dies(EventBase):
+            executor = ProcessPoolExecutor
+            retry_policy = {"max_attempts": 2, "backoff_factor": 0}
+            def process(self): os._exit(1)
+        @event
+        def Told(previous_result): return True, [previous_result.type, previous_result.attempts]
+        """,
+    )
+    import os
+
+    assert report.status == "success"
+    own, here = report.places["Thread"].result
+    assert own != here == os.getpid()
+    assert report.places["Told"].result == ["volnux.WorkerLost", 2]
+
+
+def test_what_an_event_knows(run):
+    report = run(
+        '@input: day: date = "2026-01-02"\n@input: names: list = ["a"]\nShow * 2 |-> Show',
+        """
+        class Show(EventBase):
+            retry_policy = {"backoff_factor": 0}
+            def process(self, day, previous_result, **rest):
+                if self.task_id == "Show" and self.attempt == 1: raise ValueError("again")
+                assert self.previous_result == previous_result
+                return True, [self.task_id, self.attempt, day.isoformat(), rest, bool(self.run_id)]
+        """,
+    )
+    first = ["Show", 2, "2026-01-02", {"names": ["a"]}, True]
+    assert report.places["Show"].result == first
+    assert report.places["Show"].attempts == 2
+    assert report.places["Show__2"].received == first
+
+
+def test_stop_on_exception(run):
+    report = run(
+        "{Stops (0 -> A) || {A -> B}}[evaluation=SUCCESS_FOR_PARTIAL_SUCCESS] -> C",
+        """
+        class Stops(EventBase):
+            stop_on_exception = True
+            def process(self): raise ValueError("all stop")
+        @event
+        def A(): return True, None
+        @event
+        def B(): return True, None
+        @event
+        def C(): return True, None
+        """,
+    )
+    assert report.status == "failed"
+    assert ended(report, "Stops")[:2] == (State.FAILED, 0)
+    assert (report.places["C"].state, report.places["C"].attempts) == (State.FAILED, 0)
+
+
+@pytest.mark.parametrize("wait", [0.05, 0.1, 100.0])
+def test_waits_are_exact(wait):
+    decision = ExactRetryPolicy().evaluate(AttemptFailedError("no", wait), 1, 3)
+    assert (decision.action.value, decision.retry_delay.total_seconds()) == ("retry", wait)
+    assert ExactRetryPolicy().evaluate(ValueError(), 1, 3).action.value == "default"
+
+
+def test_signals_in_the_worker(run):
+    from volnux.signal import signals
+
+    heard = []
+
+    def completed(sender, **data):
+        heard.append((sender.__name__, data["task_id"], data["result"]))
+
+    def failed(sender, **data):
+        heard.append((sender.__name__, data["task_id"], data["result"].type))
+
+    signals.task_completed.connect(completed)
+    signals.task_failed.connect(failed)
+    try:
+        run(
+            "A -> Boom * 2",
+            """
+            @event
+            def A(): return True, 1
+            @event(retry_policy={"backoff_factor": 0})
+            def Boom(): raise ValueError
+            """,
+        )
+    finally:
+        signals.task_completed.disconnect(completed)
+        signals.task_failed.disconnect(failed)
+    assert heard == [("A", "A", 1), ("Boom", "Boom", "ValueError")]

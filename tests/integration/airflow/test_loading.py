@@ -1,0 +1,169 @@
+"""Three ways in: the loader, the bundle of 3.3, the importer of 3.4; and `to_dag`."""
+
+import os
+from types import SimpleNamespace
+
+import pytest
+from airflow.dag_processing.dagbag import DagBag
+from airflow.sdk import DAG
+from volnux_airflow import load_dags, to_dag
+from volnux_airflow.files import find_files
+
+from tests.conformance.cases import EVENTS
+from tests.integration.airflow.server import LOADER, NEW
+from tests.integration.airflow.test_cases import serialized
+from volnux import InputDataField, Pipeline, PointyError, event
+from volnux.backends import RefusedError
+
+FLOW = """
+@description: All of it
+@schedule: @daily
+@tags: a
+@input: day: date = "2026-01-01"
+{A || Bad} (0 |-> H) -> Boom * 3 [timeout=9, pool=x]
+"""
+
+
+@pytest.fixture
+def loader(folder):
+    return folder(**{"events.py": EVENTS, "pty_dags.py": LOADER, "flow.pty": FLOW}) / "pty_dags.py"
+
+
+def test_all_ways_give_the_same_dag(loader, tmp_path, monkeypatch):
+    dags = [load_dags(loader)["flow"], to_dag(tmp_path / "flow.pty")]
+    from volnux_airflow import bundle
+
+    monkeypatch.setattr(
+        "airflow.dag_processing.bundles.base.get_bundle_base_folder",
+        lambda bundle_name: tmp_path / "storage",
+    )
+    made = bundle.PtyDagBundle(name="pty", path=str(tmp_path))
+    made.initialize()
+    bag = DagBag(made.path, bundle_path=made.path) if not NEW else DagBag(made.path)
+    assert bag.import_errors == {}
+    dags.append(bag.dags["flow"])
+    assert bag.dags["flow"].fileloc == str(tmp_path / "flow.pty")
+    if not NEW:
+        assert bag.dags["flow"].relative_fileloc == "flow.pty.py"
+    if NEW:
+        from airflow.sdk.importers.base import FilesystemDagDefinition
+        from volnux_airflow.importer import PtyDagImporter
+
+        importer = PtyDagImporter()
+        place = SimpleNamespace(path=tmp_path, name="pty")
+        found = list(importer.list_dag_definitions(place))
+        assert found == [FilesystemDagDefinition(tmp_path / "flow.pty")]
+        result = importer.import_definition(found[0], place)
+        assert result.errors == []
+        dags += result.dags
+        source = importer.get_source_code(found[0])
+        assert (source.language, source.source_code) == ("pointy", FLOW)
+    texts = [serialized(dag) for dag in dags]
+    for text in texts[1:]:
+        assert text == texts[0]
+
+
+def test_a_loader_shows_all_errors_and_loads_the_rest(loader, folder):
+    folder(**{"slip.pty": "A -> -> B", "sub/lost.pty": "A -> Nix", "sub/flow.pty": "A"})
+    bag = DagBag(loader.parent)
+    assert set(bag.dags) == {"flow"}
+    (text,) = bag.import_errors.values()
+    assert "slip.pty:1:6: error: expected an event or a group after '->'" in text
+    assert "lost.pty:1:6: error: there is no event 'Nix'" in text
+
+
+def test_two_files_of_one_id(loader, folder):
+    folder(**{"events.py": EVENTS, "sub/events.py": EVENTS, "sub/flow.pty": "A"})
+    bag = DagBag(loader.parent)
+    assert bag.dags["flow"].fileloc == str(loader.parent / "flow.pty")
+    (text,) = bag.import_errors.values()
+    assert "the DAG id 'flow' is that of" in text
+    assert "give one of them another @name" in text
+
+
+def test_in_the_dag_processor_each_error_belongs_to_its_file(loader, folder, monkeypatch):
+    from airflow.serialization.serialized_objects import DagSerialization
+
+    folder(**{"slip.pty": "A -> -> B"})
+    monkeypatch.setenv("_AIRFLOW_PROCESS_CONTEXT", "client")
+    bag = DagBag(loader.parent)
+    assert bag.import_errors == {}
+    broken = bag.dags["slip.pty"]
+    assert broken.relative_fileloc.endswith("slip.pty")
+    with pytest.raises(Exception, match=r"slip\.pty:1:6: error"):
+        DagSerialization.to_dict(broken)
+
+
+def test_a_worker_builds_the_dag_it_needs_only(loader, folder, monkeypatch):
+    folder(**{"other.pty": "@name: named\nA", "slip.pty": "A -> -> B"})
+    monkeypatch.setenv("_AIRFLOW_PARSING_CONTEXT_DAG_ID", "named")
+    monkeypatch.setenv("_AIRFLOW_PARSING_CONTEXT_TASK_ID", "A")
+    assert set(load_dags(loader)) == {"named"}
+
+
+def test_settings_of_the_host_reach_every_dag(loader):
+    dag = load_dags(loader, default_args={"owner": "me", "retries": 9}, tags=["b"])["flow"]
+    assert dag.tags == {"a", "b"}
+    assert dag.task_dict["A"].owner == "me"
+    # What a flow means is not for settings to change.
+    assert [dag.task_dict[task].retries for task in ("A", "Boom", "catch-1")] == [0, 2, 0]
+
+
+def test_airflowignore_and_hidden_folders(folder):
+    here = folder(**{".airflowignore": "old/", "old/a.pty": "A", ".git/b.pty": "A", "c.PTY": "A"})
+    assert [os.path.relpath(path, here) for path in find_files(here)] == ["c.PTY"]
+
+
+def test_options_and_task_groups(loader):
+    dag = load_dags(loader)["flow"]
+    boom = dag.task_dict["Boom"]
+    assert (boom.pool, boom.execution_timeout.total_seconds(), boom.retries) == ("x", 9.0, 2)
+    assert {"A", "Bad", "catch-1"} == set(dag.task_group_dict["group-1"].children)
+    assert dag.edge_info["catch-1"]["H"] == {"label": "0"}
+
+
+def test_hints_become_what_airflow_has(folder):
+    here = folder(
+        **{"events.py": EVENTS, "h.pty": "A [queue=q, priority=5, concurrency=2, tags='x']"}
+    )
+    (here / "h.pty").write_text('A [queue="q", priority=5, concurrency=2, tags="x,y"]')
+    task = to_dag(here / "h.pty").task_dict["A"]
+    assert (task.queue, task.priority_weight, task.max_active_tis_per_dag) == ("q", 5, 2)
+    assert task.doc_md == "tags: x, y"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('A [executor="dask://host:8786"]', "1:1: error: airflow cannot send an event to dask"),
+        ("@schedule: @daily\n@input: day: date\nA", "the input 'day' is required"),
+        (f"@name: {'n' * 251}\nA", "is no DAG id"),
+    ],
+)
+def test_what_airflow_cannot_do_is_refused(folder, text, message):
+    here = folder(**{"events.py": EVENTS, "no.pty": text})
+    with pytest.raises((RefusedError, PointyError)) as refused:
+        to_dag(here / "no.pty")
+    assert message in str(refused.value)
+
+
+@event
+def Greet(who):
+    return True, who
+
+
+class Greeting(Pipeline):
+    who = InputDataField(data_type=str, required=True, description="whom to greet")
+
+    class Meta:
+        pointy = "Greet"
+
+
+def test_a_pipeline_class(tmp_path):
+    dag = to_dag(Greeting, schedule=None)
+    assert isinstance(dag, DAG)
+    assert (dag.dag_id, set(dag.params)) == ("Greeting", {"who"})
+    from volnux_airflow import AirflowBackend
+
+    report = AirflowBackend().run(Greeting.plan(), {"who": "Ada"})
+    assert report.places["Greet"].result == "Ada"

@@ -1,0 +1,356 @@
+"""Files copied into the folders of a real Airflow, run through its REST API, and read back."""
+
+import urllib.error
+
+import pytest
+
+from tests.conformance.cases import CASES
+from tests.integration.airflow.server import NEW
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+
+STATES = {"d": "success", "s": "skipped", "f": "failed", "x": "upstream_failed"}
+
+
+def wait_for(server, *dags):
+    server.until(f"{dags} are there", lambda: set(dags) <= server.dag_ids())
+
+
+def put(server, text, name, *, events=None, folder=None):
+    """A file in the dags folder, its DAG there once this returns."""
+    folder = folder or server.dags
+    if events is not None:
+        (folder / f"{name}_events.py").write_text("from volnux import *\n" + events)
+    (folder / f"{name}.pty").write_text(text)
+    wait_for(server, name)
+
+
+def test_cases(server):
+    wait_for(server, *(f"case_{case.number}" for case in CASES))
+    waiting = list(CASES)
+    differences = []
+    while waiting:
+        # A few at a time: SQLite does not like more.
+        some, waiting = waiting[:6], waiting[6:]
+        runs = [
+            (case, f"case_{case.number}", server.trigger(f"case_{case.number}")) for case in some
+        ]
+        for case, dag, run in runs:
+            status = server.ended(dag, run, seconds=240)
+            states = {t: s for t, s in server.states(dag, run).items() if t in case.places}
+            expected = {place: STATES[state] for place, (state, _) in case.places.items()}
+            descriptors = {
+                place: (server.xcom(dag, run, place, "volnux") or {}).get("descriptor")
+                for place in case.places
+            }
+            if (status, states) != (case.status, expected) or descriptors != {
+                place: descriptor for place, (_, descriptor) in case.places.items()
+            }:
+                differences.append((case, status, states, descriptors))
+    assert differences == []
+
+
+def test_a_result_of_none_makes_no_noise_and_a_handled_failure_is_seen(server):
+    put(
+        server,
+        "Nothing |-> After |-> Fails (0 -> Last)",
+        "quiet",
+        events="""
+@event
+def Nothing(): return True, None
+@event
+def After(previous_result): return previous_result is None, "seen"
+@event
+def Fails(): raise ValueError("no way")
+@event
+def Last(): return True, None
+""",
+    )
+    run = server.trigger("quiet")
+    assert server.ended("quiet", run) == "success"
+    after = server.task_log("quiet", run, "After")
+    assert "After finished with descriptor 1 after 1 attempt" in after
+    assert "XCom not found" not in after
+    fails = server.tasks("quiet", run)["Fails"]
+    assert fails["state"] == "success"
+    shown = "descriptor 0 after 1 attempt: ValueError: no way (a failure that the flow handles)"
+    assert fails["rendered_fields"] == {"outcome": shown}
+
+
+def test_errors_in_one_file_hide_no_other_and_go_when_they_are_mended(server):
+    for folder, key in ((server.dags, "slip.pty"), (server.home / "more", "slip_too.pty")):
+        file = folder / key
+        file.write_text("Ok -> -> Bad")
+        key += "" if folder == server.dags or NEW else ".py"
+        errors = server.until("the error is shown", lambda key=key: _with(server, key))
+        assert "1:7: error: expected an event or a group after '->', found '->'" in errors[key]
+        assert {"case_1", "case_2"} <= server.dag_ids()
+        file.write_text("Ok")
+        wait_for(server, key.partition(".")[0])
+        server.until("the error goes", lambda key=key: not _with(server, key))
+
+
+def _with(server, key):
+    errors = server.import_errors()
+    return errors if key in errors else None
+
+
+@pytest.mark.parametrize("place", ["dags", "more"])
+def test_adding_editing_renaming_and_deleting(server, place):
+    folder = server.home / place
+    name = f"life_{place}"
+    put(server, "A", name, folder=folder)
+    (folder / f"{name}.pty").write_text("A -> B")
+    server.until(
+        "the edit is seen",
+        lambda: {"A", "B"} == {t["task_id"] for t in server.get(f"/dags/{name}/tasks")["tasks"]},
+    )
+    source = server.get(f"/dagSources/{name}")["content"]
+    if place == "more" or not NEW:
+        assert source == "A -> B"
+    (folder / f"{name}.pty").rename(folder / f"{name}_2.pty")
+    wait_for(server, f"{name}_2")
+    server.until("the old one is gone", lambda: name not in server.dag_ids())
+    (folder / f"{name}_2.pty").unlink()
+    server.until("both are gone", lambda: f"{name}_2" not in server.dag_ids())
+
+
+def test_a_task_cleared_after_its_outcome_changed(server):
+    mark = server.home / "outcome"
+    mark.write_text("0")
+    put(
+        server,
+        "Ask (0 -> No, 1 -> Yes) |-> Both",
+        "asking",
+        events=f"""
+from pathlib import Path
+@event
+def Ask(self): return int(Path({str(mark)!r}).read_text()), self.attempt
+@event
+def No(): return True, "no"
+@event
+def Yes(): return True, "yes"
+@event
+def Both(previous_result): return True, previous_result
+""",
+    )
+    run = server.trigger("asking")
+    assert server.ended("asking", run) == "success"
+    assert server.states("asking", run) == {
+        "Ask": "success",
+        "No": "success",
+        "Yes": "skipped",
+        "Both": "success",
+    }
+    mark.write_text("1")
+    clear = {
+        "dag_run_id": run,
+        "task_ids": ["Ask"],
+        "include_downstream": True,
+        "only_failed": False,
+        "reset_dag_runs": True,
+        "dry_run": False,
+    }
+    server.post("/dags/asking/clearTaskInstances", clear)
+    server.until("it runs again", lambda: server.tasks("asking", run)["Ask"]["try_number"] == 2)
+    assert server.ended("asking", run) == "success"
+    assert server.states("asking", run) == {
+        "Ask": "success",
+        "No": "skipped",
+        "Yes": "success",
+        "Both": "success",
+    }
+    assert server.xcom("asking", run, "Both", "return_value") == "yes"
+    # Attempts count from 1 again.
+    assert server.xcom("asking", run, "Ask", "return_value") == 1
+
+
+def test_a_backfill_of_three_days(server):
+    put(
+        server,
+        '@schedule: "0 6 * * *"\n@start-date: 2026-01-01\nDay',
+        "daily",
+        events="""
+@event
+def Day(): return True, "done"
+""",
+    )
+    backfill = {
+        "dag_id": "daily",
+        "from_date": "2026-01-02T00:00:00Z",
+        "to_date": "2026-01-04T23:00:00Z",
+        "max_active_runs": 1,
+    }
+    server.post("/backfills", backfill)
+
+    def ended():
+        runs = server.get("/dags/daily/dagRuns?run_type=backfill")["dag_runs"]
+        return runs if runs and all(r["state"] == "success" for r in runs) else None
+
+    runs = server.until("the backfill ends", ended, seconds=120)
+    days = sorted(run["logical_date"] for run in runs)
+    assert days == [f"2026-01-0{day}T06:00:00Z" for day in (2, 3, 4)]
+
+
+def test_a_file_edited_while_its_run_is_under_way(server):
+    gate = server.home / "gate"
+    put(
+        server,
+        "Wait -> Old -> Last",
+        "edited",
+        events=f"""
+import time
+from pathlib import Path
+@event
+def Wait():
+    while not Path({str(gate)!r}).exists(): time.sleep(0.2)
+    return True, None
+@event
+def Old(): return True, "old"
+@event
+def New(): return True, "new"
+@event
+def Last(): return True, "last"
+""",
+    )
+    run = server.trigger("edited")
+    server.until("it waits", lambda: server.states("edited", run).get("Wait") == "running")
+    (server.dags / "edited.pty").write_text("Wait -> New -> Last")
+    server.until(
+        "the edit is seen",
+        lambda: "New" in {t["task_id"] for t in server.get("/dags/edited/tasks")["tasks"]},
+    )
+    gate.touch()
+    assert server.ended("edited", run) == "success"
+    # What had not begun is as the new text says; what the text no longer has is removed.
+    states = server.states("edited", run)
+    assert states["New"] == states["Last"] == "success"
+    assert states.get("Old") in (None, "removed")
+
+
+def test_a_worker_process_that_dies(server):
+    put(
+        server,
+        "Dies [executor=process] (0 |-> Told) -> Gone (0 -> Told)",
+        "dying",
+        events="""
+import os, signal
+@event
+def Dies(): os._exit(1)
+@event
+def Told(previous_result): return True, previous_result and previous_result.type
+@event
+def Gone(): os.kill(os.getpid(), signal.SIGKILL)
+""",
+    )
+    run = server.trigger("dying")
+    assert server.ended("dying", run, seconds=200) == "failed"
+    assert server.xcom("dying", run, "Told", "return_value") == "volnux.WorkerLost"
+    # Without a process of its own the task itself is gone: nobody is left to take the branch.
+    states = server.states("dying", run)
+    assert (states["Dies"], states["Gone"], states["Told__2"]) == (
+        "success",
+        "failed",
+        "upstream_failed",
+    )
+
+
+def test_a_large_result_goes_through_object_storage(server):
+    put(
+        server,
+        "Large |-> Length",
+        "large",
+        events="""
+@event
+def Large(): return True, ["x" * 1000] * 100
+@event
+def Length(previous_result): return True, len(previous_result)
+""",
+    )
+    run = server.trigger("large")
+    assert server.ended("large", run) == "success"
+    assert server.xcom("large", run, "Length", "return_value") == 100
+    kept = [path for path in (server.home / "xcom").rglob("*") if path.is_file()]
+    assert any(path.stat().st_size > 100_000 for path in kept)
+
+
+def test_signals_are_heard_in_workers_and_in_the_scheduler(server):
+    put(server, "A -> B", "heard")
+    run = server.trigger("heard")
+    assert server.ended("heard", run) == "success"
+    heard = server.home / "heard"
+
+    def lines():
+        found = heard.read_text().splitlines() if heard.exists() else []
+        wanted = {
+            "pipeline_execution_start heard ",
+            "task_completed A A",
+            "task_completed B B",
+            "pipeline_execution_end heard success",
+        }
+        return wanted <= {line.rstrip() + (" " if line.endswith(" ") else "") for line in found}
+
+    server.until("all was heard", lines, seconds=20)
+
+
+def test_inputs_from_the_trigger_form(server):
+    put(
+        server,
+        '@input: day: date = "2026-01-01"\n@input: many: int\nShow',
+        "asked",
+        events="""
+@event
+def Show(day, many): return True, [day.isoformat(), type(day).__name__, many]
+""",
+    )
+    run = server.trigger("asked", {"many": 3})
+    assert server.ended("asked", run) == "success"
+    shown = server.xcom("asked", run, "Show", "return_value")
+    assert shown == ["2026-01-01", "date", 3]
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        server.trigger("asked", {"many": "three"})
+    assert refused.value.code == 400
+
+
+NUMBERS = """
+from volnux import BatchPipeline, InputDataField, Pipeline, event
+from volnux_airflow import to_dag  # airflow dag
+
+@event
+def Check(numbers): return sum(numbers) > 5, numbers
+@event
+def Small(previous_result): return True, ["small", *previous_result]
+@event
+def Large(previous_result): return 7 not in previous_result, ["large", *previous_result]
+@event
+def Last(previous_result): return True, previous_result
+
+class Numbers(Pipeline):
+    numbers = InputDataField(data_type=list, batch_size=2)
+    class Meta:
+        pointy = "Check (0 |-> Small, 1 |-> Large) |-> Last"
+
+class AllNumbers(BatchPipeline):
+    pipeline_template = Numbers
+    max_workers = 2
+
+to_dag(AllNumbers)
+"""
+
+
+def test_batches_with_a_branch_and_one_that_fails(server):
+    (server.dags / "numbers_dag.py").write_text(NUMBERS)
+    wait_for(server, "Numbers", "AllNumbers")
+    run = server.trigger("AllNumbers", {"numbers": [1, 2, 3, 4, 7, 0]})
+    assert server.ended("AllNumbers", run, seconds=240) == "failed"
+    runs = [f"{run}__batch_{number}" for number in range(3)]
+    assert [server.state("Numbers", each) for each in runs] == ["success", "success", "failed"]
+    assert [server.states("Numbers", each) for each in runs] == [
+        dict(zip(["Check", "Small", "Large", "Last"], states.split(), strict=True))
+        for states in (
+            "success success skipped success",
+            "success skipped success success",
+            "success skipped failed upstream_failed",
+        )
+    ]
+    assert server.xcom("Numbers", runs[1], "Last", "return_value") == ["large", 3, 4]
