@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import logging
 import uuid
+from dataclasses import dataclass
 from typing import Any
 
+from prefect.cache_policies import CachePolicy
 from prefect.client.schemas.objects import State, StateType, TaskRunResult
 from prefect.context import TaskRunContext
 from prefect.logging import get_logger, get_run_logger
@@ -23,6 +25,7 @@ from prefect.results import (  # type: ignore[attr-defined]  # passes two of the
 from volnux.events.link import Plan
 
 __all__ = [
+    "OwnKey",
     "attempt_number",
     "dumps",
     "edge",
@@ -50,6 +53,24 @@ def attempt_number() -> int:
 def persists() -> bool:
     """Whether the result of what runs here is written to result storage."""
     return bool(should_persist_result())
+
+
+@dataclass
+class OwnKey(CachePolicy):
+    """A cache policy that never finds anything: each task run has a key of its own.
+
+    With NO_CACHE Prefect stores no results, also where the flow says `persist_result=True`.
+    """
+
+    def compute_key(
+        self,
+        task_ctx: TaskRunContext,
+        inputs: dict[str, Any],
+        flow_parameters: dict[str, Any],
+        **kwargs: Any,
+    ) -> str | None:
+        """The id of the task run; nothing where results are not stored."""
+        return str(task_ctx.task_run.id) if should_persist_result() else None
 
 
 def dumps(result: Any) -> bytes:

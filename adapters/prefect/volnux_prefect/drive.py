@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import logging
+import sys
 import threading
 import time
 import uuid
@@ -26,6 +27,7 @@ from volnux.graph.model import Kind
 from volnux.graph.outcome import RunStatus
 from volnux.graph.outcome import State as PlaceState
 from volnux.graph.report import PlaceReport, RunReport, places_of
+from volnux.telemetry.watch import watch
 from volnux_prefect import compat
 from volnux_prefect.translate import Blueprint, RunnerKey, runner_of
 from volnux_prefect.work import EventState, Work, took_too_long
@@ -77,9 +79,16 @@ class Drive:
         self._received: list[Any] = [None] * size
         self._runners: dict[RunnerKey, Any] = {}
         self._stack = contextlib.ExitStack()
+        self._watch = watch(self._plan, self._run_id, "prefect")
 
     def execute(self) -> RunReport:
         """Run to the end and report."""
+        if self._watch is None:
+            return self._execute()
+        with self._watch:
+            return self._watch.ended(self._execute())
+
+    def _execute(self) -> RunReport:
         started = time.time()
         self._observe(lambda o: o.run_started(self._plan, self._run_id))
         self._control.on_cancel(lambda: self._ended.put(None))
@@ -143,6 +152,8 @@ class Drive:
             self._received[node],
             portable=self._portable,
         )
+        if self._watch is not None:
+            call = self._watch.call(spec.name, call)
         work: Any = Work(node, spec, call, self._blueprint.taken[node], self)
         self._outstanding += 1
         if _leaves_process(spec.executor):
@@ -211,6 +222,8 @@ class Drive:
         spec = self._plan.specs[node]
         assert spec is not None
         self._last[node] = outcome
+        if _leaves_process(spec.executor):
+            self._note(node, outcome)
         if spec.stop_on_exception and outcome.raised:
             self._execution.stop(node, outcome.result)
             ready: list[int] = []
@@ -219,6 +232,18 @@ class Drive:
             ready = self._execution.finish(node, outcome.descriptor, outcome.result)
         self._observe(lambda o: o.place_ended(self._nodes[node], outcome))
         self._submit(ready)
+
+    def _note(self, node: int, outcome: Outcome) -> None:
+        """Tell telemetry here of an event that another process ran."""
+        if "volnux.telemetry.records" in sys.modules:
+            from volnux.telemetry.records import attempt_ended, record_of
+
+            if attempt_ended.has_listeners:
+                spec = self._plan.specs[node]
+                assert spec is not None
+                call = Call(self._nodes[node].id, self._run_id, attempt=outcome.attempts)
+                record = record_of(spec, call, outcome, self.context)
+                attempt_ended.emit(record=record)
 
     def _outcome(self, node: int, ended: State[Any] | BaseException) -> Outcome:
         """How a place ended, from the state of its task run."""

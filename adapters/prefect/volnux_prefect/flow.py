@@ -22,7 +22,7 @@ from volnux.loading import load_plan
 from volnux_prefect import compat
 from volnux_prefect.backend import PrefectBackend
 from volnux_prefect.drive import Drive, final_state
-from volnux_prefect.parameters import signature_of
+from volnux_prefect.parameters import described, signature_of
 from volnux_prefect.translate import Blueprint, blueprint_of, runner_of
 
 if TYPE_CHECKING:
@@ -190,7 +190,7 @@ def _make(blueprint: Blueprint, body: Any, options: dict[str, Any]) -> PointyFlo
     body.__annotations__ = {
         name: parameter.annotation for name, parameter in signature.parameters.items()
     }
-    body.__doc__ = graph.description
+    body.__doc__ = described(plan)
     settings: dict[str, Any] = {
         "name": graph.name,
         "version": plan.fingerprint[:16],
@@ -201,6 +201,7 @@ def _make(blueprint: Blueprint, body: Any, options: dict[str, Any]) -> PointyFlo
     for name, hook in hooks(graph.name).items():
         settings[name] = [hook, *(settings.get(name) or ())]
     flow = PointyFlow(body, **settings)
+    flow.description = settings["description"]
     flow.plan = plan
     flow.tags = graph.tags
     compat.send_logs_of(plan)

@@ -12,7 +12,7 @@ from volnux.events.link import Plan
 from volnux.fields import FileInputDataField, InputDataField
 from volnux.graph.model import InputSpec
 
-__all__ = ["annotation_of", "default_of", "signature_of"]
+__all__ = ["annotation_of", "default_of", "described", "signature_of"]
 
 _TYPES: dict[str, Any] = {
     "str": str,
@@ -55,11 +55,19 @@ def annotation_of(plan: Plan, item: InputSpec) -> Any:
             kind = typing.Union[kind]  # noqa: UP007 - made from a tuple at run time
     if not item.required and item.default is None and kind is not Any:
         kind = kind | None if isinstance(kind, type) else typing.Optional[kind]  # noqa: UP045 - kind may be a string or a special form
-    if field is not None and field.description:
-        import pydantic
-
-        kind = typing.Annotated[kind, pydantic.Field(description=field.description)]
     return kind
+
+
+def described(plan: Plan) -> str | None:
+    """The doc string of the flow, where Prefect looks for what it says of parameters."""
+    lines = []
+    for item in plan.graph.inputs:
+        field = _field(plan, item)
+        if field is not None and field.description:
+            lines.append(f"    {item.name}: {' '.join(field.description.split())}")
+    if not lines:
+        return plan.graph.description
+    return "\n".join([plan.graph.description or plan.graph.name, "", "Args:", *lines])
 
 
 def default_of(plan: Plan, item: InputSpec) -> Any:

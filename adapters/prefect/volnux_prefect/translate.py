@@ -23,6 +23,7 @@ from volnux.events.spec import EventSpec
 from volnux.graph.model import Graph, Kind, Node
 from volnux.pointy.options import split_tags
 from volnux.pointy.parser import parse
+from volnux_prefect.compat import OwnKey
 from volnux_prefect.work import repeat_late_or_told, repeat_told, run_work
 
 __all__ = [
@@ -212,6 +213,7 @@ def _task(spec: EventSpec, tags: frozenset[str]) -> Task[Any, Any]:
         log_prints=None,
     )
     # All tasks have one function: what Prefect reads from it is the event's instead.
+    vars(task)["cache_policy"] = OwnKey()
     event = spec.event_class
     task.description = inspect.getdoc(event) if event.__doc__ else None
     task.task_key = display_name(f"{event.__module__}.{event.__qualname__}")

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import contextvars
 import logging
+import os
 import sys
 import threading
 import time
@@ -154,6 +155,8 @@ def run_work(upstream: Work | SealedWork) -> State[Any]:
 
         announce_begin(spec, call, context)
     outcome = _attempt(spec, call)
+    if listener is None:
+        outcome = outcome._replace(pid=os.getpid())
     late = spec.timeout is not None and outcome.ended_at - outcome.started_at >= spec.timeout
     if late:
         outcome = raised(spec, call, TimeoutError(took_too_long(spec)), outcome.started_at)
