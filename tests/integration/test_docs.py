@@ -36,6 +36,8 @@ PAGES = [
     "docs/pipelines.md",
     "docs/batches.md",
     "docs/signals.md",
+    "docs/backends.md",
+    "docs/conformance.md",
 ]
 HOME = "/home/ada"
 """How the folder of a page is shown in it."""
