@@ -36,6 +36,7 @@ PAGES = [
     "docs/pipelines.md",
     "docs/batches.md",
     "docs/signals.md",
+    "docs/telemetry.md",
     "docs/backends.md",
     "docs/conformance.md",
 ]

@@ -81,6 +81,14 @@ class RunTrace:
         )
         self._context = trace.set_span_in_context(self._span)
 
+    def enter(self) -> Any:
+        """Make the run's span the current one of this thread."""
+        return otel_context.attach(self._context)
+
+    def leave(self, token: Any) -> None:
+        """Undo `enter`, with what it gave."""
+        otel_context.detach(token)
+
     def scope(self, event: str, call: Call) -> Scope:
         """What an attempt runs within; with the first of an event its span begins."""
         place = call.task_id
@@ -132,6 +140,8 @@ class RunTrace:
         span = self._span
         result = names.FAILURE if report is None else _RESULTS[report.status]
         span.set_attribute(names.PIPELINE_RESULT, result)
+        if report is not None:
+            span.set_attribute(names.PIPELINE_RUN_ID, report.run_id)
         kind = None
         if error is not None:
             span.record_exception(error)
@@ -251,12 +261,11 @@ def task_trace(
 
 
 def _parent(headers: Mapping[str, str], *, sampled: bool) -> otel_context.Context:
-    current = otel_context.get_current()
-    if trace.get_current_span(current).get_span_context().is_valid:
-        return current
-    told = propagate.extract(dict(headers))
+    told = otel_context.get_current()
+    if not trace.get_current_span(told).get_span_context().is_valid:
+        told = propagate.extract(dict(headers))
     parent = trace.get_current_span(told).get_span_context()
-    if not parent.is_valid or not sampled:
+    if not parent.is_valid or not sampled or parent.trace_flags.sampled:
         return told
     flags = trace.TraceFlags(parent.trace_flags | trace.TraceFlags.SAMPLED)
     again = SpanContext(parent.trace_id, parent.span_id, True, flags, parent.trace_state)

@@ -29,6 +29,7 @@ class RunWatch:
         self._run_id = run_id
         self._backend = backend
         self._trace: RunTrace | None = None
+        self._token: Any = None
         self._logs = "volnux.telemetry.logs" in sys.modules
         self._report: RunReport | None = None
 
@@ -40,6 +41,7 @@ class RunWatch:
             from volnux.telemetry.tracing import begin_run
 
             self._trace = begin_run(self._plan, self._run_id, self._backend)
+            self._token = self._trace.enter()
         return self
 
     def __exit__(
@@ -49,6 +51,7 @@ class RunWatch:
         traceback: TracebackType | None,
     ) -> None:
         if self._trace is not None:
+            self._trace.leave(self._token)
             self._trace.end(self._report, error)
         from volnux.telemetry.records import RUNS
 

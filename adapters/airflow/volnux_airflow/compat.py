@@ -46,6 +46,7 @@ __all__ = [
     "TriggerRule",
     "find_paths",
     "get_parsing_context",
+    "traces_itself",
 ]
 
 
@@ -61,3 +62,10 @@ def find_paths(folder: Path) -> Iterator[Path]:
     syntax = conf.get("core", "dag_ignore_file_syntax", fallback="glob")
     for path in find_path_from_directory(folder, ".airflowignore", syntax):
         yield Path(path)
+
+
+def traces_itself() -> bool:
+    """Whether Airflow makes spans of its own."""
+    from airflow.sdk.configuration import conf
+
+    return bool(conf.getboolean("traces", "otel_on", fallback=False))

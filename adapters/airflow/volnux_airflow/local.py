@@ -6,9 +6,10 @@ import _thread
 import logging
 import signal
 import threading
+import uuid
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 from airflow.dag_processing.bundles.manager import DagBundlesManager
@@ -22,6 +23,7 @@ from volnux.events.link import Plan
 from volnux.events.run import Outcome
 from volnux.graph.outcome import Failure
 from volnux.graph.report import RunReport, jsonable
+from volnux.telemetry.watch import watch
 from volnux_airflow.operators import Watcher, _FlowOperator
 from volnux_airflow.outcomes import OUTCOME_KEY, TaskOutcome
 from volnux_airflow.report import report_of
@@ -35,11 +37,14 @@ def run_locally(plan: Plan, inputs: Mapping[str, Any], options: RunOptions) -> R
     dag = build_dag(plan, schedule=None)
     observer = options.observer or RunObserver()
     watching = _Observing(plan, observer, options.control)
-    with warnings.catch_warnings(), _interrupts(watching), _watched(watching):
+    traced = watch(plan, options.run_id or uuid.uuid4().hex, "airflow") or nullcontext()
+    with traced as run, warnings.catch_warnings(), _interrupts(watching), _watched(watching):
         # What Airflow itself warns of is nothing that the user of a flow can mend.
         warnings.simplefilter("ignore")
         observer.run_started(plan, options.run_id or dag.dag_id)
         report = run_dag(dag, plan, inputs, run_id=options.run_id, control=options.control)
+        if run is not None:
+            run.ended(report)
     observer.run_ended(report)
     return report
 

@@ -16,7 +16,7 @@ from volnux.events.spec import EventSpec, spec_of
 from volnux.fields import InputDataField
 from volnux.graph.model import InputSpec
 from volnux.graph.outcome import FAILURE, SUCCESS, Failure, State
-from volnux_airflow import attempt, compat, replay
+from volnux_airflow import attempt, compat, replay, traces
 from volnux_airflow.outcomes import OUTCOME_KEY, Outcomes, Piped, TaskOutcome
 from volnux_airflow.values import piped
 
@@ -240,7 +240,7 @@ class VolnuxEventOperator(_FlowOperator):
         except Exception as error:  # noqa: BLE001 - a wrong input is a failure of the event
             return raised(self.spec, call, error, 0.0)._replace(retry_after=None)
         call = call._replace(inputs=inputs, previous_result=previous)
-        return attempt.run(self.spec, call)
+        return traces.watched(self.spec, call, context["ti"], attempt.run)
 
     def _end(self, context: Mapping[str, Any], outcome: Outcome) -> Any:
         """The last attempt has ended."""

@@ -13,20 +13,10 @@ from servers import Collector, Elasticsearch
 from volnux import telemetry
 from volnux.loading import load_plan
 
-collect_ignore = []
-if importlib.util.find_spec("airflow") is None:
-    collect_ignore.append("test_airflow_traces.py")
-if importlib.util.find_spec("prefect") is None:
-    collect_ignore.append("test_prefect_traces.py")
-if importlib.util.find_spec("prometheus_client") is None:
-    # The environment of an orchestrator: the publishers are tested elsewhere.
-    collect_ignore += [
-        "test_dashboards.py",
-        "test_elasticsearch.py",
-        "test_grafana.py",
-        "test_prometheus.py",
-        "test_traces.py",
-    ]
+# The sessions `airflow` and `prefect` of noxfile.py run these; the core has neither of them.
+collect_ignore = [
+    f"on_{host}" for host in ("airflow", "prefect") if importlib.util.find_spec(host) is None
+]
 
 
 @pytest.fixture(autouse=True)
