@@ -50,7 +50,7 @@ def prefect(session: nox.Session, release: str) -> None:
     wanted = {"3.8": "prefect~=3.8.8", "3.7": "prefect==3.7.0"}[release]
     session.install("--editable", ".[prefect,test]", "prefect-dask", "mypy", "ruff", wanted)
     session.run("mypy", "adapters/prefect/volnux_prefect")
-    run_pytest(session, "tests/integration/prefect")
+    run_pytest(session, "tests/integration/prefect", "tests/integration/telemetry/on_prefect")
     run_conformance(session, "prefect")
 
 
@@ -76,14 +76,14 @@ AIRFLOW_TESTS = ("hypothesis>=6.100", "pytest>=8.2", "pytest-timeout>=2.3", "ruf
 def airflow(session: nox.Session) -> None:
     """The Airflow backend, on `dag.test()` and on a real Airflow that is started and stopped."""
     session.install("--editable", ".[airflow]", *AIRFLOW_TESTS)
-    run_pytest(session, "tests/integration/airflow")
+    run_pytest(session, "tests/integration/airflow", "tests/integration/telemetry/on_airflow")
 
 
 @nox.session(name="airflow-next", default=False)
 def airflow_next(session: nox.Session) -> None:
     """The same on the newest pre-release of Airflow, where a `.pty` needs no Python file."""
     session.install("--editable", ".[airflow]", "apache-airflow>=3.4.0b2", *AIRFLOW_TESTS)
-    run_pytest(session, "tests/integration/airflow")
+    run_pytest(session, "tests/integration/airflow", "tests/integration/telemetry/on_airflow")
 
 
 def run_pytest(session: nox.Session, *arguments: str) -> None:
