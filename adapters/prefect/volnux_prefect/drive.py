@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from queue import SimpleQueue
 from typing import Any
 
+import httpx
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State
 from prefect.context import FlowRunContext
@@ -303,20 +304,27 @@ class Drive:
         ]
         if not skipped or self._flow_run_id is None:
             return
-        with get_client(sync_client=True) as client:
-            for node in skipped:
-                task = self._blueprint.tasks[node]
-                assert task is not None
-                place = self._nodes[node].id
-                client.create_task_run(
-                    task,
-                    flow_run_id=self._flow_run_id,
-                    dynamic_key=f"skipped-{place}",
-                    id=self._id_of(node),
-                    name=place,
-                    state=Completed(name=SKIPPED, message="another branch was taken"),
-                    task_inputs={"upstream": list(self._edges_to(node))},
-                )
+        try:
+            with get_client(sync_client=True) as client:
+                for node in skipped:
+                    self._show(client, node)
+        except httpx.HTTPError:
+            # The run has ended as it has, whether or not the server has time to hear of it.
+            log.exception("the server could not be told which places were skipped")
+
+    def _show(self, client: Any, node: int) -> None:
+        task = self._blueprint.tasks[node]
+        assert task is not None
+        place = self._nodes[node].id
+        client.create_task_run(
+            task,
+            flow_run_id=self._flow_run_id,
+            dynamic_key=f"skipped-{place}",
+            id=self._id_of(node),
+            name=place,
+            state=Completed(name=SKIPPED, message="another branch was taken"),
+            task_inputs={"upstream": list(self._edges_to(node))},
+        )
 
     def _report(self, started: float) -> RunReport:
         def details(node: int) -> dict[str, Any]:
