@@ -95,12 +95,15 @@ def check_program(
         return _run(case, backend, folder)
 
     program = random_case_program(seed)
-    if not lines_of(program):
+    first = lines_of(program)
+    if not first:
         return None
     smallest = shrink(
         program, lambda smaller: is_certain(smaller) and bool(lines_of(smaller)), tries=tries
     )
-    lines = lines_of(smallest) or ["it differs in some runs only"]
+    lines = lines_of(smallest)
+    if not lines:
+        smallest, lines = program, ["it differs in some runs only:", *first]
     return Difference(case_of(smallest, f"program_{seed}"), tuple(lines), seed)
 
 
