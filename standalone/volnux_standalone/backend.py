@@ -23,7 +23,7 @@ class StandaloneBackend(Backend):
 
     name = "standalone"
 
-    capabilities = Capabilities(url_schemes=InstalledSchemes())
+    capabilities = Capabilities(url_schemes=InstalledSchemes(), catchup=True)
 
     def run(
         self, plan: Plan, inputs: Mapping[str, Any], options: RunOptions | None = None
