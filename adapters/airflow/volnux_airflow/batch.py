@@ -60,7 +60,7 @@ def batch_dag(source: type[BatchPipeline], **settings: Any) -> compat.DAG:
     return dag
 
 
-class VolnuxCutOperator(compat.BaseOperator):  # type: ignore[misc]
+class VolnuxCutOperator(compat.BaseOperator):
     """Cuts the params of the run into batches: for each the inputs and the id of its run."""
 
     def __init__(self, *, source: type[BatchPipeline], **kwargs: Any) -> None:
@@ -86,7 +86,7 @@ class VolnuxCutOperator(compat.BaseOperator):  # type: ignore[misc]
         return batches
 
 
-class VolnuxBatchesSensor(BaseSensorOperator):  # type: ignore[misc]
+class VolnuxBatchesSensor(BaseSensorOperator):
     """Waits for the runs of all batches, without a worker meanwhile; fails where one failed."""
 
     def __init__(self, *, template: str, **kwargs: Any) -> None:

@@ -223,7 +223,8 @@ class VolnuxEventOperator(_FlowOperator):
 
     def attempt(self, ti: Any) -> int:
         """The number of this attempt, which counts from 1 again when a task is cleared."""
-        return max(1, self.spec.retry.max_attempts - (ti.max_tries - ti.try_number + 1))
+        left: int = ti.max_tries - ti.try_number + 1
+        return max(1, self.spec.retry.max_attempts - left)
 
     def _run(self, context: Mapping[str, Any], outcomes: Outcomes, number: int) -> Outcome:
         call = Call(
@@ -373,7 +374,8 @@ def _input_specs(
     """The inputs as specs, and the readers of those that are fields."""
     if not isinstance(inputs, Mapping):
         return tuple(inputs), {}
-    specs, readers = [], {}
+    specs: list[InputSpec] = []
+    readers: dict[str, Callable[[Any], Any]] = {}
     for name, kind in inputs.items():
         if isinstance(kind, str):
             # The params of the DAG know the default, and whether a value is required.

@@ -11,7 +11,7 @@ from volnux_airflow.timetable import VolnuxTimetable
 __all__ = ["VolnuxPlugin"]
 
 
-class VolnuxPlugin(AirflowPlugin):  # type: ignore[misc]
+class VolnuxPlugin(AirflowPlugin):
     """Tells listeners to the signals `pipeline_execution_start` and `…_end` of DAG runs.
 
     `[volnux] run_signals = False` in `airflow.cfg` does without: where any plugin has a listener,

@@ -95,7 +95,7 @@ def _edges(task: Any) -> dict[str, list[int]]:
     found: dict[str, list[int]] = {}
     branches = getattr(task, "branches", None)
     if branches is None:
-        watching = getattr(task, "watching", frozenset())
+        watching: frozenset[str] = getattr(task, "watching", frozenset())
         return {
             target: [SUCCESS]
             for target in sorted(task.downstream_task_ids)

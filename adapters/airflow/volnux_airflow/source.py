@@ -221,8 +221,9 @@ class _Source:
             if len(names) > 1:
                 target = Bracketed("[", tuple(("", name) for name in names), "]")
             elif len(sources) > 1:
-                several = Bracketed("[", tuple(("", self._tasks[s]) for s in sources), "]")
-                yield text(several, indent=4, after=f" >> {names[0]}")
+                names = [self._tasks[source] for source in sources]
+                joined = Bracketed("[", tuple(("", name) for name in names), "]")
+                yield text(joined, indent=4, after=f" >> {target}")
                 continue
             yield text(target, indent=4, before=line)
 

@@ -137,7 +137,7 @@ class _Translation:
             tasks[wire.source].set_downstream(tasks[wire.target], edge_modifier=modifier)
 
     def _make(self, task: Task, group: compat.TaskGroup | None) -> Any:
-        around = {} if group is None else {"task_group": group}
+        around: dict[str, Any] = {} if group is None else {"task_group": group}
         match task.kind:
             case TaskKind.EVENT:
                 return self._event(task, around)

@@ -181,7 +181,8 @@ def Day(): return True, "done"
         "to_date": "2026-01-04T23:00:00Z",
         "max_active_runs": 1,
     }
-    server.post("/backfills", backfill)
+    # SQLite may be busy for a moment, which Airflow answers with 503.
+    server.until("it is made", lambda: server.post("/backfills", backfill))
 
     def ended():
         runs = server.get("/dags/daily/dagRuns?run_type=backfill")["dag_runs"]
@@ -313,7 +314,8 @@ def Show(day, many): return True, [day.isoformat(), type(day).__name__, many]
 
 
 NUMBERS = """
-from volnux import BatchPipeline, InputDataField, Pipeline, event
+from volnux import event
+from volnux.pipeline import BatchPipeline, InputDataField, Pipeline
 from volnux_airflow import to_dag  # airflow dag
 
 @event
