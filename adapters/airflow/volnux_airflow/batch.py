@@ -54,6 +54,9 @@ def batch_dag(source: type[BatchPipeline], **settings: Any) -> compat.DAG:
             template=plan.graph.name,
             mode="reschedule",
             poke_interval=5,
+            # Of a question that could not be answered; that a batch failed is final.
+            retries=3,
+            retry_delay=5,
             trigger_rule=compat.TriggerRule.NONE_FAILED,
         )
         cut >> batch >> wait
