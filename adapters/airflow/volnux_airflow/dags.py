@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from volnux.errors import VolnuxError
 from volnux.events.link import Plan
+from volnux.graph.model import Graph
 from volnux.loading import load_file, load_plan
 from volnux_airflow import compat
 from volnux_airflow.backend import AirflowBackend
 from volnux_airflow.files import find_files
-from volnux_airflow.translate import build_dag
+from volnux_airflow.translate import build_dag, doc_of
 
 __all__ = ["BrokenDag", "PtyDag", "PtyImportError", "dag_of_file", "load_dags", "plan_of", "to_dag"]
 
@@ -24,6 +27,18 @@ log = logging.getLogger(__name__)
 
 class PtyDag(compat.DAG):
     """A DAG of a `.pty` file: its Code tab shows the Pointy text."""
+
+    @property
+    def doc_md(self) -> str | None:
+        """What the file says of itself, and its drawing; made when somebody reads it."""
+        graph = self.__dict__.pop("_graph", None)
+        if graph is not None and self.__dict__.get("_doc") is None:
+            self.__dict__["_doc"] = doc_of(graph)
+        return self.__dict__.get("_doc")
+
+    @doc_md.setter
+    def doc_md(self, value: str | None) -> None:
+        self.__dict__["_doc"] = value
 
     @property
     def fileloc(self) -> str:
@@ -51,8 +66,9 @@ class PtyDag(compat.DAG):
     def relative_fileloc(self, value: str | None) -> None:
         self.__dict__["_relative"] = value
 
-    def of_file(self, path: Path, maker: str | None = None) -> None:
+    def of_file(self, path: Path, graph: Graph, maker: str | None = None) -> None:
         """Say which file the DAG is of, and where the Python file that makes it is, if not near."""
+        self.__dict__["_graph"] = graph
         self.__dict__["_pty"] = str(path)
         self.__dict__["_relative_maker"] = maker
 
@@ -84,7 +100,7 @@ class BrokenDag(compat.DAG):
         if os.environ.get("_AIRFLOW_PROCESS_CONTEXT") != "client":
             raise PtyImportError(self.__dict__["_faults"])
 
-    def get_serialized_fields(self) -> frozenset[str]:  # type: ignore[override]
+    def get_serialized_fields(self) -> frozenset[str]:  # type: ignore[override]  # it never returns
         """Raise: this is what Airflow asks first when it serialises a DAG."""
         raise PtyImportError(self.__dict__["_fault"])
 
@@ -126,7 +142,7 @@ def plan_of(source: str | os.PathLike[str] | type, *, events: Sequence[str] = ()
         RefusedError: the file says something that Airflow cannot do.
     """
     if isinstance(source, type):
-        plan: Plan = source.plan()  # type: ignore[attr-defined]
+        plan: Plan = source.plan()  # type: ignore[attr-defined]  # a pipeline class
     else:
         plan = load_plan(Path(source), events=events)
     AirflowBackend().refuse(plan)
@@ -151,9 +167,9 @@ def dag_of_file(path: Path, *, maker: str | None = None, **settings: Any) -> com
 
 
 def _dag_of(plan: Plan, path: Path, maker: str | None, settings: dict[str, Any]) -> compat.DAG:
-    dag = build_dag(plan, dag_class=PtyDag, **settings)
+    dag = build_dag(plan, dag_class=PtyDag, **{"doc_md": None, **settings})
     assert isinstance(dag, PtyDag)
-    dag.of_file(path, maker)
+    dag.of_file(path, plan.graph, maker)
     return dag
 
 
@@ -176,6 +192,11 @@ def load_dags(
     """
     base = Path(loader).absolute().parent
     root = base if folder is None else Path(folder).absolute()
+    with _uncollected():
+        return _load(root, base, settings)
+
+
+def _load(root: Path, base: Path, settings: dict[str, Any]) -> dict[str, compat.DAG]:
     wanted = compat.get_parsing_context().dag_id
     dags: dict[str, compat.DAG] = {}
     owners: dict[str, Path] = {}
@@ -198,6 +219,18 @@ def load_dags(
             break
     _show(faults, base)
     return dags
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """No garbage collection meanwhile: of what is made here, all stays."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
 
 
 def _name_of(path: Path) -> str:

@@ -58,7 +58,7 @@ def run_dag(
     control: RunControl | None = None,
 ) -> RunReport:
     """Run a DAG that says what a plan says with `dag.test()`, and report."""
-    DagBundlesManager().sync_bundles_to_db()  # type: ignore[no-untyped-call]
+    DagBundlesManager().sync_bundles_to_db()  # type: ignore[no-untyped-call]  # untyped there
     bag = DagBag(dag_folder="/dev/null", collect_dags=False)
     bag.bag_dag(dag)
     sync_bag_to_db(bag, "dags-folder", None)

@@ -62,6 +62,9 @@ class ExactRetryPolicy(compat.RetryPolicy):
         return compat.RetryDecision.default()
 
 
+_EXACT = ExactRetryPolicy()
+
+
 class Watcher:
     """Hears of events in a run inside one process (`volnux run --backend airflow`)."""
 
@@ -82,9 +85,10 @@ class Watcher:
 class _FlowOperator(compat.BaseOperator, compat.BranchMixIn):
     """What both operators share: going on to some of the tasks downstream, and stopping.
 
-    Args:
+    Attributes:
         branches: for a descriptor, the direct downstream tasks that go on after it; the others are
             skipped. A failure (0) that has no entry is unhandled. None: all go on after 1.
+        outcome: how it ended, for a person.
     """
 
     inherits_from_skipmixin = True
@@ -94,10 +98,13 @@ class _FlowOperator(compat.BaseOperator, compat.BranchMixIn):
     shallow_copy_attrs: Sequence[str] = ("branches",)
     watcher: ClassVar[Watcher] = Watcher()
 
-    def __init__(self, *, branches: Branches | None = None, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+    outcome: str
+    branches: dict[int, tuple[str, ...]] | None
+
+    # No __init__: each one in a line of operators costs Airflow's whole treatment of arguments.
+    def _begin(self, branches: Branches | None) -> None:
         self.outcome = ""
-        self.branches: dict[int, tuple[str, ...]] | None = None
+        self.branches = None
         if branches is not None:
             self.branches = {
                 descriptor: (targets,) if isinstance(targets, str) else tuple(targets)
@@ -169,6 +176,7 @@ class VolnuxEventOperator(_FlowOperator):
         inputs: Inputs = (),
         readers: Mapping[str, Callable[[Any], Any]] | None = None,
         spec: EventSpec | None = None,
+        branches: Branches | None = None,
         **kwargs: Any,
     ) -> None:
         if spec is None:
@@ -183,10 +191,11 @@ class VolnuxEventOperator(_FlowOperator):
         kwargs.setdefault("retries", spec.retry.max_attempts - 1)
         kwargs.setdefault("retry_delay", timedelta(seconds=spec.retry.backoff_factor))
         kwargs.setdefault("retry_exponential_backoff", 0)
-        kwargs.setdefault("retry_policy", ExactRetryPolicy())
+        kwargs.setdefault("retry_policy", _EXACT)
         if spec.timeout is not None:
             kwargs.setdefault("execution_timeout", timedelta(seconds=spec.timeout))
         super().__init__(**kwargs)
+        self._begin(branches)
         self.spec = spec
         self.receives = None if receives is None else piped(receives)
         self.inputs, found = _input_specs(inputs)
@@ -312,10 +321,18 @@ class VolnuxGroupOperator(_FlowOperator):
     shallow_copy_attrs: Sequence[str] = ("branches", "ends")
     ui_color = "#f3e8fd"
 
-    def __init__(self, *, first: str, ends: str | Sequence[str], **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *,
+        first: str,
+        ends: str | Sequence[str],
+        branches: Branches | None = None,
+        **kwargs: Any,
+    ) -> None:
         kwargs.setdefault("trigger_rule", compat.TriggerRule.ALL_DONE)
         kwargs.setdefault("retries", 0)
         super().__init__(**kwargs)
+        self._begin(branches)
         self.first = first
         self.ends = frozenset([ends] if isinstance(ends, str) else ends)
         # Else an early `upstream_failed` would let it act while an arm still runs.

@@ -59,7 +59,7 @@ def build_dag(
         **settings: further arguments of `DAG` (default_args, access_control, callbacks, …); they
             win over what the file says. Tags and params are added to those of the file.
     """
-    arguments = dag_arguments(plan)
+    arguments = dag_arguments(plan, doc="doc_md" not in settings)
     tags = settings.pop("tags", None) or ()
     params = settings.pop("params", None) or {}
     arguments.update(settings)
@@ -76,8 +76,8 @@ def build_dag(
     return dag
 
 
-def dag_arguments(plan: Plan) -> dict[str, Any]:
-    """What the file itself says to `DAG`, but for its id."""
+def dag_arguments(plan: Plan, *, doc: bool = True) -> dict[str, Any]:
+    """What the file itself says to `DAG`, but for its id; the documentation only if asked."""
     graph = plan.graph
     arguments: dict[str, Any] = {
         "description": graph.description,
@@ -86,7 +86,7 @@ def dag_arguments(plan: Plan) -> dict[str, Any]:
         "start_date": start_date(graph),
         "catchup": graph.catchup,
         "params": {item.name: param_of(item) for item in graph.inputs},
-        "doc_md": doc_of(graph),
+        "doc_md": doc_of(graph) if doc else None,
     }
     if graph.max_active_runs is not None:
         arguments["max_active_runs"] = graph.max_active_runs
