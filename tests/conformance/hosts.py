@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
 import shutil
@@ -46,6 +47,7 @@ def settle(name: str) -> tuple[str, ...]:
     """
     if name == "prefect" and "PREFECT_API_URL" not in os.environ:
         home = tempfile.mkdtemp(prefix="volnux-prefect-")
+        atexit.register(shutil.rmtree, home, ignore_errors=True)
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
@@ -97,7 +99,6 @@ def _server() -> Iterator[None]:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-        shutil.rmtree(home, ignore_errors=True)
 
 
 def _healthy(api: str) -> bool:

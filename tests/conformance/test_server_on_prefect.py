@@ -29,16 +29,18 @@ def deployed():
     """All chosen cases deployed from one folder, and a worker that runs them."""
     with prefect_server(), tempfile.TemporaryDirectory(prefix="volnux-deployed-") as name:
         folder = Path(name)
-        lines = ["from volnux_prefect import load_flow", ""]
         entries = []
         for case in CHOSEN:
             write_case(case, folder / case.name)
-            lines.append(f'{case.name} = load_flow("{case.name}/{case.name}.pty")')
+            # A file each: whoever wants one flow need not make all of them.
+            (folder / f"{case.name}.py").write_text(
+                f"from volnux_prefect import load_flow\n\n"
+                f'flow = load_flow("{case.name}/{case.name}.pty")\n'
+            )
             entries.append(
-                f"- name: {case.name}\n  entrypoint: flows.py:{case.name}\n"
+                f"- name: {case.name}\n  entrypoint: {case.name}.py:flow\n"
                 "  work_pool:\n    name: conformance\n"
             )
-        (folder / "flows.py").write_text("\n".join([*lines, ""]))
         pull = (
             "pull:\n- prefect.deployments.steps.set_working_directory:\n"
             f"    directory: {folder}\n\n"
