@@ -13,10 +13,10 @@ endif
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo dev test lint format build bench clean programs
+.PHONY: help demo dev test test-hosts lint format build bench clean programs
 
 help:  ## list these targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo "  Another Python than python3: make PYTHON=/path/to/python …"
 
 demo: $(VENV)/.demo  ## run the weather example
@@ -32,6 +32,9 @@ test: $(VENV)/.tools programs  ## run every check and every test
 	$(BIN)/nox --report $(REPORT)/nox.json || status=$$?; \
 	$(BIN)/python tools/test_report.py $(REPORT) || status=$$?; \
 	exit $$status
+
+test-hosts: $(VENV)/.tools programs  ## run the suites of the Airflow and Prefect adapters on real hosts
+	$(BIN)/nox -s airflow prefect
 
 lint: $(VENV)/.tools  ## run ruff, mypy and the import contracts
 	$(BIN)/nox -s lint

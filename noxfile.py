@@ -1,7 +1,8 @@
-"""Every check and every suite, each in its own environment: `nox` runs them all.
+"""Every check and every suite, each in its own environment.
 
-`make test` calls this. One environment a backend: Airflow's and Prefect's newest releases
-cannot share one, so each adapter's suite is a session of its own.
+`make test` runs the default sessions. One environment a backend: Airflow's and Prefect's newest
+releases cannot share one, so each adapter's suite is a session of its own; `make test-hosts` runs
+those.
 """
 
 from pathlib import Path
@@ -43,11 +44,11 @@ def tests(session: nox.Session) -> None:
     run_pytest(session, "-n", "2", *CORE_SUITES)
 
 
-@nox.session
+@nox.session(default=False)
 @nox.parametrize("release", [nox.param("3.8", id="3.8"), nox.param("3.7", id="3.7")])
 def prefect(session: nox.Session, release: str) -> None:
     """The Prefect adapter, on the newest and on the oldest release that is supported."""
-    wanted = {"3.8": "prefect~=3.8.8", "3.7": "prefect==3.7.0"}[release]
+    wanted = {"3.8": "prefect~=3.8.8", "3.7": "prefect==3.7.7"}[release]
     session.install("--editable", ".[prefect,test]", "prefect-dask", "mypy", "ruff", wanted)
     session.run("mypy", "adapters/prefect/volnux_prefect")
     run_pytest(session, "tests/integration/prefect", "tests/integration/telemetry/on_prefect")
@@ -72,7 +73,7 @@ def run_conformance(session: nox.Session, backend: str) -> None:
 AIRFLOW_TESTS = ("hypothesis>=6.100", "pytest>=8.2", "pytest-timeout>=2.3", "ruff>=0.9")
 
 
-@nox.session
+@nox.session(default=False)
 def airflow(session: nox.Session) -> None:
     """The Airflow backend, on `dag.test()` and on a real Airflow that is started and stopped."""
     session.install("--editable", ".[airflow]", *AIRFLOW_TESTS)

@@ -9,31 +9,35 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from queue import SimpleQueue
 from typing import Any
 
-import httpx
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State
 from prefect.context import FlowRunContext
-from prefect.states import Cancelled, Completed, Failed
+from prefect.states import Completed
 
 from volnux.backends.port import RunOptions
 from volnux.events.base import NotSentError, WorkerLost
-from volnux.events.executors import ExecutorKind
 from volnux.events.run import Call, Outcome, raised
 from volnux.graph.execution import Execution
 from volnux.graph.model import Kind
-from volnux.graph.outcome import RunStatus
 from volnux.graph.outcome import State as PlaceState
-from volnux.graph.report import PlaceReport, RunReport, places_of
+from volnux.graph.report import RunReport, places_of
 from volnux.telemetry.watch import watch
 from volnux_prefect import compat
-from volnux_prefect.translate import Blueprint, RunnerKey, runner_of
+from volnux_prefect.endings import state_of
+from volnux_prefect.translate import (
+    Blueprint,
+    RunnerKey,
+    attempts_until_late,
+    leaves_process,
+    runner_of,
+)
 from volnux_prefect.work import EventState, Work, took_too_long
 
-__all__ = ["Drive", "final_state"]
+__all__ = ["Drive"]
 
 log = logging.getLogger("volnux.prefect")
 
@@ -66,10 +70,13 @@ class Drive:
 
         size = len(self._nodes)
         self._execution = Execution(self._plan.graph)
-        self._ended: SimpleQueue[tuple[int, State[Any] | BaseException] | None] = SimpleQueue()
+        self._ended: SimpleQueue[tuple[int, State[Any] | BaseException | None] | None] = (
+            SimpleQueue()
+        )
         self._outstanding = 0
         self._cancelled = False
-        self._given_up: set[int] = set()
+        self._shown: set[int] = set()
+        self._client: Any = None
         self._lock = threading.RLock()
         self._ids: list[uuid.UUID | None] = [None] * size
         self._edges: dict[int, set[Any]] = {}
@@ -79,6 +86,7 @@ class Drive:
         self._last: list[Outcome | None] = [None] * size
         self._received: list[Any] = [None] * size
         self._runners: dict[RunnerKey, Any] = {}
+        self._sent_to: dict[int, Any] = {}
         self._stack = contextlib.ExitStack()
         self._watch = watch(self._plan, self._run_id, "prefect")
 
@@ -105,7 +113,6 @@ class Drive:
                     self._cancel()
         if self._cancelled or not self._execution.ended:
             self._execution.abandon()
-        self._show_skipped()
         report = self._report(started)
         self._observe(lambda o: o.run_ended(report))
         return report
@@ -120,7 +127,6 @@ class Drive:
     def began(self, node: int, attempt: int) -> None:
         """An attempt begins."""
         with self._lock:
-            attempt += self._earlier[node]
             self._attempts[node] = attempt
             if self._first[node] is None:
                 self._first[node] = time.time()
@@ -155,10 +161,11 @@ class Drive:
         )
         if self._watch is not None:
             call = self._watch.call(spec.name, call)
-        work: Any = Work(node, spec, call, self._blueprint.taken[node], self)
+        earlier = self._earlier[node]
+        work: Any = Work(node, spec, call, self._blueprint.taken[node], self, earlier=earlier)
         self._outstanding += 1
-        if _leaves_process(spec.executor):
-            self.began(node, 1)
+        if leaves_process(spec.executor):
+            self.began(node, earlier + 1)
             try:
                 work = work.sealed()
             except Exception as error:  # noqa: BLE001 - inputs and results of the user may raise anything here
@@ -166,7 +173,7 @@ class Drive:
                 self._ended.put((node, NotSentError(fault)))
                 return
         try:
-            runner = self._runner(self._blueprint.runners[node])
+            runner = self._sent_to[node] = self._runner(self._blueprint.runners[node])
             future = runner.submit(
                 task, {"upstream": work}, dependencies={"upstream": self._edges_to(node)}
             )
@@ -174,7 +181,7 @@ class Drive:
             self._ended.put((node, error))
             return
         self._ids[node] = future.task_run_id
-        future.add_done_callback(lambda done: self._ended.put((node, _state_of(done))))
+        future.add_done_callback(lambda done: self._ended.put((node, state_of(done))))
 
     def _edges_to(self, node: int) -> set[Any]:
         """The task runs right before a place; made once for all that share them."""
@@ -216,14 +223,22 @@ class Drive:
         self._outstanding -= 1
         if self._execution.ended:
             return
+        if ended is None:
+            if not self._cancelled:
+                self._send(node)
+            return
         outcome = self._outcome(node, ended)
+        if isinstance(ended, WorkerLost):
+            self._replace_runner(node)
         if outcome.retry_after is not None:
-            # Its retry was given up: the run is being cancelled.
+            # Prefect repeats attempts itself, but for those whose process is gone.
+            if isinstance(ended, WorkerLost) and not self._cancelled:
+                self._again(node, outcome)
             return
         spec = self._plan.specs[node]
         assert spec is not None
         self._last[node] = outcome
-        if _leaves_process(spec.executor):
+        if leaves_process(spec.executor):
             self._note(node, outcome)
         if spec.stop_on_exception and outcome.raised:
             self._execution.stop(node, outcome.result)
@@ -233,6 +248,7 @@ class Drive:
             ready = self._execution.finish(node, outcome.descriptor, outcome.result)
         self._observe(lambda o: o.place_ended(self._nodes[node], outcome))
         self._submit(ready)
+        self._show_skipped(node)
 
     def _note(self, node: int, outcome: Outcome) -> None:
         """Tell telemetry here of an event that another process ran."""
@@ -254,7 +270,7 @@ class Drive:
         if isinstance(ended, EventState) and ended.outcome is not None:
             told = ended.outcome
             self._attempts[node] = max(self._attempts[node], told.attempts)
-            if self._first[node] is None or _leaves_process(spec.executor):
+            if self._first[node] is None or leaves_process(spec.executor):
                 self._first[node] = told.started_at
             return told._replace(result=compat.result_of(ended))
         attempts = max(1, self._attempts[node])
@@ -263,11 +279,20 @@ class Drive:
             error = ended
         elif ended.name == "TimedOut":
             error = TimeoutError(took_too_long(spec))
-            attempts = self._attempts[node] = max(attempts, _attempts_until_late(spec))
+            attempts = self._attempts[node] = max(attempts, attempts_until_late(spec))
         else:
             error = WorkerLost(f"the task run of {spec.name} ended as {ended.name}")
-        call = Call(self._nodes[node].id, attempt=attempts)
-        return raised(spec, call, error, started)._replace(retry_after=None)
+        outcome = raised(spec, Call(self._nodes[node].id, attempt=attempts), error, started)
+        return outcome if isinstance(ended, WorkerLost) else outcome._replace(retry_after=None)
+
+    def _again(self, node: int, outcome: Outcome) -> None:
+        """Run a place once more, in a task run of its own, after the wait of its policy."""
+        self._observe(lambda o: o.place_retries(self._nodes[node], outcome))
+        self._earlier[node] = outcome.attempts
+        self._outstanding += 1
+        timer = threading.Timer(outcome.retry_after or 0, lambda: self._ended.put((node, None)))
+        timer.daemon = True
+        timer.start()
 
     def _cancel(self) -> None:
         """Start nothing more; what runs may finish."""
@@ -287,6 +312,14 @@ class Drive:
             self._runners[key] = self._stack.enter_context(runner_of(key))
         return self._runners[key]
 
+    def _replace_runner(self, node: int) -> None:
+        """Have the next task go to a new task runner: the worker of this one's is gone."""
+        key, broken = self._blueprint.runners[node], self._sent_to.get(node)
+        if self._main is broken:
+            self._main = None
+        elif self._runners.get(key) is broken:
+            del self._runners[key]
+
     def _make_limits(self) -> None:
         """See that the limits of `[concurrency=…]` exist."""
         if not self._blueprint.limits:
@@ -295,28 +328,25 @@ class Drive:
             for tag, limit in self._blueprint.limits.items():
                 client.create_concurrency_limit(tag=tag, concurrency_limit=limit)
 
-    def _show_skipped(self) -> None:
-        """A task run for each place that another branch was taken instead of; nothing runs."""
-        skipped = [
-            node
-            for node, model in enumerate(self._nodes)
-            if model.kind is Kind.EVENT and self._skipped(node)
-        ]
-        if not skipped or self._flow_run_id is None:
-            return
-        try:
-            with get_client(sync_client=True) as client:
-                for node in skipped:
-                    self._show(client, node)
-        except httpx.HTTPError:
-            # The run has ended as it has, whether or not the server has time to hear of it.
-            log.exception("the server could not be told which places were skipped")
+    def _show_skipped(self, after: int) -> None:
+        """A task run for each place that is skipped since `after` ended; nothing runs in it."""
+        stack = [after]
+        while stack:
+            for node in self._blueprint.behind[stack.pop()]:
+                if not self._skipped(node) or node in self._shown:
+                    continue
+                self._shown.add(node)
+                stack.append(node)
+                if self._nodes[node].kind is Kind.EVENT and self._flow_run_id is not None:
+                    self._show(node)
 
-    def _show(self, client: Any, node: int) -> None:
+    def _show(self, node: int) -> None:
+        if self._client is None:
+            self._client = self._stack.enter_context(get_client(sync_client=True))
         task = self._blueprint.tasks[node]
         assert task is not None
         place = self._nodes[node].id
-        client.create_task_run(
+        self._client.create_task_run(
             task,
             flow_run_id=self._flow_run_id,
             dynamic_key=f"skipped-{place}",
@@ -356,66 +386,6 @@ class Drive:
                 tell(self._observer)
             except Exception:
                 log.exception("an observer of the run failed")
-
-
-def final_state(report: RunReport, result: Any) -> State[Any]:
-    """The state that a flow returns, always in so many words."""
-    if report.status is RunStatus.CANCELLED:
-        return Cancelled(message="the run was cancelled")
-    if report.status is RunStatus.SUCCESS:
-        return Completed(message=_counts(report), data=result)
-    return Failed(message="; ".join(_failures(report)))
-
-
-def _counts(report: RunReport) -> str:
-    states = [place.state for place in report.places.values()]
-    shown = [f"{states.count(state)} {state.value}" for state in PlaceState if states.count(state)]
-    return ", ".join(shown)
-
-
-def _failures(report: RunReport) -> Iterator[str]:
-    for name, place in report.places.items():
-        if place.state is PlaceState.FAILED and place.attempts:
-            yield f"{name} failed: {_reason(place)}"
-
-
-def _reason(place: PlaceReport) -> str:
-    said = str(place.failure) if place.failure else f"it returned {place.result!r}"
-    return said if len(said) <= 300 else said[:300] + "…"
-
-
-def _state_of(future: Any) -> State[Any] | BaseException:
-    """The final state of a future that is done, or what kept it from having one."""
-    try:
-        future.wait()
-        wrapped = getattr(future, "wrapped_future", None)
-        final = getattr(future, "_final_state", None)
-        if final is None and wrapped is not None:
-            result = wrapped.result()
-            final = result if isinstance(result, State) else None
-    except BaseException as error:  # noqa: BLE001 - a worker that died, or whatever its cluster says
-        return WorkerLost(f"the worker process was lost: {type(error).__name__}: {error}")
-    if final is None:
-        return WorkerLost("the task run came back without a state")
-    state: State[Any] = final
-    return state
-
-
-def _attempts_until_late(spec: Any) -> int:
-    """Attempts of an event in another process that took too long each time it was tried."""
-    if not _leaves_process(spec.executor):
-        return 1
-    most: int = spec.retry.max_attempts
-    return most if spec.retry.covers(TimeoutError()) else 1
-
-
-def _leaves_process(executor: Any) -> bool:
-    """Whether events of this executor run in other processes."""
-    if executor.kind is ExecutorKind.URL:
-        return True
-    from concurrent.futures import ProcessPoolExecutor
-
-    return executor.pool is not None and issubclass(executor.pool, ProcessPoolExecutor)
 
 
 def _moment(seconds: float | None) -> dt.datetime | None:

@@ -21,7 +21,8 @@ from volnux.graph.report import RunReport
 from volnux.loading import load_plan
 from volnux_prefect import compat
 from volnux_prefect.backend import PrefectBackend
-from volnux_prefect.drive import Drive, final_state
+from volnux_prefect.drive import Drive
+from volnux_prefect.endings import final_state
 from volnux_prefect.parameters import described, signature_of
 from volnux_prefect.translate import Blueprint, blueprint_of, runner_of
 

@@ -30,12 +30,14 @@ __all__ = [
     "Blueprint",
     "Fault",
     "RunnerKey",
+    "attempts_until_late",
     "blueprint_of",
     "concurrency_tag",
     "directive_span",
     "events_before",
     "faults_of",
     "has_dask",
+    "leaves_process",
     "retry_delays",
     "runner_of",
 ]
@@ -60,6 +62,7 @@ class Blueprint:
         taken: of each node, the descriptors that have a branch.
         before: of each node, the events that come right before it, joins and catches looked
             through.
+        behind: of each node, all nodes that its edges lead to.
         main: the task runner of the flow itself; other events have theirs beside it.
         limits: tag concurrency limits that the flow needs, by tag.
     """
@@ -69,6 +72,7 @@ class Blueprint:
     runners: tuple[RunnerKey, ...]
     taken: tuple[frozenset[int], ...]
     before: tuple[tuple[int, ...], ...]
+    behind: tuple[tuple[int, ...], ...]
     main: RunnerKey
     limits: dict[str, int]
 
@@ -107,6 +111,7 @@ def blueprint_of(plan: Plan) -> Blueprint:
         runners=tuple(runners),
         taken=tuple(_taken(graph)),
         before=tuple(events_before(graph)),
+        behind=tuple(_behind(graph)),
         main=_DEFAULT if _DEFAULT in used or not used else used[0],
         limits=limits,
     )
@@ -192,6 +197,20 @@ def retry_delays(spec: EventSpec) -> list[float]:
 def concurrency_tag(graph: Graph, node: Node) -> str:
     """The tag that carries the limit of `[concurrency=…]`."""
     return f"{graph.name}.{node.id}"
+
+
+def attempts_until_late(spec: EventSpec) -> int:
+    """Attempts of an event in another process that took too long each time it was tried."""
+    if not leaves_process(spec.executor):
+        return 1
+    return spec.retry.max_attempts if spec.retry.covers(TimeoutError()) else 1
+
+
+def leaves_process(executor: ExecutorSpec) -> bool:
+    """Whether events of this executor run in other processes."""
+    if executor.kind is ExecutorKind.URL:
+        return True
+    return executor.pool is not None and issubclass(executor.pool, ProcessPoolExecutor)
 
 
 # Tasks.
@@ -286,6 +305,14 @@ def _taken(graph: Graph) -> list[frozenset[int]]:
     for edge in graph.edges:
         found[index[edge.source]].update(edge.when)
     return [frozenset(each) for each in found]
+
+
+def _behind(graph: Graph) -> list[tuple[int, ...]]:
+    index = {node.id: number for number, node in enumerate(graph.nodes)}
+    found: list[list[int]] = [[] for _ in graph.nodes]
+    for edge in graph.edges:
+        found[index[edge.source]].append(index[edge.target])
+    return [tuple(each) for each in found]
 
 
 def events_before(graph: Graph) -> list[tuple[int, ...]]:

@@ -65,10 +65,11 @@ class Work:
         call: what it is given; the attempt is filled in.
         taken: the descriptors that have a branch.
         strict: results must be picklable, whatever is done with them.
+        earlier: attempts that were made in other task runs.
         listener: who hears of it in this process.
     """
 
-    __slots__ = ("call", "listener", "node", "spec", "strict", "taken")
+    __slots__ = ("call", "earlier", "listener", "node", "spec", "strict", "taken")
 
     def __init__(
         self,
@@ -79,6 +80,7 @@ class Work:
         listener: Listener | None = None,
         *,
         strict: bool = False,
+        earlier: int = 0,
     ) -> None:
         self.node = node
         self.spec = spec
@@ -86,6 +88,7 @@ class Work:
         self.taken = taken
         self.listener = listener
         self.strict = strict
+        self.earlier = earlier
 
     def open(self) -> Work:
         """The work itself."""
@@ -98,22 +101,24 @@ class Work:
             Exception: whatever its inputs and results raise when they are pickled.
         """
         parts = (self.node, self.spec, self.call, self.taken)
-        return SealedWork(folders(), cloudpickle.dumps(parts))
+        return SealedWork(folders(), cloudpickle.dumps(parts), self.earlier)
 
 
 class SealedWork:
     """A `Work` on its way to another process; opened there, once its folders are known."""
 
-    __slots__ = ("_folders", "_parts")
+    __slots__ = ("_earlier", "_folders", "_parts")
 
-    def __init__(self, known: Mapping[str, str], parts: bytes) -> None:
+    def __init__(self, known: Mapping[str, str], parts: bytes, earlier: int) -> None:
         self._folders = dict(known)
+        self._earlier = earlier
         self._parts = parts
 
     def open(self) -> Work:
         """The work, with the events imported in this process."""
         adopt(self._folders)
-        return Work(*cloudpickle.loads(self._parts), strict=True)
+        parts = cloudpickle.loads(self._parts)
+        return Work(*parts, strict=True, earlier=self._earlier)
 
 
 class EventState(State[Any]):
@@ -145,7 +150,7 @@ def run_work(upstream: Work | SealedWork) -> State[Any]:
     work = upstream.open()
     spec = work.spec
     listener = work.listener
-    call = work.call._replace(attempt=compat.attempt_number())
+    call = work.call._replace(attempt=work.earlier + compat.attempt_number())
     context = listener.context if listener is not None else None
     if listener is not None:
         listener.began(work.node, call.attempt)

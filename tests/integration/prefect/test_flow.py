@@ -89,6 +89,13 @@ def Dies():
     os._exit(3)
 
 
+@event(executor=ProcessPoolExecutor, retry_policy={"max_attempts": 3, "backoff_factor": 0.01})
+def DiesOnce(self):
+    if self.attempt == 1:
+        os._exit(3)
+    return True, self.attempt
+
+
 @event(executor="dask")
 def Far(previous_result=None):
     return True, [os.getpid(), previous_result]
@@ -262,6 +269,12 @@ def test_a_worker_that_dies_is_a_failure_of_its_event(run):
     assert report.status == "success"
     assert report.places["Dies"].failure.type == "volnux.WorkerLost"
     assert report.places["Here"].received.type == "volnux.WorkerLost"
+
+
+def test_a_lost_worker_is_repeated_as_the_policy_says(run):
+    report = run("DiesOnce |-> Elsewhere", EVENTS)
+    assert report.places["DiesOnce"].attempts == 2
+    assert report.places["Elsewhere"].result[1] == 2
 
 
 @pytest.mark.parametrize("name", ["Sleeps", "Naps"])
