@@ -66,11 +66,19 @@ def run_conformance(session: nox.Session, backend: str) -> None:
     """Hold a backend to all cases and to random programs; left out where tests are named."""
     if not session.posargs:
         report = REPORTS / f"{session.name}-conformance.xml"
-        suite = ("-n", "2", "--backend", backend, "tests/conformance/test_backends.py")
-        session.run("pytest", f"--junitxml={report}", *suite)
+        folder = Path("tests/conformance")
+        suite = [folder / "test_backends.py", *sorted(folder.glob(f"test_*_on_{backend}.py"))]
+        arguments = ("-n", "2", "--backend", backend, *map(str, suite))
+        session.run("pytest", f"--junitxml={report}", *arguments)
 
 
-AIRFLOW_TESTS = ("hypothesis>=6.100", "pytest>=8.2", "pytest-timeout>=2.3", "ruff>=0.9")
+AIRFLOW_TESTS = (
+    "hypothesis>=6.100",
+    "pytest>=8.2",
+    "pytest-timeout>=2.3",
+    "pytest-xdist>=3.6",
+    "ruff>=0.9",
+)
 
 
 @nox.session(default=False)
@@ -78,6 +86,7 @@ def airflow(session: nox.Session) -> None:
     """The Airflow backend, on `dag.test()` and on a real Airflow that is started and stopped."""
     session.install("--editable", ".[airflow]", *AIRFLOW_TESTS)
     run_pytest(session, "tests/integration/airflow", "tests/integration/telemetry/on_airflow")
+    run_conformance(session, "airflow")
 
 
 @nox.session(name="airflow-next", default=False)
