@@ -75,10 +75,11 @@ class RunWatch:
 
 def watch(plan: Plan, run_id: str, backend: str) -> RunWatch | None:
     """The watch over a run that is about to begin; None where nobody would look at it."""
-    records = sys.modules.get("volnux.telemetry.records")
+    # Another thread may be importing the module just now: then nobody listens yet.
+    attempts = getattr(sys.modules.get("volnux.telemetry.records"), "attempt_ended", None)
     if (
         "volnux.telemetry.logs" in sys.modules
-        or (records is not None and records.attempt_ended.has_listeners)
+        or (attempts is not None and attempts.has_listeners)
         or tracing_wanted()
     ):
         return RunWatch(plan, run_id, backend)
