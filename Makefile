@@ -26,7 +26,7 @@ demo: $(VENV)/.demo  ## run the weather example
 
 dev: $(VENV)/.dev  ## set up .venv with everything that development needs
 
-test: $(VENV)/.tools programs  ## run every check and every test
+test: $(VENV)/.tools programs  ## run every check, and the tests of all but the hosts
 	@rm -rf $(REPORT) && mkdir -p $(REPORT)
 	@status=0; \
 	$(BIN)/nox --report $(REPORT)/nox.json || status=$$?; \
