@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import contextvars
 import datetime as dt
 import logging
 import sys
@@ -10,13 +11,13 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from queue import SimpleQueue
 from typing import Any
 
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State
 from prefect.context import FlowRunContext
-from prefect.states import Completed
 
 from volnux.backends.port import RunOptions
 from volnux.events.base import NotSentError, WorkerLost
@@ -27,7 +28,7 @@ from volnux.graph.outcome import State as PlaceState
 from volnux.graph.report import RunReport, places_of
 from volnux.telemetry.watch import watch
 from volnux_prefect import compat
-from volnux_prefect.endings import state_of
+from volnux_prefect.endings import show_skipped, state_of
 from volnux_prefect.translate import (
     Blueprint,
     RunnerKey,
@@ -40,9 +41,6 @@ from volnux_prefect.work import EventState, Work, took_too_long
 __all__ = ["Drive"]
 
 log = logging.getLogger("volnux.prefect")
-
-SKIPPED = "Skipped"
-"""The name of the state of a place that was not reached because another branch was taken."""
 
 
 class Drive:
@@ -75,8 +73,8 @@ class Drive:
         )
         self._outstanding = 0
         self._cancelled = False
-        self._shown: set[int] = set()
-        self._client: Any = None
+        self._seen: set[int] = set()
+        self._shower: ThreadPoolExecutor | None = None
         self._lock = threading.RLock()
         self._ids: list[uuid.UUID | None] = [None] * size
         self._edges: dict[int, set[Any]] = {}
@@ -333,26 +331,31 @@ class Drive:
         stack = [after]
         while stack:
             for node in self._blueprint.behind[stack.pop()]:
-                if not self._skipped(node) or node in self._shown:
+                ended = self._execution.states[node] is not None
+                if not ended or node in self._seen or self._last[node] is not None:
                     continue
-                self._shown.add(node)
+                # It ended without running, and so may what comes next.
+                self._seen.add(node)
                 stack.append(node)
-                if self._nodes[node].kind is Kind.EVENT and self._flow_run_id is not None:
+                event = self._nodes[node].kind is Kind.EVENT
+                if event and self._skipped(node) and self._flow_run_id is not None:
                     self._show(node)
 
     def _show(self, node: int) -> None:
-        if self._client is None:
-            self._client = self._stack.enter_context(get_client(sync_client=True))
         task = self._blueprint.tasks[node]
         assert task is not None
+        if self._shower is None:
+            # A request takes its time, in which others may end: they do not wait for it.
+            self._shower = self._stack.enter_context(ThreadPoolExecutor(max_workers=1))
         place = self._nodes[node].id
-        self._client.create_task_run(
+        self._shower.submit(
+            contextvars.copy_context().run,
+            show_skipped,
             task,
             flow_run_id=self._flow_run_id,
             dynamic_key=f"skipped-{place}",
             id=self._id_of(node),
             name=place,
-            state=Completed(name=SKIPPED, message="another branch was taken"),
             task_inputs={"upstream": list(self._edges_to(node))},
         )
 

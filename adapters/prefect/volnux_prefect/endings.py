@@ -1,10 +1,12 @@
-"""How a run ends for Prefect: the final state of its flow, and what came of a future."""
+"""How things end for Prefect: a flow, the future of a task, a place that is skipped."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
 
+from prefect import Task
+from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State
 from prefect.states import Cancelled, Completed, Failed
 
@@ -12,8 +14,12 @@ from volnux.events.base import WorkerLost
 from volnux.graph.outcome import RunStatus
 from volnux.graph.outcome import State as PlaceState
 from volnux.graph.report import PlaceReport, RunReport
+from volnux_prefect import compat
 
-__all__ = ["final_state", "state_of"]
+__all__ = ["SKIPPED", "final_state", "show_skipped", "state_of"]
+
+SKIPPED = "Skipped"
+"""The name of the state of a place that was not reached because another branch was taken."""
 
 
 def final_state(report: RunReport, result: Any) -> State[Any]:
@@ -57,3 +63,13 @@ def state_of(future: Any) -> State[Any] | BaseException:
         return WorkerLost("the task run came back without a state")
     state: State[Any] = final
     return state
+
+
+def show_skipped(task: Task[Any, Any], **run: Any) -> None:
+    """Make a task run that is skipped from the first; nothing runs in it."""
+    state: State[Any] = Completed(name=SKIPPED, message="another branch was taken")
+    try:
+        with get_client(sync_client=True) as client:
+            client.create_task_run(task, state=state, **run)
+    except Exception:  # noqa: BLE001 - a picture of the run is worth less than the run
+        compat.logger().exception("the skipped place %s cannot be shown", run["name"])
