@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from prefect import Task
-from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State
+from prefect.context import FlowRunContext
 from prefect.states import Cancelled, Completed, Failed
 
 from volnux.events.base import WorkerLost
@@ -69,7 +69,9 @@ def show_skipped(task: Task[Any, Any], **run: Any) -> None:
     """Make a task run that is skipped from the first; nothing runs in it."""
     state: State[Any] = Completed(name=SKIPPED, message="another branch was taken")
     try:
-        with get_client(sync_client=True) as client:
-            client.create_task_run(task, state=state, **run)
+        # The flow's own client: to make another one takes seconds.
+        context = FlowRunContext.get()
+        client: Any = context.client if context else None
+        client.create_task_run(task, state=state, **run)
     except Exception:  # noqa: BLE001 - a picture of the run is worth less than the run
         compat.logger().exception("the skipped place %s cannot be shown", run["name"])
