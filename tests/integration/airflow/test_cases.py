@@ -107,7 +107,16 @@ def test_generated_source_is_formatted_and_says_what_the_file_says(folder, monke
     path.write_text(source_of(plan))
     for command in (["format", "--check"], ["check", "--select", "E,F,W"]):
         done = subprocess.run(
-            ["ruff", *command, "--isolated", "--line-length", "88", str(path)],
+            [
+                sys.executable,
+                "-m",
+                "ruff",
+                *command,
+                "--isolated",
+                "--line-length",
+                "88",
+                str(path),
+            ],
             capture_output=True,
             text=True,
             check=False,

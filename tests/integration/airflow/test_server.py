@@ -110,9 +110,9 @@ def test_adding_editing_renaming_and_deleting(server, place):
         assert source == "A -> B"
     (folder / f"{name}.pty").rename(folder / f"{name}_2.pty")
     wait_for(server, f"{name}_2")
-    server.until("the old one is gone", lambda: name not in server.dag_ids())
+    server.until("the old one is gone", lambda: name not in server.dag_ids(), seconds=150)
     (folder / f"{name}_2.pty").unlink()
-    server.until("both are gone", lambda: f"{name}_2" not in server.dag_ids())
+    server.until("both are gone", lambda: f"{name}_2" not in server.dag_ids(), seconds=150)
 
 
 def test_a_task_cleared_after_its_outcome_changed(server):
