@@ -190,9 +190,8 @@ class Delivery:
     def _serve(self) -> None:
         while True:
             batch = self._next()
-            if not batch:
+            if not batch or not self._publish(batch):
                 return
-            self._publish(batch)
 
     def _next(self) -> list[Item]:
         """The next batch; empty at the end."""
@@ -215,11 +214,11 @@ class Delivery:
             self._batch = [self._queue.popleft() for _ in range(take)]
             return self._batch
 
-    def _publish(self, batch: list[Item]) -> None:
-        """Publish a batch, again and again if need be."""
+    def _publish(self, batch: list[Item]) -> bool:
+        """Publish a batch, again and again if need be; False when the time for it is over."""
         wait = self._first_wait
         tries = 0
-        while batch:
+        while True:
             again: list[Item]
             rejected, patient, told = 0, False, None
             try:
@@ -238,7 +237,7 @@ class Delivery:
             tries += 1
             with self._changed:
                 if self._batch is not batch:
-                    return  # Closed meanwhile: all of it is counted already.
+                    return False  # Closed meanwhile: all of it is counted already.
                 done = len(batch) - len(again) - rejected
                 self.published += done
                 self.dropped += rejected
@@ -248,11 +247,11 @@ class Delivery:
                 batch = self._batch = again
                 if not batch:
                     self._changed.notify_all()
-                    return
+                    return True
                 if done or rejected:
                     tries, wait = 0, self._first_wait
                 if not self._sleep(wait if told is None else min(told, self._longest_wait)):
-                    return
+                    return False  # What could not be published stays for `close` to count.
             wait = min(wait * 2, self._longest_wait)
 
     def _sleep(self, seconds: float) -> bool:

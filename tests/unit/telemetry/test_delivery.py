@@ -215,6 +215,18 @@ def test_closing_does_not_wait_longer_than_it_is_told(delivery, event_metrics, c
     assert sent.dropped == 8
 
 
+def test_closing_counts_a_batch_that_failed_before_more_arrived(delivery, event_metrics, caplog):
+    server = Server()
+    sent = delivery(server, first_wait=60.0, longest_wait=60.0)
+    sent.put(event_metrics())
+    eventually(lambda: server.tried)
+    for _ in range(6):
+        sent.put(event_metrics())
+    sent.close(0.3)
+    assert (sent.published, sent.dropped, sent.waiting) == (0, 7, 0)
+    assert "Server: 7 metrics were not published in time" in caplog.text
+
+
 def test_a_publisher_that_hangs_holds_nobody_up(run, caplog):
     class Hangs(Collecting):
         let_go = threading.Event()
