@@ -8,7 +8,8 @@ How a page is read, from top to bottom, in an empty folder with a copy of `examp
 - a ```console block runs each line after `$ `. The lines below it are the output, where `…` stands
   for anything, in a line or for any number of lines. Times, run ids, versions and spaces may be
   others;
-- ```text and ```sh blocks are only read by people.
+- ```text, ```sh and ```yaml blocks are only read by people: the guides of the hosts are tried in the
+  suites of the hosts.
 """
 
 import json
@@ -39,6 +40,9 @@ PAGES = [
     "docs/telemetry.md",
     "docs/backends.md",
     "docs/conformance.md",
+    "docs/scheduling.md",
+    "docs/airflow.md",
+    "docs/prefect.md",
 ]
 HOME = "/home/ada"
 """How the folder of a page is shown in it."""
@@ -146,7 +150,7 @@ def test_a_page_keeps_its_word(page, tmp_path):
                     assert matches(expected, output), (
                         f"{where}: `{command}` printed\n{output}\nand not\n{expected}"
                     )
-            case "text" | "sh":
+            case "text" | "sh" | "yaml":
                 pass
             case _:
                 pytest.fail(f"{where}: what is a block of {block.kind!r}?")
