@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from measure import arguments, interleaved, show
 from volnux_standalone import StandaloneBackend
-from volnux_standalone.run import default_workers
+from volnux_standalone.workers import default_workers
 
 from volnux import EventBase
 from volnux.backends import RunOptions

@@ -11,10 +11,8 @@ do next to nothing would hand the lock around one by one.
 
 from __future__ import annotations
 
-import datetime as dt
 import functools
 import logging
-import os
 import sys
 import threading
 import time
@@ -27,58 +25,20 @@ from typing import Any
 from volnux.backends.port import RunOptions
 from volnux.events.executors import ExecutorKind
 from volnux.events.link import Plan
-from volnux.events.run import Call, Outcome, raised, run_attempt, run_attempt_async
+from volnux.events.run import Call, Outcome, raised, run_attempt
 from volnux.events.spec import EventSpec
 from volnux.graph.execution import Execution
 from volnux.graph.report import RunReport, places_of
 from volnux.telemetry.watch import watch
+from volnux_standalone.attempt import Attempt, Notes, moment
+from volnux_standalone.elsewhere import Elsewhere
 from volnux_standalone.interrupts import Interrupts
 from volnux_standalone.timers import Timers
+from volnux_standalone.workers import Workers, default_workers
 
-__all__ = ["Run", "default_workers"]
+__all__ = ["Run"]
 
 log = logging.getLogger("volnux.standalone")
-
-
-def default_workers() -> int:
-    """How many events of the default executor run at once unless told otherwise."""
-    return min(32, (os.cpu_count() or 1) + 4)
-
-
-class _Attempt:
-    """One attempt that was handed out, until somebody claims its end.
-
-    Attributes:
-        node: the place, by its index in the graph.
-        number: counts from 1.
-        started: when it began, seconds since the epoch; 0.0 before.
-        drop_timer: takes back its timeout.
-        handle: the attempt at its executor; None on our own workers.
-        stoppable: whether `handle.abandon` ends it.
-        expired: its end was claimed while it still ran.
-        stuck: it runs on in a thread that nobody can stop.
-    """
-
-    __slots__ = (
-        "drop_timer",
-        "expired",
-        "handle",
-        "node",
-        "number",
-        "started",
-        "stoppable",
-        "stuck",
-    )
-
-    def __init__(self, node: int, number: int) -> None:
-        self.node = node
-        self.number = number
-        self.started = 0.0
-        self.drop_timer: Callable[[], None] | None = None
-        self.handle: Any = None
-        self.stoppable = False
-        self.expired = False
-        self.stuck = False
 
 
 class _Locked:
@@ -114,7 +74,6 @@ class Run:
         self._control = options.control
         self._context = options.context
         self._announce: Any = None
-        self._limit = options.workers or default_workers()
         self.watch = watch(plan, self._run_id, backend)
 
         # Deques, sets and lists are used without the lock where one call does it all.
@@ -124,31 +83,23 @@ class Run:
         self._observing = threading.RLock()
         self._execution = Execution(plan.graph)
         self._open = 0  # Places that are ready, handed out, or wait for a retry.
-        self._ready: deque[int] = deque()
         self._outbox: deque[int] = deque()
-        self._flying: set[_Attempt] = set()
+        self._flying: set[Attempt] = set()
         self._finished: deque[tuple[int, Outcome]] = deque()
         self._retrying: set[int] = set()
         self._cancelled = False
         self._stopped = False
         self._crash: BaseException | None = None
 
-        size = len(self._nodes)
-        self._made = [0] * size
-        self._first: list[float | None] = [None] * size
-        self._last: list[Outcome | None] = [None] * size
-        self._received: list[Any] = [None] * size
+        self._notes = Notes(len(self._nodes))
 
-        self._threads: list[threading.Thread] = []
-        self._parked: list[threading.Lock] = []
-        self._closing = False
+        self._workers = Workers(options.workers or default_workers(), self._run_here, self._fail)
+        self._ready = self._workers.ready
+        self._elsewhere = Elsewhere()
         self._given_up = False
         self._stuck = 0
         self._timers = Timers()
         self._sending = threading.local()
-        self._loop: Any = None
-        self._pools: dict[Any, Any] = {}
-        self._making = threading.Lock()
 
     # From the caller's thread.
 
@@ -182,7 +133,7 @@ class Run:
         with self._locked:
             if not self._cancelled:
                 self._take(self._execution.start())
-                self._wake(len(self._ready))
+                self._workers.wake(len(self._ready))
             self._check_over()
 
     def _interrupted(self) -> None:
@@ -221,7 +172,7 @@ class Run:
             if attempt.handle is not None:
                 self._take_back(attempt)
 
-    def _take_back(self, attempt: _Attempt) -> None:
+    def _take_back(self, attempt: Attempt) -> None:
         """Forget an attempt that was handed out, if it has not begun: the lock is held."""
         if attempt.handle.take_back() and self._claim(attempt):
             self._open -= 1
@@ -234,7 +185,7 @@ class Run:
                 self._expire(attempt)
         self._over.set()
 
-    def _expire(self, attempt: _Attempt) -> None:
+    def _expire(self, attempt: Attempt) -> None:
         """Note that an attempt runs on whose end was claimed: the lock is held."""
         attempt.expired = True
         attempt.stuck = bool(attempt.started) and not attempt.stoppable
@@ -246,7 +197,7 @@ class Run:
         """Queue ready events, for our own workers or to be sent elsewhere: the lock is held."""
         for node in nodes:
             if self._nodes[node].receives is not None:
-                self._received[node] = self._execution.received(node)
+                self._notes.received[node] = self._execution.received(node)
             self._queue(node)
         self._open += len(nodes)
 
@@ -257,65 +208,9 @@ class Run:
         else:
             self._outbox.append(node)
 
-    def _wake(self, count: int) -> None:
-        """See that there are workers for so many ready events: the lock is held."""
-        for _ in range(count):
-            try:
-                self._parked.pop().release()
-            except IndexError:
-                if len(self._threads) >= self._limit or not self._start_worker():
-                    return
-
-    def _start_worker(self) -> bool:
-        name = f"volnux-{len(self._threads) + 1}"
-        thread = threading.Thread(target=self._serve, name=name, daemon=True)
-        try:
-            thread.start()
-        except RuntimeError:
-            if not self._threads:
-                raise
-            # The system has no more threads: fewer will do.
-            self._limit = len(self._threads)
-            return False
-        self._threads.append(thread)
-        return True
-
-    def _serve(self) -> None:
-        """A worker: run ready events until the run closes."""
-        try:
-            while True:
-                node = self._next()
-                if node is None:
-                    return
-                self._run_here(node)
-        except BaseException as error:  # noqa: BLE001 - a fault of ours must end the run, not hang it
-            self._fail(error)
-
-    def _next(self) -> int | None:
-        """The next event for this worker, which sleeps until there is one; None at the end."""
-        while True:
-            if not self._closing:
-                try:
-                    return self._ready.popleft()
-                except IndexError:
-                    pass
-            if self._closing:
-                return None
-            bed = threading.Lock()
-            bed.acquire()
-            self._parked.append(bed)
-            if self._ready or self._closing:
-                # It came before anyone could see us asleep.
-                try:
-                    self._parked.remove(bed)
-                    continue
-                except ValueError:
-                    pass  # Somebody wakes us already.
-            bed.acquire()
-
     def _run_here(self, node: int) -> None:
         """Run an attempt on this thread."""
-        attempt = _Attempt(node, self._made[node] + 1)
+        attempt = Attempt(node, self._notes.made[node] + 1)
         self._flying.add(attempt)
         self._started(attempt)
         spec = self._specs[node]
@@ -328,13 +223,13 @@ class Run:
             outcome = self._interrupted_by(spec, call, interrupt, attempt)
         self._ended(attempt, outcome, goes_on=True)
 
-    def _started(self, attempt: _Attempt) -> None:
+    def _started(self, attempt: Attempt) -> None:
         """Note that an attempt begins; its timeout counts from here."""
         node = attempt.node
         now = attempt.started = time.time()
-        if self._first[node] is None:
-            self._first[node] = now
-        self._made[node] = attempt.number
+        if self._notes.first[node] is None:
+            self._notes.first[node] = now
+        self._notes.made[node] = attempt.number
         timeout = self._specs[node].timeout
         if timeout is not None:
             attempt.drop_timer = self._timers.after(timeout, lambda: self._timed_out(attempt))
@@ -344,19 +239,19 @@ class Run:
         if announce is not None and announce.hears_begin():
             announce.announce_begin(self._specs[node], self._call(attempt), self._context)
 
-    def _call(self, attempt: _Attempt) -> Call:
+    def _call(self, attempt: Attempt) -> Call:
         node = attempt.node
         return Call(
             self._nodes[node].id,
             self._run_id,
             self._inputs,
-            self._received[node],
+            self._notes.received[node],
             attempt.number,
             self._portable,
         )
 
     def _interrupted_by(
-        self, spec: EventSpec, call: Call, interrupt: KeyboardInterrupt, attempt: _Attempt
+        self, spec: EventSpec, call: Call, interrupt: KeyboardInterrupt, attempt: Attempt
     ) -> Outcome:
         """An event raised KeyboardInterrupt: that cancels the run, and is not repeated."""
         self._cancel()
@@ -380,7 +275,7 @@ class Run:
             self._sending.now = False
 
     def _send_one(self, node: int) -> None:
-        attempt = _Attempt(node, self._made[node] + 1)
+        attempt = Attempt(node, self._notes.made[node] + 1)
         self._flying.add(attempt)
         spec = self._specs[node]
         call = self._call(attempt)
@@ -401,15 +296,8 @@ class Run:
                 self._fail(fault)
 
         try:
-            if spec.executor.kind is ExecutorKind.DEFAULT:
-                attempt.stoppable = True
-                loop = self._coroutines()
-                began()
-                handle = loop.run(run_attempt_async(spec, call), done)
-            else:
-                pool = self._pool(spec)
-                attempt.stoppable = pool.stoppable
-                handle = pool.submit(spec, call, began, done)
+            attempt.stoppable = self._elsewhere.can_stop(spec)
+            handle = self._elsewhere.send(spec, call, began, done)
         except Exception as error:  # noqa: BLE001 - a user's executor class may raise anything
             if not attempt.started:
                 began()
@@ -425,7 +313,7 @@ class Run:
         if unwanted:
             handle.abandon()
 
-    def _claim(self, attempt: _Attempt) -> bool:
+    def _claim(self, attempt: Attempt) -> bool:
         """Whether the end of an attempt is the caller's to tell: it is that of the first."""
         try:
             self._flying.remove(attempt)
@@ -435,14 +323,14 @@ class Run:
             attempt.drop_timer()
         return True
 
-    def _ended(self, attempt: _Attempt, outcome: Outcome, *, goes_on: bool = False) -> None:
+    def _ended(self, attempt: Attempt, outcome: Outcome, *, goes_on: bool = False) -> None:
         """Take in how an attempt ended; `goes_on`: this thread will look for more work."""
         if self._claim(attempt):
             self._finish(attempt, outcome, goes_on=goes_on)
         else:
             self._late(attempt)
 
-    def _finish(self, attempt: _Attempt, outcome: Outcome, *, goes_on: bool = False) -> None:
+    def _finish(self, attempt: Attempt, outcome: Outcome, *, goes_on: bool = False) -> None:
         if self._observer is not None:
             node = self._nodes[attempt.node]
             if outcome.retry_after is not None and not self._cancelled:
@@ -466,7 +354,7 @@ class Run:
             self._announce = announce
         return self._announce
 
-    def _late(self, attempt: _Attempt) -> None:
+    def _late(self, attempt: Attempt) -> None:
         with self._locked:
             if not attempt.stuck:
                 return
@@ -485,7 +373,7 @@ class Run:
                     self._conclude(*self._finished.popleft())
                 ready = len(self._ready)
                 if ready > before or not goes_on:
-                    self._wake(ready - 1 if goes_on else ready)
+                    self._workers.wake(ready - 1 if goes_on else ready)
                 self._check_over()
             finally:
                 self._lock.release()
@@ -503,7 +391,7 @@ class Run:
         self._open -= 1
         if self._stopped or outcome.retry_after is not None:
             return
-        self._last[node] = outcome
+        self._notes.last[node] = outcome
         if outcome.raised and self._specs[node].stop_on_exception:
             self._stop(node, outcome)
             return
@@ -518,7 +406,7 @@ class Run:
                 return
             self._retrying.discard(node)
             self._queue(node)
-            self._wake(len(self._ready))
+            self._workers.wake(len(self._ready))
 
     def _stop(self, node: int, outcome: Outcome) -> None:
         """`stop_on_exception`: end the run; what can be cancelled is: the lock is held."""
@@ -541,7 +429,7 @@ class Run:
                 self._crash = error
             self._give_up()
 
-    def _timed_out(self, attempt: _Attempt) -> None:
+    def _timed_out(self, attempt: Attempt) -> None:
         with self._locked:
             if not self._claim(attempt):
                 return
@@ -557,26 +445,7 @@ class Run:
         except BaseException as fault:  # noqa: BLE001 - a fault of ours must end the run, not hang it
             self._fail(fault)
 
-    # What is made at first use, and closed at the end.
-
-    def _coroutines(self) -> Any:
-        with self._making:
-            if self._loop is None:
-                # asyncio is imported late: most runs need no coroutines.
-                from volnux_standalone.loop import BackgroundLoop
-
-                self._loop = BackgroundLoop()
-            return self._loop
-
-    def _pool(self, spec: EventSpec) -> Any:
-        # A URL is one place for all events, a class is a pool for each.
-        key = (None if spec.executor.url else spec.event_class, spec.executor)
-        with self._making:
-            if key not in self._pools:
-                from volnux_standalone.pools import make_pool
-
-                self._pools[key] = make_pool(spec.executor)
-            return self._pools[key]
+    # The end.
 
     @property
     def left_behind(self) -> bool:
@@ -586,22 +455,13 @@ class Run:
     def _close(self) -> None:
         """End threads, pools and the loop; what is stuck in the user's code is left behind."""
         with self._locked:
-            self._closing = True
-            self._ready.clear()
+            self._workers.close()
             self._outbox.clear()
-            while self._parked:
-                self._parked.pop().release()
             wait = not self.left_behind
         self._timers.close()
         if wait:
-            for thread in self._threads:
-                thread.join()
-        with self._making:
-            pools = list(self._pools.values())
-        for pool in pools:
-            pool.close(wait=wait)
-        if self._loop is not None:
-            self._loop.close(wait=not self._given_up)
+            self._workers.join()
+        self._elsewhere.close(wait=wait, wait_for_loop=not self._given_up)
 
     # The report.
 
@@ -611,26 +471,15 @@ class Run:
             if self._cancelled or not execution.ended:
                 execution.abandon()
 
-        def details(node: int) -> dict[str, Any]:
-            last = self._last[node]
-            made = self._made[node]
-            return {
-                "attempts": made,
-                "received": self._received[node] if made else None,
-                "started_at": _moment(self._first[node]),
-                "ended_at": _moment(last.ended_at) if last else None,
-                "bypassed": last.bypassed if last else False,
-            }
-
         return RunReport(
             pipeline=self._plan.graph.name,
             backend=self._backend,
             run_id=self._run_id,
             status=execution.status,
-            places=places_of(execution, details),
+            places=places_of(execution, self._notes.details),
             inputs=self._inputs,
-            started_at=_moment(started),
-            ended_at=_moment(time.time()),
+            started_at=moment(started),
+            ended_at=moment(time.time()),
         )
 
     def _observe(self, tell: Callable[[Any], object]) -> None:
@@ -645,7 +494,3 @@ def _cancel_if_alive(ref: weakref.ref[Run]) -> None:
     run = ref()
     if run is not None:
         run._cancel()
-
-
-def _moment(seconds: float | None) -> dt.datetime | None:
-    return None if seconds is None else dt.datetime.fromtimestamp(seconds, dt.UTC)

@@ -8,8 +8,7 @@ How a page is read, from top to bottom, in an empty folder with a copy of `examp
 - a ```console block runs each line after `$ `. The lines below it are the output, where `…` stands
   for anything, in a line or for any number of lines. Times, run ids, versions and spaces may be
   others;
-- ```text, ```sh and ```yaml blocks are only read by people: the guides of the hosts are tried in the
-  suites of the hosts.
+- ```text, ```sh and ```yaml blocks are only read by people.
 """
 
 import json

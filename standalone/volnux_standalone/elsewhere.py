@@ -1,0 +1,71 @@
+"""What runs events elsewhere than on a run's own threads."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from volnux.events.executors import ExecutorKind
+from volnux.events.run import Call, Outcome, run_attempt_async
+from volnux.events.spec import EventSpec
+
+__all__ = ["Elsewhere"]
+
+
+class Elsewhere:
+    """A run's event loop and its executors' pools: made at first use, closed with the run."""
+
+    def __init__(self) -> None:
+        self._loop: Any = None
+        self._pools: dict[Any, Any] = {}
+        self._making = threading.Lock()
+
+    def can_stop(self, spec: EventSpec) -> bool:
+        """Whether an attempt at this event can be ended while it runs."""
+        if spec.executor.kind is ExecutorKind.DEFAULT:
+            return True
+        stoppable: bool = self._pool(spec).stoppable
+        return stoppable
+
+    def send(
+        self,
+        spec: EventSpec,
+        call: Call,
+        began: Callable[[], None],
+        done: Callable[[Outcome | BaseException], None],
+    ) -> Any:
+        """Hand over an attempt, and return its handle; a user's executor may raise anything."""
+        if spec.executor.kind is not ExecutorKind.DEFAULT:
+            return self._pool(spec).submit(spec, call, began, done)
+        loop = self._coroutines()
+        began()
+        return loop.run(run_attempt_async(spec, call), done)
+
+    def close(self, *, wait: bool, wait_for_loop: bool) -> None:
+        """Close the pools, then the loop; each waits for what it runs if it is told to."""
+        with self._making:
+            pools = list(self._pools.values())
+        for pool in pools:
+            pool.close(wait=wait)
+        if self._loop is not None:
+            self._loop.close(wait=wait_for_loop)
+
+    def _coroutines(self) -> Any:
+        with self._making:
+            if self._loop is None:
+                # asyncio is imported late: most runs need no coroutines.
+                from volnux_standalone.loop import BackgroundLoop
+
+                self._loop = BackgroundLoop()
+            return self._loop
+
+    def _pool(self, spec: EventSpec) -> Any:
+        # A URL is one place for all events, a class is a pool for each.
+        key = (None if spec.executor.url else spec.event_class, spec.executor)
+        with self._making:
+            if key not in self._pools:
+                from volnux_standalone.pools import make_pool
+
+                self._pools[key] = make_pool(spec.executor)
+            return self._pools[key]

@@ -1,0 +1,101 @@
+"""The threads of one run that run its ready events, and sleep while there are none."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import deque
+from collections.abc import Callable
+
+__all__ = ["Workers", "default_workers"]
+
+
+def default_workers() -> int:
+    """How many events of the default executor run at once unless told otherwise."""
+    return min(32, (os.cpu_count() or 1) + 4)
+
+
+class Workers:
+    """Threads that are started when there is work for them, each with a lock to sleep on.
+
+    Args:
+        limit: how many threads there are at most.
+        run: runs one ready place, given by its index in the graph.
+        fail: told of a fault of ours, which must end the run and not hang it.
+
+    Attributes:
+        ready: the places that wait for a thread. `append`, `popleft` and `len` need no lock.
+    """
+
+    def __init__(
+        self, limit: int, run: Callable[[int], object], fail: Callable[[BaseException], object]
+    ) -> None:
+        self.ready: deque[int] = deque()
+        self._limit = limit
+        self._run = run
+        self._fail = fail
+        self._threads: list[threading.Thread] = []
+        self._parked: list[threading.Lock] = []
+        self._closing = False
+
+    def wake(self, count: int) -> None:
+        """See that there are threads for so many ready places: the lock of the run is held."""
+        for _ in range(count):
+            try:
+                self._parked.pop().release()
+            except IndexError:
+                if len(self._threads) >= self._limit or not self._start():
+                    return
+
+    def close(self) -> None:
+        """Let the threads end, and forget what is ready: the lock of the run is held."""
+        self._closing = True
+        self.ready.clear()
+        while self._parked:
+            self._parked.pop().release()
+
+    def join(self) -> None:
+        """Wait for the threads, which `close` let go."""
+        for thread in self._threads:
+            thread.join()
+
+    def _start(self) -> bool:
+        name = f"volnux-{len(self._threads) + 1}"
+        thread = threading.Thread(target=self._serve, name=name, daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:
+            if not self._threads:
+                raise
+            # The system has no more threads: fewer will do.
+            self._limit = len(self._threads)
+            return False
+        self._threads.append(thread)
+        return True
+
+    def _serve(self) -> None:
+        try:
+            while (node := self._next()) is not None:
+                self._run(node)
+        except BaseException as error:  # noqa: BLE001 - a fault of ours must end the run, not hang it
+            self._fail(error)
+
+    def _next(self) -> int | None:
+        """The next place for this thread, which sleeps until there is one; None at the end."""
+        while not self._closing:
+            try:
+                return self.ready.popleft()
+            except IndexError:
+                pass
+            bed = threading.Lock()
+            bed.acquire()
+            self._parked.append(bed)
+            if self.ready or self._closing:
+                # It came before anyone could see us asleep.
+                try:
+                    self._parked.remove(bed)
+                    continue
+                except ValueError:
+                    pass  # Somebody wakes us already.
+            bed.acquire()
+        return None
