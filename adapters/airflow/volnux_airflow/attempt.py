@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import multiprocessing
 import sys
 import time
+from collections.abc import Iterator
 from concurrent.futures import BrokenExecutor, Executor, ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 from volnux.events.base import NotSentError, WorkerLost
@@ -77,7 +80,8 @@ def _in_pool(spec: EventSpec, call: Call) -> Outcome:
     try:
         task = remote_task(spec, call)
         executor = _pool(spec)
-        ended = read_outcome(executor.submit(task).result(), spec)
+        with _fit_for_children():
+            ended = read_outcome(executor.submit(task).result(), spec)
     except compat.AirflowTaskTimeout:
         if executor is not None:
             _kill(executor)
@@ -108,6 +112,31 @@ def _pool(spec: EventSpec) -> Executor:
     taken = {name: value for name, value in offered.items() if takes_all or name in parameters}
     settings: dict[str, Any] = {**where.config.settings_for(where.pool), **taken}
     return where.pool(**settings)
+
+
+@contextlib.contextmanager
+def _fit_for_children() -> Iterator[None]:
+    """Let this process have children, also where Airflow's ways forbid it; it runs one attempt.
+
+    The processes of a Celery worker (billiard's) count as daemons, which may have no children, and
+    have a key that only billiard hands on. A child first runs the file of the main program: where
+    that is Airflow's command, it looks for a database that a task may not have, and dies.
+    """
+    here: Any = multiprocessing.current_process()
+    if here.daemon:
+        here._config["daemon"] = False
+        key: Any = multiprocessing.process
+        here._config["authkey"] = key.AuthenticationString(here.authkey)
+    main: Any = sys.modules["__main__"]
+    file = getattr(main, "__file__", None)
+    if file is None or Path(file).stem != "airflow":
+        yield
+        return
+    main.__file__ = None
+    try:
+        yield
+    finally:
+        main.__file__ = file
 
 
 def _kill(executor: Executor) -> None:

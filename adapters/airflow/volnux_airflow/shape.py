@@ -8,6 +8,7 @@ DAG and the Python source of it cannot differ.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -69,15 +70,13 @@ class Shape:
         plan: the plan.
         tasks: the tasks, in reading order.
         wires: the edges; those of tasks that only watch are made by the operator itself.
-        opening: before which task the task groups of these names begin.
-        closing: with which task a task group ends.
+        groups: the task groups around a task that is in some, the outermost first.
     """
 
     plan: Plan
     tasks: tuple[Task, ...]
     wires: tuple[Wire, ...]
-    opening: dict[str, tuple[str, ...]]
-    closing: dict[str, str]
+    groups: dict[str, tuple[str, ...]]
 
 
 def shape_of(plan: Plan) -> Shape:
@@ -119,8 +118,7 @@ class _Shaping:
         for i, (node, spec) in enumerate(zip(self._graph.nodes, self._plan.specs, strict=True)):
             tasks += [self._end(end) for end in self._before.get(i, ())]
             tasks.append(self._task(i, node, spec))
-        opening, closing = self._task_groups()
-        return Shape(self._plan, tuple(tasks), tuple(self._wires()), opening, closing)
+        return Shape(self._plan, tuple(tasks), tuple(self._wires()), self._task_groups(tasks))
 
     def _task(self, i: int, node: Node, spec: EventSpec | None) -> Task:
         match node.kind:
@@ -233,14 +231,18 @@ class _Shaping:
 
     # Task groups: what stands in braces before branches.
 
-    def _task_groups(self) -> tuple[dict[str, tuple[str, ...]], dict[str, str]]:
+    def _task_groups(self, tasks: Iterable[Task]) -> dict[str, tuple[str, ...]]:
         opening: dict[str, list[str]] = {}
-        closing: dict[str, str] = {}
-        nodes = self._graph.nodes
-        for node in reversed(nodes):
+        for node in reversed(self._graph.nodes):
             # The outermost catch comes last, so its group is opened first.
             if node.kind is Kind.CATCH and node.first is not None:
-                name = f"group-{node.id.rpartition('-')[2]}"
-                opening.setdefault(node.first, []).append(name)
-                closing[name] = node.id
-        return {first: tuple(names) for first, names in opening.items()}, closing
+                opening.setdefault(node.first, []).append(node.id)
+        around: dict[str, tuple[str, ...]] = {}
+        catches: list[str] = []
+        for task in tasks:
+            catches += opening.get(task.id, ())
+            if catches:
+                around[task.id] = tuple(f"group-{c.rpartition('-')[2]}" for c in catches)
+                if catches[-1] == task.id:
+                    catches.pop()
+        return around

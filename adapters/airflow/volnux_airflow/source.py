@@ -75,7 +75,7 @@ class _Source:
         if self._variables:
             yield ""
         doc = doc_of(self._graph).replace("\\", "\\\\").replace('"""', '\\"\\"\\"')
-        yield f'DOC = """\\\n{doc}\n"""\n'
+        yield f'DOC = """\\\n{doc}"""\n'
 
     def _input_table(self) -> Expression:
         items = []
@@ -105,17 +105,17 @@ class _Source:
             "doc_md": "DOC",
         }
         yield text(call("DAG", literal(graph.name), **options), indent=0, before="with ", after=":")
-        indents: list[tuple[str, int]] = []
+        opened: set[str] = set()
         for task in self._shape.tasks:
-            for group in self._shape.opening.get(task.id, ()):
-                around = call("TaskGroup", literal(group), prefix_group_id="False")
-                yield text(around, indent=4 + 4 * len(indents), before="with ", after=":")
-                indents.append((group, 0))
-            indent = 4 + 4 * len(indents)
+            groups = self._shape.groups.get(task.id, ())
+            for depth, group in enumerate(groups, 1):
+                if group not in opened:
+                    opened.add(group)
+                    around = call("TaskGroup", literal(group), prefix_group_id="False")
+                    yield text(around, indent=4 * depth, before="with ", after=":")
             made = self._task(task)
+            indent = 4 + 4 * len(groups)
             yield text(made, indent=indent, before=f"{self._tasks[task.id]} = ")
-            while indents and self._shape.closing.get(indents[-1][0]) == task.id:
-                indents.pop()
         lines = list(self._wires())
         if lines:
             yield ""
@@ -213,19 +213,27 @@ class _Source:
             before.setdefault(key, []).append(source)
         for (label, key_), sources in before.items():
             targets = list(key_[: len(after[sources[0], label])])
-            line = f"{self._tasks[sources[0]]} >> "
-            if label is not None:
-                line += f"Label({literal(label)}) >> "
-            names = [self._tasks[target] for target in targets]
-            target: Expression = names[0]
-            if len(names) > 1:
-                target = Bracketed("[", tuple(("", name) for name in names), "]")
+            behind = self._tasks[sources[0]]
+            target = self._several(targets)
+            if label is not None and self._leaves_group(sources[0], targets):
+                # To Airflow, `>> Label(…) >>` into or out of a task group means the whole group.
+                line = call("", target, call("Label", literal(label)))
+                yield text(line, indent=4, before=f"{behind}.set_downstream")
             elif len(sources) > 1:
-                names = [self._tasks[source] for source in sources]
-                joined = Bracketed("[", tuple(("", name) for name in names), "]")
-                yield text(joined, indent=4, after=f" >> {target}")
-                continue
-            yield text(target, indent=4, before=line)
+                yield text(self._several(sources), indent=4, after=f" >> {target}")
+            else:
+                between = "" if label is None else f"Label({literal(label)}) >> "
+                yield text(target, indent=4, before=f"{behind} >> {between}")
+
+    def _several(self, tasks: list[str]) -> Expression:
+        names = [self._tasks[task] for task in tasks]
+        if len(names) == 1:
+            return names[0]
+        return Bracketed("[", tuple(("", name) for name in names), "]")
+
+    def _leaves_group(self, source: str, targets: list[str]) -> bool:
+        groups = self._shape.groups
+        return any(groups.get(target) != groups.get(source) for target in targets)
 
     # Names.
 
@@ -236,7 +244,7 @@ class _Source:
                     self._ours.add("VolnuxEventOperator")
                 case TaskKind.CATCH | TaskKind.END:
                     self._ours.add("VolnuxGroupOperator")
-        if self._shape.opening:
+        if self._shape.groups:
             self._airflow.add("TaskGroup")
         if any(wire.label is not None for wire in self._shape.wires):
             self._airflow.add("Label")

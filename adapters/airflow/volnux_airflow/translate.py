@@ -120,18 +120,17 @@ class _Translation:
         self._shape = shape
         self._plan = shape.plan
         self._dag = dag
-        self._groups: list[compat.TaskGroup] = []
 
     def run(self) -> None:
-        groups: list[tuple[str, compat.TaskGroup]] = []
+        groups: dict[str, compat.TaskGroup] = {}
         tasks: dict[str, Any] = {}
         for task in self._shape.tasks:
-            for name in self._shape.opening.get(task.id, ()):
-                group = compat.TaskGroup(name, prefix_group_id=False, parent_group=_last(groups))
-                groups.append((name, group))
-            tasks[task.id] = self._make(task, _last(groups))
-            while groups and self._shape.closing.get(groups[-1][0]) == task.id:
-                groups.pop()
+            group = None
+            for name in self._shape.groups.get(task.id, ()):
+                if name not in groups:
+                    groups[name] = compat.TaskGroup(name, prefix_group_id=False, parent_group=group)
+                group = groups[name]
+            tasks[task.id] = self._make(task, group)
         for wire in self._shape.wires:
             modifier = None if wire.label is None else compat.Label(wire.label)
             tasks[wire.source].set_downstream(tasks[wire.target], edge_modifier=modifier)
@@ -168,10 +167,6 @@ class _Translation:
             **task_options(node),
             **around,
         )
-
-
-def _last(groups: list[tuple[str, compat.TaskGroup]]) -> compat.TaskGroup | None:
-    return groups[-1][1] if groups else None
 
 
 def _timetable(graph: Graph) -> Any:
@@ -237,4 +232,4 @@ def doc_of(graph: Graph) -> str:
         parts.append(f"```\n{draw(graph, 'ascii').rstrip()}\n```")
     if graph.source is not None:
         parts.append(f"```\n{graph.source.text.strip()}\n```")
-    return "\n\n".join(parts)
+    return "\n\n".join(parts) + "\n"
