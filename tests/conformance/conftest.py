@@ -9,12 +9,11 @@ from __future__ import annotations
 import importlib.util
 import os
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.conformance.hosts import prefect_server, settle
+from tests.conformance.hosts import settle, start
 from volnux.backends import Backend, backend_names, get_backend
 
 sys.path.append(str(Path(__file__).parent / "tiny_backend"))
@@ -31,7 +30,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     for name in chosen(config):
-        for line in settle(name):
+        for line in settle(name, config):
             config.addinivalue_line("filterwarnings", line)
 
 
@@ -58,10 +57,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 @pytest.fixture(scope="session")
-def backend(request: pytest.FixtureRequest) -> Iterator[Backend]:
+def backend(request: pytest.FixtureRequest) -> Backend:
     """A backend, with its server where it needs one."""
-    if request.param == "prefect":
-        with prefect_server():
-            yield get_backend(request.param)
-    else:
-        yield get_backend(request.param)
+    start(request.param)
+    return get_backend(request.param)

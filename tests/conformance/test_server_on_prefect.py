@@ -1,70 +1,62 @@
 """Chosen cases as deployments that a worker runs, on a real server."""
 
 import subprocess
-import sys
-import tempfile
 import time
-from pathlib import Path
 
 import pytest
 
 from tests.conformance.chosen import CHOSEN
-from tests.conformance.hosts import prefect_server
+from tests.integration.prefect.server import PREFECT, end, started, surroundings
 from volnux.testing import write_case
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
-PREFECT = [sys.executable, "-m", "prefect"]
-
 
 def call(folder, *arguments):
     done = subprocess.run(
-        [*PREFECT, *arguments], cwd=folder, capture_output=True, text=True, timeout=300, check=False
+        [*PREFECT, *arguments],
+        cwd=folder,
+        env=surroundings(),
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.fixture(scope="module")
-def deployed():
+def deployed(tmp_path_factory):
     """All chosen cases deployed from one folder, and a worker that runs them."""
-    with prefect_server(), tempfile.TemporaryDirectory(prefix="volnux-deployed-") as name:
-        folder = Path(name)
-        entries = []
-        for case in CHOSEN:
-            write_case(case, folder / case.name)
-            # A file each: whoever wants one flow need not make all of them.
-            (folder / f"{case.name}.py").write_text(
-                f"from volnux_prefect import load_flow\n\n"
-                f'flow = load_flow("{case.name}/{case.name}.pty")\n'
-            )
-            entries.append(
-                f"- name: {case.name}\n  entrypoint: {case.name}.py:flow\n"
-                "  work_pool:\n    name: conformance\n"
-            )
-        pull = (
-            "pull:\n- prefect.deployments.steps.set_working_directory:\n"
-            f"    directory: {folder}\n\n"
+    started()
+    folder = tmp_path_factory.mktemp("deployed")
+    entries = []
+    for case in CHOSEN:
+        write_case(case, folder / case.name)
+        # A file each: whoever wants one flow need not make all of them.
+        (folder / f"{case.name}.py").write_text(
+            "from volnux_prefect import load_flow\n\n"
+            f'flow = load_flow("{case.name}/{case.name}.pty")\n'
         )
-        text = f"name: conformance\n\n{pull}deployments:\n{''.join(entries)}"
-        (folder / "prefect.yaml").write_text(text)
-        call(folder, "work-pool", "create", "conformance", "--type", "process", "--overwrite")
-        call(folder, "deploy", "--all", "--no-prompt")
-        with (folder / "worker.log").open("wb") as log:
-            worker = subprocess.Popen(
-                [*PREFECT, "worker", "start", "--pool", "conformance", "--limit", "2"],
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                cwd=folder,
-            )
-        try:
-            yield folder
-        finally:
-            worker.terminate()
-            try:
-                worker.wait(30)
-            except subprocess.TimeoutExpired:
-                worker.kill()
-                worker.wait()
+        entries.append(
+            f"- name: {case.name}\n  entrypoint: {case.name}.py:flow\n"
+            "  work_pool:\n    name: conformance\n"
+        )
+    pull = f"pull:\n- prefect.deployments.steps.set_working_directory:\n    directory: {folder}\n\n"
+    text = f"name: conformance\n\n{pull}deployments:\n{''.join(entries)}"
+    (folder / "prefect.yaml").write_text(text)
+    call(folder, "work-pool", "create", "conformance", "--type", "process", "--overwrite")
+    call(folder, "deploy", "--all", "--no-prompt")
+    with (folder / "worker.log").open("wb") as log:
+        worker = subprocess.Popen(
+            [*PREFECT, "worker", "start", "--pool", "conformance", "--limit", "3"],
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            cwd=folder,
+            env=surroundings(),
+        )
+    yield folder
+    end(worker)
 
 
 def shown(place):

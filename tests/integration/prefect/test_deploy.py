@@ -4,7 +4,6 @@ import re
 import subprocess
 import time
 import uuid
-from pathlib import Path
 
 import pytest
 import yaml
@@ -12,7 +11,7 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.sorting import FlowRunSort
 
 from tests.conformance.cases import CASES, EVENTS
-from tests.integration.prefect.conftest import PREFECT
+from tests.integration.prefect.server import PREFECT, end, surroundings
 from tests.integration.prefect.states import expected_task_runs, task_runs, wait_for_flow_run
 from volnux.cli.start import start
 
@@ -152,34 +151,20 @@ def test_init_shows_the_errors_of_all_files_and_writes_nothing(shop, write, capf
     assert not (shop / "flows.py").exists()
 
 
-class Worker:
-    """A process worker of Prefect, ended by its process id."""
-
-    def __init__(self, folder: Path) -> None:
-        self.log = folder / "worker.log"
-        with self.log.open("wb") as output:
-            self.process = subprocess.Popen(
-                [*PREFECT, "worker", "start", "--pool", "default", "--type", "process"],
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                cwd=folder,
-            )
-
-    def end(self) -> None:
-        self.process.terminate()
-        try:
-            self.process.wait(20)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-
-
 @pytest.fixture
-def worker(prefect, tmp_path_factory):
+def worker(prefect, tmp_path):
+    """A process worker of Prefect."""
     prefect("work-pool", "create", "default", "--type", "process", "--overwrite")
-    made = Worker(tmp_path_factory.mktemp("worker"))
-    yield made
-    made.end()
+    with (tmp_path / "worker.log").open("wb") as output:
+        process = subprocess.Popen(
+            [*PREFECT, "worker", "start", "--pool", "default", "--type", "process"],
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            cwd=tmp_path,
+            env=surroundings(PREFECT_LOGGING_TO_API_ENABLED="true"),
+        )
+    yield
+    end(process)
 
 
 def flow_run_in(text: str) -> uuid.UUID:

@@ -6,7 +6,7 @@ import subprocess
 import pytest
 
 from tests.conformance.cases import EVENTS
-from tests.integration.prefect.conftest import API
+from tests.integration.prefect.server import prefect_api
 from tests.integration.prefect.states import flow_run_of, task_runs
 
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -33,7 +33,7 @@ def test_the_page_of_a_run(run, tmp_path):
             "--virtual-time-budget=30000",
             f"--screenshot={picture}",
             "--dump-dom",
-            f"{API.removesuffix('/api')}/runs/flow-run/{report.run_id}",
+            f"{prefect_api().removesuffix('/api')}/runs/flow-run/{report.run_id}",
         ],
         capture_output=True,
         text=True,
