@@ -13,10 +13,14 @@ endif
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo dev test test-hosts lint format build bench clean programs
+.PHONY: help demo dev test test-hosts test-docker lint format build bench clean programs \
+	airflow-up airflow-down prefect-up prefect-down metrics-up metrics-down
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo "  make airflow-up  Airflow with Celery workers in containers; airflow-down"
+	@echo "  make prefect-up  a Prefect server with workers; prefect-down"
+	@echo "  make metrics-up  Prometheus and Grafana; metrics-down"
 	@echo "  Another Python than python3: make PYTHON=/path/to/python …"
 
 demo: $(VENV)/.demo  ## run the weather example
@@ -35,6 +39,15 @@ test: $(VENV)/.tools programs  ## run every check, and the tests of all but the 
 
 test-hosts: $(VENV)/.tools programs  ## run the suites of the Airflow and Prefect adapters on real hosts
 	$(BIN)/nox -s airflow prefect
+
+test-docker: $(VENV)/.tools  ## start the stacks in containers, run pipelines there and break things
+	$(BIN)/nox -s docker
+
+airflow-up prefect-up metrics-up: $(VENV)/.tools
+	$(BIN)/python docker/stack.py up $(@:-up=)
+
+airflow-down prefect-down metrics-down: $(VENV)/.tools
+	$(BIN)/python docker/stack.py down $(@:-down=)
 
 lint: $(VENV)/.tools  ## run ruff, mypy and the import contracts
 	$(BIN)/nox -s lint

@@ -1,0 +1,166 @@
+"""A container engine for the stacks: found, or on Debian installed and started.
+
+`docker` and either `docker compose` or the older `docker-compose` are needed. Where there is no
+engine and this is root on Debian or Ubuntu, both are installed with apt-get and `dockerd` is
+started by hand; `stop` ends one that `start` started, and no other.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+__all__ = ["EngineError", "compose_command", "docker", "start", "stop"]
+
+_STATE = Path(__file__).resolve().parent.parent / ".nox" / "docker"
+_PID = _STATE / "dockerd.pid"
+_LOG = _STATE / "dockerd.txt"
+
+_PACKAGES = ("docker.io", "docker-compose", "iptables")
+"""What has both on Debian 12 and later, and on Ubuntu."""
+
+
+class EngineError(Exception):
+    """There is no engine, and none could be had; the text says why."""
+
+
+def start() -> bool:
+    """Make sure that an engine answers and that there is a compose command.
+
+    Returns:
+        Whether this call started the engine, so that `stop` would end it.
+
+    Raises:
+        EngineError: it cannot be had here.
+    """
+    if shutil.which("docker") is None or compose_command(missing_ok=True) is None:
+        _install()
+    compose_command()
+    if _answers() is None:
+        return False
+    if os.environ.get("DOCKER_HOST"):
+        raise EngineError(f"the engine of DOCKER_HOST does not answer: {_answers()}")
+    daemon = shutil.which("dockerd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
+    if daemon is None and os.geteuid() == 0:
+        _install()
+        daemon = shutil.which("dockerd", path="/usr/sbin:/usr/local/sbin:/usr/bin")
+    if daemon is None or os.geteuid() != 0:
+        raise EngineError(f"no engine answers, and only root could start one: {_answers()}")
+    _STATE.mkdir(parents=True, exist_ok=True)
+    with _LOG.open("wb") as log:
+        process = subprocess.Popen(
+            [daemon, "--host", "unix:///var/run/docker.sock"],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    _PID.write_text(str(process.pid))
+    until = time.monotonic() + 60
+    while (said := _answers()) is not None:
+        if process.poll() is not None or time.monotonic() > until:
+            stop()
+            last = "\n".join(_LOG.read_text(errors="replace").splitlines()[-5:])
+            raise EngineError(f"dockerd does not start here: {said}\n{last}")
+        time.sleep(0.3)
+    return True
+
+
+def stop() -> None:
+    """End the engine that `start` started, if it did; images and their layers stay."""
+    try:
+        pid = int(_PID.read_text())
+    except (OSError, ValueError):
+        return
+    _PID.unlink()
+    with contextlib.suppress(OSError):
+        if b"dockerd" not in Path(f"/proc/{pid}/cmdline").read_bytes():
+            return
+        os.kill(pid, signal.SIGTERM)
+        until = time.monotonic() + 40
+        while time.monotonic() < until:
+            with contextlib.suppress(ChildProcessError):
+                if os.waitpid(pid, os.WNOHANG)[0]:
+                    return
+            os.kill(pid, 0)  # an OSError once it is gone
+            time.sleep(0.2)
+        os.kill(pid, signal.SIGKILL)
+
+
+def docker(*arguments: str, check: bool = True, seconds: float = 600) -> str:
+    """Run `docker`; what it printed.
+
+    Raises:
+        EngineError: it failed, with what it said.
+    """
+    done = subprocess.run(
+        ["docker", *arguments], capture_output=True, text=True, timeout=seconds, check=False
+    )
+    if check and done.returncode:
+        said = (done.stdout + done.stderr)[-4000:]
+        raise EngineError(f"docker {' '.join(arguments)}:\n{said}")
+    return done.stdout
+
+
+def compose_command(*, missing_ok: bool = False) -> tuple[str, ...] | None:
+    """`docker compose` where it is installed, else `docker-compose`.
+
+    Raises:
+        EngineError: there is neither.
+    """
+    if shutil.which("docker"):
+        asked = subprocess.run(["docker", "compose", "version"], capture_output=True, check=False)
+        if asked.returncode == 0:
+            return ("docker", "compose")
+    if shutil.which("docker-compose"):
+        return ("docker-compose",)
+    if missing_ok:
+        return None
+    raise EngineError("there is neither `docker compose` nor `docker-compose` here")
+
+
+def _answers() -> str | None:
+    """Nothing where an engine answers, else what is wrong."""
+    try:
+        asked = subprocess.run(
+            ["docker", "version", "--format", "{{.Server.Version}}"],
+            capture_output=True,
+            text=True,
+            timeout=20,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return str(error)
+    return None if asked.returncode == 0 else asked.stderr.strip()
+
+
+def _install() -> None:
+    if os.geteuid() != 0 or shutil.which("apt-get") is None:
+        raise EngineError(
+            "docker and docker compose are not both installed; this script can install them only "
+            "as root on Debian or Ubuntu"
+        )
+    install_packages(*_PACKAGES)
+
+
+def install_packages(*names: str) -> None:
+    """Install packages of Debian's or Ubuntu's.
+
+    Raises:
+        EngineError: they are not to be had.
+    """
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    for command in (
+        ["apt-get", "update", "-qq"],
+        ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *names],
+    ):
+        done = subprocess.run(
+            command, env=environment, capture_output=True, text=True, timeout=900, check=False
+        )
+        if done.returncode:
+            raise EngineError(f"{' '.join(command)}:\n{(done.stdout + done.stderr)[-2000:]}")

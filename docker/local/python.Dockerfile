@@ -1,0 +1,13 @@
+# What the stand-ins of Airflow's and Prefect's images have in common: a user, and uv.
+ARG BASE
+FROM ${BASE}
+ARG PIP_INDEX_URL
+ARG PIP_EXTRA_INDEX_URL
+ARG PIP_TRUSTED_HOST
+RUN python3 -m venv /opt/venv \
+    && /opt/venv/bin/python -m pip install --quiet --no-cache-dir --disable-pip-version-check uv
+ENV PATH=/opt/venv/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
+    VIRTUAL_ENV=/opt/venv \
+    UV_NO_CACHE=1 \
+    UV_LINK_MODE=copy \
+    PYTHONUNBUFFERED=1

@@ -1,0 +1,104 @@
+"""Deploy every pipeline of a folder, and tell Prefect what to do with flow runs that were lost.
+
+Runs in the service `deploy`. Pipelines are copied to the volume that the workers read; a flow run
+whose process is gone, with its worker or without, is marked as crashed after a while, and one that
+has the tag `restart-when-lost` is scheduled again.
+"""
+
+import contextlib
+import os
+import shutil
+import subprocess
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+from prefect.automations import Automation
+from prefect.client.schemas.objects import StateType
+from prefect.events.actions import ChangeFlowRunState
+from prefect.events.schemas.automations import EventTrigger, Posture
+from prefect.events.schemas.events import ResourceSpecification
+
+PIPELINES = Path("/opt/prefect/pipelines")
+FLOWS = Path("/opt/prefect/flows")
+POOL = os.environ.get("PREFECT_POOL", "default")
+LOST_AFTER = timedelta(seconds=float(os.environ.get("PREFECT_LOST_AFTER", "90")))
+
+FLOW_RUNS = ResourceSpecification({"prefect.resource.id": ["prefect.flow-run.*"]})
+HEARTBEAT = "prefect.flow-run.heartbeat"
+ENDS = {f"prefect.flow-run.{state}" for state in ("Completed", "Failed", "Cancelled", "Crashed")}
+
+
+def main() -> None:
+    """Copy, write what is missing, deploy."""
+    shutil.copytree(PIPELINES, FLOWS, dirs_exist_ok=True)
+    call("volnux", "prefect", "init", ".", "--work-pool", POOL)
+    call("prefect", "work-pool", "create", POOL, "--type", "process", "--overwrite")
+    for automation in automations():
+        replace(automation)
+    call("prefect", "deploy", "--all", "--no-prompt")
+
+
+def automations() -> list[Automation]:
+    """What Prefect does by itself with flow runs that were lost."""
+    return [
+        Automation(
+            name="Lost flow runs are crashed",
+            trigger=EventTrigger(
+                after={HEARTBEAT},
+                expect={HEARTBEAT, *ENDS},
+                match=FLOW_RUNS,
+                for_each={"prefect.resource.id"},
+                posture=Posture.Proactive,
+                threshold=1,
+                within=LOST_AFTER,
+            ),
+            actions=[
+                ChangeFlowRunState(
+                    state=StateType.CRASHED,
+                    message="No sign of life: the process or the machine that ran it is gone.",
+                )
+            ],
+        ),
+        Automation(
+            name="Crashed flow runs with the tag restart-when-lost run again",
+            trigger=EventTrigger(
+                expect={"prefect.flow-run.Crashed"},
+                match=FLOW_RUNS,
+                match_related=ResourceSpecification(
+                    {
+                        "prefect.resource.id": ["prefect.tag.restart-when-lost"],
+                        "prefect.resource.role": ["tag"],
+                    }
+                ),
+                for_each={"prefect.resource.id"},
+                posture=Posture.Reactive,
+                threshold=1,
+            ),
+            actions=[
+                ChangeFlowRunState(
+                    state=StateType.SCHEDULED,
+                    name="AwaitingRetry",
+                    message="Runs again, from its beginning, as it was lost.",
+                )
+            ],
+        ),
+    ]
+
+
+def replace(automation: Automation) -> None:
+    """Make an automation, in place of one of that name."""
+    with contextlib.suppress(ValueError):  # there is none
+        Automation.read(name=automation.name).delete()
+    automation.create()
+
+
+def call(*command: str) -> None:
+    """Run a command in the folder of the flows; its failure is that of this program."""
+    done = subprocess.run(command, cwd=FLOWS, check=False)
+    if done.returncode:
+        sys.exit(done.returncode)
+
+
+if __name__ == "__main__":
+    main()
