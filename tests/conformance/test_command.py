@@ -73,6 +73,12 @@ def test_the_first_difference_is_enough(call, monkeypatch):
     assert "1 case, 0 programs: 1 difference\n" in out
 
 
+def test_a_case_that_is_not_there(call):
+    code, out, err = call("--case", "nonsense", "--programs", "0")
+    assert (code, out) == (2, "")
+    assert "--case: no case has 'nonsense' in its name" in err
+
+
 def test_a_backend_that_is_not_there(call):
     code, out, err = call("--backend", "nowhere")
     assert (code, out) == (2, "")

@@ -60,6 +60,7 @@ def report_of_run(server, plan, dag, run, inputs):
         states={task: item["state"] for task, item in tasks.items()},
         succeeded=status == "success",
         tries={task: item["try_number"] for task, item in tasks.items()},
+        first_tries={},
         outcome_of=outcomes.get,
         result_of=result_of,
         inputs=inputs,

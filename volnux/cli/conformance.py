@@ -15,6 +15,7 @@ import typer
 from volnux.cli import output
 from volnux.cli.options import Json
 from volnux.cli.running import DEFAULT_BACKEND
+from volnux.cli.usage import UsageError
 
 if TYPE_CHECKING:
     from volnux.backends import Backend as AnyBackend
@@ -109,6 +110,8 @@ class _Run:
                     self.backend, folder, chosen=lambda case: only is None or only in case.name
                 )
                 self.cases = self._take("case", chosen)
+                if not self.cases:
+                    raise UsageError([f"--case: no case has {only!r} in its name"])
             if self._over():
                 return
             checked = check_programs(self.backend, folder, programs=programs, seed=seed)
@@ -126,7 +129,9 @@ class _Run:
                 self._said = time.monotonic()
                 taken = self._said - self._begun
                 wrong = f", {len(self.differences)} wrong" if self.differences else ""
-                output.say(f"[{taken:6.0f}s] {count} {what}s, last {name}{wrong}", sys.stderr)
+                plural = "" if count == 1 else "s"
+                line = f"[{taken:6.0f}s] {count} {what}{plural}, last {name}{wrong}"
+                output.say(line, sys.stderr)
         return count
 
     def _over(self) -> bool:

@@ -14,9 +14,10 @@ from typing import Any
 
 from airflow.dag_processing.bundles.manager import DagBundlesManager
 from airflow.dag_processing.dagbag import DagBag, sync_bag_to_db
+from airflow.models.taskinstancehistory import TaskInstanceHistory
 from airflow.models.xcom import XComModel
 from airflow.utils.session import create_session
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from volnux.backends.port import RunControl, RunObserver, RunOptions
 from volnux.events.link import Plan
@@ -79,6 +80,11 @@ def run_dag(
 
     with create_session() as session:
         instances = {ti.task_id: ti for ti in run.get_task_instances(session=session)}
+        before = select(TaskInstanceHistory.task_id, func.min(TaskInstanceHistory.start_date))
+        before = before.where(
+            TaskInstanceHistory.dag_id == dag.dag_id, TaskInstanceHistory.run_id == run.run_id
+        )
+        first_tries = dict(session.execute(before.group_by(TaskInstanceHistory.task_id)).all())
     return report_of(
         plan,
         run_id=run_id or run.run_id,
@@ -86,6 +92,7 @@ def run_dag(
         succeeded=run.state == "success",
         cancelled=control is not None and control.cancelled,
         tries={task: ti.try_number for task, ti in instances.items()},
+        first_tries=first_tries,
         outcome_of=outcomes.get,
         result_of=result_of,
         inputs=inputs,

@@ -23,6 +23,7 @@ def report_of(
     succeeded: bool,
     cancelled: bool = False,
     tries: Mapping[str, int],
+    first_tries: Mapping[str, dt.datetime],
     outcome_of: Callable[[str], TaskOutcome | None],
     result_of: Callable[[str], Any],
     inputs: Mapping[str, Any],
@@ -38,6 +39,7 @@ def report_of(
         succeeded: whether Airflow calls the run a success.
         cancelled: whether somebody ended it, so that what never began is cancelled.
         tries: the tries that Airflow counted, for tasks that left no outcome.
+        first_tries: when the first try began of each task that was tried again.
         outcome_of: what a task left behind, or None.
         result_of: what a task returned; a `Failure` after an exception.
         inputs: the inputs of the run.
@@ -69,7 +71,7 @@ def report_of(
             result=None if failure is not None else result,
             received=received,
             failure=failure,
-            started_at=_moment(outcome.started_at if outcome else None),
+            started_at=first_tries.get(node.id) or _moment(outcome.started_at if outcome else None),
             ended_at=_moment(outcome.ended_at if outcome else None),
             bypassed=outcome.bypassed if outcome else False,
         )

@@ -100,6 +100,28 @@ def test_what_an_event_knows(run):
     assert report.places["Show__2"].received == first
 
 
+def test_a_place_has_begun_with_its_first_attempt(run):
+    report = run(
+        "Third",
+        """
+        import time
+        began = []
+        class Third(EventBase):
+            retry_policy = {"max_attempts": 3, "backoff_factor": 0}
+            def process(self):
+                began.append(time.time())
+                if len(began) < 3:
+                    raise OSError
+                return True, began
+        """,
+    )
+    place = report.places["Third"]
+    first, second, third = place.result
+    assert place.attempts == 3
+    assert first - (second - first) < place.started_at.timestamp() <= first
+    assert place.ended_at.timestamp() >= third
+
+
 def test_stop_on_exception(run):
     report = run(
         "{Stops (0 -> A) || {A -> B}}[evaluation=SUCCESS_FOR_PARTIAL_SUCCESS] -> C",
