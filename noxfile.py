@@ -96,6 +96,32 @@ def airflow_next(session: nox.Session) -> None:
     run_pytest(session, "tests/integration/airflow", "tests/integration/telemetry/on_airflow")
 
 
+def run_in_containers(session: nox.Session, *arguments: str) -> None:
+    """Run the tests with containers; they need root on Debian, or a container engine."""
+    session.install("--editable", ".[test]", "pytest-docker>=3.2.6")
+    session.env["VOLNUX_DOCKER"] = "1"
+    run_pytest(session, "tests/docker", *arguments)
+
+
+@nox.session(default=False)
+def docker(session: nox.Session) -> None:
+    """Airflow, Prefect and dask in containers: pipelines, cases, and everything that may break."""
+    run_in_containers(session)
+
+
+@nox.session(name="docker-smoke", default=False)
+def docker_smoke(session: nox.Session) -> None:
+    """The quick part of it: one stack each, three pipelines, one lost worker."""
+    run_in_containers(session, "-m", "smoke")
+
+
+@nox.session(name="docker-bench", default=False)
+def docker_bench(session: nox.Session) -> None:
+    """Throughput of one, two and four workers on every engine; see benchmarks/containers.py."""
+    session.install("--editable", ".[test]", "pytest-docker>=3.2.6")
+    session.run("python", "benchmarks/containers.py", *session.posargs)
+
+
 def run_pytest(session: nox.Session, *arguments: str) -> None:
     """Run those of the suites that exist, or the tests named after `--` on nox's command line."""
     chosen = [a for a in arguments if not a.startswith("tests/") or Path(a).is_dir()]

@@ -15,7 +15,7 @@ import subprocess
 import time
 from pathlib import Path
 
-__all__ = ["EngineError", "compose_command", "docker", "start", "stop"]
+__all__ = ["EngineError", "UnavailableError", "compose_command", "docker", "start", "stop"]
 
 _STATE = Path(__file__).resolve().parent.parent / ".nox" / "docker"
 _PID = _STATE / "dockerd.pid"
@@ -26,7 +26,11 @@ _PACKAGES = ("docker.io", "docker-compose", "iptables")
 
 
 class EngineError(Exception):
-    """There is no engine, and none could be had; the text says why."""
+    """Something with containers does not work; the text says what."""
+
+
+class UnavailableError(EngineError):
+    """Something that cannot be had on this machine is missing; the text says what."""
 
 
 def start() -> bool:
@@ -36,7 +40,7 @@ def start() -> bool:
         Whether this call started the engine, so that `stop` would end it.
 
     Raises:
-        EngineError: it cannot be had here.
+        UnavailableError: it cannot be had here.
     """
     if shutil.which("docker") is None or compose_command(missing_ok=True) is None:
         _install()
@@ -44,13 +48,13 @@ def start() -> bool:
     if _answers() is None:
         return False
     if os.environ.get("DOCKER_HOST"):
-        raise EngineError(f"the engine of DOCKER_HOST does not answer: {_answers()}")
+        raise UnavailableError(f"the engine of DOCKER_HOST does not answer: {_answers()}")
     daemon = shutil.which("dockerd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
     if daemon is None and os.geteuid() == 0:
         _install()
         daemon = shutil.which("dockerd", path="/usr/sbin:/usr/local/sbin:/usr/bin")
     if daemon is None or os.geteuid() != 0:
-        raise EngineError(f"no engine answers, and only root could start one: {_answers()}")
+        raise UnavailableError(f"no engine answers, and only root could start one: {_answers()}")
     _STATE.mkdir(parents=True, exist_ok=True)
     with _LOG.open("wb") as log:
         process = subprocess.Popen(
@@ -66,7 +70,7 @@ def start() -> bool:
         if process.poll() is not None or time.monotonic() > until:
             stop()
             last = "\n".join(_LOG.read_text(errors="replace").splitlines()[-5:])
-            raise EngineError(f"dockerd does not start here: {said}\n{last}")
+            raise UnavailableError(f"dockerd does not start here: {said}\n{last}")
         time.sleep(0.3)
     return True
 
@@ -111,7 +115,7 @@ def compose_command(*, missing_ok: bool = False) -> tuple[str, ...] | None:
     """`docker compose` where it is installed, else `docker-compose`.
 
     Raises:
-        EngineError: there is neither.
+        UnavailableError: there is neither.
     """
     if shutil.which("docker"):
         asked = subprocess.run(["docker", "compose", "version"], capture_output=True, check=False)
@@ -121,7 +125,7 @@ def compose_command(*, missing_ok: bool = False) -> tuple[str, ...] | None:
         return ("docker-compose",)
     if missing_ok:
         return None
-    raise EngineError("there is neither `docker compose` nor `docker-compose` here")
+    raise UnavailableError("there is neither `docker compose` nor `docker-compose` here")
 
 
 def _answers() -> str | None:
@@ -141,7 +145,7 @@ def _answers() -> str | None:
 
 def _install() -> None:
     if os.geteuid() != 0 or shutil.which("apt-get") is None:
-        raise EngineError(
+        raise UnavailableError(
             "docker and docker compose are not both installed; this script can install them only "
             "as root on Debian or Ubuntu"
         )
@@ -152,7 +156,7 @@ def install_packages(*names: str) -> None:
     """Install packages of Debian's or Ubuntu's.
 
     Raises:
-        EngineError: they are not to be had.
+        UnavailableError: they are not to be had.
     """
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     for command in (
@@ -163,4 +167,4 @@ def install_packages(*names: str) -> None:
             command, env=environment, capture_output=True, text=True, timeout=900, check=False
         )
         if done.returncode:
-            raise EngineError(f"{' '.join(command)}:\n{(done.stdout + done.stderr)[-2000:]}")
+            raise UnavailableError(f"{' '.join(command)}:\n{(done.stdout + done.stderr)[-2000:]}")

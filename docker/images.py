@@ -20,9 +20,9 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from engine import EngineError, docker, install_packages
+from engine import EngineError, UnavailableError, docker, install_packages
 
-__all__ = ["PUBLIC", "build"]
+__all__ = ["PUBLIC", "base", "build"]
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
@@ -60,13 +60,13 @@ def build(stack: str, *, local: bool, requirements: str = "") -> dict[str, str]:
         if stack == "metrics":
             return {}
         return {f"{stack.upper()}_IMAGE": _with_volnux(stack, PUBLIC[stack], requirements)}
-    base = _base()
+    debian = base()
     names = {
-        f"{service.upper()}_IMAGE": _service(base, service)
+        f"{service.upper()}_IMAGE": _service(debian, service)
         for service in (("prometheus",) if stack == "metrics" else ("postgres", "redis"))
     }
     if stack != "metrics":
-        names[f"{stack.upper()}_IMAGE"] = _with_volnux(stack, _host(base, stack), requirements)
+        names[f"{stack.upper()}_IMAGE"] = _with_volnux(stack, _host(debian, stack), requirements)
     return names
 
 
@@ -121,7 +121,7 @@ def _stand_in(name: str, base: str, arguments: Mapping[str, str], *files: Path) 
     return tag
 
 
-def _base() -> str:
+def base() -> str:
     """A small Debian with Python, and with the certificates that this machine trusts."""
     mirror, certificates = _mirror(), _certificates()
     packages = "ca-certificates,python3,python3-venv"
@@ -130,15 +130,20 @@ def _base() -> str:
         return tag
     if shutil.which("debootstrap") is None:
         if os.geteuid() != 0 or shutil.which("apt-get") is None:
-            raise EngineError("debootstrap is needed for local images: only root can install it")
+            raise UnavailableError(
+                "debootstrap is needed for local images: only root can install it"
+            )
         install_packages("debootstrap")
     if os.geteuid() != 0:
-        raise EngineError("only root can make local images, as debootstrap needs it")
+        raise UnavailableError("only root can make local images, as debootstrap needs it")
     _say(f"making {tag}")
     with tempfile.TemporaryDirectory(prefix="volnux-debian-", dir="/var/tmp") as name:
         root = Path(name, "root")
         options = ("--variant=minbase", f"--include={packages}")
-        _call("debootstrap", *options, DEBIAN, str(root), mirror)
+        try:
+            _call("debootstrap", *options, DEBIAN, str(root), mirror)
+        except EngineError as error:
+            raise UnavailableError(str(error)) from error
         trusted = root / "etc/ssl/certs/ca-certificates.crt"
         for path in certificates:
             trusted.write_bytes(path.read_bytes())

@@ -117,7 +117,7 @@ def wait(project: str, seconds: float = 300) -> None:
 def write_settings(stack: str, path: Path, names: Mapping[str, str]) -> None:
     """Write a file of variables for Compose: new secrets where it has none, and the images."""
     found = read_settings(path)
-    for name in _SECRETS[stack]:
+    for name in _SECRETS.get(stack, ()):
         if not found.get(name):
             random = secrets.token_bytes(32)
             text = base64.urlsafe_b64encode(random).decode()

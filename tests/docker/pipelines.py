@@ -1,0 +1,127 @@
+"""The pipelines of the container tests."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+__all__ = ["FAULTS", "KEY", "SMOKE", "furnish"]
+
+EVENTS = '''\
+"""Events that write down when they begin and end, and where."""
+
+import json
+import os
+import socket
+import time
+
+from volnux import EventBase, event
+
+
+class Marking(EventBase):
+    def mark(self, key, what):
+        line = {"what": what, "place": self.task_id, "host": socket.gethostname()}
+        with open(f"/marks/{key}", "a") as file:
+            file.write(json.dumps(line) + "\\n")
+
+
+class Before(Marking):
+    def process(self, key):
+        self.mark(key, "begin")
+        self.mark(key, "end")
+        return True, 41
+
+
+class After(Before):
+    pass
+
+
+class Long(Marking):
+    """Sleeps; what comes after one that was lost is quick."""
+
+    def process(self, key, seconds):
+        again = os.path.exists(f"/marks/{key}") and '"Long"' in open(f"/marks/{key}").read()
+        self.mark(key, "begin")
+        time.sleep(1 if again else seconds)
+        self.mark(key, "end")
+        return True, "rested"
+
+
+class Nap(Marking):
+    def process(self, key, seconds):
+        self.mark(key, "begin")
+        time.sleep(seconds)
+        self.mark(key, "end")
+        return True, None
+
+
+@event
+def Fetch():
+    return True, {"Oslo": 1200, "Rome": None, "Lima": 900}
+
+
+@event
+def Check(previous_result):
+    return (3 if None in previous_result.values() else 1), previous_result
+
+
+@event
+def Mend(previous_result):
+    return True, {shop: n or 1050 for shop, n in previous_result.items()}
+
+
+@event
+def Total(previous_result):
+    return True, sum(previous_result.values())
+
+
+@event
+def Best(previous_result):
+    return True, max(previous_result, key=previous_result.get)
+
+
+@event
+def Report(previous_result):
+    import logging
+
+    logging.getLogger(__name__).warning("reporting %s", previous_result)
+    return True, previous_result
+
+
+class Fragile(EventBase):
+    def process(self):
+        if self.attempt == 1:
+            os._exit(1)  # the process that runs it, as if it had been killed
+        return True, "survived"
+
+
+class Broken(EventBase):
+    def process(self):
+        raise ValueError("no way")
+
+
+@event
+def Explain(previous_result):
+    return True, previous_result.type
+'''
+
+SMOKE = {
+    "sales": "Fetch |-> Check (3 |-> Mend) |-> Total || Best |-> Report",
+    "fragile": "Fragile[executor=process] * 2 |-> Report",
+    "caught": "{Broken * 2 -> Fetch} (0 |-> Explain, 1 -> Report)",
+}
+
+KEY = '@input: key: str = "unset"\n@input: seconds: float = 3\n'
+
+FAULTS = {
+    "lost_once": f"{KEY}Before -> Long -> After",
+    "lost_twice": f"{KEY}Before -> Long * 2 -> After",
+    "lost_again": f"@tags: restart-when-lost\n{KEY}Before -> Long -> After",
+    "chain": f"{KEY}Nap -> Nap -> Nap -> Nap -> Nap",
+}
+
+
+def furnish(folder: Path, pipelines: dict[str, str] | None = None) -> None:
+    """Write pipelines and their events into a folder."""
+    (folder / "events.py").write_text(EVENTS)
+    for name, text in (pipelines or {**SMOKE, **FAULTS}).items():
+        (folder / f"{name}.pty").write_text(f"{text}\n")

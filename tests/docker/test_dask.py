@@ -1,0 +1,87 @@
+"""Standalone with its events on two dask workers in containers, one of which is lost."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import uuid
+from pathlib import Path
+
+import pytest
+
+from tests.docker.pipelines import KEY, furnish
+from tests.docker.stacks import engine, running
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
+
+FAR = '[executor="dask://scheduler:8786"]'
+
+PIPELINES = {
+    "spread": f"{KEY}" + " || ".join(f"Nap{FAR}" for _ in range(8)),
+    "lost_once": f"{KEY}Before -> Long{FAR} -> After",
+    "lost_twice": f"{KEY}Before -> Long{FAR} * 2 -> After",
+    "caught": f"{KEY}Long{FAR} (0 |-> Explain)",
+}
+
+
+@pytest.fixture
+def dask(docker_engine):
+    """The cluster; anew for each test, as its workers are hurt."""
+
+    def everything(folder: Path) -> None:
+        furnish(folder, PIPELINES)
+
+    with running("dask", everything) as stack:
+        yield stack
+
+
+def start(dask, name, **inputs):
+    (caller,) = dask.containers("caller")
+    given = [f"--input={name}={value}" for name, value in inputs.items()]
+    command = ["docker", "exec", caller, "volnux", "run", "--json", f"/pipelines/{name}.pty"]
+    return subprocess.Popen(
+        [*command, *given], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+def report(process):
+    said, progress = process.communicate(timeout=300)
+    assert said, progress
+    return json.loads(said)
+
+
+def test_events_run_on_both_workers(dask):
+    key = uuid.uuid4().hex
+    found = report(start(dask, "spread", key=key, seconds=1))
+    assert found["status"] == "success", found
+    hosts = [m["host"] for m in dask.marked(key) if m["what"] == "end"]
+    assert len(hosts) == 8
+    assert set(hosts) == {host[:12] for host in dask.containers("worker")}
+
+
+@pytest.mark.fault
+@pytest.mark.parametrize(
+    ("name", "status", "begun"), [("lost_twice", "success", 2), ("lost_once", "failed", 1)]
+)
+def test_a_lost_worker(dask, name, status, begun):
+    key = uuid.uuid4().hex
+    process = start(dask, name, key=key, seconds=600)
+    engine.docker("kill", dask.host_of(key, "Long"))
+    found = report(process)
+    assert found["status"] == status, found
+    assert found["places"]["Long"]["attempts"] == begun
+    assert dask.count(key, "begin", "Before") == 1
+    assert dask.count(key, "begin", "Long") == begun
+    assert dask.count(key, "end", "After") == begun - 1
+    if status == "failed":
+        assert found["places"]["Long"]["failure"]["type"] == "volnux.WorkerLost"
+
+
+@pytest.mark.fault
+def test_a_lost_worker_is_a_failure_that_a_branch_takes(dask):
+    key = uuid.uuid4().hex
+    process = start(dask, "caught", key=key, seconds=600)
+    engine.docker("kill", dask.host_of(key, "Long"))
+    found = report(process)
+    assert found["status"] == "success", found
+    assert found["places"]["Explain"]["result"] == "volnux.WorkerLost"

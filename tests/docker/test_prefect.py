@@ -1,0 +1,164 @@
+"""A Prefect server with two workers: pipelines, and what becomes of them when something breaks."""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+from pathlib import Path
+
+import pytest
+
+from tests.docker.cases import TEN, furnish_cases, unlike_standalone
+from tests.docker.pipelines import SMOKE, furnish
+from tests.docker.stacks import engine, running
+from volnux.graph import RunReport
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
+
+
+@pytest.fixture(scope="module")
+def prefect(docker_engine):
+    """The stack, with everything deployed."""
+
+    def everything(folder: Path) -> None:
+        furnish(folder)
+        furnish_cases(folder, telling=True)
+
+    with running("prefect", everything) as stack:
+        yield stack
+
+
+@pytest.fixture(autouse=True)
+def whole_again(prefect):
+    """Start what a test has stopped."""
+    yield
+    label = f"--filter=label=com.docker.compose.project={prefect.project}"
+    stopped = engine.docker("ps", "--all", "--quiet", "--filter=exited=137", label).split()
+    if stopped:
+        engine.docker("start", *stopped)
+        prefect.well()
+
+
+@pytest.mark.smoke
+def test_three_pipelines(prefect):
+    runs = {name: prefect.trigger(name) for name in SMOKE}
+    ended = {name: prefect.ended(run) for name, run in runs.items()}
+    assert ended == dict.fromkeys(SMOKE, "COMPLETED"), prefect.logs()
+    done = ("COMPLETED", "Completed", 1)
+    places = ("Fetch", "Mend", "Total", "Best", "Report")
+    wanted = {**dict.fromkeys(places, done), "Check": ("COMPLETED", "Outcome 3", 1)}
+    assert prefect.shown(runs["sales"], wanted) == wanted
+    wanted = {
+        "Broken": ("FAILED", "Failed", 2),
+        "Explain": done,
+        "Report": ("COMPLETED", "Skipped", 0),
+    }
+    assert prefect.shown(runs["caught"], wanted) == wanted
+    prefect.until("its log", lambda: "reporting [3150, 'Oslo']" in prefect.log(runs["sales"]))
+
+
+def start_and_kill_worker(prefect, name):
+    """Begin a run, and kill the worker that runs its long event."""
+    key = uuid.uuid4().hex
+    run = prefect.trigger(name, {"key": key, "seconds": 600})
+    engine.docker("kill", prefect.host_of(key, "Long"))
+    return key, run
+
+
+@pytest.mark.fault
+@pytest.mark.smoke
+def test_a_lost_worker(prefect):
+    # The policy of an event works inside the flow run's process, which is gone with the worker.
+    key, run = start_and_kill_worker(prefect, "lost_twice")
+    assert prefect.ended(run) == "CRASHED"
+    assert prefect.count(key, "begin", "Long") == 1
+    assert prefect.count(key, "begin", "After") == 0
+
+
+@pytest.mark.fault
+def test_a_lost_worker_whose_run_may_begin_again(prefect):
+    key, run = start_and_kill_worker(prefect, "lost_again")
+    prefect.until("it ran again", lambda: prefect.count(key, "end", "After"), seconds=300)
+    assert prefect.ended(run) == "COMPLETED"
+    assert prefect.get(f"/flow_runs/{run}")["run_count"] == 2
+    # It begins from its beginning, on the other worker.
+    assert prefect.count(key, "begin", "Before") == 2
+    assert prefect.count(key, "begin", "Long") == 2
+    assert prefect.count(key, "end", "After") == 1
+
+
+def shown(place):
+    """The task run of a place on Prefect: the type and name of its state, and its run count."""
+    if place.state == "skipped":
+        return "COMPLETED", "Skipped", 0
+    if place.descriptor == 0:
+        return "FAILED", "Failed", place.attempts
+    name = "Completed" if place.descriptor == 1 else f"Outcome {place.descriptor}"
+    return "COMPLETED", name, place.attempts
+
+
+def test_ten_cases(prefect, tmp_path):
+    wrong = {}
+    runs = [(case, prefect.trigger(case.name, case.inputs)) for case in TEN]
+    for case, run in runs:
+        state = prefect.ended(run, seconds=400)
+        path = prefect.marks / run
+        prefect.until(f"the report of {case.name}", path.exists, seconds=30)
+        report = RunReport.from_json(json.loads(path.read_text()))
+        found = unlike_standalone(case, report, tmp_path / case.name)
+        if state != {"success": "COMPLETED", "failed": "FAILED"}[case.expected.status]:
+            found.append(f"the flow run is {state}")
+        # What the page shows is the same once more.
+        wanted = {
+            name: shown(place)
+            for name, place in case.expected.places.items()
+            if place.state == "skipped" or place.attempts
+        }
+        if (page := prefect.shown(run, wanted)) != wanted:
+            found.append(f"the page shows {page}, expected {wanted}")
+        if found:
+            wrong[case.name] = found
+    assert wrong == {}
+
+
+CHAIN = ("Nap", "Nap__2", "Nap__3", "Nap__4", "Nap__5")
+
+
+def each_place_ran_once(stack, key, places):
+    assert {p: stack.count(key, "begin", p) for p in places} == dict.fromkeys(places, 1)
+    assert {p: stack.count(key, "end", p) for p in places} == dict.fromkeys(places, 1)
+
+
+@pytest.mark.fault
+def test_the_server_is_killed(prefect):
+    key = uuid.uuid4().hex
+    run = prefect.trigger("chain", {"key": key, "seconds": 5})
+    prefect.host_of(key, "Nap")
+    (server,) = prefect.containers("server")
+    engine.docker("kill", server)
+    time.sleep(10)
+    engine.docker("start", server)
+    assert prefect.ended(run) == "COMPLETED"
+    each_place_ran_once(prefect, key, CHAIN)
+
+
+@pytest.mark.fault
+def test_postgres_is_restarted(prefect):
+    key = uuid.uuid4().hex
+    run = prefect.trigger("chain", {"key": key, "seconds": 5})
+    prefect.host_of(key, "Nap__2")
+    engine.docker("restart", *prefect.containers("postgres"))
+    assert prefect.ended(run) == "COMPLETED"
+    each_place_ran_once(prefect, key, CHAIN)
+
+
+@pytest.mark.fault
+def test_a_worker_is_cut_off_for_a_while(prefect):
+    key = uuid.uuid4().hex
+    run = prefect.trigger("chain", {"key": key, "seconds": 8})
+    worker = prefect.host_of(key, "Nap__2")
+    with prefect.cut_off(worker):
+        time.sleep(20)
+    assert prefect.ended(run) == "COMPLETED"
+    each_place_ran_once(prefect, key, CHAIN)
