@@ -56,8 +56,14 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("backend", chosen(metafunc.config), indirect=True, scope="session")
 
 
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Start what the hosts need before the first test, whose time is limited."""
+    needed = [getattr(item, "callspec", None) for item in session.items]
+    for name in {spec.params["backend"] for spec in needed if spec and "backend" in spec.params}:
+        start(name)
+
+
 @pytest.fixture(scope="session")
 def backend(request: pytest.FixtureRequest) -> Backend:
     """A backend, with its server where it needs one."""
-    start(request.param)
     return get_backend(request.param)

@@ -30,6 +30,12 @@ def pytest_configure(config: pytest.Config) -> None:
             config.addinivalue_line("filterwarnings", line)
 
 
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Start the server before the first test, whose time is limited."""
+    if any("server" in getattr(item, "fixturenames", ()) for item in session.items):
+        started()
+
+
 @pytest.fixture(scope="session")
 def server() -> str:
     """The address of a Prefect server on SQLite."""
@@ -45,7 +51,7 @@ def prefect(server: str) -> Callable[..., subprocess.CompletedProcess[str]]:
             [*PREFECT, *arguments],
             capture_output=True,
             text=True,
-            timeout=110,
+            timeout=240,
             env=surroundings(),
             **options,
         )

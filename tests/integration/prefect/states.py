@@ -41,7 +41,7 @@ def expected_task_runs(places: dict[str, tuple[str, int | None]]) -> dict[str, t
     return found
 
 
-def wait_for_flow_run(flow_run_id: uuid.UUID, seconds: float = 90) -> Any:
+def wait_for_flow_run(flow_run_id: uuid.UUID, seconds: float = 240) -> Any:
     """The flow run, once it is final."""
     until = time.monotonic() + seconds
     with get_client(sync_client=True) as client:

@@ -6,8 +6,10 @@ import importlib.util
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+from volnux_prefect import load_flow
 from volnux_prefect.codegen import CodegenError, source_of
 
 from tests.conformance.cases import CASES, EVENTS
@@ -82,12 +84,25 @@ def shown(state, expected):
     return {name: (each.state.type.value, each.state.name) for name, each in found.items()}
 
 
+def attempts(state, expected):
+    found = task_runs(state.state_details.flow_run_id, expected)
+    return {
+        name: 0 if each.state.name == "Skipped" else each.run_count for name, each in found.items()
+    }
+
+
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.number}")
 def test_a_case_as_plain_python(plain, case):
     state = plain(case.text)
+    pty = load_flow(Path("flow.pty").absolute())(return_state=True)
     expected = expected_task_runs(case.places)
     assert shown(state, expected) == expected
     assert state.is_completed() == (case.status == "success")
+    # The same as the flow of the .pty itself.
+    assert attempts(state, expected) == attempts(pty, expected)
+    assert state.type == pty.type
+    if state.is_completed():
+        assert state.result() == pty.result()
 
 
 def test_retries_inputs_and_results_are_those_of_the_pty(plain, run):

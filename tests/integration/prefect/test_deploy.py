@@ -8,7 +8,12 @@ import uuid
 import pytest
 import yaml
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.sorting import FlowRunSort
+from prefect.client.schemas.filters import (
+    FlowRunFilter,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+)
+from prefect.client.schemas.objects import StateType
 
 from tests.conformance.cases import CASES, EVENTS
 from tests.integration.prefect.server import PREFECT, end, surroundings
@@ -173,7 +178,7 @@ def flow_run_in(text: str) -> uuid.UUID:
     return uuid.UUID(found[1])
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_deployed_flows_run_by_hand_and_by_schedule(shop, prefect, worker, capfd):
     assert init(capfd)[0] == 0
     deployed = prefect("deploy", "--all", "--no-prompt")
@@ -221,27 +226,32 @@ def test_deployed_flows_run_by_hand_and_by_schedule(shop, prefect, worker, capfd
 
 
 def _scheduled_run():
+    ended = FlowRunFilter(
+        state=FlowRunFilterState(
+            type=FlowRunFilterStateType(any_=[StateType.COMPLETED, StateType.FAILED])
+        )
+    )
     until = time.monotonic() + 150
     with get_client(sync_client=True) as client:
         while time.monotonic() < until:
-            for each in client.read_flow_runs(sort=FlowRunSort.START_TIME_DESC, limit=50):
-                if each.auto_scheduled and each.state.is_final() and each.name:
+            for each in client.read_flow_runs(flow_run_filter=ended, limit=200):
+                if each.auto_scheduled:
                     return each
             time.sleep(1)
     raise AssertionError("no scheduled run ended")
 
 
-@pytest.mark.timeout(200)
+@pytest.mark.timeout(600)
 def test_errors_of_a_file_are_told_by_deploy_and_by_the_worker(shop, write, prefect, worker, capfd):
     assert init(capfd)[0] == 0
     write("orders.pty", ORDERS.replace("@schedule", "# @schedule"))
     prefect("deploy", "--name", "orders", "--no-prompt")
-    write("orders.pty", ORDERS.replace("0 -> B)", "0 -> Bee)"))
+    write("orders.pty", ORDERS.replace("0 -> B)", "0 -> Shwo)"))
     deployed = prefect("deploy", "--all", "--no-prompt", check=False)
     assert deployed.returncode == 1
     said = deployed.stdout + deployed.stderr
-    assert "orders.pty:10:29: error: there is no event 'Bee'" in said
-    assert "did you mean" in said
+    assert "orders.pty:10:29: error: there is no event 'Shwo'" in said
+    assert "did you mean 'Show'?" in said
     assert "Could not find object" not in said
 
     run = prefect("deployment", "run", "orders/orders")
@@ -250,7 +260,7 @@ def test_errors_of_a_file_are_told_by_deploy_and_by_the_worker(shop, write, pref
     log = ""
     for _ in range(20):
         log = prefect("flow-run", "logs", str(flow_run.id)).stdout
-        if "Bee" in log:
+        if "Shwo" in log:
             break
         time.sleep(1)
-    assert "orders.pty:10:29: error: there is no event 'Bee'" in log.replace("\n", "")
+    assert "orders.pty:10:29: error: there is no event 'Shwo'" in log.replace("\n", "")

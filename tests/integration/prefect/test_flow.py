@@ -2,7 +2,9 @@
 
 import datetime as dt
 import itertools
+import json
 import os
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -13,6 +15,7 @@ from prefect.exceptions import ParameterTypeError
 from prefect.task_runners import ProcessPoolTaskRunner, ThreadPoolTaskRunner
 from volnux_prefect import load_flow, to_flow
 
+from tests.integration.prefect.server import surroundings
 from tests.integration.prefect.states import flow_run_of, task_runs
 from volnux import EventBase, FileInputDataField, InputDataField, Pipeline, event
 from volnux.backends import RefusedError, RunControl, RunObserver, RunOptions, get_backend
@@ -493,15 +496,13 @@ def test_a_run_can_be_cancelled(run):
     assert [place.state.value for place in report.places.values()] == ["done", "cancelled"]
 
 
+@pytest.mark.timeout(300)
 def test_the_command_runs_without_a_server(write):
-    import json
-    import subprocess
-
     write("flow_events.py", EVENTS)
     path = write("flow.pty", "@input: who: str\nSoon -> Prints -> Excluded (0 |-> Here)")
     settings = {
-        **{name: value for name, value in os.environ.items() if name != "PREFECT_API_URL"},
-        "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "100",
+        **{name: value for name, value in surroundings().items() if name != "PREFECT_API_URL"},
+        "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "250",
     }
     arguments = [sys.executable, "-m", "volnux.cli", "run", path, "-i", "who=Ada", "--json"]
     done = subprocess.run(
@@ -509,7 +510,7 @@ def test_the_command_runs_without_a_server(write):
         capture_output=True,
         text=True,
         env=settings,
-        timeout=115,
+        timeout=280,
     )
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)

@@ -1,13 +1,13 @@
 """One connected trace of a Prefect flow, through its threads and a process."""
 
-import os
 import subprocess
 import sys
 from pathlib import Path
 from textwrap import dedent
 
-import pytest
 from servers import connected
+
+from tests.integration.prefect.server import surroundings
 
 EVENTS = """
     import os
@@ -56,9 +56,7 @@ PROGRAM = """
         telemetry.monitor_events()
         flow = load_flow(os.path.abspath("flow.pty"))
         from opentelemetry import trace
-        from prefect.testing.utilities import prefect_test_harness
-        with prefect_test_harness(server_startup_timeout=200):
-            state = flow(return_state=True)
+        state = flow(return_state=True)
         assert state.is_completed(), state
         seen = json.loads(telemetry.get_metrics())
         events = {e["task_id"]: e for e in seen["events"]}
@@ -72,24 +70,16 @@ PROGRAM = """
 """
 
 
-@pytest.mark.timeout(300)
-def test_one_trace_of_a_flow(collector):
+def test_one_trace_of_a_flow(server, collector):
     Path("flow.pty").write_text("First -> Flaky |-> Away")
     Path("flow_events.py").write_text(dedent(EVENTS))
     Path("program.py").write_text(dedent(PROGRAM))
-    home = Path("home").resolve()
     done = subprocess.run(
         [sys.executable, "program.py"],
-        env={
-            **{k: v for k, v in os.environ.items() if not k.startswith("PREFECT")},
-            "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{collector.port}",
-            "PREFECT_HOME": str(home),
-            "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-            "DO_NOT_TRACK": "1",
-        },
+        env=surroundings(OTEL_EXPORTER_OTLP_ENDPOINT=f"http://127.0.0.1:{collector.port}"),
         capture_output=True,
         text=True,
-        timeout=280,
+        timeout=110,
         check=False,
     )
     assert done.returncode == 0, done.stderr
