@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import shutil
@@ -38,6 +39,7 @@ class Server:
         self.url = f"http://127.0.0.1:{_free_port()}"
         self._processes: list[subprocess.Popen[bytes]] = []
         self._token: str | None = None
+        self._asked = itertools.count(1)
         port = self.url.rpartition(":")[2]
         self.environment = {
             **{name: value for name, value in os.environ.items() if "AIRFLOW" not in name},
@@ -149,9 +151,20 @@ class Server:
         return {item["filename"]: item["stack_trace"] for item in found}
 
     def trigger(self, dag_id: str, conf: Mapping[str, Any] | None = None) -> str:
-        """Start a run; its id."""
-        data = {"logical_date": None, "conf": dict(conf or {})}
-        run_id: str = self.post(f"/dags/{dag_id}/dagRuns", data)["dag_run_id"]
+        """Start a run; its id. A server that is busy is asked again."""
+        run_id = f"asked_{next(self._asked)}"
+        data = {"dag_run_id": run_id, "logical_date": None, "conf": dict(conf or {})}
+
+        def asked() -> Any:
+            try:
+                return self.post(f"/dags/{dag_id}/dagRuns", data)
+            except urllib.error.HTTPError as error:
+                # 503: busy; 409: an earlier time has worked after all.
+                return None if error.code == 503 else error
+
+        said = self.until(f"{dag_id} is triggered", asked)
+        if isinstance(said, urllib.error.HTTPError) and said.code != 409:
+            raise said
         return run_id
 
     def state(self, dag_id: str, run_id: str) -> str:
