@@ -74,16 +74,6 @@ def packaging(session: nox.Session) -> None:
     run_pytest(session, "tests/packaging")
 
 
-def run_conformance(session: nox.Session, backend: str) -> None:
-    """Hold a backend to all cases and to random programs; left out where tests are named."""
-    if not session.posargs:
-        report = REPORTS / f"{session.name}-conformance.xml"
-        folder = Path("tests/conformance")
-        suite = [folder / "test_backends.py", *sorted(folder.glob(f"test_*_on_{backend}.py"))]
-        arguments = ("-n", "2", "--backend", backend, *map(str, suite))
-        session.run("pytest", f"--junitxml={report}", *arguments)
-
-
 AIRFLOW_TESTS = (
     "hypothesis>=6.100",
     "pytest>=8.2",
@@ -93,19 +83,28 @@ AIRFLOW_TESTS = (
 )
 
 
+AIRFLOW_ADAPTER = ("tests/integration/airflow", "tests/integration/telemetry/on_airflow")
+AIRFLOW_SUITES = (
+    *AIRFLOW_ADAPTER,
+    "tests/conformance/test_server_on_airflow.py",
+    "tests/conformance/test_ways_on_airflow.py",
+    "tests/conformance/test_backends.py",
+)
+
+
 @nox.session(default=False)
 def airflow(session: nox.Session) -> None:
     """The Airflow backend, on `dag.test()` and on a real Airflow that is started and stopped."""
     session.install("--editable", ".[airflow]", *AIRFLOW_TESTS)
-    run_pytest(session, "tests/integration/airflow", "tests/integration/telemetry/on_airflow")
-    run_conformance(session, "airflow")
+    session.env["VOLNUX_BACKENDS"] = "airflow"
+    run_pytest(session, "-n", "2", "--dist", "worksteal", *AIRFLOW_SUITES)
 
 
 @nox.session(name="airflow-next", default=False)
 def airflow_next(session: nox.Session) -> None:
     """The same on the newest pre-release of Airflow, where a `.pty` needs no Python file."""
     session.install("--editable", ".[airflow]", "apache-airflow>=3.4.0b2", *AIRFLOW_TESTS)
-    run_pytest(session, "tests/integration/airflow", "tests/integration/telemetry/on_airflow")
+    run_pytest(session, "-n", "2", "--dist", "loadfile", *AIRFLOW_ADAPTER)
 
 
 def run_in_containers(session: nox.Session, *arguments: str) -> None:

@@ -70,7 +70,7 @@ def run(tmp_path: Path) -> Callable[..., Any]:
     return run_flow
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def server() -> Iterator[Server]:
     """A real Airflow with a loader in its dags folder, and a bundle or importer for `more`."""
     from tests.integration.airflow import server as servers
