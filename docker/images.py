@@ -89,7 +89,7 @@ def _host(base: str, stack: str) -> str:
     python = _stand_in("python", base, _given(_INDEXES))
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
-    pins = [*project["dependencies"], *extras["metrics"]]
+    pins = [*project["dependencies"], *extras["metrics"], *extras["otel"]]
     if stack == "prefect":
         pins += [*extras["prefect"], *extras["dask"]]
     version = AIRFLOW_VERSION if stack == "airflow" else PREFECT_VERSION

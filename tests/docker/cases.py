@@ -63,16 +63,17 @@ def unlike_standalone(case: Case, report: RunReport, folder: Path) -> list[str]:
 
 
 def _told(report: RunReport) -> dict[str, dict[str, Any]]:
-    """The places without what differs from run to run: times, and the lines of tracebacks."""
-    return {name: _without(place) for name, place in report.to_json()["places"].items()}
+    """The places without what differs from run to run: ids, times, the lines of tracebacks."""
+    places = report.to_json()["places"]
+    return {name: _without(place, report.run_id) for name, place in places.items()}
 
 
-def _without(value: Any) -> Any:
+def _without(value: Any, run_id: str) -> Any:
     match value:
         case dict():
             left_out = ("started_at", "ended_at", "traceback")
-            return {k: _without(v) for k, v in value.items() if k not in left_out}
+            return {k: _without(v, run_id) for k, v in value.items() if k not in left_out}
         case list():
-            return [_without(item) for item in value]
+            return [_without(item, run_id) for item in value]
         case _:
-            return value
+            return "the run's id" if value == run_id else value

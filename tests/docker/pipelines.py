@@ -104,6 +104,36 @@ def Explain(previous_result):
     return True, previous_result.type
 '''
 
+TRACED = '''\
+"""Events whose worker sends spans: to a file, which stands for a collector."""
+
+import socket
+
+from opentelemetry import trace
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import ConsoleSpanExporter, SimpleSpanProcessor
+
+from volnux import event
+
+provider = TracerProvider(resource=Resource({"host.name": socket.gethostname()}))
+spans = open("/marks/spans", "a")
+one_line = ConsoleSpanExporter(out=spans, formatter=lambda span: span.to_json(indent=None) + "\\n")
+provider.add_span_processor(SimpleSpanProcessor(one_line))
+trace.set_tracer_provider(provider)
+
+
+@event
+def First():
+    return True, 1
+
+
+@event
+def Second(previous_result):
+    with trace.get_tracer("shop").start_as_current_span("work"):
+        return True, previous_result + 1
+'''
+
 SMOKE = {
     "sales": "Fetch |-> Check (3 |-> Mend) |-> Total || Best |-> Report",
     "fragile": "Fragile[executor=process] * 2 |-> Report",
@@ -123,5 +153,8 @@ FAULTS = {
 def furnish(folder: Path, pipelines: dict[str, str] | None = None) -> None:
     """Write pipelines and their events into a folder."""
     (folder / "events.py").write_text(EVENTS)
+    (folder / "traced").mkdir()
+    (folder / "traced" / "traced_events.py").write_text(TRACED)
+    (folder / "traced" / "traced.pty").write_text("First |-> Second || Second\n")
     for name, text in (pipelines or {**SMOKE, **FAULTS}).items():
         (folder / f"{name}.pty").write_text(f"{text}\n")

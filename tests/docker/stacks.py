@@ -80,6 +80,12 @@ class Stack:
         """How often an event with that key wrote something down."""
         return sum(m["what"] == what and m["place"] == place for m in self.marked(key))
 
+    def spans(self, least: int) -> list[dict[str, Any]]:
+        """The spans that workers have sent, once there are so many."""
+        path = self.marks / "spans"
+        lines = path.read_text().splitlines() if path.exists() else []
+        return [json.loads(line) for line in lines] if len(lines) >= least else []
+
     def host_of(self, key: str, place: str) -> str:
         """The container in which an event has begun, as soon as it has."""
 

@@ -34,8 +34,7 @@ def airflow(docker_engine):
 
 @pytest.fixture(autouse=True)
 def whole_again(airflow):
-    """Start what a test has stopped."""
-    yield
+    """Start what the test before has stopped."""
     label = f"--filter=label=com.docker.compose.project={airflow.project}"
     stopped = engine.docker("ps", "--all", "--quiet", "--filter=exited=137", label).split()
     if stopped:
@@ -116,6 +115,19 @@ def test_ten_cases(airflow, tmp_path):
         if found := unlike_standalone(case, report, tmp_path / case.name):
             wrong[case.name] = found
     assert wrong == {}
+
+
+def test_traces(airflow):
+    run = airflow.trigger("traced")
+    assert airflow.ended("traced", run) == "success"
+    spans = airflow.until("all spans", lambda: airflow.spans(5))
+    assert sorted(span["name"] for span in spans) == ["First", "Second", "Second", "work", "work"]
+    assert len({span["context"]["trace_id"] for span in spans}) == 1
+    names = {span["context"]["span_id"]: span["name"] for span in spans}
+    above = [names[span["parent_id"]] for span in spans if span["name"] == "work"]
+    assert above == ["Second", "Second"]
+    places = {s["attributes"].get("volnux.place") for s in spans} - {None}
+    assert places == {"First", "Second", "Second__2"}
 
 
 CHAIN = ("Nap", "Nap__2", "Nap__3", "Nap__4", "Nap__5")

@@ -31,8 +31,7 @@ def prefect(docker_engine):
 
 @pytest.fixture(autouse=True)
 def whole_again(prefect):
-    """Start what a test has stopped."""
-    yield
+    """Start what the test before has stopped."""
     label = f"--filter=label=com.docker.compose.project={prefect.project}"
     stopped = engine.docker("ps", "--all", "--quiet", "--filter=exited=137", label).split()
     if stopped:
@@ -120,6 +119,20 @@ def test_ten_cases(prefect, tmp_path):
         if found:
             wrong[case.name] = found
     assert wrong == {}
+
+
+def test_traces(prefect):
+    run = prefect.trigger("traced")
+    assert prefect.ended(run) == "COMPLETED"
+    spans = prefect.until("all spans", lambda: prefect.spans(6))
+    names = ["First", "RUN traced", "Second", "Second", "work", "work"]
+    assert sorted(span["name"] for span in spans) == names
+    assert len({span["context"]["trace_id"] for span in spans}) == 1
+    by_id = {span["context"]["span_id"]: span["name"] for span in spans}
+    above = [by_id[span["parent_id"]] for span in spans if span["name"] == "work"]
+    assert above == ["Second", "Second"]
+    places = {s["attributes"].get("volnux.place") for s in spans} - {None}
+    assert places == {"First", "Second", "Second__2"}
 
 
 CHAIN = ("Nap", "Nap__2", "Nap__3", "Nap__4", "Nap__5")
