@@ -65,8 +65,15 @@ def initialise(folder: Path, *, work_pool: str) -> Iterator[str]:
     yield from _write(project, old, merged.text)
     for name in merged.kept:
         yield f"kept the deployment {name}: it is not as init wrote it"
+    for path, name in names.items():
+        if not (folder / path).exists():
+            yield (
+                f"{flows} loads {path}, which is not there any more: take {name} out of it, "
+                f"and out of {project}"
+            )
     yield ""
-    yield f"Deploy them:  cd {folder} && prefect deploy --all --no-prompt"
+    there = "" if folder.resolve() == Path.cwd() else f"cd {folder} && "
+    yield f"Deploy them:  {there}prefect deploy --all --no-prompt"
     yield f"The work pool has to exist:  prefect work-pool create {work_pool} --type process"
 
 

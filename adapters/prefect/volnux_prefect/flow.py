@@ -122,10 +122,23 @@ def run_plan(plan: Plan, inputs: Mapping[str, Any], options: RunOptions) -> RunR
         # Nothing of the user's has run: Prefect has no server, or refuses to make a flow run.
         if reports:
             raise
-        raise BackendError(f"prefect cannot run {graph.name}: {error}") from error
+        raise BackendError(f"prefect cannot run {graph.name}: {error}{_help(error)}") from error
     if not reports:
         raise BackendError(f"prefect did not run {graph.name}: {state.message or state.name}")
     return reports[0]
+
+
+def _help(error: Exception) -> str:
+    """What to do where there is no server."""
+    said = str(error)
+    if "ephemeral" in said:
+        return (
+            "\n  hint: start one with `prefect server start` and name it in PREFECT_API_URL, or "
+            "wait longer: PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS=60"
+        )
+    if "Failed to reach API" in said:
+        return "\n  hint: start that server, or name another one in PREFECT_API_URL or your profile"
+    return ""
 
 
 # From a file or a class to a flow.

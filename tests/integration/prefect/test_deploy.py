@@ -126,6 +126,15 @@ def test_init_follows_the_pty_until_somebody_changes_the_deployment(shop, write,
     assert (shop / "prefect.yaml").read_text() == edited
 
 
+def test_init_tells_of_a_flow_whose_file_is_gone(shop, capfd):
+    _, said = init(capfd)
+    assert "Deploy them:  prefect deploy --all" in said.out
+    (shop / "case.pty").unlink()
+    code, said = init(capfd)
+    assert code == 0
+    assert "flows.py loads case.pty, which is not there any more: take case out" in said.out
+
+
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
 def test_what_a_user_wrote_survives_byte_for_byte(shop, capfd, end):
     text = USER.format(here=shop).replace("\n", end)

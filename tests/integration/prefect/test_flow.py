@@ -516,3 +516,20 @@ def test_the_command_runs_without_a_server(write):
     report = json.loads(done.stdout)
     assert (report["backend"], report["status"]) == ("prefect", "success")
     assert report["places"]["Here"]["received"]["type"] == "KeyError"
+
+
+def test_without_the_server_that_is_named_the_command_says_so(write):
+    write("flow_events.py", EVENTS)
+    path = write("flow.pty", "Soon")
+    done = subprocess.run(
+        [sys.executable, "-m", "volnux.cli", "run", str(path), "--backend", "prefect"],
+        capture_output=True,
+        text=True,
+        env=surroundings(PREFECT_API_URL="http://127.0.0.1:9/api"),
+        timeout=110,
+    )
+    assert done.returncode == 2
+    assert done.stderr.splitlines() == [
+        "error: prefect cannot run flow: Failed to reach API at http://127.0.0.1:9/api/",
+        "  hint: start that server, or name another one in PREFECT_API_URL or your profile",
+    ]
