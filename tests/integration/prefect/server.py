@@ -29,7 +29,7 @@ WARNINGS = (
     "ignore::DeprecationWarning:fastapi",
     "ignore::DeprecationWarning:distributed",
     # Connections that Prefect's clients leave to the garbage collector.
-    "ignore:Exception ignored in. <(socket|ssl|_Selector|function BaseEventLoop):"
+    "ignore:Exception ignored in. <(function )?(socket|ssl|_Selector|BaseEventLoop):"
     "pytest.PytestUnraisableExceptionWarning",
 )
 """Filters for the warnings that are not ours."""
@@ -66,7 +66,7 @@ def own_server(config: pytest.Config) -> None:
     if os.environ.get("VOLNUX_PREFECT_OF") == str(os.getpid()):
         return
     home = tempfile.mkdtemp(prefix="volnux-prefect-")
-    config.add_cleanup(lambda: (_RUNNING.close(), shutil.rmtree(home, ignore_errors=True)))
+    config.pluginmanager.register(_Ending(home))
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -77,6 +77,17 @@ def own_server(config: pytest.Config) -> None:
         PREFECT_API_URL=f"http://127.0.0.1:{port}/api",
         DASK_TEMPORARY_DIRECTORY=home,
     )
+
+
+class _Ending:
+    """Ends the server with the session: pytest-xdist kills a process that goes on after it."""
+
+    def __init__(self, home: str) -> None:
+        self._home = home
+
+    def pytest_sessionfinish(self) -> None:
+        _RUNNING.close()
+        shutil.rmtree(self._home, ignore_errors=True)
 
 
 def prefect_api() -> str:
