@@ -11,15 +11,9 @@ from volnux.testing import Gap, not_in_host
 _ONE_AT_A_TIME = not_in_host(
     "dag.test() runs one task after the other; a scheduler runs what is ready at once"
 )
-_NO_WAIT = not_in_host(
-    "dag.test() repeats a task without the wait that a scheduler keeps between attempts"
-)
-
 GAPS: dict[tuple[str, str], Gap] = {
     ("airflow", "parallel_at_once"): _ONE_AT_A_TIME,
     ("airflow", "stop_while_others_run"): _ONE_AT_A_TIME,
-    ("airflow", "retry_waits"): _NO_WAIT,
-    ("airflow", "retry_waits_at_most"): _NO_WAIT,
 }
 
 
