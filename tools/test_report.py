@@ -69,10 +69,13 @@ def main(folder: Path) -> int:
 def read_sessions(folder: Path) -> list[dict[str, str]]:
     """The sessions that nox ran, with their results, in order."""
     report = folder / "nox.json"
-    sessions: list[dict[str, str]] = []
-    if report.exists():
-        sessions = json.loads(report.read_text())["sessions"]
-    return sessions
+    if not report.exists():
+        return []
+    return [
+        # A session with parameters is `name` for all of them; its signature is `name(3.8)`.
+        {"name": (session.get("signatures") or [session["name"]])[0], "result": session["result"]}
+        for session in json.loads(report.read_text())["sessions"]
+    ]
 
 
 def add_suite(tally: Tally, path: Path) -> None:

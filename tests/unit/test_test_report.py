@@ -51,3 +51,17 @@ def test_the_report(tmp_path, sessions, more, lines, closing, status):
     assert said == ["", *lines, f" {closing} ".center(80, "=")]
     assert (tmp_path / "closing_line").read_text().splitlines() == said[-1:]
     assert done.returncode == status
+
+
+def test_a_session_with_parameters_has_a_file_of_each(tmp_path):
+    sessions = [
+        {"name": "host", "signatures": [f"host({release})"], "result": "success"}
+        for release in ("2.0", "1.9")
+    ]
+    (tmp_path / "nox.json").write_text(json.dumps({"sessions": sessions}))
+    for release in ("2.0", "1.9"):
+        (tmp_path / f"host({release}).xml").write_text(JUNIT.format(more=""))
+    done = subprocess.run(
+        [sys.executable, PROGRAM, tmp_path], capture_output=True, text=True, check=True
+    )
+    assert " 2 passed, 2 xfailed in 3.00s " in done.stdout
