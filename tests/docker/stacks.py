@@ -81,10 +81,13 @@ class Stack:
         return sum(m["what"] == what and m["place"] == place for m in self.marked(key))
 
     def spans(self, least: int) -> list[dict[str, Any]]:
-        """The spans that workers have sent, once there are so many."""
+        """The spans of the run that has an event `First`, once there are so many."""
         path = self.marks / "spans"
         lines = path.read_text().splitlines() if path.exists() else []
-        return [json.loads(line) for line in lines] if len(lines) >= least else []
+        spans = [json.loads(line) for line in lines]
+        traces = {s["context"]["trace_id"] for s in spans if s["name"] == "First"}
+        found = [span for span in spans if span["context"]["trace_id"] in traces]
+        return found if len(found) >= least else []
 
     def host_of(self, key: str, place: str) -> str:
         """The container in which an event has begun, as soon as it has."""

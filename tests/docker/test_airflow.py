@@ -10,7 +10,7 @@ import pytest
 
 from tests.conformance.test_server_on_airflow import report_of_run
 from tests.docker.cases import TEN, furnish_cases, unlike_standalone
-from tests.docker.pipelines import SMOKE, furnish
+from tests.docker.pipelines import FAULTS, SMOKE, furnish
 from tests.docker.stacks import engine, running
 from volnux.loading import load_plan
 from volnux.testing import write_case
@@ -27,7 +27,7 @@ def airflow(docker_engine):
         furnish_cases(folder)
 
     with running("airflow", everything) as stack:
-        wanted = {*SMOKE, "lost_twice", *(case.name for case in TEN)}
+        wanted = {*SMOKE, *FAULTS, "traced", *(case.name for case in TEN)}
         stack.until("all DAGs are there", lambda: wanted <= stack.dag_ids())
         yield stack
 
