@@ -13,7 +13,7 @@ endif
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo dev test test-hosts test-docker lint format build bench clean programs \
+.PHONY: help demo dev test test-docker lint format build bench clean programs \
 	airflow-up airflow-down prefect-up prefect-down metrics-up metrics-down
 
 help:  ## list these targets
@@ -30,15 +30,12 @@ demo: $(VENV)/.demo  ## run the weather example
 
 dev: $(VENV)/.dev  ## set up .venv with everything that development needs
 
-test: $(VENV)/.tools programs  ## run every check, and the tests of all but the hosts
+test: $(VENV)/.tools programs  ## run every check and every suite
 	@rm -rf $(REPORT) && mkdir -p $(REPORT)
 	@status=0; \
 	$(BIN)/nox --report $(REPORT)/nox.json || status=$$?; \
 	$(BIN)/python tools/test_report.py $(REPORT) || status=$$?; \
 	exit $$status
-
-test-hosts: $(VENV)/.tools programs  ## run the suites of the Airflow and Prefect adapters on real hosts
-	$(BIN)/nox -s airflow prefect
 
 test-docker: $(VENV)/.tools  ## start the stacks in containers, run pipelines there and break things
 	$(BIN)/nox -s docker
@@ -92,3 +89,5 @@ $(VENV)/.dev: $(VENV)/.tools pyproject.toml
 programs:
 	@command -v dot >/dev/null || sh tools/system_program.sh graphviz
 	@command -v prometheus >/dev/null || sh tools/system_program.sh prometheus
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null \
+		|| sh tools/system_program.sh chromium
