@@ -58,9 +58,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Start what the hosts need before the first test, whose time is limited."""
-    needed = [getattr(item, "callspec", None) for item in session.items]
-    for name in {spec.params["backend"] for spec in needed if spec and "backend" in spec.params}:
-        start(name)
+    specs = [getattr(item, "callspec", None) for item in session.items]
+    # Tests elsewhere, which run on no backend, may have a parameter of that name as well.
+    needed = {spec.params.get("backend") for spec in specs if spec}
+    for name in chosen(session.config):
+        if name in needed:
+            start(name)
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,8 @@ import pytest
 import yaml
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import (
+    DeploymentFilter,
+    DeploymentFilterName,
     FlowRunFilter,
     FlowRunFilterState,
     FlowRunFilterStateType,
@@ -235,15 +237,17 @@ def test_deployed_flows_run_by_hand_and_by_schedule(shop, prefect, worker, capfd
 
 
 def _scheduled_run():
+    # The server has many runs of other tests, and tells no more than 200 of them at once.
+    deployed = DeploymentFilter(name=DeploymentFilterName(any_=["orders"]))
     ended = FlowRunFilter(
         state=FlowRunFilterState(
             type=FlowRunFilterStateType(any_=[StateType.COMPLETED, StateType.FAILED])
         )
     )
-    until = time.monotonic() + 150
+    until = time.monotonic() + 300
     with get_client(sync_client=True) as client:
         while time.monotonic() < until:
-            for each in client.read_flow_runs(flow_run_filter=ended, limit=200):
+            for each in client.read_flow_runs(flow_run_filter=ended, deployment_filter=deployed):
                 if each.auto_scheduled:
                     return each
             time.sleep(1)
