@@ -86,7 +86,13 @@ class Stack:
         lines = path.read_text().splitlines() if path.exists() else []
         spans = [json.loads(line) for line in lines]
         traces = {s["context"]["trace_id"] for s in spans if s["name"] == "First"}
-        found = [span for span in spans if span["context"]["trace_id"] in traces]
+        # Prefect makes spans of its own where there is an SDK.
+        found = [
+            span
+            for span in spans
+            if span["context"]["trace_id"] in traces
+            and not any(name.startswith("prefect.") for name in span["attributes"])
+        ]
         return found if len(found) >= least else []
 
     def host_of(self, key: str, place: str) -> str:
