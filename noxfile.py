@@ -122,7 +122,7 @@ def docker(session: nox.Session) -> None:
     run_in_containers(session)
 
 
-@nox.session(name="docker-smoke")
+@nox.session(name="docker-smoke", default=False)
 def docker_smoke(session: nox.Session) -> None:
     """The quick part of it: one stack each, three pipelines, one lost worker."""
     run_in_containers(session, "-m", "smoke")
