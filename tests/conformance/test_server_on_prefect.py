@@ -6,7 +6,7 @@ import time
 import pytest
 
 from tests.conformance.chosen import CHOSEN
-from tests.integration.prefect.server import PREFECT, end, started, surroundings
+from tests.integration.prefect.server import PREFECT, end, start, started, surroundings
 from volnux.testing import write_case
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
@@ -47,14 +47,12 @@ def deployed(tmp_path_factory):
     (folder / "prefect.yaml").write_text(text)
     call(folder, "work-pool", "create", "conformance", "--type", "process", "--overwrite")
     call(folder, "deploy", "--all", "--no-prompt")
-    with (folder / "worker.log").open("wb") as log:
-        worker = subprocess.Popen(
-            [*PREFECT, "worker", "start", "--pool", "conformance", "--limit", "3"],
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            cwd=folder,
-            env=surroundings(),
-        )
+    worker = start(
+        *("worker", "start", "--pool", "conformance", "--limit", "3"),
+        output=folder / "worker.log",
+        cwd=folder,
+        env=surroundings(),
+    )
     yield folder
     end(worker)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -13,10 +14,20 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-__all__ = ["PREFECT", "WARNINGS", "end", "own_server", "prefect_api", "started", "surroundings"]
+__all__ = [
+    "PREFECT",
+    "WARNINGS",
+    "end",
+    "own_server",
+    "prefect_api",
+    "start",
+    "started",
+    "surroundings",
+]
 
 PREFECT = [sys.executable, "-m", "prefect"]
 
@@ -111,14 +122,27 @@ def started() -> str:
     return prefect_api()
 
 
+def start(*arguments: str, output: Path, **options: Any) -> subprocess.Popen[bytes]:
+    """Start a program of Prefect that goes on until `end`; what it says goes to a file."""
+    with output.open("wb") as file:
+        return subprocess.Popen(
+            [*PREFECT, *arguments],
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            **options,
+        )
+
+
 def end(process: subprocess.Popen[bytes]) -> None:
-    """End a program, by its process id."""
+    """End a program and what it started, by its process id."""
     process.terminate()
-    try:
-        process.wait(30)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+    # Now and then a worker that got its signal does not end.
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(10)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
 
 
 @contextlib.contextmanager
@@ -139,13 +163,8 @@ def _quick() -> Iterator[None]:
 def _server() -> Iterator[None]:
     log = Path(os.environ["PREFECT_HOME"], "server.log")
     port = prefect_api().rpartition(":")[2].partition("/")[0]
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [*PREFECT, "server", "start", "--host", "127.0.0.1", "--port", port],
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            env=surroundings(),
-        )
+    arguments = ("server", "start", "--host", "127.0.0.1", "--port", port)
+    process = start(*arguments, output=log, env=surroundings())
     try:
         until = time.monotonic() + 110
         while not _healthy():

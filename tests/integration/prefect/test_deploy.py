@@ -1,7 +1,6 @@
 """From a folder of `.pty` files to runs on a server: init, deploy, worker, run, schedule."""
 
 import re
-import subprocess
 import time
 import uuid
 
@@ -18,9 +17,9 @@ from prefect.client.schemas.filters import (
 from prefect.client.schemas.objects import StateType
 
 from tests.conformance.cases import CASES, EVENTS
-from tests.integration.prefect.server import PREFECT, end, surroundings
+from tests.integration.prefect.server import end, start, surroundings
 from tests.integration.prefect.states import expected_task_runs, task_runs, wait_for_flow_run
-from volnux.cli.start import start
+from volnux.cli.start import start as volnux
 
 ORDERS = """\
 @name: orders
@@ -73,7 +72,7 @@ deployments:
 
 
 def init(capfd):
-    code = start(["prefect", "init", "."])
+    code = volnux(["prefect", "init", "."])
     return code, capfd.readouterr()
 
 
@@ -171,14 +170,12 @@ def test_init_shows_the_errors_of_all_files_and_writes_nothing(shop, write, capf
 def worker(prefect, tmp_path):
     """A process worker of Prefect."""
     prefect("work-pool", "create", "default", "--type", "process", "--overwrite")
-    with (tmp_path / "worker.log").open("wb") as output:
-        process = subprocess.Popen(
-            [*PREFECT, "worker", "start", "--pool", "default", "--type", "process"],
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            cwd=tmp_path,
-            env=surroundings(PREFECT_LOGGING_TO_API_ENABLED="true"),
-        )
+    process = start(
+        *("worker", "start", "--pool", "default", "--type", "process"),
+        output=tmp_path / "worker.log",
+        cwd=tmp_path,
+        env=surroundings(PREFECT_LOGGING_TO_API_ENABLED="true"),
+    )
     yield
     end(process)
 
