@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -129,20 +128,25 @@ def start(*arguments: str, output: Path, **options: Any) -> subprocess.Popen[byt
             [*PREFECT, *arguments],
             stdout=file,
             stderr=subprocess.STDOUT,
-            start_new_session=True,
             **options,
         )
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
-    """End a program and what it started, by its process id."""
+    """End a program and what it started, by their process ids."""
+    from psutil import NoSuchProcess, Process
+
+    # A worker starts each flow run in a session of its own.
+    below = Process(process.pid).children(recursive=True) if process.poll() is None else []
     process.terminate()
     # Now and then a worker that got its signal does not end.
     with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(10)
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
+    process.kill()
     process.wait()
+    for child in below:
+        with contextlib.suppress(NoSuchProcess):
+            child.kill()
 
 
 @contextlib.contextmanager

@@ -186,6 +186,7 @@ def flow_run_in(text: str) -> uuid.UUID:
     return uuid.UUID(found[1])
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_deployed_flows_run_by_hand_and_by_schedule(shop, prefect, worker, capfd):
     assert init(capfd)[0] == 0
@@ -251,6 +252,7 @@ def _scheduled_run():
     raise AssertionError("no scheduled run ended")
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_errors_of_a_file_are_told_by_deploy_and_by_the_worker(shop, write, prefect, worker, capfd):
     assert init(capfd)[0] == 0

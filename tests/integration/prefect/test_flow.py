@@ -496,6 +496,7 @@ def test_a_run_can_be_cancelled(run):
     assert [place.state.value for place in report.places.values()] == ["done", "cancelled"]
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_the_command_runs_without_a_server(write):
     write("flow_events.py", EVENTS)
