@@ -51,8 +51,10 @@ def prefect(session: nox.Session, release: str) -> None:
     session.install("--editable", ".[prefect,test]", "prefect-dask", "mypy", "ruff", wanted)
     session.run("mypy", "adapters/prefect/volnux_prefect")
     session.env["VOLNUX_BACKENDS"] = "prefect"
-    # The slow ones come first; the rest goes, a few at a time, to whoever is through.
-    run_pytest(session, "-n", "2", "--maxschedchunk", "2", *PREFECT_SUITES[release])
+    if release != "3.8":
+        session.env.setdefault("VOLNUX_PROGRAMS", "40")
+    # What takes longest comes first, and whoever is through takes over from the others.
+    run_pytest(session, "-n", "2", "--dist", "worksteal", *PREFECT_SUITES[release])
 
 
 PREFECT_ADAPTER = ("tests/integration/prefect", "tests/integration/telemetry/on_prefect")
