@@ -51,8 +51,6 @@ def prefect(session: nox.Session, release: str) -> None:
     session.install("--editable", ".[prefect,test]", "prefect-dask", "mypy", "ruff", wanted)
     session.run("mypy", "adapters/prefect/volnux_prefect")
     session.env["VOLNUX_BACKENDS"] = "prefect"
-    if release != "3.8":
-        session.env.setdefault("VOLNUX_PROGRAMS", "40")
     # What takes longest comes first, and whoever is through takes over from the others.
     run_pytest(session, "-n", "2", "--dist", "worksteal", *PREFECT_SUITES[release])
 

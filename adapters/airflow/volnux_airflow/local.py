@@ -14,7 +14,6 @@ from typing import Any
 
 from airflow.dag_processing.bundles.manager import DagBundlesManager
 from airflow.dag_processing.dagbag import DagBag, sync_bag_to_db
-from airflow.models.taskinstancehistory import TaskInstanceHistory
 from airflow.models.xcom import XComModel
 from airflow.utils.session import create_session
 from sqlalchemy import func, select
@@ -80,11 +79,6 @@ def run_dag(
 
     with create_session() as session:
         instances = {ti.task_id: ti for ti in run.get_task_instances(session=session)}
-        before = select(TaskInstanceHistory.task_id, func.min(TaskInstanceHistory.start_date))
-        before = before.where(
-            TaskInstanceHistory.dag_id == dag.dag_id, TaskInstanceHistory.run_id == run.run_id
-        )
-        first_tries = dict(session.execute(before.group_by(TaskInstanceHistory.task_id)).all())
     return report_of(
         plan,
         run_id=run_id or run.run_id,
@@ -92,7 +86,7 @@ def run_dag(
         succeeded=run.state == "success",
         cancelled=control is not None and control.cancelled,
         tries={task: ti.try_number for task, ti in instances.items()},
-        first_tries=first_tries,
+        first_tries=_first_tries(dag.dag_id, run.run_id),
         outcome_of=outcomes.get,
         result_of=result_of,
         inputs=inputs,
@@ -166,6 +160,18 @@ def _interrupts(watching: _Observing) -> Iterator[None]:
 def _end_connections() -> None:
     """Let nothing speak when the process ends: Airflow leaves database connections to that."""
     logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL + 1)
+
+
+def _first_tries(dag_id: str, run_id: str) -> dict[str, Any]:
+    """When the first try began of each task that was tried again, where Airflow keeps that."""
+    try:
+        from airflow.models.taskinstancehistory import TaskInstanceHistory as Tries
+    except ImportError:  # from Airflow 3.4 on
+        return {}
+    query = select(Tries.task_id, func.min(Tries.start_date)).group_by(Tries.task_id)
+    with create_session() as session:
+        rows = session.execute(query.where(Tries.dag_id == dag_id, Tries.run_id == run_id))
+        return dict(rows.all())
 
 
 def _xcoms(dag_id: str, run_id: str) -> dict[str, dict[str, Any]]:

@@ -116,9 +116,10 @@ def test_a_place_has_begun_with_its_first_attempt(run):
         """,
     )
     place = report.places["Third"]
-    first, second, third = place.result
+    first, _, third = place.result
     assert place.attempts == 3
-    assert first - (second - first) < place.started_at.timestamp() <= first
+    # A little before it, when Airflow starts the task.
+    assert place.started_at.timestamp() <= first
     assert place.ended_at.timestamp() >= third
 
 
