@@ -36,3 +36,17 @@ CHOSEN: tuple[Case, ...] = tuple(case for case in all_cases() if case.name in _N
 """Twenty-five cases."""
 
 assert len(CHOSEN) == len(_NAMES) == 25
+
+
+def shown_on_prefect(case: Case) -> dict[str, tuple[str, str, int]]:
+    """The task runs that a case has on Prefect: types and names of their states, run counts."""
+    found = {}
+    for name, place in case.expected.places.items():
+        if place.state == "skipped":
+            found[name] = ("COMPLETED", "Skipped", 0)
+        elif place.descriptor == 0 and place.attempts:
+            found[name] = ("FAILED", "Failed", place.attempts)
+        elif place.attempts:
+            outcome = "Completed" if place.descriptor == 1 else f"Outcome {place.descriptor}"
+            found[name] = ("COMPLETED", outcome, place.attempts)
+    return found

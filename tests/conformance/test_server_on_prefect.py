@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from tests.conformance.chosen import CHOSEN
+from tests.conformance.chosen import CHOSEN, shown_on_prefect
 from tests.integration.prefect.server import PREFECT, end, start, started, surroundings
 from volnux.testing import write_case
 
@@ -57,16 +57,6 @@ def deployed(tmp_path_factory):
     end(worker)
 
 
-def shown(place):
-    """The task run of a place on Prefect: the type and name of its state, and its run count."""
-    if place.state == "skipped":
-        return "COMPLETED", "Skipped", 0
-    if place.descriptor == 0:
-        return "FAILED", "Failed", place.attempts
-    name = "Completed" if place.descriptor == 1 else f"Outcome {place.descriptor}"
-    return "COMPLETED", name, place.attempts
-
-
 def test_chosen_cases(deployed):
     from prefect.client.orchestration import get_client
 
@@ -83,11 +73,7 @@ def test_chosen_cases(deployed):
             runs.append((case, run.id))
         for case, run in runs:
             flow_run = wait_for_flow_run(run, seconds=600)
-            wanted = {
-                name: shown(place)
-                for name, place in case.expected.places.items()
-                if place.state == "skipped" or place.attempts
-            }
+            wanted = shown_on_prefect(case)
             found = {}
             until = time.monotonic() + 30
             while found != wanted and time.monotonic() < until:

@@ -19,6 +19,8 @@ from typing import Any, ClassVar
 
 from pytest_docker.plugin import get_docker_services
 
+from tests.integration.airflow.runs import Runs
+
 ROOT = Path(__file__).parents[2]
 sys.path.append(str(ROOT / "docker"))
 
@@ -28,7 +30,6 @@ import stack as stacks  # noqa: E402 - the same
 
 HERE = Path(__file__).parent
 
-FINISHED = ("success", "failed")
 ENDED = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
 
 
@@ -69,6 +70,14 @@ class Stack:
     def well(self) -> None:
         """Wait until every part is healthy."""
         stacks.wait(self.project, seconds=240)
+
+    def whole_again(self) -> None:
+        """Start what was killed."""
+        label = f"--filter=label=com.docker.compose.project={self.project}"
+        killed = engine.docker("ps", "--all", "--quiet", "--filter=exited=137", label).split()
+        if killed:
+            engine.docker("start", *killed)
+            self.well()
 
     def marked(self, key: str) -> list[dict[str, Any]]:
         """What events with that key have written down so far, in order."""
@@ -154,7 +163,7 @@ class Stack:
         return json.loads(body) if body else None
 
 
-class Airflow(Stack):
+class Airflow(Stack, Runs):
     """Airflow with Celery workers."""
 
     name = "airflow"
@@ -176,49 +185,11 @@ class Airflow(Stack):
     def ask(self, method: str, path: str, data: Any) -> Any:
         return super().ask(method, f"/api/v2{path}", data)
 
-    def dag_ids(self) -> set[str]:
-        """The DAGs that are there now."""
-        return {dag["dag_id"] for dag in self.get("/dags?limit=500")["dags"]}
-
     def trigger(self, dag_id: str, conf: Mapping[str, Any] | None = None) -> str:
         """Start a run; its id."""
         data = {"logical_date": None, "conf": dict(conf or {})}
         run_id: str = self.post(f"/dags/{dag_id}/dagRuns", data)["dag_run_id"]
         return run_id
-
-    def ended(self, dag_id: str, run_id: str, *, seconds: float = 240) -> str:
-        """The state of a run that has ended."""
-
-        def look() -> str | None:
-            state = self.get(f"/dags/{dag_id}/dagRuns/{run_id}")["state"]
-            return state if state in FINISHED else None
-
-        state: str = self.until(f"{dag_id} ends", look, seconds=seconds)
-        return state
-
-    def tasks(self, dag_id: str, run_id: str) -> dict[str, dict[str, Any]]:
-        """The task instances of a run, by task id."""
-        path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances?limit=500"
-        return {item["task_id"]: item for item in self.get(path)["task_instances"]}
-
-    def states(self, dag_id: str, run_id: str) -> dict[str, str]:
-        """The states of the tasks of a run."""
-        return {task: item["state"] for task, item in self.tasks(dag_id, run_id).items()}
-
-    def xcom(self, dag_id: str, run_id: str, task_id: str, key: str = "return_value") -> Any:
-        """An XCom; None where there is none."""
-        path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/xcomEntries/{key}"
-        try:
-            return self.get(f"{path}?deserialize=true")["value"]
-        except urllib.error.HTTPError as error:
-            if error.code == 404:
-                return None
-            raise
-
-    def task_log(self, dag_id: str, run_id: str, task_id: str, number: int = 1) -> str:
-        """The log of an attempt."""
-        path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/logs/{number}"
-        return json.dumps(self.get(f"{path}?full_content=true")["content"])
 
 
 class Prefect(Stack):

@@ -35,11 +35,7 @@ def airflow(docker_engine):
 @pytest.fixture(autouse=True)
 def whole_again(airflow):
     """Start what the test before has stopped."""
-    label = f"--filter=label=com.docker.compose.project={airflow.project}"
-    stopped = engine.docker("ps", "--all", "--quiet", "--filter=exited=137", label).split()
-    if stopped:
-        engine.docker("start", *stopped)
-        airflow.well()
+    airflow.whole_again()
 
 
 @pytest.mark.smoke

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conformance.chosen import shown_on_prefect
 from tests.docker.cases import TEN, furnish_cases, unlike_standalone
 from tests.docker.pipelines import SMOKE, furnish
 from tests.docker.stacks import engine, running
@@ -32,11 +33,7 @@ def prefect(docker_engine):
 @pytest.fixture(autouse=True)
 def whole_again(prefect):
     """Start what the test before has stopped."""
-    label = f"--filter=label=com.docker.compose.project={prefect.project}"
-    stopped = engine.docker("ps", "--all", "--quiet", "--filter=exited=137", label).split()
-    if stopped:
-        engine.docker("start", *stopped)
-        prefect.well()
+    prefect.whole_again()
 
 
 @pytest.mark.smoke
@@ -87,16 +84,6 @@ def test_a_lost_worker_whose_run_may_begin_again(prefect):
     assert prefect.count(key, "end", "After") == 1
 
 
-def shown(place):
-    """The task run of a place on Prefect: the type and name of its state, and its run count."""
-    if place.state == "skipped":
-        return "COMPLETED", "Skipped", 0
-    if place.descriptor == 0:
-        return "FAILED", "Failed", place.attempts
-    name = "Completed" if place.descriptor == 1 else f"Outcome {place.descriptor}"
-    return "COMPLETED", name, place.attempts
-
-
 def test_ten_cases(prefect, tmp_path):
     wrong = {}
     runs = [(case, prefect.trigger(case.name, case.inputs)) for case in TEN]
@@ -109,11 +96,7 @@ def test_ten_cases(prefect, tmp_path):
         if state != {"success": "COMPLETED", "failed": "FAILED"}[case.expected.status]:
             found.append(f"the flow run is {state}")
         # What the page shows is the same once more.
-        wanted = {
-            name: shown(place)
-            for name, place in case.expected.places.items()
-            if place.state == "skipped" or place.attempts
-        }
+        wanted = shown_on_prefect(case)
         if (page := prefect.shown(run, wanted)) != wanted:
             found.append(f"the page shows {page}, expected {wanted}")
         if found:

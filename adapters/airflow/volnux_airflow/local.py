@@ -163,14 +163,16 @@ def _end_connections() -> None:
 
 
 def _first_tries(dag_id: str, run_id: str) -> dict[str, Any]:
-    """When the first try began of each task that was tried again, where Airflow keeps that."""
+    """When the first try began of each task that was tried again."""
     try:
         from airflow.models.taskinstancehistory import TaskInstanceHistory as Tries
-    except ImportError:  # from Airflow 3.4 on
-        return {}
+    except ImportError:
+        # From Airflow 3.4 on each try is a task instance, of which queries see the latest only.
+        from airflow.models.taskinstance import TaskInstance as Tries  # type: ignore[assignment]
     query = select(Tries.task_id, func.min(Tries.start_date)).group_by(Tries.task_id)
+    query = query.where(Tries.dag_id == dag_id, Tries.run_id == run_id)
     with create_session() as session:
-        rows = session.execute(query.where(Tries.dag_id == dag_id, Tries.run_id == run_id))
+        rows = session.execute(query, execution_options={"include_all_attempts": True})
         return dict(rows.all())
 
 

@@ -231,8 +231,9 @@ def _task(spec: EventSpec, tags: frozenset[str]) -> Task[Any, Any]:
         timeout_seconds=spec.timeout,
         log_prints=None,
     )
-    # All tasks have one function: what Prefect reads from it is the event's instead.
+    # Given to the constructor, any policy but NO_CACHE turns on the storing of results.
     vars(task)["cache_policy"] = OwnKey()
+    # All tasks have one function: what Prefect reads from it is the event's instead.
     event = spec.event_class
     task.description = inspect.getdoc(event) if event.__doc__ else None
     task.task_key = display_name(f"{event.__module__}.{event.__qualname__}")

@@ -23,13 +23,12 @@ from typing import Any
 from volnux_airflow.home import template
 
 from tests.conformance.cases import CASES, EVENTS
+from tests.integration.airflow.runs import Runs
 
 PROCESSES = ("api-server", "scheduler", "dag-processor")
 
-FINISHED = ("success", "failed")
 
-
-class Server:
+class Server(Runs):
     """An Airflow with a home of its own; `dags` is its dags folder."""
 
     def __init__(self, home: Path, settings: Mapping[str, str] | None = None) -> None:
@@ -141,10 +140,6 @@ class Server:
             assert time.monotonic() < end, f"not within {seconds} s: {what}\n{self.logs()}"
             time.sleep(0.3)
 
-    def dag_ids(self) -> set[str]:
-        """The DAGs that are there now."""
-        return {dag["dag_id"] for dag in self.get("/dags?limit=500")["dags"]}
-
     def import_errors(self) -> dict[str, str]:
         """What is wrong, by file."""
         found = self.get("/importErrors?limit=500")["import_errors"]
@@ -166,45 +161,6 @@ class Server:
         if isinstance(said, urllib.error.HTTPError) and said.code != 409:
             raise said
         return run_id
-
-    def state(self, dag_id: str, run_id: str) -> str:
-        """The state of a run."""
-        state: str = self.get(f"/dags/{dag_id}/dagRuns/{run_id}")["state"]
-        return state
-
-    def ended(self, dag_id: str, run_id: str, *, seconds: float = 90) -> str:
-        """The state of a run that has ended."""
-
-        def look() -> str | None:
-            state = self.state(dag_id, run_id)
-            return state if state in FINISHED else None
-
-        state: str = self.until(f"{dag_id} ends", look, seconds=seconds)
-        return state
-
-    def tasks(self, dag_id: str, run_id: str) -> dict[str, dict[str, Any]]:
-        """The task instances of a run, by task id."""
-        found = self.get(f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances?limit=500")
-        return {item["task_id"]: item for item in found["task_instances"]}
-
-    def states(self, dag_id: str, run_id: str) -> dict[str, str]:
-        """The states of the tasks of a run."""
-        return {task: item["state"] for task, item in self.tasks(dag_id, run_id).items()}
-
-    def xcom(self, dag_id: str, run_id: str, task_id: str, key: str) -> Any:
-        """An XCom; None where there is none."""
-        path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/xcomEntries/{key}"
-        try:
-            return self.get(f"{path}?deserialize=true")["value"]
-        except urllib.error.HTTPError as error:
-            if error.code == 404:
-                return None
-            raise
-
-    def task_log(self, dag_id: str, run_id: str, task_id: str, number: int = 1) -> str:
-        """The log of an attempt."""
-        path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/logs/{number}"
-        return json.dumps(self.get(f"{path}?full_content=true")["content"])
 
     def logs(self) -> str:
         """The last of what the processes said."""

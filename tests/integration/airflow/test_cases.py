@@ -132,6 +132,6 @@ def serialized(dag):
     from airflow.serialization.serialized_objects import DagSerialization
 
     data = DagSerialization.to_dict(dag)
-    data["dag"].pop("fileloc", None)
-    data["dag"].pop("relative_fileloc", None)
+    for location in ("fileloc", "relative_fileloc", "bundle_name"):
+        data["dag"].pop(location, None)
     return data

@@ -1,17 +1,15 @@
-"""The instants that the core computes, as JSON: what every host is compared with.
-
-Run as a program it prints `{"cases": [{"schedule", "timezone", "after", "next": […]}], "refused":
-{schedule: reason}}`. The environments of the hosts run it and hold their own schedules to it.
-"""
+"""The instants that the core computes: what every host is compared with."""
 
 import datetime as dt
+import functools
 import itertools
-import json
-import sys
+import zoneinfo
+from dataclasses import dataclass
 
 from volnux.schedules import Schedule, ScheduleError
 
 COUNT = 50
+HOUR = dt.timedelta(hours=1)
 ZONES = (
     "UTC",
     "Europe/Paris",
@@ -66,30 +64,47 @@ def expressions() -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def everything() -> dict[str, object]:
-    """What the program prints."""
-    cases = []
-    refused = {}
+@dataclass(frozen=True)
+class Case:
+    """An expression in a zone, and the instants of it that come after another."""
+
+    schedule: str
+    timezone: str
+    after: dt.datetime
+    next: list[dt.datetime]
+
+
+@functools.cache
+def cases(zone: str) -> list[Case]:
+    """What the core computes in a zone."""
+    found = []
     for number, text in enumerate(expressions()):
-        try:
-            schedules = [Schedule((text,), zone) for zone in ZONES]
-        except ScheduleError as error:
-            refused[text] = str(error)
+        if text in refused():
             continue
         # Clock changes meet one expression in four: the hosts are slow.
-        afters = AFTER if number % 4 == 0 else AFTER[:1]
-        for schedule, after in itertools.product(schedules, afters):
-            instants = schedule.instants(dt.datetime.fromisoformat(after))
-            cases.append(
-                {
-                    "schedule": text,
-                    "timezone": schedule.timezone,
-                    "after": after,
-                    "next": [each.isoformat() for each in itertools.islice(instants, COUNT)],
-                }
-            )
-    return {"cases": cases, "refused": refused}
+        for after in AFTER if number % 4 == 0 else AFTER[:1]:
+            begin = dt.datetime.fromisoformat(after)
+            instants = itertools.islice(Schedule((text,), zone).instants(begin), COUNT)
+            found.append(Case(text, zone, begin, list(instants)))
+    assert len({case.schedule for case in found}) >= 300
+    return found
 
 
-if __name__ == "__main__":
-    json.dump(everything(), sys.stdout)
+@functools.cache
+def refused() -> dict[str, str]:
+    """The expressions that the core refuses, with its reasons."""
+    found = {}
+    for text in expressions():
+        try:
+            Schedule((text,))
+        except ScheduleError as error:
+            found[text] = str(error)
+    assert len(found) >= 30
+    return found
+
+
+def in_clock_change(moment: dt.datetime, zone: str) -> bool:
+    """Whether a clock changes within an hour of a moment."""
+    local = zoneinfo.ZoneInfo(zone)
+    offsets = {(moment + span).astimezone(local).utcoffset() for span in (-HOUR, HOUR * 0, HOUR)}
+    return len(offsets) > 1
