@@ -111,7 +111,8 @@ def run_in_containers(session: nox.Session, *arguments: str) -> None:
     """Run the tests with containers; they need root on Debian, or a container engine."""
     session.install("--editable", ".[test]", "pytest-docker>=3.2.6")
     session.env["VOLNUX_DOCKER"] = "1"
-    run_pytest(session, "tests/docker", *arguments)
+    # A stack is there for all tests of a module.
+    run_pytest(session, "-n", "2", "--dist", "loadfile", "tests/docker", *arguments)
 
 
 @nox.session(default=False)
@@ -120,7 +121,7 @@ def docker(session: nox.Session) -> None:
     run_in_containers(session)
 
 
-@nox.session(name="docker-smoke", default=False)
+@nox.session(name="docker-smoke")
 def docker_smoke(session: nox.Session) -> None:
     """The quick part of it: one stack each, three pipelines, one lost worker."""
     run_in_containers(session, "-m", "smoke")

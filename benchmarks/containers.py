@@ -167,17 +167,13 @@ def main() -> None:
     given = parser.parse_args()
     from tests.docker.stacks import engine
 
-    started = engine.start()
     rows = []
-    try:
+    with engine.used():
         for name in given.engines or ENGINES:
             taken, group = ENGINES[name](given)
             row = [name, f"{taken[0]:.1f} s", *(f"{taken[0] / each:.2f}" for each in taken[1:])]
             rows.append([*row, f"{group:.1f} s" if group else "-"])
             print(*rows[-1], flush=True)
-    finally:
-        if started:
-            engine.stop()
     head = ["engine", "1 worker", "2 workers", "4 workers", f"{given.group} events"]
     title = f"{given.events} events that sleep {given.seconds:g} s"
     show(title, head, rows, as_json=given.json)

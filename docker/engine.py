@@ -2,22 +2,33 @@
 
 `docker` and either `docker compose` or the older `docker-compose` are needed. Where there is no
 engine and this is root on Debian or Ubuntu, both are installed with apt-get and `dockerd` is
-started by hand; `stop` ends one that `start` started, and no other.
+started by hand; such a one ends when nobody uses it any more, and no container runs.
 """
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import shutil
 import signal
 import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["EngineError", "UnavailableError", "compose_command", "docker", "start", "stop"]
+__all__ = [
+    "EngineError",
+    "UnavailableError",
+    "alone",
+    "compose_command",
+    "docker",
+    "start",
+    "stop",
+    "used",
+]
 
-_STATE = Path(__file__).resolve().parent.parent / ".nox" / "docker"
+_STATE = Path(__file__).resolve().parent.parent / ".nox" / "containers"
 _PID = _STATE / "dockerd.pid"
 _LOG = _STATE / "dockerd.txt"
 
@@ -33,20 +44,58 @@ class UnavailableError(EngineError):
     """Something that cannot be had on this machine is missing; the text says what."""
 
 
-def start() -> bool:
-    """Make sure that an engine answers and that there is a compose command.
+@contextlib.contextmanager
+def used() -> Iterator[None]:
+    """An engine for as long as it is needed; see `start` and `stop`."""
+    try:
+        with _lock("users", fcntl.LOCK_SH):
+            start()
+            yield
+    finally:
+        stop()
 
-    Returns:
-        Whether this call started the engine, so that `stop` would end it.
+
+def start() -> None:
+    """Make sure that an engine answers and that there is a compose command.
 
     Raises:
         UnavailableError: it cannot be had here.
     """
+    with alone("start"):
+        _start()
+
+
+def stop() -> None:
+    """End the engine if it was started from here and nothing uses it; images and layers stay."""
+    with (
+        alone("start"),
+        contextlib.suppress(BlockingIOError),
+        _lock("users", fcntl.LOCK_EX | fcntl.LOCK_NB),
+    ):
+        _stop()
+
+
+@contextlib.contextmanager
+def alone(what: str) -> Iterator[None]:
+    """Let one process at a time do something, for instance make an image."""
+    with _lock(what, fcntl.LOCK_EX):
+        yield
+
+
+@contextlib.contextmanager
+def _lock(name: str, kind: int) -> Iterator[None]:
+    _STATE.mkdir(parents=True, exist_ok=True)
+    with (_STATE / f"{name}.lock").open("w") as file:
+        fcntl.flock(file, kind)
+        yield
+
+
+def _start() -> None:
     if shutil.which("docker") is None or compose_command(missing_ok=True) is None:
         _install()
     compose_command()
     if _answers() is None:
-        return False
+        return
     if os.environ.get("DOCKER_HOST"):
         raise UnavailableError(f"the engine of DOCKER_HOST does not answer: {_answers()}")
     daemon = shutil.which("dockerd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
@@ -55,7 +104,6 @@ def start() -> bool:
         daemon = shutil.which("dockerd", path="/usr/sbin:/usr/local/sbin:/usr/bin")
     if daemon is None or os.geteuid() != 0:
         raise UnavailableError(f"no engine answers, and only root could start one: {_answers()}")
-    _STATE.mkdir(parents=True, exist_ok=True)
     with _LOG.open("wb") as log:
         process = subprocess.Popen(
             [daemon, "--host", "unix:///var/run/docker.sock"],
@@ -68,18 +116,18 @@ def start() -> bool:
     until = time.monotonic() + 60
     while (said := _answers()) is not None:
         if process.poll() is not None or time.monotonic() > until:
-            stop()
+            _stop()
             last = "\n".join(_LOG.read_text(errors="replace").splitlines()[-5:])
             raise UnavailableError(f"dockerd does not start here: {said}\n{last}")
         time.sleep(0.3)
-    return True
 
 
-def stop() -> None:
-    """End the engine that `start` started, if it did; images and their layers stay."""
+def _stop() -> None:
     try:
         pid = int(_PID.read_text())
     except (OSError, ValueError):
+        return
+    if _answers() is None and docker("ps", "--quiet").strip():
         return
     _PID.unlink()
     with contextlib.suppress(OSError):
@@ -161,7 +209,15 @@ def install_packages(*names: str) -> None:
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     for command in (
         ["apt-get", "update", "-qq"],
-        ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *names],
+        [
+            "apt-get",
+            "-o=DPkg::Lock::Timeout=120",
+            "install",
+            "-y",
+            "-qq",
+            "--no-install-recommends",
+            *names,
+        ],
     ):
         done = subprocess.run(
             command, env=environment, capture_output=True, text=True, timeout=900, check=False

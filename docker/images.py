@@ -20,7 +20,7 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from engine import EngineError, UnavailableError, docker, install_packages
+from engine import EngineError, UnavailableError, alone, docker, install_packages
 
 __all__ = ["PUBLIC", "base", "build"]
 
@@ -126,8 +126,13 @@ def base() -> str:
     mirror, certificates = _mirror(), _certificates()
     packages = "ca-certificates,python3,python3-venv"
     tag = f"volnux-local/debian:{_digest(certificates, DEBIAN, mirror, packages)}"
-    if _there(tag):
-        return tag
+    with alone("debian"):
+        if not _there(tag):
+            _bootstrap(tag, mirror, certificates, packages)
+    return tag
+
+
+def _bootstrap(tag: str, mirror: str, certificates: Iterable[Path], packages: str) -> None:
     if shutil.which("debootstrap") is None:
         if os.geteuid() != 0 or shutil.which("apt-get") is None:
             raise UnavailableError(
@@ -154,23 +159,23 @@ def base() -> str:
         archive = Path(name, "root.tar")
         _call("tar", "--create", f"--file={archive}", f"--directory={root}", ".")
         docker("import", *changes, str(archive), tag)
-    return tag
 
 
 def _make(tag: str, folder: Path, arguments: Mapping[str, str]) -> bool:
     """Build an image from a folder unless it is there; whether it was built."""
-    if _there(tag):
-        return False
-    _say(f"making {tag}")
     given = {**_given(_PROXIES), **arguments}
-    docker(
-        "build",
-        "--quiet",
-        f"--tag={tag}",
-        *(f"--build-arg={name}={value}" for name, value in given.items()),
-        str(folder),
-        seconds=1800,
-    )
+    with alone(tag.replace("/", "-")):
+        if _there(tag):
+            return False
+        _say(f"making {tag}")
+        docker(
+            "build",
+            "--quiet",
+            f"--tag={tag}",
+            *(f"--build-arg={name}={value}" for name, value in given.items()),
+            str(folder),
+            seconds=1800,
+        )
     return True
 
 

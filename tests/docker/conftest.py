@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ collect_ignore_glob = [] if _HERE else ["test_*.py"]
 
 def pytest_configure(config: pytest.Config) -> None:
     for line in (
-        "smoke: the part of the container tests that CI runs",
+        "smoke: the part of the container tests that `make test` runs",
         "fault: something breaks; repeated as often as VOLNUX_DOCKER_REPEAT says",
     ):
         config.addinivalue_line("markers", line)
@@ -32,14 +33,11 @@ def docker_engine() -> Iterator[None]:
     """A container engine; one that had to be started is ended again."""
     from tests.docker.stacks import engine, images
 
-    try:
-        started = engine.start()
-        images.base()
-    except engine.UnavailableError as error:
-        # In CI this is a failure: tests/conftest.py makes it one.
-        pytest.skip(f"no containers here: {error}")
-    try:
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(engine.used())
+            images.base()
+        except engine.UnavailableError as error:
+            # In CI this is a failure: tests/conftest.py makes it one.
+            pytest.skip(f"no containers here: {error}")
         yield
-    finally:
-        if started:
-            engine.stop()
