@@ -55,8 +55,8 @@ class Lookup:
         self._named = tuple(modules)
         self._siblings = () if modules or folder is None else (f"{stem}_events", "events")
         self._extra = tuple(extra)
-        self._loaded: list[tuple[str, ModuleType, dict[str, Any]]] | None = None
-        self._dotted: dict[str, dict[str, Any]] = {}
+        self._loaded: list[tuple[str, ModuleType]] | None = None
+        self._dotted: dict[str, ModuleType] = {}
         self._broken: dict[str, EventModuleError] = {}
 
     @staticmethod
@@ -76,14 +76,15 @@ class Lookup:
             EventModuleError: a module cannot be imported.
         """
         module, dot, last = name.rpartition(".")
-        modules = [(module, self._dotted_events(module))] if dot else self._searched()
-        for _, events in modules:
-            if last in events:
-                return events[last]
+        modules = [(module, self._dotted_module(module))] if dot else self._all()
+        for _, searched in modules:
+            target = vars(searched).get(last)
+            if event_class_of(target) is not None:
+                return target
         folded = {
             f"{where}.{known}": target
-            for where, events in modules
-            for known, target in events.items()
+            for where, searched in modules
+            for known, target in _events_in(searched)
             if known.casefold() == last.casefold()
         }
         different = {id(event_class_of(target)): target for target in folded.values()}
@@ -99,7 +100,7 @@ class Lookup:
 
     def names(self) -> list[str]:
         """All event names that can be found, in the order of the search."""
-        return list(dict.fromkeys(known for _, events in self._searched() for known in events))
+        return _names_in(self._all())
 
     def modules(self) -> list[ModuleType]:
         """The modules that are searched, in order.
@@ -107,12 +108,12 @@ class Lookup:
         Raises:
             EventModuleError: a module cannot be imported.
         """
-        return [module for _, module, _ in self._all()]
+        return [module for _, module in self._all()]
 
     def _not_found(
-        self, name: str, last: str, modules: Sequence[tuple[str, dict[str, Any]]]
+        self, name: str, last: str, modules: Sequence[tuple[str, ModuleType]]
     ) -> EventNotFoundError:
-        known = list(dict.fromkeys(known for _, events in modules for known in events))
+        known = _names_in(modules)
         close = nearest(last, known)
         if close:
             hint = "did you mean " + " or ".join(f"'{each}'" for each in close) + "?"
@@ -130,30 +131,29 @@ class Lookup:
         siblings = " or ".join(f"{name}.py" for name in self._siblings)
         return f"put the events into {siblings} beside the file, or name their modules with @events"
 
-    def _searched(self) -> list[tuple[str, dict[str, Any]]]:
-        return [(name, events) for name, _, events in self._all()]
-
-    def _all(self) -> list[tuple[str, ModuleType, dict[str, Any]]]:
+    def _all(self) -> list[tuple[str, ModuleType]]:
         if self._loaded is None:
             found = [(name, self._import(name)) for name in self._named]
             for name in self._siblings:
                 if self._folder is not None and (self._folder / f"{name}.py").is_file():
                     found.append((name, self._sibling(self._folder, name)))
             found += [(display_name(module.__name__), module) for module in self._extra]
-            self._loaded = [(name, module, dict(_events_in(module))) for name, module in found]
+            self._loaded = found
         return self._loaded
 
     def _sibling(self, folder: Path, name: str) -> ModuleType:
         """A module beside the file; that of the Pipeline class itself is not imported again."""
-        path = (folder / f"{name}.py").resolve()
-        for module in self._extra:
-            if getattr(module, "__file__", None) and Path(str(module.__file__)).resolve() == path:
-                return module
+        if self._extra:
+            path = (folder / f"{name}.py").resolve()
+            for module in self._extra:
+                file = getattr(module, "__file__", None)
+                if file and Path(str(file)).resolve() == path:
+                    return module
         return self._import(name)
 
-    def _dotted_events(self, module: str) -> dict[str, Any]:
+    def _dotted_module(self, module: str) -> ModuleType:
         if module not in self._dotted:
-            self._dotted[module] = dict(_events_in(self._import(module)))
+            self._dotted[module] = self._import(module)
         return self._dotted[module]
 
     def _import(self, name: str) -> ModuleType:
@@ -181,6 +181,10 @@ class Lookup:
             raise EventModuleError(
                 f"the module '{name}' cannot be imported: {failure}", failure.traceback
             ) from error
+
+
+def _names_in(modules: Iterable[tuple[str, ModuleType]]) -> list[str]:
+    return list(dict.fromkeys(known for _, module in modules for known, _ in _events_in(module)))
 
 
 def _events_in(module: ModuleType) -> Iterator[tuple[str, Any]]:

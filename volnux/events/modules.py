@@ -14,6 +14,7 @@ import hashlib
 import importlib
 import importlib.abc
 import importlib.machinery
+import os
 import re
 import sys
 import threading
@@ -35,7 +36,7 @@ _FOLDERS: dict[str, str] = {}
 
 def package_of(folder: Path) -> str:
     """The name of the package that stands for a folder; made at first use."""
-    path = str(folder.resolve())
+    path = os.path.realpath(folder)
     name = _PREFIX + hashlib.sha256(path.encode("utf-8", "surrogateescape")).hexdigest()[:12]
     adopt({name: path})
     return name

@@ -168,7 +168,7 @@ def _first_tries(dag_id: str, run_id: str) -> dict[str, Any]:
         from airflow.models.taskinstancehistory import TaskInstanceHistory as Tries
     except ImportError:
         # From Airflow 3.4 on each try is a task instance, of which queries see the latest only.
-        from airflow.models.taskinstance import TaskInstance as Tries  # type: ignore[assignment]
+        from airflow.models.taskinstance import TaskInstance as Tries  # type: ignore[assignment]  # the same columns
     query = select(Tries.task_id, func.min(Tries.start_date)).group_by(Tries.task_id)
     query = query.where(Tries.dag_id == dag_id, Tries.run_id == run_id)
     with create_session() as session:
