@@ -23,10 +23,24 @@ PIPELINES = Path("/opt/prefect/pipelines")
 FLOWS = Path("/opt/prefect/flows")
 POOL = os.environ.get("PREFECT_POOL", "default")
 LOST_AFTER = timedelta(seconds=float(os.environ.get("PREFECT_LOST_AFTER", "90")))
+START_WITHIN = timedelta(seconds=float(os.environ.get("PREFECT_START_WITHIN", "600")))
 
 FLOW_RUNS = ResourceSpecification({"prefect.resource.id": ["prefect.flow-run.*"]})
+STARTING = {f"prefect.flow-run.{state}" for state in ("Pending", "Submitting")}
+RUNNING = "prefect.flow-run.Running"
 HEARTBEAT = "prefect.flow-run.heartbeat"
-ENDS = {f"prefect.flow-run.{state}" for state in ("Completed", "Failed", "Cancelled", "Crashed")}
+ENDS = {
+    f"prefect.flow-run.{state}"
+    for state in (
+        "Completed",
+        "Failed",
+        "Cancelled",
+        "Crashed",
+        "Paused",
+        "Suspended",
+        "AwaitingRetry",
+    )
+}
 
 
 def main() -> None:
@@ -42,23 +56,10 @@ def main() -> None:
 def automations() -> list[Automation]:
     """What Prefect does by itself with flow runs that were lost."""
     return [
-        Automation(
-            name="Lost flow runs are crashed",
-            trigger=EventTrigger(
-                after={HEARTBEAT},
-                expect={HEARTBEAT, *ENDS},
-                match=FLOW_RUNS,
-                for_each={"prefect.resource.id"},
-                posture=Posture.Proactive,
-                threshold=1,
-                within=LOST_AFTER,
-            ),
-            actions=[
-                ChangeFlowRunState(
-                    state=StateType.CRASHED,
-                    message="No sign of life: the process or the machine that ran it is gone.",
-                )
-            ],
+        # Not after heartbeats alone: a process may be lost before its first one has arrived.
+        lost("Lost flow runs are crashed", {RUNNING, HEARTBEAT}, {HEARTBEAT}, LOST_AFTER),
+        lost(
+            "Flow runs that do not start are crashed", STARTING, STARTING | {RUNNING}, START_WITHIN
         ),
         Automation(
             name="Crashed flow runs with the tag restart-when-lost run again",
@@ -84,6 +85,42 @@ def automations() -> list[Automation]:
             ],
         ),
     ]
+
+
+def lost(name: str, after: set[str], expected: set[str], within: timedelta) -> Automation:
+    """Crash the flow runs of deployments that give no sign of life in time.
+
+    Args:
+        name: of the automation.
+        after: the events that a sign has to follow.
+        expected: the events that are a sign, besides those of an end.
+        within: the time until then.
+    """
+    return Automation(
+        name=name,
+        trigger=EventTrigger(
+            after=after,
+            expect=expected | ENDS,
+            match=FLOW_RUNS,
+            # A flow run without one is somebody's own process, and may send no heartbeats.
+            match_related=ResourceSpecification(
+                {
+                    "prefect.resource.id": ["prefect.deployment.*"],
+                    "prefect.resource.role": ["deployment"],
+                }
+            ),
+            for_each={"prefect.resource.id"},
+            posture=Posture.Proactive,
+            threshold=1,
+            within=within,
+        ),
+        actions=[
+            ChangeFlowRunState(
+                state=StateType.CRASHED,
+                message="No sign of life: the process or the machine that ran it is gone.",
+            )
+        ],
+    )
 
 
 def replace(automation: Automation) -> None:

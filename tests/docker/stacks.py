@@ -199,6 +199,7 @@ class Prefect(Stack):
     settings: ClassVar[dict[str, str]] = {
         "PREFECT_QUERY_SECONDS": "2",
         "PREFECT_LOST_AFTER": "60",
+        "PREFECT_START_WITHIN": "90",
         "PREFECT_WORKER_LIMIT": "2",
     }
 

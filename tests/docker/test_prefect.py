@@ -84,6 +84,21 @@ def test_a_lost_worker_whose_run_may_begin_again(prefect):
     assert prefect.count(key, "end", "After") == 1
 
 
+@pytest.mark.fault
+def test_a_lost_worker_that_had_not_begun(prefect):
+    key = uuid.uuid4().hex
+    spare, *others = prefect.containers("worker")
+    engine.docker("kill", *others)
+    run = prefect.trigger("lost_again", {"key": key, "seconds": 3})
+    prefect.until("the worker takes it", lambda: prefect.state(run)["type"] == "PENDING")
+    engine.docker("kill", spare)
+    assert prefect.count(key, "begin", "Before") == 0
+    prefect.whole_again()
+    prefect.until("it ran", lambda: prefect.count(key, "end", "After"), seconds=300)
+    assert prefect.ended(run) == "COMPLETED"
+    assert prefect.count(key, "begin", "Long") == 1
+
+
 def test_ten_cases(prefect, tmp_path):
     wrong = {}
     runs = [(case, prefect.trigger(case.name, case.inputs)) for case in TEN]
