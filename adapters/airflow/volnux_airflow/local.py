@@ -16,7 +16,7 @@ from airflow.dag_processing.bundles.manager import DagBundlesManager
 from airflow.dag_processing.dagbag import DagBag, sync_bag_to_db
 from airflow.models.xcom import XComModel
 from airflow.utils.session import create_session
-from sqlalchemy import func, select
+from sqlalchemy import func, select, true
 
 from volnux.backends.port import RunControl, RunObserver, RunOptions
 from volnux.events.link import Plan
@@ -166,11 +166,15 @@ def _first_tries(dag_id: str, run_id: str) -> dict[str, Any]:
     """When the first try began of each task that was tried again."""
     try:
         from airflow.models.taskinstancehistory import TaskInstanceHistory as Tries
+
+        earlier = true()
     except ImportError:
         # From Airflow 3.4 on each try is a task instance, of which queries see the latest only.
         from airflow.models.taskinstance import TaskInstance as Tries  # type: ignore[assignment]  # the same columns
+
+        earlier = Tries.working_set.is_(None)
     query = select(Tries.task_id, func.min(Tries.start_date)).group_by(Tries.task_id)
-    query = query.where(Tries.dag_id == dag_id, Tries.run_id == run_id)
+    query = query.where(Tries.dag_id == dag_id, Tries.run_id == run_id, earlier)
     with create_session() as session:
         rows = session.execute(query, execution_options={"include_all_attempts": True})
         return dict(rows.all())
