@@ -34,6 +34,7 @@ def test_as_json(call):
         "cases": 0,
         "programs": 2,
         "seed": 8,
+        "gaps": {},
         "differences": [],
     }
 
@@ -83,3 +84,24 @@ def test_a_backend_that_is_not_there(call):
     code, out, err = call("--backend", "nowhere")
     assert (code, out) == (2, "")
     assert "there is no backend 'nowhere'" in err
+
+
+def test_a_known_gap_is_listed(call, monkeypatch):
+    from volnux_standalone import StandaloneBackend
+
+    from volnux.testing import not_in_host
+
+    def broken(self, plan, inputs, options=None):
+        raise ZeroDivisionError("by nothing")
+
+    monkeypatch.setattr(StandaloneBackend, "run", broken)
+    gaps = {"table_01": not_in_host("it never divides by nothing")}
+    monkeypatch.setattr(StandaloneBackend, "gaps", gaps)
+    code, out, _ = call("--case", "table_01", "--programs", "0")
+    assert code == 0
+    assert out == (
+        "table_01: not possible in the host: it never divides by nothing\n\n"
+        "standalone: 1 case, 0 programs: no differences, 1 known gap\n"
+    )
+    code, out, _ = call("--case", "table_01", "--programs", "0", "--json")
+    assert json.loads(out)["gaps"] == {"table_01": str(gaps["table_01"])}

@@ -6,8 +6,10 @@ import abc
 import threading
 from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass, field
-from typing import Any
+from types import MappingProxyType
+from typing import Any, ClassVar
 
+from volnux.backends.gaps import Gap
 from volnux.errors import Diagnostic, Severity, VolnuxError
 from volnux.events.executors import ExecutorKind
 from volnux.events.link import Plan
@@ -140,6 +142,8 @@ class Backend(abc.ABC):
 
     name: str
     capabilities: Capabilities
+    gaps: ClassVar[Mapping[str, Gap]] = MappingProxyType({})
+    """The conformance cases that it does not get right, by name; see `volnux.backends.gaps`."""
     left_behind: bool = False
     """Whether threads of an ended run still run the user's code in this process."""
 

@@ -19,6 +19,7 @@ from volnux.cli.usage import UsageError
 
 if TYPE_CHECKING:
     from volnux.backends import Backend as AnyBackend
+    from volnux.backends.gaps import Gap
     from volnux.testing.conformance import Difference
 
 __all__ = ["command"]
@@ -70,6 +71,8 @@ def command(
     First the cases that come with the package, then random programs. Of a program that shows a
     difference the smallest one that still does is looked for and shown.
 
+    A case that the backend itself names as a gap is listed, and no difference.
+
     Exit code: 0 no difference, 1 differences, 2 could not start.
     """
     from volnux.backends.registry import get_backend
@@ -94,6 +97,7 @@ class _Run:
     def __init__(self, backend: AnyBackend, save: Path | None, *, first: bool) -> None:
         self.backend = backend
         self.differences: list[Difference] = []
+        self.gaps: dict[str, Gap] = {}
         self.cases = 0
         self.programs = 0
         self._save = save
@@ -121,7 +125,10 @@ class _Run:
         count = 0
         for name, difference in checked:
             count += 1
-            if difference is not None:
+            gap = self.backend.gaps.get(difference.case.name) if difference else None
+            if gap is not None:
+                self._show_gap(name, gap)
+            elif difference is not None:
                 self._show(difference)
                 if self._over():
                     break
@@ -133,6 +140,10 @@ class _Run:
                 line = f"[{taken:6.0f}s] {count} {what}{plural}, last {name}{wrong}"
                 output.say(line, sys.stderr)
         return count
+
+    def _show_gap(self, case: object, gap: Gap) -> None:
+        self.gaps[str(case)] = gap
+        output.say(f"{case}: {gap}\n")
 
     def _over(self) -> bool:
         return self._first and bool(self.differences)
@@ -158,6 +169,8 @@ class _Run:
             f"{self.programs} program{'' if self.programs == 1 else 's'}: "
             f"{wrong or 'no'} difference{'' if wrong == 1 else 's'}"
         )
+        if self.gaps:
+            text += f", {len(self.gaps)} known gap{'' if len(self.gaps) == 1 else 's'}"
         style = "bold red" if wrong else "bold green"
         text = output.paint(text, style, colour=output.coloured(sys.stdout))
         if not self.programs:
@@ -172,6 +185,7 @@ class _Run:
             "cases": self.cases,
             "programs": self.programs,
             "seed": seed,
+            "gaps": {case: str(gap) for case, gap in self.gaps.items()},
             "differences": [
                 {
                     "case": each.case.name,

@@ -9,9 +9,9 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from volnux.backends.gaps import Gap, GapKind, never, not_done, not_in_host
     from volnux.testing.cases import Case, Expected, ExpectedPlace, all_cases, load_case
     from volnux.testing.comparing import differences
-    from volnux.testing.gaps import Gap, GapKind, never, not_done, not_in_host
     from volnux.testing.predicting import case_of, random_case_program
     from volnux.testing.programs import Program, programs, random_program, render
     from volnux.testing.running import report_of_case, run_case
@@ -47,15 +47,15 @@ __all__ = [
 ]
 
 _HOMES = {
-    "cases": ("Case", "Expected", "ExpectedPlace", "all_cases", "load_case"),
-    "comparing": ("differences",),
-    "gaps": ("Gap", "GapKind", "never", "not_done", "not_in_host"),
-    "predicting": ("case_of", "random_case_program"),
-    "programs": ("Program", "programs", "random_program", "render"),
-    "running": ("report_of_case", "run_case"),
-    "scripts": ("CaseError", "EventScript", "PlaceScript"),
-    "shrinking": ("shrink",),
-    "writing": ("write_case",),
+    "volnux.backends.gaps": ("Gap", "GapKind", "never", "not_done", "not_in_host"),
+    "volnux.testing.cases": ("Case", "Expected", "ExpectedPlace", "all_cases", "load_case"),
+    "volnux.testing.comparing": ("differences",),
+    "volnux.testing.predicting": ("case_of", "random_case_program"),
+    "volnux.testing.programs": ("Program", "programs", "random_program", "render"),
+    "volnux.testing.running": ("report_of_case", "run_case"),
+    "volnux.testing.scripts": ("CaseError", "EventScript", "PlaceScript"),
+    "volnux.testing.shrinking": ("shrink",),
+    "volnux.testing.writing": ("write_case",),
 }
 
 
@@ -63,5 +63,5 @@ def __getattr__(name: str) -> Any:
     # The workers of a backend import `playing` alone, which needs next to nothing.
     for home, names in _HOMES.items():
         if name in names:
-            return getattr(importlib.import_module(f"volnux.testing.{home}"), name)
+            return getattr(importlib.import_module(home), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Mapping
-from typing import Any
+from types import MappingProxyType
+from typing import Any, ClassVar
 
+from volnux.backends.gaps import Gap, not_in_host
 from volnux.backends.port import Backend, BackendError, Capabilities, RunOptions
 from volnux.errors import Diagnostic
 from volnux.events.link import Plan
@@ -21,6 +23,10 @@ CAPABILITIES = Capabilities(
 
 _LONGEST_ID = 250
 
+_ONE_AT_A_TIME = not_in_host(
+    "dag.test() runs one task after the other; a scheduler runs what is ready at once"
+)
+
 
 class AirflowBackend(Backend):
     """Runs a plan as a DAG, with Airflow's own `dag.test()`.
@@ -31,6 +37,9 @@ class AirflowBackend(Backend):
 
     name = "airflow"
     capabilities = CAPABILITIES
+    gaps: ClassVar[Mapping[str, Gap]] = MappingProxyType(
+        {"parallel_at_once": _ONE_AT_A_TIME, "stop_while_others_run": _ONE_AT_A_TIME}
+    )
 
     def check(self, plan: Plan) -> list[Diagnostic]:
         """See `Backend.check`; ids that Airflow does not take, and schedules nobody can give to."""

@@ -1,4 +1,4 @@
-"""Known gaps: cases that a backend does not get right, of three kinds, each with a reason."""
+"""Known gaps: conformance cases that a backend does not get right, each with kind and reason."""
 
 from __future__ import annotations
 
