@@ -8,7 +8,7 @@ import os
 
 import pytest
 
-from volnux.testing import all_cases, run_case
+from volnux.testing import GapKind, all_cases, run_case
 from volnux.testing.conformance import check_program
 
 PROGRAMS = int(os.environ.get("VOLNUX_PROGRAMS", "0"))
@@ -29,6 +29,12 @@ def test_a_case(backend, case, own_folder):
         pytest.xfail(str(known))
     else:
         pytest.fail(f"{case.name} is right now on {backend.name}: take its mark away")
+
+
+def test_nothing_is_left_to_be_done(backend):
+    gaps = backend.gaps
+    assert [case for case, gap in gaps.items() if gap.kind is GapKind.NOT_DONE] == []
+    assert set(gaps) <= {case.name for case in all_cases()}
 
 
 @pytest.mark.timeout(1800)

@@ -10,7 +10,6 @@ from tiny_backend import TinyBackend
 
 from tests.property import naive
 from tools.conformance_tables import PAGES, filled
-from volnux.backends import backend_names, get_backend
 from volnux.graph import Execution
 from volnux.testing import (
     CaseError,
@@ -66,13 +65,6 @@ def test_a_page_shows_what_is_there(page):
 
 
 # Gaps.
-
-
-@pytest.mark.parametrize("name", backend_names())
-def test_nothing_is_left_to_be_done(name):
-    gaps = get_backend(name).gaps
-    assert [case for case, gap in gaps.items() if gap.kind is GapKind.NOT_DONE] == []
-    assert set(gaps) <= {case.name for case in all_cases()}
 
 
 @pytest.mark.parametrize("reason", ["", "later", "not yet"])
