@@ -42,7 +42,10 @@ def run_locally(plan: Plan, inputs: Mapping[str, Any], options: RunOptions) -> R
         # What Airflow itself warns of is nothing that the user of a flow can mend.
         warnings.simplefilter("ignore")
         observer.run_started(plan, options.run_id or dag.dag_id)
-        report = run_dag(dag, plan, inputs, run_id=options.run_id, control=options.control)
+        try:
+            report = run_dag(dag, plan, inputs, run_id=options.run_id, control=options.control)
+        finally:
+            watching.keep_terminate()
         if run is not None:
             run.ended(report)
     observer.run_ended(report)
@@ -103,6 +106,13 @@ class _Observing(Watcher):
         self._observer = observer
         self._control = control
         self._running = 0
+        self._terminate = signal.getsignal(signal.SIGTERM)
+
+    def keep_terminate(self) -> None:
+        """Undo what Airflow does when a task begins: to have SIGTERM end nothing any more."""
+        here = threading.current_thread() is threading.main_thread()
+        if here and self._terminate is not None:
+            signal.signal(signal.SIGTERM, self._terminate)
 
     def cancel(self) -> None:
         """Start nothing more."""
@@ -115,6 +125,7 @@ class _Observing(Watcher):
 
     def started(self, task_id: str, attempt: int) -> None:
         self._running = 1
+        self.keep_terminate()
         self._observer.place_started(self._nodes[task_id], attempt)
 
     def retries(self, task_id: str, outcome: Outcome) -> None:

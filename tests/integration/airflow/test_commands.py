@@ -2,8 +2,10 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -13,8 +15,11 @@ from tests.conformance.cases import EVENTS
 from tests.integration.airflow.server import NEW
 
 
+def clean():
+    return {name: value for name, value in os.environ.items() if "AIRFLOW" not in name}
+
+
 def volnux(*arguments, folder, **environment):
-    clean = {name: value for name, value in os.environ.items() if "AIRFLOW" not in name}
     return subprocess.run(
         [sys.executable, "-m", "volnux", *arguments],
         cwd=folder,
@@ -22,7 +27,7 @@ def volnux(*arguments, folder, **environment):
         text=True,
         timeout=100,
         check=False,
-        env={**clean, **environment},
+        env={**clean(), **environment},
     )
 
 
@@ -48,6 +53,38 @@ def test_run_prints_the_report_and_nothing_else(folder):
     # The empty database is kept for the next time, and nothing else.
     (kept,) = (here / "cache" / "volnux").iterdir()
     assert kept.name.startswith("airflow-")
+
+
+WAITS = """
+import pathlib
+import time
+
+from volnux import event
+
+
+@event
+def Waits():
+    pathlib.Path("begun").touch()
+    time.sleep(100)
+    return True, None
+"""
+
+
+def test_sigterm_ends_a_run(folder):
+    here = folder(**{"events.py": WAITS, "flow.pty": "Waits"})
+    command = [sys.executable, "-m", "volnux", "run", "flow.pty", "--backend", "airflow"]
+    process = subprocess.Popen(
+        command, cwd=here, env=clean(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    try:
+        while not (here / "begun").exists():
+            assert process.poll() is None, process.communicate()
+            time.sleep(0.1)
+        process.terminate()
+        assert process.wait(20) == -signal.SIGTERM
+    finally:
+        process.kill()
+        process.communicate()
 
 
 def test_dag_prints_a_file(folder):
