@@ -11,9 +11,11 @@ import contextlib
 import logging
 import os
 import shutil
+import signal
 import sqlite3
 import sys
 import tempfile
+import threading
 import warnings
 from importlib.metadata import version
 from pathlib import Path
@@ -37,6 +39,7 @@ def enter_own_home() -> None:
         return
     home = Path(tempfile.mkdtemp(prefix="volnux-airflow-"))
     atexit.register(shutil.rmtree, home, ignore_errors=True)
+    _remove_at_sigterm(home)
     (home / "dags").mkdir()
     (home / "airflow.cfg").write_text(_CONFIG)
     database = home / "airflow.db"
@@ -54,6 +57,22 @@ def enter_own_home() -> None:
             initdb()
             _keep(database, kept)
     _to_standard_error()
+
+
+def _remove_at_sigterm(home: Path) -> None:
+    """Have SIGTERM remove the home as well, where it would just end the process."""
+    main = threading.current_thread() is threading.main_thread()
+    if not main or signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:
+        return
+    owner = os.getpid()
+
+    def remove(number: int, frame: object) -> None:
+        if os.getpid() == owner:  # and no child that inherited this
+            shutil.rmtree(home, ignore_errors=True)
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
+
+    signal.signal(signal.SIGTERM, remove)
 
 
 def _settings(home: Path, database: Path) -> dict[str, str]:

@@ -73,8 +73,14 @@ def Waits():
 def test_sigterm_ends_a_run(folder):
     here = folder(**{"events.py": WAITS, "flow.pty": "Waits"})
     command = [sys.executable, "-m", "volnux", "run", "flow.pty", "--backend", "airflow"]
+    (here / "temporary").mkdir()
     process = subprocess.Popen(
-        command, cwd=here, env=clean(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        command,
+        cwd=here,
+        env={**clean(), "TMPDIR": str(here / "temporary")},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
     )
     try:
         while not (here / "begun").exists():
@@ -82,6 +88,7 @@ def test_sigterm_ends_a_run(folder):
             time.sleep(0.1)
         process.terminate()
         assert process.wait(20) == -signal.SIGTERM
+        assert list((here / "temporary").iterdir()) == []
     finally:
         process.kill()
         process.communicate()
