@@ -159,8 +159,10 @@ def main() -> None:
     settings = HERE / given.stack / ".env"
     try:
         if given.action == "up":
-            up(given.stack, local=given.local or bool(os.environ.get("LOCAL")), settings=settings)
-            print(_WHERE[given.stack].format(**{**_PORTS, **read_settings(settings)}))
+            local = given.local or bool(os.environ.get("LOCAL"))
+            up(given.stack, local=local, settings=settings)
+            where = _PROMETHEUS if local and given.stack == "metrics" else _WHERE[given.stack]
+            print(where.format(**{**_PORTS, **read_settings(settings)}))
         elif settings.exists():
             down(given.stack, settings=settings, volumes=given.volumes)
             engine.stop()
@@ -177,11 +179,12 @@ _PORTS = {
 
 _ADMIN = "user admin, whose password is in docker/"
 
+_PROMETHEUS = "Prometheus: http://localhost:{PROMETHEUS_PORT}"
+
 _WHERE = {
     "airflow": f"http://localhost:{{AIRFLOW_PORT}}, {_ADMIN}airflow/.env",
     "prefect": f"http://localhost:{{PREFECT_PORT}}, {_ADMIN}prefect/.env",
-    "metrics": f"http://localhost:{{GRAFANA_PORT}}, {_ADMIN}metrics/.env; "
-    "Prometheus: http://localhost:{PROMETHEUS_PORT}",
+    "metrics": f"http://localhost:{{GRAFANA_PORT}}, {_ADMIN}metrics/.env; {_PROMETHEUS}",
 }
 
 if __name__ == "__main__":

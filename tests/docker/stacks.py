@@ -295,7 +295,7 @@ def running(name: str, furnish: Callable[[Path], None], workers: int = 2) -> Ite
             path.chmod(0o777)
         furnish(pipelines)
         project = f"volnux-test-{name}-{uuid.uuid4().hex[:6]}"
-        port = _free_port()
+        port = free_port()
         chosen = {
             **made,
             **kind.settings,
@@ -310,7 +310,7 @@ def running(name: str, furnish: Callable[[Path], None], workers: int = 2) -> Ite
         if name == "dask":
             files = [str(HERE / "dask.yaml")]
         with (
-            _gone_afterwards(project),
+            gone_afterwards(project),
             get_docker_services(
                 command,
                 files,
@@ -328,7 +328,7 @@ def running(name: str, furnish: Callable[[Path], None], workers: int = 2) -> Ite
 
 
 @contextlib.contextmanager
-def _gone_afterwards(project: str) -> Iterator[None]:
+def gone_afterwards(project: str) -> Iterator[None]:
     """Remove what is left of a project, also where its start failed half way."""
     try:
         yield
@@ -345,7 +345,8 @@ def _gone_afterwards(project: str) -> Iterator[None]:
             assert not engine.docker(*asked, f"--filter={label}").split(), f"a {kind} is left"
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of this machine that nothing listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
