@@ -1,6 +1,7 @@
 """Rules that hold for every test."""
 
 import os
+import signal
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any, TypeVar
@@ -8,6 +9,10 @@ from typing import Any, TypeVar
 import pytest
 
 Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # Started in the background, where shells have Ctrl-C ignored: programs under test inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 IN_CI = os.environ.get("CI", "").lower() in {"1", "true", "yes"}
 
