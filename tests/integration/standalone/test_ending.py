@@ -215,8 +215,16 @@ def test_what_waits_for_a_worker_or_a_retry_never_runs(flow, run):
         def process(self):
             raise OSError
 
+    handed = threading.Semaphore(0)
+
+    class Telling(ThreadPoolExecutor):
+        def submit(self, *arguments, **named):
+            future = super().submit(*arguments, **named)
+            handed.release()
+            return future
+
     class Pooled(EventBase):
-        executor = ThreadPoolExecutor
+        executor = Telling
         executor_config = ExecutorInitializerConfig(max_workers=1)
 
         def process(self):
@@ -229,6 +237,10 @@ def test_what_waits_for_a_worker_or_a_retry_never_runs(flow, run):
 
     def cancel():
         both.wait(WAIT)
+        # What is on its way to the pool at that very moment may still begin.
+        assert handed.acquire(timeout=WAIT)
+        assert handed.acquire(timeout=WAIT)
+        time.sleep(0.1)
         control.cancel()
         over.set()
 
