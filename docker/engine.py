@@ -32,6 +32,9 @@ _STATE = Path(__file__).resolve().parent.parent / ".nox" / "containers"
 _PID = _STATE / "dockerd.pid"
 _LOG = _STATE / "dockerd.txt"
 
+_STARTED: list[subprocess.Popen[bytes]] = []
+"""The daemon of this process, kept as Python warns of one that is forgotten while it runs."""
+
 _PACKAGES = ("docker.io", "docker-compose", "iptables")
 """What has both on Debian 12 and later, and on Ubuntu."""
 
@@ -112,6 +115,7 @@ def _start() -> None:
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
+    _STARTED.append(process)
     _PID.write_text(str(process.pid))
     until = time.monotonic() + 60
     while (said := _answers()) is not None:
@@ -135,6 +139,8 @@ def _stop() -> None:
     os.kill(pid, signal.SIGTERM)
     until = time.monotonic() + 40
     while _is_dockerd(pid):
+        for process in _STARTED:
+            process.poll()
         if time.monotonic() > until:
             os.kill(pid, signal.SIGKILL)
             return
