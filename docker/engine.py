@@ -139,12 +139,11 @@ def _stop() -> None:
     os.kill(pid, signal.SIGTERM)
     until = time.monotonic() + 40
     while _is_dockerd(pid):
-        for process in _STARTED:
-            process.poll()
         if time.monotonic() > until:
             os.kill(pid, signal.SIGKILL)
-            return
         time.sleep(0.2)
+    for process in _STARTED:
+        process.poll()
 
 
 def _is_dockerd(pid: int) -> bool:
