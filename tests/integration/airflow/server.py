@@ -200,7 +200,8 @@ class Server(Runs):
                 "Accept": "application/json",
             },
         )
-        with urllib.request.urlopen(request, timeout=30) as answer:
+        # Longer than the database waits for a lock: a request that goes on is not to be made again.
+        with urllib.request.urlopen(request, timeout=90) as answer:
             body = answer.read()
         return json.loads(body) if body else None
 

@@ -182,9 +182,10 @@ def Day(): return True, "done"
         "max_active_runs": 1,
     }
     # Where SQLite is busy Airflow answers 503 and deletes what it made of the backfill; a scheduler
-    # that has taken it up already ends then. It takes up nothing of a DAG that is paused.
+    # that has taken it up already ends then. It takes up nothing of a DAG that is paused. On SQLite
+    # two requests to the API server can lock each other out, until the database gives up.
     server.until("it is paused", lambda: server.patch("/dags/daily", {"is_paused": True}))
-    server.until("it is made", lambda: server.post("/backfills", backfill))
+    server.until("it is made", lambda: server.post("/backfills", backfill), seconds=200)
     server.until("it goes on", lambda: server.patch("/dags/daily", {"is_paused": False}))
 
     def ended():
