@@ -28,7 +28,7 @@ def test_a_case(backend, case, own_folder):
     elif found:
         pytest.xfail(str(known))
     else:
-        pytest.fail(f"{case.name} is right now on {backend.name}: take its mark away")
+        pytest.fail(f"{case.name} is right now on {backend.name}: take its gap away")
 
 
 def test_nothing_is_left_to_be_done(backend):
