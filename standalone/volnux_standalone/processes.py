@@ -200,8 +200,11 @@ class _Crew:
         return not self.retired and len(self.running) < self._size
 
     def submit(self, waiting: _Waiting) -> Future[Any]:
+        before = len(self._processes())
         with _WithoutSigint():
             future = self.executor.submit(waiting.task)
+        if len(self._processes()) > before:
+            self._look_again()
         self.running.add(future)
         waiting.crew, waiting.future = self, future
         if self._tasks is not None:
@@ -210,7 +213,7 @@ class _Crew:
         return future
 
     def leave(self, future: Future[Any]) -> None:
-        self.proven = self.proven or future.exception() is None
+        self.proven = self.proven or not (future.cancelled() or future.exception())
         self.running.discard(future)
         self.doomed.discard(future)
 
@@ -225,8 +228,26 @@ class _Crew:
         if kill is not None:
             kill()
             return
-        for process in list((getattr(self.executor, "_processes", None) or {}).values()):
+        for process in self._processes():
             process.kill()
+
+    def _processes(self) -> list[Any]:
+        return list((getattr(self.executor, "_processes", None) or {}).values())
+
+    def _look_again(self) -> None:
+        """Have the executor watch the process that it has just started.
+
+        `submit` wakes the thread that watches processes before it starts one (seen in Python 3.11
+        to 3.13), so that the end of the new one may not be seen before something else ends. There
+        is no public way.
+        """
+        lock = getattr(self.executor, "_shutdown_lock", None)
+        if lock is None:
+            return
+        with lock:
+            thread = getattr(self.executor, "_executor_manager_thread_wakeup", None)
+            if thread is not None:
+                thread.wakeup()
 
 
 class _Waiting:

@@ -175,6 +175,32 @@ def After():
     assert "Dies" in message
 
 
+def test_the_end_of_a_process_that_was_just_started_is_seen(files, run):
+    plan = files(
+        "{E || E}[evaluation=SUCCESS_FOR_PARTIAL_SUCCESS]",
+        HEAD
+        + """
+class Slow(ProcessPoolExecutor):
+    def _adjust_process_count(self):
+        time.sleep(0.1)
+        super()._adjust_process_count()
+
+class E(EventBase):
+    executor = Slow
+    executor_config = {"max_workers": 2}
+    def process(self):
+        Path(self.task_id).touch()
+        wait_for("E", "E__2")
+        if self.task_id == "E__2":
+            os._exit(1)
+        time.sleep(60)
+        return True, None
+""",
+    )
+    report = run(plan)
+    assert [place.failure.type for place in report.places.values()] == ["volnux.WorkerLost"] * 2
+
+
 def test_what_ran_beside_is_lost_and_what_had_not_begun_is_not(files, run):
     plan = files(
         "{E || E || E || E}[evaluation=SUCCESS_FOR_PARTIAL_SUCCESS] -> After",
