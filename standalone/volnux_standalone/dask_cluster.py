@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import logging
 from concurrent.futures import Executor, Future
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -91,17 +92,23 @@ class _DaskExecutor(Executor):
         self._cluster = cluster
         self._executor = client.get_executor(pure=False, retries=0)
 
+    @property
+    def broken(self) -> bool:
+        """Whether the scheduler has been away for so long that the client has given it up."""
+        return self._client.status in ("closing", "closed")
+
     def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
-        """See `Executor.submit`; a worker that died is a `WorkerLost`."""
+        """See `Executor.submit`; a worker or a scheduler that died is a `WorkerLost`."""
         inner: Future[Any] = self._executor.submit(fn, *args, **kwargs)
         outer: Future[Any] = Future()
 
         def ended(_: Future[Any]) -> None:
-            if inner.cancelled():
-                if not outer.cancel() or outer.set_running_or_notify_cancel():
-                    return
-            elif outer.set_running_or_notify_cancel():
-                error = inner.exception()
+            if outer.set_running_or_notify_cancel():
+                error: BaseException | None
+                if inner.cancelled():
+                    error = WorkerLost(f"the scheduler at {self._url} was lost")
+                else:
+                    error = inner.exception()
                 if isinstance(error, distributed.scheduler.KilledWorker):
                     error = WorkerLost(f"a worker of {self._url} died")
                 if error is None:
@@ -117,6 +124,8 @@ class _DaskExecutor(Executor):
         """End the client, and the cluster that was made for it."""
         with contextlib.suppress(Exception):
             self._executor.shutdown(wait=wait)
-        self._client.close()
+        # A client that looks for its lost scheduler is not silent about being called off.
+        with distributed.utils.silence_logging_cmgr(logging.CRITICAL):
+            self._client.close()
         if self._cluster is not None:
             self._cluster.close()

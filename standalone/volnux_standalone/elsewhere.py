@@ -64,8 +64,13 @@ class Elsewhere:
         # A URL is one place for all events, a class is a pool for each.
         key = (None if spec.executor.url else spec.event_class, spec.executor)
         with self._making:
-            if key not in self._pools:
+            pool = self._pools.get(key)
+            if pool is not None and pool.broken:
+                del self._pools[key]
+                pool.close(wait=False)
+                pool = None
+            if pool is None:
                 from volnux_standalone.pools import make_pool
 
-                self._pools[key] = make_pool(spec.executor)
-            return self._pools[key]
+                pool = self._pools[key] = make_pool(spec.executor)
+            return pool

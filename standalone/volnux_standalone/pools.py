@@ -19,7 +19,7 @@ from volnux.events.remote import RemoteTask, read_outcome
 from volnux.events.run import Call, Outcome, run_attempt
 from volnux.events.spec import EventSpec
 
-__all__ = ["Done", "Handle", "Pool", "RemoteTask", "Task", "hand_over", "make_pool"]
+__all__ = ["Done", "Handle", "Pool", "RemoteTask", "Submitted", "Task", "hand_over", "make_pool"]
 
 
 Done = Callable[[Outcome | BaseException], object]
@@ -59,7 +59,8 @@ class Task:
 class Pool:
     """An executor of any class.
 
-    `stoppable` says whether `Handle.abandon` ends what runs.
+    Attributes:
+        stoppable: whether `Handle.abandon` ends what runs.
     """
 
     stoppable = False
@@ -84,21 +85,34 @@ class Pool:
             # An executor of another kind cannot tell us when it begins.
             began()
         future = self._executor.submit(Task(spec, call, began if self._in_threads else _nothing))
-        future.add_done_callback(lambda ended: hand_over(ended, spec, done))
-        return _Submitted(future)
+        return Submitted(future, lambda ended: hand_over(ended, spec, done))
+
+    @property
+    def broken(self) -> bool:
+        """Whether nothing more can be run here, and a new pool is needed."""
+        return False
 
     def close(self, *, wait: bool) -> None:
         """End the pool; without `wait`, what still runs is left behind."""
         self._executor.shutdown(wait=wait, cancel_futures=True)
 
 
-class _Submitted:
+class Submitted:
     """An attempt that an executor of any class has."""
 
-    def __init__(self, future: Future[Any]) -> None:
+    def __init__(self, future: Future[Any], ended: Callable[[Future[Any]], object]) -> None:
         self._future = future
+        self._ended = ended
+        self._unwanted = False
+        future.add_done_callback(self._tell)
+
+    def _tell(self, future: Future[Any]) -> None:
+        # Nobody waits for what was taken back; but an executor may cancel of its own accord, too.
+        if not (self._unwanted and future.cancelled()):
+            self._ended(future)
 
     def take_back(self) -> bool:
+        self._unwanted = True
         return self._future.cancel()
 
     def abandon(self) -> None:
@@ -120,11 +134,9 @@ def make_pool(spec: ExecutorSpec) -> Pool:
 
 
 def hand_over(future: Future[Any], spec: EventSpec, done: Done, hint: str = "") -> None:
-    """Pass on how a future ended; one that was taken back never began, and nobody waits for it.
-
-    `hint` is added to what is said of a worker that was lost.
-    """
+    """Pass on how a future ended; `hint` is added to what is said of a worker that was lost."""
     if future.cancelled():
+        done(WorkerLost(f"the executor that had {spec.name} cancelled it"))
         return
     error = future.exception()
     if isinstance(error, KeyboardInterrupt):

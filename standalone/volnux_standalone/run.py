@@ -290,7 +290,9 @@ class Run:
                 if isinstance(ended, KeyboardInterrupt):
                     ended = self._interrupted_by(spec, call, ended, attempt)
                 elif isinstance(ended, BaseException):
-                    ended = raised(spec, call, ended, attempt.started or time.time())
+                    if not attempt.started:
+                        began()
+                    ended = raised(spec, call, ended, attempt.started)
                 self._ended(attempt, ended)
             except BaseException as fault:  # noqa: BLE001 - a fault of ours must end the run, not hang it
                 self._fail(fault)
@@ -299,8 +301,6 @@ class Run:
             attempt.stoppable = self._elsewhere.can_stop(spec)
             handle = self._elsewhere.send(spec, call, began, done)
         except Exception as error:  # noqa: BLE001 - a user's executor class may raise anything
-            if not attempt.started:
-                began()
             done(error)
             return
         with self._locked:

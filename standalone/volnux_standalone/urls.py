@@ -2,7 +2,8 @@
 
 A package brings one under the entry point group `volnux.executors`: the name is a URL's scheme, the
 object a function `(url, config) -> concurrent.futures.Executor`, where `config` is the event's
-`ExecutorInitializerConfig`. Its `shutdown` is called at the end of the run.
+`ExecutorInitializerConfig`. Its `shutdown` is called at the end of the run. An executor that
+has lost what it was connected to says so with an attribute `broken`: the next event gets a new one.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from volnux.events.modules import display_name
 from volnux.events.remote import read_outcome
 from volnux.events.run import Call, Outcome
 from volnux.events.spec import EventSpec
-from volnux_standalone.pools import Done, Handle, Pool
+from volnux_standalone.pools import Done, Handle, Pool, Submitted
 from volnux_standalone.shipping import shipped_task
 
 __all__ = ["GROUP", "Factory", "InstalledSchemes", "UrlPool", "executor_of", "url_schemes"]
@@ -124,7 +125,7 @@ class UrlPool(Pool):
             task = shipped_task(spec, call)
         except NotSentError as error:
             done(error)
-            return _Away(None)
+            return _Away(Future(), lambda _: None)
         # Who watches the network has loaded its records: nobody else pays for them.
         sent = None
         if "volnux.telemetry.records" in sys.modules:
@@ -134,17 +135,22 @@ class UrlPool(Pool):
         future = self._executor.submit(task)
 
         def ended(future: Future[Any]) -> None:
-            if future.cancelled():
-                return
             outcome = self._outcome(future, spec)
             if sent is not None:
-                sent.came_back(None if future.exception() else future.result(), outcome)
+                nothing = future.cancelled() or future.exception()
+                sent.came_back(None if nothing else future.result(), outcome)
             done(outcome)
 
-        future.add_done_callback(ended)
-        return _Away(future)
+        return _Away(future, ended)
+
+    @property
+    def broken(self) -> bool:
+        """See `Pool.broken`."""
+        return bool(getattr(self._executor, "broken", False))
 
     def _outcome(self, future: Future[Any], spec: EventSpec) -> Outcome | BaseException:
+        if future.cancelled():
+            return WorkerLost(f"{self._url} cancelled {spec.name}")
         error = future.exception()
         if error is None:
             return read_outcome(future.result(), spec)
@@ -156,15 +162,8 @@ class UrlPool(Pool):
         return NotSentError(f"{spec.name} cannot be run at {self._url}: {kind}: {error}")
 
 
-class _Away:
-    """An attempt that is somewhere else."""
-
-    def __init__(self, future: Future[Any] | None) -> None:
-        self._future = future
-
-    def take_back(self) -> bool:
-        return self._future is not None and self._future.cancel()
+class _Away(Submitted):
+    """An attempt that is somewhere else, where it can be ended."""
 
     def abandon(self) -> None:
-        if self._future is not None:
-            self._future.cancel()
+        self.take_back()

@@ -42,7 +42,7 @@ class EventDefinitionError(VolnuxError, TypeError):
 
 
 class WorkerLost(VolnuxError):
-    """The worker process that ran an event died; retried as the event's policy says."""
+    """The worker that ran an event died, or the way to it; retried as the event's policy says."""
 
     __module__ = "volnux"
 

@@ -1,8 +1,10 @@
 """Events at executors that a URL names: a real dask cluster, and one that a package brings."""
 
 import contextlib
+import json
 import logging
 import os
+import subprocess
 import sys
 import threading
 import time
@@ -14,6 +16,7 @@ import pytest
 from volnux_standalone import StandaloneBackend, dask_cluster, urls
 from volnux_standalone.shipping import ShippedTask, _parcel
 
+from tests.integration.telemetry.servers import eventually
 from volnux import EventBase, Pipeline
 from volnux.backends import RefusedError, get_backend
 from volnux.events.executors import ExecutorConfigError, ExecutorInitializerConfig
@@ -61,6 +64,20 @@ def die():
 def sleep():
     time.sleep(60)
     return True, None
+
+
+@event(retry_policy={"max_attempts": 2, "backoff_factor": 0})
+def stay(self, folder):
+    (Path(folder) / f"stays{self.attempt}").touch()
+    time.sleep(60)
+
+
+@event
+def wait_for_mending(previous_result, folder):
+    (Path(folder) / "waits").touch()
+    while not (Path(folder) / "mended").exists():
+        time.sleep(0.05)
+    return True, str(previous_result)
 """
 
 
@@ -88,7 +105,7 @@ def plan(tmp_path):
         (tmp_path / "own_helper.py").write_text("def twice(number):\n    return 2 * number\n")
         (tmp_path / "far_events.py").write_text(EVENTS)
         path = tmp_path / "far.pty"
-        path.write_text(f"@input: number: int = 4\n{flow}")
+        path.write_text(f'@input: number: int = 4\n@input: folder: str = "{tmp_path}"\n{flow}')
         return load_plan(path)
 
     return planned
@@ -121,6 +138,50 @@ def test_a_timeout_does_not_wait_for_the_cluster(cluster, plan):
     context = run(plan(f'sleep [executor="{cluster}", timeout=0.5]'))
     assert context["sleep"].failure.type == "TimeoutError"
     assert time.monotonic() - began < 15
+
+
+@contextlib.contextmanager
+def dask_program(what, *arguments):
+    """A scheduler or a worker as a program of its own; killed at the end."""
+    command = [sys.executable, "-m", f"distributed.cli.dask_{what}", *arguments, "--no-dashboard"]
+    with subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as program:
+        try:
+            yield program
+        finally:
+            program.kill()
+
+
+def test_a_scheduler_that_dies_loses_its_events_and_may_come_back(plan, tmp_path):
+    with contextlib.ExitStack() as programs:
+
+        def begin(port):
+            file = tmp_path / "scheduler.json"
+            file.unlink(missing_ok=True)
+            options = ["--port", str(port), "--host", "127.0.0.1", "--scheduler-file", str(file)]
+            scheduler = programs.enter_context(dask_program("scheduler", *options))
+            eventually(file.exists)
+            address = json.loads(file.read_text())["address"]
+            programs.enter_context(dask_program("worker", address, "--no-nanny"))
+            return scheduler, address.removeprefix("tcp://")
+
+        scheduler, address = begin(0)
+        at = f'[executor="dask://{address}?timeout=3"]'
+        flow = f"stay {at} (0 |-> wait_for_mending) -> double {at}"
+        ends = ThreadPoolExecutor(1).submit(run, plan(flow))
+        eventually((tmp_path / "stays1").exists)
+        scheduler.kill()
+        # The second attempt waits, like the client, for a scheduler to come back.
+        eventually((tmp_path / "waits").exists)
+        begin(address.rpartition(":")[2])
+        (tmp_path / "mended").touch()
+        context = ends.result(60)
+    context.raise_for_status()
+    assert context["stay"].attempts == 2
+    lost = f"volnux.WorkerLost: the scheduler at dask://{address}?timeout=3 was lost"
+    assert context.results["wait_for_mending"] == lost
+    assert context.results["double"] == 8
 
 
 @pytest.mark.slow

@@ -180,6 +180,27 @@ def test_an_executor_that_cannot_be_used_fails_its_event(flow, run, where):
     assert report.places["E"].failure.attempts == 2
 
 
+@pytest.mark.parametrize("base", [Executor, ThreadPoolExecutor])
+def test_what_an_executor_cancels_itself_has_failed(flow, run, base):
+    class Fickle(base):
+        def submit(self, function, /, *args, **kwargs):
+            future = Future()
+            threading.Timer(0.01, future.cancel).start()
+            return future
+
+    class E(EventBase):
+        executor = Fickle
+        retry_policy = RetryPolicy(max_attempts=2, backoff_factor=0)
+
+        def process(self):
+            return True, 1
+
+    report = run(flow("E", E))
+    assert report.places["E"].attempts == 2
+    assert report.places["E"].failure.type == "volnux.WorkerLost"
+    assert report.places["E"].failure.message == "the executor that had E cancelled it"
+
+
 def test_coroutines_share_one_loop_and_one_thread(flow, run):
     class Co(EventBase):
         meeting = None
