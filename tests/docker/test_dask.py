@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import time
 import uuid
 from pathlib import Path
 
@@ -75,6 +76,39 @@ def test_a_lost_worker(dask, name, status, begun):
     assert dask.count(key, "end", "After") == begun - 1
     if status == "failed":
         assert found["places"]["Long"]["failure"]["type"] == "volnux.WorkerLost"
+
+
+@pytest.mark.fault
+@pytest.mark.parametrize(
+    ("name", "status", "begun"), [("lost_twice", "success", 2), ("lost_once", "failed", 1)]
+)
+def test_the_scheduler_is_killed(dask, name, status, begun):
+    key = uuid.uuid4().hex
+    process = start(dask, name, key=key, seconds=600)
+    dask.host_of(key, "Long")
+    (scheduler,) = dask.containers("scheduler")
+    engine.docker("kill", scheduler)
+    time.sleep(3)
+    engine.docker("start", scheduler)
+    found = report(process)
+    assert found["status"] == status, found
+    assert dask.count(key, "begin", "Before") == 1
+    assert dask.count(key, "begin", "Long") == begun
+    assert dask.count(key, "end", "After") == begun - 1
+    if status == "failed":
+        assert found["places"]["Long"]["failure"]["type"] == "volnux.WorkerLost"
+
+
+@pytest.mark.fault
+def test_a_worker_is_cut_off_for_a_while(dask):
+    key = uuid.uuid4().hex
+    process = start(dask, "lost_once", key=key, seconds=30)
+    with dask.cut_off(dask.host_of(key, "Long")):
+        time.sleep(20)
+    found = report(process)
+    assert found["status"] == "success", found
+    for place in ("Before", "Long", "After"):
+        assert dask.count(key, "begin", place) == dask.count(key, "end", place) == 1
 
 
 @pytest.mark.fault
