@@ -21,7 +21,7 @@ from pathlib import Path
 import engine
 import images
 
-__all__ = ["down", "up", "wait"]
+__all__ = ["EXAMPLES", "down", "up", "wait"]
 
 HERE = Path(__file__).resolve().parent
 
@@ -38,25 +38,25 @@ _SECRETS = {
     "metrics": ("GRAFANA_ADMIN_PASSWORD",),
 }
 
-_EXAMPLES = "matplotlib vega_datasets"
-"""What the events of the examples need."""
+EXAMPLES = "matplotlib vega_datasets"
+"""The packages that the events of the examples need."""
 
 
-def up(stack: str, *, local: bool, settings: Path, wheel_only: bool = False) -> None:
+def up(stack: str, *, local: bool, settings: Path) -> None:
     """Start a stack and wait until it is well.
 
     Args:
         stack: `airflow`, `prefect` or `metrics`.
         local: on images that are made here.
         settings: the file with variables for Compose; what it lacks is added.
-        wheel_only: without the packages that the examples need.
 
     Raises:
         EngineError: there is no engine, an image cannot be had, or a part does not get well.
     """
     if local:
         engine.start()
-    names = images.build(stack, local=local, requirements="" if wheel_only else _EXAMPLES)
+    requirements = read_settings(settings).get("REQUIREMENTS", EXAMPLES)
+    names = images.build(stack, local=local, requirements=requirements)
     write_settings(stack, settings, names)
     if stack == "metrics":
         write_dashboard()

@@ -12,7 +12,7 @@ RUN uv pip install --quiet "apache-airflow==${VERSION}" ${PINS} \
     && useradd --uid 50000 --gid 0 --create-home airflow \
     && mkdir -p /opt/airflow/dags /opt/airflow/logs \
     && chown -R airflow:root /opt/airflow \
-    && chown airflow /opt/venv/bin /opt/venv/lib/python3*/site-packages
+    && chown airflow /opt/venv /opt/venv/bin /opt/venv/lib/python3*/site-packages
 ENV AIRFLOW_HOME=/opt/airflow
 WORKDIR /opt/airflow
 USER airflow

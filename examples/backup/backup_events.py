@@ -1,6 +1,7 @@
 """The events of backup.pty, as functions."""
 
 import hashlib
+import os
 import shutil
 import tempfile
 from datetime import UTC, datetime
@@ -9,10 +10,11 @@ from pathlib import Path
 from volnux import event
 
 HERE = Path(__file__).parent
+SHARED = os.environ.get("EXAMPLES_DATA")  # where events on several machines see the same
 
 
 def store_folder(store: str | None) -> Path:
-    return Path(store or HERE / "store")
+    return Path(store or Path(SHARED or HERE, "store"))
 
 
 def sha256(path: Path) -> str:
@@ -24,7 +26,7 @@ def sha256(path: Path) -> str:
 def make_archive(source):
     """Pack the folder; the archive lies in the temporary folder until its copy is checked."""
     folder = Path(source or HERE / "documents")
-    base = Path(tempfile.gettempdir(), f"{folder.name}-{datetime.now(UTC):%Y-%m-%d}")
+    base = Path(SHARED or tempfile.gettempdir(), f"{folder.name}-{datetime.now(UTC):%Y-%m-%d}")
     archive = Path(shutil.make_archive(str(base), "gztar", folder))
     return True, {"archive": str(archive), "sha256": sha256(archive)}
 

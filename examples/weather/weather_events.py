@@ -5,6 +5,7 @@ it where it is used: checking the pipeline needs neither.
 """
 
 import csv
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ from volnux import EventBase
 
 def folder(output: str | None) -> Path:
     """The folder for results, made if it is not there."""
-    path = Path(output) if output else Path(__file__).parent
+    path = Path(output or os.environ.get("EXAMPLES_DATA") or Path(__file__).parent)
     path.mkdir(parents=True, exist_ok=True)
     return path
 

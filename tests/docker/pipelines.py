@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
-__all__ = ["FAULTS", "KEY", "SMOKE", "furnish"]
+__all__ = ["EXAMPLES", "FAULTS", "KEY", "SMOKE", "furnish", "furnish_examples"]
 
 EVENTS = '''\
 """Events that write down when they begin and end, and where."""
@@ -150,6 +151,16 @@ FAULTS = {
     "lost_again": f"@tags: restart-when-lost\n{KEY}Before -> Long -> After",
     "chain": f"{KEY}Nap -> Nap -> Nap -> Nap -> Nap",
 }
+
+
+EXAMPLES = ("backup", "crawl", "orders", "weather")
+
+
+def furnish_examples(folder: Path) -> None:
+    """Copy the examples of the repository into a folder."""
+    junk = shutil.ignore_patterns("__pycache__", "*.db", "*.png", "store")
+    source = Path(__file__).parents[2] / "examples"
+    shutil.copytree(source, folder / "examples", ignore=junk)
 
 
 def furnish(folder: Path, pipelines: dict[str, str] | None = None) -> None:

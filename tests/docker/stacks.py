@@ -284,7 +284,8 @@ def running(name: str, furnish: Callable[[Path], None], workers: int = 2) -> Ite
     """
     kind = STACKS[name]
     # dask comes with Prefect's image.
-    made = images.build("prefect" if name == "dask" else name, local=True)
+    host = "prefect" if name == "dask" else name
+    made = images.build(host, local=True, requirements=stacks.EXAMPLES)
     with tempfile.TemporaryDirectory(prefix=f"volnux-docker-{name}-") as folder:
         home = Path(folder)
         pipelines, marks, settings = home / "pipelines", home / "marks", home / "settings"

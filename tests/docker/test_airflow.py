@@ -10,7 +10,7 @@ import pytest
 
 from tests.conformance.test_server_on_airflow import report_of_run
 from tests.docker.cases import TEN, furnish_cases, unlike_standalone
-from tests.docker.pipelines import FAULTS, SMOKE, furnish
+from tests.docker.pipelines import EXAMPLES, FAULTS, SMOKE, furnish, furnish_examples
 from tests.docker.stacks import engine, running
 from volnux.loading import load_plan
 from volnux.testing import write_case
@@ -25,9 +25,10 @@ def airflow(docker_engine):
     def everything(folder: Path) -> None:
         furnish(folder)
         furnish_cases(folder)
+        furnish_examples(folder)
 
     with running("airflow", everything) as stack:
-        wanted = {*SMOKE, *FAULTS, "traced", *(case.name for case in TEN)}
+        wanted = {*SMOKE, *FAULTS, "traced", *EXAMPLES, *(case.name for case in TEN)}
         stack.until("all DAGs are there", lambda: wanted <= stack.dag_ids())
         yield stack
 
@@ -58,6 +59,17 @@ def test_three_pipelines(airflow):
     log = airflow.task_log("sales", runs["sales"], "Report")
     assert "reporting [3150, 'Oslo']" in log
     assert "Report finished with descriptor 1 after 1 attempt" in log
+
+
+def test_the_examples(airflow):
+    runs = {name: airflow.trigger(name) for name in EXAMPLES}
+    ended = {name: airflow.ended(name, run) for name, run in runs.items()}
+    states = {name: airflow.states(name, run) for name, run in runs.items()}
+    assert ended == dict.fromkeys(EXAMPLES, "success"), states
+    assert set(states["weather"].values()) == {"success"}
+    # There is no store yet: that is what it shows.
+    assert states["backup"]["make_archive"] == states["backup"]["notify"] == "success"
+    assert airflow.xcom("weather", runs["weather"], "DrawChart").endswith("/data/weather.png")
 
 
 def start_and_kill_worker(airflow, dag):

@@ -11,7 +11,7 @@ import pytest
 
 from tests.conformance.chosen import shown_on_prefect
 from tests.docker.cases import TEN, furnish_cases, unlike_standalone
-from tests.docker.pipelines import SMOKE, furnish
+from tests.docker.pipelines import EXAMPLES, SMOKE, furnish, furnish_examples
 from tests.docker.stacks import engine, running
 from volnux.graph import RunReport
 
@@ -25,6 +25,7 @@ def prefect(docker_engine):
     def everything(folder: Path) -> None:
         furnish(folder)
         furnish_cases(folder, telling=True)
+        furnish_examples(folder)
 
     with running("prefect", everything) as stack:
         yield stack
@@ -52,6 +53,12 @@ def test_three_pipelines(prefect):
     }
     assert prefect.shown(runs["caught"], wanted) == wanted
     prefect.until("its log", lambda: "reporting [3150, 'Oslo']" in prefect.log(runs["sales"]))
+
+
+def test_the_examples(prefect):
+    runs = {name: prefect.trigger(name) for name in EXAMPLES}
+    ended = {name: prefect.ended(run) for name, run in runs.items()}
+    assert ended == dict.fromkeys(EXAMPLES, "COMPLETED"), prefect.logs()
 
 
 def start_and_kill_worker(prefect, name):
