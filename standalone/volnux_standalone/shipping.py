@@ -6,10 +6,12 @@ same path it uses those; else it unpacks what was sent, once, into a temporary f
 
 from __future__ import annotations
 
+import atexit
 import functools
 import hashlib
 import importlib
 import json
+import shutil
 import sys
 import tempfile
 import threading
@@ -82,6 +84,8 @@ def _folder_for(path: str, parcel: bytes) -> str:
         return path
     digest = hashlib.sha256(parcel).hexdigest()[:16]
     folder = Path(tempfile.mkdtemp(prefix=f"volnux-{digest}-"))
+    # Not before: an event of an earlier run may still import from it.
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     for name, text in files.items():
         target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)

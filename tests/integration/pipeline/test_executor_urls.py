@@ -305,7 +305,29 @@ def test_a_package_brings_an_executor_of_its_own(plan, monkeypatch):
     assert made[1:] == ["shut down"]
 
 
+def test_what_was_unpacked_goes_with_its_process(tmp_path):
+    home, temporary = tmp_path / "home", tmp_path / "temporary"
+    for folder in (home, temporary):
+        folder.mkdir()
+    (home / "far.py").write_text("value = 1\n")
+    code = (
+        "import os, sys; from volnux_standalone.shipping import _folder_for, _parcel;"
+        "folder = _folder_for('elsewhere', _parcel(sys.argv[1])); print(folder, os.listdir(folder))"
+    )
+    said = subprocess.run(
+        [sys.executable, "-c", code, str(home)],
+        env={**os.environ, "TMPDIR": str(temporary)},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert said.startswith(str(temporary))
+    assert said.endswith(" ['far.py']\n")
+    assert not list(temporary.iterdir())
+
+
 def test_modules_are_unpacked_where_their_folder_is_not(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     home = tmp_path / "home"
     (home / "pack").mkdir(parents=True)
     (home / "far.py").write_text("from pack import value\n")
