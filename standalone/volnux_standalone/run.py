@@ -290,7 +290,8 @@ class Run:
                 if isinstance(ended, KeyboardInterrupt):
                     ended = self._interrupted_by(spec, call, ended, attempt)
                 elif isinstance(ended, BaseException):
-                    if not attempt.started:
+                    # It is an attempt even so, unless it is only swept out with its pool.
+                    if not (attempt.started or attempt.expired):
                         began()
                     ended = raised(spec, call, ended, attempt.started)
                 self._ended(attempt, ended)

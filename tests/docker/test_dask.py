@@ -60,38 +60,29 @@ def test_events_run_on_both_workers(dask):
     assert set(hosts) == {host[:12] for host in dask.containers("worker")}
 
 
-@pytest.mark.fault
-@pytest.mark.parametrize(
-    ("name", "status", "begun"), [("lost_twice", "success", 2), ("lost_once", "failed", 1)]
-)
-def test_a_lost_worker(dask, name, status, begun):
-    key = uuid.uuid4().hex
-    process = start(dask, name, key=key, seconds=600)
-    engine.docker("kill", dask.host_of(key, "Long"))
-    found = report(process)
-    assert found["status"] == status, found
-    assert found["places"]["Long"]["attempts"] == begun
-    assert dask.count(key, "begin", "Before") == 1
-    assert dask.count(key, "begin", "Long") == begun
-    assert dask.count(key, "end", "After") == begun - 1
-    if status == "failed":
-        assert found["places"]["Long"]["failure"]["type"] == "volnux.WorkerLost"
+def lose_a_worker(dask, container):
+    engine.docker("kill", container)
 
 
-@pytest.mark.fault
-@pytest.mark.parametrize(
-    ("name", "status", "begun"), [("lost_twice", "success", 2), ("lost_once", "failed", 1)]
-)
-def test_the_scheduler_is_killed(dask, name, status, begun):
-    key = uuid.uuid4().hex
-    process = start(dask, name, key=key, seconds=600)
-    dask.host_of(key, "Long")
+def lose_the_scheduler(dask, container):
     (scheduler,) = dask.containers("scheduler")
     engine.docker("kill", scheduler)
     time.sleep(3)
     engine.docker("start", scheduler)
+
+
+@pytest.mark.fault
+@pytest.mark.parametrize("lose", [lose_a_worker, lose_the_scheduler])
+@pytest.mark.parametrize(
+    ("name", "status", "begun"), [("lost_twice", "success", 2), ("lost_once", "failed", 1)]
+)
+def test_what_is_lost_is_repeated_as_its_policy_says(dask, name, status, begun, lose):
+    key = uuid.uuid4().hex
+    process = start(dask, name, key=key, seconds=600)
+    lose(dask, dask.host_of(key, "Long"))
     found = report(process)
     assert found["status"] == status, found
+    assert found["places"]["Long"]["attempts"] == begun
     assert dask.count(key, "begin", "Before") == 1
     assert dask.count(key, "begin", "Long") == begun
     assert dask.count(key, "end", "After") == begun - 1

@@ -201,6 +201,53 @@ def test_what_an_executor_cancels_itself_has_failed(flow, run, base):
     assert report.places["E"].failure.message == "the executor that had E cancelled it"
 
 
+def test_what_is_swept_out_with_its_pool_is_not_said_to_begin(flow, run):
+    begun, release = [], threading.Event()
+    # The first of three runs, and all of them are in the pool.
+    ready = threading.Barrier(3)
+
+    class Queue(ThreadPoolExecutor):
+        submitted = 0
+
+        def submit(self, function, /, *args, **kwargs):
+            future = super().submit(function, *args, **kwargs)
+            self.submitted += 1
+            if self.submitted == 3:
+                ready.wait(WAIT)
+            return future
+
+    class Quits:
+        """An observer that ends the run while two events are queued."""
+
+        def __getattr__(self, name):
+            return lambda *_: None
+
+        def place_started(self, node, number):
+            begun.append(node.id)
+
+        def place_ended(self, node, outcome):
+            threading.Timer(0.2, release.set).start()
+            raise SystemExit
+
+    class Pooled(EventBase):
+        executor = Queue
+        executor_config = ExecutorInitializerConfig(max_workers=1)
+
+        def process(self):
+            ready.wait(WAIT)
+            release.wait(WAIT)
+            return True, None
+
+    class Ends(EventBase):
+        def process(self):
+            ready.wait(WAIT)
+            return True, None
+
+    with pytest.raises(SystemExit):
+        run(flow("Pooled || Pooled || Pooled || Ends", Pooled, Ends), observer=Quits())
+    assert sorted(begun) == ["Ends", "Pooled"]
+
+
 def test_coroutines_share_one_loop_and_one_thread(flow, run):
     class Co(EventBase):
         meeting = None
