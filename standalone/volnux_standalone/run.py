@@ -300,6 +300,10 @@ class Run:
 
         try:
             attempt.stoppable = self._elsewhere.can_stop(spec)
+            if self._cancelled or self._stopped:
+                # Its pool was made meanwhile, which may take long.
+                self._leave(attempt)
+                return
             handle = self._elsewhere.send(spec, call, began, done)
         except Exception as error:  # noqa: BLE001 - a user's executor class may raise anything
             done(error)
@@ -313,6 +317,13 @@ class Run:
                 self._check_over()
         if unwanted:
             handle.abandon()
+
+    def _leave(self, attempt: Attempt) -> None:
+        """Forget an attempt that was not handed out."""
+        with self._locked:
+            if self._claim(attempt):
+                self._open -= 1
+                self._check_over()
 
     def _claim(self, attempt: Attempt) -> bool:
         """Whether the end of an attempt is the caller's to tell: it is that of the first."""

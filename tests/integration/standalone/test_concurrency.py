@@ -8,6 +8,7 @@ from concurrent.futures import Executor, Future, ThreadPoolExecutor
 import pytest
 
 from volnux import EventBase, ExecutorInitializerConfig, RetryPolicy
+from volnux.backends import RunControl
 
 WAIT = 20
 
@@ -199,6 +200,25 @@ def test_what_an_executor_cancels_itself_has_failed(flow, run, base):
     assert report.places["E"].attempts == 2
     assert report.places["E"].failure.type == "volnux.WorkerLost"
     assert report.places["E"].failure.message == "the executor that had E cancelled it"
+
+
+def test_nothing_begins_when_the_run_is_cancelled_while_its_pool_is_made(flow, run):
+    control = RunControl()
+
+    class Slow(ThreadPoolExecutor):
+        def __init__(self):
+            super().__init__(1)
+            control.cancel()
+
+    class E(EventBase):
+        executor = Slow
+
+        def process(self):
+            return True, None
+
+    report = run(flow("E || E", E), control=control)
+    assert report.status == "cancelled"
+    assert [place.attempts for place in report.places.values()] == [0, 0]
 
 
 def test_what_is_swept_out_with_its_pool_is_not_said_to_begin(flow, run):
