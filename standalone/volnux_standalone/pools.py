@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Callable
 from concurrent.futures import (
     BrokenExecutor,
@@ -14,12 +13,11 @@ from typing import Any, Protocol
 
 from volnux.events.base import NotSentError, WorkerLost
 from volnux.events.executors import ExecutorSpec
-from volnux.events.modules import folders
-from volnux.events.remote import RemoteTask, read_outcome
+from volnux.events.remote import RemoteTask, read_outcome, remote_task
 from volnux.events.run import Call, Outcome, run_attempt
 from volnux.events.spec import EventSpec
 
-__all__ = ["Done", "Handle", "Pool", "RemoteTask", "Submitted", "Task", "hand_over", "make_pool"]
+__all__ = ["Done", "Handle", "Pool", "Submitted", "Task", "hand_over", "make_pool"]
 
 
 Done = Callable[[Outcome | BaseException], object]
@@ -49,11 +47,8 @@ class Task:
         return run_attempt(self.spec, self.call)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return RemoteTask, (folders(), self.payload())
-
-    def payload(self) -> bytes:
-        """The attempt, pickled."""
-        return pickle.dumps((self.spec, self.call))
+        task = remote_task(self.spec, self.call)
+        return RemoteTask, (task.home, task.payload)
 
 
 class Pool:

@@ -13,10 +13,11 @@ from typing import Any
 
 from volnux.events.base import NotSentError
 from volnux.events.executors import EMPTY, ExecutorSpec
-from volnux.events.modules import folders
+from volnux.events.modules import at_home
+from volnux.events.remote import remote_task
 from volnux.events.run import Call
 from volnux.events.spec import EventSpec
-from volnux_standalone.pools import Done, Handle, Pool, RemoteTask, Task, hand_over
+from volnux_standalone.pools import Done, Handle, Pool, hand_over
 
 __all__ = ["ProcessPool"]
 
@@ -58,10 +59,10 @@ class ProcessPool(Pool):
         """See `Pool.submit`."""
         waiting = _Waiting(self, spec, began, done)
         try:
-            waiting.task = RemoteTask(folders(), Task(spec, call, began).payload())
-        except Exception as error:  # noqa: BLE001 - inputs and results of the user may raise anything here
+            waiting.task = remote_task(spec, call)
+        except NotSentError as error:
             began()
-            done(NotSentError(f"{spec.name} cannot be sent to a worker process: {error}"))
+            done(error)
             return waiting
         with self._lock:
             self._queue.append(waiting)
@@ -81,7 +82,9 @@ class ProcessPool(Pool):
                         return
                     waiting = self._queue.popleft()
                     try:
-                        future = self._hand_out(waiting)
+                        # A new process is told where modules are.
+                        with at_home(waiting.spec.home):
+                            future = self._hand_out(waiting)
                     except Exception as error:  # noqa: BLE001 - a user's executor class may raise anything
                         future = Future()
                         future.set_exception(error)

@@ -9,16 +9,14 @@ from __future__ import annotations
 import atexit
 import functools
 import hashlib
-import importlib
 import json
 import shutil
-import sys
 import tempfile
 import threading
 import zlib
 from pathlib import Path
 
-from volnux.events.modules import adopt, folders
+from volnux.events.modules import forget
 from volnux.events.remote import RemoteTask, remote_task
 from volnux.events.run import Call
 from volnux.events.spec import EventSpec
@@ -31,23 +29,25 @@ class ShippedTask:
 
     Args:
         task: the attempt.
-        sources: of each folder in use: its path, and a parcel of its Python files.
+        parcel: the Python files of its folder; None where it needs none of them.
     """
 
-    def __init__(self, task: RemoteTask, sources: dict[str, tuple[str, bytes]]) -> None:
+    def __init__(self, task: RemoteTask, parcel: bytes | None) -> None:
         self._task = task
-        self._sources = sources
+        self._parcel = parcel
 
     @property
     def size(self) -> int:
         """About how many bytes are sent."""
-        return self._task.size + sum(len(parcel) for _, parcel in self._sources.values())
+        return self._task.size + len(self._parcel or b"")
 
     def __call__(self) -> bytes:
-        with _LOCK:
-            for package, (path, parcel) in self._sources.items():
-                _use(package, path, parcel)
-        return self._task()
+        task = self._task
+        if self._parcel is not None and task.home is not None:
+            with _LOCK:
+                home = _home_here(task.home, self._parcel)
+            task = RemoteTask(home, task.payload)
+        return task()
 
 
 def shipped_task(spec: EventSpec, call: Call) -> ShippedTask:
@@ -56,26 +56,25 @@ def shipped_task(spec: EventSpec, call: Call) -> ShippedTask:
     Raises:
         NotSentError: the event or its inputs cannot be pickled.
     """
-    task = remote_task(spec, call)
-    needed = {name: path for name, path in folders().items() if name.encode() in task.payload}
-    return ShippedTask(task, {name: (path, _parcel(path)) for name, path in needed.items()})
+    return ShippedTask(remote_task(spec, call), None if spec.home is None else _parcel(spec.home))
 
 
 _LOCK = threading.Lock()
-_USED: dict[str, bytes] = {}
-"""Of each folder that came from elsewhere, the parcel that is in use here."""
+_USED: dict[str, tuple[bytes, str]] = {}
+"""Of each folder that came from elsewhere, the parcel that is in use here, and its folder here."""
 
 
-def _use(package: str, path: str, parcel: bytes) -> None:
-    if package in sys.modules:
-        if _USED.get(package, parcel) == parcel:
-            return
-        # The files have changed since an earlier run; this worker still has the old ones.
-        for name in [n for n in sys.modules if n == package or n.startswith(f"{package}.")]:
-            del sys.modules[name]
-        importlib.invalidate_caches()
-    adopt({package: _folder_for(path, parcel)})
-    _USED[package] = parcel
+def _home_here(path: str, parcel: bytes) -> str:
+    """The folder on this machine that holds the files of a parcel."""
+    used, folder = _USED.get(path, (parcel, ""))
+    if not folder or used != parcel:
+        here = _folder_for(path, parcel)
+        if here == folder:
+            # Its files have changed since an earlier run; this worker still has the old modules.
+            forget(Path(here))
+        folder = here
+        _USED[path] = parcel, folder
+    return folder
 
 
 def _folder_for(path: str, parcel: bytes) -> str:

@@ -20,7 +20,6 @@ from typing import Any
 from volnux.errors import VolnuxError
 from volnux.events.base import NotSentError, WorkerLost
 from volnux.events.executors import ExecutorConfigError, ExecutorInitializerConfig, ExecutorSpec
-from volnux.events.modules import display_name
 from volnux.events.remote import read_outcome
 from volnux.events.run import Call, Outcome
 from volnux.events.spec import EventSpec
@@ -158,7 +157,7 @@ class UrlPool(Pool):
             return error
         if isinstance(error, BrokenExecutor):
             return WorkerLost(f"a worker of {self._url} that ran {spec.name} died")
-        kind = display_name(f"{type(error).__module__}.{type(error).__qualname__}")
+        kind = f"{type(error).__module__}.{type(error).__qualname__}"
         return NotSentError(f"{spec.name} cannot be run at {self._url}: {kind}: {error}")
 
 

@@ -12,7 +12,6 @@ from volnux.errors import Diagnostic, PointyError, Severity, Source, VolnuxError
 from volnux.events.base import event_class_of
 from volnux.events.inputs import bind_inputs
 from volnux.events.lookup import EventModuleError, EventNotFoundError, Lookup
-from volnux.events.modules import display_name
 from volnux.events.spec import EventSpec, spec_of
 from volnux.graph.compile import compile
 from volnux.graph.model import Graph, Node
@@ -50,7 +49,7 @@ class Plan:
         events = [
             spec
             and [
-                display_name(f"{spec.event_class.__module__}.{spec.event_class.__qualname__}"),
+                f"{spec.event_class.__module__}.{spec.event_class.__qualname__}",
                 spec.retry.max_attempts,
                 spec.retry.backoff_factor,
                 spec.retry.max_backoff,
@@ -66,6 +65,11 @@ class Plan:
         ]
         text = json.dumps([self.graph.fingerprint, events])
         return hashlib.sha256(text.encode()).hexdigest()
+
+    @property
+    def home(self) -> str | None:
+        """The folder of the events' modules, if any; see `volnux.events.modules.at_home`."""
+        return next((spec.home for spec in self.specs if spec is not None), None)
 
     def bind(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """A value for every input, in the order declared; see `bind_inputs`.
@@ -114,7 +118,7 @@ def link(graph: Graph, lookup: Lookup, *, on_failure: OnFailure | str | None = N
             key = (node.event, node.retry, tuple(node.options.items()))
             if key not in known:
                 try:
-                    known[key] = _spec(node, target)
+                    known[key] = _spec(node, target, lookup.home)
                 except VolnuxError as error:
                     # One fault of a class is said once, however often it occurs in the flow.
                     if (target, str(error)) not in said:
@@ -182,7 +186,7 @@ def _settle(graph: Graph, targets: Mapping[str, Any], on_failure: OnFailure | st
     return replace(graph, groups=groups, on_failure=decided)
 
 
-def _spec(node: Node, target: Any) -> EventSpec:
+def _spec(node: Node, target: Any, home: str | None) -> EventSpec:
     assert node.event is not None
     timeout = node.options.get("timeout")
     executor = node.options.get("executor")
@@ -192,6 +196,7 @@ def _spec(node: Node, target: Any) -> EventSpec:
         factor=node.retry,
         executor=None if executor is None else str(executor),
         timeout=None if timeout is None else float(timeout),
+        home=home,
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from volnux.errors import VolnuxError, nearest
 from volnux.events.base import event_class_of
-from volnux.events.modules import display_name, import_from
+from volnux.events.modules import display_text, home_of, import_from
 from volnux.events.run import failure_of
 
 __all__ = ["EventModuleError", "EventNotFoundError", "Lookup"]
@@ -67,6 +67,12 @@ class Lookup:
         path = Path(filename)
         folder = path.parent if path.suffix and not filename.startswith("<") else None
         return Lookup(folder, path.stem, modules, extra)
+
+    @property
+    def home(self) -> str | None:
+        """The folder, where a module was imported from it: see `volnux.events.modules.at_home`."""
+        modules = [*(each for _, each in self._loaded or ()), *self._dotted.values()]
+        return next((home for each in modules if (home := home_of(each))), None)
 
     def find(self, name: str) -> Any:
         """The event class or decorated function of that name.
@@ -137,7 +143,7 @@ class Lookup:
             for name in self._siblings:
                 if self._folder is not None and (self._folder / f"{name}.py").is_file():
                     found.append((name, self._sibling(self._folder, name)))
-            found += [(display_name(module.__name__), module) for module in self._extra]
+            found += [(module.__name__, module) for module in self._extra]
             self._loaded = found
         return self._loaded
 
@@ -171,7 +177,7 @@ class Lookup:
         except KeyboardInterrupt:
             raise
         except BaseException as error:
-            missing = display_name(getattr(error, "name", None) or "")
+            missing = display_text(getattr(error, "name", None) or "")
             if isinstance(error, ModuleNotFoundError) and (name + ".").startswith(missing + "."):
                 beside = f" (looked in {self._folder} and on the import path)"
                 raise EventModuleError(

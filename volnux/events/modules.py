@@ -1,68 +1,69 @@
-"""Modules of a pipeline's own folder, imported so that folders never collide.
+"""Modules beside a `.pty`: imported as in any Python program, and two folders never collide.
 
-The folder of a `.pty` comes first on the import path *for that pipeline only*. Each folder is a
-package of its own with a made-up name, and its modules live in that package: two folders may each
-have an `events.py`. Inside such a module `import helpers` finds the folder's `helpers.py` before
-any other, also late, inside a function. Classes of such modules pickle as usual; a worker process
-has to `adopt` the folders first.
+The folder of a `.pty` comes first on the import path, as the folder of a script does, and its
+modules have their own plain names: `events`, `helpers`, `shop.parts`. What they pickle, another
+process can load; what they import by name, patch or log has the name that its author wrote.
+
+A process that serves one folder gets nothing else. A process that serves several (a scheduler, a
+DAG processor, a test session), or one in which an installed module already has a name that the
+folder uses, is *shared*: there, the same plain name means the module of the folder whose code
+asks. `docs/modules.md` describes both, and what a shared process cannot do.
+
+Each folder is also a package of its own with a made-up name. Python's import system loads and locks
+the modules under that package, and relative imports at the top of a folder use it. Nobody else
+sees it: `__name__` is the plain name.
 """
 
 from __future__ import annotations
 
 import builtins
+import contextlib
 import hashlib
 import importlib
 import importlib.abc
 import importlib.machinery
+import importlib.util
 import os
 import re
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, SupportsIndex
 
-__all__ = ["adopt", "display_name", "display_text", "folders", "import_from", "package_of"]
+__all__ = [
+    "adopt",
+    "at_home",
+    "current_home",
+    "display_text",
+    "folders",
+    "forget",
+    "home_of",
+    "import_from",
+    "is_shared",
+    "module_of",
+]
 
 _PREFIX = "_volnux_"
 _MADE_UP = re.compile(rf"\b{_PREFIX}[0-9a-f]{{12}}\.")
 _NEVER_OWNED = frozenset({"volnux", "volnux_standalone", "volnux_airflow", "volnux_prefect"})
-"""A second copy of these, in a folder that happens to hold one, would know nothing of the first."""
+"""A second copy of these, in a folder that happens to hold one, would not know the first."""
 
 _LOCK = threading.RLock()
 _FOLDERS: dict[str, str] = {}
+"""The folders in use, by the name of their package, in the order of their first use."""
+_on_path: str | None = None
+"""The folder that was put first on `sys.path`."""
 
 
-def package_of(folder: Path) -> str:
-    """The name of the package that stands for a folder; made at first use."""
-    path = os.path.realpath(folder)
-    name = _PREFIX + hashlib.sha256(path.encode("utf-8", "surrogateescape")).hexdigest()[:12]
-    adopt({name: path})
-    return name
-
-
-def folders() -> dict[str, str]:
-    """The folders in use, by package name: what a worker process has to `adopt`."""
-    return dict(_FOLDERS)
-
-
-def adopt(known: Mapping[str, str]) -> None:
-    """Make the modules of these folders importable in this process, by their package names."""
-    with _LOCK:
-        for name, path in known.items():
-            if name in sys.modules:
-                continue
-            package = ModuleType(name, f"The folder {path}.")
-            package.__path__ = [path]
-            sys.modules[name] = package
-            _FOLDERS[name] = path
-        if _FOLDERS and not any(isinstance(finder, _Finder) for finder in sys.meta_path):
-            sys.meta_path.insert(0, _Finder())
+# What the rest of volnux uses.
 
 
 def import_from(folder: Path | None, name: str) -> ModuleType:
     """Import a dotted module, from the folder if it has it, else as Python would.
+
+    A file that the program has imported already, under whatever name, is not imported again.
 
     Raises:
         ModuleNotFoundError: there is none; `error.name` is `name` or a part of it.
@@ -70,16 +71,86 @@ def import_from(folder: Path | None, name: str) -> ModuleType:
     """
     if folder is None:
         return importlib.import_module(name)
-    package = package_of(folder)
-    if _owns(package, name):
+    package = _use(os.path.realpath(folder))
+    with _asking_as(package):
+        if not _owns(package, name.partition(".")[0]):
+            return importlib.import_module(name)
+        if f"{package}.{name}" not in sys.modules:
+            loaded = _loaded_file(_FOLDERS[package], name)
+            if loaded is not None:
+                return loaded
         return importlib.import_module(f"{package}.{name}")
-    return importlib.import_module(name)
 
 
-def display_name(dotted: str) -> str:
-    """A dotted name as the user knows it: without the made-up package."""
-    first, _, rest = dotted.partition(".")
-    return rest if first in _FOLDERS and rest else dotted
+def folders() -> dict[str, str]:
+    """The folders in use, for `adopt` in another process."""
+    return dict(_FOLDERS)
+
+
+def adopt(known: Mapping[str, str]) -> None:
+    """Make the modules of these folders importable in this process.
+
+    Args:
+        known: what `folders` returned where the folders are in use already.
+    """
+    for path in known.values():
+        _use(path)
+
+
+def at_home(folder: str | None) -> contextlib.AbstractContextManager[None]:
+    """While the context is entered, plain names mean this folder's modules on this thread.
+
+    For code of ours that pickles or unpickles values of the user. None changes nothing.
+    """
+    if folder is None:
+        return contextlib.nullcontext()
+    return _asking_as(_use(folder))
+
+
+def current_home() -> str | None:
+    """The folder of the innermost `at_home` on this thread."""
+    package = getattr(_ACTIVE, "package", None)
+    return None if package is None else _FOLDERS[package]
+
+
+def is_shared() -> bool:
+    """Whether a plain name may mean several modules in this process."""
+    return _shared
+
+
+def module_of(target: Any) -> ModuleType | None:
+    """The module of a class or function; None if it is not loaded.
+
+    Unlike `sys.modules[target.__module__]` it is the right one in a shared process, too.
+    """
+    module = sys.modules.get(target.__module__)
+    if type(module) is not _Shared:
+        return module
+    for package in _FOLDERS:
+        each = found = sys.modules.get(f"{package}.{target.__module__}")
+        for part in target.__qualname__.split("."):
+            found = getattr(found, part, None)
+        if each is not None and found is target:
+            return each
+    return _mine(module)
+
+
+def home_of(module: ModuleType | None) -> str | None:
+    """The folder in use that a module was loaded from; None if it was loaded from none."""
+    package = _of_file(str(getattr(module, "__file__", None) or ""))
+    return None if package is None else _FOLDERS[package]
+
+
+def forget(folder: Path) -> None:
+    """Have the modules of a folder imported anew; runs under way keep the ones they have."""
+    package = _use(os.path.realpath(folder))
+    with _LOCK:
+        for key in [key for key in sys.modules if key.startswith(f"{package}.")]:
+            module = sys.modules.pop(key)
+            plain = key[len(package) + 1 :]
+            if sys.modules.get(plain) is module:
+                del sys.modules[plain]
+    importlib.invalidate_caches()
 
 
 def display_text(text: str) -> str:
@@ -87,67 +158,394 @@ def display_text(text: str) -> str:
     return _MADE_UP.sub("", text) if _PREFIX in text else text
 
 
-def _owns(package: str, name: str) -> bool:
-    """Whether the folder has a module or package of the name's first part."""
-    first = name.partition(".")[0]
-    if f"{package}.{first}" in sys.modules:
-        return True
-    if first in _NEVER_OWNED:
+# Folders.
+
+
+def _use(path: str) -> str:
+    """Put a folder into use, unless it is; the name of its package."""
+    name = _PREFIX + hashlib.sha256(path.encode("utf-8", "surrogateescape")).hexdigest()[:12]
+    if name in _FOLDERS:
+        return name
+    global _on_path
+    with _LOCK:
+        if name in _FOLDERS:
+            return name
+        package = ModuleType(name, f"The folder {path}.")
+        package.__path__ = [path]
+        sys.modules[name] = package
+        first = not _FOLDERS
+        _FOLDERS[name] = path
+        _of_known_file.clear()
+        if first:
+            sys.meta_path.insert(0, _Finder())
+        if first and not _is_taken(path) and not _is_package(path):
+            sys.path.insert(0, path)
+            _on_path = path
+        else:
+            _share()
+        if _shared:
+            _take_in(name)
+    return name
+
+
+def _is_taken(path: str) -> bool:
+    """Whether a module that is loaded already has the name of a module of the folder."""
+    try:
+        stems = {entry.stem for entry in Path(path).iterdir()}
+    except OSError:
         return False
-    spec = importlib.machinery.PathFinder.find_spec(f"{package}.{first}", [_FOLDERS[package]])
-    if spec is None:
-        return False
-    loaded = getattr(sys.modules.get(first), "__spec__", None)
-    if loaded is not None and spec.origin is not None and loaded.origin == spec.origin:
-        # The program has imported this very file under its plain name: its classes are these.
-        return False
-    # A plain folder without __init__.py (docs/, data/) does not hide a module from elsewhere.
-    return spec.origin is not None or (
-        first not in sys.modules and importlib.machinery.PathFinder.find_spec(first) is None
+    for stem in stems:
+        loaded = sys.modules.get(stem)
+        if loaded is None or stem in _NEVER_OWNED or stem in ("conftest", "__main__"):
+            continue
+        spec = importlib.machinery.PathFinder.find_spec(stem, [path])
+        if spec is not None and spec.origin and not _same_file(loaded, spec.origin):
+            return True
+    return False
+
+
+def _is_package(path: str) -> bool:
+    """Whether a folder is that of an imported package: it must not be on the import path, then."""
+    return any(
+        path in map(os.path.realpath, vars(module).get("__path__") or ())
+        for name, module in list(sys.modules.items())
+        if Path(path).name in name and type(module) is ModuleType
     )
 
 
+def _owns(package: str, top: str) -> bool:
+    """Whether the folder has a module or package of that name, which wins over all others."""
+    if f"{package}.{top}" in sys.modules:
+        return True
+    if top in _NEVER_OWNED:
+        return False
+    folder = _FOLDERS[package]
+    spec = importlib.machinery.PathFinder.find_spec(top, [folder])
+    if spec is None:
+        return False
+    if spec.origin is not None:
+        return True
+    # A plain folder without __init__.py (docs/, data/) does not hide a module from elsewhere.
+    elsewhere = [entry for entry in sys.path if os.path.realpath(entry) != folder]
+    return (
+        top not in sys.modules and importlib.machinery.PathFinder.find_spec(top, elsewhere) is None
+    )
+
+
+def _same_file(module: ModuleType | None, path: str) -> bool:
+    file = getattr(module, "__file__", None)
+    return isinstance(file, str) and os.path.realpath(file) == os.path.realpath(path)
+
+
+def _loaded_file(folder: str, name: str) -> ModuleType | None:
+    """The module that the program has made of a file of the folder, under whatever name."""
+    *above, stem = name.split(".")
+    spec = importlib.machinery.PathFinder.find_spec(stem, [str(Path(folder, *above))])
+    if spec is None or not spec.has_location or spec.origin is None:
+        return None
+    for known, module in list(sys.modules.items()):
+        if known.rpartition(".")[2] != stem or type(module) is _Shared:
+            continue
+        if _same_file(module, spec.origin):
+            return module
+    return None
+
+
+# Who asks.
+
+_ACTIVE = threading.local()
+_of_known_file: dict[str, str | None] = {}
+
+
+@contextlib.contextmanager
+def _asking_as(package: str) -> Iterator[None]:
+    before = getattr(_ACTIVE, "package", None)
+    _ACTIVE.package = package
+    try:
+        yield
+    finally:
+        _ACTIVE.package = before
+
+
+def _asking() -> str | None:
+    """The package of the folder whose code asks for a module; None where it is no folder's.
+
+    In a shared process that is the folder that this thread links or pickles for, else that of the
+    innermost code on the stack, else that of the code that started the thread.
+    """
+    if not _shared:
+        return next(iter(_FOLDERS), None)
+    active: str | None = getattr(_ACTIVE, "package", None)
+    if active is not None:
+        return active
+    frame = sys._getframe(1)
+    while frame is not None:
+        package = _of_file(frame.f_code.co_filename)
+        if package is not None:
+            return package
+        frame = frame.f_back  # type: ignore[assignment]  # None ends the loop
+    return getattr(threading.current_thread(), "_volnux_folder", None)
+
+
+def _of_file(filename: str) -> str | None:
+    """The package of the innermost folder in use that holds a file, if it is no installed one."""
+    if filename in _of_known_file:
+        return _of_known_file[filename]
+    # `<string>` and the like are no files, wherever the process may be.
+    path = os.path.realpath(filename) if Path(filename).is_absolute() else ""
+    found = None
+    for package, folder in _FOLDERS.items():
+        if Path(path).is_relative_to(folder):
+            parts = Path(path).relative_to(folder).parts
+            if parts[0] in _NEVER_OWNED or "site-packages" in parts or "dist-packages" in parts:
+                continue
+            if found is None or len(folder) > len(_FOLDERS[found]):
+                found = package
+    _of_known_file[filename] = found
+    return found
+
+
+# Loading.
+
+
 class _Finder(importlib.abc.MetaPathFinder):
-    """Finds modules of the made-up packages and gives them their own `import`."""
+    """Finds the modules of folders, by their plain names and by those of the made-up packages."""
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> importlib.machinery.ModuleSpec | None:
-        package = fullname.partition(".")[0]
-        if package not in _FOLDERS or path is None:
+        package, _, plain = fullname.partition(".")
+        if package in _FOLDERS:
+            return self._find_own(fullname, plain, path)
+        asking = _asking()
+        if asking is None or (path is not None and f"{asking}.{package}" not in sys.modules):
             return None
-        spec = importlib.machinery.PathFinder.find_spec(fullname, path, target)
-        if spec is not None and isinstance(spec.loader, importlib.machinery.SourceFileLoader):
-            spec.loader = _Loader(spec.loader.name, spec.loader.path)
+        if not _owns(asking, package):
+            return None
+        if not _shared:
+            # Whatever stands before the folder on the import path wins, as ever.
+            spec = importlib.machinery.PathFinder.find_spec(fullname, path, target)
+            if spec is None or spec.origin is None or _of_file(spec.origin) != asking:
+                return None
+        return importlib.machinery.ModuleSpec(fullname, _Alias(f"{asking}.{fullname}"))
+
+    def _find_own(
+        self, fullname: str, plain: str, path: Sequence[str] | None
+    ) -> importlib.machinery.ModuleSpec | None:
+        spec = importlib.machinery.PathFinder.find_spec(fullname, path)
+        if spec is None or not isinstance(spec.loader, importlib.machinery.SourceFileLoader):
+            return spec
+        loaded = sys.modules.get(plain)
+        if type(loaded) is not _Shared and _same_file(loaded, spec.loader.path):
+            # The program has imported this very file: its classes are these.
+            return importlib.machinery.ModuleSpec(fullname, _Alias(plain))
+        spec.loader = _Loader(plain, spec.loader.path)
         return spec
 
 
 class _Loader(importlib.machinery.SourceFileLoader):
-    """Loads a module whose import statements look into its folder first."""
+    """Loads a module of a folder, which knows itself by its plain name."""
 
     def exec_module(self, module: ModuleType) -> None:
-        package = module.__name__.partition(".")[0]
-        module.__dict__["__builtins__"] = {
-            **vars(builtins),
-            "__import__": _importer(package),
-        }
-        super().exec_module(module)
+        module.__name__ = self.name
+        _publish(self.name, module)
+        try:
+            super().exec_module(module)
+        except BaseException:
+            if sys.modules.get(self.name) is module:
+                del sys.modules[self.name]
+            raise
+
+    # Asked by the name of the spec, or by that of the module.
+
+    def get_filename(self, name: str | None = None) -> str:
+        return self.path
+
+    def get_resource_reader(self, name: str | None = None) -> Any:
+        return super().get_resource_reader(self.name)
 
 
-def _importer(package: str) -> Any:
-    def import_(
-        name: str,
-        globals: Mapping[str, object] | None = None,
-        locals: Mapping[str, object] | None = None,
-        fromlist: Sequence[str] | None = (),
-        level: int = 0,
-    ) -> ModuleType:
-        if level == 0 and _owns(package, name):
-            full = f"{package}.{name}"
+class _Alias(importlib.abc.Loader):
+    """Loads nothing: the module is that of another name, which is imported if need be."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._spec: Any = None
+
+    def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType:
+        module = importlib.import_module(self._name)
+        if _shared and spec.name.partition(".")[0] not in _FOLDERS:
+            _publish(spec.name, module)
+            module = sys.modules.get(spec.name, module)
+        if type(module) is not _Shared:
+            self._spec = module.__spec__
+        return module
+
+    def exec_module(self, module: ModuleType) -> None:
+        # The import system has just put the spec of this name into the module.
+        if type(module) is not _Shared:
+            module.__spec__ = self._spec
+
+
+def _publish(name: str, module: ModuleType) -> None:
+    """Make a module of a folder known by its plain name, which others may have as well."""
+    with _LOCK:
+        known = sys.modules.get(name)
+        if not _shared:
+            if known is None or known is module:
+                sys.modules[name] = module
+                return
+            _share()
+            known = sys.modules.get(name)
+        if type(known) is _Shared:
+            return
+        if known is None or known is module or home_of(known) is not None:
+            sys.modules[name] = _Shared(name, None)
+        elif name.partition(".")[0] not in sys.stdlib_module_names:
+            sys.modules[name] = _Shared(name, known)
+
+
+# Shared processes.
+
+_shared = False
+_python_import = builtins.__import__
+_python_start = threading.Thread.start
+
+
+def _share() -> None:
+    """Have plain names mean the module of the folder whose code asks, from now on."""
+    global _shared
+    if _shared:
+        return
+    _shared = True
+    for package in _FOLDERS:
+        _take_in(package)
+    sys.path = _ImportPath(sys.path)
+    builtins.__import__ = _import
+    threading.Thread.start = _start  # type: ignore[assignment, method-assign]  # see _start
+
+
+def _take_in(package: str) -> None:
+    """Share the names of the modules that are loaded from a folder already."""
+    folder = _FOLDERS[package]
+    for name, module in list(sys.modules.items()):
+        if name.startswith(_PREFIX) or type(module) is _Shared or name == "__main__":
+            continue
+        inner = str(Path(folder, *name.split(".")))
+        if any(_same_file(module, inner + end) for end in (".py", f"{os.sep}__init__.py")):
+            sys.modules.setdefault(f"{package}.{name}", module)
+            sys.modules[name] = _Shared(name, None)
+
+
+class _Shared(ModuleType):
+    """What `sys.modules` holds for a name in a shared process: each folder sees its own module."""
+
+    def __init__(self, name: str, outside: ModuleType | None) -> None:
+        object.__getattribute__(self, "__dict__").update(name=name, outside=outside)
+
+    def __getattribute__(self, attribute: str) -> Any:
+        return getattr(_mine(self), attribute)
+
+    def __setattr__(self, attribute: str, value: Any) -> None:
+        # The import system sets the spec of a module, and a module in its package.
+        if attribute != "__spec__" and type(value) is not _Shared:
+            setattr(_mine(self), attribute, value)
+
+    def __delattr__(self, attribute: str) -> None:
+        delattr(_mine(self), attribute)
+
+    def __repr__(self) -> str:
+        return repr(_mine(self))
+
+    def __dir__(self) -> list[str]:
+        return dir(_mine(self))
+
+
+def _mine(shared: _Shared) -> ModuleType:
+    """The module that a shared name means for whoever asks."""
+    own = object.__getattribute__(shared, "__dict__")
+    name, outside = own["name"], own["outside"]
+    asking = _asking()
+    if asking is not None:
+        module = sys.modules.get(f"{asking}.{name}")
+        if module is not None:
+            return module
+        if _owns(asking, name.partition(".")[0]):
+            return importlib.import_module(f"{asking}.{name}")
+    if outside is not None:
+        return outside  # type: ignore[no-any-return]  # it was put there by __init__
+    if asking is None:
+        for package in _FOLDERS:
+            module = sys.modules.get(f"{package}.{name}")
+            if module is not None:
+                return module
+    raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+
+def _import(
+    name: str,
+    globals: Mapping[str, object] | None = None,
+    locals: Mapping[str, object] | None = None,
+    fromlist: Sequence[str] | None = (),
+    level: int = 0,
+) -> ModuleType:
+    """`builtins.__import__` of a shared process."""
+    if level == 0:
+        asking = _asking()
+        top = name.partition(".")[0]
+        if asking is not None and top not in _FOLDERS and _owns(asking, top):
             if fromlist:
-                return builtins.__import__(full, globals, locals, fromlist, 0)
-            importlib.import_module(full)
-            return sys.modules[f"{package}.{name.partition('.')[0]}"]
-        return builtins.__import__(name, globals, locals, fromlist or (), level)
+                return _python_import(f"{asking}.{name}", globals, locals, fromlist, 0)
+            importlib.import_module(f"{asking}.{name}")
+            return sys.modules[f"{asking}.{top}"]
+        if type(sys.modules.get(top)) is _Shared:
+            _import_outside(top)
+            # The import system of Python 3.11 and 3.12 would not hear that there is none.
+            _mine(sys.modules[top])
+    return _python_import(name, globals, locals, fromlist or (), level)
 
-    return import_
+
+def _import_outside(name: str) -> None:
+    """Import what a shared name means outside of all folders, if that exists."""
+    with _LOCK:
+        shared = sys.modules.get(name)
+        if type(shared) is not _Shared or object.__getattribute__(shared, "__dict__")["outside"]:
+            return
+        del sys.modules[name]
+        outside = None
+        try:
+            with contextlib.suppress(ModuleNotFoundError):
+                outside = _python_import(name)
+        finally:
+            sys.modules[name] = _Shared(name, outside)
+
+
+class _ImportPath(list[str]):
+    """`sys.path` of a shared process: for code of a folder, that folder comes first."""
+
+    def _seen(self) -> list[str]:
+        asking = _asking()
+        entries = list(super().__iter__())
+        if asking is None or _FOLDERS[asking] == _on_path:
+            return entries
+        if entries and entries[0] == _on_path:
+            del entries[0]
+        return [_FOLDERS[asking], *entries]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._seen())
+
+    def __reversed__(self) -> Iterator[str]:
+        return reversed(self._seen())
+
+    def copy(self) -> list[str]:
+        return self._seen()
+
+    def __getitem__(self, index: SupportsIndex | slice) -> Any:
+        return self._seen()[index] if isinstance(index, slice) else super().__getitem__(index)
+
+
+def _start(thread: threading.Thread) -> None:
+    """`Thread.start` of a shared process: a thread asks as whoever started it."""
+    thread._volnux_folder = _asking()  # type: ignore[attr-defined]  # for _asking
+    _python_start(thread)

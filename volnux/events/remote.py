@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 import pickle
-from collections.abc import Mapping
 
 from volnux.events.base import NotSentError
-from volnux.events.modules import adopt, folders
+from volnux.events.modules import at_home
 from volnux.events.run import Call, Outcome, raised, run_attempt
 from volnux.events.spec import EventSpec
 
@@ -20,12 +19,12 @@ class RemoteTask:
     It is pickled over there, where a fault of the result can be named.
 
     Args:
-        known: the folders of events in use here, as `folders` gives them.
+        home: the folder whose modules plain names mean in the payload, if any.
         payload: the spec and the call, pickled.
     """
 
-    def __init__(self, known: Mapping[str, str], payload: bytes) -> None:
-        self._known = known
+    def __init__(self, home: str | None, payload: bytes) -> None:
+        self.home = home
         self.payload = payload
 
     @property
@@ -34,7 +33,10 @@ class RemoteTask:
         return len(self.payload)
 
     def __call__(self) -> bytes:
-        adopt(self._known)
+        with at_home(self.home):
+            return self._run()
+
+    def _run(self) -> bytes:
         try:
             spec, call = pickle.loads(self.payload)
         except Exception as error:  # noqa: BLE001 - the user's modules are imported here
@@ -58,7 +60,8 @@ def remote_task(spec: EventSpec, call: Call) -> RemoteTask:
         NotSentError: the event or its inputs cannot be pickled.
     """
     try:
-        return RemoteTask(folders(), pickle.dumps((spec, call)))
+        with at_home(spec.home):
+            return RemoteTask(spec.home, pickle.dumps((spec, call)))
     except Exception as error:
         raise NotSentError(f"{spec.name} cannot be sent to a worker process: {error}") from error
 
@@ -68,7 +71,8 @@ def read_outcome(result: Outcome | bytes, spec: EventSpec) -> Outcome | BaseExce
     if not isinstance(result, bytes):
         return result
     try:
-        outcome: Outcome | BaseException = pickle.loads(result)
+        with at_home(spec.home):
+            outcome: Outcome | BaseException = pickle.loads(result)
     except Exception as error:  # noqa: BLE001 - what a user's class does when it is unpickled
         return NotSentError(f"the result of {spec.name} cannot be read back: {error}")
     return outcome

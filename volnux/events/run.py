@@ -19,7 +19,7 @@ from typing import Any, Final, NamedTuple
 
 from volnux.events.base import EventReturnError, Goto, NotPortableError
 from volnux.events.files import InputFile, close_files, with_own_files
-from volnux.events.modules import display_name, display_text
+from volnux.events.modules import display_text
 from volnux.events.spec import EventSpec
 from volnux.graph.outcome import FAILURE, SUCCESS, Failure
 
@@ -360,7 +360,7 @@ def _kind_name(kind: type) -> str:
     """The name of a class: dotted, unless it is a builtin or of the main program."""
     if kind.__module__ in ("builtins", "__main__", "__mp_main__"):
         return kind.__qualname__
-    return display_name(f"{kind.__module__}.{kind.__qualname__}")
+    return f"{kind.__module__}.{kind.__qualname__}"
 
 
 _MOST_FRAMES: Final = 20

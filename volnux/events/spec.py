@@ -8,6 +8,7 @@ from typing import Any
 
 from volnux.events.base import EventBase, EventDefinitionError, event_class_of
 from volnux.events.executors import ExecutorSpec, executor_spec
+from volnux.events.modules import at_home, current_home, is_shared
 from volnux.events.retry import NO_RETRY, RetryPolicy
 from volnux.pointy.tree import Evaluation
 
@@ -25,6 +26,7 @@ class EventSpec:
         executor: where it runs.
         timeout: seconds that one attempt may take, or None.
         conditions: `(descriptor, predicate)` in ascending order.
+        home: the folder whose modules plain names mean for this event; see `modules.at_home`.
         requires: names of arguments without a default, which must be inputs.
 
     A spec pickles by its target's module and name, as classes and functions do.
@@ -37,6 +39,7 @@ class EventSpec:
         "conditions",
         "event_class",
         "executor",
+        "home",
         "is_async",
         "may_bypass",
         "name",
@@ -54,6 +57,7 @@ class EventSpec:
         retry: RetryPolicy,
         executor: ExecutorSpec,
         timeout: float | None = None,
+        home: str | None = None,
     ) -> None:
         event_class = event_class_of(target)
         if event_class is None:
@@ -64,6 +68,7 @@ class EventSpec:
         self.retry = retry
         self.executor = executor
         self.timeout = timeout
+        self.home = home
         self.stop_on_exception = bool(event_class.stop_on_exception)
         self.may_bypass = event_class.can_bypass is not EventBase.can_bypass
         self.conditions = _conditions(event_class)
@@ -77,7 +82,14 @@ class EventSpec:
 
     def __reduce__(self) -> tuple[Any, ...]:
         # The function, not its class: a decorated function is what its module's name leads to.
-        return EventSpec, (self.name, self.target, self.retry, ExecutorSpec(), self.timeout)
+        event: Any = (self.target, self.retry)
+        if is_shared() and current_home() != self.home:
+            # Whoever pickles this does not say whose modules the names mean.
+            import pickle
+
+            with at_home(self.home):
+                event = pickle.dumps(event)
+        return _read_spec, (self.name, event, self.timeout, self.home)
 
     def __repr__(self) -> str:
         return f"<EventSpec {self.name}>"
@@ -93,6 +105,18 @@ class EventSpec:
         return arguments
 
 
+def _read_spec(name: str, event: Any, timeout: float | None, home: str | None) -> EventSpec:
+    # Where the folder lies elsewhere on this machine, whoever reads this knows.
+    home = current_home() or home
+    if isinstance(event, bytes):
+        import pickle
+
+        with at_home(home):
+            event = pickle.loads(event)
+    target, retry = event
+    return EventSpec(name, target, retry, ExecutorSpec(), timeout, home)
+
+
 def spec_of(
     name: str,
     target: Any,
@@ -100,6 +124,7 @@ def spec_of(
     factor: int | None = None,
     executor: str | None = None,
     timeout: float | None = None,
+    home: str | None = None,
 ) -> EventSpec:
     """The spec of an event at one place of a flow.
 
@@ -109,6 +134,7 @@ def spec_of(
         factor: the retry factor of the place; it replaces `max_attempts` of the policy.
         executor: the executor option of the place; it replaces the class's.
         timeout: the timeout option of the place, in seconds.
+        home: the folder whose modules plain names mean for this event.
 
     Raises:
         VolnuxError: the class says something that makes no sense.
@@ -130,7 +156,7 @@ def spec_of(
             f"execution_evaluation_state of {name} is one of EventExecutionEvaluationState, "
             f"found {state!r}"
         )
-    return EventSpec(name, target, retry, where, timeout)
+    return EventSpec(name, target, retry, where, timeout, home)
 
 
 def _conditions(

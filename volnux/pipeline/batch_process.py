@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from volnux.events.base import NotSentError, WorkerLost
-from volnux.events.modules import folders
+from volnux.events.modules import at_home
 from volnux.events.run import failure_of
 from volnux.graph.outcome import RunStatus
 from volnux.pipeline.batch_job import Job, Settings
@@ -46,7 +46,9 @@ class ProcessCrew:
         parent: SignalParent,
         tasks: int | None,
     ) -> None:
-        self._head = packed_settings(settings)
+        self._home = settings.template.plan().home
+        with at_home(self._home):
+            self._head = packed_settings(settings)
         self._signals = (*signals, *COMING_HOME)
         self._trace = headers_of_here()
         self._parent = parent
@@ -61,7 +63,8 @@ class ProcessCrew:
     def run(self, job: Job) -> BatchResult:
         """Run a batch in a free process, or a new one; see `run_batch`."""
         try:
-            payload = pickle.dumps((self._head, tuple(job)))
+            with at_home(self._home):
+                payload = pickle.dumps((self._head, tuple(job)))
         except Exception as error:  # noqa: BLE001 - the inputs are the user's
             fault = NotSentError(f"the batch cannot be sent to a worker process: {error}")
             return BatchResult(job.number, RunStatus.FAILED, failure=failure_of(fault))
@@ -73,7 +76,7 @@ class ProcessCrew:
         if worker is None:
             return BatchResult(job.number, RunStatus.CANCELLED)
         try:
-            order = Order(folders(), payload, heard, job.number, self._trace)
+            order = Order(self._home, payload, heard, job.number, self._trace)
             result = worker.run(order, self._relay)
         except WorkerLost as error:
             result = BatchResult(job.number, RunStatus.FAILED, failure=failure_of(error))
@@ -110,7 +113,9 @@ class ProcessCrew:
                     return worker
             if self._stopped:
                 return None
-        worker = _Worker()
+        with at_home(self._home):
+            # A new process is told where modules are.
+            worker = _Worker()
         with self._lock:
             if not self._stopped:
                 self._busy.add(worker)
@@ -128,8 +133,10 @@ class ProcessCrew:
         worker.end()
 
     def _relay(self, said: Said) -> None:
-        arguments = {name: _unpacked(value) for name, value in said.arguments.items()}
-        SoftSignal(said.name).relay(self._parent, _unpacked(said.sender), arguments)
+        with at_home(self._home):
+            arguments = {name: _unpacked(value) for name, value in said.arguments.items()}
+            sender = _unpacked(said.sender)
+        SoftSignal(said.name).relay(self._parent, sender, arguments)
 
 
 class _Worker:
@@ -172,7 +179,8 @@ class _Worker:
                     break
                 message = self._pipe.recv()
                 if isinstance(message, Ended):
-                    return _read(message.payload, order.number)
+                    with at_home(order.home):
+                        return _read(message.payload, order.number)
                 relay(message)
         except (EOFError, OSError):
             pass

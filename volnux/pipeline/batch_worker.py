@@ -13,7 +13,7 @@ from multiprocessing.connection import Connection
 from typing import Any, NamedTuple
 
 from volnux.events.base import NotSentError
-from volnux.events.modules import adopt
+from volnux.events.modules import at_home
 from volnux.events.run import failure_of
 from volnux.graph.outcome import RunStatus
 from volnux.graph.report import RunReport
@@ -29,14 +29,14 @@ class Order(NamedTuple):
     """A batch on its way to a worker.
 
     Attributes:
-        folders: see `volnux.events.modules`.
+        home: the folder whose modules plain names mean in the payload, if any.
         payload: settings and job, pickled.
         signals: the names of the signals that somebody at home listens to.
         number: the number of the batch.
         trace: the trace context at home.
     """
 
-    folders: Mapping[str, str]
+    home: str | None
     payload: bytes
     signals: tuple[str, ...]
     number: int
@@ -93,11 +93,11 @@ def serve(home: Connection) -> None:
 
 
 def _run(order: Order, controls: Controls, known: dict[bytes, Settings]) -> BatchResult:
-    adopt(order.folders)
     try:
-        head, job = pickle.loads(order.payload)
-        if head not in known:
-            known[head] = unpacked_settings(head)
+        with at_home(order.home):
+            head, job = pickle.loads(order.payload)
+            if head not in known:
+                known[head] = unpacked_settings(head)
         settings = known[head]
     except Exception as error:  # noqa: BLE001 - the user's modules are imported here
         fault = NotSentError(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,7 +13,7 @@ from volnux.errors import Diagnostic, Severity, Source, VolnuxError, nearest, po
 from volnux.events.base import event_class_of
 from volnux.events.link import Plan, link
 from volnux.events.lookup import Lookup
-from volnux.events.modules import display_name
+from volnux.events.modules import module_of
 from volnux.graph.compile import compile
 from volnux.graph.model import Graph
 from volnux.loading import read_text
@@ -158,7 +157,7 @@ def class_for(path: Path, modules: Iterable[ModuleType]) -> type[Pipeline] | Non
             if value is not Pipeline and value not in found and _owns(value, path):
                 found.append(value)
     if len(found) > 1:
-        names = [display_name(f"{each.__module__}.{each.__qualname__}") for each in found]
+        names = [f"{each.__module__}.{each.__qualname__}" for each in found]
         raise PipelineDefinitionError(
             f"{path} is the flow of {' and '.join(names)}: it can be that of one class only"
         )
@@ -267,7 +266,7 @@ def _lineage(cls: type[Pipeline]) -> Iterator[type[Pipeline]]:
 
 def _folder(cls: type) -> Path:
     """The folder of the module that defines the class; the working directory for a prompt."""
-    file = getattr(sys.modules.get(cls.__module__), "__file__", None)
+    file = getattr(module_of(cls), "__file__", None)
     return Path(file).resolve().parent if file else Path.cwd()
 
 
@@ -291,7 +290,7 @@ def _event_sources(
             raise PipelineDefinitionError(
                 f"Meta.events of {cls.__name__} lists events and modules, found {item!r}"
             )
-    modules = [sys.modules.get(base.__module__) for base in _lineage(cls)]
+    modules = [module_of(base) for base in _lineage(cls)]
     unique = list(dict.fromkeys(module for module in modules if module is not None))
     return tuple(names), [listed, *unique]
 

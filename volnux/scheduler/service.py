@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import sys
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from apscheduler.events import (
 )
 
 from volnux.errors import VolnuxError, pointy_error
-from volnux.events.modules import package_of
+from volnux.events.modules import forget
 from volnux.graph.model import Graph
 from volnux.loading import load_plan, schedule_faults
 from volnux.pipeline.base import Pipeline
@@ -121,7 +120,7 @@ class Service:
             if path in found and found[path][1:] != served.signature[1:]
         }
         for folder in stale:
-            _forget_modules(folder)
+            forget(folder)
         for path, signature in found.items():
             served = self._served.get(path)
             if served is None or served.signature != signature:
@@ -248,10 +247,3 @@ def _signature(path: Path) -> Signature:
         else:
             found.append((str(each), status.st_mtime_ns, status.st_size))
     return tuple(found)
-
-
-def _forget_modules(folder: Path) -> None:
-    """Have the modules of a folder imported anew; runs under way keep theirs."""
-    package = f"{package_of(folder)}."
-    for name in [name for name in sys.modules if name.startswith(package)]:
-        del sys.modules[name]

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib
 import inspect
 import os
-import sys
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from volnux.events.modules import adopt, folders
+from volnux.events.modules import home_of, import_from, module_of
 from volnux.loading import load_plan
 from volnux.pipeline.base import Pipeline
 from volnux.scheduler.errors import SchedulerError
@@ -32,14 +30,14 @@ class Target:
         file: the absolute path of a `.pty`.
         module: the module of a pipeline class.
         name: its qualified name in the module.
-        folder: the folder of a module that lies beside a `.pty`, by the name of its package.
+        folder: the folder of a module that lies beside a `.pty`.
         inputs: the inputs of each run.
     """
 
     file: str | None = None
     module: str | None = None
     name: str | None = None
-    folder: tuple[tuple[str, str], ...] = ()
+    folder: str | None = None
     inputs: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     def load(self) -> type[Pipeline]:
@@ -52,8 +50,7 @@ class Target:
             return load_pipeline(self.file)
         assert self.module is not None
         assert self.name is not None
-        adopt(dict(self.folder))
-        found: Any = importlib.import_module(self.module)
+        found: Any = import_from(Path(self.folder) if self.folder else None, self.module)
         for part in self.name.split("."):
             found = getattr(found, part, None)
         if not (inspect.isclass(found) and issubclass(found, Pipeline)):
@@ -84,7 +81,8 @@ def target_of(pipeline: object, inputs: Mapping[str, Any] | None = None) -> Targ
             f"file; found {pipeline!r}"
         )
     module, name = pipeline.__module__, pipeline.__qualname__
-    found: Any = sys.modules.get(module)
+    home: Any = module_of(pipeline)
+    found = home
     for part in name.split("."):
         found = getattr(found, part, None)
     if found is not pipeline:
@@ -94,9 +92,7 @@ def target_of(pipeline: object, inputs: Mapping[str, Any] | None = None) -> Targ
         raise SchedulerError(
             f"{name} cannot be found again in {module}: define it at the top of a module"
         )
-    package = module.partition(".")[0]
-    folder = ((package, folders()[package]),) if package in folders() else ()
-    return Target(module=module, name=name, folder=folder, inputs=given)
+    return Target(module=module, name=name, folder=home_of(home), inputs=given)
 
 
 def load_pipeline(file: str) -> type[Pipeline]:

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from typing import Any
 
 from volnux.events.link import Plan
-from volnux.events.modules import display_name
 from volnux.events.spec import EventSpec
 from volnux.graph.model import ValueKind
 from volnux_airflow import compat
@@ -324,7 +323,7 @@ class _Names:
         known = self._known.get(id(target))
         if known is not None:
             return known
-        module = display_name(target.__module__)
+        module = target.__module__
         outer, dot, inner = target.__qualname__.partition(".")
         name = outer
         if name in self.taken:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import keyword
 import re
-import sys
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -18,7 +17,7 @@ from typing import Any
 from volnux.errors import VolnuxError
 from volnux.events.executors import ExecutorKind
 from volnux.events.link import Plan
-from volnux.events.modules import display_name
+from volnux.events.modules import module_of
 from volnux.events.spec import EventSpec
 from volnux.graph.model import Graph, InputSpec, Node
 from volnux.loading import load_plan
@@ -232,11 +231,11 @@ class _Program:
     def _target(self, spec: EventSpec) -> str:
         """The event as an expression, its module noted for import."""
         target = spec.target
-        module = sys.modules.get(target.__module__)
+        module = module_of(target)
         found = [name for name, value in vars(module).items() if value is target] if module else []
         if not found:
             raise CodegenError(f"{spec.name} is no global name of its module {target.__module__}")
-        name = display_name(target.__module__)
+        name = target.__module__
         self._modules.add(name)
         return f"{name}.{target.__name__ if target.__name__ in found else found[0]}"
 

@@ -18,7 +18,6 @@ from prefect.task_runners import ProcessPoolTaskRunner, TaskRunner, ThreadPoolTa
 from volnux.errors import Span
 from volnux.events.executors import EMPTY, ExecutorKind, ExecutorSpec
 from volnux.events.link import Plan
-from volnux.events.modules import display_name
 from volnux.events.spec import EventSpec
 from volnux.graph.model import Graph, Kind, Node
 from volnux.pointy.options import split_tags
@@ -236,7 +235,7 @@ def _task(spec: EventSpec, tags: frozenset[str]) -> Task[Any, Any]:
     # All tasks have one function: what Prefect reads from it is the event's instead.
     event = spec.event_class
     task.description = inspect.getdoc(event) if event.__doc__ else None
-    task.task_key = display_name(f"{event.__module__}.{event.__qualname__}")
+    task.task_key = f"{event.__module__}.{event.__qualname__}"
     return task
 
 

@@ -14,7 +14,6 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Mapping
 from typing import Any, Protocol
 
 import cloudpickle
@@ -22,7 +21,7 @@ from prefect.client.schemas.objects import State
 from pydantic import PrivateAttr
 
 from volnux.events.base import NotSentError
-from volnux.events.modules import adopt, folders
+from volnux.events.modules import at_home
 from volnux.events.run import Call, Outcome, raised, run_attempt, run_attempt_async
 from volnux.events.spec import EventSpec
 from volnux.graph.outcome import FAILURE, SUCCESS, Failure
@@ -101,23 +100,24 @@ class Work:
             Exception: whatever its inputs and results raise when they are pickled.
         """
         parts = (self.node, self.spec, self.call, self.taken)
-        return SealedWork(folders(), cloudpickle.dumps(parts), self.earlier)
+        with at_home(self.spec.home):
+            return SealedWork(self.spec.home, cloudpickle.dumps(parts), self.earlier)
 
 
 class SealedWork:
-    """A `Work` on its way to another process; opened there, once its folders are known."""
+    """A `Work` on its way to another process, and the folder that its modules are in."""
 
-    __slots__ = ("_earlier", "_folders", "_parts")
+    __slots__ = ("_earlier", "_home", "_parts")
 
-    def __init__(self, known: Mapping[str, str], parts: bytes, earlier: int) -> None:
-        self._folders = dict(known)
+    def __init__(self, home: str | None, parts: bytes, earlier: int) -> None:
+        self._home = home
         self._earlier = earlier
         self._parts = parts
 
     def open(self) -> Work:
         """The work, with the events imported in this process."""
-        adopt(self._folders)
-        parts = cloudpickle.loads(self._parts)
+        with at_home(self._home):
+            parts = cloudpickle.loads(self._parts)
         return Work(*parts, strict=True, earlier=self._earlier)
 
 

@@ -20,6 +20,8 @@ from tests.integration.telemetry.servers import eventually
 from volnux import EventBase, Pipeline
 from volnux.backends import RefusedError, get_backend
 from volnux.events.executors import ExecutorConfigError, ExecutorInitializerConfig
+from volnux.events.remote import RemoteTask, read_outcome, remote_task
+from volnux.events.run import Call
 from volnux.graph.outcome import RunStatus
 from volnux.loading import load_plan
 
@@ -330,23 +332,18 @@ def test_modules_are_unpacked_where_their_folder_is_not(tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     home = tmp_path / "home"
     (home / "pack").mkdir(parents=True)
-    (home / "far.py").write_text("from pack import value\n")
+    (home / "far.pty").write_text("Tell\n")
+    (home / "far_events.py").write_text(
+        "from pack import value\nfrom volnux import event\n\n"
+        "@event\ndef tell():\n    return True, value\n"
+    )
     (home / "pack" / "__init__.py").write_text("value = 1\n")
     parcel = _parcel(str(home))
-    name = "_volnux_0123456789ab"
-
-    def task():
-        return __import__(f"{name}.far", fromlist=["value"]).value
-
-    try:
-        shipped = ShippedTask(task, {name: (str(tmp_path / "elsewhere"), parcel)})
-        assert shipped() == 1
-        (home / "pack" / "__init__.py").write_text("value = 22\n")
-        changed = _parcel(str(home))
-        assert ShippedTask(task, {name: (str(tmp_path / "elsewhere"), changed)})() == 22
-    finally:
-        for module in [each for each in sys.modules if each.startswith(name)]:
-            del sys.modules[module]
+    spec = load_plan(home / "far.pty").specs[0]
+    task = RemoteTask(str(tmp_path / "elsewhere"), remote_task(spec, Call(inputs={})).payload)
+    assert read_outcome(ShippedTask(task, parcel)(), spec).result == 1
+    (home / "pack" / "__init__.py").write_text("value = 22\n")
+    assert read_outcome(ShippedTask(task, _parcel(str(home)))(), spec).result == 22
 
 
 def test_stop_takes_back_what_a_cluster_has_not_begun(cluster, plan):
