@@ -31,6 +31,7 @@ PAGES = [
     "README.md",
     "docs/getting-started.md",
     "docs/events.md",
+    "docs/modules.md",
     "docs/standalone.md",
     "docs/cli.md",
     "docs/pipelines.md",

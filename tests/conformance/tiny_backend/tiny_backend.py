@@ -13,7 +13,7 @@ from typing import Any
 
 from volnux.backends import Backend, Capabilities, RunOptions
 from volnux.events import Call, Outcome, Plan
-from volnux.events.modules import adopt, folders
+from volnux.events.remote import read_outcome, remote_task
 from volnux.events.run import raised, run_attempt, run_attempt_async
 from volnux.graph import Execution, RunReport
 from volnux.graph.report import places_of
@@ -100,8 +100,12 @@ class _Run:
         """One attempt where its event wants to run."""
         if spec.executor.pool is not None and issubclass(spec.executor.pool, ProcessPoolExecutor):
             loop = asyncio.get_running_loop()
-            with ProcessPoolExecutor(1, get_context("spawn"), adopt, (folders(),)) as pool:
-                return await loop.run_in_executor(pool, run_attempt, spec, call)
+            with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+                sent = await loop.run_in_executor(pool, remote_task(spec, call))
+            ended = read_outcome(sent, spec)
+            if isinstance(ended, BaseException):
+                return raised(spec, call, ended, time.time())
+            return ended
         if spec.is_async:
             return await run_attempt_async(spec, call)
         return await asyncio.to_thread(run_attempt, spec, call)
