@@ -228,7 +228,9 @@ def _taken(graph: Graph) -> dict[str, set[int]]:
 def _reason(result: Any) -> str:
     if isinstance(result, Failure):
         return shortened(str(result))
-    return f"returned {shortened(repr(result))}"
+    from volnux.shown import shown
+
+    return f"returned {shortened(shown(result))}"
 
 
 def _cancelling(running: int) -> str:

@@ -77,7 +77,9 @@ def _failure(place: str, entry: PlaceReport, *, colour: bool) -> Iterator[str]:
     head = paint(f"{place} failed{after}", style, colour=colour) + (", handled" if handled else "")
     failure = entry.failure
     if failure is None:
-        yield f"{head}: it returned {shortened(repr(entry.result))}"
+        from volnux.shown import shown
+
+        yield f"{head}: it returned {shortened(shown(entry.result))}"
         return
     yield f"{head}: {shortened(str(failure))}"
     # An error of the returned value has no frames of the user: its message says it all.

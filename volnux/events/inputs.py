@@ -58,7 +58,11 @@ def read_inputs(specs: Iterable[InputSpec], given: Iterable[str]) -> dict[str, A
             try:
                 values[name] = json.loads(value)
             except (ValueError, RecursionError):
-                faults[name] = f"the input '{name}' is a {types[name]}, written as JSON: {value!r}"
+                from volnux.shown import shown
+
+                faults[name] = (
+                    f"the input '{name}' is a {types[name]}, written as JSON: {shown(value)}"
+                )
         else:
             values[name] = value
     if faults:
@@ -109,11 +113,13 @@ def bind_inputs(
                 read = TypeAdapter(_TYPES[spec.type]).validate_python
             values[spec.name] = read(value)
         except ValueError as error:
+            from volnux.shown import shown
+
             reason = str(error)
             if isinstance(error, ValidationError):
                 reason = error.errors(include_url=False)[0]["msg"]
             faults[spec.name] = (
-                f"the input '{spec.name}' is of type {spec.type}, given {value!r}: {reason}"
+                f"the input '{spec.name}' is of type {spec.type}, given {shown(value)}: {reason}"
             )
     if faults:
         raise InputError(faults)

@@ -280,17 +280,14 @@ def _read(spec: EventSpec, returned: Any) -> tuple[int, Any]:
             return FAILURE, result
         if isinstance(status, int) and 0 <= status <= 9:
             return int(status), result
-    try:
-        shown = repr(returned)
-    except Exception as broken:  # noqa: BLE001 - a user's __repr__ may do anything
-        shown = f"a {type(returned).__name__} (repr failed: {type(broken).__name__})"
-    if len(shown) > 200:
-        shown = shown[:200] + "…"
+    from volnux.shown import shown
+
+    found = shown(returned)
     if inspect.iscoroutine(returned):
         returned.close()
-        shown += " (write `async def process` for a coroutine)"
+        found += " (write `async def process` for a coroutine)"
     raise EventReturnError(
-        f"{spec.name} returned {shown}: expected a pair (descriptor, result), where the descriptor "
+        f"{spec.name} returned {found}: expected a pair (descriptor, result), where the descriptor "
         "is True, False or 0 to 9"
     )
 
@@ -347,10 +344,12 @@ def _not_json(value: Any) -> tuple[str, str] | None:
 
 
 def _path(way: Any) -> str:
+    from volnux.shown import shown
+
     keys: list[str] = []
     while way is not None:
         key, way = way
-        keys.append(f"[{key!r}]")
+        keys.append(f"[{shown(key)}]")
     if len(keys) > 20:
         keys[10:-10] = ["…"]
     return "".join(reversed(keys))

@@ -76,17 +76,14 @@ def failure_as_json(failure: Failure) -> dict[str, Any]:
 
 
 def _shown(value: Any) -> dict[str, str]:
+    # Imported late: most reports hold JSON alone.
+    from volnux.shown import shown
+
     kind = type(value)
     name = kind.__qualname__
     if kind.__module__ != "builtins":
         name = f"{kind.__module__}.{name}"
-    try:
-        text = repr(value)
-    except Exception as error:  # noqa: BLE001 - a user's __repr__ may do anything
-        text = f"<repr failed: {type(error).__name__}>"
-    if len(text) > _LONGEST_REPR:
-        text = text[:_LONGEST_REPR] + "…"
-    return {"type": _text(name), "repr": _text(text)}
+    return {"type": _text(name), "repr": _text(shown(value, _LONGEST_REPR))}
 
 
 def _encodable(text: str) -> bool:

@@ -19,10 +19,13 @@ from volnux.graph.outcome import RunStatus
 from volnux.graph.report import RunReport
 from volnux.pipeline.batch_job import Controls, Job, Settings, run_batch
 from volnux.pipeline.batch_report import BatchResult
+from volnux.shown import shown
 from volnux.signal.soft import SoftSignal, redirected
 from volnux.telemetry.watch import within
 
 __all__ = ["Ended", "Order", "Said", "serve"]
+
+_LONGEST_REPR = 10_000
 
 
 class Order(NamedTuple):
@@ -128,16 +131,13 @@ def unpacked_settings(packed: bytes) -> Settings:
 
 
 def _packed(value: Any) -> bytes:
-    """A value pickled; where that cannot be, its `repr`."""
+    """A value pickled; where that cannot be, what is shown of it."""
     if isinstance(value, Future) and value.done():
         value = _SentFuture(value)
     try:
         return pickle.dumps(value)
     except Exception:  # noqa: BLE001 - whatever the value's own __reduce__ raises
-        try:
-            return pickle.dumps(repr(value))
-        except Exception as error:  # noqa: BLE001 - a user's __repr__ may do anything
-            return pickle.dumps(f"<repr failed: {type(error).__name__}>")
+        return pickle.dumps(shown(value, _LONGEST_REPR))
 
 
 class _SentFuture:

@@ -9,6 +9,7 @@ from volnux.errors import VolnuxError
 from volnux.events.base import event_class_of
 from volnux.graph.outcome import RunStatus, State
 from volnux.graph.report import PlaceReport, RunReport
+from volnux.shown import shown
 
 __all__ = ["ExecutionContext", "RunFailedError"]
 
@@ -113,7 +114,7 @@ class ExecutionContext:
         else:
             class_ = event_class_of(event)
             if class_ is None:
-                raise TypeError(f"an event, or the name of one, is expected: found {event!r}")
+                raise TypeError(f"an event, or the name of one, is expected: found {shown(event)}")
             # The flow may write the name in another case, or with the module in front.
             wanted = {class_.__name__, *self._names_of(class_)}
         places = self.report.places.values()

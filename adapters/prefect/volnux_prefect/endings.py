@@ -14,6 +14,7 @@ from volnux.events.base import WorkerLost
 from volnux.graph.outcome import RunStatus
 from volnux.graph.outcome import State as PlaceState
 from volnux.graph.report import PlaceReport, RunReport
+from volnux.shown import shown
 from volnux_prefect import compat
 
 __all__ = ["SKIPPED", "final_state", "show_skipped", "state_of"]
@@ -44,7 +45,9 @@ def _failures(report: RunReport) -> Iterator[str]:
 
 
 def _reason(place: PlaceReport) -> str:
-    said = str(place.failure) if place.failure else f"it returned {place.result!r}"
+    if place.failure is None:
+        return f"it returned {shown(place.result, 300)}"
+    said = str(place.failure)
     return said if len(said) <= 300 else said[:300] + "…"
 
 

@@ -25,6 +25,7 @@ from volnux.events.modules import at_home
 from volnux.events.run import Call, Outcome, raised, run_attempt, run_attempt_async
 from volnux.events.spec import EventSpec
 from volnux.graph.outcome import FAILURE, SUCCESS, Failure
+from volnux.shown import shown
 from volnux_prefect import compat
 
 __all__ = [
@@ -213,9 +214,11 @@ def _state(spec: EventSpec, outcome: Outcome, taken: frozenset[int]) -> EventSta
     if descriptor == SUCCESS:
         return EventState.of(outcome, "COMPLETED", name="Completed", message=None, data=result)
     if descriptor == FAILURE:
-        said = str(result) if isinstance(result, Failure) else f"returned a failure: {result!r}"
-        if len(said) > 500:
-            said = said[:500] + "…"
+        if isinstance(result, Failure):
+            said = str(result)
+            said = said if len(said) <= 500 else said[:500] + "…"
+        else:
+            said = f"returned a failure: {shown(result, 500)}"
         return EventState.of(outcome, "FAILED", name="Failed", message=said, data=result)
     if descriptor in taken:
         name = f"Outcome {descriptor}"

@@ -103,7 +103,7 @@ def test_a_return_value_that_cannot_be_shown():
         def __repr__(self):
             raise RuntimeError
 
-    assert "E returned a Odd (repr failed: RuntimeError)" in run(returning(Odd())).result.message
+    assert "E returned <Odd whose repr raised RuntimeError>" in run(returning(Odd())).result.message
 
 
 def test_a_long_one_is_cut():
