@@ -93,22 +93,29 @@ class Pool:
 
 
 class Submitted:
-    """An attempt that an executor of any class has."""
+    """An attempt that an executor of any class has.
+
+    It holds the future until that has ended, and not longer: a future holds its callbacks for good,
+    so its result would stay until a garbage collection.
+    """
 
     def __init__(self, future: Future[Any], ended: Callable[[Future[Any]], object]) -> None:
-        self._future = future
+        self._future: Future[Any] | None = future
         self._ended = ended
         self._unwanted = False
         future.add_done_callback(self._tell)
 
     def _tell(self, future: Future[Any]) -> None:
+        self._future = None
+        ended, self._ended = self._ended, _ignore
         # Nobody waits for what was taken back; but an executor may cancel of its own accord, too.
         if not (self._unwanted and future.cancelled()):
-            self._ended(future)
+            ended(future)
 
     def take_back(self) -> bool:
         self._unwanted = True
-        return self._future.cancel()
+        future = self._future
+        return future is not None and future.cancel()
 
     def abandon(self) -> None:
         """Nothing: a thread cannot be stopped."""
@@ -146,3 +153,7 @@ def hand_over(future: Future[Any], spec: EventSpec, done: Done, hint: str = "") 
 
 def _nothing() -> None:
     """For an attempt whose beginning was told already."""
+
+
+def _ignore(future: Future[Any]) -> None:
+    """For an attempt whose end was told already."""

@@ -138,7 +138,8 @@ class ProcessPool(Pool):
                 waiting.crew.leave(future)
                 hint = "" if waiting.crew.proven else _NEVER_WORKED
                 self._sweep()
-        hand_over(future, waiting.spec, waiting.done, hint)
+            done = waiting.let_go()
+        hand_over(future, waiting.spec, done, hint)
         self.fill()
 
     def take_back(self, waiting: _Waiting) -> bool:
@@ -270,6 +271,12 @@ class _Waiting:
     def ended(self, future: Future[Any]) -> None:
         self._pool.ended(self, future)
 
+    def let_go(self) -> Done:
+        """Forget what came back, and what was sent: a future holds its callbacks for good."""
+        done, self.done = self.done, _ignore
+        self.future = self.task = None
+        return done
+
     def take_back(self) -> bool:
         return self._pool.take_back(self)
 
@@ -291,6 +298,10 @@ class _WithoutSigint:
     def __exit__(self, *_: object) -> None:
         if self._before is not None:
             signal.pthread_sigmask(signal.SIG_SETMASK, self._before)
+
+
+def _ignore(ended: object) -> None:
+    """For an attempt whose end was told already."""
 
 
 def _begin_worker() -> None:

@@ -70,6 +70,7 @@ class Run:
         self._backend = backend
         self._run_id = options.run_id or uuid.uuid4().hex
         self._portable = options.portable
+        self._keep_results = options.results
         self._observer = options.observer
         self._control = options.control
         self._context = options.context
@@ -81,7 +82,7 @@ class Run:
         self._locked = _Locked(self._lock, self._advance)
         self._over = threading.Event()
         self._observing = threading.RLock()
-        self._execution = Execution(plan.graph)
+        self._execution = Execution(plan.graph, keep_results=options.results)
         self._open = 0  # Places that are ready, handed out, or wait for a retry.
         self._outbox: deque[int] = deque()
         self._flying: set[Attempt] = set()
@@ -403,7 +404,11 @@ class Run:
         self._open -= 1
         if self._stopped or outcome.retry_after is not None:
             return
-        self._notes.last[node] = outcome
+        self._notes.ended[node] = outcome.ended_at
+        if outcome.bypassed:
+            self._notes.bypassed[node] = True
+        if not self._keep_results:
+            self._notes.received[node] = None
         if outcome.raised and self._specs[node].stop_on_exception:
             self._stop(node, outcome)
             return
@@ -492,6 +497,7 @@ class Run:
             inputs=self._inputs,
             started_at=moment(started),
             ended_at=moment(time.time()),
+            results_kept=self._keep_results,
         )
 
     def _observe(self, tell: Callable[[Any], object]) -> None:

@@ -34,9 +34,9 @@ def ending(place: str, script: Script, retry: int | None) -> tuple[int, Any, int
 class Driven:
     """One run of a program: its execution, and what only a backend knows."""
 
-    def __init__(self, program: Program, graph: Graph) -> None:
+    def __init__(self, program: Program, graph: Graph, *, keep_results: bool = True) -> None:
         self.graph = graph
-        self.execution = Execution(graph)
+        self.execution = Execution(graph, keep_results=keep_results)
         self.scripts = {place: event.script for place, event in places(program).items()}
         self.attempts: dict[int, int] = {}
         self.received: dict[int, Any] = {}

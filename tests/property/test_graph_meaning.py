@@ -55,6 +55,35 @@ def test_the_end_is_the_same_in_whatever_order_events_end():
             assert found == wanted, f"{repeat(seed)}\n{render(program)}"
 
 
+def test_results_are_let_go_when_nobody_will_read_them():
+    for seed, program in each_program(seconds=4):
+        graph = graph_of(program)
+        kept = Driven(program, graph).by_delay()
+        freed = Driven(program, graph, keep_results=False).at_random(random.Random(seed))
+        assert freed.received == kept.received, repeat(seed)
+        assert freed.execution.states == kept.execution.states, repeat(seed)
+        for descriptor, had, has in zip(
+            kept.execution.descriptors, kept.execution.results, freed.execution.results, strict=True
+        ):
+            assert has == (had if descriptor == 0 else None), repeat(seed)
+
+
+def test_what_was_received_is_found_where_it_came_from():
+    for seed, program in each_program(seconds=4):
+        graph = graph_of(program)
+        driven = Driven(program, graph).by_delay()
+        execution = driven.execution
+        results = dict(zip([node.id for node in graph.nodes], execution.results, strict=True))
+
+        def look_up(source, results=results):
+            if isinstance(source, list):
+                return [look_up(part) for part in source]
+            return None if source is None else results[source]
+
+        for node, value in driven.received.items():
+            assert look_up(execution.received_from(node)) == value, repeat(seed)
+
+
 def test_simulate_tells_the_same_path():
     for seed, program in each_program(seconds=4):
         graph = graph_of(program)

@@ -127,6 +127,8 @@ class RunOptions:
         observer: hears what happens.
         control: lets another thread cancel the run.
         context: what listeners to signals are given as `execution_context`.
+        results: the report has the results. Without them it is `RunReport.without_results`, and a
+            backend that keeps results in memory lets each go after its last reader.
     """
 
     run_id: str | None = None
@@ -135,6 +137,7 @@ class RunOptions:
     observer: RunObserver | None = None
     control: RunControl = field(default_factory=RunControl)
     context: Any = None
+    results: bool = True
 
 
 class Backend(abc.ABC):

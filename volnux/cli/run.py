@@ -37,6 +37,13 @@ def command(
             show_default=False,
         ),
     ] = None,
+    no_results: Annotated[
+        bool,
+        typer.Option(
+            "--no-results",
+            help="Leave the results out of the JSON, and let each go when no event needs it more.",
+        ),
+    ] = False,
     portable: Annotated[
         bool, typer.Option("--portable", help="Pass results on as JSON, as Airflow does.")
     ] = False,
@@ -55,5 +62,6 @@ def command(
         backend=backend or DEFAULT_BACKEND,
         workers=workers,
         portable=portable,
+        results=not no_results,
     )
     raise typer.Exit(code)

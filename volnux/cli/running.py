@@ -37,6 +37,7 @@ def run_file(
     backend: str = DEFAULT_BACKEND,
     workers: int | None = None,
     portable: bool = False,
+    results: bool = True,
 ) -> int:
     """Run a file, show progress and what came of it; the exit code.
 
@@ -48,11 +49,19 @@ def run_file(
         backend: the backend's name.
         workers: how many events run at once at most; None for the backend's default.
         portable: pass results on as JSON.
+        results: keep the results for whoever may ask for them: the JSON, or a listener. Otherwise
+            nobody can, and each is let go after its last reader in any case.
     """
 
     def run(stream: TextIO | None) -> RunReport | None:
         ready = _prepare(file, inputs, events, backend)
-        return ready and _run(*ready, workers=workers, portable=portable, stream=stream)
+        return ready and _run(
+            *ready,
+            workers=workers,
+            portable=portable,
+            results=results and (json or _listened()),
+            stream=stream,
+        )
 
     try:
         if json:
@@ -108,6 +117,7 @@ def _run(
     *,
     workers: int | None,
     portable: bool,
+    results: bool,
     stream: TextIO | None,
 ) -> RunReport:
     """Run a plan, with progress on a stream."""
@@ -121,14 +131,29 @@ def _run(
 
             pipeline = Pipeline.of_plan(plan)(**inputs)
             report = pipeline.start(
-                backend=backend, workers=workers, portable=portable, observer=observer
+                backend=backend,
+                workers=workers,
+                portable=portable,
+                observer=observer,
+                results=results,
             ).report
         else:
-            options = RunOptions(workers=workers, portable=portable, observer=observer)
+            options = RunOptions(
+                workers=workers, portable=portable, observer=observer, results=results
+            )
             report = backend.run(plan, inputs, options)
     if backend.left_behind:
         leave_behind()
     return report
+
+
+def _listened() -> bool:
+    """Whether a listener of the user's modules is told the end of the run, with its results."""
+    if "volnux.signal.soft" not in sys.modules:
+        return False
+    from volnux.signal.signals import pipeline_execution_end
+
+    return pipeline_execution_end.has_listeners
 
 
 def _inputs(plan: Plan, given: Sequence[str]) -> dict[str, Any]:

@@ -9,12 +9,16 @@ events from several threads holds a lock around the calls.
 from __future__ import annotations
 
 from array import array
+from collections.abc import Callable
 from typing import Any, Final
 
 from volnux.graph.model import Entry, Graph, Kind, Value, ValueKind
 from volnux.graph.outcome import FAILURE, SUCCESS, Failure, RunStatus, State
 
-__all__ = ["Execution"]
+__all__ = ["Execution", "Source"]
+
+Source = str | list["Source"] | None
+"""Where a piped value came from: the id of an event, or a list as a parallel group gives it."""
 
 _BITS: Final = 10
 """The width of a set of descriptors."""
@@ -29,13 +33,19 @@ _MISSING: Final = object()
 class Execution:
     """One run of a graph.
 
+    Args:
+        graph: the graph.
+        keep_results: keep every result to the end. Otherwise a result is let go when the last
+            event that receives it has ended, and at once if none does. The results of events that
+            ended with descriptor 0 are kept in any case: they say what went wrong.
+
     Attributes:
         states: of each node, its `State`, or None while it has not ended.
         descriptors: of each node, the descriptor it ended with, or None where it did not run.
         results: of each node, the result of its event (a `Failure` after an exception), or None.
     """
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, *, keep_results: bool = True) -> None:
         size = len(graph.nodes)
         index = {node.id: number for number, node in enumerate(graph.nodes)}
         self.graph = graph
@@ -65,6 +75,8 @@ class Execution:
             for number, node in enumerate(graph.nodes)
             if node.first is not None
         }
+        self._sources: dict[int, Any] = {}
+        self._readers = None if keep_results else _Readers(graph, self._node_of_value)
         self._wire(index)
 
     def _wire(self, index: dict[str, int]) -> None:
@@ -112,6 +124,8 @@ class Execution:
             descriptor = FAILURE
         self.results[node] = result
         ready = self._conclude(node, descriptor)
+        if self._readers is not None and not self._readers.of_node[node]:
+            self._let_go(node)
         if self._cancelled or self._stopped:
             return []
         self._running.update(ready)
@@ -163,6 +177,17 @@ class Execution:
         value = self.graph.nodes[node].receives
         return None if value is None else self.value(value)
 
+    def received_from(self, node: int) -> Source:
+        """Where the value of `received` came from: the same lists, with the ids of events in them.
+
+        None where nothing was piped, and in a list in the place of what was not done.
+        """
+        value = self.graph.nodes[node].receives
+        if value is None:
+            return None
+        source = self._evaluate(value, self._sources, self._id_of)
+        return None if source is _MISSING else source
+
     def origin(self, node: int) -> Any:
         """What the event returned whose failure a failed node, or a catch with 0, carries."""
         origin = self._origin[node]
@@ -170,7 +195,7 @@ class Execution:
 
     def value(self, index: int) -> Any:
         """The entry of `graph.values`, once all that it names has ended; None if not done."""
-        value = self._evaluate(index)
+        value = self._evaluate(index, self._values, self.results.__getitem__)
         return None if value is _MISSING else value
 
     # How the end of a node goes through the graph.
@@ -201,6 +226,8 @@ class Execution:
                     descriptor = _AS_FAILED
                 else:
                     self.states[node] = State.DONE
+            if self._readers is not None:
+                self._has_read(node)
             start, end = self._first_edge[node], self._first_edge[node + 1]
             if start == end and descriptor == _AS_FAILED:
                 self._failed = True
@@ -253,9 +280,14 @@ class Execution:
 
     # Values.
 
-    def _evaluate(self, index: int) -> Any:
-        """The value, or `_MISSING` where it is not done; each is made once."""
-        known = self._values
+    def _evaluate(self, index: int, known: dict[int, Any], of_node: Callable[[int], Any]) -> Any:
+        """The value, or `_MISSING` where it is not done; each is made once and then known.
+
+        Args:
+            index: the row.
+            known: the rows that have been made.
+            of_node: what stands for the result of a node.
+        """
         values = self.graph.values
         stack = [index]
         while stack:
@@ -269,11 +301,13 @@ class Execution:
                 stack.extend(missing)
                 continue
             stack.pop()
-            known[current] = self._make(current, value)
+            parts = [known[i] for i in value.of]
+            known[current] = self._make(current, value, parts, of_node)
         return known[index]
 
-    def _make(self, index: int, value: Value) -> Any:
-        parts = [self._values[i] for i in value.of]
+    def _make(
+        self, index: int, value: Value, parts: list[Any], of_node: Callable[[int], Any]
+    ) -> Any:
         match value.kind:
             case ValueKind.RESULT | ValueKind.FAILURE_OF:
                 node = self._node_of_value[index]
@@ -282,10 +316,10 @@ class Execution:
                 if value.kind is ValueKind.FAILURE_OF:
                     if self.descriptors[node] != FAILURE:
                         return _MISSING
-                    return self.results[self._origin[node]]
+                    return of_node(self._origin[node])
                 if value.when is not None and self.descriptors[node] not in value.when:
                     return _MISSING
-                return self.results[node]
+                return of_node(node)
             case ValueKind.FIRST_DONE:
                 return next((part for part in parts if part is not _MISSING), _MISSING)
             case ValueKind.ALL_OF:
@@ -294,3 +328,69 @@ class Execution:
                 if all(part is _MISSING for part in parts):
                     return _MISSING
                 return [None if part is _MISSING else part for part in parts]
+
+    def _id_of(self, node: int) -> str:
+        return self.graph.nodes[node].id
+
+    # Results that nobody will read.
+
+    def _has_read(self, node: int) -> None:
+        """A node has ended, and reads what is piped to it no more."""
+        assert self._readers is not None
+        value = self.graph.nodes[node].receives
+        if value is not None:
+            values, nodes = self._readers.leave(value)
+            for unread in values:
+                self._values.pop(unread, None)
+            for unread in nodes:
+                self._let_go(unread)
+
+    def _let_go(self, node: int) -> None:
+        if self.descriptors[node] != FAILURE:
+            self.results[node] = None
+
+
+class _Readers:
+    """How many readers are left of each value and of each node's result.
+
+    Attributes:
+        of_node: the count of each node, by its index.
+    """
+
+    def __init__(self, graph: Graph, node_of_value: array[int]) -> None:
+        self._values = graph.values
+        self._node_of_value = node_of_value
+        self._of_value = [0] * len(graph.values)
+        self.of_node = [0] * len(graph.nodes)
+        for node in graph.nodes:
+            if node.receives is not None:
+                self._enter(node.receives)
+
+    def _enter(self, value: int) -> None:
+        stack = [value]
+        while stack:
+            current = stack.pop()
+            self._of_value[current] += 1
+            if self._of_value[current] == 1:
+                stack += self._values[current].of
+                if self._values[current].kind is ValueKind.RESULT:
+                    self.of_node[self._node_of_value[current]] += 1
+
+    def leave(self, value: int) -> tuple[list[int], list[int]]:
+        """Count one reader of a value less; the values and nodes that have no reader any more."""
+        values: list[int] = []
+        nodes: list[int] = []
+        stack = [value]
+        while stack:
+            current = stack.pop()
+            self._of_value[current] -= 1
+            if self._of_value[current]:
+                continue
+            values.append(current)
+            stack += self._values[current].of
+            if self._values[current].kind is ValueKind.RESULT:
+                node = self._node_of_value[current]
+                self.of_node[node] -= 1
+                if not self.of_node[node]:
+                    nodes.append(node)
+        return values, nodes

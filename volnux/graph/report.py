@@ -5,17 +5,19 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from volnux.graph.execution import Execution
+from volnux.errors import VolnuxError
+from volnux.graph.execution import Execution, Source
 from volnux.graph.jsonable import failure_as_json, jsonable
 from volnux.graph.model import Kind
-from volnux.graph.outcome import Failure, RunStatus, State
+from volnux.graph.outcome import FAILURE, Failure, RunStatus, State
 
 __all__ = ["PlaceReport", "RunReport", "jsonable", "places_of"]
 
-REPORT_FORMAT_VERSION = 1
+REPORT_FORMAT_VERSION = 2
+"""The version that `to_json` writes; `from_json` reads version 1 as well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,8 @@ class PlaceReport:
         attempts: how many attempts were made; 0 where it never ran.
         result: what the event returned; None after an exception, which `failure` describes.
         received: what was piped to it.
+        received_from: the place that `received` came from, as its result or its failure; a list of
+            places for a parallel group, with None for an arm that was not done.
         failure: the exception that was left after the last attempt.
         started_at, ended_at: of the first and the last attempt, aware, UTC.
         bypassed: the event's `can_bypass` made `process` unnecessary.
@@ -44,6 +48,7 @@ class PlaceReport:
     started_at: dt.datetime | None = None
     ended_at: dt.datetime | None = None
     bypassed: bool = False
+    received_from: Source = field(default=None, compare=False)
 
     def to_json(self) -> dict[str, Any]:
         """The place as JSON; for values see `jsonable`."""
@@ -53,17 +58,27 @@ class PlaceReport:
             "descriptor": self.descriptor,
             "attempts": self.attempts,
             "result": jsonable(self.result),
-            "received": jsonable(self.received),
+            "received": self._received(),
             "failure": None if self.failure is None else failure_as_json(self.failure),
             "started_at": _iso(self.started_at),
             "ended_at": _iso(self.ended_at),
             **({"bypassed": True} if self.bypassed else {}),
         }
 
+    def _received(self) -> dict[str, Any] | None:
+        # The value stands in the report already, where it came from; 20 arms would repeat it.
+        if self.received_from is not None:
+            return {"from": self.received_from}
+        return None if self.received is None else {"value": jsonable(self.received)}
+
 
 @dataclass(frozen=True, slots=True)
 class RunReport:
-    """How a run ended; `places` are in reading order."""
+    """How a run ended; `places` are in reading order.
+
+    With `results_kept` false it has the results of events that ended with descriptor 0 only, and
+    nothing of what places received.
+    """
 
     pipeline: str
     backend: str
@@ -73,6 +88,21 @@ class RunReport:
     inputs: Mapping[str, Any] = field(default_factory=dict)
     started_at: dt.datetime | None = None
     ended_at: dt.datetime | None = None
+    results_kept: bool = True
+
+    def without_results(self) -> RunReport:
+        """The report of the same run without the results: see `results_kept`."""
+        if not self.results_kept:
+            return self
+        places = {
+            place: replace(
+                report,
+                result=report.result if report.descriptor == FAILURE else None,
+                received=None,
+            )
+            for place, report in self.places.items()
+        }
+        return replace(self, places=places, results_kept=False)
 
     def to_json(self) -> dict[str, Any]:
         """The report as `volnux run --json` prints it."""
@@ -84,6 +114,7 @@ class RunReport:
             "status": self.status.value,
             "started_at": _iso(self.started_at),
             "ended_at": _iso(self.ended_at),
+            **({} if self.results_kept else {"results_kept": False}),
             "inputs": {name: jsonable(value) for name, value in self.inputs.items()},
             "places": {place: report.to_json() for place, report in self.places.items()},
         }
@@ -94,24 +125,30 @@ class RunReport:
 
     @staticmethod
     def from_json(data: Mapping[str, Any]) -> RunReport:
-        """The report that `to_json` gave; values that were not JSON stay as they were shown."""
-        places = {
-            place: PlaceReport(
-                event=item["event"],
-                state=State(item["state"]),
-                descriptor=item["descriptor"],
-                attempts=item["attempts"],
-                result=item["result"],
-                received=item["received"],
-                failure=None
-                if item["failure"] is None
-                else Failure(**{"attempts": item["attempts"], **item["failure"]}),
-                started_at=_from_iso(item["started_at"]),
-                ended_at=_from_iso(item["ended_at"]),
-                bypassed=item.get("bypassed", False),
+        """The report that `to_json` gave, of this format version or an earlier one.
+
+        Values that were not JSON stay as they were shown.
+
+        Raises:
+            VolnuxError: the report is of a later format version.
+        """
+        version = data["format_version"]
+        if version not in (1, REPORT_FORMAT_VERSION):
+            raise VolnuxError(
+                f"a run report of format version 1 or {REPORT_FORMAT_VERSION} was expected, found "
+                f"{version!r}: read it with the version of volnux that wrote it"
             )
-            for place, item in data["places"].items()
-        }
+        places = {place: _place(item) for place, item in data["places"].items()}
+        for place, item in data["places"].items():
+            if version == 1:
+                received: Any = {"value": item["received"]}
+            else:
+                received = item["received"] or {}
+            source = received.get("from")
+            value = received.get("value")
+            if source is not None and data.get("results_kept", True):
+                value = _value_from(source, data["places"])
+            places[place] = replace(places[place], received=value, received_from=source)
         return RunReport(
             pipeline=data["pipeline"],
             backend=data["backend"],
@@ -121,7 +158,34 @@ class RunReport:
             inputs=data["inputs"],
             started_at=_from_iso(data["started_at"]),
             ended_at=_from_iso(data["ended_at"]),
+            results_kept=data.get("results_kept", True),
         )
+
+
+def _place(item: Mapping[str, Any]) -> PlaceReport:
+    """A place without what it received."""
+    failure = item["failure"]
+    return PlaceReport(
+        event=item["event"],
+        state=State(item["state"]),
+        descriptor=item["descriptor"],
+        attempts=item["attempts"],
+        result=item["result"],
+        failure=None if failure is None else Failure(**{"attempts": item["attempts"], **failure}),
+        started_at=_from_iso(item["started_at"]),
+        ended_at=_from_iso(item["ended_at"]),
+        bypassed=item.get("bypassed", False),
+    )
+
+
+def _value_from(source: Source, places: Mapping[str, Any]) -> Any:
+    """What a place received, looked up where it came from."""
+    if source is None:
+        return None
+    if isinstance(source, list):
+        return [_value_from(part, places) for part in source]
+    place = places[source]
+    return place["result"] if place["failure"] is None else place["failure"]
 
 
 def places_of(
@@ -140,13 +204,15 @@ def places_of(
             continue
         result = execution.results[index]
         failed = isinstance(result, Failure)
+        known = details(index)
         places[node.id] = PlaceReport(
             event=node.event or "",
             state=execution.states[index] or State.CANCELLED,
             descriptor=execution.descriptors[index],
             result=None if failed else result,
             failure=result if failed else None,
-            **details(index),
+            received_from=execution.received_from(index) if known.get("attempts") else None,
+            **known,
         )
     return places
 

@@ -157,6 +157,7 @@ class Pipeline:
         portable: bool = False,
         observer: RunObserver | None = None,
         control: RunControl | None = None,
+        results: bool = True,
     ) -> ExecutionContext:
         """Run the pipeline to its end.
 
@@ -167,6 +168,8 @@ class Pipeline:
             portable: results must be JSON and are passed as JSON, as orchestrators do.
             observer: hears what happens in the run.
             control: lets others stop the run, also before it has begun; else there is `stop`.
+            results: keep every result to the end. With False a result is let go once the last
+                event that receives it has ended, and `context.results` cannot be asked for.
 
         Returns:
             The context of the run, also when it failed: `raise_for_status` raises then.
@@ -201,6 +204,7 @@ class Pipeline:
                 observer=observer,
                 control=self._control,
                 context=context,
+                results=results,
             )
             context.finish(chosen.run(plan, context.inputs, options))
             signals.pipeline_execution_end.emit(self, execution_context=context)

@@ -94,7 +94,12 @@ class ExecutionContext:
 
     @property
     def results(self) -> dict[str, Any]:
-        """By place, the results of the events that returned one."""
+        """By place, the results of the events that returned one.
+
+        Raises:
+            VolnuxError: the run has not ended, or was started with `results=False`.
+        """
+        self._need_results()
         return {
             place: item.result
             for place, item in self.report.places.items()
@@ -121,12 +126,23 @@ class ExecutionContext:
         return [item for item in places if wanted & {item.event, item.event.rpartition(".")[2]}]
 
     def results_of(self, event: Any) -> list[Any]:
-        """What an event returned at each of its places that ran, a `Failure` where it raised."""
+        """What an event returned at each of its places that ran, a `Failure` where it raised.
+
+        Raises:
+            VolnuxError: the run has not ended, or was started with `results=False`.
+        """
+        self._need_results()
         return [
             item.result if item.failure is None else item.failure
             for item in self.filter_by_event(event)
             if item.descriptor is not None
         ]
+
+    def _need_results(self) -> None:
+        if not self.report.results_kept:
+            raise VolnuxError(
+                f"the results of the run {self.run_id} were not kept: start it with results=True"
+            )
 
     def _names_of(self, class_: type) -> set[str]:
         if self.pipeline is None:

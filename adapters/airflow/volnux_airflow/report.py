@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from volnux.events.link import Plan
-from volnux.graph.model import Kind
+from volnux.graph.execution import Execution
+from volnux.graph.model import Graph, Kind
 from volnux.graph.outcome import Failure, RunStatus, State
 from volnux.graph.report import PlaceReport, RunReport
 from volnux_airflow.outcomes import Piped, TaskOutcome
@@ -75,6 +77,11 @@ def report_of(
             ended_at=_moment(outcome.ended_at if outcome else None),
             bypassed=outcome.bypassed if outcome else False,
         )
+    replayed = _replayed(plan.graph, places)
+    for index, node in enumerate(plan.graph.nodes):
+        if node.id in places and places[node.id].attempts:
+            source = replayed.received_from(index)
+            places[node.id] = replace(places[node.id], received_from=source)
     return RunReport(
         pipeline=plan.graph.name,
         backend="airflow",
@@ -85,6 +92,18 @@ def report_of(
         started_at=started_at,
         ended_at=ended_at,
     )
+
+
+def _replayed(graph: Graph, places: Mapping[str, PlaceReport]) -> Execution:
+    """The state machine of a run, told how each place ended."""
+    execution = Execution(graph)
+    ready = execution.start()
+    while ready:
+        index = ready.pop()
+        place = places[graph.nodes[index].id]
+        if place.descriptor is not None:
+            ready += execution.finish(index, place.descriptor)
+    return execution
 
 
 _STATES = {

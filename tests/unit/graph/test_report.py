@@ -8,8 +8,9 @@ import math
 
 import pytest
 
-from tests.unit.graph.running import graph, run
-from volnux.graph import Failure, PlaceReport, RunReport, RunStatus, State, simulate
+from tests.unit.graph.running import ANY, graph, run
+from volnux import VolnuxError
+from volnux.graph import Execution, Failure, PlaceReport, RunReport, RunStatus, State, simulate
 from volnux.graph.report import jsonable, places_of
 
 
@@ -132,6 +133,7 @@ def test_a_report_is_json_there_and_back():
         },
     )
     text = report.dumps()
+    assert json.loads(text)["places"]["B"]["received"] == {"value": "piped"}
     assert RunReport.from_json(json.loads(text)) == report
     assert json.loads(report.dumps(indent=2)) == json.loads(text) == report.to_json()
     assert list(report.to_json()["places"]) == ["A", "B", "C", "D"]
@@ -140,7 +142,7 @@ def test_a_report_is_json_there_and_back():
 def test_the_report_of_a_flow():
     report = simulate(graph("Bad || A -> B"), outcomes={"Bad": 0})
     assert report.to_json() == {
-        "format_version": 1,
+        "format_version": 2,
         "pipeline": "flow",
         "backend": "simulate",
         "run_id": "simulate",
@@ -167,6 +169,87 @@ def test_the_report_of_a_flow():
             ]
         },
     }
+
+
+def test_what_was_received_is_told_by_where_it_came_from():
+    rows = [{"n": number} for number in range(5_000)]
+    execution = Execution(graph("Rows |-> {" + " || ".join(["Arm"] * 20) + "} |-> All"))
+    (node,) = execution.start()
+    ready = execution.finish(node, 1, rows)
+    while ready:
+        ready = [
+            after
+            for node in ready
+            for after in execution.finish(node, 1, execution.graph.nodes[node].id)
+        ]
+    report = RunReport(
+        "flow", "b", "r", execution.status, places_of(execution, made_once(execution))
+    )
+    arms = ["Arm", *(f"Arm__{number}" for number in range(2, 21))]
+    data = report.to_json()
+    assert [data["places"][arm]["received"] for arm in arms] == [{"from": "Rows"}] * 20
+    assert data["places"]["All"]["received"] == {"from": arms}
+    assert len(report.dumps()) < 2 * len(json.dumps(rows))
+    assert report.places["Arm__7"].received is rows
+    again = RunReport.from_json(json.loads(report.dumps()))
+    assert again == report
+    assert again.to_json() == data
+
+
+def made_once(execution):
+    def details(index):
+        ran = execution.descriptors[index] is not None
+        return {"attempts": int(ran), "received": execution.received(index) if ran else None}
+
+    return details
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "source", "value"),
+    [
+        ("A |-> B", "B", "A", "a"),
+        (
+            "Boom (0 |-> H)",
+            "H",
+            "Boom",
+            {"type": "RuntimeError", "message": "boom", "traceback": ""},
+        ),
+        ("Bad (0 |-> H)", "H", "Bad", "bad"),
+        (
+            "{A || Boom} (0 |-> H)",
+            "H",
+            "Boom",
+            {"type": "RuntimeError", "message": "boom", "traceback": ""},
+        ),
+        ("{A || B} |-> C", "C", ["A", "B"], ["a", "b"]),
+        (f"{{A || Bad}}{ANY} |-> C", "C", ["A", None], ["a", None]),
+        ("A (1 -> B, 0 -> C) |-> D", "D", "B", "b"),
+        ("A -> B", "B", None, None),
+    ],
+)
+def test_reports_of_both_formats_are_read_alike(text, place, source, value):
+    execution = run(text).execution
+    report = RunReport(
+        "flow", "b", "r", execution.status, places_of(execution, made_once(execution))
+    )
+    data = json.loads(report.dumps())
+    assert data["places"][place]["received"] == (source and {"from": source})
+    earlier = {**data, "format_version": 1}
+    earlier["places"] = {
+        name: {
+            **item,
+            "received": value if name == place else jsonable(report.places[name].received),
+        }
+        for name, item in data["places"].items()
+    }
+    assert RunReport.from_json(data).places[place].received == value
+    assert RunReport.from_json(earlier) == RunReport.from_json(data)
+
+
+def test_a_report_of_a_later_format_is_refused():
+    data = {**simulate(graph("A")).to_json(), "format_version": 3}
+    with pytest.raises(VolnuxError, match="format version 1 or 2 was expected, found 3"):
+        RunReport.from_json(data)
 
 
 def test_a_failure_stands_in_its_own_field():
