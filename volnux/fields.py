@@ -106,7 +106,9 @@ class InputDataField:
     def __set__(self, instance: object, value: Any) -> None:
         from volnux.events.inputs import bind_inputs
 
-        bound = bind_inputs([self.spec()], {self.name: value}, {self.name: self.read})
+        bound = bind_inputs(
+            [self.spec()], {self.name: value}, {self.name: self.read}, {self.name: self.kind}
+        )
         instance.__dict__[self.name] = bound[self.name]
 
     def __repr__(self) -> str:
@@ -117,6 +119,11 @@ class InputDataField:
         """The type as `@input` would name it; `any` where it has no such name."""
         plain = typing.get_origin(self.data_type) or self.data_type
         return _NAMES.get(plain, "any") if isinstance(plain, type) else "any"
+
+    @property
+    def kind(self) -> str:
+        """What an error calls the type of the value."""
+        return self.type_name
 
     def spec(self) -> InputSpec:
         """The field as an input of a graph."""
@@ -252,13 +259,18 @@ class FileInputDataField(InputDataField):
         self.mode = mode
         self.encoding = encoding
 
+    @property
+    def kind(self) -> str:
+        """See `InputDataField.kind`."""
+        return "file path"
+
     def read(self, value: Any) -> Any:
         """The `InputFile` of a path or an open file.
 
         Raises:
             ValueError: there is no such file, or the value is neither.
         """
-        if value is None:
+        if value is None and not self.required:
             return None
         if isinstance(value, InputFile):
             return value
@@ -271,8 +283,8 @@ class FileInputDataField(InputDataField):
             raise ValueError("expected a path or an open file")
         path = Path(value)
         if not path.is_file():
-            what = "a directory" if path.is_dir() else "no file"
-            raise ValueError(f"{os.fspath(path)} is {what}")
+            what = "is a directory" if path.is_dir() else "does not exist"
+            raise ValueError(f"{os.fspath(path)} {what}")
         return InputFile(path, mode=self.mode, encoding=self.encoding)
 
     @property

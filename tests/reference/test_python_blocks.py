@@ -126,6 +126,7 @@ def test_drawing(load, tmp_path, capsys):
     if shutil.which("dot") is None:
         pytest.skip("Graphviz is not installed")
     assert program.draw(tmp_path).read_text().lstrip().startswith("<")
+    assert program.draw(tmp_path, format="png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_executing_a_pipeline(load):
@@ -141,7 +142,7 @@ def test_a_template_and_its_batches(load, tmp_path):
     book = tmp_path / "book.txt"
     book.write_text("line\n" * 300)
     program = load("batches")
-    report = program.SimpleBatch(name=list(range(10)), book=book).execute()
+    report = program.SimpleBatch(name=list(range(10)), book=book)()
     report.raise_for_status()
     counted = [batch.results["Count"] for batch in report]
     assert [len(name) for name, _ in counted] == [5, 5]

@@ -127,8 +127,8 @@ class RunOptions:
         observer: hears what happens.
         control: lets another thread cancel the run.
         context: what listeners to signals are given as `execution_context`.
-        results: the report has the results. Without them it is `RunReport.without_results`, and a
-            backend that keeps results in memory lets each go after its last reader.
+        results: somebody will ask for the results. If not, a backend that holds them in memory lets
+            each go after its last reader, and its report has none; others may ignore it.
     """
 
     run_id: str | None = None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -10,24 +9,32 @@ import typer
 
 from volnux.cli import files, output
 from volnux.cli.options import File
+from volnux.cli.usage import UsageError
 from volnux.loading import load_graph
 
 __all__ = ["command"]
 
 
-class Format(StrEnum):
-    """What a graph can be written as."""
+_TEXTS = ("ascii", "mermaid", "dot", "svg", "json")
+_IMAGES = ("png", "pdf")
 
-    ASCII = "ascii"
-    MERMAID = "mermaid"
-    DOT = "dot"
-    SVG = "svg"
-    JSON = "json"
+
+def _formats(incomplete: str) -> list[str]:
+    return [name for name in (*_TEXTS, *_IMAGES) if name.startswith(incomplete)]
 
 
 def command(
     file: File,
-    format: Annotated[Format, typer.Option("--format", "-f", help="What to write.")] = Format.ASCII,
+    format: Annotated[
+        str,
+        typer.Option(
+            "--format",
+            "-f",
+            metavar="FORMAT",
+            help="ascii, mermaid, dot, svg, json, or another format of Graphviz: png, pdf, …",
+            autocompletion=_formats,
+        ),
+    ] = "ascii",
     target: Annotated[
         Path | None,
         typer.Option(
@@ -41,13 +48,19 @@ def command(
     group that is done when all its arms are.
     """
     graph = load_graph(file)
-    if format is Format.JSON:
-        text = graph.to_json(indent=2) + "\n"
-    else:
+    if target is None and format not in _TEXTS:
+        raise UsageError([f"say with --output which file the {format} image is written to"])
+    if format == "json":
+        picture = (graph.to_json(indent=2) + "\n").encode()
+    elif format in _TEXTS:
         from volnux.graph.draw import draw
 
-        text = draw(graph, format.value)
-    if target is None:
-        output.write(text)
+        picture = draw(graph, format).encode()
     else:
-        files.write(target, text.encode())
+        from volnux.graph.draw import image
+
+        picture = image(graph, format)
+    if target is None:
+        output.write(picture.decode())
+    else:
+        files.write(target, picture)

@@ -142,6 +142,7 @@ def _run(
                 workers=workers, portable=portable, observer=observer, results=results
             )
             report = backend.run(plan, inputs, options)
+            report = report if results else report.without_results()
     if backend.left_behind:
         leave_behind()
     return report

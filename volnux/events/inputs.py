@@ -25,14 +25,18 @@ _TYPES: dict[str, Any] = {
 
 
 class InputError(VolnuxError, ValueError):
-    """Inputs are missing, unknown, or of a wrong type; `faults` maps names to what is wrong."""
+    """Inputs are missing, unknown, or of a wrong type; `faults` maps names to what is wrong.
 
-    def __init__(self, faults: Mapping[str, str]) -> None:
+    `missing` has the names of those that are required and were not given.
+    """
+
+    def __init__(self, faults: Mapping[str, str], missing: Iterable[str] = ()) -> None:
         super().__init__("; ".join(faults.values()))
         self.faults = dict(faults)
+        self.missing = tuple(missing)
 
-    def __reduce__(self) -> tuple[type[InputError], tuple[dict[str, str]]]:
-        return type(self), (self.faults,)
+    def __reduce__(self) -> tuple[type[InputError], tuple[dict[str, str], tuple[str, ...]]]:
+        return type(self), (self.faults, self.missing)
 
 
 def read_inputs(specs: Iterable[InputSpec], given: Iterable[str]) -> dict[str, Any]:
@@ -74,6 +78,7 @@ def bind_inputs(
     specs: Iterable[InputSpec],
     given: Mapping[str, Any],
     readers: Mapping[str, Callable[[Any], Any]] | None = None,
+    kinds: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """A value for every declared input, in the order declared.
 
@@ -82,6 +87,8 @@ def bind_inputs(
         given: values by name; a text is read by the declared type (`"3"` for an int).
         readers: for some inputs a function of their own that checks and converts a value, and
             raises a `ValueError` (fields of a pipeline class).
+        kinds: for some inputs what to call their type in an error, where the declared type says
+            too little: `file path`, not `str`.
 
     Raises:
         InputError: with every fault: missing, unknown, of a wrong type.
@@ -93,6 +100,7 @@ def bind_inputs(
 
     faults: dict[str, str] = {}
     values: dict[str, Any] = {}
+    missing: list[str] = []
     names = [spec.name for spec in known]
     for name in given:
         if name not in names:
@@ -100,8 +108,10 @@ def bind_inputs(
             hint = f"did you mean '{close[0]}'?" if close else f"inputs: {', '.join(names)}"
             faults[name] = f"there is no input '{name}'; " + (hint if names else "it has none")
     for spec in known:
+        kind = (kinds or {}).get(spec.name, spec.type)
         if spec.name not in given and spec.required:
-            faults[spec.name] = f"the input '{spec.name}' ({spec.type}) is required"
+            faults[spec.name] = f"the input '{spec.name}' ({kind}) is required"
+            missing.append(spec.name)
             continue
         value = given.get(spec.name, spec.default)
         read = (readers or {}).get(spec.name)
@@ -119,8 +129,8 @@ def bind_inputs(
             if isinstance(error, ValidationError):
                 reason = error.errors(include_url=False)[0]["msg"]
             faults[spec.name] = (
-                f"the input '{spec.name}' is of type {spec.type}, given {shown(value)}: {reason}"
+                f"the input '{spec.name}' is of type {kind}, given {shown(value)}: {reason}"
             )
     if faults:
-        raise InputError(faults)
+        raise InputError(faults, missing)
     return values

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -34,6 +34,7 @@ class Plan:
         specs: of each node, its event's spec; None for joins and catches.
         warnings: what linking noticed that is no error.
         readers: of inputs that are fields of a pipeline class, the field's own check.
+        kinds: of these, what errors call their type.
         owner: the pipeline class that the fields are of, if there is one.
     """
 
@@ -42,6 +43,7 @@ class Plan:
     warnings: tuple[Diagnostic, ...] = ()
     readers: Mapping[str, Callable[[Any], Any]] = field(default_factory=dict)
     owner: type | None = None
+    kinds: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def fingerprint(self) -> str:
@@ -71,13 +73,18 @@ class Plan:
         """The folder of the events' modules, if any; see `volnux.events.modules.at_home`."""
         return next((spec.home for spec in self.specs if spec is not None), None)
 
-    def bind(self, given: Mapping[str, Any]) -> dict[str, Any]:
+    def bind(self, given: Mapping[str, Any], *, without: Container[str] = ()) -> dict[str, Any]:
         """A value for every input, in the order declared; see `bind_inputs`.
+
+        Args:
+            given: values by name.
+            without: names of inputs that are left out.
 
         Raises:
             InputError: with every fault: missing, unknown, of a wrong type.
         """
-        return bind_inputs(self.graph.inputs, given, self.readers)
+        specs = [spec for spec in self.graph.inputs if spec.name not in without]
+        return bind_inputs(specs, given, self.readers, self.kinds)
 
     def spec(self, place: str) -> EventSpec:
         """The spec of a place.

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from volnux.errors import VolnuxError
+from volnux.events.inputs import InputError
 from volnux.events.link import Plan
 from volnux.fields import InputDataField
 from volnux.pipeline.context import ExecutionContext
@@ -51,10 +52,12 @@ class Pipeline:
         context = Greeting(who="Ada").start()
 
     Args:
-        **inputs: a value for each field and `@input` of the flow.
+        **inputs: a value for each field and `@input` of the flow. If one that is required is
+            missing, the pipeline can still be drawn, and fields can still be assigned; `start`
+            raises then.
 
     Raises:
-        InputError: inputs are missing, unknown or of a wrong type; with every fault.
+        InputError: inputs are unknown or of a wrong type; with every fault.
         PipelineDefinitionError: there is no flow.
         PointyError: the flow is wrong, or does not fit the events.
     """
@@ -75,8 +78,15 @@ class Pipeline:
         signals.pipeline_pre_init.emit(cls, cls=cls, args=args, kwargs=inputs)
         if args:
             raise TypeError(f"{cls.__name__} takes its inputs by name: {cls.__name__}(name=value)")
-        self._inputs = cls.plan().bind(inputs)
-        self.__dict__.update({name: self._inputs[name] for name in cls._fields})
+        self._missing: dict[str, str] = {}
+        try:
+            self._inputs = cls.plan().bind(inputs)
+        except InputError as error:
+            if len(error.missing) < len(error.faults):
+                raise
+            self._missing = error.faults
+            self._inputs = cls.plan().bind(inputs, without=error.missing)
+        self.__dict__.update({n: self._inputs[n] for n in cls._fields if n in self._inputs})
         self._state = _State.NEW
         self._prepare()
         self.context: ExecutionContext | None = None
@@ -145,8 +155,9 @@ class Pipeline:
 
     @property
     def inputs(self) -> dict[str, Any]:
-        """The value of every input, fields that were assigned later included."""
-        return {**self._inputs, **{name: getattr(self, name) for name in type(self)._fields}}
+        """The value of every input, but for those that are missing."""
+        assigned = {n: self.__dict__[n] for n in type(self)._fields if n in self.__dict__}
+        return {**self._inputs, **assigned}
 
     def start(
         self,
@@ -175,11 +186,16 @@ class Pipeline:
             The context of the run, also when it failed: `raise_for_status` raises then.
 
         Raises:
+            InputError: a required input is missing.
             PipelineStateError: the instance runs, or has run and `force_rerun` is false.
             BackendError: there is no such backend, or it refuses the flow.
         """
         from volnux.backends import RunControl, RunOptions, get_backend
 
+        inputs = self.inputs
+        missing = {name: said for name, said in self._missing.items() if name not in inputs}
+        if missing:
+            raise InputError(missing, missing)
         with self._lock:
             if self._state is _State.RUNNING:
                 raise PipelineStateError(f"{self!r} runs already: wait until it has ended")
@@ -190,7 +206,7 @@ class Pipeline:
             self._state = _State.RUNNING
             self._ended.clear()
             self._control = RunControl() if control is None else control
-        context = ExecutionContext(self, uuid.uuid4().hex, self.inputs)
+        context = ExecutionContext(self, uuid.uuid4().hex, inputs)
         self.context = context
         try:
             chosen = get_backend(backend) if isinstance(backend, str) else backend
@@ -206,7 +222,8 @@ class Pipeline:
                 context=context,
                 results=results,
             )
-            context.finish(chosen.run(plan, context.inputs, options))
+            report = chosen.run(plan, context.inputs, options)
+            context.finish(report if results else report.without_results())
             signals.pipeline_execution_end.emit(self, execution_context=context)
         finally:
             with self._lock:
@@ -237,35 +254,48 @@ class Pipeline:
         if wait and running:
             self._ended.wait()
 
-    def draw_ascii_graph(self) -> str:
-        """Print the flow as a drawing of plain text, and return that text."""
-        from volnux.graph.draw import draw
+    @classmethod
+    def draw_ascii_graph(cls) -> str:
+        """Print the flow as a drawing of plain text, and return that text.
 
-        text = draw(type(self).plan().graph, "ascii")
-        sys.stdout.write(text)
-        return text
-
-    def draw_graphviz_image(
-        self, directory: str | os.PathLike[str] = ".", *, format: str = "svg"
-    ) -> Path:
-        """Write a picture of the flow into a directory, which is made if need be; its path.
-
-        Args:
-            directory: where `<name of the pipeline>.svg` goes.
-            format: `svg`, which needs Graphviz; `dot` or `mermaid`, which need nothing.
-
-        Raises:
-            DrawError: Graphviz is not installed, or there is no such format.
+        It can be called on the class, or on an instance, whose inputs play no part.
         """
         from volnux.graph.draw import draw
 
-        graph = type(self).plan().graph
-        picture = draw(graph, format)
+        text = draw(cls.plan().graph, "ascii")
+        sys.stdout.write(text)
+        return text
+
+    @classmethod
+    def draw_graphviz_image(
+        cls, directory: str | os.PathLike[str] = ".", *, format: str = "svg"
+    ) -> Path:
+        """Write a picture of the flow into a directory, which is made if need be; its path.
+
+        It can be called on the class, or on an instance, whose inputs play no part.
+
+        Args:
+            directory: where `<name of the pipeline>.svg` goes.
+            format: any format that Graphviz can write, such as `svg`, `png` or `pdf`; also `dot`
+                or `mermaid`, which do without Graphviz.
+
+        Raises:
+            DrawError: Graphviz is not installed, or cannot write that format.
+        """
+        from volnux.graph.draw import draw, image
+
+        graph = cls.plan().graph
+        if format in ("dot", "mermaid"):
+            picture = draw(graph, format).encode()
+        else:
+            picture = image(graph, format)
         folder = Path(directory)
         folder.mkdir(parents=True, exist_ok=True)
         name = re.sub(r"[^\w.-]+", "_", graph.name)
-        path = folder / f"{name}.{'mmd' if format == 'mermaid' else format}"
-        path.write_text(picture, encoding="utf-8")
+        # Graphviz takes `png:cairo` for a PNG by another of its renderers.
+        suffix = "mmd" if format == "mermaid" else format.partition(":")[0]
+        path = folder / f"{name}.{suffix}"
+        path.write_bytes(picture)
         return path
 
 

@@ -157,8 +157,9 @@ class BatchPipeline:
             backend: an installed backend that runs each batch, or its name.
             workers: how many events run at once in a batch.
             portable: results must be JSON and are passed as JSON.
-            keep_results: keep the report of each batch; without it memory stays the same however
-                many there are.
+            keep_results: keep the report of each batch. Without it memory stays the same however
+                many there are, and a batch runs as with `start(results=False)`, unless a function
+                as `progress`, or a listener to the end of a run, may ask for its results.
             progress: a function that takes a `BatchProgress` after each batch; or True for a
                 bar, False for none; by default a bar if standard error is a terminal.
 
@@ -169,7 +170,9 @@ class BatchPipeline:
             InputError: the cut fields make different numbers of batches, or that is not known.
             PipelineStateError: the instance runs, or has run and `force_rerun` is false.
         """
-        how = _How(executor, max_workers, max_tasks_per_child, backend, workers, portable)
+        heard = signals.pipeline_execution_end.has_listeners
+        results = keep_results or callable(progress) or heard
+        how = _How(executor, max_workers, max_tasks_per_child, backend, workers, portable, results)
         run, total = self._begin(how, force_rerun=force_rerun)
         name = self.template().plan().graph.name
         tally = Tally(name, keep=keep_results)
@@ -181,6 +184,10 @@ class BatchPipeline:
             self._end(run)
         failure = None if run.source_error is None else failure_of(run.source_error)
         return tally.report(stopped=run.cut_short, failure=failure)
+
+    def __call__(self, *args: Any, **options: Any) -> BatchReport:
+        """Run all batches and report: the same as `execute`, with the same arguments."""
+        return self.execute(*args, **options)
 
     def stream(
         self,
@@ -198,7 +205,9 @@ class BatchPipeline:
         Leaving the loop early stops the rest. The arguments are those of `execute`. What the
         source of the data raises is raised here, after the results of what was read before.
         """
-        how = _How(executor, max_workers, max_tasks_per_child, backend, workers, portable)
+        how = _How(
+            executor, max_workers, max_tasks_per_child, backend, workers, portable, results=True
+        )
         run, _ = self._begin(how, force_rerun=force_rerun)
         return self._results(run)
 
@@ -275,6 +284,7 @@ class _How(NamedTuple):
     backend: str | Backend
     workers: int | None
     portable: bool
+    results: bool
 
     def in_processes(self, batch: BatchPipeline) -> bool:
         chosen = batch.executor if self.executor is None else self.executor
@@ -294,7 +304,7 @@ class _How(NamedTuple):
         if isinstance(backend, str):
             # Found once, not for each batch: that takes longer than many a batch.
             backend = get_backend(backend)
-        settings = Settings(batch.template(), backend, self.workers, self.portable)
+        settings = Settings(batch.template(), backend, self.workers, self.portable, self.results)
         tasks = batch.max_tasks_per_child
         if self.max_tasks_per_child is not None:
             tasks = self.max_tasks_per_child

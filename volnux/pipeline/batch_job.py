@@ -33,6 +33,7 @@ class Settings(NamedTuple):
     backend: str | Backend
     workers: int | None = None
     portable: bool = False
+    results: bool = True
 
 
 class Controls:
@@ -78,6 +79,7 @@ def run_batch(settings: Settings, job: Job, controls: Controls) -> BatchResult:
             workers=settings.workers,
             portable=settings.portable,
             control=control,
+            results=settings.results,
         )
         return BatchResult(job.number, context.status, context.report)
     except Exception as error:  # noqa: BLE001 - inputs, fields and backends may raise anything

@@ -36,7 +36,7 @@ class Cut:
                 "nothing to cut into batches"
             )
         readers = {**plan.readers, **dict.fromkeys(cut, _as_it_is)}
-        bound = bind_inputs(plan.graph.inputs, given, readers)
+        bound = bind_inputs(plan.graph.inputs, given, readers, plan.kinds)
         self._fields: dict[str, InputDataField] = {}
         self._sources: dict[str, Any] = {}
         faults = {}

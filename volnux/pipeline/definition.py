@@ -138,7 +138,8 @@ def link_class(
     graph = with_schedule(with_fields(graph, cls.fields()), meta)
     plan = link(graph, lookup, on_failure=meta.get("on_failure"))
     readers = {name: field.read for name, field in cls.fields().items()}
-    return replace(plan, readers=readers, owner=cls)
+    kinds = {name: field.kind for name, field in cls.fields().items()}
+    return replace(plan, readers=readers, kinds=kinds, owner=cls)
 
 
 def class_for(path: Path, modules: Iterable[ModuleType]) -> type[Pipeline] | None:

@@ -46,8 +46,6 @@ def run_locally(plan: Plan, inputs: Mapping[str, Any], options: RunOptions) -> R
             report = run_dag(dag, plan, inputs, run_id=options.run_id, control=options.control)
         finally:
             watching.keep_terminate()
-        if not options.results:
-            report = report.without_results()
         if run is not None:
             run.ended(report)
     observer.run_ended(report)

@@ -60,7 +60,6 @@ class Drive:
         self._control = options.control
         self._observer = options.observer
         self._portable = options.portable
-        self._keep_results = options.results
         self.context = options.context
         flow_run = FlowRunContext.get()
         self._flow_run_id = flow_run.flow_run.id if flow_run and flow_run.flow_run else None
@@ -113,8 +112,6 @@ class Drive:
         if self._cancelled or not self._execution.ended:
             self._execution.abandon()
         report = self._report(started)
-        if not self._keep_results:
-            report = report.without_results()
         self._observe(lambda o: o.run_ended(report))
         return report
 

@@ -516,7 +516,8 @@ def test_the_command_runs_without_a_server(write):
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)
     assert (report["backend"], report["status"]) == ("prefect", "success")
-    assert report["places"]["Here"]["received"]["type"] == "KeyError"
+    assert report["places"]["Here"]["received"] == {"from": "Excluded"}
+    assert report["places"]["Excluded"]["failure"]["type"] == "KeyError"
 
 
 def test_without_the_server_that_is_named_the_command_says_so(write):

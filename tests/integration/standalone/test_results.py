@@ -9,9 +9,10 @@ from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 
 import pytest
 
-from volnux import EventBase, Pipeline, RetryPolicy, VolnuxError
+from volnux import EventBase, InputDataField, Pipeline, RetryPolicy, VolnuxError
 from volnux.backends import RunObserver
 from volnux.graph import RunReport
+from volnux.pipeline import BatchPipeline
 
 ALIVE = weakref.WeakSet()
 
@@ -157,6 +158,31 @@ def test_what_says_how_a_place_failed_is_kept():
     for ask in (lambda: context.results, lambda: context.results_of(Plain)):
         with pytest.raises(VolnuxError, match="were not kept: start it with results=True"):
             ask()
+
+
+class Numbers(Pipeline):
+    number = InputDataField(data_type=list, batch_size=1)
+
+    class Meta:
+        pointy = "Plain |-> Refused"
+        events = EVENTS
+
+
+class AllNumbers(BatchPipeline):
+    pipeline_template = Numbers
+
+
+@pytest.mark.parametrize(
+    ("options", "kept"),
+    [
+        ({}, True),
+        ({"keep_results": False}, False),
+        ({"keep_results": False, "progress": lambda progress: None}, True),
+    ],
+)
+def test_batches_let_results_go_where_their_reports_go(options, kept):
+    report = AllNumbers(number=[1]).execute(**options)
+    assert report.failures[0].report.results_kept is kept
 
 
 MEGABYTES = 20

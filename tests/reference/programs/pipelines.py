@@ -49,6 +49,6 @@ class short(Pipeline):  # noqa: N801, RUF100 - the name of its file
 
 
 def draw(folder: Path, **more: Any) -> Path:
-    pipeline = Fields(input_field="value")
+    pipeline = Fields()
     pipeline.draw_ascii_graph()
     return pipeline.draw_graphviz_image(directory=folder, **more)

@@ -53,10 +53,22 @@ def test_an_output_that_cannot_be_written(cli, flow):
     assert result.err == "error: no/flow.txt cannot be written: No such file or directory\n"
 
 
-def test_a_format_that_is_none(cli, flow):
-    result = cli("graph", flow("Ok"), "--format", "png")
+@pytest.mark.skipif(shutil.which("dot") is None, reason="Graphviz is not installed")
+def test_every_format_of_graphviz(cli, flow):
+    path = flow("Ok -> Bad")
+    result = cli("graph", path, "--format", "png", "--output", "flow.png")
+    assert (result.code, result.out, result.err) == (0, "", "")
+    assert Path("flow.png").read_bytes().startswith(b"\x89PNG")
+    result = cli("graph", path, "--format", "pngg", "--output", "flow.pngg")
     assert result.code == 2
-    assert "svg" in result.err
+    assert result.err.startswith("error: Graphviz cannot write the format 'pngg'\n  hint: one of: ")
+    assert not Path("flow.pngg").exists()
+
+
+def test_an_image_is_written_to_a_file(cli, flow):
+    result = cli("graph", flow("Ok"), "--format", "png")
+    assert (result.code, result.out) == (2, "")
+    assert result.err == "error: say with --output which file the png image is written to\n"
 
 
 def test_errors_of_the_file(cli, flow):

@@ -2,6 +2,8 @@
 
 import copy
 import datetime as dt
+import pickle
+import shutil
 import sys
 import textwrap
 import threading
@@ -24,8 +26,9 @@ from volnux import (
 )
 from volnux.decorators import event
 from volnux.fields import FieldError
+from volnux.graph.draw import DrawError
 from volnux.graph.outcome import RunStatus, State
-from volnux.pipeline import PipelineDefinitionError, PipelineStateError
+from volnux.pipeline import BatchPipeline, PipelineDefinitionError, PipelineStateError
 from volnux.pipeline.definition import META_KEYS
 from volnux.signal.signals import pipeline_shutdown, pipeline_stop
 
@@ -265,6 +268,41 @@ def test_all_faults_of_inputs_are_told_at_once():
     }
 
 
+def test_missing_inputs_are_refused_when_the_run_is_started():
+    pipeline = Letter()
+    assert (pipeline.who, pipeline.inputs) == (None, {})
+    for _ in range(2):
+        with pytest.raises(InputError) as caught:
+            pipeline.start()
+        assert caught.value.faults == {"who": "the input 'who' (str) is required"}
+        assert pickle.loads(pickle.dumps(caught.value)).missing == ("who",)
+    pipeline.who = "Ada"
+    assert pickle.loads(pickle.dumps(pipeline)).start().results["Compose"] == "Dear Ada"
+
+
+def test_a_file_that_is_missing_is_asked_for_by_its_path():
+    class Reading(Pipeline):
+        book = FileInputDataField(required=True, chunk_size=10)
+
+        class Meta:
+            pointy = "everything"
+
+    class All(BatchPipeline):
+        pipeline_template = Reading
+
+    for start in (Reading().start, All):
+        with pytest.raises(InputError) as caught:
+            start()
+        assert str(caught.value) == "the input 'book' (file path) is required"
+    with pytest.raises(InputError) as caught:
+        Reading(book="none.txt")
+    assert str(caught.value) == (
+        "the input 'book' is of type file path, given 'none.txt': none.txt does not exist"
+    )
+    with pytest.raises(InputError, match="given None: expected a path or an open file"):
+        Reading(book=None)
+
+
 def test_a_field_refuses_a_value_of_a_wrong_type():
     pipeline = Letter(who="Ada")
     with pytest.raises(
@@ -456,7 +494,7 @@ def test_a_file_that_is_not_there():
         class Meta:
             pointy = "everything"
 
-    with pytest.raises(InputError, match=r"missing\.txt is no file"):
+    with pytest.raises(InputError, match=r"missing\.txt does not exist"):
         Reading()
 
 
@@ -565,13 +603,48 @@ def test_meta_is_given_once():
 # Drawings and copies
 
 
-def test_drawings(tmp_path, capsys):
-    text = Letter(who="Ada").draw_ascii_graph()
+@pytest.mark.parametrize(
+    "drawn", [Letter, Letter(who="Ada"), Letter()], ids=["class", "instance", "without inputs"]
+)
+def test_drawings(drawn, tmp_path, capsys):
+    text = drawn.draw_ascii_graph()
     assert capsys.readouterr().out == text
     assert "Compose" in text
-    path = Letter(who="Ada").draw_graphviz_image(directory=tmp_path / "new", format="dot")
+    path = drawn.draw_graphviz_image(directory=tmp_path / "new", format="dot")
     assert path == tmp_path / "new" / "Letter.dot"
     assert "Compose" in path.read_text()
+
+
+@pytest.mark.skipif(shutil.which("dot") is None, reason="Graphviz is not installed")
+@pytest.mark.parametrize(
+    ("format", "name", "start"),
+    [
+        ("png", "Letter.png", b"\x89PNG"),
+        ("png:cairo", "Letter.png", b"\x89PNG"),
+        ("pdf", "Letter.pdf", b"%PDF"),
+        ("svg", "Letter.svg", b"<?xml"),
+        ("plain", "Letter.plain", b"graph "),
+    ],
+)
+def test_images_in_every_format_of_graphviz(format, name, start, tmp_path):
+    path = Letter.draw_graphviz_image(tmp_path, format=format)
+    assert path == tmp_path / name
+    assert path.read_bytes().startswith(start)
+
+
+@pytest.mark.skipif(shutil.which("dot") is None, reason="Graphviz is not installed")
+@pytest.mark.parametrize(
+    ("format", "message"),
+    [
+        ("jpag", "Graphviz cannot write the format 'jpag'\n  hint: one of: "),
+        ("x11", "Graphviz writes no file in the format 'x11'"),
+    ],
+)
+def test_a_format_that_graphviz_cannot_write(format, message, tmp_path):
+    with pytest.raises(DrawError) as caught:
+        Letter.draw_graphviz_image(tmp_path, format=format)
+    assert str(caught.value).startswith(message)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_copy_starts_afresh():

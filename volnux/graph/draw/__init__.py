@@ -13,16 +13,16 @@ from typing import assert_never
 from volnux.graph.draw.digraph import dot
 from volnux.graph.draw.errors import DrawError
 from volnux.graph.draw.flowchart import mermaid
-from volnux.graph.draw.image import svg
+from volnux.graph.draw.image import image, svg
 from volnux.graph.draw.terminal import ascii
 from volnux.graph.model import Graph
 from volnux.graph.outcome import State
 
-__all__ = ["DrawError", "Format", "ascii", "dot", "draw", "mermaid", "svg"]
+__all__ = ["DrawError", "Format", "ascii", "dot", "draw", "image", "mermaid", "svg"]
 
 
 class Format(StrEnum):
-    """What a graph can be drawn as."""
+    """What a graph can be drawn as in text; `image` has every format of Graphviz."""
 
     ASCII = "ascii"
     MERMAID = "mermaid"

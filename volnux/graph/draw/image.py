@@ -1,4 +1,4 @@
-"""A graph as an SVG image, laid out by the program `dot`."""
+"""A graph as an image in any format that Graphviz can write, laid out by the program `dot`."""
 
 from __future__ import annotations
 
@@ -9,23 +9,37 @@ from volnux.graph.draw.errors import DrawError
 from volnux.graph.model import Graph
 from volnux.graph.outcome import State
 
-__all__ = ["svg"]
+__all__ = ["image", "svg"]
 
 _LARGE = 2000
 _INSTEAD = "draw it as text instead: --format ascii, mermaid or dot"
+_WINDOWS = ("gtk", "x11", "xlib")
+"""What Graphviz shows in a window instead of writing it."""
 
 
 def svg(graph: Graph, *, states: Mapping[str, State] | None = None, timeout: float = 60.0) -> str:
-    """The graph as an SVG image.
+    """The graph as the text of an SVG image; see `image`."""
+    return image(graph, "svg", states=states, timeout=timeout).decode()
+
+
+def image(
+    graph: Graph,
+    format: str,
+    *,
+    states: Mapping[str, State] | None = None,
+    timeout: float = 60.0,
+) -> bytes:
+    """The graph as an image.
 
     Args:
         graph: what is drawn.
+        format: a format that Graphviz can write: `png`, `svg`, `pdf` and many others.
         states: how places ended in a run, by place; each state has a colour.
         timeout: seconds that `dot` may take.
 
     Raises:
-        DrawError: the package `graphviz` or the program `dot` is missing, or `dot` failed or took
-            longer than `timeout`.
+        DrawError: the package `graphviz` or the program `dot` is missing, or `dot` does not know
+            the format, failed, or took longer than `timeout`.
     """
     import subprocess
 
@@ -33,23 +47,25 @@ def svg(graph: Graph, *, states: Mapping[str, State] | None = None, timeout: flo
         from graphviz.backend import execute
     except ImportError as error:
         raise DrawError(
-            "an SVG image needs the Python package graphviz",
+            f"an image in the format {format!r} needs the Python package graphviz",
             hint='pip install "volnux[graphviz]"',
         ) from error
+    if format in _WINDOWS:
+        raise DrawError(f"Graphviz writes no file in the format {format!r}", hint=_INSTEAD)
     size = len(graph.nodes)
     try:
         # The package's own `pipe` knows no timeout.
         done = execute.run_check(
-            ["dot", "-Tsvg"],
-            input=dot(graph, states=states),
-            encoding="utf-8",
+            ["dot", f"-T{format}"],
+            input=dot(graph, states=states).encode(),
             capture_output=True,
             quiet=True,
             timeout=timeout,
         )
     except execute.ExecutableNotFound as error:
         raise DrawError(
-            "an SVG image needs the program `dot` of Graphviz, which is not on the PATH",
+            f"an image in the format {format!r} needs the program `dot` of Graphviz, which is not "
+            "on the PATH",
             hint="install Graphviz: `apt-get install graphviz`, `brew install graphviz`",
         ) from error
     except OSError as error:
@@ -62,10 +78,16 @@ def svg(graph: Graph, *, states: Mapping[str, State] | None = None, timeout: flo
             hint=_INSTEAD,
         ) from error
     except subprocess.CalledProcessError as error:
-        said = (error.stderr or "").strip().splitlines()
+        said = (error.stderr or b"").decode(errors="replace").strip()
+        first, found, known = said.partition("not recognized. Use one of:")
+        if found and first.startswith("Format:"):
+            known = ", ".join(name for name in known.split() if name not in _WINDOWS)
+            raise DrawError(
+                f"Graphviz cannot write the format {format!r}", hint=f"one of: {known}"
+            ) from error
         raise DrawError(
             f"`dot` failed with exit code {error.returncode} on a graph of {size:,} nodes"
-            + (f": {said[0]}" if said else ""),
+            + (f": {said.splitlines()[0]}" if said else ""),
             hint=_INSTEAD,
         ) from error
-    return str(done.stdout)
+    return bytes(done.stdout)
