@@ -28,6 +28,7 @@ from volnux.events.link import Plan
 from volnux.events.run import Call, Outcome, raised, run_attempt
 from volnux.events.spec import EventSpec
 from volnux.graph.execution import Execution
+from volnux.graph.outcome import FAILURE
 from volnux.graph.report import RunReport, places_of
 from volnux.telemetry.watch import watch
 from volnux_standalone.attempt import Attempt, Notes, moment
@@ -154,9 +155,21 @@ class Run:
             self._execution.cancel()
             self._drop_waiting()
             running = len(self._flying)
-            self._check_over()
+            self._open += 1  # Until everybody has been told.
         if self._observer is not None:
             self._observe(lambda o: o.cancelling(running))
+        self._tell_stop()
+
+    def _tell_stop(self) -> None:
+        """Tell listeners that the run is to stop; it has been kept open for that."""
+        try:
+            announce = self._announcer()
+            if announce is not None:
+                announce.announce_stop(self._context)
+        finally:
+            with self._locked:
+                self._open -= 1
+                self._check_over()
 
     def _drop_waiting(self) -> None:
         """Forget what has not begun: the lock is held."""
@@ -353,6 +366,9 @@ class Run:
         announce = self._announcer()
         if announce is not None and announce.hears_end():
             told = outcome._replace(retry_after=None) if self._cancelled else outcome
+            unhandled = self._execution.unhandled(attempt.node, outcome.descriptor)
+            if unhandled is not None:
+                told = told._replace(descriptor=FAILURE, result=unhandled)
             announce.announce_end(
                 self._specs[attempt.node], self._call(attempt), told, self._context
             )
@@ -430,6 +446,8 @@ class Run:
         self._stopped = True
         self._execution.stop(node, outcome.result)
         self._drop_waiting()
+        self._open += 1  # Until listeners have been told, which may want the lock.
+        self._timers.after(0, self._tell_stop)
         for attempt in self._flying.copy():
             if attempt.handle is not None and attempt.stoppable:
                 # Not from here: it may tell an observer, who may want the lock.

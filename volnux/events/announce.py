@@ -14,7 +14,14 @@ from volnux.signal import signals
 from volnux.signal.soft import is_heard
 from volnux.telemetry.records import attempt_ended, record_of
 
-__all__ = ["EventFailedError", "announce_begin", "announce_end", "hears_begin", "hears_end"]
+__all__ = [
+    "EventFailedError",
+    "announce_begin",
+    "announce_end",
+    "announce_stop",
+    "hears_begin",
+    "hears_end",
+]
 
 
 class EventFailedError(VolnuxError):
@@ -94,6 +101,18 @@ def announce_end(spec: EventSpec, call: Call, outcome: Outcome, context: Any) ->
     signals.event_execution_end.emit(spec.event_class, **about, future=_future(outcome))
     ended = signals.task_failed if outcome.descriptor == FAILURE else signals.task_completed
     ended.emit(spec.event_class, **about, task_id=call.task_id, result=outcome.result)
+
+
+def announce_stop(context: Any) -> None:
+    """Tell listeners that a run is told to stop; of several calls for one run the first counts.
+
+    Args:
+        context: the `execution_context` of the run; None where there is none to tell of.
+    """
+    if context is None or getattr(context, "stopped", False):
+        return
+    context.stopped = True
+    signals.pipeline_stop.emit(context.pipeline)
 
 
 def _event(spec: EventSpec, call: Call) -> Any:

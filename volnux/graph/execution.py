@@ -119,8 +119,9 @@ class Execution:
         if not 0 <= descriptor <= 9:
             raise ValueError(f"a descriptor is one of 0 to 9, not {descriptor!r}")
         self._take(node)
-        if descriptor > SUCCESS and not self._takes[node] >> descriptor & 1:
-            result = self._no_branch(node, descriptor)
+        unhandled = self.unhandled(node, descriptor) if descriptor > SUCCESS else None
+        if unhandled is not None:
+            result = unhandled
             descriptor = FAILURE
         self.results[node] = result
         ready = self._conclude(node, descriptor)
@@ -192,6 +193,19 @@ class Execution:
         """What the event returned whose failure a failed node, or a catch with 0, carries."""
         origin = self._origin[node]
         return self.results[origin] if origin < len(self.results) else None
+
+    def unhandled(self, node: int, descriptor: int) -> Failure | None:
+        """The failure that a descriptor of 2 to 9 is where no branch takes it; None else."""
+        if descriptor <= SUCCESS or self._takes[node] >> descriptor & 1:
+            return None
+        taken = [d for d in range(10) if self._takes[node] >> d & 1]
+        name = self.graph.nodes[node].event
+        known = ", ".join(map(str, taken)) if taken else "none"
+        return Failure(
+            "UnhandledDescriptor",
+            f"{name} finished with descriptor {descriptor}, which has no branch "
+            f"(descriptors with a branch: {known})",
+        )
 
     def value(self, index: int) -> Any:
         """The entry of `graph.values`, once all that it names has ended; None if not done."""
@@ -267,16 +281,6 @@ class Execution:
             if known is None:
                 self.states[node] = state
         self._running.clear()
-
-    def _no_branch(self, node: int, descriptor: int) -> Failure:
-        taken = [d for d in range(10) if self._takes[node] >> d & 1]
-        name = self.graph.nodes[node].event
-        known = ", ".join(map(str, taken)) if taken else "none"
-        return Failure(
-            "UnhandledDescriptor",
-            f"{name} finished with descriptor {descriptor}, which has no branch "
-            f"(descriptors with a branch: {known})",
-        )
 
     # Values.
 

@@ -208,10 +208,12 @@ class Pipeline:
             self._control = RunControl() if control is None else control
         context = ExecutionContext(self, uuid.uuid4().hex, inputs)
         self.context = context
+        begun = False
         try:
             chosen = get_backend(backend) if isinstance(backend, str) else backend
             plan = type(self).plan()
             chosen.refuse(plan)
+            begun = True
             signals.pipeline_execution_start.emit(self, pipeline=self)
             options = RunOptions(
                 run_id=context.run_id,
@@ -226,6 +228,8 @@ class Pipeline:
             context.finish(report if results else report.without_results())
             signals.pipeline_execution_end.emit(self, execution_context=context)
         finally:
+            if begun:
+                signals.pipeline_shutdown.emit(self)
             with self._lock:
                 self._state = _State.FINISHED if context.ended else _State.NEW
             self._ended.set()
@@ -238,18 +242,16 @@ class Pipeline:
         """
         with self._lock:
             control = self._control if self._state is _State.RUNNING else None
-        if control is not None and not control.cancelled:
-            signals.pipeline_stop.emit(self)
+        if control is not None:
             control.cancel()
 
     def shutdown(self, *, wait: bool = True) -> None:
-        """Stop, and with `wait` come back only when the run has ended.
+        """Stop, and with `wait` return only when the run has ended.
 
         An event or a listener of the run itself would wait for its own end: `wait=False` there.
         """
         with self._lock:
             running = self._state is _State.RUNNING
-        signals.pipeline_shutdown.emit(self)
         self.stop()
         if wait and running:
             self._ended.wait()

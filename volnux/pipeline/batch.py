@@ -223,15 +223,13 @@ class BatchPipeline:
         """Begin no batch and no event more; what runs may finish. From any thread."""
         with self._lock:
             run = self._run if self._state is _State.RUNNING else None
-        if run is not None and not run.stopped:
-            signals.pipeline_stop.emit(self)
+        if run is not None:
             run.stop()
 
     def shutdown(self, *, wait: bool = True) -> None:
-        """Stop, and with `wait` come back only when all has ended."""
+        """Stop, and with `wait` return only when all batches have ended."""
         with self._lock:
             running = self._state is _State.RUNNING and self._run is not None
-        signals.pipeline_shutdown.emit(self)
         self.stop()
         if wait and running:
             self._ended.wait()
@@ -260,15 +258,19 @@ class BatchPipeline:
                     "iterator and has been read; make a new instance, or give a list"
                 )
             total = cut.total()
-            self._run = BatchRun(cut, how.crew(self), workers)
+            self._run = BatchRun(cut, how.crew(self), workers, self._tell_stop)
             self._state = _State.RUNNING
             self._ended.clear()
         return self._run, total
+
+    def _tell_stop(self) -> None:
+        signals.pipeline_stop.emit(self)
 
     def _end(self, run: BatchRun) -> None:
         try:
             run.close()
         finally:
+            signals.pipeline_shutdown.emit(self)
             with self._lock:
                 self._state = _State.FINISHED
                 self._run = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import CancelledError, Future
 from typing import Any
 
@@ -33,12 +33,20 @@ class BatchRun:
         source: the inputs of each batch; read a few batches ahead, never whole.
         crew: runs the batches; it is asked in threads of ours, and closed with this.
         workers: how many batches run at once.
+        told: called once, when somebody says stop.
     """
 
-    def __init__(self, source: Iterable[dict[str, Any]], crew: Crew, workers: int) -> None:
+    def __init__(
+        self,
+        source: Iterable[dict[str, Any]],
+        crew: Crew,
+        workers: int,
+        told: Callable[[], object],
+    ) -> None:
         self._source = enumerate(source)
         self._crew = crew
         self._workers = workers
+        self._told = told
         self._pending: deque[tuple[int, Future[BatchResult]]] = deque()
         self._jobs: queue.SimpleQueue[tuple[Job, Future[BatchResult]] | None] = queue.SimpleQueue()
         self._threads: list[threading.Thread] = []
@@ -70,7 +78,9 @@ class BatchRun:
 
     def stop(self) -> None:
         """Begin nothing more; what runs may finish its events. From any thread."""
-        self.stopped = True
+        if not self.stopped:
+            self.stopped = True
+            self._told()
         self.cut_short |= not self._exhausted
         for _, future in list(self._pending):
             self.cut_short |= future.cancel()

@@ -50,12 +50,14 @@ class ExecutionContext:
         pipeline: the pipeline that was started; None for a batch, which does not keep it.
         run_id: the run.
         inputs: the value of every input.
+        stopped: listeners have been told that the run is to stop.
     """
 
     def __init__(self, pipeline: Any, run_id: str, inputs: Mapping[str, Any]) -> None:
         self.pipeline = pipeline
         self.run_id = run_id
         self.inputs = inputs
+        self.stopped = False
         self._report: RunReport | None = None
 
     def __repr__(self) -> str:

@@ -34,10 +34,10 @@ pipeline_post_init: Final = SoftSignal("pipeline_post_init", ("pipeline",))
 """After a pipeline has been initialised."""
 
 pipeline_shutdown: Final = SoftSignal("pipeline_shutdown", ())
-"""A pipeline is shut down."""
+"""A run is over, however it ended: the last signal, and the moment to clean up."""
 
 pipeline_stop: Final = SoftSignal("pipeline_stop", ())
-"""A pipeline was told to stop: nothing new starts."""
+"""A run is told to stop, by a call, by Ctrl-C or by an event that ends it: nothing new starts."""
 
 pipeline_execution_start: Final = SoftSignal("pipeline_execution_start", ("pipeline",))
 """A run begins."""
@@ -75,4 +75,7 @@ task_completed: Final = SoftSignal(
 """An event finished with a descriptor other than 0."""
 
 task_failed: Final = SoftSignal("task_failed", ("event", "execution_context", "task_id", "result"))
-"""An event finished with descriptor 0; `result` is what it returned, or a `Failure`."""
+"""An event finished with descriptor 0; `result` is what it returned, or a `Failure`.
+
+A descriptor of 2 to 9 that has no branch is a failure, too.
+"""

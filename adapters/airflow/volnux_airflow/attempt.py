@@ -7,7 +7,7 @@ import inspect
 import multiprocessing
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import BrokenExecutor, Executor, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -23,10 +23,15 @@ from volnux_airflow import compat
 __all__ = ["describe", "run"]
 
 
-def run(spec: EventSpec, call: Call) -> Outcome:
+def run(spec: EventSpec, call: Call, judged: Callable[[Outcome], Outcome]) -> Outcome:
     """Run one attempt; what it raises, Airflow's timeout included, is in the outcome.
 
     Listeners to signals hear of it in this process, whatever process the event runs in.
+
+    Args:
+        spec: the event.
+        call: what the attempt is given.
+        judged: the outcome as the flow takes it: a descriptor without a branch is a failure.
     """
     # Who listens has loaded the signals: nobody else pays for them.
     listened = "volnux.signal.soft" in sys.modules
@@ -37,7 +42,7 @@ def run(spec: EventSpec, call: Call) -> Outcome:
 
         context = ExecutionContext(None, call.run_id, call.inputs)
         announce_begin(spec, call, context)
-    outcome = _limited(spec, call)
+    outcome = judged(_limited(spec, call))
     if listened:
         announce_end(spec, call, outcome, context)
     return outcome

@@ -1,7 +1,8 @@
 """Signals of a run, in the process where Airflow decides about it: the scheduler.
 
-`pipeline_execution_start` and `pipeline_execution_end` are emitted here for the DAGs of `.pty`
-files and pipeline classes; signals of events are emitted by the worker that runs the event.
+`pipeline_execution_start`, `pipeline_execution_end` and `pipeline_shutdown` are emitted here for
+the DAGs of `.pty` files and pipeline classes; signals of events are emitted by the worker that runs
+the event.
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ def _ended(dag_run: Any) -> None:
         from volnux.signal import signals
 
         signals.pipeline_execution_end.emit(dag_run.dag_id, execution_context=_context(dag_run))
+        signals.pipeline_shutdown.emit(dag_run.dag_id)
 
 
 def _is_heard(dag_run: Any) -> bool:

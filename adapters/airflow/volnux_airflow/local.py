@@ -5,6 +5,7 @@ from __future__ import annotations
 import _thread
 import logging
 import signal
+import sys
 import threading
 import uuid
 import warnings
@@ -37,6 +38,7 @@ def run_locally(plan: Plan, inputs: Mapping[str, Any], options: RunOptions) -> R
     dag = build_dag(plan, schedule=None)
     observer = options.observer or RunObserver()
     watching = _Observing(plan, observer, options.control)
+    options.control.on_cancel(lambda: _tell_stop(options))
     traced = watch(plan, options.run_id or uuid.uuid4().hex, "airflow") or nullcontext()
     with traced as run, warnings.catch_warnings(), _interrupts(watching), _watched(watching):
         # What Airflow itself warns of is nothing that the user of a flow can mend.
@@ -50,6 +52,13 @@ def run_locally(plan: Plan, inputs: Mapping[str, Any], options: RunOptions) -> R
             run.ended(report)
     observer.run_ended(report)
     return report
+
+
+def _tell_stop(options: RunOptions) -> None:
+    if "volnux.signal.soft" in sys.modules:
+        from volnux.events.announce import announce_stop
+
+        announce_stop(options.context)
 
 
 def run_dag(

@@ -250,16 +250,17 @@ class VolnuxEventOperator(_FlowOperator):
         except Exception as error:  # noqa: BLE001 - a wrong input is a failure of the event
             return raised(self.spec, call, error, 0.0)._replace(retry_after=None)
         call = call._replace(inputs=inputs, previous_result=previous)
-        return traces.watched(self.spec, call, context["ti"], attempt.run)
+        return traces.watched(
+            self.spec,
+            call,
+            context["ti"],
+            lambda spec, call: attempt.run(spec, call, self._judged),
+        )
 
     def _end(self, context: Mapping[str, Any], outcome: Outcome) -> Any:
         """The last attempt has ended."""
         ti = context["ti"]
         descriptor, result = outcome.descriptor, outcome.result
-        if descriptor > SUCCESS and not self.takes(descriptor):
-            result = self._no_branch(descriptor)
-            descriptor = FAILURE
-        outcome = outcome._replace(descriptor=descriptor, result=result)
         self.watcher.ended(self.task_id, outcome)
         failure = result if isinstance(result, Failure) else None
         stop = self.spec.stop_on_exception and outcome.raised
@@ -290,6 +291,13 @@ class VolnuxEventOperator(_FlowOperator):
         self.log.info("%s finished with %s", self.task_id, self.outcome)
         self.go_on(context, descriptor)
         return None
+
+    def _judged(self, outcome: Outcome) -> Outcome:
+        """The outcome as the flow takes it: a descriptor without a branch is a failure."""
+        descriptor = outcome.descriptor
+        if descriptor <= SUCCESS or self.takes(descriptor):
+            return outcome
+        return outcome._replace(descriptor=FAILURE, result=self._no_branch(descriptor))
 
     def _no_branch(self, descriptor: int) -> Failure:
         taken = sorted(self.branches or ())

@@ -240,6 +240,7 @@ class Drive:
             self._note(node, outcome)
         if spec.stop_on_exception and outcome.raised:
             self._execution.stop(node, outcome.result)
+            self._tell_stop()
             ready: list[int] = []
             self._outstanding = 0
         else:
@@ -300,6 +301,13 @@ class Drive:
         self._execution.cancel()
         running = self._outstanding
         self._observe(lambda o: o.cancelling(running))
+        self._tell_stop()
+
+    def _tell_stop(self) -> None:
+        if "volnux.signal.soft" in sys.modules:
+            from volnux.events.announce import announce_stop
+
+            announce_stop(self.context)
 
     # What Prefect is told besides its task runs.
 

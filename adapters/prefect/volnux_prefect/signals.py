@@ -34,7 +34,7 @@ class About:
 
 @contextlib.contextmanager
 def announced(plan: Plan, inputs: Mapping[str, Any], cls: type[Pipeline] | None) -> Iterator[About]:
-    """Tell listeners that a run begins and, when the block has ended well, how it ended."""
+    """Tell listeners that a run begins, when the block has ended well how it ended, and its end."""
     # Who listens has loaded the signals: nobody else pays for them.
     if cls is None and "volnux.signal.soft" not in sys.modules:
         yield About(inputs, None, lambda report: None)
@@ -50,8 +50,11 @@ def announced(plan: Plan, inputs: Mapping[str, Any], cls: type[Pipeline] | None)
     context = ExecutionContext(pipeline, str(flow_run.id or ""), pipeline.inputs)
     pipeline.context = context
     signals.pipeline_execution_start.emit(kind, pipeline=pipeline)
-    yield About(context.inputs, context, context.finish)
-    signals.pipeline_execution_end.emit(kind, execution_context=context)
+    try:
+        yield About(context.inputs, context, context.finish)
+        signals.pipeline_execution_end.emit(kind, execution_context=context)
+    finally:
+        signals.pipeline_shutdown.emit(kind)
 
 
 def hooks(name: str) -> dict[str, Callable[..., None]]:

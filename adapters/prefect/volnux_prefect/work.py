@@ -174,7 +174,7 @@ def run_work(upstream: Work | SealedWork) -> State[Any]:
     if listened:
         from volnux.events.announce import announce_end
 
-        announce_end(spec, call, outcome, context)
+        announce_end(spec, call, _judged(spec, outcome, work.taken), context)
     if outcome.raised and isinstance(outcome.result, Failure) and outcome.result.traceback:
         level = logging.WARNING if again else logging.ERROR
         compat.run_logger().log(level, "%s", outcome.result.traceback.rstrip())
@@ -207,6 +207,14 @@ def unhandled(spec: EventSpec, descriptor: int, taken: frozenset[int]) -> str:
         f"{spec.name} finished with descriptor {descriptor}, which has no branch "
         f"(descriptors with a branch: {known})"
     )
+
+
+def _judged(spec: EventSpec, outcome: Outcome, taken: frozenset[int]) -> Outcome:
+    """The outcome as the flow takes it: a descriptor without a branch is a failure."""
+    if outcome.descriptor <= SUCCESS or outcome.descriptor in taken:
+        return outcome
+    failure = Failure("UnhandledDescriptor", unhandled(spec, outcome.descriptor, taken))
+    return outcome._replace(descriptor=FAILURE, result=failure)
 
 
 def _state(spec: EventSpec, outcome: Outcome, taken: frozenset[int]) -> EventState:
