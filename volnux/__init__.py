@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from volnux.events.retry import RetryPolicy
     from volnux.fields import FileInputDataField, InputDataField
     from volnux.pipeline.base import Pipeline
+    from volnux.pipeline.calling import arun, run
     from volnux.pipeline.context import ExecutionContext, RunFailedError
 
 __all__ = [
@@ -48,7 +49,9 @@ __all__ = [
     "VolnuxError",
     "WorkerLost",
     "__version__",
+    "arun",
     "event",
+    "run",
 ]
 
 _HOMES = {
@@ -71,6 +74,8 @@ _HOMES = {
     "PointySyntaxError": "volnux.errors",
     "RetryPolicy": "volnux.events.retry",
     "VolnuxError": "volnux.errors",
+    "arun": "volnux.pipeline.calling",
+    "run": "volnux.pipeline.calling",
     "WorkerLost": "volnux.events.base",
     "event": "volnux.events.base",
 }

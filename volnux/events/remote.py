@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import sys
 
 from volnux.events.base import NotSentError
 from volnux.events.modules import at_home
@@ -45,7 +46,7 @@ class RemoteTask:
             return pickle.dumps(NotSentError(f"it cannot be read in its worker process: {shown}"))
         outcome = run_attempt(spec, call)._replace(pid=os.getpid())
         try:
-            return pickle.dumps(outcome)
+            return _packed_outcome(spec, outcome)
         except Exception as error:  # noqa: BLE001 - a result's own __reduce__ may raise anything
             fault = NotSentError(
                 f"the result of {spec.name} cannot be sent back from its worker process: {error}"
@@ -61,9 +62,31 @@ def remote_task(spec: EventSpec, call: Call) -> RemoteTask:
     """
     try:
         with at_home(spec.home):
-            return RemoteTask(spec.home, pickle.dumps((spec, call)))
+            return RemoteTask(spec.home, _packed_call(spec, call))
     except Exception as error:
         raise NotSentError(f"{spec.name} cannot be sent to a worker process: {error}") from error
+
+
+def _packed_call(spec: EventSpec, call: Call) -> bytes:
+    """The attempt, pickled.
+
+    Raises:
+        NotSentError: the event is defined in a notebook, and cannot be sent along.
+    """
+    if spec.event_class.__module__ != "__main__":
+        return pickle.dumps((spec, call))
+    from volnux.events.prompt import packed
+
+    return packed((spec, call), spec.event_class)
+
+
+def _packed_outcome(spec: EventSpec, outcome: Outcome) -> bytes:
+    # What a notebook defines came along by cloudpickle, and goes back by it.
+    cloudpickle = sys.modules.get("cloudpickle")
+    if spec.event_class.__module__ != "__main__" or cloudpickle is None:
+        return pickle.dumps(outcome)
+    sent: bytes = cloudpickle.dumps(outcome)
+    return sent
 
 
 def read_outcome(result: Outcome | bytes, spec: EventSpec) -> Outcome | BaseException:

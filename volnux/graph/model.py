@@ -199,6 +199,12 @@ class Graph:
         text = _adapter().dump_json(self._plain(), exclude=_WITHOUT_POSITIONS)
         return hashlib.sha256(text).hexdigest()
 
+    def _repr_html_(self) -> str:
+        """A picture of the graph, for notebooks."""
+        from volnux.graph.draw.notebook import as_html
+
+        return as_html(self)
+
     def to_json(self, *, indent: int | None = None) -> str:
         """The graph as JSON, `fingerprint` included; the same graph gives the same bytes.
 

@@ -17,7 +17,7 @@ from volnux.events.inputs import InputError
 from volnux.events.link import Plan
 from volnux.fields import InputDataField
 from volnux.pipeline.context import ExecutionContext
-from volnux.pipeline.definition import PipelineDefinitionError, own_meta, plan_of
+from volnux.pipeline.definition import PipelineDefinitionError, is_stale, own_meta, plan_of
 from volnux.signal import signals
 from volnux.signal.soft import SIGNAL_PARENT
 
@@ -102,6 +102,15 @@ class Pipeline:
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._state.value}>"
 
+    def _repr_html_(self) -> str:
+        """A picture of the flow, for notebooks; after a run, with how its places ended."""
+        from volnux.graph.draw.notebook import as_html
+
+        context = self.context
+        ended = context.report.places if context is not None and context.ended else {}
+        states = {name: place.state for name, place in ended.items()}
+        return as_html(type(self).plan().graph, states=states or None)
+
     def __reduce__(self) -> tuple[Any, ...]:
         cls = type(self)
         make = (
@@ -130,11 +139,13 @@ class Pipeline:
     def plan(cls) -> Plan:
         """The linked graph; found and made at first use, then kept.
 
+        In a notebook or at a prompt it is made again when one of its events is defined anew.
+
         Raises:
             PipelineDefinitionError: there is no flow; it says which paths were tried.
             PointyError: the flow is wrong, or does not fit the events and fields.
         """
-        if cls._linked is None:
+        if cls._linked is None or (cls._made_from is None and is_stale(cls._linked)):
             cls._linked = plan_of(cls)
         return cls._linked
 
@@ -192,6 +203,10 @@ class Pipeline:
         """
         from volnux.backends import RunControl, RunOptions, get_backend
 
+        if "asyncio" in sys.modules:
+            from volnux.pipeline.awaiting import warn_of_blocked_loop
+
+            warn_of_blocked_loop()
         inputs = self.inputs
         missing = {name: said for name, said in self._missing.items() if name not in inputs}
         if missing:
@@ -234,6 +249,41 @@ class Pipeline:
                 self._state = _State.FINISHED if context.ended else _State.NEW
             self._ended.set()
         return context
+
+    async def astart(
+        self,
+        force_rerun: bool = False,  # noqa: FBT001, FBT002 - as in `start`
+        *,
+        backend: str | Backend = "standalone",
+        workers: int | None = None,
+        portable: bool = False,
+        observer: RunObserver | None = None,
+        control: RunControl | None = None,
+        results: bool = True,
+    ) -> ExecutionContext:
+        """Run the pipeline to its end without blocking the event loop: see `start`.
+
+        The run is driven by a thread, where its listeners and its observer are called, too.
+        Cancelling the task that awaits this cancels the run: nothing new starts, and what runs may
+        finish. A second cancellation does not wait for that.
+        """
+        from volnux.backends import RunControl
+        from volnux.pipeline.awaiting import in_thread
+
+        chosen = RunControl() if control is None else control
+
+        def start() -> ExecutionContext:
+            return self.start(
+                force_rerun,
+                backend=backend,
+                workers=workers,
+                portable=portable,
+                observer=observer,
+                control=chosen,
+                results=results,
+            )
+
+        return await in_thread(start, chosen.cancel)
 
     def stop(self) -> None:
         """Start nothing more; what runs may finish. From any thread; nothing while it is not run.

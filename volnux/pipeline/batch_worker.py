@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from volnux.events.base import NotSentError
 from volnux.events.modules import at_home
+from volnux.events.prompt import packed
 from volnux.events.run import failure_of
 from volnux.graph.outcome import RunStatus
 from volnux.graph.report import RunReport
@@ -114,7 +115,7 @@ def packed_settings(settings: Settings) -> bytes:
     """Settings as they are sent; a template that was made of a plan is sent as that plan."""
     base = settings.template._made_from
     template: Any = settings.template if base is None else (base, settings.template.plan())
-    return pickle.dumps((template, *settings[1:]))
+    return packed((template, *settings[1:]), base or settings.template)
 
 
 def unpacked_settings(packed: bytes) -> Settings:

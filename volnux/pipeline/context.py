@@ -64,6 +64,14 @@ class ExecutionContext:
         status = self._report.status.value if self._report else "running"
         return f"<ExecutionContext {self.run_id} {status}>"
 
+    def _repr_html_(self) -> str:
+        """The places of the run and its failures, for notebooks."""
+        from volnux.pipeline.notebook import report_as_html
+
+        if self._report is None:
+            return "<p>the run has not ended</p>"
+        return report_as_html(self._report)
+
     def finish(self, report: RunReport) -> None:
         """Take in the report of the run: for whoever runs pipelines, not for their users."""
         self._report = report

@@ -29,6 +29,7 @@ __all__ = [
     "META_KEYS",
     "PipelineDefinitionError",
     "class_for",
+    "is_stale",
     "link_class",
     "own_meta",
     "plan_of",
@@ -112,6 +113,28 @@ def plan_of(cls: type[Pipeline]) -> Plan:
     warnings = tuple(d for d in diagnostics if d.severity is Severity.WARNING)
     plan = link_class(cls, _named(compile(file), name), flow.path)
     return replace(plan, warnings=(*warnings, *plan.warnings))
+
+
+def is_stale(plan: Plan) -> bool:
+    """Whether an event of the plan has been defined anew, in a notebook or at a prompt."""
+    if not _at_prompt():
+        return False
+    kinds = {spec.event_class for spec in plan.specs if spec is not None}
+    return any(event_class_of(_newest(kind)) is not kind for kind in kinds)
+
+
+def _at_prompt() -> bool:
+    """Whether somebody types into this Python: what is defined may be defined anew."""
+    return hasattr(sys, "ps1") or not hasattr(sys.modules.get("__main__"), "__file__")
+
+
+def _newest(event: Any) -> Any:
+    """An event, or the one that its module has under its name by now."""
+    kind = event_class_of(event)
+    if kind is None:
+        return event
+    found = getattr(sys.modules.get(kind.__module__), kind.__qualname__, None)
+    return event if event_class_of(found) is None else found
 
 
 def link_class(
@@ -286,7 +309,7 @@ def _event_sources(
         elif isinstance(item, ModuleType):
             names.append(item.__name__)
         elif event_class_of(item) is not None:
-            setattr(listed, item.__name__, item)
+            setattr(listed, item.__name__, _newest(item) if _at_prompt() else item)
         else:
             raise PipelineDefinitionError(
                 f"Meta.events of {cls.__name__} lists events and modules, found {item!r}"
