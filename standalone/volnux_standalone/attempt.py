@@ -6,6 +6,8 @@ import datetime as dt
 from collections.abc import Callable
 from typing import Any
 
+from volnux.events.run import Outcome
+
 __all__ = ["Attempt", "Notes", "moment"]
 
 
@@ -51,29 +53,27 @@ class Notes:
     Attributes:
         made: how many attempts have begun.
         first: when the first of them began, seconds since the epoch.
-        ended: when the last of them ended.
-        bypassed: whether `can_bypass` made `process` unnecessary.
+        last: how the last of them ended.
         received: the piped result.
     """
 
-    __slots__ = ("bypassed", "ended", "first", "made", "received")
+    __slots__ = ("first", "last", "made", "received")
 
     def __init__(self, size: int) -> None:
         self.made = [0] * size
         self.first: list[float | None] = [None] * size
-        self.ended: list[float | None] = [None] * size
-        self.bypassed = bytearray(size)
+        self.last: list[Outcome | None] = [None] * size
         self.received: list[Any] = [None] * size
 
     def details(self, node: int) -> dict[str, Any]:
         """The fields of a place in a `RunReport`."""
-        made = self.made[node]
+        last, made = self.last[node], self.made[node]
         return {
             "attempts": made,
             "received": self.received[node] if made else None,
             "started_at": moment(self.first[node]),
-            "ended_at": moment(self.ended[node]),
-            "bypassed": bool(self.bypassed[node]),
+            "ended_at": moment(last.ended_at) if last else None,
+            "bypassed": last.bypassed if last else False,
         }
 
 

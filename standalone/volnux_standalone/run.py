@@ -420,10 +420,10 @@ class Run:
         self._open -= 1
         if self._stopped or outcome.retry_after is not None:
             return
-        self._notes.ended[node] = outcome.ended_at
-        if outcome.bypassed:
-            self._notes.bypassed[node] = True
-        if not self._keep_results:
+        if self._keep_results:
+            self._notes.last[node] = outcome
+        else:
+            self._notes.last[node] = outcome._replace(result=None)
             self._notes.received[node] = None
         if outcome.raised and self._specs[node].stop_on_exception:
             self._stop(node, outcome)

@@ -67,6 +67,7 @@ class Execution:
         self._stopped = False
         # Values, each made once when it is asked for, and the nodes that they speak of.
         self._values: dict[int, Any] = {}
+        self._result_of = self.results.__getitem__
         self._node_of_value = array(
             "q", (-1 if value.node is None else index[value.node] for value in graph.values)
         )
@@ -119,14 +120,11 @@ class Execution:
         if not 0 <= descriptor <= 9:
             raise ValueError(f"a descriptor is one of 0 to 9, not {descriptor!r}")
         self._take(node)
-        unhandled = self.unhandled(node, descriptor) if descriptor > SUCCESS else None
-        if unhandled is not None:
+        if descriptor > SUCCESS and (unhandled := self.unhandled(node, descriptor)):
             result = unhandled
             descriptor = FAILURE
         self.results[node] = result
         ready = self._conclude(node, descriptor)
-        if self._readers is not None and not self._readers.of_node[node]:
-            self._let_go(node)
         if self._cancelled or self._stopped:
             return []
         self._running.update(ready)
@@ -209,7 +207,7 @@ class Execution:
 
     def value(self, index: int) -> Any:
         """The entry of `graph.values`, once all that it names has ended; None if not done."""
-        value = self._evaluate(index, self._values, self.results.__getitem__)
+        value = self._evaluate(index, self._values, self._result_of)
         return None if value is _MISSING else value
 
     # How the end of a node goes through the graph.
@@ -222,6 +220,7 @@ class Execution:
     def _conclude(self, node: int, descriptor: int) -> list[int]:
         """End a node that ran, and all that ends with it; the events that are ready."""
         edges, waiting, any_done, origin = self._edges, self._waiting, self._any_done, self._origin
+        readers = self._readers
         ready: list[int] = []
         ended = [(node, descriptor)]
         # Each turn ends one node and its edges; what ends without running joins the list.
@@ -240,7 +239,7 @@ class Execution:
                     descriptor = _AS_FAILED
                 else:
                     self.states[node] = State.DONE
-            if self._readers is not None:
+            if readers is not None:
                 self._has_read(node)
             start, end = self._first_edge[node], self._first_edge[node + 1]
             if start == end and descriptor == _AS_FAILED:
@@ -293,6 +292,9 @@ class Execution:
             of_node: what stands for the result of a node.
         """
         values = self.graph.values
+        if not values[index].of:
+            # Most values are the result of one event, which is no work to make again.
+            return self._make(index, values[index], [], of_node)
         stack = [index]
         while stack:
             current = stack[-1]
@@ -339,8 +341,10 @@ class Execution:
     # Results that nobody will read.
 
     def _has_read(self, node: int) -> None:
-        """A node has ended, and reads what is piped to it no more."""
+        """A node has ended: it needs what was piped to it no more, and may have no reader itself."""
         assert self._readers is not None
+        if not self._readers.of_node[node]:
+            self._let_go(node)
         value = self.graph.nodes[node].receives
         if value is not None:
             values, nodes = self._readers.leave(value)

@@ -211,7 +211,9 @@ def places_of(
             descriptor=execution.descriptors[index],
             result=None if failed else result,
             failure=result if failed else None,
-            received_from=execution.received_from(index) if known.get("attempts") else None,
+            received_from=None
+            if node.receives is None or not known.get("attempts")
+            else execution.received_from(index),
             **known,
         )
     return places
