@@ -341,7 +341,7 @@ class Execution:
     # Results that nobody will read.
 
     def _has_read(self, node: int) -> None:
-        """A node has ended: it needs what was piped to it no more, and may have no reader itself."""
+        """A node has ended: it has read what was piped to it, and may have no reader itself."""
         assert self._readers is not None
         if not self._readers.of_node[node]:
             self._let_go(node)

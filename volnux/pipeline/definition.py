@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -133,7 +134,7 @@ def _newest(event: Any) -> Any:
     kind = event_class_of(event)
     if kind is None:
         return event
-    found = getattr(sys.modules.get(kind.__module__), kind.__qualname__, None)
+    found = getattr(module_of(kind), kind.__qualname__, None)
     return event if event_class_of(found) is None else found
 
 
