@@ -11,7 +11,6 @@ from typing import Any
 from volnux.errors import VolnuxError
 from volnux.graph.execution import Execution, Source
 from volnux.graph.jsonable import failure_as_json, jsonable
-from volnux.graph.model import Kind
 from volnux.graph.outcome import FAILURE, Failure, RunStatus, State
 
 __all__ = ["PlaceReport", "RunReport", "jsonable", "places_of"]
@@ -199,21 +198,22 @@ def places_of(
             `PlaceReport`: attempts, received, times.
     """
     places = {}
+    states, descriptors, results = execution.states, execution.descriptors, execution.results
     for index, node in enumerate(execution.graph.nodes):
-        if node.kind is not Kind.EVENT:
+        if node.event is None:  # a join or a catch
             continue
-        result = execution.results[index]
-        failed = isinstance(result, Failure)
         known = details(index)
+        result, failure = results[index], None
+        if isinstance(result, Failure):
+            result, failure = None, result
+        if node.receives is not None and known.get("attempts"):
+            known = {**known, "received_from": execution.received_from(index)}
         places[node.id] = PlaceReport(
-            event=node.event or "",
-            state=execution.states[index] or State.CANCELLED,
-            descriptor=execution.descriptors[index],
-            result=None if failed else result,
-            failure=result if failed else None,
-            received_from=None
-            if node.receives is None or not known.get("attempts")
-            else execution.received_from(index),
+            event=node.event,
+            state=states[index] or State.CANCELLED,
+            descriptor=descriptors[index],
+            result=result,
+            failure=failure,
             **known,
         )
     return places
