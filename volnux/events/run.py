@@ -7,6 +7,7 @@ asks for one attempt at a time and reads `Outcome.retry_after`.
 
 from __future__ import annotations
 
+import functools
 import importlib
 import inspect
 import json
@@ -365,6 +366,56 @@ def _kind_name(kind: type) -> str:
 _MOST_FRAMES: Final = 20
 
 
+class _Cut:
+    """In the place of an argument of an exception: what is shown of it."""
+
+    def __init__(self, argument: Any) -> None:
+        from volnux.shown import shown
+
+        self._text = shown(argument, _LONGEST_ARGUMENT)
+
+    def __repr__(self) -> str:
+        return self._text
+
+
+_LONGEST_ARGUMENT: Final = 10_000
+# Python's own: an exception class may have made something else of these names.
+_ARGUMENTS: Final[Any] = vars(BaseException)["args"]
+_CAUSE: Final[Any] = vars(BaseException)["__cause__"]
+_CONTEXT: Final[Any] = vars(BaseException)["__context__"]
+_CONTAINERS: Final = (bytes, bytearray, list, tuple, dict, set, frozenset)
+
+
+def _with_cut_arguments(function: Callable[..., Failure]) -> Callable[..., Failure]:
+    """While the function runs, exceptions hold their data cut: its `repr` would be all of it."""
+
+    @functools.wraps(function)
+    def wrapped(error: BaseException, **options: Any) -> Failure:
+        whole: list[tuple[BaseException, tuple[Any, ...]]] = []
+        seen: set[int] = set()
+        chain: list[BaseException | None] = [error]
+        while chain:
+            each = chain.pop()
+            if each is None or id(each) in seen:
+                continue
+            seen.add(id(each))
+            chain += [_CAUSE.__get__(each), _CONTEXT.__get__(each)]
+            arguments = _ARGUMENTS.__get__(each)
+            if any(isinstance(argument, _CONTAINERS) for argument in arguments):
+                whole.append((each, arguments))
+        try:
+            for each, arguments in whole:
+                cut = tuple(_Cut(a) if isinstance(a, _CONTAINERS) else a for a in arguments)
+                _ARGUMENTS.__set__(each, cut)
+            return function(error, **options)
+        finally:
+            for each, arguments in whole:
+                _ARGUMENTS.__set__(each, arguments)
+
+    return wrapped
+
+
+@_with_cut_arguments
 def failure_of(error: BaseException, *, attempts: int = 1) -> Failure:
     """What is kept of an exception: its type, message and the frames of the user's code."""
     try:

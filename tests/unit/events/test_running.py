@@ -106,6 +106,31 @@ def test_a_return_value_that_cannot_be_shown():
     assert "E returned <Odd whose repr raised RuntimeError>" in run(returning(Odd())).result.message
 
 
+class Endless(list):
+    """More items than anybody could read: it must not be asked for all of them."""
+
+    def __iter__(self):
+        yield from range(10_000)
+        raise AssertionError("read to its end")
+
+
+def test_the_data_of_an_exception_is_cut():
+    def process(self):
+        try:
+            raise KeyError(Endless())
+        except KeyError as error:
+            raise ValueError(b"x" * 100_000, "of", {"a": 1}) from error
+
+    failure = run(type("E", (EventBase,), {"process": process})).result
+    assert failure.message.startswith("(b'xxx")
+    assert failure.message.endswith("…, 'of', {'a': 1})")
+    assert len(failure.message) < 11_000
+    assert "KeyError: [0, 1, 2, " in failure.traceback
+    error = ValueError([1, 2])
+    assert failure_of(error).message == "[1, 2]"
+    assert error.args == ([1, 2],)
+
+
 def test_a_long_one_is_cut():
     assert len(run(returning("x" * 100_000)).result.message) < 400
 
