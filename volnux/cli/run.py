@@ -41,7 +41,7 @@ def command(
         bool,
         typer.Option(
             "--no-results",
-            help="Leave the results out of the JSON, and let each go when no event needs it more.",
+            help="Leave the results out of the JSON; each is let go once no event needs it.",
         ),
     ] = False,
     portable: Annotated[

@@ -50,7 +50,7 @@ async def in_thread(work: Callable[[], _T], cancel: Callable[[], object]) -> _T:
 
 
 def warn_of_blocked_loop() -> None:
-    """Warn if `start` was called where an event loop runs, which stands still meanwhile.
+    """Warn if a run is started where an event loop runs, which stands still meanwhile.
 
     A plain cell of a notebook runs in the loop of the kernel, and may block it.
     """
@@ -58,13 +58,29 @@ def warn_of_blocked_loop() -> None:
         asyncio.get_running_loop()
     except RuntimeError:
         return
-    frame: FrameType | None = sys._getframe(2)
+    frame: FrameType | None = sys._getframe(1)
+    level, called = 2, ""
+    while frame is not None and _module(frame).startswith("volnux.pipeline."):
+        level, called, frame = level + 1, frame.f_code.co_name, frame.f_back
     while frame is not None and not frame.f_code.co_flags & inspect.CO_COROUTINE:
         frame = frame.f_back
-    if frame is not None and str(frame.f_globals.get("__name__")).startswith(_NOTEBOOKS):
+    if frame is not None and _module(frame).startswith(_NOTEBOOKS):
         return
+    what = "batches" if called == "__call__" else called
     warnings.warn(
-        "start() blocks the event loop until the run has ended: write `await pipeline.astart()`",
+        f"{what}() blocks the event loop until the run has ended: write `{_INSTEAD[called]}`",
         RuntimeWarning,
-        stacklevel=3,
+        stacklevel=level,
     )
+
+
+_INSTEAD = {
+    "start": "await pipeline.astart()",
+    "run": "await volnux.arun(…)",
+    "execute": "await asyncio.to_thread(batches.execute)",
+    "__call__": "await asyncio.to_thread(batches)",
+}
+
+
+def _module(frame: FrameType) -> str:
+    return str(frame.f_globals.get("__name__"))

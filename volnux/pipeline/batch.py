@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import os
+import sys
 import threading
 from collections.abc import Iterable, Iterator
 from typing import Any, ClassVar, NamedTuple
@@ -170,6 +171,10 @@ class BatchPipeline:
             InputError: the cut fields make different numbers of batches, or that is not known.
             PipelineStateError: the instance runs, or has run and `force_rerun` is false.
         """
+        if "asyncio" in sys.modules:
+            from volnux.pipeline.awaiting import warn_of_blocked_loop
+
+            warn_of_blocked_loop()
         heard = signals.pipeline_execution_end.has_listeners
         results = keep_results or callable(progress) or heard
         how = _How(executor, max_workers, max_tasks_per_child, backend, workers, portable, results)

@@ -11,7 +11,7 @@ import pytest
 import volnux
 from volnux import EventBase, InputDataField, Pipeline
 from volnux.graph.outcome import RunStatus
-from volnux.pipeline import PipelineStateError
+from volnux.pipeline import BatchPipeline, PipelineStateError
 
 WHO = contextvars.ContextVar("WHO", default="nobody")
 
@@ -140,17 +140,43 @@ class Needy(Pipeline):
         pointy = "After"
 
 
-def test_start_in_a_coroutine_gives_a_hint():
-    def helper():
-        return Short().start()
+class Parts(Pipeline):
+    part = InputDataField(data_type=list, batch_size=1)
 
+    class Meta:
+        pointy = "After"
+
+
+class AllParts(BatchPipeline):
+    pipeline_template = Parts
+
+
+def helper():
+    Short().start()
+
+
+@pytest.mark.parametrize(
+    ("start", "called", "instead"),
+    [
+        (lambda: Short().start(), "start", "await pipeline.astart()"),
+        (helper, "start", "await pipeline.astart()"),
+        (lambda: volnux.run("hello.pty", {"who": "Ada"}), "run", "await volnux.arun(…)"),
+        (
+            lambda: AllParts(part=[1]).execute(),
+            "execute",
+            "await asyncio.to_thread(batches.execute)",
+        ),
+        (lambda: AllParts(part=[1])(), "batches", "await asyncio.to_thread(batches)"),
+    ],
+)
+def test_start_in_a_coroutine_gives_a_hint(start, called, instead, file):
     async def main():
-        for start in (Short().start, helper):
-            with pytest.warns(
-                RuntimeWarning, match=r"write `await pipeline\.astart\(\)`"
-            ) as caught:
-                start()
-            assert caught[0].filename == __file__
+        with pytest.warns(RuntimeWarning) as caught:
+            start()
+        assert [str(each.message) for each in caught] == [
+            f"{called}() blocks the event loop until the run has ended: write `{instead}`"
+        ]
+        assert caught[0].filename == __file__
 
     asyncio.run(main())
     with warnings.catch_warnings():
