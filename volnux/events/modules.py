@@ -498,26 +498,26 @@ def _import(
                 return _python_import(f"{asking}.{name}", globals, locals, fromlist, 0)
             importlib.import_module(f"{asking}.{name}")
             return sys.modules[f"{asking}.{top}"]
-        if type(sys.modules.get(top)) is _Shared:
-            _import_outside(top)
+        shared = sys.modules.get(top)
+        if type(shared) is _Shared:
             # The import system of Python 3.11 and 3.12 would not hear that there is none.
-            _mine(sys.modules[top])
+            _mine(_with_outside(shared, top))
     return _python_import(name, globals, locals, fromlist or (), level)
 
 
-def _import_outside(name: str) -> None:
-    """Import what a shared name means outside of all folders, if that exists."""
+def _with_outside(shared: _Shared, name: str) -> _Shared:
+    """The shared name, once what it means outside of all folders is imported, if that exists."""
     with _LOCK:
-        shared = sys.modules.get(name)
-        if type(shared) is not _Shared or object.__getattribute__(shared, "__dict__")["outside"]:
-            return
+        if object.__getattribute__(shared, "__dict__")["outside"] is not None:
+            return shared
         del sys.modules[name]
         outside = None
         try:
             with contextlib.suppress(ModuleNotFoundError):
                 outside = _python_import(name)
         finally:
-            sys.modules[name] = _Shared(name, outside)
+            shared = sys.modules[name] = _Shared(name, outside)
+        return shared
 
 
 class _ImportPath(list[str]):
