@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from volnux.errors import Diagnostic, Severity, Source, VolnuxError, nearest, pointy_error
 from volnux.events.link import Plan, link
 from volnux.events.lookup import EventModuleError, Lookup
+from volnux.files import UNREADABLE
 from volnux.graph.compile import compile
 from volnux.graph.model import Graph
 from volnux.pointy.parser import analyze, read_source
@@ -37,7 +38,7 @@ class FileError(VolnuxError):
     """A file cannot be read; `diagnostic` says why."""
 
     def __init__(self, path: str | Path, reason: str, hint: str | None = None) -> None:
-        self.diagnostic = Diagnostic("unreadable", reason, str(path), hint=hint)
+        self.diagnostic = Diagnostic(UNREADABLE, reason, str(path), hint=hint)
         super().__init__(self.diagnostic.render())
         self.path = Path(path)
 
@@ -160,7 +161,7 @@ def _file_error(path: Path, error: OSError | ValueError) -> FileError:
     if isinstance(error, FileNotFoundError):
         return FileError(path, "there is no such file", _beside(path))
     if isinstance(error, IsADirectoryError):
-        files = sorted(path.glob("*.pty"))
+        files = sorted(file for file in path.glob("*.pty") if not file.name.startswith("."))
         known = ", ".join(file.name for file in files[:3]) + (" …" if len(files) > 3 else "")
         return FileError(
             path, "this is a directory", f"name a file in it: {known}" if files else None

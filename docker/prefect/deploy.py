@@ -45,12 +45,23 @@ ENDS = {
 
 def main() -> None:
     """Copy, write what is missing, deploy."""
-    shutil.copytree(PIPELINES, FLOWS, dirs_exist_ok=True)
+    shutil.copytree(PIPELINES, FLOWS, dirs_exist_ok=True, ignore=not_to_copy)
     call("volnux", "prefect", "init", ".", "--work-pool", POOL)
     call("prefect", "work-pool", "create", POOL, "--type", "process", "--overwrite")
     for automation in automations():
         replace(automation)
     call("prefect", "deploy", "--all", "--no-prompt")
+
+
+def not_to_copy(folder: str, names: list[str]) -> set[str]:
+    """What cannot be copied: pipes, links to nothing, and links back to a folder around them."""
+    around = {Path(folder).resolve(), *(parent.resolve() for parent in Path(folder).parents)}
+    paths = [Path(folder, name) for name in names]
+    return {
+        path.name
+        for path in paths
+        if not (path.is_file() or path.is_dir()) or (path.is_symlink() and path.resolve() in around)
+    }
 
 
 def automations() -> list[Automation]:

@@ -121,4 +121,4 @@ def _modules(folder: Path) -> list[Path]:
     for package in folder.iterdir():
         if (package / "__init__.py").is_file():
             found += package.rglob("*.py")
-    return found
+    return [file for file in found if file.is_file()]

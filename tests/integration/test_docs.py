@@ -34,6 +34,7 @@ PAGES = [
     "docs/modules.md",
     "docs/standalone.md",
     "docs/cli.md",
+    "docs/files.md",
     "docs/pipelines.md",
     "docs/batches.md",
     "docs/signals.md",

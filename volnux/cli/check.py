@@ -15,14 +15,13 @@ from volnux.cli import files, output
 from volnux.cli.options import Backend, Events, Json, Paths
 from volnux.cli.usage import event_modules
 from volnux.errors import Diagnostic, Severity
+from volnux.files import UNREADABLE
 from volnux.loading import FileError, link_graph, load_file, schedule_faults
 
 if TYPE_CHECKING:
     from volnux.backends import Backend as AnyBackend
 
 __all__ = ["command"]
-
-UNREADABLE = "unreadable"
 
 
 def command(
@@ -49,16 +48,14 @@ def command(
 
         target = get_backend(backend)
     linked = link or bool(modules) or target is not None
-    known, faults = files.find(paths)
-    if not known and not faults:
+    known, found = files.find(paths)
+    if not known and not found:
         output.warn(f"no .pty files in {', '.join(map(str, paths))}")
-    unreadable = [fault.diagnostic for fault in faults]
     if json:
         with output.json_only() as result:
-            found = unreadable + list(_check_all(known, modules, target, linked=linked))
+            found += _check_all(known, modules, target, linked=linked)
             result.write({"diagnostics": [diagnostic.to_json() for diagnostic in found]})
     else:
-        found = unreadable
         output.show(found, sys.stdout)
         for diagnostic in _check_all(known, modules, target, linked=linked):
             found.append(diagnostic)

@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from volnux.errors import VolnuxError
-from volnux.loading import FileError
+from volnux.errors import Diagnostic, VolnuxError
+from volnux.files import Found, find_files
 
 __all__ = ["WriteError", "find", "write"]
 
@@ -21,27 +21,28 @@ class WriteError(VolnuxError):
         super().__init__(f"{path} cannot be written: {error.strerror or error}")
 
 
-def find(paths: Iterable[Path]) -> tuple[list[Path], list[FileError]]:
-    """The files that paths stand for, each once, and the folders that cannot be read.
+def find(paths: Iterable[Path]) -> Found:
+    """The pipelines that paths stand for, each path once, and what to say about the rest.
 
-    A folder stands for every `*.pty` in it and below, by name; hidden folders are left out.
+    A folder stands for those that `find_files` finds in it; any other path stands for itself.
     """
     files: dict[Path, None] = {}
-    faults: list[FileError] = []
-
-    def note(error: OSError) -> None:
-        faults.append(FileError(error.filename, f"it cannot be read: {error.strerror}"))
-
+    diagnostics: list[Diagnostic] = []
     for path in paths:
-        if not path.is_dir():
+        if _is_folder(path):
+            found = find_files(path)
+            files.update(dict.fromkeys(found.files))
+            diagnostics += found.diagnostics
+        else:
             files[path] = None
-            continue
-        found = []
-        for folder, folders, names in os.walk(path, onerror=note):
-            folders[:] = sorted(name for name in folders if not name.startswith("."))
-            found += [Path(folder, name) for name in sorted(names) if name.endswith(".pty")]
-        files.update(dict.fromkeys(found))
-    return list(files), faults
+    return Found(list(files), diagnostics)
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # whoever reads it says why it cannot be read
+        return False
 
 
 def write(path: Path, data: bytes) -> None:

@@ -44,11 +44,11 @@ def command(
             raise UsageError(["'-' is standard input and stands alone"])
         _standard_input(check=check, diff=diff)
         return
-    found, faults = files.find(paths)
-    for fault in faults:
-        output.show([fault.diagnostic])
-    if not found and not faults:
+    found, diagnostics = files.find(paths)
+    output.show(diagnostics)
+    if not found and not diagnostics:
         output.warn(f"no .pty files in {', '.join(map(str, paths))}")
+    unreadable = any(each.severity is Severity.ERROR for each in diagnostics)
     changed = broken = 0
     for path in found:
         try:
@@ -77,7 +77,7 @@ def command(
             output.say(f"{'would reformat' if check else 'reformatted'} {path}")
     if not diff:
         output.say(_total(len(found) - broken, changed, broken, would=check))
-    raise typer.Exit(2 if broken or faults else 1 if check and changed else 0)
+    raise typer.Exit(2 if broken or unreadable else 1 if check and changed else 0)
 
 
 def _standard_input(*, check: bool, diff: bool) -> None:

@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import Callable
 from enum import StrEnum
+from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any
 
@@ -19,7 +20,7 @@ import typer
 from volnux.cli import files, output
 from volnux.cli.options import File, Paths
 from volnux.cli.usage import UsageError
-from volnux.errors import VolnuxError
+from volnux.errors import Diagnostic, Severity, VolnuxError
 from volnux.graph.model import Graph
 
 __all__ = ["group"]
@@ -154,13 +155,24 @@ def run(
     from volnux.scheduler import PipelineScheduler
     from volnux.scheduler.service import Service
 
-    _, faults = files.find(paths)
-    missing = [path for path in paths if not path.exists()]
-    if faults or missing:
-        raise UsageError(
-            [str(fault) for fault in faults] or [f"there is no {path}" for path in missing]
-        )
+    known: list[Diagnostic] = []
+    """What was said of files that cannot be served: each once, not at each look."""
     lock = threading.Lock()
+
+    def find() -> list[Path]:
+        found = files.find(paths)
+        new = [each for each in found.diagnostics if each not in known]
+        known[:] = found.diagnostics
+        with lock:
+            output.show(new)
+        return found.files
+
+    find()
+    missing = [f"there is no {path}" for path in paths if not path.exists()]
+    if any(each.severity is Severity.ERROR for each in known):
+        raise typer.Exit(2)
+    if missing:
+        raise UsageError(missing)
 
     def say(text: str) -> None:
         with lock:
@@ -171,7 +183,7 @@ def run(
             output.refuse(fault)
 
     scheduler = PipelineScheduler(store, workers=workers, cut_off=cut_off.value)
-    service = Service(scheduler, lambda: files.find(paths)[0], say, complain)
+    service = Service(scheduler, find, say, complain)
     _on_signals((service.stop, service.cancel, lambda: os._exit(1)))
     service.serve(poll)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from volnux.errors import VolnuxError, nearest
 from volnux.events.base import event_class_of
-from volnux.events.modules import display_text, home_of, import_from
+from volnux.events.modules import display_text, events_file, events_module, home_of, import_from
 from volnux.events.run import failure_of
 
 __all__ = ["EventModuleError", "EventNotFoundError", "Lookup"]
@@ -39,7 +39,8 @@ class Lookup:
 
     Args:
         folder: the folder of the `.pty`, first on the import path for this pipeline only.
-        stem: the stem of the `.pty`'s name, for the sibling `<stem>_events.py`.
+        stem: the stem of the `.pty`'s name, for the sibling `<stem>_events.py`; a dot
+            in it may be an underscore there.
         modules: dotted names, which replace the siblings when there are any.
         extra: modules that are searched last (that of the Pipeline class).
     """
@@ -53,7 +54,7 @@ class Lookup:
     ) -> None:
         self._folder = folder
         self._named = tuple(modules)
-        self._siblings = () if modules or folder is None else (f"{stem}_events", "events")
+        self._siblings = () if modules or folder is None else (events_module(stem or ""), "events")
         self._extra = tuple(extra)
         self._loaded: list[tuple[str, ModuleType]] | None = None
         self._dotted: dict[str, ModuleType] = {}
@@ -141,16 +142,17 @@ class Lookup:
         if self._loaded is None:
             found = [(name, self._import(name)) for name in self._named]
             for name in self._siblings:
-                if self._folder is not None and (self._folder / f"{name}.py").is_file():
-                    found.append((name, self._sibling(self._folder, name)))
+                file = events_file(self._folder, name) if self._folder is not None else None
+                if file is not None:
+                    found.append((name, self._sibling(file, name)))
             found += [(module.__name__, module) for module in self._extra]
             self._loaded = found
         return self._loaded
 
-    def _sibling(self, folder: Path, name: str) -> ModuleType:
+    def _sibling(self, path: Path, name: str) -> ModuleType:
         """A module beside the file; that of the Pipeline class itself is not imported again."""
         if self._extra:
-            path = (folder / f"{name}.py").resolve()
+            path = path.resolve()
             for module in self._extra:
                 file = getattr(module, "__file__", None)
                 if file and Path(str(file)).resolve() == path:

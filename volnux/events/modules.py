@@ -37,6 +37,8 @@ __all__ = [
     "at_home",
     "current_home",
     "display_text",
+    "events_file",
+    "events_module",
     "folders",
     "forget",
     "home_of",
@@ -44,6 +46,9 @@ __all__ = [
     "is_shared",
     "module_of",
 ]
+
+EVENTS = "_events"
+"""How the name of the module of events beside a `.pty` ends."""
 
 _PREFIX = "_volnux_"
 _MADE_UP = re.compile(rf"\b{_PREFIX}[0-9a-f]{{12}}\.")
@@ -153,6 +158,24 @@ def forget(folder: Path) -> None:
     importlib.invalidate_caches()
 
 
+def events_module(stem: str) -> str:
+    """The name of the module of events beside `<stem>.pty`: a module's name has no dot."""
+    return stem.replace(".", "_") + EVENTS
+
+
+def events_file(folder: Path, name: str) -> Path | None:
+    """The file of a module of events in a folder; its own name may have dots (`a.b_events.py`)."""
+    file = folder / f"{name}.py"
+    if file.is_file():
+        return file
+    dotted = (
+        each
+        for each in sorted(folder.glob(f"*{EVENTS}.py"))
+        if "." in each.stem and each.stem.replace(".", "_") == name and each.is_file()
+    )
+    return next(dotted, None)
+
+
 def display_text(text: str) -> str:
     """A text as the user should see it: without the made-up packages."""
     return _MADE_UP.sub("", text) if _PREFIX in text else text
@@ -220,7 +243,7 @@ def _owns(package: str, top: str) -> bool:
     if top in _NEVER_OWNED:
         return False
     folder = _FOLDERS[package]
-    spec = importlib.machinery.PathFinder.find_spec(top, [folder])
+    spec = _find(top, [folder])
     if spec is None:
         return False
     if spec.origin is not None:
@@ -232,6 +255,18 @@ def _owns(package: str, top: str) -> bool:
     )
 
 
+def _find(fullname: str, path: Sequence[str] | None) -> importlib.machinery.ModuleSpec | None:
+    """As Python finds a module; in a folder, `a_b_events` may also be the file `a.b_events.py`."""
+    spec = importlib.machinery.PathFinder.find_spec(fullname, path)
+    name = fullname.rpartition(".")[2]
+    if spec is None and name.endswith(EVENTS):
+        files = (events_file(Path(folder), name) for folder in path or ())
+        file = next((each for each in files if each is not None), None)
+        if file is not None:
+            return importlib.util.spec_from_file_location(fullname, file)
+    return spec
+
+
 def _same_file(module: ModuleType | None, path: str) -> bool:
     file = getattr(module, "__file__", None)
     return isinstance(file, str) and os.path.realpath(file) == os.path.realpath(path)
@@ -240,7 +275,7 @@ def _same_file(module: ModuleType | None, path: str) -> bool:
 def _loaded_file(folder: str, name: str) -> ModuleType | None:
     """The module that the program has made of a file of the folder, under whatever name."""
     *above, stem = name.split(".")
-    spec = importlib.machinery.PathFinder.find_spec(stem, [str(Path(folder, *above))])
+    spec = _find(stem, [str(Path(folder, *above))])
     if spec is None or not spec.has_location or spec.origin is None:
         return None
     for known, module in list(sys.modules.items()):
@@ -324,7 +359,9 @@ class _Finder(importlib.abc.MetaPathFinder):
             return None
         if not _shared:
             # Whatever stands before the folder on the import path wins, as ever.
-            spec = importlib.machinery.PathFinder.find_spec(fullname, path, target)
+            spec = _find(fullname, path)
+            if spec is None and path is None:
+                spec = _find(fullname, [_FOLDERS[asking]])
             if spec is None or spec.origin is None or _of_file(spec.origin) != asking:
                 return None
         return importlib.machinery.ModuleSpec(fullname, _Alias(f"{asking}.{fullname}"))
@@ -332,7 +369,7 @@ class _Finder(importlib.abc.MetaPathFinder):
     def _find_own(
         self, fullname: str, plain: str, path: Sequence[str] | None
     ) -> importlib.machinery.ModuleSpec | None:
-        spec = importlib.machinery.PathFinder.find_spec(fullname, path)
+        spec = _find(fullname, path)
         if spec is None or not isinstance(spec.loader, importlib.machinery.SourceFileLoader):
             return spec
         loaded = sys.modules.get(plain)

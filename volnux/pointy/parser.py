@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from volnux.errors import Diagnostic, Source, pointy_error
+from volnux.files import read_bytes
 from volnux.pointy import grammar, messages, recovery
 from volnux.pointy.actions import Builder
 from volnux.pointy.lexer import END, Lexer, Token
@@ -53,8 +54,12 @@ def load(path: str | Path) -> PointyFile:
 
 
 def read_source(path: str | Path) -> tuple[Source | None, tuple[Diagnostic, ...]]:
-    """The text of a file, or None and the reason why it is no text."""
-    data = Path(path).read_bytes()
+    """The text of a file, or None and the reason why it is not text.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    data = read_bytes(path)
     try:
         return Source(data.decode("utf-8"), str(path)), ()
     except UnicodeDecodeError as error:

@@ -7,6 +7,7 @@ nothing here imports a user's code, or ours, before a file is read.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import tempfile
 from pathlib import Path
@@ -15,6 +16,8 @@ from typing import Any
 from airflow.dag_processing.bundles.base import BaseDagBundle
 
 __all__ = ["PtyDagBundle", "dag_of"]
+
+log = logging.getLogger(__name__)
 
 _SHIM = """\
 # Made for {path}: an Airflow DAG. Changes here are lost.
@@ -61,12 +64,20 @@ class PtyDagBundle(BaseDagBundle):
 
     def refresh(self) -> None:
         """Make a Python file for each new `.pty`, and remove those whose `.pty` is gone."""
+        from volnux.errors import Severity
+        from volnux.files import Found
         from volnux_airflow.files import find_files
 
         self.path.mkdir(parents=True, exist_ok=True)
         wanted = {}
+        unreadable = []
         root = self._source.resolve()
-        for file in find_files(root) if root.is_dir() else ():
+        found = find_files(root) if root.is_dir() else Found([], [])
+        for each in found.diagnostics:
+            log.warning("%s", each.render())
+            if each.severity is Severity.ERROR:
+                unreadable.append(self.path / Path(each.file).relative_to(root))
+        for file in found.files:
             name = f"{file.relative_to(root)}.py"
             text = _SHIM.format(path=str(file), name=name, settings=self._settings)
             wanted[self.path / name] = text
@@ -74,7 +85,11 @@ class PtyDagBundle(BaseDagBundle):
             if not (shim.is_file() and shim.read_text(encoding="utf-8") == text):
                 _write(shim, text)
         for shim in self.path.rglob("*.py"):
-            if shim not in wanted:
+            # What cannot be read at present may still be there.
+            if shim not in wanted and not any(
+                shim.is_relative_to(path) or shim == path.with_name(f"{path.name}.py")
+                for path in unreadable
+            ):
                 shim.unlink(missing_ok=True)
 
 

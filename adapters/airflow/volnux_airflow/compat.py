@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import (
@@ -44,24 +46,42 @@ __all__ = [
     "RetryPolicy",
     "TaskGroup",
     "TriggerRule",
-    "find_paths",
     "get_parsing_context",
+    "ignored",
     "traces_itself",
 ]
 
 
-def find_paths(folder: Path) -> Iterator[Path]:
-    """All paths in a folder and below that no `.airflowignore` leaves out."""
+def ignored(root: Path) -> Callable[[Path], bool]:
+    """Whether an `.airflowignore` in a folder, or in one below it, names a path there."""
     try:
-        from airflow.sdk._shared.module_loading.file_discovery import find_path_from_directory
+        from airflow.sdk._shared.module_loading import file_discovery
     except ImportError:  # pragma: no cover - it has no public home in any version
-        yield from folder.rglob("*")
-        return
+        return lambda path: False
     from airflow.sdk.configuration import conf
 
     syntax = conf.get("core", "dag_ignore_file_syntax", fallback="glob")
-    for path in find_path_from_directory(folder, ".airflowignore", syntax):
-        yield Path(path)
+    rule: Any = file_discovery._GlobIgnoreRule
+    if syntax == "regexp":
+        rule = file_discovery._RegexpIgnoreRule
+    known: dict[Path, list[Any]] = {}
+
+    def rules_in(folder: Path) -> list[Any]:
+        if folder not in known:
+            above = [] if folder == root else rules_in(folder.parent)
+            known[folder] = above + _ignore_rules(rule, root, folder / ".airflowignore")
+        return known[folder]
+
+    return lambda path: rule.match(path, rules_in(path.parent))
+
+
+def _ignore_rules(rule: Any, root: Path, file: Path) -> list[Any]:
+    """The rules of one `.airflowignore`, read as Airflow reads it."""
+    if not file.is_file():
+        return []
+    lines = [re.sub(r"\s*#.*", "", line) for line in file.read_text().split("\n")]
+    made = [rule.compile(line, root, file) for line in lines if line]
+    return [each for each in made if each is not None]
 
 
 def traces_itself() -> bool:

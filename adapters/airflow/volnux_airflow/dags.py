@@ -11,10 +11,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from volnux.errors import VolnuxError
+from volnux.errors import Severity, VolnuxError
 from volnux.events.link import Plan
 from volnux.graph.model import Graph
-from volnux.loading import load_file, load_plan
+from volnux.loading import FileError, load_file, load_plan, read_text
 from volnux_airflow import compat
 from volnux_airflow.backend import AirflowBackend
 from volnux_airflow.files import find_files
@@ -200,7 +200,13 @@ def _load(root: Path, base: Path, settings: dict[str, Any]) -> dict[str, compat.
     wanted = compat.get_parsing_context().dag_id
     plans: dict[str, tuple[Path, Plan]] = {}
     faults: dict[Path, Exception] = {}
-    for path in find_files(root):
+    found = find_files(root)
+    for each in found.diagnostics if wanted is None else ():
+        if each.severity is Severity.ERROR:
+            faults[Path(each.file)] = PtyImportError(each.render())
+        else:
+            log.warning("%s", each.render())
+    for path in found.files:
         if wanted is not None and _name_of(path) != wanted:
             continue
         try:
@@ -243,10 +249,10 @@ def _uncollected() -> Iterator[None]:
 def _name_of(path: Path) -> str:
     """The id that the DAG of a file would have; read without its flow where that can be."""
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, ValueError):
+        source, _ = read_text(path)
+    except FileError:
         return path.stem
-    if "@name" in text:
+    if source is not None and "@name" in source.text:
         file, _ = load_file(path)
         if file is not None and file.settings.name:
             return file.settings.name

@@ -1,23 +1,20 @@
-"""Which files of a folder are pipelines. Light: Airflow's dag processor keeps what it imports."""
+"""Which files of a folder are DAGs: what `volnux.files` finds, without what `.airflowignore` names.
+
+Light: Airflow's DAG processor keeps what it imports.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from pathlib import Path
 
+from volnux.files import SUFFIX, Found
+from volnux.files import find_files as find_all
 from volnux_airflow import compat
 
-__all__ = ["SUFFIX", "find_files"]
-
-SUFFIX = ".pty"
+__all__ = ["find_files"]
 
 
-def find_files(root: Path) -> Iterator[Path]:
-    """The `.pty` files in a folder and below, sorted; `.airflowignore` holds as ever."""
-    found = {Path(path) for path in compat.find_paths(root) if str(path).lower().endswith(SUFFIX)}
-    hidden = {path for path in found if _hidden(path.relative_to(root))}
-    yield from sorted(found - hidden)
-
-
-def _hidden(path: Path) -> bool:
-    return any(part.startswith(".") or part == "__pycache__" for part in path.parts)
+def find_files(root: Path, suffixes: Sequence[str] = (SUFFIX,)) -> Found:
+    """The pipelines of a folder by the rule in `docs/files.md`, without those Airflow ignores."""
+    return find_all(root, suffixes, leave_out=compat.ignored(root))

@@ -6,6 +6,7 @@ In `airflow.cfg`, section `[dag_processor]`:
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,13 +18,14 @@ from airflow.sdk.importers import (
     DagImportResult,
     DagSourceCode,
 )
-from airflow.sdk.importers.base import (
-    FilesystemDagDefinition,
-    find_file_dag_definitions,
-    get_file_suffix,
-)
+from airflow.sdk.importers.base import FilesystemDagDefinition, get_file_suffix
+
+from volnux.errors import Severity
+from volnux_airflow.files import find_files
 
 __all__ = ["PtyDagImporter"]
+
+log = logging.getLogger(__name__)
 
 
 class PtyDagImporter(AbstractDagImporter[FilesystemDagDefinition]):
@@ -47,8 +49,16 @@ class PtyDagImporter(AbstractDagImporter[FilesystemDagDefinition]):
     def list_dag_definitions(
         self, bundle: Any, *, safe_mode: bool = True
     ) -> Iterator[FilesystemDagDefinition | DagImportError]:
-        """The files; none is read here."""
-        yield from find_file_dag_definitions(bundle.path, self.supported_extensions)
+        """The files, and what cannot be read; no file is read here."""
+        found = find_files(Path(bundle.path), self.supported_extensions)
+        yield from (FilesystemDagDefinition(path) for path in found.files)
+        for each in found.diagnostics:
+            if each.severity is Severity.ERROR:
+                yield DagImportError(
+                    source_reference=each.file, message=each.render(), error_type="import"
+                )
+            else:
+                log.warning("%s", each.render())
 
     def import_definition(
         self, definition: FilesystemDagDefinition, bundle: Any

@@ -11,8 +11,9 @@ from pathlib import Path
 from volnux.backends.port import RefusedError
 from volnux.cli import files
 from volnux.cli.usage import UsageError
-from volnux.errors import Diagnostic, PointyError, pointy_error
+from volnux.errors import Diagnostic, PointyError, Severity, pointy_error
 from volnux.events.link import Plan
+from volnux.files import find_files
 from volnux.loading import load_plan, schedule_faults
 from volnux_prefect.backend import PrefectBackend
 from volnux_prefect.yamlfile import Deployment, merge
@@ -38,17 +39,19 @@ def initialise(folder: Path, *, work_pool: str) -> Iterator[str]:
     Raises:
         FileError: a file cannot be read.
         UsageError: there is no such folder, or no `.pty` in it.
-        PointyError: with everything that is wrong in any of the files; nothing was written.
+        PointyError: with everything that is wrong in any of the files, or that could not be read;
+            nothing was written.
         ProjectFileError: `prefect.yaml` is written in a way that nothing can be added to.
         WriteError: a file cannot be written.
     """
     if not folder.is_dir():
-        raise UsageError([f"{folder} is no folder"])
-    found, faults = files.find([folder])
-    if faults:
-        raise faults[0]
+        raise UsageError([f"{folder} is not a folder"])
+    found, diagnostics = find_files(folder)
+    if any(each.severity is Severity.ERROR for each in diagnostics):
+        raise pointy_error(diagnostics)
     if not found:
         raise UsageError([f"there are no .pty files in {folder}"])
+    yield from (each.render() for each in diagnostics)
     plans = _load(found)
     flows, project = folder / FLOWS, folder / PROJECT
     before = flows.read_bytes().decode() if flows.exists() else ""

@@ -110,8 +110,58 @@ def test_settings_of_the_host_reach_every_dag(loader):
 
 
 def test_airflowignore_and_hidden_folders(folder):
-    here = folder(**{".airflowignore": "old/", "old/a.pty": "A", ".git/b.pty": "A", "c.PTY": "A"})
-    assert [os.path.relpath(path, here) for path in find_files(here)] == ["c.PTY"]
+    here = folder(
+        **{
+            ".airflowignore": "old/  # not yet\n*.draft.pty\n/sub/*.pty\n",
+            "old/a.pty": "A",
+            ".git/b.pty": "A",
+            "x.draft.pty": "A",
+            "c.PTY": "A",
+            "sub/d.pty": "A",
+            "sub/sub/.airflowignore": "f.pty",
+            "sub/sub/e.pty": "A",
+            "sub/sub/f.pty": "A",
+        }
+    )
+    found = [os.path.relpath(path, here) for path in find_files(here).files]
+    assert found == ["c.PTY", "sub/sub/e.pty"]
+
+
+def test_a_mounted_configmap_linked_folders_and_what_is_no_file(loader, folder):
+    here = folder(**{"..2026/mapped.pty": "A", "..2026/events.py": EVENTS, "._flow.pty": "\0"})
+    (here / "..data").symlink_to("..2026")
+    (here / "mapped.pty").symlink_to("..data/mapped.pty")
+    (here / "circle").symlink_to(".")
+    (here / "gone.pty").symlink_to("nowhere")
+    os.mkfifo(here / "pipe.pty")
+    (here / "mount").mkdir()
+    bag = DagBag(here / "mount")
+    assert bag.import_errors == {}
+    (here / "mount" / "pty_dags.py").write_text(
+        f"from volnux_airflow import load_dags\nload_dags(__file__, folder={str(here)!r})\n"
+    )
+    bag = DagBag(here / "mount")
+    assert set(bag.dags) == {"flow", "mapped"}
+    (text,) = bag.import_errors.values()
+    assert text.count("error:") == 1
+    assert "gone.pty: error: it cannot be read: it is a link to nothing" in text
+
+
+def test_the_bundle_keeps_what_cannot_be_read_at_present(folder, monkeypatch):
+    from volnux_airflow import bundle
+
+    here = folder(**{"events.py": EVENTS, "dags/a.pty": "A", "dags/b.pty": "A"})
+    monkeypatch.setattr(
+        "airflow.dag_processing.bundles.base.get_bundle_base_folder",
+        lambda bundle_name: here / "storage",
+    )
+    made = bundle.PtyDagBundle(name="pty", path=str(here / "dags"))
+    made.initialize()
+    for name in ("a.pty", "b.pty"):
+        (here / "dags" / name).unlink()
+    (here / "dags" / "a.pty").symlink_to("nowhere")
+    made.refresh()
+    assert [path.name for path in made.path.iterdir()] == ["a.pty.py"]
 
 
 def test_options_and_task_groups(loader):

@@ -1,5 +1,6 @@
 """From a folder of `.pty` files to runs on a server: init, deploy, worker, run, schedule."""
 
+import os
 import re
 import time
 import uuid
@@ -74,6 +75,21 @@ deployments:
 def init(capfd):
     code = volnux(["prefect", "init", "."])
     return code, capfd.readouterr()
+
+
+def test_init_takes_the_files_that_every_command_takes(capfd, tmp_path):
+    (tmp_path / "flow_events.py").write_text(MORE)
+    (tmp_path / "..data").mkdir()
+    (tmp_path / "..data" / "orders.pty").write_text(ORDERS)
+    (tmp_path / "orders.pty").symlink_to("..data/orders.pty")
+    (tmp_path / "circle").symlink_to(".")
+    (tmp_path / "._orders.pty").write_bytes(b"\0")
+    os.mkfifo(tmp_path / "pipe.pty")
+    assert "pipe.pty: warning: skipped" in init(capfd)[1].out
+    assert (tmp_path / "flows.py").read_text().endswith('\norders = load_flow("orders.pty")\n')
+    (tmp_path / "gone.pty").symlink_to("nowhere")
+    assert volnux(["prefect", "init", "."]) == 2
+    assert "gone.pty: error: it cannot be read: it is a link to nothing" in capfd.readouterr().err
 
 
 @pytest.fixture

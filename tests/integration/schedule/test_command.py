@@ -138,6 +138,7 @@ def serve():
 def test_run_serves_a_folder_fires_reloads_and_stops(flow, serve):
     flow("a", "* * * * *")
     flow("plain")
+    os.mkfifo("pipe.pty")
     service = serve(".", "--poll", "0.2")
     service.wait_for("serving 1 file; a run that is cut off is lost")
     service.wait_for("next  ")
@@ -157,6 +158,7 @@ def test_run_serves_a_folder_fires_reloads_and_stops(flow, serve):
     Path("b.pty").unlink()
     service.wait_for("b.pty is gone: its job is removed")
     assert service.end() == 0
+    assert sum("pipe.pty: warning: skipped" in line for line in service.lines) == 1
     assert service.lines[-2:] == ["stopping: what runs may finish\n", "stopped\n"]
 
 

@@ -61,6 +61,39 @@ def test_folders_are_searched_and_hidden_ones_are_not(cli, write):
     assert files == ["p/a.pty", "p/b.pty", "p/sub/c.pty"]
 
 
+def test_what_is_no_file_is_skipped_with_a_word_and_a_broken_link_is_an_error(cli, write):
+    write("a.pty", "A\n")
+    os.mkfifo("f.pty")
+    Path("z.pty").symlink_to("/dev/zero")
+    said = "f.pty: warning: skipped: it is not a regular file\nz.pty: warning: skipped: it is not"
+    for command in (["check"], ["fmt", "--check"]):
+        result = cli(*command, ".")
+        assert result.code == 0
+        assert said in result.out + result.err
+    Path("z.pty").unlink()
+    Path("z.pty").symlink_to("nowhere")
+    for command in (["check"], ["fmt", "--check"]):
+        result = cli(*command, ".")
+        assert result.code == 2
+        assert "z.pty: error: it cannot be read: it is a link to nothing" in (
+            result.out + result.err
+        )
+
+
+@pytest.mark.parametrize("command", ["check", "fmt", "graph", "run"])
+def test_a_pipe_that_is_named_is_refused(cli, command):
+    os.mkfifo("f.pty")
+    result = cli(command, "f.pty")
+    assert result.code == 2
+    assert "f.pty: error: it cannot be read: it is not a regular file" in result.out + result.err
+
+
+def test_a_path_that_is_too_long_is_an_error(cli):
+    result = cli("check", "x" * 300)
+    assert result.code == 2
+    assert "it cannot be read: file name too long" in result.out
+
+
 def test_a_folder_without_files(cli):
     Path("empty").mkdir()
     result = cli("check", "empty")

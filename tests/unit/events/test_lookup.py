@@ -1,6 +1,7 @@
 """Finding events, linking them, and the modules of a pipeline's own folder."""
 
 import os
+import pickle
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,7 @@ from textwrap import dedent
 import pytest
 
 from volnux.events import LinkError
-from volnux.events.modules import import_from
+from volnux.events.modules import folders, import_from
 from volnux.loading import load_plan
 
 EVENT = "from volnux import EventBase, event\n"
@@ -51,6 +52,33 @@ def test_siblings_in_order():
     plan = plan_of("A -> B -> C")
     found = [result_of(plan, place) for place in "ABC"]
     assert found == ["flow_events.py", "flow_events.py", "events.py"]
+
+
+def test_a_dot_in_the_stem_is_an_underscore_in_the_name_of_the_module():
+    module("orders.v2_events.py", "A")
+    plan = plan_of("A", "orders.v2.pty")
+    assert result_of(plan, "A") == "orders.v2_events.py"
+    assert plan.spec("A").target.__module__ == "orders_v2_events"
+    # A worker process finds it by that name.
+    worker = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import sys, pickle; from volnux.events.modules import adopt\n"
+            f"adopt({folders()!r})\n"
+            "print(pickle.load(sys.stdin.buffer)()[1])",
+        ],
+        input=pickle.dumps(plan.spec("A").target),
+        capture_output=True,
+        check=True,
+    )
+    assert worker.stdout.decode() == "orders.v2_events.py\n"
+
+
+def test_the_name_that_python_can_import_comes_first():
+    module("orders.v2_events.py", "A")
+    module("orders_v2_events.py", "A")
+    assert result_of(plan_of("A", "orders.v2.pty"), "A") == "orders_v2_events.py"
 
 
 def test_events_replaces_the_siblings_and_the_option_replaces_events():
