@@ -80,7 +80,7 @@ def test_a_gap_has_a_reason(reason):
     ("data", "message"),
     [
         ("{}", None),
-        ("{", "is no case"),
+        ("{", "is not a case"),
         ('{"scripts": {}}', "did you mean 'script'"),
         ('{"script": {"A": {"descriptr": 1}}}', "did you mean 'descriptor'"),
         ('{"expected": {"places": {"A": {"state": "done", "tries": 1}}}}', "tries"),

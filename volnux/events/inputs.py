@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
+import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from volnux.errors import VolnuxError, nearest
 from volnux.graph.model import InputSpec
+from volnux.strictjson import DEEPEST, LONGEST_INTEGER, FormatError, is_text, read_json
 
 __all__ = ["InputError", "bind_inputs", "read_inputs"]
 
@@ -46,8 +47,10 @@ def read_inputs(specs: Iterable[InputSpec], given: Iterable[str]) -> dict[str, A
     yet checked: `bind_inputs` does that.
 
     Raises:
-        InputError: a text has no `=`, or names an input twice, or is no JSON where it must be.
+        InputError: a text has no `=`, names an input twice, or is not JSON where it must be.
     """
+    from volnux.shown import shown
+
     types = {spec.name: spec.type for spec in specs}
     values: dict[str, Any] = {}
     faults: dict[str, str] = {}
@@ -55,17 +58,16 @@ def read_inputs(specs: Iterable[InputSpec], given: Iterable[str]) -> dict[str, A
         name, equals, value = text.partition("=")
         name = name.strip()
         if not equals:
-            faults[name] = f"'{text}' is no input: write it as name=value"
+            faults[name] = f"{shown(text)} is not an input: write it as name=value"
         elif name in values:
             faults[name] = f"the input '{name}' is given twice"
         elif types.get(name) in ("list", "dict"):
             try:
-                values[name] = json.loads(value)
-            except (ValueError, RecursionError):
-                from volnux.shown import shown
-
+                values[name] = read_json(value, deepest=DEEPEST)
+            except FormatError as error:
                 faults[name] = (
-                    f"the input '{name}' is a {types[name]}, written as JSON: {shown(value)}"
+                    f"the input '{name}' is a {types[name]}, written as JSON; "
+                    f"given {shown(value)}: {error}"
                 )
         else:
             values[name] = value
@@ -122,15 +124,29 @@ def bind_inputs(
             if read is None:
                 read = TypeAdapter(_TYPES[spec.type]).validate_python
             values[spec.name] = read(value)
+            reason = _unfit(spec.type, values[spec.name])
         except ValueError as error:
-            from volnux.shown import shown
-
             reason = str(error)
             if isinstance(error, ValidationError):
                 reason = error.errors(include_url=False)[0]["msg"]
+        if reason is not None:
+            from volnux.shown import shown
+
             faults[spec.name] = (
                 f"the input '{spec.name}' is of type {kind}, given {shown(value)}: {reason}"
             )
     if faults:
         raise InputError(faults, missing)
     return values
+
+
+def _unfit(type_: str, value: object) -> str | None:
+    """Why no report and no host could hold a value of a declared type; None if they can."""
+    match type_, value:
+        case "float", float() if not math.isfinite(value):
+            return "a number must be finite"
+        case "int", int() if value.bit_length() > LONGEST_INTEGER:
+            return f"an integer may have at most {LONGEST_INTEGER} bits"
+        case "str", str() if not is_text(value):
+            return "it is not text: one half of a surrogate pair, or a byte that is not UTF-8"
+    return None

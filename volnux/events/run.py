@@ -23,6 +23,7 @@ from volnux.events.files import InputFile, close_files, with_own_files
 from volnux.events.modules import display_text
 from volnux.events.spec import EventSpec
 from volnux.graph.outcome import FAILURE, SUCCESS, Failure
+from volnux.strictjson import FormatError
 
 __all__ = [
     "Call",
@@ -312,7 +313,12 @@ def _failure_out(value: Any) -> Any:
 
 
 def _failure_in(data: dict[str, Any]) -> Any:
-    return Failure.from_json(data[_FAILURE_KEY]) if data.keys() == {_FAILURE_KEY} else data
+    if data.keys() != {_FAILURE_KEY}:
+        return data
+    try:
+        return Failure.from_json(data[_FAILURE_KEY])
+    except FormatError:  # a dict of the user's that happens to have this key
+        return data
 
 
 _DEEPEST: Final = 500

@@ -8,12 +8,14 @@ from volnux.graph.model import Edge, Entry, Graph, GraphFormatError, Kind, Node,
 from volnux.graph.outcome import Failure, RunStatus, State
 from volnux.graph.report import PlaceReport, RunReport
 from volnux.graph.simulate import simulate
+from volnux.strictjson import FormatError
 
 __all__ = [
     "Edge",
     "Entry",
     "Execution",
     "Failure",
+    "FormatError",
     "Graph",
     "GraphFormatError",
     "Kind",

@@ -7,14 +7,12 @@ import math
 from typing import Any
 
 from volnux.graph.outcome import Failure
+from volnux.strictjson import LONGEST_INTEGER, is_text
 
 __all__ = ["jsonable"]
 
 _DEEPEST = 100
 """Levels of lists and dicts; JSON readers and writers of the world take at least so many."""
-
-_LONGEST_INTEGER = 10_000
-"""Bits of an integer; Python reads and writes no more than 4,300 digits."""
 
 _LONGEST_REPR = 10_000
 
@@ -43,17 +41,17 @@ def _jsonable(value: Any, levels: int) -> Any:
     if value is None or kind is bool:
         return value
     if kind is int:
-        return value if value.bit_length() <= _LONGEST_INTEGER else _shown(value)
+        return value if value.bit_length() <= LONGEST_INTEGER else _shown(value)
     if kind is float:
         return value if math.isfinite(value) else _shown(value)
     if kind is str:
-        return value if _encodable(value) else _shown(value)
+        return value if is_text(value) else _shown(value)
     if kind is list or kind is tuple or kind is dict:
         if levels == 0:
             raise _NotJsonError
         if kind is not dict:
             return [_jsonable(item, levels - 1) for item in value]
-        if all(type(key) is str and _encodable(key) for key in value):
+        if all(type(key) is str and is_text(key) for key in value):
             return {key: _jsonable(item, levels - 1) for key, item in value.items()}
         return _shown(value)
     if isinstance(value, (dt.date, dt.time)):
@@ -86,16 +84,5 @@ def _shown(value: Any) -> dict[str, str]:
     return {"type": _text(name), "repr": _text(shown(value, _LONGEST_REPR))}
 
 
-def _encodable(text: str) -> bool:
-    """Whether the text can be written as UTF-8; half a surrogate pair cannot."""
-    if text.isascii():
-        return True
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
 def _text(text: str) -> str:
-    return text if _encodable(text) else text.encode(errors="backslashreplace").decode()
+    return text if is_text(text) else text.encode(errors="backslashreplace").decode()

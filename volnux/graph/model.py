@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from volnux.errors import Source, Span, VolnuxError
+from volnux.errors import Source, Span
 from volnux.graph.jsonable import jsonable
 from volnux.pointy.tree import Evaluation, OnFailure
+from volnux.strictjson import FormatError, read_json, refusal
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -39,8 +39,8 @@ __all__ = [
 FORMAT_VERSION = 1
 
 
-class GraphFormatError(VolnuxError):
-    """A JSON text is no graph of a version that is known here."""
+class GraphFormatError(FormatError):
+    """A JSON text is not a graph, or is one of another format version."""
 
 
 class Kind(StrEnum):
@@ -221,24 +221,23 @@ class Graph:
         """The graph of a text that `to_json` made.
 
         Raises:
-            GraphFormatError: it is none, or of another format version.
+            GraphFormatError: it is not such a text, or one of another format version.
         """
         from pydantic import ValidationError
 
         try:
-            data = json.loads(text)
-            if not isinstance(data, dict) or data.get("format_version") != FORMAT_VERSION:
-                raise GraphFormatError(
-                    f"this is no graph of format version {FORMAT_VERSION} in JSON"
-                )
-            data.pop("fingerprint", None)
+            data = read_json(text)
+        except FormatError as error:
+            raise GraphFormatError(str(error)) from error
+        if not isinstance(data, dict) or data.get("format_version") != FORMAT_VERSION:
+            raise GraphFormatError(f"this is not a graph of format version {FORMAT_VERSION}")
+        data.pop("fingerprint", None)
+        try:
             graph = _adapter().validate_python(data)
-            _check_references(graph)
-            return graph
-        except ValidationError as error:
-            raise GraphFormatError(f"this JSON is no graph: {error}") from error
-        except (ValueError, RecursionError) as error:
-            raise GraphFormatError(f"this is no JSON: {error}") from error
+        except ValidationError as fault:
+            raise refusal(fault, data, "this JSON is not a graph", GraphFormatError) from fault
+        _check_references(graph)
+        return graph
 
     def _plain(self) -> Graph:
         if all(item.default is None for item in self.inputs):
@@ -288,7 +287,7 @@ def _check_references(graph: Graph) -> None:
 
 
 def _refuse(reason: str) -> NoReturn:
-    raise GraphFormatError(f"this JSON is no graph: {reason}")
+    raise GraphFormatError(f"this JSON is not a graph: {reason}")
 
 
 _WITHOUT_POSITIONS: Any = {

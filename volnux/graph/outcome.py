@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
+from volnux.strictjson import built
+
 __all__ = ["FAILURE", "SUCCESS", "Failure", "RunStatus", "State"]
 
 FAILURE = 0
@@ -53,9 +55,13 @@ class Failure:
         return asdict(self)
 
     @staticmethod
-    def from_json(data: dict[str, Any]) -> Failure:
-        """The failure that `to_json` gave."""
-        return Failure(**data)
+    def from_json(data: object) -> Failure:
+        """The failure that `to_json` gave.
+
+        Raises:
+            FormatError: it is not such a value.
+        """
+        return built(Failure, data, what="this JSON is not a failure")
 
     def __str__(self) -> str:
         return f"{self.type}: {self.message}" if self.message else self.type

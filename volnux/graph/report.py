@@ -123,68 +123,17 @@ class RunReport:
         return json.dumps(self.to_json(), indent=indent, ensure_ascii=False)
 
     @staticmethod
-    def from_json(data: Mapping[str, Any]) -> RunReport:
+    def from_json(data: object) -> RunReport:
         """The report that `to_json` gave, of this format version or an earlier one.
 
         Values that were not JSON stay as they were shown.
 
         Raises:
-            VolnuxError: the report is of a later format version.
+            FormatError: it is not such a value, or is of a later format version.
         """
-        version = data["format_version"]
-        if version not in (1, REPORT_FORMAT_VERSION):
-            raise VolnuxError(
-                f"a run report of format version 1 or {REPORT_FORMAT_VERSION} was expected, found "
-                f"{version!r}: read it with the version of volnux that wrote it"
-            )
-        places = {place: _place(item) for place, item in data["places"].items()}
-        for place, item in data["places"].items():
-            if version == 1:
-                received: Any = {"value": item["received"]}
-            else:
-                received = item["received"] or {}
-            source = received.get("from")
-            value = received.get("value")
-            if source is not None and data.get("results_kept", True):
-                value = _value_from(source, data["places"])
-            places[place] = replace(places[place], received=value, received_from=source)
-        return RunReport(
-            pipeline=data["pipeline"],
-            backend=data["backend"],
-            run_id=data["run_id"],
-            status=RunStatus(data["status"]),
-            places=places,
-            inputs=data["inputs"],
-            started_at=_from_iso(data["started_at"]),
-            ended_at=_from_iso(data["ended_at"]),
-            results_kept=data.get("results_kept", True),
-        )
+        from volnux.graph.reportjson import report_of
 
-
-def _place(item: Mapping[str, Any]) -> PlaceReport:
-    """A place without what it received."""
-    failure = item["failure"]
-    return PlaceReport(
-        event=item["event"],
-        state=State(item["state"]),
-        descriptor=item["descriptor"],
-        attempts=item["attempts"],
-        result=item["result"],
-        failure=None if failure is None else Failure(**{"attempts": item["attempts"], **failure}),
-        started_at=_from_iso(item["started_at"]),
-        ended_at=_from_iso(item["ended_at"]),
-        bypassed=item.get("bypassed", False),
-    )
-
-
-def _value_from(source: Source, places: Mapping[str, Any]) -> Any:
-    """What a place received, looked up where it came from."""
-    if source is None:
-        return None
-    if isinstance(source, list):
-        return [_value_from(part, places) for part in source]
-    place = places[source]
-    return place["result"] if place["failure"] is None else place["failure"]
+        return report_of(data)
 
 
 def places_of(
@@ -221,7 +170,3 @@ def places_of(
 
 def _iso(moment: dt.datetime | None) -> str | None:
     return None if moment is None else moment.isoformat()
-
-
-def _from_iso(text: str | None) -> dt.datetime | None:
-    return None if text is None else dt.datetime.fromisoformat(text)

@@ -12,7 +12,7 @@ from volnux.errors import Severity, Span, nearest
 from volnux.pointy.cron import PRESETS, check_cron
 from volnux.pointy.lexer import Token
 from volnux.pointy.report import Report, clip
-from volnux.pointy.strings import STRING
+from volnux.pointy.strings import CONTROL, STRING
 from volnux.pointy.tree import Directive, OnFailure, Schedule, Settings
 from volnux.pointy.values import (
     INPUT_TYPES,
@@ -56,6 +56,8 @@ class DirectiveReader:
 
     def read(self, token: Token) -> None:
         """Read one directive line; what is wrong with it goes into the report."""
+        if "\0" in token.text:
+            return  # the lexer has reported it
         match = _LINE.fullmatch(token.text)
         assert match is not None
         span = functools.partial(self._span, token)
@@ -140,14 +142,17 @@ class DirectiveReader:
         self._values["name"] = name
 
     def _description(self, directive: Directive) -> None:
-        self._values["description"] = unquoted(directive.value)
+        text = unquoted(directive.value)
+        if "\0" in text:
+            raise BadValue("bad-directive", "a description cannot have the character U+0000")
+        self._values["description"] = text
 
     def _tags(self, directive: Directive) -> None:
         value = directive.value
         whole = STRING.fullmatch(value)
         for text, start in items(unquoted(value) if whole else value):
             tag = text if whole else unquoted(text)
-            if not _TAG.fullmatch(tag):
+            if not _TAG.fullmatch(tag) or CONTROL.search(tag):
                 start += bool(whole)
                 raise BadValue(
                     "bad-tag",

@@ -141,6 +141,8 @@ class Lexer:
                 self._line_start = match.end()
             elif kind is not None:
                 word = match[kind]
+                if "\0" in word and kind != "unknown":
+                    self._nul(word, match.end() - len(word))
                 made = _READERS[kind](self, kind, word, match.end() - len(word))
                 if made is not None:
                     self._earlier, self._token = self._token, made
@@ -156,6 +158,16 @@ class Lexer:
         last, length = self._token, len(self._token.text)
         start, column = last.start + length, last.column + length
         return Token(END, "", None, start, last.line, column, self._fault)
+
+    def _nul(self, word: str, start: int) -> None:
+        self._problem(
+            "nul",
+            "U+0000 is not allowed in a file, not even in a comment or a string",
+            start + word.index("\0"),
+            1,
+            r"delete it; in the default of an input it is written \u0000",
+        )
+        self._fault = True
 
     # What each kind of word becomes.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,14 +22,18 @@ class OptionRule:
     on_groups: bool = False
 
 
-def _positive(option: Option) -> bool:
+LONGEST_TIMEOUT = 1_000_000_000
+"""Seconds, about 31 years: clocks and threads cannot wait for an arbitrary time."""
+
+
+def _seconds(option: Option) -> bool:
+    return 0 < _number(option) <= LONGEST_TIMEOUT
+
+
+def _number(option: Option) -> float:
+    """The value of an option if it is a number, else 0."""
     value = option.value
-    return (
-        isinstance(value, int | float)
-        and not isinstance(value, bool)
-        and math.isfinite(value)
-        and value > 0
-    )
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else 0
 
 
 def _whole(least: int | None) -> Callable[[Option], bool]:
@@ -46,7 +49,8 @@ def _whole(least: int | None) -> Callable[[Option], bool]:
 
 
 def _text(option: Option) -> bool:
-    return isinstance(option.value, str) and bool(option.value.strip())
+    value = option.value
+    return isinstance(value, str) and bool(value.strip()) and "\0" not in value
 
 
 _NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?")
@@ -56,7 +60,8 @@ _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://\S+")
 def _executor(option: Option) -> bool:
     value = option.value
     return isinstance(value, str) and (
-        value in ("inline", "thread", "process") or bool(_URL.fullmatch(value))
+        value in ("inline", "thread", "process")
+        or (bool(_URL.fullmatch(value)) and "\0" not in value)
     )
 
 
@@ -65,7 +70,7 @@ def _evaluation(option: Option) -> bool:
 
 
 OPTIONS: dict[str, OptionRule] = {
-    "timeout": OptionRule(_positive, "a number of seconds above 0, such as 30 or 2.5"),
+    "timeout": OptionRule(_seconds, "a number of seconds above 0, such as 30 or 2.5"),
     "retry_attempts": OptionRule(_whole(2), "a whole number of at least 2", on_groups=True),
     "executor": OptionRule(
         _executor, 'inline, thread, process or a URL such as "dask://host:8786"'
@@ -151,6 +156,10 @@ def _report_value(report: Report, option: Option, rule: OptionRule) -> None:
         hint = f"did you mean {close[0]}?" if close else None
     elif isinstance(option.value, str) and not option.bare and _NUMBER.fullmatch(option.value):
         hint = f"a number stands without quotes: {clip(option.value)}"
+    elif option.name == "timeout" and _number(option) > LONGEST_TIMEOUT:
+        hint = f"the longest is {LONGEST_TIMEOUT} (31 years); for no limit leave the option out"
+    elif isinstance(option.value, str) and "\0" in option.value:
+        hint = "it cannot have the character U+0000"
     report.add(
         "bad-option",
         f"the option '{option.name}' takes {rule.wants}",

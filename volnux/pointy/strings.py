@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["ESCAPES", "STRING", "quote", "unescape"]
+__all__ = ["CONTROL", "ESCAPES", "STRING", "quote", "unescape"]
 
 STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 """One string that is closed."""
+
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+"""A character that no name has: a control character, or a line break of Unicode."""
 
 ESCAPES = r"the escapes are \n \t \r \" \\ \uXXXX; a backslash itself is \\"
 """A hint for whoever wrote another one."""

@@ -6,9 +6,7 @@ Each reader raises `BadValue` with offsets within the text that it was given.
 from __future__ import annotations
 
 import datetime as dt
-import json
 import keyword
-import math
 import re
 import zoneinfo
 
@@ -16,6 +14,7 @@ from volnux.errors import Span, nearest
 from volnux.pointy.report import clip
 from volnux.pointy.strings import ESCAPES, STRING, unescape
 from volnux.pointy.tree import Input
+from volnux.strictjson import DEEPEST, FormatError, NotJsonError, read_json
 
 __all__ = [
     "INPUT_TYPES",
@@ -33,7 +32,6 @@ INPUT_TYPES = ("str", "int", "float", "bool", "date", "datetime", "list", "dict"
 OTHER_QUOTES = "'“”„«»"
 """Quotes that are no quotes here."""
 
-_DEEPEST = 50
 _NO_ZONES = frozenset({"Factory", "localtime", "posixrules"})
 """Names that the database has, but that mean no zone, or another one on each machine."""
 _ZONE = re.compile(r"(?!posix/|right/)[A-Za-z][A-Za-z0-9_+-]*(?:/[A-Za-z0-9_+-]+)*")
@@ -155,19 +153,21 @@ def read_input(value: str, span: Span) -> Input:
     text = rest[1:].strip()
     start = match.end("rest") - len(text)
     try:
-        default = json.loads(text, parse_constant=_no_constant, parse_float=_finite)
-    except (ValueError, RecursionError):
+        default = read_json(text, deepest=DEEPEST)
+    except NotJsonError:
         raise BadValue(
             "bad-input",
-            f"the default of '{name}' is no JSON",
+            f"the default of '{name}' is not JSON",
             start,
             None,
             f'write "{clip(text)}"'
             if type_ in ("str", "date", "datetime") and not set(text) & set("\"'")
             else 'defaults are JSON: 3, -2.5, true, null, "text", ["a"], {"k": 1}',
         ) from None
-    if _nested(default) > _DEEPEST:
-        raise BadValue("bad-input", f"the default of '{name}' is nested too deep", start)
+    except FormatError as error:
+        raise BadValue(
+            "bad-input", f"the default of '{name}' cannot be used: {error}", start
+        ) from None
     if default is not None and not _fits(default, type_):
         example = '"2026-01-31"' if type_ == "date" else '"2026-01-31T06:00:00"'
         raise BadValue(
@@ -188,31 +188,6 @@ def _is_zone(name: str) -> bool:
     except (OSError, ValueError, zoneinfo.ZoneInfoNotFoundError):
         return False
     return True
-
-
-def _no_constant(name: str) -> float:
-    raise ValueError(name)
-
-
-def _finite(text: str) -> float:
-    value = float(text)
-    if not math.isfinite(value):
-        raise ValueError(text)
-    return value
-
-
-def _nested(value: object) -> int:
-    """How deep lists and objects are nested in a JSON value."""
-    depth, level = 0, [value]
-    while any(isinstance(item, list | dict) for item in level):
-        depth += 1
-        level = [
-            inner
-            for item in level
-            if isinstance(item, list | dict)
-            for inner in (item.values() if isinstance(item, dict) else item)
-        ]
-    return depth
 
 
 def _fits(value: object, type_: str) -> bool:

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from volnux.files import read_bytes
+from volnux.strictjson import read_json
 from volnux.testing.scripts import CaseError, EventScript, PlaceScript, read, written
 
 __all__ = ["CASES", "Case", "Expected", "ExpectedPlace", "Found", "all_cases", "load_case"]
@@ -118,19 +120,20 @@ def load_case(folder: str | Path) -> Case:
     """The case of a folder.
 
     Raises:
-        CaseError: what stands there is no case.
+        CaseError: what is there is not a case.
     """
     folder = Path(folder)
     try:
-        text = (folder / "flow.pty").read_text(encoding="utf-8")
-        data = json.loads((folder / "case.json").read_text(encoding="utf-8"))
+        text = read_bytes(folder / "flow.pty").decode("utf-8")
+        data = read_json(read_bytes(folder / "case.json"))
     except (OSError, ValueError) as error:
-        raise CaseError(f"{folder} is no case: {error}") from error
+        raise CaseError(f"{folder} is not a case: {error}") from error
     return _case(folder.name, text, data)
 
 
-def _case(name: str, text: str, data: dict[str, Any]) -> Case:
-    expected = read(_Written, data.pop("expected", {}), name)
+def _case(name: str, text: str, data: Any) -> Case:
+    said = data.pop("expected", {}) if isinstance(data, dict) else {}
+    expected = read(_Written, said, name, "expected")
     rest = read(_Rest, data, name)
     return Case(
         name=name,
@@ -138,11 +141,11 @@ def _case(name: str, text: str, data: dict[str, Any]) -> Case:
         about=rest.about,
         shows=tuple(rest.shows),
         events={
-            event: read(EventScript, said, f"{name}: {event}")
+            event: read(EventScript, said, name, f"events.{event}")
             for event, said in rest.events.items()
         },
         script={
-            place: read(PlaceScript, said, f"{name}: {place}")
+            place: read(PlaceScript, said, name, f"script.{place}")
             for place, said in rest.script.items()
         },
         inputs=rest.inputs,
@@ -151,17 +154,21 @@ def _case(name: str, text: str, data: dict[str, Any]) -> Case:
         expected=Expected(
             status=expected.status,
             places={
-                place: read(ExpectedPlace, said, f"{name}: {place}")
+                place: read(ExpectedPlace, said, name, f"expected.places.{place}")
                 for place, said in expected.places.items()
             },
             pipeline=expected.pipeline,
             inputs=expected.inputs,
             settings=expected.settings,
-            warnings=tuple(read(Found, said, name) for said in expected.warnings),
-            refused=tuple(read(Found, said, name) for said in expected.refused),
+            warnings=_found(expected.warnings, name, "expected.warnings"),
+            refused=_found(expected.refused, name, "expected.refused"),
             together=tuple(expected.together),
         ),
     )
+
+
+def _found(data: list[dict[str, Any]], name: str, at: str) -> tuple[Found, ...]:
+    return tuple(read(Found, said, name, f"{at}.{number}") for number, said in enumerate(data))
 
 
 def case_json(case: Case) -> str:

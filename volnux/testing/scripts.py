@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, Final, TypeVar
 
-from volnux.errors import VolnuxError, nearest
+from volnux.errors import nearest
+from volnux.strictjson import FormatError, built
 
 __all__ = ["FORMS", "CaseError", "EventScript", "PlaceScript", "read", "written"]
 
@@ -18,7 +19,7 @@ FORMS: Final = ("class", "function", "coroutine")
 """How an event may be written: a class, a decorated function, a class with `async def process`."""
 
 
-class CaseError(VolnuxError, ValueError):
+class CaseError(FormatError):
     """A case is written in a way that makes no sense."""
 
 
@@ -88,19 +89,26 @@ class EventScript:
 _T = TypeVar("_T")
 
 
-def read(kind: type[_T], data: Mapping[str, Any], where: str) -> _T:
+def read(kind: type[_T], data: object, name: str, at: str = "") -> _T:
     """A dataclass from JSON.
 
+    Args:
+        kind: the dataclass.
+        data: the value that describes it.
+        name: the case.
+        at: the way to the value within `case.json`.
+
     Raises:
-        CaseError: there is a key that it does not have; `where` says in what.
+        CaseError: there is a key that it does not have, or a value of a wrong type.
     """
     known = [item.name for item in fields(kind)]  # type: ignore[arg-type]  # any dataclass
-    for key in data:
+    for key in data if isinstance(data, Mapping) else ():
         if key not in known:
             close = nearest(key, known)
             hint = f"did you mean '{close[0]}'?" if close else f"keys: {', '.join(known)}"
-            raise CaseError(f"{where} has a key '{key}', which means nothing; {hint}")
-    return kind(**data)
+            path = f"{at}.{key}" if at else str(key)
+            raise CaseError(f"{name}: {path}: there is no such key; {hint}", path)
+    return built(kind, data, what=name, at=at, error=CaseError)
 
 
 def written(item: Any) -> dict[str, Any]:

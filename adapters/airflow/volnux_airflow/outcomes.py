@@ -12,6 +12,7 @@ from typing import Any
 
 from volnux.graph.model import Value, ValueKind
 from volnux.graph.outcome import Failure
+from volnux.strictjson import built
 
 __all__ = ["OUTCOME_KEY", "Outcomes", "Piped", "TaskOutcome"]
 
@@ -47,9 +48,13 @@ class TaskOutcome:
         return asdict(self)
 
     @staticmethod
-    def from_json(data: dict[str, Any]) -> TaskOutcome:
-        """The outcome that `to_json` gave."""
-        return TaskOutcome(**data)
+    def from_json(data: object) -> TaskOutcome:
+        """The outcome that `to_json` gave.
+
+        Raises:
+            FormatError: it is not such a value.
+        """
+        return built(TaskOutcome, data, what="this XCom is not the outcome of an event")
 
 
 class Outcomes:

@@ -74,6 +74,7 @@ class _Source:
         if self._variables:
             yield ""
         doc = doc_of(self._graph).replace("\\", "\\\\").replace('"""', '\\"\\"\\"')
+        doc = doc.replace("\r", "\\r")  # which Python would read as a line feed
         yield f'DOC = """\\\n{doc}"""\n'
 
     def _input_table(self) -> Expression:

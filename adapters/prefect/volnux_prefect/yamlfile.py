@@ -25,6 +25,9 @@ __all__ = ["Deployment", "Merged", "ProjectFileError", "merge"]
 
 _MARK = re.compile(r"(?P<indent> *)# volnux prefect init wrote this \[(?P<digest>[0-9a-f]{12})\]")
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*")
+_NOT_PLAIN = re.compile(r"[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
+"""Characters that are line breaks to YAML, or that it does not take."""
+
 _WORDS = frozenset({"true", "false", "yes", "no", "on", "off", "null", "y", "n"})
 
 _HEAD = """\
@@ -52,7 +55,7 @@ class Deployment:
         entrypoint = f"flows.py:{variable}"
         lines = [f"- name: {_scalar(graph.name)}", f"  entrypoint: {_scalar(entrypoint)}"]
         if graph.tags:
-            lines.append(f"  tags: {json.dumps(list(graph.tags), ensure_ascii=False)}")
+            lines.append(f"  tags: {_flow(list(graph.tags))}")
         lines += _parameters(plan)
         if graph.schedules:
             lines.append("  schedules:")
@@ -61,7 +64,7 @@ class Deployment:
                 cron = PRESETS.get(schedule.expression, schedule.expression)
                 lines += [
                     f"    - slug: {_scalar(f'{graph.name}-{number}')}",
-                    f"      cron: {json.dumps(cron)}",
+                    f"      cron: {_flow(cron)}",
                     f"      timezone: {_scalar(zone)}",
                 ]
         if graph.max_active_runs is not None:
@@ -224,7 +227,7 @@ def _parameters(plan: Plan) -> list[str]:
         if item.required:
             continue
         value = bind_inputs([item], {}, plan.readers).get(item.name)
-        text = json.dumps(jsonable(value), ensure_ascii=False)
+        text = _flow(jsonable(value))
         # Prefect fills in what stands between double braces, and the flow has the default anyway.
         if value is not None and "{{" not in text and '"repr"' not in text:
             lines.append(f"    {item.name}: {text}")
@@ -236,6 +239,24 @@ def _digest(lines: Sequence[str]) -> str:
 
 
 def _scalar(text: str) -> str:
-    """A text as YAML: plain where that is safe, else in double quotes as JSON writes them."""
+    """A text as YAML: plain where that is safe, else in double quotes."""
     plain = _PLAIN.fullmatch(text) or re.fullmatch(r"flows\.py:\w+", text)
-    return text if plain and text.lower() not in _WORDS else json.dumps(text, ensure_ascii=False)
+    return text if plain and text.lower() not in _WORDS else _flow(text)
+
+
+def _flow(value: Any) -> str:
+    """A JSON value as YAML on one line: JSON, but for what YAML would read as something else."""
+    match value:
+        case str():
+            text = json.dumps(value, ensure_ascii=False)
+            return _NOT_PLAIN.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+        case float():
+            mantissa, exponent, power = repr(value).partition("e")
+            return f"{mantissa}.0e{power}" if exponent and "." not in mantissa else repr(value)
+        case list():
+            return f"[{', '.join(map(_flow, value))}]"
+        case dict():
+            items = (f"{_flow(key)}: {_flow(item)}" for key, item in value.items())
+            return f"{{{', '.join(items)}}}"
+        case _:
+            return json.dumps(value)

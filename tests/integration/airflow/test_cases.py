@@ -83,6 +83,19 @@ def test_case(case, tmp_path, monkeypatch):
     assert shown(again) == shown(report)
 
 
+ANY = r'"a\u0085b\u007fc\u2028d\re\n\tf\ufeff\uffff\ud83d\ude00 \\ \" \"\"\" {{x}} %s"'
+"""Any character, as a string of the language."""
+
+
+def test_generated_source_has_any_character(folder, monkeypatch):
+    text = f"@description: {ANY}\n@input: x: str = {ANY}\n@input: y: dict = {{{ANY}: 1}}\nA"
+    here = folder(**{"events.py": EVENTS, "any.pty": text})
+    plan = load_plan(here / "any.pty")
+    ours, theirs = build_dag(plan), generated(plan, here, monkeypatch)
+    assert theirs.params["x"] == plan.graph.inputs[0].default
+    assert serialized(ours) == serialized(theirs)
+
+
 def test_generated_source_is_formatted_and_says_what_the_file_says(folder, monkeypatch):
     here = folder(
         **{

@@ -3,6 +3,7 @@
 import asyncio
 import importlib
 import importlib.util
+import inspect
 import shutil
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from tests.integration.prefect.states import (
     expected_task_runs,
     task_runs,
 )
+from volnux.loading import load_graph
 
 MORE_EVENTS = (
     EVENTS
@@ -161,6 +163,23 @@ def test_the_text_is_python_and_formatted(write, text):
     arguments = [ruff, "format", "--isolated", "--line-length", "88", "--diff", str(plain)]
     done = subprocess.run(arguments, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout
+
+
+ANY = r'"a\u0085b\u007fc\u2028d\re\n\tf\ufeff\uffff\ud83d\ude00 \\ \" \"\"\" {{x}} %s"'
+"""Any character, as a string of the language."""
+
+
+def test_the_text_has_any_character(write, monkeypatch):
+    text = f"@description: {ANY}\n@input: x: str = {ANY}\n@input: y: dict = {{{ANY}: 1}}\nA"
+    path = write("odd.pty", text)
+    write("odd_events.py", MORE_EVENTS)
+    inputs = load_graph(path).inputs
+    monkeypatch.syspath_prepend(str(path.parent.resolve()))
+    monkeypatch.delitem(sys.modules, "odd_events", raising=False)
+    module = {"__name__": "any_character"}
+    exec(compile(source_of(path).encode(), "any_character.py", "exec"), module)
+    parameters = inspect.signature(module["odd"].fn).parameters
+    assert [parameters[item.name].default for item in inputs] == [item.default for item in inputs]
 
 
 def test_a_flow_that_python_cannot_nest_is_refused(write):

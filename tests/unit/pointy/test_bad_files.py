@@ -956,6 +956,7 @@ BAD_OPTIONS = [
         ("1:11: error: the option 'timeout' takes a number of seconds above 0, such as 30 or 2.5"),
         "  1 | A[timeout=1e999]",
         "    |           ^^^^^",
+        "  hint: the longest is 1000000000 (31 years); for no limit leave the option out",
     ),
     bad(
         "A[retry_attempts=1]",
@@ -1580,7 +1581,7 @@ BAD_DIRECTIVES = [
     ),
     bad(
         "@input: x: str = abc\nA",
-        "1:18: error: the default of 'x' is no JSON",
+        "1:18: error: the default of 'x' is not JSON",
         "  1 | @input: x: str = abc",
         "    |                  ^^^",
         '  hint: write "abc"',
@@ -1600,7 +1601,7 @@ BAD_DIRECTIVES = [
     ),
     bad(
         "@input: x: bool = True\nA",
-        "1:19: error: the default of 'x' is no JSON",
+        "1:19: error: the default of 'x' is not JSON",
         "  1 | @input: x: bool = True",
         "    |                   ^^^^",
         '  hint: defaults are JSON: 3, -2.5, true, null, "text", ["a"], {"k": 1}',
@@ -1621,10 +1622,63 @@ BAD_DIRECTIVES = [
     ),
     bad(
         "@input: x: float = NaN\nA",
-        "1:20: error: the default of 'x' is no JSON",
+        "1:20: error: the default of 'x' cannot be used: JSON has no NaN",
         "  1 | @input: x: float = NaN",
         "    |                    ^^^",
-        '  hint: defaults are JSON: 3, -2.5, true, null, "text", ["a"], {"k": 1}',
+    ),
+    bad(
+        "@input: x: float = -1e999\nA",
+        "1:20: error: the default of 'x' cannot be used: the number -1e999 is too large",
+        "  1 | @input: x: float = -1e999",
+        "    |                    ^^^^^^",
+    ),
+    bad(
+        '@input: x: str = "\\ud800"\nA',
+        "1:18: error: the default of 'x' cannot be used: a string has one half of a surrogate "
+        "pair without the other",
+        '  1 | @input: x: str = "\\ud800"',
+        "    |                  ^^^^^^^^",
+    ),
+    bad(
+        "@description: a\0b\nA",
+        "1:16: error: U+0000 is not allowed in a file, not even in a comment or a string",
+        "  1 | @description: a�b",
+        "    |                ^",
+        r"  hint: delete it; in the default of an input it is written \u0000",
+    ),
+    bad(
+        '@description: "a\\u0000b"\nA',
+        "1:15: error: a description cannot have the character U+0000",
+        '  1 | @description: "a\\u0000b"',
+        "    |               ^^^^^^^^^^",
+    ),
+    bad(
+        "A # \0",
+        "1:5: error: U+0000 is not allowed in a file, not even in a comment or a string",
+        "  1 | A # �",
+        "    |     ^",
+        r"  hint: delete it; in the default of an input it is written \u0000",
+    ),
+    bad(
+        '@tags: "a\\u0085b"\nA',
+        "1:9: error: 'a�b' is no tag",
+        '  1 | @tags: "a\\u0085b"',
+        "    |         ^^^",
+        "  hint: tags are names without spaces, with commas between them",
+    ),
+    bad(
+        'A[pool="a\\u0000"]',
+        "1:8: error: the option 'pool' takes a name, such as \"database\"",
+        '  1 | A[pool="a\\u0000"]',
+        "    |        ^^^^^^^^^",
+        "  hint: it cannot have the character U+0000",
+    ),
+    bad(
+        "A[timeout=1e15]",
+        "1:11: error: the option 'timeout' takes a number of seconds above 0, such as 30 or 2.5",
+        "  1 | A[timeout=1e15]",
+        "    |           ^^^^",
+        "  hint: the longest is 1000000000 (31 years); for no limit leave the option out",
     ),
     bad(
         "@input: x: list = {}\nA",
@@ -1634,7 +1688,7 @@ BAD_DIRECTIVES = [
     ),
     bad(
         "@input: x: list = [1,\nA",
-        "1:19: error: the default of 'x' is no JSON",
+        "1:19: error: the default of 'x' is not JSON",
         "  1 | @input: x: list = [1,",
         "    |                   ^^^",
         '  hint: defaults are JSON: 3, -2.5, true, null, "text", ["a"], {"k": 1}',

@@ -1,0 +1,151 @@
+"""Reading the JSON of a run report. It is imported late, because pydantic takes time to import."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, Field, PlainValidator
+
+from volnux.graph.execution import Source
+from volnux.graph.outcome import Failure, RunStatus, State
+from volnux.graph.report import REPORT_FORMAT_VERSION, PlaceReport, RunReport
+from volnux.strictjson import FormatError, built
+
+__all__ = ["report_of"]
+
+_WHAT = "this JSON is not a run report"
+
+
+def report_of(data: object) -> RunReport:
+    """The report that `RunReport.to_json` gave.
+
+    Raises:
+        FormatError: it is not such a value, or of a later format version.
+    """
+    version = data.get("format_version") if isinstance(data, Mapping) else None
+    if isinstance(version, int) and version > REPORT_FORMAT_VERSION:
+        raise FormatError(
+            f"a run report of format version 1 or {REPORT_FORMAT_VERSION} was expected, found "
+            f"{version!r}: read it with the version of volnux that wrote it",
+            "format_version",
+        )
+    read = built(_Report, data, what=_WHAT)
+    return RunReport(
+        pipeline=read.pipeline,
+        backend=read.backend,
+        run_id=read.run_id,
+        status=read.status,
+        places={place: _place(place, item, read) for place, item in read.places.items()},
+        inputs=read.inputs,
+        started_at=read.started_at,
+        ended_at=read.ended_at,
+        results_kept=read.results_kept,
+    )
+
+
+def _place(name: str, item: _Place, report: _Report) -> PlaceReport:
+    value, source = item.received, None
+    if report.format_version > 1:
+        at = f"places.{name}.received"
+        received = built(_Received, item.received or {}, what=_WHAT, at=at)
+        value, source = received.value, received.source
+        if source is not None and report.results_kept:
+            value = _value_from(source, report, f"{at}.from")
+    failure = item.failure
+    return PlaceReport(
+        event=item.event,
+        state=item.state,
+        descriptor=item.descriptor,
+        attempts=item.attempts,
+        result=item.result,
+        received=value,
+        failure=None
+        if failure is None
+        else Failure(
+            failure.type,
+            failure.message,
+            failure.traceback,
+            item.attempts if failure.attempts is None else failure.attempts,
+        ),
+        started_at=item.started_at,
+        ended_at=item.ended_at,
+        bypassed=item.bypassed,
+        received_from=source,
+    )
+
+
+def _value_from(source: Source, report: _Report, at: str) -> Any:
+    """What a place received, looked up where it came from."""
+    if source is None:
+        return None
+    if isinstance(source, list):
+        return [_value_from(part, report, at) for part in source]
+    place = report.places.get(source)
+    if place is None:
+        raise FormatError(f"{_WHAT}: {at}: there is no such place", at)
+    return place.result if place.failure is None else place.failure.model_dump(exclude_unset=True)
+
+
+def _as_text(value: object) -> dt.datetime | None:
+    """A moment is text in the JSON, never a number."""
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        raise ValueError("expected a moment in ISO form")
+    return dt.datetime.fromisoformat(value)
+
+
+_Moment = Annotated[dt.datetime | None, PlainValidator(_as_text)]
+
+_DEEPEST = 100
+
+
+def _as_source(value: object, levels: int = _DEEPEST) -> Source:
+    if isinstance(value, list) and levels:
+        return [_as_source(item, levels - 1) for item in value]
+    if value is not None and not isinstance(value, str):
+        raise ValueError("expected a place, or a list of places")
+    return value
+
+
+_Source = Annotated[Any, PlainValidator(lambda value: _as_source(value))]
+
+
+class _Failure(BaseModel):
+    type: str
+    message: str
+    traceback: str = ""
+    attempts: int | None = None
+
+
+class _Received(BaseModel):
+    value: Any = None
+    source: _Source = Field(None, alias="from")
+
+
+class _Place(BaseModel):
+    event: str
+    state: State
+    descriptor: int | None
+    attempts: int
+    result: Any
+    received: Any
+    failure: _Failure | None
+    started_at: _Moment
+    ended_at: _Moment
+    bypassed: bool = False
+
+
+class _Report(BaseModel):
+    format_version: Literal[1, 2]
+    pipeline: str
+    backend: str
+    run_id: str
+    status: RunStatus
+    started_at: _Moment
+    ended_at: _Moment
+    inputs: dict[str, Any]
+    places: dict[str, _Place]
+    results_kept: bool = True
