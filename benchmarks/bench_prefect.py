@@ -68,7 +68,9 @@ def by_hand(events: int, wide: int) -> Any:
 def main() -> None:
     """Run and print the ratios."""
     if importlib.util.find_spec("prefect") is None:
-        print("Prefect is not installed: pip install 'volnux[prefect]'")
+        from volnux.extras import how_to_install
+
+        print(f"Prefect is not installed: {how_to_install('prefect')}")
         return
     events = int(sys.argv[1]) if len(sys.argv) > 1 else EVENTS
     rounds = int(sys.argv[2]) if len(sys.argv) > 2 else ROUNDS

@@ -72,8 +72,10 @@ def executor_of(url: str, config: ExecutorInitializerConfig) -> Executor:
         try:
             from volnux_standalone.dask_cluster import dask_executor
         except ImportError as error:
+            from volnux.extras import how_to_install
+
             raise ExecutorConfigError(
-                f"{url} needs dask, which is not installed: pip install 'volnux[dask]'"
+                f"{url} needs dask, which is not installed: {how_to_install('dask')}"
             ) from error
         return _made(url, dask_executor, config)
     known = ", ".join(sorted(url_schemes())) or "none"

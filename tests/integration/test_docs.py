@@ -29,6 +29,7 @@ from volnux.pointy import parse
 ROOT = Path(__file__).parents[2]
 PAGES = [
     "README.md",
+    "docs/install.md",
     "docs/getting-started.md",
     "docs/events.md",
     "docs/modules.md",

@@ -54,3 +54,18 @@ def test_what_counts_as_a_reason(comment, is_fine):
 @pytest.mark.parametrize("folder", ["adapters", "adapters/airflow", "adapters/prefect", "docker"])
 def test_no_folder_of_ours_hides_a_package_of_that_name(folder):
     assert not (ROOT / folder / "__init__.py").exists()
+
+
+TEXTS = [
+    ROOT / "README.md",
+    *(path for path in ROOT.glob("*/**/*.md") if ".venv" not in path.parts),
+]
+
+
+@pytest.mark.parametrize("path", [*TEXTS, *SOURCES], ids=lambda path: str(path.relative_to(ROOT)))
+def test_nobody_is_told_to_install_the_package_of_another_project(path):
+    # There is no release: the package of our name in the public index is not ours.
+    found = re.findall(
+        r"pip install [^\n`]*\bvolnux\b(?!-)[^\n`]*", path.read_text(encoding="utf-8")
+    )
+    assert not [line for line in found if not re.search(r"\.whl|in a checkout", line)]

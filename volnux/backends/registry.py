@@ -11,7 +11,7 @@ __all__ = ["GROUP", "backend_names", "get_backend"]
 
 GROUP = "volnux.backends"
 
-_EXTRAS = {"airflow": "volnux[airflow]", "prefect": "volnux[prefect]"}
+_EXTRAS = ("airflow", "prefect")
 
 
 def backend_names() -> list[str]:
@@ -33,15 +33,21 @@ def get_backend(name: str) -> Backend:
         if close:
             message += f"; did you mean '{close[0]}'?"
         elif name in _EXTRAS:
-            message += f"; install it with: pip install '{_EXTRAS[name]}'"
+            message += _how_to_install(name)
         else:
             message += f"; installed: {', '.join(names) or 'none'}"
         raise BackendError(message)
     try:
         backend = points[0].load()()
     except ImportError as error:
-        hint = f"; install it with: pip install '{_EXTRAS[name]}'" if name in _EXTRAS else ""
+        hint = _how_to_install(name) if name in _EXTRAS else ""
         raise BackendError(f"the backend '{name}' cannot be loaded: {error}{hint}") from error
     if not isinstance(backend, Backend):
         raise BackendError(f"the backend '{name}' is no volnux.backends.Backend: {backend!r}")
     return backend
+
+
+def _how_to_install(name: str) -> str:
+    from volnux.extras import how_to_install
+
+    return f"; install it with: {how_to_install(name)}"

@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from volnux.errors import VolnuxError
 from volnux.graph.execution import Execution, Source
 from volnux.graph.jsonable import failure_as_json, jsonable
 from volnux.graph.outcome import FAILURE, Failure, RunStatus, State

@@ -44,6 +44,8 @@ def __getattr__(name: str) -> Any:
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in ("apscheduler", "sqlalchemy"):
             raise
+        from volnux.extras import how_to_install
+
         raise SchedulerError(
-            f"{name} needs {error.name}: install it with: pip install 'volnux[schedule]'"
+            f"{name} needs {error.name}: install it with: {how_to_install('schedule')}"
         ) from error

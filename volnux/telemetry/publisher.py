@@ -19,7 +19,9 @@ class MissingClientError(VolnuxError, ImportError):
     """The client library of a publisher is not installed."""
 
     def __init__(self, publisher: str, package: str, extra: str = "metrics") -> None:
-        super().__init__(f"{publisher} needs the package {package}: pip install 'volnux[{extra}]'")
+        from volnux.extras import how_to_install
+
+        super().__init__(f"{publisher} needs the package {package}: {how_to_install(extra)}")
 
 
 class MetricsPublisher(abc.ABC):

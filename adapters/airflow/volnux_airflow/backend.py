@@ -78,7 +78,9 @@ def require_airflow() -> None:
         BackendError: with the command that installs it.
     """
     if importlib.util.find_spec("airflow") is None:
-        raise BackendError("Airflow is not installed: pip install 'volnux[airflow]'")
+        from volnux.extras import how_to_install
+
+        raise BackendError(f"Airflow is not installed: {how_to_install('airflow')}")
 
 
 def _is_id(name: str) -> bool:

@@ -165,7 +165,7 @@ def test_without_the_package_svg_says_what_to_install(monkeypatch):
     for name in [name for name in sys.modules if name.split(".")[0] == "graphviz"]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "graphviz", None)
-    with pytest.raises(DrawError, match=r'pip install "volnux\[graphviz\]"'):
+    with pytest.raises(DrawError, match=r"pip install 'graphviz>=0.20'"):
         svg(compile(parse("A")))
 
 

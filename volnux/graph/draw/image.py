@@ -46,9 +46,11 @@ def image(
     try:
         from graphviz.backend import execute
     except ImportError as error:
+        from volnux.extras import how_to_install
+
         raise DrawError(
             f"an image in the format {format!r} needs the Python package graphviz",
-            hint='pip install "volnux[graphviz]"',
+            hint=how_to_install("graphviz"),
         ) from error
     if format in _WINDOWS:
         raise DrawError(f"Graphviz writes no file in the format {format!r}", hint=_INSTEAD)

@@ -1,0 +1,26 @@
+"""How to install what an optional part of volnux needs."""
+
+from __future__ import annotations
+
+from importlib.metadata import PackageNotFoundError, requires
+
+__all__ = ["how_to_install"]
+
+
+def how_to_install(extra: str) -> str:
+    """The command that installs the packages of an extra.
+
+    It names the packages themselves, so it is right wherever volnux itself was installed from.
+    """
+    try:
+        listed = requires("volnux") or []
+    except PackageNotFoundError:  # the source is used without being installed
+        listed = []
+    packages = []
+    for requirement in listed:
+        package, _, marker = requirement.partition(";")
+        if marker.replace('"', "'").strip() == f"extra == '{extra}'":
+            packages.append(f"'{package.strip()}'")
+    if not packages:
+        return f"pip install '.[{extra}]' in a checkout of volnux"
+    return f"pip install {' '.join(packages)}"
