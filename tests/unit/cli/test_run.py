@@ -141,7 +141,7 @@ def test_every_bad_input_is_shown(cli, flow):
         "error: there is no input 'dya'; did you mean 'day'?",
         "error: the input 'n' is given twice",
         "error: the input 'day' (date) is required",
-        "error: 'm' is no input: write it as name=value",
+        "error: 'm' is not an input: write it as name=value",
     ]
 
 
