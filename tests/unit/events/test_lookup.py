@@ -1,7 +1,6 @@
 """Finding events, linking them, and the modules of a pipeline's own folder."""
 
 import os
-import pickle
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +9,7 @@ from textwrap import dedent
 import pytest
 
 from volnux.events import LinkError
-from volnux.events.modules import folders, import_from
+from volnux.events.modules import import_from
 from volnux.loading import load_plan
 
 EVENT = "from volnux import EventBase, event\n"
@@ -56,23 +55,13 @@ def test_siblings_in_order():
 
 def test_a_dot_in_the_stem_is_an_underscore_in_the_name_of_the_module():
     module("orders.v2_events.py", "A")
-    plan = plan_of("A", "orders.v2.pty")
+    plan = plan_of("A[executor=process]", "orders.v2.pty")
     assert result_of(plan, "A") == "orders.v2_events.py"
     assert plan.spec("A").target.__module__ == "orders_v2_events"
     # A worker process finds it by that name.
-    worker = subprocess.run(
-        [
-            sys.executable,
-            "-c",
-            "import sys, pickle; from volnux.events.modules import adopt\n"
-            f"adopt({folders()!r})\n"
-            "print(pickle.load(sys.stdin.buffer)()[1])",
-        ],
-        input=pickle.dumps(plan.spec("A").target),
-        capture_output=True,
-        check=True,
-    )
-    assert worker.stdout.decode() == "orders.v2_events.py\n"
+    command = [sys.executable, "-m", "volnux", "run", "--json", "orders.v2.pty"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert '"result": "orders.v2_events.py"' in done.stdout, done.stderr
 
 
 def test_the_name_that_python_can_import_comes_first():
