@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field, PlainValidator
 from volnux.graph.execution import Source
 from volnux.graph.outcome import Failure, RunStatus, State
 from volnux.graph.report import REPORT_FORMAT_VERSION, PlaceReport, RunReport
+from volnux.shown import shown
 from volnux.strictjson import FormatError, built
 
 __all__ = ["report_of"]
@@ -28,8 +29,7 @@ def report_of(data: object) -> RunReport:
     if isinstance(version, int) and version > REPORT_FORMAT_VERSION:
         raise FormatError(
             f"a run report of format version 1 or {REPORT_FORMAT_VERSION} was expected, found "
-            f"{version!r}: read it with the version of volnux that wrote it",
-            "format_version",
+            f"{shown(version, 100)}: read it with the version of volnux that wrote it"
         )
     read = built(_Report, data, what=_WHAT)
     return RunReport(
