@@ -8,6 +8,7 @@ from typing import Any
 from apscheduler.triggers.base import BaseTrigger
 
 from volnux.schedules import Schedule, ScheduleError
+from volnux.schedules.schedule import FIRST, utc_of
 
 __all__ = ["ScheduleTrigger", "cron_from_fields"]
 
@@ -52,12 +53,16 @@ class ScheduleTrigger(BaseTrigger):  # type: ignore[misc]  # APScheduler has no 
                 # A job that fires each minute must not list the minutes of a year's pause.
                 found = self.schedule.before(now + _RESOLUTION)
         elif self.every and self.from_start and begins is not None:
-            found = self.schedule.after(begins - _RESOLUTION)
+            found = self._from(begins)
         else:
-            found = self.schedule.after(max(filter(None, (now, begins))) - _RESOLUTION)
+            found = self._from(max(filter(None, (now, begins))))
         if found is None or (self.end is not None and found > self.end):
             return None
         return found.astimezone(self.schedule.zone)
+
+    def _from(self, moment: dt.datetime) -> dt.datetime | None:
+        """The first instant that is not before a moment."""
+        return self.schedule.after(max(utc_of(moment), FIRST) - _RESOLUTION)
 
     def __getstate__(self) -> dict[str, Any]:
         return {

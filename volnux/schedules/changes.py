@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from volnux.errors import Diagnostic, Severity
 from volnux.schedules.fields import Fields, parse
-from volnux.schedules.schedule import Schedule, zone_of
+from volnux.schedules.schedule import FIRST, LAST, Schedule, utc_of, zone_of
 
 if TYPE_CHECKING:
     from volnux.graph.model import Graph
@@ -147,7 +147,8 @@ def _transitions(timezone: str, after: dt.datetime, until: dt.datetime) -> Itera
     def offset(moment: dt.datetime) -> dt.timedelta | None:
         return moment.astimezone(zone).utcoffset()
 
-    low = after.astimezone(dt.UTC).replace(second=0, microsecond=0)
+    low = max(utc_of(after), FIRST).replace(second=0, microsecond=0)
+    until = min(utc_of(until), LAST - _DAY)
     while low < until:
         high = low + _DAY
         if offset(low) != offset(high):

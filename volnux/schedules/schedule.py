@@ -16,7 +16,11 @@ from volnux.schedules.fields import Fields, ScheduleError, parse
 if TYPE_CHECKING:
     from volnux.graph.model import Graph
 
-__all__ = ["Schedule", "zone_of"]
+__all__ = ["FIRST", "LAST", "Schedule", "utc_of", "zone_of"]
+
+FIRST = dt.datetime(2, 1, 1, tzinfo=dt.UTC)
+LAST = dt.datetime(9998, 12, 31, 23, 59, tzinfo=dt.UTC)
+"""Nothing fires before or after: in the years 1 and 9999 another zone may be off the calendar."""
 
 _DAY = dt.timedelta(days=1)
 _FARTHEST = 41 * 366
@@ -82,7 +86,7 @@ class Schedule:
         """The first moment of the start date, in UTC."""
         if self.start is None:
             return None
-        return dt.datetime.combine(self.start, dt.time(), self.zone).astimezone(dt.UTC)
+        return utc_of(dt.datetime.combine(self.start, dt.time(), self.zone))
 
     def after(self, moment: dt.datetime) -> dt.datetime | None:
         """The first instant after a moment, in UTC; None if there is none in the next decades.
@@ -90,12 +94,15 @@ class Schedule:
         Args:
             moment: an aware datetime.
         """
-        moment = _in_utc(moment)
+        moment = max(utc_of(moment), FIRST - dt.timedelta.resolution)
         begins = self.begins
         if begins is not None and moment < begins:
             moment = begins - dt.timedelta.resolution
+        if moment >= LAST:
+            return None
         found = [each for each in (self._after(f, moment) for f in self._fields()) if each]
-        return min(found, default=None)
+        first = min(found, default=None)
+        return None if first is None or first > LAST else first
 
     def before(self, moment: dt.datetime) -> dt.datetime | None:
         """The last instant before a moment, in UTC; None if there is none.
@@ -103,11 +110,13 @@ class Schedule:
         Args:
             moment: an aware datetime.
         """
-        moment = _in_utc(moment)
+        moment = min(utc_of(moment), LAST + dt.timedelta.resolution)
+        begins = max(self.begins or FIRST, FIRST)
+        if moment <= begins:
+            return None
         found = [each for each in (self._before(f, moment) for f in self._fields()) if each]
         last = max(found, default=None)
-        begins = self.begins
-        return None if last is None or (begins is not None and last < begins) else last
+        return None if last is None or last < begins else last
 
     def instants(self, after: dt.datetime) -> Iterator[dt.datetime]:
         """Every instant after a moment, in UTC, in order."""
@@ -136,7 +145,7 @@ class Schedule:
                     date += _DAY
                 else:
                     date = _skip(fields, date)
-        except OverflowError:  # the year 9999
+        except OverflowError:  # the search went past the year 9999
             return None
         return None
 
@@ -149,7 +158,7 @@ class Schedule:
                 if found is not None:
                     return found
                 date -= _DAY
-        except OverflowError:  # the year 1
+        except OverflowError:  # the search went past the year 1
             return None
         return None
 
@@ -160,11 +169,19 @@ def zone_of(name: str) -> zoneinfo.ZoneInfo:
     return zoneinfo.ZoneInfo(name)
 
 
-def _in_utc(moment: dt.datetime) -> dt.datetime:
-    """A moment as a plain datetime in UTC: subclasses have an arithmetic of their own."""
+def utc_of(moment: dt.datetime) -> dt.datetime:
+    """A moment as a plain datetime in UTC; `FIRST` or `LAST` where UTC leaves the calendar.
+
+    Raises:
+        ValueError: the moment has no time zone.
+    """
     if moment.tzinfo is None:
         raise ValueError(f"a moment needs a time zone: {moment.isoformat()}")
-    utc = moment.astimezone(dt.UTC)
+    try:
+        utc = moment.astimezone(dt.UTC)
+    except OverflowError:
+        return FIRST if moment.year == 1 else LAST
+    # Subclasses of datetime may have an arithmetic of their own.
     return dt.datetime.combine(
         dt.date(utc.year, utc.month, utc.day),
         dt.time(utc.hour, utc.minute, utc.second, utc.microsecond, dt.UTC),

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from volnux.graph import compile
 from volnux.pointy import parse
 from volnux.pointy.cron import PRESETS
+from volnux.scheduler import ScheduleTrigger
 from volnux.schedules import Schedule, ScheduleError, clock_changes, schedule_warnings
 
 PARIS = "Europe/Paris"
@@ -82,6 +83,35 @@ def test_a_fifth_sunday_in_february_is_found_across_1900_and_2100():
 def test_there_is_nothing_after_the_last_year():
     assert Schedule(("0 0 1 1 *",)).after(at("9999-06-01")) is None
     assert Schedule(("0 0 1 1 *",)).before(at("0001-01-01")) is None
+
+
+EDGES = ("0001-01-01T00:00", "0002-01-01T00:00", "9998-12-31T23:59", "9999-12-31T23:59:59.999999")
+
+
+@pytest.mark.parametrize("start", [None, "0001-01-01", "0001-12-31", "9998-12-31", "9999-12-31"])
+@pytest.mark.parametrize(
+    "zone", ["UTC", "Asia/Tokyo", "Pacific/Kiritimati", "America/Los_Angeles", PARIS]
+)
+def test_the_ends_of_the_calendar(zone, start):
+    """Instants there are in every zone; of a moment that is in none of them nothing is raised."""
+    zones = [zoneinfo.ZoneInfo(name) for name in (zone, "Asia/Tokyo", "America/Los_Angeles")]
+    now = at("2026-01-01T12:00")
+    for text in ("* * * * *", "30 2 * * *", "0 0 L * *"):
+        schedule = Schedule((text,), zone, start and dt.date.fromisoformat(start))
+        for edge, local in itertools.product(EDGES, zones):
+            moment = dt.datetime.fromisoformat(edge).replace(tzinfo=local)
+            before, after = schedule.before(moment), schedule.after(moment)
+            assert before is None or before < moment
+            assert after is None or after > moment
+            for each in filter(None, (before, after)):
+                assert [each.astimezone(other) for other in zones] == [each] * 3
+            trigger = ScheduleTrigger(schedule, every=True, from_start=True, begin=moment)
+            trigger.get_next_fire_time(None, now)
+            trigger.get_next_fire_time(moment, now)
+            until = moment if moment.year > 9000 else moment + dt.timedelta(days=3)
+            list(clock_changes(schedule, moment, until))
+    first = Schedule(("0 6 * * *",), zone, dt.date(1, 1, 1)).after(at("2026-01-01"))
+    assert first == Schedule(("0 6 * * *",), zone).after(at("2026-01-01"))
 
 
 def test_several_expressions_fire_once_an_instant():
