@@ -12,7 +12,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from volnux.errors import VolnuxError
+from volnux.redaction import redacted
 from volnux.telemetry.publisher import Item, MetricsPublisher
+from volnux.telemetry.records import shortened
 
 __all__ = ["Delivery", "PublishError"]
 
@@ -161,8 +163,8 @@ class Delivery:
             log.warning("%s: %d metrics were not published in time", self.name, lost)
         try:
             self.publisher.close()
-        except Exception:
-            log.exception("%s could not be closed", self.name)
+        except Exception as error:  # noqa: BLE001 - a publisher may raise anything
+            log.warning("%s could not be closed: %s", self.name, _said(error))
 
     @property
     def name(self) -> str:
@@ -268,7 +270,7 @@ class Delivery:
         return True
 
     def _say(self, error: Exception) -> None:
-        self._last_error = f"{type(error).__name__}: {error}"
+        self._last_error = _said(error)
         if not self._failing:
             # Once for each outage, not for each event.
             self._failing = True
@@ -278,6 +280,11 @@ class Delivery:
         """In a forked child: the thread is gone, and what waited is the parent's to publish."""
         self.published = self.dropped = 0
         self._prepare()
+
+
+def _said(error: Exception) -> str:
+    """An error in a line; clients quote URLs and headers in theirs."""
+    return redacted(shortened(f"{type(error).__name__}: {error}"))
 
 
 def _after_fork() -> None:

@@ -5,18 +5,26 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import os
+import re
 import socket
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
+from volnux.redaction import redacted, secrets_of
 from volnux.telemetry.delivery import PublishError
-from volnux.telemetry.publisher import Item, MetricsPublisher, MissingClientError
+from volnux.telemetry.publisher import (
+    Item,
+    MetricsPublisher,
+    MissingClientError,
+    warn_of_plain_http,
+)
 from volnux.telemetry.records import EventMetrics, iso
 
 __all__ = ["FIELDS", "ElasticsearchPublisher"]
 
 _KEYWORD: Final = {"type": "keyword", "ignore_above": 1024}
+_VERSIONED: Final = re.compile(r"application/vnd\.elasticsearch\+([\w-]+);\s*compatible-with=\d+")
 _LATER: Final = frozenset({408, 429, 502, 503, 504})
 
 FIELDS: Final[dict[str, dict[str, Any]]] = {
@@ -55,7 +63,10 @@ class ElasticsearchPublisher(MetricsPublisher):
 
     Documents go in bulk. Where the server refuses (429, 5xx) or is not there, they are sent again
     until it takes them; each has an id, so that what arrives twice is stored once. A wrong
-    certificate or password is no reason to give up either: it may be mended on the server.
+    certificate or password is no reason to give up either: it may be fixed on the server.
+
+    Servers of version 8 and later are served, whichever version the client library has: requests
+    ask for no version of the API, as those that are sent are the same in all.
 
     Args:
         hosts: `localhost:9200`, or URLs; without a scheme it is `http`.
@@ -89,11 +100,19 @@ class ElasticsearchPublisher(MetricsPublisher):
             raise ValueError(f"batch_size is at least 1, found {batch_size}")
         given = [hosts] if isinstance(hosts, str) else list(hosts)
         self.hosts = [host if "://" in host else f"http://{host}" for host in given]
+        self._secrets = _secrets(self.hosts, options)
+        if self._secrets:
+            warn_of_plain_http("ElasticsearchPublisher", self.hosts)
         self.index_prefix = index_prefix
         self.batch_size = batch_size
         self.linger = linger
         self._host_name = socket.gethostname()
-        self._options = {"request_timeout": timeout, "max_retries": 0, **options}
+        self._options = {
+            "request_timeout": timeout,
+            "max_retries": 0,
+            "transport_class": _unversioned(),
+            **options,
+        }
         self._elasticsearch = elasticsearch
         self._made: tuple[int, Any] | None = None
         self._has_template = False
@@ -130,11 +149,13 @@ class ElasticsearchPublisher(MetricsPublisher):
             if status == 413 and len(items) > 1:
                 self._halve(items)
                 return
+            said = redacted(str(error), self._secrets)
+            # Not from `error`: those of clients quote URLs, and what a proxy has answered.
             if status in (400, 413):
-                raise PublishError(str(error), again=(), rejected=len(items)) from error
-            raise PublishError(str(error), retry_after=_seconds(wait)) from error
+                raise PublishError(said, again=(), rejected=len(items)) from None
+            raise PublishError(said, retry_after=_seconds(wait)) from None
         except self._elasticsearch.TransportError as error:
-            raise PublishError(_reasons(error)) from error
+            raise PublishError(redacted(_reasons(error), self._secrets)) from None
         self._read(items, answer["items"] if answer["errors"] else ())
         self._ids = {}
 
@@ -211,6 +232,41 @@ class ElasticsearchPublisher(MetricsPublisher):
         document["@timestamp"] = iso(ended)
         document["host_name"] = self._host_name
         return document
+
+
+def _unversioned() -> type[Any]:
+    """A transport that asks for JSON, and for no version of the API.
+
+    The client asks for its own version (`compatible-with=9`), and a server takes only its own and
+    the one before.
+    """
+    from elastic_transport import Transport
+
+    class Unversioned(Transport):
+        def perform_request(self, method: str, target: str, **options: Any) -> Any:
+            headers = dict(options.pop("headers", None) or {})
+            for name in headers:
+                if name.lower() in ("accept", "content-type"):
+                    headers[name] = _VERSIONED.sub(r"application/\1", headers[name])
+            return super().perform_request(method, target, headers=headers, **options)
+
+    return Unversioned
+
+
+def _secrets(hosts: Iterable[str], options: Mapping[str, Any]) -> tuple[str, ...]:
+    """Every password and token that a client is given."""
+    found = [secret for host in hosts for secret in secrets_of(host)]
+    for name in ("api_key", "basic_auth", "http_auth", "bearer_auth"):
+        given = options.get(name)
+        match given:
+            case str():
+                found += [given, given.partition(":")[2]]
+            case tuple() | list():
+                found.append(str(given[-1]))
+    for name, value in dict(options.get("headers") or {}).items():
+        if name.lower() in ("authorization", "proxy-authorization", "x-api-key"):
+            found.append(str(value).rpartition(" ")[2])
+    return tuple(filter(None, found))
 
 
 def _reasons(error: BaseException) -> str:

@@ -7,9 +7,15 @@ import os
 from collections.abc import Sequence
 from typing import Any, Final
 
+from volnux.redaction import redacted, secrets_of
 from volnux.telemetry.delivery import PublishError
 from volnux.telemetry.otlp import Totals
-from volnux.telemetry.publisher import Item, MetricsPublisher, MissingClientError
+from volnux.telemetry.publisher import (
+    Item,
+    MetricsPublisher,
+    MissingClientError,
+    warn_of_plain_http,
+)
 from volnux.telemetry.records import EventMetrics
 
 __all__ = ["GrafanaCloudPublisher"]
@@ -68,8 +74,12 @@ class GrafanaCloudPublisher(MetricsPublisher):
         except ImportError as error:
             package = "requests" if error.name == "requests" else "opentelemetry-proto"
             raise MissingClientError("GrafanaCloudPublisher", package) from error
-        if not api_key:
-            raise ValueError("api_key is a token of an access policy of Grafana Cloud")
+        # A token that was read from a file has a line break at its end.
+        api_key = api_key.strip()
+        if not api_key or not api_key.isascii() or not api_key.isprintable() or " " in api_key:
+            raise ValueError(
+                "api_key is a token of an access policy of Grafana Cloud: one word, without blanks"
+            )
         assert metrics_pb2.AGGREGATION_TEMPORALITY_CUMULATIVE
         self.linger = interval
         self._requests = requests
@@ -87,6 +97,9 @@ class GrafanaCloudPublisher(MetricsPublisher):
                 "Grafana Cloud is reached by zone and instance_id, which the stack's page shows "
                 "under OpenTelemetry; or name org_slug, to have them looked up"
             )
+        self._secrets = (api_key, *secrets_of(self._endpoint or ""), *secrets_of(api_url))
+        asked = [] if self._endpoint and self._instance else [api_url]
+        warn_of_plain_http("GrafanaCloudPublisher", [*filter(None, [self._endpoint]), *asked])
         self._service = service_name
         self._timeout = timeout
         self._api = api_url.rstrip("/")
@@ -121,9 +134,11 @@ class GrafanaCloudPublisher(MetricsPublisher):
         )
         if answer.status_code in _LATER:
             wait = answer.headers.get("Retry-After", "")
-            raise PublishError(_said(answer), retry_after=float(wait) if wait.isdecimal() else None)
+            raise PublishError(
+                self._said(answer), retry_after=float(wait) if wait.isdecimal() else None
+            )
         if answer.status_code >= 300:
-            raise PublishError(_said(answer), again=(), rejected=len(items))
+            raise PublishError(self._said(answer), again=(), rejected=len(items))
         self._counted = set()
 
     def close(self) -> None:
@@ -141,8 +156,8 @@ class GrafanaCloudPublisher(MetricsPublisher):
             )
             if answer.status_code >= 300:
                 raise PublishError(
-                    f"the stacks of {self._org} cannot be looked up: {_said(answer)}; the token "
-                    "needs stacks:read, or name zone and instance_id"
+                    f"the stacks of {self._org} cannot be looked up: {self._said(answer)}; "
+                    "the token needs stacks:read, or name zone and instance_id"
                 )
             stacks = [
                 stack
@@ -164,8 +179,10 @@ class GrafanaCloudPublisher(MetricsPublisher):
         try:
             return self._session[1].request(method, url, timeout=self._timeout, **arguments)
         except self._requests.RequestException as error:
-            raise PublishError(f"{type(error).__name__}: {error}") from error
+            said = redacted(f"{type(error).__name__}: {error}", self._secrets)
+            # Not from `error`: it quotes the URL, and a header that cannot be sent.
+            raise PublishError(said) from None
 
-
-def _said(answer: Any) -> str:
-    return f"{answer.status_code} {answer.reason}: {answer.text[:200]}"
+    def _said(self, answer: Any) -> str:
+        text = f"{answer.status_code} {answer.reason}: {answer.text[:200]}"
+        return redacted(text, self._secrets)

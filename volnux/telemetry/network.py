@@ -9,6 +9,7 @@ import time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from volnux.redaction import redacted
 from volnux.telemetry.records import network_ended, shortened
 
 if TYPE_CHECKING:
@@ -108,7 +109,7 @@ def network_operation(
         "bytes_sent": bytes_sent,
         "bytes_received": bytes_received,
         "error_type": None if error is None else type(error).__name__,
-        "error_message": None if error is None else shortened(str(error)),
+        "error_message": None if error is None else redacted(shortened(str(error))),
         "event_name": event,
         "task_id": task_id,
         "run_id": run_id,
@@ -118,7 +119,10 @@ def network_operation(
 
 def host_and_port(url: str) -> tuple[str, str, int | None]:
     """Scheme, host and port of a URL; None where it names no port."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # brackets that hold no address
+        return url.partition("://")[0], "localhost", None
     try:
         port = parts.port
     except ValueError:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import abc
+import logging
 from collections.abc import Iterable, Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 from volnux.errors import VolnuxError
+from volnux.redaction import is_loopback, redacted
 from volnux.telemetry.records import EventMetrics
 
 __all__ = ["CompositePublisher", "Item", "MetricsPublisher", "MissingClientError"]
+
+log = logging.getLogger("volnux.telemetry")
 
 Item = EventMetrics | dict[str, Any]
 """What is published: an event, or a network operation."""
@@ -82,6 +87,23 @@ class CompositePublisher(MetricsPublisher):
     def close(self) -> None:
         for each in self.publishers:
             each.close()
+
+
+def warn_of_plain_http(publisher: str, urls: Iterable[str]) -> None:
+    """Warn once of a credential that everybody on its way to another machine can read."""
+    for url in urls:
+        try:
+            parts = urlsplit(url)
+            host = parts.hostname or ""
+        except ValueError:
+            continue
+        if parts.scheme == "http" and not is_loopback(host):
+            log.warning(
+                "%s sends its credentials to %s without encryption: use https",
+                publisher,
+                redacted(url),
+            )
+            return
 
 
 def single(publishers: Iterable[MetricsPublisher]) -> list[MetricsPublisher]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from volnux.events.executors import ExecutorKind
 from volnux.graph.outcome import FAILURE, Failure
+from volnux.redaction import redacted
 from volnux.signal.soft import SoftSignal
 
 if TYPE_CHECKING:
@@ -163,7 +164,7 @@ def metrics_of(last: AttemptRecord, first_started: float, seconds: float) -> Eve
         seconds,
         last.attempt,
         failure.type if failure else None,
-        shortened(failure.message) if failure else None,
+        redacted(shortened(failure.message)) if failure else None,
         last.pid,
         last.bypassed,
     )

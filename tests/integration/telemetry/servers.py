@@ -37,7 +37,10 @@ class Server:
                 if self.headers.get("Content-Encoding") == "gzip":
                     body = gzip.decompress(body)
                 owner.requests.append((self.command, self.path, dict(self.headers), body))
-                status, headers, answer = owner.next_answer(self.command, self.path, body)
+                told = owner.refusal(self.headers)
+                if told is None:
+                    told = owner.next_answer(self.command, self.path, body)
+                status, headers, answer = told
                 with contextlib.suppress(OSError):
                     self.send_response(status)
                     for name, value in {**owner.usual_headers, **headers}.items():
@@ -65,6 +68,10 @@ class Server:
         self.start()
 
     usual_headers: ClassVar = {}
+
+    def refusal(self, headers):
+        """What to answer to a request for its headers alone; None where they are good."""
+        return
 
     def start(self):
         """Listen; again on the same port after `stop`."""
@@ -107,14 +114,19 @@ class Server:
 
 
 class Elasticsearch(Server):
-    """Takes index templates and bulk requests; `refuse` tells single documents off."""
+    """Takes index templates and bulk requests; `refuse` tells single documents off.
+
+    As a real one does, it refuses a request for a version of its API that is neither its own nor
+    the one before, or that only one of the two headers asks for.
+    """
 
     usual_headers: ClassVar = {
         "X-Elastic-Product": "Elasticsearch",
         "Content-Type": "application/json",
     }
 
-    def __init__(self, certificate=None):
+    def __init__(self, certificate=None, version=9):
+        self.version = version
         self.documents = {}
         self.templates = {}
         self.refuse = lambda document: None
@@ -127,6 +139,26 @@ class Elasticsearch(Server):
         if path.startswith("/_bulk"):
             return 200, {}, json.dumps(self.bulk(body)).encode()
         return 404, {}, b"{}"
+
+    def refusal(self, headers):
+        asked = {}
+        for name in ("Accept", "Content-Type"):
+            value = headers.get(name, "")
+            if "compatible-with=" in value:
+                asked[name] = int(value.partition("compatible-with=")[2].split(";")[0])
+            elif value.partition(";")[0] not in ("", "application/json", "application/x-ndjson"):
+                return 406, {}, b'{"error": "no such media type", "status": 406}'
+        for name, found in asked.items():
+            if found not in (self.version, self.version - 1):
+                why = (
+                    f"{name} version must be either version {self.version} or {self.version - 1}, "
+                    f"but found {found}. {name}={headers[name]}"
+                )
+                return _media_type_error(asked, why)
+        if len(asked) == 1:
+            why = "A compatible version is required on both Content-Type and Accept headers"
+            return _media_type_error(asked, why)
+        return None
 
     def bulk(self, body):
         lines = [json.loads(line) for line in body.splitlines()]
@@ -143,6 +175,15 @@ class Elasticsearch(Server):
             items.append({"create": item})
         failed = any("error" in item["create"] for item in items)
         return {"took": 1, "errors": failed, "items": items}
+
+
+def _media_type_error(names, why):
+    error = {
+        "type": "media_type_header_exception",
+        "reason": f"Invalid media-type value on headers [{', '.join(names)}]",
+        "caused_by": {"type": "status_exception", "reason": why},
+    }
+    return 400, {}, json.dumps({"error": error, "status": 400}).encode()
 
 
 class Collector(Server):

@@ -1,12 +1,15 @@
 """The real client of Elasticsearch against a server that has good days and bad ones."""
 
+import json
+import logging
 import subprocess
 import time
+import traceback
 
 import pytest
 from servers import Elasticsearch, eventually
 
-from volnux.telemetry import ElasticsearchPublisher, EventMetrics
+from volnux.telemetry import ElasticsearchPublisher, EventMetrics, PublishError
 from volnux.telemetry.delivery import Delivery
 from volnux.telemetry.elasticsearch import FIELDS
 
@@ -208,6 +211,83 @@ def test_a_wrong_certificate_is_said_and_costs_nothing(tmp_path, publish):
         assert (sent.published, sent.dropped) == (0, 1)
     finally:
         server.stop()
+
+
+@pytest.mark.parametrize("version", [8, 9, 10])
+def test_servers_of_every_version_take_what_is_sent(publish, version):
+    server = Elasticsearch(version=version)
+    try:
+        sent = publish(server)
+        sent.put(made())
+        sent.put(OPERATION)
+        eventually(lambda: sent.published + sent.dropped == 2)
+        assert (sent.published, len(server.documents)) == (2, 2)
+        assert list(server.templates) == ["pipeline-metrics"]
+    finally:
+        server.stop()
+
+
+@pytest.mark.parametrize("client", [7, 8, 9, 10])
+@pytest.mark.parametrize("version", [8, 9])
+def test_the_server_refuses_as_a_real_one_does(version, client):
+    """What the library sends by itself: the stand-in has to refuse it where a server would."""
+    server = Elasticsearch(version=version)
+    try:
+        asked = f"application/vnd.elasticsearch+json; compatible-with={client}"
+        both = {"Accept": asked, "Content-Type": asked}
+        good = client in (version, version - 1)
+        assert (server.refusal(both) is None) == good
+        assert server.refusal({"Accept": asked, "Content-Type": "application/json"}) is not None
+        assert server.refusal({"Accept": "application/json"}) is None
+    finally:
+        server.stop()
+
+
+TOKEN = "aWQ6a2V5LXNlY3JldA=="
+CREDENTIALS = [
+    {"api_key": TOKEN},
+    {"api_key": ("id", TOKEN)},
+    {"basic_auth": ("elastic", TOKEN)},
+    {"bearer_auth": TOKEN},
+    {"headers": {"Authorization": f"ApiKey {TOKEN}"}},
+    {"hosts": f"http://elastic:{TOKEN}@localhost:1"},
+]
+
+
+@pytest.mark.parametrize("options", CREDENTIALS, ids=lambda options: next(iter(options)))
+def test_no_error_shows_a_credential(publish, elasticsearch, options):
+    """Not of a server that quotes the request, and not of one that is gone."""
+    quoted = json.dumps({"error": f"bad header ApiKey {TOKEN} of elastic:{TOKEN}", "status": 401})
+    elasticsearch.answers = [(401, {}, quoted)] * 100
+    sent = publish(elasticsearch, **options)
+    with pytest.raises(PublishError) as caught:
+        sent.publisher.publish_batch([made()])
+    sent.put(made())
+    error = eventually(lambda: sent.to_json()["last_error"])
+    shown = "".join(traceback.format_exception(caught.value))
+    assert TOKEN not in shown + error + repr(sent.publisher)
+
+
+@pytest.mark.parametrize(
+    ("hosts", "options", "warned"),
+    [
+        ("http://es.example.org:9200", {"api_key": TOKEN}, True),
+        ("es.example.org:9200", {"basic_auth": ("elastic", TOKEN)}, True),
+        (f"http://elastic:{TOKEN}@10.0.0.1:9200", {}, True),
+        (["https://a.example.org:9200", "http://b.example.org:9200"], {"api_key": TOKEN}, True),
+        ("https://es.example.org:9200", {"api_key": TOKEN}, False),
+        ("localhost:9200", {"api_key": TOKEN}, False),
+        ("http://127.0.0.1:9200", {"api_key": TOKEN}, False),
+        ("http://[::1]:9200", {"api_key": TOKEN}, False),
+        ("http://es.example.org:9200", {}, False),
+    ],
+)
+def test_a_credential_that_everybody_can_read_is_warned_of_once(caplog, hosts, options, warned):
+    caplog.set_level(logging.WARNING, "volnux.telemetry")
+    ElasticsearchPublisher(hosts=hosts, **options)
+    said = [record.message for record in caplog.records if "without encryption" in record.message]
+    assert len(said) == warned
+    assert TOKEN not in "".join(said)
 
 
 def test_hosts_may_lack_a_scheme():

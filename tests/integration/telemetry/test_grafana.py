@@ -2,6 +2,8 @@
 
 import base64
 import json
+import logging
+import traceback
 
 import pytest
 from servers import Server, eventually
@@ -111,3 +113,55 @@ def test_what_it_cannot_do_without_is_said(monkeypatch):
         "https://otlp-gateway-prod-eu-west-2.grafana.net/otlp",
         "12",
     )
+
+
+TOKEN = "glc_eyJvIjoiMTIzNDU2IiwibiI6InRlc3QifQ=="
+
+
+def test_a_token_from_a_file_may_end_with_a_newline(collector):
+    collector.answers = [(401, {}, f"no such token: {TOKEN}")]
+    address = f"http://127.0.0.1:{collector.port}"
+    publisher = GrafanaCloudPublisher(
+        f"{TOKEN}\n", instance_id=1, endpoint=f"{address}/otlp", interval=0
+    )
+    sent = Delivery(publisher, first_wait=0.01)
+    sent.put(made())
+    eventually(lambda: sent.published == 1)
+    assert TOKEN not in json.dumps(sent.to_json())
+    user = base64.b64decode(collector.requests[-1][2]["Authorization"].removeprefix("Basic "))
+    assert user.decode() == f"1:{TOKEN}"
+    sent.close()
+
+
+@pytest.mark.parametrize("token", ["", " \n", "two words", "a\nb", "a\x00b", "schlüssel"])
+def test_what_is_no_token_is_refused_and_not_shown(token):
+    with pytest.raises(ValueError, match="is a token of an access policy") as caught:
+        GrafanaCloudPublisher(token, instance_id=1, endpoint="https://otlp.example.org")
+    assert not token.strip() or token not in str(caught.value)
+
+
+@pytest.mark.parametrize("address", ["http://me:PW-1234@127.0.0.1:1", "http://[::1", "http:///x"])
+def test_no_error_of_the_client_shows_a_credential(address):
+    publisher = GrafanaCloudPublisher(TOKEN, instance_id=1, endpoint=address)
+    with pytest.raises(PublishError) as caught:
+        publisher.publish_event_metrics(made())
+    shown = "".join(traceback.format_exception(caught.value))
+    assert TOKEN not in shown
+    assert "PW-1234" not in shown
+    publisher.close()
+
+
+@pytest.mark.parametrize(
+    ("options", "warned"),
+    [
+        ({"endpoint": "http://otlp.example.org", "instance_id": 1}, True),
+        ({"endpoint": "https://otlp.example.org", "instance_id": 1}, False),
+        ({"endpoint": "http://localhost:4318", "instance_id": 1}, False),
+        ({"org_slug": "acme", "api_url": "http://grafana.example.org/api"}, True),
+        ({"org_slug": "acme"}, False),
+    ],
+)
+def test_a_token_that_everybody_can_read_is_warned_of_once(caplog, options, warned):
+    caplog.set_level(logging.WARNING, "volnux.telemetry")
+    GrafanaCloudPublisher(TOKEN, **options)
+    assert [TOKEN in record.message for record in caplog.records] == [False] * warned

@@ -1,0 +1,95 @@
+"""Taking credentials out of a text that people will read: an error, a log line, a metric.
+
+URLs carry passwords, and libraries quote them, and the headers that they send, in their errors. So
+whatever is shown of a URL or of such an error goes through `redacted`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from urllib.parse import quote, unquote
+
+__all__ = ["HIDDEN", "is_loopback", "redacted", "secrets_of"]
+
+HIDDEN = "***"
+"""Stands for what was taken out."""
+
+_USERINFO = re.compile(r"(?<=://)[^\s\"'<>]*@")
+# Nobody wants a name hidden that only contains such a word, as in `monkey=1`.
+_NAME = (
+    r"(?:[a-z0-9]{1,20}[-_.]){0,3}(?:password|passwd|pwd|passphrase|sslpassword|secret|token"
+    r"|(?:api|access|private)[-_]?key|credentials?|signature|sig|authorization)"
+)
+_PARAMETER = re.compile(rf"(?i)(\b{_NAME}=)[^&\s\"'<>,;]+")
+_HEADER = re.compile(
+    r"(?i)((?:\b(?:(?:proxy-)?authorization|api-key|x-[a-z-]{0,30}(?:key|token))[\"']?"
+    rf"|[\"']{_NAME}[\"'])\s*:\s*)(?:b(?=[\"']))?"
+    r"(?:\"[^\"]*\"|'[^']*'|(?:basic|bearer|apikey)\s+\S+|[^\s,;}]+)"
+)
+# A word of prose after "basic" is no credential: those have a digit, a capital or a sign in them.
+_SCHEME = re.compile(
+    r"(\b(?i:basic|bearer|apikey)(?:\s+|%20))(?=[^\s\"']*[0-9A-Z=+/_-])[^\s\"'\\,;]{6,}"
+)
+
+
+def redacted(text: str, secrets: Iterable[str] = ()) -> str:
+    """A text without the credentials that are in it.
+
+    Taken out are the user and password of every URL, the values of parameters and headers whose
+    names say that they are secret, and the given secrets wherever they stand, as they are or as
+    `repr`, URLs and JSON write them.
+
+    Args:
+        text: what is about to be shown.
+        secrets: passwords and tokens that are known here.
+    """
+    for form in _forms(secrets):
+        text = text.replace(form, HIDDEN)
+    if "://" in text:
+        text = _USERINFO.sub(f"{HIDDEN}@", text)
+    text = _PARAMETER.sub(rf"\g<1>{HIDDEN}", text)
+    text = _HEADER.sub(rf"\g<1>{HIDDEN}", text)
+    return _SCHEME.sub(rf"\g<1>{HIDDEN}", text)
+
+
+def secrets_of(url: str) -> tuple[str, ...]:
+    """The password in a URL, whole and in the parts that a parser may have cut it into.
+
+    Where there is no password it is the user: that may be a token.
+    """
+    rest = url.partition("://")[2]
+    userinfo, at, _ = rest.rpartition("@")
+    if not at:
+        return ()
+    user, colon, password = userinfo.partition(":")
+    secret = password if colon else user
+    parts = re.split(r"[/?#@:\[\]]", secret)
+    return tuple(each for each in (secret, *(p for p in parts if len(p) > 3)) if each)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine, so that nobody can listen on the way to it."""
+    import ipaddress
+
+    name = host.strip("[]").lower().rstrip(".")
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
+
+
+def _forms(secrets: Iterable[str]) -> list[str]:
+    """The ways in which secrets are written, the longest first: one may begin with another."""
+    import json
+
+    found: set[str] = set()
+    for secret in secrets:
+        for text in (secret, secret.strip(), unquote(secret)):
+            written = {repr(text), ascii(text), json.dumps(text)}
+            written.add(json.dumps(text, ensure_ascii=False))
+            found |= {text, quote(text), quote(text, safe=""), *(each[1:-1] for each in written)}
+    # An empty secret is none, and one of two letters would hide half of every text.
+    return sorted((form for form in found if len(form) > 2), key=len, reverse=True)
