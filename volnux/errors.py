@@ -166,6 +166,9 @@ class Diagnostic:
 
 def _excerpt(text: str, span: Span) -> str:
     """The source line with a caret under the span, cut to a readable width."""
+    if "://" in text and "@" in text:
+        # A password in a URL; as many characters, so that the caret stays in place.
+        text = _USERINFO.sub(lambda match: "*" * len(match[0]), text)
     start = span.column - 1
     end = span.end_column - 1 if span.end_line == span.line else len(text)
     left = max(0, start - _SHOWN // 2) if len(text) > _SHOWN else 0
@@ -180,6 +183,9 @@ def _excerpt(text: str, span: Span) -> str:
         f"  {number} | {before}{shown}{after}\n"
         f"  {' ' * len(number)} | {' ' * len(before)}{margin}{'^' * width}"
     )
+
+
+_USERINFO = re.compile(r"(?<=://)[^\s\"'<>]*(?=@)")
 
 
 def _printable(character: str) -> str:

@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl, urlsplit
 from volnux.errors import nearest
 from volnux.events.base import WorkerLost
 from volnux.events.executors import EMPTY, ExecutorConfigError, ExecutorInitializerConfig
+from volnux.redaction import redacted
 
 __all__ = ["dask_executor"]
 
@@ -26,7 +27,8 @@ _OPTIONS = (*_TLS, "timeout", "processes", "threads")
 def dask_executor(url: str, config: ExecutorInitializerConfig) -> Executor:
     """The executor of a dask URL.
 
-    With an address: that scheduler. Without one: a cluster on this machine, for this run alone.
+    With an address: that scheduler. Without one: a cluster on this machine, for this run alone,
+    which listens on loopback only and has no dashboard.
     Options in the query: `timeout` (seconds to wait for the scheduler); for TLS `ca`, `cert` and
     `key` (paths of PEM files); for a cluster on this machine `processes` and `threads` (of each).
 
@@ -39,10 +41,12 @@ def dask_executor(url: str, config: ExecutorInitializerConfig) -> Executor:
         if name not in _OPTIONS:
             close = nearest(name, _OPTIONS)
             hint = f"did you mean {close[0]!r}?" if close else f"options: {', '.join(_OPTIONS)}"
-            raise ExecutorConfigError(f"{url} has an option {name!r} that dask URLs lack; {hint}")
+            raise ExecutorConfigError(
+                f"{redacted(url)} has an option {name!r} that dask URLs lack; {hint}"
+            )
     tls = any(name in options for name in _TLS)
     if tls and parts.scheme == "dask+tcp":
-        raise ExecutorConfigError(f"{url} names certificates: write dask+tls:// for TLS")
+        raise ExecutorConfigError(f"{redacted(url)} names certificates: write dask+tls:// for TLS")
     if not parts.netloc:
         return _DaskExecutor(url, *_local(url, options, config))
     scheme = "tls" if tls or parts.scheme == "dask+tls" else "tcp"
@@ -67,7 +71,11 @@ def _local(url: str, options: dict[str, str], config: ExecutorInitializerConfig)
             n_workers=workers or _number(url, options, "processes"),
             threads_per_worker=_number(url, options, "threads") or 1,
             processes=True,
-            dashboard_address=":0",
+            # Whoever reaches a scheduler or a worker can run code there: only this machine may.
+            host="127.0.0.1",
+            # Its dashboard asks for no password; the port is for its health checks alone.
+            dashboard_address="127.0.0.1:0",
+            scheduler_kwargs={"dashboard": False},
             silence_logs=50,
         )
     return distributed.Client(cluster, set_as_default=False), cluster
@@ -78,7 +86,7 @@ def _number(url: str, options: dict[str, str], name: str) -> int | None:
         return None
     if not options[name].isdecimal() or int(options[name]) < 1:
         raise ExecutorConfigError(
-            f"{name} in {url} is a whole number of at least 1, found {options[name]!r}"
+            f"{name} in {redacted(url)} is a whole number of at least 1, found {options[name]!r}"
         )
     return int(options[name])
 
@@ -87,7 +95,7 @@ class _DaskExecutor(Executor):
     """The executor of a dask client, which ends with it."""
 
     def __init__(self, url: str, client: Any, cluster: Any) -> None:
-        self._url = url
+        self._url = redacted(url)
         self._client = client
         self._cluster = cluster
         self._executor = client.get_executor(pure=False, retries=0)

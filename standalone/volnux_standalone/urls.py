@@ -75,11 +75,11 @@ def executor_of(url: str, config: ExecutorInitializerConfig) -> Executor:
             from volnux.extras import how_to_install
 
             raise ExecutorConfigError(
-                f"{url} needs dask, which is not installed: {how_to_install('dask')}"
+                f"{_shown(url)} needs dask, which is not installed: {how_to_install('dask')}"
             ) from error
         return _made(url, dask_executor, config)
     known = ", ".join(sorted(url_schemes())) or "none"
-    raise ExecutorConfigError(f"there is no executor for {url}; schemes: {known}")
+    raise ExecutorConfigError(f"there is no executor for {_shown(url)}; schemes: {known}")
 
 
 def _made(url: str, factory: Factory, config: ExecutorInitializerConfig) -> Executor:
@@ -87,10 +87,18 @@ def _made(url: str, factory: Factory, config: ExecutorInitializerConfig) -> Exec
         return factory(url, config)
     except VolnuxError:
         raise
-    except Exception as error:
-        raise ExecutorConfigError(
-            f"the executor {url} cannot be had: {type(error).__name__}: {error}"
-        ) from error
+    except Exception as error:  # noqa: BLE001 - the factory is somebody's plugin
+        from volnux.redaction import redacted, secrets_of
+
+        why = redacted(f"{type(error).__name__}: {error}", secrets_of(url))
+        raise ExecutorConfigError(f"the executor {_shown(url)} cannot be had: {why}") from None
+
+
+def _shown(url: str) -> str:
+    """A URL without user and password; imported late, as most runs show none."""
+    from volnux.redaction import redacted
+
+    return redacted(url)
 
 
 class UrlPool(Pool):
@@ -112,7 +120,7 @@ class UrlPool(Pool):
                     spec.url,
                     operation="connect",
                     started_at=started,
-                    error=error.__cause__ or error,
+                    error=error.__context__ or error,
                 )
             raise
 
@@ -151,16 +159,18 @@ class UrlPool(Pool):
 
     def _outcome(self, future: Future[Any], spec: EventSpec) -> Outcome | BaseException:
         if future.cancelled():
-            return WorkerLost(f"{self._url} cancelled {spec.name}")
+            return WorkerLost(f"{_shown(self._url)} cancelled {spec.name}")
         error = future.exception()
         if error is None:
             return read_outcome(future.result(), spec)
         if isinstance(error, WorkerLost | KeyboardInterrupt):
             return error
         if isinstance(error, BrokenExecutor):
-            return WorkerLost(f"a worker of {self._url} that ran {spec.name} died")
+            return WorkerLost(f"a worker of {_shown(self._url)} that ran {spec.name} died")
         kind = f"{type(error).__module__}.{type(error).__qualname__}"
-        return NotSentError(f"{spec.name} cannot be run at {self._url}: {kind}: {error}")
+        return NotSentError(
+            f"{spec.name} cannot be run at {_shown(self._url)}: {kind}: {_shown(str(error))}"
+        )
 
 
 class _Away(Submitted):

@@ -179,7 +179,7 @@ class Backend(abc.ABC):
             if where.kind is ExecutorKind.URL and where.url is not None:
                 scheme = where.url.partition("://")[0]
                 if scheme not in can.url_schemes:
-                    text = f"{self.name} cannot send an event to {where.url}"
+                    text = f"{self.name} cannot send an event to {where.describe()}"
                     known = ", ".join(sorted(can.url_schemes)) or "none"
                     found.append(self._say(plan, node, "refused", text, f"schemes: {known}"))
             elif where.kind is ExecutorKind.POOL and not can.pools:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Mapping
 from concurrent.futures import Executor
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from enum import Enum
 from typing import Any, Final
 
@@ -92,7 +92,7 @@ class ExecutorInitializerConfig:
                 "executor_config is an ExecutorInitializerConfig or a dict of its fields, "
                 f"found {value!r}"
             )
-        known = [field.name for field in fields(cls)]
+        known = [each.name for each in fields(cls)]
         for key in value:
             if key not in known:
                 close = nearest(str(key), known)
@@ -103,9 +103,9 @@ class ExecutorInitializerConfig:
     def settings_for(self, executor: type) -> dict[str, Any]:
         """The settings that are given and that the executor class takes."""
         given = {
-            field.name: getattr(self, field.name)
-            for field in fields(self)
-            if getattr(self, field.name) is not EMPTY
+            each.name: getattr(self, each.name)
+            for each in fields(self)
+            if getattr(self, each.name) is not EMPTY
         }
         from concurrent.futures import ThreadPoolExecutor
 
@@ -135,14 +135,18 @@ class ExecutorSpec:
 
     kind: ExecutorKind = ExecutorKind.DEFAULT
     pool: type[Executor] | None = None
-    url: str | None = None
+    url: str | None = field(default=None, repr=False)
     config: ExecutorInitializerConfig = ExecutorInitializerConfig()
 
     def describe(self) -> str:
-        """The executor in a word."""
+        """The executor in a word, without the password of its URL."""
         if self.pool is not None:
             return self.pool.__name__
-        return self.url or "default"
+        if self.url is None:
+            return "default"
+        from volnux.redaction import redacted
+
+        return redacted(self.url)
 
 
 def executor_spec(executor: Any, config: Any) -> ExecutorSpec:

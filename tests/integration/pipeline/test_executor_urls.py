@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+import traceback
 from concurrent.futures import ThreadPoolExecutor
 from importlib import metadata
 from types import SimpleNamespace
@@ -34,6 +35,7 @@ pytestmark = [
 EVENTS = """
 import os
 import time
+import traceback
 from pathlib import Path
 
 from volnux.decorators import event
@@ -352,3 +354,57 @@ def test_stop_takes_back_what_a_cluster_has_not_begun(cluster, plan):
     began = time.monotonic()
     assert pipeline.start().status is RunStatus.CANCELLED
     assert time.monotonic() - began < 15
+
+
+def test_a_cluster_on_this_machine_is_for_this_machine_alone():
+    """Nobody else reaches its scheduler, its workers or a dashboard."""
+    import psutil
+
+    def listening():
+        me = psutil.Process()
+        return {
+            connection.laddr
+            for process in (me, *me.children(recursive=True))
+            for connection in process.net_connections("inet")
+            if connection.status == psutil.CONN_LISTEN
+        }
+
+    before = listening()
+    executor = urls.executor_of("dask://?processes=1", ExecutorInitializerConfig())
+    try:
+        assert executor.submit(int, "3").result(60) == 3
+        addresses = [address.ip for address in listening() - before]
+        assert len(addresses) >= 3
+        assert set(addresses) == {"127.0.0.1"}
+    finally:
+        executor.shutdown()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "dask://me:PW-1234@127.0.0.1:1?timeout=1",
+        "dask://me:PW-1234@127.0.0.1:1?timeou=1",
+        "dask+tcp://me:PW-1234@host?ca=x",
+        "dask://me:PW-1234@host?timeout=x",
+        "dask://me:PW-1234/[@host",
+        "moon://me:PW-1234@host",
+    ],
+)
+def test_no_error_shows_the_password_of_a_url(url):
+    with pytest.raises(ExecutorConfigError) as caught:
+        urls.executor_of(url, ExecutorInitializerConfig())
+    assert "PW-1234" not in "".join(traceback.format_exception(caught.value))
+
+
+def test_a_refusal_shows_the_line_without_the_password(own_folder):
+    (own_folder / "events.py").write_text(
+        "from volnux import event\n@event\ndef where():\n    return True, 1\n"
+    )
+    flow = own_folder / "flow.pty"
+    flow.write_text('where[executor="moon://me:PW-1234@host"]\n')
+    with pytest.raises(RefusedError) as caught:
+        StandaloneBackend().refuse(load_plan(flow))
+    shown = str(caught.value)
+    assert "cannot send an event to moon://***@host" in shown
+    assert "PW-1234" not in shown
