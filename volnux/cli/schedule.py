@@ -1,4 +1,4 @@
-"""`volnux schedule next` and `volnux schedule run`: when files run, and running them then."""
+"""`volnux schedule`: when files run, running them then, and what became of it."""
 
 from __future__ import annotations
 
@@ -28,8 +28,18 @@ __all__ = ["group"]
 group = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
-    help="Show when pipelines run, and run them then.",
+    help="Show when pipelines run, run them then, and show what became of it.",
 )
+
+
+DEFAULT_STORE = "sqlite:///volnux-schedule.db"
+
+Store = Annotated[
+    str,
+    typer.Option(
+        "--store", metavar="URL", help="Where jobs and runs are kept: SQLite or PostgreSQL."
+    ),
+]
 
 
 class CutOffs(StrEnum):
@@ -113,21 +123,20 @@ def next_(
         if number:
             output.say()
         output.say(f"{describe(schedule.expressions[0])}, {schedule.timezone}.")
+        if not instants:
+            output.say("  never")
         for each in instants:
             local = each.astimezone(schedule.zone)
-            output.say(f"  {local:%a %Y-%m-%d %H:%M %z}   {each:%Y-%m-%d %H:%M} UTC")
+            output.say(
+                f"  {local:%a} {local.date()} {local:%H:%M %z}   {each.date()} {each:%H:%M} UTC"
+            )
     _explain_changes(graph)
 
 
 @group.command("run")
 def run(
     paths: Paths,
-    store: Annotated[
-        str,
-        typer.Option(
-            "--store", metavar="URL", help="Where jobs and runs are kept: SQLite or PostgreSQL."
-        ),
-    ] = "sqlite:///volnux-schedule.db",
+    store: Store = DEFAULT_STORE,
     cut_off: Annotated[
         CutOffs,
         typer.Option("--cut-off", help="What becomes of a run that was under way at a crash."),
@@ -186,6 +195,58 @@ def run(
     service = Service(scheduler, find, say, complain)
     _on_signals((service.stop, service.cancel, lambda: os._exit(1)))
     service.serve(poll)
+
+
+@group.command("show")
+def show(
+    file: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[FILE]", help="Only the runs of this file, or job.", show_default=False
+        ),
+    ] = None,
+    store: Store = DEFAULT_STORE,
+    run_id: Annotated[
+        str | None,
+        typer.Option(
+            "--run",
+            metavar="ID",
+            help="Show the report of this run; the beginning of its id is enough.",
+            show_default=False,
+        ),
+    ] = None,
+    count: Annotated[
+        int, typer.Option("-n", "--count", metavar="NUMBER", min=1, help="How many runs.")
+    ] = 10,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print a JSON list of the runs, or one run's report.")
+    ] = False,
+) -> None:
+    """Show the latest runs of a store, or the report of one of them; a scheduler may be serving it.
+
+    Exit code: 0, or 2 if there is no such store or report.
+    """
+    from volnux.cli.history import history, runs_as_json
+    from volnux.cli.summary import summary
+    from volnux.graph.report import RunReport
+    from volnux.scheduler.history import History
+
+    kept = History(store)
+    if run_id is None:
+        records = kept.runs(file, count)
+        if json:
+            with output.json_only() as result:
+                result.write(runs_as_json(records))
+        else:
+            output.say("\n".join(history(records, colour=output.coloured(sys.stdout))))
+        return
+    report = kept.report(run_id)
+    if json:
+        with output.json_only() as result:
+            result.write(report)
+    else:
+        shown = summary(RunReport.from_json(report), colour=output.coloured(sys.stdout))
+        output.say("\n".join(shown))
 
 
 def _moment(text: str | None, zone: dt.tzinfo) -> dt.datetime:

@@ -180,6 +180,7 @@ class Pipeline:
         observer: RunObserver | None = None,
         control: RunControl | None = None,
         results: bool = True,
+        run_id: str | None = None,
     ) -> ExecutionContext:
         """Run the pipeline to its end.
 
@@ -192,6 +193,7 @@ class Pipeline:
             control: lets others stop the run, also before it has begun; else there is `stop`.
             results: keep every result to the end. With False a result is let go once the last
                 event that receives it has ended, and `context.results` cannot be asked for.
+            run_id: the run's id; a new one if None.
 
         Returns:
             The context of the run, also when it failed: `raise_for_status` raises then.
@@ -221,7 +223,7 @@ class Pipeline:
             self._state = _State.RUNNING
             self._ended.clear()
             self._control = RunControl() if control is None else control
-        context = ExecutionContext(self, uuid.uuid4().hex, inputs)
+        context = ExecutionContext(self, run_id or uuid.uuid4().hex, inputs)
         self.context = context
         begun = False
         try:

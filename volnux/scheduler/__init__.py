@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from volnux.scheduler.errors import RunCutOffError, SchedulerError, StoreInUseError
+from volnux.scheduler.errors import RunCutOffError, SchedulerError, StoreError, StoreInUseError
 
 if TYPE_CHECKING:
     from volnux.scheduler.ledger import RunRecord, RunState
@@ -23,6 +23,7 @@ __all__ = [
     "RunState",
     "ScheduleTrigger",
     "SchedulerError",
+    "StoreError",
     "StoreInUseError",
 ]
 

@@ -6,14 +6,18 @@ import datetime as dt
 
 from volnux.errors import VolnuxError
 
-__all__ = ["RunCutOffError", "SchedulerError", "StoreInUseError"]
+__all__ = ["RunCutOffError", "SchedulerError", "StoreError", "StoreInUseError"]
 
 
 class SchedulerError(VolnuxError):
     """The scheduler cannot do what it is asked to."""
 
 
-class StoreInUseError(SchedulerError):
+class StoreError(SchedulerError):
+    """The store cannot be used."""
+
+
+class StoreInUseError(StoreError):
     """Another scheduler serves the store."""
 
     def __init__(self, store: str, holder: str = "") -> None:

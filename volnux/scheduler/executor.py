@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-import pickle
 import threading
 import traceback
+import uuid
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any
 
 from apscheduler.events import (
@@ -19,14 +20,17 @@ from apscheduler.events import (
 )
 from apscheduler.executors.base import BaseExecutor, MaxInstancesReachedError
 
-from volnux.graph.outcome import RunStatus
+from volnux.errors import VolnuxError
+from volnux.graph.outcome import RunStatus, State
 from volnux.graph.report import RunReport
 from volnux.pipeline.base import Pipeline
 from volnux.pipeline.context import RunFailedError
-from volnux.scheduler.ledger import Ledger, RunRecord, RunState
+from volnux.scheduler.ledger import Ledger, RunState
+from volnux.scheduler.store import STORE_FAULTS, Outage
+from volnux.scheduler.stored import read_work, write_work
 from volnux.scheduler.targets import Target, to_run
 
-__all__ = ["PipelineExecutor", "run_target"]
+__all__ = ["DueRun", "PipelineExecutor", "run_target"]
 
 log = logging.getLogger("volnux.scheduler")
 
@@ -35,16 +39,39 @@ _STATES = {
     RunStatus.FAILED: RunState.FAILED,
     RunStatus.CANCELLED: RunState.CANCELLED,
 }
+_FIRST_WAIT, _LONGEST_WAIT = 0.25, 10.0
+_SHOWN_FAILURES = 10
+_SHOWN_TRACEBACK = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class DueRun:
+    """A run that is written down and has to be made.
+
+    Attributes:
+        instant: the instant for which it is due.
+        work: what it runs, as it stands in the ledger.
+        run_id: the id that it had when it was cut off; None for a new one.
+        however_late: it runs whatever `misfire_grace_time` says.
+    """
+
+    instant: dt.datetime
+    work: bytes
+    run_id: str | None = None
+    however_late: bool = False
 
 
 def run_target(
-    target: Target, began: Callable[[Pipeline], object] = lambda pipeline: None
+    target: Target,
+    began: Callable[[Pipeline], object] = lambda pipeline: None,
+    run_id: str | None = None,
 ) -> RunReport:
     """Run a target once, to its end.
 
     Args:
         target: the pipeline and its inputs.
         began: is given the instance before it starts.
+        run_id: the run's id; a new one if None.
 
     Raises:
         RunFailedError: the run failed or was cancelled.
@@ -52,7 +79,7 @@ def run_target(
     """
     pipeline = to_run(target.load())(**target.inputs)
     began(pipeline)
-    context = pipeline.start()
+    context = pipeline.start(run_id=run_id)
     context.raise_for_status()
     return context.report
 
@@ -64,23 +91,35 @@ class PipelineExecutor(BaseExecutor):  # type: ignore[misc]  # APScheduler has n
         ledger: where runs are written down.
         workers: how many runs go on at once at most.
         clock: the present moment, aware.
+        outage: is told when the store fails.
+        release: is told of a job on hold when the runs that it waits for have ended.
     """
 
-    def __init__(self, ledger: Ledger, workers: int, clock: Callable[[], dt.datetime]) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        workers: int,
+        clock: Callable[[], dt.datetime],
+        outage: Outage,
+        release: Callable[[str], object],
+    ) -> None:
         super().__init__()
         self._ledger = ledger
         self._workers = workers
         self._clock = clock
+        self._outage = outage
+        self._release = release
         self._pool: ThreadPoolExecutor | None = None
         self._state = threading.Lock()
         self._busy = 0
-        self._stopping = False
+        self._stopping = threading.Event()
         self._running: set[Pipeline] = set()
         self._when_idle: Callable[[], object] | None = None
 
     def start(self, scheduler: Any, alias: str) -> None:
         super().start(scheduler, alias)
-        self._stopping = False
+        self._stopping.clear()
+        self._instances.clear()
         self._pool = ThreadPoolExecutor(self._workers, "volnux-scheduled")
 
     def submit_job(self, job: Any, run_times: Sequence[dt.datetime]) -> None:
@@ -89,21 +128,31 @@ class PipelineExecutor(BaseExecutor):  # type: ignore[misc]  # APScheduler has n
             if self._instances[job.id] >= job.max_instances:
                 self._ledger.claim(job.id, run_times, state=RunState.SKIPPED)
                 raise MaxInstancesReachedError(job)
-            work = pickle.dumps((job.args[0], job.misfire_grace_time, job._jobstore_alias))
+            work = write_work(job.args[0], job.misfire_grace_time)
             fresh = self._ledger.claim(job.id, run_times, work)
-            if fresh:
-                self._instances[job.id] += 1
-                self._hand_over(job.id, fresh, work)
+        runs = [DueRun(instant, work) for instant in fresh]
+        self.take_up(job.id, runs, held=len(run_times) > 1)
 
     def _do_submit_job(self, job: Any, run_times: Sequence[dt.datetime]) -> None:
         """APScheduler's hook for its own `submit_job`, which ours does without."""
         raise NotImplementedError
 
-    def take_up(self, record: RunRecord, work: bytes, *, however_late: bool) -> None:
-        """Run what an earlier scheduler left behind."""
+    def take_up(self, job_id: str, runs: Sequence[DueRun], *, held: bool) -> None:
+        """Make runs that are in the ledger, one after the other.
+
+        Args:
+            job_id: their job.
+            runs: the runs, in order.
+            held: the job is on hold until they have ended.
+        """
+        assert self._pool is not None
         with self._lock:
-            self._instances[record.job_id] += 1
-        self._hand_over(record.job_id, [record.scheduled], work, however_late=however_late)
+            self._instances[job_id] += 1
+        try:
+            self._pool.submit(self._work, job_id, runs, held=held)
+        except RuntimeError:
+            # The scheduler ends just now: they stay in the ledger, for the next one.
+            self._run_job_success(job_id, ())
 
     def cancel(self) -> int:
         """Cancel what runs: events that have begun may finish; how many runs these are."""
@@ -115,7 +164,7 @@ class PipelineExecutor(BaseExecutor):  # type: ignore[misc]  # APScheduler has n
 
     def shutdown(self, wait: bool = True) -> None:  # noqa: FBT001, FBT002 - APScheduler's signature
         """End the threads; what waits for one stays in the ledger for the next scheduler."""
-        self._stopping = True
+        self._stopping.set()
         if self._pool is not None:
             self._pool.shutdown(wait=wait, cancel_futures=True)
 
@@ -127,54 +176,48 @@ class PipelineExecutor(BaseExecutor):  # type: ignore[misc]  # APScheduler has n
                 return
         callback()
 
-    def _hand_over(
-        self,
-        job_id: str,
-        instants: Sequence[dt.datetime],
-        work: bytes,
-        *,
-        however_late: bool = False,
-    ) -> None:
-        assert self._pool is not None
-        self._pool.submit(self._work, job_id, instants, work, however_late=however_late)
-
-    def _work(
-        self, job_id: str, instants: Sequence[dt.datetime], work: bytes, *, however_late: bool
-    ) -> None:
+    def _work(self, job_id: str, runs: Sequence[DueRun], *, held: bool) -> None:
         with self._state:
             self._busy += 1
-        events: list[JobExecutionEvent] = []
         try:
-            target, grace, alias = pickle.loads(work)
-            for instant in instants:
-                if self._stopping:
+            for run in runs:
+                if self._stopping.is_set():
                     break
-                allowed = None if however_late else grace
-                event = self._run(job_id, instant, target, allowed, alias)
+                event = self._run(job_id, run)
+                if event is None:
+                    break
                 self._scheduler._dispatch_event(event)
         except Exception:
-            log.exception("the run of %s cannot be written down", job_id)
+            log.exception("the runs of %s were given up", job_id)
         finally:
             # Counts the instance down, as APScheduler's own executors do.
-            self._run_job_success(job_id, events)
+            self._run_job_success(job_id, ())
+            if held:
+                self._release(job_id)
             with self._state:
                 self._busy -= 1
                 callback = self._when_idle if not self._busy else None
             if callback is not None:
                 callback()
 
-    def _run(
-        self, job_id: str, instant: dt.datetime, target: Target, grace: int | None, alias: str
-    ) -> JobExecutionEvent:
-        """Run one instant of a job; what listeners are told of it."""
+    def _run(self, job_id: str, run: DueRun) -> JobExecutionEvent | None:
+        """Make one run; what listeners are told of it, or None where it did not begin."""
+        ledger, instant = self._ledger, run.instant
+        try:
+            target, grace = read_work(run.work)
+        except Exception as error:  # noqa: BLE001 - unpickling runs whatever the user stored
+            return self._failed_to_start(job_id, instant, error)
         started = self._clock()
         late = started - instant
-        if grace is not None and late > dt.timedelta(seconds=grace):
+        if grace is not None and not run.however_late and late > dt.timedelta(seconds=grace):
             log.warning("the run of %s at %s is %s late: left out", job_id, instant, late)
             message = f"{late.total_seconds():.1f} s late, {grace} s are allowed"
-            self._ledger.note(job_id, instant, RunState.MISSED, ended=started, message=message)
-            return JobExecutionEvent(EVENT_JOB_MISSED, job_id, alias, instant)
-        self._ledger.note(job_id, instant, RunState.RUNNING, started=started)
+            if not self._write(lambda: ledger.skip(job_id, instant, started, message)):
+                return None
+            return JobExecutionEvent(EVENT_JOB_MISSED, job_id, "default", instant)
+        run_id = run.run_id or uuid.uuid4().hex
+        if not self._write(lambda: ledger.begin(job_id, instant, started, run_id)):
+            return None  # It stays in the ledger, for the next scheduler.
         pipelines: list[Pipeline] = []
 
         def began(pipeline: Pipeline) -> None:
@@ -182,31 +225,98 @@ class PipelineExecutor(BaseExecutor):  # type: ignore[misc]  # APScheduler has n
             with self._state:
                 self._running.add(pipeline)
 
-        report: RunReport | None = None
-        fault: BaseException | None = None
         try:
-            report = run_target(target, began)
-            state = RunState.SUCCESS
+            report = run_target(target, began, run_id)
         except RunFailedError as error:
-            report, fault = error.context.report, error
-            state = _STATES[report.status]
-        except BaseException as error:  # modules and listeners of the user may raise anything
-            state, fault = RunState.FAILED, error
-            log.error("the run of %s at %s could not be made", job_id, instant, exc_info=error)
+            report = error.context.report
+            if report.status is RunStatus.FAILED:
+                log.error("the run of %s at %s failed%s", job_id, instant, _details(report))
+            self._end(job_id, instant, _STATES[report.status], str(error), report)
+            return _error_event(job_id, instant, error)
+        except BaseException as error:  # noqa: BLE001 - code of the user may raise anything
+            return self._failed_to_start(job_id, instant, error)
         finally:
             with self._state:
                 self._running.difference_update(pipelines)
-        self._ledger.note(
-            job_id,
-            instant,
-            state,
-            run_id=report.run_id if report else None,
-            ended=self._clock(),
-            message=str(fault) if fault else None,
-        )
-        if fault is None:
-            return JobExecutionEvent(EVENT_JOB_EXECUTED, job_id, alias, instant, retval=report)
-        shown = "".join(traceback.format_tb(fault.__traceback__))
-        return JobExecutionEvent(
-            EVENT_JOB_ERROR, job_id, alias, instant, exception=fault, traceback=shown
-        )
+        self._end(job_id, instant, RunState.SUCCESS, None, report)
+        return JobExecutionEvent(EVENT_JOB_EXECUTED, job_id, "default", instant, retval=report)
+
+    def _failed_to_start(
+        self, job_id: str, instant: dt.datetime, error: BaseException
+    ) -> JobExecutionEvent:
+        if isinstance(error, VolnuxError):
+            message = str(error)
+            log.error("the run of %s at %s could not be made: %s", job_id, instant, message)
+        else:
+            message = f"{type(error).__name__}: {error}"
+            log.error("the run of %s at %s could not be made", job_id, instant, exc_info=error)
+        self._end(job_id, instant, RunState.FAILED, message, None)
+        return _error_event(job_id, instant, error)
+
+    def _end(
+        self,
+        job_id: str,
+        instant: dt.datetime,
+        state: RunState,
+        message: str | None,
+        report: RunReport | None,
+    ) -> None:
+        ended = self._clock()
+        if not self._write(
+            lambda: self._ledger.end(job_id, instant, state, ended, message, report)
+        ):
+            log.error(
+                "the run of %s at %s ended as %s, which could not be written down: "
+                "the next scheduler will take it for cut off",
+                job_id,
+                instant,
+                state.value,
+            )
+
+    def _write(self, write: Callable[[], None]) -> bool:
+        """Write to the ledger, however long the store takes; False when the scheduler ends first.
+
+        What is not written down is not begun, and what has ended is not made again.
+        """
+        wait = _FIRST_WAIT
+        while True:
+            stopping = self._stopping.is_set()
+            try:
+                write()
+            except STORE_FAULTS as error:
+                self._outage.began(error)
+            else:
+                self._outage.over()
+                return True
+            if stopping:
+                return False
+            self._stopping.wait(wait)
+            wait = min(2 * wait, _LONGEST_WAIT)
+
+
+def _error_event(job_id: str, instant: dt.datetime, error: BaseException) -> JobExecutionEvent:
+    shown = "".join(traceback.format_tb(error.__traceback__))
+    return JobExecutionEvent(
+        EVENT_JOB_ERROR, job_id, "default", instant, exception=error, traceback=shown
+    )
+
+
+def _details(report: RunReport) -> str:
+    """What failed in a run, with tracebacks, as the log shows it."""
+    failed = [
+        (place, entry)
+        for place, entry in report.places.items()
+        if entry.state is State.FAILED and entry.attempts
+    ]
+    lines = [f" (run {report.run_id})"]
+    for place, entry in failed[:_SHOWN_FAILURES]:
+        failure = entry.failure
+        if failure is None:
+            lines.append(f"{place} ended with descriptor 0")
+            continue
+        # The end of a traceback says most.
+        text = failure.traceback.rstrip()[-_SHOWN_TRACEBACK:]
+        lines.append(f"{place}: {failure}" + (f"\n{text}" if text else ""))
+    if len(failed) > _SHOWN_FAILURES:
+        lines.append(f"and {len(failed) - _SHOWN_FAILURES} more places")
+    return "\n".join(lines)

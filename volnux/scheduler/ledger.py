@@ -1,4 +1,4 @@
-"""The ledger: each run that was due, once, and what became of it.
+"""The ledger: each run that was due, once, what became of it, and its report.
 
 A run is written down before it starts, under its job and its instant. So a scheduler that was
 killed finds out what it had begun, and nothing is ever begun twice.
@@ -6,17 +6,28 @@ killed finds out what it had begun, and nothing is ever begun twice.
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import enum
+import json
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 
-__all__ = ["Ledger", "RunRecord", "RunState"]
+from volnux.graph.report import RunReport
+
+__all__ = ["REPORTS_KEPT", "Ledger", "RunRecord", "RunState"]
 
 _KEPT = dt.timedelta(days=30)
+
+REPORTS_KEPT = 100
+"""Of each job, this many reports are kept of the latest runs that ended alike, for a month."""
+
+_LONGEST_REPORT = 1_000_000
+_MESSAGE = 10_000
 
 
 class RunState(enum.StrEnum):
@@ -40,10 +51,10 @@ class RunRecord:
         job_id: the job.
         scheduled: the instant for which it was due, in UTC.
         state: what became of it.
-        run_id: that of the run's report; None where it never began.
-        started: when it began, in UTC.
+        run_id: the run's id, which it keeps when it is repeated; None where it never began.
+        started: when it began, in UTC; of a repeated run, the last time.
         ended: when it ended, in UTC.
-        attempt: 2 and more where a run that was cut off was repeated.
+        attempt: how often the run was begun: 2 and more where it was cut off and repeated.
         message: why it failed.
     """
 
@@ -68,7 +79,7 @@ class Ledger:
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
         # SQLite has one writer at a time: threads that wait here do not poll there.
-        self._writing = threading.Lock()
+        self.writing = threading.Lock()
         self._runs = sa.Table(
             "volnux_runs",
             sa.MetaData(),
@@ -83,18 +94,44 @@ class Ledger:
             # What was to run, for when its job is gone: a job for one date ends when it is due.
             sa.Column("work", sa.LargeBinary),
         )
+        # A table of its own: what a run returned may be large, and is read one at a time.
+        self._reports = sa.Table(
+            "volnux_reports",
+            sa.MetaData(),
+            sa.Column("run_id", sa.String(64), primary_key=True),
+            sa.Column("job_id", sa.Unicode(191), nullable=False),
+            sa.Column("state", sa.String(16), nullable=False),
+            sa.Column("ended", sa.Float(53), nullable=False),
+            sa.Column("report", sa.Text, nullable=False),
+            sa.Index("volnux_reports_latest", "job_id", "state", "ended"),
+        )
 
     def open(self) -> None:
-        """Make the table, if there is none."""
-        with self._writing, self._engine.begin() as connection:
+        """Make the tables, if there are none."""
+        with self.writing, self._engine.begin() as connection:
             self._runs.create(connection, checkfirst=True)
+            self._reports.create(connection, checkfirst=True)
+
+    @contextlib.contextmanager
+    def closed(self) -> Iterator[None]:
+        """Let nobody write, and close all connections afterwards: the database is exchanged."""
+        with self.writing:
+            yield
+            self._engine.dispose()
+
+    @property
+    def exists(self) -> bool:
+        """Whether a scheduler has ever written to the store."""
+        return sa.inspect(self._engine).has_table(self._runs.name)
 
     def forget(self, now: dt.datetime) -> None:
         """Leave out what was due, and ended, more than a month ago."""
         runs, limit = self._runs, (now - _KEPT).timestamp()
         old = runs.delete().where(runs.c.ended < limit, runs.c.scheduled < limit)
-        with self._writing, self._engine.begin() as connection:
+        reports = self._reports
+        with self.writing, self._engine.begin() as connection:
             connection.execute(old)
+            connection.execute(reports.delete().where(reports.c.ended < limit))
 
     def claim(
         self,
@@ -106,7 +143,7 @@ class Ledger:
         """Write down runs that are due; those among them that were not known yet."""
         runs = self._runs
         stamps = {moment.timestamp(): moment for moment in scheduled}
-        with self._writing, self._engine.begin() as connection:
+        with self.writing, self._engine.begin() as connection:
             known = sa.select(runs.c.scheduled).where(
                 runs.c.job_id == job_id, runs.c.scheduled.in_(list(stamps))
             )
@@ -128,37 +165,88 @@ class Ledger:
                 )
         return list(stamps.values())
 
-    def note(
+    def skip(self, job_id: str, scheduled: dt.datetime, ended: dt.datetime, message: str) -> None:
+        """Write down that a run was missed."""
+        values = {"state": RunState.MISSED.value, **_end(ended), "message": message}
+        self._update(job_id, scheduled, values)
+
+    def begin(self, job_id: str, scheduled: dt.datetime, started: dt.datetime, run_id: str) -> None:
+        """Write down that a run begins."""
+        values = {"state": RunState.RUNNING.value, "started": started.timestamp(), "run_id": run_id}
+        self._update(job_id, scheduled, values)
+
+    def repeat(self, job_id: str, scheduled: dt.datetime) -> None:
+        """Write down that a run which was cut off is due again, as a further attempt."""
+        values = {"state": RunState.QUEUED.value, "attempt": self._runs.c.attempt + 1}
+        self._update(job_id, scheduled, values)
+
+    def end(
         self,
         job_id: str,
         scheduled: dt.datetime,
         state: RunState,
-        *,
-        run_id: str | None = None,
-        started: dt.datetime | None = None,
-        ended: dt.datetime | None = None,
+        ended: dt.datetime,
         message: str | None = None,
-        again: bool = False,
+        report: RunReport | None = None,
     ) -> None:
-        """Write down what became of a run; `again`: it is repeated."""
-        runs = self._runs
-        values: dict[str, object] = {"state": state.value}
-        if run_id is not None:
-            values["run_id"] = run_id
-        if started is not None:
-            values["started"] = started.timestamp()
-        if ended is not None:
-            # What ended is never begun again.
-            values |= {"ended": ended.timestamp(), "work": None}
-        if message is not None:
-            values["message"] = message
-        if again:
-            values["attempt"] = runs.c.attempt + 1
+        """Write down how a run ended, and keep its report."""
+        values = {"state": state.value, **_end(ended), "message": message and message[:_MESSAGE]}
+        kept: dict[str, Any] | None = None
+        if report is not None:
+            kept = {
+                "run_id": report.run_id,
+                "job_id": job_id,
+                "state": state.value,
+                "ended": ended.timestamp(),
+                "report": _dumped(report),
+            }
+        self._update(job_id, scheduled, values, kept)
+
+    def _update(
+        self,
+        job_id: str,
+        scheduled: dt.datetime,
+        values: dict[str, Any],
+        report: dict[str, Any] | None = None,
+    ) -> None:
+        runs, reports = self._runs, self._reports
         change = runs.update().where(
             runs.c.job_id == job_id, runs.c.scheduled == scheduled.timestamp()
         )
-        with self._writing, self._engine.begin() as connection:
+        with self.writing, self._engine.begin() as connection:
             connection.execute(change.values(**values))
+            if report is None:
+                return
+            # A repeated write, whose first answer was lost, finds its own report.
+            connection.execute(reports.delete().where(reports.c.run_id == report["run_id"]))
+            connection.execute(reports.insert().values(**report))
+            alike = (reports.c.job_id == job_id, reports.c.state == report["state"])
+            last = (
+                sa.select(reports.c.ended)
+                .where(*alike)
+                .order_by(reports.c.ended.desc())
+                .limit(1)
+                .offset(REPORTS_KEPT)
+            )
+            oldest = connection.execute(last).scalar()
+            if oldest is not None:
+                connection.execute(reports.delete().where(*alike, reports.c.ended <= oldest))
+
+    def report(self, run_id: str) -> dict[str, Any] | None:
+        """The report of a run as JSON; None where none is kept.
+
+        Args:
+            run_id: the run's id, or how it begins, if no other begins so.
+        """
+        reports = self._reports
+        like = reports.c.run_id.startswith(run_id, autoescape=True)
+        rows = sa.select(reports.c.report).where(like).limit(2)
+        with self._engine.connect() as connection:
+            found = connection.execute(rows).scalars().all()
+        if len(found) != 1:
+            return None
+        data: dict[str, Any] = json.loads(found[0])
+        return data
 
     def unfinished(self) -> list[tuple[RunRecord, bytes | None]]:
         """The runs that an earlier scheduler has left queued or running, oldest first."""
@@ -176,6 +264,31 @@ class Ledger:
             rows = rows.where(runs.c.job_id == job_id)
         with self._engine.connect() as connection:
             return [_record(row) for row in connection.execute(rows)]
+
+
+def _end(ended: dt.datetime) -> dict[str, Any]:
+    # What ended is never begun again.
+    return {"ended": ended.timestamp(), "work": None}
+
+
+def _dumped(report: RunReport) -> str:
+    """A report as JSON of bounded length: first without values, then without what went well."""
+    data = report.to_json()
+    text = json.dumps(data)
+    if len(text) <= _LONGEST_REPORT:
+        return text
+    left_out = {"type": "volnux", "repr": f"left out: the report has {len(text):,} characters"}
+    data["inputs"] = dict.fromkeys(list(data["inputs"])[:100], left_out)
+    for place in data["places"].values():
+        place |= {"result": left_out, "received": left_out}
+    if len(text := json.dumps(data)) <= _LONGEST_REPORT:
+        return text
+    failed = {name: place for name, place in data["places"].items() if place["failure"]}
+    data["places"] = dict(list(failed.items())[:100])
+    for place in data["places"].values():
+        for name in ("message", "traceback"):
+            place["failure"][name] = place["failure"][name][-5_000:]
+    return json.dumps(data)
 
 
 def _record(row: sa.Row[tuple[object, ...]]) -> RunRecord:

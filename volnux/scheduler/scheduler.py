@@ -11,18 +11,36 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
-from apscheduler.events import EVENT_JOB_ERROR, JobExecutionEvent
-from apscheduler.jobstores.base import BaseJobStore, JobLookupError
-from apscheduler.jobstores.sqlalchemy import SQLAlchemyJobStore
+from apscheduler.events import (
+    EVENT_JOB_ERROR,
+    EVENT_JOB_MAX_INSTANCES,
+    EVENT_JOB_SUBMITTED,
+    JobExecutionEvent,
+    JobSubmissionEvent,
+)
+from apscheduler.executors.base import MaxInstancesReachedError
+from apscheduler.jobstores.base import JobLookupError
 from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.schedulers.base import STATE_PAUSED
 from apscheduler.triggers.base import BaseTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 from apscheduler.util import convert_to_datetime, undefined
 
-from volnux.scheduler.errors import RunCutOffError, SchedulerError, StoreInUseError
-from volnux.scheduler.executor import PipelineExecutor, run_target
+from volnux.scheduler.errors import RunCutOffError, SchedulerError, StoreError, StoreInUseError
+from volnux.scheduler.executor import DueRun, PipelineExecutor, run_target
+from volnux.scheduler.jobs import JobStore, due
 from volnux.scheduler.ledger import Ledger, RunRecord, RunState
-from volnux.scheduler.store import DEFAULT_STORE, engine_for, lock_for
+from volnux.scheduler.sqlite import Found
+from volnux.scheduler.store import (
+    DEFAULT_STORE,
+    STORE_FAULTS,
+    Outage,
+    database_of,
+    engine_for,
+    fault_of,
+    lock_for,
+    usable,
+)
 from volnux.scheduler.targets import target_of
 from volnux.scheduler.trigger import ScheduleTrigger, cron_from_fields
 from volnux.schedules import Schedule
@@ -33,6 +51,9 @@ log = logging.getLogger("volnux.scheduler")
 
 _LONGEST_SLEEP = 30.0
 """Seconds after which the clock is looked at again: it may have been set, or slept."""
+
+_RETRY = 5.0
+"""Seconds after which a store that failed is tried again."""
 
 
 class CutOff(enum.StrEnum):
@@ -81,7 +102,10 @@ class PipelineScheduler(BackgroundScheduler):  # type: ignore[misc]  # APSchedul
         self.cut_off = CutOff(cut_off)
         self._engine: sa.Engine = engine_for(store)
         self._lock_of_store = lock_for(self._engine)
+        self._database = database_of(self._engine)
         self._ledger = Ledger(self._engine)
+        self._jobs = JobStore(self._engine, self._ledger.writing)
+        self._outage = Outage(self._engine)
         self._workers = workers
         self._added: set[str] = set()
         self._pipelines: PipelineExecutor | None = None
@@ -97,19 +121,27 @@ class PipelineScheduler(BackgroundScheduler):  # type: ignore[misc]  # APSchedul
 
         Raises:
             StoreInUseError: another scheduler serves the store; nothing has changed.
+            StoreError: the store cannot be used.
         """
         if self.running:
             super().start(paused)  # which says that it runs already
+        with usable(self._engine):
+            # What is no database stays as it is, without a lock beside it.
+            self._engine.connect().close()
         self._lock_of_store.take()
         try:
-            self._ledger.open()
-            left = self._ledger.unfinished()
-            super().start(paused=True)
+            with usable(self._engine):
+                self._ledger.open()
+                if self._database is not None:
+                    self._database.keep()
+                left = self._ledger.unfinished()
+                super().start(paused=True)
+                self._settle(left)
         except BaseException:
-            self._lock_of_store.release()
+            if self.running:
+                super().shutdown(wait=False)
+            self._release_store()
             raise
-        for record, work in left:
-            self._settle(record, work)
         if not paused:
             self.resume()
 
@@ -122,7 +154,11 @@ class PipelineScheduler(BackgroundScheduler):  # type: ignore[misc]  # APSchedul
         executor = self._pipelines
         super().shutdown(wait)
         if executor is not None:
-            executor.when_idle(self._lock_of_store.release)
+            executor.when_idle(self._release_store)
+
+    def store_fault(self, error: BaseException) -> StoreError:
+        """What the store raised, as a sentence that has no password."""
+        return fault_of(error, self._engine)
 
     def cancel_runs(self) -> int:
         """Cancel the runs under way: what has begun in them may finish; how many runs these are."""
@@ -135,8 +171,19 @@ class PipelineScheduler(BackgroundScheduler):  # type: ignore[misc]  # APSchedul
             job_id: of this job only.
             limit: at most so many.
         """
-        self._ledger.open()
-        return self._ledger.records(job_id, limit)
+        with usable(self._engine):
+            self._ledger.open()
+            return self._ledger.records(job_id, limit)
+
+    def report(self, run_id: str) -> dict[str, Any] | None:
+        """The report of a run as JSON; None where none is kept.
+
+        Of each job the reports of its latest 100 successes, 100 failures and 100 cancelled runs
+        are kept, for a month. `RunReport.from_json` makes an object of one.
+        """
+        with usable(self._engine):
+            self._ledger.open()
+            return self._ledger.report(run_id)
 
     def add_job(
         self,
@@ -249,11 +296,13 @@ class PipelineScheduler(BackgroundScheduler):  # type: ignore[misc]  # APSchedul
     def _now(self) -> dt.datetime:
         return dt.datetime.now(dt.UTC)
 
-    def _create_default_jobstore(self) -> BaseJobStore:
-        return SQLAlchemyJobStore(engine=self._engine)
+    def _create_default_jobstore(self) -> JobStore:
+        return self._jobs
 
     def _create_default_executor(self) -> PipelineExecutor:
-        self._pipelines = PipelineExecutor(self._ledger, self._workers, self._now)
+        self._pipelines = PipelineExecutor(
+            self._ledger, self._workers, self._now, self._outage, self._go_on
+        )
         return self._pipelines
 
     def _create_trigger(self, trigger: Any, trigger_args: dict[str, Any]) -> BaseTrigger:
@@ -304,50 +353,164 @@ class PipelineScheduler(BackgroundScheduler):  # type: ignore[misc]  # APSchedul
         super()._real_add_job(job, jobstore_alias, replace_existing)
 
     def _process_jobs(self) -> float | None:
+        """Hand over what is due; the seconds until something is again.
+
+        APScheduler's own loop takes a run whose submission failed for done, and lists all instants
+        that a job has missed before the first of them runs.
+        """
+        if self.state == STATE_PAUSED:
+            return None
+        wait = _RETRY
         try:
-            if not self._lock_of_store.still_held():
-                self._lock_of_store.take()
-            if self._now() > self._forget_at:
-                self._ledger.forget(self._now())
-                self._forget_at = self._now() + dt.timedelta(days=1)
-            wait: float | None = super()._process_jobs()
+            self._look_after_store()
+            wait = self._hand_over_due()
+            self._outage.over()
         except StoreInUseError:
             log.critical("the lock of the store was lost to another scheduler: this one pauses")
             self.pause()
             return None
-        except JobLookupError:
-            # A job was removed, or all were stopped, between the look for it and its turn.
-            return 0 if self.running else None
-        except sa.exc.DBAPIError:
-            log.exception("the store does not answer: trying again in %s s", _LONGEST_SLEEP)
-            return _LONGEST_SLEEP
-        return _LONGEST_SLEEP if wait is None else min(wait, _LONGEST_SLEEP)
+        except STORE_FAULTS as error:
+            self._outage.began(error)
+        except Exception:
+            # Whatever else goes wrong, the other jobs have to run.
+            log.exception("the scheduler goes on after an error of its own")
+        return wait if self.running else None
 
-    def _settle(self, record: RunRecord, work: bytes | None) -> None:
-        """See to a run that an earlier scheduler left queued or running."""
-        begun = record.state is RunState.RUNNING
-        repeat = begun and self.cut_off is CutOff.REPEAT
-        if work is None or self._pipelines is None or (begun and not repeat):
-            fault = RunCutOffError(record.job_id, record.scheduled)
-            log.warning("%s: it is lost", fault)
-            self._ledger.note(
-                record.job_id,
-                record.scheduled,
-                RunState.LOST,
-                ended=self._now(),
-                message="cut off when its scheduler ended",
-            )
-            event = JobExecutionEvent(
-                EVENT_JOB_ERROR, record.job_id, "default", record.scheduled, exception=fault
-            )
-            self._dispatch_event(event)
-            return
-        if repeat:
-            log.warning(
-                "the run of %s at %s was cut off: it is repeated", record.job_id, record.scheduled
-            )
-            self._ledger.note(record.job_id, record.scheduled, RunState.QUEUED, again=True)
-        self._pipelines.take_up(record, work, however_late=repeat)
+    def _hand_over_due(self) -> float:
+        """Hand over what is due; the seconds until something is again, at most a while."""
+        events: list[JobSubmissionEvent] = []
+        try:
+            with self._jobstores_lock:
+                now = self._now()
+                for job in self._jobs.get_due_jobs(now):
+                    self._serve(job, now, events)
+                first = self._jobs.get_next_run_time()
+        finally:
+            for event in events:
+                self._dispatch_event(event)
+        if first is None:
+            return _LONGEST_SLEEP
+        return min(max((first - self._now()).total_seconds(), 0.0), _LONGEST_SLEEP)
+
+    def _serve(self, job: Any, now: dt.datetime, events: list[JobSubmissionEvent]) -> None:
+        """Hand over what a job has due, and note when it is due next."""
+        try:
+            instants, upcoming = due(job, now)
+        except Exception as error:  # noqa: BLE001 - the trigger may be the user's own
+            why = f"{type(error).__name__}: {error}"
+            log.error("the trigger of %s fails, so it is paused: %s", job.id, why)
+            instants, upcoming = [], None
+        if instants:
+            events.append(self._hand_over(job, instants))
+        elif upcoming is not None:
+            return  # The clock was put back since the store was asked.
+        self._advance(job, upcoming, ended=bool(instants))
+
+    def _hand_over(self, job: Any, instants: list[dt.datetime]) -> JobSubmissionEvent:
+        assert self._pipelines is not None
+        if len(instants) > 1:
+            # It makes up for what was missed, in order: what is due meanwhile comes after that.
+            self._jobs.hold(job.id)
+        code = EVENT_JOB_SUBMITTED
+        try:
+            self._pipelines.submit_job(job, instants)
+        except MaxInstancesReachedError:
+            self._jobs.release(job.id)
+            code = EVENT_JOB_MAX_INSTANCES
+        except BaseException:
+            self._jobs.release(job.id)
+            raise
+        return JobSubmissionEvent(code, job.id, "default", instants)
+
+    def _advance(self, job: Any, upcoming: dt.datetime | None, *, ended: bool) -> None:
+        """Note when a job is due next; one that has ended is removed."""
+        try:
+            if upcoming is None and ended:
+                self.remove_job(job.id)
+            else:
+                job._modify(next_run_time=upcoming)
+                self._jobs.update_job(job)
+        except JobLookupError:
+            pass  # It was removed meanwhile.
+
+    def _go_on(self, job_id: str) -> None:
+        """A job's runs have ended: more that it has missed may follow."""
+        self._jobs.release(job_id)
+        if self.running:
+            self.wakeup()
+
+    def _look_after_store(self) -> None:
+        """See that the store is ours, is where it was, and does not grow for ever.
+
+        Raises:
+            StoreInUseError: another scheduler has it.
+            StoreError, OSError, sqlite3.Error, SQLAlchemyError: it cannot be used.
+        """
+        if not self._lock_of_store.still_held():
+            self._lock_of_store.release()
+            self._lock_of_store.take()
+        if self._database is not None:
+            found = self._database.look()
+            if found is not Found.SAME:
+                self._reopen(found)
+        if self._now() > self._forget_at:
+            self._ledger.forget(self._now())
+            self._forget_at = self._now() + dt.timedelta(days=1)
+
+    def _reopen(self, found: Found) -> None:
+        """Bring a deleted database back, or go on with the one that has taken its place."""
+        assert self._database is not None
+        with self._jobstores_lock, self._ledger.closed():
+            if found is Found.DELETED:
+                self._database.restore()
+                self._database.let_go()
+            else:
+                self._database.leave_to_other()
+        self._ledger.open()
+        self._jobs.make()
+        self._database.keep()
+        if found is Found.DELETED:
+            log.warning("the store %s was deleted: it is back", self._database.path)
+        else:
+            log.warning("the store %s was replaced: its jobs are served now", self._database.path)
+
+    def _release_store(self) -> None:
+        if self._database is not None:
+            self._database.let_go()
+        self._lock_of_store.release()
+
+    def _settle(self, left: Sequence[tuple[RunRecord, bytes | None]]) -> None:
+        """See to the runs that an earlier scheduler left queued or running."""
+        again: dict[str, list[DueRun]] = {}
+        for record, work in left:
+            begun = record.state is RunState.RUNNING
+            if work is None or (begun and self.cut_off is CutOff.LOST):
+                self._lose(record)
+                continue
+            if begun:
+                log.warning(
+                    "the run of %s at %s was cut off: it is repeated",
+                    record.job_id,
+                    record.scheduled,
+                )
+                self._ledger.repeat(record.job_id, record.scheduled)
+            run = DueRun(record.scheduled, work, record.run_id, however_late=begun)
+            again.setdefault(record.job_id, []).append(run)
+        for job_id, runs in again.items():
+            # In their order, and before what is due now.
+            self._jobs.hold(job_id)
+            assert self._pipelines is not None
+            self._pipelines.take_up(job_id, runs, held=True)
+
+    def _lose(self, record: RunRecord) -> None:
+        fault = RunCutOffError(record.job_id, record.scheduled)
+        log.warning("%s: it is lost", fault)
+        message = "cut off when its scheduler ended"
+        self._ledger.end(record.job_id, record.scheduled, RunState.LOST, self._now(), message)
+        event = JobExecutionEvent(
+            EVENT_JOB_ERROR, record.job_id, "default", record.scheduled, exception=fault
+        )
+        self._dispatch_event(event)
 
     def _check_storable(self, target: object, name: str) -> None:
         try:

@@ -22,12 +22,13 @@ from volnux.events.modules import forget
 from volnux.graph.model import Graph
 from volnux.loading import load_plan, schedule_faults
 from volnux.pipeline.base import Pipeline
-from volnux.scheduler.errors import RunCutOffError
+from volnux.scheduler.errors import RunCutOffError, SchedulerError
 from volnux.scheduler.scheduler import CutOff, PipelineScheduler
+from volnux.scheduler.store import STORE_FAULTS
 from volnux.scheduler.targets import pin
 from volnux.schedules import describe
 
-__all__ = ["Service"]
+__all__ = ["Service", "job_id_of", "name_of"]
 
 _PREFIX = "file:"
 _SAID = {
@@ -68,6 +69,8 @@ class Service:
         self._say = say
         self._complain = complain
         self._served: dict[Path, _Served] = {}
+        self._tidy = False
+        self._in_trouble = ""
         self._stop = threading.Event()
         scheduler.add_listener(self._submitted, EVENT_JOB_SUBMITTED)
         scheduler.add_listener(
@@ -81,14 +84,16 @@ class Service:
         Args:
             every: look for changed files after so many seconds.
 
+        A file or a store that fails meanwhile is spoken of, and tried again.
+
         Raises:
             StoreInUseError: another scheduler serves the store.
+            StoreError: the store cannot be used.
         """
         scheduler = self._scheduler
         scheduler.start(paused=True)
         try:
             self.refresh()
-            self._remove_others()
             count = sum(1 for each in self._served.values() if each.graph)
             self._say(
                 f"serving {count} file{'' if count == 1 else 's'}; {_SAID[scheduler.cut_off]}"
@@ -113,7 +118,20 @@ class Service:
 
     def refresh(self) -> None:
         """Make the jobs what the files say now; a file that is wrong goes on as it was."""
-        found = {path.absolute(): _signature(path) for path in self._find()}
+        try:
+            found = {path.absolute(): _signature(path) for path in self._find()}
+        except OSError as error:  # the working folder is gone
+            self._trouble(SchedulerError(f"the files cannot be looked for: {error.strerror}"))
+            return
+        try:
+            self._make(found)
+        except STORE_FAULTS as error:
+            # What is left to do is found again at the next look.
+            self._trouble(self._scheduler.store_fault(error))
+        else:
+            self._in_trouble = ""
+
+    def _make(self, found: dict[Path, Signature]) -> None:
         stale = {
             path.parent
             for path, served in self._served.items()
@@ -126,34 +144,44 @@ class Service:
             if served is None or served.signature != signature:
                 self._take_in(path, signature, served)
         for path in [path for path in self._served if path not in found]:
-            if self._served.pop(path).graph is not None:
-                self._say(f"{path.name} is gone: its job is removed")
+            if self._served[path].graph is not None:
                 self._drop(path)
+                self._say(f"{path.name} is gone: its job is removed")
+            del self._served[path]
+        if not self._tidy:
+            self._remove_others()
+            self._tidy = True
+
+    def _trouble(self, fault: VolnuxError) -> None:
+        """Say what keeps the service from its work, once for as long as it stays the same."""
+        if str(fault) != self._in_trouble:
+            self._in_trouble = str(fault)
+            self._complain(fault)
 
     def _take_in(self, path: Path, signature: Signature, before: _Served | None) -> None:
         previous = before.graph if before else None
-        # What is wrong is shown once, not each time that somebody looks.
-        self._served[path] = _Served(signature, previous)
         try:
             plan = load_plan(path)
             if faults := schedule_faults(plan.graph):
                 raise pointy_error(faults)
             graph = plan.graph
-            if graph.schedules:
-                pin(str(path), Pipeline.of_plan(plan))
-                self._scheduler.add_job(
-                    path, id=_job_id(path), name=graph.name, replace_existing=True
-                )
-        except VolnuxError as error:
-            self._complain(error)
-            if previous is not None:
-                self._say(f"{path.name} goes on as it was")
+        except Exception as error:  # noqa: BLE001 - modules of the user may raise anything
+            self._refuse(path, signature, previous, error)
             return
         if not graph.schedules:
             if previous is not None:
-                self._say(f"{path.name} has no schedule any more: its job is removed")
                 self._drop(path)
+                self._say(f"{path.name} has no schedule any more: its job is removed")
             self._served[path] = _Served(signature)
+            return
+        pin(str(path), Pipeline.of_plan(plan))
+        job_id = job_id_of(path)
+        try:
+            self._scheduler.add_job(path, id=job_id, name=graph.name, replace_existing=True)
+        except STORE_FAULTS:
+            raise
+        except Exception as error:  # noqa: BLE001 - one file must not keep the others from being served
+            self._refuse(path, signature, previous, error)
             return
         self._served[path] = _Served(signature, graph)
         sentences = "; ".join(describe(spec.expression) for spec in graph.schedules)
@@ -162,14 +190,25 @@ class Service:
         if previous is not None:
             self._show_next()
 
+    def _refuse(
+        self, path: Path, signature: Signature, previous: Graph | None, error: Exception
+    ) -> None:
+        # What is wrong is shown once, not each time that somebody looks.
+        self._served[path] = _Served(signature, previous)
+        if not isinstance(error, VolnuxError):
+            error = SchedulerError(f"{path} cannot be served: {type(error).__name__}: {error}")
+        self._complain(error)
+        if previous is not None:
+            self._say(f"{path.name} goes on as it was")
+
     def _drop(self, path: Path) -> None:
         pin(str(path), None)
-        if self._scheduler.get_job(_job_id(path)) is not None:
-            self._scheduler.remove_job(_job_id(path))
+        if self._scheduler.get_job(job_id_of(path)) is not None:
+            self._scheduler.remove_job(job_id_of(path))
 
     def _remove_others(self) -> None:
         """Remove jobs of files that an earlier service had and this one has not."""
-        served = {_job_id(path) for path, each in self._served.items() if each.graph}
+        served = {job_id_of(path) for path, each in self._served.items() if each.graph}
         for job in self._scheduler.get_jobs():
             if job.id.startswith(_PREFIX) and job.id not in served:
                 if Path(job.id.removeprefix(_PREFIX)) in self._served:
@@ -179,16 +218,20 @@ class Service:
     # What people see.
 
     def _show_next(self) -> None:
-        jobs = [job for job in self._scheduler.get_jobs() if job.next_run_time is not None]
+        try:
+            jobs = [job for job in self._scheduler.get_jobs() if job.next_run_time is not None]
+        except STORE_FAULTS:
+            return
         for job in sorted(jobs, key=lambda job: job.next_run_time)[:5]:
             self._say(f"next  {_shown(job.next_run_time)}  {job.name}")
 
     def _submitted(self, event: Any) -> None:
-        for instant in event.scheduled_run_times:
-            self._say(f"due   {_shown(instant)}  {_name(event.job_id)}")
+        first, *more = event.scheduled_run_times
+        missed = f": the first of {len(more) + 1} missed runs" if more else ""
+        self._say(f"due   {_shown(first)}  {name_of(event.job_id)}{missed}")
 
     def _ended(self, event: Any) -> None:
-        name = _name(event.job_id)
+        name = name_of(event.job_id)
         if event.code == EVENT_JOB_MAX_INSTANCES:
             for instant in event.scheduled_run_times:
                 self._say(f"skip  {_shown(instant)}  {name}: it runs already")
@@ -209,16 +252,21 @@ class Service:
     def _upcoming(self, job_id: str) -> dt.datetime | None:
         if not self._scheduler.running:
             return None
-        job = self._scheduler.get_job(job_id)
+        try:
+            job = self._scheduler.get_job(job_id)
+        except STORE_FAULTS:
+            return None
         upcoming: dt.datetime | None = job.next_run_time if job is not None else None
         return upcoming
 
 
-def _job_id(path: Path) -> str:
-    return f"{_PREFIX}{path}"
+def job_id_of(path: Path) -> str:
+    """The id of a file's job."""
+    return f"{_PREFIX}{path.absolute()}"
 
 
-def _name(job_id: str) -> str:
+def name_of(job_id: str) -> str:
+    """The job as people know it: the name of its file, or its id."""
     return Path(job_id).stem if job_id.startswith(_PREFIX) else job_id
 
 

@@ -5,19 +5,37 @@ from __future__ import annotations
 import abc
 import contextlib
 import fcntl
+import logging
 import os
 import shutil
 import socket
+import sqlite3
 import tempfile
+import threading
 import weakref
+from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Final
 
 import sqlalchemy as sa
 
-from volnux.scheduler.errors import SchedulerError, StoreInUseError
+from volnux.redaction import redacted, secrets_of
+from volnux.scheduler.errors import StoreError, StoreInUseError
+from volnux.scheduler.sqlite import DatabaseFile
 
-__all__ = ["DEFAULT_STORE", "Lock", "engine_for", "lock_for"]
+__all__ = [
+    "DEFAULT_STORE",
+    "STORE_FAULTS",
+    "Lock",
+    "Outage",
+    "database_of",
+    "engine_for",
+    "fault_of",
+    "is_there",
+    "lock_for",
+    "name_of_store",
+    "usable",
+]
 
 DEFAULT_STORE = "sqlite:///volnux-schedule.db"
 """A file in the working folder."""
@@ -25,8 +43,13 @@ DEFAULT_STORE = "sqlite:///volnux-schedule.db"
 MEMORY = ":memory:"
 """A store that ends with its scheduler."""
 
+STORE_FAULTS: Final = (sa.exc.SQLAlchemyError, sqlite3.Error, OSError, StoreError)
+"""What the use of a store may raise."""
+
+log = logging.getLogger("volnux.scheduler")
+
 _KEY = 0x766F6C6E7578  # "volnux"
-_BUSY_SECONDS = 30
+_BUSY_SECONDS = 10
 
 
 def engine_for(store: str | os.PathLike[str]) -> sa.Engine:
@@ -36,38 +59,120 @@ def engine_for(store: str | os.PathLike[str]) -> sa.Engine:
         store: a URL of SQLAlchemy, or the path of an SQLite file.
 
     Raises:
-        SchedulerError: the URL makes no sense, or its driver is not installed.
+        StoreError: the URL makes no sense, or its driver is not installed.
     """
     text = os.fspath(store)
-    if text in (MEMORY, "sqlite://", "sqlite:///:memory:"):
-        # A database in memory has one connection, and a scheduler many threads.
-        folder = tempfile.mkdtemp(prefix="volnux-")
-        engine = engine_for(Path(folder, "schedule.db"))
-        weakref.finalize(engine, shutil.rmtree, folder, ignore_errors=True)
-        return engine
     try:
         url = sa.make_url(text) if "://" in text else sa.URL.create("sqlite", database=text)
         if url.get_backend_name() != "sqlite":
             return sa.create_engine(url, pool_pre_ping=True)
-        engine = sa.create_engine(url, connect_args={"timeout": _BUSY_SECONDS})
-    except (sa.exc.ArgumentError, sa.exc.NoSuchModuleError, ImportError) as error:
-        raise SchedulerError(f"the store {text!r} cannot be used: {error}") from error
+        if url.database in (None, "", MEMORY):
+            return _in_memory()
+        if str(url.database).startswith("file:"):
+            raise StoreError(f"the store {redacted(text)} is a URI of SQLite's: give its path")
+        path = Path(str(url.database)).resolve()
+        engine = sa.create_engine(
+            url.set(database=str(path)), connect_args={"timeout": _BUSY_SECONDS}
+        )
+    except (sa.exc.SQLAlchemyError, ImportError, ValueError, OSError) as error:
+        shown = redacted(text, secrets_of(text))
+        why = redacted(str(error), secrets_of(text))
+        # Not from `error`, whose message may have the password.
+        raise StoreError(f"the store {shown!r} cannot be used: {why}") from None
+    file = DatabaseFile(path)
+    _FILES[engine] = file
+    sa.event.listen(engine, "do_connect", lambda *_: file.prepare())
     sa.event.listen(engine, "connect", _prepare)
+    sa.event.listen(engine, "connect", lambda *_: file.close_to_others())
     return engine
+
+
+_FILES: weakref.WeakKeyDictionary[sa.Engine, DatabaseFile] = weakref.WeakKeyDictionary()
+
+
+def database_of(engine: sa.Engine) -> DatabaseFile | None:
+    """The file of a store; None where it is none."""
+    return _FILES.get(engine)
 
 
 def lock_for(engine: sa.Engine) -> Lock:
     """The lock of a store, not yet taken.
 
     Raises:
-        SchedulerError: this kind of database has no lock that ends with its holder.
+        StoreError: this kind of database has no lock that ends with its holder.
     """
     kind = engine.url.get_backend_name()
     if kind == "sqlite":
-        return _FileLock(Path(str(engine.url.database)).absolute())
+        return _FileLock(Path(str(engine.url.database)))
     if kind == "postgresql":
         return _PostgresLock(engine)
-    raise SchedulerError(f"a store is SQLite or PostgreSQL, found {kind}")
+    raise StoreError(f"a store is SQLite or PostgreSQL, found {kind}")
+
+
+def is_there(engine: sa.Engine) -> bool:
+    """Whether a store can be looked into without making it."""
+    file = database_of(engine)
+    return file is None or file.path.exists()
+
+
+@contextlib.contextmanager
+def usable(engine: sa.Engine) -> Iterator[None]:
+    """Say in one sentence that a store cannot be used, whatever its driver raises.
+
+    Raises:
+        StoreError: with the store, without its password, and the reason.
+    """
+    try:
+        yield
+    except STORE_FAULTS as error:
+        raise fault_of(error, engine) from None
+
+
+def fault_of(error: BaseException, engine: sa.Engine) -> StoreError:
+    """What the use of a store raised, as an error that people can read."""
+    if isinstance(error, StoreError):
+        return error
+    return StoreError(f"the store {name_of_store(engine)} cannot be used: {_reason(error, engine)}")
+
+
+def _reason(error: BaseException, engine: sa.Engine) -> str:
+    """Why a store fails, in a line that has no password."""
+    cause = getattr(error, "orig", None) or error
+    text = " ".join(str(cause).split()) or type(cause).__name__
+    if "not a database" in text:
+        text += "; name another file, or a URL"
+    return redacted(text, filter(None, (engine.url.password,)))
+
+
+class Outage:
+    """Tells of a store that fails once, and once when it answers again.
+
+    Args:
+        engine: the store.
+    """
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._engine = engine
+        self._lock = threading.Lock()
+        self._failing = False
+
+    def began(self, error: BaseException) -> None:
+        """Note that the store has failed."""
+        with self._lock:
+            if not self._failing:
+                self._failing = True
+                why = _reason(error, self._engine)
+                log.error(
+                    "the store %s fails, and is tried again: %s", name_of_store(self._engine), why
+                )
+
+    def over(self) -> None:
+        """Note that the store has answered."""
+        if self._failing:
+            with self._lock:
+                if self._failing:
+                    self._failing = False
+                    log.warning("the store %s answers again", name_of_store(self._engine))
 
 
 class Lock(abc.ABC):
@@ -79,6 +184,7 @@ class Lock(abc.ABC):
 
         Raises:
             StoreInUseError: another scheduler has it.
+            StoreError: the store cannot be reached.
         """
 
     @abc.abstractmethod
@@ -91,7 +197,11 @@ class Lock(abc.ABC):
 
 
 class _FileLock(Lock):
-    """A lock of the operating system on a file beside the database."""
+    """A lock of the operating system on a file beside the database.
+
+    Links to the database lead to the same lock, as its path has them resolved; a database with
+    several hard links is refused when it is opened.
+    """
 
     def __init__(self, database: Path) -> None:
         self.store = str(database)
@@ -100,9 +210,11 @@ class _FileLock(Lock):
 
     def take(self) -> None:
         try:
-            file = self._path.open("a+", encoding="utf-8")
+            file = open(  # noqa: SIM115 - it stays open for as long as the lock is held
+                self._path, "a+", encoding="utf-8", opener=_private
+            )
         except OSError as error:
-            raise SchedulerError(f"{self._path} cannot be written: {error.strerror}") from error
+            raise StoreError(f"{self._path} cannot be written: {error.strerror}") from error
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
@@ -110,18 +222,26 @@ class _FileLock(Lock):
             holder = file.read().strip()
             file.close()
             raise StoreInUseError(self.store, holder) from error
-        file.seek(0)
-        file.truncate()
-        file.write(f"process {os.getpid()} on {socket.gethostname()}\n")
-        file.flush()
         self._file = file
+        with contextlib.suppress(OSError):  # a full disk: the lock holds, only its note is missing
+            file.seek(0)
+            file.truncate()
+            file.write(f"process {os.getpid()} on {socket.gethostname()}\n")
+            file.flush()
 
     def still_held(self) -> bool:
-        return self._file is not None
+        if self._file is None:
+            return False
+        try:
+            held, there = os.fstat(self._file.fileno()), self._path.stat()
+        except OSError:  # the lock file was deleted: another scheduler would make a new one
+            return False
+        return (held.st_dev, held.st_ino) == (there.st_dev, there.st_ino)
 
     def release(self) -> None:
         if self._file is not None:
-            self._file.close()
+            with contextlib.suppress(OSError):
+                self._file.close()
             self._file = None
 
 
@@ -129,17 +249,18 @@ class _PostgresLock(Lock):
     """An advisory lock of PostgreSQL, which ends with the connection that took it."""
 
     def __init__(self, engine: sa.Engine) -> None:
-        self.store = engine.url.render_as_string(hide_password=True)
+        self.store = name_of_store(engine)
         self._engine = engine
         self._connection: sa.Connection | None = None
 
     def take(self) -> None:
-        connection = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
-        try:
-            free = connection.execute(sa.select(sa.func.pg_try_advisory_lock(_KEY))).scalar()
-        except BaseException:
-            connection.close()
-            raise
+        with usable(self._engine):
+            connection = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+            try:
+                free = connection.execute(sa.select(sa.func.pg_try_advisory_lock(_KEY))).scalar()
+            except BaseException:
+                connection.close()
+                raise
         if not free:
             connection.close()
             raise StoreInUseError(self.store)
@@ -150,7 +271,7 @@ class _PostgresLock(Lock):
             return False
         try:
             self._connection.execute(sa.select(1))
-        except sa.exc.DBAPIError:
+        except sa.exc.SQLAlchemyError:
             self.release()
             return False
         return True
@@ -162,6 +283,28 @@ class _PostgresLock(Lock):
                 self._connection.invalidate()
                 self._connection.close()
             self._connection = None
+
+
+def _in_memory() -> sa.Engine:
+    """A database in memory has one connection, and a scheduler many threads: it is a file."""
+    folder = tempfile.mkdtemp(prefix="volnux-")
+    engine = engine_for(Path(folder, "schedule.db"))
+    weakref.finalize(engine, shutil.rmtree, folder, ignore_errors=True)
+    return engine
+
+
+def name_of_store(engine: sa.Engine) -> str:
+    """A store as it is shown: its path, or its URL without the password."""
+    if engine.url.get_backend_name() == "sqlite":
+        return str(engine.url.database)
+    return redacted(engine.url.render_as_string(hide_password=True))
+
+
+def _private(path: str, flags: int) -> int:
+    number = os.open(path, flags | os.O_CLOEXEC, 0o600)
+    with contextlib.suppress(OSError):  # the lock file of an earlier version, of another user
+        os.fchmod(number, 0o600)
+    return number
 
 
 def _prepare(connection: Any, record: object) -> None:

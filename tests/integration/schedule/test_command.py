@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -10,6 +11,8 @@ import time
 from pathlib import Path
 
 import pytest
+
+from volnux.scheduler import PipelineScheduler
 
 EVENTS = """
 import time
@@ -170,6 +173,68 @@ def test_run_uses_changed_events(flow, serve):
     service.wait_for("reloaded a.pty")
     service.wait_for("fail  ")
     assert service.end(signal.SIGINT) == 0
+
+
+def test_what_became_of_runs_can_be_looked_at(flow, serve):
+    flow("bad", "* * * * *", text="Bad")
+    with Path("events.py").open("a") as events:
+        events.write('\n@event\ndef Bad():\n    raise ValueError("no luck")\n')
+    assert "there is no store" in volnux("show").stderr
+    service = serve(".", "--poll", "0.2")
+    service.wait_for("fail  ")
+    service.wait_for('raise ValueError("no luck")')
+    (run,) = json.loads(volnux("show", "bad.pty", "--json", "-n", "1").stdout)
+    assert (run["pipeline"], run["state"], run["attempt"]) == ("bad", "failed", 1)
+    listed = volnux("show").stdout
+    assert run["run_id"] in listed
+    assert "Bad (ValueError: no luck)" in listed
+    report = volnux("show", "--run", run["run_id"][:12])
+    assert 'raise ValueError("no luck")' in report.stdout
+    report = json.loads(volnux("show", "--run", run["run_id"], "--json").stdout)
+    assert report["places"]["Bad"]["failure"]["message"] == "no luck"
+    assert volnux("show", "other.pty").stdout == "no runs\n"
+    assert "keeps no report" in volnux("show", "--run", "nothing").stderr
+    assert service.end() == 0
+
+
+def test_nothing_that_goes_wrong_ends_the_service(flow, serve):
+    flow("a", "0 6 * * *", more="@start-date: 0001-01-01\n@timezone: Asia/Tokyo\n")
+    flow("wrong", "0 6 * * *", text="-> ->")
+    service = serve(".", "--poll", "0.2")
+    service.wait_for("serving a.pty")
+    service.wait_for("serving 1 file")
+    other = sqlite3.connect("volnux-schedule.db", isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    flow("b", "0 7 * * *")
+    service.wait_for("database is locked")
+    other.execute("ROLLBACK")
+    other.close()
+    service.wait_for("serving b.pty")
+    for path in Path().glob("volnux-schedule.db*"):
+        path.unlink()
+    flow("c", "0 8 * * *")
+    service.wait_for("it is back")
+    service.wait_for("serving c.pty")
+    assert service.end() == 0
+    assert not any("Traceback" in line for line in service.lines)
+    assert {job.name for job in PipelineScheduler("volnux-schedule.db")._jobs.get_all_jobs()}
+
+
+@pytest.mark.parametrize(
+    ("store", "message"),
+    [
+        ("events.py", "cannot be used: file is not a database"),
+        ("nowhere/jobs.db", "there is no folder"),
+        ("postgresql+nosuch://me:PW-1234@host/db", "'postgresql+nosuch://***@host/db'"),
+    ],
+)
+def test_run_with_something_that_is_no_store(flow, store, message):
+    flow("a", "0 6 * * *")
+    done = volnux("run", ".", "--store", store)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert "PW-1234" not in done.stderr
 
 
 def test_run_of_something_that_is_not_there(flow):

@@ -23,8 +23,9 @@ def note(word):
         log.write(f"{word}\\n")
 
 @event
-def Slow():
+def Slow(self):
     note("slow begins")
+    note(f"run {self.run_id}, attempt {self.attempt} of the event")
     if not Path(__file__).with_name("fast").exists():
         time.sleep(60)
     note("slow ends")
@@ -116,6 +117,8 @@ def test_a_run_that_was_cut_off(start, look, cut_off, begins, ends, state, attem
     (record,) = look("slow")
     assert (record.state, record.attempt) == (state, attempt)
     assert (log()["slow begins"], log()["slow ends"]) == (begins, ends)
+    # A repeated run is the same run, and its events begin anew.
+    assert log()[f"run {record.run_id}, attempt 1 of the event"] == begins
 
 
 @pytest.mark.parametrize("missed", ["one", "all"])

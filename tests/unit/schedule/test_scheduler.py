@@ -4,8 +4,6 @@ import datetime as dt
 import logging
 import threading
 
-import apscheduler.schedulers.base
-import apscheduler.triggers.date
 import pytest
 from apscheduler.events import (
     EVENT_JOB_ERROR,
@@ -17,6 +15,8 @@ from apscheduler.jobstores.base import ConflictingIdError
 from apscheduler.triggers.cron import CronTrigger
 
 from volnux import InputDataField, InputError, Pipeline, event
+from volnux.graph.outcome import RunStatus
+from volnux.graph.report import RunReport
 from volnux.scheduler import PipelineScheduler, RunState, SchedulerError, StoreInUseError
 from volnux.schedules import Schedule, ScheduleError
 
@@ -57,70 +57,12 @@ class Waiting(Pipeline):
         pointy = "Wait"
 
 
-class Clock:
-    def __init__(self, now):
-        self.now = now
-
-
-class Simulated(PipelineScheduler):
-    """Looks for what is due when it is told to, at the time that its clock shows."""
-
-    clock: Clock
-
-    def _now(self):
-        return self.clock.now
-
-    def _main_loop(self):
-        """No thread of its own."""
-
-    def advance(self, until):
-        """Let time pass, from one due moment to the next."""
-        while True:
-            self._process_jobs()
-            self.settle()
-            times = [job.next_run_time for job in self.get_jobs() if job.next_run_time]
-            upcoming = min(times, default=None)
-            if upcoming is None or upcoming > until:
-                break
-            self.clock.now = upcoming.astimezone(dt.UTC)
-        self.clock.now = until
-
-    def settle(self):
-        """Wait for the one worker to be done with what it was given."""
-        self._pipelines._pool.submit(lambda: None).result(20)
-
-
-@pytest.fixture
-def clock(monkeypatch):
-    clock = Clock(at("2026-01-01T12:00"))
-
-    class Datetime(dt.datetime):
-        @classmethod
-        def now(cls, tz=None):
-            return clock.now.astimezone(tz)
-
-    for module in (apscheduler.schedulers.base, apscheduler.triggers.date):
-        monkeypatch.setattr(module, "datetime", Datetime)
+@pytest.fixture(autouse=True)
+def fresh():
     MADE.clear()
     GO_ON.clear()
-    return clock
-
-
-@pytest.fixture
-def make(clock):
-    made = []
-
-    def make(store=":memory:", **options):
-        scheduler = Simulated(store, workers=options.pop("workers", 1), **options)
-        scheduler.clock = clock
-        made.append(scheduler)
-        return scheduler
-
-    yield make
+    yield
     GO_ON.set()
-    for scheduler in made:
-        if scheduler.running:
-            scheduler.shutdown()
 
 
 def at(text):
@@ -419,3 +361,71 @@ def test_another_schedule_of_a_known_job_counts_from_now(make, clock):
     second.start()
     second.advance(at("2026-01-05T12:00"))
     assert states(second) == [("05 07:00", "success")]
+
+
+def test_a_failed_run_leaves_its_report_and_says_once_what_failed(make, caplog):
+    scheduler = make()
+    scheduler.add_job(Failing, "date", run_date=at("2026-01-01T13:00"))
+    scheduler.add_job(Ticking, "date", run_date=at("2026-01-01T14:00"))
+    scheduler.start()
+    scheduler.advance(at("2026-01-01T15:00"))
+    ticked, failed = scheduler.runs()
+    report = RunReport.from_json(scheduler.report(failed.run_id))
+    assert (report.run_id, report.status) == (failed.run_id, RunStatus.FAILED)
+    assert 'raise ValueError("no luck today")' in report.places["Fail"].failure.traceback
+    assert scheduler.report(ticked.run_id[:12])["places"]["Tick"]["result"] == "tick"
+    assert scheduler.report("nothing") is None
+    (said,) = [r for r in caplog.records if r.levelno == logging.ERROR]
+    assert said.message.count('raise ValueError("no luck today")') == 1
+    assert failed.run_id in said.message
+
+
+def test_of_each_job_the_latest_reports_of_each_kind_are_kept(make, clock, monkeypatch):
+    monkeypatch.setattr("volnux.scheduler.ledger.REPORTS_KEPT", 2)
+    scheduler = make()
+    scheduler.add_job(Failing, "0 * * * *", id="fails")
+    scheduler.add_job(Ticking, "0 * * * *", id="works")
+    scheduler.add_job(Ticking, "30 13 * * *", id="rare")
+    scheduler.start()
+    scheduler.advance(at("2026-01-01T18:15"))
+    kept = {
+        job_id: [
+            f"{r.scheduled:%H:%M}" for r in scheduler.runs(job_id) if scheduler.report(r.run_id)
+        ]
+        for job_id in ("fails", "works", "rare")
+    }
+    assert kept == {
+        "fails": ["18:00", "17:00"],
+        "works": ["18:00", "17:00"],
+        "rare": ["13:30"],
+    }
+    runs = scheduler.runs("works")
+    assert len(runs) == 7
+    # After a month nothing is left of them, in the ledger neither.
+    for job_id in kept:
+        scheduler.remove_job(job_id)
+    clock.now += dt.timedelta(days=35)
+    scheduler.look()
+    assert scheduler.runs() == []
+    assert not any(scheduler.report(run.run_id) for run in runs)
+
+
+@event
+def Much():
+    return True, "x" * 2_000_000
+
+
+class Large(Pipeline):
+    class Meta:
+        pointy = "Much -> Fail"
+
+
+def test_a_large_report_is_kept_without_its_values(make):
+    scheduler = make()
+    scheduler.add_job(Large, "date", run_date=at("2026-01-01T13:00"))
+    scheduler.start()
+    scheduler.advance(at("2026-01-01T14:00"))
+    (record,) = scheduler.runs()
+    report = scheduler.report(record.run_id)
+    assert "left out: the report has 2,0" in report["places"]["Much"]["result"]["repr"]
+    assert "no luck today" in report["places"]["Fail"]["failure"]["traceback"]

@@ -1,0 +1,77 @@
+"""A scheduler under a clock of the test's own, which looks for what is due when it is told to."""
+
+import datetime as dt
+
+import apscheduler.schedulers.base
+import apscheduler.triggers.date
+import pytest
+
+from volnux.scheduler import PipelineScheduler
+
+
+class Clock:
+    def __init__(self, now):
+        self.now = now
+
+
+class Simulated(PipelineScheduler):
+    """Looks for what is due when it is told to, at the time that its clock shows."""
+
+    clock: Clock
+
+    def _now(self):
+        return self.clock.now
+
+    def _main_loop(self):
+        """No thread of its own."""
+
+    def advance(self, until):
+        """Let time pass, from one due moment to the next."""
+        while True:
+            self.look()
+            times = [job.next_run_time for job in self.get_jobs() if job.next_run_time]
+            upcoming = min(times, default=None)
+            if upcoming is None or upcoming > until:
+                break
+            self.clock.now = max(self.clock.now, upcoming.astimezone(dt.UTC))
+        self.clock.now = max(self.clock.now, until)
+
+    def look(self):
+        """Look for what is due, and wait for the one worker to be done with it."""
+        wait = self._process_jobs()
+        self._pipelines._pool.submit(lambda: None).result(20)
+        return wait
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    clock = Clock(at("2026-01-01T12:00"))
+
+    class Datetime(dt.datetime):
+        @classmethod
+        def now(cls, tz=None):
+            return clock.now.astimezone(tz)
+
+    for module in (apscheduler.schedulers.base, apscheduler.triggers.date):
+        monkeypatch.setattr(module, "datetime", Datetime)
+    return clock
+
+
+@pytest.fixture
+def make(clock):
+    made = []
+
+    def make(store=":memory:", **options):
+        scheduler = Simulated(store, workers=options.pop("workers", 1), **options)
+        scheduler.clock = clock
+        made.append(scheduler)
+        return scheduler
+
+    yield make
+    for scheduler in made:
+        if scheduler.running:
+            scheduler.shutdown()
+
+
+def at(text):
+    return dt.datetime.fromisoformat(text).replace(tzinfo=dt.UTC)

@@ -1,0 +1,147 @@
+"""A store that is an SQLite file: private, under one name, and brought back when it is deleted."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import sqlite3
+import stat
+import tempfile
+from enum import Enum
+from pathlib import Path
+
+from volnux.scheduler.errors import StoreError
+
+__all__ = ["DatabaseFile", "Found"]
+
+_PRIVATE = 0o600
+
+
+class Found(Enum):
+    """What has become of a database file since it was opened."""
+
+    SAME = "same"
+    DELETED = "deleted"
+    REPLACED = "replaced"
+
+
+class DatabaseFile:
+    """The file of an SQLite store.
+
+    Args:
+        path: where it is, with links resolved: two names of one store must be one path.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._kept: sqlite3.Connection | None = None
+        self._identity: tuple[int, int] | None = None
+        self._own_journals: dict[Path, tuple[int, int]] = {}
+
+    def prepare(self) -> None:
+        """Make the file if there is none, readable to its owner alone.
+
+        Raises:
+            StoreError: it cannot be made, or has several names.
+            sqlite3.OperationalError: it was deleted or replaced while it was served.
+        """
+        if self.look() is Found.REPLACED:
+            raise sqlite3.OperationalError(f"{self.path} was replaced")
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+        if self._identity is not None:
+            flags &= ~os.O_CREAT
+        try:
+            # Closing a descriptor of a database drops SQLite's own locks on it: none is opened on
+            # a file that is there.
+            if not self.path.exists():
+                os.close(os.open(self.path, flags, _PRIVATE))
+            status = self.path.stat()
+        except FileNotFoundError as error:
+            if self._identity is None:
+                raise StoreError(f"there is no folder {self.path.parent}") from error
+            raise sqlite3.OperationalError(f"{self.path} was deleted") from error
+        except OSError as error:
+            raise StoreError(f"{self.path} cannot be written: {error.strerror}") from error
+        if not stat.S_ISREG(status.st_mode):
+            raise StoreError(f"the store {self.path} is not a file")
+        if status.st_nlink > 1:
+            raise StoreError(
+                f"the store {self.path} has {status.st_nlink} names (hard links): SQLite databases "
+                "are damaged when they are used under several; remove all but one"
+            )
+
+    def close_to_others(self) -> None:
+        """Take the file, which is a database, and its journals from all but their owner.
+
+        An earlier version has left them readable to others. What is new gets its mode right:
+        SQLite makes journals with the mode of their database.
+        """
+        for each in (self.path, *self._journals()):
+            with contextlib.suppress(OSError):  # it belongs to somebody else, or is gone again
+                if stat.S_IMODE(each.stat().st_mode) & 0o077:
+                    each.chmod(_PRIVATE)
+
+    def keep(self) -> None:
+        """Hold the database open, so that it can be brought back when it is deleted."""
+        self._kept = sqlite3.connect(self.path, check_same_thread=False)
+        self._kept.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        self._identity = _identity(self.path)
+        self._own_journals = {path: _identity(path) for path in self._journals()}
+
+    def look(self) -> Found:
+        """Whether the file that was opened is still there."""
+        if self._identity is None:
+            return Found.SAME
+        try:
+            same = _identity(self.path) == self._identity
+        except OSError as error:
+            return Found.DELETED if error.errno in (errno.ENOENT, errno.ENOTDIR) else Found.SAME
+        return Found.SAME if same else Found.REPLACED
+
+    def restore(self) -> None:
+        """Write the deleted database back to its place.
+
+        Raises:
+            OSError, sqlite3.Error: that cannot be done.
+        """
+        assert self._kept is not None
+        number, name = tempfile.mkstemp(dir=self.path.parent, prefix=f".{self.path.name}-")
+        os.close(number)
+        copy = Path(name)
+        try:
+            with contextlib.closing(sqlite3.connect(copy)) as target:
+                self._kept.backup(target)
+            self._remove_journals()
+            copy.replace(self.path)
+        except BaseException:
+            copy.unlink(missing_ok=True)
+            raise
+
+    def leave_to_other(self) -> None:
+        """Let go of the database, as another one has taken its place."""
+        self._remove_journals()
+        self.let_go()
+
+    def let_go(self) -> None:
+        """Hold the database no longer."""
+        self._identity = None
+        if self._kept is not None:
+            self._kept.close()
+            self._kept = None
+
+    def _remove_journals(self) -> None:
+        """Remove the journals of the file that was opened, or they are applied to its successor."""
+        for path, identity in self._own_journals.items():
+            with contextlib.suppress(OSError):
+                if _identity(path) == identity:
+                    path.unlink()
+
+    def _journals(self) -> list[Path]:
+        names = (f"{self.path.name}{ending}" for ending in ("-wal", "-shm", "-journal"))
+        return [path for path in map(self.path.with_name, names) if path.exists()]
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    status = path.stat()
+    return status.st_dev, status.st_ino
