@@ -8,6 +8,8 @@ import threading
 import time
 from collections.abc import Callable
 
+from volnux.usercode import RunThread
+
 __all__ = ["Timers"]
 
 
@@ -29,9 +31,7 @@ class Timers:
         with self._changed:
             heapq.heappush(self._heap, (due, number, callback))
             if self._thread is None and not self._closed:
-                self._thread = threading.Thread(
-                    target=self._serve, name="volnux-timers", daemon=True
-                )
+                self._thread = RunThread(self._serve, "volnux-timers")
                 self._thread.start()
             elif self._heap[0][1] == number:
                 self._changed.notify()

@@ -7,6 +7,8 @@ import threading
 from collections import deque
 from collections.abc import Callable
 
+from volnux.usercode import RunThread
+
 __all__ = ["Workers", "default_workers"]
 
 
@@ -61,7 +63,7 @@ class Workers:
 
     def _start(self) -> bool:
         name = f"volnux-{len(self._threads) + 1}"
-        thread = threading.Thread(target=self._serve, name=name, daemon=True)
+        thread = RunThread(self._serve, name)
         try:
             thread.start()
         except RuntimeError:

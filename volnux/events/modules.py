@@ -32,6 +32,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, SupportsIndex
 
+from volnux.usercode import runs_user_code
+
 __all__ = [
     "adopt",
     "at_home",
@@ -65,6 +67,7 @@ _on_path: str | None = None
 # What the rest of volnux uses.
 
 
+@runs_user_code
 def import_from(folder: Path | None, name: str) -> ModuleType:
     """Import a dotted module, from the folder if it has it, else as Python would.
 

@@ -18,12 +18,14 @@ from collections.abc import Callable, Coroutine, Mapping
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
+from volnux import usercode
 from volnux.events.base import EventReturnError, Goto, NotPortableError
 from volnux.events.files import InputFile, close_files, with_own_files
 from volnux.events.modules import display_text
 from volnux.events.spec import EventSpec
 from volnux.graph.outcome import FAILURE, SUCCESS, Failure
 from volnux.strictjson import FormatError
+from volnux.usercode import keep_stdin_open, runs_user_code
 
 __all__ = [
     "Call",
@@ -34,6 +36,8 @@ __all__ = [
     "run_attempt_async",
     "run_event",
 ]
+
+keep_stdin_open()
 
 
 class Call(NamedTuple):
@@ -140,10 +144,12 @@ def run_attempt(
             _close_files(own)
 
 
+@runs_user_code
 def _run_attempt(
     spec: EventSpec, call: Call, convert: Callable[[BaseException], BaseException] | None
 ) -> Outcome:
     started = time.time()
+    generation = usercode.generation
     try:
         event = spec.event_class(
             call.task_id, call.run_id, call.attempt, call.inputs, call.previous_result
@@ -151,15 +157,13 @@ def _run_attempt(
         if spec.may_bypass:
             bypass, data = event.can_bypass()
             if bypass:
-                return _bypassed(spec, call, data, started)
+                return _bypassed(spec, call, data, started, generation)
         returned = event.process(**spec.arguments(call.inputs, call.previous_result))
-    except KeyboardInterrupt:
-        raise
-    except Goto as goto:
-        returned = (goto.descriptor, goto.result)
     except BaseException as error:  # noqa: BLE001 - SystemExit and the like are failures of the event too
-        return raised(spec, call, convert(error) if convert else error, started)
-    return _returned(spec, call, returned, started)
+        returned = _left_by(error, generation)
+        if returned is None:
+            return raised(spec, call, convert(error) if convert else error, started)
+    return _returned(spec, call, returned, started, generation)
 
 
 async def run_attempt_async(spec: EventSpec, call: Call) -> Outcome:
@@ -175,8 +179,10 @@ async def run_attempt_async(spec: EventSpec, call: Call) -> Outcome:
             _close_files(own)
 
 
+@runs_user_code
 async def _run_attempt_async(spec: EventSpec, call: Call) -> Outcome:
     started = time.time()
+    generation = usercode.generation
     try:
         event = spec.event_class(
             call.task_id, call.run_id, call.attempt, call.inputs, call.previous_result
@@ -184,15 +190,25 @@ async def _run_attempt_async(spec: EventSpec, call: Call) -> Outcome:
         if spec.may_bypass:
             bypass, data = event.can_bypass()
             if bypass:
-                return _bypassed(spec, call, data, started)
+                return _bypassed(spec, call, data, started, generation)
         returned = await event.process(**spec.arguments(call.inputs, call.previous_result))
-    except KeyboardInterrupt:
-        raise
-    except Goto as goto:
-        returned = (goto.descriptor, goto.result)
     except BaseException as error:  # noqa: BLE001 - a cancelled coroutine is a failure of its event too
-        return raised(spec, call, error, started)
-    return _returned(spec, call, returned, started)
+        returned = _left_by(error, generation)
+        if returned is None:
+            return raised(spec, call, error, started)
+    return _returned(spec, call, returned, started, generation)
+
+
+def _left_by(error: BaseException, generation: int) -> tuple[int, Any] | None:
+    """What an event that raised has returned by that: something after `goto`, else None.
+
+    A child that the event has forked ends here.
+    """
+    if usercode.generation != generation:
+        usercode.end_child(None if isinstance(error, Goto) else error)
+    if isinstance(error, KeyboardInterrupt):
+        raise error
+    return (error.descriptor, error.result) if isinstance(error, Goto) else None
 
 
 def _run_to_end(coroutine: Coroutine[Any, Any, Outcome]) -> Outcome:
@@ -241,15 +257,25 @@ def raised(spec: EventSpec, call: Call, error: BaseException, started: float) ->
     )
 
 
-def _bypassed(spec: EventSpec, call: Call, data: Any, started: float) -> Outcome:
-    outcome = _returned(spec, call, (True, data), started, conditions=False)
+def _bypassed(spec: EventSpec, call: Call, data: Any, started: float, generation: int) -> Outcome:
+    outcome = _returned(spec, call, (True, data), started, generation, conditions=False)
     return outcome._replace(bypassed=True)
 
 
+@runs_user_code
 def _returned(
-    spec: EventSpec, call: Call, returned: Any, started: float, *, conditions: bool = True
+    spec: EventSpec,
+    call: Call,
+    returned: Any,
+    started: float,
+    generation: int,
+    *,
+    conditions: bool = True,
 ) -> Outcome:
-    """The outcome of an attempt that returned, or left by `goto`."""
+    """The outcome of an attempt that returned, or left by `goto`.
+
+    A child that was forked since `generation` ends here.
+    """
     try:
         descriptor, result = _read(spec, returned)
         if descriptor == SUCCESS and conditions:
@@ -259,10 +285,15 @@ def _returned(
                     break
         if call.portable:
             result = _portable(spec, result)
-    except KeyboardInterrupt:
-        raise
-    except BaseException as error:  # noqa: BLE001 - a predicate is the user's code too
+    except BaseException as error:
+        # A predicate is the user's code too.
+        if usercode.generation != generation:
+            usercode.end_child(error)
+        if isinstance(error, KeyboardInterrupt):
+            raise
         return raised(spec, call, error, started)
+    if usercode.generation != generation:
+        usercode.end_child()
     retry_after = None
     if (
         descriptor == FAILURE

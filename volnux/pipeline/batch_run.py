@@ -12,6 +12,7 @@ from typing import Any
 from volnux.graph.outcome import RunStatus
 from volnux.pipeline.batch_job import Crew, Job
 from volnux.pipeline.batch_report import BatchResult
+from volnux.usercode import RunThread
 
 __all__ = ["BatchRun"]
 
@@ -129,9 +130,7 @@ class BatchRun:
                 self._start()
 
     def _start(self) -> None:
-        thread = threading.Thread(
-            target=self._serve, name=f"volnux-batch-{len(self._threads) + 1}", daemon=True
-        )
+        thread = RunThread(self._serve, f"volnux-batch-{len(self._threads) + 1}")
         self._threads.append(thread)
         thread.start()
 

@@ -13,7 +13,9 @@ from typing import Any, Protocol, cast
 
 import blinker
 
+from volnux import usercode
 from volnux.errors import VolnuxError, nearest
+from volnux.usercode import runs_user_code
 
 __all__ = ["SIGNAL_PARENT", "ListenerError", "SignalParent", "SoftSignal", "is_heard", "redirected"]
 
@@ -54,15 +56,24 @@ class _Receiver:
         self.signal = signal
         self.wanted = _wanted(listener, signal)
 
+    @runs_user_code
     def __call__(self, sender: Any, **arguments: Any) -> Any:
         given = {"sender": sender, "signal": self.signal, **arguments}
         if self.wanted is not None:
             given = {name: given[name] for name in self.wanted if name in given}
+        generation = usercode.generation
         try:
-            return self.listener(**given)
-        except (Exception, SystemExit):
+            returned = self.listener(**given)
+        except BaseException as error:
+            if usercode.generation != generation:
+                usercode.end_child(error)
+            if not isinstance(error, Exception | SystemExit):
+                raise
             log.exception("a listener of the signal %s failed: %r", self.signal.name, self.listener)
             return None
+        if usercode.generation != generation:
+            usercode.end_child()
+        return returned
 
 
 class SoftSignal:

@@ -1,0 +1,129 @@
+"""What code of the user may do in a run that reaches beyond it: start threads, fork, call `exit()`.
+
+Each of them does in an event what it does elsewhere, and the run goes on.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from types import CodeType, FrameType
+from typing import Any, NoReturn, TypeVar
+
+__all__ = ["RunThread", "end_child", "generation", "keep_stdin_open", "runs_user_code"]
+
+
+# Threads.
+
+
+class RunThread(threading.Thread):
+    """A thread that does not keep the process, but whose children do.
+
+    Code that is stuck in it must not keep a script from ending, so it is a daemon thread. A
+    thread inherits that from the thread that makes it, though, and Python would kill the user's
+    own threads at exit. So `daemon` reads False once the thread runs: all that Python itself does
+    with it is done before that.
+    """
+
+    _runs = False
+
+    def __init__(self, target: Callable[[], object], name: str) -> None:
+        super().__init__(target=target, name=name, daemon=True)
+
+    @property
+    def daemon(self) -> bool:
+        """Whether threads that this one makes are daemon threads by default."""
+        return not self._runs
+
+    @daemon.setter
+    def daemon(self, daemonic: bool) -> None:
+        raise RuntimeError("the daemon status of a run's own thread is not for others to set")
+
+    def run(self) -> None:
+        self._runs = True
+        super().run()
+
+
+# Forks.
+
+generation = 0
+"""How often this process and its ancestors were forked: whoever calls code of the user compares.
+
+`os.fork()` copies the calling thread only. A child that came back into a run would go on with it as
+if it were the parent, without the threads, locks and connections that the parent has.
+"""
+
+
+def end_child(error: BaseException | None = None) -> NoReturn:
+    """End a forked child as Python would, short of exit handlers, which are the parent's.
+
+    Args:
+        error: what the user's code raised; anything but `SystemExit` is shown.
+    """
+    code = 0
+    if isinstance(error, SystemExit):
+        given = error.code
+        code = given & 0xFF if isinstance(given, int) else int(given is not None)
+        if given is not None and not isinstance(given, int):
+            with suppress(Exception):
+                sys.stderr.write(f"{given}\n")
+    elif error is not None:
+        code = 1
+        with suppress(Exception):
+            sys.excepthook(type(error), error, error.__traceback__)
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(Exception):
+            stream.flush()
+    os._exit(code)
+
+
+def _count() -> None:
+    global generation
+    generation += 1
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_count)
+
+
+# exit() and quit().
+
+_OURS: set[CodeType] = set()
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
+def runs_user_code(function: _F) -> _F:
+    """Decorator for a function of ours that calls code of the user."""
+    _OURS.add(function.__code__)
+    return function
+
+
+def keep_stdin_open() -> None:
+    """Have `exit()` and `quit()` leave standard input alone below what `runs_user_code` marks.
+
+    Python's own close it, for the sake of shells. In a run it is the input of the whole process: of
+    the other events, and under Airflow the line to the supervisor. Elsewhere they do as ever, and
+    whatever else goes by these names is not touched.
+    """
+    sitebuiltins = sys.modules.get("_sitebuiltins")
+    if sitebuiltins is None:  # python -S
+        return
+    quitter = sitebuiltins.Quitter
+    original = quitter.__call__
+    if getattr(original, "_keeps_stdin", False):
+        return
+
+    def __call__(self: Any, code: Any = None) -> None:
+        frame: FrameType | None = sys._getframe(1)
+        while frame is not None:
+            if frame.f_code in _OURS:
+                raise SystemExit(code)
+            frame = frame.f_back
+        original(self, code)
+
+    __call__._keeps_stdin = True  # type: ignore[attr-defined]  # see above
+    quitter.__call__ = __call__
