@@ -38,18 +38,23 @@ class Elsewhere:
         """Hand over an attempt, and return its handle; a user's executor may raise anything."""
         if spec.executor.kind is not ExecutorKind.DEFAULT:
             return self._pool(spec).submit(spec, call, began, done)
-        loop = self._coroutines()
-        began()
-        return loop.run(run_attempt_async(spec, call), done)
+        return self._coroutines().run(run_attempt_async(spec, call), began, done)
 
-    def close(self, *, wait: bool, wait_for_loop: bool) -> None:
-        """Close the pools, then the loop; each waits for what it runs if it is told to."""
+    def close(self, *, wait: bool, cancelled: bool, wait_for_loop: bool) -> None:
+        """Close the pools (see `Pool.close`), then the loop, which waits if it is told to."""
         with self._making:
             pools = list(self._pools.values())
         for pool in pools:
-            pool.close(wait=wait)
+            pool.close(wait=wait, cancelled=cancelled)
         if self._loop is not None:
             self._loop.close(wait=wait_for_loop)
+
+    def kill(self) -> None:
+        """End what runs in worker processes, and what it has started."""
+        with self._making:
+            pools = list(self._pools.values())
+        for pool in pools:
+            pool.kill()
 
     def _coroutines(self) -> Any:
         with self._making:

@@ -7,6 +7,7 @@ import signal
 import threading
 from collections.abc import Callable
 from types import FrameType, TracebackType
+from typing import Any
 
 __all__ = ["Interrupts"]
 
@@ -14,21 +15,27 @@ __all__ = ["Interrupts"]
 class Interrupts:
     """As a context: Ctrl-C calls back, on a thread of its own, as often as it is pressed.
 
-    Only on the main thread, and only where nobody else has taken over SIGINT; elsewhere it does
-    nothing, and a `KeyboardInterrupt` comes as ever.
+    Only on the main thread, and only where Ctrl-C would raise `KeyboardInterrupt`: where the
+    handler is Python's own, or says of itself with an attribute `only_raises` that it does no
+    more. Elsewhere this does nothing, and the signal is somebody else's business.
+
+    Args:
+        callback: what to do; called on a thread of its own.
+        note: called at once, in the signal handler: it must not wait for anything.
     """
 
-    def __init__(self, callback: Callable[[], object]) -> None:
+    def __init__(self, callback: Callable[[], object], note: Callable[[], object]) -> None:
         self._callback = callback
-        self._installed = False
+        self._note = note
+        self._before: Any = None
 
     def __enter__(self) -> None:
-        if (
-            threading.current_thread() is threading.main_thread()
-            and signal.getsignal(signal.SIGINT) is signal.default_int_handler
-        ):
+        if threading.current_thread() is not threading.main_thread():
+            return
+        handler = signal.getsignal(signal.SIGINT)
+        if handler is signal.default_int_handler or getattr(handler, "only_raises", False):
+            self._before = handler
             signal.signal(signal.SIGINT, self._interrupted)
-            self._installed = True
 
     def __exit__(
         self,
@@ -36,9 +43,10 @@ class Interrupts:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if self._installed:
-            signal.signal(signal.SIGINT, signal.default_int_handler)
+        if self._before is not None:
+            signal.signal(signal.SIGINT, self._before)
 
     def _interrupted(self, number: int, frame: FrameType | None) -> None:
+        self._note()
         # The main thread may hold a lock that the callback needs: never call it from here.
         _thread.start_new_thread(self._callback, ())

@@ -8,6 +8,8 @@ import threading
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+from volnux.usercode import RunThread
+
 __all__ = ["BackgroundLoop", "Running"]
 
 log = logging.getLogger("volnux.standalone")
@@ -17,18 +19,30 @@ _GRACE = 2.0
 
 
 class Running:
-    """A coroutine on the loop."""
+    """A coroutine on the loop, or on its way there."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
+        # Whoever takes it decides: the loop, which begins, or who takes the coroutine back.
+        self._turn = [True]
+        self.begun = False
         self.task: asyncio.Task[Any] | None = None
 
+    def begin(self) -> bool:
+        """On the loop: whether the coroutine may begin."""
+        self.begun = self.take_back()
+        return self.begun
+
     def take_back(self) -> bool:
-        """Never: a coroutine counts as begun when it was handed over."""
-        return False
+        """Keep the coroutine from beginning; whether that came in time."""
+        try:
+            return self._turn.pop()
+        except IndexError:
+            return False
 
     def abandon(self) -> None:
-        """Cancel it."""
+        """Cancel it; what has not begun yet never will."""
+        self.take_back()
         try:
             self._loop.call_soon_threadsafe(lambda: self.task is not None and self.task.cancel())
         except RuntimeError:
@@ -40,7 +54,7 @@ class BackgroundLoop:
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._serve, name="volnux-loop", daemon=True)
+        self._thread = RunThread(self._serve, "volnux-loop")
         self._thread.start()
 
     def _serve(self) -> None:
@@ -49,11 +63,23 @@ class BackgroundLoop:
         finally:
             self._loop.close()
 
-    def run(self, coroutine: Coroutine[Any, Any, Any], done: Callable[[Any], object]) -> Running:
-        """Run a coroutine; hand its result, or the exception it ended with, to `done`."""
+    def run(
+        self,
+        coroutine: Coroutine[Any, Any, Any],
+        began: Callable[[], object],
+        done: Callable[[Any], object],
+    ) -> Running:
+        """Run a coroutine; hand its result, or the exception it ended with, to `done`.
+
+        `began` is called on the loop, where it begins: a coroutine that blocks the loop keeps
+        others from that. Neither is called for what was taken back.
+        """
         running = Running(self._loop)
 
         async def guarded() -> Any:
+            if not running.begin():
+                return None
+            began()
             try:
                 return await coroutine
             except KeyboardInterrupt as interrupt:
@@ -61,8 +87,9 @@ class BackgroundLoop:
                 return interrupt
 
         def ended(task: asyncio.Task[Any]) -> None:
-            if task.cancelled():
+            if not running.begun:
                 coroutine.close()
+            elif task.cancelled():
                 done(asyncio.CancelledError())
             else:
                 done(task.exception() or task.result())

@@ -87,9 +87,17 @@ class Pool:
         """Whether nothing more can be run here, and a new pool is needed."""
         return False
 
-    def close(self, *, wait: bool) -> None:
-        """End the pool; without `wait`, what still runs is left behind."""
+    def close(self, *, wait: bool, cancelled: bool = False) -> None:
+        """End the pool.
+
+        Args:
+            wait: wait for what still runs; else it is left behind, or killed where that can be.
+            cancelled: what the attempts have left running ends as well, where that can be.
+        """
         self._executor.shutdown(wait=wait, cancel_futures=True)
+
+    def kill(self) -> None:
+        """End what runs, where that can be done: a thread cannot be stopped."""
 
 
 class Submitted:

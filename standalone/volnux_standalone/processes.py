@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import multiprocessing
+import inspect
 import os
-import signal
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -14,9 +13,11 @@ from typing import Any
 from volnux.events.base import NotSentError
 from volnux.events.executors import EMPTY, ExecutorSpec
 from volnux.events.modules import at_home
-from volnux.events.remote import remote_task
+from volnux.events.remote import RemoteTask, remote_task
 from volnux.events.run import Call
 from volnux.events.spec import EventSpec
+from volnux.processes import Surroundings, WorkerGroup, begin_worker, starting, worker_context
+from volnux.usercode import RunThread
 from volnux_standalone.pools import Done, Handle, Pool, hand_over
 
 __all__ = ["ProcessPool"]
@@ -50,6 +51,10 @@ class ProcessPool(Pool):
         self._lock = threading.Lock()
         self._queue: deque[_Waiting] = deque()
         self._crews: list[_Crew] = []
+        self._groups: list[WorkerGroup] = []
+        self._ending: list[WorkerGroup] = []
+        self._surroundings = Surroundings()
+        self._untold = self._surroundings if not self._takes("initializer", "initargs") else None
         self._closed = False
         self._filling = threading.local()
 
@@ -59,7 +64,7 @@ class ProcessPool(Pool):
         """See `Pool.submit`."""
         waiting = _Waiting(self, spec, began, done)
         try:
-            waiting.task = remote_task(spec, call)
+            waiting.task = _WorkerTask(remote_task(spec, call), self._untold)
         except NotSentError as error:
             began()
             done(error)
@@ -105,30 +110,27 @@ class ProcessPool(Pool):
                 except BrokenExecutor:
                     # It broke since the last attempt ended: this one never began.
                     crew.retired = True
+        self._ending = [group for group in self._ending if not group.ended]
         crew = _Crew(self._make(), self._size, self._tasks)
         self._crews.append(crew)
         return crew.submit(waiting)
 
     def _make(self) -> Executor:
-        # A fork would copy the locks of our other threads in whatever state they are.
-        methods = multiprocessing.get_all_start_methods()
-        method = "forkserver" if "forkserver" in methods else "spawn"
         offered = {
             "max_workers": self._size,
-            "mp_context": multiprocessing.get_context(method),
-            "initializer": _begin_worker,
+            "mp_context": worker_context(),
+            "initializer": begin_worker,
+            "initargs": (self._surroundings,),
             **self._settings,
         }
-        return self._class(**self._spec_settings(offered))
+        # A subclass with an `__init__` of its own need not take all of it.
+        return self._class(**{name: value for name, value in offered.items() if self._takes(name)})
 
-    def _spec_settings(self, offered: dict[str, Any]) -> dict[str, Any]:
-        """What a subclass with an `__init__` of its own takes of it."""
-        import inspect
-
+    def _takes(self, *names: str) -> bool:
         parameters = inspect.signature(self._class).parameters
-        if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
-            return offered
-        return {name: value for name, value in offered.items() if name in parameters}
+        return any(p.kind is p.VAR_KEYWORD for p in parameters.values()) or all(
+            name in parameters for name in names
+        )
 
     def ended(self, waiting: _Waiting, future: Future[Any]) -> None:
         """An attempt came back."""
@@ -166,26 +168,45 @@ class ProcessPool(Pool):
         for crew in self._crews:
             if crew.retired and len(crew.running) == len(crew.doomed):
                 crew.end()
+                self._part_with(crew)
         self._crews = [crew for crew in self._crews if not crew.retired or crew.running]
 
-    def close(self, *, wait: bool) -> None:
+    def _part_with(self, crew: _Crew) -> None:
+        """Keep in mind the processes of an executor that ends: the lock is held."""
+        self._ending += crew.groups.values()
+        self._groups += crew.groups.values()
+        crew.groups = {}
+
+    def close(self, *, wait: bool, cancelled: bool = False) -> None:
         """See `Pool.close`; worker processes that would be left behind are killed."""
         with self._lock:
             self._closed = True
             self._queue.clear()
             crews, self._crews = self._crews, []
-        for crew in crews:
-            if crew.running:
-                crew.kill()
+            busy = [group for crew in crews if crew.running for group in crew.groups.values()]
+            for crew in crews:
+                self._part_with(crew)
+        for group in self._groups if cancelled or not wait else busy:
+            group.kill()
         for crew in crews:
             # Nothing is left that this could wait for but the ends of idle and killed processes.
             crew.executor.shutdown(wait=True, cancel_futures=True)
+        for group in self._ending:
+            group.wait()
+
+    def kill(self) -> None:
+        """See `Pool.kill`."""
+        with self._lock:
+            groups = [*self._groups, *(g for crew in self._crews for g in crew.groups.values())]
+        for group in groups:
+            group.kill()
 
 
 class _Crew:
     """One executor of worker processes, and what runs there.
 
     Attributes:
+        groups: its processes, by their ids.
         proven: a worker has done something, so that workers can start.
         retired: nothing more is handed to it.
         doomed: what was abandoned, and runs until the others have ended.
@@ -193,6 +214,7 @@ class _Crew:
 
     def __init__(self, executor: Executor, size: int, tasks: int | None) -> None:
         self.executor = executor
+        self.groups: dict[int, WorkerGroup] = {}
         self.running: set[Future[Any]] = set()
         self.doomed: set[Future[Any]] = set()
         self.proven = False
@@ -204,10 +226,14 @@ class _Crew:
         return not self.retired and len(self.running) < self._size
 
     def submit(self, waiting: _Waiting) -> Future[Any]:
-        before = len(self._processes())
-        with _WithoutSigint():
+        with starting():
             future = self.executor.submit(waiting.task)
-        if len(self._processes()) > before:
+        started = False
+        for pid, process in list((getattr(self.executor, "_processes", None) or {}).items()):
+            if pid not in self.groups:
+                self.groups[pid] = WorkerGroup(process)
+                started = True
+        if started:
             self._look_again()
         self.running.add(future)
         waiting.crew, waiting.future = self, future
@@ -227,16 +253,8 @@ class _Crew:
         self.executor.shutdown(wait=False)
 
     def kill(self) -> None:
-        # kill_workers() is new in Python 3.14; before it there is no public way.
-        kill = getattr(self.executor, "kill_workers", None)
-        if kill is not None:
-            kill()
-            return
-        for process in self._processes():
-            process.kill()
-
-    def _processes(self) -> list[Any]:
-        return list((getattr(self.executor, "_processes", None) or {}).values())
+        for group in list(self.groups.values()):
+            group.kill()
 
     def _look_again(self) -> None:
         """Have the executor watch the process that it has just started.
@@ -269,6 +287,18 @@ class _Waiting:
         self.future: Future[Any] | None = None
 
     def ended(self, future: Future[Any]) -> None:
+        if future.cancelled() or not isinstance(future.exception(), BrokenExecutor):
+            self._pool.ended(self, future)
+            return
+        # From Python 3.12 an executor that broke holds its lock while it tells of that, and whoever
+        # waits for that lock may hold ours.
+        RunThread(lambda: self._broke(future), "volnux-broken").start()
+
+    def _broke(self, future: Future[Any]) -> None:
+        if self.crew is not None:
+            # Before all else: the executor waits for the end of its other processes.
+            self.crew.retired = True
+            self.crew.kill()
         self._pool.ended(self, future)
 
     def let_go(self) -> Done:
@@ -284,28 +314,20 @@ class _Waiting:
         self._pool.abandon(self)
 
 
-class _WithoutSigint:
-    """What is started meanwhile, on this thread, is deaf to Ctrl-C until it says otherwise.
+class _WorkerTask:
+    """An attempt for a worker process that may be told only now that it is one.
 
-    Ctrl-C goes to every process of the terminal's group, also to one that is only starting.
+    An executor class of the user's need not take an initializer.
     """
 
-    def __enter__(self) -> None:
-        self._before = None
-        if hasattr(signal, "pthread_sigmask"):
-            self._before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    def __init__(self, task: RemoteTask, surroundings: Surroundings | None) -> None:
+        self._task = task
+        self._surroundings = surroundings
 
-    def __exit__(self, *_: object) -> None:
-        if self._before is not None:
-            signal.pthread_sigmask(signal.SIG_SETMASK, self._before)
+    def __call__(self) -> bytes:
+        begin_worker(self._surroundings)
+        return self._task()
 
 
 def _ignore(ended: object) -> None:
     """For an attempt whose end was told already."""
-
-
-def _begin_worker() -> None:
-    """In a worker process: Ctrl-C is the business of the process that drives the run."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if hasattr(signal, "pthread_sigmask"):
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})

@@ -22,6 +22,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from volnux import usercode
 from volnux.backends.port import RunOptions
 from volnux.events.executors import ExecutorKind
 from volnux.events.link import Plan
@@ -111,13 +112,16 @@ class Run:
         if self._observer is not None:
             self._observe(lambda o: o.run_started(self._plan, self._run_id))
         # A control may outlive its run by far.
-        self._control.on_cancel(functools.partial(_cancel_if_alive, weakref.ref(self)))
-        with Interrupts(self._interrupted):
+        alive = weakref.ref(self)
+        self._control.on_cancel(functools.partial(_if_alive, alive, Run._cancel))
+        self._control.on_give_up(functools.partial(_if_alive, alive, Run._abandon))
+        with Interrupts(self._interrupted, self._note_interrupt):
             try:
                 self._begin()
                 self._over.wait()
             except KeyboardInterrupt:
                 # Only where somebody else handles SIGINT.
+                self._note_interrupt()
                 self._interrupted()
                 try:
                     self._over.wait()
@@ -142,9 +146,18 @@ class Run:
         """Ctrl-C: the first cancels, a second gives up what still runs."""
         if not self._cancelled and not self._stopped:
             self._cancel()
-            return
+        else:
+            self._abandon()
+
+    def _note_interrupt(self) -> None:
+        self._control.interrupted = True
+
+    def _abandon(self) -> None:
+        """Wait no more for what runs."""
         with self._locked:
             self._give_up()
+        # Also when only the end of a worker process is waited for.
+        self._elsewhere.kill()
 
     def _cancel(self) -> None:
         """Start nothing more; what runs may finish."""
@@ -496,7 +509,8 @@ class Run:
         self._timers.close()
         if wait:
             self._workers.join()
-        self._elsewhere.close(wait=wait, wait_for_loop=not self._given_up)
+        cancelled = self._cancelled or self._given_up
+        self._elsewhere.close(wait=wait, cancelled=cancelled, wait_for_loop=not self._given_up)
 
     # The report.
 
@@ -519,14 +533,21 @@ class Run:
         )
 
     def _observe(self, tell: Callable[[Any], object]) -> None:
+        generation = usercode.generation
         with self._observing:
             try:
                 tell(self._observer)
-            except Exception:
+            except BaseException as error:
+                if usercode.generation != generation:
+                    usercode.end_child(error)
+                if not isinstance(error, Exception):
+                    raise
                 log.exception("an observer of the run failed")
+        if usercode.generation != generation:
+            usercode.end_child()
 
 
-def _cancel_if_alive(ref: weakref.ref[Run]) -> None:
+def _if_alive(ref: weakref.ref[Run], do: Callable[[Run], object]) -> None:
     run = ref()
     if run is not None:
-        run._cancel()
+        do(run)

@@ -92,18 +92,41 @@ class RunObserver:
 
 
 class RunControl:
-    """A handle to a run from outside: `cancel()` once lets running events finish."""
+    """A handle to a run from outside: `cancel()` lets running events finish, `give_up()` does not.
+
+    Attributes:
+        cancelled: `cancel` was called.
+        interrupted: the backend sets it when Ctrl-C reached the run. The report says then what
+            came of it; whoever called for the run raises `KeyboardInterrupt` once it is closed.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._callbacks: list[Callable[[], object]] = []
+        self._cancels: list[Callable[[], object]] = []
+        self._gives_up: list[Callable[[], object]] = []
         self.cancelled = False
+        self.interrupted = False
+        self._given_up = False
 
     def cancel(self) -> None:
         """Start nothing more; what runs may finish. Safe from any thread, at any time."""
         with self._lock:
             self.cancelled = True
-            callbacks, self._callbacks = self._callbacks, []
+            callbacks, self._cancels = self._cancels, []
+        for callback in callbacks:
+            callback()
+
+    @property
+    def can_give_up(self) -> bool:
+        """Whether the backend can wait no more for what runs."""
+        return bool(self._gives_up)
+
+    def give_up(self) -> None:
+        """Cancel, and wait no more for what runs, if the backend can do that."""
+        with self._lock:
+            self._given_up = True
+            callbacks = list(self._gives_up)
+        self.cancel()
         for callback in callbacks:
             callback()
 
@@ -111,9 +134,26 @@ class RunControl:
         """Call back when the run is cancelled, at once if it is already."""
         with self._lock:
             if not self.cancelled:
-                self._callbacks.append(callback)
+                self._cancels.append(callback)
                 return
         callback()
+
+    def on_give_up(self, callback: Callable[[], object]) -> None:
+        """Call back when the run is given up, at once if it is already."""
+        with self._lock:
+            self._gives_up.append(callback)
+            if not self._given_up:
+                return
+        callback()
+
+    def raise_if_interrupted(self) -> None:
+        """For whoever called for the run, when it is closed.
+
+        Raises:
+            KeyboardInterrupt: Ctrl-C reached it.
+        """
+        if self.interrupted:
+            raise KeyboardInterrupt
 
 
 @dataclass(frozen=True)
@@ -125,7 +165,7 @@ class RunOptions:
         workers: how many events of the default executor run at once; None for the default.
         portable: results are checked to be JSON and passed on as JSON.
         observer: hears what happens.
-        control: lets another thread cancel the run.
+        control: lets another thread cancel the run, and says whether Ctrl-C did.
         context: what listeners to signals are given as `execution_context`.
         results: somebody will ask for the results. If not, a backend that holds them in memory lets
             each go after its last reader, and its report has none; others may ignore it.
@@ -155,6 +195,8 @@ class Backend(abc.ABC):
         self, plan: Plan, inputs: Mapping[str, Any], options: RunOptions | None = None
     ) -> RunReport:
         """Run a plan to its end and report.
+
+        A Ctrl-C that reaches the run cancels it, and is noted in `options.control.interrupted`.
 
         Args:
             plan: the linked graph; `check` found nothing to refuse in it.

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import multiprocessing
 import multiprocessing.connection
 import multiprocessing.util
 import pickle
-import signal
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from volnux.events.base import NotSentError, WorkerLost
@@ -19,6 +17,7 @@ from volnux.graph.outcome import RunStatus
 from volnux.pipeline.batch_job import Job, Settings
 from volnux.pipeline.batch_report import BatchResult
 from volnux.pipeline.batch_worker import Ended, Order, Said, packed_settings, serve
+from volnux.processes import Surroundings, WorkerGroup, starting, worker_context
 from volnux.signal.soft import SignalParent, SoftSignal
 from volnux.telemetry.records import COMING_HOME
 from volnux.telemetry.watch import headers_of_here
@@ -53,6 +52,7 @@ class ProcessCrew:
         self._trace = headers_of_here()
         self._parent = parent
         self._tasks = tasks
+        self._surroundings = Surroundings()
         self._lock = threading.Lock()
         self._free: list[_Worker] = []
         self._busy: set[_Worker] = set()
@@ -96,13 +96,13 @@ class ProcessCrew:
         """End the processes; those that are busy are killed."""
         self._at_exit.cancel()
         with self._lock:
-            self._stopped = True
+            stopped, self._stopped = self._stopped, True
             free, busy = self._free, list(self._busy)
             self._free = []
         for worker in busy:
             worker.kill()
         for worker in free:
-            worker.end()
+            worker.end(cancelled=stopped)
 
     def _take(self) -> _Worker | None:
         with self._lock:
@@ -115,7 +115,7 @@ class ProcessCrew:
                 return None
         with at_home(self._home):
             # A new process is told where modules are.
-            worker = _Worker()
+            worker = _Worker(self._surroundings)
         with self._lock:
             if not self._stopped:
                 self._busy.add(worker)
@@ -130,7 +130,8 @@ class ProcessCrew:
             if again and (self._tasks is None or worker.tasks < self._tasks):
                 self._free.append(worker)
                 return
-        worker.end()
+            stopped = self._stopped
+        worker.end(cancelled=stopped)
 
     def _relay(self, said: Said) -> None:
         with at_home(self._home):
@@ -142,20 +143,17 @@ class ProcessCrew:
 class _Worker:
     """A process and the pipe to it."""
 
-    def __init__(self) -> None:
-        methods = multiprocessing.get_all_start_methods()
-        # A fork would copy the locks of our other threads in whatever state they are.
-        context: Any = multiprocessing.get_context(
-            "forkserver" if "forkserver" in methods else "spawn"
-        )
+    def __init__(self, surroundings: Surroundings) -> None:
+        context = worker_context()
         self._pipe, theirs = context.Pipe()
         self._process = context.Process(
-            target=serve, args=(theirs,), name="volnux-batch", daemon=False
+            target=serve, args=(theirs, surroundings), name="volnux-batch", daemon=False
         )
         self._sending = threading.Lock()
         self.tasks = 0
-        with _deaf_to_ctrl_c():
+        with starting():
             self._process.start()
+        self._group = WorkerGroup(self._process)
         theirs.close()
 
     @property
@@ -185,6 +183,7 @@ class _Worker:
         except (EOFError, OSError):
             pass
         self._process.join(_PATIENCE)
+        self.kill()
         raise WorkerLost(
             f"the worker process of batch {order.number} died (exit code {self._process.exitcode})"
         )
@@ -195,15 +194,17 @@ class _Worker:
             self._pipe.send(None)
 
     def kill(self) -> None:
-        self._process.kill()
+        self._group.kill()
 
-    def end(self) -> None:
-        """Hang up on a process that has nothing to do, and wait for its end."""
+    def end(self, *, cancelled: bool = False) -> None:
+        """Hang up on a process that has nothing to do, and wait for its end.
+
+        What its batches have left running ends as well if they were `cancelled`.
+        """
         self.hang_up()
-        self._process.join(_PATIENCE)
-        if self.alive:
+        if not self._group.wait(_PATIENCE) or cancelled:
             self.kill()
-            self._process.join()
+        self._process.join()
         self._pipe.close()
 
 
@@ -221,16 +222,3 @@ def _unpacked(value: bytes) -> Any:
         return pickle.loads(value)
     except Exception as error:  # noqa: BLE001 - what a user's class does when it is unpickled
         return f"<cannot be read: {type(error).__name__}: {error}>"
-
-
-@contextlib.contextmanager
-def _deaf_to_ctrl_c() -> Iterator[None]:
-    """What is started meanwhile does not hear Ctrl-C until it says otherwise."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)

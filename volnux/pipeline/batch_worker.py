@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import pickle
 import queue
-import signal
 import threading
 from collections.abc import Mapping
 from concurrent.futures import Future
@@ -20,6 +19,7 @@ from volnux.graph.outcome import RunStatus
 from volnux.graph.report import RunReport
 from volnux.pipeline.batch_job import Controls, Job, Settings, run_batch
 from volnux.pipeline.batch_report import BatchResult
+from volnux.processes import Surroundings, begin_worker
 from volnux.shown import shown
 from volnux.signal.soft import SoftSignal, redirected
 from volnux.telemetry.watch import within
@@ -61,12 +61,9 @@ class Ended(NamedTuple):
     payload: bytes
 
 
-def serve(home: Connection) -> None:
+def serve(home: Connection, surroundings: Surroundings) -> None:
     """Run batches until home hangs up: the main function of a worker process."""
-    # Ctrl-C goes to the whole group of processes: it is home that says what comes of it.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if hasattr(signal, "pthread_sigmask"):
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    begin_worker(surroundings)
     controls = Controls()
     orders: queue.SimpleQueue[Order | None] = queue.SimpleQueue()
 

@@ -1,0 +1,238 @@
+"""Worker processes: how they begin, and how each of them ends, with all that it has started.
+
+A worker leads a process group of its own. To kill it is to kill that group: the programs that an
+event has started end with it. The kernel does the same when the process that drives the run is
+gone, however that ended, so no worker outlives its run. `docs/standalone.md`, "How processes
+end", is the table of what holds.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import multiprocessing.connection
+import multiprocessing.context
+import multiprocessing.reduction
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+__all__ = ["Surroundings", "WorkerGroup", "begin_worker", "starting", "worker_context"]
+
+
+# In the process that drives the run.
+
+
+def worker_context() -> Any:
+    """The multiprocessing context for worker processes.
+
+    A plain fork would copy the locks of our other threads in whatever state they are, so there
+    is a fork server. It is started here, out of the reach of signals to the terminal's group.
+    """
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    from multiprocessing import forkserver, resource_tracker
+
+    server = forkserver._forkserver
+    preloaded = list(getattr(server, "_preload_modules", ("__main__",)))
+    if _SERVER not in preloaded:
+        multiprocessing.set_forkserver_preload([*preloaded, _SERVER])
+    # In some versions of Python the start of the tracker unblocks SIGINT: it comes first.
+    resource_tracker.ensure_running()
+    with starting():
+        forkserver.ensure_running()
+    return multiprocessing.get_context("forkserver")
+
+
+_SERVER = "volnux._forkserver"
+
+
+@contextlib.contextmanager
+def starting() -> Iterator[None]:
+    """What is started meanwhile, on this thread, is deaf to Ctrl-C until it says otherwise.
+
+    Ctrl-C goes to every process of the terminal's group, also to one that is only starting.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+class WorkerGroup:
+    """A worker process and all that it has started, unless that left the group on purpose.
+
+    What is killed is the group, whatever multiprocessing thinks of the process: it takes workers
+    for dead whose fork server was killed.
+    """
+
+    def __init__(self, process: Any) -> None:
+        self._process = process
+        self._pid: int = process.pid
+        self._born = _birth(self._pid)
+
+    @property
+    def ended(self) -> bool:
+        """Whether the worker process has ended; it is let go of then, with what it has open."""
+        return self.wait(0)
+
+    def wait(self, seconds: float | None = None) -> bool:
+        """Wait for the end of the worker process itself; whether it came.
+
+        One whose fork server is lost would wait for work for ever: it is killed.
+        """
+        process = self._process
+        if process is not None:
+            if not multiprocessing.connection.wait([process.sentinel], seconds):
+                return False
+            self._process = None
+            if self._born is not None and _birth(self._pid) == self._born:
+                self.kill()
+        return True
+
+    def kill(self) -> None:
+        """Kill the worker and what it has started."""
+        process = self._process
+        if not hasattr(os, "killpg"):
+            if process is not None:
+                process.kill()
+            return
+        born = _birth(self._pid)
+        if born is not None and born != self._born:
+            return  # The number belongs to another process by now.
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._pid, signal.SIGKILL)
+        if process is not None or born is not None:
+            # It may only be starting, and lead no group yet.
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(self._pid, signal.SIGKILL)
+
+
+def _birth(pid: int) -> str | None:
+    """When a process began, so that it is told from a later one of that number; None if unknown."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return None
+    fields = stat.rpartition(")")[2].split()
+    return None if fields[0] in "ZX" else fields[19]
+
+
+class Surroundings:
+    """What a worker shares with the process that drives the run, as it is when this is made.
+
+    multiprocessing sends the working folder and the import path. The fork server, whose children
+    workers are, keeps the environment, the umask and the output of the moment when it was started.
+    """
+
+    def __init__(self) -> None:
+        self._environment = dict(os.environ)
+        self._umask = _umask()
+        self._streams: dict[int, Any] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        if multiprocessing.context.get_spawning_popen() is None:
+            return self.__dict__
+        streams = {}
+        for descriptor in (1, 2):
+            with contextlib.suppress(OSError):  # it was closed
+                os.fstat(descriptor)
+                streams[descriptor] = multiprocessing.reduction.DupFd(descriptor)
+        return {**self.__dict__, "_streams": streams}
+
+    def enter(self) -> None:
+        """Make them those of this process."""
+        zone = os.environ.get("TZ")
+        os.environ.clear()
+        os.environ.update(self._environment)
+        if os.environ.get("TZ") != zone and hasattr(time, "tzset"):
+            time.tzset()
+        if self._umask is not None:
+            os.umask(self._umask)
+        for descriptor, stream in self._streams.items():
+            given = stream.detach()
+            if given != descriptor:
+                os.dup2(given, descriptor)
+                os.close(given)
+
+
+def _umask() -> int | None:
+    """The umask, where it can be read without being changed for a moment."""
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith("Umask:"):
+                return int(line.partition(":")[2], 8)
+    return None
+
+
+# In the worker.
+
+_begun = False
+
+
+def begin_worker(surroundings: Surroundings | None = None) -> None:
+    """Make this process a worker; nothing where it is one already, or nobody's child."""
+    global _begun
+    if _begun or multiprocessing.parent_process() is None:
+        return
+    _begun = True
+    if hasattr(os, "setpgid"):
+        with contextlib.suppress(PermissionError):  # it leads a session, and so a group
+            os.setpgid(0, 0)
+    _end_with_parent()
+    # Ctrl-C is the business of the process that drives the run. A program that an event starts
+    # would inherit an ignored signal, but not this.
+    signal.signal(signal.SIGINT, _deaf)
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    if surroundings is not None:
+        surroundings.enter()
+
+
+def _deaf(number: int, frame: FrameType | None) -> None:
+    """For a signal that is nothing to this process."""
+
+
+def _end_with_parent() -> None:
+    """Have the end of the process that drives the run kill this one and all that it started.
+
+    The sentinel is a pipe that nobody writes to: at the parent's end it is closed. On Linux the
+    kernel answers that with a signal to the group, even while C code holds the GIL.
+    """
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    sentinel: int = parent.sentinel
+
+    def watch() -> None:
+        multiprocessing.connection.wait([sentinel])
+        _kill_own_group()
+
+    if sys.platform == "linux":
+        import fcntl
+
+        fcntl.fcntl(sentinel, fcntl.F_SETOWN, -os.getpid())
+        fcntl.fcntl(sentinel, fcntl.F_SETSIG, signal.SIGKILL)
+        flags = fcntl.fcntl(sentinel, fcntl.F_GETFL)
+        fcntl.fcntl(sentinel, fcntl.F_SETFL, flags | os.O_ASYNC)
+        # It may have been gone before.
+        if multiprocessing.connection.wait([sentinel], 0):
+            _kill_own_group()
+    else:
+        threading.Thread(target=watch, name="volnux-parent", daemon=True).start()
+
+
+def _kill_own_group() -> None:
+    if hasattr(os, "killpg"):
+        with contextlib.suppress(OSError):
+            os.killpg(os.getpid(), signal.SIGKILL)
+    os._exit(1)
