@@ -202,6 +202,7 @@ class Pipeline:
             InputError: a required input is missing.
             PipelineStateError: the instance runs, or has run and `force_rerun` is false.
             BackendError: there is no such backend, or it refuses the flow.
+            KeyboardInterrupt: Ctrl-C cancelled the run; it is closed, and `context` has its report.
         """
         from volnux.backends import RunControl, RunOptions, get_backend
 
@@ -222,7 +223,7 @@ class Pipeline:
                 )
             self._state = _State.RUNNING
             self._ended.clear()
-            self._control = RunControl() if control is None else control
+            self._control = control = RunControl() if control is None else control
         context = ExecutionContext(self, run_id or uuid.uuid4().hex, inputs)
         self.context = context
         begun = False
@@ -237,7 +238,7 @@ class Pipeline:
                 workers=workers,
                 portable=portable,
                 observer=observer,
-                control=self._control,
+                control=control,
                 context=context,
                 results=results,
             )
@@ -250,6 +251,7 @@ class Pipeline:
             with self._lock:
                 self._state = _State.FINISHED if context.ended else _State.NEW
             self._ended.set()
+        control.raise_if_interrupted()
         return context
 
     async def astart(

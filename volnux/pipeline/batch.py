@@ -99,13 +99,14 @@ class BatchPipeline:
         self._lock = threading.Lock()
         self._state = _State.NEW
         self._run: BatchRun | None = None
+        self.report: BatchReport | None = None
         self._ended = threading.Event()
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._state.value}>"
 
     def __getstate__(self) -> dict[str, Any]:
-        here = ("_lock", "_state", "_run", "_ended")
+        here = ("_lock", "_state", "_run", "_ended", "report")
         return {key: value for key, value in self.__dict__.items() if key not in here}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -170,6 +171,8 @@ class BatchPipeline:
         Raises:
             InputError: the cut fields make different numbers of batches, or that is not known.
             PipelineStateError: the instance runs, or has run and `force_rerun` is false.
+            KeyboardInterrupt: Ctrl-C stopped the batches; they have ended, and `report` has what
+                came of them.
         """
         if "asyncio" in sys.modules:
             from volnux.pipeline.awaiting import warn_of_blocked_loop
@@ -181,14 +184,18 @@ class BatchPipeline:
         run, total = self._begin(how, force_rerun=force_rerun)
         name = self.template().plan().graph.name
         tally = Tally(name, keep=keep_results)
+        interrupts: list[KeyboardInterrupt] = []
         try:
             with progress_to(progress, name, total) as tell:
-                while (result := _next(run)) is not None:
+                while (result := _next(run, interrupts)) is not None:
                     tell(tally.add(result, total))
         finally:
             self._end(run)
         failure = None if run.source_error is None else failure_of(run.source_error)
-        return tally.report(stopped=run.cut_short, failure=failure)
+        self.report = tally.report(stopped=run.cut_short, failure=failure)
+        if interrupts:
+            raise interrupts[0]
+        return self.report
 
     def __call__(self, *args: Any, **options: Any) -> BatchReport:
         """Run all batches and report: the same as `execute`, with the same arguments."""
@@ -348,12 +355,13 @@ def _at_least_one(name: str, value: Any) -> int:
     return value
 
 
-def _next(run: BatchRun) -> BatchResult | None:
+def _next(run: BatchRun, interrupts: list[KeyboardInterrupt]) -> BatchResult | None:
     """The next result, through Ctrl-C: once stops the batches, twice gives up what runs."""
     while True:
         try:
             return next(run, None)
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as interrupt:
+            interrupts.append(interrupt)
             if run.stopped:
                 run.give_up()
             else:

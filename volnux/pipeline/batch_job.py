@@ -60,11 +60,18 @@ class Controls:
 
     def stop(self) -> None:
         """Let what runs finish its events, and begin nothing."""
+        for control in self._stop():
+            control.cancel()
+
+    def give_up(self) -> None:
+        """Wait no more for what runs, and begin nothing."""
+        for control in self._stop():
+            control.give_up()
+
+    def _stop(self) -> list[RunControl]:
         with self._lock:
             self.stopped = True
-            running = list(self._running)
-        for control in running:
-            control.cancel()
+            return list(self._running)
 
 
 def run_batch(settings: Settings, job: Job, controls: Controls) -> BatchResult:
@@ -132,5 +139,5 @@ class ThreadCrew:
         self._controls.stop()
 
     def close(self) -> None:
-        """See `Crew.close`; a thread cannot be ended."""
-        self._controls.stop()
+        """See `Crew.close`; a thread cannot be ended, but worker processes of a batch are."""
+        self._controls.give_up()

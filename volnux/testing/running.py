@@ -61,7 +61,10 @@ def report_of_case(
 def _run(case: Case, backend: Backend, plan: Plan, options: RunOptions | None) -> RunReport:
     inputs = plan.bind(case.inputs)
     backend.refuse(plan)
-    return backend.run(plan, inputs, options or RunOptions())
+    options = options or RunOptions()
+    report = backend.run(plan, inputs, options)
+    options.control.raise_if_interrupted()
+    return report
 
 
 def _said(kind: str, expected: Sequence[Found], diagnostics: Sequence[Diagnostic]) -> list[str]:

@@ -44,6 +44,7 @@ def run_locally(plan: Plan, inputs: Mapping[str, Any], options: RunOptions) -> R
         # What Airflow itself warns of is nothing that the user of a flow can mend.
         warnings.simplefilter("ignore")
         observer.run_started(plan, options.run_id or dag.dag_id)
+        options.control.on_cancel(watching.cancelling)
         try:
             report = run_dag(dag, plan, inputs, run_id=options.run_id, control=options.control)
         finally:
@@ -125,9 +126,15 @@ class _Observing(Watcher):
 
     def cancel(self) -> None:
         """Start nothing more."""
-        if not self._control.cancelled:
-            self._observer.cancelling(self._running)
         self._control.cancel()
+
+    def cancelling(self) -> None:
+        """The run was cancelled, by Ctrl-C or from elsewhere."""
+        self._observer.cancelling(self._running)
+
+    def interrupted(self) -> None:
+        """Ctrl-C reached the run."""
+        self._control.interrupted = True
 
     def stopped(self) -> bool:
         return self._control.cancelled
@@ -167,6 +174,7 @@ def _interrupts(watching: _Observing) -> Iterator[None]:
         return
 
     def interrupted(number: int, frame: Any) -> None:
+        watching.interrupted()
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         _thread.start_new_thread(watching.cancel, ())
 

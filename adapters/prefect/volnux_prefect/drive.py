@@ -106,6 +106,7 @@ class Drive:
                 try:
                     self._next()
                 except KeyboardInterrupt:
+                    self._control.interrupted = True
                     if self._cancelled:
                         raise
                     self._cancel()

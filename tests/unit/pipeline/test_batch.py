@@ -451,9 +451,11 @@ def test_ctrl_c_starts_nothing_new():
         GATE.set()
 
     threading.Thread(target=interrupt).start()
-    result = Slows(name=range(50)).execute()
-    assert result.status is RunStatus.CANCELLED
-    assert result.total == 1
+    batch = Slows(name=range(50))
+    with pytest.raises(KeyboardInterrupt):
+        batch.execute()
+    assert batch.report.status is RunStatus.CANCELLED
+    assert batch.report.total == 1
 
 
 def test_a_second_ctrl_c_waits_for_nothing():
@@ -467,9 +469,11 @@ def test_a_second_ctrl_c_waits_for_nothing():
             time.sleep(0.2)
 
     threading.Thread(target=interrupt).start()
-    result = Slows(name=range(50)).execute()
+    batch = Slows(name=range(50))
+    with pytest.raises(KeyboardInterrupt):
+        batch.execute()
     GATE.set()
-    assert result.status is RunStatus.CANCELLED
+    assert batch.report.status is RunStatus.CANCELLED
 
 
 def test_a_worker_process_is_replaced_after_so_many_batches():
