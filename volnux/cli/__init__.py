@@ -7,14 +7,33 @@ __all__ = ["main"]
 
 def main() -> None:
     """Run the tool on the arguments of this process and exit with its code."""
-    import sys
+    # From here on no signal ends in a traceback, so this comes before anything that is slow.
+    import _signal  # type: ignore[import-not-found]  # `signal` itself takes longer to load
 
-    from volnux.cli.ending import leave
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        number = getattr(_signal, name, None)
+        if number is not None and _signal.getsignal(number) != _signal.SIG_IGN:
+            _signal.signal(number, _cancelled)
+    from volnux.cli import ending
 
+    ending.take_signals()
     try:
+        import sys
+
         from volnux.cli.start import start
 
         code = start(sys.argv[1:])
-    except KeyboardInterrupt:
-        code = 130
-    leave(code)
+    except BaseException as error:
+        # Not all that is interrupted says so: some imports make another error of it.
+        if not (ending.received or isinstance(error, KeyboardInterrupt)):
+            raise
+        code = ending.cancelled()
+    ending.leave(code)
+
+
+def _cancelled(number: int, frame: object) -> None:
+    """A signal before there is anything that would have to be closed."""
+    import os
+
+    os.write(2, b"cancelled\n")
+    os._exit(128 + number)

@@ -1,31 +1,294 @@
-"""How the process ends: as usual, or at once where code of the user still runs that nobody wants.
+"""How the process of the tool ends: what signals do, when they come, and what an exit waits for.
 
-A thread cannot be stopped: after a timeout, or a second Ctrl-C, Python would wait for it at exit.
+Ctrl-C (SIGINT), SIGTERM and SIGHUP are one thing with three exit codes: 130, 143 and 129. What they
+do depends on what the tool is doing:
+
+| the tool | first signal | next |
+| --- | --- | --- |
+| starts | ends | |
+| works (imports modules of the user, say) | raises `KeyboardInterrupt` | ends at once |
+| runs a pipeline | starts nothing more | gives up what runs, then ends at once |
+| shows what came of it | is noted, for the exit code | ends at once |
+| leaves, waiting for exit handlers | ends at once | |
+
+SIGTERM and SIGHUP do not wait for a next signal: after a while they are their own.
+A signal that is ignored when the tool starts stays ignored, as with `nohup`.
 """
 
 from __future__ import annotations
 
 import os
+import signal
 import sys
-from contextlib import suppress
-from typing import NoReturn
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from types import FrameType
+from typing import Any, NoReturn
 
-__all__ = ["leave", "leave_behind"]
+__all__ = [
+    "GRACE",
+    "cancelled",
+    "leave",
+    "leave_behind",
+    "on_thread",
+    "received",
+    "showing",
+    "steps",
+    "take_signals",
+    "working",
+]
+
+GRACE = 5.0
+"""Seconds for what runs to finish after SIGTERM, unless the user says otherwise."""
+
+LIMIT = 10.0
+"""Seconds for all that is left to do, once nobody wants to wait."""
+
+received = 0
+"""The first signal that ends the process; 0 while there was none."""
 
 _left_behind = False
+_said = False
+_taken = False
+
+_Handler = Callable[[int, FrameType | None], object]
+
+
+def take_signals() -> None:
+    """Take over the signals that end a process: until `working`, each ends it at once."""
+    global _taken
+    _taken = True
+    sys.unraisablehook = _unraisable
+    for number in _numbers():
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _end_at_once)
+
+
+def working() -> None:
+    """Have the first signal raise `KeyboardInterrupt` where the main thread is."""
+    _handle_with(_raise)
+
+
+def showing() -> None:
+    """Have the first signal be noted only: what came of the work is being shown."""
+    _handle_with(_note)
+    if received not in (0, signal.SIGINT):
+        _again(received, LIMIT)
+
+
+@contextmanager
+def steps(
+    *actions: Callable[[], object], grace: float | None, orderly: bool = False
+) -> Iterator[None]:
+    """Have each signal take the next of some steps, and one after the last end the process.
+
+    Args:
+        actions: the steps. They are called in the signal handler; see `on_thread`.
+        grace: seconds from SIGTERM or SIGHUP to the next step; None for as long as it takes.
+        orderly: this is how the command is meant to end, which is no reason for an exit code.
+    """
+    global _said
+    if not _taken:
+        yield
+        return
+    left = list(actions)
+
+    def step(number: int, frame: FrameType | None) -> None:
+        global received
+        if not left:
+            _end_at_once(number, frame)
+        if not orderly:
+            received = received or number
+        action = left.pop(0)
+        if number != signal.SIGINT:
+            rest = len(left)
+            due = grace if left else LIMIT
+            _again(number, due, lambda: len(left) == rest and signal.getsignal(number) is step)
+        action()
+
+    _handle_with(step)
+    try:
+        yield
+    except BaseException:
+        showing()
+        raise
+    # What comes now shows that it was cancelled.
+    _said = bool(received)
+    showing()
+
+
+def on_thread(action: Callable[[], object]) -> Callable[[], object]:
+    """A step that runs on a thread of its own: the main thread may hold a lock that it needs."""
+
+    def start() -> None:
+        import _thread
+
+        _thread.start_new_thread(action, ())
+
+    return start
+
+
+def cancelled() -> int:
+    """Say that the command was cancelled, unless something else has said so; the exit code."""
+    global _said
+    if not _said:
+        _said = True
+        with suppress(OSError):
+            os.write(2, b"cancelled\n")
+    return 128 + (received or signal.SIGINT)
 
 
 def leave_behind() -> None:
-    """Note that user code still runs which must not keep the process."""
+    """Note that code of the user still runs, in threads, which must not keep the process."""
     global _left_behind
     _left_behind = True
 
 
 def leave(code: int) -> NoReturn:
-    """End the process with an exit code."""
+    """End the process with an exit code, or with that of the signal that ended it."""
+    if received or code == 128 + signal.SIGINT:
+        code = cancelled()
+    _handle_with(_end_at_once)
     if _left_behind:
-        for stream in (sys.stdout, sys.stderr):
-            with suppress(OSError, ValueError):
-                stream.flush()
-        os._exit(code)
+        _leave_threads_behind(code)
     sys.exit(code)
+
+
+# What signals do.
+
+
+def _numbers() -> Iterator[signal.Signals]:
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            yield signal.Signals[name]
+
+
+def _handle_with(handler: _Handler) -> None:
+    if _taken:
+        for number in _numbers():
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, handler)
+
+
+def _end_at_once(number: int, frame: FrameType | None) -> NoReturn:
+    global received
+    received = received or number
+    with suppress(OSError):
+        if os.isatty(1):
+            os.write(1, b"\x1b[?25h")  # a live display hides the cursor
+    os._exit(cancelled())
+
+
+def _raise(number: int, frame: FrameType | None) -> None:
+    global received
+    received = received or number
+    for each in _numbers():
+        # Not SIGINT where a run has taken that over: to it, this is Ctrl-C.
+        if signal.getsignal(each) is _raise:
+            signal.signal(each, _end_at_once)
+    if number != signal.SIGINT:
+        _again(number, GRACE)
+    handler = signal.getsignal(signal.SIGINT)
+    if callable(handler) and handler is not _end_at_once:
+        handler(signal.SIGINT, frame)
+    else:
+        raise KeyboardInterrupt
+
+
+# For a run that takes over Ctrl-C itself where nobody else has a use for it.
+_raise.only_raises = True  # type: ignore[attr-defined]  # see above
+
+
+def _note(number: int, frame: FrameType | None) -> None:
+    global received
+    if received:
+        _end_at_once(number, frame)
+    received = number
+    _again(number, LIMIT)
+
+
+def _again(number: int, seconds: float | None, wanted: Callable[[], bool] = lambda: True) -> None:
+    """Send a signal to this process once more after a while, if that is still wanted then."""
+
+    def send() -> None:
+        if wanted():
+            os.kill(os.getpid(), number)
+
+    if seconds is not None:
+        _later(seconds, send)
+
+
+def _later(seconds: float, action: Callable[[], object]) -> None:
+    """Call something after a while, on a thread of its own that keeps nobody.
+
+    A signal handler may call this: a `threading.Thread` takes locks that the main thread may hold.
+    """
+    import _thread
+    import time
+
+    def wait() -> None:
+        time.sleep(seconds)
+        action()
+
+    _thread.start_new_thread(wait, ())
+
+
+def _unraisable(unraisable: Any) -> None:
+    """What is raised where nothing can be raised: a `KeyboardInterrupt` there would be lost."""
+    if received and issubclass(unraisable.exc_type, KeyboardInterrupt):
+        _end_at_once(received, None)
+    sys.__unraisablehook__(unraisable)
+
+
+# Leaving threads behind.
+
+
+def _leave_threads_behind(code: int) -> NoReturn:
+    """End as Python does, but for the threads that are stuck in what nobody waits for.
+
+    Threads of the user are waited for, exit handlers run (those of publishers, of logging), and
+    what is buffered is written; then the process ends, whatever still runs.
+    """
+    import atexit
+
+    def end() -> None:
+        with suppress(OSError):
+            os.write(2, b"warning: exit handlers do not end: left behind\n")
+        os._exit(code)
+
+    if received:
+        _later(LIMIT, end)
+    for thread in _threads_of_the_user():
+        thread.join()
+    if not received:
+        _later(LIMIT, end)
+    atexit._run_exitfuncs()
+    _flush()
+    os._exit(code)
+
+
+def _threads_of_the_user() -> list[Any]:
+    """Threads that Python would wait for, but for those of a run and of pools."""
+    import threading
+
+    from volnux.usercode import RunThread
+
+    pooled = getattr(sys.modules.get("concurrent.futures.thread"), "_threads_queues", {})
+    return [
+        thread
+        for thread in threading.enumerate()
+        if not (thread.daemon or isinstance(thread, RunThread) or thread in pooled)
+        and thread is not threading.main_thread()
+    ]
+
+
+def _flush() -> None:
+    """Write out what is buffered, in files too that nobody has closed: Python would."""
+    import gc
+    import io
+
+    files = [each for each in gc.get_objects() if issubclass(type(each), io.TextIOWrapper)]
+    files += [each for each in gc.get_objects() if issubclass(type(each), io.BufferedWriter)]
+    for file in files:
+        with suppress(OSError, ValueError):
+            file.flush()

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from volnux.cli.ending import GRACE
 from volnux.cli.options import Backend, Events, File, Json
 from volnux.cli.running import DEFAULT_BACKEND, run_file
 
@@ -47,12 +48,24 @@ def command(
     portable: Annotated[
         bool, typer.Option("--portable", help="Pass results on as JSON, as Airflow does.")
     ] = False,
+    grace: Annotated[
+        float,
+        typer.Option(
+            "--grace",
+            metavar="SECONDS",
+            min=0,
+            help="How long running events may go on after SIGTERM or SIGHUP.",
+        ),
+    ] = GRACE,
 ) -> None:
     """Run a pipeline.
 
     A line for each event while it runs, then how every place of the flow ended, and why.
 
-    Exit code: 0 success, 1 failed, 2 could not start, 130 cancelled.
+    Ctrl-C once: nothing new starts, and what runs may finish. Twice: it ends now. SIGTERM and
+    SIGHUP do both, one after the other.
+
+    Exit code: 0 success, 1 failed, 2 could not start, 130 cancelled, 143 SIGTERM, 129 SIGHUP.
     """
     code = run_file(
         file,
@@ -63,5 +76,6 @@ def command(
         workers=workers,
         portable=portable,
         results=not no_results,
+        grace=grace,
     )
     raise typer.Exit(code)

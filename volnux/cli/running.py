@@ -10,8 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from volnux.cli import output
-from volnux.cli.ending import leave_behind
+from volnux.cli import ending, output
 from volnux.cli.usage import event_modules
 from volnux.errors import VolnuxError
 
@@ -38,6 +37,7 @@ def run_file(
     workers: int | None = None,
     portable: bool = False,
     results: bool = True,
+    grace: float = ending.GRACE,
 ) -> int:
     """Run a file, show progress and what came of it; the exit code.
 
@@ -51,6 +51,7 @@ def run_file(
         portable: pass results on as JSON.
         results: keep the results for whoever may ask for them: the JSON, or a listener. Otherwise
             nobody can, and each is let go after its last reader in any case.
+        grace: seconds for what runs to finish after SIGTERM or SIGHUP.
     """
 
     def run(stream: TextIO | None) -> RunReport | None:
@@ -61,6 +62,7 @@ def run_file(
             portable=portable,
             results=results and (json or _listened()),
             stream=stream,
+            grace=grace,
         )
 
     try:
@@ -74,8 +76,7 @@ def run_file(
             if report is not None:
                 _show(report)
     except KeyboardInterrupt:
-        output.say("cancelled", sys.stderr)
-        return _CODES["cancelled"]
+        return ending.cancelled()
     return 2 if report is None else _CODES[report.status.value]
 
 
@@ -105,6 +106,9 @@ def _prepare(
             faults.append(error)
         if not faults:
             return backend, plan, inputs
+    if ending.received:
+        # What was interrupted may have made any error of it.
+        raise KeyboardInterrupt
     for fault in faults:
         output.refuse(fault)
     return None
@@ -119,12 +123,21 @@ def _run(
     portable: bool,
     results: bool,
     stream: TextIO | None,
+    grace: float,
 ) -> RunReport:
-    """Run a plan, with progress on a stream."""
-    from volnux.backends.port import RunOptions
+    """Run a plan, with progress on a stream; signals cancel the run, then give it up."""
+    from volnux.backends.port import RunControl, RunOptions
 
     output.show(plan.warnings)
-    with _progress(stream) as observer:
+    control = RunControl()
+
+    def give_up() -> None:
+        if not control.can_give_up:
+            raise KeyboardInterrupt
+        ending.on_thread(control.give_up)()
+
+    cancel = ending.on_thread(control.cancel)
+    with _progress(stream) as observer, ending.steps(cancel, give_up, grace=grace):
         if "volnux.signal.soft" in sys.modules:
             # The user's modules may listen to signals, or have a class for this file.
             from volnux.pipeline import Pipeline
@@ -135,16 +148,21 @@ def _run(
                 workers=workers,
                 portable=portable,
                 observer=observer,
+                control=control,
                 results=results,
             ).report
         else:
             options = RunOptions(
-                workers=workers, portable=portable, observer=observer, results=results
+                workers=workers,
+                portable=portable,
+                observer=observer,
+                control=control,
+                results=results,
             )
             report = backend.run(plan, inputs, options)
             report = report if results else report.without_results()
     if backend.left_behind:
-        leave_behind()
+        ending.leave_behind()
     return report
 
 

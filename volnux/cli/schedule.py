@@ -5,19 +5,15 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import itertools
-import os
-import signal
 import sys
 import threading
-from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
-from types import FrameType
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from volnux.cli import files, output
+from volnux.cli import ending, files, output
 from volnux.cli.options import File, Paths
 from volnux.cli.usage import UsageError
 from volnux.errors import Diagnostic, Severity, VolnuxError
@@ -153,11 +149,23 @@ def run(
             "--poll", metavar="SECONDS", min=0.1, help="How often to look for changed files."
         ),
     ] = 2.0,
+    grace: Annotated[
+        float | None,
+        typer.Option(
+            "--grace",
+            metavar="SECONDS",
+            min=0,
+            help="How long runs may go on after SIGTERM or SIGHUP before they are cancelled; "
+            "without it, as long as they take.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Serve every scheduled file until told to stop: run each when its time comes.
 
-    Changed files are read again; a file that is wrong goes on as it was. Ctrl-C or SIGTERM once:
-    nothing new starts, and what runs may finish. Twice: what runs is cancelled. Three times: end.
+    Changed files are read again; a file that is wrong goes on as it was. Ctrl-C, SIGTERM or SIGHUP
+    once: nothing new starts, and what runs may finish. Twice: what runs is cancelled. Three times:
+    the process ends at once.
 
     A second scheduler on the same store refuses to start. Exit code: 0 stopped, 2 could not start.
     """
@@ -193,8 +201,10 @@ def run(
 
     scheduler = PipelineScheduler(store, workers=workers, cut_off=cut_off.value)
     service = Service(scheduler, find, say, complain)
-    _on_signals((service.stop, service.cancel, lambda: os._exit(1)))
-    service.serve(poll)
+    # Neither waits, but a lock that they take may be held by the main thread.
+    stop, cancel = ending.on_thread(service.stop), ending.on_thread(service.cancel)
+    with ending.steps(stop, cancel, grace=grace, orderly=True):
+        service.serve(poll)
 
 
 @group.command("show")
@@ -265,17 +275,3 @@ def _explain_changes(graph: Graph) -> None:
     from volnux.schedules import schedule_warnings
 
     output.show(schedule_warnings(graph), sys.stderr)
-
-
-def _on_signals(steps: tuple[Callable[[], object], ...]) -> None:
-    """Have each Ctrl-C or SIGTERM take the next of some steps, on a thread of its own."""
-    left = iter(steps)
-
-    def take(number: int, frame: FrameType | None) -> Any:
-        step = next(left, None)
-        if step is not None:
-            # The main thread may hold a lock that the step needs.
-            threading.Thread(target=step, daemon=True).start()
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, take)

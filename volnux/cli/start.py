@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from volnux.cli import output
+from volnux.cli import ending, output
 from volnux.cli.usage import UsageError
 from volnux.errors import VolnuxError
 
@@ -16,6 +16,7 @@ __all__ = ["start"]
 
 def start(arguments: Sequence[str]) -> int:
     """Run the tool; the exit code. Nothing that a user can cause leaves as a traceback."""
+    ending.working()
     output.prepare()
     # As with `python -m`, modules of the working folder are found, but after installed ones.
     with suppress(OSError):  # the working folder is gone
@@ -23,7 +24,9 @@ def start(arguments: Sequence[str]) -> int:
     try:
         code = _dispatch(arguments)
     except VolnuxError as error:
-        code = output.refuse(error)
+        # What was interrupted may have made any error of it.
+        code = ending.cancelled() if ending.received else output.refuse(error)
+    ending.showing()
     try:
         output.finish()
     except output.OutputError as error:
