@@ -14,6 +14,8 @@ from enum import StrEnum
 from typing import NamedTuple
 
 __all__ = [
+    "MOST_FOUND",
+    "MOST_SHOWN",
     "Diagnostic",
     "PointyError",
     "PointySyntaxError",
@@ -21,8 +23,11 @@ __all__ = [
     "Source",
     "Span",
     "VolnuxError",
+    "most_shown",
     "nearest",
     "pointy_error",
+    "shortened",
+    "visible",
 ]
 
 
@@ -118,7 +123,7 @@ _SHOWN = 100
 
 @dataclass(frozen=True, slots=True)
 class Diagnostic:
-    """One thing to say about a file: a stable code, a message, a place, a mend.
+    """One thing to say about a file: a stable code, a message, a place, a fix.
 
     `syntax` is true for what breaks the grammar, false for what breaks a rule of names or meaning.
     `text` is the source line that `span` begins on.
@@ -142,11 +147,11 @@ class Diagnostic:
 
     def render(self) -> str:
         """The diagnostic as a person reads it: place, message, line with caret, hint."""
-        parts = [f"{self.where}: {self.severity}: {self.message}"]
+        parts = [visible(f"{self.where}: {self.severity}: {self.message}")]
         if self.span is not None and self.text is not None:
             parts.append(_excerpt(self.text, self.span))
         if self.hint:
-            parts.append(f"  hint: {self.hint}")
+            parts.append(visible(f"  hint: {self.hint}"))
         return "\n".join(parts)
 
     def to_json(self) -> dict[str, object]:
@@ -231,7 +236,9 @@ class PointyError(VolnuxError):
         self.end_offset = span.end_column if span else None
 
     def __str__(self) -> str:
-        return "\n".join(d.render() for d in self.diagnostics if d.severity is Severity.ERROR)
+        errors = (d for d in self.diagnostics if d.severity is Severity.ERROR)
+        shown, left_out = most_shown(errors)
+        return "\n".join([*(d.render() for d in shown), *left_out])
 
     def __reduce__(self) -> tuple[type[PointyError], tuple[tuple[Diagnostic, ...]]]:
         return type(self), (self.diagnostics,)
@@ -253,13 +260,80 @@ def pointy_error(diagnostics: Iterable[Diagnostic]) -> PointyError:
     return PointyError(ordered)
 
 
-def nearest(name: str, known: Iterable[str], *, most: int = 3) -> list[str]:
-    """The names in `known` that `name` was most likely meant to be, best first."""
+MOST_SHOWN = 20
+"""How many errors of one file are shown, and how many warnings."""
+
+MOST_FOUND = 1000
+"""How many errors of one file are looked for."""
+
+
+def most_shown(found: Iterable[Diagnostic]) -> tuple[list[Diagnostic], list[str]]:
+    """The findings that are shown, and a line for each file that has more.
+
+    What a file has beyond the first 20 errors, or the first 20 warnings, is counted only.
+    """
+    counts: dict[tuple[str, Severity], int] = {}
+    shown = []
+    for each in found:
+        key = (each.file, each.severity)
+        counts[key] = counts.get(key, 0) + 1
+        if counts[key] <= MOST_SHOWN:
+            shown.append(each)
+    left_out = []
+    for (file, severity), count in counts.items():
+        if count > MOST_SHOWN:
+            more = count - MOST_SHOWN
+            known = "at least " if count >= MOST_FOUND else ""
+            text = f"{file}: … and {known}{more} more {severity}{'' if more == 1 else 's'}"
+            left_out.append(visible(text))
+    return shown, left_out
+
+
+def nearest(name: str, known: Iterable[str], *, most: int = 3, cutoff: float = 0.6) -> list[str]:
+    """The names in `known` that `name` was most likely meant to be, best first.
+
+    `cutoff` is how alike they must be, from 0 to 1.
+    """
     import difflib
 
     folded: dict[str, list[str]] = {}
     for candidate in dict.fromkeys(known):
         folded.setdefault(candidate.casefold(), []).append(candidate)
     wanted = name.casefold()
-    close = difflib.get_close_matches(wanted, [w for w in folded if w != wanted], n=most)
+    close = difflib.get_close_matches(
+        wanted, [w for w in folded if w != wanted], n=most, cutoff=cutoff
+    )
     return [c for word in (wanted, *close) for c in folded.get(word, ())][:most]
+
+
+# Characters that a terminal acts on, that reorder what stands beside them, or that pass for the end
+# of a line. Line feed and tab stay.
+_UNSAFE = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufdd0-\ufdef]"
+)
+
+
+def visible(text: str) -> str:
+    r"""A text that is safe to show: control characters are written as escapes (`\x1b`, `\u009b`).
+
+    Everything that a terminal or a log shows of what users wrote goes through here. JSON stays
+    JSON of the same value.
+    """
+    return text if text.isprintable() else _UNSAFE.sub(_escaped, text)
+
+
+def _escaped(match: re.Match[str]) -> str:
+    code = ord(match[0])
+    # JSON has no \x escape; what it would need one for does not occur in JSON as it is.
+    return f"\\x{code:02x}" if code < 0x20 else f"\\u{code:04x}"
+
+
+def shortened(text: str, most: int = 200) -> str:
+    """The first line of a text, cut to a readable width and safe to show."""
+    # A text may be far longer than what is shown of it: it is cut before it is looked at.
+    start = text[: most * 20].strip()
+    first, line_break, _ = start.partition("\n")
+    if len(first) > most:
+        return visible(first[: most - 1]) + "…"
+    more = line_break or len(text) > most * 20
+    return f"{visible(first)} …" if more else visible(first)

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, TypeVar, cast, overload
 
-from volnux.errors import VolnuxError
+from volnux.errors import VolnuxError, nearest
 from volnux.events.executors import DefaultExecutor
 from volnux.pointy.tree import Evaluation
 
@@ -26,6 +26,7 @@ __all__ = [
     "NotPortableError",
     "NotSentError",
     "WorkerLost",
+    "check_init",
     "event",
     "event_class_of",
 ]
@@ -54,7 +55,7 @@ class NotSentError(VolnuxError, TypeError):
 
 
 class EventReturnError(VolnuxError, TypeError):
-    """`process` returned something that is no `(descriptor, result)`."""
+    """`process` did not return a pair `(descriptor, result)`, or `can_bypass` none of its own."""
 
     __module__ = "volnux"
 
@@ -84,6 +85,7 @@ class EventBase:
         execution_evaluation_state: when the parallel group that this event ends is done.
         conditions: `{3: predicate}`: after a success the first predicate, in ascending order,
             that is true of the result makes its number the descriptor.
+        timeout: how many seconds one attempt may take; `[timeout=]` in the flow replaces it.
         stop_on_exception: an exception left after the last attempt ends the whole run.
 
     Inside `process` an event knows `task_id` (its place in the flow), `run_id`, `attempt`
@@ -95,6 +97,7 @@ class EventBase:
     retry_policy: ClassVar[Any] = None
     execution_evaluation_state: ClassVar[Evaluation] = Evaluation.SUCCESS_ON_ALL_EVENTS_SUCCESS
     conditions: ClassVar[Mapping[int, Callable[[Any], bool]]] = {}
+    timeout: ClassVar[float | None] = None
     stop_on_exception: ClassVar[bool] = False
 
     def __init__(
@@ -113,11 +116,7 @@ class EventBase:
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        if "__init__" in cls.__dict__:
-            raise EventDefinitionError(
-                f"event {cls.__name__} overrides __init__: an event is made anew for each attempt; "
-                "put settings into class attributes and work into process"
-            )
+        check_init(cls)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.task_id} attempt {self.attempt}>"
@@ -165,6 +164,32 @@ class EventBase:
         return run_event(spec, call, sleep=lambda seconds: None)
 
 
+def check_init(event_class: type[EventBase]) -> None:
+    """Refuse a class whose `__init__`, or that of a mixin, would run in place of ours or never.
+
+    A decorator such as `@dataclass` adds one after the class is made, so linking checks again.
+
+    Raises:
+        EventDefinitionError: there is such an `__init__`.
+    """
+    for owner in event_class.__mro__:
+        own = vars(owner)
+        if owner in (EventBase, object) or "__init__" not in own or own.get("_is_protocol"):
+            continue
+        advice = (
+            "volnux creates an event anew for each attempt. Use class attributes for settings, and "
+            "arguments of process for what differs from run to run"
+        )
+        if "__dataclass_fields__" in own or "__attrs_attrs__" in own:
+            kind = "a dataclass" if "__dataclass_fields__" in own else "an attrs class"
+            what = f"must not be {kind}"
+        elif owner is event_class:
+            what = "must not define __init__"
+        else:
+            what = f"must not inherit __init__ from {owner.__name__}"
+        raise EventDefinitionError(f"event {event_class.__name__} {what}: {advice}")
+
+
 class _FunctionEventType(type):
     """The type of the classes of functions, which are pickled by way of their functions."""
 
@@ -198,8 +223,9 @@ def event(
     max_tasks_per_child: int | None = ...,
     thread_name_prefix: str | None = ...,
     retry_policy: Any = ...,
+    timeout: float | None = ...,
     stop_on_exception: bool = ...,
-    execution_evaluation_state: Evaluation = ...,
+    execution_evaluation_state: Evaluation | None = ...,
     conditions: Mapping[int, Callable[[Any], bool]] | None = ...,
 ) -> Callable[[_F], _F]: ...
 
@@ -213,34 +239,45 @@ def event(
     max_tasks_per_child: int | None = None,
     thread_name_prefix: str | None = None,
     retry_policy: Any = None,
+    timeout: float | None = None,
     stop_on_exception: bool = False,
-    execution_evaluation_state: Evaluation = Evaluation.SUCCESS_ON_ALL_EVENTS_SUCCESS,
+    execution_evaluation_state: Evaluation | None = None,
     conditions: Mapping[int, Callable[[Any], bool]] | None = None,
+    **unknown: Any,
 ) -> Any:
     """Make an event of a function; the function stays callable as it is.
 
     Use it as `@event` or `@event(…)`. The arguments are the class attributes of `EventBase`, with
     the fields of `executor_config` on their own. A first parameter named `self` receives the
     event, with `goto`, `attempt` and the rest.
+
+    Raises:
+        EventDefinitionError: an argument is unknown, or this is not a function.
     """
     settings = {
         "max_workers": max_workers,
         "max_tasks_per_child": max_tasks_per_child,
         "thread_name_prefix": thread_name_prefix,
     }
-
     attributes = {
         "executor": executor,
         "executor_config": {k: v for k, v in settings.items() if v is not None} or None,
         "retry_policy": retry_policy,
+        "timeout": timeout,
         "stop_on_exception": stop_on_exception,
-        "execution_evaluation_state": execution_evaluation_state,
         "conditions": conditions or {},
     }
+    for name in unknown:
+        known = [*settings, *attributes, "execution_evaluation_state"]
+        close = nearest(name, known)
+        hint = f"did you mean {close[0]!r}?" if close else f"it takes {', '.join(sorted(known))}"
+        raise EventDefinitionError(f"@event has no argument {name!r}; {hint}")
+    if execution_evaluation_state is not None:
+        attributes["execution_evaluation_state"] = execution_evaluation_state
 
     def decorate(function: _F) -> _F:
         if not inspect.isfunction(function):
-            raise EventDefinitionError(f"@event stands on a function, not on {function!r}")
+            raise EventDefinitionError(f"@event must decorate a function, not {function!r}")
         setattr(function, EVENT_ATTRIBUTE, _class_for(function, attributes))
         return function
 

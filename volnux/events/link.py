@@ -8,11 +8,19 @@ from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from volnux.errors import Diagnostic, PointyError, Severity, Source, VolnuxError, pointy_error
-from volnux.events.base import event_class_of
+from volnux.errors import (
+    MOST_FOUND,
+    Diagnostic,
+    PointyError,
+    Severity,
+    Source,
+    VolnuxError,
+    pointy_error,
+)
+from volnux.events.base import EventBase, event_class_of
 from volnux.events.inputs import bind_inputs
 from volnux.events.lookup import EventModuleError, EventNotFoundError, Lookup
-from volnux.events.spec import EventSpec, spec_of
+from volnux.events.spec import EventSpec, spec_of, without_effect
 from volnux.graph.compile import compile
 from volnux.graph.model import Graph, Node
 from volnux.pointy.parser import parse
@@ -116,6 +124,7 @@ def link(graph: Graph, lookup: Lookup, *, on_failure: OnFailure | str | None = N
     warnings: list[Diagnostic] = []
     known: dict[Any, EventSpec] = {}
     said: set[Any] = set()
+    checked: set[Any] = set()
     taken: dict[str, set[int]] = {}
     for node in linked.nodes:
         spec = None
@@ -134,6 +143,9 @@ def link(graph: Graph, lookup: Lookup, *, on_failure: OnFailure | str | None = N
                     specs.append(None)
                     continue
                 faults += _check_arguments(linked, node, known[key])
+                if known[key].event_class not in checked:
+                    checked.add(known[key].event_class)
+                    warnings += _check_attributes(linked, node, known[key])
             spec = known[key]
             if spec.conditions:
                 taken = taken or _taken(linked)
@@ -142,6 +154,7 @@ def link(graph: Graph, lookup: Lookup, *, on_failure: OnFailure | str | None = N
     if faults:
         ordered = pointy_error(faults).diagnostics
         raise LinkError(ordered)
+    warnings += _check_evaluations(graph, targets)
     return Plan(linked, tuple(specs), tuple(warnings))
 
 
@@ -152,6 +165,8 @@ def _find_all(graph: Graph, lookup: Lookup, faults: list[Diagnostic]) -> dict[st
         if node.event is None or node.event in targets:
             continue
         targets[node.event] = None
+        if len(faults) >= MOST_FOUND:
+            break
         try:
             targets[node.event] = lookup.find(node.event)
         except EventNotFoundError as error:
@@ -219,12 +234,48 @@ def _check_arguments(graph: Graph, node: Node, spec: EventSpec) -> list[Diagnost
                     node,
                     "missing-input",
                     f"process of {spec.name} requires the argument '{name}', "
-                    f"which is no input of {graph.name}",
+                    f"which is not an input of {graph.name}",
                     f"declare it (@input: {name}: str), or give the argument a default; "
                     f"inputs: {known}",
                 )
             )
     return faults
+
+
+def _check_attributes(graph: Graph, node: Node, spec: EventSpec) -> list[Diagnostic]:
+    event_class = spec.event_class
+    return [
+        _fault(
+            graph,
+            node,
+            "no-effect",
+            f"the attribute '{name}' of event {event_class.__name__} has no effect",
+            f"did you mean '{meant}'?" if meant.isidentifier() else f"write {meant}",
+            severity=Severity.WARNING,
+        )
+        for name, meant in without_effect(event_class)
+    ]
+
+
+def _check_evaluations(graph: Graph, targets: Mapping[str, Any]) -> list[Diagnostic]:
+    if not graph.groups:
+        return []
+    default = EventBase.execution_evaluation_state
+    if all(
+        class_.execution_evaluation_state is default
+        for class_ in map(event_class_of, targets.values())
+        if class_ is not None
+    ):
+        return []  # nothing to disagree about, which is nearly always so
+    from volnux.events.evaluations import asked_for, disagreements
+
+    asked = {}
+    for name, target in targets.items():
+        class_ = event_class_of(target)
+        state = asked_for(class_) if class_ is not None else None
+        if state is not None:
+            asked[name] = state
+    return list(disagreements(graph, asked))
 
 
 def _taken(graph: Graph) -> dict[str, set[int]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
@@ -99,7 +100,7 @@ class Lookup:
             return next(iter(different.values()))
         if different:
             raise EventNotFoundError(
-                f"the event '{name}' matches several that differ in case only: "
+                f"the event '{name}' matches several that differ only in case: "
                 + ", ".join(folded),
                 "write the name exactly as one of them",
             )
@@ -122,7 +123,10 @@ class Lookup:
     ) -> EventNotFoundError:
         known = _names_in(modules)
         close = nearest(last, known)
-        if close:
+        other = _not_an_event(last, modules)
+        if other:
+            hint = other
+        elif close:
             hint = "did you mean " + " or ".join(f"'{each}'" for each in close) + "?"
         elif not modules:
             hint = self._where_to_put()
@@ -134,7 +138,7 @@ class Lookup:
 
     def _where_to_put(self) -> str:
         if self._folder is None:
-            return "say with @events in which modules the events are"
+            return "name the modules of the events with @events"
         siblings = " or ".join(f"{name}.py" for name in self._siblings)
         return f"put the events into {siblings} beside the file, or name their modules with @events"
 
@@ -189,6 +193,25 @@ class Lookup:
             raise EventModuleError(
                 f"the module '{name}' cannot be imported: {failure}", failure.traceback
             ) from error
+
+
+def _not_an_event(name: str, modules: Iterable[tuple[str, ModuleType]]) -> str | None:
+    """A hint about an object of that name that is not an event; None where there is none."""
+    for where, module in modules:
+        for known, target in vars(module).items():
+            if known.casefold() != name.casefold():
+                continue
+            if inspect.isfunction(target):
+                return f"there is a function {known} in {where}, but @event is missing above it"
+            if inspect.isclass(target) and hasattr(target, "process"):
+                return f"there is a class {known} in {where}, but it does not derive from EventBase"
+            if not inspect.ismodule(target):
+                kind = "class" if inspect.isclass(target) else type(target).__qualname__
+                return (
+                    f"{known} in {where} is not an event but a {kind}: an event is a function with "
+                    "@event, or a class that derives from EventBase"
+                )
+    return None
 
 
 def _names_in(modules: Iterable[tuple[str, ModuleType]]) -> list[str]:

@@ -12,6 +12,7 @@ import importlib
 import inspect
 import json
 import math
+import operator
 import sys
 import time
 from collections.abc import Callable, Coroutine, Mapping
@@ -155,7 +156,7 @@ def _run_attempt(
             call.task_id, call.run_id, call.attempt, call.inputs, call.previous_result
         )
         if spec.may_bypass:
-            bypass, data = event.can_bypass()
+            bypass, data = _pair(spec, event.can_bypass())
             if bypass:
                 return _bypassed(spec, call, data, started, generation)
         returned = event.process(**spec.arguments(call.inputs, call.previous_result))
@@ -188,7 +189,7 @@ async def _run_attempt_async(spec: EventSpec, call: Call) -> Outcome:
             call.task_id, call.run_id, call.attempt, call.inputs, call.previous_result
         )
         if spec.may_bypass:
-            bypass, data = event.can_bypass()
+            bypass, data = _pair(spec, event.can_bypass())
             if bypass:
                 return _bypassed(spec, call, data, started, generation)
         returned = await event.process(**spec.arguments(call.inputs, call.previous_result))
@@ -311,18 +312,53 @@ def _read(spec: EventSpec, returned: Any) -> tuple[int, Any]:
             return SUCCESS, result
         if status is False:
             return FAILURE, result
-        if isinstance(status, int) and 0 <= status <= 9:
-            return int(status), result
+        number = status if type(status) is int else _number(status)
+        if number is not None and 0 <= number <= 9:
+            return number, result
     from volnux.shown import shown
 
-    found = shown(returned)
+    raise EventReturnError(
+        f"{spec.name} returned {shown(returned)}: expected a pair (descriptor, result), where the "
+        f"descriptor is True, False or 0 to 9{_what_is_wrong(returned)}"
+    )
+
+
+def _what_is_wrong(returned: Any) -> str:
     if inspect.iscoroutine(returned):
         returned.close()
-        found += " (write `async def process` for a coroutine)"
-    raise EventReturnError(
-        f"{spec.name} returned {found}: expected a pair (descriptor, result), where the descriptor "
-        "is True, False or 0 to 9"
-    )
+        return " (write `async def process` for a coroutine)"
+    if type(returned) is not tuple or len(returned) != 2:
+        return ""
+    status = returned[0]
+    if status is None or _number(status) is not None:
+        return ""
+    several = getattr(status, "shape", None)
+    hint = " of several values (reduce it with .all() or .any())" if several else ""
+    return f", not a {_kind_name(type(status))}{hint}"
+
+
+def _number(status: Any) -> int | None:
+    """The descriptor that stands in another kind of number, such as numpy's integers and bools."""
+    try:
+        # A scalar of an array library has no dimensions. Its bool is not a number to Python.
+        if getattr(status, "shape", None) == () and hasattr(status, "item"):
+            status = status.item()
+        return operator.index(status)
+    except Exception:  # noqa: BLE001 - a user's class, or a lazy scalar, may raise anything
+        return None
+
+
+def _pair(spec: EventSpec, returned: Any) -> tuple[Any, Any]:
+    """What `can_bypass` returned, which is `(whether, result)`."""
+    if not isinstance(returned, tuple | list) or len(returned) != 2:
+        from volnux.shown import shown
+
+        raise EventReturnError(
+            f"can_bypass of {spec.name} returned {shown(returned)}: expected a pair "
+            "(whether to skip process, result)"
+        )
+    bypass, data = returned
+    return bypass, data
 
 
 def _portable(spec: EventSpec, result: Any) -> Any:
@@ -402,6 +438,9 @@ def _kind_name(kind: type) -> str:
 
 _MOST_FRAMES: Final = 20
 
+_LONGEST_PART: Final = 10_000
+"""Characters of one part of a traceback: a frame, or what an exception says."""
+
 
 class _Cut:
     """In the place of an argument of an exception: what is shown of it."""
@@ -454,15 +493,24 @@ def _with_cut_arguments(function: Callable[..., Failure]) -> Callable[..., Failu
 
 @_with_cut_arguments
 def failure_of(error: BaseException, *, attempts: int = 1) -> Failure:
-    """What is kept of an exception: its type, message and the frames of the user's code."""
+    """What is kept of an exception: its type, its message, and the frames of the user's code."""
     try:
         message = str(error)
     except KeyboardInterrupt:
         raise
     except BaseException as broken:  # noqa: BLE001 - a user's __str__ may do anything
         message = f"<str failed: {type(broken).__name__}>"
+    _drop_our_frames(error)
     shown = display_text(_traceback(error))
-    return Failure(_kind_name(type(error)), display_text(message), shown, attempts)
+    return Failure(_kind_name(type(error)), display_text(message), shown, attempts, error)
+
+
+def _drop_our_frames(error: BaseException) -> None:
+    """Have the traceback begin in the user's code: our frames would keep the whole call alive."""
+    frame = error.__traceback__
+    while frame is not None and _ours(frame.tb_frame.f_code.co_filename):
+        frame = frame.tb_next
+    error.__traceback__ = frame
 
 
 def _traceback(error: BaseException) -> str:
@@ -478,9 +526,15 @@ def _traceback(error: BaseException) -> str:
             frames = [frame for frame in part.stack if not _ours(frame.filename)]
             part.stack = traceback.StackSummary.from_list(frames[-_MOST_FRAMES:])
             parts += [part.__cause__, part.__context__, *(part.exceptions or ())]
-        return "".join(shown.format())
+        return "".join(map(_cut, shown.format()))
     except Exception:  # noqa: BLE001 - the exception's own attributes may be broken
         return ""
+
+
+def _cut(part: str) -> str:
+    if len(part) <= _LONGEST_PART:
+        return part
+    return f"{part[:_LONGEST_PART]}… ({len(part):,} characters)\n"
 
 
 _OURS: Final = __file__.rpartition("events")[0]

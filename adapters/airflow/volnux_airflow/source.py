@@ -190,7 +190,7 @@ class _Source:
             "event": self._names.of(spec.target, spec),
             "name": None if node.event == task.id else literal(node.event),
             "attempts": None if node.retry is None else literal(node.retry),
-            "timeout": None if spec.timeout is None else literal(node.options["timeout"]),
+            "timeout": literal(node.options["timeout"]) if "timeout" in node.options else None,
             "executor": literal(node.options["executor"]) if "executor" in node.options else None,
             "receives": None if node.receives is None else self._values[node.receives],
             "branches": branches,

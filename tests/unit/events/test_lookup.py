@@ -116,7 +116,7 @@ def test_an_ambiguous_name_is_an_error():
     module("events.py", "load")
     (fault,) = faults_of("LOAD")
     assert fault.message == (
-        "the event 'LOAD' matches several that differ in case only: flow_events.Load, events.load"
+        "the event 'LOAD' matches several that differ only in case: flow_events.Load, events.load"
     )
 
 
@@ -148,7 +148,7 @@ class Needs(EventBase):
     assert faults[0].hint == "searched events; events there: NoProcess, BadPolicy, Needs"
     assert faults[5].hint == "did you mean 'NoProcess'?"
     assert "has no field 'max_attempt'; did you mean 'max_attempts'?" in faults[2].message
-    assert "requires the argument 'day', which is no input of flow" in faults[3].message
+    assert "requires the argument 'day', which is not an input of flow" in faults[3].message
 
 
 def test_nothing_to_search():

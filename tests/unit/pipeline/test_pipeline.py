@@ -381,7 +381,7 @@ def test_a_required_argument_that_is_no_input_is_an_error():
     with pytest.raises(PointyError) as caught:
         Lost()
     assert caught.value.msg == (
-        "process of Compose requires the argument 'who', which is no input of Lost"
+        "process of Compose requires the argument 'who', which is not an input of Lost"
     )
 
 

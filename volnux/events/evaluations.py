@@ -1,0 +1,93 @@
+"""Parallel groups whose arms ask for different evaluations, where only the last arm is heard."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from volnux.errors import Diagnostic, Severity
+from volnux.events.base import EventBase
+from volnux.graph.model import Graph, Group
+from volnux.pointy import tree
+from volnux.pointy.parser import parse
+from volnux.pointy.tree import Evaluation
+
+__all__ = ["asked_for", "disagreements"]
+
+
+def asked_for(event_class: type[EventBase]) -> Evaluation | None:
+    """The evaluation that an event class sets itself; None where it has the default of all."""
+    for base in event_class.__mro__:
+        if base is EventBase:
+            return None
+        state = vars(base).get("execution_evaluation_state")
+        if state is not None:
+            return state if isinstance(state, Evaluation) else None
+    return None
+
+
+def disagreements(graph: Graph, asked: Mapping[str, Evaluation]) -> Iterator[Diagnostic]:
+    """A warning for each arm that asks for what its group does not do.
+
+    Args:
+        graph: a graph before linking: a group whose text says `evaluation=` has one there already.
+        asked: what the classes of events set, by the events' names.
+    """
+    undecided = {group.span: group for group in graph.groups if group.evaluation is None}
+    if graph.source is None or not undecided:
+        return
+    source = graph.source.source()
+    for part in _parallels(parse(source.text, source.filename).flow):
+        group = undecided.get(part.span)
+        if group is None:
+            continue
+        holds = asked.get(group.decided_by, Evaluation.SUCCESS_ON_ALL_EVENTS_SUCCESS)
+        for arm in part.arms[:-1]:
+            name = _last_event(arm)
+            if name is None or name not in asked or asked[name].any is holds.any:
+                continue
+            yield Diagnostic(
+                code="evaluations-differ",
+                message=_message(group, name, holds),
+                file=source.filename,
+                span=arm.span,
+                hint="put braces around the group and say which one holds: "
+                f"{{…}}[evaluation={asked[name].value}]",
+                severity=Severity.WARNING,
+                text=source.line(arm.span.line),
+            )
+
+
+def _message(group: Group, name: str, holds: Evaluation) -> str:
+    done = "one arm is" if holds.any else "all arms are"
+    return (
+        f"this group is done when {done} done, as its last event {group.decided_by} decides: "
+        f"execution_evaluation_state of {name} has no effect here"
+    )
+
+
+def _parallels(flow: tree.Flow) -> Iterator[tree.Parallel]:
+    """Every `a || b …` of a flow, the branches included, in the order of the text."""
+    # A stack and no recursion: a flow may nest deeper than Python calls.
+    stack: list[tree.Flow | tree.Parallel | tree.Unit] = [flow]
+    while stack:
+        match stack.pop():
+            case tree.Flow() as inner:
+                stack.extend(reversed(inner.parts))
+            case tree.Parallel() as part:
+                if len(part.arms) > 1:
+                    yield part
+                stack.extend(reversed(part.arms))
+            case tree.Unit() as unit:
+                stack.extend(branch.flow for branch in reversed(unit.branches))
+                if isinstance(unit.primary, tree.Group):
+                    stack.append(unit.primary.body)
+
+
+def _last_event(arm: tree.Unit) -> str | None:
+    """The event that ends an arm; None where another group does, which it speaks for."""
+    while isinstance(arm.primary, tree.Group):
+        last = arm.primary.body.parts[-1]
+        if len(last.arms) > 1:
+            return None
+        arm = last.arms[0]
+    return arm.primary.name
