@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import codecs
-import copy
 import datetime as dt
 import functools
 import os
@@ -47,7 +46,7 @@ class InputDataField:
     Args:
         data_type: a type, a tuple of types, or any annotation that pydantic knows.
         required: whether a run must be given a value.
-        default: the value otherwise; None if it is left out.
+        default: the value otherwise, of which each run gets a copy; None if it is left out.
         batch_size: items in a batch, for batch pipelines: each batch is of `data_type` again.
         batch_processor: a function `(value, batch_size) -> parts` that cuts in another way.
         description: shown where the input is asked for.
@@ -135,9 +134,6 @@ class InputDataField:
         Raises:
             pydantic.ValidationError: it is not of that type.
         """
-        if value is self.default and isinstance(value, list | dict | set):
-            # Each run has a default of its own, as it would have a value of its own.
-            value = copy.deepcopy(value)
         if self.data_type is Any or (value is None and not self.required):
             return value
         return self._adapter.validate_python(value)

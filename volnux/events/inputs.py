@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import datetime as dt
 import math
 from collections.abc import Callable, Iterable, Mapping
@@ -11,7 +12,7 @@ from volnux.errors import VolnuxError, nearest
 from volnux.graph.model import InputSpec
 from volnux.strictjson import DEEPEST, LONGEST_INTEGER, FormatError, is_text, read_json
 
-__all__ = ["InputError", "bind_inputs", "read_inputs"]
+__all__ = ["InputError", "bind_inputs", "fresh", "read_inputs"]
 
 _TYPES: dict[str, Any] = {
     "str": str,
@@ -86,7 +87,8 @@ def bind_inputs(
 
     Args:
         specs: what the pipeline declares.
-        given: values by name; a text is read by the declared type (`"3"` for an int).
+        given: values by name; a text is read by the declared type (`"3"` for an int). An input
+            that is not given gets a copy of its default.
         readers: for some inputs a function of their own that checks and converts a value, and
             raises a `ValueError` (fields of a pipeline class).
         kinds: for some inputs what to call their type in an error, where the declared type says
@@ -115,7 +117,7 @@ def bind_inputs(
             faults[spec.name] = f"the input '{spec.name}' ({kind}) is required"
             missing.append(spec.name)
             continue
-        value = given.get(spec.name, spec.default)
+        value = given[spec.name] if spec.name in given else fresh(spec.default)
         read = (readers or {}).get(spec.name)
         if read is None and ((value is None and not spec.required) or spec.type not in _TYPES):
             values[spec.name] = value
@@ -150,3 +152,19 @@ def _unfit(type_: str, value: object) -> str | None:
         case "str", str() if not is_text(value):
             return "it is not text: one half of a surrogate pair, or a byte that is not UTF-8"
     return None
+
+
+def fresh(default: Any) -> Any:
+    """A default for one run, which no other run can change.
+
+    What cannot be hashed counts as changeable, as for the defaults of dataclasses, and is copied in
+    depth. What cannot be copied either (an open connection) is shared.
+    """
+    try:
+        hash(default)
+    except TypeError:
+        try:
+            return copy.deepcopy(default)
+        except Exception:  # noqa: BLE001 - what a user's __deepcopy__ or __reduce__ raises
+            return default
+    return default

@@ -15,6 +15,7 @@ from prefect.client.schemas.objects import State
 
 from volnux.backends.port import BackendError, RunOptions
 from volnux.errors import VolnuxError
+from volnux.events.inputs import fresh
 from volnux.events.link import Plan
 from volnux.events.modules import adopt, folders
 from volnux.graph.report import RunReport
@@ -180,11 +181,15 @@ def flow_of_plan(
     """The flow of a plan, as if it were written in the module of a frame."""
     PrefectBackend().refuse(plan)
     blueprint = blueprint_of(plan)
+    changeable = {
+        item.name for item in plan.graph.inputs if fresh(item.default) is not item.default
+    }
 
     def body(**inputs: Any) -> State[Any]:
         from volnux_prefect.signals import announced
 
-        bound = plan.bind(inputs)
+        # Prefect hands the signature's own default to every run.
+        bound = plan.bind({n: fresh(v) if n in changeable else v for n, v in inputs.items()})
         with announced(plan, bound, cls) as about:
             drive = Drive(blueprint, about.inputs, RunOptions(context=about.context))
             report = drive.execute()
