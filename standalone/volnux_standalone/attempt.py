@@ -67,16 +67,21 @@ class Notes:
 
     def details(self, node: int) -> dict[str, Any]:
         """The fields of a place in a `RunReport`."""
-        last, made = self.last[node], self.made[node]
+        first, last, made = self.first[node], self.last[node], self.made[node]
         return {
             "attempts": made,
             "received": self.received[node] if made else None,
-            "started_at": moment(self.first[node]),
-            "ended_at": moment(last.ended_at) if last else None,
+            "started_at": None if first is None else _AT(first, _UTC),
+            "ended_at": _AT(last.ended_at, _UTC) if last else None,
             "bypassed": last.bypassed if last else False,
         }
 
 
 def moment(seconds: float | None) -> dt.datetime | None:
     """Seconds since the epoch as a moment in UTC."""
-    return None if seconds is None else dt.datetime.fromtimestamp(seconds, dt.UTC)
+    return None if seconds is None else _AT(seconds, _UTC)
+
+
+# Twice for every place of a report.
+_AT = dt.datetime.fromtimestamp
+_UTC = dt.UTC

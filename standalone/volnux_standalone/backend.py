@@ -22,6 +22,7 @@ class StandaloneBackend(Backend):
     """
 
     name = "standalone"
+    logs_failures = True
 
     capabilities = Capabilities(url_schemes=InstalledSchemes(), catchup=True)
 

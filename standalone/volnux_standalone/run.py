@@ -29,7 +29,7 @@ from volnux.events.link import Plan
 from volnux.events.run import Call, Outcome, raised, run_attempt
 from volnux.events.spec import EventSpec
 from volnux.graph.execution import Execution
-from volnux.graph.outcome import FAILURE
+from volnux.graph.outcome import FAILURE, SUCCESS, State
 from volnux.graph.report import RunReport, places_of
 from volnux.telemetry.watch import watch
 from volnux_standalone.attempt import Attempt, Notes, moment
@@ -90,6 +90,10 @@ class Run:
         self._flying: set[Attempt] = set()
         self._finished: deque[tuple[int, Outcome]] = deque()
         self._retrying: set[int] = set()
+        # Places that failed, to be logged; with an outcome, an attempt that is repeated.
+        self._to_log: deque[tuple[int, Outcome | None]] = deque()
+        self._may_be_taken: set[str] | None = None
+        self._undecided: list[int] = []  # Those of which only the rest of the run tells.
         self._cancelled = False
         self._stopped = False
         self._crash: BaseException | None = None
@@ -128,9 +132,11 @@ class Run:
                 except KeyboardInterrupt:
                     self._interrupted()
             self._close()
+        self._log_failures()
         if self._crash is not None:
             raise self._crash
         report = self._report(started)
+        self._log_undecided(report)
         if self._observer is not None:
             self._observe(lambda o: o.run_ended(report))
         return report
@@ -419,6 +425,8 @@ class Run:
                 self._check_over()
             finally:
                 self._lock.release()
+        if self._to_log:
+            self._log_failures()
         if self._outbox:
             self._send()
 
@@ -426,22 +434,31 @@ class Run:
         """Go from the end of an attempt to what follows: the lock is held."""
         if self._given_up:
             return
-        if outcome.retry_after is not None and not (self._cancelled or self._stopped):
+        # Nothing but a failure is repeated, logged, or has raised.
+        succeeded = outcome.descriptor == SUCCESS
+        again = not succeeded and outcome.retry_after is not None
+        if again and not (self._cancelled or self._stopped):
+            self._to_log.append((node, outcome))
             self._retrying.add(node)
-            self._timers.after(outcome.retry_after, lambda: self._retry(node))
+            self._timers.after(outcome.retry_after or 0, lambda: self._retry(node))
             return
         self._open -= 1
-        if self._stopped or outcome.retry_after is not None:
+        if self._stopped or again:
             return
         if self._keep_results:
             self._notes.last[node] = outcome
         else:
             self._notes.last[node] = outcome._replace(result=None)
             self._notes.received[node] = None
-        if outcome.raised and self._specs[node].stop_on_exception:
-            self._stop(node, outcome)
-            return
+        if not succeeded and outcome.raised:
+            # The execution alone keeps the exception, and with it the event's locals.
+            self._notes.last[node] = outcome._replace(result=None)
+            if self._specs[node].stop_on_exception:
+                self._stop(node, outcome)
+                return
         ready = self._execution.finish(node, outcome.descriptor, outcome.result)
+        if not succeeded and self._execution.descriptors[node] == FAILURE:
+            self._to_log.append((node, None))
         if ready:
             self._take(ready)
 
@@ -458,6 +475,7 @@ class Run:
         """`stop_on_exception`: end the run; what can be cancelled is: the lock is held."""
         self._stopped = True
         self._execution.stop(node, outcome.result)
+        self._to_log.append((node, None))
         self._drop_waiting()
         self._open += 1  # Until listeners have been told, which may want the lock.
         self._timers.after(0, self._tell_stop)
@@ -492,6 +510,52 @@ class Run:
             self._finish(attempt, outcome)
         except BaseException as fault:  # noqa: BLE001 - a fault of ours must end the run, not hang it
             self._fail(fault)
+
+    # The log of failures. No lock is held: a handler of the user's may do anything.
+
+    def _log_failures(self) -> None:
+        """Log what is certain: attempts that are repeated, failures that are handled or not."""
+        if not self._to_log:
+            return
+        from volnux.backends import run_log
+        from volnux.graph.handling import may_be_taken
+
+        with self._observing:
+            while self._to_log:
+                node, repeated = self._to_log.popleft()
+                if repeated is not None:
+                    self._log_retry(node, repeated)
+                    continue
+                if self._may_be_taken is None:
+                    self._may_be_taken = may_be_taken(self._plan.graph)
+                if self._execution.states[node] is State.DONE:
+                    self._log_failure(node, run_log.handled)
+                elif self._nodes[node].id in self._may_be_taken and not self._stopped:
+                    self._undecided.append(node)
+                else:
+                    self._log_failure(node, run_log.failed)
+
+    def _log_retry(self, node: int, outcome: Outcome) -> None:
+        from volnux.backends import run_log
+
+        name, place = self._plan.graph.name, self._nodes[node].id
+        wait = outcome.retry_after or 0
+        run_log.repeated(name, self._run_id, place, outcome.result, outcome.attempts, wait)
+
+    def _log_undecided(self, report: RunReport) -> None:
+        """Log the other failures, now that the run is over."""
+        if not self._undecided:
+            return
+        from volnux.backends import run_log
+
+        for node in self._undecided:
+            place = report.places[self._nodes[node].id]
+            self._log_failure(node, run_log.handled if place.handled else run_log.failed)
+
+    def _log_failure(self, node: int, tell: Callable[..., None]) -> None:
+        place = self._nodes[node].id
+        result = self._execution.results[node]
+        tell(self._plan.graph.name, self._run_id, place, result, self._notes.made[node])
 
     # The end.
 

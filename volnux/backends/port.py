@@ -187,6 +187,8 @@ class Backend(abc.ABC):
     capabilities: Capabilities
     gaps: ClassVar[Mapping[str, Gap]] = MappingProxyType({})
     """The conformance cases that it does not get right, by name; see `volnux.backends.gaps`."""
+    logs_failures: ClassVar[bool] = False
+    """Whether `run` logs what fails to `volnux.run` as it happens; else `Pipeline.start` does."""
     left_behind: bool = False
     """Whether threads of an ended run still run the user's code in this process."""
 

@@ -125,7 +125,9 @@ def _future(outcome: Outcome) -> Future[Any]:
     future: Future[Any] = Future()
     future.set_running_or_notify_cancel()
     if isinstance(outcome.result, Failure):
-        future.set_exception(EventFailedError(outcome.result))
+        error = EventFailedError(outcome.result)
+        error.__cause__ = outcome.result.cause()
+        future.set_exception(error)
     else:
         future.set_result(outcome.result)
     return future

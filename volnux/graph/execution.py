@@ -120,9 +120,12 @@ class Execution:
         if not 0 <= descriptor <= 9:
             raise ValueError(f"a descriptor is one of 0 to 9, not {descriptor!r}")
         self._take(node)
-        if descriptor > SUCCESS and (unhandled := self.unhandled(node, descriptor)):
-            result = unhandled
-            descriptor = FAILURE
+        if descriptor != SUCCESS:
+            if descriptor > SUCCESS and (unhandled := self.unhandled(node, descriptor)):
+                result = unhandled
+                descriptor = FAILURE
+            elif isinstance(result, Failure) and self._takes[node] >> descriptor & 1:
+                result = result.bare()
         self.results[node] = result
         ready = self._conclude(node, descriptor)
         if self._cancelled or self._stopped:
@@ -322,7 +325,11 @@ class Execution:
                 if value.kind is ValueKind.FAILURE_OF:
                     if self.descriptors[node] != FAILURE:
                         return _MISSING
-                    return of_node(self._origin[node])
+                    origin = self._origin[node]
+                    failed = self.results[origin]
+                    if isinstance(failed, Failure):
+                        self.results[origin] = failed.bare()
+                    return of_node(origin)
                 if value.when is not None and self.descriptors[node] not in value.when:
                     return _MISSING
                 return of_node(node)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
 from volnux.strictjson import built
 
-__all__ = ["FAILURE", "SUCCESS", "Failure", "RunStatus", "State"]
+__all__ = ["FAILURE", "SUCCESS", "Failure", "RemoteTraceback", "RunStatus", "State"]
 
 FAILURE = 0
 """The descriptor of a failure."""
@@ -43,16 +43,38 @@ class Failure:
         message: what the exception says.
         traceback: the frames of the user's code, as text; empty where there are none.
         attempts: how many attempts were made.
+        exception: the exception itself, in the process that raised it and until something has
+            handled the failure; else None. It keeps the locals of its frames alive.
     """
 
     type: str
     message: str
     traceback: str = ""
     attempts: int = 1
+    exception: BaseException | None = field(default=None, compare=False, repr=False)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # An exception may not survive pickling, and its frames never do.
+        return Failure, (self.type, self.message, self.traceback, self.attempts)
+
+    def bare(self) -> Failure:
+        """The failure without its exception, whose frames can then be freed."""
+        return self if self.exception is None else replace(self, exception=None)
+
+    def cause(self) -> BaseException | None:
+        """What an error about this failure names as its cause: the exception, or its traceback."""
+        if self.exception is not None or not self.traceback:
+            return self.exception
+        return RemoteTraceback(self.traceback)
 
     def to_json(self) -> dict[str, Any]:
         """The failure as plain JSON."""
-        return asdict(self)
+        return {
+            "type": self.type,
+            "message": self.message,
+            "traceback": self.traceback,
+            "attempts": self.attempts,
+        }
 
     @staticmethod
     def from_json(data: object) -> Failure:
@@ -65,3 +87,16 @@ class Failure:
 
     def __str__(self) -> str:
         return f"{self.type}: {self.message}" if self.message else self.type
+
+
+class RemoteTraceback(Exception):
+    """The traceback, as text, of an exception that cannot be had here: of another process, say."""
+
+    __module__ = "volnux"
+
+    def __init__(self, traceback: str) -> None:
+        super().__init__(traceback)
+        self.traceback = traceback
+
+    def __str__(self) -> str:
+        return f'\n"""\n{self.traceback.rstrip()}\n"""'

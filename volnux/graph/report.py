@@ -34,6 +34,8 @@ class PlaceReport:
         failure: the exception that was left after the last attempt.
         started_at, ended_at: of the first and the last attempt, aware, UTC.
         bypassed: the event's `can_bypass` made `process` unnecessary.
+        handled: it failed, and something took the failure: a branch of its own or of a group
+            around it, or a group in which one arm is enough.
     """
 
     event: str
@@ -47,6 +49,7 @@ class PlaceReport:
     ended_at: dt.datetime | None = None
     bypassed: bool = False
     received_from: Source = field(default=None, compare=False)
+    handled: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """The place as JSON; for values see `jsonable`."""
@@ -61,6 +64,7 @@ class PlaceReport:
             "started_at": _iso(self.started_at),
             "ended_at": _iso(self.ended_at),
             **({"bypassed": True} if self.bypassed else {}),
+            **({"handled": True} if self.handled else {}),
         }
 
     def _received(self) -> dict[str, Any] | None:
@@ -146,25 +150,47 @@ def places_of(
             `PlaceReport`: attempts, received, times.
     """
     places = {}
+    lost = _unhandled(execution)
     states, descriptors, results = execution.states, execution.descriptors, execution.results
     for index, node in enumerate(execution.graph.nodes):
         if node.event is None:  # a join or a catch
             continue
         known = details(index)
-        result, failure = results[index], None
+        result, descriptor = results[index], descriptors[index]
+        handled = descriptor == FAILURE and node.id not in lost
+        failure = None
         if isinstance(result, Failure):
-            result, failure = None, result
+            failure = result.bare() if handled else result
+            result = None
         if node.receives is not None and known.get("attempts"):
             known = {**known, "received_from": execution.received_from(index)}
         places[node.id] = PlaceReport(
             event=node.event,
             state=states[index] or State.CANCELLED,
-            descriptor=descriptors[index],
+            descriptor=descriptor,
             result=result,
             failure=failure,
+            handled=handled,
             **known,
         )
     return places
+
+
+def _unhandled(execution: Execution) -> set[str]:
+    if execution.status is RunStatus.SUCCESS:
+        return set()
+    from volnux.graph.handling import unhandled
+
+    nodes = execution.graph.nodes
+    return unhandled(
+        execution.graph,
+        {n.id: s for n, s in zip(nodes, execution.states, strict=True) if s is not None},
+        {
+            n.id
+            for n, descriptor in zip(nodes, execution.descriptors, strict=True)
+            if descriptor == FAILURE and n.event is not None
+        },
+    )
 
 
 def _iso(moment: dt.datetime | None) -> str | None:

@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from volnux.errors import VolnuxError
-from volnux.events.inputs import InputError
+from volnux.errors import VolnuxError, visible
+from volnux.events.inputs import InputError, fresh
 from volnux.events.link import Plan
 from volnux.fields import InputDataField
 from volnux.pipeline.context import ExecutionContext
@@ -78,6 +78,7 @@ class Pipeline:
         signals.pipeline_pre_init.emit(cls, cls=cls, args=args, kwargs=inputs)
         if args:
             raise TypeError(f"{cls.__name__} takes its inputs by name: {cls.__name__}(name=value)")
+        self._given = frozenset(inputs)
         self._missing: dict[str, str] = {}
         try:
             self._inputs = cls.plan().bind(inputs)
@@ -170,6 +171,15 @@ class Pipeline:
         assigned = {n: self.__dict__[n] for n in type(self)._fields if n in self.__dict__}
         return {**self._inputs, **assigned}
 
+    def _inputs_of_a_run(self) -> dict[str, Any]:
+        """The inputs as a run gets them: values as they were given, and copies of defaults."""
+        return {
+            name: fresh(value)
+            if name not in self._given and value is self._inputs.get(name)
+            else value
+            for name, value in self.inputs.items()
+        }
+
     def start(
         self,
         force_rerun: bool = False,  # noqa: FBT001, FBT002 - the reference texts' own signature
@@ -210,7 +220,7 @@ class Pipeline:
             from volnux.pipeline.awaiting import warn_of_blocked_loop
 
             warn_of_blocked_loop()
-        inputs = self.inputs
+        inputs = self._inputs_of_a_run()
         missing = {name: said for name, said in self._missing.items() if name not in inputs}
         if missing:
             raise InputError(missing, missing)
@@ -243,6 +253,10 @@ class Pipeline:
                 results=results,
             )
             report = chosen.run(plan, context.inputs, options)
+            if not chosen.logs_failures:
+                from volnux.backends.run_log import failures_of
+
+                failures_of(report)
             context.finish(report if results else report.without_results())
             signals.pipeline_execution_end.emit(self, execution_context=context)
         finally:
@@ -319,7 +333,7 @@ class Pipeline:
         from volnux.graph.draw import draw
 
         text = draw(cls.plan().graph, "ascii")
-        sys.stdout.write(text)
+        sys.stdout.write(visible(text))
         return text
 
     @classmethod

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, ClassVar, NamedTuple
 
 from volnux.backends import Backend, get_backend
+from volnux.backends.run_log import failed_batch
 from volnux.errors import nearest
 from volnux.events.run import failure_of
 from volnux.pipeline.base import Pipeline, PipelineStateError
@@ -191,7 +192,10 @@ class BatchPipeline:
                     tell(tally.add(result, total))
         finally:
             self._end(run)
-        failure = None if run.source_error is None else failure_of(run.source_error)
+        failure = None
+        if run.source_error is not None:
+            failure = failure_of(run.source_error)
+            failed_batch(name, "the data of the batches ended early", failure)
         self.report = tally.report(stopped=run.cut_short, failure=failure)
         if interrupts:
             raise interrupts[0]
@@ -270,7 +274,8 @@ class BatchPipeline:
                     "iterator and has been read; make a new instance, or give a list"
                 )
             total = cut.total()
-            self._run = BatchRun(cut, how.crew(self), workers, self._tell_stop)
+            name = self.template().plan().graph.name
+            self._run = BatchRun(cut, how.crew(self), workers, name, self._tell_stop)
             self._state = _State.RUNNING
             self._ended.clear()
         return self._run, total

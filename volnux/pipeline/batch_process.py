@@ -10,13 +10,21 @@ import threading
 from collections.abc import Sequence
 from typing import Any
 
+from volnux.backends.run_log import log
 from volnux.events.base import NotSentError, WorkerLost
 from volnux.events.modules import at_home
 from volnux.events.run import failure_of
 from volnux.graph.outcome import RunStatus
 from volnux.pipeline.batch_job import Job, Settings
 from volnux.pipeline.batch_report import BatchResult
-from volnux.pipeline.batch_worker import Ended, Order, Said, packed_settings, serve
+from volnux.pipeline.batch_worker import (
+    Ended,
+    Logged,
+    Order,
+    Said,
+    packed_settings,
+    serve,
+)
 from volnux.processes import Surroundings, WorkerGroup, starting, worker_context
 from volnux.signal.soft import SignalParent, SoftSignal
 from volnux.telemetry.records import COMING_HOME
@@ -76,7 +84,8 @@ class ProcessCrew:
         if worker is None:
             return BatchResult(job.number, RunStatus.CANCELLED)
         try:
-            order = Order(self._home, payload, heard, job.number, self._trace)
+            level = log.getEffectiveLevel()
+            order = Order(self._home, payload, heard, job.number, self._trace, level)
             result = worker.run(order, self._relay)
         except WorkerLost as error:
             result = BatchResult(job.number, RunStatus.FAILED, failure=failure_of(error))
@@ -133,7 +142,10 @@ class ProcessCrew:
             stopped = self._stopped
         worker.end(cancelled=stopped)
 
-    def _relay(self, said: Said) -> None:
+    def _relay(self, said: Said | Logged) -> None:
+        if isinstance(said, Logged):
+            log.handle(pickle.loads(said.record))
+            return
         with at_home(self._home):
             arguments = {name: _unpacked(value) for name, value in said.arguments.items()}
             sender = _unpacked(said.sender)

@@ -7,6 +7,7 @@ import logging
 import sys
 from collections.abc import Callable, Iterator
 
+from volnux.errors import visible
 from volnux.pipeline.batch_report import BatchProgress
 
 __all__ = ["ProgressOption", "progress_to"]
@@ -51,7 +52,7 @@ def _bar(title: str, total: int | None) -> Iterator[_Tell]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     bar = Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn("{task.fields[failed]}", style="red"),
@@ -59,7 +60,7 @@ def _bar(title: str, total: int | None) -> Iterator[_Tell]:
         console=Console(stderr=True),
     )
     with bar:
-        task = bar.add_task(title, total=total, failed="")
+        task = bar.add_task(visible(title), total=total, failed="")
 
         def show(progress: BatchProgress) -> None:
             failed = f"{progress.failed} failed" if progress.failed else ""

@@ -5,12 +5,12 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from volnux.errors import VolnuxError
-from volnux.graph.outcome import Failure, RunStatus
-from volnux.graph.report import RunReport
+from volnux.errors import VolnuxError, shortened
+from volnux.graph.outcome import Failure, RunStatus, State
+from volnux.graph.report import PlaceReport, RunReport
 from volnux.pipeline.context import ExecutionContext
 
 __all__ = ["BatchFailedError", "BatchProgress", "BatchReport", "BatchResult", "Tally"]
@@ -57,13 +57,36 @@ class BatchResult:
         context = self.context
         return {} if context is None else context.results
 
+    def cause(self) -> BaseException | None:
+        """The exception that made the batch fail, or its traceback; None if there is none."""
+        first = self._first_failed()
+        failure = self.failure if first is None else first.failure
+        return None if failure is None else failure.cause()
+
+    def bare(self) -> BatchResult:
+        """The result without the exceptions of its failures, whose frames can then be freed."""
+        report = self.report
+        if report is not None:
+            places = {
+                place: item if item.failure is None else replace(item, failure=item.failure.bare())
+                for place, item in report.places.items()
+            }
+            report = replace(report, places=places)
+        return replace(self, report=report, failure=self.failure and self.failure.bare())
+
+    def _first_failed(self) -> PlaceReport | None:
+        """The first place that failed without being handled."""
+        places = () if self.report is None else self.report.places.values()
+        failed = (i for i in places if i.state is State.FAILED and not i.handled)
+        return next((item for item in failed if item.descriptor is not None), None)
+
     def describe(self) -> str:
         """The batch, and what failed in it, in a line."""
-        reason = "" if self.failure is None else str(self.failure)
-        context = self.context
-        first = context.first_failed if context is not None else None
+        reason = "" if self.failure is None else shortened(str(self.failure))
+        first = self._first_failed()
         if first is not None:
-            reason = f"{first.event}: {first.failure}" if first.failure else f"{first.event} failed"
+            said = f": {shortened(str(first.failure))}" if first.failure else " failed"
+            reason = first.event + said
         return f"batch {self.index}" + (f" ({reason})" if reason else "")
 
     def to_json(self) -> dict[str, Any]:
@@ -130,10 +153,14 @@ class BatchReport:
         """Nothing, when every batch is a success.
 
         Raises:
-            BatchFailedError: some are not.
+            BatchFailedError: some are not. Its cause is the exception of the first that failed.
         """
-        if self.status is not RunStatus.SUCCESS:
-            raise BatchFailedError(self)
+        if self.status is RunStatus.SUCCESS:
+            return
+        causes = [batch.cause() for batch in self.failures]
+        if self.failure is not None:
+            causes.append(self.failure.cause())
+        raise BatchFailedError(self) from next(filter(None, causes), None)
 
     def to_json(self) -> dict[str, Any]:
         """The report as JSON."""
@@ -182,7 +209,7 @@ class BatchFailedError(VolnuxError):
         if report.failed > len(parts):
             parts.append(f"and {report.failed - len(parts)} more")
         if report.failure is not None:
-            parts.append(f"the data ended with {report.failure}")
+            parts.append(f"the data ended with {shortened(str(report.failure))}")
         said = f"{report.failed} of {report.total} batches of {report.pipeline} failed"
         if report.status is RunStatus.CANCELLED:
             said = f"the batches of {report.pipeline} were cancelled; {said}"
@@ -207,9 +234,13 @@ class Tally:
     def add(self, result: BatchResult, total: int | None) -> BatchProgress:
         """Count a batch, and say how far they are."""
         self._counts[result.status] += 1
+        first = len(self._failures) < _MOST_FAILURES
+        if result.status is RunStatus.FAILED and not first:
+            # The frames of a million exceptions would keep all that their events had in hand.
+            result = result.bare()
         if self._keep:
             self._batches.append(result)
-        if result.status is RunStatus.FAILED and len(self._failures) < _MOST_FAILURES:
+        if result.status is RunStatus.FAILED and first:
             self._failures.append(result)
         return BatchProgress(
             sum(self._counts.values()),

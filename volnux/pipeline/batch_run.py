@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import CancelledError, Future
 from typing import Any
 
+from volnux.backends.run_log import failed_batch
 from volnux.graph.outcome import RunStatus
 from volnux.pipeline.batch_job import Crew, Job
 from volnux.pipeline.batch_report import BatchResult
@@ -34,6 +35,7 @@ class BatchRun:
         source: the inputs of each batch; read a few batches ahead, never whole.
         crew: runs the batches; it is asked in threads of ours, and closed with this.
         workers: how many batches run at once.
+        name: the name of the pipeline, for the log.
         told: called once, when somebody says stop.
     """
 
@@ -42,11 +44,13 @@ class BatchRun:
         source: Iterable[dict[str, Any]],
         crew: Crew,
         workers: int,
+        name: str,
         told: Callable[[], object],
     ) -> None:
         self._source = enumerate(source)
         self._crew = crew
         self._workers = workers
+        self._name = name
         self._told = told
         self._pending: deque[tuple[int, Future[BatchResult]]] = deque()
         self._jobs: queue.SimpleQueue[tuple[Job, Future[BatchResult]] | None] = queue.SimpleQueue()
@@ -139,7 +143,13 @@ class BatchRun:
             job, future = taken
             if future.set_running_or_notify_cancel():
                 try:
-                    future.set_result(self._crew.run(job))
+                    result = self._crew.run(job)
+                    if result.failure is not None:
+                        # Where there was a run, its log has said what failed.
+                        what = f"batch {result.index} could not run"
+                        failed_batch(self._name, what, result.failure)
+                    future.set_result(result)
+                    del result
                 except BaseException as error:  # noqa: BLE001 - a fault of ours must not hang the rest
                     future.set_exception(error)
             # What was handed over is not ours to keep alive until the next batch comes.

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import pickle
 import queue
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from multiprocessing.connection import Connection
 from typing import Any, NamedTuple
 
+from volnux.backends.run_log import log
 from volnux.events.base import NotSentError
 from volnux.events.modules import at_home
 from volnux.events.prompt import packed
@@ -24,7 +26,7 @@ from volnux.shown import shown
 from volnux.signal.soft import SoftSignal, redirected
 from volnux.telemetry.watch import within
 
-__all__ = ["Ended", "Order", "Said", "serve"]
+__all__ = ["Ended", "Logged", "Order", "Said", "serve"]
 
 _LONGEST_REPR = 10_000
 
@@ -38,6 +40,7 @@ class Order(NamedTuple):
         signals: the names of the signals that somebody at home listens to.
         number: the number of the batch.
         trace: the trace context at home.
+        level: from which level on the log of runs is brought home.
     """
 
     home: str | None
@@ -45,6 +48,7 @@ class Order(NamedTuple):
     signals: tuple[str, ...]
     number: int
     trace: Mapping[str, str]
+    level: int
 
 
 class Said(NamedTuple):
@@ -53,6 +57,12 @@ class Said(NamedTuple):
     name: str
     sender: bytes
     arguments: dict[str, bytes]
+
+
+class Logged(NamedTuple):
+    """A record of the log of runs on its way home, pickled."""
+
+    record: bytes
 
 
 class Ended(NamedTuple):
@@ -78,7 +88,7 @@ def serve(home: Connection, surroundings: Surroundings) -> None:
     lock = threading.Lock()
     known: dict[bytes, Settings] = {}
 
-    def send(message: Said | Ended) -> None:
+    def send(message: Said | Logged | Ended) -> None:
         # Home may be gone: then nobody misses the message.
         with contextlib.suppress(OSError), lock:
             home.send(message)
@@ -87,10 +97,29 @@ def serve(home: Connection, surroundings: Surroundings) -> None:
         packed = {name: _packed(value) for name, value in arguments.items()}
         send(Said(signal.name, _packed(sender), packed))
 
+    log.addHandler(_Home(send))
+    log.propagate = False
     while (order := orders.get()) is not None:
+        log.setLevel(order.level)
         with redirected(order.signals, said), within(order.trace):
             result = _run(order, controls, known)
         send(Ended(_packed_result(result)))
+
+
+class _Home(logging.Handler):
+    """Sends records home: the program has configured logging there, and not in its workers."""
+
+    def __init__(self, send: Callable[[Logged], None]) -> None:
+        super().__init__()
+        self._send = send
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.exc_info:
+            # Frames cannot be sent.
+            record.exc_text = logging.Formatter().formatException(record.exc_info)
+            record.exc_info = None
+        record.msg, record.args = record.getMessage(), None
+        self._send(Logged(pickle.dumps(record)))
 
 
 def _run(order: Order, controls: Controls, known: dict[bytes, Settings]) -> BatchResult:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from volnux.errors import VolnuxError
+from volnux.errors import VolnuxError, shortened, visible
 from volnux.events.base import event_class_of
 from volnux.graph.outcome import RunStatus, State
 from volnux.graph.report import PlaceReport, RunReport
@@ -20,12 +20,15 @@ class RunFailedError(VolnuxError):
     def __init__(self, context: ExecutionContext) -> None:
         report = context.report
         failed = [
-            f"{place} ({item.failure})" if item.failure else place
+            f"{place} ({shortened(str(item.failure))})" if item.failure else place
             for place, item in report.places.items()
-            if item.state is State.FAILED and item.attempts
+            if item.state is State.FAILED and item.attempts and not item.handled
         ]
+        if len(failed) > _MOST_FAILED:
+            failed[_MOST_FAILED:] = [f"and {len(failed) - _MOST_FAILED} more"]
+        name = visible(report.pipeline)
         super().__init__(
-            f"the run {report.run_id} of {report.pipeline} {_SAID[report.status]}"
+            f"the run {report.run_id} of {name} {_SAID[report.status]}"
             + (f": {', '.join(failed)}" if failed else "")
         )
         self.context = context
@@ -33,6 +36,8 @@ class RunFailedError(VolnuxError):
     def __reduce__(self) -> tuple[Any, ...]:
         return RunFailedError, (self.context,)
 
+
+_MOST_FAILED = 10
 
 _SAID = {
     RunStatus.SUCCESS: "succeeded",
@@ -164,10 +169,15 @@ class ExecutionContext:
         """Nothing, after a success.
 
         Raises:
-            RunFailedError: the run failed or was cancelled.
+            RunFailedError: the run failed or was cancelled. Its cause is the exception of the first
+                event that failed without being handled, with the frames of the event; of an event
+                in another process, its traceback as text.
         """
-        if not self.succeeded:
-            raise RunFailedError(self)
+        if self.succeeded:
+            return
+        failures = (item.failure for item in self if item.failure and not item.handled)
+        first = next(failures, None)
+        raise RunFailedError(self) from (first.cause() if first is not None else None)
 
     def __iter__(self) -> Iterator[PlaceReport]:
         return iter(self.report.places.values())

@@ -10,7 +10,7 @@ from typing import Any
 from volnux.events.link import Plan
 from volnux.graph.execution import Execution
 from volnux.graph.model import Graph, Kind
-from volnux.graph.outcome import Failure, RunStatus, State
+from volnux.graph.outcome import FAILURE, Failure, RunStatus, State
 from volnux.graph.report import PlaceReport, RunReport
 from volnux_airflow.outcomes import Piped, TaskOutcome
 
@@ -65,9 +65,10 @@ def report_of(
         received = None
         if ran and node.receives is not None:
             received = Piped(plan.graph.values, node.receives).make(outcome_of, result_of)
+        ended = _state(state, never_ran=not attempts, cancelled=cancelled)
         places[node.id] = PlaceReport(
             event=node.event or "",
-            state=_state(state, never_ran=not attempts, cancelled=cancelled),
+            state=ended,
             descriptor=descriptor,
             attempts=attempts,
             result=None if failure is not None else result,
@@ -76,6 +77,7 @@ def report_of(
             started_at=first_tries.get(node.id) or _moment(outcome.started_at if outcome else None),
             ended_at=_moment(outcome.ended_at if outcome else None),
             bypassed=outcome.bypassed if outcome else False,
+            handled=descriptor == FAILURE and (succeeded or ended is State.DONE),
         )
     replayed = _replayed(plan.graph, places)
     for index, node in enumerate(plan.graph.nodes):

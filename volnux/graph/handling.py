@@ -1,0 +1,60 @@
+"""Which failures of a run something has taken: a branch, the branch of a group, an *any* group."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+from volnux.graph.model import Entry, Graph, Kind
+from volnux.graph.outcome import State
+
+__all__ = ["may_be_taken", "unhandled"]
+
+
+def may_be_taken(graph: Graph) -> set[str]:
+    """The nodes behind which a catch or an *any* group may take a failure that no branch took.
+
+    A failure anywhere else ends the run as failed, whatever follows.
+    """
+    found = [n.id for n in graph.nodes if n.kind is Kind.CATCH or n.entry is Entry.ANY]
+    sources = _sources(graph)
+    taken: set[str] = set()
+    while found:
+        for source in sources.get(found.pop(), ()):
+            if source not in taken:
+                taken.add(source)
+                found.append(source)
+    return taken
+
+
+def unhandled(graph: Graph, states: Mapping[str, State], failed: Collection[str]) -> set[str]:
+    """The events that failed and whose failure nothing has taken.
+
+    Args:
+        graph: the graph of a run that has ended.
+        states: how each node ended, joins and catches included.
+        failed: the events that ran and failed.
+    """
+    lost = {State.FAILED, State.CANCELLED}
+    sources = _sources(graph)
+    inner = {edge.source for edge in graph.edges}
+    # From the ends of the flow that failed, back along what failed without having run.
+    way = [n.id for n in graph.nodes if n.id not in inner and states.get(n.id) in lost]
+    seen = set(way)
+    found = set()
+    while way:
+        node = way.pop()
+        if node in failed:
+            found.add(node)
+            continue
+        for source in sources.get(node, ()):
+            if source not in seen and states.get(source) in lost:
+                seen.add(source)
+                way.append(source)
+    return found
+
+
+def _sources(graph: Graph) -> dict[str, list[str]]:
+    sources: dict[str, list[str]] = {}
+    for edge in graph.edges:
+        sources.setdefault(edge.target, []).append(edge.source)
+    return sources
