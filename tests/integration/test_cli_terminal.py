@@ -39,6 +39,42 @@ def Wait():
 
 @event(executor=ProcessPoolExecutor, max_workers=1)
 def Far(): return wait()
+
+@event
+def Still(): return wait()
+
+@event
+def Break():
+    answer = 42
+    breakpoint()
+    return True, answer
+
+@event
+def Ask():
+    return input("who? ") == "Ada", None
+
+@event
+def Read():
+    import sys
+    print("type:")
+    return sys.stdin.readline() == "Ada\\n", None
+
+@event
+def Secret():
+    import getpass
+    return getpass.getpass("secret? ") == "Ada", None
+
+@event
+def Fails():
+    wrong = 42
+    raise ValueError(wrong)
+
+@event(executor=ProcessPoolExecutor)
+def FailsFar():
+    raise ValueError("far")
+
+@event
+def Wrong(): return "wrong"
 """
 
 
@@ -201,3 +237,104 @@ def test_json_keeps_its_progress_on_the_terminal():
     child.close()
     assert child.exitstatus == 0
     assert json.loads(Path("report.json").read_text())["status"] == "success"
+
+
+QUIET = "import time; time.sleep(0.7)"
+"""What the debugger is told to do: the display would paint itself several times meanwhile."""
+
+
+def test_the_display_steps_aside_for_a_debugger(terminal):
+    Path("flow.pty").write_text("Break || Still -> Ok")
+    child = terminal("run", "flow.pty")
+    child.expect_exact("(Pdb) ")
+    wait_for("waits")
+    child.sendline("answer + 1")
+    child.expect_exact("43\r\n")
+    child.expect_exact("(Pdb) ")
+    child.sendline(QUIET)
+    child.expect_exact("(Pdb) ")
+    # Nothing but the echo of what was typed.
+    assert child.before.replace("\r", "").strip() == QUIET
+    child.sendline("continue")
+    child.expect("Break: .*done.* in ")
+    child.expect("1 of 3 places ended")
+    Path("go").touch()
+    text, code = ended(child)
+    assert code == 0
+    assert re.search(r"^Break +done +1 ", text, re.M)
+
+
+@pytest.mark.parametrize(
+    ("name", "prompt"),
+    # The display is there below what is printed, and goes when the event reads.
+    [("Ask", "who[?] "), ("Read", r"type:\r\n[^?]*\x1b\[\?25h"), ("Secret", "secret[?] ")],
+)
+def test_the_display_steps_aside_for_other_readers(terminal, name, prompt):
+    Path("flow.pty").write_text(f"{name} || Ok || Still")
+    child = terminal("run", "flow.pty")
+    child.expect(prompt)
+    wait_for("waits")
+    # Whoever painted would do so by now: there is nothing to wait for where nothing happens.
+    assert child.expect([pexpect.TIMEOUT, "places ended"], timeout=0.7) == 0
+    child.sendline("Ada")
+    child.expect(f"{name}: .*done.* in ")
+    Path("go").touch()
+    text, code = ended(child)
+    assert code == 0
+    assert re.search(rf"^{name} +done +1 ", text, re.M)
+
+
+def test_plain_lines_are_shown_on_a_terminal_if_asked_for(terminal):
+    Path("flow.pty").write_text("Ok")
+    child = terminal("run", "--plain", "flow.pty")
+    text, code = ended(child)
+    assert code == 0
+    assert "] Ok: started" in text
+    assert "places ended" not in text
+
+
+def test_the_debugger_opens_in_the_event_that_failed(terminal):
+    Path("flow.pty").write_text("Fails (0 -> Ok) -> Ok || Fails")
+    child = terminal("run", "flow.pty", "--pdb")
+    child.expect_exact("--pdb: post mortem of Fails__2: ValueError: 42 (q to quit)")
+    child.expect_exact("(Pdb) ")
+    child.sendline("wrong + 1")
+    child.expect_exact("43\r\n")
+    child.sendline("q")
+    assert ended(child)[1] == 1
+
+
+@pytest.mark.parametrize(
+    ("flow", "said"),
+    [
+        (
+            "FailsFar",
+            "--pdb: FailsFar ran in another process, and its frames ended with it: to debug it, "
+            "write FailsFar[executor=inline], which runs it in this process",
+        ),
+        ("Bad", "--pdb: Bad returned its failure and raised nothing: put breakpoint() into it"),
+        ("Wrong", "--pdb: Wrong has no frames to look at: volnux.EventReturnError: Wrong returned"),
+        ("Ok", ""),
+    ],
+)
+def test_where_the_debugger_has_nothing_to_open_it_says_so(flow, said):
+    Path("flow.pty").write_text(flow)
+    done = subprocess.run(
+        [TOOL, "run", "flow.pty", "--pdb"],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == (0 if flow == "Ok" else 1)
+    assert said in done.stdout
+    assert "(Pdb)" not in done.stdout
+
+
+def test_the_debugger_and_json_do_not_go_together():
+    Path("flow.pty").write_text("Ok")
+    done = subprocess.run(
+        [TOOL, "run", "flow.pty", "--pdb", "--json"], capture_output=True, text=True, timeout=60
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "error: --pdb needs standard output for itself: leave out --json\n"

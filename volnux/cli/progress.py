@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TextIO
 
 from volnux.backends.port import RunObserver
 from volnux.cli import output
-from volnux.cli.summary import seconds, shortened
+from volnux.cli.summary import seconds
+from volnux.errors import shortened
 from volnux.graph.outcome import FAILURE, SUCCESS, Failure
 
 if TYPE_CHECKING:
@@ -27,9 +28,11 @@ _MOST_SHOWN = 10
 """Running places that the live display names."""
 
 
-def on(stream: TextIO | None) -> Progress:
-    """The progress that fits a stream."""
-    if stream is not None and stream.isatty() and os.environ.get("TERM") != "dumb":
+def on(stream: TextIO | None, *, plain: bool = False) -> Progress:
+    """The progress that fits a stream; `plain` lines even on a terminal if asked for."""
+    live = stream is not None and stream.isatty() and os.environ.get("TERM") != "dumb"
+    if live and not plain:
+        assert stream is not None
         return LiveProgress(stream)
     return Progress(stream)
 
@@ -108,9 +111,15 @@ class Progress(RunObserver):
 
 
 class LiveProgress(Progress):
-    """The places that run now, with their times, below a line for each that has ended."""
+    """The places that run now, with their times, below a line for each that has ended.
+
+    While somebody reads from the terminal it steps aside: nothing is painted, and lines wait.
+    """
 
     def __init__(self, stream: TextIO) -> None:
+        # Only here: without a terminal nobody reads from one.
+        from volnux.cli.readers import Readers
+
         super().__init__(stream)
         self._lock = threading.Lock()
         self._running: dict[str, str] = {}
@@ -120,35 +129,57 @@ class LiveProgress(Progress):
         self._over = threading.Event()
         self._refresher = threading.Thread(target=self._refresh, daemon=True)
         self._colour = output.coloured(stream)
-        self._console, self._live = self._display(stream)
+        self._console = self._new_console(stream)
+        self._live: Live | None = None
+        self._switching = threading.RLock()
+        self._readers = Readers(self._step_aside)
 
-    def _display(self, stream: TextIO) -> tuple[Console, Live]:
+    def _new_console(self, stream: TextIO) -> Console:
         from rich.console import Console
-        from rich.live import Live
 
         # Without a colour system rich writes no bold or dim either.
         system: Literal["auto"] | None = "auto" if self._colour else None
-        console = Console(
-            file=stream, color_system=system, highlight=False, markup=False, emoji=False
-        )
-        live = Live(
-            console=console, get_renderable=self._render, auto_refresh=False, transient=True
-        )
-        return console, live
+        return Console(file=stream, color_system=system, highlight=False, markup=False, emoji=False)
+
+    def __enter__(self) -> Self:
+        self._readers.__enter__()
+        return self
 
     def __exit__(self, *error: Any) -> None:
         self._over.set()
         if self._refresher.is_alive():
             self._refresher.join()
+        self._readers.__exit__()
         with self._lock:
             self._running.clear()
         self._print()
-        self._live.stop()
+        self._step_aside()
+
+    def _step_aside(self) -> None:
+        """Take the display off the terminal, and give the streams back."""
+        with self._switching:
+            live, self._live = self._live, None
+            if live is not None:
+                live.stop()
+
+    def _show(self) -> None:
+        """Put the display on the terminal: a new one, as another would paint where it once was."""
+        from rich.live import Live
+
+        with self._switching:
+            if self._live is None and not self._readers.any:
+                self._live = Live(
+                    console=self._console,
+                    get_renderable=self._render,
+                    auto_refresh=False,
+                    transient=True,
+                )
+                self._live.start()
 
     def run_started(self, plan: Plan, run_id: str) -> None:
         self._begun = time.monotonic()
         self._taken = _taken(plan.graph)
-        self._live.start()
+        self._show()
         self._refresher.start()
 
     def place_started(self, node: Node, attempt: int) -> None:
@@ -179,16 +210,24 @@ class LiveProgress(Progress):
     def _print(self) -> None:
         from rich.text import Text
 
-        with self._lock:
-            lines, self._lines = self._lines, []
-            self._printed = time.monotonic()
-        if lines:
-            self._console.print(Text.from_ansi("\n".join(lines)), soft_wrap=True)
+        # Held while it is written: a display that is taken off meanwhile would be painted again.
+        with self._switching:
+            if self._readers.any and not self._over.is_set():
+                return
+            with self._lock:
+                lines, self._lines = self._lines, []
+                self._printed = time.monotonic()
+            if lines:
+                text = Text.from_ansi(output.finished("\n".join(lines)))
+                self._console.print(text, soft_wrap=True)
 
     def _refresh(self) -> None:
         while not self._over.wait(_PERIOD):
+            self._show()
             self._print()
-            self._live.refresh()
+            with self._switching:
+                if self._live is not None:
+                    self._live.refresh()
 
     def _render(self) -> RenderableType:
         """The live part."""

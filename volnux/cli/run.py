@@ -57,6 +57,13 @@ def command(
             help="How long running events may go on after SIGTERM or SIGHUP.",
         ),
     ] = GRACE,
+    plain: Annotated[
+        bool, typer.Option("--plain", help="Show plain lines, also on a terminal.")
+    ] = False,
+    pdb: Annotated[
+        bool,
+        typer.Option("--pdb", help="Open the debugger in the event whose failure ended the run."),
+    ] = False,
 ) -> None:
     """Run a pipeline.
 
@@ -75,6 +82,8 @@ def command(
         backend=backend or DEFAULT_BACKEND,
         workers=workers,
         portable=portable,
+        plain=plain,
+        pdb=pdb,
         results=not no_results,
         grace=grace,
     )

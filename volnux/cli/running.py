@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from volnux.cli import ending, output
-from volnux.cli.usage import event_modules
+from volnux.cli.usage import UsageError, event_modules
 from volnux.errors import VolnuxError
 
 if TYPE_CHECKING:
@@ -36,6 +36,8 @@ def run_file(
     backend: str = DEFAULT_BACKEND,
     workers: int | None = None,
     portable: bool = False,
+    plain: bool = False,
+    pdb: bool = False,
     results: bool = True,
     grace: float = ending.GRACE,
 ) -> int:
@@ -49,10 +51,14 @@ def run_file(
         backend: the backend's name.
         workers: how many events run at once at most; None for the backend's default.
         portable: pass results on as JSON.
+        plain: show plain lines, also on a terminal.
+        pdb: open the debugger in the event whose failure ended the run.
         results: keep the results for whoever may ask for them: the JSON, or a listener. Otherwise
             nobody can, and each is let go after its last reader in any case.
         grace: seconds for what runs to finish after SIGTERM or SIGHUP.
     """
+    if pdb and json:
+        raise UsageError(["--pdb needs standard output for itself: leave out --json"])
 
     def run(stream: TextIO | None) -> RunReport | None:
         ready = _prepare(file, inputs, events, backend)
@@ -61,20 +67,26 @@ def run_file(
             workers=workers,
             portable=portable,
             results=results and (json or _listened()),
+            plain=plain,
             stream=stream,
             grace=grace,
         )
 
     try:
-        if json:
-            with output.json_only() as result:
-                report = run(sys.stderr)
+        with output.failures_said_once():
+            if json:
+                with output.json_only() as result:
+                    report = run(sys.stderr)
+                    if report is not None:
+                        result.write(report.to_json())
+            else:
+                report = run(sys.stdout)
                 if report is not None:
-                    result.write(report.to_json())
-        else:
-            report = run(sys.stdout)
-            if report is not None:
-                _show(report)
+                    _show(report)
+                    if pdb:
+                        from volnux.cli.postmortem import post_mortem
+
+                        post_mortem(report)
     except KeyboardInterrupt:
         return ending.cancelled()
     return 2 if report is None else _CODES[report.status.value]
@@ -121,6 +133,7 @@ def _run(
     *,
     workers: int | None,
     portable: bool,
+    plain: bool,
     results: bool,
     stream: TextIO | None,
     grace: float,
@@ -137,7 +150,8 @@ def _run(
         ending.on_thread(control.give_up)()
 
     cancel = ending.on_thread(control.cancel)
-    with _progress(stream) as observer, ending.steps(cancel, give_up, grace=grace):
+    progress = _progress(stream, plain=plain)
+    with progress as observer, ending.steps(cancel, give_up, grace=grace):
         if "volnux.signal.soft" in sys.modules:
             # The user's modules may listen to signals, or have a class for this file.
             from volnux.pipeline import Pipeline
@@ -200,10 +214,10 @@ def _inputs(plan: Plan, given: Sequence[str]) -> dict[str, Any]:
     return bound
 
 
-def _progress(stream: TextIO | None) -> Progress:
+def _progress(stream: TextIO | None, *, plain: bool) -> Progress:
     from volnux.cli import progress
 
-    return progress.on(stream)
+    return progress.on(stream, plain=plain)
 
 
 def _show(report: RunReport) -> None:

@@ -1,0 +1,48 @@
+"""`volnux run --pdb`: the debugger in the event whose failure ended the run."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+from volnux.cli import output
+from volnux.errors import shortened
+from volnux.graph.outcome import FAILURE
+
+if TYPE_CHECKING:
+    from volnux.graph.report import RunReport
+
+__all__ = ["post_mortem"]
+
+
+def post_mortem(report: RunReport) -> None:
+    """Open the debugger in the first event that failed without being handled, or say why not."""
+    failed = (
+        (place, item)
+        for place, item in report.places.items()
+        if item.descriptor == FAILURE and not item.handled
+    )
+    place, item = next(failed, (None, None))
+    if item is None:
+        return
+    failure = item.failure
+    if failure is None:
+        _say(f"{place} returned its failure and raised nothing: put breakpoint() into it")
+    elif failure.exception is None and "  File " in failure.traceback:
+        _say(
+            f"{place} ran in another process, and its frames ended with it: to debug it, write "
+            f"{item.event}[executor=inline], which runs it in this process"
+        )
+    elif failure.exception is None or failure.exception.__traceback__ is None:
+        _say(f"{place} has no frames to look at: {shortened(str(failure))}")
+    else:
+        import pdb
+
+        _say(f"post mortem of {place}: {shortened(str(failure))} (q to quit)")
+        error: Any = failure.exception
+        # From Python 3.13 the debugger also leads through the causes of an exception.
+        pdb.post_mortem(error if sys.version_info >= (3, 13) else error.__traceback__)
+
+
+def _say(text: str) -> None:
+    output.say(f"--pdb: {text}")
