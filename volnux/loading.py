@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FileError",
+    "check_kind",
     "link_graph",
     "load_file",
     "load_graph",
@@ -55,12 +56,48 @@ def read_text(path: str | Path) -> tuple[Source | None, tuple[Diagnostic, ...]]:
         raise _file_error(Path(path), error) from error
 
 
+def check_kind(path: str | Path) -> None:
+    """Refuse a file whose name says that it is something else than a pipeline.
+
+    A name without a suffix may be anything: a pipe, standard input, a script.
+
+    Raises:
+        FileError: it says what the file is and what was expected.
+    """
+    path = Path(path)
+    suffix = path.suffix.lower()
+    if suffix in ("", ".pty") or not path.is_file():
+        return
+    kind = _KINDS.get(suffix, f"a '{suffix}' file")
+    beside = path.with_suffix(".pty")
+    if beside.is_file():
+        hint = f"did you mean '{beside}'?"
+    elif suffix == ".py":
+        hint = "a pipeline is a .pty file, and its events are in the .py file beside it"
+    else:
+        hint = f"if it is a pipeline, call it '{beside.name}'"
+    raise FileError(path, f"this is {kind}, but a pipeline (.pty) was expected", hint)
+
+
+_KINDS = {
+    ".py": "a Python file",
+    ".ipynb": "a notebook",
+    ".json": "a JSON file",
+    ".yaml": "a YAML file",
+    ".yml": "a YAML file",
+    ".toml": "a TOML file",
+    ".md": "a Markdown file",
+    ".txt": "a text file",
+}
+
+
 def load_file(path: str | Path) -> tuple[PointyFile | None, tuple[Diagnostic, ...]]:
     """Read and parse a file: the file, or None when there are errors, and everything found.
 
     Raises:
-        FileError: the file cannot be read.
+        FileError: the file cannot be read, or its name says that it is no pipeline.
     """
+    check_kind(path)
     source, diagnostics = read_text(path)
     return (None, diagnostics) if source is None else analyze(source)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -57,9 +58,11 @@ def command(
             result.write({"diagnostics": [diagnostic.to_json() for diagnostic in found]})
     else:
         output.show(found, sys.stdout)
-        for diagnostic in _check_all(known, modules, target, linked=linked):
-            found.append(diagnostic)
-            output.show([diagnostic], sys.stdout)
+        checked = _check_all(known, modules, target, linked=linked)
+        for _, of_file in itertools.groupby(checked, key=lambda diagnostic: diagnostic.file):
+            together = list(of_file)
+            found += together
+            output.show(together, sys.stdout)
         output.say(_total(len(known), found))
     if any(diagnostic.code == UNREADABLE for diagnostic in found):
         raise typer.Exit(2)

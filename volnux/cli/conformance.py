@@ -107,7 +107,9 @@ class _Run:
     def all(self, only: str | None, programs: int, seed: int) -> None:
         from volnux.testing.conformance import check_cases, check_programs
 
-        with tempfile.TemporaryDirectory(prefix="volnux-conformance-") as name:
+        # Many cases fail, as they should.
+        made = tempfile.TemporaryDirectory(prefix="volnux-conformance-")
+        with output.failures_said_once(), made as name:
             folder = Path(name)
             if only != "none":
                 chosen = check_cases(

@@ -13,7 +13,7 @@ from volnux.cli import files, output
 from volnux.cli.options import Paths
 from volnux.cli.usage import UsageError
 from volnux.errors import Severity, Source
-from volnux.loading import FileError, read_text
+from volnux.loading import FileError, check_kind, read_text
 
 if TYPE_CHECKING:
     from volnux.errors import Diagnostic
@@ -52,6 +52,7 @@ def command(
     changed = broken = 0
     for path in found:
         try:
+            check_kind(path)
             result = _formatted(path, *read_text(path))
         except FileError as error:
             output.show([error.diagnostic])

@@ -1,6 +1,9 @@
 """Everything that the tool writes: plain or coloured text, diagnostics, the one JSON object.
 
-A reader that leaves early (`| head`) is no error: the rest is written to nowhere. Output that
+Control characters of users never reach a terminal: all text is made `visible` on its way out, and
+only the colours of `paint` become escape sequences.
+
+A reader that leaves early (`| head`) is not an error: the rest is written to nowhere. Output that
 cannot be written for another reason (a full disk) is an `OutputError`.
 """
 
@@ -14,13 +17,15 @@ import sys
 from collections.abc import Iterable, Iterator
 from typing import Any, TextIO
 
-from volnux.errors import Diagnostic, PointyError, Severity, VolnuxError
+from volnux.errors import Diagnostic, PointyError, Severity, VolnuxError, most_shown, visible
 
 __all__ = [
     "OutputError",
     "coloured",
     "error",
+    "failures_said_once",
     "finish",
+    "finished",
     "json_only",
     "paint",
     "prepare",
@@ -65,12 +70,21 @@ class OutputError(VolnuxError):
 
 def say(text: str = "", stream: TextIO | None = None) -> None:
     """Write a line, to standard output unless told otherwise."""
-    _write(sys.stdout if stream is None else stream, text + "\n")
+    _write(sys.stdout if stream is None else stream, finished(text) + "\n")
 
 
 def write(text: str) -> None:
-    """Write text to standard output as it is."""
-    _write(sys.stdout, text)
+    """Write a document to standard output: as it is, unless a terminal shows it."""
+    on_terminal = sys.stdout is not None and sys.stdout.isatty()
+    _write(sys.stdout, visible(text) if on_terminal else text)
+
+
+def finished(text: str) -> str:
+    """A text as it is written: what `paint` marked as escape sequences, everything else visible."""
+    parts = _MARK.split(text)
+    parts[::2] = map(visible, parts[::2])
+    parts[1::2] = [f"\x1b[{code}m" for code in parts[1::2]]
+    return "".join(parts)
 
 
 def error(text: str) -> None:
@@ -84,14 +98,17 @@ def warn(text: str) -> None:
 
 
 def show(diagnostics: Iterable[Diagnostic], stream: TextIO | None = None) -> None:
-    """Write diagnostics, to standard error unless told otherwise."""
+    """Write the first diagnostics of each file, to standard error unless told otherwise."""
     stream = sys.stderr if stream is None else stream
-    for diagnostic in diagnostics:
-        _write(stream, rendered(diagnostic, colour=coloured(stream)) + "\n")
+    shown, left_out = most_shown(diagnostics)
+    for diagnostic in shown:
+        say(rendered(diagnostic, colour=coloured(stream)), stream)
+    for line in left_out:
+        say(line, stream)
 
 
 def _labelled(label: str, style: str, text: str) -> None:
-    _write(sys.stderr, f"{paint(label, style, colour=coloured(sys.stderr))}: {text}\n")
+    say(f"{paint(label, style, colour=coloured(sys.stderr))}: {text}", sys.stderr)
 
 
 def _write(stream: TextIO | None, text: str) -> None:
@@ -187,7 +204,7 @@ class JsonOutput:
 
     def write(self, data: Any) -> None:
         """Write the object and nothing else."""
-        text = json.dumps(data, indent=2, ensure_ascii=False) + "\n"
+        text = visible(json.dumps(data, indent=2, ensure_ascii=False)) + "\n"
         if self._descriptor is None:
             return
         with open(
@@ -217,6 +234,23 @@ def json_only() -> Iterator[JsonOutput]:
         os.close(kept)
 
 
+@contextlib.contextmanager
+def failures_said_once() -> Iterator[None]:
+    """Keep the log of runs off standard error, where Python puts it if nobody configured logging.
+
+    The tool shows failures itself. Handlers of the user's still get every record.
+    """
+    import logging
+
+    log = logging.getLogger("volnux.run")
+    handler = logging.NullHandler()
+    log.addHandler(handler)
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
+
+
 # Colour.
 
 
@@ -229,20 +263,28 @@ def coloured(stream: TextIO | None) -> bool:
     return stream.isatty()
 
 
+# The mark of a style, until the text is written; it cannot be known to whoever wrote the text.
+_SECRET = f"\ufdd0{os.urandom(8).hex()}"
+_MARK = re.compile(_SECRET + r"([0-9;]{1,4})\ufdd1")
+
+
 def paint(text: str, style: str, *, colour: bool) -> str:
-    """The text in a style, or as it is."""
-    return f"\x1b[{_CODES[style]}m{text}\x1b[0m" if colour and text else text
+    """The text marked with a style, for the other functions here to write, or as it is."""
+    if not (colour and text):
+        return text
+    return f"{_SECRET}{_CODES[style]}\ufdd1{text}{_SECRET}0\ufdd1"
 
 
 def rendered(diagnostic: Diagnostic, *, colour: bool) -> str:
-    """`Diagnostic.render()`, in colour if wanted."""
+    """`Diagnostic.render()`, painted if wanted."""
     text = diagnostic.render()
     if not colour:
         return text
     style = _SEVERITIES[diagnostic.severity]
-    where = paint(diagnostic.where, "bold", colour=True)
+    place = visible(diagnostic.where)
+    where = paint(place, "bold", colour=True)
     severity = paint(diagnostic.severity.value, style, colour=True)
-    rest = text[len(f"{diagnostic.where}: {diagnostic.severity}") :]
+    rest = text[len(f"{place}: {diagnostic.severity}") :]
     rest = _CARETS.sub(lambda m: m[1] + paint(m[2], style, colour=True), rest)
     rest = _HINT.sub(lambda m: m[1] + paint("hint", "bold cyan", colour=True), rest, count=1)
     return f"{where}: {severity}{rest}"

@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from volnux.cli.output import paint
+from volnux.errors import shortened
 from volnux.graph.outcome import FAILURE, RunStatus, State
 
 if TYPE_CHECKING:
     from volnux.graph.report import PlaceReport, RunReport
 
-__all__ = ["seconds", "shortened", "summary"]
+__all__ = ["seconds", "summary"]
 
 _STYLES = {
     State.DONE: "green",
@@ -71,7 +72,7 @@ def _table(report: RunReport, *, colour: bool) -> Iterator[str]:
 
 def _failure(place: str, entry: PlaceReport, *, colour: bool) -> Iterator[str]:
     """What failed: handled failures in a line, others with the frames of the user's code."""
-    handled = entry.state is State.DONE
+    handled = entry.handled
     after = f" after {entry.attempts} attempts" if entry.attempts > 1 else ""
     style = "yellow" if handled else "bold red"
     head = paint(f"{place} failed{after}", style, colour=colour) + (", handled" if handled else "")
@@ -108,11 +109,3 @@ def seconds(number: float) -> str:
         return f"{minutes}m {rest:02}s"
     hours, minutes = divmod(minutes, 60)
     return f"{hours}h {minutes:02}m"
-
-
-def shortened(text: str, most: int = 200) -> str:
-    """The first line of a text, cut to a readable width."""
-    first, _, more = text.strip().partition("\n")
-    if len(first) > most:
-        return first[: most - 1] + "…"
-    return f"{first} …" if more else first

@@ -1,8 +1,8 @@
 """Pointy text to a `PointyFile`: an LALR parser, which goes on when the text is wrong.
 
-An error is reported where it is, then mended in thought (a missing word put in, a surplus one left
-out), and the parse goes on, so that one run finds all errors of a file. Every mend moves the parse
-past at least one word: the cost stays linear.
+An error is reported where it is, then fixed in thought (a missing word put in, a surplus one left
+out), and the parse goes on, so that one run finds all errors of a file. Every fix moves the parse
+past at least one word, so the cost stays linear.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from volnux.files import read_bytes
 from volnux.pointy import grammar, messages, recovery
 from volnux.pointy.actions import Builder
 from volnux.pointy.lexer import END, Lexer, Token
-from volnux.pointy.report import Report
+from volnux.pointy.report import Report, TooManyErrorsError
 from volnux.pointy.tree import Flow, PointyFile
 
 __all__ = ["analyze", "load", "parse", "read_source"]
@@ -80,12 +80,16 @@ def read_source(path: str | Path) -> tuple[Source | None, tuple[Diagnostic, ...]
 def analyze(source: Source) -> tuple[PointyFile | None, tuple[Diagnostic, ...]]:
     """Parse without raising: the file, or None when there are errors, and everything found.
 
-    The diagnostics (errors, warnings, notes) come in the order of the text.
+    The diagnostics (errors, warnings, notes) come in the order of the text. After 1000 errors the
+    rest of the text is not read.
     """
     report = Report(source)
     lexer = Lexer(report)
     run = _Run(report, iter(lexer))
-    flow = run.flow()
+    try:
+        flow = run.flow()
+    except TooManyErrorsError:
+        flow = None
     diagnostics = report.in_order()
     if report.failed or flow is None:
         return None, diagnostics

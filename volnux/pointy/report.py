@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from volnux.errors import Diagnostic, Severity, Source, Span
+from volnux.errors import MOST_FOUND, Diagnostic, Severity, Source, Span
 
-__all__ = ["Report", "clip"]
+__all__ = ["Report", "TooManyErrorsError", "clip"]
+
+
+class TooManyErrorsError(Exception):
+    """A text has so many errors that looking for more is of no use to anybody."""
 
 
 class Report:
@@ -14,6 +18,7 @@ class Report:
         self.source = source
         self.diagnostics: list[Diagnostic] = []
         self.failed = False
+        self._errors = 0
         """True when at least one finding is an error."""
 
     def add(
@@ -26,9 +31,14 @@ class Report:
         severity: Severity = Severity.ERROR,
         syntax: bool = False,
     ) -> None:
-        """Add one finding at `span`."""
+        """Add one finding at `span`.
+
+        Raises:
+            TooManyErrorsError: it was the last error that is looked for.
+        """
         if severity is Severity.ERROR:
             self.failed = True
+            self._errors += 1
         self.diagnostics.append(
             Diagnostic(
                 code=code,
@@ -41,6 +51,8 @@ class Report:
                 syntax=syntax,
             )
         )
+        if self._errors >= MOST_FOUND:
+            raise TooManyErrorsError
 
     def in_order(self) -> tuple[Diagnostic, ...]:
         """The findings by position."""

@@ -160,24 +160,60 @@ def read_input(value: str, span: Span) -> Input:
             f"the default of '{name}' is not JSON",
             start,
             None,
-            f'write "{clip(text)}"'
-            if type_ in ("str", "date", "datetime") and not set(text) & set("\"'")
-            else 'defaults are JSON: 3, -2.5, true, null, "text", ["a"], {"k": 1}',
+            _hint_for_default(name, type_, text),
         ) from None
     except FormatError as error:
         raise BadValue(
             "bad-input", f"the default of '{name}' cannot be used: {error}", start
         ) from None
     if default is not None and not _fits(default, type_):
-        example = '"2026-01-31"' if type_ == "date" else '"2026-01-31T06:00:00"'
         raise BadValue(
             "bad-input",
             f"the default of '{name}' is not of type {type_}",
             start,
             None,
-            f"write it like {example}" if type_ in ("date", "datetime") else None,
+            _hint_for_default(name, type_, text),
         )
     return Input(name, type_, False, default, span)
+
+
+_EXAMPLES = {
+    "str": '"text"',
+    "int": "3",
+    "float": "2.5",
+    "bool": "true",
+    "date": '"2026-01-31"',
+    "datetime": '"2026-01-31T06:00:00"',
+    "list": '["a", "b"]',
+    "dict": '{"k": 1}',
+}
+
+
+def _hint_for_default(name: str, type_: str, text: str) -> str:
+    """What to write in place of a default: what was meant if that can be told, else an example."""
+    candidates = (
+        f'"{text}"',
+        text.strip("\"'"),
+        text.replace("'", '"'),
+        "null" if text == "None" else text.lower(),
+    )
+    for meant in candidates if len(text) <= 30 else ():
+        try:
+            value = json.loads(meant, parse_constant=_no_constant, parse_float=_finite)
+        except (ValueError, RecursionError):
+            continue
+        if value is None or _fits(value, type_):
+            hint = f"write {clip(meant)}"
+            break
+    else:
+        hint = f"write it like {_EXAMPLES[type_]}"
+    if text.startswith("$"):
+        hint += "; environment variables are not read here: leave out the default and run with "
+        hint += f"--input {name}={clip(text)}"
+    elif type_ in ("date", "datetime") and text.strip("\"'").isalpha():
+        hint += "; a default is the same in every run: for another day leave it out and run with "
+        hint += f"--input {name}=…"
+    return hint
 
 
 def _is_zone(name: str) -> bool:

@@ -239,9 +239,9 @@ COULD_NOT_START = [
         "no/flow.pty: error: there is no such file\n  hint: there is no folder 'no' either\n",
     ),
     (["."], ".: error: this is a directory\n  hint: name a file in it: flow.pty\n"),
-    (["latin.txt"], "latin.txt:1:4: error: the byte 0xE9 is not UTF-8\n"
+    (["latin.pty"], "latin.pty:1:4: error: the byte 0xE9 is not UTF-8\n"
      "  1 | Caf�\n    |    ^\n  hint: save the file as UTF-8\n"),
-    (["a\0b"], "a\0b: error: it cannot be read: embedded null byte\n"),
+    (["a\0b"], "a\\x00b: error: it cannot be read: embedded null byte\n"),
     (
         ["flow.pty", "--backend", "standalne"],
         "error: there is no backend 'standalne'; did you mean 'standalone'?\n",
@@ -263,8 +263,8 @@ COULD_NOT_START = [
 @pytest.mark.parametrize(("arguments", "message"), COULD_NOT_START, ids=lambda a: str(a)[:40])
 def test_what_keeps_a_run_from_starting(cli, flow, write, arguments, message, monkeypatch):
     flow("Ok")
-    if arguments[0] == "latin.txt":
-        Path("latin.txt").write_bytes(b"Caf\xe9")
+    if arguments[0] == "latin.pty":
+        Path("latin.pty").write_bytes(b"Caf\xe9")
     if "'x'" in message:
         # Which other backends are installed does not matter here.
         monkeypatch.setattr("volnux.backends.registry.backend_names", lambda: ["standalone"])

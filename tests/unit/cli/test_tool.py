@@ -11,9 +11,9 @@ import pytest
 
 import volnux
 from volnux.cli.app import COMMANDS
-from volnux.cli.output import rendered
-from volnux.cli.summary import seconds, shortened
-from volnux.errors import Diagnostic, Severity, Span
+from volnux.cli.output import finished, rendered
+from volnux.cli.summary import seconds
+from volnux.errors import Diagnostic, Severity, Span, shortened
 
 
 def call(*arguments, **environment):
@@ -180,7 +180,7 @@ def test_a_diagnostic_in_colour_says_the_same():
         "x", "no: such error:\nthing", "a: b.pty", Span(2, 3, 2, 5), "try this", Severity.ERROR,
         "A => B",
     )  # fmt: skip
-    coloured = rendered(diagnostic, colour=True)
+    coloured = finished(rendered(diagnostic, colour=True))
     assert re.sub(r"\x1b\[[0-9;]*m", "", coloured) == diagnostic.render()
     assert "\x1b[1ma: b.pty:2:3\x1b[0m: \x1b[1;31merror\x1b[0m: no: such" in coloured
     assert "\x1b[1;31m^^\x1b[0m" in coloured

@@ -101,7 +101,7 @@ def test_hostile_texts_end(unit):
 
 def test_one_line_with_an_error_at_each_word_renders_short():
     found = errors("A B " * 5000)
-    assert len(found) == 9999
+    assert len(found) == 1000
     assert max(len(d.render()) for d in found) < 500
     assert len({id(d.text) for d in found}) == 1
 
