@@ -250,11 +250,14 @@ class Run:
         call = self._call(attempt)
         if self.watch is not None:
             call = self.watch.call(spec.name, call)
+        # No variable of ours holds the outcome: the frames of an exception in it lead back here.
+        self._ended(attempt, self._outcome_here(spec, call, attempt), goes_on=True)
+
+    def _outcome_here(self, spec: EventSpec, call: Call, attempt: Attempt) -> Outcome:
         try:
-            outcome = run_attempt(spec, call)
+            return run_attempt(spec, call)
         except KeyboardInterrupt as interrupt:
-            outcome = self._interrupted_by(spec, call, interrupt, attempt)
-        self._ended(attempt, outcome, goes_on=True)
+            return self._interrupted_by(spec, call, interrupt, attempt)
 
     def _started(self, attempt: Attempt) -> None:
         """Note that an attempt begins; its timeout counts from here."""

@@ -247,9 +247,10 @@ def raised(spec: EventSpec, call: Call, error: BaseException, started: float) ->
     retry_after = None
     if call.attempt < spec.retry.max_attempts and spec.retry.covers(error):
         retry_after = spec.retry.wait(call.attempt)
+    failure = failure_of(error, attempts=call.attempt)
     return Outcome(
         FAILURE,
-        failure_of(error, attempts=call.attempt),
+        failure if retry_after is None else failure.bare(),
         call.attempt,
         started,
         time.time(),
