@@ -503,7 +503,8 @@ def failure_of(error: BaseException, *, attempts: int = 1) -> Failure:
         message = f"<str failed: {type(broken).__name__}>"
     _drop_our_frames(error)
     shown = display_text(_traceback(error))
-    return Failure(_kind_name(type(error)), display_text(message), shown, attempts, error)
+    failure = Failure(_kind_name(type(error)), display_text(message), shown, attempts)
+    return failure.with_exception(error)
 
 
 def _drop_our_frames(error: BaseException) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -18,6 +17,7 @@ from volnux.events.base import (
 from volnux.events.executors import ExecutorSpec, executor_spec
 from volnux.events.modules import at_home, current_home, is_shared
 from volnux.events.retry import NO_RETRY, RetryPolicy
+from volnux.pointy.options import LONGEST_TIMEOUT
 from volnux.pointy.tree import Evaluation
 
 __all__ = ["EventSpec", "spec_of", "without_effect"]
@@ -218,12 +218,11 @@ def _timeout(event_class: type[EventBase]) -> float | None:
     if (
         not isinstance(value, int | float)
         or isinstance(value, bool)
-        or not math.isfinite(value)
-        or value <= 0
+        or not 0 < value <= LONGEST_TIMEOUT
     ):
         raise EventDefinitionError(
             f"timeout of {event_class.__name__} must be a number of seconds above 0, such as 30 or "
-            f"2.5, found {value!r}"
+            f"2.5, and at most {LONGEST_TIMEOUT}, found {value!r}"
         )
     return float(value)
 

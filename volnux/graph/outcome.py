@@ -51,7 +51,8 @@ class Failure:
     message: str
     traceback: str = ""
     attempts: int = 1
-    exception: BaseException | None = field(default=None, compare=False, repr=False)
+    # An exception or None. Failures are read from JSON by pydantic, which knows no exceptions.
+    exception: Any = field(default=None, init=False, compare=False, repr=False)
 
     def __reduce__(self) -> tuple[Any, ...]:
         # An exception may not survive pickling, and its frames never do.
@@ -59,13 +60,22 @@ class Failure:
 
     def bare(self) -> Failure:
         """The failure without its exception, whose frames can then be freed."""
-        return self if self.exception is None else replace(self, exception=None)
+        if self.exception is None:
+            return self
+        return Failure(self.type, self.message, self.traceback, self.attempts)
+
+    def with_exception(self, error: BaseException) -> Failure:
+        """The failure with the exception that it describes."""
+        failure = self.bare() if self.exception is not None else replace(self)
+        object.__setattr__(failure, "exception", error)
+        return failure
 
     def cause(self) -> BaseException | None:
         """What an error about this failure names as its cause: the exception, or its traceback."""
-        if self.exception is not None or not self.traceback:
-            return self.exception
-        return RemoteTraceback(self.traceback)
+        error: BaseException | None = self.exception
+        if error is None and self.traceback:
+            return RemoteTraceback(self.traceback)
+        return error
 
     def to_json(self) -> dict[str, Any]:
         """The failure as plain JSON."""

@@ -199,8 +199,8 @@ def _hint_for_default(name: str, type_: str, text: str) -> str:
     )
     for meant in candidates if len(text) <= 30 else ():
         try:
-            value = json.loads(meant, parse_constant=_no_constant, parse_float=_finite)
-        except (ValueError, RecursionError):
+            value = read_json(meant, deepest=DEEPEST)
+        except FormatError:
             continue
         if value is None or _fits(value, type_):
             hint = f"write {clip(meant)}"

@@ -140,7 +140,7 @@ async def async_generator(self):
         (lambda: made(timeout="5"), "timeout of Work must be a number of seconds above 0"),
         (lambda: made(timeout=0), "timeout of Work must be a number of seconds above 0"),
         (lambda: made(timeout=True), "timeout of Work must be a number of seconds above 0"),
-        (lambda: made(timeout=float("nan")), "such as 30 or 2.5, found nan"),
+        (lambda: made(timeout=float("nan")), "and at most 1000000000, found nan"),
         (lambda: made(stop_on_exception="no"), "stop_on_exception of Work must be True or False"),
         (
             lambda: type("Work", (EventBase,), {"proccess": process}),
