@@ -72,6 +72,7 @@ def _place(name: str, item: _Place, report: _Report) -> PlaceReport:
         started_at=item.started_at,
         ended_at=item.ended_at,
         bypassed=item.bypassed,
+        handled=item.handled,
         received_from=source,
     )
 
@@ -136,6 +137,7 @@ class _Place(BaseModel):
     started_at: _Moment
     ended_at: _Moment
     bypassed: bool = False
+    handled: bool = False
 
 
 class _Report(BaseModel):

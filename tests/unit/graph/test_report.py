@@ -130,13 +130,14 @@ def test_a_report_is_json_there_and_back():
             ),
             "C": PlaceReport("C", State.CANCELLED),
             "D": PlaceReport("D", State.DONE, 1, 1, bypassed=True),
+            "E": PlaceReport("E", State.DONE, 0, 1, failure=Failure("K", "k"), handled=True),
         },
     )
     text = report.dumps()
     assert json.loads(text)["places"]["B"]["received"] == {"value": "piped"}
     assert RunReport.from_json(json.loads(text)) == report
     assert json.loads(report.dumps(indent=2)) == json.loads(text) == report.to_json()
-    assert list(report.to_json()["places"]) == ["A", "B", "C", "D"]
+    assert list(report.to_json()["places"]) == ["A", "B", "C", "D", "E"]
 
 
 def test_the_report_of_a_flow():
