@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from volnux.cli.output import paint
-from volnux.cli.summary import seconds, shortened
+from volnux.cli.summary import seconds
+from volnux.errors import shortened
 from volnux.scheduler.ledger import RunState
 from volnux.scheduler.service import name_of
 

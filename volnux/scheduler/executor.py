@@ -21,7 +21,7 @@ from apscheduler.events import (
 from apscheduler.executors.base import BaseExecutor, MaxInstancesReachedError
 
 from volnux.errors import VolnuxError
-from volnux.graph.outcome import RunStatus, State
+from volnux.graph.outcome import RunStatus
 from volnux.graph.report import RunReport
 from volnux.pipeline.base import Pipeline
 from volnux.pipeline.context import RunFailedError
@@ -40,8 +40,6 @@ _STATES = {
     RunStatus.CANCELLED: RunState.CANCELLED,
 }
 _FIRST_WAIT, _LONGEST_WAIT = 0.25, 10.0
-_SHOWN_FAILURES = 10
-_SHOWN_TRACEBACK = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +228,8 @@ class PipelineExecutor(BaseExecutor):  # type: ignore[misc]  # APScheduler has n
         except RunFailedError as error:
             report = error.context.report
             if report.status is RunStatus.FAILED:
-                log.error("the run of %s at %s failed%s", job_id, instant, _details(report))
+                # The log of runs has said which events failed, with their tracebacks.
+                log.error("the run of %s at %s failed (run %s)", job_id, instant, report.run_id)
             self._end(job_id, instant, _STATES[report.status], str(error), report)
             return _error_event(job_id, instant, error)
         except BaseException as error:  # noqa: BLE001 - code of the user may raise anything
@@ -299,24 +298,3 @@ def _error_event(job_id: str, instant: dt.datetime, error: BaseException) -> Job
     return JobExecutionEvent(
         EVENT_JOB_ERROR, job_id, "default", instant, exception=error, traceback=shown
     )
-
-
-def _details(report: RunReport) -> str:
-    """What failed in a run, with tracebacks, as the log shows it."""
-    failed = [
-        (place, entry)
-        for place, entry in report.places.items()
-        if entry.state is State.FAILED and entry.attempts
-    ]
-    lines = [f" (run {report.run_id})"]
-    for place, entry in failed[:_SHOWN_FAILURES]:
-        failure = entry.failure
-        if failure is None:
-            lines.append(f"{place} ended with descriptor 0")
-            continue
-        # The end of a traceback says most.
-        text = failure.traceback.rstrip()[-_SHOWN_TRACEBACK:]
-        lines.append(f"{place}: {failure}" + (f"\n{text}" if text else ""))
-    if len(failed) > _SHOWN_FAILURES:
-        lines.append(f"and {len(failed) - _SHOWN_FAILURES} more places")
-    return "\n".join(lines)
