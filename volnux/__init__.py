@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
-
 from volnux._version import __version__
 
+# Type checkers take this name for true. Importing it from typing would take most of the time until
+# the tool can answer Ctrl-C.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from volnux.errors import PointyError, PointySyntaxError, VolnuxError
     from volnux.events.announce import EventFailedError
     from volnux.events.base import (
@@ -86,6 +88,8 @@ def __getattr__(name: str) -> Any:
     home = _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import importlib
+
     value = getattr(importlib.import_module(home), name)
     globals()[name] = value
     return value
