@@ -42,6 +42,8 @@ __all__ = ["Run"]
 
 log = logging.getLogger("volnux.standalone")
 
+_DEFAULT = ExecutorKind.DEFAULT
+
 
 class _Locked:
     """The lock as a context: what others queued meanwhile is taken in after letting go of it."""
@@ -236,7 +238,7 @@ class Run:
 
     def _queue(self, node: int) -> None:
         spec = self._specs[node]
-        if spec.executor.kind is ExecutorKind.DEFAULT and not spec.is_async:
+        if spec.executor.kind is _DEFAULT and not spec.is_async:
             self._ready.append(node)
         else:
             self._outbox.append(node)

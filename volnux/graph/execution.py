@@ -29,6 +29,11 @@ _AS_FAILED: Final = -2
 
 _MISSING: Final = object()
 
+# Looked up once: Python 3.11 takes as long for a member of an enum as for a call.
+_DONE: Final = State.DONE
+_EVENT: Final = Kind.EVENT
+_RESULT: Final = ValueKind.RESULT
+
 
 class Execution:
     """One run of a graph.
@@ -187,6 +192,10 @@ class Execution:
         value = self.graph.nodes[node].receives
         if value is None:
             return None
+        row = self.graph.values[value]
+        if row.kind is _RESULT and row.when is None:
+            # Most values are the result of one event, and a report asks for all of them.
+            return row.node if self.states[self._node_of_value[value]] is _DONE else None
         source = self._evaluate(value, self._sources, self._id_of)
         return None if source is _MISSING else source
 
@@ -241,7 +250,7 @@ class Execution:
                         origin[node] = node
                     descriptor = _AS_FAILED
                 else:
-                    self.states[node] = State.DONE
+                    self.states[node] = _DONE
             if readers is not None:
                 self._has_read(node)
             start, end = self._first_edge[node], self._first_edge[node + 1]
@@ -273,7 +282,7 @@ class Execution:
             ended.append((node, FAILURE if started else _AS_FAILED))
         elif not self._any_done[node]:
             ended.append((node, _AS_SKIPPED))
-        elif model.kind is Kind.EVENT:
+        elif model.kind is _EVENT:
             ready.append(node)
         else:
             ended.append((node, SUCCESS))
@@ -317,22 +326,23 @@ class Execution:
     def _make(
         self, index: int, value: Value, parts: list[Any], of_node: Callable[[int], Any]
     ) -> Any:
+        if value.kind is _RESULT:
+            node = self._node_of_value[index]
+            if self.states[node] is not _DONE:
+                return _MISSING
+            if value.when is not None and self.descriptors[node] not in value.when:
+                return _MISSING
+            return of_node(node)
         match value.kind:
-            case ValueKind.RESULT | ValueKind.FAILURE_OF:
+            case ValueKind.FAILURE_OF:
                 node = self._node_of_value[index]
-                if self.states[node] is not State.DONE:
+                if self.states[node] is not _DONE or self.descriptors[node] != FAILURE:
                     return _MISSING
-                if value.kind is ValueKind.FAILURE_OF:
-                    if self.descriptors[node] != FAILURE:
-                        return _MISSING
-                    origin = self._origin[node]
-                    failed = self.results[origin]
-                    if isinstance(failed, Failure):
-                        self.results[origin] = failed.bare()
-                    return of_node(origin)
-                if value.when is not None and self.descriptors[node] not in value.when:
-                    return _MISSING
-                return of_node(node)
+                origin = self._origin[node]
+                failed = self.results[origin]
+                if isinstance(failed, Failure):
+                    self.results[origin] = failed.bare()
+                return of_node(origin)
             case ValueKind.FIRST_DONE:
                 return next((part for part in parts if part is not _MISSING), _MISSING)
             case ValueKind.ALL_OF:

@@ -162,8 +162,9 @@ def places_of(
         if isinstance(result, Failure):
             failure = result.bare() if handled else result
             result = None
+        source = None
         if node.receives is not None and known.get("attempts"):
-            known = {**known, "received_from": execution.received_from(index)}
+            source = execution.received_from(index)
         places[node.id] = PlaceReport(
             event=node.event,
             state=states[index] or State.CANCELLED,
@@ -171,6 +172,7 @@ def places_of(
             result=result,
             failure=failure,
             handled=handled,
+            received_from=source,
             **known,
         )
     return places
