@@ -10,9 +10,12 @@ import pytest
 
 Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
 
+# Programs under test inherit what is ignored here: Ctrl-C where a shell started the tests in the
+# background, SIGHUP under nohup.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-    # Started in the background, where shells have Ctrl-C ignored: programs under test inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 IN_CI = os.environ.get("CI", "").lower() in {"1", "true", "yes"}
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from volnux.events.inputs import InputError
     from volnux.events.retry import RetryPolicy
     from volnux.fields import FileInputDataField, InputDataField
+    from volnux.graph.outcome import RemoteTraceback
     from volnux.pipeline.base import Pipeline
     from volnux.pipeline.calling import arun, run
     from volnux.pipeline.context import ExecutionContext, RunFailedError
@@ -46,6 +47,7 @@ __all__ = [
     "Pipeline",
     "PointyError",
     "PointySyntaxError",
+    "RemoteTraceback",
     "RetryPolicy",
     "RunFailedError",
     "VolnuxError",
@@ -74,6 +76,7 @@ _HOMES = {
     "NotSentError": "volnux.events.base",
     "PointyError": "volnux.errors",
     "PointySyntaxError": "volnux.errors",
+    "RemoteTraceback": "volnux.graph.outcome",
     "RetryPolicy": "volnux.events.retry",
     "VolnuxError": "volnux.errors",
     "arun": "volnux.pipeline.calling",

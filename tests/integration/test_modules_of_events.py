@@ -426,6 +426,44 @@ def test_the_modules_of_a_package_stay_in_it(own_folder):
     assert run.stdout == "('Daily_events', 1)\n"
 
 
+def test_libraries_may_look_at_all_modules(own_folder):
+    """Nobody who goes through `sys.modules` imports anything by that, or sees an error."""
+    for name in ("one", "two", "broken"):
+        (own_folder / name).mkdir()
+        (own_folder / name / "flow.pty").write_text("Look\n")
+        (own_folder / name / "flow_events.py").write_text(
+            "import sys\nfrom volnux import event\n\n"
+            "@event\ndef look():\n"
+            "    for name, module in list(sys.modules.items()):\n"
+            "        if name in ('helpers', 'flow_events', 'fails'):\n"
+            "            hasattr(module, 'any'), repr(module), dir(module)\n"
+            "            getattr(module, '__spec__', None)\n"
+            "    return True, sorted({'helpers', 'fails'} & set(sys.modules))\n"
+        )
+        (own_folder / name / "helpers.py").write_text("raise AssertionError('imported')\n")
+    (own_folder / "one" / "helpers.py").write_text("VALUE = 1\n")
+    (own_folder / "one" / "flow_events.py").write_text(
+        "import helpers\n" + (own_folder / "one" / "flow_events.py").read_text()
+    )
+    (own_folder / "broken" / "fails.py").write_text("1 / 0\n")
+    (own_folder / "broken" / "flow_events.py").write_text("import fails\n")
+    program = (
+        "import sys; from volnux import Pipeline, VolnuxError\n"
+        "from volnux.loading import load_plan\n"
+        "one = load_plan('one/flow.pty')\n"
+        "try:\n"
+        "    load_plan('broken/flow.pty')\n"
+        "except VolnuxError as error:\n"
+        "    assert 'division by zero' in str(error), error\n"
+        "for plan in (load_plan('two/flow.pty'), one):\n"
+        "    context = Pipeline.of_plan(plan)().start()\n"
+        "    context.raise_for_status(); print(context.results['Look'])\n"
+        "assert all(hasattr(each, '__name__') for each in sys.modules.values())\n"
+    )
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert run.stdout == "['helpers']\n['helpers']\n", run.stderr
+
+
 def test_a_spec_of_one_of_several_folders_is_pickled_by_anybody(own_folder):
     from volnux.loading import load_plan
 

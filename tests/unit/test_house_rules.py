@@ -1,5 +1,6 @@
 """Rules of the house that no linter knows."""
 
+import ast
 import io
 import re
 import tokenize
@@ -69,3 +70,14 @@ def test_nobody_is_told_to_install_the_package_of_another_project(path):
         r"pip install [^\n`]*\bvolnux\b(?!-)[^\n`]*", path.read_text(encoding="utf-8")
     )
     assert not [line for line in found if not re.search(r"\.whl|in a checkout", line)]
+
+
+def test_what_says_that_it_is_of_volnux_is_found_there():
+    """Otherwise it could not be pickled."""
+    import volnux
+
+    for path in sorted((ROOT / "volnux").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            said = ast.unparse(node.body) if isinstance(node, ast.ClassDef) else ""
+            if "__module__ = 'volnux'\n" in f"{said}\n":
+                assert getattr(volnux, node.name).__name__ == node.name

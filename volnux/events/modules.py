@@ -392,8 +392,7 @@ class _Loader(importlib.machinery.SourceFileLoader):
         try:
             super().exec_module(module)
         except BaseException:
-            if sys.modules.get(self.name) is module:
-                del sys.modules[self.name]
+            _withdraw(self.name, module)
             raise
 
     # Asked by the name of the spec, or by that of the module.
@@ -445,6 +444,21 @@ def _publish(name: str, module: ModuleType) -> None:
             sys.modules[name] = _Shared(name, known)
 
 
+def _withdraw(name: str, module: ModuleType) -> None:
+    """Undo `_publish` for a module that could not be imported."""
+    with _LOCK:
+        known = sys.modules.get(name)
+        if type(known) is _Shared:
+            _, outside = _name_and_outside(known)
+            others = (sys.modules.get(f"{package}.{name}") for package in _FOLDERS)
+            if outside is not None:
+                sys.modules[name] = outside
+            elif all(each in (None, module) for each in others):
+                del sys.modules[name]
+        elif known is module:
+            del sys.modules[name]
+
+
 # Shared processes.
 
 _shared = False
@@ -478,12 +492,18 @@ def _take_in(package: str) -> None:
 
 
 class _Shared(ModuleType):
-    """What `sys.modules` holds for a name in a shared process: each folder sees its own module."""
+    """What `sys.modules` holds for a name in a shared process: each folder sees its own module.
+
+    Libraries look at all of `sys.modules`. That must neither import anything nor raise anything but
+    an `AttributeError`, so only the import system has a module loaded, when it asks for the spec.
+    """
 
     def __init__(self, name: str, outside: ModuleType | None) -> None:
         object.__getattribute__(self, "__dict__").update(name=name, outside=outside)
 
     def __getattribute__(self, attribute: str) -> Any:
+        if attribute == "__spec__" and sys._getframe(1).f_code.co_filename == _IMPORT_SYSTEM:
+            return _imported(self).__spec__
         return getattr(_mine(self), attribute)
 
     def __setattr__(self, attribute: str, value: Any) -> None:
@@ -495,31 +515,56 @@ class _Shared(ModuleType):
         delattr(_mine(self), attribute)
 
     def __repr__(self) -> str:
-        return repr(_mine(self))
+        return f"<module {_name_and_outside(self)[0]!r} of the folder that asks>"
 
     def __dir__(self) -> list[str]:
-        return dir(_mine(self))
+        try:
+            return dir(_mine(self))
+        except AttributeError:
+            return []
+
+
+_IMPORT_SYSTEM = "<frozen importlib._bootstrap>"
+
+
+def _name_and_outside(shared: _Shared) -> tuple[str, ModuleType | None]:
+    own = object.__getattribute__(shared, "__dict__")
+    return own["name"], own["outside"]
 
 
 def _mine(shared: _Shared) -> ModuleType:
-    """The module that a shared name means for whoever asks."""
-    own = object.__getattribute__(shared, "__dict__")
-    name, outside = own["name"], own["outside"]
+    """The loaded module that a shared name means for whoever asks.
+
+    Raises:
+        AttributeError: there is none.
+    """
+    name, outside = _name_and_outside(shared)
     asking = _asking()
-    if asking is not None:
-        module = sys.modules.get(f"{asking}.{name}")
-        if module is not None:
-            return module
-        if _owns(asking, name.partition(".")[0]):
-            return importlib.import_module(f"{asking}.{name}")
-    if outside is not None:
-        return outside  # type: ignore[no-any-return]  # it was put there by __init__
-    if asking is None:
-        for package in _FOLDERS:
-            module = sys.modules.get(f"{package}.{name}")
-            if module is not None:
-                return module
-    raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+    module = None if asking is None else sys.modules.get(f"{asking}.{name}")
+    if module is None and (asking is None or not _owns(asking, name.partition(".")[0])):
+        module = outside
+    if module is None and asking is None:
+        loaded = (sys.modules.get(f"{package}.{name}") for package in _FOLDERS)
+        module = next((each for each in loaded if each is not None), None)
+    if module is None:
+        raise AttributeError(f"the module {name!r} is not loaded for the folder that asks for it")
+    return module
+
+
+def _imported(shared: _Shared) -> ModuleType:
+    """The module that a shared name means for whoever asks, imported if need be.
+
+    Raises:
+        ModuleNotFoundError: there is none.
+    """
+    name, _ = _name_and_outside(shared)
+    asking = _asking()
+    if asking is not None and _owns(asking, name.partition(".")[0]):
+        return importlib.import_module(f"{asking}.{name}")
+    try:
+        return _mine(shared)
+    except AttributeError:
+        raise ModuleNotFoundError(f"No module named {name!r}", name=name) from None
 
 
 def _import(
@@ -541,14 +586,14 @@ def _import(
         shared = sys.modules.get(top)
         if type(shared) is _Shared:
             # The import system of Python 3.11 and 3.12 would not hear that there is none.
-            _mine(_with_outside(shared, top))
+            _imported(_with_outside(shared, top))
     return _python_import(name, globals, locals, fromlist or (), level)
 
 
 def _with_outside(shared: _Shared, name: str) -> _Shared:
     """The shared name, once what it means outside of all folders is imported, if that exists."""
     with _LOCK:
-        if object.__getattribute__(shared, "__dict__")["outside"] is not None:
+        if _name_and_outside(shared)[1] is not None:
             return shared
         del sys.modules[name]
         outside = None
