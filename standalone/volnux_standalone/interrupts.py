@@ -9,6 +9,8 @@ from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Any
 
+from volnux import usercode
+
 __all__ = ["Interrupts"]
 
 
@@ -28,6 +30,7 @@ class Interrupts:
         self._callback = callback
         self._note = note
         self._before: Any = None
+        self._generation = usercode.generation
 
     def __enter__(self) -> None:
         if threading.current_thread() is not threading.main_thread():
@@ -47,6 +50,9 @@ class Interrupts:
             signal.signal(signal.SIGINT, self._before)
 
     def _interrupted(self, number: int, frame: FrameType | None) -> None:
+        if usercode.generation != self._generation:
+            # A child that an event has forked.
+            signal.default_int_handler(number, frame)
         self._note()
         # The main thread may hold a lock that the callback needs: never call it from here.
         _thread.start_new_thread(self._callback, ())

@@ -17,6 +17,7 @@ A signal that is ignored when the tool starts stays ignored, as with `nohup`.
 
 from __future__ import annotations
 
+import _thread
 import os
 import signal
 import sys
@@ -51,7 +52,7 @@ _left_behind = False
 _said = False
 _taken = False
 
-_Handler = Callable[[int, FrameType | None], object]
+_Handler = Callable[[int, FrameType | None], object] | signal.Handlers
 
 
 def take_signals() -> None:
@@ -59,9 +60,9 @@ def take_signals() -> None:
     global _taken
     _taken = True
     sys.unraisablehook = _unraisable
-    for number in _numbers():
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, _end_at_once)
+    _handle_with(_end_at_once)
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(before=_hold, after_in_parent=_let_go, after_in_child=_give_back)
 
 
 def working() -> None:
@@ -121,8 +122,6 @@ def on_thread(action: Callable[[], object]) -> Callable[[], object]:
     """A step that runs on a thread of its own: the main thread may hold a lock that it needs."""
 
     def start() -> None:
-        import _thread
-
         _thread.start_new_thread(action, ())
 
     return start
@@ -168,6 +167,32 @@ def _handle_with(handler: _Handler) -> None:
         for number in _numbers():
             if signal.getsignal(number) is not signal.SIG_IGN:
                 signal.signal(number, handler)
+
+
+_held: dict[int, set[int]] = {}
+"""The signals that were blocked before, by the thread that forks."""
+
+
+def _hold() -> None:
+    """Block the signals while a thread forks: Python would drop those that a child gets early."""
+    _held[_thread.get_ident()] = signal.pthread_sigmask(signal.SIG_BLOCK, set(_numbers()))
+
+
+def _let_go() -> None:
+    signal.pthread_sigmask(signal.SIG_SETMASK, _held.pop(_thread.get_ident()))
+
+
+def _give_back() -> None:
+    """In a child that code of the user has forked, signals do what Python makes of them.
+
+    It is not the tool: a pool of processes, say, ends its workers by SIGTERM.
+    """
+    global _taken, received
+    _handle_with(signal.SIG_DFL)
+    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    _taken, received = False, 0
+    _let_go()
 
 
 def _end_at_once(number: int, frame: FrameType | None) -> NoReturn:

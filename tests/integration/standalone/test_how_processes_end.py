@@ -727,6 +727,49 @@ def test_a_forked_child_that_comes_back_ends(start, where):
     program.nothing_left()
 
 
+def test_a_forked_child_takes_signals_as_python_does(start):
+    program = start(
+        "run", "flow.pty", "--json",
+        flow="Terminated |-> Interrupted",
+        events="""
+        import multiprocessing
+
+        fork = multiprocessing.get_context("fork")
+
+        @event
+        def terminated():
+            codes = set()
+            for _ in range(50):
+                child = fork.Process(target=time.sleep, args=(600,))
+                child.start()
+                child.terminate()  # It may not have left os.fork() yet.
+                child.join()
+                codes.add(child.exitcode)
+            return True, list(codes)
+
+        def interrupt(caught):
+            try:
+                os.kill(os.getpid(), signal.SIGINT)
+                time.sleep(600)
+            except KeyboardInterrupt:
+                caught.put("KeyboardInterrupt")
+
+        @event
+        def interrupted(previous_result):
+            caught = fork.SimpleQueue()
+            fork.Process(target=interrupt, args=(caught,)).start()
+            return True, [*previous_result, caught.get()]
+        """,
+        env={"PYTHONWARNINGS": "ignore::DeprecationWarning"},
+    )  # fmt: skip
+    code, out, err = program.end()
+    assert code == 0, err
+    places = json.loads(out)["places"]
+    assert places["Interrupted"]["result"] == [-signal.SIGTERM, "KeyboardInterrupt"], err
+    assert "cancel" not in err
+    program.nothing_left()
+
+
 def test_a_forked_child_of_an_observer_ends(flow, run):
     from volnux import EventBase
     from volnux.backends import RunObserver
