@@ -137,6 +137,16 @@ def missing():
     return helpers.VALUE
 
 
+def reloaded():
+    # One of several modules of that name goes by the object, not by the name.
+    import late
+
+    late.VALUE = None
+    assert importlib.reload(late) is late
+    assert late.__name__ == "late"
+    return late.VALUE
+
+
 def named():
     assert __name__ == "flow_events", __name__
     assert logging.getLogger(__name__).name == "flow_events"
@@ -160,6 +170,7 @@ WAYS = {
     "print": printed,
     "annotations": hinted,
     "missing": missing,
+    "reload": reloaded,
     "names": named,
 }
 
@@ -196,7 +207,7 @@ def checked(report: dict, value: int) -> None:
     places = report["places"]
     assert places["Every"]["failure"] is None, places["Every"]["failure"]["traceback"]
     assert places["Every"]["result"] == dict.fromkeys(places["Every"]["result"], value)
-    assert len(places["Every"]["result"]) == 16
+    assert len(places["Every"]["result"]) == 17
     assert places["Received"]["result"] == value, places
 
 

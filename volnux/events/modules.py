@@ -354,7 +354,7 @@ class _Finder(importlib.abc.MetaPathFinder):
     ) -> importlib.machinery.ModuleSpec | None:
         package, _, plain = fullname.partition(".")
         if package in _FOLDERS:
-            return self._find_own(fullname, plain, path)
+            return self._find_own(fullname, plain, path, target)
         asking = _asking()
         if asking is None or (path is not None and f"{asking}.{package}" not in sys.modules):
             return None
@@ -370,13 +370,17 @@ class _Finder(importlib.abc.MetaPathFinder):
         return importlib.machinery.ModuleSpec(fullname, _Alias(f"{asking}.{fullname}"))
 
     def _find_own(
-        self, fullname: str, plain: str, path: Sequence[str] | None
+        self, fullname: str, plain: str, path: Sequence[str] | None, reloaded: ModuleType | None
     ) -> importlib.machinery.ModuleSpec | None:
         spec = _find(fullname, path)
         if spec is None or not isinstance(spec.loader, importlib.machinery.SourceFileLoader):
             return spec
         loaded = sys.modules.get(plain)
-        if type(loaded) is not _Shared and _same_file(loaded, spec.loader.path):
+        if (
+            reloaded is None
+            and type(loaded) is not _Shared
+            and _same_file(loaded, spec.loader.path)
+        ):
             # The program has imported this very file: its classes are these.
             return importlib.machinery.ModuleSpec(fullname, _Alias(plain))
         spec.loader = _Loader(plain, spec.loader.path)
