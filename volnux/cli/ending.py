@@ -12,7 +12,8 @@ do depends on what the tool is doing:
 | leaves, waiting for exit handlers | ends at once | |
 
 SIGTERM and SIGHUP do not wait for a next signal: after a while they are their own.
-A signal that is ignored when the tool starts stays ignored, as with `nohup`.
+A signal that is ignored when the tool starts stays ignored, as with `nohup`. One that comes twice
+at once, to the process and to its group, counts once: so `timeout` sends it.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import _thread
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
@@ -48,11 +50,17 @@ LIMIT = 10.0
 received = 0
 """The first signal that ends the process; 0 while there was none."""
 
+_TOGETHER = 0.05
+"""Seconds in which a signal is ignored that comes again before the first has had its effect."""
+
+_acting: list[float] = []
+"""When the step under way was taken."""
+
 _left_behind = False
 _said = False
 _taken = False
 
-_Handler = Callable[[int, FrameType | None], object] | signal.Handlers
+_Handler = Callable[[int, FrameType | None], object]
 
 
 def take_signals() -> None:
@@ -96,8 +104,10 @@ def steps(
 
     def step(number: int, frame: FrameType | None) -> None:
         global received
+        if _acting and time.monotonic() - _acting[0] < _TOGETHER and number == received:
+            return
         if not left:
-            _end_at_once(number, frame)
+            _exit_at_once(number)
         if not orderly:
             received = received or number
         action = left.pop(0)
@@ -121,8 +131,15 @@ def steps(
 def on_thread(action: Callable[[], object]) -> Callable[[], object]:
     """A step that runs on a thread of its own: the main thread may hold a lock that it needs."""
 
+    def act() -> None:
+        try:
+            action()
+        finally:
+            _acting.clear()
+
     def start() -> None:
-        _thread.start_new_thread(action, ())
+        _acting[:] = [time.monotonic()]
+        _thread.start_new_thread(act, ())
 
     return start
 
@@ -162,7 +179,7 @@ def _numbers() -> Iterator[signal.Signals]:
             yield signal.Signals[name]
 
 
-def _handle_with(handler: _Handler) -> None:
+def _handle_with(handler: _Handler | signal.Handlers) -> None:
     if _taken:
         for number in _numbers():
             if signal.getsignal(number) is not signal.SIG_IGN:
@@ -195,7 +212,11 @@ def _give_back() -> None:
     _let_go()
 
 
-def _end_at_once(number: int, frame: FrameType | None) -> NoReturn:
+def _end_at_once(number: int, frame: FrameType | None) -> None:
+    _exit_at_once(number)
+
+
+def _exit_at_once(number: int) -> NoReturn:
     global received
     received = received or number
     with suppress(OSError):
@@ -227,7 +248,7 @@ _raise.only_raises = True  # type: ignore[attr-defined]  # see above
 def _note(number: int, frame: FrameType | None) -> None:
     global received
     if received:
-        _end_at_once(number, frame)
+        _exit_at_once(number)
     received = number
     _again(number, LIMIT)
 
@@ -261,7 +282,7 @@ def _later(seconds: float, action: Callable[[], object]) -> None:
 def _unraisable(unraisable: Any) -> None:
     """What is raised where nothing can be raised: a `KeyboardInterrupt` there would be lost."""
     if received and issubclass(unraisable.exc_type, KeyboardInterrupt):
-        _end_at_once(received, None)
+        _exit_at_once(received)
     sys.__unraisablehook__(unraisable)
 
 

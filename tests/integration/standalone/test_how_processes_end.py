@@ -264,6 +264,66 @@ def test_a_signal_lets_what_runs_finish(start, number, kind):
     program.nothing_left()
 
 
+@pytest.mark.parametrize("number", CODES)
+def test_a_signal_to_the_process_and_its_group_counts_once(start, number):
+    # As `timeout` sends it.
+    program = start(
+        "run", "flow.pty", "--plain",
+        flow="Waits",
+        events="""
+        class Waits(InProcess):
+            def process(self):
+                Path("began").touch()
+                wait_for("go")
+                return True, None
+        """,
+    )  # fmt: skip
+    program.appears("began")
+    program.send(number)
+    os.killpg(program.process.pid, number)
+    while "cancelling" not in program.process.stdout.readline():
+        pass
+    Path("go").touch()
+    code, out, err = program.end()
+    assert (code, err) == (CODES[number], "")
+    assert re.search(r"^Waits +done", out, re.MULTILINE), out
+    program.nothing_left()
+
+
+def test_a_run_that_an_event_started_is_given_up_with_it(start):
+    Path("inner.pty").write_text("Inner")
+    Path("inner_events.py").write_text(
+        HEAD
+        + dedent("""
+        class Inner(InProcess):
+            def process(self):
+                subprocess.run(forever("began"))
+                return True, None
+        """)
+    )
+    program = start(
+        "run", "flow.pty", "--plain",
+        flow="Outer",
+        events="""
+        import volnux
+
+        @event
+        def outer():
+            return True, str(volnux.run("inner.pty").status)
+        """,
+    )  # fmt: skip
+    program.appears("began")
+    program.send(signal.SIGINT)
+    while "cancelling" not in program.process.stdout.readline():
+        pass
+    time.sleep(0.05)  # Sooner, they may count as one.
+    program.send(signal.SIGINT)
+    code, out, err = program.end()
+    assert code == 130, err
+    assert re.search(r"^Outer +cancelled", out, re.MULTILINE), out
+    program.nothing_left()
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 @pytest.mark.parametrize("how", ["limit", "second"])
 @pytest.mark.parametrize("kind", ["InProcess", "EventBase", "coroutine"])
@@ -287,7 +347,7 @@ def test_a_signal_gives_up_after_a_while(start, number, how, kind):
     program.appears("begun")
     program.send(number)
     if how == "second":
-        while "cancelling" not in program.process.stderr.readline():
+        while "cancelling" not in program.process.stdout.readline():
             pass
         program.send(number)
     code, out, _ = program.end()
