@@ -44,7 +44,8 @@ def worker_context() -> Any:
     if _SERVER not in preloaded:
         multiprocessing.set_forkserver_preload([*preloaded, _SERVER])
     # In some versions of Python the start of the tracker unblocks SIGINT: it comes first.
-    resource_tracker.ensure_running()
+    with _blocked("SIGHUP"):  # It ignores the others by itself.
+        resource_tracker.ensure_running()
     with starting():
         forkserver.ensure_running()
     return multiprocessing.get_context("forkserver")
@@ -53,16 +54,20 @@ def worker_context() -> Any:
 _SERVER = "volnux._forkserver"
 
 
-@contextlib.contextmanager
-def starting() -> Iterator[None]:
+def starting() -> contextlib.AbstractContextManager[None]:
     """What is started meanwhile, on this thread, is deaf to Ctrl-C until it says otherwise.
 
     Ctrl-C goes to every process of the terminal's group, also to one that is only starting.
     """
+    return _blocked("SIGINT")
+
+
+@contextlib.contextmanager
+def _blocked(name: str) -> Iterator[None]:
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.Signals[name]})
     try:
         yield
     finally:
