@@ -28,6 +28,9 @@ class RunThread(threading.Thread):
     with it is done before that.
     """
 
+    control: Any = None
+    """The control of the run whose thread it is."""
+
     _runs = False
 
     def __init__(self, target: Callable[[], object], name: str) -> None:

@@ -102,7 +102,9 @@ class Run:
 
         self._notes = Notes(len(self._nodes))
 
-        self._workers = Workers(options.workers or default_workers(), self._run_here, self._fail)
+        self._workers = Workers(
+            options.workers or default_workers(), self._run_here, self._fail, self._control
+        )
         self._ready = self._workers.ready
         self._elsewhere = Elsewhere()
         self._given_up = False
@@ -121,6 +123,11 @@ class Run:
         alive = weakref.ref(self)
         self._control.on_cancel(functools.partial(_if_alive, alive, Run._cancel))
         self._control.on_give_up(functools.partial(_if_alive, alive, Run._abandon))
+        outer = getattr(threading.current_thread(), "control", None)
+        if outer is not None:
+            # An event of another run has started this one, which ends with it.
+            outer.on_cancel(functools.partial(_if_alive, alive, Run._cancel))
+            outer.on_give_up(functools.partial(_if_alive, alive, Run._abandon))
         with Interrupts(self._interrupted, self._note_interrupt):
             try:
                 self._begin()
@@ -153,9 +160,9 @@ class Run:
     def _interrupted(self) -> None:
         """Ctrl-C: the first cancels, a second gives up what still runs."""
         if not self._cancelled and not self._stopped:
-            self._cancel()
+            self._control.cancel()
         else:
-            self._abandon()
+            self._control.give_up()
 
     def _note_interrupt(self) -> None:
         self._control.interrupted = True

@@ -7,6 +7,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 
+from volnux.backends.port import RunControl
 from volnux.usercode import RunThread
 
 __all__ = ["Workers", "default_workers"]
@@ -24,18 +25,24 @@ class Workers:
         limit: how many threads there are at most.
         run: runs one ready place, given by its index in the graph.
         fail: told of a fault of ours, which must end the run and not hang it.
+        control: that of the run, for runs that an event starts on one of the threads.
 
     Attributes:
         ready: the places that wait for a thread. `append`, `popleft` and `len` need no lock.
     """
 
     def __init__(
-        self, limit: int, run: Callable[[int], object], fail: Callable[[BaseException], object]
+        self,
+        limit: int,
+        run: Callable[[int], object],
+        fail: Callable[[BaseException], object],
+        control: RunControl,
     ) -> None:
         self.ready: deque[int] = deque()
         self._limit = limit
         self._run = run
         self._fail = fail
+        self._control = control
         self._threads: list[threading.Thread] = []
         self._parked: list[threading.Lock] = []
         self._closing = False
@@ -64,6 +71,7 @@ class Workers:
     def _start(self) -> bool:
         name = f"volnux-{len(self._threads) + 1}"
         thread = RunThread(self._serve, name)
+        thread.control = self._control
         try:
             thread.start()
         except RuntimeError:
