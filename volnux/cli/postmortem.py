@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from volnux.cli import output
 from volnux.errors import shortened
-from volnux.graph.outcome import FAILURE
+from volnux.graph.outcome import FAILURE, Failure
 
 if TYPE_CHECKING:
     from volnux.graph.report import RunReport
@@ -28,12 +28,12 @@ def post_mortem(report: RunReport) -> None:
     failure = item.failure
     if failure is None:
         _say(f"{place} returned its failure and raised nothing: put breakpoint() into it")
-    elif failure.exception is None and "  File " in failure.traceback:
+    elif not _has_frames(failure) and "  File " in failure.traceback:
         _say(
             f"{place} ran in another process, and its frames ended with it: to debug it, write "
             f"{item.event}[executor=inline], which runs it in this process"
         )
-    elif failure.exception is None or failure.exception.__traceback__ is None:
+    elif not _has_frames(failure):
         _say(f"{place} has no frames to look at: {shortened(str(failure))}")
     else:
         import pdb
@@ -42,6 +42,10 @@ def post_mortem(report: RunReport) -> None:
         error: Any = failure.exception
         # From Python 3.13 the debugger also leads through the causes of an exception.
         pdb.post_mortem(error if sys.version_info >= (3, 13) else error.__traceback__)
+
+
+def _has_frames(failure: Failure) -> bool:
+    return failure.exception is not None and failure.exception.__traceback__ is not None
 
 
 def _say(text: str) -> None:

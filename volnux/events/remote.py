@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import pickle
 import sys
+from collections.abc import Callable
+from typing import Any
 
 from volnux.events.base import NotSentError
 from volnux.events.modules import at_home
 from volnux.events.run import Call, Outcome, raised, run_attempt
 from volnux.events.spec import EventSpec
+from volnux.graph.outcome import Failure, RemoteTraceback
 
 __all__ = ["RemoteTask", "read_outcome", "remote_task"]
 
@@ -43,7 +46,8 @@ class RemoteTask:
         except Exception as error:  # noqa: BLE001 - the user's modules are imported here
             # An exception that does not unpickle over there would break the whole pool.
             shown = f"{type(error).__name__}: {error}"
-            return pickle.dumps(NotSentError(f"it cannot be read in its worker process: {shown}"))
+            fault = NotSentError(f"it cannot be read in its worker process: {shown}")
+            return pickle.dumps((fault, b""))
         outcome = run_attempt(spec, call)._replace(pid=os.getpid())
         try:
             return _packed_outcome(spec, outcome)
@@ -51,7 +55,7 @@ class RemoteTask:
             fault = NotSentError(
                 f"the result of {spec.name} cannot be sent back from its worker process: {error}"
             )
-            return pickle.dumps(raised(spec, call, fault, outcome.started_at))
+            return pickle.dumps((raised(spec, call, fault, outcome.started_at), b""))
 
 
 def remote_task(spec: EventSpec, call: Call) -> RemoteTask:
@@ -84,9 +88,36 @@ def _packed_outcome(spec: EventSpec, outcome: Outcome) -> bytes:
     # What a notebook defines came along by cloudpickle, and goes back by it.
     cloudpickle = sys.modules.get("cloudpickle")
     if spec.event_class.__module__ != "__main__" or cloudpickle is None:
-        return pickle.dumps(outcome)
-    sent: bytes = cloudpickle.dumps(outcome)
+        return pickle.dumps((outcome, _packed_exception(outcome, pickle.Pickler)))
+    sent: bytes = cloudpickle.dumps((outcome, _packed_exception(outcome, cloudpickle.CloudPickler)))
     return sent
+
+
+def _packed_exception(outcome: Outcome, pickler: Callable[[_Short], Any]) -> bytes:
+    """The exception of a failure, pickled apart: nothing is lost where that is not possible."""
+    error = outcome.result.exception if isinstance(outcome.result, Failure) else None
+    if error is None:
+        return b""
+    file = _Short()
+    try:
+        pickler(file).dump(error)
+    except Exception:  # noqa: BLE001 - what a user's class does when it is pickled
+        return b""
+    return b"".join(file.parts)
+
+
+class _Short:
+    """A file for what is worth sending: an exception that holds much data is not."""
+
+    def __init__(self) -> None:
+        self.parts: list[bytes] = []
+        self._left = 100_000
+
+    def write(self, data: Any) -> None:
+        self._left -= len(data)
+        if self._left < 0:
+            raise ValueError("too long")
+        self.parts.append(bytes(data))
 
 
 def read_outcome(result: Outcome | bytes, spec: EventSpec) -> Outcome | BaseException:
@@ -95,7 +126,23 @@ def read_outcome(result: Outcome | bytes, spec: EventSpec) -> Outcome | BaseExce
         return result
     try:
         with at_home(spec.home):
-            outcome: Outcome | BaseException = pickle.loads(result)
+            outcome: Outcome | BaseException
+            outcome, exception = pickle.loads(result)
+            return _with_exception(outcome, exception) if exception else outcome
     except Exception as error:  # noqa: BLE001 - what a user's class does when it is unpickled
         return NotSentError(f"the result of {spec.name} cannot be read back: {error}")
+
+
+def _with_exception(outcome: Outcome | BaseException, exception: bytes) -> Outcome | BaseException:
+    """The outcome with the exception of its failure, if that can be made again here.
+
+    Its frames stayed in the other process. Their text is its cause, as `concurrent.futures` has it.
+    """
+    try:
+        error = pickle.loads(exception)
+    except Exception:  # noqa: BLE001 - many exceptions cannot be made again from their arguments
+        return outcome
+    if isinstance(outcome, Outcome) and isinstance(error, BaseException):
+        error.__cause__ = RemoteTraceback(outcome.result.traceback)
+        return outcome._replace(result=outcome.result.with_exception(error))
     return outcome

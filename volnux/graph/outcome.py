@@ -43,8 +43,9 @@ class Failure:
         message: what the exception says.
         traceback: the frames of the user's code, as text; empty where there are none.
         attempts: how many attempts were made.
-        exception: the exception itself, in the process that raised it and until something has
-            handled the failure; else None. It keeps the locals of its frames alive.
+        exception: the exception itself, in the process of the run and until something has handled
+            the failure; else None. It keeps the locals of its frames alive, unless it was raised
+            in another process: its frames are then the text of its cause.
     """
 
     type: str

@@ -58,6 +58,21 @@ def fail_far_away():
     print_it()
 
 
+class CannotComeBack(Exception):
+    def __init__(self, tray, *, size):
+        super().__init__(f"tray {tray}, size {size}")
+
+
+@event(executor=ProcessPoolExecutor)
+def fail_for_good():
+    raise CannotComeBack(2, size="A4")
+
+
+@event(executor=ProcessPoolExecutor)
+def fail_at_length():
+    raise NoPaper("x" * 200_000)
+
+
 @event(retry_policy={"max_attempts": 2, "backoff_factor": 0})
 def flaky(self):
     if self.attempt == 1:
@@ -208,14 +223,26 @@ def test_the_exception_is_the_cause_and_has_the_frames_of_the_event_alone(name, 
     assert record.getMessage() == message
 
 
-def test_the_cause_of_a_failure_in_another_process_is_its_traceback(caplog):
-    context = start("fail_far_away")
+@pytest.mark.parametrize(
+    ("name", "kinds", "frame"),
+    [
+        ("fail_far_away", [NoPaper, RemoteTraceback], "in print_it\n"),
+        ("fail_for_good", [RemoteTraceback], "in fail_for_good\n"),
+        ("fail_at_length", [RemoteTraceback], "in fail_at_length\n"),
+    ],
+)
+def test_the_cause_of_a_failure_in_another_process_has_its_frames_as_text(
+    name, kinds, frame, caplog
+):
+    context = start(name)
     with pytest.raises(RunFailedError) as caught:
         context.raise_for_status()
-    cause = caught.value.__cause__
-    assert isinstance(cause, RemoteTraceback)
-    assert "in print_it\n" in str(cause)
-    assert "in print_it\n" in caplog.text
+    causes = [caught.value.__cause__]
+    while causes[-1].__cause__ is not None:
+        causes.append(causes[-1].__cause__)
+    assert [type(cause) for cause in causes] == kinds
+    assert frame in str(causes[-1])
+    assert frame in caplog.text
 
 
 def test_the_cause_is_the_first_failure_that_nothing_handled():
