@@ -67,6 +67,8 @@ def read_json(text: str | bytes, *, deepest: int | None = None) -> Any:
     Raises:
         FormatError: it is not such a text.
     """
+    if not isinstance(text, str | bytes):
+        raise FormatError(f"expected a JSON text, found a value of type {type(text).__name__}")
     try:
         if isinstance(text, bytes):
             text = text.decode(json.detect_encoding(text))

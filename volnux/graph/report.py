@@ -127,12 +127,12 @@ class RunReport:
 
     @staticmethod
     def from_json(data: object) -> RunReport:
-        """The report that `to_json` gave, of this format version or an earlier one.
+        """The report that `to_json` or `dumps` gave, of this format version or an earlier one.
 
         Values that were not JSON stay as they were shown.
 
         Raises:
-            FormatError: it is not such a value, or is of a later format version.
+            FormatError: it is not such a value or text, or is of a later format version.
         """
         from volnux.graph.reportjson import report_of
 

@@ -12,7 +12,7 @@ from volnux.graph.execution import Source
 from volnux.graph.outcome import Failure, RunStatus, State
 from volnux.graph.report import REPORT_FORMAT_VERSION, PlaceReport, RunReport
 from volnux.shown import shown
-from volnux.strictjson import FormatError, built
+from volnux.strictjson import FormatError, built, read_json
 
 __all__ = ["report_of"]
 
@@ -25,6 +25,8 @@ def report_of(data: object) -> RunReport:
     Raises:
         FormatError: it is not such a value, or of a later format version.
     """
+    if isinstance(data, str | bytes):
+        data = read_json(data)
     version = data.get("format_version") if isinstance(data, Mapping) else None
     if isinstance(version, int) and version > REPORT_FORMAT_VERSION:
         raise FormatError(

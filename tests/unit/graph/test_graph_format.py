@@ -137,6 +137,7 @@ def changed(path: str, value: object) -> str:
         (changed("nodes.3.first", None), "'catch-1' does not have the first node"),
         (changed("edges.0.target", "Q"), "from 'A' to 'Q' leads to no later node"),
         (changed("edges.0.source", "Q"), "from 'Q' to 'B' leads to no later node"),
+        ({"format_version": 1}, "expected a JSON text, found a value of type dict"),
         (changed("edges.0.target", "A"), "from 'A' to 'A' leads to no later node"),
         (changed("edges.0.when", [10]), "no descriptor of 0 to 9"),
         (changed("values.0.node", "Q"), "the value 0 is made of something"),

@@ -135,7 +135,7 @@ def test_a_report_is_json_there_and_back():
     )
     text = report.dumps()
     assert json.loads(text)["places"]["B"]["received"] == {"value": "piped"}
-    assert RunReport.from_json(json.loads(text)) == report
+    assert RunReport.from_json(json.loads(text)) == RunReport.from_json(text) == report
     assert json.loads(report.dumps(indent=2)) == json.loads(text) == report.to_json()
     assert list(report.to_json()["places"]) == ["A", "B", "C", "D", "E"]
 
