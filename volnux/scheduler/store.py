@@ -7,6 +7,7 @@ import contextlib
 import fcntl
 import logging
 import os
+import re
 import shutil
 import socket
 import sqlite3
@@ -48,6 +49,9 @@ STORE_FAULTS: Final = (sa.exc.SQLAlchemyError, sqlite3.Error, OSError, StoreErro
 
 log = logging.getLogger("volnux.scheduler")
 
+_NO_SCHEME = re.compile(r"[^/@:]+:[^/@]+@")
+"""User and password: of a path it would be the name of a file or folder."""
+
 _KEY = 0x766F6C6E7578  # "volnux"
 _BUSY_SECONDS = 10
 
@@ -62,6 +66,10 @@ def engine_for(store: str | os.PathLike[str]) -> sa.Engine:
         StoreError: the URL makes no sense, or its driver is not installed.
     """
     text = os.fspath(store)
+    if "://" not in text and _NO_SCHEME.match(text):
+        raise StoreError(
+            "the store looks like a URL without `postgresql://`; of a file give ./ too"
+        )
     try:
         url = sa.make_url(text) if "://" in text else sa.URL.create("sqlite", database=text)
         if url.get_backend_name() != "sqlite":
@@ -70,13 +78,15 @@ def engine_for(store: str | os.PathLike[str]) -> sa.Engine:
             return _in_memory()
         if str(url.database).startswith("file:"):
             raise StoreError(f"the store {redacted(text)} is a URI of SQLite's: give its path")
-        path = Path(str(url.database)).resolve()
+        path = Path(os.path.realpath(str(url.database)))  # resolve() raises where links are a loop
         engine = sa.create_engine(
             url.set(database=str(path)), connect_args={"timeout": _BUSY_SECONDS}
         )
     except (sa.exc.SQLAlchemyError, ImportError, ValueError, OSError) as error:
         shown = redacted(text, secrets_of(text))
         why = redacted(str(error), secrets_of(text))
+        if isinstance(error, ModuleNotFoundError) and error.name == "psycopg":
+            why += "; pip install 'psycopg[binary]'"
         # Not from `error`, whose message may have the password.
         raise StoreError(f"the store {shown!r} cannot be used: {why}") from None
     file = DatabaseFile(path)

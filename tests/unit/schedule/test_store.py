@@ -84,9 +84,15 @@ def hard_link(path):
     os.link("other.db", "jobs.db")
 
 
+def link_loop(path):
+    Path(path).symlink_to(path)
+
+
 @pytest.mark.parametrize(
     ("prepare", "store", "message"),
     [
+        (link_loop, "jobs.db", "Too many levels of symbolic links"),
+        (None, "me:PW-1234@host/db", "looks like a URL without"),
         (text, "jobs.db", "file is not a database; name another file"),
         (folder, "jobs.db", "is not a file"),
         (hard_link, "jobs.db", "has 2 names"),
@@ -103,13 +109,13 @@ def hard_link(path):
 def test_what_is_no_store_is_said_in_one_sentence_and_left_alone(prepare, store, message):
     if prepare:
         prepare(store)
-    before = {path.name: path.stat().st_mode for path in Path().iterdir()}
+    before = {path.name: path.lstat().st_mode for path in Path().iterdir()}
     with pytest.raises(SchedulerError, match=message) as caught:
         PipelineScheduler(store).start()
     shown = "".join(traceback.format_exception(caught.value))
     assert store.startswith("PW") or "PW-1234" not in shown
     assert "\n" not in str(caught.value)
-    assert {path.name: path.stat().st_mode for path in Path().iterdir()} == before
+    assert {path.name: path.lstat().st_mode for path in Path().iterdir()} == before
 
 
 @pytest.mark.parametrize(
