@@ -54,7 +54,7 @@ def _text(option: Option) -> bool:
 
 
 _NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?")
-_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://\S+")
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://\S*")
 
 
 def _executor(option: Option) -> bool:

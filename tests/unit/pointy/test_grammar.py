@@ -81,6 +81,7 @@ def _unit(unit: Unit) -> str:
         ("A[timeout = 1e3]", "A<timeout=1000.0>"),
         ("A[executor=thread]", "A<executor='thread'>"),
         ('A[executor="dask://host:8786"]', "A<executor='dask://host:8786'>"),
+        ('A[executor="dask://"]', "A<executor='dask://'>"),
         ("A[priority=-3]", "A<priority=-3>"),
         ("A[priority=+3]", "A<priority=3>"),
         ('A[pool="a # b"] # c', "A<pool='a # b'>"),
