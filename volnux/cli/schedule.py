@@ -236,12 +236,13 @@ def show(
 
     Exit code: 0, or 2 if there is no such store or report.
     """
-    from volnux.cli.history import history, runs_as_json
     from volnux.cli.summary import summary
     from volnux.graph.report import RunReport
-    from volnux.scheduler.history import History
+    from volnux.scheduler import History
 
-    kept = History(store)
+    kept = History(store)  # which says what to install, so it comes before the import of the next
+    from volnux.cli.history import history, runs_as_json
+
     if run_id is None:
         records = kept.runs(file, count)
         if json:

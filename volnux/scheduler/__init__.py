@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any
 from volnux.scheduler.errors import RunCutOffError, SchedulerError, StoreError, StoreInUseError
 
 if TYPE_CHECKING:
+    from volnux.scheduler.history import History
     from volnux.scheduler.ledger import RunRecord, RunState
     from volnux.scheduler.scheduler import CutOff, PipelineScheduler
     from volnux.scheduler.trigger import ScheduleTrigger
 
 __all__ = [
     "CutOff",
+    "History",
     "PipelineScheduler",
     "RunCutOffError",
     "RunRecord",
@@ -29,6 +31,7 @@ __all__ = [
 
 _HOMES = {
     "CutOff": "volnux.scheduler.scheduler",
+    "History": "volnux.scheduler.history",
     "PipelineScheduler": "volnux.scheduler.scheduler",
     "RunRecord": "volnux.scheduler.ledger",
     "RunState": "volnux.scheduler.ledger",

@@ -5,6 +5,8 @@ Prefect itself is imported when a command runs: `volnux --help` does without.
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -19,6 +21,24 @@ app = typer.Typer(
     no_args_is_help=True,
     help="Deploy pipelines on Prefect, or turn one into a Python flow.",
 )
+
+
+@contextlib.contextmanager
+def _installed() -> Iterator[None]:
+    """Say how to install Prefect if an import fails because it is not there.
+
+    Raises:
+        BackendError: it is not.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if error.name != "prefect":
+            raise
+        from volnux.backends.port import BackendError
+        from volnux.extras import how_to_install
+
+        raise BackendError(f"Prefect is not installed: {how_to_install('prefect')}") from error
 
 
 @app.command("init")
@@ -39,7 +59,8 @@ def init(
 
     Exit code: 0 done, 2 not: the errors are shown, and nothing was written.
     """
-    from volnux_prefect.deploy import initialise
+    with _installed():
+        from volnux_prefect.deploy import initialise
 
     for line in initialise(folder, work_pool=work_pool):
         output.say(line)
@@ -57,7 +78,8 @@ def flow(
 
     It needs Prefect and the pipeline's events, and the .pty no more.
     """
-    from volnux_prefect.codegen import source_of
+    with _installed():
+        from volnux_prefect.codegen import source_of
 
     text = source_of(file)
     if out is None:

@@ -204,3 +204,23 @@ def test_long_texts_are_cut():
     assert shortened("one\ntwo") == "one …"
     assert shortened("x" * 300) == "x" * 199 + "…"
     assert shortened(" fine\n") == "fine"
+
+
+@pytest.mark.parametrize(
+    ("package", "arguments"),
+    [
+        ("sqlalchemy", ["schedule", "run", "."]),
+        ("sqlalchemy", ["schedule", "show"]),
+        ("prefect", ["prefect", "init", "."]),
+        ("prefect", ["prefect", "flow", "x.pty"]),
+    ],
+)
+def test_a_missing_package_is_one_line_that_says_how_to_install_it(package, arguments):
+    script = f"import sys; sys.modules[{package!r}] = None; from volnux.cli import main; main()"
+    ended = subprocess.run(
+        [sys.executable, "-c", script, *arguments], capture_output=True, text=True
+    )
+    assert ended.returncode == 2
+    assert ended.stderr.startswith("error: ")
+    assert "pip install " in ended.stderr
+    assert ended.stderr.count("\n") == 1
