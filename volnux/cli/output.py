@@ -102,13 +102,31 @@ def show(diagnostics: Iterable[Diagnostic], stream: TextIO | None = None) -> Non
     stream = sys.stderr if stream is None else stream
     shown, left_out = most_shown(diagnostics)
     for diagnostic in shown:
-        say(rendered(diagnostic, colour=coloured(stream)), stream)
+        text = rendered(diagnostic, colour=False)
+        bounded = _bounded(text)
+        # Nothing is cut between a colour and its end.
+        say(rendered(diagnostic, colour=coloured(stream)) if bounded is text else bounded, stream)
     for line in left_out:
         say(line, stream)
 
 
 def _labelled(label: str, style: str, text: str) -> None:
-    say(f"{paint(label, style, colour=coloured(sys.stderr))}: {text}", sys.stderr)
+    say(f"{paint(label, style, colour=coloured(sys.stderr))}: {_bounded(text)}", sys.stderr)
+
+
+_LONGEST_LINE = 4000
+
+
+def _bounded(text: str) -> str:
+    """A message whose lines end somewhere: a name or a value in it may be of any length."""
+    if len(text) <= _LONGEST_LINE:
+        return text
+    return "\n".join(
+        line
+        if len(line) <= _LONGEST_LINE
+        else f"{line[:_LONGEST_LINE]}… ({len(line):,} characters)"
+        for line in text.split("\n")
+    )
 
 
 def _write(stream: TextIO | None, text: str) -> None:

@@ -184,12 +184,13 @@ def run(
             output.show(new)
         return found.files
 
-    find()
+    served = find()
     missing = [f"there is no {path}" for path in paths if not path.exists()]
-    if any(each.severity is Severity.ERROR for each in known):
-        raise typer.Exit(2)
     if missing:
         raise UsageError(missing)
+    # What cannot be read beside the others has been said, and ends nothing.
+    if not served and any(each.severity is Severity.ERROR for each in known):
+        raise typer.Exit(2)
 
     def say(text: str) -> None:
         with lock:

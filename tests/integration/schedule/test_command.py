@@ -200,6 +200,8 @@ def test_what_became_of_runs_can_be_looked_at(flow, serve):
 def test_nothing_that_goes_wrong_ends_the_service(flow, serve):
     flow("a", "0 6 * * *", more="@start-date: 0001-01-01\n@timezone: Asia/Tokyo\n")
     flow("wrong", "0 6 * * *", text="-> ->")
+    Path("nowhere.pty").symlink_to("gone.pty")
+    Path("loop.pty").symlink_to("loop.pty")
     service = serve(".", "--poll", "0.2")
     service.wait_for("serving a.pty")
     service.wait_for("serving 1 file")

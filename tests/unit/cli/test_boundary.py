@@ -292,6 +292,14 @@ def test_a_hint_about_a_default_is_accepted_itself(cli, write, declared, hint):
     assert cli("check", "flow.pty").code == 0
 
 
+def test_a_name_of_any_length_is_not_shown_whole(cli, write):
+    write("flow.pty", "E" * 2_000_000)
+    for command in ("run", "check --link"):
+        shown = cli(*command.split(), "flow.pty")
+        assert "there is no event 'EEE" in shown.out + shown.err
+        assert len(shown.out) + len(shown.err) < 20_000
+
+
 def test_the_tool_says_a_failure_once(cli, write):
     write("flow.pty", "Again")
     # A handler of the user's own gets every record.
