@@ -35,6 +35,7 @@ __all__ = [
     "leave_behind",
     "on_thread",
     "received",
+    "seen",
     "showing",
     "steps",
     "take_signals",
@@ -54,7 +55,7 @@ _TOGETHER = 0.05
 """Seconds in which a signal is ignored that comes again before the first has had its effect."""
 
 _acting: list[float] = []
-"""When the step under way was taken."""
+"""When the step was taken whose effect nobody has seen yet."""
 
 _left_behind = False
 _said = False
@@ -128,6 +129,11 @@ def steps(
     showing()
 
 
+def seen() -> None:
+    """Note that the user is told of the effect of the latest signal: the next one is another."""
+    _acting.clear()
+
+
 def on_thread(action: Callable[[], object]) -> Callable[[], object]:
     """A step that runs on a thread of its own: the main thread may hold a lock that it needs."""
 
@@ -135,7 +141,7 @@ def on_thread(action: Callable[[], object]) -> Callable[[], object]:
         try:
             action()
         finally:
-            _acting.clear()
+            seen()
 
     def start() -> None:
         _acting[:] = [time.monotonic()]

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, TextIO
 
 from volnux.backends.port import RunObserver
-from volnux.cli import output
+from volnux.cli import ending, output
 from volnux.cli.summary import seconds
 from volnux.errors import shortened
 from volnux.graph.outcome import FAILURE, SUCCESS, Failure
@@ -78,6 +78,7 @@ class Progress(RunObserver):
         self._line(self._ended(node, outcome))
 
     def cancelling(self, running: int) -> None:
+        ending.seen()
         self._line(_cancelling(running))
 
     def _retries(self, node: Node, outcome: Outcome) -> str:
