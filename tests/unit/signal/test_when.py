@@ -283,6 +283,6 @@ def test_batches_that_are_interrupted(heard_of_batches):
 
 
 def test_batches_that_are_left_early(heard_of_batches):
-    for _ in All(part=range(1000)).stream():
+    for _ in All(part=range(100_000)).stream():
         break
     assert heard_of_batches == ["pipeline_stop", "pipeline_shutdown"]
