@@ -30,6 +30,7 @@ from typing import Any, NoReturn
 
 __all__ = [
     "GRACE",
+    "came_too_late",
     "cancelled",
     "leave",
     "leave_behind",
@@ -148,6 +149,12 @@ def on_thread(action: Callable[[], object]) -> Callable[[], object]:
         _thread.start_new_thread(act, ())
 
     return start
+
+
+def came_too_late() -> None:
+    """Note that what is shown does not say that it was cancelled: it had ended by then."""
+    global _said
+    _said = False
 
 
 def cancelled() -> int:

@@ -175,6 +175,8 @@ def _run(
             )
             report = backend.run(plan, inputs, options)
             report = report if results else report.without_results()
+    if report.status.value != "cancelled":
+        ending.came_too_late()
     if backend.left_behind:
         ending.leave_behind()
     return report
