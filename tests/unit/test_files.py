@@ -1,4 +1,4 @@
-"""Which files a folder stands for, and reading what is no ordinary file."""
+"""Which files a folder stands for, and what happens to anything that is not a regular file."""
 
 import os
 from pathlib import Path
@@ -51,7 +51,7 @@ def make(*names: str) -> None:
         (["a/x.pty", "a/up -> ..", "a/me -> .", "b -> a"], "a/x.pty", ""),
         ([".h/1/to -> ../2", ".h/2/to -> ../1", ".h/1/x.pty", "in -> .h/2"], "in/to/x.pty", ""),
         (["node_modules -> .h", ".h/a.pty"], "", ""),
-        # What is no file is skipped, what cannot be read is an error.
+        # Anything that is not a file is skipped; a file that cannot be read is an error.
         (["f.pty|", "a.pty"], "a.pty", "warning f.pty: skipped: it is not a regular file"),
         (["z.pty -> /dev/zero"], "", "warning z.pty: skipped: it is not a regular file"),
         (["z.pty -> nowhere", "z -> nowhere"], "", "error z.pty: it cannot be read: it is a link"),

@@ -97,7 +97,7 @@ class RunControl:
     Attributes:
         cancelled: `cancel` was called.
         interrupted: the backend sets it when Ctrl-C reached the run. The report says then what
-            came of it; whoever called for the run raises `KeyboardInterrupt` once it is closed.
+            came of it; the caller raises `KeyboardInterrupt` once the run is closed.
     """
 
     def __init__(self) -> None:

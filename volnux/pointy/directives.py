@@ -156,7 +156,7 @@ class DirectiveReader:
                 start += bool(whole)
                 raise BadValue(
                     "bad-tag",
-                    f"'{clip(tag)}' is no tag",
+                    f"'{clip(tag)}' is not a tag",
                     start,
                     start + len(text),
                     "tags are names without spaces, with commas between them",

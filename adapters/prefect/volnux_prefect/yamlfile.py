@@ -245,7 +245,7 @@ def _scalar(text: str) -> str:
 
 
 def _flow(value: Any) -> str:
-    """A JSON value as YAML on one line: JSON, but for what YAML would read as something else."""
+    """A JSON value on one line of YAML: plain JSON, except where YAML would read it differently."""
     match value:
         case str():
             text = json.dumps(value, ensure_ascii=False)

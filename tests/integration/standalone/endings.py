@@ -285,7 +285,7 @@ def alive(token: str) -> dict[int, str]:
 
 
 def _left(token: str, allowed: int) -> list[str]:
-    """What is alive after a while, but for so many programs that may be."""
+    """The processes still alive after a while, apart from the programs that may live on."""
     end = time.monotonic() + PATIENCE
     while True:
         left = sorted(alive(token).values(), key=lambda name: name != "sleep 60")

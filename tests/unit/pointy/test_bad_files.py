@@ -1318,7 +1318,7 @@ BAD_DIRECTIVES = [
     ),
     bad(
         "@tags: a b, c\nA",
-        "1:8: error: 'a b' is no tag",
+        "1:8: error: 'a b' is not a tag",
         "  1 | @tags: a b, c",
         "    |        ^^^",
         "  hint: tags are names without spaces, with commas between them",
@@ -1331,7 +1331,7 @@ BAD_DIRECTIVES = [
     ),
     bad(
         '@tags: "a, b c"\nA',
-        "1:12: error: 'b c' is no tag",
+        "1:12: error: 'b c' is not a tag",
         '  1 | @tags: "a, b c"',
         "    |            ^^^",
         "  hint: tags are names without spaces, with commas between them",
@@ -1662,7 +1662,7 @@ BAD_DIRECTIVES = [
     ),
     bad(
         '@tags: "a\\u0085b"\nA',
-        "1:9: error: 'a�b' is no tag",
+        "1:9: error: 'a�b' is not a tag",
         '  1 | @tags: "a\\u0085b"',
         "    |         ^^^",
         "  hint: tags are names without spaces, with commas between them",

@@ -68,7 +68,7 @@ def locked(path):
         other.close()
 
 
-# What is no store.
+# Things that are not a store.
 
 
 def text(path):
