@@ -290,8 +290,8 @@ class _Waiting:
         if future.cancelled() or not isinstance(future.exception(), BrokenExecutor):
             self._pool.ended(self, future)
             return
-        # Since Python 3.12 a broken executor calls this while it holds its own lock. Taking our lock
-        # here could deadlock with a thread that holds ours and waits for the executor's.
+        # Since Python 3.12 a broken executor calls this while it holds its own lock. Taking our
+        # lock here could deadlock with a thread that holds ours and waits for the executor's.
         RunThread(lambda: self._broke(future), "volnux-broken").start()
 
     def _broke(self, future: Future[Any]) -> None:
