@@ -3,6 +3,8 @@
 import ast
 import io
 import re
+import subprocess
+import sys
 import tokenize
 from pathlib import Path
 
@@ -81,3 +83,12 @@ def test_what_says_that_it_is_of_volnux_is_found_there():
             said = ast.unparse(node.body) if isinstance(node, ast.ClassDef) else ""
             if "__module__ = 'volnux'\n" in f"{said}\n":
                 assert getattr(volnux, node.name).__name__ == node.name
+
+
+def test_importing_the_core_leaves_exit_alone():
+    program = (
+        "import _sitebuiltins; before = _sitebuiltins.Quitter.__call__;"
+        "import volnux.events.run, volnux.backends, volnux.pipeline, volnux_standalone;"
+        "assert _sitebuiltins.Quitter.__call__ is before"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)

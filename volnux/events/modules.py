@@ -32,7 +32,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, SupportsIndex
 
-from volnux.usercode import runs_user_code
+from volnux.usercode import keep_stdin_open, runs_user_code
 
 __all__ = [
     "adopt",
@@ -77,6 +77,7 @@ def import_from(folder: Path | None, name: str) -> ModuleType:
         ModuleNotFoundError: there is none; `error.name` is `name` or a part of it.
         Exception: whatever the module itself raises.
     """
+    keep_stdin_open()
     if folder is None:
         return importlib.import_module(name)
     package = _use(os.path.realpath(folder))

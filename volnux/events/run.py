@@ -26,7 +26,7 @@ from volnux.events.modules import display_text
 from volnux.events.spec import EventSpec
 from volnux.graph.outcome import FAILURE, SUCCESS, Failure
 from volnux.strictjson import FormatError
-from volnux.usercode import keep_stdin_open, runs_user_code
+from volnux.usercode import runs_user_code
 
 __all__ = [
     "Call",
@@ -37,8 +37,6 @@ __all__ = [
     "run_attempt_async",
     "run_event",
 ]
-
-keep_stdin_open()
 
 
 class Call(NamedTuple):

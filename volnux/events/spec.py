@@ -19,6 +19,7 @@ from volnux.events.modules import at_home, current_home, is_shared
 from volnux.events.retry import NO_RETRY, RetryPolicy
 from volnux.pointy.options import LONGEST_TIMEOUT
 from volnux.pointy.tree import Evaluation
+from volnux.usercode import keep_stdin_open
 
 __all__ = ["EventSpec", "spec_of", "without_effect"]
 
@@ -70,6 +71,8 @@ class EventSpec:
         event_class = event_class_of(target)
         if event_class is None:
             raise EventDefinitionError(f"{target!r} is not an event")
+        # Every process that runs an event makes its spec first.
+        keep_stdin_open()
         self.name = name
         self.target = target
         self.event_class: type[EventBase] = event_class
