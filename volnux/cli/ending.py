@@ -58,6 +58,9 @@ _TOGETHER = 0.05
 _acting: list[float] = []
 """When the step was taken whose effect nobody has seen yet."""
 
+_due: list[int] = []
+"""Signals that this process has sent to itself and not handled yet: each is a step of its own."""
+
 _left_behind = False
 _said = False
 _taken = False
@@ -106,7 +109,9 @@ def steps(
 
     def step(number: int, frame: FrameType | None) -> None:
         global received
-        if _acting and time.monotonic() - _acting[0] < _TOGETHER and number == received:
+        if number in _due:
+            _due.remove(number)
+        elif _acting and time.monotonic() - _acting[0] < _TOGETHER and number == received:
             return
         if not left:
             _exit_at_once(number)
@@ -271,6 +276,7 @@ def _again(number: int, seconds: float | None, wanted: Callable[[], bool] = lamb
 
     def send() -> None:
         if wanted():
+            _due.append(number)
             os.kill(os.getpid(), number)
 
     if seconds is not None:

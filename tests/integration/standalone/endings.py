@@ -152,7 +152,15 @@ class Try:
         (folder / "main.py").write_text(TOOL if self.tool else SCRIPT)
         words = ["run", "flow.pty", "--json", "--grace", str(self.grace)] if self.tool else []
         log = folder / "log"
-        own = {"LOG": str(log), "LONG": str(self.long), TOKEN: self.token}
+        # What Python has for its pools in a temporary folder stays there after SIGKILL.
+        temporary = folder / "tmp"
+        temporary.mkdir()
+        own = {
+            "LOG": str(log),
+            "LONG": str(self.long),
+            "TMPDIR": str(temporary),
+            TOKEN: self.token,
+        }
         process = subprocess.Popen(
             [sys.executable, "main.py", *words],
             cwd=folder,

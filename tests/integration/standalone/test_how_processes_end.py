@@ -8,9 +8,11 @@ import json
 import os
 import random
 import re
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import warnings
@@ -58,9 +60,12 @@ class Started:
 
     def __init__(self, command, **options):
         self.token = f"{os.getpid()}-{time.monotonic_ns()}"
+        # A folder with a short name: it holds sockets. What is killed leaves them behind.
+        self.temporary = tempfile.mkdtemp()
+        own = {endings.TOKEN: self.token, "TMPDIR": self.temporary}
         self.process = subprocess.Popen(
             command,
-            env={**os.environ, endings.TOKEN: self.token, **options.pop("env", {})},
+            env={**os.environ, **own, **options.pop("env", {})},
             stdin=options.pop("stdin", subprocess.DEVNULL),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -95,6 +100,7 @@ class Started:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         self.process.communicate(timeout=60)
+        shutil.rmtree(self.temporary, ignore_errors=True)
 
 
 @pytest.fixture
@@ -119,6 +125,7 @@ def start():
 
 DAILY = """
 import sys
+import tempfile
 from volnux import Pipeline
 
 class Daily(Pipeline):
@@ -396,6 +403,24 @@ def test_a_job_in_the_background_obeys_sigterm_too(start):
     assert "flow: cancelled" in out
 
 
+def test_a_signal_of_our_own_counts_beside_one_from_outside(start):
+    """Without grace it comes while the first still has its effect, as one that is sent twice."""
+    program = start(
+        script="""
+        import os, signal, time
+        from volnux.cli import ending
+
+        ending.take_signals()
+        slow = ending.on_thread(lambda: time.sleep(0.04))
+        give_up = ending.on_thread(lambda: os.write(1, b"given up"))
+        with ending.steps(slow, give_up, grace=0):
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(1)
+        """
+    )
+    assert "given up" in program.end()[1]
+
+
 def _can_be_process_1():
     tried = subprocess.run(
         ["unshare", "--pid", "--fork", "--mount-proc", "true"], capture_output=True, check=False
@@ -661,6 +686,7 @@ def test_an_exit_handler_that_hangs_is_left_behind_too(start):
         """,
         script="""
 import sys
+import tempfile
 from volnux.cli import ending, main
 if __name__ == "__main__":
     ending.LIMIT = 0.2
