@@ -243,6 +243,17 @@ class Backend(abc.ABC):
                     )
         return found
 
+    def check_live(self, plan: Plan) -> list[Diagnostic]:
+        """What the installation that this backend deploys to lacks for a plan, in reading order.
+
+        For what only the installation knows: pools, queues, connections, limits. `check` found
+        nothing to refuse in the plan. One backend object may be asked about many plans.
+
+        Raises:
+            BackendError: there is no such installation, or it does not answer.
+        """
+        raise BackendError(f"{self.name} has no installation that could be asked: omit --live")
+
     def refuse(self, plan: Plan) -> None:
         """Raise if `check` finds an error.
 

@@ -14,13 +14,14 @@ import typer
 
 from volnux.cli import files, output
 from volnux.cli.options import Backend, Events, Json, Paths
-from volnux.cli.usage import event_modules
+from volnux.cli.usage import UsageError, event_modules
 from volnux.errors import Diagnostic, Severity
 from volnux.files import UNREADABLE
 from volnux.loading import FileError, link_graph, load_file, schedule_faults
 
 if TYPE_CHECKING:
     from volnux.backends import Backend as AnyBackend
+    from volnux.events.link import Plan
 
 __all__ = ["command"]
 
@@ -33,12 +34,20 @@ def command(
     ] = False,
     events: Events = None,
     backend: Backend = None,
+    live: Annotated[
+        bool,
+        typer.Option(
+            "--live",
+            help="Also ask the installation of --backend for pools, queues, connections, limits.",
+        ),
+    ] = False,
 ) -> None:
     """Show what is wrong or doubtful in files.
 
     Nothing is run, and no Python of the user is imported unless events are linked.
 
     --backend also shows what that backend refuses or ignores; it implies --link, as does --events.
+    --live also shows what its installation, as this machine is set up to reach it, does not have.
 
     Exit code: 0 no errors, 1 errors, 2 a path cannot be read.
     """
@@ -48,17 +57,19 @@ def command(
         from volnux.backends.registry import get_backend
 
         target = get_backend(backend)
+    elif live:
+        raise UsageError(["--live asks the installation of a backend: add --backend NAME"])
     linked = link or bool(modules) or target is not None
     known, found = files.find(paths)
     if not known and not found:
         output.warn(f"no .pty files in {', '.join(map(str, paths))}")
     if json:
         with output.json_only() as result:
-            found += _check_all(known, modules, target, linked=linked)
+            found += _check_all(known, modules, target, linked=linked, live=live)
             result.write({"diagnostics": [diagnostic.to_json() for diagnostic in found]})
     else:
         output.show(found, sys.stdout)
-        checked = _check_all(known, modules, target, linked=linked)
+        checked = _check_all(known, modules, target, linked=linked, live=live)
         for _, of_file in itertools.groupby(checked, key=lambda diagnostic: diagnostic.file):
             together = list(of_file)
             found += together
@@ -70,17 +81,22 @@ def command(
 
 
 def _check_all(
-    paths: Sequence[Path], events: Sequence[str], backend: AnyBackend | None, *, linked: bool
+    paths: Sequence[Path],
+    events: Sequence[str],
+    backend: AnyBackend | None,
+    *,
+    linked: bool,
+    live: bool,
 ) -> Iterator[Diagnostic]:
     for path in paths:
         try:
-            yield from _check(path, events, backend, linked=linked)
+            yield from _check(path, events, backend, linked=linked, live=live)
         except FileError as fault:
             yield fault.diagnostic
 
 
 def _check(
-    path: Path, events: Sequence[str], backend: AnyBackend | None, *, linked: bool
+    path: Path, events: Sequence[str], backend: AnyBackend | None, *, linked: bool, live: bool
 ) -> list[Diagnostic]:
     """Everything there is to say about one file, in the order of its text."""
     from volnux.events.link import LinkError
@@ -100,13 +116,21 @@ def _check(
                 else:
                     graph = plan.graph
                     diagnostics += plan.warnings
-                    diagnostics += backend.check(plan) if backend else ()
+                    diagnostics += _check_on(backend, plan, live=live) if backend else ()
         diagnostics += schedule_faults(graph)
         if graph.schedules:
             from volnux.schedules import schedule_warnings
 
             diagnostics += schedule_warnings(graph, backend=backend.name if backend else None)
     return sorted(diagnostics, key=lambda d: d.span or (0, 0, 0, 0))
+
+
+def _check_on(backend: AnyBackend, plan: Plan, *, live: bool) -> list[Diagnostic]:
+    """What a backend has to say about a plan; its installation too, if it could run there."""
+    found = backend.check(plan)
+    if live and not any(diagnostic.severity is Severity.ERROR for diagnostic in found):
+        found += backend.check_live(plan)
+    return found
 
 
 def _total(checked: int, found: Sequence[Diagnostic]) -> str:

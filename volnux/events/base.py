@@ -87,6 +87,9 @@ class EventBase:
             that is true of the result makes its number the descriptor.
         timeout: how many seconds one attempt may take; `[timeout=]` in the flow replaces it.
         stop_on_exception: an exception left after the last attempt ends the whole run.
+        airflow: arguments for the operator of this event's tasks on Airflow, such as
+            `{"owner": "data", "queue": "large"}`. Other backends ignore them.
+        prefect: the same for its tasks on Prefect, such as `{"log_prints": True}`.
 
     Inside `process` an event knows `task_id` (its place in the flow), `run_id`, `attempt`
     (1, 2, …), `inputs` (all inputs of the run, by name) and `previous_result` (what was piped).
@@ -99,6 +102,8 @@ class EventBase:
     conditions: ClassVar[Mapping[int, Callable[[Any], bool]]] = {}
     timeout: ClassVar[float | None] = None
     stop_on_exception: ClassVar[bool] = False
+    airflow: ClassVar[Mapping[str, Any]] = {}
+    prefect: ClassVar[Mapping[str, Any]] = {}
 
     def __init__(
         self,
@@ -227,6 +232,8 @@ def event(
     stop_on_exception: bool = ...,
     execution_evaluation_state: Evaluation | None = ...,
     conditions: Mapping[int, Callable[[Any], bool]] | None = ...,
+    airflow: Mapping[str, Any] | None = ...,
+    prefect: Mapping[str, Any] | None = ...,
 ) -> Callable[[_F], _F]: ...
 
 
@@ -243,6 +250,8 @@ def event(
     stop_on_exception: bool = False,
     execution_evaluation_state: Evaluation | None = None,
     conditions: Mapping[int, Callable[[Any], bool]] | None = None,
+    airflow: Mapping[str, Any] | None = None,
+    prefect: Mapping[str, Any] | None = None,
     **unknown: Any,
 ) -> Any:
     """Make an event of a function; the function stays callable as it is.
@@ -266,6 +275,8 @@ def event(
         "timeout": timeout,
         "stop_on_exception": stop_on_exception,
         "conditions": conditions or {},
+        "airflow": {} if airflow is None else airflow,
+        "prefect": {} if prefect is None else prefect,
     }
     for name in unknown:
         known = [*settings, *attributes, "execution_evaluation_state"]

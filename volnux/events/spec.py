@@ -174,6 +174,8 @@ def spec_of(
             f"stop_on_exception of {name} must be True or False, "
             f"found {event_class.stop_on_exception!r}"
         )
+    for host in _HOSTS:
+        _check_host_settings(event_class, host)
     limit = _timeout(event_class) if timeout is None else timeout
     return EventSpec(name, target, retry, where, limit, home)
 
@@ -214,6 +216,19 @@ def _check_class(event_class: type[EventBase]) -> None:
         ) from error
 
 
+_HOSTS = ("airflow", "prefect")
+
+
+def _check_host_settings(event_class: type[EventBase], host: str) -> None:
+    """Refuse settings for a host that are no dict by name; the host's adapter checks the names."""
+    settings = getattr(event_class, host)
+    if not isinstance(settings, Mapping) or not all(isinstance(key, str) for key in settings):
+        raise EventDefinitionError(
+            f"{host} of {event_class.__name__} must be a dict of settings by name, such as "
+            f"{{'tags': ['nightly']}}, found {settings!r}"
+        )
+
+
 def _timeout(event_class: type[EventBase]) -> float | None:
     value = event_class.timeout
     if value is None:
@@ -238,6 +253,7 @@ _SETTINGS = (
     "conditions",
     "timeout",
     "stop_on_exception",
+    *_HOSTS,
 )
 _METHODS = ("process", "can_bypass")
 _ELSEWHERE = {

@@ -158,6 +158,19 @@ def test_backend_shows_what_it_refuses_and_ignores(cli, flow):
     assert "note: standalone has no use for the hint 'queue': it is ignored" in result.out
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ([], "--live asks the installation of a backend: add --backend NAME"),
+        (["--backend", "standalone"], "standalone has no installation that could be asked"),
+    ],
+)
+def test_live_needs_an_installation(cli, flow, options, said):
+    result = cli("check", flow("Ok"), "--live", *options)
+    assert (result.code, result.out) == (2, "")
+    assert said in result.err
+
+
 def test_a_backend_that_is_not_there(cli, flow):
     result = cli("check", flow("Ok"), "--backend", "standalon")
     assert (result.code, result.out) == (2, "")

@@ -142,6 +142,8 @@ async def async_generator(self):
         (lambda: made(timeout=True), "timeout of Work must be a number of seconds above 0"),
         (lambda: made(timeout=float("nan")), "and at most 1000000000, found nan"),
         (lambda: made(stop_on_exception="no"), "stop_on_exception of Work must be True or False"),
+        (lambda: made(airflow="data"), "airflow of Work must be a dict of settings by name"),
+        (lambda: made(prefect={1: 2}), "prefect of Work must be a dict of settings by name"),
         (
             lambda: type("Work", (EventBase,), {"proccess": process}),
             "event Work does not define process: rename proccess",
@@ -179,7 +181,7 @@ def test_a_class_that_can_work_runs(make):
     [
         ({"retry_polcy": {}}, "@event has no argument 'retry_polcy'; did you mean 'retry_policy'?"),
         ({"timout": 3}, "@event has no argument 'timout'; did you mean 'timeout'?"),
-        ({"xyzzy": 3}, "@event has no argument 'xyzzy'; it takes conditions, execution_eval"),
+        ({"xyzzy": 3}, "@event has no argument 'xyzzy'; it takes airflow, conditions, execut"),
     ],
 )
 def test_an_unknown_argument_of_event(arguments, message):
