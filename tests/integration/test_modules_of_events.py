@@ -491,3 +491,27 @@ def test_a_spec_of_one_of_several_folders_is_pickled_by_anybody(own_folder):
         again = pickle.loads(pickle.dumps(spec))
         assert again.target is spec.target
         assert again.event_class().process() == (True, number)
+
+
+def test_a_folder_costs_the_same_however_many_there_are(own_folder):
+    """Counted in calls of functions: a service may have thousands of folders."""
+    program = (
+        "import sys; from pathlib import Path; from volnux.loading import load_plan\n"
+        "def calls(number):\n"
+        "    folder = Path(str(number)); folder.mkdir(); (folder / 'flow.pty').write_text('Tell')\n"
+        "    (folder / 'helpers.py').write_text(f'VALUE = {number}')\n"
+        "    (folder / 'flow_events.py').write_text('import helpers; from volnux import event\\n'\n"
+        "        '@event\\ndef tell():\\n    return True, helpers.VALUE')\n"
+        "    count = 0\n"
+        "    def profile(frame, what, argument):\n"
+        "        nonlocal count\n"
+        "        count += 1\n"
+        "    sys.setprofile(profile); load_plan(folder / 'flow.pty'); sys.setprofile(None)\n"
+        "    return count\n"
+        "costs = [calls(number) for number in range(200)]\n"
+        "print(min(costs[10:20]), min(costs[190:]))\n"
+    )
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert not run.stderr
+    early, late = map(int, run.stdout.split())
+    assert late < 2 * early, run.stdout

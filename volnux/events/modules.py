@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import builtins
 import contextlib
+import functools
 import hashlib
 import importlib
 import importlib.abc
@@ -56,10 +57,13 @@ _PREFIX = "_volnux_"
 _MADE_UP = re.compile(rf"\b{_PREFIX}[0-9a-f]{{12}}\.")
 _NEVER_OWNED = frozenset({"volnux", "volnux_standalone", "volnux_airflow", "volnux_prefect"})
 """A second copy of these, in a folder that happens to hold one, would not know the first."""
+_INSTALLED = frozenset({"site-packages", "dist-packages"})
 
 _LOCK = threading.RLock()
 _FOLDERS: dict[str, str] = {}
 """The folders in use, by the name of their package, in the order of their first use."""
+_PACKAGES: dict[str, str] = {}
+"""The same the other way round."""
 _on_path: str | None = None
 """The folder that was put first on `sys.path`."""
 
@@ -202,6 +206,7 @@ def _use(path: str) -> str:
         sys.modules[name] = package
         first = not _FOLDERS
         _FOLDERS[name] = path
+        _PACKAGES[path] = name
         _of_known_file.clear()
         if first:
             sys.meta_path.insert(0, _Finder())
@@ -217,11 +222,7 @@ def _use(path: str) -> str:
 
 def _is_taken(path: str) -> bool:
     """Whether a module that is loaded already has the name of a module of the folder."""
-    try:
-        stems = {entry.stem for entry in Path(path).iterdir()}
-    except OSError:
-        return False
-    for stem in stems:
+    for stem in {entry.stem for entry in _entries(path)}:
         loaded = sys.modules.get(stem)
         if loaded is None or stem in _NEVER_OWNED or stem in ("conftest", "__main__"):
             continue
@@ -229,6 +230,13 @@ def _is_taken(path: str) -> bool:
         if spec is not None and spec.origin and not _same_file(loaded, spec.origin):
             return True
     return False
+
+
+def _entries(folder: str) -> list[Path]:
+    """What is in a folder; nothing if it cannot be read."""
+    with contextlib.suppress(OSError):
+        return list(Path(folder).iterdir())
+    return []
 
 
 def _is_package(path: str) -> bool:
@@ -273,7 +281,8 @@ def _find(fullname: str, path: Sequence[str] | None) -> importlib.machinery.Modu
 
 def _same_file(module: ModuleType | None, path: str) -> bool:
     file = getattr(module, "__file__", None)
-    return isinstance(file, str) and os.path.realpath(file) == os.path.realpath(path)
+    real = _real_path(file) if isinstance(file, str) else ""
+    return real != "" and real == _real_path(path)
 
 
 def _loaded_file(folder: str, name: str) -> ModuleType | None:
@@ -330,18 +339,25 @@ def _of_file(filename: str) -> str | None:
     """The package of the innermost folder in use that holds a file, if it is no installed one."""
     if filename in _of_known_file:
         return _of_known_file[filename]
-    # `<string>` and the like are no files, wherever the process may be.
-    path = os.path.realpath(filename) if Path(filename).is_absolute() else ""
+    # A process may have thousands of folders, and asks for each file of the stack.
     found = None
-    for package, folder in _FOLDERS.items():
-        if Path(path).is_relative_to(folder):
-            parts = Path(path).relative_to(folder).parts
-            if parts[0] in _NEVER_OWNED or "site-packages" in parts or "dist-packages" in parts:
-                continue
-            if found is None or len(folder) > len(_FOLDERS[found]):
-                found = package
+    file = Path(_real_path(filename))
+    for folder in file.parents:
+        package = _PACKAGES.get(str(folder))
+        if package is None:
+            continue
+        inside = file.relative_to(folder).parts
+        if inside[0] not in _NEVER_OWNED and not _INSTALLED & set(inside):
+            found = package
+            break
     _of_known_file[filename] = found
     return found
+
+
+@functools.cache
+def _real_path(filename: str) -> str:
+    """The file without links; empty for `<string>` and the like, wherever the process may be."""
+    return os.path.realpath(filename) if Path(filename).is_absolute() else ""
 
 
 # Loading.
@@ -487,8 +503,9 @@ def _share() -> None:
 def _take_in(package: str) -> None:
     """Share the names of the modules that are loaded from a folder already."""
     folder = _FOLDERS[package]
+    stems = {entry.name.partition(".")[0] for entry in _entries(folder)}
     for name, module in list(sys.modules.items()):
-        if name.startswith(_PREFIX) or type(module) is _Shared or name == "__main__":
+        if name.partition(".")[0] not in stems or type(module) is _Shared or name == "__main__":
             continue
         inner = str(Path(folder, *name.split(".")))
         if any(_same_file(module, inner + end) for end in (".py", f"{os.sep}__init__.py")):
