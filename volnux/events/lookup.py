@@ -123,7 +123,9 @@ class Lookup:
     ) -> EventNotFoundError:
         known = _names_in(modules)
         close = nearest(last, known)
-        other = _not_an_event(last, modules)
+        from volnux.pointy.foreign import event_hint
+
+        other = event_hint(last) or _not_an_event(last, modules)
         if other:
             hint = other
         elif close:

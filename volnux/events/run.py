@@ -16,6 +16,7 @@ import operator
 import sys
 import time
 from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
@@ -48,7 +49,8 @@ class Call(NamedTuple):
         inputs: all inputs of the run, by name.
         previous_result: what was piped, or None.
         attempt: counts from 1.
-        portable: results must be JSON, and are passed on as JSON gives them back.
+        portable: results must be JSON that every host can store, and are passed on as JSON gives
+            them back.
         scope: what the attempt runs within, for telemetry; None where nobody watches.
     """
 
@@ -113,7 +115,9 @@ def run_event(
         first = outcome.started_at if first is None else first
         if outcome.retry_after is None:
             return outcome._replace(started_at=first)
-        sleep(outcome.retry_after)
+        wait = outcome.retry_after
+        del outcome  # With its exception it would keep the locals of the event alive.
+        sleep(wait)
         call = call._replace(attempt=call.attempt + 1)
 
 
@@ -246,9 +250,11 @@ def raised(spec: EventSpec, call: Call, error: BaseException, started: float) ->
     if call.attempt < spec.retry.max_attempts and spec.retry.covers(error):
         retry_after = spec.retry.wait(call.attempt)
     failure = failure_of(error, attempts=call.attempt)
+    if call.portable:
+        failure = _portable_failure(failure)
     return Outcome(
         FAILURE,
-        failure if retry_after is None else failure.bare(),
+        failure,
         call.attempt,
         started,
         time.time(),
@@ -362,11 +368,11 @@ def _pair(spec: EventSpec, returned: Any) -> tuple[Any, Any]:
 
 def _portable(spec: EventSpec, result: Any) -> Any:
     """The result as JSON gives it back; a `Failure` in it stays one."""
-    where = _not_json(result)
+    where = _not_portable(result)
     if where is not None:
-        path, kind = where
+        path, problem = where
         raise NotPortableError(
-            f"the result of {spec.name} is not JSON: result{path} is of type {kind}"
+            f"the result of {spec.name} cannot be passed on as JSON: result{path} is {problem}"
         )
     return json.loads(json.dumps(result, default=_failure_out), object_hook=_failure_in)
 
@@ -390,30 +396,71 @@ def _failure_in(data: dict[str, Any]) -> Any:
 _DEEPEST: Final = 500
 
 
-def _not_json(value: Any) -> tuple[str, str] | None:
-    """The path and type of the first thing in the value that JSON does not have, or None."""
+def _not_portable(value: Any) -> tuple[str, str] | None:
+    """The path to the first thing in the value that a host cannot store, and what it is; or None.
+
+    JSON knows no limits, but what carries it does: numbers travel in 64 bits, text as UTF-8, and
+    PostgreSQL has no NUL character.
+    """
     # An item, how deep it is, and the way to it: its key, and the way to what holds it.
     stack: list[tuple[Any, int, Any]] = [(value, 0, None)]
     while stack:
         item, depth, way = stack.pop()
-        if item is None or isinstance(item, bool | int | str | Failure):
+        if item is None or isinstance(item, bool | Failure):
             continue
-        if isinstance(item, float):
+        if isinstance(item, str):
+            problem = _unstorable(item)
+            if problem is not None:
+                return _path(way), f"a str that has {problem}"
+        elif isinstance(item, int):
+            if not _LEAST <= item <= _GREATEST:
+                return _path(way), "an int that does not fit into 64 bits"
+        elif isinstance(item, float):
             if not math.isfinite(item):
-                return _path(way), f"float ({item})"
+                return _path(way), f"of type float ({item})"
         elif depth > _DEEPEST:
-            return _path(way), f"{type(item).__name__}, nested too deep"
+            return _path(way), f"of type {type(item).__name__}, nested too deep"
         elif isinstance(item, dict):
             for key in item:
                 if not isinstance(key, str):
-                    return _path((key, way)), f"dict with a key of type {type(key).__name__}"
+                    return _path((key, way)), f"of type dict with a key of type {_kind(key)}"
+                problem = _unstorable(key)
+                if problem is not None:
+                    return _path((key, way)), f"a dict with a key that has {problem}"
             stack += [(inner, depth + 1, (key, way)) for key, inner in reversed(item.items())]
         elif isinstance(item, list | tuple):
             last = len(item) - 1
             stack += [(inner, depth + 1, (last - i, way)) for i, inner in enumerate(reversed(item))]
         else:
-            return _path(way), _kind_name(type(item))
+            return _path(way), f"of type {_kind(item)}"
     return None
+
+
+_LEAST: Final = -(2**63)
+_GREATEST: Final = 2**64 - 1
+
+
+def _unstorable(text: str) -> str | None:
+    """What is in a text that a host cannot store; None where there is nothing of the kind."""
+    if "\0" in text:
+        return "a NUL character"
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            return "a lone surrogate, which is not valid Unicode"
+    return None
+
+
+def _portable_failure(failure: Failure) -> Failure:
+    """The failure with what a host cannot store in its texts written as escapes."""
+    texts = failure.message, failure.traceback
+    if all(_unstorable(text) is None for text in texts):
+        return failure
+    message, shown = (
+        text.encode(errors="backslashreplace").decode().replace("\0", "\\x00") for text in texts
+    )
+    return replace(failure, message=message, traceback=shown).with_exception(failure.exception)
 
 
 def _path(way: Any) -> str:
@@ -426,6 +473,10 @@ def _path(way: Any) -> str:
     if len(keys) > 20:
         keys[10:-10] = ["…"]
     return "".join(reversed(keys))
+
+
+def _kind(value: Any) -> str:
+    return _kind_name(type(value))
 
 
 def _kind_name(kind: type) -> str:

@@ -119,15 +119,15 @@ class DirectiveReader:
         return Span(token.line, token.column + start, token.line, token.column + end)
 
     def _unknown(self, name: str, span: Span) -> None:
-        close = nearest(name.lower().replace("_", "-"), DIRECTIVES)
-        self._report.add(
-            "unknown-directive",
-            f"there is no directive '@{clip(name)}'",
-            span,
-            hint=f"did you mean '@{close[0]}'?"
-            if close
-            else "directives: " + ", ".join(f"@{known}" for known in DIRECTIVES),
-        )
+        from volnux.pointy.foreign import directive_hint
+
+        hint = directive_hint(name)
+        if hint is None:
+            close = nearest(name.lower().replace("_", "-"), DIRECTIVES)
+            known = "directives: " + ", ".join(f"@{each}" for each in DIRECTIVES)
+            hint = f"did you mean '@{close[0]}'?" if close else known
+        message = f"there is no directive '@{clip(name)}'"
+        self._report.add("unknown-directive", message, span, hint=hint)
 
     # One reader a directive.
 

@@ -117,13 +117,14 @@ def check(report: Report, unit: Unit) -> None:
             continue
         rule = OPTIONS.get(option.name)
         if rule is None:
-            close = nearest(option.name, OPTIONS)
-            report.add(
-                "unknown-option",
-                f"there is no option '{clip(option.name)}'",
-                option.span,
-                hint=f"did you mean '{close[0]}'?" if close else "options: " + ", ".join(OPTIONS),
-            )
+            from volnux.pointy.foreign import option_hint
+
+            hint = option_hint(option.name)
+            if hint is None:
+                close = nearest(option.name, OPTIONS)
+                hint = f"did you mean '{close[0]}'?" if close else "options: " + ", ".join(OPTIONS)
+            message = f"there is no option '{clip(option.name)}'"
+            report.add("unknown-option", message, option.span, hint=hint)
             continue
         if option.name in seen:
             report.add(

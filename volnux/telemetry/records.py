@@ -129,6 +129,8 @@ def record_of(spec: EventSpec, call: Call, outcome: Outcome, context: Any) -> At
     if run is None:
         run = _names(context)
     failure = outcome.result
+    if outcome.retry_after is not None and type(failure) is Failure:
+        failure = failure.bare()
     pid = outcome.pid
     if pid is None and _in_this_process(spec):
         pid = os.getpid()

@@ -18,7 +18,9 @@ from volnux.events.remote import read_outcome, remote_task
 from volnux.events.run import Call, Outcome, raised, run_attempt
 from volnux.events.spec import EventSpec
 from volnux.graph.outcome import FAILURE, Failure
+from volnux.processes import Surroundings, WorkerGroup, worker_context
 from volnux_airflow import compat
+from volnux_airflow.child import Supervisor, begin_in_task
 
 __all__ = ["describe", "run"]
 
@@ -33,7 +35,7 @@ def run(spec: EventSpec, call: Call, judged: Callable[[Outcome], Outcome]) -> Ou
         call: what the attempt is given.
         judged: the outcome as the flow takes it: a descriptor without a branch is a failure.
     """
-    # Who listens has loaded the signals: nobody else pays for them.
+    # Skip: nobody listens unless the signals were imported.
     listened = "volnux.signal.soft" in sys.modules
     context: Any = None
     if listened:
@@ -42,7 +44,7 @@ def run(spec: EventSpec, call: Call, judged: Callable[[Outcome], Outcome]) -> Ou
 
         context = ExecutionContext(None, call.run_id, call.inputs)
         announce_begin(spec, call, context)
-    outcome = judged(_limited(spec, call))
+    outcome = judged(_as_airflow_means(spec, _limited(spec, call)))
     if listened:
         announce_end(spec, call, outcome, context)
     return outcome
@@ -70,6 +72,42 @@ def _limited(spec: EventSpec, call: Call) -> Outcome:
     return outcome
 
 
+def _as_airflow_means(spec: EventSpec, outcome: Outcome) -> Outcome:
+    """The outcome, where the event raised an exception that says something to Airflow."""
+    failure = outcome.result
+    if not outcome.raised or not isinstance(failure, Failure):
+        return outcome
+    error = failure.exception
+    if isinstance(error, compat.AirflowSkipException):
+        return outcome._replace(
+            descriptor=_SKIPS, result=failure.message or None, retry_after=None, raised=False
+        )
+    if isinstance(error, compat.AirflowFailException | compat.AirflowSensorTimeout):
+        return outcome._replace(retry_after=None)
+    if isinstance(error, _NOT_FROM_EVENTS):
+        text = (
+            f"{spec.name} raised {type(error).__name__}: an event cannot defer, be rescheduled, "
+            "ask a person, trigger another DAG or skip tasks by an exception. Wait in the event, "
+            "and use branches; or put the operator that does so into a DAG in Python"
+        )
+        told = Failure(failure.type, text, failure.traceback, failure.attempts)
+        return outcome._replace(result=told.with_exception(error), retry_after=None)
+    return outcome
+
+
+_SKIPS = 2
+"""The descriptor of an event that raised `AirflowSkipException`."""
+
+_NOT_FROM_EVENTS = (
+    compat.TaskDeferred,
+    compat.TaskAwaitingInput,
+    compat.AirflowRescheduleException,
+    compat.DagRunTriggerException,
+    compat.DownstreamTasksSkipped,
+)
+"""What only an operator may raise: Airflow would act on it, and no outcome would be left."""
+
+
 def _own_process(spec: EventSpec) -> bool:
     """Whether the event's executor class means something in a task, which is one worker anyway."""
     where = spec.executor
@@ -84,8 +122,8 @@ def _in_pool(spec: EventSpec, call: Call) -> Outcome:
     executor: Executor | None = None
     try:
         task = remote_task(spec, call)
-        executor = _pool(spec)
         with _fit_for_children():
+            executor = _pool(spec)
             ended = read_outcome(executor.submit(task).result(), spec)
     except compat.AirflowTaskTimeout:
         if executor is not None:
@@ -108,15 +146,18 @@ def _pool(spec: EventSpec) -> Executor:
     """A pool of one worker: the task runs one event."""
     where = spec.executor
     assert where.pool is not None
-    # A fork would copy the locks of Airflow's threads in whatever state they are.
-    methods = multiprocessing.get_all_start_methods()
-    method = "forkserver" if "forkserver" in methods else "spawn"
-    offered = {"max_workers": 1, "mp_context": multiprocessing.get_context(method)}
+    settings: dict[str, Any] = where.config.settings_for(where.pool)
+    own = settings.pop("initializer", None), settings.pop("initargs", ())
+    offered = {
+        "max_workers": 1,
+        "mp_context": worker_context(),
+        "initializer": begin_in_task,
+        "initargs": (Surroundings(), Supervisor.of_task(), *own),
+    }
     parameters = inspect.signature(where.pool).parameters
     takes_all = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
     taken = {name: value for name, value in offered.items() if takes_all or name in parameters}
-    settings: dict[str, Any] = {**where.config.settings_for(where.pool), **taken}
-    return where.pool(**settings)
+    return where.pool(**{**settings, **taken})
 
 
 @contextlib.contextmanager
@@ -145,9 +186,9 @@ def _fit_for_children() -> Iterator[None]:
 
 
 def _kill(executor: Executor) -> None:
-    """End the processes of a pool, where it has any: what they run is late."""
+    """End the processes of a pool, where it has any, and what they started: it is late."""
     for process in list((getattr(executor, "_processes", None) or {}).values()):
-        process.kill()
+        WorkerGroup(process).kill()
 
 
 def _converted(spec: EventSpec, error: BaseException) -> BaseException:

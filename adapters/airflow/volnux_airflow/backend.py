@@ -55,6 +55,12 @@ class AirflowBackend(Backend):
             if len(node.id) > _LONGEST_ID:
                 text = f"a task id has at most {_LONGEST_ID} characters, this one {len(node.id)}"
                 found.append(self._say(plan, node, "refused", text))
+        if any(spec is not None and spec.event_class.airflow for spec in plan.specs):
+            require_airflow()
+            from volnux_airflow import hostsettings
+
+            for node, text, hint in hostsettings.faults(plan):
+                found.append(self._say(plan, node, "refused", text, hint))
         return found
 
     def run(

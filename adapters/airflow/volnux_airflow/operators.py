@@ -6,17 +6,21 @@ nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import inspect
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, ClassVar
 
+from volnux.errors import nearest
 from volnux.events.inputs import bind_inputs
+from volnux.events.modules import display_text
 from volnux.events.run import Call, Outcome, raised
 from volnux.events.spec import EventSpec, spec_of
 from volnux.fields import InputDataField
 from volnux.graph.model import InputSpec
 from volnux.graph.outcome import FAILURE, SUCCESS, Failure, State
-from volnux_airflow import attempt, compat, replay, traces
+from volnux_airflow import attempt, compat, hostsettings, replay, traces
 from volnux_airflow.outcomes import OUTCOME_KEY, Outcomes, Piped, TaskOutcome
 from volnux_airflow.values import piped
 
@@ -82,6 +86,18 @@ class Watcher:
         """The last attempt ended."""
 
 
+NO_CALLBACKS: Mapping[str, Any] = {
+    "on_execute_callback": None,
+    "on_failure_callback": None,
+    "on_success_callback": None,
+    "on_retry_callback": None,
+    "on_skipped_callback": None,
+    "outlets": None,
+    "execution_timeout": None,
+}
+"""What a task that is no event does not take from `default_args`: nobody wrote that task."""
+
+
 class _FlowOperator(compat.BaseOperator, compat.BranchMixIn):
     """What both operators share: going on to some of the tasks downstream, and stopping.
 
@@ -111,12 +127,34 @@ class _FlowOperator(compat.BaseOperator, compat.BranchMixIn):
                 for descriptor, targets in branches.items()
             }
 
-    def stopped_by(self, outcomes: Outcomes) -> str | None:
+    def refusal(self, context: Mapping[str, Any], outcomes: Outcomes) -> str | None:
+        """Why nothing of this run is to start any more; None where all is well."""
+        unknown = self._unknown_input(context["dag_run"].conf)
+        if unknown is not None:
+            return unknown
+        stopper = self._stopped_by(outcomes)
+        if stopper is not None:
+            return f"the run was ended by {stopper}"
+        return "the run was cancelled" if self.watcher.stopped() else None
+
+    def _unknown_input(self, conf: Mapping[str, Any] | None) -> str | None:
+        """What is wrong with the names in a run's configuration, which Airflow does not check.
+
+        In a DAG with other tasks it may be meant for those.
+        """
+        known = list(self.dag.params)
+        unknown = [name for name in conf or {} if name not in known]
+        if not unknown or not all(map(_is_ours, self.dag.tasks)):
+            return None
+        close = nearest(unknown[0], known)
+        hint = f"did you mean '{close[0]}'?" if close else f"inputs: {', '.join(known)}"
+        return f"there is no input '{unknown[0]}'; " + (hint if known else "this DAG has none")
+
+    def _stopped_by(self, outcomes: Outcomes) -> str | None:
         """The task with `stop_on_exception` that ended the run, if one did."""
-        dag = self.dag
         others = [
             task.task_id
-            for task in dag.tasks
+            for task in self.dag.tasks
             if isinstance(task, VolnuxEventOperator)
             and task.spec.stop_on_exception
             and task.task_id != self.task_id
@@ -134,9 +172,14 @@ class _FlowOperator(compat.BaseOperator, compat.BranchMixIn):
             return descriptor == SUCCESS
         return descriptor in self.branches
 
-    def go_on(self, context: Mapping[str, Any], descriptor: int) -> None:
+    def go_on(self, context: Any, descriptor: int) -> None:
         """Skip the direct downstream tasks that this descriptor does not lead to."""
-        if self.branches is None or not self.downstream_task_ids:
+        if self.branches is None:
+            return
+        # The list of task instances shows this of every task, mapped or not.
+        handled = ", a handled failure" if descriptor == FAILURE else ""
+        context["map_index_template"] = f"descriptor {descriptor}{handled}"
+        if not self.downstream_task_ids:
             return
         live = set(self.branches.get(descriptor, ()))
         live.update(t.task_id for t in self.downstream_list if isinstance(t, VolnuxGroupOperator))
@@ -157,8 +200,13 @@ class VolnuxEventOperator(_FlowOperator):
         receives: what is piped to it: a task id, or a value of `volnux_airflow.values`.
         inputs: the inputs of the pipeline, which come as the params of the run.
         readers: for some inputs a function that checks and converts a value.
+        tags: words for the task's documentation, which begins with the docstring of the event.
         spec: what linking read from the event, in place of the first five.
-        **kwargs: as for `BaseOperator`; `retries` and `execution_timeout` come from the event.
+        **kwargs: as for `BaseOperator`; `retries` and `execution_timeout` come from the event. They
+            win over the event's own `airflow`, and that over `default_args`.
+
+    Raises:
+        TypeError: `airflow` of the event has something that cannot be set there.
     """
 
     shallow_copy_attrs: Sequence[str] = ("branches", "spec", "receives", "inputs", "readers")
@@ -175,6 +223,7 @@ class VolnuxEventOperator(_FlowOperator):
         receives: str | Piped | None = None,
         inputs: Inputs = (),
         readers: Mapping[str, Callable[[Any], Any]] | None = None,
+        tags: Sequence[str] = (),
         spec: EventSpec | None = None,
         branches: Branches | None = None,
         **kwargs: Any,
@@ -191,9 +240,16 @@ class VolnuxEventOperator(_FlowOperator):
         kwargs.setdefault("retries", spec.retry.max_attempts - 1)
         kwargs.setdefault("retry_delay", timedelta(seconds=spec.retry.backoff_factor))
         kwargs.setdefault("retry_exponential_backoff", 0)
+        kwargs.setdefault("max_retry_delay", None)
         kwargs.setdefault("retry_policy", _EXACT)
-        if spec.timeout is not None:
-            kwargs.setdefault("execution_timeout", timedelta(seconds=spec.timeout))
+        limit = None if spec.timeout is None else timedelta(seconds=spec.timeout)
+        kwargs.setdefault("execution_timeout", limit)
+        kwargs.setdefault("trigger_rule", compat.TriggerRule.ALL_SUCCESS)
+        if spec.event_class.airflow:
+            kwargs = {**hostsettings.of(spec), **kwargs}
+        if "doc_md" not in kwargs:
+            kwargs["doc_md"] = _doc_of(spec, tags)
+        self.custom_operator_name = _operator_name(spec)
         super().__init__(**kwargs)
         self._begin(branches)
         self.spec = spec
@@ -214,11 +270,12 @@ class VolnuxEventOperator(_FlowOperator):
         """Run one attempt; end, retry, branch or fail as the flow says."""
         ti = context["ti"]
         outcomes = Outcomes(ti)
-        stopper = self.stopped_by(outcomes)
-        if stopper is not None or self.watcher.stopped():
+        refusal = self.refusal(context, outcomes)
+        if refusal is not None:
             self._leave(ti, TaskOutcome(done=False, descriptor=None, attempts=0))
-            reason = f"the run was ended by {stopper}" if stopper else "the run was cancelled"
-            raise compat.AirflowFailException(f"{reason}: not started")
+            raise compat.AirflowFailException(f"{refusal}: not started")
+        if self._is_passed_by(outcomes):
+            raise compat.AirflowSkipException("another branch was taken")
         number = self.attempt(ti)
         self.watcher.started(self.task_id, number)
         outcome = self._run(context, outcomes, number)
@@ -227,8 +284,29 @@ class VolnuxEventOperator(_FlowOperator):
             raise AttemptFailedError(
                 f"attempt {number} of {self.spec.retry.max_attempts} failed: {outcome.result}",
                 outcome.retry_after,
-            )
+            ) from _cause(outcome)
         return self._end(context, outcome)
+
+    def _is_passed_by(self, outcomes: Outcomes) -> bool:
+        """Whether no branch that was taken leads here, though Airflow has started this task.
+
+        A task skips what it does not take as it ends. One that a person marked as a success while
+        it ran did not come to that: it goes on as after descriptor 1.
+        """
+        ways = list(_ways_to(self))
+        if all(when is None or SUCCESS in when for _, when in ways):
+            return False
+        sources = [source for source, _ in ways]
+        ends = outcomes.of(sources)
+        for (_, when), end in zip(ways, ends, strict=True):
+            if when is not None and end is not None and end.done and end.descriptor in when:
+                return False
+        states = outcomes.states(sources)
+        for (source, when), end in zip(ways, ends, strict=True):
+            descriptor = end.descriptor if end is not None and end.done else SUCCESS
+            if states.get(source) == "success" and (when is None or descriptor in when):
+                return False
+        return True
 
     def attempt(self, ti: Any) -> int:
         """The number of this attempt, which counts from 1 again when a task is cleared."""
@@ -245,7 +323,7 @@ class VolnuxEventOperator(_FlowOperator):
         params = context["params"]
         try:
             previous = self.receives.read(outcomes) if self.receives is not None else None
-            given = {item.name: params[item.name] for item in self.inputs if item.name in params}
+            given = {item.name: self._param(params, item.name) for item in self.inputs}
             inputs = bind_inputs(self.inputs, given, self.readers)
         except Exception as error:  # noqa: BLE001 - a wrong input is a failure of the event
             return raised(self.spec, call, error, 0.0)._replace(retry_after=None)
@@ -256,6 +334,11 @@ class VolnuxEventOperator(_FlowOperator):
             context["ti"],
             lambda spec, call: attempt.run(spec, call, self._judged),
         )
+
+    def _param(self, params: Mapping[str, Any], name: str) -> Any:
+        """A param of the run; null, which is an empty field of the form, is the default."""
+        value = params[name]
+        return self.dag.params[name] if value is None else value
 
     def _end(self, context: Mapping[str, Any], outcome: Outcome) -> Any:
         """The last attempt has ended."""
@@ -281,16 +364,25 @@ class VolnuxEventOperator(_FlowOperator):
         )
         if returned:
             ti.xcom_push(key="return_value", value=result)
-        if failure is not None and failure.traceback:
-            self.log.error("%s", failure.traceback.rstrip())
         self.outcome = attempt.describe(outcome)
         if not done:
-            raise compat.AirflowFailException(f"{self.task_id} failed with {self.outcome}")
+            error = compat.AirflowFailException(f"{self.task_id} failed with {self.outcome}")
+            raise error from _cause(outcome)
         if descriptor == FAILURE:
-            self.outcome += " (a failure that the flow handles)"
-        self.log.info("%s finished with %s", self.task_id, self.outcome)
+            self._handled(failure)
+        else:
+            self.log.info("%s finished with %s", self.task_id, self.outcome)
         self.go_on(context, descriptor)
         return None
+
+    def _handled(self, failure: Failure | None) -> None:
+        """The event failed, and a branch takes it: to Airflow a success, but no reason for joy."""
+        self.outcome += " (a failure that the flow handles)"
+        if failure is not None and failure.traceback:
+            self.log.warning("%s", failure.traceback.rstrip())
+        self.log.warning("%s finished with %s", self.task_id, self.outcome)
+        self.on_success_callback = []
+        self.outlets = []
 
     def _judged(self, outcome: Outcome) -> Outcome:
         """The outcome as the flow takes it: a descriptor without a branch is a failure."""
@@ -328,6 +420,7 @@ class VolnuxGroupOperator(_FlowOperator):
 
     shallow_copy_attrs: Sequence[str] = ("branches", "ends")
     ui_color = "#f3e8fd"
+    custom_operator_name = "decides how a group ended"
 
     def __init__(
         self,
@@ -337,8 +430,12 @@ class VolnuxGroupOperator(_FlowOperator):
         branches: Branches | None = None,
         **kwargs: Any,
     ) -> None:
-        kwargs.setdefault("trigger_rule", compat.TriggerRule.ALL_DONE)
-        kwargs.setdefault("retries", 0)
+        kwargs = {
+            **NO_CALLBACKS,
+            "trigger_rule": compat.TriggerRule.ALL_DONE,
+            "retries": 0,
+            **kwargs,
+        }
         super().__init__(**kwargs)
         self._begin(branches)
         self.first = first
@@ -354,9 +451,9 @@ class VolnuxGroupOperator(_FlowOperator):
         """Decide how the group ended."""
         ti = context["ti"]
         outcomes = Outcomes(ti)
-        stopper = self.stopped_by(outcomes)
-        if stopper is not None or self.watcher.stopped():
-            raise compat.AirflowFailException(f"the run was ended by {stopper or 'a person'}")
+        refusal = self.refusal(context, outcomes)
+        if refusal is not None:
+            raise compat.AirflowFailException(refusal)
         graph = replay.group_of(self)
         events = replay.events_of(graph)
         states = outcomes.states(events)
@@ -391,6 +488,55 @@ class VolnuxGroupOperator(_FlowOperator):
         self.log.info("the group finished with %s", self.outcome)
         self.go_on(context, descriptor)
         return None
+
+
+def _is_ours(task: Any) -> bool:
+    return isinstance(task, _FlowOperator | compat.EmptyOperator)
+
+
+def _ways_to(task: Any) -> Iterator[tuple[str, set[int] | None]]:
+    """The tasks before one, joins looked through, each with its descriptors that lead there.
+
+    None stands for a task that does not branch.
+    """
+    for source in task.upstream_list:
+        if isinstance(source, compat.EmptyOperator):
+            yield from _ways_to(source)
+            continue
+        branches = getattr(source, "branches", None)
+        if branches is None:
+            yield source.task_id, None
+        else:
+            yield source.task_id, {d for d, heads in branches.items() if task.task_id in heads}
+
+
+def _cause(outcome: Outcome) -> BaseException | None:
+    """What an error about a failed attempt names as its cause: the exception of the event.
+
+    Airflow cannot log text that is not Unicode, and ends the task; its escaped form stands for it.
+    """
+    failure = outcome.result
+    if not isinstance(failure, Failure):
+        return None
+    if failure.exception is not None:
+        try:
+            "".join(traceback.format_exception(failure.exception)).encode()
+        except Exception:  # noqa: BLE001 - the exception's own __str__ may do anything
+            return failure.bare().cause()
+    return failure.cause()
+
+
+def _doc_of(spec: EventSpec, tags: Iterable[str]) -> str | None:
+    """The documentation of an event's task: the event's own docstring, and the tags."""
+    parts = [inspect.cleandoc(spec.target.__doc__)] if spec.target.__doc__ else []
+    if tags:
+        parts.append("tags: " + ", ".join(tags))
+    return "\n\n".join(parts) or None
+
+
+def _operator_name(spec: EventSpec) -> str:
+    """What the page shows below a task's name: where the code of its event is."""
+    return f"{display_text(spec.target.__module__)}.{spec.target.__qualname__}"
 
 
 def _input_specs(

@@ -41,6 +41,7 @@ class Task:
         branches: for a descriptor the direct downstream tasks that go on; None: all after 1.
         first: of a catch or end, the first event of its group.
         ends: of a catch or end, the tasks that end its group.
+        label: what the page shows of a task that is no event, in the words of the text.
     """
 
     id: str
@@ -51,6 +52,7 @@ class Task:
     branches: dict[int, tuple[str, ...]] | None = None
     first: str | None = None
     ends: tuple[str, ...] = ()
+    label: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +73,14 @@ class Shape:
         tasks: the tasks, in reading order.
         wires: the edges; those of tasks that only watch are made by the operator itself.
         groups: the task groups around a task that is in some, the outermost first.
+        labels: what the page shows of a task group, in the words of the text.
     """
 
     plan: Plan
     tasks: tuple[Task, ...]
     wires: tuple[Wire, ...]
     groups: dict[str, tuple[str, ...]]
+    labels: dict[str, str]
 
 
 def shape_of(plan: Plan) -> Shape:
@@ -118,7 +122,13 @@ class _Shaping:
         for i, (node, spec) in enumerate(zip(self._graph.nodes, self._plan.specs, strict=True)):
             tasks += [self._end(end) for end in self._before.get(i, ())]
             tasks.append(self._task(i, node, spec))
-        return Shape(self._plan, tuple(tasks), tuple(self._wires()), self._task_groups(tasks))
+        wires, groups = tuple(self._wires()), self._task_groups(tasks)
+        labels = {
+            _group_id(node): self._braces(node)
+            for node in self._graph.nodes
+            if node.kind is Kind.CATCH
+        }
+        return Shape(self._plan, tuple(tasks), wires, groups, labels)
 
     def _task(self, i: int, node: Node, spec: EventSpec | None) -> Task:
         match node.kind:
@@ -139,6 +149,7 @@ class _Shaping:
                     branches=self._branches(i) or {},
                     first=node.first,
                     ends=tuple(self._source(edge) for edge in self._incoming[i]),
+                    label=f"outcome of {self._braces(node)}",
                 )
             case Kind.JOIN:
                 late = self._late_joins.get(node.id)
@@ -147,11 +158,27 @@ class _Shaping:
                 rule = compat.TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS
                 if node.entry is Entry.ANY:
                     rule = compat.TriggerRule.ALL_DONE_MIN_ONE_SUCCESS
-                return Task(node.id, TaskKind.JOIN, rule, node)
+                names = [edge.source for edge in self._incoming[i]]
+                word = "any of" if node.entry is Entry.ANY else "after"
+                label = f"{word} {_few(names)}"
+                return Task(node.id, TaskKind.JOIN, rule, node, label=label)
 
     def _end(self, end: _End) -> Task:
         rule = compat.TriggerRule.ALL_DONE
-        return Task(end.id, TaskKind.END, rule, first=end.first, ends=end.ends)
+        label = f"end of {_few([end.first, *end.ends])}"
+        return Task(end.id, TaskKind.END, rule, first=end.first, ends=end.ends, label=label)
+
+    def _braces(self, catch: Node) -> str:
+        """The group that a catch ends, as the text writes it where that is short."""
+        assert catch.first is not None
+        first, last = self._index[catch.first], self._index[catch.id]
+        events = [n.id for n in self._graph.nodes[first:last] if n.kind is Kind.EVENT]
+        source, span = self._graph.source, catch.span
+        if source is not None and span is not None and span.line == span.end_line:
+            text = source.source().line(span.line)[span.column - 1 : span.end_column - 1]
+            if len(text) <= _LONGEST_LABEL:
+                return text
+        return f"{{{_few(events)}}}"
 
     def _branches(self, i: int) -> dict[int, tuple[str, ...]] | None:
         """None where all that comes next comes after 1: an operator needs nothing said then."""
@@ -232,17 +259,31 @@ class _Shaping:
     # Task groups: what stands in braces before branches.
 
     def _task_groups(self, tasks: Iterable[Task]) -> dict[str, tuple[str, ...]]:
-        opening: dict[str, list[str]] = {}
+        opening: dict[str, list[Node]] = {}
         for node in reversed(self._graph.nodes):
             # The outermost catch comes last, so its group is opened first.
             if node.kind is Kind.CATCH and node.first is not None:
-                opening.setdefault(node.first, []).append(node.id)
+                opening.setdefault(node.first, []).append(node)
         around: dict[str, tuple[str, ...]] = {}
-        catches: list[str] = []
+        catches: list[Node] = []
         for task in tasks:
             catches += opening.get(task.id, ())
             if catches:
-                around[task.id] = tuple(f"group-{c.rpartition('-')[2]}" for c in catches)
-                if catches[-1] == task.id:
+                around[task.id] = tuple(map(_group_id, catches))
+                if catches[-1].id == task.id:
                     catches.pop()
         return around
+
+
+_LONGEST_LABEL = 32
+
+
+def _few(names: Iterable[str]) -> str:
+    """Some names in a line: all of two, else the first and the last."""
+    known = list(dict.fromkeys(names))
+    return ", ".join(known) if len(known) <= 2 else f"{known[0]} … {known[-1]}"
+
+
+def _group_id(catch: Node) -> str:
+    """The task group of a catch."""
+    return f"group-{catch.id.rpartition('-')[2]}"

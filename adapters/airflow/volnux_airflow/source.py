@@ -111,7 +111,13 @@ class _Source:
             for depth, group in enumerate(groups, 1):
                 if group not in opened:
                     opened.add(group)
-                    around = call("TaskGroup", literal(group), prefix_group_id="False")
+                    label = literal(self._shape.labels[group])
+                    around = call(
+                        "TaskGroup",
+                        literal(group),
+                        prefix_group_id="False",
+                        group_display_name=label,
+                    )
                     yield text(around, indent=4 * depth, before="with ", after=":")
             made = self._task(task)
             indent = 4 + 4 * len(groups)
@@ -164,14 +170,21 @@ class _Source:
         rule = None
         if task.rule != compat.TriggerRule.ALL_SUCCESS:
             rule = literal(str(task.rule.value))
+        label = None if task.label is None else literal(task.label)
         match task.kind:
             case TaskKind.JOIN:
-                return call("EmptyOperator", task_id=literal(task.id), trigger_rule=rule)
+                return call(
+                    "EmptyOperator",
+                    task_id=literal(task.id),
+                    task_display_name=label,
+                    trigger_rule=rule,
+                )
             case TaskKind.CATCH | TaskKind.END:
                 ends = list(dict.fromkeys(task.ends))
                 return call(
                     "VolnuxGroupOperator",
                     task_id=literal(task.id),
+                    task_display_name=label,
                     first=literal(task.first),
                     ends=literal(ends[0] if len(ends) == 1 else ends),
                     branches=branches,

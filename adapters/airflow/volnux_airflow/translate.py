@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
+from collections.abc import Mapping
 from typing import Any
 
 from volnux.events.link import Plan
@@ -11,7 +13,7 @@ from volnux.graph.model import Graph, InputSpec, Node
 from volnux.pointy.cron import PRESETS
 from volnux.pointy.options import split_tags
 from volnux_airflow import compat
-from volnux_airflow.operators import VolnuxEventOperator, VolnuxGroupOperator
+from volnux_airflow.operators import NO_CALLBACKS, VolnuxEventOperator, VolnuxGroupOperator
 from volnux_airflow.outcomes import Piped
 from volnux_airflow.shape import Shape, Task, TaskKind, shape_of
 
@@ -31,6 +33,8 @@ __all__ = [
 FIRST_DATE = dt.date(2020, 1, 1)
 """The start date of a scheduled DAG whose file says none: fixed, never "now"."""
 
+_ANYTHING = ("array", "boolean", "null", "number", "object", "string")
+
 _SCHEMAS: dict[str, dict[str, Any]] = {
     "str": {"type": "string"},
     "int": {"type": "integer"},
@@ -38,7 +42,8 @@ _SCHEMAS: dict[str, dict[str, Any]] = {
     "bool": {"type": "boolean"},
     "date": {"type": "string", "format": "date"},
     "datetime": {"type": "string", "format": "date-time"},
-    "list": {"type": "array"},
+    # Airflow's form takes JSON for an array whose items are not said to be strings.
+    "list": {"type": "array", "items": {"type": list(_ANYTHING)}},
     "dict": {"type": "object"},
 }
 
@@ -64,7 +69,7 @@ def build_dag(
     params = settings.pop("params", None) or {}
     arguments.update(settings)
     arguments["tags"] = sorted({*arguments["tags"], *tags})
-    arguments["params"] = {**params, **arguments["params"]}
+    arguments["params"] = _params_with(arguments["params"], params)
     register = arguments.pop("auto_register", True)
     dag = dag_class(dag_id or plan.graph.name, auto_register=False, **arguments)
     with dag:
@@ -93,6 +98,18 @@ def dag_arguments(plan: Plan, *, doc: bool = True) -> dict[str, Any]:
     return arguments
 
 
+def _params_with(of_file: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The params of a file, with those of the settings added; a plain value is a new default."""
+    found = dict(of_file)
+    for name, value in settings.items():
+        known = found.get(name)
+        if known is not None and not isinstance(value, compat.Param):
+            found[name] = compat.Param(value, **known.schema)
+        else:
+            found[name] = value
+    return found
+
+
 def task_options(node: Node) -> dict[str, Any]:
     """The arguments of an operator that the options in brackets of a place become."""
     options: dict[str, Any] = {
@@ -101,7 +118,7 @@ def task_options(node: Node) -> dict[str, Any]:
         if option in node.options
     }
     if "tags" in node.options:
-        options["doc_md"] = "tags: " + ", ".join(split_tags(str(node.options["tags"])))
+        options["tags"] = split_tags(str(node.options["tags"]))
     return options
 
 
@@ -128,7 +145,12 @@ class _Translation:
             group = None
             for name in self._shape.groups.get(task.id, ()):
                 if name not in groups:
-                    groups[name] = compat.TaskGroup(name, prefix_group_id=False, parent_group=group)
+                    groups[name] = compat.TaskGroup(
+                        name,
+                        prefix_group_id=False,
+                        parent_group=group,
+                        group_display_name=self._shape.labels[name],
+                    )
                 group = groups[name]
             tasks[task.id] = self._make(task, group)
         for wire in self._shape.wires:
@@ -141,11 +163,18 @@ class _Translation:
             case TaskKind.EVENT:
                 return self._event(task, around)
             case TaskKind.JOIN:
-                return compat.EmptyOperator(task_id=task.id, trigger_rule=task.rule, **around)
+                return compat.EmptyOperator(
+                    task_id=task.id,
+                    task_display_name=task.label,
+                    trigger_rule=task.rule,
+                    **NO_CALLBACKS,
+                    **around,
+                )
             case TaskKind.CATCH | TaskKind.END:
                 assert task.first is not None
                 return VolnuxGroupOperator(
                     task_id=task.id,
+                    task_display_name=task.label,
                     first=task.first,
                     ends=task.ends,
                     branches=task.branches,
@@ -215,7 +244,8 @@ def schema_of(item: InputSpec) -> tuple[Any, dict[str, Any]]:
     schema = dict(_SCHEMAS.get(item.type, {}))
     if item.required:
         return None, schema
-    if item.default is None and "type" in schema:
+    # To Airflow's form an empty text field is null.
+    if item.default in (None, "") and "type" in schema:
         schema["type"] = ["null", schema["type"]]
     default = jsonable(item.default)
     return default if "format" not in schema or default is None else str(default), schema
@@ -229,7 +259,14 @@ def doc_of(graph: Graph) -> str:
     if graph.description:
         parts.append(graph.description)
     if len(graph.nodes) <= 200:
-        parts.append(f"```\n{draw(graph, 'ascii').rstrip()}\n```")
+        parts.append(_fenced(draw(graph, "ascii").rstrip()))
     if graph.source is not None:
-        parts.append(f"```\n{graph.source.text.strip()}\n```")
+        parts.append(_fenced(graph.source.text.strip()))
     return "\n\n".join(parts) + "\n"
+
+
+def _fenced(text: str) -> str:
+    """A text as a block of Markdown. Airflow's page breaks lines only in one with a language."""
+    longest = max((len(run) for run in re.findall("`+", text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}text\n{text}\n{fence}"

@@ -47,7 +47,7 @@ def test_exits_timeouts_and_results_that_are_not_json(run):
     )
     assert ended(report, "Sets")[2] == (
         "volnux.NotPortableError",
-        "the result of Sets is not JSON: result['deep'][1] is of type set",
+        "the result of Sets cannot be passed on as JSON: result['deep'][1] is of type set",
     )
     assert ended(report, "Odd")[1] == 0
     assert "expected a pair" in report.places["Odd"].failure.message

@@ -191,7 +191,7 @@ def test_portable_refuses_what_is_not_json(cli, flow, write):
     assert cli("run", path).code == 0
     result = cli("run", path, "--portable")
     assert result.code == 1
-    assert "the result of Odd is not JSON: result is of type" in result.out
+    assert "the result of Odd cannot be passed on as JSON: result is of type" in result.out
 
 
 def test_workers_limits_how_many_run_at_once(cli, flow, write):

@@ -1,0 +1,72 @@
+"""The worker process of an event inside an Airflow task: it talks to Airflow as the task does.
+
+Airflow's supervisor gives a task a socket, through which it asks for connections and variables and
+sends its log. A child is given the same one. Nothing of Airflow is imported here before the child
+has said that it is one: the import would look for a database that a task must not use.
+"""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing.context
+import multiprocessing.reduction
+import os
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from volnux.processes import Surroundings, begin_worker
+
+__all__ = ["Supervisor", "begin_in_task"]
+
+_RUNNER = "airflow.sdk.execution_time.task_runner"
+
+
+class Supervisor:
+    """The way from a task to its supervisor, which can be sent to a process that is started.
+
+    The two take turns: the task waits while its child runs.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor: Any = descriptor
+
+    @classmethod
+    def of_task(cls) -> Supervisor | None:
+        """That of the task in this process; None where there is none, as in `dag.test()`."""
+        comms = getattr(sys.modules.get(_RUNNER), "SUPERVISOR_COMMS", None)
+        socket = getattr(comms, "socket", None)
+        return None if socket is None else cls(socket.fileno())
+
+    def __getstate__(self) -> dict[str, Any]:
+        if multiprocessing.context.get_spawning_popen() is None:
+            return self.__dict__
+        return {"_descriptor": multiprocessing.reduction.DupFd(self._descriptor)}
+
+    def connect(self) -> None:
+        """Talk to it from this process: variables, connections and the log of the task work."""
+        os.environ["__AIRFLOW_SUPERVISOR_FD"] = str(self._descriptor.detach())
+        # As a library, Airflow does not open a database. What these hold is no address of one.
+        os.environ["_AIRFLOW__AS_LIBRARY"] = "1"
+        for section in ("DATABASE", "CORE"):
+            os.environ.pop(f"AIRFLOW__{section}__SQL_ALCHEMY_CONN", None)
+        from airflow.sdk.execution_time.task_runner import reinit_supervisor_comms
+
+        reinit_supervisor_comms()
+
+
+def begin_in_task(
+    surroundings: Surroundings,
+    supervisor: Supervisor | None,
+    then: Callable[..., object] | None,
+    arguments: tuple[Any, ...],
+) -> None:
+    """Make this process the worker of a task; then call the initializer of the user's pool."""
+    begin_worker(surroundings)
+    if supervisor is not None:
+        try:
+            supervisor.connect()
+        except Exception:
+            logging.getLogger(__name__).exception("no connection to the supervisor of the task")
+    if then is not None:
+        then(*arguments)

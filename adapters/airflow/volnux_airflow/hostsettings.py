@@ -1,0 +1,107 @@
+"""`airflow = {…}` of an event: arguments of its operator, but for those that the flow decides."""
+
+from __future__ import annotations
+
+import inspect
+import warnings
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from volnux.errors import nearest
+from volnux.events.link import Plan
+from volnux.events.spec import EventSpec
+from volnux.graph.model import Node
+
+__all__ = ["faults", "of"]
+
+_RETRIES = "attempts are those of the flow or the event: Event * 3, or retry_policy"
+_PLACE = "the flow says where a task stands"
+_RESULT = "the result of an event always goes to XCom"
+
+_OWNED = {
+    "task_id": "the task id is the event's place in the flow",
+    "dag": _PLACE,
+    "task_group": _PLACE,
+    "trigger_rule": "the flow says what a task waits for",
+    "retries": _RETRIES,
+    "retry_delay": _RETRIES,
+    "retry_exponential_backoff": _RETRIES,
+    "max_retry_delay": _RETRIES,
+    "retry_policy": _RETRIES,
+    "execution_timeout": "write a limit in the flow, Event[timeout=30], or timeout on the event",
+    "params": "the params of the DAG are the @input lines of the file",
+    "default_args": "they are an argument of load_dags and to_dag",
+    "do_xcom_push": _RESULT,
+    "multiple_outputs": _RESULT,
+    "map_index_template": "no task of an event is mapped",
+}
+
+_CALLBACKS = ("on_execute", "on_failure", "on_success", "on_retry", "on_skipped")
+
+
+def of(spec: EventSpec) -> dict[str, Any]:
+    """The arguments that an event has for its operator.
+
+    Raises:
+        TypeError: one of them is not for an event to set.
+    """
+    settings = dict(spec.event_class.airflow)
+    for name in settings:
+        if name in _OWNED:
+            raise TypeError(f"airflow of {spec.name} cannot set '{name}': {_OWNED[name]}")
+    return settings
+
+
+def faults(plan: Plan) -> Iterator[tuple[Node, str, str | None]]:
+    """What is wrong with the settings of the events: place, message and hint, once an event."""
+    seen: set[int] = set()
+    for node, spec in zip(plan.graph.nodes, plan.specs, strict=True):
+        if spec is None or not spec.event_class.airflow or id(spec.event_class) in seen:
+            continue
+        seen.add(id(spec.event_class))
+        for message, hint in _faults_of(spec.event_class.airflow):
+            yield node, f"airflow of {spec.name}{_where(spec)}: {message}", hint
+
+
+def _faults_of(settings: Mapping[str, Any]) -> Iterator[tuple[str, str | None]]:
+    owned = [name for name in settings if name in _OWNED]
+    for name in owned:
+        yield f"'{name}' cannot be set here", _OWNED[name]
+    if owned or not settings:
+        return
+    from volnux_airflow import compat
+
+    known = [
+        name
+        for name, parameter in inspect.signature(compat.BaseOperator.__init__).parameters.items()
+        if parameter.kind is parameter.KEYWORD_ONLY and name not in _OWNED
+    ]
+    unknown = [name for name in settings if name not in known]
+    for name in unknown:
+        close = nearest(name, known)
+        hint = f"did you mean '{close[0]}'?" if close else "see the arguments of BaseOperator"
+        yield f"an operator has no argument '{name}'", hint
+    if unknown:
+        return
+    for name in _CALLBACKS:
+        value = settings.get(f"{name}_callback")
+        several = value if isinstance(value, list | tuple) else [value]
+        if value is not None and not all(map(callable, several)):
+            yield f"{name}_callback is a function or a list of functions, found {value!r}", None
+            return
+    try:
+        with warnings.catch_warnings(), compat.DAG("volnux-checks", auto_register=False):
+            warnings.simplefilter("ignore")
+            compat.BaseOperator(task_id="task", **settings)
+    except Exception as error:  # noqa: BLE001 - whatever Airflow says of a wrong value
+        yield str(error), None
+
+
+def _where(spec: EventSpec) -> str:
+    """Where the event is defined, as ` (file:line)`; nothing where nobody knows."""
+    try:
+        file = inspect.getsourcefile(spec.target)
+        _, line = inspect.getsourcelines(spec.target)
+    except (OSError, TypeError):
+        return ""
+    return f" ({file}:{line})"

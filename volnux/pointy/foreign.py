@@ -1,0 +1,90 @@
+"""Words of Airflow and Prefect that Pointy does not have, and what says the same here."""
+
+from __future__ import annotations
+
+__all__ = ["directive_hint", "event_hint", "option_hint"]
+
+
+def directive_hint(name: str) -> str | None:
+    """What to write in place of `@name`, where another tool has such a word."""
+    return _DIRECTIVES.get(_plain(name))
+
+
+def option_hint(name: str) -> str | None:
+    """What to write in place of `[name=…]`, where another tool has such a word."""
+    return _OPTIONS.get(_plain(name))
+
+
+def event_hint(name: str) -> str | None:
+    """What to write in place of an event of that name, where it is an operator of Airflow."""
+    if not name.endswith(("Operator", "Sensor")):
+        return None
+    return (
+        "an operator of Airflow is not an event: write an event that does the same (a hook of "
+        "Airflow works in it), or add the operator to a DAG in Python, beside VolnuxEventOperator"
+    )
+
+
+def _plain(name: str) -> str:
+    return name.lower().replace("-", "_")
+
+
+_TIMEOUT = "a limit on time is that of one event: Event[timeout=30]"
+_RETRIES = "attempts are those of one event or group: Event * 3"
+_WAIT = "how long to wait between attempts stands on the event: retry_policy={'backoff_factor': 30}"
+_SCHEDULE = 'when it runs is @schedule: "0 6 * * *"'
+_POOL = "tasks at once are limited for one event: Event[concurrency=2], or Event[pool=name]"
+_CALLBACK = "write a branch for a failure: Event (0 -> Alarm); callbacks are for the host to set"
+_HOST = "the host has it: an argument of load_dags or to_dag, or airflow={…} on the event"
+
+_DIRECTIVES = {
+    "timeout": _TIMEOUT,
+    "execution_timeout": _TIMEOUT,
+    "timeout_seconds": _TIMEOUT,
+    "dagrun_timeout": f"{_TIMEOUT}; one for the whole run is an argument of load_dags or to_dag",
+    "retries": _RETRIES,
+    "retry": _RETRIES,
+    "retry_delay": _WAIT,
+    "retry_delay_seconds": _WAIT,
+    "max_active_tasks": f"{_POOL}; for the DAG it is an argument of load_dags or to_dag",
+    "concurrency": f"{_POOL}; runs by @max-active-runs: 1",
+    "pool": _POOL,
+    "queue": "a queue is that of one event: Event[queue=name]",
+    "cron": _SCHEDULE,
+    "interval": _SCHEDULE,
+    "schedule_interval": _SCHEDULE,
+    "timetable": _SCHEDULE,
+    "dag_id": "the name of the pipeline is @name: orders",
+    "flow_name": "the name of the pipeline is @name: orders",
+    "params": 'each input has a line: @input: day: date = "2026-01-31"',
+    "parameters": 'each input has a line: @input: day: date = "2026-01-31"',
+    "default_args": _HOST,
+    "owner": _HOST,
+    "email": _HOST,
+    "depends_on_past": _HOST,
+    "end_date": _HOST,
+    "on_failure_callback": _CALLBACK,
+    "on_success_callback": _CALLBACK,
+    "doc_md": "what it is for is @description: Orders of the day",
+}
+
+_OPTIONS = {
+    "retries": "write Event * 3 for 3 attempts, which is retries=2 of other tools",
+    "retry": "write Event * 3 for at most 3 attempts",
+    "retry_delay": _WAIT,
+    "retry_delay_seconds": _WAIT,
+    "retry_policy": _WAIT,
+    "execution_timeout": "write [timeout=30], in seconds",
+    "timeout_seconds": "write [timeout=30], in seconds",
+    "trigger_rule": "the flow says it: Event (0 -> X) after a failure, "
+    "{A || B}[evaluation=SUCCESS_FOR_PARTIAL_SUCCESS] where one of several is enough",
+    "max_active_tis_per_dag": "write [concurrency=2]",
+    "task_concurrency": "write [concurrency=2]",
+    "priority_weight": "write [priority=5]",
+    "pool_slots": _HOST,
+    "owner": _HOST,
+    "email": _HOST,
+    "executor_config": _HOST,
+    "on_failure_callback": _CALLBACK,
+    "on_success_callback": _CALLBACK,
+}
