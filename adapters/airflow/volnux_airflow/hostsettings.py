@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import os
+import sys
 import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -12,7 +14,7 @@ from volnux.events.link import Plan
 from volnux.events.spec import EventSpec
 from volnux.graph.model import Node
 
-__all__ = ["faults", "of"]
+__all__ = ["faults", "import_airflow", "of"]
 
 _RETRIES = "attempts are those of the flow or the event: Event * 3, or retry_policy"
 _PLACE = "the flow says where a task stands"
@@ -36,6 +38,8 @@ _OWNED = {
     "map_index_template": "no task of an event is mapped",
 }
 
+# Airflow itself checks the types of all others.
+_TEXTS = ("owner", "task_display_name", "doc_md", "doc", "logger_name")
 _CALLBACKS = ("on_execute", "on_failure", "on_success", "on_retry", "on_skipped")
 
 
@@ -52,23 +56,29 @@ def of(spec: EventSpec) -> dict[str, Any]:
     return settings
 
 
-def faults(plan: Plan) -> Iterator[tuple[Node, str, str | None]]:
-    """What is wrong with the settings of the events: place, message and hint, once an event."""
+def faults(plan: Plan, *, imports: bool) -> Iterator[tuple[Node, str, str | None]]:
+    """What is wrong with the settings of the events: place, message and hint, once an event.
+
+    Args:
+        plan: the plan.
+        imports: whether Airflow may be imported for it. Without, its part of the check is left out.
+    """
     seen: set[int] = set()
     for node, spec in zip(plan.graph.nodes, plan.specs, strict=True):
         if spec is None or not spec.event_class.airflow or id(spec.event_class) in seen:
             continue
         seen.add(id(spec.event_class))
-        for message, hint in _faults_of(spec.event_class.airflow):
+        for message, hint in _faults_of(spec.event_class.airflow, imports=imports):
             yield node, f"airflow of {spec.name}{_where(spec)}: {message}", hint
 
 
-def _faults_of(settings: Mapping[str, Any]) -> Iterator[tuple[str, str | None]]:
+def _faults_of(settings: Mapping[str, Any], *, imports: bool) -> Iterator[tuple[str, str | None]]:
     owned = [name for name in settings if name in _OWNED]
     for name in owned:
         yield f"'{name}' cannot be set here", _OWNED[name]
-    if owned or not settings:
+    if owned or not imports:
         return
+    import_airflow()
     from volnux_airflow import compat
 
     known = [
@@ -87,14 +97,35 @@ def _faults_of(settings: Mapping[str, Any]) -> Iterator[tuple[str, str | None]]:
         value = settings.get(f"{name}_callback")
         several = value if isinstance(value, list | tuple) else [value]
         if value is not None and not all(map(callable, several)):
-            yield f"{name}_callback is a function or a list of functions, found {value!r}", None
+            yield (
+                f"{name}_callback must be a function or a list of functions, found {value!r}",
+                None,
+            )
+            return
+    for name in _TEXTS:
+        if not isinstance(settings.get(name, ""), str | None):
+            yield f"{name} must be a str, found {settings[name]!r}", None
             return
     try:
         with warnings.catch_warnings(), compat.DAG("volnux-checks", auto_register=False):
             warnings.simplefilter("ignore")
             compat.BaseOperator(task_id="task", **settings)
     except Exception as error:  # noqa: BLE001 - whatever Airflow says of a wrong value
-        yield str(error), None
+        yield str(error).replace(" for task 'task'", ""), None
+
+
+def import_airflow() -> None:
+    """Import Airflow without having it open a database, or make a home where there is none."""
+    if "airflow" in sys.modules:
+        return
+    os.environ["_AIRFLOW__AS_LIBRARY"] = "1"
+    try:
+        with warnings.catch_warnings():
+            # What Airflow's own imports warn of is nothing that the author of a flow can fix.
+            warnings.simplefilter("ignore")
+            from volnux_airflow import compat  # noqa: F401 - the import is all there is to do
+    finally:
+        del os.environ["_AIRFLOW__AS_LIBRARY"]
 
 
 def _where(spec: EventSpec) -> str:

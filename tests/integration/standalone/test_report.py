@@ -88,8 +88,8 @@ def test_portable_runs_pass_on_json(flow, run):
     report = run(plan, portable=True)
     assert report.places["Read"].result == [1, 2]
     assert str(report.places["Objects"].failure) == (
-        "volnux.NotPortableError: the result of Objects cannot be passed on as JSON: result['deep'][1]['x'] is of "
-        "type set"
+        "volnux.NotPortableError: the result of Objects cannot be passed on as JSON: "
+        "result['deep'][1]['x'] is of type set"
     )
     assert report.places["Handler"].failure == report.places["Objects"].failure
 

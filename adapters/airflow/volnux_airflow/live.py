@@ -1,0 +1,255 @@
+"""What an Airflow installation has and lacks for a plan: `volnux check --backend airflow --live`.
+
+It is asked as the `airflow` command asks it, through `airflow.cfg` and the environment of this
+machine. Nothing is changed there.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import os
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from volnux.backends.port import BackendError
+from volnux.errors import Severity, nearest
+from volnux.events.link import Plan
+from volnux.events.spec import EventSpec
+from volnux.graph.model import Node
+from volnux_airflow import hostsettings
+
+__all__ = ["Finding", "Installation"]
+
+
+class Finding(NamedTuple):
+    """Something that is missing, or of no use; `node` is None where it is about all of a plan."""
+
+    node: Node | None
+    message: str
+    hint: str | None = None
+    severity: Severity = Severity.ERROR
+
+
+class Installation:
+    """An Airflow that answers; each thing is asked for once.
+
+    Raises:
+        BackendError: there is none, or its database does not answer.
+    """
+
+    def __init__(self) -> None:
+        _require_home()
+        hostsettings.import_airflow()
+        with warnings.catch_warnings():
+            # What Airflow warns of is nothing that the author of a flow can fix.
+            warnings.simplefilter("ignore")
+            try:
+                self._pools = _pools()
+            except Exception as error:
+                said = str(error).partition("\n")[0]
+                raise BackendError(
+                    f"the Airflow of this machine (AIRFLOW_HOME={_home()}) does not answer: {said}"
+                ) from error
+            self._executors = _executors()
+        from airflow.configuration import conf
+
+        self._at_once = conf.getint("core", "max_active_tasks_per_dag")
+        self._parallelism = conf.getint("core", "parallelism")
+        self._known: dict[tuple[str, str], bool] = {}
+
+    def findings(self, plan: Plan) -> Iterator[Finding]:
+        """What to say about a plan, in reading order."""
+        named: set[tuple[str, str]] = set()
+        for node, spec in zip(plan.graph.nodes, plan.specs, strict=True):
+            if spec is None:
+                continue
+            options = {**spec.event_class.airflow, **node.options}
+            yield from self._pool(node, options)
+            yield from self._executor(node, spec.event_class.airflow.get("executor"), options)
+            yield from self._limit(node, options)
+            for thing in _named_in(spec):
+                if thing not in named:
+                    named.add(thing)
+                    yield from self._thing(node, spec, *thing)
+        yield from self._width(plan)
+
+    def _pool(self, node: Node, options: Mapping[str, Any]) -> Iterator[Finding]:
+        pool = options.get("pool") or "default_pool"
+        slots = self._pools.get(pool)
+        if slots is None:
+            close = nearest(pool, self._pools)
+            hint = f"did you mean '{close[0]}'?" if close else _listed("pools", self._pools)
+            yield Finding(node, f"this Airflow has no pool '{pool}'", hint)
+            return
+        needed = options.get("pool_slots", 1)
+        if 0 <= slots < needed:  # A pool of -1 has no limit.
+            yield Finding(
+                node,
+                f"the task takes {needed} slots of the pool '{pool}', which has {slots}: "
+                "it would never start",
+            )
+
+    def _executor(
+        self, node: Node, executor: str | None, options: Mapping[str, Any]
+    ) -> Iterator[Finding]:
+        if executor is not None and executor not in self._executors:
+            message = f"this Airflow has no executor '{executor}'"
+            yield Finding(node, message, _listed("executors", self._executor_names()))
+        elif "queue" in options and not any(map(_has_queues, self._executors.values())):
+            yield Finding(
+                node,
+                f"the queue '{options['queue']}' has no effect: no executor of this Airflow has "
+                "queues",
+                _listed("executors", self._executor_names()),
+                Severity.WARNING,
+            )
+
+    def _executor_names(self) -> set[str]:
+        return {name for name in self._executors if "." not in name}
+
+    def _limit(self, node: Node, options: Mapping[str, Any]) -> Iterator[Finding]:
+        wanted = options.get("concurrency", options.get("max_active_tis_per_dag"))
+        if isinstance(wanted, int) and wanted > self._parallelism:
+            yield Finding(
+                node,
+                f"this Airflow runs {self._parallelism} tasks at once (core.parallelism), which is "
+                f"less than {wanted}",
+                severity=Severity.WARNING,
+            )
+
+    def _width(self, plan: Plan) -> Iterator[Finding]:
+        most = min(self._at_once, self._parallelism)
+        nodes = {node.id: node for node in plan.graph.nodes}
+        for group in plan.graph.groups:
+            if len(group.arms) > most:
+                yield Finding(
+                    nodes[group.first],
+                    f"this group has {len(group.arms)} arms, and this Airflow runs {most} tasks of "
+                    "a DAG at once: the others wait",
+                    "see max_active_tasks of load_dags and core.parallelism",
+                    Severity.WARNING,
+                )
+
+    def _thing(self, node: Node, spec: EventSpec, kind: str, name: str) -> Iterator[Finding]:
+        if (kind, name) not in self._known:
+            self._known[kind, name] = _HAS[kind](name)
+        if not self._known[kind, name]:
+            yield Finding(
+                node,
+                f"{spec.name} uses the {kind} '{name}', which this Airflow does not have",
+                _ADDED[kind] + "; nothing to do where only the workers can read it",
+                Severity.WARNING,
+            )
+
+
+# Asking Airflow.
+
+
+def _home() -> Path:
+    return Path(os.environ.get("AIRFLOW_HOME", "~/airflow")).expanduser()
+
+
+def _require_home() -> None:
+    """Refuse before Airflow would make a home and a database where there are none."""
+    config = Path(os.environ.get("AIRFLOW_CONFIG", _home() / "airflow.cfg"))
+    told = any(name.startswith("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN") for name in os.environ)
+    if not told and not config.is_file():
+        raise BackendError(
+            f"no Airflow is set up on this machine: there is no {config}. Set AIRFLOW_HOME, or "
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN, as for the command `airflow`"
+        )
+
+
+def _pools() -> dict[str, int]:
+    from airflow import settings
+
+    if settings.engine is None:
+        settings.initialize()  # type: ignore[no-untyped-call]  # untyped there
+    from airflow.models.pool import Pool
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    with create_session() as session:
+        return {str(pool.pool): pool.slots for pool in session.scalars(select(Pool))}
+
+
+def _executors() -> dict[str, str]:
+    """The executors by the names that a task can give, and the class of each."""
+    from airflow.executors.executor_loader import ExecutorLoader
+
+    found: dict[str, str] = {}
+    for each in ExecutorLoader.get_executor_names(validate_teams=False):
+        for name in (each.alias, each.module_path, each.module_path.rpartition(".")[2]):
+            if name:
+                found[name] = each.module_path
+    return found
+
+
+def _has_queues(path: str) -> bool:
+    return path.rpartition(".")[2] not in ("LocalExecutor", "SequentialExecutor")
+
+
+def _has_connection(name: str) -> bool:
+    from airflow.models.connection import Connection
+    from airflow.sdk.exceptions import AirflowNotFoundException
+
+    try:
+        Connection.get_connection_from_secrets(name)
+    except AirflowNotFoundException:
+        return False
+    return True
+
+
+def _has_variable(name: str) -> bool:
+    from airflow.models.variable import Variable
+
+    return Variable.get(name, default_var=None) is not None
+
+
+_HAS = {"connection": _has_connection, "variable": _has_variable}
+_ADDED = {
+    "connection": "add it: airflow connections add",
+    "variable": "set it: airflow variables set",
+}
+
+
+# Reading events.
+
+
+def _named_in(spec: EventSpec) -> Iterator[tuple[str, str]]:
+    """The connections and variables that the code of an event names in so many words."""
+    try:
+        source = inspect.getsource(spec.target)
+        tree = ast.parse(
+            inspect.cleandoc(f"if True:\n{source}") if source[:1].isspace() else source
+        )
+    except (OSError, TypeError, SyntaxError):
+        return
+    for part in ast.walk(tree):
+        if not isinstance(part, ast.Call):
+            continue
+        called = ast.unparse(part.func).split(".")
+        first = _text(part.args[0]) if part.args else None
+        if called[-1] in ("get_connection", "get_connection_from_secrets") and first:
+            yield "connection", first
+        if called[-2:] == ["Variable", "get"] and first and not _has_default(part):
+            yield "variable", first
+        for keyword in part.keywords:
+            name = _text(keyword.value)
+            if keyword.arg and keyword.arg.endswith("conn_id") and name:
+                yield "connection", name
+
+
+def _has_default(call: ast.Call) -> bool:
+    return len(call.args) > 1 or any(each.arg != "deserialize_json" for each in call.keywords)
+
+
+def _text(part: ast.expr) -> str | None:
+    return part.value if isinstance(part, ast.Constant) and isinstance(part.value, str) else None
+
+
+def _listed(what: str, names: Iterable[str]) -> str:
+    return f"{what}: {', '.join(sorted(names)) or 'none'}"
