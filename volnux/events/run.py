@@ -33,6 +33,7 @@ __all__ = [
     "Call",
     "Outcome",
     "failure_of",
+    "not_portable",
     "raised",
     "run_attempt",
     "run_attempt_async",
@@ -368,7 +369,7 @@ def _pair(spec: EventSpec, returned: Any) -> tuple[Any, Any]:
 
 def _portable(spec: EventSpec, result: Any) -> Any:
     """The result as JSON gives it back; a `Failure` in it stays one."""
-    where = _not_portable(result)
+    where = not_portable(result)
     if where is not None:
         path, problem = where
         raise NotPortableError(
@@ -396,7 +397,7 @@ def _failure_in(data: dict[str, Any]) -> Any:
 _DEEPEST: Final = 500
 
 
-def _not_portable(value: Any) -> tuple[str, str] | None:
+def not_portable(value: Any) -> tuple[str, str] | None:
     """The path to the first thing in the value that a host cannot store, and what it is; or None.
 
     JSON knows no limits, but what carries it does: numbers travel in 64 bits, text as UTF-8, and

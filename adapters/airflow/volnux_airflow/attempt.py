@@ -12,7 +12,7 @@ from concurrent.futures import BrokenExecutor, Executor, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from volnux.events.base import NotSentError, WorkerLost
+from volnux.events.base import NotPortableError, NotSentError, WorkerLost
 from volnux.events.executors import ExecutorKind
 from volnux.events.remote import read_outcome, remote_task
 from volnux.events.run import Call, Outcome, raised, run_attempt
@@ -44,7 +44,8 @@ def run(spec: EventSpec, call: Call, judged: Callable[[Outcome], Outcome]) -> Ou
 
         context = ExecutionContext(None, call.run_id, call.inputs)
         announce_begin(spec, call, context)
-    outcome = judged(_as_airflow_means(spec, _limited(spec, call)))
+    outcome = _as_airflow_means(spec, _limited(spec, call))
+    outcome = judged(_storable(spec, call, outcome))
     if listened:
         announce_end(spec, call, outcome, context)
     return outcome
@@ -94,6 +95,27 @@ def _as_airflow_means(spec: EventSpec, outcome: Outcome) -> Outcome:
         return outcome._replace(result=told.with_exception(error), retry_after=None)
     return outcome
 
+
+def _storable(spec: EventSpec, call: Call, outcome: Outcome) -> Outcome:
+    """The outcome; a failure where XCom would refuse the result, which is JSON already."""
+    waiting = [outcome.result]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, list):
+            waiting += value
+        elif isinstance(value, dict):
+            for key in _RESERVED:
+                if key in value:
+                    error = NotPortableError(
+                        f"the result of {spec.name} has a dict with the key {key!r}, which Airflow "
+                        "keeps for itself in an XCom"
+                    )
+                    return raised(spec, call, error, outcome.started_at)
+            waiting += value.values()
+    return outcome
+
+
+_RESERVED = ("__classname__", "__id__")
 
 _SKIPS = 2
 """The descriptor of an event that raised `AirflowSkipException`."""

@@ -6,7 +6,6 @@ run of its own keeps each batch's branches, retries and clearing to itself.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,6 +13,7 @@ from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOpe
 from airflow.sdk import BaseSensorOperator
 
 from volnux.events.files import InputFile
+from volnux.events.run import not_portable
 from volnux.pipeline.batch import BatchPipeline
 from volnux_airflow import compat
 from volnux_airflow.backend import AirflowBackend
@@ -82,10 +82,13 @@ class VolnuxCutOperator(compat.BaseOperator):
                     inputs[name] = _path(name, value)
             again = "" if attempt == 1 else f"_{attempt}"
             batches.append({"conf": inputs, "trigger_run_id": f"{run}__batch_{number}{again}"})
-        try:
-            json.dumps(batches, allow_nan=False)
-        except (TypeError, ValueError) as error:
-            raise compat.AirflowFailException(f"a batch is not JSON: {error}") from error
+        for number, batch in enumerate(batches):
+            wrong = not_portable(batch["conf"])
+            if wrong is not None:
+                path, problem = wrong
+                raise compat.AirflowFailException(
+                    f"batch {number} cannot be passed on as JSON: its input {path} is {problem}"
+                )
         return batches
 
 

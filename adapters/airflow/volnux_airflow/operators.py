@@ -323,7 +323,8 @@ class VolnuxEventOperator(_FlowOperator):
         params = context["params"]
         try:
             previous = self.receives.read(outcomes) if self.receives is not None else None
-            given = {item.name: self._param(params, item.name) for item in self.inputs}
+            names = [item.name for item in self.inputs if item.name in params]
+            given = {name: self._param(params, name) for name in names}
             inputs = bind_inputs(self.inputs, given, self.readers)
         except Exception as error:  # noqa: BLE001 - a wrong input is a failure of the event
             return raised(self.spec, call, error, 0.0)._replace(retry_after=None)

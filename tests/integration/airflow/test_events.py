@@ -1,9 +1,12 @@
 """How events end inside Airflow tasks, by `dag.test()`."""
 
 import pytest
+from volnux_airflow.local import run_dag
 from volnux_airflow.operators import AttemptFailedError, ExactRetryPolicy
+from volnux_airflow.translate import build_dag
 
 from volnux.graph import State
+from volnux.loading import load_plan
 
 
 def ended(report, place):
@@ -51,6 +54,144 @@ def test_exits_timeouts_and_results_that_are_not_json(run):
     )
     assert ended(report, "Odd")[1] == 0
     assert "expected a pair" in report.places["Odd"].failure.message
+
+
+def test_what_airflow_could_not_store_is_a_failure_of_the_event(run):
+    report = run(
+        "Large (0 -> A) -> Name (0 -> A) -> Nul (0 -> A) -> Own (0 -> A) -> Says * 2 (0 |-> Told)",
+        """
+        import os
+        @event
+        def A(): return True, None
+        @event
+        def Large(): return True, {"wei": 2**70}
+        @event
+        def Name(): return True, [os.fsdecode(b"caf\\xe9.csv")]
+        @event
+        def Nul(): return True, "fixed width\\0"
+        @event
+        def Own(): return True, [{"a": {"__classname__": "x"}}]
+        @event(retry_policy={"backoff_factor": 0})
+        def Says(): raise ValueError("cannot read " + os.fsdecode(b"caf\\xe9.csv"))
+        @event
+        def Told(previous_result): return True, previous_result.message
+        """,
+    )
+    assert report.status == "success"
+    for place, problem in {
+        "Large": "result['wei'] is an int that does not fit into 64 bits",
+        "Name": "result[0] is a str that has a lone surrogate, which is not valid Unicode",
+        "Nul": "result is a str that has a NUL character",
+    }.items():
+        assert ended(report, place) == (
+            State.DONE,
+            0,
+            (
+                "volnux.NotPortableError",
+                f"the result of {place} cannot be passed on as JSON: {problem}",
+            ),
+        )
+    assert "has a dict with the key '__classname__'" in report.places["Own"].failure.message
+    assert report.places["Says"].attempts == 2
+    assert report.places["Told"].result == "cannot read caf\\udce9.csv"
+
+
+def test_exceptions_that_say_something_to_airflow(run):
+    report = run(
+        """
+        Fails * 3 (0 -> A) -> Skips * 3 (2 |-> Told) -> Late * 3 [executor=process] (0 -> A)
+          -> Waits * 3 (0 -> A)
+        """,
+        """
+        from datetime import UTC, datetime
+        from airflow.sdk.exceptions import (
+            AirflowFailException,
+            AirflowRescheduleException,
+            AirflowSkipException,
+        )
+        @event
+        def A(): return True, None
+        @event
+        def Told(previous_result): return True, previous_result
+        @event
+        def Fails(): raise AirflowFailException("never again")
+        @event
+        def Skips(): raise AirflowSkipException("no rows today")
+        @event
+        def Late(): raise AirflowFailException("not over there either")
+        @event
+        def Waits(): raise AirflowRescheduleException(datetime.now(UTC))
+        """,
+    )
+    assert report.status == "success"
+    attempts = {name: report.places[name].attempts for name in ("Fails", "Skips", "Late", "Waits")}
+    assert attempts == dict.fromkeys(attempts, 1)
+    assert ended(report, "Skips") == (State.DONE, 2, None)
+    assert report.places["Told"].result == "no rows today"
+    told = "Waits raised AirflowRescheduleException: an event cannot defer, be rescheduled"
+    assert report.places["Waits"].failure.message.startswith(told)
+
+
+def test_callbacks_and_the_exceptions_that_they_are_given(folder):
+    here = folder(
+        **{
+            "flow.pty": "{Ok || Twice * 2} (0 -> Handled, 1 -> Ok) -> Ok -> {Ok || Handled}"
+            "[evaluation=SUCCESS_FOR_PARTIAL_SUCCESS] -> Ok",
+            "events.py": """
+            from volnux import event
+
+            @event
+            def Ok(): return True, 1
+            @event(retry_policy={"backoff_factor": 0})
+            def Twice(): raise ValueError("no")
+            @event
+            def Handled(): return True, 1
+            """,
+        }
+    )
+    heard = []
+
+    def hears(what):
+        def callback(context):
+            error = context.get("exception")
+            cause = error and f"{type(error.__cause__).__name__}: {error.__cause__}"
+            heard.append((what, context["ti"].task_id, cause))
+
+        return callback
+
+    names = [f"on_{what}_callback" for what in ("failure", "success", "retry", "execute")]
+    plan = load_plan(here / "flow.pty")
+    dag = build_dag(plan, default_args={name: hears(name.split("_")[1]) for name in names})
+    run_dag(dag, plan, {})
+    # No task that Volnux has added, such as the end of a group, is among them.
+    assert {task for _, task, _ in heard} <= {place.id for place in plan.graph.places()}
+    assert ("retry", "Twice", "ValueError: no") in heard
+    assert ("failure", "Twice", "ValueError: no") in heard
+    assert ("success", "Handled", None) in heard
+
+
+def test_a_handled_failure_is_no_success_to_a_callback(folder):
+    here = folder(
+        **{
+            "flow.pty": "Fails (0 -> Ok)",
+            "events.py": """
+            from volnux import event
+
+            @event
+            def Ok(): return True, 1
+            @event
+            def Fails(): raise ValueError("no")
+            """,
+        }
+    )
+    heard = []
+
+    def succeeded(context):
+        heard.append(context["ti"].task_id)
+
+    plan = load_plan(here / "flow.pty")
+    run_dag(build_dag(plan, default_args={"on_success_callback": succeeded}), plan, {})
+    assert heard == ["Ok"]
 
 
 def test_an_executor_class_runs_inside_the_task(run):

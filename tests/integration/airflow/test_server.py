@@ -1,5 +1,8 @@
 """Files copied into the folders of a real Airflow, run through its REST API, and read back."""
 
+import json
+import subprocess
+import sys
 import urllib.error
 
 import pytest
@@ -260,6 +263,127 @@ def Gone(): os.kill(os.getpid(), signal.SIGKILL)
     )
 
 
+def test_a_process_of_an_event_talks_to_airflow_and_attempts_say_what_was_raised(server):
+    server.post("/variables", {"key": "colour", "value": "green"})
+    server.post("/connections", {"connection_id": "shop", "conn_type": "http", "host": "shop.test"})
+    put(
+        server,
+        "Asks [executor=process] |-> Fails * 2 (0 -> Last)",
+        "talking",
+        events="""
+import logging
+from airflow.sdk import Variable
+from airflow.sdk.bases.hook import BaseHook
+log = logging.getLogger(__name__)
+@event
+def Asks():
+    log.info("asked from a process")
+    return True, [Variable.get("colour"), BaseHook.get_connection("shop").host]
+@event(retry_policy={"backoff_factor": 0})
+def Fails(previous_result): return reads(previous_result)
+def reads(colours): return True, colours["none"] + "caf\\udce9"
+@event
+def Last(): return True, None
+""",
+    )
+    run = server.trigger("talking")
+    assert server.ended("talking", run) == "success"
+    assert server.xcom("talking", run, "Asks") == ["green", "shop.test"]
+    log = server.task_log("talking", run, "Asks")
+    assert '"asked from a process"' in log
+    assert "sql_alchemy_conn" not in log
+    # In the log of each attempt stand the frames of the user, the repeated one included.
+    first = server.task_log("talking", run, "Fails", 1)
+    assert "attempt 1 of 2 failed: TypeError" in first
+    assert '"name": "reads"' in first
+    last = server.task_log("talking", run, "Fails", 2)
+    assert "in reads" in last
+    assert "a failure that the flow handles" in last
+    marks = {t: i["rendered_map_index"] for t, i in server.tasks("talking", run).items()}
+    assert marks == {"Asks": None, "Fails": "descriptor 0, a handled failure", "Last": None}
+
+
+def test_a_task_that_a_person_marks_as_a_success(server):
+    put(
+        server,
+        "Waits (0 -> No, 1 -> Yes, 3 -> {Third || Fourth} -> {Third || Fourth}) -> Last",
+        "marked",
+        events="""
+import time
+@event
+def Waits():
+    time.sleep(600)
+@event
+def No(): return True, None
+@event
+def Yes(): return True, None
+@event
+def Third(): return True, None
+@event
+def Fourth(): return True, None
+@event
+def Last(): return True, None
+""",
+    )
+    run = server.trigger("marked")
+    server.until("it waits", lambda: server.states("marked", run).get("Waits") == "running")
+    server.patch(f"/dags/marked/dagRuns/{run}/taskInstances/Waits", {"new_state": "success"})
+    assert server.ended("marked", run) == "success"
+    states = {t: s for t, s in server.states("marked", run).items() if not t.startswith("join")}
+    went = dict.fromkeys(("Waits", "Yes", "Last"), "success")
+    assert states == went | dict.fromkeys(states.keys() - went, "skipped")
+
+
+def test_a_run_with_an_input_that_the_file_does_not_have(server):
+    put(server, '@input: region: str = "eu"\n{A (0 -> B)} (0 -> B)', "misspelt")
+    run = server.trigger("misspelt", {"regoin": "us"})
+    assert server.ended("misspelt", run) == "failed"
+    assert server.states("misspelt", run)["A"] == "failed"
+    said = "there is no input 'regoin'; did you mean 'region'?: not started"
+    assert said in server.task_log("misspelt", run, "A")
+
+
+def test_check_live_asks_the_installation(server):
+    folder = server.home / "checked"
+    folder.mkdir()
+    (folder / "deep.pty").write_text("Load[pool=bigg]\n  -> Load[concurrency=3, queue=gpu]\n")
+    (folder / "deep_events.py").write_text(CHECKED)
+    done = subprocess.run(
+        [sys.executable, "-m", "volnux", "check", "--backend=airflow", "--live", "--json", "."],
+        cwd=folder,
+        env=server.environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 1, done.stderr
+    found = json.loads(done.stdout)["diagnostics"]
+    assert [(each["line"], each["severity"], each["message"]) for each in found] == [
+        (1, "error", "this Airflow has no pool 'bigg'"),
+        (1, "warning", "Load uses the variable 'shape', which this Airflow does not have"),
+        (1, "warning", "Load uses the connection 'shp', which this Airflow does not have"),
+        (2, "warning", "the queue 'gpu' has no effect: no executor of this Airflow has queues"),
+        (
+            2,
+            "warning",
+            "this Airflow runs 2 tasks at once (core.parallelism), which is less than 3",
+        ),
+    ]
+
+
+CHECKED = """
+from volnux import event
+
+@event
+def Load():
+    from airflow.sdk import Variable
+    from airflow.providers.http.hooks.http import HttpHook
+    size = Variable.get("size", default=1)
+    return True, [size, Variable.get("shape"), HttpHook(http_conn_id="shp")]
+"""
+
+
 def test_a_large_result_goes_through_object_storage(server):
     put(
         server,
@@ -301,17 +425,19 @@ def test_signals_are_heard_in_workers_and_in_the_scheduler(server):
 def test_inputs_from_the_trigger_form(server):
     put(
         server,
-        '@input: day: date = "2026-01-01"\n@input: many: int\nShow',
+        '@input: day: date = "2026-01-01"\n@input: many: int\n'
+        '@input: s: str = ""\n@input: some: list = ["a"]\nShow',
         "asked",
         events="""
 @event
-def Show(day, many): return True, [day.isoformat(), type(day).__name__, many]
+def Show(day, many, s, some): return True, [day.isoformat(), type(day).__name__, many, s, some]
 """,
     )
-    run = server.trigger("asked", {"many": 3})
+    # What the form sends for an empty text, and for a list that was typed as JSON.
+    run = server.trigger("asked", {"many": 3, "s": None, "some": [1, "b"]})
     assert server.ended("asked", run) == "success"
     shown = server.xcom("asked", run, "Show", "return_value")
-    assert shown == ["2026-01-01", "date", 3]
+    assert shown == ["2026-01-01", "date", 3, "", [1, "b"]]
     with pytest.raises(urllib.error.HTTPError) as refused:
         server.trigger("asked", {"many": "three"})
     assert refused.value.code == 400

@@ -522,7 +522,7 @@ def test_a_failure_survives_json():
     ("result", "back"),
     [
         ((1, (2, {"a": (3,)})), [1, [2, {"a": [3]}]]),
-        ("ü\ud800", "ü\ud800"),
+        (["ü", {"ü": 2**64 - 1}, -(2**63)], ["ü", {"ü": 2**64 - 1}, -(2**63)]),
         (Failure("E", "m", "t", 2), Failure("E", "m", "t", 2)),
         ({"errors": [Failure("E", "m"), None]}, {"errors": [Failure("E", "m"), None]}),
         (1.5, 1.5),
@@ -553,6 +553,11 @@ def deep(levels):
         ([0, {"a": [b""]}], "result[1]['a'][0] is of type bytes"),
         ({"a": {1: 2}}, "result['a'][1] is of type dict with a key of type int"),
         ([float("nan")], "result[0] is of type float (nan)"),
+        ({"wei": 2**64}, "result['wei'] is an int that does not fit into 64 bits"),
+        ([-(2**63) - 1], "result[0] is an int that does not fit into 64 bits"),
+        ("caf\udce9.csv", "result is a str that has a lone surrogate"),
+        ({"\ud800": 1}, "is a dict with a key that has a lone surrogate"),
+        (["ab\0"], "result[0] is a str that has a NUL character"),
         ([{"x": Outcome}], "result[0]['x'] is of type type"),
         (endless(), "nested too deep"),
         (deep(100_000), "nested too deep"),
@@ -563,6 +568,17 @@ def test_what_is_not_portable_is_named_with_its_path(result, message):
     assert outcome.result.type == "volnux.NotPortableError"
     assert message in outcome.result.message
     assert len(outcome.result.message) < 500
+
+
+def test_texts_of_an_exception_are_portable():
+    class E(EventBase):
+        def process(self):
+            raise ValueError("caf\udce9 \0")
+
+    failure = run(E, portable=True).result
+    assert failure.message == "caf\\udce9 \\x00"
+    assert failure.traceback.endswith("ValueError: caf\\udce9 \\x00\n")
+    assert run(E).result.message == "caf\udce9 \0"
 
 
 # try_out.

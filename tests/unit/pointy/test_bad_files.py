@@ -917,6 +917,13 @@ BAD_OPTIONS = [
         "  hint: did you mean 'timeout'?",
     ),
     bad(
+        "A[retries=3]",
+        "1:3: error: there is no option 'retries'",
+        "  1 | A[retries=3]",
+        "    |   ^^^^^^^^^",
+        "  hint: write Event * 3 for 3 attempts, which is retries=2 of other tools",
+    ),
+    bad(
         'A[colour="x"]',
         "1:3: error: there is no option 'colour'",
         '  1 | A[colour="x"]',
@@ -1198,10 +1205,34 @@ BAD_DIRECTIVES = [
         "1:1: error: there is no directive '@retries'",
         "  1 | @retries: 3",
         "    | ^^^^^^^^",
+        "  hint: attempts are those of one event or group: Event * 3",
+    ),
+    bad(
+        "@colour: red\nA",
+        "1:1: error: there is no directive '@colour'",
+        "  1 | @colour: red",
+        "    | ^^^^^^^",
         (
             "  hint: directives: @name, @description, @tags, @schedule, @timezone, "
             "@start-date, @catchup, @max-active-runs, @events, @input, @on-failure, "
             "@recursive-depth, @mode"
+        ),
+    ),
+    bad(
+        "@timeout: 30\nA",
+        "1:1: error: there is no directive '@timeout'",
+        "  1 | @timeout: 30",
+        "    | ^^^^^^^^",
+        "  hint: a limit on time is that of one event: Event[timeout=30]",
+    ),
+    bad(
+        "@max-active-tasks: 3\nA",
+        "1:1: error: there is no directive '@max-active-tasks'",
+        "  1 | @max-active-tasks: 3",
+        "    | ^^^^^^^^^^^^^^^^^",
+        (
+            "  hint: tasks at once are limited for one event: Event[concurrency=2], or "
+            "Event[pool=name]; for the DAG it is an argument of load_dags or to_dag"
         ),
     ),
     bad(
