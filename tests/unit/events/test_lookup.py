@@ -151,6 +151,16 @@ class Needs(EventBase):
     assert "requires the argument 'day', which is not an input of flow" in faults[3].message
 
 
+@pytest.mark.parametrize("imported", [True, False])
+def test_an_operator_of_airflow_is_not_an_event(imported):
+    text = "class BashOperator: ...\n" if imported else ""
+    write("flow_events.py", EVENT + text + "@event\ndef A(): ...\n")
+    (fault,) = faults_of("A -> BashOperator")
+    assert fault.message == "there is no event 'BashOperator'"
+    assert fault.hint is not None
+    assert fault.hint.startswith("an operator of Airflow is not an event: write an event that does")
+
+
 def test_nothing_to_search():
     (fault,) = faults_of("A")
     assert fault.hint == (
