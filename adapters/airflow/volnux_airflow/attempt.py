@@ -179,6 +179,8 @@ def _pool(spec: EventSpec) -> Executor:
     parameters = inspect.signature(where.pool).parameters
     takes_all = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
     taken = {name: value for name, value in offered.items() if takes_all or name in parameters}
+    if "initargs" not in taken:
+        taken.pop("initializer", None)
     return where.pool(**{**settings, **taken})
 
 
