@@ -46,7 +46,7 @@ def _ended(dag_run: Any) -> None:
 
 
 def _is_heard(dag_run: Any) -> bool:
-    """Whether anybody listens (who does has loaded the signals) and the DAG is one of ours."""
+    """Whether a listener was imported and the DAG is one of ours."""
     if "volnux.signal.soft" not in sys.modules:
         return False
     tasks = getattr(getattr(dag_run, "dag", None), "tasks", ())

@@ -237,6 +237,7 @@ def furnish(server: Server) -> None:
         {
             "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps(bundles),
             "AIRFLOW__CORE__PLUGINS_FOLDER": str(server.home / "plugins"),
+            "AIRFLOW__VOLNUX__RUN_SIGNALS": "True",
             "AIRFLOW__CORE__XCOM_BACKEND": (
                 "airflow.providers.common.io.xcom.backend.XComObjectStorageBackend"
             ),

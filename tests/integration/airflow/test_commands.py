@@ -142,16 +142,96 @@ def test_init_writes_the_importer(tmp_path, monkeypatch):
     assert "nothing to do" in set_up(tmp_path)[0]
 
 
-def test_airflow_knows_the_provider_and_the_plugin(folder):
-    script = """
-    from volnux_airflow.home import enter_own_home
-    enter_own_home()
-    from airflow import plugins_manager
-    from airflow.providers_manager import ProvidersManager
-    assert "volnux" in ProvidersManager().providers
-    find = getattr(plugins_manager, "get_plugin_info", None)
-    assert "volnux" in {plugin["name"] for plugin in find()}
-    """
-    here = folder(**{"script.py": script})
-    done = subprocess.run([sys.executable, "script.py"], cwd=here, check=False)
-    assert done.returncode == 0
+INSTALLED = """\
+import json
+import sys
+
+from volnux_airflow.home import enter_own_home
+
+enter_own_home()
+from airflow import plugins_manager
+from airflow.dag_processing.dagbag import DagBag
+from airflow.listeners.listener import get_listener_manager
+from airflow.plugins_manager import AirflowPlugin
+from airflow.providers_manager import ProvidersManager
+from volnux_airflow.plugin import VolnuxPlugin
+from volnux_airflow.provider import get_provider_info
+
+bag = DagBag("dags", safe_mode=True)
+print(json.dumps({
+    "provider": sorted(get_provider_info()),
+    "is known": "volnux" in ProvidersManager().providers,
+    "plugin": {
+        name: len(value)
+        for name in dir(AirflowPlugin)
+        if isinstance(value := getattr(VolnuxPlugin, name), list) and value
+    },
+    "is loaded": "volnux" in {plugin["name"] for plugin in plugins_manager.get_plugin_info()},
+    "listens": get_listener_manager().has_listeners,
+    "errors": bag.import_errors,
+    "tasks": sorted(bag.dags["by_hand"].task_ids) if bag.dags else [],
+    "patched": [each.__module__ for each in (exit.__class__.__call__, __import__)],
+}))
+"""
+
+BY_HAND = """\
+import datetime as dt
+
+from airflow.providers.standard.sensors.time_delta import TimeDeltaSensor
+from airflow.sdk import DAG, Asset, task
+from airflow.timetables.interval import CronDataIntervalTimetable
+
+
+def called(context):
+    pass
+
+
+with DAG(
+    "by_hand",
+    schedule=CronDataIntervalTimetable("0 6 * * *", "Europe/Berlin"),
+    start_date=dt.datetime(2026, 1, 1),
+    on_success_callback=called,
+    default_args={"on_failure_callback": called},
+):
+    waits = TimeDeltaSensor(
+        task_id="waits",
+        delta=dt.timedelta(seconds=1),
+        deferrable=True,
+        end_from_trigger=True,
+    )
+
+    @task(outlets=[Asset("file:///out")])
+    def mapped(number):
+        return number
+
+    waits >> mapped.expand(number=[1, 2])
+"""
+
+
+@pytest.mark.parametrize("asked", [False, True])
+def test_installing_changes_nothing_until_it_is_asked_for(folder, asked):
+    here = folder(**{"script.py": INSTALLED, "dags/by_hand.py": BY_HAND})
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "script.py"],
+        cwd=here,
+        env={**clean(), "AIRFLOW__VOLNUX__RUN_SIGNALS": str(asked)} if asked else clean(),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=100,
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout.splitlines()[-1])
+    # What can disturb others is all that is listed: a new entry here needs a good reason.
+    assert found["provider"] == ["description", "name", "package-name"]
+    assert found["plugin"] == {"timetables": 1, **({"listeners": 1} if asked else {})}
+    assert found["is known"]
+    assert found["is loaded"]
+    assert found["listens"] is asked
+    assert found["patched"] == ["_sitebuiltins", "builtins"]
+    if asked:
+        (error,) = found["errors"].values()
+        assert "end_from_trigger=True" in error
+    else:
+        assert found["errors"] == {}
+        assert found["tasks"] == ["mapped", "waits"]
