@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import importlib.util
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from volnux.backends.gaps import Gap, not_in_host
 from volnux.backends.port import Backend, BackendError, Capabilities, RefusedError, RunOptions
-from volnux.errors import Diagnostic, Severity
+from volnux.errors import Diagnostic, Severity, Span
 from volnux.events.link import Plan
+from volnux.events.spec import EventSpec
+from volnux.graph.model import Graph, Node
 from volnux.graph.report import RunReport
 from volnux.loading import schedule_faults
+from volnux.pointy.options import LONGEST_TIMEOUT
+from volnux.pointy.parser import analyze
+from volnux_airflow import storable
 
 if TYPE_CHECKING:
     from volnux_airflow.live import Installation
@@ -24,8 +29,6 @@ CAPABILITIES = Capabilities(
     hints=frozenset({"pool", "queue", "priority", "concurrency", "tags"}),
     catchup=True,
 )
-
-_LONGEST_ID = 250
 
 _ONE_AT_A_TIME = not_in_host(
     "dag.test() runs one task after the other; a scheduler runs what is ready at once"
@@ -49,7 +52,7 @@ class AirflowBackend(Backend):
         self._installation: Installation | None = None
 
     def check(self, plan: Plan, *, imports: bool = True) -> list[Diagnostic]:
-        """See `Backend.check`; ids that Airflow does not take, and schedules nobody can give to.
+        """See `Backend.check`; also ids, values and settings of events that Airflow does not take.
 
         Args:
             plan: the plan.
@@ -60,13 +63,10 @@ class AirflowBackend(Backend):
         if not _is_id(plan.graph.name):
             text = (
                 f"'{plan.graph.name}' is no DAG id: Airflow takes letters, digits, '-', '_' and "
-                f"'.', at most {_LONGEST_ID} of them"
+                f"'.', at most {storable.LONGEST_ID} of them"
             )
             found.append(self._say(plan, None, "refused", text, "give it another @name"))
-        for node in plan.graph.places():
-            if len(node.id) > _LONGEST_ID:
-                text = f"a task id has at most {_LONGEST_ID} characters, this one {len(node.id)}"
-                found.append(self._say(plan, node, "refused", text))
+        found += [self._at(plan, span, fault) for span, fault in _not_storable(plan)]
         if _has_settings(plan):
             from volnux_airflow import hostsettings
 
@@ -94,6 +94,16 @@ class AirflowBackend(Backend):
             self._say(plan, each.node, "not-there", each.message, each.hint, severity=each.severity)
             for each in self._installation.findings(plan)
         ]
+
+    def _at(self, plan: Plan, span: Span | None, fault: str) -> Diagnostic:
+        source = plan.graph.source.source() if plan.graph.source else None
+        return Diagnostic(
+            "refused",
+            f"Airflow cannot store this: {fault}",
+            storable.clean_name(source.filename if source else plan.graph.name),
+            span=span,
+            text=source.line(span.line) if source and span else None,
+        )
 
     def run(
         self, plan: Plan, inputs: Mapping[str, Any], options: RunOptions | None = None
@@ -126,6 +136,60 @@ def _has_settings(plan: Plan) -> bool:
     return any(spec is not None and spec.event_class.airflow for spec in plan.specs)
 
 
+def _not_storable(plan: Plan) -> Iterator[tuple[Span | None, str]]:
+    """What Airflow's messages or its database refuse, and where it stands in the text."""
+    graph = plan.graph
+    if graph.source is not None and storable.fault_of_text(graph.source.filename):
+        yield None, "the path of the file is not UTF-8"
+    long = [tag for tag in graph.tags if len(tag) > storable.LONGEST_TAG]
+    if long:
+        most = f"a tag has at most {storable.LONGEST_TAG} characters"
+        yield _directive(graph, "tags"), f"{most}, '{long[0]}' has {len(long[0])}"
+    if graph.description is not None:
+        fault = storable.fault_of_text(graph.description)
+        if fault is not None:
+            yield _directive(graph, "description"), f"the description has {fault}"
+    for item in graph.inputs:
+        fault = storable.fault_of(item.default)
+        if fault is not None:
+            yield item.span, f"the default of the input '{item.name}' has {fault}"
+    for node, spec in zip(graph.nodes, plan.specs, strict=True):
+        if spec is not None:
+            yield from ((node.span, fault) for fault in _of_place(node, spec))
+
+
+def _of_place(node: Node, spec: EventSpec) -> Iterator[str]:
+    if len(node.id) > storable.LONGEST_ID:
+        most = f"a task id has at most {storable.LONGEST_ID} characters"
+        yield f"{most}, this one has {len(node.id)}"
+    for name in ("pool", "queue"):
+        length = len(str(node.options.get(name, "")))
+        if length > storable.LONGEST_NAME:
+            most = f"the name of a {name} has at most {storable.LONGEST_NAME} characters"
+            yield f"{most}, this one has {length}"
+    counts = {name: node.options.get(name, 0) for name in ("priority", "concurrency")}
+    counts["number of attempts"] = spec.retry.max_attempts
+    for name, count in counts.items():
+        if count not in storable.COUNT:
+            yield f"the {name} of {spec.name} has more than 32 bits: {count}"
+    times = {
+        "backoff_factor": spec.retry.backoff_factor,
+        "longest wait before a retry": spec.retry.wait(max(1, spec.retry.max_attempts - 1)),
+    }
+    for name, seconds in times.items():
+        if not seconds <= LONGEST_TIMEOUT:
+            yield f"the {name} of {spec.name} is at most {LONGEST_TIMEOUT} s, found {seconds:g}"
+
+
+def _directive(graph: Graph, name: str) -> Span | None:
+    """Where the value of a directive stands; read anew, since a graph does not keep it."""
+    if graph.source is None:
+        return None
+    file, _ = analyze(graph.source.source())
+    found = () if file is None else file.directives
+    return next((each.value_span for each in found if each.name == name), None)
+
+
 def _is_id(name: str) -> bool:
     plain = name.replace("-", "").replace("_", "").replace(".", "")
-    return plain.isalnum() and plain.isascii() and len(name) <= _LONGEST_ID
+    return plain.isalnum() and plain.isascii() and len(name) <= storable.LONGEST_ID

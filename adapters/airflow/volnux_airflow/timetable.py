@@ -19,6 +19,7 @@ from airflow.timetables.base import DagRunInfo, DataInterval, Timetable
 
 from volnux.graph.model import Graph
 from volnux.schedules import Schedule, describe
+from volnux_airflow.storable import LONGEST_DESCRIPTION
 
 if TYPE_CHECKING:
     from airflow.timetables.base import TimeRestriction
@@ -49,7 +50,11 @@ class VolnuxTimetable(Timetable):
 
     def __init__(self, *crons: str, timezone: str = "UTC") -> None:
         self._schedule = Schedule(crons, timezone)
-        self.description = "; ".join(map(describe, crons)) + f" ({timezone})"
+        description = "; ".join(map(describe, crons))
+        end = f" ({timezone})"
+        if len(description) + len(end) > LONGEST_DESCRIPTION:
+            description = description[: LONGEST_DESCRIPTION - len(end) - 2] + " …"
+        self.description = description + end
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, VolnuxTimetable):

@@ -16,6 +16,7 @@ from volnux_airflow import compat
 from volnux_airflow.operators import NO_CALLBACKS, VolnuxEventOperator, VolnuxGroupOperator
 from volnux_airflow.outcomes import Piped
 from volnux_airflow.shape import Shape, Task, TaskKind, shape_of
+from volnux_airflow.storable import LONGEST_DESCRIPTION
 
 __all__ = [
     "FIRST_DATE",
@@ -213,8 +214,15 @@ def _timetable(graph: Graph) -> Any:
 
 
 def is_native(graph: Graph) -> bool:
-    """Whether Airflow's own timetable says the same: where clocks are never changed it does."""
-    return (graph.timezone or "UTC") in ("UTC", "Etc/UTC", "GMT")
+    """Whether Airflow's own timetable does.
+
+    It does where clocks never change, and where its description of all schedules fits into its
+    database. In words an expression has at most six times its characters, and some that are always
+    there.
+    """
+    described = sum(6 * len(expression) + 100 for expression in crons(graph))
+    zone = graph.timezone or "UTC"
+    return zone in ("UTC", "Etc/UTC", "GMT") and described <= LONGEST_DESCRIPTION
 
 
 def crons(graph: Graph) -> list[str]:
