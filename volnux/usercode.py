@@ -13,7 +13,15 @@ from contextlib import suppress
 from types import CodeType, FrameType
 from typing import Any, NoReturn, TypeVar
 
-__all__ = ["RunThread", "end_child", "generation", "keep_stdin_open", "runs_user_code"]
+__all__ = [
+    "RunThread",
+    "end_child",
+    "generation",
+    "interruptions",
+    "keep_stdin_open",
+    "runs_user_code",
+    "unless_interrupted_by",
+]
 
 
 # Threads.
@@ -90,6 +98,25 @@ def _count() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_count)
+
+
+# What code of the user must not swallow, and nobody may take for a fault of it.
+
+_INTERRUPTIONS: list[type[BaseException]] = [KeyboardInterrupt]
+
+
+def unless_interrupted_by(kind: type[BaseException]) -> None:
+    """Let an exception pass that a host raises in the middle of whatever runs, such as its timeout.
+
+    It is no fault of the module that was being imported.
+    """
+    if kind not in _INTERRUPTIONS:
+        _INTERRUPTIONS.append(kind)
+
+
+def interruptions() -> tuple[type[BaseException], ...]:
+    """The exceptions that come from outside: `KeyboardInterrupt`, and those of the host."""
+    return tuple(_INTERRUPTIONS)
 
 
 # exit() and quit().

@@ -12,6 +12,7 @@ from volnux.errors import VolnuxError, nearest
 from volnux.events.base import event_class_of
 from volnux.events.modules import display_text, events_file, events_module, home_of, import_from
 from volnux.events.run import failure_of
+from volnux.usercode import interruptions
 
 __all__ = ["EventModuleError", "EventNotFoundError", "Lookup"]
 
@@ -118,6 +119,13 @@ class Lookup:
         """
         return [module for _, module in self._all()]
 
+    def module_names(self) -> list[str]:
+        """The names of the modules that are searched; nothing is imported."""
+        if self._folder is None:
+            return list(self._named)
+        siblings = (name for name in self._siblings if events_file(self._folder, name) is not None)
+        return [*self._named, *siblings]
+
     def _not_found(
         self, name: str, last: str, modules: Sequence[tuple[str, ModuleType]]
     ) -> EventNotFoundError:
@@ -182,9 +190,9 @@ class Lookup:
     def _import_now(self, name: str) -> ModuleType:
         try:
             return import_from(self._folder, name)
-        except KeyboardInterrupt:
-            raise
         except BaseException as error:
+            if isinstance(error, interruptions()):
+                raise
             missing = display_text(getattr(error, "name", None) or "")
             if isinstance(error, ModuleNotFoundError) and (name + ".").startswith(missing + "."):
                 beside = f" (looked in {self._folder} and on the import path)"

@@ -33,6 +33,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, SupportsIndex
 
+from volnux import usercode
 from volnux.usercode import keep_stdin_open, runs_user_code
 
 __all__ = [
@@ -82,6 +83,20 @@ def import_from(folder: Path | None, name: str) -> ModuleType:
         Exception: whatever the module itself raises.
     """
     keep_stdin_open()
+    generation = usercode.generation
+    try:
+        module = _import_from(folder, name)
+    except BaseException as error:
+        if usercode.generation != generation:
+            usercode.end_child(error)
+        raise
+    if usercode.generation != generation:
+        # In a child that the module forked: going on from here is for the parent.
+        usercode.end_child()
+    return module
+
+
+def _import_from(folder: Path | None, name: str) -> ModuleType:
     if folder is None:
         return importlib.import_module(name)
     package = _use(os.path.realpath(folder))

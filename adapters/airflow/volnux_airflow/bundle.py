@@ -11,35 +11,53 @@ import logging
 import os
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.dag_processing.bundles.base import BaseDagBundle
 
-__all__ = ["PtyDagBundle", "dag_of"]
+if TYPE_CHECKING:
+    from volnux_airflow.files import Ids
+
+__all__ = ["PtyDagBundle", "dag_of", "refuse"]
 
 log = logging.getLogger(__name__)
 
 _SHIM = """\
-# Made for {path}: an Airflow DAG. Changes here are lost.
+# Made for {path!r}: an Airflow DAG. Changes here are lost.
 from volnux_airflow.bundle import dag_of
 
 dag = dag_of({path!r}, {name!r}, {settings!r})
+"""
+
+_NO_DAG = """\
+# Made for {path!r}, which is no Airflow DAG. Changes here are lost.
+from volnux_airflow.bundle import refuse
+
+refuse({fault!r})
 """
 
 
 class PtyDagBundle(BaseDagBundle):
     """The `.pty` files of a folder, each a DAG.
 
+    Each file is parsed in a process of its own: whatever one does, the others are there.
+
     Args:
         path: the folder; the dags folder if None.
         settings: further arguments of every `DAG`, as JSON has them: default_args, tags, …
+        dags: arguments for single DAGs, by their ids; they replace those for every DAG.
         **kwargs: as for `BaseDagBundle`; `refresh_interval` is how soon a new file is found.
     """
 
     supports_versioning = False
 
     def __init__(
-        self, *, path: str | None = None, settings: dict[str, Any] | None = None, **kwargs: Any
+        self,
+        *,
+        path: str | None = None,
+        settings: dict[str, Any] | None = None,
+        dags: dict[str, dict[str, Any]] | None = None,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         if path is None:
@@ -47,7 +65,9 @@ class PtyDagBundle(BaseDagBundle):
 
             path = airflow_settings.DAGS_FOLDER
         self._source = Path(path).expanduser()
-        self._settings = json.dumps(settings or {}, sort_keys=True)
+        self._settings = settings or {}
+        self._dags = dags or {}
+        self._ids: Ids | None = None
 
     @property
     def path(self) -> Path:
@@ -66,43 +86,60 @@ class PtyDagBundle(BaseDagBundle):
         """Make a Python file for each new `.pty`, and remove those whose `.pty` is gone."""
         from volnux.errors import Severity
         from volnux.files import Found
-        from volnux_airflow.files import find_files
+        from volnux_airflow import storable
+        from volnux_airflow.files import Ids, find_files, repeated
 
         self.path.mkdir(parents=True, exist_ok=True)
+        self._ids = self._ids or Ids()
         wanted = {}
         unreadable = []
         root = self._source.resolve()
         found = find_files(root) if root.is_dir() else Found([], [])
         for each in found.diagnostics:
-            log.warning("%s", each.render())
+            fault = storable.clean(each.render())
+            log.warning("%s", fault)
             if each.severity is Severity.ERROR:
-                unreadable.append(self.path / Path(each.file).relative_to(root))
+                path = self.path / storable.clean_name(Path(each.file).relative_to(root))
+                unreadable.append(path)
+                text = _NO_DAG.format(path=each.file, fault=fault)
+                wanted[path.with_name(f"{path.name}.py")] = text
+        ids = self._ids.of(found.files)
+        taken = repeated(ids)
         for file in found.files:
             name = f"{file.relative_to(root)}.py"
-            text = _SHIM.format(path=str(file), name=name, settings=self._settings)
+            if file in taken:
+                text = _NO_DAG.format(path=str(file), fault=taken[file])
+            else:
+                settings = {**self._settings, **self._dags.get(ids[file], {})}
+                text = _SHIM.format(
+                    path=str(file), name=name, settings=json.dumps(settings, sort_keys=True)
+                )
             wanted[self.path / name] = text
         for shim, text in wanted.items():
             if not (shim.is_file() and shim.read_text(encoding="utf-8") == text):
                 _write(shim, text)
         for shim in self.path.rglob("*.py"):
             # What cannot be read at present may still be there.
-            if shim not in wanted and not any(
-                shim.is_relative_to(path) or shim == path.with_name(f"{path.name}.py")
-                for path in unreadable
-            ):
+            if shim not in wanted and not any(shim.is_relative_to(path) for path in unreadable):
                 shim.unlink(missing_ok=True)
 
 
 def dag_of(path: str, name: str, settings: str) -> Any:
     """The DAG of a `.pty`, made by the Python file `name` of its bundle, with settings in JSON."""
-    from volnux.errors import VolnuxError
-    from volnux_airflow.dags import PtyImportError, dag_of_file
+    from volnux_airflow.dags import dag_of_file
 
-    try:
-        return dag_of_file(Path(path), maker=name, **json.loads(settings))
-    except VolnuxError as error:
-        # What is wrong stands in the text; our own frames would only hide it.
-        raise PtyImportError(str(error)) from None
+    return dag_of_file(Path(path), maker=name, **json.loads(settings))
+
+
+def refuse(fault: str) -> None:
+    """Say why a file is no DAG.
+
+    Raises:
+        PtyImportError: always.
+    """
+    from volnux_airflow.dags import PtyImportError
+
+    raise PtyImportError(fault)
 
 
 def _write(path: Path, text: str) -> None:

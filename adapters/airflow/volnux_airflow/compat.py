@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -60,6 +62,9 @@ __all__ = [
     "TriggerRule",
     "get_parsing_context",
     "ignored",
+    "parses_for_the_processor",
+    "serialization_error",
+    "storage",
     "traces_itself",
 ]
 
@@ -94,6 +99,30 @@ def _ignore_rules(rule: Any, root: Path, file: Path) -> list[Any]:
     lines = [re.sub(r"\s*#.*", "", line) for line in file.read_text().split("\n")]
     made = [rule.compile(line, root, file) for line in lines if line]
     return [each for each in made if each is not None]
+
+
+def parses_for_the_processor() -> bool:
+    """Whether this process parses a file for Airflow's DAG processor, and does nothing else."""
+    is_client = os.environ.get("_AIRFLOW_PROCESS_CONTEXT") == "client"
+    return is_client and get_parsing_context().dag_id is None
+
+
+def serialization_error(name: str) -> type[Exception]:
+    """An exception by whose name Airflow shows, once, why a DAG cannot be serialised.
+
+    It wraps any other, and shows both.
+    """
+    from airflow.exceptions import SerializationError
+
+    return type(name, (SerializationError,), {"__module__": "builtins"})
+
+
+def storage() -> Path:
+    """The folder in which Airflow's bundles keep what is theirs."""
+    from airflow.sdk.configuration import conf
+
+    given = conf.get("dag_processor", "dag_bundle_storage_path", fallback=None)
+    return Path(given or Path(tempfile.gettempdir(), "airflow", "dag_bundles"))
 
 
 def traces_itself() -> bool:

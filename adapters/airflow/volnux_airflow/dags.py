@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import gc
+import hashlib
 import logging
 import os
 import re
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from volnux.errors import Severity, VolnuxError
+from volnux.errors import Diagnostic, Severity, VolnuxError, nearest
 from volnux.events.link import Plan
+from volnux.events.lookup import Lookup
+from volnux.events.modules import import_from
+from volnux.files import Found
 from volnux.graph.model import Graph
-from volnux.loading import FileError, load_file, load_plan, read_text
-from volnux_airflow import compat
+from volnux.loading import load_graph, load_plan
+from volnux.usercode import unless_interrupted_by
+from volnux_airflow import compat, storable
 from volnux_airflow.backend import AirflowBackend
-from volnux_airflow.files import find_files
+from volnux_airflow.files import find_files, id_of, taken_id
+from volnux_airflow.guard import Guard, guarded
 from volnux_airflow.translate import build_dag, doc_of
 
 __all__ = ["BrokenDag", "PtyDag", "PtyImportError", "dag_of_file", "load_dags", "plan_of", "to_dag"]
@@ -102,11 +109,18 @@ class BrokenDag(compat.DAG):
 
     def get_serialized_fields(self) -> frozenset[str]:  # type: ignore[override]  # it never returns
         """Raise: this is what Airflow asks first when it serialises a DAG."""
-        raise PtyImportError(self.__dict__["_fault"])
+        raise compat.serialization_error("PtyImportError")(self.__dict__["_fault"])
 
 
 class PtyImportError(VolnuxError):
-    """A `.pty` is no DAG."""
+    """A `.pty` is no DAG; the message is one that Airflow can store.
+
+    `diagnostics` has the places in the file, where there are any.
+    """
+
+    def __init__(self, message: str, diagnostics: Sequence[Diagnostic] = ()) -> None:
+        super().__init__(storable.clean(message))
+        self.diagnostics = tuple(diagnostics)
 
 
 def to_dag(
@@ -141,6 +155,8 @@ def plan_of(source: str | os.PathLike[str] | type, *, events: Sequence[str] = ()
         PointyError: the file is wrong, or does not fit its events.
         RefusedError: the file says something that Airflow cannot do.
     """
+    # It is Airflow's to say that the time is over.
+    unless_interrupted_by(compat.AirflowTaskTimeout)
     if isinstance(source, type):
         plan: Plan = source.plan()  # type: ignore[attr-defined]  # a pipeline class
     else:
@@ -160,10 +176,22 @@ def dag_of_file(path: Path, *, maker: str | None = None, **settings: Any) -> com
         **settings: further arguments of `DAG`.
 
     Raises:
-        PointyError: the file is wrong, or does not fit its events.
-        RefusedError: the file says something that Airflow cannot do.
+        PtyImportError: it is no DAG; the message says why, and Airflow can store it.
     """
-    return _dag_of(plan_of(path), path, maker, settings)
+    # What is wrong stands in the message: our own frames, or the fault before it, would hide it.
+    try:
+        with guarded(path) as guard:
+            for fault in _dangerous(guard, [path]).values():
+                raise fault
+            plan = plan_of(path)
+        return _dag_of(plan, path, maker, settings)
+    except PtyImportError:
+        raise
+    except VolnuxError as error:
+        raise PtyImportError(str(error), getattr(error, "diagnostics", ())) from None
+    except Exception as error:
+        log.exception("%s", storable.clean_name(path))
+        raise PtyImportError(_unexpected(path, error)) from None
 
 
 def _dag_of(plan: Plan, path: Path, maker: str | None, settings: dict[str, Any]) -> compat.DAG:
@@ -174,49 +202,60 @@ def _dag_of(plan: Plan, path: Path, maker: str | None, settings: dict[str, Any])
 
 
 def load_dags(
-    loader: str | os.PathLike[str], *, folder: str | os.PathLike[str] | None = None, **settings: Any
+    loader: str | os.PathLike[str],
+    *,
+    folder: str | os.PathLike[str] | None = None,
+    settings: Mapping[str, Mapping[str, Any]] | None = None,
+    **common: Any,
 ) -> dict[str, compat.DAG]:
     """Make a DAG of every `.pty` in the folder of a loader file and the folders below.
 
     Called in a Python file of a dags folder, with `__file__`. A file that is wrong appears among
-    the import errors, and hides no other. Where Airflow wants one DAG only (a worker that runs a
-    task of it), only that one is built.
+    the import errors, and hides no other: nor does one whose events crash or hang when they are
+    imported, from the second time on that Airflow's DAG processor parses the loader. Where Airflow
+    wants one DAG only (a worker that runs a task of it), only that one is built.
 
     Args:
         loader: the Python file that calls.
         folder: where to look; the loader's own folder if None.
-        **settings: further arguments of every `DAG`: default_args, access_control, callbacks, …
+        settings: arguments for single DAGs, by their ids; they replace those for every DAG.
+        **common: further arguments of every `DAG`: default_args, access_control, callbacks, …
 
     Returns:
         The DAGs by their ids.
     """
     base = Path(loader).absolute().parent
     root = base if folder is None else Path(folder).absolute()
-    with _uncollected():
-        return _load(root, base, settings)
+    with _uncollected(), guarded(loader) as guard:
+        try:
+            return _load(root, base, guard, common, settings or {})
+        except compat.AirflowTaskTimeout:
+            guard.give_up()
+            raise
 
 
-def _load(root: Path, base: Path, settings: dict[str, Any]) -> dict[str, compat.DAG]:
+def _load(
+    root: Path,
+    base: Path,
+    guard: Guard,
+    common: dict[str, Any],
+    settings: Mapping[str, Mapping[str, Any]],
+) -> dict[str, compat.DAG]:
     wanted = compat.get_parsing_context().dag_id
     plans: dict[str, tuple[Path, Plan]] = {}
-    faults: dict[Path, Exception] = {}
     found = find_files(root)
-    for each in found.diagnostics if wanted is None else ():
-        if each.severity is Severity.ERROR:
-            faults[Path(each.file)] = PtyImportError(each.render())
-        else:
-            log.warning("%s", each.render())
+    faults = _unreadable(found) if wanted is None else {}
+    dangerous = _dangerous(guard, found.files)
     for path in found.files:
-        if wanted is not None and _name_of(path) != wanted:
+        if wanted is not None and id_of(path) != wanted:
             continue
         try:
+            if path in dangerous:
+                raise dangerous[path]
             plan = plan_of(path)
             name = plan.graph.name
             if name in plans:
-                raise PtyImportError(
-                    f"{path}: the DAG id '{name}' is that of {plans[name][0]} already: "
-                    "give one of them another @name"
-                )
+                raise PtyImportError(taken_id(path, name, plans[name][0]))
             plans[name] = path, plan
         except Exception as error:  # noqa: BLE001 - whatever is wrong with one file, the others stay
             faults[path] = error
@@ -227,11 +266,67 @@ def _load(root: Path, base: Path, settings: dict[str, Any]) -> dict[str, compat.
     dags: dict[str, compat.DAG] = {}
     for name, (path, plan) in plans.items():
         try:
-            dags[name] = _dag_of(plan, path, None, settings)
+            dags[name] = _dag_of(plan, path, None, {**common, **settings.get(name, {})})
         except Exception as error:  # noqa: BLE001 - the same
             faults[path] = error
+    if wanted is None and not faults:
+        for name in settings:
+            if name not in plans:
+                faults[root / f"{name}.pty"] = PtyImportError(_no_such_dag(name, list(plans)))
     _show(faults, base)
     return dags
+
+
+def _unreadable(found: Found) -> dict[Path, Exception]:
+    faults: dict[Path, Exception] = {}
+    for each in found.diagnostics:
+        if each.severity is Severity.ERROR:
+            faults[Path(each.file)] = PtyImportError(each.render())
+        else:
+            log.warning("%s", each.render())
+    return faults
+
+
+def _no_such_dag(name: str, known: list[str]) -> str:
+    close = nearest(name, known)
+    hint = f"did you mean '{close[0]}'?" if close else f"the DAGs are {', '.join(known) or 'none'}"
+    return f"there are settings for the DAG '{name}', but no file of that id: {hint}"
+
+
+def _dangerous(guard: Guard, files: Sequence[Path]) -> dict[Path, PtyImportError]:
+    """The files of which a module must not be imported in this process, and why."""
+    if not guard.careful:
+        return {}
+    graphs: dict[Path, Graph] = {}
+    wanted: dict[Path, list[tuple[Path, str]]] = {}
+    for path in files:
+        with suppress(VolnuxError):  # said when its plan is made
+            graph = graphs[path] = load_graph(path)
+            names = Lookup.for_file(str(path), graph.events).module_names()
+            dotted = (node.event.rpartition(".")[0] for node in graph.nodes if node.event)
+            wanted[path] = [(path.parent, name) for name in [*names, *filter(None, dotted)]]
+    modules = dict.fromkeys(module for found in wanted.values() for module in found)
+    faults = guard.faults({module: partial(import_from, *module) for module in modules})
+    return {
+        path: _not_imported(graphs[path], module[1], faults[module])
+        for path, found in wanted.items()
+        for module in reversed(found)
+        if module in faults
+    }
+
+
+def _not_imported(graph: Graph, module: str, fault: str) -> PtyImportError:
+    assert graph.source is not None
+    source = graph.source.source()
+    span = next((node.span for node in graph.nodes if node.event), None)
+    message = f"the module '{module}' cannot be imported: {fault}"
+    text = source.line(span.line) if span else None
+    found = Diagnostic("broken-module", message, source.filename, span=span, text=text)
+    return PtyImportError(found.render(), [found])
+
+
+def _unexpected(path: Path, error: Exception) -> str:
+    return f"{storable.clean_name(path)}: error: {type(error).__qualname__}: {error}"
 
 
 @contextmanager
@@ -246,26 +341,21 @@ def _uncollected() -> Iterator[None]:
             gc.enable()
 
 
-def _name_of(path: Path) -> str:
-    """The id that the DAG of a file would have; read without its flow where that can be."""
-    try:
-        source, _ = read_text(path)
-    except FileError:
-        return path.stem
-    if source is not None and "@name" in source.text:
-        file, _ = load_file(path)
-        if file is not None and file.settings.name:
-            return file.settings.name
-    return path.stem
-
-
 def _show(faults: dict[Path, Exception], base: Path) -> None:
     """Let Airflow find what is wrong."""
-    together = "\n\n".join(map(str, faults.values()))
-    for path, error in faults.items():
-        log.error("%s", error)
-        beside = os.path.relpath(path, base)
-        broken = BrokenDag(re.sub(r"[^\w.-]", "_", beside)[-200:])
-        broken.of_fault(beside, str(error), together)
+    texts = {
+        path: storable.clean(
+            str(error) if isinstance(error, VolnuxError) else _unexpected(path, error)
+        )
+        for path, error in faults.items()
+    }
+    together = "\n\n".join(texts.values())
+    for path, text in texts.items():
+        log.error("%s", text)
+        beside = storable.clean_name(os.path.relpath(path, base))[-1000:]
+        # Different for any two files, also where what is no part of an id makes them alike.
+        digest = hashlib.sha256(os.fsencode(path)).hexdigest()[:12]
+        broken = BrokenDag(f"{re.sub(r'[^a-zA-Z0-9_.-]', '_', beside)[-200:]}.{digest}")
+        broken.of_fault(beside, text, together)
         with broken:
             pass

@@ -5,16 +5,83 @@ Light: Airflow's DAG processor keeps what it imports.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from volnux.files import SUFFIX, Found
+from volnux.errors import Diagnostic
+from volnux.files import SUFFIX, UNREADABLE, Found, read_bytes
 from volnux.files import find_files as find_all
-from volnux_airflow import compat
+from volnux_airflow import compat, storable
 
-__all__ = ["find_files"]
+__all__ = ["Ids", "find_files", "id_of", "repeated", "taken_id"]
 
 
 def find_files(root: Path, suffixes: Sequence[str] = (SUFFIX,)) -> Found:
-    """The pipelines of a folder by the rule in `docs/files.md`, without those Airflow ignores."""
-    return find_all(root, suffixes, leave_out=compat.ignored(root))
+    """The pipelines of a folder by the rule in `docs/files.md`, without those Airflow ignores.
+
+    A path that is not UTF-8 is an error: Airflow can neither send nor store it.
+    """
+    found = find_all(root, suffixes, leave_out=compat.ignored(root))
+    files = []
+    for path in found.files:
+        if storable.fault_of_text(str(path)) is None:
+            files.append(path)
+        else:
+            reason = "it cannot be a DAG: its path is not UTF-8"
+            found.diagnostics.append(Diagnostic(UNREADABLE, reason, str(path)))
+    return Found(files, found.diagnostics)
+
+
+def id_of(path: Path) -> str:
+    """The id that the DAG of a file would have; read without its flow where that can be."""
+    try:
+        data = read_bytes(path)
+    except OSError:
+        return path.stem
+    if b"@name" in data:
+        from volnux.loading import load_file
+
+        file, _ = load_file(path)
+        if file is not None and file.settings.name:
+            return file.settings.name
+    return path.stem
+
+
+def repeated(ids: Mapping[Path, str]) -> dict[Path, str]:
+    """What is wrong with each file whose id an earlier one has."""
+    first: dict[str, Path] = {}
+    return {
+        path: taken_id(path, name, first[name])
+        for path, name in ids.items()
+        if first.setdefault(name, path) != path
+    }
+
+
+def taken_id(path: Path, name: str, first: Path) -> str:
+    """What is wrong with a file whose DAG id another file has."""
+    return (
+        f"{path}: error: the DAG id '{name}' is that of {first} already\n"
+        "  hint: give one of them another @name"
+    )
+
+
+class Ids:
+    """The DAG ids of files; a file is read again when it has changed."""
+
+    def __init__(self) -> None:
+        self._known: dict[Path, tuple[tuple[int, int], str]] = {}
+
+    def of(self, files: Sequence[Path]) -> dict[Path, str]:
+        """The id that the DAG of each file would have."""
+        known = {}
+        for path in files:
+            try:
+                state = path.stat()
+            except OSError:
+                known[path] = ((0, 0), path.stem)
+                continue
+            now = (state.st_mtime_ns, state.st_size)
+            before = self._known.get(path)
+            known[path] = before if before and before[0] == now else (now, id_of(path))
+        self._known = known
+        return {path: name for path, (_, name) in known.items()}

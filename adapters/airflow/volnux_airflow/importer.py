@@ -21,7 +21,8 @@ from airflow.sdk.importers import (
 from airflow.sdk.importers.base import FilesystemDagDefinition, get_file_suffix
 
 from volnux.errors import Severity
-from volnux_airflow.files import find_files
+from volnux_airflow import storable
+from volnux_airflow.files import Ids, find_files, id_of, repeated
 
 __all__ = ["PtyDagImporter"]
 
@@ -34,13 +35,19 @@ class PtyDagImporter(AbstractDagImporter[FilesystemDagDefinition]):
     Args:
         extensions: the endings of its files; `.pty` if None.
         settings: further arguments of every `DAG`, as JSON has them: default_args, tags, …
+        dags: arguments for single DAGs, by their ids; they replace those for every DAG.
     """
 
     def __init__(
-        self, extensions: list[str] | None = None, settings: dict[str, Any] | None = None
+        self,
+        extensions: list[str] | None = None,
+        settings: dict[str, Any] | None = None,
+        dags: dict[str, dict[str, Any]] | None = None,
     ) -> None:
         self.supported_extensions = extensions or [".pty"]
         self._settings = settings or {}
+        self._dags = dags or {}
+        self._ids = Ids()
 
     def can_handle(self, definition: DagDefinition | str | Path) -> bool:
         """Whether it is a `.pty`."""
@@ -51,11 +58,20 @@ class PtyDagImporter(AbstractDagImporter[FilesystemDagDefinition]):
     ) -> Iterator[FilesystemDagDefinition | DagImportError]:
         """The files, and what cannot be read; no file is read here."""
         found = find_files(Path(bundle.path), self.supported_extensions)
-        yield from (FilesystemDagDefinition(path) for path in found.files)
+        taken = repeated(self._ids.of(found.files))
+        for path in found.files:
+            if path in taken:
+                yield DagImportError(
+                    source_reference=str(path), message=taken[path], error_type="import"
+                )
+            else:
+                yield FilesystemDagDefinition(path)
         for each in found.diagnostics:
             if each.severity is Severity.ERROR:
                 yield DagImportError(
-                    source_reference=each.file, message=each.render(), error_type="import"
+                    source_reference=storable.clean_name(each.file),
+                    message=storable.clean(each.render()),
+                    error_type="import",
                 )
             else:
                 log.warning("%s", each.render())
@@ -69,7 +85,8 @@ class PtyDagImporter(AbstractDagImporter[FilesystemDagDefinition]):
         result = DagImportResult(definition=definition)
         try:
             with definition.import_context(), definition.as_file() as path:
-                dag = dag_of_file(Path(path), **self._settings)
+                own = self._dags.get(id_of(Path(path)), {}) if self._dags else {}
+                dag = dag_of_file(Path(path), **{**self._settings, **own})
         except Exception as error:  # noqa: BLE001 - whatever is wrong with one file, the others stay
             result.errors.append(_import_error(definition, error))
             return result

@@ -88,10 +88,23 @@ def test_in_the_dag_processor_each_error_belongs_to_its_file(loader, folder, mon
     monkeypatch.setenv("_AIRFLOW_PROCESS_CONTEXT", "client")
     bag = DagBag(loader.parent)
     assert bag.import_errors == {}
-    broken = bag.dags["slip.pty"]
+    (broken,) = (dag for dag in bag.dags.values() if dag.dag_id != "flow")
     assert broken.relative_fileloc.endswith("slip.pty")
-    with pytest.raises(Exception, match=r"slip\.pty:1:6: error"):
+    with pytest.raises(Exception, match=r"slip\.pty:1:6: error") as raised:
         DagSerialization.to_dict(broken)
+    # Airflow shows what is raised with all that it was raised from: the fault is there once.
+    assert raised.value.__cause__ is raised.value.__context__ is None
+
+
+def test_two_broken_files_whose_paths_are_alike_are_two_errors(loader, folder, monkeypatch):
+    folder(
+        **{"events.py": EVENTS, "team_a/x.pty": "Nix", "team a/x.pty": "Nix", "team_a_x.pty": ""}
+    )
+    monkeypatch.setenv("_AIRFLOW_PROCESS_CONTEXT", "client")
+    bag = DagBag(loader.parent)
+    broken = {dag.relative_fileloc for dag in bag.dags.values() if dag.dag_id != "flow"}
+    here = loader.parent
+    assert broken == {str(here / name) for name in ("team_a/x.pty", "team a/x.pty", "team_a_x.pty")}
 
 
 def test_a_worker_builds_the_dag_it_needs_only(loader, folder, monkeypatch):

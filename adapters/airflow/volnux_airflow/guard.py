@@ -1,0 +1,380 @@
+"""In Airflow's DAG processor: what a module of events does when it is imported hides no other file.
+
+Airflow parses each Python file in a process of its own, which sends its result when all is done. A
+module that ends that process, crashes it or never returns takes every DAG of the file with it, and
+Airflow shows no import error. Two things prevent that:
+
+- A parse leaves a mark on disk until it is done. The next one finds the mark of one that did not
+  come back, and first *tries* the modules, in processes that may die. What failed there becomes an
+  import error, and the others are imported as ever. A folder without such modules pays nothing.
+- Meanwhile the modules do not get at Airflow's own sockets: what they print is limited, and a
+  process that they start and leave behind cannot keep Airflow waiting for the end of the parse.
+
+Elsewhere (a worker, a `DagBag` in a test) all of this does nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import logging
+import os
+import select
+import signal
+import stat
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, TextIO
+
+from volnux_airflow import compat
+
+__all__ = ["MOST_OUTPUT", "Guard", "guarded", "try_out"]
+
+log = logging.getLogger(__name__)
+
+MOST_OUTPUT = 2**20
+"""The characters of output of one file's modules that reach Airflow's log."""
+
+_FLOOD = 2**26
+"""The bytes of output of one file's modules that end a trial."""
+
+_SHARE = 0.6
+"""The part of Airflow's limit for an import that a trial may take, before the import itself."""
+
+_IMPORT_TIMEOUT = 30.0
+"""Airflow's default limit, where it has set no alarm."""
+
+
+class Guard:
+    """How the modules of one parse are imported.
+
+    Attributes:
+        careful: the last parse did not come back, so modules are tried out first.
+    """
+
+    def __init__(self, mark: Path | None) -> None:
+        self._mark = mark
+        self.careful = mark is not None and mark.exists()
+        self._found = False
+
+    def faults(self, imports: Mapping[str, Callable[[], object]]) -> dict[str, str]:
+        """What is wrong with those imports that must not be made in this process.
+
+        Args:
+            imports: a function for each import, by any name.
+        """
+        if not self.careful:
+            return {}
+        with _without_alarm() as left:
+            found = try_out(imports, _SHARE * (left or _IMPORT_TIMEOUT))
+        self._found = bool(found)
+        return found
+
+    def give_up(self) -> None:
+        """Leave this parse without a result, if it was not a careful one; the next one will be.
+
+        For where the time for an import is over. Airflow would store that the file has no DAGs;
+        without a result it keeps what it has.
+        """
+        if self._mark is not None and not self.careful:
+            for stream in (sys.stdout, sys.stderr):
+                with contextlib.suppress(Exception):
+                    stream.flush()
+            os._exit(1)
+
+    def _begin(self) -> None:
+        if self._mark is not None and not self.careful:
+            self._mark.parent.mkdir(parents=True, exist_ok=True)
+            self._mark.touch()
+
+    def _end(self) -> None:
+        # While there is anything to find, every parse is careful.
+        if self._mark is not None and not self._found:
+            self._mark.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def guarded(file: str | os.PathLike[str]) -> Iterator[Guard]:
+    """While the context is entered, code of the user is imported for a file of Airflow's.
+
+    Args:
+        file: the Python file that Airflow parses, or the `.pty` where there is none.
+    """
+    if not compat.parses_for_the_processor():
+        yield Guard(None)
+        return
+    name = hashlib.sha256(os.fsencode(file)).hexdigest()[:32]
+    guard = Guard(compat.storage() / "_volnux" / name)
+    try:
+        guard._begin()
+    except OSError as error:
+        log.debug("no mark can be left, so a parse that dies is not noticed: %s", error)
+        guard = Guard(None)
+    try:
+        with _own_sockets(), _crashes_end_the_process():
+            yield guard
+    finally:
+        guard._end()
+
+
+# Trying out.
+
+
+def try_out(imports: Mapping[str, Callable[[], object]], seconds: float) -> dict[str, str]:
+    """Make each import in a process that may die; what is wrong with those that must not be made.
+
+    One process makes them all, one after the other, and ends. Where it dies the next one goes on
+    after the import that killed it. Where it stays at one import for long, another one goes on
+    meanwhile, so that the time is enough for many that hang.
+
+    Args:
+        imports: a function for each import, by any name. What it raises does not matter here.
+        seconds: how long all of it may take.
+    """
+    names = list(imports)
+    faults: dict[str, str] = {}
+    end = time.monotonic() + seconds
+    patience = 1.0
+    running: list[_Trial] = []
+    waiting = 0  # the first import that no process has begun
+    newest: _Trial | None = None
+    try:
+        while True:
+            if newest is None and waiting < len(names) and time.monotonic() < end:
+                newest = _Trial(list(imports.values()), waiting)
+                running.append(newest)
+            if not running:
+                break
+            _listen(running, min(0.05, max(0.0, end - time.monotonic())))
+            now = time.monotonic()
+            for trial in list(running):
+                if trial is newest:
+                    waiting = min(trial.at + 1, len(names))
+                if trial.fault is not None:
+                    faults[names[trial.at]] = trial.fault
+                elif now >= end and not trial.is_over:
+                    faults[names[trial.at]] = _late(seconds)
+                elif not trial.is_over:
+                    if trial is newest and now - trial.since > patience:
+                        trial.last = trial.at
+                        newest = None
+                        patience = max(0.1, patience / 2)
+                    continue
+                trial.stop()
+                running.remove(trial)
+                if trial is newest:
+                    newest = None
+    finally:
+        for trial in running:
+            trial.stop()
+    for name in names[waiting:]:
+        faults[name] = (
+            f"it was not imported: imports of other files took the {seconds:.0f} s that there are"
+        )
+    return faults
+
+
+def _late(seconds: float) -> str:
+    return (
+        f"its import did not end within {seconds:.0f} s (the limit is "
+        f"{_SHARE:.0%} of [core] dagbag_import_timeout)"
+    )
+
+
+class _Trial:
+    """A process that makes one import after the other, and says which.
+
+    Attributes:
+        at: the import that it makes.
+        since: when that began.
+        last: the last import that it is to make, if another process goes on with the rest.
+        is_over: there is nothing to wait for any more.
+        fault: what is wrong with the import that it makes, if that is known.
+    """
+
+    def __init__(self, imports: list[Callable[[], object]], first: int) -> None:
+        self.at = first
+        self.since = time.monotonic()
+        self.last = len(imports) - 1
+        self.is_over = False
+        self.fault: str | None = None
+        self._written = 0
+        self.progress, progress = os.pipe()
+        self.output, output = os.pipe()
+        self._pid = os.fork()
+        if self._pid == 0:
+            _work(imports, first, progress, output)
+        os.close(progress)
+        os.close(output)
+        os.set_blocking(self.progress, False)
+        os.set_blocking(self.output, False)
+
+    def read(self) -> None:
+        """Take in what the process has done since."""
+        ended, status = os.waitpid(self._pid, os.WNOHANG)
+        with contextlib.suppress(BlockingIOError):
+            while self._written <= _FLOOD and (data := os.read(self.output, 2**16)):
+                self._written += len(data)
+        with contextlib.suppress(BlockingIOError):
+            while steps := os.read(self.progress, 2**10):
+                self.at += len(steps)
+                self.since = time.monotonic()
+        if self.at > self.last:
+            self.is_over = True
+        elif self._written > _FLOOD:
+            self.fault = f"its import writes more than {_FLOOD >> 20} MB of output"
+        elif ended:
+            self.fault = _ending(os.waitstatus_to_exitcode(status))
+
+    def stop(self) -> None:
+        """End the process, and whatever its imports have started."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self._pid, signal.SIGKILL)
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(self._pid, 0)
+        os.close(self.progress)
+        os.close(self.output)
+
+
+def _listen(trials: list[_Trial], seconds: float) -> None:
+    select.select([end for each in trials for end in (each.progress, each.output)], [], [], seconds)
+    for each in trials:
+        each.read()
+
+
+def _work(imports: list[Callable[[], object]], first: int, progress: int, output: int) -> None:
+    """The life of the process of a trial; it never returns."""
+    try:
+        os.setpgid(0, 0)
+        os.dup2(output, 1)
+        os.dup2(output, 2)
+        sys.stdout = sys.stderr = open(1, "w", errors="replace", closefd=False)  # noqa: SIM115 - a number
+        logging.disable()
+        for make in imports[first:]:
+            with contextlib.suppress(BaseException):
+                make()
+            os.write(progress, b"n")
+    finally:
+        os._exit(0)
+
+
+def _ending(code: int) -> str:
+    if code >= 0:
+        return f"its import ends the whole process, with exit code {code}"
+    with contextlib.suppress(ValueError):
+        return f"its import ends the whole process, with {signal.Signals(-code).name}"
+    return f"its import ends the whole process, with signal {-code}"
+
+
+# What belongs to Airflow.
+
+
+@contextlib.contextmanager
+def _without_alarm() -> Iterator[float]:
+    """Stop Airflow's alarm meanwhile; the seconds that are left of it, 0 if there is none."""
+    left, _ = signal.setitimer(signal.ITIMER_REAL, 0)
+    try:
+        yield left
+    finally:
+        if left:
+            signal.setitimer(signal.ITIMER_REAL, left)
+
+
+@contextlib.contextmanager
+def _crashes_end_the_process() -> Iterator[None]:
+    """Let a segmentation fault end the process.
+
+    Airflow's handler for it is written in Python, which never gets to run: the process would spin
+    until Airflow kills it.
+    """
+    try:
+        before = signal.signal(signal.SIGSEGV, signal.SIG_DFL)
+    except ValueError:  # not in the main thread
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGSEGV, before)
+
+
+@contextlib.contextmanager
+def _own_sockets() -> Iterator[None]:
+    """Keep the sockets to Airflow from processes that imports start, and limit what they print.
+
+    Airflow waits until nobody holds its sockets any more.
+    """
+    sockets = _sockets()
+    if not {1, 2} <= sockets:
+        yield
+        return
+    _close_in_children(sockets)
+    streams = sys.stdout, sys.stderr
+    kept: list[int] = []
+    for stream in streams:
+        stream.flush()
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for number in (1, 2):
+        kept.append(os.dup(number))
+        os.dup2(nowhere, number)
+    os.close(nowhere)
+    sockets.update(kept)
+    is_inherited = os.get_inheritable(0)
+    os.set_inheritable(0, False)
+    limited = [_Limited(open(number, "w", errors="replace", closefd=False)) for number in kept]  # noqa: SIM115 - a number
+    sys.stdout, sys.stderr = limited  # type: ignore[assignment]  # they have all that is used
+    try:
+        yield
+    finally:
+        sockets.clear()
+        sys.stdout, sys.stderr = streams
+        for stream, number, mine in zip(limited, (1, 2), kept, strict=True):
+            stream.flush()
+            os.dup2(mine, number)
+            os.close(mine)
+        os.set_inheritable(0, is_inherited)
+
+
+def _sockets() -> set[int]:
+    found = set()
+    for number in range(256):
+        with contextlib.suppress(OSError):
+            if stat.S_ISSOCK(os.fstat(number).st_mode):
+                found.add(number)
+    return found
+
+
+def _close_in_children(sockets: set[int]) -> None:
+    def close() -> None:
+        nowhere = os.open(os.devnull, os.O_RDWR)
+        for number in sockets:
+            with contextlib.suppress(OSError):
+                os.dup2(nowhere, number)
+        os.close(nowhere)
+
+    os.register_at_fork(after_in_child=close)
+
+
+class _Limited:
+    """A stream that takes `MOST_OUTPUT` characters, says so, and then takes no more."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._left = MOST_OUTPUT
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        """Write a text, or nothing."""
+        if self._left > 0:
+            self._stream.write(text[: self._left])
+            self._left -= len(text)
+            if self._left <= 0:
+                self._stream.write("\n… and more, which is not kept\n")
+                self._stream.flush()
+        return len(text)
