@@ -33,7 +33,8 @@ _NO_DAG = """\
 # Made for {path!r}, which is no Airflow DAG. Changes here are lost.
 from volnux_airflow.bundle import refuse
 
-refuse({fault!r})
+FAULT = {fault!r}
+refuse(FAULT)
 """
 
 

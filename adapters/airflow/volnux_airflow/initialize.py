@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import configparser
+import json
 import os
 import re
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 from volnux.errors import VolnuxError
 
-__all__ = ["IMPORTER", "LOADER", "SetupError", "set_up"]
+__all__ = ["BUNDLE", "IMPORTER", "LOADER", "SetupError", "set_up"]
 
 IMPORTER = "volnux_airflow.importer.PtyDagImporter"
+BUNDLE = "volnux_airflow.bundle.PtyDagBundle"
 
 LOADER = '''\
 """Every .pty file in this folder, and the folders below, is an Airflow DAG."""
@@ -23,38 +28,78 @@ load_dags(__file__)
 
 _LOADER_NAME = "pty_dags.py"
 
+_DAGS_FOLDER = {
+    "name": "dags-folder",
+    "classpath": "airflow.dag_processing.bundles.local.LocalDagBundle",
+    "kwargs": {},
+}
+"""The bundle that Airflow has where no other is set."""
+
+_IGNORE = {
+    "glob": ("events.py", "*_events.py"),
+    "regexp": (r"(^|/)events\.py$", r"_events\.py$"),
+}
+"""What keeps Airflow from reading modules of events as DAG files, by the syntax of the file."""
+
 
 class SetupError(VolnuxError):
     """It cannot be done; nothing was written."""
 
 
-def set_up(folder: Path) -> list[str]:
+def set_up(folder: Path, installed: tuple[int, int] | None = None) -> list[str]:
     """Make the `.pty` files of a dags folder DAGs; what was done, line by line.
 
-    Airflow 3.4 and later: the importer, in `airflow.cfg`, where there is one. Else: a loader file.
+    Where there is an `airflow.cfg`: the importer for Airflow 3.4 and later, the bundle for 3.3. In
+    both each file is parsed by itself. Without an `airflow.cfg`: a loader file.
+
+    Args:
+        folder: Airflow's dags folder.
+        installed: the version of Airflow; that of the one here if None.
 
     Raises:
         SetupError: there is no such folder, no Airflow that fits, or a setting in the way.
     """
-    installed = _installed()
+    installed = installed or _installed()
     if not folder.is_dir():
-        raise SetupError(f"{folder} is no folder: name Airflow's dags folder")
+        raise SetupError(f"{folder} is not a folder: name Airflow's dags folder")
     loader = folder / _LOADER_NAME
-    config = _config()
-    if installed >= (3, 4) and config.is_file():
-        lines = _set_importer(config)
+    config = _Config(_config_path())
+    if config.path.is_file():
+        lines = _set_importer(config) if installed >= (3, 4) else _set_bundle(config, folder)
         if loader.is_file():
-            lines.append(f"remove {loader}: with both, each DAG would be there twice")
-        return lines
+            lines.append(f"remove {loader}: with both, each DAG is there twice")
+    else:
+        lines = _write_loader(loader)
+        lines.append(
+            f"there is no {config.path}: with one, init sets up the way that parses each file by "
+            "itself"
+        )
+    return lines + _ignore_events(folder, config)
+
+
+def _write_loader(loader: Path) -> list[str]:
     if loader.is_file():
         if "load_dags(" in loader.read_text(encoding="utf-8"):
             return [f"{loader} is there already: nothing to do"]
         raise SetupError(f"{loader} is there already, and is no loader")
     loader.write_text(LOADER, encoding="utf-8")
-    lines = [f"wrote {loader}: every .pty in {folder} and below is a DAG now"]
-    if installed >= (3, 4):
-        lines.append(f"there is no {config}, so the importer of Airflow 3.4 is not used")
-    return lines
+    return [f"wrote {loader}: every .pty in {loader.parent} and below is a DAG now"]
+
+
+def _ignore_events(folder: Path, config: _Config) -> list[str]:
+    """Have Airflow pass over modules of events, which it may take for DAG files."""
+    syntax = config.get("core", "dag_ignore_file_syntax") or "glob"
+    lines = _IGNORE.get(syntax, _IGNORE["glob"])
+    file = folder / ".airflowignore"
+    if not file.exists() and not file.is_symlink():
+        title = "# Modules with the events of .pty files, which are no DAG files.\n"
+        file.write_text(title + "".join(f"{line}\n" for line in lines), encoding="utf-8")
+        return [f"wrote {file}: Airflow does not read modules of events as DAG files"]
+    known = file.read_text(encoding="utf-8", errors="replace").splitlines() if file.exists() else []
+    missing = [line for line in lines if line not in known]
+    if not missing:
+        return []
+    return [f"add to {file}, which was left as it is: {' and '.join(missing)}"]
 
 
 def _installed() -> tuple[int, int]:
@@ -69,33 +114,128 @@ def _installed() -> tuple[int, int]:
     return installed
 
 
-def _config() -> Path:
+def _config_path() -> Path:
     given = os.environ.get("AIRFLOW_CONFIG")
     home = Path(os.environ.get("AIRFLOW_HOME", "~/airflow"))
     return Path(given or home / "airflow.cfg").expanduser()
 
 
-def _set_importer(config: Path) -> list[str]:
-    """Put the importer into `airflow.cfg`, all other text of it untouched."""
-    text = config.read_text(encoding="utf-8")
-    found = re.search(r"^dag_importer_configs\s*=(.*)$", text, re.MULTILINE)
-    if IMPORTER in text and found and IMPORTER in found[1]:
-        return [f"{config} names {IMPORTER} already: nothing to do"]
-    if found and found[1].strip() not in ("", "[]", "None"):
+class _Config:
+    """An `airflow.cfg`: one setting is changed, all other text of it stays."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._text = path.read_text(encoding="utf-8") if path.is_file() else ""
+        self._parser = configparser.RawConfigParser(strict=False)
+        try:
+            self._parser.read_string(self._text, str(path))
+        except configparser.Error as error:
+            raise SetupError(f"{path} cannot be read: {error}") from error
+
+    def get(self, section: str, name: str) -> str | None:
+        """A setting as Airflow sees it: the environment wins. None if it is not set."""
+        variable = os.environ.get(f"AIRFLOW__{section.upper()}__{name.upper()}")
+        value = variable or self._parser.get(section, name, fallback=None)
+        return None if value is None or value.strip() in ("", "None") else value
+
+    def set(self, section: str, name: str, value: str) -> None:
+        """Write a setting, in place of one that is there.
+
+        Raises:
+            SetupError: a variable of the environment would hide it.
+        """
+        variable = f"AIRFLOW__{section.upper()}__{name.upper()}"
+        if variable in os.environ:
+            raise SetupError(
+                f"the environment variable {variable} is set, which hides {self.path}: "
+                f"set it to {value}"
+            )
+        line = f"{name} = {value.replace('%', '%%')}\n"
+        lines = self._text.splitlines(keepends=True)
+        place, end = self._place(lines, section, name)
+        if place is None:
+            lines = [*lines, "\n" * (not self._text.endswith("\n")), f"\n[{section}]\n", line]
+        else:
+            lines[place:end] = [line]
+        self.path.write_text("".join(lines), encoding="utf-8")
+
+    @staticmethod
+    def _place(lines: list[str], section: str, name: str) -> tuple[int | None, int]:
+        """The lines that have the setting; where there are none, the place behind its section."""
+        begin = None
+        inside = False
+        for number, line in enumerate(lines):
+            title = re.match(r"\[([^]]+)\]", line)
+            if title:
+                inside = title[1] == section
+                begin = number + 1 if inside and begin is None else begin
+            elif inside and re.match(rf"{name}\s*[=:]", line, re.IGNORECASE):
+                end = number + 1
+                # A value goes on in lines that begin with blanks.
+                while end < len(lines) and re.match(r"[ \t]+\S", lines[end]):
+                    end += 1
+                return number, end
+        return begin, begin or 0
+
+
+def _set_importer(config: _Config) -> list[str]:
+    known = config.get("dag_processor", "dag_importer_configs")
+    if known is not None and IMPORTER in known:
+        return [f"{config.path} names {IMPORTER} already: nothing to do"]
+    if known is not None and known.strip() != "[]":
         raise SetupError(
-            f'{config} sets dag_importer_configs already: add "{IMPORTER}" to its list'
+            f'{config.path} sets dag_importer_configs already: add "{IMPORTER}" to its list'
         )
-    line = f'dag_importer_configs = ["{IMPORTER}"]'
-    if found:
-        text = text[: found.start()] + line + text[found.end() :]
-    elif re.search(r"^\[dag_processor\][^\n]*\n", text, re.MULTILINE):
-        text = re.sub(
-            r"^(\[dag_processor\][^\n]*\n)", rf"\g<1>{line}\n", text, count=1, flags=re.MULTILINE
-        )
-    else:
-        text = text.rstrip("\n") + f"\n\n[dag_processor]\n{line}\n"
-    config.write_text(text, encoding="utf-8")
+    value = json.dumps([IMPORTER])
+    config.set("dag_processor", "dag_importer_configs", value)
     return [
-        f"wrote {line} into [dag_processor] of {config}",
+        f"wrote dag_importer_configs = {value} into [dag_processor] of {config.path}",
         "restart Airflow's dag processor and workers: every .pty of a bundle is a DAG then",
     ]
+
+
+def _set_bundle(config: _Config, folder: Path) -> list[str]:
+    """Add our bundle to those that are there."""
+    text = config.get("dag_processor", "dag_bundle_config_list")
+    bundles: Any = [_DAGS_FOLDER]
+    if text is not None:
+        try:
+            bundles = json.loads(text)
+        except ValueError as error:
+            raise SetupError(
+                f"dag_bundle_config_list in [dag_processor] of {config.path} is not JSON: {error}"
+            ) from error
+    if not isinstance(bundles, list) or not all(isinstance(each, dict) for each in bundles):
+        raise SetupError(
+            f"dag_bundle_config_list in [dag_processor] of {config.path} is not a list of bundles"
+        )
+    path = str(folder.resolve())
+    if any(_is_ours(each, path) for each in bundles):
+        return [f"{config.path} has a bundle of {path} already: nothing to do"]
+    ours = {
+        "name": _free_name([str(each.get("name")) for each in bundles]),
+        "classpath": BUNDLE,
+        "kwargs": {"path": path},
+    }
+    config.set("dag_processor", "dag_bundle_config_list", json.dumps([*bundles, ours]))
+    return [
+        f"added the bundle '{ours['name']}' to [dag_processor] of {config.path}; "
+        f"kept: {', '.join(str(each.get('name')) for each in bundles)}",
+        f"restart Airflow: every .pty in {path} and below is a DAG then",
+    ]
+
+
+def _is_ours(bundle: dict[str, Any], path: str) -> bool:
+    kwargs = bundle.get("kwargs")
+    given = kwargs.get("path") if isinstance(kwargs, dict) else None
+    return bundle.get("classpath") == BUNDLE and (
+        given is None or str(Path(given).expanduser().resolve()) == path
+    )
+
+
+def _free_name(taken: Sequence[str]) -> str:
+    return next(
+        name
+        for name in ("pty", *(f"pty-{n}" for n in range(2, len(taken) + 3)))
+        if name not in taken
+    )

@@ -9,10 +9,9 @@ import time
 from pathlib import Path
 
 import pytest
-from volnux_airflow.initialize import IMPORTER, LOADER, SetupError, set_up
+from volnux_airflow.initialize import BUNDLE, IMPORTER, LOADER, SetupError, set_up
 
 from tests.conformance.cases import EVENTS
-from tests.integration.airflow.server import NEW
 
 
 def clean():
@@ -105,14 +104,25 @@ def test_dag_prints_a_file(folder):
     assert "there is no such file" in wrong.stderr
 
 
-def test_init_writes_a_loader(tmp_path, monkeypatch):
-    monkeypatch.setenv("AIRFLOW_HOME", str(tmp_path / "nowhere"))
-    monkeypatch.delenv("AIRFLOW_CONFIG", raising=False)
-    lines = set_up(tmp_path)
+@pytest.fixture
+def config(tmp_path, monkeypatch):
+    """The path of an `airflow.cfg`, which is not there yet; no setting comes from elsewhere."""
+    for name in [name for name in os.environ if name.startswith("AIRFLOW__")]:
+        monkeypatch.delenv(name)
+    file = tmp_path / "airflow.cfg"
+    monkeypatch.setenv("AIRFLOW_CONFIG", str(file))
+    (tmp_path / "dags").mkdir()
+    return file
+
+
+def test_init_writes_a_loader_where_there_is_no_configuration(config, tmp_path):
+    dags = tmp_path / "dags"
+    lines = set_up(dags)
     assert "every .pty in" in lines[0]
-    assert (tmp_path / "pty_dags.py").read_text() == LOADER
-    assert set_up(tmp_path) == [f"{tmp_path / 'pty_dags.py'} is there already: nothing to do"]
-    with pytest.raises(SetupError, match="is no folder"):
+    assert f"there is no {config}" in lines[1]
+    assert (dags / "pty_dags.py").read_text() == LOADER
+    assert set_up(dags)[0] == f"{dags / 'pty_dags.py'} is there already: nothing to do"
+    with pytest.raises(SetupError, match="is not a folder"):
         set_up(tmp_path / "nowhere")
 
 
@@ -127,19 +137,100 @@ refresh_interval = 5
 """
 
 
-def test_init_writes_the_importer(tmp_path, monkeypatch):
-    config = tmp_path / "airflow.cfg"
+def test_init_writes_the_importer(config, tmp_path):
     config.write_text(CONFIG)
-    monkeypatch.setenv("AIRFLOW_CONFIG", str(config))
-    lines = set_up(tmp_path)
-    if not NEW:
-        assert config.read_text() == CONFIG
-        assert Path(tmp_path / "pty_dags.py").is_file()
-        return
+    lines = set_up(tmp_path / "dags", (3, 4))
     assert lines[0].startswith("wrote dag_importer_configs")
     line = f'dag_importer_configs = ["{IMPORTER}"]\n'
     assert config.read_text() == CONFIG.replace("[dag_processor]\n", f"[dag_processor]\n{line}")
-    assert "nothing to do" in set_up(tmp_path)[0]
+    assert "nothing to do" in set_up(tmp_path / "dags", (3, 4))[0]
+
+
+MINE = {"name": "mine", "classpath": "my.Bundle", "kwargs": {"path": "/50%"}}
+SPREAD = json.dumps([MINE], indent=2).replace("\n", "\n  ").replace("%", "%%")
+
+
+@pytest.mark.parametrize(
+    ("before", "kept"),
+    [
+        ("", ["dags-folder"]),
+        (CONFIG, ["dags-folder"]),
+        ("[dag_processor]\ndag_bundle_config_list =\n", ["dags-folder"]),
+        (f"[dag_processor]\ndag_bundle_config_list = {SPREAD}\nother = 1", ["mine"]),
+        ('[dag_processor]\ndag_bundle_config_list = [{"name": "pty"}]\n[z]\na = 1\n', ["pty"]),
+    ],
+)
+def test_init_adds_the_bundle_to_those_that_are_there(config, tmp_path, before, kept):
+    from airflow.configuration import AirflowConfigParser
+
+    def settings():
+        parser = AirflowConfigParser()
+        parser.read(config)
+        return parser
+
+    config.write_text(before)
+    values = {
+        name: dict(settings()[name])
+        for name in ("core", "dag_processor", "z")
+        if settings().has_section(name)
+    }
+    lines = set_up(tmp_path / "dags", (3, 3))
+    bundles = settings().getjson("dag_processor", "dag_bundle_config_list")
+    assert [each["name"] for each in bundles[:-1]] == kept
+    assert bundles[0] in (MINE, {"name": "pty"}) or kept == ["dags-folder"]
+    name = "pty-2" if "pty" in kept else "pty"
+    kwargs = {"path": str(tmp_path / "dags")}
+    assert bundles[-1] == {"name": name, "classpath": BUNDLE, "kwargs": kwargs}
+    assert f"added the bundle '{name}'" in lines[0]
+    for section, items in values.items():
+        items.pop("dag_bundle_config_list", None)
+        assert items.items() <= dict(settings()[section]).items()
+    assert all(line in config.read_text() for line in before.splitlines() if line[:1] == "#")
+    after = config.read_text()
+    assert "nothing to do" in set_up(tmp_path / "dags", (3, 3))[0]
+    assert config.read_text() == after
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[dag_processor]\ndag_bundle_config_list = [1", "is not JSON"),
+        ("[dag_processor]\ndag_bundle_config_list = 1", "is not a list of bundles"),
+        ("no section", "cannot be read"),
+    ],
+)
+def test_init_leaves_a_configuration_that_it_does_not_understand(config, tmp_path, text, message):
+    config.write_text(text)
+    with pytest.raises(SetupError, match=message):
+        set_up(tmp_path / "dags", (3, 3))
+    assert config.read_text() == text
+    assert list((tmp_path / "dags").iterdir()) == []
+
+
+def test_init_says_what_to_do_where_the_environment_hides_the_file(config, tmp_path, monkeypatch):
+    config.write_text(CONFIG)
+    variable = "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST"
+    monkeypatch.setenv(variable, json.dumps([MINE]))
+    with pytest.raises(SetupError, match=f"{variable} is set, .* set it to .*mine.*pty"):
+        set_up(tmp_path / "dags", (3, 3))
+    assert config.read_text() == CONFIG
+
+
+def test_init_keeps_airflow_from_reading_events_as_dags(config, tmp_path, folder):
+    from airflow.utils.file import list_py_file_paths
+
+    dags = tmp_path / "dags"
+    set_up(dags)
+    looks_like_a_dag = "# airflow dag\nfrom .common import x\n"
+    names = ("events.py", "a_events.py", "below/b_events.py", "mine.py")
+    folder(**{f"dags/{name}": looks_like_a_dag for name in names})
+    found = {Path(path).name for path in list_py_file_paths(str(dags))}
+    assert found == {"mine.py", "pty_dags.py"}
+    # What is there is left as it is.
+    ignore = dags / ".airflowignore"
+    ignore.write_text("mine.py\nevents.py\n")
+    assert set_up(dags)[-1] == f"add to {ignore}, which was left as it is: *_events.py"
+    assert ignore.read_text() == "mine.py\nevents.py\n"
 
 
 INSTALLED = """\

@@ -1,0 +1,107 @@
+"""One file never hides another: hostile files beside good ones, parsed as Airflow parses them."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from volnux_airflow.bundle import PtyDagBundle
+
+from tests.integration.airflow.hostile import KINDS, write
+from tests.integration.airflow.server import LOADER
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture
+def parse(tmp_path):
+    """Parses files, one after the other; what came of each."""
+    environment = {
+        **{name: value for name, value in os.environ.items() if "AIRFLOW" not in name},
+        "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
+        "TMPDIR": str(tmp_path),
+        "AIRFLOW__CORE__DAGBAG_IMPORT_TIMEOUT": "12",
+    }
+    process = subprocess.Popen(
+        [sys.executable, "-W", "ignore", "-m", "tests.integration.airflow.parsing"],
+        cwd=tmp_path,
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+    def ask(file, root):
+        request = {"file": str(file), "root": str(root), "seconds": 60}
+        process.stdin.write(json.dumps(request) + "\n")
+        process.stdin.flush()
+        return json.loads(process.stdout.readline())
+
+    try:
+        yield ask
+    finally:
+        process.stdin.close()
+        process.stdout.close()
+        assert process.wait(60) == 0
+
+
+def test_a_loader_keeps_the_good_files_whatever_the_others_do(parse, tmp_path):
+    folder = tmp_path / "dags"
+    folder.mkdir()
+    ids = write(folder, KINDS, good=3)
+    loader = folder / "pty_dags.py"
+    loader.write_text(LOADER)
+    # The first time Airflow gets no result, so that it keeps what it has.
+    assert not parse(loader, folder)["came back"]
+    found = parse(loader, folder)
+    assert set(found["dags"]) == ids
+    assert_shown(found["errors"], {kind.name: kind.shown for kind in KINDS if kind.shown})
+    # And when the files have been corrected, a parse is again like any other.
+    for kind in KINDS:
+        if kind.shown:
+            (folder / f"{kind.name}.pty").unlink()
+    found = parse(loader, folder)
+    assert (set(found["dags"]), found["errors"]) == (ids, {})
+    (marks,) = tmp_path.glob("volnux-airflow-*/bundles/_volnux")
+    assert list(marks.iterdir()) == []
+
+
+def test_a_bundle_shows_each_fault_with_its_file(parse, tmp_path, monkeypatch):
+    names = ("exits", "leaves", "crashes", "raises", "twice", "twice_too")
+    kinds = [kind for kind in KINDS if kind.name in names]
+    folder = tmp_path / "dags"
+    folder.mkdir()
+    ids = write(folder, kinds, good=1)
+    bundle = bundle_of(folder, tmp_path, monkeypatch)
+    errors, dags = {}, []
+    for shim in sorted(bundle.path.rglob("*.pty.py")):
+        found = parse(shim, bundle.path)
+        if not found["came back"]:
+            assert next(kind for kind in kinds if shim.name == f"{kind.name}.pty.py").ends_parse
+            found = parse(shim, bundle.path)
+        errors.update(found["errors"])
+        dags += found["dags"]
+    assert sorted(dags) == sorted(ids)
+    assert_shown(errors, {kind.name: kind.shown for kind in kinds if kind.shown})
+
+
+def bundle_of(folder, storage, monkeypatch, **kwargs):
+    monkeypatch.setattr(
+        "airflow.dag_processing.bundles.base.get_bundle_base_folder",
+        lambda bundle_name: storage / "storage",
+    )
+    bundle = PtyDagBundle(name="pty", path=str(folder), **kwargs)
+    bundle.initialize()
+    return bundle
+
+
+def assert_shown(errors, expected):
+    """Each fault is shown once, with its file, and without the whole of Airflow's traceback."""
+    assert {Path(name).name.partition(".")[0] for name in errors} == set(expected)
+    for name, text in errors.items():
+        shown = expected[Path(name).name.partition(".")[0]]
+        assert shown in text, text
+        assert text.count(": error: ") == 1, text
+        assert len(text.splitlines()) < 25, text
