@@ -515,3 +515,19 @@ def test_a_folder_costs_the_same_however_many_there_are(own_folder):
     assert not run.stderr
     early, late = map(int, run.stdout.split())
     assert late < 2 * early, run.stdout
+
+
+def test_a_fork_on_import_does_not_run_the_rest_twice(tmp_path):
+    (tmp_path / "a.pty").write_text("A")
+    (tmp_path / "events.py").write_text(
+        "import os\nfrom volnux import event\nos.fork()\n@event\ndef A(): return True, None\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "volnux", "check", "--link", "a.pty"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert done.stdout.count("checked 1 file") + done.stderr.count("checked 1 file") == 1

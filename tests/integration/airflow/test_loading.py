@@ -6,6 +6,8 @@ from types import SimpleNamespace
 import pytest
 from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk import DAG
+from airflow.sdk.exceptions import AirflowTaskTimeout
+from airflow.sdk.execution_time.timeout import timeout
 from volnux_airflow import load_dags, to_dag
 from volnux_airflow.files import find_files
 
@@ -120,6 +122,44 @@ def test_settings_of_the_host_reach_every_dag(loader):
     assert dag.task_dict["A"].owner == "me"
     # What a flow means is not for settings to change.
     assert [dag.task_dict[task].retries for task in ("A", "Boom", "catch-1")] == [0, 2, 0]
+
+
+def test_settings_of_single_dags(loader, folder, monkeypatch):
+    folder(**{"other.pty": "A"})
+    settings = {"flow": {"max_active_runs": 7, "tags": ["own"]}}
+    dags = load_dags(loader, settings=settings, tags=["all"], max_active_runs=3)
+    assert {name: (dag.max_active_runs, dag.tags) for name, dag in dags.items()} == {
+        "flow": (7, {"a", "own"}),
+        "other": (3, {"all"}),
+    }
+    (loader.parent / "pty_dags.py").write_text(
+        "from volnux_airflow import load_dags\n"
+        "load_dags(__file__, settings={'flwo': {}})  # airflow dag\n"
+    )
+    bag = DagBag(loader.parent)
+    assert set(bag.dags) == {"flow", "other"}
+    (text,) = bag.import_errors.values()
+    assert "settings for the DAG 'flwo', but no file of that id: did you mean 'flow'?" in text
+    from volnux_airflow.bundle import PtyDagBundle
+
+    monkeypatch.setattr(
+        "airflow.dag_processing.bundles.base.get_bundle_base_folder",
+        lambda bundle_name: loader.parent / "storage",
+    )
+    bundle = PtyDagBundle(
+        name="pty", path=str(loader.parent), settings={"max_active_runs": 3}, dags=settings
+    )
+    bundle.initialize()
+    found = (
+        DagBag(bundle.path, bundle_path=bundle.path).dags if not NEW else DagBag(bundle.path).dags
+    )
+    assert {name: dag.max_active_runs for name, dag in found.items()} == {"flow": 7, "other": 3}
+
+
+def test_the_time_limit_of_airflow_is_no_fault_of_the_module(loader, folder):
+    folder(**{"slow.pty": "Ok", "slow_events.py": "while True: pass"})
+    with pytest.raises(AirflowTaskTimeout), timeout(1):
+        load_dags(loader)
 
 
 def test_airflowignore_and_hidden_folders(folder):

@@ -56,7 +56,7 @@ def test_cases(server):
 def test_a_result_of_none_makes_no_noise_and_a_handled_failure_is_seen(server):
     put(
         server,
-        "Nothing |-> After |-> Fails (0 -> Last)",
+        "Nothing |-> After |-> Fails (0 -> Quits (0 -> Last))",
         "quiet",
         events="""
 @event
@@ -65,6 +65,8 @@ def Nothing(): return True, None
 def After(previous_result): return previous_result is None, "seen"
 @event
 def Fails(): raise ValueError("no way")
+@event
+def Quits(): exit(3)
 @event
 def Last(): return True, None
 """,
@@ -78,6 +80,9 @@ def Last(): return True, None
     assert fails["state"] == "success"
     shown = "descriptor 0 after 1 attempt: ValueError: no way (a failure that the flow handles)"
     assert fails["rendered_fields"] == {"outcome": shown}
+    # Python's own exit() would close the socket on which Airflow hears of the task.
+    assert server.xcom("quiet", run, "Quits", "volnux")["failure"]["type"] == "SystemExit"
+    assert server.states("quiet", run)["Last"] == "success"
 
 
 def test_errors_in_one_file_hide_no_other_and_go_when_they_are_mended(server):
