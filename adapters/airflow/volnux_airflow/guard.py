@@ -140,7 +140,7 @@ def try_out(imports: Mapping[str, Callable[[], object]], seconds: float) -> dict
     try:
         while True:
             if newest is None and waiting < len(names) and time.monotonic() < end:
-                newest = _Trial(list(imports.values()), waiting)
+                newest = _Trial(list(imports.values()), waiting, end)
                 running.append(newest)
             if not running:
                 break
@@ -191,7 +191,7 @@ class _Trial:
         fault: what is wrong with the import that it makes, if that is known.
     """
 
-    def __init__(self, imports: list[Callable[[], object]], first: int) -> None:
+    def __init__(self, imports: list[Callable[[], object]], first: int, end: float) -> None:
         self.at = first
         self.since = time.monotonic()
         self.last = len(imports) - 1
@@ -200,7 +200,7 @@ class _Trial:
         self.progress, progress = os.pipe()
         self._pid = os.fork()
         if self._pid == 0:
-            _work(imports, first, progress)
+            _work(imports[first:], progress, end)
         os.close(progress)
         os.set_blocking(self.progress, False)
 
@@ -233,16 +233,19 @@ def _listen(trials: list[_Trial], seconds: float) -> None:
         each.read()
 
 
-def _work(imports: list[Callable[[], object]], first: int, progress: int) -> None:
+def _work(imports: list[Callable[[], object]], progress: int, end: float) -> None:
     """The life of the process of a trial; it never returns."""
     try:
+        # Airflow may kill the process that made this one, which then nobody ends.
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.setitimer(signal.ITIMER_REAL, max(0.0, end - time.monotonic()) + 1)
         os.setpgid(0, 0)
         nowhere = os.open(os.devnull, os.O_RDWR)
         for number in (0, 1, 2):
             os.dup2(nowhere, number)
         sys.stdout = sys.stderr = open(1, "w", closefd=False)  # noqa: SIM115 - for as long as it lives
         logging.disable()
-        for make in imports[first:]:
+        for make in imports:
             with contextlib.suppress(BaseException):
                 make()
             os.write(progress, b"n")

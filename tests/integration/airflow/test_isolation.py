@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -85,6 +86,36 @@ def test_a_bundle_shows_each_fault_with_its_file(parse, tmp_path, monkeypatch):
         dags += found["dags"]
     assert sorted(dags) == sorted(ids)
     assert_shown(errors, {kind.name: kind.shown for kind in kinds if kind.shown})
+
+
+ORPHAN = """\
+import os
+import signal
+
+from volnux_airflow.guard import try_out
+
+
+def kills_its_parent_and_hangs():
+    os.kill(os.getppid(), signal.SIGKILL)
+    while True:
+        try:
+            signal.pause()
+        except BaseException:
+            pass
+
+
+try_out({"it": kills_its_parent_and_hangs}, 0.5)
+"""
+
+
+def test_a_trial_ends_when_nobody_waits_for_it():
+    here, there = os.pipe()
+    done = subprocess.run([sys.executable, "-c", ORPHAN], pass_fds=[there], check=False, timeout=60)
+    assert done.returncode == -signal.SIGKILL
+    os.close(there)
+    # The end of the pipe: nobody has its other end open any more.
+    assert os.read(here, 1) == b""
+    os.close(here)
 
 
 def bundle_of(folder, storage, monkeypatch, **kwargs):
