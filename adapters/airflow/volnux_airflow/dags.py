@@ -195,6 +195,9 @@ def dag_of_file(path: Path, *, maker: str | None = None, **settings: Any) -> com
 
 
 def _dag_of(plan: Plan, path: Path, maker: str | None, settings: dict[str, Any]) -> compat.DAG:
+    fault = storable.fault_of(settings)
+    if fault is not None:
+        raise PtyImportError(f"{path}: error: Airflow cannot store its settings: there is {fault}")
     dag = build_dag(plan, dag_class=PtyDag, **{"doc_md": None, **settings})
     assert isinstance(dag, PtyDag)
     dag.of_file(path, plan.graph, maker)

@@ -11,6 +11,7 @@ import argparse
 import contextlib
 import json
 import os
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -72,8 +73,8 @@ KINDS = [
         "import os\nfor _ in range(2**17): print('x' * 1023)\nos.system('yes | head -c 100000000')",
     ),
     Kind("forks", "", "import os; os.fork()"),
-    Kind("forks_for_long", "", "import os, time\nif os.fork() == 0: time.sleep(30)"),
-    Kind("starts", "", "import subprocess; subprocess.Popen(['sleep', '30'])"),
+    Kind("forks_for_long", "", "import os, time\nif os.fork() == 0: time.sleep(100)"),
+    Kind("starts", "", "import subprocess; subprocess.Popen(['sleep', '100'])"),
 ]
 
 
@@ -95,7 +96,7 @@ def write(folder: Path, kinds: list[Kind], good: int) -> set[str]:
 def main() -> None:
     """Let a real DAG processor parse a folder until all is as it should be, and stays so."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--way", choices=["loader", "bundle"], default="bundle")
+    parser.add_argument("--way", choices=["loader", "bundle", "importer"], default="bundle")
     parser.add_argument("--files", type=int, default=300)
     parser.add_argument("--database", help="a URL of SQLAlchemy; SQLite if it is left out")
     parser.add_argument("--seconds", type=int, default=600)
@@ -111,11 +112,13 @@ def _try(home: Path, arguments: argparse.Namespace) -> None:
     bundle: dict[str, object] = {
         "name": "dags-folder",
         "classpath": "airflow.dag_processing.bundles.local.LocalDagBundle",
-        "kwargs": {},
+        "kwargs": {"path": str(dags)},
     }
     if arguments.way == "loader":
         loader = "from volnux_airflow import load_dags\n\nload_dags(__file__)  # airflow, dag\n"
         (dags / "pty_dags.py").write_text(loader)
+    elif arguments.way == "importer":
+        bundle["importers"] = ["volnux_airflow.importer.PtyDagImporter"]
     else:
         bundle = {
             "name": "pty",
@@ -139,7 +142,12 @@ def _try(home: Path, arguments: argparse.Namespace) -> None:
     )
     with (home / "log").open("wb") as log:
         processor = subprocess.Popen(
-            [*airflow, "dag-processor"], env=environment, stdout=log, stderr=log, cwd=home
+            [*airflow, "dag-processor"],
+            env=environment,
+            stdout=log,
+            stderr=log,
+            cwd=home,
+            start_new_session=True,
         )
     began = time.monotonic()
     try:
@@ -159,6 +167,8 @@ def _try(home: Path, arguments: argparse.Namespace) -> None:
     finally:
         processor.terminate()
         processor.wait(60)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(processor.pid, signal.SIGKILL)
     size = sum(path.stat().st_size for path in (home / "logs").rglob("*") if path.is_file())
     _say(f"complete: {complete >= 6}; the logs have {size / 2**20:.0f} MB")
     for name, text in sorted(_shown(database)[1].items()):

@@ -1,5 +1,6 @@
 """One file never hides another: hostile files beside good ones, parsed as Airflow parses them."""
 
+import contextlib
 import json
 import os
 import signal
@@ -32,6 +33,7 @@ def parse(tmp_path):
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
+        start_new_session=True,
     )
 
     def ask(file, root):
@@ -46,6 +48,9 @@ def parse(tmp_path):
         process.stdin.close()
         process.stdout.close()
         assert process.wait(60) == 0
+        # What the modules have started and left behind.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def test_a_loader_keeps_the_good_files_whatever_the_others_do(parse, tmp_path):

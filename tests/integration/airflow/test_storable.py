@@ -8,6 +8,7 @@ from airflow.sdk.execution_time.comms import _RequestFrame
 from airflow.serialization.serialized_objects import DagSerialization, LazyDeserializedDAG
 from airflow.timetables.trigger import MultipleCronTriggerTimetable
 from volnux_airflow import storable, to_dag
+from volnux_airflow.dags import PtyImportError, dag_of_file
 from volnux_airflow.translate import crons, is_native
 
 from tests.conformance.cases import EVENTS
@@ -52,6 +53,12 @@ def test_what_airflow_cannot_store_is_refused_with_its_place(folder, text, place
         to_dag(here / "no.pty")
     assert f"no.pty:{place}: error" in str(refused.value)
     assert message in str(refused.value)
+
+
+def test_settings_that_airflow_cannot_store(folder):
+    here = folder(**{"events.py": EVENTS, "no.pty": "A"})
+    with pytest.raises(PtyImportError, match=r"no\.pty: error: .* settings: .* 64 bits"):
+        dag_of_file(here / "no.pty", default_args={"owner": "me", "numbers": [1, 2**64]})
 
 
 def test_a_path_that_is_not_utf_8(folder):
