@@ -34,8 +34,11 @@ __all__ = ["MOST_OUTPUT", "Guard", "guarded", "try_out"]
 
 log = logging.getLogger(__name__)
 
-MOST_OUTPUT = 2**20
-"""The characters of output of one file's modules that reach Airflow's log."""
+MOST_OUTPUT = 2**16
+"""The characters of output of one file's modules that reach Airflow's log.
+
+A socket takes them at once, also while nobody reads.
+"""
 
 _SHARE = 0.6
 """The part of Airflow's limit for an import that a trial may take, before the import itself."""

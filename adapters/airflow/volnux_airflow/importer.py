@@ -22,7 +22,7 @@ from airflow.sdk.importers.base import FilesystemDagDefinition, get_file_suffix
 
 from volnux.errors import Severity
 from volnux_airflow import storable
-from volnux_airflow.files import Ids, find_files, id_of, repeated
+from volnux_airflow.files import find_files, id_of, taken_id
 
 __all__ = ["PtyDagImporter"]
 
@@ -47,7 +47,6 @@ class PtyDagImporter(AbstractDagImporter[FilesystemDagDefinition]):
         self.supported_extensions = extensions or [".pty"]
         self._settings = settings or {}
         self._dags = dags or {}
-        self._ids = Ids()
 
     def can_handle(self, definition: DagDefinition | str | Path) -> bool:
         """Whether it is a `.pty`."""
@@ -56,16 +55,17 @@ class PtyDagImporter(AbstractDagImporter[FilesystemDagDefinition]):
     def list_dag_definitions(
         self, bundle: Any, *, safe_mode: bool = True
     ) -> Iterator[FilesystemDagDefinition | DagImportError]:
-        """The files, and what cannot be read; no file is read here."""
-        found = find_files(Path(bundle.path), self.supported_extensions)
-        taken = repeated(self._ids.of(found.files))
-        for path in found.files:
-            if path in taken:
-                yield DagImportError(
-                    source_reference=str(path), message=taken[path], error_type="import"
-                )
-            else:
-                yield FilesystemDagDefinition(path)
+        """The files, and what cannot be read; no file is read here.
+
+        Airflow lists a whole bundle, and in the process that imports a file that one file.
+        """
+        root = Path(bundle.path)
+        if root.is_file():
+            if self.can_handle(root):
+                yield FilesystemDagDefinition(root)
+            return
+        found = find_files(root, self.supported_extensions)
+        yield from (FilesystemDagDefinition(path) for path in found.files)
         for each in found.diagnostics:
             if each.severity is Severity.ERROR:
                 yield DagImportError(
@@ -85,7 +85,9 @@ class PtyDagImporter(AbstractDagImporter[FilesystemDagDefinition]):
         result = DagImportResult(definition=definition)
         try:
             with definition.import_context(), definition.as_file() as path:
-                own = self._dags.get(id_of(Path(path)), {}) if self._dags else {}
+                name = id_of(Path(path))
+                self._refuse_taken(Path(path), name, Path(bundle.path))
+                own = self._dags.get(name, {})
                 dag = dag_of_file(Path(path), **{**self._settings, **own})
         except Exception as error:  # noqa: BLE001 - whatever is wrong with one file, the others stay
             result.errors.append(_import_error(definition, error))
@@ -95,6 +97,15 @@ class PtyDagImporter(AbstractDagImporter[FilesystemDagDefinition]):
         dag.relative_fileloc = definition.get_relative_loc(bundle.path)
         result.dags.append(dag)
         return result
+
+    def _refuse_taken(self, path: Path, name: str, root: Path) -> None:
+        """Raise if an earlier file of the bundle has the id."""
+        from volnux_airflow.dags import PtyImportError
+
+        files = find_files(root, self.supported_extensions).files if root.is_dir() else []
+        first = next((file for file in files if id_of(file) == name), path)
+        if not first.samefile(path):
+            raise PtyImportError(taken_id(path, name, first))
 
     def get_source_code(
         self, definition: DagDefinition, dag_id: str | None = None

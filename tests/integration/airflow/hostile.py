@@ -70,7 +70,7 @@ KINDS = [
     Kind(
         "floods",
         "",
-        "import os\nfor _ in range(2**17): print('x' * 1023)\nos.system('yes | head -c 100000000')",
+        "import os\nfor _ in range(2**14): print('x' * 1023)\nos.system('yes | head -c 10000000')",
     ),
     Kind("forks", "", "import os; os.fork()"),
     Kind("forks_for_long", "", "import os, time\nif os.fork() == 0: time.sleep(100)"),

@@ -24,7 +24,7 @@ def parse(tmp_path):
         **{name: value for name, value in os.environ.items() if "AIRFLOW" not in name},
         "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
         "TMPDIR": str(tmp_path),
-        "AIRFLOW__CORE__DAGBAG_IMPORT_TIMEOUT": "12",
+        "AIRFLOW__CORE__DAGBAG_IMPORT_TIMEOUT": "15",
     }
     process = subprocess.Popen(
         [sys.executable, "-W", "ignore", "-m", "tests.integration.airflow.parsing"],

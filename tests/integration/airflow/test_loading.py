@@ -55,6 +55,9 @@ def test_all_ways_give_the_same_dag(loader, tmp_path, monkeypatch):
         place = SimpleNamespace(path=tmp_path, name="pty")
         found = list(importer.list_dag_definitions(place))
         assert found == [FilesystemDagDefinition(tmp_path / "flow.pty")]
+        # As Airflow asks in the process that imports the file.
+        alone = SimpleNamespace(path=tmp_path / "flow.pty", name="pty")
+        assert list(importer.list_dag_definitions(alone)) == found
         result = importer.import_definition(found[0], place)
         assert result.errors == []
         dags += result.dags
@@ -81,6 +84,14 @@ def test_two_files_of_one_id(loader, folder):
     (text,) = bag.import_errors.values()
     assert "the DAG id 'flow' is that of" in text
     assert "give one of them another @name" in text
+    if NEW:
+        from airflow.sdk.importers.base import FilesystemDagDefinition
+        from volnux_airflow.importer import PtyDagImporter
+
+        second = FilesystemDagDefinition(loader.parent / "sub" / "flow.pty")
+        place = SimpleNamespace(path=loader.parent, name="pty")
+        result = PtyDagImporter().import_definition(second, place)
+        assert "the DAG id 'flow' is that of" in result.errors[0].message
 
 
 def test_in_the_dag_processor_each_error_belongs_to_its_file(loader, folder, monkeypatch):
