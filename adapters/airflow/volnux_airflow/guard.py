@@ -319,7 +319,7 @@ def _own_sockets() -> Iterator[None]:
     sockets.update(kept)
     is_inherited = os.get_inheritable(0)
     os.set_inheritable(0, False)
-    limited = [_Limited(open(number, "w", errors="replace", closefd=False)) for number in kept]  # noqa: SIM115 - a number
+    limited = [_Limited(open(number, "w", errors="replace", closefd=False)) for number in kept]  # noqa: SIM115 - the number outlives it
     sys.stdout, sys.stderr = limited  # type: ignore[assignment]  # they have all that is used
     try:
         yield
