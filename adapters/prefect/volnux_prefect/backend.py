@@ -36,6 +36,9 @@ class PrefectBackend(Backend):
         """See `Backend.run`."""
         self.refuse(plan)
         from volnux_prefect.flow import run_plan
+        from volnux_prefect.parameters import refuse_values
+
+        refuse_values(inputs)
 
         return run_plan(plan, inputs, options or RunOptions())
 

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import os
 import re
 import sys
+import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import CodeType, FrameType, FunctionType
-from typing import TYPE_CHECKING, Any, NoReturn
+from types import CodeType, FrameType, FunctionType, MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 from prefect import Flow, tags
 from prefect.client.schemas.objects import State
+from prefect.context import FlowRunContext
+from prefect.states import Failed
 
 from volnux.backends.port import BackendError, RunOptions
 from volnux.errors import VolnuxError
@@ -24,7 +29,9 @@ from volnux_prefect import compat
 from volnux_prefect.backend import PrefectBackend
 from volnux_prefect.drive import Drive
 from volnux_prefect.endings import final_state
-from volnux_prefect.parameters import described, signature_of
+from volnux_prefect.origin import ClassName, Origin, Place
+from volnux_prefect.parameters import described, refuse_values, signature_of
+from volnux_prefect.schedules import schedules_of
 from volnux_prefect.translate import Blueprint, blueprint_of, runner_of
 
 if TYPE_CHECKING:
@@ -37,31 +44,119 @@ __all__ = ["PointyFlow", "load_flow", "run_plan", "to_flow"]
 class PointyFlow(Flow[Any, Any]):
     """A flow made from a pipeline.
 
+    At the top of an imported module, and after a pickle, it is made when it is first used.
+
     Attributes:
         plan: the linked graph that it runs.
         tags: the pipeline's tags, on every flow run and its task runs.
     """
 
     plan: Plan
-    tags: tuple[str, ...] = ()
-    origin: str | None = None
+    tags: tuple[str, ...]
+    _origin: Origin | None
+
+    @classmethod
+    def later(cls, origin: Origin, known: Mapping[str, Any] = MappingProxyType({})) -> PointyFlow:
+        """A flow that is made when something is asked of it that is not known yet."""
+        flow = cls.__new__(cls)
+        flow.__dict__.update(known, _origin=origin, __module__=origin.place.module)
+        return flow
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in _attributes() or not self._make():
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        return getattr(self, name)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Run the flow here and now."""
+        """Run the flow here and now.
+
+        Raises:
+            InputError: Prefect's server could not store a value.
+        """
+        self._make()
+        declared = {item.name for item in self.plan.graph.inputs}
+        refuse_values({name: value for name, value in kwargs.items() if name in declared})
         with tags(*self.tags):
             return super().__call__(*args, **kwargs)
 
     def with_options(self, **options: Any) -> PointyFlow:
         """The same flow with other options of Prefect."""
+        self._make()
         # Prefect makes a plain Flow here, whatever the flow was.
         made = PointyFlow.__new__(PointyFlow)
         made.__dict__.update(super().with_options(**options).__dict__)
-        made.plan, made.tags, made.origin = self.plan, self.tags, self.origin
+        made.plan, made.tags = self.plan, self.tags
+        made._origin = self._origin.with_options(options) if self._origin else None
         return made
 
+    def to_deployment(self, *args: Any, **settings: Any) -> Any:
+        """A deployment with the schedules, time zone, tags and limit of the file.
+
+        Args:
+            *args: as for a flow of Prefect.
+            **settings: the same; what is given replaces what the file says.
+        """
+        return super().to_deployment(**self._deployed(args, settings))
+
+    async def ato_deployment(self, *args: Any, **settings: Any) -> Any:
+        """See `to_deployment`."""
+        return await super().ato_deployment(**self._deployed(args, settings))
+
+    def deploy(self, *args: Any, **settings: Any) -> Any:
+        """Deploy the flow to a work pool; see `to_deployment`."""
+        self._refuse_without_variable()
+        return super().deploy(*args, **settings)
+
+    async def adeploy(self, *args: Any, **settings: Any) -> Any:
+        """See `deploy`."""
+        self._refuse_without_variable()
+        return await super().adeploy(*args, **settings)
+
     def __reduce__(self) -> tuple[Any, ...]:
-        # A flow goes to worker processes as the background of a task run, where its name counts.
-        return _stand_in, (self.name, self.version, self.description, folders(), self.origin)
+        if self._origin is None:
+            return _stand_in, (self.name, self.version, self.description, folders())
+        plain = {n: v for n, v in vars(self).items() if isinstance(v, _PLAIN) and n[:1] != "_"}
+        return _again, (self._origin.portable(), plain, folders())
+
+    def _make(self) -> bool:
+        """Load what the flow comes from, if that is still to be done; whether it was."""
+        if "fn" in vars(self):
+            return False
+        with _MAKING:
+            if "fn" not in vars(self):
+                assert self._origin is not None
+                vars(self).update(vars(_made(self._origin)))
+        return True
+
+    def _deployed(self, args: tuple[Any, ...], settings: dict[str, Any]) -> dict[str, Any]:
+        """The settings of a deployment, with those of the file where none are given."""
+        self._make()
+        bound = inspect.signature(Flow.ato_deployment).bind_partial(self, *args, **settings)
+        settings = {name: value for name, value in bound.arguments.items() if name != "self"}
+        graph = self.plan.graph
+        own: dict[str, Any] = {"tags": list(graph.tags), "concurrency_limit": graph.max_active_runs}
+        if all(settings.get(name) is None for name in _SCHEDULES):
+            own["schedules"] = schedules_of(graph)
+        variable = self._origin.place.variable_of(self) if self._origin else None
+        if variable is not None:
+            # Prefect takes the name of the function for that of the variable.
+            self.fn.__qualname__ = variable
+        given = {name: value for name, value in settings.items() if value is not None}
+        return {**settings, **own, **given}
+
+    def _refuse_without_variable(self) -> None:
+        """A worker imports the module that made the flow, and looks for it there.
+
+        Raises:
+            BackendError: no variable of that module holds this flow.
+        """
+        self._make()
+        place = self._origin.place if self._origin else None
+        if place is not None and place.variable_of(self) is None:
+            raise BackendError(
+                f"a worker could not find this flow: assign it to a variable at the top of "
+                f"{place.filename}, as in: {_variable(self.name)} = load_flow(…)"
+            )
 
 
 def load_flow(file: str | os.PathLike[str], **options: Any) -> PointyFlow:
@@ -78,7 +173,7 @@ def load_flow(file: str | os.PathLike[str], **options: Any) -> PointyFlow:
         RefusedError: it says something that Prefect cannot do.
     """
     frame = sys._getframe(1)
-    return _reported(lambda: _load(_beside(frame, file), frame, options))
+    return _flow(Origin(_beside(frame, file), Place.of(frame), options), frame)
 
 
 def to_flow(pipeline: type[Pipeline] | str | os.PathLike[str], **options: Any) -> PointyFlow:
@@ -94,9 +189,8 @@ def to_flow(pipeline: type[Pipeline] | str | os.PathLike[str], **options: Any) -
         RefusedError: it says something that Prefect cannot do.
     """
     frame = sys._getframe(1)
-    if not isinstance(pipeline, type):
-        return _reported(lambda: _load(_beside(frame, pipeline), frame, options))
-    return _reported(lambda: _of_class(pipeline, frame, options))
+    source = pipeline if isinstance(pipeline, type) else _beside(frame, pipeline)
+    return _flow(Origin(source, Place.of(frame), options), frame)
 
 
 def run_plan(plan: Plan, inputs: Mapping[str, Any], options: RunOptions) -> RunReport:
@@ -145,40 +239,63 @@ def _help(error: Exception) -> str:
 # From a file or a class to a flow.
 
 
-def _load(path: Path, frame: FrameType, options: dict[str, Any]) -> PointyFlow:
-    plan = load_plan(path)
-    flow = flow_of_plan(plan, frame, options)
-    flow.origin = str(path.resolve())
+def _flow(origin: Origin, frame: FrameType) -> PointyFlow:
+    """The flow, at once or later.
+
+    A module with many flows is imported for the sake of one: by a run, by a worker, by whoever
+    deploys. The others are left alone, whatever is wrong with them.
+    """
+    imported = frame.f_code.co_name == "<module>" and origin.place.module != "__main__"
+    return PointyFlow.later(origin) if imported else _made(origin)
+
+
+def _made(origin: Origin) -> PointyFlow:
+    """The flow; where Prefect runs it for a deployment, one that fails with what is wrong."""
+    try:
+        return _load(origin)
+    except VolnuxError as error:
+        if _in_command():
+            # `prefect deploy` would look for the flow in the text of the module, and say "Could
+            # not find object": the error ends the command instead.
+            raise SystemExit(str(error)) from error
+        if _in_deployed_run():
+            return _failing(origin, error)
+        raise
+
+
+def _load(origin: Origin) -> PointyFlow:
+    source = origin.source.find() if isinstance(origin.source, ClassName) else origin.source
+    if isinstance(source, Path):
+        flow = flow_of_plan(load_plan(source), origin)
+    else:
+        flow = _of_class(source, origin)
     return flow
 
 
-def _of_class(cls: type[Any], frame: FrameType, options: dict[str, Any]) -> PointyFlow:
+def _of_class(cls: type[Any], origin: Origin) -> PointyFlow:
     from volnux.pipeline.batch import BatchPipeline
 
     if issubclass(cls, BatchPipeline):
-        return _of_batch_class(cls, frame, options)
-    return flow_of_plan(cls.plan(), frame, options, cls)
+        return _of_batch_class(cls, origin)
+    return flow_of_plan(cls.plan(), origin, cls)
 
 
-def _of_batch_class(
-    cls: type[BatchPipeline], frame: FrameType, options: dict[str, Any]
-) -> PointyFlow:
+def _of_batch_class(cls: type[BatchPipeline], origin: Origin) -> PointyFlow:
     from volnux_prefect.batch import batch_body, batch_runner, workers_of
 
     template = cls.template()
     plan = template.plan()
     # The values of a batch have been checked when they were cut.
-    each = flow_of_plan(plan, frame, {"validate_parameters": False}, template)
+    of_each = Origin(template, origin.place, {"validate_parameters": False})
+    each = flow_of_plan(plan, of_each, template)
     workers = workers_of(cls)
-    body = _as_if_in(batch_body(cls, each, workers), frame, cls.__name__)
-    own = {"name": cls.__name__, "task_runner": batch_runner(workers), **options}
-    return _make(blueprint_of(plan), body, own)
+    body = _as_if_in(batch_body(cls, each, workers), origin.place, cls.__name__)
+    own = {"name": cls.__name__, "task_runner": batch_runner(workers), **origin.options}
+    return _make(blueprint_of(plan), body, own, origin)
 
 
-def flow_of_plan(
-    plan: Plan, frame: FrameType, options: dict[str, Any], cls: type[Pipeline] | None = None
-) -> PointyFlow:
-    """The flow of a plan, as if it were written in the module of a frame."""
+def flow_of_plan(plan: Plan, origin: Origin, cls: type[Pipeline] | None = None) -> PointyFlow:
+    """The flow of a plan, as if it were written in the module that it comes from."""
     PrefectBackend().refuse(plan)
     blueprint = blueprint_of(plan)
     changeable = {
@@ -196,10 +313,13 @@ def flow_of_plan(
             about.finish(report)
         return final_state(report, _result(drive, report))
 
-    return _make(blueprint, _as_if_in(body, frame, plan.graph.name), options)
+    body_there = _as_if_in(body, origin.place, plan.graph.name)
+    return _make(blueprint, body_there, origin.options, origin)
 
 
-def _make(blueprint: Blueprint, body: Any, options: dict[str, Any]) -> PointyFlow:
+def _make(
+    blueprint: Blueprint, body: Any, options: Mapping[str, Any], origin: Origin | None = None
+) -> PointyFlow:
     from volnux_prefect.signals import hooks
 
     plan = blueprint.plan
@@ -223,6 +343,7 @@ def _make(blueprint: Blueprint, body: Any, options: dict[str, Any]) -> PointyFlo
     flow.description = settings["description"]
     flow.plan = plan
     flow.tags = graph.tags
+    flow._origin = origin
     compat.send_logs_of(plan)
     return flow
 
@@ -231,15 +352,18 @@ def _result(drive: Drive, report: RunReport) -> Any:
     return drive.result if report.status == "success" else None
 
 
-def _as_if_in(body: Callable[..., Any], frame: FrameType, name: str) -> FunctionType:
+def _as_if_in(body: Callable[..., Any], place: Place, name: str) -> FunctionType:
     """The body as a function of the calling module, where Prefect looks for the flow."""
-    place = re.sub(r"\W", "_", name)
     assert isinstance(body, FunctionType)
-    code: CodeType = body.__code__.replace(co_filename=frame.f_code.co_filename)
-    made = FunctionType(code, body.__globals__, place, None, body.__closure__)
-    made.__module__ = frame.f_globals.get("__name__", "__main__")
-    made.__qualname__ = place
+    code: CodeType = body.__code__.replace(co_filename=place.filename)
+    made = FunctionType(code, body.__globals__, _variable(name), None, body.__closure__)
+    made.__module__ = place.module
+    made.__qualname__ = made.__name__
     return made
+
+
+def _variable(name: str) -> str:
+    return re.sub(r"\W", "_", name)
 
 
 def _beside(frame: FrameType, file: str | os.PathLike[str]) -> Path:
@@ -252,21 +376,6 @@ def _beside(frame: FrameType, file: str | os.PathLike[str]) -> Path:
 # Errors, where only Prefect listens.
 
 
-def _reported(make: Callable[[], PointyFlow]) -> PointyFlow:
-    """What `make` makes; an error reaches whoever reads it, also through Prefect's loader.
-
-    `prefect deploy` imports a module with flows and, where that fails, looks for the flow in its
-    text and says "Could not find object". So there the error ends the command, with file:line.
-    """
-    try:
-        flow: PointyFlow = make()
-    except VolnuxError as error:
-        if _in_command():
-            _end(error)
-        raise
-    return flow
-
-
 def _in_command() -> bool:
     """Whether a command of Prefect that only looks at flows imports the module, not a run."""
     program = Path(sys.argv[0] if sys.argv else "")
@@ -274,26 +383,63 @@ def _in_command() -> bool:
     return prefect and not {"deploy", "flow"}.isdisjoint(sys.argv[1:])
 
 
-def _end(error: VolnuxError) -> NoReturn:
-    raise SystemExit(str(error)) from error
+def _in_deployed_run() -> bool:
+    """Whether Prefect has started this process for a flow run, which has not begun yet."""
+    return "PREFECT__FLOW_RUN_ID" in os.environ and FlowRunContext.get() is None
+
+
+def _failing(origin: Origin, error: VolnuxError) -> PointyFlow:
+    """A flow that fails with an error, so that the state of its run says what is wrong."""
+    said = str(error)
+
+    def body(**inputs: Any) -> State[Any]:
+        return Failed(message=said)
+
+    match origin.source:
+        case Path() as path:
+            name = path.stem
+        case ClassName() as named:
+            name = named.qualname
+        case cls:
+            name = cls.__name__
+    hooks = {option: hook for option, hook in origin.options.items() if option.startswith("on_")}
+    flow = PointyFlow(body, name=_variable(name), validate_parameters=False, **hooks)
+    flow.tags = ()
+    flow._origin = origin
+    return flow
 
 
 # In other processes.
 
 
+def _again(origin: Origin, known: Mapping[str, Any], used: Mapping[str, str]) -> PointyFlow:
+    """The flow in another process."""
+    adopt(used)
+    return PointyFlow.later(origin, known)
+
+
 def _stand_in(
-    name: str,
-    version: str | None,
-    description: str | None,
-    known: Mapping[str, str],
-    origin: str | None,
+    name: str, version: str | None, description: str | None, used: Mapping[str, str]
 ) -> Flow[Any, Any]:
-    """The flow in another process: its name and version, and a body that loads it when called."""
-    adopt(known)
+    """A flow that was made of a plan alone: in a worker process its name and version count."""
+    adopt(used)
 
     def body(**inputs: Any) -> Any:
-        if origin is None:
-            raise VolnuxError(f"the flow {name} cannot be run here: it was made from a class")
-        return load_flow(origin)(**inputs)
+        raise VolnuxError(f"the flow {name} can only run in the process that made it")
 
     return Flow(body, name=name, version=version, description=description)
+
+
+@functools.cache
+def _attributes() -> frozenset[str]:
+    """What every flow has once it is made."""
+
+    def body() -> None:
+        """Nothing."""
+
+    return frozenset({*vars(Flow(body, name="any")), "plan", "tags"})
+
+
+_SCHEDULES = ("interval", "cron", "rrule", "schedule", "schedules")
+_PLAIN = (str, int, float, type(None))
+_MAKING = threading.RLock()

@@ -3,24 +3,51 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import inspect
+import math
 import typing
-from typing import Any
+import warnings
+from collections.abc import Mapping
+from typing import Annotated, Any
 
-from volnux.events.inputs import bind_inputs
+from prefect import Flow
+from pydantic import BaseModel, Field, WithJsonSchema
+
+from volnux.events.inputs import InputError, bind_inputs
 from volnux.events.link import Plan
 from volnux.fields import FileInputDataField, InputDataField
 from volnux.graph.model import InputSpec
 
-__all__ = ["annotation_of", "default_of", "described", "signature_of"]
+__all__ = [
+    "annotation_of",
+    "default_of",
+    "described",
+    "refuse_values",
+    "signature_of",
+    "why_no_parameter",
+    "why_not_stored",
+]
+
+_LEAST, _MOST = -(2**63), 2**63 - 1
+
+_DATE = r"^\d{4}-\d{2}-\d{2}$"
+_MOMENT = r"^\d{4}-\d{2}-\d{2}([Tt _]\d{2}:\d{2}(:\d{2}([.,]\d+)?)?\s?([Zz]|[+-]\d{2}:?\d{2})?)?$"
+
+
+def _text(kind: Any, form: str, pattern: str) -> Any:
+    """A type that is a text in JSON. The server ignores `format`, but heeds `pattern`."""
+    schema = {"type": "string", "format": form, "pattern": pattern}
+    return Annotated[kind, WithJsonSchema(schema)]
+
 
 _TYPES: dict[str, Any] = {
     "str": str,
-    "int": int,
+    "int": Annotated[int, Field(ge=_LEAST, le=_MOST)],
     "float": float,
     "bool": bool,
-    "date": dt.date,
-    "datetime": dt.datetime,
+    "date": _text(dt.date, "date", _DATE),
+    "datetime": _text(dt.datetime, "date-time", _MOMENT),
     "list": list,
     "dict": dict,
 }
@@ -58,6 +85,56 @@ def annotation_of(plan: Plan, item: InputSpec) -> Any:
     return kind
 
 
+def why_no_parameter(name: str) -> str | None:
+    """Why an input of this name cannot be a parameter of a flow; None if it can.
+
+    Prefect makes a pydantic model with a field for each parameter, and some names are taken there.
+    Which ones depends on both, so a name that either of them knows is tried out.
+    """
+    if name.startswith("_"):
+        return "begins with '_'"
+    return _tried(name) if name in _known_names() else None
+
+
+def why_not_stored(value: Any) -> str | None:
+    """Why Prefect's server would not give back a value as it is; None if it would."""
+    match value:
+        case bool() | None:
+            return None
+        case int() if not _LEAST <= value <= _MOST:
+            return "it stores integers of 64 bits only"
+        case float() if not math.isfinite(value):
+            return "it stores finite numbers only"
+        case str() if "\0" in value:
+            return "it cannot store the character U+0000"
+        case str() if any("\ud800" <= character <= "\udfff" for character in value):
+            return "it cannot store text that is not valid Unicode"
+        case list() | tuple():
+            return next(filter(None, map(why_not_stored, value)), None)
+        case dict():
+            if "__prefect_kind" in value:
+                return "it gives the key '__prefect_kind' a meaning of its own"
+            parts = (part for item in value.items() for part in item)
+            return next(filter(None, map(why_not_stored, parts)), None)
+        case _:
+            return None
+
+
+def refuse_values(values: Mapping[str, Any]) -> None:
+    """Refuse the inputs of a run that the server could not store.
+
+    Raises:
+        InputError: with every such input.
+    """
+    faults = {
+        name: f"prefect's server cannot take the input '{name}': {why}"
+        for name, value in values.items()
+        if (why := why_not_stored(value)) is not None
+    }
+    if faults:
+        raise InputError(faults)
+
+
 def described(plan: Plan) -> str | None:
     """The doc string of the flow, where Prefect looks for what it says of parameters."""
     lines = []
@@ -81,3 +158,29 @@ def _field(plan: Plan, item: InputSpec) -> InputDataField | None:
     """The field of a pipeline class that declares an input; its own check is the plan's reader."""
     owner = getattr(plan.readers.get(item.name), "__self__", None)
     return owner if isinstance(owner, InputDataField) else None
+
+
+@functools.cache
+def _known_names() -> frozenset[str]:
+    """Names that pydantic or Prefect use where a flow's parameters are handled."""
+    return frozenset({*dir(BaseModel), *inspect.signature(Flow.__call__).parameters, "cls"})
+
+
+@functools.cache
+def _tried(name: str) -> str | None:
+    """Make a flow with this one parameter and hand it a value; what is wrong if it is lost."""
+    taken = "is a name that prefect or pydantic uses itself"
+
+    def body(**given: Any) -> None:
+        """Nothing."""
+
+    kind = inspect.Parameter.KEYWORD_ONLY
+    setattr(body, "__signature__", inspect.Signature([inspect.Parameter(name, kind)]))  # noqa: B010 - mypy knows no such attribute
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a name that hides one of pydantic's, which may work
+        try:
+            flow: Flow[Any, Any] = Flow(body, name="trial")
+            kept = flow.validate_parameters({name: 1}) == {name: 1}
+        except Exception:  # noqa: BLE001 - both raise many kinds of errors
+            return taken
+    return None if kept and name in flow.parameters.properties else taken

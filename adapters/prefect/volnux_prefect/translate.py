@@ -14,6 +14,7 @@ from typing import Any
 from prefect import Task
 from prefect.cache_policies import NO_CACHE
 from prefect.task_runners import ProcessPoolTaskRunner, TaskRunner, ThreadPoolTaskRunner
+from prefect.utilities.templating import find_placeholders
 
 from volnux.errors import Span
 from volnux.events.executors import EMPTY, ExecutorKind, ExecutorSpec
@@ -23,6 +24,7 @@ from volnux.graph.model import Graph, Kind, Node
 from volnux.pointy.options import split_tags
 from volnux.pointy.parser import parse
 from volnux_prefect.compat import OwnKey
+from volnux_prefect.parameters import why_no_parameter, why_not_stored
 from volnux_prefect.work import repeat_late_or_told, repeat_told, run_work
 
 __all__ = [
@@ -43,6 +45,9 @@ __all__ = [
 
 _MOST_DELAYS = 50
 """How many delays `retry_delay_seconds` may list; the last one holds for all that follow."""
+
+_MOST_AT_ONCE = 2**31 - 1
+"""The largest limit that the server's database has room for."""
 
 RunnerKey = tuple[ExecutorSpec, type | None]
 """What decides whether two events share a task runner."""
@@ -161,13 +166,28 @@ def faults_of(plan: Plan) -> Iterator[Fault]:
             hint="give the pipeline a name: @name: orders",
         )
     for item in graph.inputs:
-        if item.name in ("return_state", "wait_for") or item.name.startswith("_"):
-            why = "begins with '_'" if item.name.startswith("_") else "is a word of prefect's own"
+        why = why_no_parameter(item.name)
+        if why is not None:
             yield Fault(
                 f"the input '{item.name}' {why} and cannot be a parameter of a flow",
                 item.span,
                 "give it another name",
             )
+        why = None if item.required else why_not_stored(item.default)
+        if why is not None:
+            yield Fault(
+                f"prefect's server cannot take the default of '{item.name}': {why}",
+                item.span,
+                "use another default, or a str that the event reads",
+            )
+    yield from _text_faults(graph)
+    if graph.max_active_runs is not None and graph.max_active_runs > _MOST_AT_ONCE:
+        yield Fault(
+            f"prefect has no limits above {_MOST_AT_ONCE}, found @max-active-runs: "
+            f"{graph.max_active_runs}",
+            directive_span(graph, "max-active-runs"),
+            "leave it out to have no limit",
+        )
     if graph.start_date is not None and dt.date.fromisoformat(graph.start_date) > _today():
         yield Fault(
             f"prefect's cron schedules have no start date, and {graph.start_date} lies ahead",
@@ -269,7 +289,34 @@ def _runner_key(spec: EventSpec) -> RunnerKey:
     return executor, spec.event_class if own else None
 
 
+def _text_faults(graph: Graph) -> Iterator[Fault]:
+    """Names and tags that Prefect would not keep as they are."""
+    texts = [("name", graph.name), *(("tags", tag) for tag in graph.tags)]
+    if graph.description is not None:
+        texts.append(("description", graph.description))
+    for directive, text in texts:
+        why = why_not_stored(text)
+        if why is not None:
+            yield Fault(
+                f"prefect's server cannot take @{directive}: {why}",
+                directive_span(graph, directive),
+            )
+        elif directive != "description" and find_placeholders(text):
+            yield Fault(
+                f"prefect fills in '{{{{ … }}}}' in a deployment, found in @{directive}: {text}",
+                directive_span(graph, directive),
+                "write it without double braces",
+            )
+
+
 def _event_faults(node: Node, spec: EventSpec) -> Iterator[Fault]:
+    limit = node.options.get("concurrency")
+    if limit is not None and int(limit) > _MOST_AT_ONCE:
+        yield Fault(
+            f"prefect has no limits above {_MOST_AT_ONCE}, found concurrency={limit}",
+            node.span,
+            "leave it out to have no limit",
+        )
     executor = spec.executor
     pool = executor.pool
     if executor.kind is ExecutorKind.POOL and pool not in (ThreadPoolExecutor, ProcessPoolExecutor):

@@ -1,0 +1,126 @@
+"""Where a flow comes from: enough to make it again, in this process or in another one.
+
+Prefect pickles flows: `serve` sends one to each process that runs it, and a task in a worker
+process gets that of its run. A flow that comes out of a pickle knows its settings. It loads its
+file or class when something else is asked of it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import cloudpickle
+from prefect.context import FlowRunContext
+
+from volnux.errors import VolnuxError
+from volnux.events.base import NotSentError
+from volnux.events.modules import module_of
+
+__all__ = ["ClassName", "Origin", "Place"]
+
+
+@dataclass(frozen=True)
+class Place:
+    """The module that made a flow, where Prefect looks for it."""
+
+    module: str
+    filename: str
+
+    @classmethod
+    def of(cls, frame: FrameType) -> Place:
+        """The module whose code a frame runs."""
+        return cls(frame.f_globals.get("__name__", "__main__"), frame.f_code.co_filename)
+
+    def variable_of(self, flow: object) -> str | None:
+        """The variable at the top of the module that holds a flow; None if there is none."""
+        module = sys.modules.get(self.module)
+        names = vars(module).items() if module is not None else ()
+        return next((name for name, value in names if value is flow), None)
+
+
+@dataclass(frozen=True)
+class ClassName:
+    """A pipeline class by module and name, for a process in which it is another object."""
+
+    module: str
+    qualname: str
+
+    def find(self) -> type[Any]:
+        """The class.
+
+        Raises:
+            VolnuxError: it cannot be imported here.
+        """
+        try:
+            found: Any = sys.modules.get(self.module) or importlib.import_module(self.module)
+            for part in self.qualname.split("."):
+                found = getattr(found, part)
+        except (ImportError, AttributeError) as error:
+            raise VolnuxError(
+                f"the pipeline class {self.qualname} of the module {self.module} cannot be "
+                f"imported in this process: {error}"
+            ) from error
+        assert isinstance(found, type)
+        return found
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What a flow was made of.
+
+    Attributes:
+        source: the `.pty` file, or the pipeline class.
+        place: the module that made it.
+        options: the options of `prefect.flow` that were given.
+    """
+
+    source: Path | type[Any] | ClassName
+    place: Place
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def with_options(self, options: Mapping[str, Any]) -> Origin:
+        """The same with other options."""
+        return dataclasses.replace(self, options={**self.options, **options})
+
+    def portable(self) -> Origin:
+        """The same as it goes to another process.
+
+        Raises:
+            NotSentError: an option cannot be pickled, and no run is in progress here. In a run the
+                flow goes to workers as the background of a task, which needs none.
+        """
+        return Origin(_portable(self.source), self.place, dict(self._sendable()))
+
+    def _sendable(self) -> list[tuple[str, Any]]:
+        found = []
+        for name, value in self.options.items():
+            try:
+                cloudpickle.dumps(value)
+            except Exception as error:
+                if FlowRunContext.get() is None:
+                    raise NotSentError(
+                        f"the option {name} of the flow cannot be sent to another process: {error}"
+                    ) from error
+            else:
+                found.append((name, value))
+        return found
+
+
+def _portable(source: Path | type[Any] | ClassName) -> Path | type[Any] | ClassName:
+    if isinstance(source, Path):
+        return source.resolve()
+    if isinstance(source, ClassName) or "<locals>" in source.__qualname__:
+        return source
+    # A class of a notebook has no file: it travels with its code.
+    return ClassName(source.__module__, source.__qualname__) if _has_file(source) else source
+
+
+def _has_file(cls: type[Any]) -> bool:
+    return getattr(module_of(cls), "__file__", None) is not None
