@@ -1,4 +1,4 @@
-"""`volnux prefect …`: the files that `prefect deploy` reads, and the way out to plain Python.
+"""`volnux prefect …`: deployments, the files that describe them, and the way out to plain Python.
 
 Prefect itself is imported when a command runs: `volnux --help` does without.
 """
@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from volnux.cli import files, output
-from volnux.cli.options import File
+from volnux.cli.options import File, Json
 
 __all__ = ["app"]
 
@@ -41,29 +41,82 @@ def _installed() -> Iterator[None]:
         raise BackendError(f"Prefect is not installed: {how_to_install('prefect')}") from error
 
 
+Folder = Annotated[
+    Path,
+    typer.Argument(metavar="DIR", help="The folder with .pty files.", show_default=False),
+]
+WorkPool = Annotated[
+    str,
+    typer.Option("--work-pool", metavar="NAME", help="The work pool of deployments that are new."),
+]
+LoadTimeout = Annotated[
+    float,
+    typer.Option(
+        "--load-timeout",
+        metavar="SECONDS",
+        min=0.1,
+        help="How long a file and its events may take to load.",
+    ),
+]
+
+
 @app.command("init")
 def init(
-    folder: Annotated[
-        Path,
-        typer.Argument(metavar="DIR", help="The folder with .pty files.", show_default=False),
-    ],
-    work_pool: Annotated[
-        str,
-        typer.Option("--work-pool", metavar="NAME", help="The work pool that runs them."),
-    ] = "default",
+    folder: Folder,
+    work_pool: WorkPool = "default",
+    load_timeout: LoadTimeout = 60,
 ) -> None:
     """Write flows.py and prefect.yaml for the pipelines of a folder.
 
-    What you changed in these files stays as it is; what is missing is added. Afterwards
-    `prefect deploy --all --no-prompt` in that folder deploys everything.
+    What you changed in these files stays as it is; what is missing is added. `volnux prefect
+    deploy` does this as well.
 
-    Exit code: 0 done, 2 not: the errors are shown, and nothing was written.
+    Exit code: 0 done, 1 done but for files with errors, 2 not: nothing was written.
     """
     with _installed():
-        from volnux_prefect.deploy import initialise
+        from volnux_prefect.project import initialise
 
-    for line in initialise(folder, work_pool=work_pool):
+    project, said = initialise(folder, work_pool=work_pool, seconds=load_timeout)
+    output.show(project.diagnostics)
+    for line in said:
         output.say(line)
+    if project.has_errors:
+        raise typer.Exit(1)
+
+
+@app.command("deploy")
+def deploy(
+    folder: Folder,
+    work_pool: WorkPool = "default",
+    yes: Annotated[
+        bool, typer.Option("--yes", "-y", help="Do it without asking; needed off a terminal.")
+    ] = False,
+    prune: Annotated[
+        bool, typer.Option("--prune", help="Also delete the deployments of files that are gone.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show the plan and change nothing.")
+    ] = False,
+    json: Json = False,
+    load_timeout: LoadTimeout = 60,
+) -> None:
+    """Make the server's deployments what the pipelines of a folder say.
+
+    Shows what would be added, changed and gone, asks, then writes flows.py and prefect.yaml as
+    `init` does, and the deployments with their schedules to the server. A file with errors stops
+    none of the others.
+
+    Exit code: 0 the server is as the folder says, 1 some files have errors or could not be
+    deployed, 2 nothing was done: no such folder, no server, 3 there are changes that were not made.
+    """
+    with _installed():
+        from volnux_prefect.deploying import Options, run
+
+    options = Options(
+        folder=folder, work_pool=work_pool, seconds=load_timeout, yes=yes, prune=prune,
+        dry_run=dry_run,
+    )  # fmt: skip
+    raise typer.Exit(run(options, json=json))
 
 
 @app.command("flow")

@@ -1,175 +1,504 @@
-"""`volnux prefect init`: `flows.py` and `prefect.yaml` for the pipelines of a folder."""
+"""`volnux prefect deploy`: what a folder says, what the server has, and how to get there.
+
+The plan is made before anything is changed. A deployment is written whole, with its schedules, so
+that what is not in the folder any more is not on the server either.
+"""
 
 from __future__ import annotations
 
-import ast
-import keyword
-import re
-from collections.abc import Iterator
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
 from pathlib import Path
+from typing import Any
 
-from volnux.backends.port import RefusedError
-from volnux.cli import files
-from volnux.cli.usage import UsageError
-from volnux.errors import Diagnostic, PointyError, Severity, pointy_error
-from volnux.events.link import Plan
-from volnux.files import find_files
-from volnux.loading import load_plan, schedule_faults
-from volnux_prefect.backend import PrefectBackend
-from volnux_prefect.yamlfile import Deployment, merge
+import httpx
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.actions import DeploymentCreate, DeploymentScheduleCreate
+from prefect.client.schemas.filters import FlowFilter, FlowFilterId
+from prefect.client.schemas.responses import DeploymentResponse
+from prefect.client.schemas.schedules import CronSchedule, IntervalSchedule, RRuleSchedule
+from prefect.exceptions import ObjectNotFound
+from prefect.utilities.asyncutils import run_coro_as_sync
+from prefect.utilities.templating import (
+    apply_values,
+    resolve_block_document_references,
+    resolve_variables,
+)
 
-__all__ = ["initialise"]
+from volnux.backends.port import BackendError
+from volnux.errors import Diagnostic
+from volnux_prefect.describe import Described
+from volnux_prefect.limits import make_limits, missing_limits
+from volnux_prefect.project import FLOWS, PROJECT, Project
+from volnux_prefect.yamlfile import read_project
 
-FLOWS = "flows.py"
-PROJECT = "prefect.yaml"
+__all__ = ["Change", "Kind", "Plan", "apply", "plan_of"]
 
-_HEAD = '''\
-"""The flows of this folder, for `prefect deploy`.
-
-Made by `volnux prefect init`, which adds what is missing and leaves the rest as it is.
-"""
-
-from volnux_prefect import load_flow
-'''
+_PAGE = 200
+_PROJECT_LABEL, _FILE_LABEL = "volnux.project", "volnux.file"
+_STEPS = ("build", "push", "triggers", "sla")
+"""Keys of an entry that only Prefect's own command can carry out."""
 
 
-def initialise(folder: Path, *, work_pool: str) -> Iterator[str]:
-    """Write or complete both files; yields what to tell the user.
+class Kind(Enum):
+    """What is to be done with a deployment."""
+
+    ADDED = "added"
+    CHANGED = "changed"
+    UNCHANGED = "unchanged"
+    GONE = "gone"
+
+
+@dataclass
+class Change:
+    """One deployment in a plan.
+
+    Attributes:
+        kind: what is to be done.
+        name: of flow and deployment, with a slash between them.
+        file: the pipeline, by its path in the folder.
+        differences: what the server has and what it should have, by key.
+        payload: what is sent for it.
+        id: of the deployment on the server.
+        limits: tag concurrency limits to make for it.
+        error: why it could not be done.
+    """
+
+    kind: Kind
+    name: str
+    file: str
+    differences: dict[str, tuple[Any, Any]] = field(default_factory=dict)
+    payload: dict[str, Any] = field(default_factory=dict)
+    id: Any = None
+    limits: dict[str, int] = field(default_factory=dict)
+    error: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """The change as `--json` prints it."""
+        return {
+            "deployment": self.name,
+            "file": self.file,
+            "change": self.kind.value,
+            "differences": {
+                key: {"before": before, "after": after}
+                for key, (before, after) in self.differences.items()
+            },
+            "error": self.error,
+        }
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be done, deployment by deployment, and what cannot be done."""
+
+    changes: tuple[Change, ...]
+    diagnostics: tuple[Diagnostic, ...]
+
+    def count(self, kind: Kind) -> int:
+        """How many deployments there are of a kind."""
+        return sum(change.kind is kind for change in self.changes)
+
+
+def plan_of(project: Project) -> Plan:
+    """Compare a folder with the server.
 
     Raises:
-        FileError: a file cannot be read.
-        UsageError: there is no such folder, or no `.pty` in it.
-        PointyError: with everything that is wrong in any of the files, or that could not be read;
-            nothing was written.
-        ProjectFileError: `prefect.yaml` is written in a way that nothing can be added to.
-        WriteError: a file cannot be written.
+        BackendError: the server does not answer.
     """
-    if not folder.is_dir():
-        raise UsageError([f"{folder} is not a folder"])
-    found, diagnostics = find_files(folder)
-    if any(each.severity is Severity.ERROR for each in diagnostics):
-        raise pointy_error(diagnostics)
-    if not found:
-        raise UsageError([f"there are no .pty files in {folder}"])
-    yield from (each.render() for each in diagnostics)
-    plans = _load(found)
-    flows, project = folder / FLOWS, folder / PROJECT
-    before = flows.read_bytes().decode() if flows.exists() else ""
-    text, names = _flows(
-        before, {path.relative_to(folder).as_posix(): plans[path] for path in found}
-    )
-    deployments = [
-        Deployment.of(plans[path], names[path.relative_to(folder).as_posix()], work_pool)
-        for path in found
-    ]
-    old = project.read_bytes().decode() if project.exists() else ""
-    merged = merge(old, deployments, folder.resolve().name, str(project))
-    yield from _write(flows, before, text)
-    yield from _write(project, old, merged.text)
-    for name in merged.kept:
-        yield f"kept the deployment {name}: it is not as init wrote it"
-    for path, name in names.items():
-        if not (folder / path).exists():
-            yield (
-                f"{flows} loads {path}, which is not there any more: take {name} out of it, "
-                f"and out of {project}"
-            )
-    yield ""
-    there = "" if folder.resolve() == Path.cwd() else f"cd {folder} && "
-    yield f"Deploy them:  {there}prefect deploy --all --no-prompt"
-    yield f"The work pool has to exist:  prefect work-pool create {work_pool} --type process"
-
-
-def _load(paths: list[Path]) -> dict[Path, Plan]:
-    """The plans, checked for Prefect; the errors of all files at once."""
-    plans: dict[Path, Plan] = {}
     faults: list[Diagnostic] = []
-    backend = PrefectBackend()
-    for path in paths:
-        try:
-            plan = load_plan(path)
-            faults += schedule_faults(plan.graph)
-            backend.refuse(plan)
-        except (PointyError, RefusedError) as error:
-            faults += error.diagnostics
-        else:
-            plans[path] = plan
-    if faults:
-        raise pointy_error(faults)
-    names: dict[str, Path] = {}
-    for path, plan in plans.items():
-        other = names.setdefault(plan.graph.name, path)
-        if other is not path:
-            raise UsageError(
-                [
-                    f"{other} and {path} are both named {plan.graph.name}: on Prefect they would "
-                    "be one flow; give one of them another @name"
-                ]
+    changes: list[Change] = []
+    with _client() as client:
+        known = _on_server(client)
+        pools: dict[str, bool] = {}
+        mine: set[str] = set()
+        for file, described, entry in _entries(project):
+            name = f"{described.name}/{entry.get('name')}"
+            mine.add(name)
+            try:
+                wanted = _wanted(project, file, described, entry)
+            except _CannotError as error:
+                faults.append(_fault(project, str(error)))
+                continue
+            pool = wanted["work_pool_name"]
+            if pool not in pools:
+                pools[pool] = _has_pool(client, pool)
+            if not pools[pool]:
+                hint = f"make it: prefect work-pool create {pool} --type process"
+                message = f"{entry['name']}: the server has no work pool '{pool}'"
+                faults.append(_fault(project, message, hint))
+                continue
+            limits = missing_limits(client, described.limits)
+            changes.append(_change(name, file, wanted, known.get(name), limits))
+        broken = {Path(each.file).resolve() for each in project.diagnostics}
+        for name, deployment in known.items():
+            labels = deployment.labels or {}
+            file = str(labels.get(_FILE_LABEL, ""))
+            if labels.get(_PROJECT_LABEL) != project.merged.project or name in mine:
+                continue
+            if (project.folder / file).resolve() not in broken:
+                changes.append(Change(Kind.GONE, name, file, id=deployment.id))
+    return Plan(tuple(sorted(changes, key=lambda change: change.name)), tuple(faults))
+
+
+def apply(plan: Plan, *, prune: bool) -> Iterator[Change]:
+    """Do what a plan says; yields each change when it is done, or with its error.
+
+    Args:
+        plan: the plan.
+        prune: delete deployments that are gone.
+    """
+    with _client() as client:
+        for change in plan.changes:
+            try:
+                match change.kind:
+                    case Kind.ADDED | Kind.CHANGED:
+                        flow = client.create_flow_from_name(change.name.partition("/")[0])
+                        _send(client, {**change.payload, "flow_id": flow})
+                        make_limits(client, change.limits)
+                    case Kind.GONE if prune:
+                        client.delete_deployment(change.id)
+                    case Kind.GONE | Kind.UNCHANGED:
+                        continue
+            except (httpx.HTTPError, ObjectNotFound) as error:
+                change.error = _said(error)
+            yield change
+
+
+# What the folder says.
+
+
+class _CannotError(Exception):
+    """An entry of `prefect.yaml` that is not for this command."""
+
+
+def _entries(project: Project) -> Iterator[tuple[str, Described, dict[str, Any]]]:
+    """The deployments of the folder's pipelines: path, description, entry of `prefect.yaml`."""
+    data = read_project(project.yaml[1], str(project.folder / PROJECT))
+    files = {f"{FLOWS}:{project.variables[path]}": path for path in project.described}
+    top = {key: data[key] for key in ("pull", "build", "push") if data.get(key) is not None}
+    for entry in data.get("deployments") or []:
+        file = files.get(str(entry.get("entrypoint"))) if isinstance(entry, dict) else None
+        if file is not None:
+            yield file, project.described[file], {**top, **entry}
+
+
+def _wanted(
+    project: Project, file: str, described: Described, entry: dict[str, Any]
+) -> dict[str, Any]:
+    """The deployment that the server should have, in the terms of its API.
+
+    Raises:
+        _CannotError: the entry asks for what only Prefect's own command does.
+    """
+    name = entry.get("name")
+    if not isinstance(name, str) or not name:
+        raise _CannotError(f"{file}: its deployment has no name")
+    for key in _STEPS:
+        if entry.get(key):
+            raise _CannotError(
+                f"{name}: it has '{key}', which needs Prefect's own command: "
+                f"prefect deploy --name {name}"
             )
-    return plans
+    owned = project.merged.owned.get(str(entry["entrypoint"]), frozenset())
+    given = _filled({key: value for key, value in entry.items() if key != "pull"})
+    schedules: Any = _schedules(given)
+    if "schedules" in owned:
+        schedules = [
+            {**each, "schedule": CronSchedule(cron=each["cron"], timezone=each["timezone"])}
+            for each in described.schedules
+        ]
+    limit = described.concurrency_limit
+    strategy = None
+    if "concurrency_limit" not in owned:
+        limit = given.get("concurrency_limit")
+        if isinstance(limit, dict):
+            strategy = {key: value for key, value in limit.items() if key != "limit"} or None
+            limit = limit.get("limit")
+    pool = given.get("work_pool") or {}
+    if not pool.get("name"):
+        raise _CannotError(f"{name}: it has no work pool")
+    folder = str(project.folder.resolve())
+    steps: Any = [{"prefect.deployments.steps.set_working_directory": {"directory": folder}}]
+    return {
+        "name": name,
+        "entrypoint": entry["entrypoint"],
+        "path": ".",
+        "version": given.get("version") or described.version,
+        "description": given.get("description")
+        or described.description
+        or "",  # None becomes "None"
+        "tags": _of(owned, "tags", list(described.tags), given.get("tags") or []),
+        "parameters": _of(owned, "parameters", described.parameters, given.get("parameters") or {}),
+        "schedules": schedules,
+        "concurrency_limit": limit,
+        "concurrency_options": strategy,
+        "work_pool_name": pool["name"],
+        "work_queue_name": pool.get("work_queue_name"),
+        "job_variables": pool.get("job_variables") or {},
+        # The worker fills in their templates.
+        "pull_steps": entry["pull"] if entry.get("pull") is not None else steps,
+        "enforce_parameter_schema": given.get("enforce_parameter_schema", True),
+        "parameter_openapi_schema": dict(described.schema or {}),
+        "paused": given.get("paused"),
+        "labels": {_PROJECT_LABEL: project.merged.project, _FILE_LABEL: file},
+    }
 
 
-def _flows(before: str, plans: dict[str, Plan]) -> tuple[str, dict[str, str]]:
-    """The text of `flows.py` with every file in it, and the variable of each."""
-    text = before or _HEAD
-    known, taken, imported = _known_flows(before)
-    added = []
-    for path, plan in plans.items():
-        if path not in known:
-            known[path] = _variable(plan.graph.name, taken)
-            taken.add(known[path])
-            added.append(f'{known[path]} = load_flow("{path}")')
-    if added:
-        end = "\r\n" if "\r\n" in text else "\n"
-        if before and not imported:
-            added.insert(0, "from volnux_prefect import load_flow  # noqa: E402 - added by init")
-        gap = "" if text.endswith(end) else end
-        text += gap + ("" if before else end) + end.join(added) + end
-    return text, known
+def _of(owned: Iterable[str], key: str, file: Any, entry: Any) -> Any:
+    return file if key in owned else entry
 
 
-def _known_flows(text: str) -> tuple[dict[str, str], set[str], bool]:
-    """The files that a module loads with their variables, all its names, and the import."""
+def _filled(entry: dict[str, Any]) -> dict[str, Any]:
+    """An entry with its templates filled in, as `prefect deploy` does it."""
+    if "{{" not in json.dumps(entry, default=str):
+        return entry
+
+    async def fill() -> dict[str, Any]:
+        found: Any = await resolve_variables(await resolve_block_document_references(entry))
+        return dict(apply_values(found, dict(os.environ), remove_notset=True))
+
     try:
-        module = ast.parse(text)
-    except SyntaxError as error:
-        raise UsageError([f"{FLOWS} is no Python: line {error.lineno}: {error.msg}"]) from error
-    loaded: dict[str, str] = {}
-    names: set[str] = set()
-    imported = False
-    for node in ast.walk(module):
-        match node:
-            case ast.ImportFrom(module="volnux_prefect", names=aliases):
-                imported |= any(a.name == "load_flow" and a.asname is None for a in aliases)
-            case ast.Assign(
-                targets=[ast.Name(id=name)],
-                value=ast.Call(func=called, args=[ast.Constant(value=str(path)), *_]),
-            ) if ast.unparse(called).rpartition(".")[2] in ("load_flow", "to_flow"):
-                loaded[path.removeprefix("./")] = name
-        if isinstance(node, ast.Name):
-            names.add(node.id)
-        elif isinstance(node, ast.FunctionDef | ast.ClassDef):
-            names.add(node.name)
-    return loaded, names, imported
+        return run_coro_as_sync(fill()) or {}
+    except (ValueError, ObjectNotFound, httpx.HTTPError) as error:
+        raise _CannotError(f"{entry.get('name')}: {error}") from error
 
 
-def _variable(name: str, taken: set[str]) -> str:
-    """A variable for a pipeline's name."""
-    plain = re.sub(r"\W", "_", name, flags=re.ASCII)
-    if not plain[:1].isalpha() and plain[:1] != "_":
-        plain = f"flow_{plain}"
-    if keyword.iskeyword(plain) or plain == "load_flow":
-        plain += "_"
-    number, variable = 1, plain
-    while variable in taken:
-        number += 1
-        variable = f"{plain}_{number}"
-    return variable
+def _schedules(entry: dict[str, Any]) -> list[dict[str, Any]]:
+    """The schedules of an entry that the user wrote."""
+    given = entry.get("schedules") or ([entry["schedule"]] if entry.get("schedule") else [])
+    if not isinstance(given, list):
+        given = [given]
+    found = []
+    for each in given:
+        zone = each.get("timezone") or "UTC"
+        schedule: Any
+        if "cron" in each:
+            schedule = CronSchedule(
+                cron=each["cron"], timezone=zone, day_or=each.get("day_or", True)
+            )
+        elif "interval" in each:
+            more = {"anchor_date": each["anchor_date"]} if "anchor_date" in each else {}
+            schedule = IntervalSchedule(interval=each["interval"], timezone=zone, **more)
+        elif "rrule" in each:
+            schedule = RRuleSchedule(rrule=each["rrule"], timezone=zone)
+        else:
+            raise _CannotError(f"{entry['name']}: a schedule has no cron, interval or rrule")
+        kept = {key: each[key] for key in ("slug", "active", "parameters") if key in each}
+        found.append({**kept, "schedule": schedule})
+    return found
 
 
-def _write(path: Path, before: str, text: str) -> Iterator[str]:
-    if text == before:
-        yield f"{path} is as it should be"
-        return
-    files.write(path, text.encode())
-    yield f"{'completed' if before else 'created'} {path}"
+def _fault(project: Project, message: str, hint: str | None = None) -> Diagnostic:
+    return Diagnostic("deployment", message, str(project.folder / PROJECT), hint=hint)
+
+
+# What the server has.
+
+
+class _Client:
+    """A client whose errors about the server are ours."""
+
+    def __enter__(self) -> SyncPrefectClient:
+        self._inner = get_client(sync_client=True)
+        try:
+            client = self._inner.__enter__()
+            client.hello()
+        except (httpx.HTTPError, RuntimeError) as error:
+            raise BackendError(_unreachable(error)) from error
+        return client
+
+    def __exit__(self, kind: Any, error: BaseException | None, traceback: Any) -> None:
+        self._inner.__exit__(kind, error, traceback)
+        if isinstance(error, httpx.HTTPError):
+            raise BackendError(_unreachable(error)) from error
+
+
+def _client() -> _Client:
+    return _Client()
+
+
+def _unreachable(error: Exception) -> str:
+    from prefect.settings import PREFECT_API_URL
+
+    where = PREFECT_API_URL.value() or "a temporary server"
+    return (
+        f"prefect's server does not answer at {where}: {_said(error)}\n"
+        "  hint: start that server, or name another one in PREFECT_API_URL or your profile"
+    )
+
+
+def _said(error: Exception) -> str:
+    if isinstance(error, httpx.HTTPStatusError):
+        try:
+            detail = error.response.json().get("detail")
+        except ValueError:
+            detail = None
+        return f"{error.response.status_code}: {detail or error.response.text[:500]}"
+    return str(error) or type(error).__name__
+
+
+def _on_server(client: SyncPrefectClient) -> dict[str, DeploymentResponse]:
+    """All deployments, by the names of flow and deployment."""
+    found: list[DeploymentResponse] = []
+    while True:
+        page = client.read_deployments(limit=_PAGE, offset=len(found))
+        found += page
+        if len(page) < _PAGE:
+            break
+    flows: dict[Any, str] = {}
+    ids = sorted({each.flow_id for each in found})
+    for start in range(0, len(ids), _PAGE):
+        some = FlowFilter(id=FlowFilterId(any_=ids[start : start + _PAGE]))
+        flows.update((flow.id, flow.name) for flow in client.read_flows(flow_filter=some))
+    return {f"{flows.get(each.flow_id)}/{each.name}": each for each in found}
+
+
+def _has_pool(client: SyncPrefectClient, name: str) -> bool:
+    try:
+        client.read_work_pool(name)
+    except ObjectNotFound:
+        return False
+    return True
+
+
+def _change(
+    name: str,
+    file: str,
+    wanted: dict[str, Any],
+    there: DeploymentResponse | None,
+    limits: dict[str, int],
+) -> Change:
+    """What is to be done about one deployment."""
+    schedules = _kept_schedules(wanted["schedules"], there)
+    wanted = {**wanted, "schedules": schedules}
+    payload = _payload(wanted)
+    if there is None:
+        return Change(Kind.ADDED, name, file, payload=payload, limits=limits)
+    before, after = _seen(there), _compared(wanted)
+    differences = {
+        key: (before.get(key), value) for key, value in after.items() if before.get(key) != value
+    }
+    if limits:
+        differences["limits"] = (None, limits)
+    kind = Kind.CHANGED if differences else Kind.UNCHANGED
+    return Change(kind, name, file, differences, payload, there.id, limits)
+
+
+def _kept_schedules(
+    wanted: list[dict[str, Any]], there: DeploymentResponse | None
+) -> list[dict[str, Any]]:
+    """The schedules to send: those of the folder, and those that somebody made on the page.
+
+    A schedule that was switched off on the page stays off. Those made on the page have no slug.
+    """
+    if there is None:
+        return wanted
+    active = {each.slug: each.active for each in there.schedules if each.slug}
+    own = [
+        {"active": active[each["slug"]], **each} if each.get("slug") in active else each
+        for each in wanted
+    ]
+    if any(not each.get("slug") for each in wanted):
+        return own  # then those without a slug are the folder's
+    by_hand = [
+        {"schedule": each.schedule, "active": each.active, "parameters": each.parameters}
+        for each in there.schedules
+        if not each.slug
+    ]
+    return own + by_hand
+
+
+def _payload(wanted: dict[str, Any]) -> dict[str, Any]:
+    """What is sent to the server, short of the flow's id."""
+    absent = ("paused", "concurrency_options", "work_queue_name")
+    return {key: value for key, value in wanted.items() if value is not None or key not in absent}
+
+
+def _send(client: SyncPrefectClient, payload: dict[str, Any]) -> None:
+    """Write a deployment whole; the client's own method knows no labels."""
+    fields = ("schedule", "active", "parameters", "slug")
+    schedules = [
+        DeploymentScheduleCreate(**{key: each[key] for key in fields if key in each})
+        for each in payload["schedules"]
+    ]
+    made = DeploymentCreate(**{**payload, "schedules": schedules})
+    client.request("POST", "/deployments/", json=made.model_dump(mode="json", exclude_unset=True))
+
+
+def _seen(there: DeploymentResponse) -> dict[str, Any]:
+    """What the server has, in the terms of `_compared`."""
+    limit = there.global_concurrency_limit.limit if there.global_concurrency_limit else None
+    options = there.concurrency_options
+    return _plain(
+        {
+            "entrypoint": there.entrypoint,
+            "version": there.version,
+            "description": there.description,
+            "tags": sorted(there.tags),
+            "parameters": there.parameters,
+            "schedules": _shown_schedules(
+                {"schedule": e.schedule, "slug": e.slug, "active": e.active}
+                for e in there.schedules
+            ),
+            "concurrency_limit": limit,
+            "concurrency_options": options.model_dump(exclude_unset=True) if options else None,
+            "work_pool": there.work_pool_name,
+            "work_queue": there.work_queue_name,
+            "job_variables": there.job_variables,
+            "pull_steps": there.pull_steps,
+            "enforce_parameter_schema": there.enforce_parameter_schema,
+            "form": there.parameter_openapi_schema,
+            "paused": there.paused,
+        }
+    )
+
+
+def _compared(wanted: dict[str, Any]) -> dict[str, Any]:
+    """What the server should have; what the folder says nothing of is left out."""
+    found = {
+        "entrypoint": wanted["entrypoint"],
+        "version": wanted["version"],
+        "description": wanted["description"],
+        "tags": sorted(wanted["tags"]),
+        "parameters": wanted["parameters"],
+        "schedules": _shown_schedules(wanted["schedules"]),
+        "concurrency_limit": wanted["concurrency_limit"],
+        "work_pool": wanted["work_pool_name"],
+        "job_variables": wanted["job_variables"],
+        "pull_steps": wanted["pull_steps"],
+        "enforce_parameter_schema": wanted["enforce_parameter_schema"],
+        "form": wanted["parameter_openapi_schema"],
+    }
+    for key, name in (
+        ("concurrency_options", "concurrency_options"),
+        ("work_queue", "work_queue_name"),
+        ("paused", "paused"),
+    ):
+        if wanted[name] is not None:
+            found[key] = wanted[name]
+    return _plain(found)
+
+
+def _shown_schedules(schedules: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Schedules as one line each, in an order that does not depend on the server."""
+    lines = []
+    for each in schedules:
+        schedule = each["schedule"]
+        match schedule:
+            case CronSchedule(cron=cron):
+                when = cron
+            case IntervalSchedule(interval=interval):
+                when = f"every {interval}"
+            case _:
+                when = getattr(schedule, "rrule", str(schedule))
+        off = "" if each.get("active", True) in (True, None) else ", off"
+        zone = schedule.timezone or "UTC"
+        lines.append(f"{each.get('slug') or 'by hand'}: {when} ({zone}{off})")
+    return sorted(lines)
+
+
+def _plain(values: dict[str, Any]) -> dict[str, Any]:
+    return dict(json.loads(json.dumps(values, default=str)))

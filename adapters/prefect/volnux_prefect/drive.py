@@ -29,6 +29,7 @@ from volnux.graph.report import RunReport, places_of
 from volnux.telemetry.watch import watch
 from volnux_prefect import compat
 from volnux_prefect.endings import show_skipped, state_of
+from volnux_prefect.limits import make_limits
 from volnux_prefect.translate import (
     Blueprint,
     RunnerKey,
@@ -332,8 +333,7 @@ class Drive:
         if not self._blueprint.limits:
             return
         with get_client(sync_client=True) as client:
-            for tag, limit in self._blueprint.limits.items():
-                client.create_concurrency_limit(tag=tag, concurrency_limit=limit)
+            make_limits(client, self._blueprint.limits)
 
     def _show_skipped(self, after: int) -> None:
         """A task run for each place that is skipped since `after` ended; nothing runs in it."""

@@ -39,6 +39,7 @@ __all__ = [
     "faults_of",
     "has_dask",
     "leaves_process",
+    "limits_of",
     "retry_delays",
     "runner_of",
 ]
@@ -94,7 +95,6 @@ class Fault:
 def blueprint_of(plan: Plan) -> Blueprint:
     """Everything of a flow that does not depend on a run."""
     graph = plan.graph
-    limits: dict[str, int] = {}
     tasks: list[Task[Any, Any] | None] = []
     runners: list[RunnerKey] = []
     bases: dict[tuple[int, frozenset[str]], Task[Any, Any]] = {}
@@ -103,7 +103,7 @@ def blueprint_of(plan: Plan) -> Blueprint:
         if spec is None:
             tasks.append(None)
             continue
-        tags = _tags(graph, node, limits)
+        tags = _tags(graph, node)
         key = (id(spec), tags)
         if key not in bases:
             bases[key] = _task(spec, tags)
@@ -117,7 +117,7 @@ def blueprint_of(plan: Plan) -> Blueprint:
         before=tuple(events_before(graph)),
         behind=tuple(_behind(graph)),
         main=_DEFAULT if _DEFAULT in used or not used else used[0],
-        limits=limits,
+        limits=limits_of(graph),
     )
 
 
@@ -149,6 +149,15 @@ def runner_of(key: RunnerKey, workers: int | None = None) -> TaskRunner[Any]:
             if most is not None:
                 settings["n_workers"] = most
             return DaskTaskRunner(cluster_kwargs=settings)
+
+
+def limits_of(graph: Graph) -> dict[str, int]:
+    """The tag concurrency limits that a flow needs, by tag."""
+    return {
+        concurrency_tag(graph, node): int(node.options["concurrency"])
+        for node in graph.nodes
+        if "concurrency" in node.options
+    }
 
 
 def has_dask() -> bool:
@@ -266,7 +275,7 @@ def _at_place(task: Task[Any, Any], place: str) -> Task[Any, Any]:
     return own
 
 
-def _tags(graph: Graph, node: Node, limits: dict[str, int]) -> frozenset[str]:
+def _tags(graph: Graph, node: Node) -> frozenset[str]:
     tags: set[str] = set()
     options = node.options
     if "tags" in options:
@@ -274,9 +283,7 @@ def _tags(graph: Graph, node: Node, limits: dict[str, int]) -> frozenset[str]:
     if "pool" in options:
         tags.add(str(options["pool"]))
     if "concurrency" in options:
-        tag = concurrency_tag(graph, node)
-        limits[tag] = int(options["concurrency"])
-        tags.add(tag)
+        tags.add(concurrency_tag(graph, node))
     return frozenset(tags)
 
 

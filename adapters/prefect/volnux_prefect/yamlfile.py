@@ -1,29 +1,39 @@
-"""Adding deployments to a `prefect.yaml` that somebody may have edited, and nothing else.
+"""Keeping the deployments of a `prefect.yaml` that somebody may have edited as the files say.
 
-A deployment that init wrote has a line above it with a digest of its text. While the text still
-has that digest, init may write it anew; once it is changed, it is the user's.
+Init owns keys, not entries. A line above each entry that it wrote has a digest of the text of each
+of these keys. While a key still has that text, init may write it anew; once it is changed, it is
+the user's, and so is every key that init did not write.
 """
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import json
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+import secrets
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import yaml
 
 from volnux.errors import VolnuxError
-from volnux.events.inputs import bind_inputs
-from volnux.events.link import Plan
-from volnux.graph.report import jsonable
-from volnux.pointy.cron import PRESETS
+from volnux_prefect.describe import Described
 
-__all__ = ["Deployment", "Merged", "ProjectFileError", "merge"]
+__all__ = ["Deployment", "Left", "Merged", "ProjectFileError", "merge", "read_project"]
 
-_MARK = re.compile(r"(?P<indent> *)# volnux prefect init wrote this \[(?P<digest>[0-9a-f]{12})\]")
+KEYS = ("name", "tags", "parameters", "schedules", "concurrency_limit")
+"""The keys of an entry that say what the file says."""
+
+_ORDER = ("name", "entrypoint", *KEYS[1:], "work_pool")
+_MARK = re.compile(
+    r"(?P<indent> *)# volnux prefect init: (?P<digests>\w+ [0-9a-f]{8}(, \w+ [0-9a-f]{8})*)"
+)
+_OLD_MARK = re.compile(
+    r"(?P<indent> *)# volnux prefect init wrote this \[(?P<digest>[0-9a-f]{12})\]"
+)
+_PROJECT = re.compile(r"^ *# volnux project (?P<id>[0-9a-f]{16})\s*$", re.M)
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*")
 _NOT_PLAIN = re.compile(r"[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 """Characters that are line breaks to YAML, or that it does not take."""
@@ -31,8 +41,8 @@ _NOT_PLAIN = re.compile(r"[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 _WORDS = frozenset({"true", "false", "yes", "no", "on", "off", "null", "y", "n"})
 
 _HEAD = """\
-# Deployments of the flows in flows.py, for `prefect deploy --all`.
-# `volnux prefect init` adds what is missing. A deployment that you change is yours from then on.
+# Deployments of the flows in flows.py.
+# `volnux prefect init` adds what is missing. A key that you change is yours from then on.
 """
 
 
@@ -42,56 +52,118 @@ class ProjectFileError(VolnuxError):
 
 @dataclass(frozen=True)
 class Deployment:
-    """One deployment as init writes it: its name, its entrypoint, its lines."""
+    """One deployment as init writes it: its entrypoint, and the lines of each key."""
 
     name: str
     entrypoint: str
-    lines: tuple[str, ...]
+    keys: dict[str, tuple[str, ...]]
 
     @staticmethod
-    def of(plan: Plan, variable: str, work_pool: str) -> Deployment:
-        """The deployment of a plan, whose flow is a variable of `flows.py`."""
-        graph = plan.graph
+    def of(described: Described, variable: str, work_pool: str) -> Deployment:
+        """The deployment of a pipeline, whose flow is a variable of `flows.py`."""
         entrypoint = f"flows.py:{variable}"
-        lines = [f"- name: {_scalar(graph.name)}", f"  entrypoint: {_scalar(entrypoint)}"]
-        if graph.tags:
-            lines.append(f"  tags: {_flow(list(graph.tags))}")
-        lines += _parameters(plan)
-        if graph.schedules:
-            lines.append("  schedules:")
-            zone = graph.timezone or "UTC"
-            for number, schedule in enumerate(graph.schedules, start=1):
-                cron = PRESETS.get(schedule.expression, schedule.expression)
+        keys: dict[str, tuple[str, ...]] = {
+            "name": (f"name: {_scalar(described.name)}",),
+            "entrypoint": (f"entrypoint: {_scalar(entrypoint)}",),
+        }
+        if described.tags:
+            keys["tags"] = (f"tags: {_flow(list(described.tags))}",)
+        parameters = [
+            f"  {name}: {_flow(value)}"
+            for name, value in described.parameters.items()
+            # Prefect fills in what stands between double braces; the flow has the default anyway.
+            if "{{" not in json.dumps(value)
+        ]
+        if parameters:
+            keys["parameters"] = ("parameters:", *parameters)
+        if described.schedules:
+            lines = ["schedules:"]
+            for schedule in described.schedules:
                 lines += [
-                    f"    - slug: {_scalar(f'{graph.name}-{number}')}",
-                    f"      cron: {_flow(cron)}",
-                    f"      timezone: {_scalar(zone)}",
+                    f"  - slug: {_scalar(schedule['slug'])}",
+                    f"    cron: {_flow(schedule['cron'])}",
+                    f"    timezone: {_scalar(schedule['timezone'])}",
                 ]
-        if graph.max_active_runs is not None:
-            lines.append(f"  concurrency_limit: {graph.max_active_runs}")
-        lines += ["  work_pool:", f"    name: {_scalar(work_pool)}"]
-        return Deployment(graph.name, entrypoint, tuple(lines))
-
-    @property
-    def digest(self) -> str:
-        """What the line above it says of its text."""
-        return _digest(self.lines)
+            keys["schedules"] = tuple(lines)
+        if described.concurrency_limit is not None:
+            keys["concurrency_limit"] = (f"concurrency_limit: {described.concurrency_limit}",)
+        keys["work_pool"] = ("work_pool:", f"  name: {_scalar(work_pool)}")
+        return Deployment(described.name, entrypoint, keys)
 
     def render(self, indent: str) -> list[str]:
         """Its lines, the mark first."""
-        mark = f"# volnux prefect init wrote this [{self.digest}]"
-        return [indent + line for line in (mark, *self.lines)]
+        digests = {key: _digest(self.keys[key]) for key in KEYS if key in self.keys}
+        lines = [line for key in _ORDER for line in self.keys.get(key, ())]
+        return [
+            _mark(indent, digests),
+            f"{indent}- {lines[0]}",
+            *(f"{indent}  {line}" for line in lines[1:]),
+        ]
+
+
+@dataclass(frozen=True)
+class Left:
+    """A key of a deployment that stays as the user wrote it, and differs from the file.
+
+    Attributes:
+        name: of the deployment.
+        key: the key.
+        yours: its lines in `prefect.yaml`; none where the user took it out.
+        wanted: the lines that init would write; none where the file says nothing of it.
+    """
+
+    name: str
+    key: str
+    yours: tuple[str, ...]
+    wanted: tuple[str, ...]
+
+    def difference(self) -> list[str]:
+        """The lines that differ, as `diff` shows them."""
+        lines = difflib.ndiff(self.yours, self.wanted)
+        return [line for line in lines if line[:1] in "-+"]
 
 
 @dataclass(frozen=True)
 class Merged:
-    """The new text, and the names of deployments that the user has changed."""
+    """What came of a merge.
+
+    Attributes:
+        text: the new text.
+        left: what stays as the user wrote it although the file says something else.
+        project: the id of the project.
+        owned: of each entrypoint, the keys that say what the file says.
+    """
 
     text: str
-    kept: tuple[str, ...]
+    left: tuple[Left, ...]
+    project: str
+    owned: dict[str, frozenset[str]] = field(default_factory=dict)
 
 
-def merge(text: str, deployments: Sequence[Deployment], project: str, path: str) -> Merged:
+def read_project(text: str, path: str) -> dict[str, Any]:
+    """The content of a `prefect.yaml`.
+
+    Raises:
+        ProjectFileError: it is not YAML, or its deployments are not a list.
+    """
+    try:
+        data = yaml.safe_load(text) or {}
+    except yaml.YAMLError as error:
+        raise ProjectFileError(f"{path} is not valid YAML: {error}") from error
+    found = data.get("deployments") if isinstance(data, dict) else None
+    if not isinstance(data, dict) or not isinstance(found or [], list):
+        raise ProjectFileError(f"{path} has no list of deployments")
+    return data
+
+
+def merge(
+    text: str,
+    deployments: Sequence[Deployment],
+    project: str,
+    path: str,
+    *,
+    gone: Collection[str] = (),
+) -> Merged:
     """The text with these deployments in it; all else stays byte for byte.
 
     Args:
@@ -99,57 +171,212 @@ def merge(text: str, deployments: Sequence[Deployment], project: str, path: str)
         deployments: those that it should have.
         project: the name of the project, for a new file.
         path: the file's name, for messages.
+        gone: entrypoints whose entries are taken out where nobody has changed them.
 
     Raises:
-        ProjectFileError: the file is no YAML, or its deployments are not a list with a line each.
+        ProjectFileError: the file is not YAML, or its deployments are not a list with a line each.
     """
     if not text.strip():
         text = f"{_HEAD}name: {_scalar(project)}\n\ndeployments:\n"
     end = "\r\n" if "\r\n" in text else "\n"
-    before = _read(text, path)
+    before = _entries(text, path)
     lines = text.replace("\r\n", "\n").split("\n")
-    entries = {entry.get("entrypoint"): entry for entry in before}
-    kept = []
-    missing = []
+    known = _PROJECT.search(text)
+    number = known["id"] if known else secrets.token_hex(8)
+    left: list[Left] = []
+    missing: list[Deployment] = []
+    owned: dict[str, frozenset[str]] = {}
     for deployment in deployments:
-        if deployment.entrypoint not in entries:
+        items = [each for each in _items(lines) if each.entrypoint == deployment.entrypoint]
+        ours = next((each for each in items if each.digests is not None), None)
+        if ours is not None:
+            kept, owned[deployment.entrypoint] = _update(lines, ours, deployment)
+            left += kept
+        elif any(entry.get("entrypoint") == deployment.entrypoint for entry in before):
+            owned[deployment.entrypoint] = frozenset()
+        else:
             missing.append(deployment)
-        elif not _replace(lines, deployment):
-            kept.append(str(entries[deployment.entrypoint].get("name")))
+            owned[deployment.entrypoint] = frozenset(KEYS)
+    for entrypoint in gone:
+        items = [each for each in _items(lines) if each.entrypoint == entrypoint and each.untouched]
+        if items:
+            start = items[0].start - 1
+            blank = start > 0 and not lines[start - 1].strip()
+            del lines[start - blank : items[0].stop]
     if missing:
-        _append(lines, missing, before, path)
+        _append(lines, missing, before, path, None if known else number)
     merged = end.join(lines)
-    _check(before, _read(merged, path), deployments, kept, path)
-    return Merged(merged, tuple(kept))
+    _check(before, _entries(merged, path), deployments, {*owned, *gone}, path)
+    return Merged(merged, tuple(left), number, owned)
 
 
-def _read(text: str, path: str) -> list[dict[str, Any]]:
-    """The deployments of a file."""
-    try:
-        data = yaml.safe_load(text) or {}
-    except yaml.YAMLError as error:
-        raise ProjectFileError(f"{path} is no YAML: {error}") from error
-    found = data.get("deployments") if isinstance(data, dict) else None
-    if not isinstance(data, dict) or not isinstance(found or [], list):
-        raise ProjectFileError(f"{path} has no list of deployments")
+def _entries(text: str, path: str) -> list[dict[str, Any]]:
+    found = read_project(text, path).get("deployments")
     return [entry for entry in found or [] if isinstance(entry, dict)]
 
 
-def _replace(lines: list[str], deployment: Deployment) -> bool:
-    """Write a deployment anew where init wrote it; whether it is as init writes it now."""
-    for number, line in enumerate(lines):
-        mark = _MARK.fullmatch(line)
-        if mark is None or number + 1 == len(lines):
-            continue
-        indent = mark["indent"]
-        stop = _end_of_item(lines, number + 1, len(indent))
-        block = [each.removeprefix(indent) for each in lines[number + 1 : stop]]
-        if f"  entrypoint: {_scalar(deployment.entrypoint)}" not in block:
-            continue
-        if _digest(block) == mark["digest"]:
-            lines[number:stop] = deployment.render(indent)
-            return True
-    return False
+# Entries that are there.
+
+
+@dataclass(frozen=True)
+class _Item:
+    """An entry of the list: its lines, its keys, and what the mark above it says."""
+
+    start: int
+    stop: int
+    indent: str
+    column: int
+    keys: dict[str, tuple[int, int]]
+    texts: dict[str, tuple[str, ...]]
+    digests: dict[str, str] | None
+
+    @property
+    def entrypoint(self) -> str | None:
+        return self.value("entrypoint")
+
+    def value(self, key: str) -> str | None:
+        """A text on one line."""
+        try:
+            return str(yaml.safe_load("\n".join(self.texts[key]))[key])
+        except (KeyError, TypeError, yaml.YAMLError):
+            return None
+
+    @property
+    def untouched(self) -> bool:
+        """Whether all of it is as init wrote it."""
+        return (
+            self.digests is not None
+            and set(self.keys) <= set(_ORDER)
+            and all(
+                _digest(self.texts[key]) == self.digests.get(key)
+                for key in self.keys
+                if key in KEYS
+            )
+        )
+
+
+def _items(lines: list[str]) -> list[_Item]:
+    """The entries of the list of deployments that are written one key a line."""
+    head = _head(lines)
+    if head is None:
+        return []
+    found: list[_Item] = []
+    indent: str | None = None
+    number = head + 1
+    while number < len(lines):
+        line = lines[number]
+        dash = re.match(r"( *)-(?: +|$)", line)
+        if line.strip() and not line.lstrip().startswith("#"):
+            if dash and indent in (None, dash[1]):
+                indent = dash[1]
+                stop = _end_of_item(lines, number, len(indent))
+                found.append(_item(lines, number, stop, indent, len(dash[0])))
+                number = stop
+                continue
+            if not line.startswith(" "):
+                break
+        number += 1
+    return found
+
+
+def _item(lines: list[str], start: int, stop: int, indent: str, column: int) -> _Item:
+    begins: dict[str, int] = {}
+    for number in range(start, stop):
+        body = lines[number][column:]
+        inner = number == start or not lines[number][:column].strip()
+        key = re.match(r"([A-Za-z_][\w-]*)\s*:(?=\s|$)", body) if inner else None
+        if key:
+            begins.setdefault(key[1], number)
+    order = [*begins.values(), stop]
+    keys = {}
+    for position, (key_name, first) in enumerate(begins.items()):
+        last = order[position + 1]
+        while last > first + 1 and _is_between(lines[last - 1]):
+            last -= 1
+        keys[key_name] = (first, last)
+    texts = {
+        key_name: tuple(line[column:] for line in lines[first:last])
+        for key_name, (first, last) in keys.items()
+    }
+    return _Item(start, stop, indent, column, keys, texts, _digests(lines, start, stop, texts))
+
+
+def _is_between(line: str) -> bool:
+    return not line.strip() or line.lstrip().startswith("#")
+
+
+def _digests(
+    lines: list[str], start: int, stop: int, texts: dict[str, tuple[str, ...]]
+) -> dict[str, str] | None:
+    """The digests in the mark above an entry; None if there is no mark."""
+    above = lines[start - 1] if start else ""
+    mark = _MARK.fullmatch(above)
+    if mark:
+        return dict(part.split(" ") for part in mark["digests"].split(", "))
+    old = _OLD_MARK.fullmatch(above)
+    if old is None:
+        return None
+    whole = [line.removeprefix(old["indent"]) for line in lines[start:stop]]
+    if hashlib.sha256("\n".join(whole).encode()).hexdigest()[:12] != old["digest"]:
+        return {}
+    return {key: _digest(texts[key]) for key in KEYS if key in texts}
+
+
+def _update(
+    lines: list[str], item: _Item, deployment: Deployment
+) -> tuple[list[Left], frozenset[str]]:
+    """Write the keys of an entry anew that are init's; what is left, and the keys in step."""
+    assert item.digests is not None
+    digests = dict(item.digests)
+    left: list[Left] = []
+    owned: set[str] = set()
+    texts = dict(item.texts)
+    for key in KEYS:
+        wanted, have = deployment.keys.get(key), texts.get(key)
+        written = digests.get(key)
+        ours = _digest(have) == written if have else written is None
+        # The line with the dash cannot go.
+        stuck = wanted is None and have is not None and item.keys[key][0] == item.start
+        if have == wanted or (ours and not stuck):
+            owned.add(key)
+            digests.pop(key, None)
+            if wanted is not None:
+                texts[key] = wanted
+                digests[key] = _digest(wanted)
+            else:
+                texts.pop(key, None)
+        elif wanted is not None or written is not None:
+            left.append(Left(str(item.value("name")), key, have or (), wanted or ()))
+    body = _rewritten(lines, item, texts)
+    lines[item.start - 1 : item.stop] = [
+        _mark(item.indent, {key: digests[key] for key in KEYS if key in digests}),
+        *body,
+    ]
+    return left, frozenset(owned)
+
+
+def _rewritten(lines: list[str], item: _Item, texts: dict[str, tuple[str, ...]]) -> list[str]:
+    """The lines of an entry with other texts for some keys, in the order that it has."""
+    margin = " " * item.column
+    parts: list[tuple[str | None, list[str]]] = []
+    number = item.start
+    for key, (first, last) in item.keys.items():
+        if number < first:
+            parts.append((None, lines[number:first]))
+        own = lines[first:last]
+        if texts.get(key) != item.texts[key]:
+            own = [margin + line for line in texts.get(key, ())]
+            if first == item.start and own:
+                own[0] = lines[first][: item.column] + own[0][item.column :]
+        parts.append((key, own))
+        number = last
+    parts.append((None, lines[number : item.stop]))
+    for key in KEYS:
+        if key in texts and key not in item.keys:
+            before = _ORDER[: _ORDER.index(key)]
+            at = max((n for n, (known, _) in enumerate(parts) if known in before), default=0)
+            parts.insert(at + 1, (key, [margin + line for line in texts[key]]))
+    return [line for _, part in parts for line in part]
 
 
 def _end_of_item(lines: list[str], start: int, indent: int) -> int:
@@ -165,11 +392,22 @@ def _end_of_item(lines: list[str], start: int, indent: int) -> int:
     return stop
 
 
+# New entries.
+
+
+def _head(lines: list[str]) -> int | None:
+    return next((n for n, line in enumerate(lines) if re.match(r"deployments\s*:", line)), None)
+
+
 def _append(
-    lines: list[str], missing: Sequence[Deployment], before: Sequence[Any], path: str
+    lines: list[str],
+    missing: Sequence[Deployment],
+    before: Sequence[Any],
+    path: str,
+    project: str | None,
 ) -> None:
-    """Add deployments behind the last one."""
-    head = next((n for n, line in enumerate(lines) if re.match(r"deployments\s*:", line)), None)
+    """Add deployments behind the last one, with the id of the project if it is new."""
+    head = _head(lines)
     if head is None:
         while lines and not lines[-1].strip():
             lines.pop()
@@ -200,6 +438,8 @@ def _append(
     for position, deployment in enumerate(missing):
         if position or before:
             added.append("")
+        if position == 0 and project is not None:
+            added.append(f"{where}# volnux project {project}")
         added += deployment.render(where)
     if last + 1 == len(lines):
         added.append("")
@@ -210,32 +450,37 @@ def _check(
     before: Sequence[dict[str, Any]],
     after: Sequence[dict[str, Any]],
     deployments: Sequence[Deployment],
-    kept: Sequence[str],
+    changed: set[str],
     path: str,
 ) -> None:
-    """See that the user's own deployments are what they were, and that all others are there."""
+    """See that all that is the user's is what it was, and that every deployment is there."""
+
+    def rest(entry: dict[str, Any]) -> dict[str, Any]:
+        return {key: value for key, value in entry.items() if key not in KEYS}
+
     ours = {each.entrypoint for each in deployments}
-    own = [e for e in before if e.get("entrypoint") not in ours or e.get("name") in kept]
     found = {entry.get("entrypoint") for entry in after}
-    if not ours <= found or any(entry not in after for entry in own):
+    same = all(
+        entry in after
+        or (entry.get("entrypoint") in changed and rest(entry) in map(rest, after))
+        or entry.get("entrypoint") in changed - ours
+        for entry in before
+    )
+    if not (ours <= found and same):
         raise ProjectFileError(f"{path} is written in a way that nothing can be added to safely")
 
 
-def _parameters(plan: Plan) -> list[str]:
-    lines = []
-    for item in plan.graph.inputs:
-        if item.required:
-            continue
-        value = bind_inputs([item], {}, plan.readers).get(item.name)
-        text = _flow(jsonable(value))
-        # Prefect fills in what stands between double braces, and the flow has the default anyway.
-        if value is not None and "{{" not in text and '"repr"' not in text:
-            lines.append(f"    {item.name}: {text}")
-    return ["  parameters:", *lines] if lines else []
+def _mark(indent: str, digests: dict[str, str]) -> str:
+    known = ", ".join(f"{key} {digest}" for key, digest in digests.items())
+    return (
+        f"{indent}# volnux prefect init: {known}"
+        if known
+        else f"{indent}# volnux prefect init: name {'0' * 8}"
+    )
 
 
 def _digest(lines: Sequence[str]) -> str:
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:12]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:8]
 
 
 def _scalar(text: str) -> str:

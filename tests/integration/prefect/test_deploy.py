@@ -85,10 +85,10 @@ def test_init_takes_the_files_that_every_command_takes(capfd, tmp_path):
     (tmp_path / "circle").symlink_to(".")
     (tmp_path / "._orders.pty").write_bytes(b"\0")
     os.mkfifo(tmp_path / "pipe.pty")
-    assert "pipe.pty: warning: skipped" in init(capfd)[1].out
+    assert "pipe.pty: warning: skipped" in init(capfd)[1].err
     assert (tmp_path / "flows.py").read_text().endswith('\norders = load_flow("orders.pty")\n')
     (tmp_path / "gone.pty").symlink_to("nowhere")
-    assert volnux(["prefect", "init", "."]) == 2
+    assert volnux(["prefect", "init", "."]) == 1
     assert "gone.pty: error: it cannot be read: it is a link to nothing" in capfd.readouterr().err
 
 
@@ -139,13 +139,14 @@ def test_init_follows_the_pty_until_somebody_changes_the_deployment(shop, write,
     (shop / "prefect.yaml").write_text(edited)
     write("orders.pty", ORDERS.replace("limit: int = 3", "limit: int = 5"))
     _, said = init(capfd)
-    assert "kept the deployment orders" in said.out
+    assert "kept parameters of the deployment orders as you wrote it" in said.out
+    assert "-   limit: 40  # more" in said.out
     assert (shop / "prefect.yaml").read_text() == edited
 
 
 def test_init_tells_of_a_flow_whose_file_is_gone(shop, capfd):
     _, said = init(capfd)
-    assert "Deploy them:  prefect deploy --all" in said.out
+    assert "Deploy them:  volnux prefect deploy ." in said.out
     (shop / "case.pty").unlink()
     code, said = init(capfd)
     assert code == 0

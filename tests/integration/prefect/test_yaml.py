@@ -2,11 +2,13 @@
 
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import ANY
 
 import pytest
 import yaml
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from volnux_prefect.describe import Described
 from volnux_prefect.yamlfile import Deployment, merge
 
 from tests.conformance.cases import EVENTS
@@ -31,7 +33,8 @@ def plan(tmp_path):
 
 def read(plan):
     """The deployment of a plan, written into a new file and read again."""
-    merged = merge("", [Deployment.of(plan, "flow", "default")], "project", "prefect.yaml")
+    deployment = Deployment.of(Described.of(plan), "flow", "default")
+    merged = merge("", [deployment], "project", "prefect.yaml")
     (entry,) = yaml.safe_load(merged.text)["deployments"]
     return entry
 
@@ -60,3 +63,100 @@ def test_names_and_tags_come_back(plan, tags, name):
     graph = replace(plan.graph, name=name, tags=tuple(tags))
     found = read(replace(plan, graph=graph))
     assert (found["name"], found.get("tags", [])) == (name, tags)
+
+
+ENTRY = """\
+name: shop
+
+deployments:
+  # volnux project 0123456789abcdef
+{}"""
+
+
+def described(**changes):
+    """A pipeline as its deployment sees it."""
+    fields = {
+        "name": "orders",
+        "version": "1",
+        "description": None,
+        "tags": ("shop",),
+        "parameters": {"limit": 3},
+        "schedules": ({"slug": "orders-1", "cron": "0 6 * * *", "timezone": "UTC"},),
+        "concurrency_limit": None,
+        "schema": None,
+        "limits": {},
+    }
+    return Described(**{**fields, **changes})
+
+
+def merged(text, **changes):
+    deployment = Deployment.of(described(**changes), "orders", "default")
+    return merge(text, [deployment], "shop", "prefect.yaml")
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize(
+    ("edit", "changes", "becomes", "left"),
+    [
+        # What the user adds stays, and what the file says goes on into the entry.
+        (
+            ("      name: default", "      name: default\n      job_variables: {A: 1}  # ours"),
+            {"schedules": ()},
+            {"work_pool": {"name": "default", "job_variables": {"A": 1}}, "tags": ["shop"]},
+            [],
+        ),
+        (
+            ("", ""),
+            {"tags": (), "concurrency_limit": 2},
+            {"tags": None, "concurrency_limit": 2},
+            [],
+        ),
+        (("", ""), {"parameters": {"limit": 4}}, {"parameters": {"limit": 4}}, []),
+        (("", ""), {"name": "sales"}, {"name": "sales"}, []),
+        # What the user changed stays, and is told where the file says something else.
+        (
+            ("limit: 3", "limit: 30  # more"),
+            {"parameters": {"limit": 4}, "tags": ("other",)},
+            {"parameters": {"limit": 30}, "tags": ["other"]},
+            [("parameters", ["-   limit: 30  # more", "+   limit: 4"])],
+        ),
+        (("limit: 3", "limit: 30"), {}, {"parameters": {"limit": 30}}, [("parameters", ANY)]),
+        (
+            ("    parameters:\n      limit: 3\n", ""),
+            {},
+            {"parameters": None},
+            [("parameters", ANY)],
+        ),
+        (
+            ('cron: "0 6', 'cron: "0 7'),
+            {"schedules": ()},
+            {"schedules": [{"slug": "orders-1", "cron": "0 7 * * *", "timezone": "UTC"}]},
+            [("schedules", ANY)],
+        ),
+        # A mark of his own is no mark: the entry is the user's.
+        (("# volnux prefect init: ", "# "), {"tags": ("other",)}, {"tags": ["shop"]}, []),
+    ],
+)
+def test_init_owns_keys_not_entries(end, edit, changes, becomes, left):
+    first = merged("").text
+    assert merged(first).text == first
+    edited = first.replace(*edit).replace("\n", end)
+    result = merged(edited, **changes)
+    (entry,) = yaml.safe_load(result.text)["deployments"]
+    assert {key: entry.get(key) for key in becomes} == becomes
+    assert [(each.key, each.difference()) for each in result.left] == left
+    assert ("# ours" in result.text) == ("# ours" in edited)
+    assert merged(result.text, **changes).text == result.text
+
+
+def test_what_a_former_release_wrote_is_taken_over():
+    text = ENTRY.format(
+        "  # volnux prefect init wrote this [f00000000000]\n"
+        '  - name: orders\n    entrypoint: flows.py:orders\n    tags: ["mine"]\n'
+        "    parameters:\n      limit: 3\n    work_pool:\n      name: default\n"
+    )
+    result = merged(text)
+    (entry,) = yaml.safe_load(result.text)["deployments"]
+    assert entry["tags"] == ["mine"]
+    assert entry["schedules"]
+    assert [each.key for each in result.left] == ["tags"]

@@ -1,0 +1,36 @@
+"""Tag concurrency limits for `[concurrency=…]`: made once, then only looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+__all__ = ["make_limits", "missing_limits"]
+
+_PAGE = 200
+_seen: set[tuple[str, str, int]] = set()
+"""Server, tag and limit of what this process has found or made."""
+
+
+def make_limits(client: Any, limits: Mapping[str, int]) -> None:
+    """See that limits exist; those that do are not made again."""
+    server = str(client.api_url)
+    new = {tag: most for tag, most in limits.items() if (server, tag, most) not in _seen}
+    for tag, most in missing_limits(client, new).items():
+        client.create_concurrency_limit(tag=tag, concurrency_limit=most)
+    _seen.update((server, tag, most) for tag, most in new.items())
+
+
+def missing_limits(client: Any, limits: Mapping[str, int]) -> dict[str, int]:
+    """The limits that the server does not have, or has with another number."""
+    wanted = dict(limits)
+    offset = 0
+    while wanted:
+        page = client.read_concurrency_limits(limit=_PAGE, offset=offset)
+        for each in page:
+            if wanted.get(each.tag) == each.concurrency_limit:
+                del wanted[each.tag]
+        offset += _PAGE
+        if len(page) < _PAGE:
+            break
+    return wanted

@@ -1,0 +1,266 @@
+"""The files of a folder that Prefect reads, `flows.py` and `prefect.yaml`, and their completion."""
+
+from __future__ import annotations
+
+import ast
+import keyword
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from volnux.cli import files
+from volnux.cli.usage import UsageError
+from volnux.errors import Diagnostic, Severity, pointy_error
+from volnux.files import find_files
+from volnux_prefect.describe import LOAD_SECONDS, Described, describe_all
+from volnux_prefect.yamlfile import Deployment, Merged, merge
+
+__all__ = ["FLOWS", "PROJECT", "Project", "initialise", "read_folder"]
+
+FLOWS = "flows.py"
+PROJECT = "prefect.yaml"
+
+_HEAD = '''\
+"""The flows of this folder.
+
+Made by `volnux prefect init`, which adds what is missing and leaves the rest as it is.
+"""
+
+from volnux_prefect import load_flow
+'''
+
+
+@dataclass(frozen=True)
+class Project:
+    """A folder, and what its files should be.
+
+    Attributes:
+        folder: the folder.
+        described: the pipelines, by their path in the folder.
+        variables: of each path, its variable in `flows.py`; also of files that are gone.
+        diagnostics: what is wrong with other files, and warnings.
+        gone: paths that `flows.py` loads and that are not there any more.
+        flows: the text of `flows.py`, before and after.
+        yaml: the text of `prefect.yaml`, before and after.
+        merged: what came of the merge into `prefect.yaml`.
+    """
+
+    folder: Path
+    described: dict[str, Described]
+    variables: dict[str, str]
+    diagnostics: tuple[Diagnostic, ...]
+    gone: tuple[str, ...]
+    flows: tuple[str, str]
+    yaml: tuple[str, str]
+    merged: Merged
+
+    @property
+    def has_errors(self) -> bool:
+        """Whether some file could not be described."""
+        return any(each.severity is Severity.ERROR for each in self.diagnostics)
+
+    def write(self) -> Iterator[str]:
+        """Write what differs; yields what to tell the user.
+
+        Raises:
+            WriteError: a file cannot be written.
+        """
+        yield from _write(self.folder / FLOWS, *self.flows)
+        yield from _write(self.folder / PROJECT, *self.yaml)
+
+    def notes(self) -> Iterator[str]:
+        """What stays although a file says something else, and why."""
+        yaml = self.folder / PROJECT
+        for left in self.merged.left:
+            did = "as you wrote it" if left.yours else "out, as you did"
+            yield f"kept {left.key} of the deployment {left.name} {did} in {yaml}; its file says:"
+            yield from (f"  {line}" for line in left.difference())
+        flows = self.flows[1]
+        for path in self.gone:
+            name = self.variables[path]
+            if re.search(rf"^{re.escape(name)}\b", flows, re.M):
+                yield (
+                    f"{self.folder / FLOWS} loads {path}, which is not there any more: take {name} "
+                    f"out of it, and out of {yaml}"
+                )
+
+
+def initialise(
+    folder: Path, *, work_pool: str, seconds: float = LOAD_SECONDS
+) -> tuple[Project, list[str]]:
+    """Write or complete both files; what the folder has, and what to tell the user.
+
+    Raises:
+        FileError: a file cannot be read.
+        UsageError: there is no such folder, or no `.pty` in it.
+        PointyError: something is wrong with every file; nothing was written.
+        ProjectFileError: `prefect.yaml` is written in a way that nothing can be added to.
+        WriteError: a file cannot be written.
+    """
+    project = read_folder(folder, work_pool=work_pool, seconds=seconds)
+    if not project.described:
+        raise pointy_error(project.diagnostics)
+    said = [*project.write(), *project.notes(), ""]
+    there = folder if folder.resolve() != Path.cwd() else Path()
+    said.append(f"Deploy them:  volnux prefect deploy {there}")
+    said.append(f"The work pool has to exist:  prefect work-pool create {work_pool} --type process")
+    return project, said
+
+
+def read_folder(
+    folder: Path, *, work_pool: str, seconds: float = LOAD_SECONDS, prune: bool = False
+) -> Project:
+    """What the files of a folder are, and what they should be.
+
+    Args:
+        folder: the folder.
+        work_pool: for deployments that are new.
+        seconds: how long a file and its events may take to load.
+        prune: take out what belongs to files that are gone, where nobody has changed it.
+
+    Raises:
+        UsageError: there is no such folder, or no `.pty` in it.
+        ProjectFileError: `prefect.yaml` is written in a way that nothing can be added to.
+    """
+    if not folder.is_dir():
+        raise UsageError([f"{folder} is not a folder"])
+    found, diagnostics = find_files(folder)
+    flows, yaml = folder / FLOWS, folder / PROJECT
+    before, old = _text(flows), _text(yaml)
+    if not found and not diagnostics and not before:
+        raise UsageError([f"there are no .pty files in {folder}"])
+    answers = describe_all(found, seconds=seconds)
+    described, faults = _sorted_out(folder, answers)
+    after, variables = _flows(before, described)
+    gone = tuple(path for path in variables if not (folder / path).exists())
+    if prune:
+        after = _without(after, {path: variables[path] for path in gone})
+    merged = merge(
+        old,
+        [Deployment.of(each, variables[path], work_pool) for path, each in described.items()],
+        folder.resolve().name,
+        str(yaml),
+        gone=[f"{FLOWS}:{variables[path]}" for path in gone] if prune else (),
+    )
+    return Project(
+        folder=folder,
+        described=described,
+        variables=variables,
+        diagnostics=(*diagnostics, *faults),
+        gone=gone,
+        flows=(before, after),
+        yaml=(old, merged.text),
+        merged=merged,
+    )
+
+
+def _text(path: Path) -> str:
+    return path.read_bytes().decode() if path.exists() else ""
+
+
+def _sorted_out(
+    folder: Path, answers: dict[Path, Described | list[Diagnostic]]
+) -> tuple[dict[str, Described], list[Diagnostic]]:
+    """The pipelines by their path in the folder, and what is wrong with the others."""
+    described: dict[str, Described] = {}
+    faults: list[Diagnostic] = []
+    names: dict[str, Path] = {}
+    for path, answer in answers.items():
+        if not isinstance(answer, Described):
+            faults += answer
+            continue
+        other = names.setdefault(answer.name, path)
+        if other is path:
+            described[path.relative_to(folder).as_posix()] = answer
+        else:
+            message = f"{other} is named {answer.name} too, and on Prefect they would be one flow"
+            hint = "give one of them another name: @name: …"
+            faults.append(Diagnostic("same-name", message, str(path), hint=hint))
+    return described, faults
+
+
+def _without(text: str, gone: dict[str, str]) -> str:
+    """`flows.py` without the lines that init wrote for these files."""
+    for path, name in gone.items():
+        line = re.escape(_line(name, path))
+        text = re.sub(rf"^{line}\r?\n", "", text, flags=re.M)
+    return text
+
+
+def _line(variable: str, path: str) -> str:
+    return f"{variable} = load_flow({_literal(path)})"
+
+
+def _literal(path: str) -> str:
+    """A path as Python text in double quotes."""
+    text = repr(path)
+    return f'"{text[1:-1]}"' if text[0] == "'" and '"' not in text else text
+
+
+def _flows(before: str, described: dict[str, Described]) -> tuple[str, dict[str, str]]:
+    """The text of `flows.py` with every file in it, and the variable of each."""
+    text = before or _HEAD
+    known, taken, imported = _known_flows(before)
+    added = []
+    for path, each in described.items():
+        if path not in known:
+            known[path] = _variable(each.name, taken)
+            taken.add(known[path])
+            added.append(_line(known[path], path))
+    if added:
+        end = "\r\n" if "\r\n" in text else "\n"
+        if before and not imported:
+            added.insert(0, "from volnux_prefect import load_flow  # noqa: E402 - added by init")
+        gap = "" if text.endswith(end) else end
+        text += gap + ("" if before else end) + end.join(added) + end
+    return text, known
+
+
+def _known_flows(text: str) -> tuple[dict[str, str], set[str], bool]:
+    """The files that a module loads with their variables, all its names, and the import."""
+    try:
+        module = ast.parse(text)
+    except SyntaxError as error:
+        raise UsageError(
+            [f"{FLOWS} is not valid Python: line {error.lineno}: {error.msg}"]
+        ) from error
+    loaded: dict[str, str] = {}
+    names: set[str] = set()
+    imported = False
+    for node in ast.walk(module):
+        match node:
+            case ast.ImportFrom(module="volnux_prefect", names=aliases):
+                imported |= any(a.name == "load_flow" and a.asname is None for a in aliases)
+            case ast.Assign(
+                targets=[ast.Name(id=name)],
+                value=ast.Call(func=called, args=[ast.Constant(value=str(path)), *_]),
+            ) if ast.unparse(called).rpartition(".")[2] in ("load_flow", "to_flow"):
+                loaded[path.removeprefix("./")] = name
+        if isinstance(node, ast.Name):
+            names.add(node.id)
+        elif isinstance(node, ast.FunctionDef | ast.ClassDef):
+            names.add(node.name)
+    return loaded, names, imported
+
+
+def _variable(name: str, taken: set[str]) -> str:
+    """A variable for a pipeline's name."""
+    plain = re.sub(r"\W", "_", name, flags=re.ASCII)
+    if not plain[:1].isalpha() and plain[:1] != "_":
+        plain = f"flow_{plain}"
+    if keyword.iskeyword(plain) or plain == "load_flow":
+        plain += "_"
+    number, variable = 1, plain
+    while variable in taken:
+        number += 1
+        variable = f"{plain}_{number}"
+    return variable
+
+
+def _write(path: Path, before: str, text: str) -> Iterator[str]:
+    if text == before:
+        yield f"{path} is as it should be"
+        return
+    files.write(path, text.encode())
+    yield f"{'completed' if before else 'created'} {path}"
