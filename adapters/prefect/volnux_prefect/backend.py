@@ -60,6 +60,12 @@ class PrefectBackend(Backend):
             )
         return sorted(found, key=lambda d: d.span or (0, 0, 0, 0))
 
+    def check_live(self, plan: Plan) -> list[Diagnostic]:
+        """See `Backend.check_live`."""
+        from volnux_prefect.live import lacking
+
+        return lacking(plan)
+
     def _placed(self, plan: Plan, diagnostic: Diagnostic) -> Diagnostic:
         """A finding about the whole file, with the place of the directive that it is about."""
         if diagnostic.span is None and "catchup" in diagnostic.message:

@@ -6,6 +6,7 @@ that what is not in the folder any more is not on the server either.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
@@ -35,7 +36,7 @@ from volnux_prefect.limits import make_limits, missing_limits
 from volnux_prefect.project import FLOWS, PROJECT, Project
 from volnux_prefect.yamlfile import read_project
 
-__all__ = ["Change", "Kind", "Plan", "apply", "plan_of"]
+__all__ = ["Change", "Kind", "Plan", "apply", "connected", "plan_of"]
 
 _PAGE = 200
 _PROJECT_LABEL, _FILE_LABEL = "volnux.project", "volnux.file"
@@ -110,7 +111,7 @@ def plan_of(project: Project) -> Plan:
     """
     faults: list[Diagnostic] = []
     changes: list[Change] = []
-    with _client() as client:
+    with connected() as client:
         known = _on_server(client)
         pools: dict[str, bool] = {}
         mine: set[str] = set()
@@ -150,7 +151,7 @@ def apply(plan: Plan, *, prune: bool) -> Iterator[Change]:
         plan: the plan.
         prune: delete deployments that are gone.
     """
-    with _client() as client:
+    with connected() as client:
         for change in plan.changes:
             try:
                 match change.kind:
@@ -298,26 +299,23 @@ def _fault(project: Project, message: str, hint: str | None = None) -> Diagnosti
 # What the server has.
 
 
-class _Client:
-    """A client whose errors about the server are ours."""
+@contextlib.contextmanager
+def connected() -> Iterator[SyncPrefectClient]:
+    """A client of the server that Prefect is set to.
 
-    def __enter__(self) -> SyncPrefectClient:
-        self._inner = get_client(sync_client=True)
+    Raises:
+        BackendError: the server does not answer.
+    """
+    with contextlib.ExitStack() as stack:
         try:
-            client = self._inner.__enter__()
+            client = stack.enter_context(get_client(sync_client=True))
             client.hello()
         except (httpx.HTTPError, RuntimeError) as error:
             raise BackendError(_unreachable(error)) from error
-        return client
-
-    def __exit__(self, kind: Any, error: BaseException | None, traceback: Any) -> None:
-        self._inner.__exit__(kind, error, traceback)
-        if isinstance(error, httpx.HTTPError):
+        try:
+            yield client
+        except httpx.HTTPError as error:
             raise BackendError(_unreachable(error)) from error
-
-
-def _client() -> _Client:
-    return _Client()
 
 
 def _unreachable(error: Exception) -> str:

@@ -16,7 +16,7 @@ from volnux.files import find_files
 from volnux_prefect.describe import LOAD_SECONDS, Described, describe_all
 from volnux_prefect.yamlfile import Deployment, Merged, merge
 
-__all__ = ["FLOWS", "PROJECT", "Project", "initialise", "read_folder"]
+__all__ = ["FLOWS", "PROJECT", "Project", "initialise", "known_flows", "read_folder"]
 
 FLOWS = "flows.py"
 PROJECT = "prefect.yaml"
@@ -201,7 +201,7 @@ def _literal(path: str) -> str:
 def _flows(before: str, described: dict[str, Described]) -> tuple[str, dict[str, str]]:
     """The text of `flows.py` with every file in it, and the variable of each."""
     text = before or _HEAD
-    known, taken, imported = _known_flows(before)
+    known, taken, imported = known_flows(before)
     added = []
     for path, each in described.items():
         if path not in known:
@@ -217,7 +217,7 @@ def _flows(before: str, described: dict[str, Described]) -> tuple[str, dict[str,
     return text, known
 
 
-def _known_flows(text: str) -> tuple[dict[str, str], set[str], bool]:
+def known_flows(text: str) -> tuple[dict[str, str], set[str], bool]:
     """The files that a module loads with their variables, all its names, and the import."""
     try:
         module = ast.parse(text)

@@ -1,0 +1,216 @@
+"""What the server that Prefect is set to lacks for a pipeline: `volnux check --live`."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from prefect.blocks.core import Block
+from prefect.client.orchestration import SyncPrefectClient
+from prefect.exceptions import ObjectNotFound
+from prefect.utilities.templating import find_placeholders
+from prefect.variables import Variable
+
+from volnux.errors import Diagnostic, Severity, Span
+from volnux.events.link import Plan
+from volnux.events.modules import module_of
+from volnux_prefect.deploy import connected
+from volnux_prefect.limits import missing_limits
+from volnux_prefect.project import FLOWS, PROJECT, known_flows
+from volnux_prefect.translate import concurrency_tag, limits_of
+from volnux_prefect.yamlfile import read_project
+
+__all__ = ["lacking"]
+
+
+def lacking(plan: Plan) -> list[Diagnostic]:
+    """What the server does not have.
+
+    Raises:
+        BackendError: it does not answer.
+    """
+    with connected() as client:
+        return [
+            *_pools(client, plan),
+            *_limits(client, plan),
+            *_named_in_events(client, plan),
+        ]
+
+
+def _pools(client: SyncPrefectClient, plan: Plan) -> Iterator[Diagnostic]:
+    """Work pools and queues of the deployments of this file, in the `prefect.yaml` above it."""
+    for path, entry in _entries(plan):
+        yield from _templates(client, path, entry)
+        pool = entry.get("work_pool")
+        if not isinstance(pool, dict) or "{{" in str(pool):
+            continue
+        name, queue = pool.get("name"), pool.get("work_queue_name")
+        span = _line_of(path, f"name: {name}")
+        try:
+            known = client.read_work_pool(str(name))
+        except ObjectNotFound:
+            yield Diagnostic(
+                "work-pool",
+                f"the server has no work pool '{name}', which the deployment {entry['name']} names",
+                str(path),
+                span=span,
+                hint=f"make it: prefect work-pool create {name} --type process",
+            )
+            continue
+        queues = {each.name for each in client.read_work_queues(work_pool_name=known.name)}
+        if queue and queue not in queues:
+            yield Diagnostic(
+                "work-queue",
+                f"the work pool '{name}' has no queue '{queue}'",
+                str(path),
+                span=_line_of(path, f"name: {queue}"),
+                hint=f"make it: prefect work-queue create {queue} --pool {name}",
+            )
+
+
+def _limits(client: SyncPrefectClient, plan: Plan) -> Iterator[Diagnostic]:
+    """Limits of `[concurrency=…]` that are missing or other than the file says."""
+    graph = plan.graph
+    source = graph.source.source() if graph.source else None
+    missing = missing_limits(client, limits_of(graph))
+    for node in graph.nodes:
+        limit = missing.get(concurrency_tag(graph, node))
+        if limit is not None:
+            yield Diagnostic(
+                "limit",
+                f"the server's limit for {node.id} is not {limit} yet: a deployment or the first "
+                "run makes it",
+                source.filename if source else graph.name,
+                span=node.span,
+                severity=Severity.NOTE,
+                text=source.line(node.span.line) if source and node.span else None,
+            )
+
+
+def _named_in_events(client: SyncPrefectClient, plan: Plan) -> Iterator[Diagnostic]:
+    """Variables and blocks that the code of events names by a text."""
+    seen: set[tuple[str, str]] = set()
+    for spec in plan.specs:
+        module = module_of(spec.event_class) if spec is not None else None
+        if spec is None or module is None:
+            continue
+        code = getattr(spec.event_class, "function", spec.event_class)
+        try:
+            lines, first = inspect.getsourcelines(code)
+            tree = ast.parse(textwrap.dedent("".join(lines)))
+        except (OSError, TypeError, SyntaxError):
+            continue
+        margin = len(lines[0]) - len(lines[0].lstrip())
+        for node in ast.walk(tree):
+            named = _named(node)
+            if named is None or named in seen:
+                continue
+            seen.add(named)
+            found = _lacks(client, getattr(module, named[0], None), *named)
+            if found is None:
+                continue
+            assert isinstance(node, ast.Call)
+            number, column = first + node.lineno - 1, node.col_offset + margin + 1
+            yield Diagnostic(
+                "named",
+                found,
+                _shown(inspect.getsourcefile(code) or module.__name__),
+                span=Span(number, column, number, column + len(ast.unparse(node.func))),
+                severity=Severity.WARNING,
+                text=lines[node.lineno - 1].rstrip("\n"),
+            )
+
+
+def _named(node: ast.AST) -> tuple[str, str] | None:
+    """The variable or block in `Variable.get("x")`, `Secret.load("x")`: its class, its name."""
+    match node:
+        case ast.Call(
+            func=ast.Attribute(value=ast.Name(id=kind), attr="get" | "aget" | "load" | "aload"),
+            args=[ast.Constant(value=str(name))],
+            keywords=[],
+        ):
+            return kind, name
+    return None
+
+
+def _lacks(client: SyncPrefectClient, kind: Any, shown: str, name: str) -> str | None:
+    """What the server lacks of a variable or block that code names; None if nothing."""
+    if kind is Variable:
+        known = client.read_variable_by_name(name)
+        return None if known else f"the server has no variable '{name}'"
+    if not (isinstance(kind, type) and issubclass(kind, Block)):
+        return None
+    slug, _, own = name.rpartition("/")
+    try:
+        client.read_block_document_by_name(own, slug or kind.get_block_type_slug())
+    except ObjectNotFound:
+        return f"the server has no {shown} block '{own}'"
+    return None
+
+
+def _templates(
+    client: SyncPrefectClient, path: Path, entry: dict[str, Any]
+) -> Iterator[Diagnostic]:
+    """Variables and blocks that an entry of `prefect.yaml` names between double braces."""
+    for placeholder in sorted(find_placeholders(entry), key=lambda each: each.name):
+        parts = placeholder.name.split(".")
+        match parts:
+            case ["prefect", "variables", name, *_]:
+                missing = client.read_variable_by_name(name) is None
+                what = f"variable '{name}'"
+            case ["prefect", "blocks", slug, name, *_]:
+                what = f"{slug} block '{name}'"
+                try:
+                    client.read_block_document_by_name(name, slug)
+                    missing = False
+                except ObjectNotFound:
+                    missing = True
+            case _:
+                continue
+        if missing:
+            yield Diagnostic(
+                "named",
+                f"the server has no {what}, which the deployment {entry.get('name')} names",
+                str(path),
+                span=_line_of(path, placeholder.full_match),
+            )
+
+
+def _entries(plan: Plan) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """The deployments of this file in the nearest `prefect.yaml`."""
+    source = plan.graph.source
+    if source is None:
+        return
+    file = Path(source.filename)
+    for folder in file.resolve().parents:
+        path = folder / PROJECT
+        if not path.is_file():
+            continue
+        flows = folder / FLOWS
+        text = flows.read_text(encoding="utf-8") if flows.is_file() else ""
+        variable = known_flows(text)[0].get(file.resolve().relative_to(folder).as_posix())
+        data = read_project(path.read_text(encoding="utf-8"), _shown(path))
+        for entry in data.get("deployments") or []:
+            if isinstance(entry, dict) and entry.get("entrypoint") == f"{FLOWS}:{variable}":
+                yield Path(_shown(path)), entry
+        return
+
+
+def _line_of(path: Path, text: str) -> Span | None:
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        at = line.find(text)
+        if at >= 0:
+            return Span(number, at + 1, number, at + len(text) + 1)
+    return None
+
+
+def _shown(file: str | Path) -> str:
+    """A path as short as it can be from here."""
+    try:
+        return str(Path(file).resolve().relative_to(Path.cwd()))
+    except ValueError:
+        return str(file)
