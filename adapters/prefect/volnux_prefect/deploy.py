@@ -10,10 +10,11 @@ import contextlib
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import httpx
 from prefect.client.orchestration import SyncPrefectClient, get_client
@@ -53,7 +54,7 @@ class Kind(Enum):
     GONE = "gone"
 
 
-@dataclass
+@dataclass(frozen=True)
 class Change:
     """One deployment in a plan.
 
@@ -120,8 +121,14 @@ def plan_of(project: Project) -> Plan:
             mine.add(name)
             try:
                 wanted = _wanted(project, file, described, entry)
+                _body(wanted)
             except _CannotError as error:
                 faults.append(_fault(project, str(error)))
+                continue
+            except (AttributeError, KeyError, TypeError, ValueError) as error:
+                # Whatever somebody wrote into the entry; pydantic's errors are ValueErrors.
+                message = f"{entry.get('name')}: Prefect cannot read its entry: {error}"
+                faults.append(_fault(project, message))
                 continue
             pool = wanted["work_pool_name"]
             if pool not in pools:
@@ -139,7 +146,9 @@ def plan_of(project: Project) -> Plan:
             file = str(labels.get(_FILE_LABEL, ""))
             if labels.get(_PROJECT_LABEL) != project.merged.project or name in mine:
                 continue
-            if (project.folder / file).resolve() not in broken:
+            path = (project.folder / file).resolve()
+            # What cannot be read may be there, as may all that is below it.
+            if broken.isdisjoint({path, *path.parents}):
                 changes.append(Change(Kind.GONE, name, file, id=deployment.id))
     return Plan(tuple(sorted(changes, key=lambda change: change.name)), tuple(faults))
 
@@ -150,22 +159,26 @@ def apply(plan: Plan, *, prune: bool) -> Iterator[Change]:
     Args:
         plan: the plan.
         prune: delete deployments that are gone.
+
+    Raises:
+        BackendError: the server does not answer any more.
     """
     with connected() as client:
         for change in plan.changes:
+            fault = None
             try:
                 match change.kind:
                     case Kind.ADDED | Kind.CHANGED:
                         flow = client.create_flow_from_name(change.name.partition("/")[0])
                         _send(client, {**change.payload, "flow_id": flow})
-                        make_limits(client, change.limits)
+                        make_limits(change.limits)
                     case Kind.GONE if prune:
                         client.delete_deployment(change.id)
                     case Kind.GONE | Kind.UNCHANGED:
                         continue
-            except (httpx.HTTPError, ObjectNotFound) as error:
-                change.error = _said(error)
-            yield change
+            except (httpx.HTTPStatusError, ObjectNotFound) as error:
+                fault = _said(error)
+            yield replace(change, error=fault)
 
 
 # What the folder says.
@@ -203,7 +216,7 @@ def _wanted(
                 f"{name}: it has '{key}', which needs Prefect's own command: "
                 f"prefect deploy --name {name}"
             )
-    owned = project.merged.owned.get(str(entry["entrypoint"]), frozenset())
+    owned = project.merged.owned.get((str(entry["entrypoint"]), name), frozenset())
     given = _filled({key: value for key, value in entry.items() if key != "pull"})
     schedules: Any = _schedules(given)
     if "schedules" in owned:
@@ -218,8 +231,8 @@ def _wanted(
         if isinstance(limit, dict):
             strategy = {key: value for key, value in limit.items() if key != "limit"} or None
             limit = limit.get("limit")
-    pool = given.get("work_pool") or {}
-    if not pool.get("name"):
+    pool = given.get("work_pool")
+    if not isinstance(pool, dict) or not pool.get("name"):
         raise _CannotError(f"{name}: it has no work pool")
     folder = str(project.folder.resolve())
     steps: Any = [{"prefect.deployments.steps.set_working_directory": {"directory": folder}}]
@@ -228,9 +241,8 @@ def _wanted(
         "entrypoint": entry["entrypoint"],
         "path": ".",
         "version": given.get("version") or described.version,
-        "description": given.get("description")
-        or described.description
-        or "",  # None becomes "None"
+        # The server makes a text of None.
+        "description": given.get("description") or described.description or "",
         "tags": _of(owned, "tags", list(described.tags), given.get("tags") or []),
         "parameters": _of(owned, "parameters", described.parameters, given.get("parameters") or {}),
         "schedules": schedules,
@@ -417,13 +429,17 @@ def _payload(wanted: dict[str, Any]) -> dict[str, Any]:
 
 def _send(client: SyncPrefectClient, payload: dict[str, Any]) -> None:
     """Write a deployment whole; the client's own method knows no labels."""
+    client.request("POST", "/deployments/", json=_body(payload))
+
+
+def _body(payload: dict[str, Any]) -> dict[str, Any]:
     fields = ("schedule", "active", "parameters", "slug")
     schedules = [
         DeploymentScheduleCreate(**{key: each[key] for key in fields if key in each})
         for each in payload["schedules"]
     ]
-    made = DeploymentCreate(**{**payload, "schedules": schedules})
-    client.request("POST", "/deployments/", json=made.model_dump(mode="json", exclude_unset=True))
+    made = DeploymentCreate(**{"flow_id": UUID(int=0), **payload, "schedules": schedules})
+    return made.model_dump(mode="json", exclude_unset=True)
 
 
 def _seen(there: DeploymentResponse) -> dict[str, Any]:

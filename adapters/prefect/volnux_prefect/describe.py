@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import faulthandler
-import itertools
+import hashlib
 import json
 import multiprocessing
 import multiprocessing.connection
@@ -29,8 +29,8 @@ from volnux.backends.port import RefusedError
 from volnux.errors import Diagnostic, PointyError, Severity, Span, VolnuxError
 from volnux.events.link import Plan
 from volnux.graph.report import jsonable
-from volnux.pointy.cron import PRESETS
 from volnux.processes import Surroundings, WorkerGroup, begin_worker, worker_context
+from volnux_prefect.schedules import crons_of
 
 __all__ = ["LOAD_SECONDS", "Described", "describe_all"]
 
@@ -79,14 +79,7 @@ class Described:
             description=graph.description,
             tags=tuple(graph.tags),
             parameters=_parameters(plan),
-            schedules=tuple(
-                {
-                    "slug": f"{graph.name}-{number}",
-                    "cron": PRESETS.get(schedule.expression, schedule.expression),
-                    "timezone": graph.timezone or "UTC",
-                }
-                for number, schedule in enumerate(graph.schedules, start=1)
-            ),
+            schedules=tuple(crons_of(graph)),
             concurrency_limit=graph.max_active_runs,
             schema=schema,
             limits=limits_of(graph),
@@ -110,13 +103,15 @@ def describe_all(
         tempfile.TemporaryDirectory(prefix="volnux-") as folder,
         ThreadPoolExecutor(workers) as pool,
     ):
-        traces = [Path(folder, str(number)) for number in range(len(paths))]
-        answers = pool.map(_ask, paths, traces, itertools.repeat(seconds))
-        found = dict(zip(paths, answers, strict=True))
-        # One of the files ended the fork server, and others with it: now each is alone.
-        for path, trace in zip(paths, traces, strict=True):
-            if found[path] is None:
-                found[path] = _ask(path, trace, seconds)
+        asking = _Asking(Path(folder), seconds)
+        try:
+            found = dict(zip(paths, pool.map(asking.ask, paths), strict=True))
+            # One of the files ended the fork server, and others with it: now each is alone.
+            found.update({path: asking.ask(path) for path, each in found.items() if each is None})
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            asking.give_up()
+            raise
     return {
         path: [_fault(path, "its import ends the processes around it")] if each is None else each
         for path, each in found.items()
@@ -152,43 +147,59 @@ def _preload() -> None:
         multiprocessing.set_forkserver_preload([*known, *needed])
 
 
-def _ask(path: Path, trace: Path, seconds: float) -> Described | list[Diagnostic] | None:
-    """The answer of a process; None if the fork server is lost."""
-    context = worker_context()
-    reader, writer = context.Pipe(duplex=False)
-    with reader, writer:
-        arguments = (str(path), str(trace), writer, Surroundings())
-        process = context.Process(target=_answer, args=arguments, daemon=True)
-        try:
-            process.start()
-        except (EOFError, OSError):
-            return None
-        writer.close()
-        group = WorkerGroup(process)
-        try:
-            ready = multiprocessing.connection.wait([reader, process.sentinel], seconds)
-            if reader in ready:
-                with contextlib.suppress(EOFError, OSError):
-                    return _read(reader.recv_bytes(_LARGEST))
-            if ready:
-                process.join(5)
-                if process.exitcode == _LOST:
-                    return None
-                return [_fault(path, f"its import {_ending(process.exitcode)}{_place(trace)}")]
-            # The answer to this signal is where the process is.
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(process.pid, signal.SIGABRT)
-            group.wait(5)
-            return [
-                _fault(
-                    path,
-                    f"its import took longer than {seconds:g} s{_place(trace)}",
-                    "move slow work from the module into an event, or use --load-timeout",
-                )
-            ]
-        finally:
+class _Asking:
+    """Processes that load files, each for at most some seconds; they write where they are."""
+
+    def __init__(self, traces: Path, seconds: float) -> None:
+        self._traces = traces
+        self._seconds = seconds
+        self._running: set[WorkerGroup] = set()
+
+    def ask(self, path: Path) -> Described | list[Diagnostic] | None:
+        """The answer of a process; None if the fork server is lost."""
+        context = worker_context()
+        trace = self._traces / hashlib.sha256(bytes(path)).hexdigest()
+        reader, writer = context.Pipe(duplex=False)
+        with reader, writer:
+            arguments = (str(path), str(trace), writer, Surroundings())
+            process = context.Process(target=_answer, args=arguments, daemon=True)
+            try:
+                process.start()
+            except (EOFError, OSError):
+                return None
+            writer.close()
+            group = WorkerGroup(process)
+            self._running.add(group)
+            try:
+                ready = multiprocessing.connection.wait([reader, process.sentinel], self._seconds)
+                if reader in ready:
+                    with contextlib.suppress(EOFError, OSError):
+                        return _read(reader.recv_bytes(_LARGEST))
+                if ready:
+                    process.join(5)
+                    if process.exitcode == _LOST:
+                        return None
+                    return [_fault(path, f"its import {_ending(process.exitcode)}{_place(trace)}")]
+                # The answer to this signal is where the process is.
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(process.pid, signal.SIGABRT)
+                group.wait(5)
+                return [
+                    _fault(
+                        path,
+                        f"its import took longer than {self._seconds:g} s{_place(trace)}",
+                        "move slow work from the module into an event, or use --load-timeout",
+                    )
+                ]
+            finally:
+                self._running.discard(group)
+                group.kill()
+                process.join()
+
+    def give_up(self) -> None:
+        """End the processes."""
+        for group in list(self._running):
             group.kill()
-            process.join()
 
 
 _LOST = 255

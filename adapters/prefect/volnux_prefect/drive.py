@@ -15,7 +15,6 @@ from concurrent.futures import ThreadPoolExecutor
 from queue import SimpleQueue
 from typing import Any
 
-from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State
 from prefect.context import FlowRunContext
 
@@ -100,7 +99,7 @@ class Drive:
         started = time.time()
         self._observe(lambda o: o.run_started(self._plan, self._run_id))
         self._control.on_cancel(lambda: self._ended.put(None))
-        self._make_limits()
+        make_limits(self._blueprint.limits)
         with self._stack:
             self._submit(self._execution.start())
             while self._outstanding:
@@ -327,13 +326,6 @@ class Drive:
             self._main = None
         elif self._runners.get(key) is broken:
             del self._runners[key]
-
-    def _make_limits(self) -> None:
-        """See that the limits of `[concurrency=…]` exist."""
-        if not self._blueprint.limits:
-            return
-        with get_client(sync_client=True) as client:
-            make_limits(client, self._blueprint.limits)
 
     def _show_skipped(self, after: int) -> None:
         """A task run for each place that is skipped since `after` ended; nothing runs in it."""

@@ -17,6 +17,7 @@ from prefect import Flow, tags
 from prefect.client.schemas.objects import State
 from prefect.context import FlowRunContext
 from prefect.states import Failed
+from prefect.task_runners import ThreadPoolTaskRunner
 
 from volnux.backends.port import BackendError, RunOptions
 from volnux.errors import VolnuxError
@@ -116,7 +117,8 @@ class PointyFlow(Flow[Any, Any]):
         if self._origin is None:
             return _stand_in, (self.name, self.version, self.description, folders())
         plain = {n: v for n, v in vars(self).items() if isinstance(v, _PLAIN) and n[:1] != "_"}
-        return _again, (self._origin.portable(), plain, folders())
+        again = _again if FlowRunContext.get() is None else _in_background
+        return again, (self._origin.portable(), plain, folders())
 
     def _make(self) -> bool:
         """Load what the flow comes from, if that is still to be done; whether it was."""
@@ -416,6 +418,14 @@ def _again(origin: Origin, known: Mapping[str, Any], used: Mapping[str, str]) ->
     """The flow in another process."""
     adopt(used)
     return PointyFlow.later(origin, known)
+
+
+def _in_background(origin: Origin, known: Mapping[str, Any], used: Mapping[str, str]) -> PointyFlow:
+    """The flow behind a task run in a worker process, where it does not have to be loaded.
+
+    Prefect starts its task runner there, which nobody uses.
+    """
+    return _again(origin, {**known, "task_runner": ThreadPoolTaskRunner()}, used)
 
 
 def _stand_in(

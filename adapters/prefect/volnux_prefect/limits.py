@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+
+from prefect.client.orchestration import SyncPrefectClient, get_client
 
 __all__ = ["make_limits", "missing_limits"]
 
@@ -12,16 +13,19 @@ _seen: set[tuple[str, str, int]] = set()
 """Server, tag and limit of what this process has found or made."""
 
 
-def make_limits(client: Any, limits: Mapping[str, int]) -> None:
-    """See that limits exist; those that do are not made again."""
-    server = str(client.api_url)
-    new = {tag: most for tag, most in limits.items() if (server, tag, most) not in _seen}
-    for tag, most in missing_limits(client, new).items():
-        client.create_concurrency_limit(tag=tag, concurrency_limit=most)
+def make_limits(limits: Mapping[str, int]) -> None:
+    """See that the server has these limits, by tag; those that it has already are left alone."""
+    if not limits:
+        return
+    with get_client(sync_client=True) as client:
+        server = str(client.api_url)
+        new = {tag: most for tag, most in limits.items() if (server, tag, most) not in _seen}
+        for tag, most in missing_limits(client, new).items():
+            client.create_concurrency_limit(tag=tag, concurrency_limit=most)
     _seen.update((server, tag, most) for tag, most in new.items())
 
 
-def missing_limits(client: Any, limits: Mapping[str, int]) -> dict[str, int]:
+def missing_limits(client: SyncPrefectClient, limits: Mapping[str, int]) -> dict[str, int]:
     """The limits that the server does not have, or has with another number."""
     wanted = dict(limits)
     offset = 0

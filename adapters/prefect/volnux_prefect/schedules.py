@@ -1,22 +1,37 @@
-"""`@schedule` and `@timezone` as schedules of Prefect."""
+"""`@schedule` and `@timezone` as schedules of a deployment."""
 
 from __future__ import annotations
 
-from prefect.schedules import Cron, Schedule
+from typing import TYPE_CHECKING
 
 from volnux.graph.model import Graph
 from volnux.pointy.cron import PRESETS
 
-__all__ = ["schedules_of"]
+if TYPE_CHECKING:
+    from prefect.schedules import Schedule
+
+__all__ = ["crons_of", "schedules_of"]
+
+
+def crons_of(graph: Graph) -> list[dict[str, str]]:
+    """Slug, cron expression and time zone of each schedule, in the order of the text.
+
+    The slug is how Prefect knows a schedule again when the deployment is written anew.
+    """
+    return [
+        {
+            "slug": f"{graph.name}-{number}",
+            "cron": PRESETS.get(schedule.expression, schedule.expression),
+            "timezone": graph.timezone or "UTC",
+        }
+        for number, schedule in enumerate(graph.schedules, start=1)
+    ]
 
 
 def schedules_of(graph: Graph) -> list[Schedule]:
-    """The schedules of a file, in the order of its text, each with a slug that stays the same."""
+    """The same as Prefect's own schedules."""
+    from prefect.schedules import Cron
+
     return [
-        Cron(
-            PRESETS.get(schedule.expression, schedule.expression),
-            timezone=graph.timezone or "UTC",
-            slug=f"{graph.name}-{number}",
-        )
-        for number, schedule in enumerate(graph.schedules, start=1)
+        Cron(each["cron"], timezone=each["timezone"], slug=each["slug"]) for each in crons_of(graph)
     ]

@@ -131,13 +131,13 @@ class Merged:
         text: the new text.
         left: what stays as the user wrote it although the file says something else.
         project: the id of the project.
-        owned: of each entrypoint, the keys that say what the file says.
+        owned: of each entry, by entrypoint and name, the keys that say what the file says.
     """
 
     text: str
     left: tuple[Left, ...]
     project: str
-    owned: dict[str, frozenset[str]] = field(default_factory=dict)
+    owned: dict[tuple[str, str], frozenset[str]] = field(default_factory=dict)
 
 
 def read_project(text: str, path: str) -> dict[str, Any]:
@@ -185,18 +185,18 @@ def merge(
     number = known["id"] if known else secrets.token_hex(8)
     left: list[Left] = []
     missing: list[Deployment] = []
-    owned: dict[str, frozenset[str]] = {}
+    owned: dict[tuple[str, str], frozenset[str]] = {}
     for deployment in deployments:
         items = [each for each in _items(lines) if each.entrypoint == deployment.entrypoint]
         ours = next((each for each in items if each.digests is not None), None)
         if ours is not None:
-            kept, owned[deployment.entrypoint] = _update(lines, ours, deployment)
+            kept, keys = _update(lines, ours, deployment)
             left += kept
-        elif any(entry.get("entrypoint") == deployment.entrypoint for entry in before):
-            owned[deployment.entrypoint] = frozenset()
-        else:
+            name = deployment.name if "name" in keys else str(ours.value("name"))
+            owned[deployment.entrypoint, name] = keys
+        elif not any(entry.get("entrypoint") == deployment.entrypoint for entry in before):
             missing.append(deployment)
-            owned[deployment.entrypoint] = frozenset(KEYS)
+            owned[deployment.entrypoint, deployment.name] = frozenset(KEYS)
     for entrypoint in gone:
         items = [each for each in _items(lines) if each.entrypoint == entrypoint and each.untouched]
         if items:
@@ -206,7 +206,8 @@ def merge(
     if missing:
         _append(lines, missing, before, path, None if known else number)
     merged = end.join(lines)
-    _check(before, _entries(merged, path), deployments, {*owned, *gone}, path)
+    changed = {*(entrypoint for entrypoint, _ in owned), *gone}
+    _check(before, _entries(merged, path), deployments, changed, path)
     return Merged(merged, tuple(left), number, owned)
 
 

@@ -19,6 +19,7 @@ import pytest
 
 __all__ = [
     "PREFECT",
+    "SETTINGS",
     "WARNINGS",
     "end",
     "own_server",
@@ -44,7 +45,7 @@ WARNINGS = (
 )
 """Filters for the warnings that are not ours."""
 
-_SETTINGS = {
+SETTINGS = {
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "DO_NOT_TRACK": "1",
     "PREFECT_LOGGING_LEVEL": "WARNING",
@@ -81,7 +82,7 @@ def own_server(config: pytest.Config) -> None:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     os.environ.update(
-        _SETTINGS,
+        SETTINGS,
         VOLNUX_PREFECT_OF=str(os.getpid()),
         PREFECT_HOME=home,
         PREFECT_API_URL=f"http://127.0.0.1:{port}/api",

@@ -1,13 +1,16 @@
 """From a folder of `.pty` files to runs on a server: init, deploy, worker, run, schedule."""
 
+import json
 import os
 import re
 import time
 import uuid
+from pathlib import Path
 
 import pytest
 import yaml
 from prefect.client.orchestration import get_client
+from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.client.schemas.filters import (
     DeploymentFilter,
     DeploymentFilterName,
@@ -16,8 +19,11 @@ from prefect.client.schemas.filters import (
     FlowRunFilterStateType,
 )
 from prefect.client.schemas.objects import StateType
+from prefect.client.schemas.schedules import CronSchedule
+from prefect.exceptions import ObjectNotFound
 
 from tests.conformance.cases import CASES, EVENTS
+from tests.integration.prefect.hostile import HOSTILE, write_hostile
 from tests.integration.prefect.server import end, start, surroundings
 from tests.integration.prefect.states import expected_task_runs, task_runs, wait_for_flow_run
 from volnux.cli.start import start as volnux
@@ -269,12 +275,170 @@ def _scheduled_run():
     raise AssertionError("no scheduled run ended")
 
 
+def deploy(capfd, *options):
+    """Call `volnux prefect deploy`; exit code, what its JSON says, standard error."""
+    code = volnux(["prefect", "deploy", ".", "--json", *options])
+    said = capfd.readouterr()
+    return code, json.loads(said.out or "{}"), said.err
+
+
+def changes(answer):
+    return {each["deployment"]: each["change"] for each in answer["deployments"]}
+
+
+def on_server(name):
+    with get_client(sync_client=True) as client:
+        return client.read_deployment_by_name(name)
+
+
+@pytest.fixture
+def pool(server):
+    """A work pool."""
+    with get_client(sync_client=True) as client:
+        client.create_work_pool(WorkPoolCreate(name="default", type="process"), overwrite=True)
+
+
+@pytest.mark.timeout(240)
+def test_deploy_makes_the_server_what_the_folder_says(shop, write, pool, capfd):
+    write("limits.pty", "@name: limits\n@events: flow_events\nA[concurrency=2]\n")
+    (shop / "case.pty").unlink()
+    code, plan, _ = deploy(capfd)
+    assert (code, plan["applied"]) == (3, False)
+    assert not (shop / "flows.py").exists()
+    assert changes(plan)["orders/orders"] == "added"
+    assert deploy(capfd, "--yes")[0] == 0
+    made = on_server("orders/orders")
+    assert made.parameters == {"day": "2026-01-01", "limit": 3}
+    assert [(each.slug, each.schedule.timezone) for each in made.schedules] == [
+        ("orders-1", "Europe/Paris")
+    ]
+    with get_client(sync_client=True) as client:
+        assert client.read_concurrency_limit_by_tag("limits.A").concurrency_limit == 2
+        # Somebody works on the page.
+        client.update_deployment_schedule(made.id, made.schedules[0].id, active=False)
+        client.create_deployment_schedules(made.id, [(CronSchedule(cron="0 1 * * *"), True)])
+    code, plan, _ = deploy(capfd)
+    assert (code, set(changes(plan).values())) == (0, {"unchanged"})
+
+    # A changed file: the difference is shown, and what the page did stays.
+    write("orders.pty", ORDERS.replace("limit: int = 3", "limit: int = 4"))
+    code, plan, _ = deploy(capfd)
+    (change,) = (each for each in plan["deployments"] if each["change"] == "changed")
+    assert code == 3
+    assert change["differences"]["parameters"] == {
+        "before": {"day": "2026-01-01", "limit": 3},
+        "after": {"day": "2026-01-01", "limit": 4},
+    }
+    assert deploy(capfd, "--yes")[0] == 0
+    kept = {each.slug: each.active for each in on_server("orders/orders").schedules}
+    assert kept == {"orders-1": False, None: True}
+
+    # A removed schedule goes; a key that somebody added stays.
+    project = shop / "prefect.yaml"
+    text = project.read_text()
+    project.write_text(
+        text.replace("name: default", "name: default\n      job_variables: {env: {}}")
+    )
+    write("orders.pty", re.sub("@schedule.*", "", ORDERS))
+    assert deploy(capfd, "--yes")[0] == 0
+    made = on_server("orders/orders")
+    assert [each.slug for each in made.schedules] == [None]
+    assert made.job_variables == {"env": {}}
+
+    # A file that is gone: told, and deleted when that is asked for; a broken one is not gone.
+    write("limits.pty", "A[")
+    code, plan, _ = deploy(capfd, "--prune", "--yes")
+    assert (code, "limits/limits" in changes(plan)) == (1, False)
+    (shop / "limits.pty").unlink()
+    code, plan, _ = deploy(capfd)
+    assert (code, changes(plan)["limits/limits"]) == (0, "gone")
+    on_server("limits/limits")
+    assert deploy(capfd, "--prune", "--yes")[0] == 0
+    with pytest.raises(ObjectNotFound):
+        on_server("limits/limits")
+    assert "limits" not in (shop / "flows.py").read_text() + project.read_text()
+
+
+def test_deploy_says_what_it_cannot_do(shop, pool, capfd):
+    code, answer, _ = deploy(capfd, "--work-pool", "nowhere", "--yes")
+    assert code == 1
+    assert answer["deployments"] == []
+    assert {each["message"] for each in answer["diagnostics"]} == {
+        "case: the server has no work pool 'nowhere'",
+        "orders: the server has no work pool 'nowhere'",
+    }
+    text = (shop / "prefect.yaml").read_text().replace("nowhere", "default")
+    (shop / "prefect.yaml").write_text(text + "\nbuild:\n- a: {}\n")
+    answer = deploy(capfd, "--yes")[1]
+    assert "orders: it has 'build', which needs Prefect's own command" in str(answer)
+    for wrong in ("schedules: [soon]", "schedules: [{cron: x}]", "tags: {a: 1}", "work_pool: a"):
+        key = wrong.partition(":")[0]
+        (shop / "prefect.yaml").write_text(
+            f"deployments:\n- name: orders\n  entrypoint: flows.py:orders\n  {wrong}\n"
+            + ("" if key == "work_pool" else "  work_pool: {name: default}\n")
+        )
+        code, answer, _ = deploy(capfd, "--dry-run")
+        assert (code, "orders/orders" in changes(answer)) == (1, False), wrong
+        assert answer["diagnostics"][0]["message"].startswith("orders: ")
+
+
+@pytest.mark.timeout(240)
+def test_no_file_hides_another(shop, write, pool, capfd):
+    write_hostile(shop)
+    code, answer, _ = deploy(capfd, "--yes", "--load-timeout", "15")
+    assert code == 1
+    fine = {kind for kind, (_, _, said) in HOSTILE.items() if not said}
+    assert set(changes(answer)) == {"case/case", "orders/orders", *(f"{k}/{k}" for k in fine)}
+    on_server("case/case")
+    for kind, (_, _, said) in HOSTILE.items():
+        told = "\n".join(
+            f"{each['file']}:{each['line']}:{each['column']}: error: {each['message']}"
+            for each in answer["diagnostics"]
+            if each["file"].endswith(f"{kind}.pty")
+        )
+        assert said in told, told
+        assert bool(said) == bool(told)
+
+
+LIVE = """
+from prefect.blocks.system import Secret
+from prefect.variables import Variable
+from volnux import event
+
+@event
+def A():
+    return True, [Secret.load("hidden"), Variable.get("gone"), Variable.get("x", default=1)]
+"""
+
+
+def test_check_asks_the_server(write, server, capfd):
+    write("flow_events.py", LIVE)
+    write("flow.pty", "A[concurrency=3]\n")
+    assert volnux(["prefect", "init", ".", "--work-pool", "missing"]) == 0
+    text = Path("prefect.yaml").read_text()
+    Path("prefect.yaml").write_text(
+        f'{text.rstrip()}\n    description: "{{{{ prefect.variables.v }}}}"\n'
+    )
+    capfd.readouterr()
+    assert volnux(["check", "--backend", "prefect", "--live", "."]) == 1
+    said = capfd.readouterr().out
+    for line in (
+        "flow.pty:1:1: note: the server's limit for A is not 3 yet",
+        "flow_events.py:8:19: warning: the server has no Secret block 'hidden'",
+        "flow_events.py:8:42: warning: the server has no variable 'gone'",
+        "error: the server has no work pool 'missing', which the deployment flow names",
+        "error: the server has no variable 'v'",
+    ):
+        assert line in said, said
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_errors_of_a_file_are_told_by_deploy_and_by_the_worker(shop, write, prefect, worker, capfd):
     assert init(capfd)[0] == 0
     write("orders.pty", ORDERS.replace("@schedule", "# @schedule"))
     prefect("deploy", "--name", "orders", "--no-prompt")
+    prefect("deploy", "--name", "case", "--no-prompt")
     write("orders.pty", ORDERS.replace("0 -> B)", "0 -> Shwo)"))
     deployed = prefect("deploy", "--all", "--no-prompt", check=False)
     assert deployed.returncode == 1
@@ -283,13 +447,10 @@ def test_errors_of_a_file_are_told_by_deploy_and_by_the_worker(shop, write, pref
     assert "did you mean 'Show'?" in said
     assert "Could not find object" not in said
 
+    # A run loads its own file alone, and its state says what is wrong with that.
     run = prefect("deployment", "run", "orders/orders")
+    beside = prefect("deployment", "run", "case/case")
     flow_run = wait_for_flow_run(flow_run_in(run.stdout))
-    assert flow_run.state.is_crashed() or flow_run.state.is_failed()
-    log = ""
-    for _ in range(20):
-        log = prefect("flow-run", "logs", str(flow_run.id)).stdout
-        if "Shwo" in log:
-            break
-        time.sleep(1)
-    assert "orders.pty:10:29: error: there is no event 'Shwo'" in log.replace("\n", "")
+    assert flow_run.state.is_failed()
+    assert "orders.pty:10:29: error: there is no event 'Shwo'" in flow_run.state.message
+    assert wait_for_flow_run(flow_run_in(beside.stdout)).state.is_completed()
