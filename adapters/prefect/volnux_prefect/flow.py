@@ -397,6 +397,12 @@ def _failing(origin: Origin, error: VolnuxError) -> PointyFlow:
     def body(**inputs: Any) -> State[Any]:
         return Failed(message=said)
 
+    # Prefect calls no function with parameters that it does not declare.
+    from prefect.runtime import flow_run
+
+    kind = inspect.Parameter.KEYWORD_ONLY
+    given = [inspect.Parameter(name, kind, default=None) for name in flow_run.parameters or ()]
+    setattr(body, "__signature__", inspect.Signature(given))  # noqa: B010 - mypy knows no such attribute
     match origin.source:
         case Path() as path:
             name = path.stem

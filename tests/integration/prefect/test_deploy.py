@@ -21,6 +21,7 @@ from prefect.client.schemas.filters import (
 from prefect.client.schemas.objects import StateType
 from prefect.client.schemas.schedules import CronSchedule
 from prefect.exceptions import ObjectNotFound
+from prefect.workers.process import ProcessWorker
 
 from tests.conformance.cases import CASES, EVENTS
 from tests.integration.prefect.hostile import HOSTILE, write_hostile
@@ -295,22 +296,26 @@ def on_server(name):
 def pool(server):
     """A work pool."""
     with get_client(sync_client=True) as client:
-        client.create_work_pool(WorkPoolCreate(name="default", type="process"), overwrite=True)
+        template = ProcessWorker.get_default_base_job_template()
+        wanted = WorkPoolCreate(name="default", type="process", base_job_template=template)
+        client.create_work_pool(wanted, overwrite=True)
 
 
 @pytest.mark.timeout(240)
 def test_deploy_makes_the_server_what_the_folder_says(shop, write, pool, capfd):
+    text = ORDERS.replace("@name: orders", "@name: planned")
+    write("orders.pty", text)
     write("limits.pty", "@name: limits\n@events: flow_events\nA[concurrency=2]\n")
     (shop / "case.pty").unlink()
     code, plan, _ = deploy(capfd)
     assert (code, plan["applied"]) == (3, False)
     assert not (shop / "flows.py").exists()
-    assert changes(plan)["orders/orders"] == "added"
+    assert changes(plan)["planned/planned"] == "added"
     assert deploy(capfd, "--yes")[0] == 0
-    made = on_server("orders/orders")
+    made = on_server("planned/planned")
     assert made.parameters == {"day": "2026-01-01", "limit": 3}
     assert [(each.slug, each.schedule.timezone) for each in made.schedules] == [
-        ("orders-1", "Europe/Paris")
+        ("planned-1", "Europe/Paris")
     ]
     with get_client(sync_client=True) as client:
         assert client.read_concurrency_limit_by_tag("limits.A").concurrency_limit == 2
@@ -321,7 +326,7 @@ def test_deploy_makes_the_server_what_the_folder_says(shop, write, pool, capfd):
     assert (code, set(changes(plan).values())) == (0, {"unchanged"})
 
     # A changed file: the difference is shown, and what the page did stays.
-    write("orders.pty", ORDERS.replace("limit: int = 3", "limit: int = 4"))
+    write("orders.pty", text.replace("limit: int = 3", "limit: int = 4"))
     code, plan, _ = deploy(capfd)
     (change,) = (each for each in plan["deployments"] if each["change"] == "changed")
     assert code == 3
@@ -330,8 +335,8 @@ def test_deploy_makes_the_server_what_the_folder_says(shop, write, pool, capfd):
         "after": {"day": "2026-01-01", "limit": 4},
     }
     assert deploy(capfd, "--yes")[0] == 0
-    kept = {each.slug: each.active for each in on_server("orders/orders").schedules}
-    assert kept == {"orders-1": False, None: True}
+    kept = {each.slug: each.active for each in on_server("planned/planned").schedules}
+    assert kept == {"planned-1": False, None: True}
 
     # A removed schedule goes; a key that somebody added stays.
     project = shop / "prefect.yaml"
@@ -339,9 +344,9 @@ def test_deploy_makes_the_server_what_the_folder_says(shop, write, pool, capfd):
     project.write_text(
         text.replace("name: default", "name: default\n      job_variables: {env: {}}")
     )
-    write("orders.pty", re.sub("@schedule.*", "", ORDERS))
+    write("orders.pty", re.sub("@schedule.*", "", text))
     assert deploy(capfd, "--yes")[0] == 0
-    made = on_server("orders/orders")
+    made = on_server("planned/planned")
     assert [each.slug for each in made.schedules] == [None]
     assert made.job_variables == {"env": {}}
 
