@@ -376,7 +376,7 @@ def test_deploy_says_what_it_cannot_do(shop, pool, capfd):
     (shop / "prefect.yaml").write_text(text + "\nbuild:\n- a: {}\n")
     answer = deploy(capfd, "--yes")[1]
     assert "orders: it has 'build', which needs Prefect's own command" in str(answer)
-    for wrong in ("schedules: [soon]", "schedules: [{cron: x}]", "tags: {a: 1}", "work_pool: a"):
+    for wrong in ("schedules: [soon]", "schedules: [{cron: x}]", "work_pool: a"):
         key = wrong.partition(":")[0]
         (shop / "prefect.yaml").write_text(
             f"deployments:\n- name: orders\n  entrypoint: flows.py:orders\n  {wrong}\n"
