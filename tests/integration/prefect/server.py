@@ -171,7 +171,7 @@ def _server() -> Iterator[None]:
     arguments = ("server", "start", "--host", "127.0.0.1", "--port", port)
     process = start(*arguments, output=log, env=surroundings())
     try:
-        until = time.monotonic() + 110
+        until = time.monotonic() + 300
         while not _healthy():
             if process.poll() is not None or time.monotonic() > until:
                 raise RuntimeError(f"the server does not answer:\n{log.read_text()}")
