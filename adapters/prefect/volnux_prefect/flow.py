@@ -26,6 +26,7 @@ from volnux.events.link import Plan
 from volnux.events.modules import adopt, folders
 from volnux.graph.report import RunReport
 from volnux.loading import load_plan
+from volnux.redaction import redacted
 from volnux_prefect import compat
 from volnux_prefect.backend import PrefectBackend
 from volnux_prefect.drive import Drive
@@ -34,6 +35,7 @@ from volnux_prefect.origin import ClassName, Origin, Place
 from volnux_prefect.parameters import described, refuse_values, signature_of
 from volnux_prefect.schedules import schedules_of
 from volnux_prefect.translate import Blueprint, blueprint_of, runner_of
+from volnux_prefect.waiting import patience
 
 if TYPE_CHECKING:
     from volnux.pipeline.base import Pipeline
@@ -202,6 +204,7 @@ def run_plan(plan: Plan, inputs: Mapping[str, Any], options: RunOptions) -> RunR
     blueprint = blueprint_of(plan)
 
     def body(**_: Any) -> State[Any]:
+        there()
         # What Prefect hands over went through its own conversion: the caller's values count.
         drive = Drive(blueprint, inputs, options)
         report = drive.execute()
@@ -214,12 +217,14 @@ def run_plan(plan: Plan, inputs: Mapping[str, Any], options: RunOptions) -> RunR
         {"task_runner": runner_of(blueprint.main, options.workers), "validate_parameters": False},
     )
     try:
-        state = flow(return_state=True, **inputs)
+        with patience() as there:
+            state = flow(return_state=True, **inputs)
     except Exception as error:
         # Nothing of the user's has run: Prefect has no server, or refuses to make a flow run.
         if reports:
             raise
-        raise BackendError(f"prefect cannot run {graph.name}: {error}{_help(error)}") from error
+        said = redacted(str(error))
+        raise BackendError(f"prefect cannot run {graph.name}: {said}{_help(error)}") from error
     if not reports:
         raise BackendError(f"prefect did not run {graph.name}: {state.message or state.name}")
     return reports[0]
@@ -229,10 +234,7 @@ def _help(error: Exception) -> str:
     """What to do where there is no server."""
     said = str(error)
     if "ephemeral" in said:
-        return (
-            "\n  hint: start one with `prefect server start` and name it in PREFECT_API_URL, or "
-            "wait longer: PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS=60"
-        )
+        return "\n  hint: start one with `prefect server start` and name it in PREFECT_API_URL"
     if "Failed to reach API" in said:
         return "\n  hint: start that server, or name another one in PREFECT_API_URL or your profile"
     return ""

@@ -503,7 +503,8 @@ def test_the_command_runs_without_a_server(write):
     path = write("flow.pty", "@input: who: str\nSoon -> Prints -> Excluded (0 |-> Here)")
     settings = {
         **{name: value for name, value in surroundings().items() if name != "PREFECT_API_URL"},
-        "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "250",
+        # No server starts in a second. That is told, and waited for.
+        "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "1",
     }
     arguments = [sys.executable, "-m", "volnux.cli", "run", path, "-i", "who=Ada", "--json"]
     done = subprocess.run(
@@ -514,6 +515,7 @@ def test_the_command_runs_without_a_server(write):
         timeout=280,
     )
     assert done.returncode == 0, done.stderr
+    assert "temporary server is still starting, after 1 s" in " ".join(done.stderr.split())
     report = json.loads(done.stdout)
     assert (report["backend"], report["status"]) == ("prefect", "success")
     assert report["places"]["Here"]["received"] == {"from": "Excluded"}

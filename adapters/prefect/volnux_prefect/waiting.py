@@ -1,0 +1,51 @@
+"""Patience with the server that Prefect starts where none is set."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterator
+
+from prefect.settings import (
+    PREFECT_API_URL,
+    PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS,
+    temporary_settings,
+)
+
+from volnux_prefect import compat
+
+__all__ = ["patience"]
+
+_LONGEST = 300
+"""Seconds that a temporary server may take to start on a very busy machine."""
+
+
+@contextlib.contextmanager
+def patience() -> Iterator[Callable[[], object]]:
+    """Wait long for a temporary server, and say so each time Prefect would have given up.
+
+    Gives what is to be called once the server is there.
+    """
+    if PREFECT_API_URL.value():
+        yield lambda: None
+        return
+    usual = PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS.value()
+    there = threading.Event()
+
+    def tell() -> None:
+        waited = 0
+        while not there.wait(usual):
+            waited += usual
+            compat.logger().warning(
+                "Prefect's temporary server is still starting, after %d s "
+                "(one that runs already is named in PREFECT_API_URL)",
+                waited,
+            )
+
+    longest = {PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS: max(usual, _LONGEST)}
+    with temporary_settings(longest):
+        threading.Thread(target=tell, name="volnux-patience", daemon=True).start()
+        try:
+            yield there.set
+        finally:
+            there.set()
