@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from volnux.testing import Case, all_cases
 
 _NAMES = (
@@ -38,14 +40,20 @@ CHOSEN: tuple[Case, ...] = tuple(case for case in all_cases() if case.name in _N
 assert len(CHOSEN) == len(_NAMES) == 25
 
 
-def shown_on_prefect(case: Case) -> dict[str, tuple[str, str, int]]:
-    """The task runs that a case has on Prefect: types and names of their states, run counts."""
+def shown_on_prefect(case: Case, handled: Collection[str]) -> dict[str, tuple[str, str, int]]:
+    """The task runs that a case has on Prefect: types and names of their states, run counts.
+
+    Args:
+        case: the case.
+        handled: the places whose failure something in the flow takes.
+    """
     found = {}
     for name, place in case.expected.places.items():
         if place.state == "skipped":
-            found[name] = ("COMPLETED", "Skipped", 0)
+            found[name] = ("CANCELLED", "Skipped", 0)
         elif place.descriptor == 0 and place.attempts:
-            found[name] = ("FAILED", "Failed", place.attempts)
+            state = ("COMPLETED", "Handled") if name in handled else ("FAILED", "Failed")
+            found[name] = (*state, place.attempts)
         elif place.attempts:
             outcome = "Completed" if place.descriptor == 1 else f"Outcome {place.descriptor}"
             found[name] = ("COMPLETED", outcome, place.attempts)

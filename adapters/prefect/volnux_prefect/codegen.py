@@ -106,7 +106,7 @@ class _Program:
         yield "from prefect.cache_policies import NO_CACHE"
         yield "from prefect.client.schemas.objects import State"
         yield "from prefect.context import TaskRunContext"
-        yield "from prefect.states import Completed, Failed"
+        yield "from prefect.states import Cancelled, Completed, Failed"
         made = [self._main_runner, *self._beside]
         names = sorted({each.partition("(")[0] for each in made if each})
         pools = [name for name in names if name != "DaskTaskRunner"]
@@ -192,7 +192,7 @@ class _Program:
         taken = tuple(
             sorted({d for edge in graph.edges if edge.source == node.id for d in edge.when})
         )
-        branches = tuple(d for d in taken if d > 1)
+        branches = tuple(d for d in taken if d != 1)
         tags = sorted(_tags(graph, node))
         delays: list[float] = retry_delays(spec)
         key = (node.event, tuple(delays), spec.retry, spec.timeout, branches, tuple(tags))
@@ -278,11 +278,11 @@ class _Program:
 
 _TAKEN = frozenset(
     {
-        "Any", "Call", "Completed", "Coroutine", "Ended", "EventFailed", "Failed", "Failure",
-        "NO_CACHE", "NamedTuple", "PLACES", "Repeat", "Run", "RunStopped", "STOPS", "State",
-        "Task", "TaskRunContext", "all_of", "allow_failure", "any_of", "asyncio", "attempt",
-        "datetime", "failure", "finished", "flow", "late_or_worth_repeating", "run", "run_attempt",
-        "skipped", "spec_of", "task", "worth_repeating",
+        "Any", "Call", "Cancelled", "Completed", "Coroutine", "Ended", "EventFailed", "Failed",
+        "Failure", "NO_CACHE", "NamedTuple", "PLACES", "Repeat", "Run", "RunStopped", "STOPS",
+        "State", "Task", "TaskRunContext", "all_of", "allow_failure", "any_of", "asyncio",
+        "attempt", "datetime", "failure", "finished", "flow", "late_or_worth_repeating", "run",
+        "run_attempt", "skipped", "spec_of", "task", "worth_repeating",
     }
 )  # fmt: skip
 """Names that the flows use themselves."""

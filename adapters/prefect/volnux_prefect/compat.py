@@ -7,35 +7,42 @@ from __future__ import annotations
 
 import logging
 import uuid
+from collections.abc import Callable
+from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from prefect.cache_policies import CachePolicy
-from prefect.client.schemas.objects import State, StateType, TaskRunResult
+from prefect.client.schemas.objects import State, StateType, TaskRun, TaskRunResult
 from prefect.context import TaskRunContext
 from prefect.logging import get_logger, get_run_logger
-from prefect.logging.handlers import APILogHandler
 from prefect.results import (  # type: ignore[attr-defined]  # passes two of them on in silence
     ResultRecord,
     ResultRecordMetadata,
     get_result_store,
     should_persist_result,
 )
+from prefect.task_runners import TaskRunner
+from prefect.utilities.engine import emit_task_run_state_change_event
 
-from volnux.events.link import Plan
+from volnux.events.base import WorkerLost
 
 __all__ = [
     "OwnKey",
+    "WorkerInterrupted",
     "attempt_number",
+    "current_task_run",
     "dumps",
     "edge",
+    "guard",
     "logger",
     "persists",
     "result_of",
     "returned_state",
     "run_logger",
-    "send_logs_of",
     "state_type",
+    "tell",
 ]
 
 
@@ -48,6 +55,12 @@ def attempt_number() -> int:
     """The number of the attempt that runs here, from 1; 1 outside of a task run."""
     context = TaskRunContext.get()
     return max(1, context.task_run.run_count) if context else 1
+
+
+def current_task_run() -> TaskRun | None:
+    """A copy of the task run that runs here."""
+    context = TaskRunContext.get()
+    return context.task_run.model_copy() if context else None
 
 
 def persists() -> bool:
@@ -123,14 +136,40 @@ def run_logger() -> logging.Logger | logging.LoggerAdapter[Any]:
         return logger()
 
 
-def send_logs_of(plan: Plan) -> None:
-    """Send what the modules of a plan's events log to Prefect, as its extra loggers are."""
-    modules = {
-        spec.event_class.__module__.partition(".")[0] for spec in plan.specs if spec is not None
-    }
-    for name in sorted({*modules, "volnux"} - {"__main__"}):
-        found = logging.getLogger(name)
-        if not any(isinstance(handler, APILogHandler) for handler in found.handlers):
-            found.addHandler(APILogHandler())
-            if found.level == logging.NOTSET:
-                found.setLevel(logging.INFO)
+def tell(task_run: TaskRun, state: State[Any], before: State[Any] | None = None) -> None:
+    """Tell the server of a state of a task run as Prefect's engine does: later, and in bulk."""
+    details = state.state_details
+    details.task_run_id, details.flow_run_id = task_run.id, task_run.flow_run_id
+    task_run.state, task_run.state_id = state, state.id
+    task_run.state_type, task_run.state_name = state.type, state.name
+    emit_task_run_state_change_event(task_run, initial_state=before, validated_state=state)
+
+
+# Pools of processes.
+
+
+class WorkerInterrupted(Exception):
+    """An event in another process raised `KeyboardInterrupt`."""
+
+
+def guard(runner: TaskRunner[Any]) -> None:
+    """See that every task in the pool of a started task runner comes to an end.
+
+    What a worker raises besides `Exception`, for Ctrl-C and SIGTERM, Prefect does not catch where
+    it takes in the result, in a thread of the pool. That thread dies, and all tasks wait for ever.
+    """
+    pool = getattr(runner, "_executor", None)
+    if isinstance(pool, ProcessPoolExecutor) and "submit" not in vars(pool):
+        submit: Callable[..., Future[bytes]] = pool.submit
+        vars(pool)["submit"] = lambda call: submit(partial(_ends, call))
+
+
+def _ends(call: Callable[[], bytes]) -> bytes:
+    try:
+        return call()
+    except Exception:
+        raise
+    except KeyboardInterrupt as interrupt:
+        raise WorkerInterrupted from interrupt
+    except BaseException as error:
+        raise WorkerLost(f"its worker process was told to end ({type(error).__name__})") from error

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import contextvars
 import datetime as dt
 import logging
 import sys
@@ -11,32 +10,26 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from queue import SimpleQueue
 from typing import Any
 
 from prefect.client.schemas.objects import State
 from prefect.context import FlowRunContext
+from prefect.task_runners import ThreadPoolTaskRunner
 
 from volnux.backends.port import RunOptions
 from volnux.events.base import NotSentError, WorkerLost
 from volnux.events.run import Call, Outcome, raised
 from volnux.graph.execution import Execution
-from volnux.graph.model import Kind
-from volnux.graph.outcome import State as PlaceState
 from volnux.graph.report import RunReport, places_of
 from volnux.telemetry.watch import watch
 from volnux_prefect import compat
-from volnux_prefect.endings import show_skipped, state_of
+from volnux_prefect.endings import state_of
 from volnux_prefect.limits import make_limits
-from volnux_prefect.translate import (
-    Blueprint,
-    RunnerKey,
-    attempts_until_late,
-    leaves_process,
-    runner_of,
-)
-from volnux_prefect.work import EventState, Work, took_too_long
+from volnux_prefect.loop import RunLoop
+from volnux_prefect.page import Page
+from volnux_prefect.translate import Blueprint, RunnerKey, runner_of
+from volnux_prefect.work import EventState, Work
 
 __all__ = ["Drive"]
 
@@ -68,16 +61,17 @@ class Drive:
 
         size = len(self._nodes)
         self._execution = Execution(self._plan.graph)
-        self._ended: SimpleQueue[tuple[int, State[Any] | BaseException | None] | None] = (
-            SimpleQueue()
-        )
+        # What happens in other threads: see `_next`.
+        self._ended: SimpleQueue[
+            tuple[int, State[Any] | BaseException | None] | BaseException | None
+        ] = SimpleQueue()
         self._outstanding = 0
         self._cancelled = False
-        self._seen: set[int] = set()
-        self._shower: ThreadPoolExecutor | None = None
+        self._fault: BaseException | None = None
         self._lock = threading.RLock()
-        self._ids: list[uuid.UUID | None] = [None] * size
-        self._edges: dict[int, set[Any]] = {}
+        self._thread = threading.current_thread()
+        self._loop: RunLoop | None = None
+        self._page = Page(blueprint, self._execution, self._flow_run_id)
         self._attempts = [0] * size
         self._earlier = [0] * size
         self._first: list[float | None] = [None] * size
@@ -85,6 +79,7 @@ class Drive:
         self._received: list[Any] = [None] * size
         self._runners: dict[RunnerKey, Any] = {}
         self._sent_to: dict[int, Any] = {}
+        self._away: set[int] = set()
         self._stack = contextlib.ExitStack()
         self._watch = watch(self._plan, self._run_id, "prefect")
 
@@ -101,20 +96,37 @@ class Drive:
         self._control.on_cancel(lambda: self._ended.put(None))
         make_limits(self._blueprint.limits)
         with self._stack:
-            self._submit(self._execution.start())
-            while self._outstanding:
-                try:
-                    self._next()
-                except KeyboardInterrupt:
-                    self._control.interrupted = True
-                    if self._cancelled:
-                        raise
-                    self._cancel()
+            try:
+                self._go()
+            finally:
+                # Before the task runners wait for their threads, and those for their coroutines.
+                if self._loop is not None:
+                    self._loop.close()
         if self._cancelled or not self._execution.ended:
             self._execution.abandon()
         report = self._report(started)
+        self._page.tell_handled(report)
         self._observe(lambda o: o.run_ended(report))
         return report
+
+    def _go(self) -> None:
+        """Start what is ready, and take in what ends, until nothing is left.
+
+        Raises:
+            KeyboardInterrupt: an event raised it, or Ctrl-C was pressed for the second time.
+            BaseException: whatever else went wrong in a thread and ends the run.
+        """
+        self._submit(self._execution.start())
+        while self._outstanding:
+            try:
+                self._next()
+            except KeyboardInterrupt:
+                self._control.interrupted = True
+                if self._cancelled:
+                    raise
+                self._cancel()
+            if self._fault is not None:
+                raise self._fault
 
     @property
     def result(self) -> Any:
@@ -122,6 +134,14 @@ class Drive:
         return self._execution.value(self._plan.graph.result)
 
     # Called from the threads of tasks (`work.Listener`).
+
+    @property
+    def loop(self) -> RunLoop:
+        """The event loop that all coroutines of the run share."""
+        with self._lock:
+            if self._loop is None:
+                self._loop = RunLoop()
+            return self._loop
 
     def began(self, node: int, attempt: int) -> None:
         """An attempt begins."""
@@ -163,7 +183,13 @@ class Drive:
         earlier = self._earlier[node]
         work: Any = Work(node, spec, call, self._blueprint.taken[node], self, earlier=earlier)
         self._outstanding += 1
-        if leaves_process(spec.executor):
+        try:
+            runner = self._sent_to[node] = self._runner(self._blueprint.runners[node])
+        except Exception as error:  # noqa: BLE001 - a task runner's cluster may fail in any way
+            self._ended.put((node, error))
+            return
+        if not isinstance(runner, ThreadPoolTaskRunner):
+            self._away.add(node)
             self.began(node, earlier + 1)
             try:
                 work = work.sealed()
@@ -172,45 +198,16 @@ class Drive:
                 self._ended.put((node, NotSentError(fault)))
                 return
         try:
-            runner = self._sent_to[node] = self._runner(self._blueprint.runners[node])
             future = runner.submit(
-                task, {"upstream": work}, dependencies={"upstream": self._edges_to(node)}
+                task,
+                {"upstream": work},
+                dependencies={"upstream": self._page.edges_to(node)},
             )
         except Exception as error:  # noqa: BLE001 - a task runner's cluster may fail in any way
             self._ended.put((node, error))
             return
-        self._ids[node] = future.task_run_id
+        self._page.ran(node, future.task_run_id)
         future.add_done_callback(lambda done: self._ended.put((node, state_of(done))))
-
-    def _edges_to(self, node: int) -> set[Any]:
-        """The task runs right before a place; made once for all that share them."""
-        before = self._blueprint.before[node]
-        known = self._edges.get(id(before))
-        if known is None:
-            known = self._edges[id(before)] = set()
-            seen: set[int] = set()
-            stack = list(before)
-            while stack:
-                source = stack.pop()
-                if source in seen:
-                    continue
-                seen.add(source)
-                if self._ids[source] is not None or self._skipped(source):
-                    known.add(compat.edge(self._id_of(source)))
-                else:
-                    # It has no task run, for something before it failed: that comes before us.
-                    stack += self._blueprint.before[source]
-        return known
-
-    def _id_of(self, node: int) -> uuid.UUID:
-        """The id of a place's task run; a skipped place gets its own here."""
-        known = self._ids[node]
-        if known is None:
-            known = self._ids[node] = uuid.uuid4()
-        return known
-
-    def _skipped(self, node: int) -> bool:
-        return self._execution.states[node] is PlaceState.SKIPPED
 
     def _next(self) -> None:
         """Take in the next thing that happened."""
@@ -218,8 +215,14 @@ class Drive:
         if item is None:
             self._cancel()
             return
+        if isinstance(item, BaseException):
+            self._fault = item
+            return
         node, ended = item
         self._outstanding -= 1
+        if isinstance(ended, KeyboardInterrupt):
+            self._fault = ended
+            return
         if self._execution.ended:
             return
         if ended is None:
@@ -237,7 +240,8 @@ class Drive:
         spec = self._plan.specs[node]
         assert spec is not None
         self._last[node] = outcome
-        if leaves_process(spec.executor):
+        self._page.ended(node, ended)
+        if node in self._away:
             self._note(node, outcome)
         if spec.stop_on_exception and outcome.raised:
             self._execution.stop(node, outcome.result)
@@ -248,7 +252,7 @@ class Drive:
             ready = self._execution.finish(node, outcome.descriptor, outcome.result)
         self._observe(lambda o: o.place_ended(self._nodes[node], outcome))
         self._submit(ready)
-        self._show_skipped(node)
+        self._page.tell_skipped(node)
 
     def _note(self, node: int, outcome: Outcome) -> None:
         """Tell telemetry here of an event that another process ran."""
@@ -270,16 +274,13 @@ class Drive:
         if isinstance(ended, EventState) and ended.outcome is not None:
             told = ended.outcome
             self._attempts[node] = max(self._attempts[node], told.attempts)
-            if self._first[node] is None or leaves_process(spec.executor):
+            if self._first[node] is None or node in self._away:
                 self._first[node] = told.started_at
             return told._replace(result=compat.result_of(ended))
         attempts = max(1, self._attempts[node])
         self._attempts[node] = attempts
         if isinstance(ended, BaseException):
             error = ended
-        elif ended.name == "TimedOut":
-            error = TimeoutError(took_too_long(spec))
-            attempts = self._attempts[node] = max(attempts, attempts_until_late(spec))
         else:
             error = WorkerLost(f"the task run of {spec.name} ended as {ended.name}")
         outcome = raised(spec, Call(self._nodes[node].id, attempt=attempts), error, started)
@@ -314,51 +315,21 @@ class Drive:
 
     def _runner(self, key: RunnerKey) -> Any:
         if key == self._blueprint.main and self._main is not None:
-            return self._main
-        if key not in self._runners:
-            self._runners[key] = self._stack.enter_context(runner_of(key))
-        return self._runners[key]
+            runner = self._main
+        else:
+            if key not in self._runners:
+                self._runners[key] = self._stack.enter_context(runner_of(key))
+            runner = self._runners[key]
+        compat.guard(runner)
+        return runner
 
     def _replace_runner(self, node: int) -> None:
         """Have the next task go to a new task runner: the worker of this one's is gone."""
-        key, broken = self._blueprint.runners[node], self._sent_to.get(node)
-        if self._main is broken:
-            self._main = None
+        key, broken, main = self._blueprint.runners[node], self._sent_to[node], self._main
+        if main is not None and broken is main:
+            self._main = self._stack.enter_context(main.duplicate())
         elif self._runners.get(key) is broken:
             del self._runners[key]
-
-    def _show_skipped(self, after: int) -> None:
-        """A task run for each place that is skipped since `after` ended; nothing runs in it."""
-        stack = [after]
-        while stack:
-            for node in self._blueprint.behind[stack.pop()]:
-                ended = self._execution.states[node] is not None
-                if not ended or node in self._seen or self._last[node] is not None:
-                    continue
-                # It ended without running, and so may what comes next.
-                self._seen.add(node)
-                stack.append(node)
-                event = self._nodes[node].kind is Kind.EVENT
-                if event and self._skipped(node) and self._flow_run_id is not None:
-                    self._show(node)
-
-    def _show(self, node: int) -> None:
-        task = self._blueprint.tasks[node]
-        assert task is not None
-        if self._shower is None:
-            # A request takes its time, in which others may end: they do not wait for it.
-            self._shower = self._stack.enter_context(ThreadPoolExecutor(max_workers=1))
-        place = self._nodes[node].id
-        self._shower.submit(
-            contextvars.copy_context().run,
-            show_skipped,
-            task,
-            flow_run_id=self._flow_run_id,
-            dynamic_key=f"skipped-{place}",
-            id=self._id_of(node),
-            name=place,
-            task_inputs={"upstream": list(self._edges_to(node))},
-        )
 
     def _report(self, started: float) -> RunReport:
         def details(node: int) -> dict[str, Any]:
@@ -390,6 +361,10 @@ class Drive:
                 tell(self._observer)
             except Exception:
                 log.exception("an observer of the run failed")
+            except BaseException as error:
+                if threading.current_thread() is self._thread:
+                    raise
+                self._ended.put(error)
 
 
 def _moment(seconds: float | None) -> dt.datetime | None:

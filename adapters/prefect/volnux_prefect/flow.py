@@ -27,7 +27,7 @@ from volnux.events.modules import adopt, folders
 from volnux.graph.report import RunReport
 from volnux.loading import load_plan
 from volnux.redaction import redacted
-from volnux_prefect import compat
+from volnux_prefect import logs
 from volnux_prefect.backend import PrefectBackend
 from volnux_prefect.drive import Drive
 from volnux_prefect.endings import final_state
@@ -348,7 +348,7 @@ def _make(
     flow.plan = plan
     flow.tags = graph.tags
     flow._origin = origin
-    compat.send_logs_of(plan)
+    logs.send_from(plan.specs)
     return flow
 
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from prefect import Task, allow_failure, task
 from prefect.client.schemas.objects import State
 from prefect.context import TaskRunContext
-from prefect.states import Completed, Failed
+from prefect.states import Cancelled, Completed, Failed
 
 from volnux.events import Call, run_attempt
 from volnux.events.spec import spec_of
@@ -86,13 +86,17 @@ def attempt(
     if descriptor > 1:
         said = f"{name} finished with descriptor {descriptor}, which has no branch"
         result = Failure("UnhandledDescriptor", said)
+    if place in STOPS and isinstance(result, Failure):  # stop-only
+        return Failed(message=f"{place} failed: {result}", data=result)  # stop-only
+    if 0 in branches:
+        return Completed(name="Handled", message=str(result), data=result)
     return Failed(message=f"{place} failed: {result}", data=result)
 
 
 @task(task_run_name="{place}")
 def skipped(place: str) -> State[Any]:
     """Show a place that is not reached, because another branch was taken."""
-    return Completed(name="Skipped", message="another branch was taken")
+    return Cancelled(name="Skipped", message="another branch was taken")
 
 
 class Run:
@@ -131,7 +135,7 @@ class Run:
         if place in STOPS and isinstance(result, Failure):  # stop-only
             self.stopped = True  # stop-only
             raise RunStopped(f"{place} ended the run: {result}")  # stop-only
-        if not state.is_completed():
+        if not state.is_completed() or state.name == "Handled":
             return Ended(0, result)
         _, _, own = (state.name or "").partition("Outcome ")
         return Ended(int(own) if own else 1, result)

@@ -6,7 +6,7 @@ import copy
 import datetime as dt
 import importlib.util
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -25,20 +25,18 @@ from volnux.pointy.options import split_tags
 from volnux.pointy.parser import parse
 from volnux_prefect.compat import OwnKey
 from volnux_prefect.parameters import why_no_parameter, why_not_stored
-from volnux_prefect.work import repeat_late_or_told, repeat_told, run_work
+from volnux_prefect.work import repeat_told, run_work
 
 __all__ = [
     "Blueprint",
     "Fault",
     "RunnerKey",
-    "attempts_until_late",
     "blueprint_of",
     "concurrency_tag",
     "directive_span",
     "events_before",
     "faults_of",
     "has_dask",
-    "leaves_process",
     "limits_of",
     "retry_delays",
     "runner_of",
@@ -227,36 +225,20 @@ def concurrency_tag(graph: Graph, node: Node) -> str:
     return f"{graph.name}.{node.id}"
 
 
-def attempts_until_late(spec: EventSpec) -> int:
-    """Attempts of an event in another process that took too long each time it was tried."""
-    if not leaves_process(spec.executor):
-        return 1
-    return spec.retry.max_attempts if spec.retry.covers(TimeoutError()) else 1
-
-
-def leaves_process(executor: ExecutorSpec) -> bool:
-    """Whether events of this executor run in other processes."""
-    if executor.kind is ExecutorKind.URL:
-        return True
-    return executor.pool is not None and issubclass(executor.pool, ProcessPoolExecutor)
-
-
 # Tasks.
 
 
 def _task(spec: EventSpec, tags: frozenset[str]) -> Task[Any, Any]:
-    late = spec.timeout is not None and spec.retry.covers(TimeoutError())
-    condition: Callable[[Any, Any, Any], bool] = repeat_late_or_told if late else repeat_told
     delays: Any = retry_delays(spec)
+    # The limit on the time of an attempt is kept by its event: Prefect cannot end a thread.
     task: Task[Any, Any] = Task(
         run_work,
         name=spec.name,
-        tags=tags,
         cache_policy=NO_CACHE,
         retries=spec.retry.max_attempts - 1,
         retry_delay_seconds=delays or None,
-        retry_condition_fn=condition if delays else None,
-        timeout_seconds=spec.timeout,
+        retry_condition_fn=repeat_told if delays else None,
+        tags=tags,
         log_prints=None,
     )
     # Given to the constructor, any policy but NO_CACHE turns on the storing of results.

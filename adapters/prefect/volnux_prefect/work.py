@@ -6,44 +6,46 @@ pickles by name into a worker process, and nothing that a pipeline made has to t
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import contextvars
 import logging
 import os
 import sys
 import threading
 import time
+from contextlib import closing
 from typing import Any, Protocol
 
 import cloudpickle
-from prefect.client.schemas.objects import State
+from prefect.client.schemas.objects import State, TaskRun
 from pydantic import PrivateAttr
 
 from volnux.events.base import NotSentError
 from volnux.events.modules import at_home
-from volnux.events.run import Call, Outcome, raised, run_attempt, run_attempt_async
+from volnux.events.run import Call, Outcome, raised, run_attempt
 from volnux.events.spec import EventSpec
 from volnux.graph.outcome import FAILURE, SUCCESS, Failure
 from volnux.shown import shown
-from volnux_prefect import compat
+from volnux.usercode import RunThread
+from volnux_prefect import compat, logs
+from volnux_prefect.endings import HANDLED
+from volnux_prefect.loop import RunLoop, TimeIsOver
 
-__all__ = [
-    "EventState",
-    "Listener",
-    "Work",
-    "repeat_late_or_told",
-    "repeat_told",
-    "run_work",
-    "took_too_long",
-    "unhandled",
-]
+__all__ = ["EventState", "Listener", "Work", "repeat_told", "run_work"]
 
 
 class Listener(Protocol):
-    """Who hears of attempts in the process that drives the run."""
+    """Who hears of attempts in the process that drives the run.
+
+    Attributes:
+        context: what listeners to signals are given as `execution_context`.
+        loop: the event loop of the run, made when it is first asked for.
+    """
 
     context: Any
+
+    @property
+    def loop(self) -> RunLoop:
+        """See the class."""
 
     def began(self, node: int, attempt: int) -> None:
         """An attempt begins."""
@@ -56,8 +58,7 @@ class Work:
     """One event with what it is given: the argument of `run_work`.
 
     A plain class, so that Prefect does not look through inputs and results for futures, which
-    takes long for large ones. Pickled, it takes the folders of the events along and leaves the
-    listener behind.
+    takes long for large ones.
 
     Attributes:
         node: its index in the graph.
@@ -89,6 +90,11 @@ class Work:
         self.listener = listener
         self.strict = strict
         self.earlier = earlier
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Prefect pickles the context of a task run for what the event starts elsewhere: tasks with
+        # `delay`, task runners of its own. They need no work of ours, and it may not pickle.
+        return type(None), ()
 
     def open(self) -> Work:
         """The work itself."""
@@ -126,31 +132,35 @@ class EventState(State[Any]):
     """The state of an event's task run, which also carries the outcome, its result left out."""
 
     _outcome: Outcome | None = PrivateAttr(default=None)
+    _task_run: TaskRun | None = PrivateAttr(default=None)
 
     @property
     def outcome(self) -> Outcome | None:
         """What came of the attempt, without its result."""
         return self._outcome
 
+    @property
+    def task_run(self) -> TaskRun | None:
+        """Of a failure: the task run as it was before it ended."""
+        return self._task_run
+
     @classmethod
-    def of(
-        cls, outcome: Outcome, type_: str, *, name: str, message: str | None, data: Any
-    ) -> EventState:
+    def of(cls, outcome: Outcome, type_: str, *, name: str, message: str | None) -> EventState:
         """The state of an outcome."""
-        state = cls(type=compat.state_type(type_), name=name, message=message, data=data)
+        kind = compat.state_type(type_)
+        state = cls(type=kind, name=name, message=message, data=outcome.result)
         state._outcome = outcome._replace(result=None)
+        if type_ == "FAILED":
+            state._task_run = compat.current_task_run()
         return state
 
 
 def run_work(upstream: Work | SealedWork) -> State[Any]:
-    """Run one attempt of an event and return its state; the function of every task.
-
-    Raises:
-        TimeoutError: the attempt took longer than its event may take.
-    """
+    """Run one attempt of an event and return its state; the function of every task."""
     work = upstream.open()
     spec = work.spec
     listener = work.listener
+    logs.send_from([spec])
     call = work.call._replace(attempt=work.earlier + compat.attempt_number())
     context = listener.context if listener is not None else None
     if listener is not None:
@@ -160,27 +170,25 @@ def run_work(upstream: Work | SealedWork) -> State[Any]:
         from volnux.events.announce import announce_begin
 
         announce_begin(spec, call, context)
-    outcome = _attempt(spec, call)
+    outcome, late = _attempt(spec, call, listener)
     if listener is None:
         outcome = outcome._replace(pid=os.getpid())
-    late = spec.timeout is not None and outcome.ended_at - outcome.started_at >= spec.timeout
-    if late:
-        outcome = raised(spec, call, TimeoutError(took_too_long(spec)), outcome.started_at)
-    elif work.strict or compat.persists():
+    if work.strict or compat.persists():
         outcome = _picklable(spec, call, outcome)
     again = outcome.retry_after is not None
     if again and listener is not None and not listener.repeats(work.node, outcome):
-        again = False
+        again, outcome = False, outcome._replace(retry_after=None)
+    judged = _judged(spec, outcome, work.taken)
     if listened:
         from volnux.events.announce import announce_end
 
-        announce_end(spec, call, _judged(spec, outcome, work.taken), context)
-    if outcome.raised and isinstance(outcome.result, Failure) and outcome.result.traceback:
-        level = logging.WARNING if again else logging.ERROR
-        compat.run_logger().log(level, "%s", outcome.result.traceback.rstrip())
-    if late:
-        raise TimeoutError(took_too_long(spec))
-    return _state(spec, outcome, work.taken)
+        announce_end(spec, call, judged, context)
+    stops = spec.stop_on_exception and judged.raised
+    handled = judged.descriptor == FAILURE and FAILURE in work.taken and not (again or stops)
+    failed = HANDLED if handled else "TimedOut" if late else "Failed"
+    state = _state(outcome, judged, failed)
+    _log_failure(call.task_id, judged, state, again=again, handled=handled)
+    return state
 
 
 def repeat_told(task: Any, task_run: Any, state: Any) -> bool:
@@ -190,64 +198,97 @@ def repeat_told(task: Any, task_run: Any, state: Any) -> bool:
     return outcome is not None and outcome.retry_after is not None
 
 
-def repeat_late_or_told(task: Any, task_run: Any, state: Any) -> bool:
-    """The same where attempts that took too long are repeated as well."""
-    return isinstance(state.data, TimeoutError) or repeat_told(task, task_run, state)
-
-
-def took_too_long(spec: EventSpec) -> str:
-    """What is said of an attempt that reached its timeout."""
-    return f"{spec.name} took longer than {spec.timeout:g} s"
-
-
-def unhandled(spec: EventSpec, descriptor: int, taken: frozenset[int]) -> str:
-    """What is said of a descriptor without a branch."""
-    known = ", ".join(map(str, sorted(taken))) or "none"
-    return (
-        f"{spec.name} finished with descriptor {descriptor}, which has no branch "
-        f"(descriptors with a branch: {known})"
-    )
-
-
 def _judged(spec: EventSpec, outcome: Outcome, taken: frozenset[int]) -> Outcome:
     """The outcome as the flow takes it: a descriptor without a branch is a failure."""
     if outcome.descriptor <= SUCCESS or outcome.descriptor in taken:
         return outcome
-    failure = Failure("UnhandledDescriptor", unhandled(spec, outcome.descriptor, taken))
-    return outcome._replace(descriptor=FAILURE, result=failure)
+    known = ", ".join(map(str, sorted(taken))) or "none"
+    said = (
+        f"{spec.name} finished with descriptor {outcome.descriptor}, which has no branch "
+        f"(descriptors with a branch: {known})"
+    )
+    return outcome._replace(descriptor=FAILURE, result=Failure("UnhandledDescriptor", said))
 
 
-def _state(spec: EventSpec, outcome: Outcome, taken: frozenset[int]) -> EventState:
-    descriptor, result = outcome.descriptor, outcome.result
-    if descriptor == SUCCESS:
-        return EventState.of(outcome, "COMPLETED", name="Completed", message=None, data=result)
-    if descriptor == FAILURE:
-        if isinstance(result, Failure):
-            said = str(result)
-            said = said if len(said) <= 500 else said[:500] + "…"
-        else:
-            said = f"returned a failure: {shown(result, 500)}"
-        return EventState.of(outcome, "FAILED", name="Failed", message=said, data=result)
-    if descriptor in taken:
-        name = f"Outcome {descriptor}"
-        return EventState.of(outcome, "COMPLETED", name=name, message=None, data=result)
-    said = unhandled(spec, descriptor, taken)
-    return EventState.of(outcome, "FAILED", name="Failed", message=said, data=result)
+def _log_failure(
+    place: str, judged: Outcome, state: EventState, *, again: bool, handled: bool
+) -> None:
+    """Log what Prefect does not say of a failure when it logs the state: the traceback, above all.
+
+    That a failure is handled stands out on the page by its one warning.
+    """
+    result = judged.result
+    traceback = ""
+    if isinstance(result, Failure) and "  File " in result.traceback:
+        traceback = "\n" + result.traceback.rstrip()
+    if handled:
+        said = traceback or f" {state.message}"
+        compat.run_logger().warning("%s failed, and the flow handles it:%s", place, said)
+    elif traceback:
+        level = logging.WARNING if again else logging.ERROR
+        compat.run_logger().log(level, "%s failed:%s", place, traceback)
 
 
-def _attempt(spec: EventSpec, call: Call) -> Outcome:
-    """Run the attempt, and come back when its time is over."""
-    if spec.timeout is None:
-        return run_attempt(spec, call)
-    # Prefect cannot end a thread that sleeps or waits: it is left behind, as on other backends.
+def _state(outcome: Outcome, judged: Outcome, failed: str) -> EventState:
+    """The state of a task run.
+
+    Args:
+        outcome: what came of the attempt, which the run judges for itself.
+        judged: the same as the flow takes it.
+        failed: the name of a failure's state.
+    """
+    descriptor, result = judged.descriptor, judged.result
+    if descriptor != FAILURE:
+        name = "Completed" if descriptor == SUCCESS else f"Outcome {descriptor}"
+        return EventState.of(outcome, "COMPLETED", name=name, message=None)
+    if judged is not outcome:
+        said = result.message
+    elif isinstance(result, Failure):
+        said = str(result)
+    else:
+        said = f"returned a failure: {shown(result, _LONGEST)}"
+    said = said if len(said) <= _LONGEST else said[:_LONGEST] + "…"
+    kind = "COMPLETED" if failed == HANDLED else "FAILED"
+    return EventState.of(outcome, kind, name=failed, message=said)
+
+
+_LONGEST = 500
+"""Characters of the message of a state."""
+
+
+# Attempts and their limits.
+
+
+def _attempt(spec: EventSpec, call: Call, listener: Listener | None) -> tuple[Outcome, bool]:
+    """Run the attempt, and come back when its time is over; the outcome, and whether it was."""
     started = time.time()
+    try:
+        if spec.is_async:
+            return _on_loop(spec, call, listener), False
+        if spec.timeout is not None:
+            return _in_time(spec, call, spec.timeout), False
+        return run_attempt(spec, call), False
+    except TimeIsOver:
+        error = TimeoutError(f"{spec.name} took longer than {spec.timeout:g} s")
+        return raised(spec, call, error, started), True
+
+
+def _on_loop(spec: EventSpec, call: Call, listener: Listener | None) -> Outcome:
+    if listener is None:
+        with closing(RunLoop()) as own:
+            return own.run(spec, call)
+    return listener.loop.run(spec, call)
+
+
+def _in_time(spec: EventSpec, call: Call, limit: float) -> Outcome:
+    """Run the attempt in a thread that is left behind, as on other backends, if it must be."""
     ended: list[Outcome | KeyboardInterrupt] = []
     over = threading.Event()
     context = contextvars.copy_context()
 
     def target() -> None:
         try:
-            ended.append(context.run(_run, spec, call))
+            ended.append(context.run(run_attempt, spec, call))
         except KeyboardInterrupt as interrupt:
             ended.append(interrupt)
         if over.is_set():
@@ -255,37 +296,15 @@ def _attempt(spec: EventSpec, call: Call) -> Outcome:
                 "%s ended after it was given up: what it returned is discarded", call.task_id
             )
 
-    thread = threading.Thread(target=target, name=f"volnux-{call.task_id}", daemon=True)
+    thread = RunThread(target, f"volnux-{call.task_id}")
     thread.start()
-    # Prefect's own watcher of the timeout sends this exception at about the same moment.
-    with contextlib.suppress(asyncio.CancelledError):
-        thread.join(spec.timeout)
-    if ended:
-        if isinstance(ended[0], KeyboardInterrupt):
-            raise ended[0]
-        return ended[0]
-    over.set()
-    return _given_up(spec, call, started)
-
-
-def _run(spec: EventSpec, call: Call) -> Outcome:
-    return asyncio.run(_in_time(spec, call)) if spec.is_async else run_attempt(spec, call)
-
-
-async def _in_time(spec: EventSpec, call: Call) -> Outcome:
-    assert spec.timeout is not None
-    started = time.time()
-    task = asyncio.ensure_future(run_attempt_async(spec, call))
-    done, _ = await asyncio.wait({task}, timeout=spec.timeout)
-    if done:
-        return task.result()
-    task.cancel()
-    return _given_up(spec, call, started)
-
-
-def _given_up(spec: EventSpec, call: Call, started: float) -> Outcome:
-    assert spec.timeout is not None
-    return Outcome(FAILURE, None, call.attempt, started, max(time.time(), started + spec.timeout))
+    thread.join(limit)
+    if not ended:
+        over.set()
+        raise TimeIsOver
+    if isinstance(ended[0], KeyboardInterrupt):
+        raise ended[0]
+    return ended[0]
 
 
 def _picklable(spec: EventSpec, call: Call, outcome: Outcome) -> Outcome:

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import time
 import uuid
+from collections.abc import Collection
 from typing import Any
 
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import TaskRunFilter, TaskRunFilterFlowRunId
 from prefect.client.schemas.sorting import TaskRunSort
 
-__all__ = ["expected_task_runs", "flow_run_of", "letters", "task_runs", "wait_for_flow_run"]
+__all__ = [
+    "expected_task_runs",
+    "flow_run_of",
+    "letters",
+    "task_runs",
+    "wait_for_flow_run",
+    "wait_for_states",
+]
 
 
 def letters(report: Any) -> dict[str, tuple[str, int | None]]:
@@ -24,16 +32,25 @@ def letters(report: Any) -> dict[str, tuple[str, int | None]]:
     }
 
 
-def expected_task_runs(places: dict[str, tuple[str, int | None]]) -> dict[str, tuple[str, str]]:
-    """The task runs, by name, that a case has on Prefect: type and name of their states."""
+def expected_task_runs(
+    places: dict[str, tuple[str, int | None]], handled: Collection[str] = ()
+) -> dict[str, tuple[str, str]]:
+    """The task runs, by name, that a case has on Prefect: type and name of their states.
+
+    Args:
+        places: the case's, as its table writes them.
+        handled: the places whose failure something takes that is not a branch of their own.
+    """
     found = {}
     for place, (letter, descriptor) in places.items():
         if letter == "x":
             continue
         if letter == "s":
-            found[place] = ("COMPLETED", "Skipped")
+            found[place] = ("CANCELLED", "Skipped")
         elif descriptor == 0:
-            found[place] = ("FAILED", "Failed")
+            failed = ("FAILED", "Failed")
+            taken = letter == "d" or place in handled
+            found[place] = ("COMPLETED", "Handled") if taken else failed
         elif descriptor == 1:
             found[place] = ("COMPLETED", "Completed")
         else:
@@ -75,6 +92,21 @@ def task_runs(flow_run_id: uuid.UUID, names: Any = (), seconds: float = 30) -> d
             if (final and set(names) <= set(found)) or time.monotonic() > until:
                 return found
             time.sleep(0.3)
+
+
+def wait_for_states(
+    flow_run_id: uuid.UUID, expected: dict[str, tuple[str, str]], seconds: float = 30
+) -> dict[str, tuple[str, str]]:
+    """Types and names of the states of task runs, once they are as expected, or time is over."""
+    until = time.monotonic() + seconds
+    while True:
+        found = {
+            name: (each.state.type.value, each.state.name)
+            for name, each in task_runs(flow_run_id, expected).items()
+        }
+        if found == expected or time.monotonic() > until:
+            return found
+        time.sleep(0.3)
 
 
 def flow_run_of(report: Any) -> uuid.UUID:

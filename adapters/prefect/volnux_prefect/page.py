@@ -1,0 +1,134 @@
+"""A run as Prefect's page shows it: edges, skipped places, and failures that are handled later.
+
+What is not a task run of its own is told as Prefect's engine tells its own states: as events, which
+a thread of Prefect's sends in bulk while the flow goes on.
+"""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from prefect.client.schemas.objects import State, TaskRun, TaskRunResult
+from prefect.context import TagsContext
+
+from volnux.graph.execution import Execution
+from volnux.graph.model import Kind
+from volnux.graph.outcome import State as PlaceState
+from volnux.graph.report import RunReport
+from volnux_prefect import compat
+from volnux_prefect.endings import HANDLED, SKIPPED
+from volnux_prefect.translate import Blueprint
+from volnux_prefect.work import EventState
+
+__all__ = ["Page"]
+
+
+class Page:
+    """The task runs of a run.
+
+    Args:
+        blueprint: what runs.
+        execution: how far it is.
+        flow_run_id: the flow run; None where there is none, and nothing is told.
+    """
+
+    def __init__(
+        self, blueprint: Blueprint, execution: Execution, flow_run_id: uuid.UUID | None
+    ) -> None:
+        self._blueprint = blueprint
+        self._nodes = blueprint.plan.graph.nodes
+        self._execution = execution
+        self._flow_run_id = flow_run_id
+        self._ids: dict[int, uuid.UUID] = {}
+        self._edges: dict[int, set[TaskRunResult]] = {}
+        self._seen: set[int] = set()
+        self._failed: dict[int, tuple[TaskRun, EventState]] = {}
+
+    def ran(self, node: int, id: uuid.UUID) -> None:
+        """A place has this task run."""
+        self._ids[node] = id
+
+    def ended(self, node: int, state: State[Any] | BaseException) -> None:
+        """The last task run of a place ended in this state, or without one."""
+        self._seen.add(node)
+        if isinstance(state, EventState) and state.task_run is not None:
+            self._failed[node] = state.task_run, state
+
+    def edges_to(self, node: int) -> set[TaskRunResult]:
+        """The task runs right before a place; made once for all that share them."""
+        before = self._blueprint.before[node]
+        known = self._edges.get(id(before))
+        if known is None:
+            known = self._edges[id(before)] = set()
+            seen: set[int] = set()
+            stack = list(before)
+            while stack:
+                source = stack.pop()
+                if source in seen:
+                    continue
+                seen.add(source)
+                if source in self._ids or self._skipped(source):
+                    known.add(compat.edge(self._id_of(source)))
+                else:
+                    # It has no task run, for something before it failed: that comes before us.
+                    stack += self._blueprint.before[source]
+        return known
+
+    def tell_skipped(self, after: int) -> None:
+        """Tell of a task run for each place that is skipped since `after` ended."""
+        stack = [after]
+        while stack:
+            for node in self._blueprint.behind[stack.pop()]:
+                if self._execution.states[node] is None or node in self._seen:
+                    continue
+                # It ended without running, and so may what comes next.
+                self._seen.add(node)
+                stack.append(node)
+                if self._nodes[node].kind is Kind.EVENT and self._skipped(node):
+                    self._tell_skipped(node)
+
+    def tell_handled(self, report: RunReport) -> None:
+        """Tell of failures that something took later on: the branch of a group, an *any* group."""
+        for node, (task_run, failed) in self._failed.items():
+            if not report.places[self._nodes[node].id].handled:
+                continue
+            state: State[Any] = State(
+                type=compat.state_type("COMPLETED"), name=HANDLED, message=failed.message
+            )
+            begun, ended = task_run.start_time or failed.timestamp, failed.timestamp
+            times = {"end_time": ended, "total_run_time": ended - begun}
+            compat.tell(task_run.model_copy(update=times), state, failed)
+
+    def _id_of(self, node: int) -> uuid.UUID:
+        """The id of a place's task run; a skipped place gets its own here."""
+        return self._ids.setdefault(node, uuid.uuid4())
+
+    def _skipped(self, node: int) -> bool:
+        return self._execution.states[node] is PlaceState.SKIPPED
+
+    def _tell_skipped(self, node: int) -> None:
+        task = self._blueprint.tasks[node]
+        assert task is not None
+        if self._flow_run_id is None:
+            return
+        # Prefect's page shows cancelled ones, and no others, in grey.
+        state: State[Any] = State(
+            type=compat.state_type("CANCELLED"), name=SKIPPED, message="another branch was taken"
+        )
+        now, place = state.timestamp, self._nodes[node].id
+        tags = TagsContext.get()
+        task_run = TaskRun(
+            id=self._id_of(node),
+            name=place,
+            flow_run_id=self._flow_run_id,
+            task_key=task.task_key,
+            dynamic_key=f"skipped-{place}",
+            task_version=task.version,
+            tags=sorted({*task.tags, *(tags.current_tags if tags else ())}),
+            task_inputs={"upstream": list(self.edges_to(node))},
+            expected_start_time=now,
+            start_time=now,
+            end_time=now,
+        )
+        compat.tell(task_run, state)
