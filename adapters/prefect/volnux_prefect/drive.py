@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import datetime as dt
 import logging
 import sys
@@ -20,6 +21,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from volnux.backends.port import RunOptions
 from volnux.events.base import NotSentError, WorkerLost
 from volnux.events.run import Call, Outcome, raised
+from volnux.events.spec import EventSpec
 from volnux.graph.execution import Execution
 from volnux.graph.report import RunReport, places_of
 from volnux.telemetry.watch import watch
@@ -28,6 +30,7 @@ from volnux_prefect.endings import state_of
 from volnux_prefect.limits import make_limits
 from volnux_prefect.loop import RunLoop
 from volnux_prefect.page import Page
+from volnux_prefect.taskoptions import run_name
 from volnux_prefect.translate import Blueprint, RunnerKey, runner_of
 from volnux_prefect.work import EventState, Work
 
@@ -199,7 +202,7 @@ class Drive:
                 return
         try:
             future = runner.submit(
-                task,
+                self._named(spec, task),
                 {"upstream": work},
                 dependencies={"upstream": self._page.edges_to(node)},
             )
@@ -208,6 +211,15 @@ class Drive:
             return
         self._page.ran(node, future.task_run_id)
         future.add_done_callback(lambda done: self._ended.put((node, state_of(done))))
+
+    def _named(self, spec: EventSpec, task: Any) -> Any:
+        """The task of a place; where the event names its runs, with its name in this run."""
+        template = spec.event_class.prefect.get("task_run_name")
+        if template is None:
+            return task
+        own = copy.copy(task)
+        own.task_run_name = run_name(template, task.task_run_name, self._inputs)
+        return own
 
     def _next(self) -> None:
         """Take in the next thing that happened."""

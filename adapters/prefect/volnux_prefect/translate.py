@@ -9,6 +9,7 @@ import inspect
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from prefect import Task
@@ -25,6 +26,7 @@ from volnux.pointy.options import split_tags
 from volnux.pointy.parser import parse
 from volnux_prefect.compat import OwnKey
 from volnux_prefect.parameters import why_no_parameter, why_not_stored
+from volnux_prefect.taskoptions import option_faults, options_of
 from volnux_prefect.work import repeat_told, run_work
 
 __all__ = [
@@ -204,6 +206,9 @@ def faults_of(plan: Plan) -> Iterator[Fault]:
     for node, spec in zip(graph.nodes, plan.specs, strict=True):
         if spec is not None:
             yield from _event_faults(node, spec)
+            names = [item.name for item in graph.inputs]
+            for fault in option_faults(spec, names, partial(_task, spec, frozenset())):
+                yield Fault(fault.message, node.span, fault.hint)
 
 
 def directive_span(graph: Graph, name: str) -> Span | None:
@@ -230,6 +235,8 @@ def concurrency_tag(graph: Graph, node: Node) -> str:
 
 def _task(spec: EventSpec, tags: frozenset[str]) -> Task[Any, Any]:
     delays: Any = retry_delays(spec)
+    own = {"log_prints": None, **options_of(spec)}
+    own["tags"] = {*tags, *own.get("tags", ())}
     # The limit on the time of an attempt is kept by its event: Prefect cannot end a thread.
     task: Task[Any, Any] = Task(
         run_work,
@@ -238,14 +245,14 @@ def _task(spec: EventSpec, tags: frozenset[str]) -> Task[Any, Any]:
         retries=spec.retry.max_attempts - 1,
         retry_delay_seconds=delays or None,
         retry_condition_fn=repeat_told if delays else None,
-        tags=tags,
-        log_prints=None,
+        **own,
     )
     # Given to the constructor, any policy but NO_CACHE turns on the storing of results.
     vars(task)["cache_policy"] = OwnKey()
     # All tasks have one function: what Prefect reads from it is the event's instead.
     event = spec.event_class
-    task.description = inspect.getdoc(event) if event.__doc__ else None
+    if "description" not in own:
+        task.description = inspect.getdoc(event) if event.__doc__ else None
     task.task_key = f"{event.__module__}.{event.__qualname__}"
     return task
 

@@ -5,20 +5,16 @@ import time
 from pathlib import Path
 
 import pytest
-from prefect import task
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import LogFilter, LogFilterFlowRunId
 from prefect.logging.handlers import APILogHandler
-from prefect.settings import (
-    PREFECT_LOGGING_TO_API_ENABLED,
-    temporary_settings,
-)
+from prefect.settings import PREFECT_LOGGING_TO_API_ENABLED, temporary_settings
 from prefect.task_runners import ProcessPoolTaskRunner
 from volnux_prefect import load_flow
 from volnux_prefect.limits import make_limits
 
 from tests.integration.prefect.states import flow_run_of, task_runs, wait_for_states
-from volnux.backends import RunObserver, RunOptions
+from volnux.backends import RefusedError, RunObserver, RunOptions
 
 EVENTS = '''
 import asyncio
@@ -28,10 +24,10 @@ import signal
 import time
 from pathlib import Path
 
+from prefect import task
 from prefect.task_runners import ProcessPoolTaskRunner
 
-from volnux import EventBase, event
-from tests.integration.prefect.test_run import doubled
+from volnux import event
 
 log = logging.getLogger(__name__)
 
@@ -94,6 +90,11 @@ def Terminated():
     time.sleep(60)
 
 
+@task
+def doubled(number):
+    return 2 * number
+
+
 @event
 def Starts():
     """Starts work of its own elsewhere, to which Prefect gives the context of the task run."""
@@ -134,12 +135,26 @@ def Interrupts():
             time.sleep(0.01)
         os.kill(os.getpid(), signal.SIGINT)
     return True, None
+
+
+def heard(task, task_run, state):
+    with Path("heard.txt").open("a") as file:
+        file.write(f"{task_run.name}: {state.name}\\n")
+
+
+@event(
+    prefect={
+        "task_run_name": "{place} of {day}",
+        "tags": ["nightly"],
+        "log_prints": True,
+        "on_failure": [heard],
+        "on_completion": [heard],
+    }
+)
+def Named(fails):
+    print("a print")
+    return not fails, None
 '''
-
-
-@task
-def doubled(number):
-    return 2 * number
 
 
 def states(report, expected):
@@ -287,7 +302,7 @@ def test_prints_and_logs_of_every_kind_of_event_are_in_the_run_s_log(
     assert wanted <= found
 
 
-# Limits.
+# Limits, and settings of one event.
 
 
 def test_limits_are_made_once_and_changed_with_the_file(server, caplog):
@@ -305,3 +320,44 @@ def test_limits_are_made_once_and_changed_with_the_file(server, caplog):
     with get_client(sync_client=True) as client:
         assert client.read_concurrency_limit_by_tag("limits.A").concurrency_limit == 3
     assert made({}) == (0, 0)
+
+
+def test_an_event_has_settings_of_its_own_for_prefect(run):
+    text = '@input: day: date = "2026-01-02"\n@input: fails: bool\nNamed (0 -> Ok) -> Ok'
+    for fails, ended in ((False, "Completed"), (True, "Handled")):
+        report = run(text, EVENTS, fails=fails)
+        name = "Named of 2026-01-02"
+        found = task_runs(flow_run_of(report), [name])
+        assert set(found[name].tags) == {"nightly"}
+        assert found[name].state.name == ended
+    # Of a failure that is handled, the hooks for failures hear, and no others.
+    heard = Path("heard.txt").read_text().splitlines()
+    assert heard == [f"{name}: Completed", f"{name}: Handled"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "said", "hint"),
+    [
+        ("{'retries': 3}", "prefect of One cannot set 'retries'", "`Load * 3`"),
+        ("{'timeout_seconds': 3}", "prefect of One cannot set 'timeout_seconds'", "[timeout=30]"),
+        ("{'name': 'x'}", "prefect of One cannot set 'name'", "task_run_name"),
+        ("{'cache_policy': None}", "prefect of One cannot set 'cache_policy'", "can_bypass"),
+        ("{'log_print': True}", "prefect's tasks have no option 'log_print'", "'log_prints'"),
+        ("{'tags': 'a,b'}", "tags of One must be a list of texts", "['a', 'b']"),
+        ("{'on_failure': 3}", "prefect of One: Expected iterable for 'on_failure'", ""),
+        ("{'task_run_name': 3}", "task_run_name of One must be a text or a function", ""),
+        ("{'task_run_name': '{who}'}", "a name that the flow does not know: 'who'", "day, place"),
+        ("{'task_run_name': '{day'}", "task_run_name of One: expected '}'", "{{ and }}"),
+    ],
+)
+def test_a_setting_that_prefect_cannot_have_is_refused_with_its_place(write, settings, said, hint):
+    write(
+        "flow_events.py",
+        f"from volnux import event\n\n@event(prefect={settings})\ndef One(): return True, 1\n",
+    )
+    path = write("flow.pty", '@input: day: date = "2026-01-02"\nOne')
+    with pytest.raises(RefusedError) as caught:
+        load_flow(path)
+    assert "flow.pty:2:1: error: " in str(caught.value)
+    assert said in str(caught.value)
+    assert hint in str(caught.value)

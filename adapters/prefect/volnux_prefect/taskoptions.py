@@ -1,0 +1,145 @@
+"""Settings of one event for Prefect: `prefect = {…}` on its class, or in `@event`."""
+
+from __future__ import annotations
+
+import inspect
+import string
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from prefect import Task
+from prefect.context import TaskRunContext
+
+from volnux.errors import nearest
+from volnux.events.spec import EventSpec
+from volnux_prefect.endings import HANDLED
+
+__all__ = ["OptionFault", "option_faults", "options_of", "run_name"]
+
+_OWNED = {
+    "fn": "write the work in `process`",
+    "name": "the task is called like the event; its runs can have a task_run_name",
+    "retries": "write the attempts in the flow, as in `Load * 3`, or in retry_policy",
+    "retry_delay_seconds": "set backoff_factor and max_backoff in retry_policy",
+    "retry_condition_fn": "set retry_on_exceptions or exclude_exceptions in retry_policy",
+    "timeout_seconds": "set `timeout` on the event, or [timeout=30] in the flow",
+    "cache_policy": "say in can_bypass when there is nothing to do",
+    "cache_key_fn": "say in can_bypass when there is nothing to do",
+    "cache_expiration": "say in can_bypass when there is nothing to do",
+    "refresh_cache": "results of events are never taken from a cache",
+    "result_storage_key": "each run has a key of its own",
+    "viz_return_value": "draw the flow with `volnux graph`",
+}
+"""Options of `@task` that the translation sets itself, and what to do instead."""
+
+_ALLOWED = [
+    name for name in inspect.signature(Task.__init__).parameters if name not in {"self", *_OWNED}
+]
+
+
+class OptionFault(NamedTuple):
+    """A setting that an event cannot have."""
+
+    message: str
+    hint: str | None = None
+
+
+def options_of(spec: EventSpec) -> dict[str, Any]:
+    """The arguments of `Task` that an event sets: those that `option_faults` finds no fault in."""
+    options = dict(spec.event_class.prefect)
+    options.pop("task_run_name", None)
+    failed, completed = options.get("on_failure") or (), options.get("on_completion") or ()
+    # Anything else Prefect refuses.
+    if isinstance(failed, Collection) and isinstance(completed, Collection):
+        options["on_completion"] = _CompletionHooks(failed, completed)
+    return options
+
+
+def option_faults(
+    spec: EventSpec, inputs: Iterable[str], make: Callable[[], object]
+) -> Iterator[OptionFault]:
+    """What is wrong with the settings of an event.
+
+    Args:
+        spec: the event.
+        inputs: the names of the flow's inputs.
+        make: makes the task; Prefect checks the values then.
+    """
+    options: Mapping[str, Any] = spec.event_class.prefect
+    wrong = False
+    for name in options:
+        if name in _ALLOWED:
+            continue
+        wrong = True
+        if name in _OWNED:
+            yield OptionFault(f"prefect of {spec.name} cannot set {name!r}", _OWNED[name])
+            continue
+        close = nearest(name, _ALLOWED, most=1)
+        hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(_ALLOWED)}"
+        yield OptionFault(f"prefect's tasks have no option {name!r} ({spec.name})", hint)
+    if isinstance(options.get("tags"), str):
+        wrong = True
+        yield OptionFault(f"tags of {spec.name} must be a list of texts", "write ['a', 'b']")
+    template = options.get("task_run_name")
+    if isinstance(template, str):
+        yield from _name_faults(spec, template, inputs)
+    elif template is not None and not callable(template):
+        yield OptionFault(f"task_run_name of {spec.name} must be a text or a function")
+    if wrong or not options:
+        return
+    try:
+        make()
+    except Exception as error:  # noqa: BLE001 - Prefect checks with whatever exception fits
+        yield OptionFault(f"prefect of {spec.name}: {_first_line(error)}")
+
+
+def run_name(template: Any, place: str, inputs: Mapping[str, Any]) -> Any:
+    """The `task_run_name` of a place in a run, from what its event says: a text, or a function."""
+    if callable(template):
+        return template
+    name = template.format(**{**inputs, "place": place})
+    # Prefect formats it again.
+    return name.replace("{", "{{").replace("}", "}}")
+
+
+def _name_faults(spec: EventSpec, template: str, inputs: Iterable[str]) -> Iterator[OptionFault]:
+    known = {*inputs, "place"}
+    said = f"task_run_name of {spec.name}"
+    try:
+        fields = [
+            field for _, field, _, _ in string.Formatter().parse(template) if field is not None
+        ]
+    except ValueError as error:
+        yield OptionFault(f"{said}: {error}", "write {{ and }} for braces")
+        return
+    for field in fields:
+        name = field.partition(".")[0].partition("[")[0]
+        if name not in known:
+            hint = f"names: {', '.join(sorted(known))}"
+            yield OptionFault(f"{said} has a name that the flow does not know: {name!r}", hint)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0] or type(error).__name__
+
+
+class _CompletionHooks(list[Any]):
+    """The hooks of a completed task run, which for a handled failure are those of a failure.
+
+    A failure that the flow handles is a completed state for Prefect, and still a failure of the
+    event, of which its hooks are to hear.
+    """
+
+    def __init__(self, failed: Iterable[Any], completed: Iterable[Any]) -> None:
+        super().__init__([*completed, *failed])
+        self._failed = list(failed)
+        self._completed = list(completed)
+
+    def __iter__(self) -> Iterator[Any]:
+        context = TaskRunContext.get()
+        state = context.task_run.state if context is not None else None
+        handled = state is not None and state.name == HANDLED
+        return iter(self._failed if handled else self._completed)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _CompletionHooks, (self._failed, self._completed)
