@@ -11,7 +11,6 @@ from prefect.logging.handlers import APILogHandler
 from prefect.settings import PREFECT_LOGGING_TO_API_ENABLED, temporary_settings
 from prefect.task_runners import ProcessPoolTaskRunner
 from volnux_prefect import load_flow
-from volnux_prefect.limits import make_limits
 
 from tests.integration.prefect.states import flow_run_of, task_runs, wait_for_states
 from volnux.backends import RefusedError, RunObserver, RunOptions
@@ -302,24 +301,7 @@ def test_prints_and_logs_of_every_kind_of_event_are_in_the_run_s_log(
     assert wanted <= found
 
 
-# Limits, and settings of one event.
-
-
-def test_limits_are_made_once_and_changed_with_the_file(server, caplog):
-    caplog.set_level("INFO", "httpx")
-
-    def made(limits):
-        caplog.clear()
-        make_limits(limits)
-        asked = [r.getMessage() for r in caplog.records if "concurrency_limits" in r.getMessage()]
-        return len(asked), sum("/concurrency_limits/ " in each for each in asked)
-
-    assert made({"limits.A": 1, "limits.B": 2}) == (3, 2)
-    assert made({"limits.A": 1, "limits.B": 2}) == (1, 0)
-    assert made({"limits.A": 3, "limits.B": 2}) == (2, 1)
-    with get_client(sync_client=True) as client:
-        assert client.read_concurrency_limit_by_tag("limits.A").concurrency_limit == 3
-    assert made({}) == (0, 0)
+# Settings of one event.
 
 
 def test_an_event_has_settings_of_its_own_for_prefect(run):
