@@ -19,7 +19,7 @@ from volnux.errors import (
 )
 from volnux.events.base import EventBase, event_class_of
 from volnux.events.inputs import bind_inputs
-from volnux.events.lookup import EventModuleError, EventNotFoundError, Lookup
+from volnux.events.lookup import EventModuleError, EventNotFoundError, FoundEvent, Lookup
 from volnux.events.spec import EventSpec, spec_of, without_effect
 from volnux.graph.compile import compile
 from volnux.graph.model import Graph, Node
@@ -43,6 +43,7 @@ class Plan:
         warnings: what linking noticed that is no error.
         readers: of inputs that are fields of a pipeline class, the field's own check.
         kinds: of these, what errors call their type.
+        found: by event, its module and its global name there.
         owner: the pipeline class that the fields are of, if there is one.
     """
 
@@ -52,6 +53,7 @@ class Plan:
     readers: Mapping[str, Callable[[Any], Any]] = field(default_factory=dict)
     owner: type | None = None
     kinds: Mapping[str, str] = field(default_factory=dict)
+    found: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
     @property
     def fingerprint(self) -> str:
@@ -118,7 +120,8 @@ def link(graph: Graph, lookup: Lookup, *, on_failure: OnFailure | str | None = N
         LinkError: an event is not found, or something about it makes no sense; all faults at once.
     """
     faults: list[Diagnostic] = []
-    targets = _find_all(graph, lookup, faults)
+    found = _find_all(graph, lookup, faults)
+    targets = {name: each.target for name, each in found.items()}
     linked = _settle(graph, targets, on_failure)
     specs: list[EventSpec | None] = []
     warnings: list[Diagnostic] = []
@@ -155,20 +158,22 @@ def link(graph: Graph, lookup: Lookup, *, on_failure: OnFailure | str | None = N
         ordered = pointy_error(faults).diagnostics
         raise LinkError(ordered)
     warnings += _check_evaluations(graph, targets)
-    return Plan(linked, tuple(specs), tuple(warnings))
+    where = {name: (each.module, each.name) for name, each in found.items()}
+    return Plan(linked, tuple(specs), tuple(warnings), found=where)
 
 
-def _find_all(graph: Graph, lookup: Lookup, faults: list[Diagnostic]) -> dict[str, Any]:
-    targets: dict[str, Any] = {}
+def _find_all(graph: Graph, lookup: Lookup, faults: list[Diagnostic]) -> dict[str, FoundEvent]:
+    found: dict[str, FoundEvent] = {}
+    tried: set[str] = set()
     broken: set[str] = set()
     for node in graph.nodes:
-        if node.event is None or node.event in targets:
+        if node.event is None or node.event in tried:
             continue
-        targets[node.event] = None
+        tried.add(node.event)
         if len(faults) >= MOST_FOUND:
             break
         try:
-            targets[node.event] = lookup.find(node.event)
+            found[node.event] = lookup.find(node.event)
         except EventNotFoundError as error:
             faults.append(_fault(graph, node, "unknown-event", str(error), error.hint))
         except EventModuleError as error:
@@ -177,7 +182,7 @@ def _find_all(graph: Graph, lookup: Lookup, faults: list[Diagnostic]) -> dict[st
                 broken.add(str(error))
                 hint = error.traceback.strip() or "write the module, or correct @events"
                 faults.append(_fault(graph, node, "broken-module", str(error), hint))
-    return targets
+    return found
 
 
 def _settle(graph: Graph, targets: Mapping[str, Any], on_failure: OnFailure | str | None) -> Graph:

@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 from volnux.errors import VolnuxError, nearest
 from volnux.events.base import event_class_of
@@ -14,7 +14,7 @@ from volnux.events.modules import display_text, events_file, events_module, home
 from volnux.events.run import failure_of
 from volnux.usercode import interruptions
 
-__all__ = ["EventModuleError", "EventNotFoundError", "Lookup"]
+__all__ = ["EventModuleError", "EventNotFoundError", "FoundEvent", "Lookup"]
 
 
 class EventModuleError(VolnuxError):
@@ -34,6 +34,20 @@ class EventNotFoundError(VolnuxError):
     def __init__(self, message: str, hint: str) -> None:
         super().__init__(message)
         self.hint = hint
+
+
+class FoundEvent(NamedTuple):
+    """An event, and where it was found.
+
+    Attributes:
+        target: the event class or decorated function.
+        module: the module, by the name that Python imports it under.
+        name: the global name of the event there, which may differ in case from the flow's.
+    """
+
+    target: Any
+    module: str
+    name: str
 
 
 class Lookup:
@@ -77,8 +91,8 @@ class Lookup:
         modules = [*(each for _, each in self._loaded or ()), *self._dotted.values()]
         return next((home for each in modules if (home := home_of(each))), None)
 
-    def find(self, name: str) -> Any:
-        """The event class or decorated function of that name.
+    def find(self, name: str) -> FoundEvent:
+        """The event of that name.
 
         Raises:
             EventNotFoundError: there is none, or more than one that differs in case only.
@@ -86,23 +100,23 @@ class Lookup:
         """
         module, dot, last = name.rpartition(".")
         modules = [(module, self._dotted_module(module))] if dot else self._all()
-        for _, searched in modules:
+        for where, searched in modules:
             target = vars(searched).get(last)
             if event_class_of(target) is not None:
-                return target
-        folded = {
-            f"{where}.{known}": target
+                return FoundEvent(target, where, last)
+        folded = [
+            FoundEvent(target, where, known)
             for where, searched in modules
             for known, target in _events_in(searched)
             if known.casefold() == last.casefold()
-        }
-        different = {id(event_class_of(target)): target for target in folded.values()}
+        ]
+        different = {id(event_class_of(each.target)) for each in folded}
         if len(different) == 1:
-            return next(iter(different.values()))
+            return folded[0]
         if different:
             raise EventNotFoundError(
                 f"the event '{name}' matches several that differ only in case: "
-                + ", ".join(folded),
+                + ", ".join(dict.fromkeys(f"{each.module}.{each.name}" for each in folded)),
                 "write the name exactly as one of them",
             )
         raise self._not_found(name, last, modules)

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from volnux.pythontext import quoted
+
 __all__ = ["WIDTH", "Bracketed", "Expression", "call", "literal", "text"]
 
 WIDTH = 88
@@ -36,7 +38,7 @@ def literal(value: Any) -> Expression:
     """A JSON value, or a tuple of such, in Python."""
     match value:
         case dict() | Mapping():
-            items = tuple((f"{quoted(key)}: ", literal(item)) for key, item in value.items())
+            items = tuple((f"{_key(key)}: ", literal(item)) for key, item in value.items())
             return Bracketed("{", items, "}")
         case list() | tuple():
             inner = tuple(("", literal(item)) for item in value)
@@ -49,14 +51,8 @@ def literal(value: Any) -> Expression:
             return repr(value)
 
 
-def quoted(value: Any) -> str:
-    """A text in double quotes where that needs no more escapes; any other value as it is."""
-    if not isinstance(value, str):
-        return repr(value)
-    shown = repr(value)
-    if shown.startswith("'") and '"' not in value:
-        return f'"{shown[1:-1]}"'
-    return shown
+def _key(value: Any) -> str:
+    return quoted(value) if isinstance(value, str) else repr(value)
 
 
 def text(expression: Expression, *, indent: int, before: str = "", after: str = "") -> str:
