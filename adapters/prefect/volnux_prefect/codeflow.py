@@ -6,20 +6,20 @@ names and settings that the linked graph has for them.
 
 from __future__ import annotations
 
-import keyword
-import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from volnux.events.link import Plan
-from volnux.graph.model import Kind
 from volnux.pointy import tree
 from volnux.pointy.tree import Arrow, OnFailure
-from volnux_prefect.pretty import Brackets
-from volnux_prefect.translate import events_before
+from volnux.pythonlayout import Expression, call, text
+from volnux.pythontext import Names, snake
 
-__all__ = ["Body", "Walk", "runner_variable", "snake"]
+__all__ = ["Body", "Walk"]
+
+_MOST_BLOCKS = 12
+"""How deep blocks nest in one function at most; Python itself allows 20."""
 
 
 class _Context(NamedTuple):
@@ -29,18 +29,29 @@ class _Context(NamedTuple):
         indent: the white space that its lines begin with.
         receives: the expression of what is piped to its first events.
         wanted: whether its value is used.
+        into: the variable that its value is wanted in; None for one of its own.
         widen: under `continue`, whether something comes next that also starts when it failed.
         caught: whether a group around it has a `0` branch.
+        blocks: how many blocks of Python's are open around it in its function.
     """
 
     indent: str
     receives: str | None = None
     wanted: bool = True
+    into: str | None = None
     widen: bool = False
     caught: bool = False
+    blocks: int = 0
 
-    def deeper(self, levels: int = 1) -> _Context:
-        return self._replace(indent=self.indent + "    " * levels)
+    def deeper(self, levels: int = 1, *, blocks: int = 0) -> _Context:
+        indent = self.indent + "    " * levels
+        return self._replace(indent=indent, blocks=self.blocks + blocks)
+
+    def line(self, expression: Expression, before: str = "") -> str:
+        return text(expression, indent=len(self.indent), before=before)
+
+    def in_function(self) -> _Context:
+        return self.deeper()._replace(blocks=0, wanted=True, into=None)
 
 
 @dataclass
@@ -57,30 +68,32 @@ class Walk:
 
     Args:
         plan: the linked graph.
-        tasks: by place, the name of its task.
-        runners: by place, the variable of the task runner beside the flow's own; or nothing.
-        taken: names that no variable may have.
+        places: by place, the variable that stands for it.
+        run: the variable of the run.
+        own: what the text calls a name that it imports.
+        names: the names of the text.
     """
 
     def __init__(
-        self, plan: Plan, tasks: Mapping[str, str], runners: Mapping[str, str], taken: set[str]
+        self,
+        plan: Plan,
+        places: Mapping[str, str],
+        run: str,
+        own: Callable[[str], str],
+        names: Names,
     ) -> None:
-        nodes = plan.graph.nodes
-        self._tasks = tasks
-        self._runners = runners
-        self._names = set(taken)
+        self._places = places
+        self._run = run
+        self._own = own
+        self._names = names
         self._continue = plan.graph.on_failure is OnFailure.CONTINUE
         self._groups = iter(plan.graph.groups)
         self._numbers: dict[str, int] = {}
-        self._after = {
-            node.id: [nodes[source].id for source in sources]
-            for node, sources in zip(nodes, events_before(plan.graph), strict=True)
-            if node.kind is Kind.EVENT
-        }
 
-    def body(self, flow: tree.Flow, indent: str) -> Body:
-        """The body of the function."""
-        return self._flow(flow, _Context(indent))
+    def lines(self, flow: tree.Flow, indent: str, into: str) -> list[str]:
+        """The body of the function, which leaves the value of the flow in a variable."""
+        context = _Context(indent, into=into, blocks=1)
+        return self._settled(self._flow(flow, context), [], into, context)
 
     def _flow(self, flow: tree.Flow, context: _Context) -> Body:
         whole = Body()
@@ -93,6 +106,7 @@ class Walk:
             own = context._replace(
                 receives=receives,
                 wanted=context.wanted if index == last else piped_on,
+                into=context.into if index == last else None,
                 widen=self._continue and not context.caught if index < last else context.widen,
             )
             found = self._parallel(part, own)
@@ -107,61 +121,80 @@ class Walk:
         group = next(self._groups)
         any_ = group.evaluation is not None and group.evaluation.any
         whole = Body()
-        arms: list[Brackets] = []
+        arms: list[Expression] = []
         for arm in part.arms:
-            if _is_plain(arm) and not context.widen:
+            if _is_plain(arm):
                 assert isinstance(arm.primary, tree.Event)
                 place = self._place(arm.primary)
                 whole.places.append(place)
-                arms.append(self._call("run.result", place, context))
+                arms.append(self._call("result", place, context))
                 continue
-            found = self._unit(arm, context.deeper()._replace(wanted=True))
-            name = self._fresh(f"{snake(found.places[0])}_arm")
-            whole.lines.append(f"{context.indent}async def {name}() -> Any:")
-            whole.lines += [*found.lines, f"{context.indent}    return {found.value}", ""]
-            whole.places += found.places
-            arms.append(Brackets(name, ()))
+            name, lines, places = self._function(arm, "arm", context)
+            whole.lines += [*lines, ""]
+            whole.places += places
+            arms.append(call(name))
         if len(whole.lines) > 1:
             whole.lines.insert(0, "")
         prefix = "await "
         if context.wanted:
-            whole.value = self._fresh(f"{snake(whole.places[0])}_and_others")
+            whole.value = context.into or self._fresh(f"{snake(whole.places[0])}_and_others")
             prefix = f"{whole.value} = await "
-        gather = Brackets("any_of" if any_ else "all_of", arms)
-        whole.lines += gather.lines(context.indent, prefix)
+        gather = call(self._own("any_of" if any_ else "all_of"), *arms)
+        whole.lines.append(context.line(gather, prefix))
         return whole
+
+    def _function(
+        self, unit: tree.Unit, kind: str, context: _Context
+    ) -> tuple[str, list[str], list[str]]:
+        """A function for a unit: its name, its lines, and the places in it."""
+        found = self._unit(unit, context.in_function())
+        name = self._fresh(f"{snake(found.places[0])}_{kind}")
+        lines = [
+            f"{context.indent}async def {name}() -> {self._own('Any')}:",
+            *found.lines,
+            f"{context.indent}    return {found.value}",
+        ]
+        return name, lines, found.places
 
     def _unit(self, unit: tree.Unit, context: _Context) -> Body:
         primary = unit.primary
         if isinstance(primary, tree.Group):
             if not unit.branches:
                 return self._flow(primary.body, context)
+            if context.blocks >= _MOST_BLOCKS:
+                return self._apart(unit, context)
             return self._caught(primary, unit, context)
         place = self._place(primary)
         if unit.branches:
             return self._branched(place, unit, context)
         whole = Body(places=[place])
-        method = "run.ended" if context.widen else "run.result"
         prefix = "await "
         if context.wanted:
-            variable = self._fresh(snake(place))
-            prefix = f"{variable} = await "
-            whole.value = f"{variable}.result" if context.widen else variable
-        whole.lines += self._call(method, place, context).lines(context.indent, prefix)
+            whole.value = context.into or self._fresh(snake(place))
+            prefix = f"{whole.value} = await "
+        whole.lines.append(context.line(self._call("result", place, context), prefix))
         return whole
+
+    def _apart(self, unit: tree.Unit, context: _Context) -> Body:
+        """A unit in a function of its own, for Python counts blocks in each function anew."""
+        name, lines, places = self._function(unit, "group", context)
+        value = self._value(context, snake(places[0]))
+        prefix = f"{value} = " if context.wanted else ""
+        return Body(["", *lines, "", context.line(call(name), f"{prefix}await ")], value, places)
 
     def _branched(self, place: str, unit: tree.Unit, context: _Context) -> Body:
         """An event with branches: `match` on its descriptor."""
         variable = self._fresh(snake(place))
         indent = context.indent
         own = f"{variable}.result"
-        value = self._fresh(f"after_{snake(place)}") if context.wanted else "None"
-        call = self._call("run.ended", place, context)
-        whole = Body(list(call.lines(indent, f"{variable} = await ")), value, [place])
+        value = self._value(context, f"after_{snake(place)}")
+        ended = context.line(self._call("ended", place, context), f"{variable} = await ")
+        whole = Body([ended], value, [place])
+        inside = context.deeper(2)._replace(into=_unless_none(value))
         found = [
             self._flow(
                 branch.flow,
-                context.deeper(2)._replace(receives=own if branch.arrow is Arrow.PIPE else None),
+                inside._replace(receives=own if branch.arrow is Arrow.PIPE else None),
             )
             for branch in unit.branches
         ]
@@ -169,22 +202,14 @@ class Walk:
         for branch, body in zip(unit.branches, found, strict=True):
             others = [p for each in found if each is not body for p in each.places]
             whole.lines.append(f"{indent}    case {branch.descriptor}:")
-            whole.lines += self._settled(body, others, value, context.deeper(2))
-        taken = {branch.descriptor for branch in unit.branches}
+            whole.lines += self._settled(body, others, value, inside)
         every = [p for each in found for p in each.places]
-        direct = Body(value=own)
-        if context.widen and not taken & {0, 1}:
+        taken = {branch.descriptor for branch in unit.branches}
+        direct = [d for d in (0, 1) if d not in taken and (d or context.widen)]
+        if direct:
+            # Whatever has no branch of its own: other descriptors fail before they come here.
             whole.lines.append(f"{indent}    case _:")
-            whole.lines += self._settled(direct, every, value, context.deeper(2))
-        else:
-            for descriptor in (0, 1):
-                if descriptor in taken:
-                    continue
-                whole.lines.append(f"{indent}    case {descriptor}:")
-                if descriptor or context.widen:
-                    whole.lines += self._settled(direct, every, value, context.deeper(2))
-                else:
-                    whole.lines.append(f'{indent}        raise EventFailed("{place}", {own})')
+            whole.lines += self._settled(Body(value=own), every, value, inside)
         whole.places += every
         return whole
 
@@ -194,20 +219,24 @@ class Walk:
         taken = {branch.descriptor for branch in unit.branches}
         guarded = 0 in taken or context.widen
         piped = any(b.descriptor == 1 and b.arrow is Arrow.PIPE for b in unit.branches)
+        first = _first(group)
+        value = self._value(context, f"after_{snake(self._next_place(first))}")
+        context = context._replace(into=_unless_none(value))
         inner = context._replace(
             widen=False,
             caught=context.caught or 0 in taken,
             wanted=piped or (1 not in taken and context.wanted),
+            into=None if 1 in taken else context.into,
         )
-        body = self._flow(group.body, inner.deeper() if guarded else inner)
+        body = self._flow(group.body, inner.deeper(blocks=1) if guarded else inner)
         failure = self._fresh("failure")
-        value = self._fresh(f"after_{snake(body.places[0])}") if context.wanted else "None"
         deeper = context.deeper() if guarded else context
+        handler = context.deeper(blocks=2)
         found: dict[int, Body] = {}
         for branch in unit.branches:
             result = f"{failure}.result" if branch.descriptor == 0 else body.value
             receives = result if branch.arrow is Arrow.PIPE else None
-            inside = context.deeper() if branch.descriptor == 0 else deeper
+            inside = handler if branch.descriptor == 0 else deeper
             found[branch.descriptor] = self._flow(branch.flow, inside._replace(receives=receives))
         after_success = found.get(1, Body(value=body.value))
         after_failure = found.get(0, Body(value=f"{failure}.result"))
@@ -216,9 +245,9 @@ class Walk:
         if not guarded:
             whole.lines = [*body.lines, *good]
         else:
-            bad = self._settled(after_failure, after_success.places, value, context.deeper())
+            bad = self._settled(after_failure, after_success.places, value, handler)
             whole.lines = [f"{indent}try:", *body.lines]
-            whole.lines += [f"{indent}except EventFailed as {failure}:", *bad]
+            whole.lines += [f"{indent}except {self._own('EventFailed')} as {failure}:", *bad]
             if good != [f"{deeper.indent}pass"]:
                 whole.lines += [f"{indent}else:", *good]
         for branch in unit.branches:
@@ -229,49 +258,46 @@ class Walk:
         """The lines of a branch that is taken, with those that are not, and its value."""
         lines: list[str] = []
         if skipped:
-            quoted = [f'"{place}"' for place in skipped]
-            lines += Brackets("run.skip", quoted).lines(context.indent, "await ")
+            variables = [self._places[place] for place in skipped]
+            lines.append(context.line(call(f"{self._run}.skip", *variables)))
         lines += body.lines
-        if value != "None":
+        if value not in ("None", body.value):
             lines.append(f"{context.indent}{value} = {body.value}")
         return lines or [f"{context.indent}pass"]
 
-    def _call(self, method: str, place: str, context: _Context) -> Brackets:
-        items: list[str | Brackets] = [self._tasks[place], f'"{place}"']
-        if context.receives is not None:
-            items.append(context.receives)
-        if self._after[place]:
-            quoted = [f'"{name}"' for name in self._after[place]]
-            items.append(Brackets("after=", quoted, is_tuple=True))
-        if self._runners.get(place):
-            items.append(f"runner={self._runners[place]}")
-        return Brackets(method, items)
+    def _call(self, method: str, place: str, context: _Context) -> Expression:
+        received = () if context.receives is None else (context.receives,)
+        return call(f"{self._run}.{method}", self._places[place], *received)
 
     def _place(self, event: tree.Event) -> str:
-        number = self._numbers[event.name] = self._numbers.get(event.name, 0) + 1
+        place = self._next_place(event)
+        self._numbers[event.name] = self._numbers.get(event.name, 0) + 1
+        return place
+
+    def _next_place(self, event: tree.Event) -> str:
+        number = self._numbers.get(event.name, 0) + 1
         return event.name if number == 1 else f"{event.name}__{number}"
 
+    def _value(self, context: _Context, name: str) -> str:
+        """The variable for the value of a part, or `None` where nobody wants it."""
+        if not context.wanted:
+            return "None"
+        return context.into or self._fresh(name)
+
     def _fresh(self, name: str) -> str:
-        number, fresh = 1, name
-        while fresh in self._names or keyword.iskeyword(fresh):
-            number += 1
-            fresh = f"{name}_{number}"
-        self._names.add(fresh)
-        return fresh
+        return self._names.fresh(name, f"{name}_result")
 
 
-def snake(name: str) -> str:
-    """A name of an event or place as one of a variable: `LoadCSV__2` is `load_csv_2`."""
-    plain = re.sub(r"\W+", "_", name, flags=re.ASCII)
-    apart = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", plain)
-    return re.sub(r"_+", "_", apart).lower()
+def _unless_none(value: str) -> str | None:
+    return None if value == "None" else value
 
 
-def runner_variable(number: int, made: str) -> str:
-    """The variable of a task runner beside the flow's own."""
-    plain = "processes" if made.startswith("Process") else "threads"
-    name = "cluster" if made.startswith("Dask") else plain
-    return name if number == 0 else f"{name}_{number + 1}"
+def _first(group: tree.Group) -> tree.Event:
+    """The first event in a group."""
+    primary: tree.Event | tree.Group = group
+    while isinstance(primary, tree.Group):
+        primary = primary.body.parts[0].arms[0].primary
+    return primary
 
 
 def _is_plain(unit: tree.Unit) -> bool:

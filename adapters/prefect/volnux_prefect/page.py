@@ -7,8 +7,10 @@ a thread of Prefect's sends in bulk while the flow goes on.
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterable
 from typing import Any
 
+from prefect import Task
 from prefect.client.schemas.objects import State, TaskRun, TaskRunResult
 from prefect.context import TagsContext
 
@@ -21,7 +23,7 @@ from volnux_prefect.endings import HANDLED, SKIPPED
 from volnux_prefect.translate import Blueprint
 from volnux_prefect.work import EventState
 
-__all__ = ["Page"]
+__all__ = ["Page", "tell_skipped"]
 
 
 class Page:
@@ -110,25 +112,35 @@ class Page:
     def _tell_skipped(self, node: int) -> None:
         task = self._blueprint.tasks[node]
         assert task is not None
-        if self._flow_run_id is None:
-            return
-        # Prefect's page shows cancelled ones, and no others, in grey.
-        state: State[Any] = State(
-            type=compat.state_type("CANCELLED"), name=SKIPPED, message="another branch was taken"
-        )
-        now, place = state.timestamp, self._nodes[node].id
-        tags = TagsContext.get()
-        task_run = TaskRun(
-            id=self._id_of(node),
-            name=place,
-            flow_run_id=self._flow_run_id,
-            task_key=task.task_key,
-            dynamic_key=f"skipped-{place}",
-            task_version=task.version,
-            tags=sorted({*task.tags, *(tags.current_tags if tags else ())}),
-            task_inputs={"upstream": list(self.edges_to(node))},
-            expected_start_time=now,
-            start_time=now,
-            end_time=now,
-        )
-        compat.tell(task_run, state)
+        if self._flow_run_id is not None:
+            place = self._nodes[node].id
+            tell_skipped(place, task, self._flow_run_id, self._id_of(node), self.edges_to(node))
+
+
+def tell_skipped(
+    place: str,
+    task: Task[Any, Any],
+    flow_run_id: uuid.UUID,
+    id: uuid.UUID,
+    edges: Iterable[TaskRunResult],
+) -> None:
+    """Tell of a task run for a place that is not reached, because another branch was taken."""
+    # Prefect's page shows cancelled ones, and no others, in grey.
+    state: State[Any] = State(
+        type=compat.state_type("CANCELLED"), name=SKIPPED, message="another branch was taken"
+    )
+    now, tags = state.timestamp, TagsContext.get()
+    task_run = TaskRun(
+        id=id,
+        name=place,
+        flow_run_id=flow_run_id,
+        task_key=task.task_key,
+        dynamic_key=f"skipped-{place}",
+        task_version=task.version,
+        tags=sorted({*task.tags, *(tags.current_tags if tags else ())}),
+        task_inputs={"upstream": list(edges)},
+        expected_start_time=now,
+        start_time=now,
+        end_time=now,
+    )
+    compat.tell(task_run, state)

@@ -1,194 +1,421 @@
-"""What `volnux prefect flow` copies into the flows that it prints.
+"""What the flows that `volnux prefect flow` prints are made of.
 
-It stands in a module of its own so that it is checked and tested like any other code. The text
-below the first dashed line is copied as it is, but for lines with a mark at their end, which are
-for flows with an event that stops the run.
+A flow has a `Place` for each event, and runs them in a `Run`:
+
+    load = Place(Load)
+    store = Place(Store, branches=())
+
+    @flow(name="orders")
+    async def orders(day: str) -> State[Any]:
+        async with Run(day=day) as run:
+            found = await run.result(load)
+            run.value = await run.result(store, found)
+        return run.state
+
+Each place is a task run of Prefect's, in the same states and with the same attempts and results as
+in the flow of a `.pty`.
 """
 
+from __future__ import annotations
+
 import asyncio
-from collections.abc import Coroutine
-from typing import Any, NamedTuple
+import contextlib
+import contextvars
+import itertools
+import threading
+import time
+import uuid
+from collections.abc import Coroutine, Iterable
+from types import TracebackType
+from typing import Any, NamedTuple, Self
 
-from prefect import Task, allow_failure, task
+from prefect import tags
 from prefect.client.schemas.objects import State
-from prefect.context import TaskRunContext
-from prefect.states import Cancelled, Completed, Failed
+from prefect.context import FlowRunContext
+from prefect.states import Completed, Failed
+from prefect.task_runners import ThreadPoolTaskRunner
 
-from volnux.events import Call, run_attempt
-from volnux.events.spec import spec_of
-from volnux.graph import Failure
+from volnux.errors import VolnuxError
+from volnux.events.base import NotSentError, WorkerLost
+from volnux.events.inputs import fresh
+from volnux.events.run import Call, Outcome, raised
+from volnux.events.spec import EventSpec, spec_of
+from volnux.fields import InputDataField
+from volnux.graph.outcome import FAILURE, SUCCESS, Failure
+from volnux_prefect import compat
+from volnux_prefect.endings import state_of
+from volnux_prefect.limits import make_limits
+from volnux_prefect.loop import RunLoop
+from volnux_prefect.page import tell_skipped
+from volnux_prefect.translate import USUAL, runner_key, runner_of, task_of
+from volnux_prefect.work import EventState, Work, judged_by_flow
 
-PLACES: tuple[str, ...] = ()
-STOPS: tuple[str, ...] = ()
+__all__ = ["Ended", "EventFailed", "Place", "Run", "RunStopped", "all_of", "any_of"]
 
-# --------------------------------------------------------------------------------------
+_ORDER = itertools.count()
 
-
-class EventFailed(Exception):
-    """A place failed and no branch takes it: what comes after it does not start."""
-
-    def __init__(self, place: str, result: Any) -> None:
-        super().__init__(f"{place} failed: {result}")
-        self.order = PLACES.index(place)
-        self.result = result
+_LATEST: contextvars.ContextVar[tuple[uuid.UUID, ...]] = contextvars.ContextVar(
+    "volnux_latest", default=()
+)
+"""The task runs that ended last in this arm of the flow: what comes next is drawn after them."""
 
 
-class RunStopped(Exception):  # stop-only
-    """An event that ends the whole run has raised."""  # stop-only
+class Place:
+    """An event at one place of a flow.
 
+    Places are made in reading order: where several arms fail, the failure of the first one counts.
 
-class Repeat(Exception):
-    """An attempt failed, and the event's retry policy covers that."""
+    Args:
+        event: the event class or decorated function.
+        name: its name in the flow; its own name if None.
+        number: which place of this event it is; of the second one the id ends with `__2`.
+        attempts: at most so many attempts; else the event's retry policy holds.
+        timeout: seconds that one attempt may take; else the event's own timeout holds.
+        executor: where it runs; else the event's own executor.
+        branches: the descriptors after which the flow goes on. Any other is a failure, but for 1.
+        tags: tags of its task runs.
+        limits: tag concurrency limits, which the run makes; the place has these tags, too.
+
+    Attributes:
+        id: the name of its task runs.
+        task: the Prefect task.
+    """
+
+    def __init__(
+        self,
+        event: Any,
+        name: str | None = None,
+        *,
+        number: int = 1,
+        attempts: int | None = None,
+        timeout: float | None = None,
+        executor: str | None = None,
+        branches: Iterable[int] = (1,),
+        tags: Iterable[str] = (),
+        limits: dict[str, int] | None = None,
+    ) -> None:
+        name = name or event.__name__
+        self.spec: EventSpec = spec_of(
+            name, event, factor=attempts, executor=executor, timeout=timeout
+        )
+        self.id = name if number == 1 else f"{name}__{number}"
+        self.branches = frozenset(branches)
+        self.limits = limits or {}
+        self.task = task_of(self.spec, frozenset({*tags, *self.limits}), self.id)
+        self.order = next(_ORDER)
+
+    def __repr__(self) -> str:
+        return f"<Place {self.id}>"
 
 
 class Ended(NamedTuple):
-    """How a place ended: 0 is failure, 1 success, 3 to 9 are the event's own."""
+    """How a place ended: 0 is a failure, 1 success, 2 to 9 are the event's own."""
 
     descriptor: int
     result: Any
 
 
-def worth_repeating(task: Any, task_run: Any, state: Any) -> bool:
-    """Whether Prefect runs the task again (`retry_condition_fn`)."""
-    return isinstance(state.data, Repeat)
+class EventFailed(VolnuxError):
+    """A place failed, and no branch of its own takes that: what comes after it does not start.
+
+    Attributes:
+        place: the place.
+        result: what the event returned, or the `Failure` of its last attempt.
+    """
+
+    def __init__(self, place: Place, result: Any) -> None:
+        super().__init__(f"{place.id} failed: {result}")
+        self.place = place
+        self.result = result
 
 
-def late_or_worth_repeating(task: Any, task_run: Any, state: Any) -> bool:
-    """The same where an attempt that took too long is repeated as well."""
-    return isinstance(state.data, (Repeat, TimeoutError))
-
-
-def attempt(
-    event: Any,
-    name: str,
-    place: str,
-    received: Any,
-    inputs: dict[str, Any],
-    branches: tuple[int, ...],
-    **options: Any,
-) -> State[Any]:
-    """Run an event once, inside of a task; the state says how it ended."""
-    context = TaskRunContext.get()
-    assert context is not None
-    run = context.task_run
-    spec = spec_of(name, event, **options)
-    call = Call(place, str(run.flow_run_id), inputs, received, run.run_count)
-    outcome = run_attempt(spec, call)
-    descriptor, result = outcome.descriptor, outcome.result
-    if spec.timeout and outcome.ended_at - outcome.started_at >= spec.timeout:
-        raise TimeoutError(f"{name} took longer than {spec.timeout:g} s")
-    if outcome.retry_after is not None:
-        raise Repeat(str(result))
-    if descriptor == 1:
-        return Completed(data=result)
-    if descriptor > 1 and descriptor in branches:
-        return Completed(name=f"Outcome {descriptor}", data=result)
-    if descriptor > 1:
-        said = f"{name} finished with descriptor {descriptor}, which has no branch"
-        result = Failure("UnhandledDescriptor", said)
-    if place in STOPS and isinstance(result, Failure):  # stop-only
-        return Failed(message=f"{place} failed: {result}", data=result)  # stop-only
-    if 0 in branches:
-        return Completed(name="Handled", message=str(result), data=result)
-    return Failed(message=f"{place} failed: {result}", data=result)
-
-
-@task(task_run_name="{place}")
-def skipped(place: str) -> State[Any]:
-    """Show a place that is not reached, because another branch was taken."""
-    return Cancelled(name="Skipped", message="another branch was taken")
+class RunStopped(VolnuxError):
+    """An event with `stop_on_exception` has ended the run."""
 
 
 class Run:
-    """One run of the flow: its inputs, and the task runs of its places."""
+    """One run of a flow, entered with `async with` in its body.
 
-    def __init__(self, **inputs: Any) -> None:
-        self.inputs = inputs
-        self.futures: dict[str, Any] = {}
-        self.stopped = False  # stop-only
+    A failure that nothing takes ends the block, and the run is failed.
 
-    async def ended(
+    Args:
+        **inputs: the inputs of the run.
+
+    Attributes:
+        value: what the flow returns, to be set in the block.
+        ended_places: how places ended so far, by their ids.
+        state: the state that the flow is to return, once the block is left.
+    """
+
+    def __init__(self, /, **inputs: Any) -> None:
+        # Prefect hands the same default to every run, and an event may change it.
+        self._inputs = {name: fresh(value) for name, value in inputs.items()}
+        self._tags: tuple[str, ...] = ()
+        self._stopped = False
+        self._run_id: uuid.UUID | None = None
+        self._runners: dict[Any, Any] = {}
+        self._limits: set[str] = set()
+        self._loop = _LazyLoop()
+        self._stack = contextlib.ExitStack()
+        self.value: Any = None
+        self.ended_places: dict[str, Ended] = {}
+        self.state: State[Any] = Failed(message="the run did not end")
+
+    def tagged(self, *tags: str) -> Self:
+        """Give the flow run and its task runs these tags."""
+        self._tags = tags
+        return self
+
+    def read_by(self, pipeline: type) -> Self:
+        """Have the fields of a pipeline class check and read the inputs."""
+        for name, value in self._inputs.items():
+            field = getattr(pipeline, name, None)
+            if isinstance(field, InputDataField):
+                self._inputs[name] = field.read(value)
+        return self
+
+    async def __aenter__(self) -> Self:
+        context: Any = FlowRunContext.get()
+        if context is None or context.flow_run is None:
+            raise VolnuxError("a Run belongs into the body of a Prefect flow: decorate it @flow")
+        self._run_id = context.flow_run.id
+        self._flow_runner: Any = context.task_runner
+        self._client: Any = context.client
+        if self._tags:
+            every = sorted({*context.flow_run.tags, *self._tags})
+            await self._client.update_flow_run(self._run_id, tags=every)
+            self._stack.enter_context(tags(*self._tags))
+        return self
+
+    async def __aexit__(
         self,
-        task: Task[..., Any],
-        place: str,
-        received: Any = None,
-        *,
-        after: tuple[str, ...] = (),
-        runner: Any = None,
-    ) -> Ended:
-        """Run the task of a place; how it ended, whatever that is."""
-        if self.stopped:  # stop-only
-            raise RunStopped("the run was stopped")  # stop-only
-        known = [self.futures[name] for name in after if name in self.futures]
-        before = [allow_failure(future) for future in known]
-        if runner is None:
-            future = task.submit(place, received, self.inputs, wait_for=before)
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> bool:
+        # Task runners wait for their threads, and those for their coroutines.
+        with self._stack:
+            self._loop.close()
+        if error is None:
+            self.state = Completed(data=self.value)
+        elif isinstance(error, EventFailed | RunStopped):
+            self.state = Failed(message=str(error))
         else:
-            given = {"place": place, "received": received, "inputs": self.inputs}
-            future = runner.submit(task, given, wait_for=before)
-        self.futures[place] = future
-        await finished(future)
-        state = future.state
-        result = await state.aresult(raise_on_failure=False)
-        if isinstance(result, TimeoutError):
-            result = Failure("TimeoutError", str(result))
-        if place in STOPS and isinstance(result, Failure):  # stop-only
-            self.stopped = True  # stop-only
-            raise RunStopped(f"{place} ended the run: {result}")  # stop-only
-        if not state.is_completed() or state.name == "Handled":
-            return Ended(0, result)
-        _, _, own = (state.name or "").partition("Outcome ")
-        return Ended(int(own) if own else 1, result)
+            return False
+        return True
 
-    async def result(
-        self, task: Task[..., Any], place: str, received: Any = None, **options: Any
-    ) -> Any:
-        """Run the task of a place that has to succeed; its result."""
-        ended = await self.ended(task, place, received, **options)
-        if ended.descriptor == 0:
-            raise EventFailed(place, ended.result)
-        return ended.result
+    async def result(self, place: Place, received: Any = None) -> Any:
+        """Run a place; its result.
 
-    async def skip(self, *places: str) -> None:
-        """Show that these places are not reached."""
+        Raises:
+            EventFailed: it failed, and 0 is none of its branches.
+            RunStopped: it, or another one, has ended the run.
+        """
+        return (await self.ended(place, received)).result
+
+    async def ended(self, place: Place, received: Any = None) -> Ended:
+        """Run a place; how it ended.
+
+        Raises:
+            EventFailed: it failed, and 0 is none of its branches.
+            RunStopped: it, or another one, has ended the run.
+        """
+        if self._stopped:
+            raise RunStopped("the run was stopped")
+        outcome = await self._outcome(place, received)
+        if self._stopped:
+            raise RunStopped("the run was stopped")
+        judged = judged_by_flow(place.spec, outcome, place.branches)
+        descriptor, result = judged.descriptor, judged.result
+        if descriptor != SUCCESS and isinstance(result, Failure) and FAILURE in place.branches:
+            result = result.bare()
+        ended = self.ended_places[place.id] = Ended(descriptor, result)
+        if place.spec.stop_on_exception and outcome.raised:
+            self._stopped = True
+            raise RunStopped(f"{place.id} ended the run: {result}")
+        if descriptor == FAILURE and FAILURE not in place.branches:
+            raise EventFailed(place, result)
+        return ended
+
+    def skip(self, *places: Place) -> None:
+        """Show that places are not reached, because another branch was taken."""
+        assert self._run_id is not None
+        edges = [compat.edge(task_run) for task_run in _LATEST.get()]
         for place in places:
-            self.futures[place] = skipped.submit(place)
-        for place in places:
-            await finished(self.futures[place])
+            tell_skipped(place.id, place.task, self._run_id, uuid.uuid4(), edges)
+
+    # One place, from its start to its end.
+
+    async def _outcome(self, place: Place, received: Any) -> Outcome:
+        """What came of a place; a lost worker costs one attempt."""
+        await self._make_limits(place)
+        earlier = 0
+        while True:
+            listener = _Listener(earlier, self._loop)
+            started = time.time()
+            ended = await self._task_run(place, received, listener)
+            if isinstance(ended, KeyboardInterrupt):
+                raise ended
+            outcome = _read(place, ended, listener, started)
+            if outcome.retry_after is None:
+                return outcome
+            # The next attempt goes to a new pool: this one has lost its worker.
+            self._runners.pop(runner_key(place.spec), None)
+            earlier = outcome.attempts
+            await asyncio.sleep(outcome.retry_after)
+
+    async def _task_run(
+        self, place: Place, received: Any, listener: _Listener
+    ) -> State[Any] | BaseException:
+        """The final state of a task run of the place, or what kept it from having one."""
+        call = Call(place.id, str(self._run_id), self._inputs, received)
+        work: Any = Work(
+            place.order, place.spec, call, place.branches, listener, earlier=listener.attempts
+        )
+        try:
+            runner = self._runner(place)
+        except Exception as error:  # noqa: BLE001 - a task runner's cluster may fail in any way
+            return error
+        if not isinstance(runner, ThreadPoolTaskRunner):
+            listener.attempts += 1
+            try:
+                work = work.sealed()
+            except Exception as error:  # noqa: BLE001 - inputs and results of the user may raise anything here
+                fault = f"{place.spec.name} cannot be sent to a worker process: {error}"
+                return NotSentError(fault)
+        before = {compat.edge(task_run) for task_run in _LATEST.get()}
+        try:
+            future = runner.submit(
+                place.task, {"upstream": work}, dependencies={"upstream": before}
+            )
+        except Exception as error:  # noqa: BLE001 - a task runner's cluster may fail in any way
+            return error
+        done = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        future.add_done_callback(lambda _: loop.call_soon_threadsafe(done.set))
+        await done.wait()
+        _LATEST.set((future.task_run_id,))
+        return state_of(future)
+
+    def _runner(self, place: Place) -> Any:
+        key = runner_key(place.spec)
+        if key == USUAL:
+            runner = self._flow_runner
+        else:
+            if key not in self._runners:
+                self._runners[key] = self._stack.enter_context(runner_of(key))
+            runner = self._runners[key]
+        compat.guard(runner)
+        return runner
+
+    async def _make_limits(self, place: Place) -> None:
+        missing = place.limits.keys() - self._limits
+        self._limits |= missing
+        if missing:
+            await asyncio.to_thread(make_limits, place.limits)
 
 
-async def finished(future: Any) -> None:
-    """Wait for a task run, and let others go on meanwhile."""
-    loop = asyncio.get_running_loop()
-    done = asyncio.Event()
+class _LazyLoop:
+    """The event loop that the coroutines of a run share: made when the first one begins."""
 
-    def wake(_: Any) -> None:
-        loop.call_soon_threadsafe(done.set)
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._made: RunLoop | None = None
 
-    future.add_done_callback(wake)
-    await done.wait()
-    future.wait()
+    def get(self) -> RunLoop:
+        with self._lock:
+            if self._made is None:
+                self._made = RunLoop()
+            return self._made
+
+    def close(self) -> None:
+        if self._made is not None:
+            self._made.close()
+
+
+class _Listener:
+    """Counts the attempts of one task run, and has the run's event loop."""
+
+    context = None
+
+    def __init__(self, earlier: int, loop: _LazyLoop) -> None:
+        self.attempts = earlier
+        self._loop = loop
+
+    @property
+    def loop(self) -> RunLoop:
+        return self._loop.get()
+
+    def began(self, node: int, attempt: int) -> None:
+        self.attempts = attempt
+
+    def repeats(self, node: int, outcome: Outcome) -> bool:
+        return True
+
+
+def _read(
+    place: Place, ended: State[Any] | BaseException, listener: _Listener, started: float
+) -> Outcome:
+    """How a place ended, from the state of its task run."""
+    spec = place.spec
+    if isinstance(ended, EventState) and ended.outcome is not None:
+        return ended.outcome._replace(result=compat.result_of(ended))
+    attempts = max(1, listener.attempts)
+    if isinstance(ended, BaseException):
+        error = ended
+    else:
+        error = WorkerLost(f"the task run of {spec.name} ended as {ended.name}")
+    outcome = raised(spec, Call(place.id, attempt=attempts), error, started)
+    # Prefect repeats attempts itself, but for those whose process is gone.
+    return outcome if isinstance(ended, WorkerLost) else outcome._replace(retry_after=None)
+
+
+# Arms that run at once.
 
 
 async def all_of(*arms: Coroutine[Any, Any, Any]) -> list[Any]:
-    """Run arms at once, each to its end; all of them have to succeed."""
-    ended = await asyncio.gather(*arms, return_exceptions=True)
+    """Run arms at once, each to its end; all of them have to succeed.
+
+    Raises:
+        EventFailed: that of the first place, in reading order, that failed.
+    """
+    ended = await _each(arms)
     failures = [each for each in ended if isinstance(each, EventFailed)]
-    for each in ended:
-        if isinstance(each, BaseException) and each not in failures:
-            raise each
     if failures:
-        raise min(failures, key=lambda failure: failure.order)
+        raise min(failures, key=_order)
     return ended
 
 
 async def any_of(*arms: Coroutine[Any, Any, Any]) -> list[Any]:
-    """Run arms at once, each to its end; one success is enough."""
-    ended = await asyncio.gather(*arms, return_exceptions=True)
+    """Run arms at once, each to its end; one success is enough. A failed arm gives None.
+
+    Raises:
+        EventFailed: that of the first place, in reading order, if all arms failed.
+    """
+    ended = await _each(arms)
     failures = [each for each in ended if isinstance(each, EventFailed)]
-    for each in ended:
-        if isinstance(each, BaseException) and each not in failures:
-            raise each
     if len(failures) == len(arms):
-        raise min(failures, key=lambda failure: failure.order)
+        raise min(failures, key=_order)
     return [None if isinstance(each, EventFailed) else each for each in ended]
+
+
+async def _each(arms: Iterable[Coroutine[Any, Any, Any]]) -> list[Any]:
+    """What each arm returned, or the `EventFailed` that it ended with; anything else is raised."""
+    latest: list[uuid.UUID] = []
+
+    async def run(arm: Coroutine[Any, Any, Any]) -> Any:
+        try:
+            return await arm
+        finally:
+            latest.extend(_LATEST.get())
+
+    ended = await asyncio.gather(*map(run, arms), return_exceptions=True)
+    _LATEST.set(tuple(dict.fromkeys(latest)))
+    for each in ended:
+        if isinstance(each, BaseException) and not isinstance(each, EventFailed):
+            raise each
+    return ended
+
+
+def _order(failure: EventFailed) -> int:
+    return failure.place.order

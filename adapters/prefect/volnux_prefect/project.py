@@ -13,6 +13,7 @@ from volnux.cli import files
 from volnux.cli.usage import UsageError
 from volnux.errors import Diagnostic, Severity, pointy_error
 from volnux.files import find_files
+from volnux.pythontext import quoted
 from volnux_prefect.describe import LOAD_SECONDS, Described, describe_all
 from volnux_prefect.yamlfile import Deployment, Merged, merge
 
@@ -189,13 +190,7 @@ def _without(text: str, gone: dict[str, str]) -> str:
 
 
 def _line(variable: str, path: str) -> str:
-    return f"{variable} = load_flow({_literal(path)})"
-
-
-def _literal(path: str) -> str:
-    """A path as Python text in double quotes."""
-    text = repr(path)
-    return f'"{text[1:-1]}"' if text[0] == "'" and '"' not in text else text
+    return f"{variable} = load_flow({quoted(path)})"
 
 
 def _flows(before: str, described: dict[str, Described]) -> tuple[str, dict[str, str]]:

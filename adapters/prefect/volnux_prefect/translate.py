@@ -30,6 +30,7 @@ from volnux_prefect.taskoptions import option_faults, options_of
 from volnux_prefect.work import repeat_told, run_work
 
 __all__ = [
+    "USUAL",
     "Blueprint",
     "Fault",
     "RunnerKey",
@@ -41,7 +42,10 @@ __all__ = [
     "has_dask",
     "limits_of",
     "retry_delays",
+    "runner_key",
     "runner_of",
+    "tags_of",
+    "task_of",
 ]
 
 _MOST_DELAYS = 50
@@ -53,7 +57,8 @@ _MOST_AT_ONCE = 2**31 - 1
 RunnerKey = tuple[ExecutorSpec, type | None]
 """What decides whether two events share a task runner."""
 
-_DEFAULT: RunnerKey = (ExecutorSpec(), None)
+USUAL: RunnerKey = (ExecutorSpec(), None)
+"""The flow's own task runner."""
 
 
 @dataclass(frozen=True)
@@ -99,11 +104,11 @@ def blueprint_of(plan: Plan) -> Blueprint:
     runners: list[RunnerKey] = []
     bases: dict[tuple[int, frozenset[str]], Task[Any, Any]] = {}
     for node, spec in zip(graph.nodes, plan.specs, strict=True):
-        runners.append(_DEFAULT if spec is None else _runner_key(spec))
+        runners.append(USUAL if spec is None else runner_key(spec))
         if spec is None:
             tasks.append(None)
             continue
-        tags = _tags(graph, node)
+        tags, _ = tags_of(graph, node)
         key = (id(spec), tags)
         if key not in bases:
             bases[key] = _task(spec, tags)
@@ -116,7 +121,7 @@ def blueprint_of(plan: Plan) -> Blueprint:
         taken=tuple(_taken(graph)),
         before=tuple(events_before(graph)),
         behind=tuple(_behind(graph)),
-        main=_DEFAULT if _DEFAULT in used or not used else used[0],
+        main=USUAL if USUAL in used or not used else used[0],
         limits=limits_of(graph),
     )
 
@@ -264,22 +269,28 @@ def _at_place(task: Task[Any, Any], place: str) -> Task[Any, Any]:
     return own
 
 
-def _tags(graph: Graph, node: Node) -> frozenset[str]:
-    tags: set[str] = set()
+def tags_of(graph: Graph, node: Node) -> tuple[frozenset[str], dict[str, int]]:
+    """The tags of a place, and the tag concurrency limits among them."""
     options = node.options
-    if "tags" in options:
-        tags.update(split_tags(str(options["tags"])))
+    tags = set(split_tags(str(options.get("tags", ""))))
     if "pool" in options:
         tags.add(str(options["pool"]))
+    limits = {}
     if "concurrency" in options:
-        tags.add(concurrency_tag(graph, node))
-    return frozenset(tags)
+        limits[concurrency_tag(graph, node)] = int(options["concurrency"])
+    return frozenset({*tags, *limits}), limits
 
 
-def _runner_key(spec: EventSpec) -> RunnerKey:
+def task_of(spec: EventSpec, tags: frozenset[str], place: str) -> Task[Any, Any]:
+    """The task of an event at a place."""
+    return _at_place(_task(spec, tags), place)
+
+
+def runner_key(spec: EventSpec) -> RunnerKey:
+    """What decides where an event runs."""
     executor = spec.executor
     if executor.kind is ExecutorKind.DEFAULT:
-        return _DEFAULT
+        return USUAL
     # A pool of a size of its own belongs to its event; others are shared.
     own = executor.config.max_workers is not EMPTY
     return executor, spec.event_class if own else None

@@ -30,7 +30,7 @@ from volnux_prefect import compat, logs
 from volnux_prefect.endings import HANDLED
 from volnux_prefect.loop import RunLoop, TimeIsOver
 
-__all__ = ["EventState", "Listener", "Work", "repeat_told", "run_work"]
+__all__ = ["EventState", "Listener", "Work", "judged_by_flow", "repeat_told", "run_work"]
 
 
 class Listener(Protocol):
@@ -178,7 +178,7 @@ def run_work(upstream: Work | SealedWork) -> State[Any]:
     again = outcome.retry_after is not None
     if again and listener is not None and not listener.repeats(work.node, outcome):
         again, outcome = False, outcome._replace(retry_after=None)
-    judged = _judged(spec, outcome, work.taken)
+    judged = judged_by_flow(spec, outcome, work.taken)
     if listened:
         from volnux.events.announce import announce_end
 
@@ -198,7 +198,7 @@ def repeat_told(task: Any, task_run: Any, state: Any) -> bool:
     return outcome is not None and outcome.retry_after is not None
 
 
-def _judged(spec: EventSpec, outcome: Outcome, taken: frozenset[int]) -> Outcome:
+def judged_by_flow(spec: EventSpec, outcome: Outcome, taken: frozenset[int]) -> Outcome:
     """The outcome as the flow takes it: a descriptor without a branch is a failure."""
     if outcome.descriptor <= SUCCESS or outcome.descriptor in taken:
         return outcome
