@@ -6,7 +6,7 @@ A program becomes a case like those that are written by hand: the same files, th
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -17,7 +17,7 @@ from volnux.pointy.parser import analyze
 from volnux.pointy.tree import Evaluation
 from volnux.testing.cases import Case, Expected, ExpectedPlace, Found
 from volnux.testing.comparing import plain
-from volnux.testing.programs import DEFAULT_ATTEMPTS, Program, Script, places, render
+from volnux.testing.programs import DEFAULT_ATTEMPTS, NAMES, Program, Script, places, render
 from volnux.testing.scripts import EventScript, PlaceScript
 
 __all__ = ["case_of", "is_certain", "random_case_program"]
@@ -70,17 +70,18 @@ def is_certain(program: Program) -> bool:
     )
 
 
-def random_case_program(seed: int, *, events: int = 12) -> Program:
+def random_case_program(seed: int, *, events: int = 12, names: Sequence[str] = NAMES) -> Program:
     """The random program of a seed; in one of four, events may end the run.
 
     Args:
         seed: the same seed gives the same program.
         events: about how many events it has at most.
+        names: what the events are called.
     """
     from volnux.testing.programs import random_program
 
     source = random.Random(seed)
-    program = random_program(source, events=events, stops=source.random() < 0.25)
+    program = random_program(source, events=events, stops=source.random() < 0.25, names=names)
     program = _same_for_all_places(program)
     return program if is_certain(program) else without_stops(program)
 

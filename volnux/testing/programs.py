@@ -12,7 +12,7 @@ Programs are small (their nesting is limited), so plain recursion is fine here.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -210,7 +210,12 @@ def _unit_words(unit: Unit) -> Iterator[str]:
 
 
 def random_program(
-    source: random.Random, *, events: int = 12, depth: int = 5, stops: bool = False
+    source: random.Random,
+    *,
+    events: int = 12,
+    depth: int = 5,
+    stops: bool = False,
+    names: Sequence[str] = NAMES,
 ) -> Program:
     """A program drawn from `source`: the same state of it gives the same program.
 
@@ -219,9 +224,10 @@ def random_program(
         events: about how many events it has at most.
         depth: how deep groups and branches nest at most.
         stops: events may have `stop_on_exception`.
+        names: what the events are called.
     """
     draw = source.random
-    return _Maker(lambda below: int(draw() * below), depth, stops=stops).program(events)
+    return _Maker(lambda below: int(draw() * below), depth, names, stops=stops).program(events)
 
 
 def programs(*, events: int = 12, depth: int = 5, stops: bool = False) -> SearchStrategy[Program]:
@@ -230,7 +236,7 @@ def programs(*, events: int = 12, depth: int = 5, stops: bool = False) -> Search
 
     @st.composite
     def program(draw: Callable[[Any], Any]) -> Program:
-        maker = _Maker(lambda below: draw(st.integers(0, below - 1)), depth, stops=stops)
+        maker = _Maker(lambda below: draw(st.integers(0, below - 1)), depth, NAMES, stops=stops)
         return maker.program(events)
 
     return program()
@@ -239,9 +245,12 @@ def programs(*, events: int = 12, depth: int = 5, stops: bool = False) -> Search
 class _Maker:
     """Makes one program; the choice 0 is always the simplest, which is what shrinking needs."""
 
-    def __init__(self, below: Callable[[int], int], depth: int, *, stops: bool) -> None:
+    def __init__(
+        self, below: Callable[[int], int], depth: int, names: Sequence[str], *, stops: bool
+    ) -> None:
         self.below = below
         self.depth = depth
+        self.names = names
         self.stops = stops
         self.left = 0
 
@@ -287,7 +296,7 @@ class _Maker:
             group = Group(body, self.chance(30))
             return Unit(group, retry, branches, evaluation, prefix)
         self.left -= 1
-        name = NAMES[self.below(len(NAMES))]
+        name = self.names[self.below(len(self.names))]
         branches = ()
         if nests and self.chance(40):
             branches = self.branches((0, 1, 3 + self.below(7), 2 + self.below(8)), depth)

@@ -15,8 +15,9 @@ from volnux.strictjson import FormatError, built
 
 __all__ = ["FORMS", "CaseError", "EventScript", "PlaceScript", "read", "written"]
 
-FORMS: Final = ("class", "function", "coroutine")
-"""How an event may be written: a class, a decorated function, a class with `async def process`."""
+FORMS: Final = ("class", "function", "coroutine", "inner")
+"""How an event may be written: a class, a decorated function, a class with `async def process`, a
+decorated function that another function makes."""
 
 
 class CaseError(FormatError):

@@ -6,25 +6,27 @@ The modules are plain Python beside the flow, so that workers in other processes
 from __future__ import annotations
 
 import json
+import keyword
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from pprint import pformat
 from typing import Any
 
+from volnux.pythontext import docstring, one_line
 from volnux.testing.cases import Case
 from volnux.testing.scripts import UNSAID, EventScript, written
 
 __all__ = ["write_case"]
 
-_HEAD = '''\
-"""The events of {name}, made from its script."""
+_HEAD = """\
+{about}
 
 {imports}
 from volnux.testing.playing import play, play_async
 
 SCRIPT = {script}
-'''
+"""
 
 _NAMES = ("EventBase", "EventExecutionEvaluationState", "Pipeline", "RetryPolicy", "event")
 _POOLS = ("ProcessPoolExecutor", "ThreadPoolExecutor")
@@ -86,7 +88,8 @@ def _module(case: Case, module: str, events: tuple[str, ...]) -> str:
         )
     shown = pformat(script, sort_dicts=False, width=95)
     imports = "\n".join(_imports("".join(parts)))
-    return "\n\n".join([_HEAD.format(name=case.name, imports=imports, script=shown), *parts])
+    about = docstring(one_line(f"The events of {case.name}, made from its script."))
+    return "\n\n".join([_HEAD.format(about=about, imports=imports, script=shown), *parts])
 
 
 def _imports(code: str) -> Iterator[str]:
@@ -95,10 +98,13 @@ def _imports(code: str) -> Iterator[str]:
     if pools:
         yield f"from concurrent.futures import {', '.join(pools)}\n"
     names = [name for name in _NAMES if re.search(rf"\b{name}\b", code)]
-    yield f"from volnux import {', '.join(names)}"
+    if names:
+        yield f"from volnux import {', '.join(names)}"
 
 
 def _event(name: str, said: EventScript) -> Iterator[str]:
+    if keyword.iskeyword(name):
+        name = name.capitalize()  # it is found nevertheless: case does not count
     named = "".join(f", {argument}" for argument in said.arguments)
     passed = "".join(f", {argument}={argument}" for argument in said.arguments)
     settings = dict(_settings(said))
@@ -106,6 +112,17 @@ def _event(name: str, said: EventScript) -> Iterator[str]:
         yield f"@event({', '.join(f'{key}={value}' for key, value in settings.items())})"
         yield f"def {name}(self{named}):"
         yield f"    return play(self, SCRIPT{passed})"
+        return
+    if said.form == "inner":
+        yield f"def make_{name}():"
+        yield f"    @event({', '.join(f'{key}={value}' for key, value in settings.items())})"
+        yield f"    def inner(self{named}):"
+        yield f"        return play(self, SCRIPT{passed})"
+        yield ""
+        yield "    return inner"
+        yield ""
+        yield ""
+        yield f"{name} = make_{name}()"
         return
     yield f"class {name}(EventBase):"
     for key, value in settings.items():

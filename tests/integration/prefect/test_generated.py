@@ -1,0 +1,139 @@
+"""Flows of `volnux prefect flow` for every case, and for random programs with hostile names.
+
+Most of them run without a server: there, events run at once, in the process of the test. What is
+tested is the text, and `python -m tests.generated prefect` runs more programs on a server.
+"""
+
+import ast
+import asyncio
+
+import pytest
+from prefect import Flow
+from volnux_prefect import plain
+from volnux_prefect.codegen import source_of
+from volnux_prefect.deploy import initialise
+
+from tests.conformance.chosen import CHOSEN
+from tests.generated import (
+    GENERATED,
+    HOSTS,
+    comparable,
+    faults_of_imports,
+    faults_of_runs,
+    imported,
+    print_programs,
+)
+from volnux.events import Call, run_event
+from volnux.loading import load_plan
+from volnux.testing import all_cases, write_case
+from volnux.testing.hostile import TEXTS, hostile_case
+
+IMPORTED = range(1, 31)
+RUN = range(1, 4)
+WITHOUT_A_SERVER = range(100, 130)
+
+TIMED = {case.name for case in all_cases() if "timeout" in case.text}
+"""Cases whose attempts are ended by Prefect."""
+
+
+class Local(plain.Run):
+    """A run that runs events where it is."""
+
+    last = None
+
+    async def __aenter__(self):
+        Local.last = self
+        self.received, self.outcomes, self.skipped = {}, {}, set()
+        return self
+
+    async def _outcome(self, place, received):
+        self.received[place.id] = received
+        call = Call(place.id, "a run", self._inputs, received)
+        outcome = await asyncio.to_thread(run_event, place.spec, call, sleep=lambda seconds: None)
+        self.outcomes[place.id] = outcome
+        return outcome
+
+    def skip(self, *places):
+        self.skipped.update(place.id for place in places)
+
+
+def places_of(case, folder, monkeypatch):
+    """How the places of a case end in its generated flow: as its expected places are told."""
+    path = write_case(case, folder)
+    plan = load_plan(path)
+    target = path.with_name(GENERATED)
+    target.write_text(source_of(path), encoding="utf-8")
+    monkeypatch.setattr(plain, "Run", Local)
+    with imported(target) as module:
+        (flow,) = (each for each in vars(module).values() if isinstance(each, Flow))
+        state = asyncio.run(flow.fn(**plan.bind(case.inputs)))
+    run = Local.last
+    found = {}
+    for place in case.expected.places:
+        ended = run.ended_places.get(place)
+        if place in run.skipped:
+            found[place] = "skipped"
+        elif ended is not None:
+            found[place] = (
+                ended.descriptor,
+                run.outcomes[place].attempts,
+                comparable(ended.result),
+                comparable(run.received[place]),
+            )
+    return "success" if state.is_completed() else "failed", found
+
+
+def expected_of(case):
+    found = {}
+    for place, wanted in case.expected.places.items():
+        if wanted.state == "skipped":
+            found[place] = "skipped"
+        elif wanted.attempts and wanted.descriptor is not None:
+            result = comparable(wanted.failure or wanted.result)
+            found[place] = (wanted.descriptor, wanted.attempts, result, comparable(wanted.received))
+    return case.expected.status, found
+
+
+def told(text):
+    """What is told of places, the ids of runs left out."""
+    return repr(text).replace("$run_id", "a run")
+
+
+@pytest.mark.timeout(600)
+def test_every_case_without_a_server(tmp_path, monkeypatch):
+    hostile = [hostile_case(seed) for seed in WITHOUT_A_SERVER]
+    cases = [case for case in all_cases() if case.expected.status and case.name not in TIMED]
+    for number, case in enumerate([*cases, *hostile]):
+        found = places_of(case, tmp_path / str(number), monkeypatch)
+        assert told(found) == told(expected_of(case)), f"{case.name}:\n{case.text}"
+
+
+@pytest.mark.parametrize("case", CHOSEN, ids=str)
+def test_a_case_on_a_server(case, server, tmp_path):
+    path = write_case(case, tmp_path)
+    plan = load_plan(path)
+    target = path.with_name(GENERATED)
+    target.write_text(source_of(path), encoding="utf-8")
+    assert HOSTS["prefect"].run(target, plan, case) == []
+
+
+def test_random_programs_with_hostile_names_are_imported(tmp_path):
+    print_programs("prefect", IMPORTED, tmp_path)
+    assert list(faults_of_imports(tmp_path)) == []
+
+
+def test_random_programs_with_hostile_names_do_the_same(server, tmp_path):
+    assert list(faults_of_runs("prefect", RUN, tmp_path)) == []
+
+
+def test_file_names_of_a_folder_are_no_code(tmp_path):
+    (tmp_path / "events.py").write_text(
+        "from volnux import event\n\nA = event(lambda: (True, 1))\n"
+    )
+    for number, text in enumerate(TEXTS):
+        (tmp_path / f"{text}.pty").write_text(f"@name: p{number}\nA")
+    assert list(initialise(tmp_path, work_pool="default"))
+    tree = ast.parse((tmp_path / "flows.py").read_bytes())
+    assert {type(each) for each in tree.body} == {ast.Expr, ast.ImportFrom, ast.Assign}
+    values = [each.value for each in ast.walk(tree) if isinstance(each, ast.Constant)]
+    assert {f"{text}.pty" for text in TEXTS} <= set(values)
