@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import keyword
 import re
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -104,7 +105,7 @@ def initialise(
         raise pointy_error(project.diagnostics)
     said = [*project.write(), *project.notes(), ""]
     there = folder if folder.resolve() != Path.cwd() else Path()
-    said.append(f"Deploy them:  volnux prefect deploy {there}")
+    said.append(f"Deploy them:  volnux prefect deploy {shlex.quote(str(there))}")
     said.append(f"The work pool has to exist:  prefect work-pool create {work_pool} --type process")
     return project, said
 
