@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from volnux.backends import get_backend
+from volnux.events.link import Plan
 from volnux.testing import Case, all_cases
 
 _NAMES = (
@@ -38,6 +40,12 @@ CHOSEN: tuple[Case, ...] = tuple(case for case in all_cases() if case.name in _N
 """Twenty-five cases."""
 
 assert len(CHOSEN) == len(_NAMES) == 25
+
+
+def handled_in(case: Case, plan: Plan) -> set[str]:
+    """The places of a case whose failure something in the flow takes."""
+    report = get_backend("standalone").run(plan, plan.bind(dict(case.inputs)))
+    return {place for place, item in report.places.items() if item.handled}
 
 
 def shown_on_prefect(case: Case, handled: Collection[str]) -> dict[str, tuple[str, str, int]]:

@@ -5,9 +5,8 @@ import time
 
 import pytest
 
-from tests.conformance.chosen import CHOSEN, shown_on_prefect
+from tests.conformance.chosen import CHOSEN, handled_in, shown_on_prefect
 from tests.integration.prefect.server import PREFECT, end, start, started, surroundings
-from volnux.backends import get_backend
 from volnux.loading import load_plan
 from volnux.testing import write_case
 
@@ -59,13 +58,6 @@ def deployed(tmp_path_factory):
     end(worker)
 
 
-def handled_in(case, folder):
-    """The places of a case whose failure something in the flow takes."""
-    plan = load_plan(folder / case.name / f"{case.name}.pty")
-    report = get_backend("standalone").run(plan, plan.bind(dict(case.inputs)))
-    return [place for place, item in report.places.items() if item.handled]
-
-
 def test_chosen_cases(deployed):
     from prefect.client.orchestration import get_client
 
@@ -82,7 +74,8 @@ def test_chosen_cases(deployed):
             runs.append((case, run.id))
         for case, run in runs:
             flow_run = wait_for_flow_run(run, seconds=600)
-            wanted = shown_on_prefect(case, handled_in(case, deployed))
+            plan = load_plan(deployed / case.name / f"{case.name}.pty")
+            wanted = shown_on_prefect(case, handled_in(case, plan))
             found = {}
             until = time.monotonic() + 30
             while found != wanted and time.monotonic() < until:

@@ -93,7 +93,7 @@ def _directives(source: random.Random) -> list[str]:
     if source.random() < 0.7:
         lines.append(f"@description: {_text(source)}")
     if source.random() < 0.4:
-        lines.append("@tags: x);y, {{y}}")
+        lines.append("@tags: x);y, {y}")
     for name in source.sample(_INPUTS, source.randrange(4)):
         default = source.choice(
             (

@@ -23,7 +23,7 @@ from volnux_prefect.endings import HANDLED, SKIPPED
 from volnux_prefect.translate import Blueprint
 from volnux_prefect.work import EventState
 
-__all__ = ["Page", "tell_skipped"]
+__all__ = ["Page", "tell_handled", "tell_skipped"]
 
 
 class Page:
@@ -93,14 +93,8 @@ class Page:
     def tell_handled(self, report: RunReport) -> None:
         """Tell of failures that something took later on: the branch of a group, an *any* group."""
         for node, (task_run, failed) in self._failed.items():
-            if not report.places[self._nodes[node].id].handled:
-                continue
-            state: State[Any] = State(
-                type=compat.state_type("COMPLETED"), name=HANDLED, message=failed.message
-            )
-            begun, ended = task_run.start_time or failed.timestamp, failed.timestamp
-            times = {"end_time": ended, "total_run_time": ended - begun}
-            compat.tell(task_run.model_copy(update=times), state, failed)
+            if report.places[self._nodes[node].id].handled:
+                tell_handled(task_run, failed)
 
     def _id_of(self, node: int) -> uuid.UUID:
         """The id of a place's task run; a skipped place gets its own here."""
@@ -115,6 +109,16 @@ class Page:
         if self._flow_run_id is not None:
             place = self._nodes[node].id
             tell_skipped(place, task, self._flow_run_id, self._id_of(node), self.edges_to(node))
+
+
+def tell_handled(task_run: TaskRun, failed: EventState) -> None:
+    """Tell that something took the failure that a task run ended with."""
+    state: State[Any] = State(
+        type=compat.state_type("COMPLETED"), name=HANDLED, message=failed.message
+    )
+    begun, ended = task_run.start_time or failed.timestamp, failed.timestamp
+    times = {"end_time": ended, "total_run_time": ended - begun}
+    compat.tell(task_run.model_copy(update=times), state, failed)
 
 
 def tell_skipped(

@@ -46,7 +46,7 @@ from volnux_prefect import compat
 from volnux_prefect.endings import state_of
 from volnux_prefect.limits import make_limits
 from volnux_prefect.loop import RunLoop
-from volnux_prefect.page import tell_skipped
+from volnux_prefect.page import tell_handled, tell_skipped
 from volnux_prefect.translate import USUAL, runner_key, runner_of, task_of
 from volnux_prefect.work import EventState, Work, judged_by_flow
 
@@ -156,6 +156,7 @@ class Run:
         self._runners: dict[Any, Any] = {}
         self._limits: set[str] = set()
         self._loop = _LazyLoop()
+        self._failed: list[EventState] = []
         self._stack = contextlib.ExitStack()
         self.value: Any = None
         self.ended_places: dict[str, Ended] = {}
@@ -197,6 +198,9 @@ class Run:
         with self._stack:
             self._loop.close()
         if error is None:
+            for failed in self._failed:
+                assert failed.task_run is not None
+                tell_handled(failed.task_run, failed)
             self.state = Completed(data=self.value)
         elif isinstance(error, EventFailed | RunStopped):
             self.state = Failed(message=str(error))
@@ -258,6 +262,8 @@ class Run:
                 raise ended
             outcome = _read(place, ended, listener, started)
             if outcome.retry_after is None:
+                if isinstance(ended, EventState) and ended.task_run is not None:
+                    self._failed.append(ended)
                 return outcome
             # The next attempt goes to a new pool: this one has lost its worker.
             self._runners.pop(runner_key(place.spec), None)
