@@ -133,13 +133,13 @@ class _Config:
             raise SetupError(f"{path} cannot be read: {error}") from error
 
     def get(self, section: str, name: str) -> str | None:
-        """A setting as Airflow sees it: the environment wins. None if it is not set."""
+        """A setting as it is written, where Airflow looks for it. None if it is not set."""
         variable = os.environ.get(f"AIRFLOW__{section.upper()}__{name.upper()}")
         value = variable or self._parser.get(section, name, fallback=None)
         return None if value is None or value.strip() in ("", "None") else value
 
     def set(self, section: str, name: str, value: str) -> None:
-        """Write a setting, in place of one that is there.
+        """Write a setting as it stands, in place of one that is there: `%` is written as `%%`.
 
         Raises:
             SetupError: a variable of the environment would hide it.
@@ -150,7 +150,7 @@ class _Config:
                 f"the environment variable {variable} is set, which hides {self.path}: "
                 f"set it to {value}"
             )
-        line = f"{name} = {value.replace('%', '%%')}\n"
+        line = f"{name} = {value}\n"
         lines = self._text.splitlines(keepends=True)
         place, end = self._place(lines, section, name)
         if place is None:
@@ -209,7 +209,7 @@ def _set_bundle(config: _Config, folder: Path) -> list[str]:
         raise SetupError(
             f"dag_bundle_config_list in [dag_processor] of {config.path} is not a list of bundles"
         )
-    path = str(folder.resolve())
+    path = str(folder.resolve()).replace("%", "%%")
     if any(_is_ours(each, path) for each in bundles):
         return [f"{config.path} has a bundle of {path} already: nothing to do"]
     ours = {
