@@ -95,7 +95,7 @@ def _named_in_events(client: SyncPrefectClient, plan: Plan) -> Iterator[Diagnost
     """Variables and blocks that the code of events names by a text."""
     seen: set[tuple[str, str]] = set()
     for spec in plan.specs:
-        module = module_of(spec.event_class) if spec is not None else None
+        module = module_of(spec.target) if spec is not None else None
         if spec is None or module is None:
             continue
         code = getattr(spec.event_class, "function", spec.event_class)

@@ -340,9 +340,9 @@ def test_deploy_makes_the_server_what_the_folder_says(shop, write, pool, capfd):
 
     # A removed schedule goes; a key that somebody added stays.
     project = shop / "prefect.yaml"
-    text = project.read_text()
+    entry = project.read_text()
     project.write_text(
-        text.replace("name: default", "name: default\n      job_variables: {env: {}}")
+        entry.replace("name: default", "name: default\n      job_variables: {env: {}}")
     )
     write("orders.pty", re.sub("@schedule.*", "", text))
     assert deploy(capfd, "--yes")[0] == 0
