@@ -213,12 +213,14 @@ class _Shaping:
 
     def _join_behind(self, group: Group) -> int:
         """The join that ends an *any* group."""
-        first, last = self._index[group.arms[0]], self._index[group.arms[-1]]
-        for i in range(last, len(self._graph.nodes)):
+        begins = [self._index[arm] for arm in group.arms]
+        for i in range(begins[-1], len(self._graph.nodes)):
             node = self._graph.nodes[i]
             if node.kind is Kind.JOIN and node.entry is Entry.ANY:
                 sources = [self._index[edge.source] for edge in self._incoming[i]]
-                if len(sources) == len(group.arms) and first <= min(sources):
+                # One end in each arm: a group within the last arm has its join before this one's.
+                within = zip(begins, sources, [*begins[1:], i], strict=False)
+                if len(sources) == len(begins) and all(a <= s < b for a, s, b in within):
                     return i
         raise AssertionError(f"the group of {group.first} has no join")  # pragma: no cover
 

@@ -19,7 +19,7 @@ from volnux.loading import load_plan
 from volnux.pythontext import PythonTextError
 from volnux.testing.hostile import TEXTS
 
-IMPORTED = range(1, 31)
+IMPORTED = (*range(1, 31), 780, 988, 1437)
 RUN = range(1, 4)
 
 EVENT = "from volnux import event\n\n\n@event\ndef {name}():\n    return True, None\n"
