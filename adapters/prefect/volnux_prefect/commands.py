@@ -71,7 +71,7 @@ def init(
     What you changed in these files stays as it is; what is missing is added. `volnux prefect
     deploy` does this as well.
 
-    Exit code: 0 done, 1 done but for files with errors, 2 not: nothing was written.
+    Exit code: 0 done, 1 done but for files with errors, 2 nothing was written.
     """
     with _installed():
         from volnux_prefect.project import initialise
@@ -92,7 +92,7 @@ def deploy(
         bool, typer.Option("--yes", "-y", help="Do it without asking; needed off a terminal.")
     ] = False,
     prune: Annotated[
-        bool, typer.Option("--prune", help="Also delete the deployments of files that are gone.")
+        bool, typer.Option("--prune", help="Also delete deployments that no file makes any more.")
     ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show the plan and change nothing.")
@@ -107,7 +107,8 @@ def deploy(
     none of the others.
 
     Exit code: 0 the server is as the folder says, 1 some files have errors or could not be
-    deployed, 2 nothing was done: no such folder, no server, 3 there are changes that were not made.
+    deployed, 2 nothing was deployed: no such folder, no server, 3 there are changes that were not
+    made.
     """
     with _installed():
         from volnux_prefect.deploying import Options, run
@@ -129,7 +130,7 @@ def flow(
 ) -> None:
     """Print a Python flow that does the same as a pipeline.
 
-    It needs Prefect and the pipeline's events, and the .pty no more.
+    It needs Prefect and the pipeline's events, but no longer the .pty.
     """
     with _installed():
         from volnux_prefect.codegen import source_of

@@ -9,10 +9,11 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import UTC
 from enum import Enum
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -20,6 +21,7 @@ import httpx
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.actions import DeploymentCreate, DeploymentScheduleCreate
 from prefect.client.schemas.filters import FlowFilter, FlowFilterId
+from prefect.client.schemas.objects import DeploymentSchedule
 from prefect.client.schemas.responses import DeploymentResponse
 from prefect.client.schemas.schedules import CronSchedule, IntervalSchedule, RRuleSchedule
 from prefect.exceptions import ObjectNotFound
@@ -34,15 +36,28 @@ from volnux.backends.port import BackendError
 from volnux.errors import Diagnostic
 from volnux_prefect.describe import Described
 from volnux_prefect.limits import make_limits, missing_limits
-from volnux_prefect.project import FLOWS, PROJECT, Project
+from volnux_prefect.project import FLOWS, PROJECT, Project, within
 from volnux_prefect.yamlfile import read_project
 
-__all__ = ["Change", "Kind", "Plan", "apply", "connected", "plan_of"]
+__all__ = ["HIDDEN", "Change", "Kind", "Plan", "apply", "connected", "plan_of"]
+
+HIDDEN = "(filled in from a template)"
+"""Stands in a plan for values that may hold a secret."""
 
 _PAGE = 200
 _PROJECT_LABEL, _FILE_LABEL = "volnux.project", "volnux.file"
 _STEPS = ("build", "push", "triggers", "sla")
 """Keys of an entry that only Prefect's own command can carry out."""
+
+_OF_SCHEDULE = ("slug", "active", "parameters", "max_scheduled_runs")
+"""What a schedule has besides its times."""
+
+_WRITTEN_AS = {
+    "work_queue": "work_pool",
+    "job_variables": "work_pool",
+    "concurrency_options": "concurrency_limit",
+}
+"""Keys of an entry, by the keys of a difference that are named otherwise."""
 
 
 class Kind(Enum):
@@ -62,7 +77,8 @@ class Change:
         kind: what is to be done.
         name: of flow and deployment, with a slash between them.
         file: the pipeline, by its path in the folder.
-        differences: what the server has and what it should have, by key.
+        differences: what the server has and what it should have, by key; `HIDDEN` twice if
+            templates fill it in.
         payload: what is sent for it.
         id: of the deployment on the server.
         limits: tag concurrency limits to make for it.
@@ -108,7 +124,7 @@ def plan_of(project: Project) -> Plan:
     """Compare a folder with the server.
 
     Raises:
-        BackendError: the server does not answer.
+        BackendError: the server does not answer, or refuses to.
     """
     faults: list[Diagnostic] = []
     changes: list[Change] = []
@@ -116,39 +132,35 @@ def plan_of(project: Project) -> Plan:
         known = _on_server(client)
         pools: dict[str, bool] = {}
         mine: set[str] = set()
+        # What cannot be read, or not be deployed, is not gone.
+        broken = [each.file for each in project.diagnostics]
         for file, described, entry in _entries(project):
-            name = f"{described.name}/{entry.get('name')}"
-            mine.add(name)
+            mine.add(f"{described.name}/{entry.get('name')}")
             try:
                 wanted = _wanted(project, file, described, entry)
-                _body(wanted)
+                pool = wanted["work_pool_name"]
+                if pool not in pools:
+                    pools[pool] = _has_pool(client, pool)
+                if not pools[pool]:
+                    raise _CannotError(
+                        f"{wanted['name']}: the server has no work pool '{pool}'",
+                        f"make it: prefect work-pool create {pool} --type process",
+                    )
             except _CannotError as error:
-                faults.append(_fault(project, str(error)))
+                faults.append(_fault(project, *error.args))
+                broken.append(str(project.folder / file))
                 continue
-            except (AttributeError, KeyError, TypeError, ValueError) as error:
-                # Whatever somebody wrote into the entry; pydantic's errors are ValueErrors.
-                message = f"{entry.get('name')}: Prefect cannot read its entry: {error}"
-                faults.append(_fault(project, message))
-                continue
-            pool = wanted["work_pool_name"]
-            if pool not in pools:
-                pools[pool] = _has_pool(client, pool)
-            if not pools[pool]:
-                hint = f"make it: prefect work-pool create {pool} --type process"
-                message = f"{entry['name']}: the server has no work pool '{pool}'"
-                faults.append(_fault(project, message, hint))
-                continue
+            name = f"{described.name}/{wanted['name']}"
+            mine.add(name)
             limits = missing_limits(client, described.limits)
-            changes.append(_change(name, file, wanted, known.get(name), limits))
-        broken = {Path(each.file).resolve() for each in project.diagnostics}
+            change = _change(name, file, wanted, known.get(name), limits)
+            changes.append(_without_secrets(change, entry))
         for name, deployment in known.items():
             labels = deployment.labels or {}
             file = str(labels.get(_FILE_LABEL, ""))
             if labels.get(_PROJECT_LABEL) != project.merged.project or name in mine:
                 continue
-            path = (project.folder / file).resolve()
-            # What cannot be read may be there, as may all that is below it.
-            if broken.isdisjoint({path, *path.parents}):
+            if not within(project.folder / file, broken):
                 changes.append(Change(Kind.GONE, name, file, id=deployment.id))
     return Plan(tuple(sorted(changes, key=lambda change: change.name)), tuple(faults))
 
@@ -156,36 +168,45 @@ def plan_of(project: Project) -> Plan:
 def apply(plan: Plan, *, prune: bool) -> Iterator[Change]:
     """Do what a plan says; yields each change when it is done, or with its error.
 
+    Once the server does not answer, all changes that are left have errors.
+
     Args:
         plan: the plan.
         prune: delete deployments that are gone.
-
-    Raises:
-        BackendError: the server does not answer any more.
     """
-    with connected() as client:
-        for change in plan.changes:
-            fault = None
-            try:
-                match change.kind:
-                    case Kind.ADDED | Kind.CHANGED:
-                        flow = client.create_flow_from_name(change.name.partition("/")[0])
-                        _send(client, {**change.payload, "flow_id": flow})
-                        make_limits(change.limits)
-                    case Kind.GONE if prune:
-                        client.delete_deployment(change.id)
-                    case Kind.GONE | Kind.UNCHANGED:
-                        continue
-            except (httpx.HTTPStatusError, ObjectNotFound) as error:
-                fault = _said(error)
+    kinds = {Kind.ADDED, Kind.CHANGED, *((Kind.GONE,) if prune else ())}
+    waiting = deque(change for change in plan.changes if change.kind in kinds)
+    try:
+        with connected() as client:
+            while waiting:
+                fault = _carry_out(client, waiting[0])
+                yield replace(waiting.popleft(), error=fault)
+    except BackendError as error:
+        fault = str(error)
+        for change in waiting:
             yield replace(change, error=fault)
+            fault = "not done: the server could not be used"
+
+
+def _carry_out(client: SyncPrefectClient, change: Change) -> str | None:
+    """Do one change; what the server says against it."""
+    try:
+        if change.kind is Kind.GONE:
+            client.delete_deployment(change.id)
+        else:
+            flow = client.create_flow_from_name(change.name.partition("/")[0])
+            _send(client, {**change.payload, "flow_id": flow})
+            make_limits(change.limits)
+    except (httpx.HTTPStatusError, ObjectNotFound) as error:
+        return _said(error)
+    return None
 
 
 # What the folder says.
 
 
 class _CannotError(Exception):
-    """An entry of `prefect.yaml` that is not for this command."""
+    """An entry of `prefect.yaml` that cannot be deployed: a message, and a hint if there is one."""
 
 
 def _entries(project: Project) -> Iterator[tuple[str, Described, dict[str, Any]]]:
@@ -205,8 +226,24 @@ def _wanted(
     """The deployment that the server should have, in the terms of its API.
 
     Raises:
-        _CannotError: the entry asks for what only Prefect's own command does.
+        _CannotError: the entry asks for what only Prefect's own command does, or makes no sense.
     """
+    try:
+        wanted = _meant(project, file, described, entry)
+        _body(wanted)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        # Whatever somebody wrote into the entry; pydantic's errors are ValueErrors.
+        # The message quotes values, which may be secrets where templates fill them in.
+        secret = "{{" in str({**entry, "pull": None})
+        reason = "a value that a template gives does not fit" if secret else str(error)
+        message = f"{entry.get('name')}: Prefect cannot read its entry: {reason}"
+        raise _CannotError(message) from error
+    return wanted
+
+
+def _meant(
+    project: Project, file: str, described: Described, entry: dict[str, Any]
+) -> dict[str, Any]:
     name = entry.get("name")
     if not isinstance(name, str) or not name:
         raise _CannotError(f"{file}: its deployment has no name")
@@ -218,6 +255,8 @@ def _wanted(
             )
     owned = project.merged.owned.get((str(entry["entrypoint"]), name), frozenset())
     given = _filled({key: value for key, value in entry.items() if key != "pull"})
+    if not isinstance(given.get("name"), str) or not given["name"]:
+        raise _CannotError(f"{file}: its deployment has no name once its templates are filled in")
     schedules: Any = _schedules(given)
     if "schedules" in owned:
         schedules = [
@@ -237,7 +276,7 @@ def _wanted(
     folder = str(project.folder.resolve())
     steps: Any = [{"prefect.deployments.steps.set_working_directory": {"directory": folder}}]
     return {
-        "name": name,
+        "name": given["name"],
         "entrypoint": entry["entrypoint"],
         "path": ".",
         "version": given.get("version") or described.version,
@@ -271,7 +310,9 @@ def _filled(entry: dict[str, Any]) -> dict[str, Any]:
 
     async def fill() -> dict[str, Any]:
         found: Any = await resolve_variables(await resolve_block_document_references(entry))
-        return dict(apply_values(found, dict(os.environ), remove_notset=True))
+        # The worker fills in what it knows of the run.
+        filled: Any = apply_values(found, dict(os.environ), skip_prefixes=["ctx."])
+        return dict(filled)
 
     try:
         return run_coro_as_sync(fill()) or {}
@@ -299,7 +340,7 @@ def _schedules(entry: dict[str, Any]) -> list[dict[str, Any]]:
             schedule = RRuleSchedule(rrule=each["rrule"], timezone=zone)
         else:
             raise _CannotError(f"{entry['name']}: a schedule has no cron, interval or rrule")
-        kept = {key: each[key] for key in ("slug", "active", "parameters") if key in each}
+        kept = {key: each[key] for key in _OF_SCHEDULE if key in each}
         found.append({**kept, "schedule": schedule})
     return found
 
@@ -316,7 +357,7 @@ def connected() -> Iterator[SyncPrefectClient]:
     """A client of the server that Prefect is set to.
 
     Raises:
-        BackendError: the server does not answer.
+        BackendError: the server does not answer, or refuses to.
     """
     with contextlib.ExitStack() as stack:
         try:
@@ -334,6 +375,8 @@ def _unreachable(error: Exception) -> str:
     from prefect.settings import PREFECT_API_URL
 
     where = PREFECT_API_URL.value() or "a temporary server"
+    if isinstance(error, httpx.HTTPStatusError):
+        return f"prefect's server at {where} answers with an error: {_said(error)}"
     return (
         f"prefect's server does not answer at {where}: {_said(error)}\n"
         "  hint: start that server, or name another one in PREFECT_API_URL or your profile"
@@ -382,7 +425,7 @@ def _change(
     limits: dict[str, int],
 ) -> Change:
     """What is to be done about one deployment."""
-    schedules = _kept_schedules(wanted["schedules"], there)
+    schedules = _kept_schedules(_anchored(wanted["schedules"], there), there)
     wanted = {**wanted, "schedules": schedules}
     payload = _payload(wanted)
     if there is None:
@@ -395,6 +438,44 @@ def _change(
         differences["limits"] = (None, limits)
     kind = Kind.CHANGED if differences else Kind.UNCHANGED
     return Change(kind, name, file, differences, payload, there.id, limits)
+
+
+def _without_secrets(change: Change, entry: dict[str, Any]) -> Change:
+    """A change that does not show what templates are filled in with."""
+
+    def is_template(key: str) -> bool:
+        names = ("schedules", "schedule") if key == "schedules" else (_WRITTEN_AS.get(key, key),)
+        # Those of pull steps are filled in by the worker alone.
+        return key != "pull_steps" and any("{{" in str(entry.get(name)) for name in names)
+
+    shown = {
+        key: (HIDDEN, HIDDEN) if is_template(key) else values
+        for key, values in change.differences.items()
+    }
+    return replace(change, differences=shown)
+
+
+def _anchored(
+    wanted: list[dict[str, Any]], there: DeploymentResponse | None
+) -> list[dict[str, Any]]:
+    """Schedules of intervals without a beginning go on from the one that they have."""
+    known = {
+        (each.slug, each.schedule.interval, each.schedule.timezone): each.schedule.anchor_date
+        for each in (there.schedules if there else ())
+        if isinstance(each.schedule, IntervalSchedule)
+    }
+    found = []
+    for each in wanted:
+        schedule = each["schedule"]
+        if (
+            isinstance(schedule, IntervalSchedule)
+            and "anchor_date" not in schedule.model_fields_set
+        ):
+            anchor = known.get((each.get("slug"), schedule.interval, schedule.timezone))
+            if anchor is not None:
+                each = {**each, "schedule": schedule.model_copy(update={"anchor_date": anchor})}
+        found.append(each)
+    return found
 
 
 def _kept_schedules(
@@ -413,12 +494,11 @@ def _kept_schedules(
     ]
     if any(not each.get("slug") for each in wanted):
         return own  # then those without a slug are the folder's
-    by_hand = [
-        {"schedule": each.schedule, "active": each.active, "parameters": each.parameters}
-        for each in there.schedules
-        if not each.slug
-    ]
-    return own + by_hand
+    return own + [_as_sent(each) for each in there.schedules if not each.slug]
+
+
+def _as_sent(there: DeploymentSchedule) -> dict[str, Any]:
+    return {"schedule": there.schedule, **{key: getattr(there, key) for key in _OF_SCHEDULE}}
 
 
 def _payload(wanted: dict[str, Any]) -> dict[str, Any]:
@@ -429,17 +509,26 @@ def _payload(wanted: dict[str, Any]) -> dict[str, Any]:
 
 def _send(client: SyncPrefectClient, payload: dict[str, Any]) -> None:
     """Write a deployment whole; the client's own method knows no labels."""
-    client.request("POST", "/deployments/", json=_body(payload))
+    body, limited = _body(payload)
+    answer = client.request("POST", "/deployments/", json=body)
+    if limited:
+        client.create_deployment_schedules(UUID(answer.json()["id"]), limited)
 
 
-def _body(payload: dict[str, Any]) -> dict[str, Any]:
-    fields = ("schedule", "active", "parameters", "slug")
+def _body(payload: dict[str, Any]) -> tuple[dict[str, Any], list[DeploymentScheduleCreate]]:
+    """What to send, and the schedules to send after it.
+
+    The server forgets `max_scheduled_runs` of schedules that come with their deployment.
+    """
+    fields = ("schedule", *_OF_SCHEDULE)
     schedules = [
         DeploymentScheduleCreate(**{key: each[key] for key in fields if key in each})
         for each in payload["schedules"]
     ]
-    made = DeploymentCreate(**{"flow_id": UUID(int=0), **payload, "schedules": schedules})
-    return made.model_dump(mode="json", exclude_unset=True)
+    limited = [each for each in schedules if each.max_scheduled_runs is not None]
+    beside = [each for each in schedules if each.max_scheduled_runs is None]
+    made = DeploymentCreate(**{"flow_id": UUID(int=0), **payload, "schedules": beside})
+    return made.model_dump(mode="json", exclude_unset=True), limited
 
 
 def _seen(there: DeploymentResponse) -> dict[str, Any]:
@@ -453,10 +542,7 @@ def _seen(there: DeploymentResponse) -> dict[str, Any]:
             "description": there.description,
             "tags": sorted(there.tags),
             "parameters": there.parameters,
-            "schedules": _shown_schedules(
-                {"schedule": e.schedule, "slug": e.slug, "active": e.active}
-                for e in there.schedules
-            ),
+            "schedules": _shown_schedules(map(_as_sent, there.schedules)),
             "concurrency_limit": limit,
             "concurrency_options": options.model_dump(exclude_unset=True) if options else None,
             "work_pool": there.work_pool_name,
@@ -466,6 +552,7 @@ def _seen(there: DeploymentResponse) -> dict[str, Any]:
             "enforce_parameter_schema": there.enforce_parameter_schema,
             "form": there.parameter_openapi_schema,
             "paused": there.paused,
+            "labels": {key: (there.labels or {}).get(key) for key in (_PROJECT_LABEL, _FILE_LABEL)},
         }
     )
 
@@ -485,6 +572,7 @@ def _compared(wanted: dict[str, Any]) -> dict[str, Any]:
         "pull_steps": wanted["pull_steps"],
         "enforce_parameter_schema": wanted["enforce_parameter_schema"],
         "form": wanted["parameter_openapi_schema"],
+        "labels": wanted["labels"],
     }
     for key, name in (
         ("concurrency_options", "concurrency_options"),
@@ -501,16 +589,29 @@ def _shown_schedules(schedules: Iterable[Mapping[str, Any]]) -> list[str]:
     lines = []
     for each in schedules:
         schedule = each["schedule"]
+        rest = schedule.model_dump(
+            mode="json",
+            exclude_defaults=True,
+            exclude={"cron", "interval", "rrule", "timezone", "anchor_date"},
+        )
         match schedule:
             case CronSchedule(cron=cron):
                 when = cron
-            case IntervalSchedule(interval=interval):
+            case IntervalSchedule(interval=interval, anchor_date=anchor):
                 when = f"every {interval}"
+                if "anchor_date" in schedule.model_fields_set:
+                    rest["anchor_date"] = anchor.astimezone(UTC).isoformat()
             case _:
                 when = getattr(schedule, "rrule", str(schedule))
-        off = "" if each.get("active", True) in (True, None) else ", off"
-        zone = schedule.timezone or "UTC"
-        lines.append(f"{each.get('slug') or 'by hand'}: {when} ({zone}{off})")
+        rest.update(
+            (key, each[key]) for key in ("parameters", "max_scheduled_runs") if each.get(key)
+        )
+        notes = [
+            schedule.timezone or "UTC",
+            *(["off"] if each.get("active") is False else []),
+            *(f"{key}={value}" for key, value in sorted(rest.items())),
+        ]
+        lines.append(f"{each.get('slug') or 'by hand'}: {when} ({', '.join(notes)})")
     return sorted(lines)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from volnux.cli import output
 from volnux.errors import Severity
-from volnux_prefect.deploy import Change, Kind, Plan, apply, plan_of
+from volnux_prefect.deploy import HIDDEN, Change, Kind, Plan, apply, plan_of
 from volnux_prefect.project import Project, read_folder
 
 __all__ = ["Options", "run"]
@@ -39,16 +39,20 @@ def run(options: Options, *, json: bool) -> int:
 
     Raises:
         UsageError: there is no such folder, or no `.pty` in it.
-        ProjectFileError: `prefect.yaml` is written in a way that nothing can be added to.
-        BackendError: the server does not answer.
+        FileError: `flows.py` or `prefect.yaml` cannot be read, or changed while this ran.
+        ProjectFileError: `prefect.yaml` cannot be changed safely.
+        BackendError: the server does not answer; nothing was changed.
     """
     if json:
         with output.json_only() as result:
             project, plan = _plan(options)
             to_do = _to_do(plan, project, prune=options.prune)
             wanted = to_do and options.yes and not options.dry_run
-            done = _carry_out(project, plan, options) if wanted else []
-            result.write(_json(project, plan, done=wanted))
+            done = []
+            if wanted:
+                list(project.write())
+                done = list(apply(plan, prune=options.prune))
+            result.write(_json(project, plan, done if wanted else None))
             return _code(project, plan, done, left=to_do and not wanted)
     project, plan = _plan(options)
     output.show(project.diagnostics)
@@ -60,7 +64,7 @@ def run(options: Options, *, json: bool) -> int:
         return _code(project, plan, [], left=to_do)
     for line in project.write():
         output.say(line)
-    done = _carry_out(project, plan, options)
+    done = list(apply(plan, prune=options.prune))
     for change in done:
         if change.error:
             output.error(f"{change.name}: {change.error}")
@@ -87,17 +91,11 @@ def _to_do(plan: Plan, project: Project, *, prune: bool) -> bool:
 
 def _agreed() -> bool:
     if sys.stdin is None or not sys.stdin.isatty():
-        output.say("nothing was changed: there is no terminal to ask on; --yes does it")
+        output.say("nothing was changed: not a terminal; use --yes to apply")
         return False
     import typer
 
-    return typer.confirm("Do this?")
-
-
-def _carry_out(project: Project, plan: Plan, options: Options) -> list[Change]:
-    for _ in project.write():
-        pass
-    return list(apply(plan, prune=options.prune))
+    return typer.confirm("Apply these changes?")
 
 
 def _code(project: Project, plan: Plan, done: list[Change], *, left: bool) -> int:
@@ -122,7 +120,9 @@ def _shown(plan: Plan, options: Options) -> Iterator[str]:
 
 
 def _difference(key: str, before: Any, after: Any) -> Iterator[str]:
-    if key == "form":
+    if before == after == HIDDEN:
+        yield f"    {key}: differs {HIDDEN}"
+    elif key == "form":
         yield "    form: the types or names of its parameters differ"
     elif isinstance(before, list) and isinstance(after, list):
         yield from (f"    {key}: - {_text(each)}" for each in before if each not in after)
@@ -153,10 +153,12 @@ def _total(plan: Plan, project: Project) -> str:
     return ", ".join(parts)
 
 
-def _json(project: Project, plan: Plan, *, done: bool) -> dict[str, Any]:
+def _json(project: Project, plan: Plan, done: list[Change] | None) -> dict[str, Any]:
+    """The answer; `done` is what was carried out, None if nobody asked for that."""
+    carried_out = {change.name: change for change in done or ()}
     return {
-        "applied": done,
-        "deployments": [change.to_json() for change in plan.changes],
+        "applied": done is not None,
+        "deployments": [carried_out.get(each.name, each).to_json() for each in plan.changes],
         "diagnostics": [each.to_json() for each in (*project.diagnostics, *plan.diagnostics)],
         "kept": [
             {"deployment": left.name, "key": left.key, "difference": left.difference()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import re
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,7 +21,7 @@ from volnux.events.link import Plan
 from volnux.events.modules import module_of
 from volnux_prefect.deploy import connected
 from volnux_prefect.limits import missing_limits
-from volnux_prefect.project import FLOWS, PROJECT, known_flows
+from volnux_prefect.project import FLOWS, PROJECT, known_flows, text_of
 from volnux_prefect.translate import concurrency_tag, limits_of
 from volnux_prefect.yamlfile import read_project
 
@@ -55,7 +56,8 @@ def _pools(client: SyncPrefectClient, plan: Plan) -> Iterator[Diagnostic]:
         except ObjectNotFound:
             yield Diagnostic(
                 "work-pool",
-                f"the server has no work pool '{name}', which the deployment {entry['name']} names",
+                f"the server has no work pool '{name}', "
+                f"which the deployment {entry.get('name')} names",
                 str(path),
                 span=span,
                 hint=f"make it: prefect work-pool create {name} --type process",
@@ -67,7 +69,7 @@ def _pools(client: SyncPrefectClient, plan: Plan) -> Iterator[Diagnostic]:
                 "work-queue",
                 f"the work pool '{name}' has no queue '{queue}'",
                 str(path),
-                span=_line_of(path, f"name: {queue}"),
+                span=_line_of(path, f"work_queue_name: {queue}"),
                 hint=f"make it: prefect work-queue create {queue} --pool {name}",
             )
 
@@ -191,9 +193,8 @@ def _entries(plan: Plan) -> Iterator[tuple[Path, dict[str, Any]]]:
         if not path.is_file():
             continue
         flows = folder / FLOWS
-        text = flows.read_text(encoding="utf-8") if flows.is_file() else ""
-        variable = known_flows(text)[0].get(file.resolve().relative_to(folder).as_posix())
-        data = read_project(path.read_text(encoding="utf-8"), _shown(path))
+        variable = known_flows(text_of(flows))[0].get(file.resolve().relative_to(folder).as_posix())
+        data = read_project(text_of(path), _shown(path))
         for entry in data.get("deployments") or []:
             if isinstance(entry, dict) and entry.get("entrypoint") == f"{FLOWS}:{variable}":
                 yield Path(_shown(path)), entry
@@ -201,10 +202,12 @@ def _entries(plan: Plan) -> Iterator[tuple[Path, dict[str, Any]]]:
 
 
 def _line_of(path: Path, text: str) -> Span | None:
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
-        at = line.find(text)
-        if at >= 0:
-            return Span(number, at + 1, number, at + len(text) + 1)
+    """Where a text stands in a file, not as a part of a longer word."""
+    whole = re.compile(rf"(?:\b|(?=\W)){re.escape(text)}(?![\w.-])")
+    for number, line in enumerate(text_of(path).splitlines(), start=1):
+        found = whole.search(line)
+        if found:
+            return Span(number, found.start() + 1, number, found.end() + 1)
     return None
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import ast
 import keyword
+import os
 import re
 import shlex
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,11 +16,21 @@ from volnux.cli import files
 from volnux.cli.usage import UsageError
 from volnux.errors import Diagnostic, Severity, pointy_error
 from volnux.files import find_files
+from volnux.loading import FileError, read_text
 from volnux.pythontext import quoted
 from volnux_prefect.describe import LOAD_SECONDS, Described, describe_all
-from volnux_prefect.yamlfile import Deployment, Merged, merge
+from volnux_prefect.yamlfile import Deployment, Merged, merge, removable
 
-__all__ = ["FLOWS", "PROJECT", "Project", "initialise", "known_flows", "read_folder"]
+__all__ = [
+    "FLOWS",
+    "PROJECT",
+    "Project",
+    "initialise",
+    "known_flows",
+    "read_folder",
+    "text_of",
+    "within",
+]
 
 FLOWS = "flows.py"
 PROJECT = "prefect.yaml"
@@ -42,7 +54,7 @@ class Project:
         described: the pipelines, by their path in the folder.
         variables: of each path, its variable in `flows.py`; also of files that are gone.
         diagnostics: what is wrong with other files, and warnings.
-        gone: paths that `flows.py` loads and that are not there any more.
+        gone: paths that `flows.py` loads and that no longer exist.
         flows: the text of `flows.py`, before and after.
         yaml: the text of `prefect.yaml`, before and after.
         merged: what came of the merge into `prefect.yaml`.
@@ -66,8 +78,13 @@ class Project:
         """Write what differs; yields what to tell the user.
 
         Raises:
+            FileError: a file has changed since it was read; nothing was written.
             WriteError: a file cannot be written.
         """
+        for name, (before, after) in ((FLOWS, self.flows), (PROJECT, self.yaml)):
+            path = self.folder / name
+            if before != after and text_of(path) != before:
+                raise FileError(path, "it has changed since it was read", "run the command again")
         yield from _write(self.folder / FLOWS, *self.flows)
         yield from _write(self.folder / PROJECT, *self.yaml)
 
@@ -75,15 +92,19 @@ class Project:
         """What stays although a file says something else, and why."""
         yaml = self.folder / PROJECT
         for left in self.merged.left:
-            did = "as you wrote it" if left.yours else "out, as you did"
-            yield f"kept {left.key} of the deployment {left.name} {did} in {yaml}; its file says:"
+            did = (
+                f"kept {left.key} of the deployment {left.name} as you wrote it"
+                if left.yours
+                else f"left {left.key} out of the deployment {left.name}, as you did"
+            )
+            yield f"{did}, in {yaml}; its file says:"
             yield from (f"  {line}" for line in left.difference())
         flows = self.flows[1]
         for path in self.gone:
             name = self.variables[path]
             if re.search(rf"^{re.escape(name)}\b", flows, re.M):
                 yield (
-                    f"{self.folder / FLOWS} loads {path}, which is not there any more: take {name} "
+                    f"{self.folder / FLOWS} loads {path}, which no longer exists: take {name} "
                     f"out of it, and out of {yaml}"
                 )
 
@@ -94,10 +115,10 @@ def initialise(
     """Write or complete both files; what the folder has, and what to tell the user.
 
     Raises:
-        FileError: a file cannot be read.
+        FileError: `flows.py` or `prefect.yaml` cannot be read.
         UsageError: there is no such folder, or no `.pty` in it.
         PointyError: something is wrong with every file; nothing was written.
-        ProjectFileError: `prefect.yaml` is written in a way that nothing can be added to.
+        ProjectFileError: `prefect.yaml` cannot be changed safely.
         WriteError: a file cannot be written.
     """
     project = read_folder(folder, work_pool=work_pool, seconds=seconds)
@@ -122,34 +143,48 @@ def read_folder(
         prune: take out what belongs to files that are gone, where nobody has changed it.
 
     Raises:
+        FileError: `flows.py` or `prefect.yaml` cannot be read.
         UsageError: there is no such folder, or no `.pty` in it.
-        ProjectFileError: `prefect.yaml` is written in a way that nothing can be added to.
+        ProjectFileError: `prefect.yaml` cannot be changed safely.
     """
     if not folder.is_dir():
         raise UsageError([f"{folder} is not a folder"])
     found, diagnostics = find_files(folder)
     flows, yaml = folder / FLOWS, folder / PROJECT
-    before, old = _text(flows), _text(yaml)
+    before, old = text_of(flows), text_of(yaml)
     if not found and not diagnostics and not before:
         raise UsageError([f"there are no .pty files in {folder}"])
     answers = describe_all(found, seconds=seconds)
     described, faults = _sorted_out(folder, answers)
     after, variables = _flows(before, described)
-    gone = tuple(path for path in variables if not (folder / path).exists())
+    diagnostics = [*diagnostics, *faults]
+    broken = [each.file for each in diagnostics]
+    gone = tuple(
+        path
+        for path in variables
+        if not os.path.lexists(folder / path) and not within(folder / path, broken)
+    )
+    dropped = {}
     if prune:
-        after = _without(after, {path: variables[path] for path in gone})
+        dropped = {
+            path: variables[path]
+            for path in gone
+            if _drops(after, path, variables[path])
+            and removable(old, f"{FLOWS}:{variables[path]}", str(yaml))
+        }
+        after = _without(after, dropped)
     merged = merge(
         old,
         [Deployment.of(each, variables[path], work_pool) for path, each in described.items()],
         folder.resolve().name,
         str(yaml),
-        gone=[f"{FLOWS}:{variables[path]}" for path in gone] if prune else (),
+        gone=[f"{FLOWS}:{variable}" for variable in dropped.values()],
     )
     return Project(
         folder=folder,
         described=described,
         variables=variables,
-        diagnostics=(*diagnostics, *faults),
+        diagnostics=tuple(diagnostics),
         gone=gone,
         flows=(before, after),
         yaml=(old, merged.text),
@@ -157,29 +192,59 @@ def read_folder(
     )
 
 
-def _text(path: Path) -> str:
-    return path.read_bytes().decode() if path.exists() else ""
+def text_of(path: Path) -> str:
+    """The text of a file, byte for byte; empty if there is no such file.
+
+    Raises:
+        FileError: it cannot be read, or it is not UTF-8.
+    """
+    if not path.exists():
+        return ""
+    source, faults = read_text(path)
+    if source is None:
+        where = f"line {faults[0].span.line}: " if faults[0].span else ""
+        raise FileError(path, f"{where}{faults[0].message}", faults[0].hint)
+    return source.text
+
+
+def within(path: Path, others: Iterable[str | Path]) -> bool:
+    """Whether a path is one of others, or below one: what cannot be read may hold it."""
+    real = Path(os.path.realpath(path))
+    return not {real, *real.parents}.isdisjoint(Path(os.path.realpath(each)) for each in others)
 
 
 def _sorted_out(
     folder: Path, answers: dict[Path, Described | list[Diagnostic]]
 ) -> tuple[dict[str, Described], list[Diagnostic]]:
-    """The pipelines by their path in the folder, and what is wrong with the others."""
+    """The pipelines by their path in the folder, and what is wrong with the others.
+
+    Of files with one name none is taken: nothing tells the original from its copy.
+    """
     described: dict[str, Described] = {}
     faults: list[Diagnostic] = []
-    names: dict[str, Path] = {}
+    named: defaultdict[str, list[Path]] = defaultdict(list)
+    for path, answer in answers.items():
+        if isinstance(answer, Described):
+            named[answer.name].append(path)
     for path, answer in answers.items():
         if not isinstance(answer, Described):
             faults += answer
             continue
-        other = names.setdefault(answer.name, path)
-        if other is path:
+        other = next((each for each in named[answer.name] if each != path), None)
+        if other is None:
             described[path.relative_to(folder).as_posix()] = answer
         else:
             message = f"{other} is named {answer.name} too, and on Prefect they would be one flow"
             hint = "give one of them another name: @name: …"
             faults.append(Diagnostic("same-name", message, str(path), hint=hint))
     return described, faults
+
+
+def _drops(text: str, path: str, name: str) -> bool:
+    """Whether `flows.py` has the line that init wrote for a file, and no other use of its name."""
+    nodes = ast.walk(ast.parse(text))
+    used = sum(isinstance(node, ast.Name) and node.id == name for node in nodes)
+    return used == 1 and _without(text, {path: name}) != text
 
 
 def _without(text: str, gone: dict[str, str]) -> str:
@@ -221,6 +286,8 @@ def known_flows(text: str) -> tuple[dict[str, str], set[str], bool]:
         raise UsageError(
             [f"{FLOWS} is not valid Python: line {error.lineno}: {error.msg}"]
         ) from error
+    except ValueError as error:  # a NUL character, in Python 3.11
+        raise UsageError([f"{FLOWS} is not valid Python: {error}"]) from error
     loaded: dict[str, str] = {}
     names: set[str] = set()
     imported = False

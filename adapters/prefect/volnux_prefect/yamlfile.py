@@ -21,7 +21,7 @@ import yaml
 from volnux.errors import VolnuxError
 from volnux_prefect.describe import Described
 
-__all__ = ["Deployment", "Left", "Merged", "ProjectFileError", "merge", "read_project"]
+__all__ = ["Deployment", "Left", "Merged", "ProjectFileError", "merge", "read_project", "removable"]
 
 KEYS = ("name", "tags", "parameters", "schedules", "concurrency_limit")
 """The keys of an entry that say what the file says."""
@@ -47,7 +47,7 @@ _HEAD = """\
 
 
 class ProjectFileError(VolnuxError):
-    """A `prefect.yaml` is written in a way that nothing can be added to."""
+    """A `prefect.yaml` cannot be read, or not be changed safely."""
 
 
 @dataclass(frozen=True)
@@ -61,11 +61,7 @@ class Deployment:
     @staticmethod
     def of(described: Described, variable: str, work_pool: str) -> Deployment:
         """The deployment of a pipeline, whose flow is a variable of `flows.py`."""
-        entrypoint = f"flows.py:{variable}"
-        keys: dict[str, tuple[str, ...]] = {
-            "name": (f"name: {_scalar(described.name)}",),
-            "entrypoint": (f"entrypoint: {_scalar(entrypoint)}",),
-        }
+        keys: dict[str, tuple[str, ...]] = {"name": (f"name: {_scalar(described.name)}",)}
         if described.tags:
             keys["tags"] = (f"tags: {_flow(list(described.tags))}",)
         parameters = [
@@ -87,8 +83,19 @@ class Deployment:
             keys["schedules"] = tuple(lines)
         if described.concurrency_limit is not None:
             keys["concurrency_limit"] = (f"concurrency_limit: {described.concurrency_limit}",)
-        keys["work_pool"] = ("work_pool:", f"  name: {_scalar(work_pool)}")
-        return Deployment(described.name, entrypoint, keys)
+        entrypoint = f"flows.py:{variable}"
+        return Deployment.made_of(keys, entrypoint, work_pool, name=described.name)
+
+    @staticmethod
+    def made_of(
+        keys: dict[str, tuple[str, ...]], entrypoint: str, work_pool: str, *, name: str = ""
+    ) -> Deployment:
+        """A deployment from the lines of the keys that init owns."""
+        others = {
+            "entrypoint": (f"entrypoint: {_scalar(entrypoint)}",),
+            "work_pool": ("work_pool:", f"  name: {_scalar(work_pool)}"),
+        }
+        return Deployment(name, entrypoint, {**keys, **others})
 
     def render(self, indent: str) -> list[str]:
         """Its lines, the mark first."""
@@ -171,7 +178,7 @@ def merge(
         deployments: those that it should have.
         project: the name of the project, for a new file.
         path: the file's name, for messages.
-        gone: entrypoints whose entries are taken out where nobody has changed them.
+        gone: entrypoints whose entries are taken out; they have to be `removable`.
 
     Raises:
         ProjectFileError: the file is not YAML, or its deployments are not a list with a line each.
@@ -197,18 +204,31 @@ def merge(
         elif not any(entry.get("entrypoint") == deployment.entrypoint for entry in before):
             missing.append(deployment)
             owned[deployment.entrypoint, deployment.name] = frozenset(KEYS)
-    for entrypoint in gone:
-        items = [each for each in _items(lines) if each.entrypoint == entrypoint and each.untouched]
-        if items:
-            start = items[0].start - 1
+    for item in reversed(_items(lines)):
+        if item.entrypoint in gone:
+            start = item.start - 1
             blank = start > 0 and not lines[start - 1].strip()
-            del lines[start - blank : items[0].stop]
+            del lines[start - blank : item.stop]
     if missing:
         _append(lines, missing, before, path, None if known else number)
+    elif deployments and not known:
+        _add_project(lines, number)
     merged = end.join(lines)
     changed = {*(entrypoint for entrypoint, _ in owned), *gone}
     _check(before, _entries(merged, path), deployments, changed, path)
     return Merged(merged, tuple(left), number, owned)
+
+
+def removable(text: str, entrypoint: str, path: str) -> bool:
+    """Whether all entries of an entrypoint are, to the letter, as init wrote them.
+
+    Raises:
+        ProjectFileError: the file is not YAML, or its deployments are not a list.
+    """
+    lines = text.replace("\r\n", "\n").split("\n")
+    entries = [each for each in _entries(text, path) if each.get("entrypoint") == entrypoint]
+    items = [each for each in _items(lines) if each.entrypoint == entrypoint]
+    return len(items) == len(entries) and all(each.untouched(lines) for each in items)
 
 
 def _entries(text: str, path: str) -> list[dict[str, Any]]:
@@ -242,18 +262,19 @@ class _Item:
         except (KeyError, TypeError, yaml.YAMLError):
             return None
 
-    @property
-    def untouched(self) -> bool:
-        """Whether all of it is as init wrote it."""
-        return (
-            self.digests is not None
-            and set(self.keys) <= set(_ORDER)
-            and all(
-                _digest(self.texts[key]) == self.digests.get(key)
-                for key in self.keys
-                if key in KEYS
-            )
-        )
+    def untouched(self, lines: list[str]) -> bool:
+        """Whether its lines are those that init writes, with any work pool."""
+        if self.digests is None or "name" not in self.texts:
+            return False
+        try:
+            pool = str(yaml.safe_load("\n".join(self.texts["work_pool"]))["work_pool"]["name"])
+        except (KeyError, TypeError, yaml.YAMLError):
+            return False
+        keys = {key: text for key, text in self.texts.items() if key in KEYS}
+        if {key: _digest(text) for key, text in keys.items()} != self.digests:
+            return False
+        deployment = Deployment.made_of(keys, str(self.entrypoint), pool)
+        return lines[self.start : self.stop] == deployment.render(self.indent)[1:]
 
 
 def _items(lines: list[str]) -> list[_Item]:
@@ -447,6 +468,19 @@ def _append(
     lines[last + 1 : last + 1] = added
 
 
+def _add_project(lines: list[str], project: str) -> None:
+    """Add the id of the project where a file without it needs no other entries."""
+    items = _items(lines)
+    head = _head(lines)
+    if items and head is not None:
+        lines.insert(head + 1, f"{items[0].indent}# volnux project {project}")
+    elif head is not None:
+        lines.insert(head, f"# volnux project {project}")
+    else:
+        end = len(lines) - (not lines[-1].strip())
+        lines.insert(end, f"# volnux project {project}")
+
+
 def _check(
     before: Sequence[dict[str, Any]],
     after: Sequence[dict[str, Any]],
@@ -468,7 +502,9 @@ def _check(
         for entry in before
     )
     if not (ours <= found and same):
-        raise ProjectFileError(f"{path} is written in a way that nothing can be added to safely")
+        raise ProjectFileError(
+            f"{path} cannot be changed safely: write its deployments as a list, one key a line"
+        )
 
 
 def _mark(indent: str, digests: dict[str, str]) -> str:

@@ -3,8 +3,11 @@
 import json
 import os
 import re
+import threading
 import time
 import uuid
+from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -21,13 +24,18 @@ from prefect.client.schemas.filters import (
 from prefect.client.schemas.objects import StateType
 from prefect.client.schemas.schedules import CronSchedule
 from prefect.exceptions import ObjectNotFound
+from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.workers.process import ProcessWorker
+from volnux_prefect.deploy import Change, Kind, Plan, apply, connected
+from volnux_prefect.project import read_folder
 
 from tests.conformance.cases import CASES, EVENTS
 from tests.integration.prefect.hostile import HOSTILE, write_hostile
 from tests.integration.prefect.server import end, start, surroundings
 from tests.integration.prefect.states import expected_task_runs, task_runs, wait_for_flow_run
+from volnux.backends.port import BackendError
 from volnux.cli.start import start as volnux
+from volnux.loading import FileError
 
 ORDERS = """\
 @name: orders
@@ -157,7 +165,56 @@ def test_init_tells_of_a_flow_whose_file_is_gone(shop, capfd):
     (shop / "case.pty").unlink()
     code, said = init(capfd)
     assert code == 0
-    assert "flows.py loads case.pty, which is not there any more: take case out" in said.out
+    assert "flows.py loads case.pty, which no longer exists: take case out" in said.out
+
+
+def test_of_files_with_one_name_none_is_taken(shop, write, capfd):
+    write("archive/orders.pty", ORDERS)
+    code, said = init(capfd)
+    assert code == 1
+    assert "archive/orders.pty: error: orders.pty is named orders too" in said.err
+    assert "\norders.pty: error: archive/orders.pty is named orders too" in f"\n{said.err}"
+    assert "orders" not in (shop / "flows.py").read_text() + (shop / "prefect.yaml").read_text()
+
+
+@pytest.mark.parametrize("name", ["flows.py", "prefect.yaml"])
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [(b"a\n\xff", "line 2: the byte 0xFF is not UTF-8"), (None, "this is a directory")],
+)
+def test_what_cannot_be_read_is_told(shop, capfd, name, content, told):
+    (shop / name).mkdir() if content is None else (shop / name).write_bytes(content)
+    code, said = init(capfd)
+    assert (code, f"{name}: error: {told}" in said.err) == (2, True), said.err
+
+
+def test_a_file_that_was_edited_meanwhile_stays(shop):
+    project = read_folder(shop, work_pool="default")
+    (shop / "prefect.yaml").write_text("name: mine\n")
+    with pytest.raises(FileError, match=r"prefect.yaml: error: it has changed since it was read"):
+        list(project.write())
+    assert (shop / "prefect.yaml").read_text() == "name: mine\n"
+    assert not (shop / "flows.py").exists()
+
+
+@pytest.mark.parametrize(
+    ("edit", "goes"),
+    [
+        (("", ""), True),
+        (("limit: 3", "limit: 30"), False),
+        (("load_flow\n", "load_flow\n\n\ndef twice():\n    return orders\n"), False),
+        (('load_flow("orders.pty")', 'load_flow("orders.pty")  # ours'), False),
+    ],
+)
+def test_both_files_lose_a_file_that_is_gone_or_neither(shop, capfd, edit, goes):
+    init(capfd)
+    (shop / "orders.pty").unlink()
+    for name in ("flows.py", "prefect.yaml"):
+        (shop / name).write_text((shop / name).read_text().replace(*edit))
+    project = read_folder(shop, work_pool="default", prune=True)
+    left = ["orders" in text for text in (project.flows[1], project.yaml[1])]
+    assert left == [not goes, not goes]
+    assert any("no longer exists" in note for note in project.notes()) == (not goes)
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
@@ -341,9 +398,7 @@ def test_deploy_makes_the_server_what_the_folder_says(shop, write, pool, capfd):
     # A removed schedule goes; a key that somebody added stays.
     project = shop / "prefect.yaml"
     entry = project.read_text()
-    project.write_text(
-        entry.replace("name: default", "name: default\n      job_variables: {env: {}}")
-    )
+    project.write_text(f"{entry.rstrip()}\n      job_variables: {{env: {{}}}}\n")
     write("orders.pty", re.sub("@schedule.*", "", text))
     assert deploy(capfd, "--yes")[0] == 0
     made = on_server("planned/planned")
@@ -373,18 +428,128 @@ def test_deploy_says_what_it_cannot_do(shop, pool, capfd):
         "orders: the server has no work pool 'nowhere'",
     }
     text = (shop / "prefect.yaml").read_text().replace("nowhere", "default")
+    (shop / "prefect.yaml").write_text(text)
+    assert deploy(capfd, "--yes")[0] == 0
     (shop / "prefect.yaml").write_text(text + "\nbuild:\n- a: {}\n")
     answer = deploy(capfd, "--yes")[1]
     assert "orders: it has 'build', which needs Prefect's own command" in str(answer)
-    for wrong in ("schedules: [soon]", "schedules: [{cron: x}]", "work_pool: a"):
-        key = wrong.partition(":")[0]
+    # None of these is gone.
+    mark = next(line for line in text.splitlines() if "volnux project" in line)
+    for wrong in (
+        "schedules: [soon]",
+        "schedules: [{cron: x}]",
+        "work_pool: a",
+        "work_pool: {name: nowhere}",
+        "name:",
+    ):
+        entry = {"name": "name: orders", "work_pool": "work_pool: {name: default}"}
+        entry[wrong.partition(":")[0]] = wrong
+        lines = "".join(f"  {line}\n" for line in entry.values())
         (shop / "prefect.yaml").write_text(
-            f"deployments:\n- name: orders\n  entrypoint: flows.py:orders\n  {wrong}\n"
-            + ("" if key == "work_pool" else "  work_pool: {name: default}\n")
+            f"{mark}\ndeployments:\n- entrypoint: flows.py:orders\n{lines}"
         )
-        code, answer, _ = deploy(capfd, "--dry-run")
+        code, answer, _ = deploy(capfd, "--dry-run", "--prune")
         assert (code, "orders/orders" in changes(answer)) == (1, False), wrong
-        assert answer["diagnostics"][0]["message"].startswith("orders: ")
+        assert answer["diagnostics"][0]["message"].startswith(("orders: ", "orders.pty: "))
+
+
+ENTRY = """\
+deployments:
+- name: orders-{{ $SHOP }}
+  entrypoint: flows.py:orders
+  schedules:
+  - {slug: often, interval: 3600, parameters: {limit: 7}}
+  - {slug: seldom, cron: "0 6 13 * 5", day_or: false}
+  work_pool:
+    name: default
+    job_variables: {env: {TOKEN: "{{ $TOKEN }}", RUN: "x-{{ ctx.flow_run.id }}"}}
+"""
+
+
+@pytest.mark.timeout(240)
+def test_templates_and_schedules_of_an_entry(shop, pool, capfd, monkeypatch):
+    (shop / "case.pty").unlink()
+    (shop / "prefect.yaml").write_text(ENTRY)
+    monkeypatch.setenv("SHOP", "north")
+    monkeypatch.setenv("TOKEN", "s3cret")
+    assert deploy(capfd, "--yes")[0] == 0
+    made = on_server("orders/orders-north")
+    assert made.job_variables == {"env": {"TOKEN": "s3cret", "RUN": "x-{{ ctx.flow_run.id }}"}}
+    with get_client(sync_client=True) as client:
+        by_hand = [(CronSchedule(cron="0 1 * * *"), True)]
+        client.create_deployment_schedules(made.id, by_hand, max_scheduled_runs=5)
+    code, answer, _ = deploy(capfd, "--prune")
+    assert (code, changes(answer)) == (0, {"orders/orders-north": "unchanged"})
+
+    # A value of a template differs, and is not shown.
+    monkeypatch.setenv("TOKEN", "0ther")
+    code, answer, _ = deploy(capfd, "--yes")
+    hidden = "(filled in from a template)"
+    assert answer["deployments"][0]["differences"] == {
+        "job_variables": {"before": hidden, "after": hidden}
+    }
+    limits = {
+        each.slug: each.max_scheduled_runs for each in on_server(f"orders/{made.name}").schedules
+    }
+    assert limits == {"often": None, "seldom": None, None: 5}
+
+    # All of a schedule counts.
+    text = (shop / "prefect.yaml").read_text()
+    (shop / "prefect.yaml").write_text(
+        text.replace("limit: 7", "limit: 8").replace(", day_or: false", "")
+    )
+    code, answer, _ = deploy(capfd)
+    assert code == 3
+    differences = answer["deployments"][0]["differences"]
+    assert list(differences) == ["schedules"]
+    after = differences["schedules"]["after"]
+    assert any("parameters={'limit': 8}" in each for each in after)
+    assert not any("day_or" in each for each in after)
+
+
+def elsewhere(address, call):
+    """Call something with another server: a thread does not have the client that tests share."""
+
+    def there():
+        with temporary_settings({PREFECT_API_URL: address}):
+            return call()
+
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(there).result()
+
+
+def test_what_was_not_done_is_told_when_the_server_is_lost():
+    changes = [Change(Kind.ADDED, name, "a.pty") for name in ("a/a", "b/b")]
+    plan = Plan(tuple(changes), ())
+    address = "http://127.0.0.1:9/api"
+    first, second = elsewhere(address, lambda: list(apply(plan, prune=False)))
+    assert f"does not answer at {address}" in first.error
+    assert second.error == "not done: the server could not be used"
+
+
+class Refusing(BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_error(401)
+
+    def log_message(self, *_):
+        pass
+
+
+def test_a_server_that_refuses_is_not_silent():
+    def ask():
+        with connected():
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Refusing) as refusing:
+        serving = threading.Thread(target=refusing.serve_forever)
+        serving.start()
+        address = f"http://127.0.0.1:{refusing.server_port}/api"
+        try:
+            with pytest.raises(BackendError, match=f"{address} answers with an error: 401"):
+                elsewhere(address, ask)
+        finally:
+            refusing.shutdown()
+            serving.join()
 
 
 @pytest.mark.timeout(240)
@@ -420,7 +585,7 @@ def test_check_asks_the_server(write, server, capfd):
     write("flow_events.py", LIVE)
     write("flow.pty", "A[concurrency=3]\n")
     assert volnux(["prefect", "init", ".", "--work-pool", "missing"]) == 0
-    text = Path("prefect.yaml").read_text()
+    text = Path("prefect.yaml").read_text().replace("name: flow\n", "name: missing2\n")
     Path("prefect.yaml").write_text(
         f'{text.rstrip()}\n    description: "{{{{ prefect.variables.v }}}}"\n'
     )
@@ -431,7 +596,8 @@ def test_check_asks_the_server(write, server, capfd):
         "flow.pty:1:1: note: the server's limit for A is not 3 yet",
         "flow_events.py:8:19: warning: the server has no Secret block 'hidden'",
         "flow_events.py:8:42: warning: the server has no variable 'gone'",
-        "error: the server has no work pool 'missing', which the deployment flow names",
+        "prefect.yaml:11:7: error: the server has no work pool 'missing', which the deployment "
+        "missing2 names",
         "error: the server has no variable 'v'",
     ):
         assert line in said, said

@@ -1,5 +1,6 @@
 """What stands in `prefect.yaml` is what the file says, whatever its characters and numbers."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from unittest.mock import ANY
@@ -9,7 +10,7 @@ import yaml
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from volnux_prefect.describe import Described
-from volnux_prefect.yamlfile import Deployment, merge
+from volnux_prefect.yamlfile import Deployment, merge, removable
 
 from tests.conformance.cases import EVENTS
 from volnux.graph.model import InputSpec
@@ -147,6 +148,50 @@ def test_init_owns_keys_not_entries(end, edit, changes, becomes, left):
     assert [(each.key, each.difference()) for each in result.left] == left
     assert ("# ours" in result.text) == ("# ours" in edited)
     assert merged(result.text, **changes).text == result.text
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize(
+    ("edit", "goes"),
+    [
+        (("", ""), True),
+        (("limit: 3", "limit: 30"), False),
+        (("    parameters:\n      limit: 3\n", ""), False),
+        (("name: default", "name: default\n      job_variables: {A: 1}"), False),
+        (("name: default", "name: default  # ours"), False),
+        (("    tags:", "    # ours\n    tags:"), False),
+        (("# volnux prefect init: ", "# "), False),
+        (("\nname: shop", "\nname: shop\nx: &x {}"), True),
+        (
+            ("deployments:\n", "deployments:\n  - {name: mine, entrypoint: 'flows.py:orders'}\n"),
+            False,
+        ),
+    ],
+)
+def test_only_what_init_wrote_is_taken_out(end, edit, goes):
+    text = merged("").text.replace(*edit).replace("\n", end)
+    assert removable(text, "flows.py:orders", "prefect.yaml") == goes
+    if goes:
+        after = merge(text, [], "shop", "prefect.yaml", gone=["flows.py:orders"]).text
+        assert not yaml.safe_load(after)["deployments"]
+        assert "volnux prefect init:" not in after
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        re.sub(" *# volnux project .*\n", "", merged("").text),
+        "deployments: [{name: a, entrypoint: 'flows.py:orders'}]\n",
+        "{deployments: [\n  {name: a, entrypoint: 'flows.py:orders'}]}",
+        "'deployments':\n- name: a\n  entrypoint: flows.py:orders\nx: |\n  text\n",
+    ],
+)
+def test_a_project_without_an_id_gets_one(text):
+    result = merged(text)
+    assert f"# volnux project {result.project}" in result.text
+    assert yaml.safe_load(result.text) == yaml.safe_load(text)
+    again = merged(result.text)
+    assert (again.text, again.project) == (result.text, result.project)
 
 
 def test_what_a_former_release_wrote_is_taken_over():
