@@ -25,12 +25,15 @@ app = typer.Typer(
 
 @contextlib.contextmanager
 def _installed() -> Iterator[None]:
-    """Say how to install Prefect if an import fails because it is not there.
+    """Say how to install Prefect where it is not there.
 
     Raises:
         BackendError: it is not.
     """
     try:
+        # Most of what a command needs of Prefect is imported in the processes that load files.
+        import prefect  # noqa: F401
+
         yield
     except ModuleNotFoundError as error:
         if error.name != "prefect":
