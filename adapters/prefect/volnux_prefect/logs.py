@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 
-from prefect.context import TaskRunContext
+from prefect.context import FlowRunContext, TaskRunContext
 from prefect.logging.handlers import APILogHandler
 
 from volnux.events.spec import EventSpec
@@ -20,10 +20,18 @@ def send_from(specs: Iterable[EventSpec | None]) -> None:
     for name in sorted({*modules, "volnux"} - {"__main__"}):
         found = logging.getLogger(name)
         if not any(isinstance(handler, APILogHandler) for handler in found.handlers):
-            found.addHandler(APILogHandler())
+            found.addHandler(_RunLogHandler())
             if found.level == logging.NOTSET:
                 found.setLevel(logging.INFO)
     logging.getLogger("prefect.task_runs").addFilter(_said_otherwise)
+
+
+class _RunLogHandler(APILogHandler):
+    """Sends what is logged in a run. Prefect's own handler warns of every record outside of one."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if TaskRunContext.get() is not None or FlowRunContext.get() is not None:
+            super().emit(record)
 
 
 def _said_otherwise(record: logging.LogRecord) -> bool:
