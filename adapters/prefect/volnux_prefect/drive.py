@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import copy
 import datetime as dt
 import logging
 import sys
@@ -21,7 +20,6 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from volnux.backends.port import RunOptions
 from volnux.events.base import NotSentError, WorkerLost
 from volnux.events.run import Call, Outcome, raised
-from volnux.events.spec import EventSpec
 from volnux.graph.execution import Execution
 from volnux.graph.report import RunReport, places_of
 from volnux.telemetry.watch import watch
@@ -30,8 +28,9 @@ from volnux_prefect.endings import state_of
 from volnux_prefect.limits import make_limits
 from volnux_prefect.loop import RunLoop
 from volnux_prefect.page import Page
-from volnux_prefect.taskoptions import run_name
-from volnux_prefect.translate import Blueprint, RunnerKey, runner_of
+from volnux_prefect.runners import Runners
+from volnux_prefect.taskoptions import named
+from volnux_prefect.translate import Blueprint
 from volnux_prefect.work import EventState, Work
 
 __all__ = ["Drive"]
@@ -44,6 +43,7 @@ class Drive:
 
     Attributes:
         context: what listeners to signals are given as `execution_context`.
+        loop: the event loop that all coroutines of the run share.
     """
 
     def __init__(
@@ -59,7 +59,6 @@ class Drive:
         self.context = options.context
         flow_run = FlowRunContext.get()
         self._flow_run_id = flow_run.flow_run.id if flow_run and flow_run.flow_run else None
-        self._main = flow_run.task_runner if flow_run else None
         self._run_id = options.run_id or str(self._flow_run_id or uuid.uuid4())
 
         size = len(self._nodes)
@@ -73,17 +72,18 @@ class Drive:
         self._fault: BaseException | None = None
         self._lock = threading.RLock()
         self._thread = threading.current_thread()
-        self._loop: RunLoop | None = None
+        self.loop = RunLoop()
         self._page = Page(blueprint, self._execution, self._flow_run_id)
         self._attempts = [0] * size
         self._earlier = [0] * size
         self._first: list[float | None] = [None] * size
         self._last: list[Outcome | None] = [None] * size
         self._received: list[Any] = [None] * size
-        self._runners: dict[RunnerKey, Any] = {}
-        self._sent_to: dict[int, Any] = {}
         self._away: set[int] = set()
         self._stack = contextlib.ExitStack()
+        main = flow_run.task_runner if flow_run else None
+        self._runners = Runners(self._stack, blueprint.main, main)
+        self._sent_to: dict[int, Any] = {}
         self._watch = watch(self._plan, self._run_id, "prefect")
 
     def execute(self) -> RunReport:
@@ -103,8 +103,7 @@ class Drive:
                 self._go()
             finally:
                 # Before the task runners wait for their threads, and those for their coroutines.
-                if self._loop is not None:
-                    self._loop.close()
+                self.loop.close()
         if self._cancelled or not self._execution.ended:
             self._execution.abandon()
         report = self._report(started)
@@ -138,14 +137,6 @@ class Drive:
 
     # Called from the threads of tasks (`work.Listener`).
 
-    @property
-    def loop(self) -> RunLoop:
-        """The event loop that all coroutines of the run share."""
-        with self._lock:
-            if self._loop is None:
-                self._loop = RunLoop()
-            return self._loop
-
     def began(self, node: int, attempt: int) -> None:
         """An attempt begins."""
         with self._lock:
@@ -154,12 +145,14 @@ class Drive:
                 self._first[node] = time.time()
         self._observe(lambda o: o.place_started(self._nodes[node], attempt))
 
-    def repeats(self, node: int, outcome: Outcome) -> bool:
-        """An attempt is to be repeated; not any more when the run is to end."""
-        if self._control.cancelled or self._cancelled:
-            return False
+    @property
+    def ends(self) -> bool:
+        """Whether the run is to end: no attempt is repeated any more."""
+        return self._control.cancelled or self._cancelled or self._execution.ended
+
+    def repeats(self, node: int, outcome: Outcome) -> None:
+        """An attempt is to be repeated."""
         self._observe(lambda o: o.place_retries(self._nodes[node], outcome))
-        return True
 
     # The way of one place, from ready to ended.
 
@@ -187,7 +180,7 @@ class Drive:
         work: Any = Work(node, spec, call, self._blueprint.taken[node], self, earlier=earlier)
         self._outstanding += 1
         try:
-            runner = self._sent_to[node] = self._runner(self._blueprint.runners[node])
+            runner = self._sent_to[node] = self._runners.of(self._blueprint.runners[node])
         except Exception as error:  # noqa: BLE001 - a task runner's cluster may fail in any way
             self._ended.put((node, error))
             return
@@ -202,7 +195,7 @@ class Drive:
                 return
         try:
             future = runner.submit(
-                self._named(spec, task),
+                named(spec, task, self._inputs),
                 {"upstream": work},
                 dependencies={"upstream": self._page.edges_to(node)},
             )
@@ -211,15 +204,6 @@ class Drive:
             return
         self._page.ran(node, future.task_run_id)
         future.add_done_callback(lambda done: self._ended.put((node, state_of(done))))
-
-    def _named(self, spec: EventSpec, task: Any) -> Any:
-        """The task of a place; where the event names its runs, with its name in this run."""
-        template = spec.event_class.prefect.get("task_run_name")
-        if template is None:
-            return task
-        own = copy.copy(task)
-        own.task_run_name = run_name(template, task.task_run_name, self._inputs)
-        return own
 
     def _next(self) -> None:
         """Take in the next thing that happened."""
@@ -243,7 +227,7 @@ class Drive:
             return
         outcome = self._outcome(node, ended)
         if isinstance(ended, WorkerLost):
-            self._replace_runner(node)
+            self._runners.replace(self._blueprint.runners[node], self._sent_to[node])
         if outcome.retry_after is not None:
             # Prefect repeats attempts itself, but for those whose process is gone.
             if isinstance(ended, WorkerLost) and not self._cancelled:
@@ -322,26 +306,6 @@ class Drive:
             from volnux.events.announce import announce_stop
 
             announce_stop(self.context)
-
-    # What Prefect is told besides its task runs.
-
-    def _runner(self, key: RunnerKey) -> Any:
-        if key == self._blueprint.main and self._main is not None:
-            runner = self._main
-        else:
-            if key not in self._runners:
-                self._runners[key] = self._stack.enter_context(runner_of(key))
-            runner = self._runners[key]
-        compat.guard(runner)
-        return runner
-
-    def _replace_runner(self, node: int) -> None:
-        """Have the next task go to a new task runner: the worker of this one's is gone."""
-        key, broken, main = self._blueprint.runners[node], self._sent_to[node], self._main
-        if main is not None and broken is main:
-            self._main = self._stack.enter_context(main.duplicate())
-        elif self._runners.get(key) is broken:
-            del self._runners[key]
 
     def _report(self, started: float) -> RunReport:
         def details(node: int) -> dict[str, Any]:

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from prefect.client.schemas.objects import State
 from prefect.states import Cancelled, Completed, Failed
 
 from volnux.events.base import WorkerLost
-from volnux.graph.outcome import RunStatus
+from volnux.graph.outcome import Failure, RunStatus
 from volnux.graph.outcome import State as PlaceState
-from volnux.graph.report import PlaceReport, RunReport
+from volnux.graph.report import RunReport
 from volnux.redaction import redacted
 from volnux.shown import shown
 from volnux_prefect.compat import WorkerInterrupted
 
-__all__ = ["HANDLED", "SKIPPED", "final_state", "state_of"]
+__all__ = ["HANDLED", "SKIPPED", "counts", "final_state", "reason", "state_of"]
 
 SKIPPED = "Skipped"
 """The name of the state of a place that was not reached because another branch was taken."""
@@ -30,35 +31,43 @@ def final_state(report: RunReport, result: Any) -> State[Any]:
     if report.status is RunStatus.CANCELLED:
         return Cancelled(message="the run was cancelled")
     if report.status is RunStatus.SUCCESS:
-        return Completed(message=_counts(report), data=result)
+        return Completed(message=counts(_ends(report)), data=result)
     return Failed(message="; ".join(_failures(report)))
 
 
-def _counts(report: RunReport) -> str:
-    """How many places ended in which way, as the page of the run shows them."""
-    counts: dict[str, int] = {}
+def counts(ends: Iterable[str]) -> str:
+    """How many places ended in which way, as the page of the run shows them.
+
+    Args:
+        ends: of each place "done", "handled", "skipped" or "not reached".
+    """
+    found = Counter(ends)
+    order = ("done", "handled", "skipped", "not reached")
+    return ", ".join(f"{found[how]} {how}" for how in order if how in found)
+
+
+def _ends(report: RunReport) -> Iterator[str]:
     for place in report.places.values():
         if place.handled:
-            how = "handled"
+            yield "handled"
         elif place.state is PlaceState.FAILED:
-            how = "not reached"  # a failure before it, which a group handles
+            yield "not reached"  # a failure before it, which a group handles
         else:
-            how = place.state.value
-        counts[how] = counts.get(how, 0) + 1
-    order = ("done", "handled", "skipped", "not reached")
-    return ", ".join(f"{counts[how]} {how}" for how in order if how in counts)
+            yield place.state.value
 
 
 def _failures(report: RunReport) -> Iterator[str]:
     for name, place in report.places.items():
-        if place.state is PlaceState.FAILED and place.attempts and not place.handled:
-            yield f"{name} failed: {_reason(place)}"
+        finished = place.descriptor is not None  # else it was given up when the run was stopped
+        if place.state is PlaceState.FAILED and finished and not place.handled:
+            yield f"{name} failed: {reason(place.failure or place.result)}"
 
 
-def _reason(place: PlaceReport) -> str:
-    if place.failure is None:
-        return f"it returned {shown(place.result, 300)}"
-    said = str(place.failure)
+def reason(result: Any) -> str:
+    """Why an event failed, from its result, in at most about 300 characters."""
+    if not isinstance(result, Failure):
+        return f"it returned {shown(result, 300)}"
+    said = str(result)
     return said if len(said) <= 300 else said[:300] + "…"
 
 

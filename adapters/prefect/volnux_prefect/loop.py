@@ -31,15 +31,17 @@ class _Attempt(Future[Outcome]):
 
 
 class RunLoop:
-    """An asyncio loop in a thread of its own, which the threads of tasks hand attempts to."""
+    """An asyncio loop in a thread of its own, which the threads of tasks hand attempts to.
+
+    Both are made for the first attempt.
+    """
 
     def __init__(self) -> None:
-        self._loop = asyncio.new_event_loop()
         self._lock = threading.Lock()
         self._attempts: set[_Attempt] = set()
         self._closed = False
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._thread = RunThread(self._serve, "volnux-prefect-loop")
-        self._thread.start()
 
     def run(self, spec: EventSpec, call: Call) -> Outcome:
         """Run one attempt on the loop, in the caller's context, and wait for its end.
@@ -55,10 +57,14 @@ class RunLoop:
         with self._lock:
             if self._closed:
                 raise asyncio.CancelledError
+            if self._loop is None:
+                self._loop = asyncio.new_event_loop()
+                self._thread.start()
+            loop = self._loop
             self._attempts.add(attempt)
             # A task has the context of whoever creates it.
             context = contextvars.copy_context()
-            self._loop.call_soon_threadsafe(self._begin, spec, call, attempt, context=context)
+            loop.call_soon_threadsafe(self._begin, loop, spec, call, attempt, context=context)
         attempt.begun.wait()
         try:
             return attempt.result(spec.timeout)
@@ -69,16 +75,22 @@ class RunLoop:
             with self._lock:
                 self._attempts.discard(attempt)
                 if not (attempt.done() or self._closed) and attempt.task is not None:
-                    self._loop.call_soon_threadsafe(attempt.task.cancel)
+                    loop.call_soon_threadsafe(attempt.task.cancel)
 
     def close(self) -> None:
-        """Cancel what still runs, let it clean up, and end the thread."""
-        asyncio.run_coroutine_threadsafe(self._drain(), self._loop)
-        # A coroutine that blocks the loop for good cannot be waited for.
-        self._thread.join(2 * _GRACE)
+        """Cancel what still runs, let it clean up, and end the thread; nothing begins any more."""
+        with self._lock:
+            if self._loop is not None and not self._closed:
+                asyncio.run_coroutine_threadsafe(self._drain(self._loop), self._loop)
+            self._closed = True
+        if self._loop is not None:
+            # A coroutine that blocks the loop for good cannot be waited for.
+            self._thread.join(2 * _GRACE)
 
-    def _begin(self, spec: EventSpec, call: Call, attempt: _Attempt) -> None:
-        attempt.task = self._loop.create_task(self._run(spec, call, attempt))
+    def _begin(
+        self, loop: asyncio.AbstractEventLoop, spec: EventSpec, call: Call, attempt: _Attempt
+    ) -> None:
+        attempt.task = loop.create_task(self._run(spec, call, attempt))
 
     async def _run(self, spec: EventSpec, call: Call, attempt: _Attempt) -> None:
         attempt.begun.set()
@@ -89,8 +101,10 @@ class RunLoop:
             attempt.set_exception(error)
 
     def _serve(self) -> None:
+        loop = self._loop
+        assert loop is not None
         try:
-            self._loop.run_forever()
+            loop.run_forever()
         finally:
             with self._lock:
                 self._closed = True
@@ -98,13 +112,13 @@ class RunLoop:
                     if not attempt.done():
                         attempt.set_exception(asyncio.CancelledError())
                     attempt.begun.set()
-            self._loop.close()
+            loop.close()
 
-    async def _drain(self) -> None:
+    async def _drain(self, loop: asyncio.AbstractEventLoop) -> None:
         rest = asyncio.all_tasks() - {asyncio.current_task()}
         for task in rest:
             task.cancel()
         if rest:
             await asyncio.wait(rest, timeout=_GRACE)
-        await self._loop.shutdown_asyncgens()
-        self._loop.stop()
+        await loop.shutdown_asyncgens()
+        loop.stop()

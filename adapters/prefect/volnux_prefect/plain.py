@@ -22,10 +22,9 @@ import asyncio
 import contextlib
 import contextvars
 import itertools
-import threading
 import time
 import uuid
-from collections.abc import Coroutine, Iterable
+from collections.abc import Coroutine, Iterable, Iterator
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
@@ -43,11 +42,13 @@ from volnux.events.spec import EventSpec, spec_of
 from volnux.fields import InputDataField
 from volnux.graph.outcome import FAILURE, SUCCESS, Failure
 from volnux_prefect import compat
-from volnux_prefect.endings import state_of
+from volnux_prefect.endings import counts, reason, state_of
 from volnux_prefect.limits import make_limits
 from volnux_prefect.loop import RunLoop
 from volnux_prefect.page import tell_handled, tell_skipped
-from volnux_prefect.translate import USUAL, runner_key, runner_of, task_of
+from volnux_prefect.runners import Runners
+from volnux_prefect.taskoptions import named
+from volnux_prefect.translate import USUAL, runner_key, task_of
 from volnux_prefect.work import EventState, Work, judged_by_flow
 
 __all__ = ["Ended", "EventFailed", "Place", "Run", "RunStopped", "all_of", "any_of"]
@@ -121,12 +122,17 @@ class EventFailed(VolnuxError):
     Attributes:
         place: the place.
         result: what the event returned, or the `Failure` of its last attempt.
+        others: failures of places in other arms, in reading order.
     """
 
     def __init__(self, place: Place, result: Any) -> None:
-        super().__init__(f"{place.id} failed: {result}")
+        super().__init__(f"{place.id} failed: {reason(result)}")
         self.place = place
         self.result = result
+        self.others: list[EventFailed] = []
+
+    def __str__(self) -> str:
+        return "; ".join([super().__str__(), *map(str, self.others)])
 
 
 class RunStopped(VolnuxError):
@@ -151,12 +157,13 @@ class Run:
         # Prefect hands the same default to every run, and an event may change it.
         self._inputs = {name: fresh(value) for name, value in inputs.items()}
         self._tags: tuple[str, ...] = ()
-        self._stopped = False
+        self._stopped = asyncio.Event()
+        self._why_stopped = "the run has ended"
         self._run_id: uuid.UUID | None = None
-        self._runners: dict[Any, Any] = {}
         self._limits: set[str] = set()
-        self._loop = _LazyLoop()
+        self._loop = RunLoop()
         self._failed: list[EventState] = []
+        self._skipped: set[str] = set()
         self._stack = contextlib.ExitStack()
         self.value: Any = None
         self.ended_places: dict[str, Ended] = {}
@@ -178,9 +185,9 @@ class Run:
     async def __aenter__(self) -> Self:
         context: Any = FlowRunContext.get()
         if context is None or context.flow_run is None:
-            raise VolnuxError("a Run belongs into the body of a Prefect flow: decorate it @flow")
+            raise VolnuxError("a Run belongs in the body of a Prefect flow: decorate it @flow")
         self._run_id = context.flow_run.id
-        self._flow_runner: Any = context.task_runner
+        self._runners = Runners(self._stack, USUAL, context.task_runner)
         self._client: Any = context.client
         if self._tags:
             every = sorted({*context.flow_run.tags, *self._tags})
@@ -194,6 +201,7 @@ class Run:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> bool:
+        self._stopped.set()
         # Task runners wait for their threads, and those for their coroutines.
         with self._stack:
             self._loop.close()
@@ -201,7 +209,7 @@ class Run:
             for failed in self._failed:
                 assert failed.task_run is not None
                 tell_handled(failed.task_run, failed)
-            self.state = Completed(data=self.value)
+            self.state = Completed(message=counts(self._ends()), data=self.value)
         elif isinstance(error, EventFailed | RunStopped):
             self.state = Failed(message=str(error))
         else:
@@ -224,19 +232,20 @@ class Run:
             EventFailed: it failed, and 0 is none of its branches.
             RunStopped: it, or another one, has ended the run.
         """
-        if self._stopped:
-            raise RunStopped("the run was stopped")
+        self._refuse_when_stopped()
         outcome = await self._outcome(place, received)
-        if self._stopped:
-            raise RunStopped("the run was stopped")
+        self._refuse_when_stopped()
         judged = judged_by_flow(place.spec, outcome, place.branches)
         descriptor, result = judged.descriptor, judged.result
         if descriptor != SUCCESS and isinstance(result, Failure) and FAILURE in place.branches:
             result = result.bare()
         ended = self.ended_places[place.id] = Ended(descriptor, result)
         if place.spec.stop_on_exception and outcome.raised:
-            self._stopped = True
-            raise RunStopped(f"{place.id} ended the run: {result}")
+            self._why_stopped = f"{place.id} failed: {reason(result)}"
+            self._stopped.set()
+            # The other arms end, too.
+            await asyncio.to_thread(self._loop.close)
+            raise RunStopped(self._why_stopped)
         if descriptor == FAILURE and FAILURE not in place.branches:
             raise EventFailed(place, result)
         return ended
@@ -246,7 +255,18 @@ class Run:
         assert self._run_id is not None
         edges = [compat.edge(task_run) for task_run in _LATEST.get()]
         for place in places:
+            self._skipped.add(place.id)
             tell_skipped(place.id, place.task, self._run_id, uuid.uuid4(), edges)
+
+    def _ends(self) -> Iterator[str]:
+        """How each place ended, in a run that succeeded."""
+        for ended in self.ended_places.values():
+            yield "handled" if ended.descriptor == FAILURE else "done"
+        yield from ["skipped"] * len(self._skipped)
+
+    def _refuse_when_stopped(self) -> None:
+        if self._stopped.is_set():
+            raise RunStopped(self._why_stopped)
 
     # One place, from its start to its end.
 
@@ -255,33 +275,35 @@ class Run:
         await self._make_limits(place)
         earlier = 0
         while True:
-            listener = _Listener(earlier, self._loop)
+            listener = _Listener(earlier, self._loop, self._stopped)
             started = time.time()
-            ended = await self._task_run(place, received, listener)
+            try:
+                runner = self._runners.of(runner_key(place.spec))
+            except Exception as error:  # noqa: BLE001 - a task runner's cluster may fail in any way
+                return _read(place, error, listener, started)
+            ended = await self._task_run(place, received, listener, runner)
             if isinstance(ended, KeyboardInterrupt):
                 raise ended
             outcome = _read(place, ended, listener, started)
-            if outcome.retry_after is None:
+            if isinstance(ended, WorkerLost):
+                self._runners.replace(runner_key(place.spec), runner)
+            if outcome.retry_after is None or self._stopped.is_set():
                 if isinstance(ended, EventState) and ended.task_run is not None:
                     self._failed.append(ended)
                 return outcome
-            # The next attempt goes to a new pool: this one has lost its worker.
-            self._runners.pop(runner_key(place.spec), None)
             earlier = outcome.attempts
-            await asyncio.sleep(outcome.retry_after)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopped.wait(), outcome.retry_after)
+                return outcome
 
     async def _task_run(
-        self, place: Place, received: Any, listener: _Listener
+        self, place: Place, received: Any, listener: _Listener, runner: Any
     ) -> State[Any] | BaseException:
         """The final state of a task run of the place, or what kept it from having one."""
         call = Call(place.id, str(self._run_id), self._inputs, received)
         work: Any = Work(
             place.order, place.spec, call, place.branches, listener, earlier=listener.attempts
         )
-        try:
-            runner = self._runner(place)
-        except Exception as error:  # noqa: BLE001 - a task runner's cluster may fail in any way
-            return error
         if not isinstance(runner, ThreadPoolTaskRunner):
             listener.attempts += 1
             try:
@@ -291,9 +313,8 @@ class Run:
                 return NotSentError(fault)
         before = {compat.edge(task_run) for task_run in _LATEST.get()}
         try:
-            future = runner.submit(
-                place.task, {"upstream": work}, dependencies={"upstream": before}
-            )
+            task = named(place.spec, place.task, self._inputs)
+            future = runner.submit(task, {"upstream": work}, dependencies={"upstream": before})
         except Exception as error:  # noqa: BLE001 - a task runner's cluster may fail in any way
             return error
         done = asyncio.Event()
@@ -303,17 +324,6 @@ class Run:
         _LATEST.set((future.task_run_id,))
         return state_of(future)
 
-    def _runner(self, place: Place) -> Any:
-        key = runner_key(place.spec)
-        if key == USUAL:
-            runner = self._flow_runner
-        else:
-            if key not in self._runners:
-                self._runners[key] = self._stack.enter_context(runner_of(key))
-            runner = self._runners[key]
-        compat.guard(runner)
-        return runner
-
     async def _make_limits(self, place: Place) -> None:
         missing = place.limits.keys() - self._limits
         self._limits |= missing
@@ -321,42 +331,25 @@ class Run:
             await asyncio.to_thread(make_limits, place.limits)
 
 
-class _LazyLoop:
-    """The event loop that the coroutines of a run share: made when the first one begins."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._made: RunLoop | None = None
-
-    def get(self) -> RunLoop:
-        with self._lock:
-            if self._made is None:
-                self._made = RunLoop()
-            return self._made
-
-    def close(self) -> None:
-        if self._made is not None:
-            self._made.close()
-
-
 class _Listener:
     """Counts the attempts of one task run, and has the run's event loop."""
 
     context = None
 
-    def __init__(self, earlier: int, loop: _LazyLoop) -> None:
+    def __init__(self, earlier: int, loop: RunLoop, stopped: asyncio.Event) -> None:
         self.attempts = earlier
-        self._loop = loop
+        self.loop = loop
+        self._stopped = stopped
 
     @property
-    def loop(self) -> RunLoop:
-        return self._loop.get()
+    def ends(self) -> bool:
+        return self._stopped.is_set()
 
     def began(self, node: int, attempt: int) -> None:
         self.attempts = attempt
 
-    def repeats(self, node: int, outcome: Outcome) -> bool:
-        return True
+    def repeats(self, node: int, outcome: Outcome) -> None:
+        pass
 
 
 def _read(
@@ -388,7 +381,7 @@ async def all_of(*arms: Coroutine[Any, Any, Any]) -> list[Any]:
     ended = await _each(arms)
     failures = [each for each in ended if isinstance(each, EventFailed)]
     if failures:
-        raise min(failures, key=_order)
+        raise _first(failures)
     return ended
 
 
@@ -401,7 +394,7 @@ async def any_of(*arms: Coroutine[Any, Any, Any]) -> list[Any]:
     ended = await _each(arms)
     failures = [each for each in ended if isinstance(each, EventFailed)]
     if len(failures) == len(arms):
-        raise min(failures, key=_order)
+        raise _first(failures)
     return [None if isinstance(each, EventFailed) else each for each in ended]
 
 
@@ -423,5 +416,11 @@ async def _each(arms: Iterable[Coroutine[Any, Any, Any]]) -> list[Any]:
     return ended
 
 
-def _order(failure: EventFailed) -> int:
-    return failure.place.order
+def _first(failures: Iterable[EventFailed]) -> EventFailed:
+    """The failure of the first place, in reading order, which also tells of the others."""
+    every = [single for each in failures for single in (each, *each.others)]
+    first, *others = sorted(every, key=lambda each: each.place.order)
+    for each in every:
+        each.others = []
+    first.others = others
+    return first

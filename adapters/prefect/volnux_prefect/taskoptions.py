@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 import string
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -14,7 +15,7 @@ from volnux.errors import nearest
 from volnux.events.spec import EventSpec
 from volnux_prefect.endings import HANDLED
 
-__all__ = ["OptionFault", "option_faults", "options_of", "run_name"]
+__all__ = ["OptionFault", "named", "option_faults", "options_of"]
 
 _OWNED = {
     "fn": "write the work in `process`",
@@ -93,13 +94,24 @@ def option_faults(
         yield OptionFault(f"prefect of {spec.name}: {_first_line(error)}")
 
 
-def run_name(template: Any, place: str, inputs: Mapping[str, Any]) -> Any:
-    """The `task_run_name` of a place in a run, from what its event says: a text, or a function."""
-    if callable(template):
-        return template
-    name = template.format(**{**inputs, "place": place})
-    # Prefect formats it again.
-    return name.replace("{", "{{").replace("}", "}}")
+def named(spec: EventSpec, task: Task[Any, Any], inputs: Mapping[str, Any]) -> Task[Any, Any]:
+    """The task of a place; if the event names its task runs, one with the name in this run.
+
+    Args:
+        spec: the event.
+        task: the task, whose runs are named like the place.
+        inputs: the inputs of the run.
+    """
+    name: Any = spec.event_class.prefect.get("task_run_name")
+    if name is None:
+        return task
+    if not callable(name):
+        name = name.format(**{**inputs, "place": task.task_run_name})
+        # Prefect formats it again.
+        name = name.replace("{", "{{").replace("}", "}}")
+    own = copy.copy(task)
+    own.task_run_name = name
+    return own
 
 
 def _name_faults(spec: EventSpec, template: str, inputs: Iterable[str]) -> Iterator[OptionFault]:

@@ -38,20 +38,22 @@ class Listener(Protocol):
 
     Attributes:
         context: what listeners to signals are given as `execution_context`.
-        loop: the event loop of the run, made when it is first asked for.
+        loop: the event loop of the run.
+        ends: whether the run is to end: no attempt is repeated any more.
     """
 
     context: Any
+    loop: RunLoop
 
     @property
-    def loop(self) -> RunLoop:
+    def ends(self) -> bool:
         """See the class."""
 
     def began(self, node: int, attempt: int) -> None:
         """An attempt begins."""
 
-    def repeats(self, node: int, outcome: Outcome) -> bool:
-        """An attempt is to be repeated; the answer is whether that is still wanted."""
+    def repeats(self, node: int, outcome: Outcome) -> None:
+        """An attempt is to be repeated."""
 
 
 class Work:
@@ -68,9 +70,10 @@ class Work:
         strict: results must be picklable, whatever is done with them.
         earlier: attempts that were made in other task runs.
         listener: who hears of it in this process.
+        failed: how the attempt that is to be repeated ended.
     """
 
-    __slots__ = ("call", "earlier", "listener", "node", "spec", "strict", "taken")
+    __slots__ = ("call", "earlier", "failed", "listener", "node", "spec", "strict", "taken")
 
     def __init__(
         self,
@@ -90,6 +93,7 @@ class Work:
         self.listener = listener
         self.strict = strict
         self.earlier = earlier
+        self.failed: tuple[Outcome, str] | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Prefect pickles the context of a task run for what the event starts elsewhere: tasks with
@@ -160,6 +164,10 @@ def run_work(upstream: Work | SealedWork) -> State[Any]:
     work = upstream.open()
     spec = work.spec
     listener = work.listener
+    if work.failed is not None and listener is not None and listener.ends:
+        # The run was told to end while this attempt waited for its turn.
+        outcome, failed = work.failed
+        return _state(outcome, judged_by_flow(spec, outcome, work.taken), failed)
     logs.send_from([spec])
     call = work.call._replace(attempt=work.earlier + compat.attempt_number())
     context = listener.context if listener is not None else None
@@ -176,8 +184,12 @@ def run_work(upstream: Work | SealedWork) -> State[Any]:
     if work.strict or compat.persists():
         outcome = _picklable(spec, call, outcome)
     again = outcome.retry_after is not None
-    if again and listener is not None and not listener.repeats(work.node, outcome):
-        again, outcome = False, outcome._replace(retry_after=None)
+    if again and listener is not None:
+        if listener.ends:
+            again, outcome = False, outcome._replace(retry_after=None)
+        else:
+            listener.repeats(work.node, outcome)
+            work.failed = outcome._replace(retry_after=None), "TimedOut" if late else "Failed"
     judged = judged_by_flow(spec, outcome, work.taken)
     if listened:
         from volnux.events.announce import announce_end

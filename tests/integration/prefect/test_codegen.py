@@ -4,15 +4,22 @@ import asyncio
 import importlib
 import importlib.util
 import inspect
+import re
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from volnux_prefect.codegen import source_of
 
 from tests.conformance.cases import CASES, EVENTS
-from tests.integration.prefect.states import task_runs
+from tests.integration.prefect.states import (
+    flow_run_of,
+    task_runs,
+    wait_for_flow_run,
+    wait_for_states,
+)
 from volnux.loading import load_graph
 from volnux.pythontext import PythonTextError
 
@@ -20,6 +27,9 @@ MORE_EVENTS = (
     EVENTS
     + """
 from volnux import EventBase
+import asyncio
+import os
+import threading
 from concurrent.futures import ProcessPoolExecutor
 
 
@@ -39,11 +49,52 @@ class Stops(EventBase):
         raise RuntimeError("the end")
 
 
-@event(executor=ProcessPoolExecutor)
-def Elsewhere(previous_result=None):
-    import os
+BEGUN, CANCELLED = threading.Event(), threading.Event()
 
-    return True, [os.getpid(), previous_result]
+
+class StopsOthers(EventBase):
+    stop_on_exception = True
+
+    def process(self):
+        BEGUN.wait(60)
+        raise RuntimeError("the end")
+
+
+@event
+async def Endless():
+    BEGUN.set()
+    try:
+        await asyncio.Event().wait()
+    finally:
+        CANCELLED.set()
+
+
+class FailsAfterwards(EventBase):
+    retry_policy = {"max_attempts": 3, "backoff_factor": 0.01}
+
+    def process(self):
+        CANCELLED.wait(60)
+        raise ValueError("nobody hears this")
+
+
+class DiesOnce(EventBase):
+    executor = ProcessPoolExecutor
+    retry_policy = {"max_attempts": 2, "backoff_factor": 0.01}
+
+    def process(self):
+        if self.attempt == 1:
+            os._exit(1)
+        return True, self.attempt
+
+
+@event(prefect={"task_run_name": "{place} of {label}"})
+def Named():
+    return True, None
+
+
+@event
+def Large():
+    return False, "x" * 10_000
 
 
 @event
@@ -78,8 +129,7 @@ def plain(server, write, monkeypatch):
 
 
 def shown(state, expected):
-    found = task_runs(state.state_details.flow_run_id, expected)
-    return {name: (each.state.type.value, each.state.name) for name, each in found.items()}
+    return wait_for_states(state.state_details.flow_run_id, expected)
 
 
 def test_retries_inputs_and_results_are_those_of_the_pty(plain, run):
@@ -100,15 +150,36 @@ def test_attempts_end_where_the_policy_says(plain):
 
 
 def test_an_event_stops_the_run_and_another_runs_in_a_process(plain):
-    state = plain("Elsewhere |-> C -> Stops (0 -> A) -> B")
+    state = plain('@input: label: str = "{x}"\nDiesOnce |-> C -> Named -> Stops (0 -> A) -> B')
     assert state.is_failed()
-    assert "the end" in state.message
-    expected = {
-        "Elsewhere": ("COMPLETED", "Completed"),
-        "C": ("COMPLETED", "Completed"),
-        "Stops": ("FAILED", "Failed"),
-    }
-    assert shown(state, expected) == expected
+    assert state.message == "Stops failed: RuntimeError: the end"
+    found = task_runs(state.state_details.flow_run_id, ["C", "Named of {x}", "Stops"])
+    assert found["C"].state.is_completed()
+    assert found["Named of {x}"].state.is_completed()
+    assert found["Stops"].state.name == "Failed"
+
+
+@pytest.mark.parametrize("way", ["generated", "pty"])
+def test_an_event_stops_what_runs_beside_it(plain, run, way):
+    text = "Endless || FailsAfterwards || StopsOthers"
+    if way == "generated":
+        id = plain(text).state_details.flow_run_id
+    else:
+        id = flow_run_of(run(text, MORE_EVENTS))
+    state = wait_for_flow_run(id).state
+    assert state.message == "StopsOthers failed: RuntimeError: the end"
+    assert task_runs(id, ["FailsAfterwards"])["FailsAfterwards"].run_count == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("A -> Bad (0 -> B, 1 -> C)", "2 done, 1 handled, 1 skipped"),
+        ("{Large || A || Bad} -> B", f"Large failed: it returned '{'x' * 299}…; Bad failed: "),
+    ],
+)
+def test_the_state_of_the_run_says_why_in_few_words(plain, text, message):
+    assert plain(text).message.startswith(message)
 
 
 def test_a_timeout_is_a_failure_of_that_name(plain):
@@ -155,6 +226,14 @@ def test_the_text_has_any_character(write, monkeypatch):
     exec(compile(source_of(path).encode(), "any_character.py", "exec"), module)
     parameters = inspect.signature(module["odd"].fn).parameters
     assert [parameters[item.name].default for item in inputs] == [item.default for item in inputs]
+
+
+def test_the_page_shows_what_the_command_prints(write):
+    page = (Path(__file__).parents[3] / "docs/prefect.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```\w+\n(.*?)^```$", page, re.M | re.S)
+    for name in ("orders.pty", "orders_events.py"):
+        write(name, next(each for each in blocks if each.startswith(f"# {name}\n")))
+    assert source_of(Path("orders.pty").absolute()) in blocks
 
 
 def test_a_flow_that_python_cannot_nest_is_refused(write):

@@ -1,5 +1,7 @@
 """A run on Prefect: what happens to events, what a person sees of them, and how it ends."""
 
+import contextlib
+import logging
 import os
 import time
 from pathlib import Path
@@ -9,11 +11,13 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import LogFilter, LogFilterFlowRunId
 from prefect.logging.handlers import APILogHandler
 from prefect.settings import PREFECT_LOGGING_TO_API_ENABLED, temporary_settings
-from prefect.task_runners import ProcessPoolTaskRunner
+from prefect.task_runners import ProcessPoolTaskRunner, ThreadPoolTaskRunner
 from volnux_prefect import load_flow
+from volnux_prefect.runners import Runners
+from volnux_prefect.translate import USUAL
 
 from tests.integration.prefect.states import flow_run_of, task_runs, wait_for_states
-from volnux.backends import RefusedError, RunObserver, RunOptions
+from volnux.backends import RefusedError, RunControl, RunObserver, RunOptions
 
 EVENTS = '''
 import asyncio
@@ -38,6 +42,11 @@ def Ok(previous_result=None):
 
 @event
 def Boom():
+    raise OSError("disk is full")
+
+
+@event(retry_policy={"max_attempts": 3, "backoff_factor": 0.01})
+def Again():
     raise OSError("disk is full")
 
 
@@ -203,6 +212,18 @@ def test_a_second_ctrl_c_cancels_coroutines_at_once(run):
     assert Path("cleaned.txt").exists()
 
 
+def test_an_attempt_that_waits_while_the_run_is_cancelled_does_not_start(run):
+    control = RunControl()
+
+    class Cancels(RunObserver):
+        def place_retries(self, node, outcome):
+            control.cancel()
+
+    options = RunOptions(observer=Cancels(), control=control)
+    place = run("Again", EVENTS, options=options).places["Again"]
+    assert (place.attempts, place.failure.message) == (1, "disk is full")
+
+
 # Where events run.
 
 
@@ -211,6 +232,19 @@ def test_the_flow_s_own_task_runner_may_have_processes(server, write):
     flow = load_flow(write("flow.pty", "Here -> Soon"), task_runner=ProcessPoolTaskRunner(1))
     pid = flow()
     assert pid not in (None, os.getpid())
+
+
+def test_a_broken_task_runner_is_replaced_once():
+    main = ThreadPoolTaskRunner(max_workers=3)
+    with contextlib.ExitStack() as stack:
+        runners = Runners(stack, USUAL, main)
+        assert runners.of(USUAL) is main
+        runners.replace(USUAL, main)
+        second = runners.of(USUAL)
+        assert second == main
+        assert second is not main
+        runners.replace(USUAL, main)  # by another event that was lost with it
+        assert runners.of(USUAL) is second
 
 
 def test_an_event_starts_tasks_elsewhere(run):
@@ -275,6 +309,7 @@ def test_prints_and_logs_of_every_kind_of_event_are_in_the_run_s_log(
     write("flow_events.py", EVENTS)
     flow = load_flow(write("flow.pty", "Here -> Limited -> Soon -> Away"), log_prints=True)
     with temporary_settings({PREFECT_LOGGING_TO_API_ENABLED: True}):
+        logging.getLogger("flow_events").error("outside of a run")  # a warning would be raised
         state = flow(return_state=True)
     APILogHandler().flush()
     flow_run_id = state.state_details.flow_run_id

@@ -1,0 +1,48 @@
+"""The task runners of one run."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any
+
+from volnux_prefect import compat
+from volnux_prefect.translate import RunnerKey, runner_of
+
+__all__ = ["Runners"]
+
+
+class Runners:
+    """The task runners of a run, each made when an event first needs it.
+
+    Args:
+        stack: ends them with the run.
+        main_key: which events run in the task runner of the flow itself.
+        main: that one; None where there is no flow.
+    """
+
+    def __init__(self, stack: contextlib.ExitStack, main_key: RunnerKey, main: Any) -> None:
+        self._stack = stack
+        self._runners: dict[RunnerKey, Any] = {} if main is None else {main_key: main}
+        self._main = main
+
+    def of(self, key: RunnerKey) -> Any:
+        """The task runner of the events with this key.
+
+        Raises:
+            Exception: whatever its cluster raises when it starts.
+        """
+        if key not in self._runners:
+            self._runners[key] = self._stack.enter_context(runner_of(key))
+        runner = self._runners[key]
+        compat.guard(runner)
+        return runner
+
+    def replace(self, key: RunnerKey, broken: Any) -> None:
+        """Have the next event go to a new task runner, if this is still the broken one."""
+        if self._runners.get(key) is not broken:
+            return
+        if broken is self._main:
+            self._main = self._stack.enter_context(broken.duplicate())
+            self._runners[key] = self._main
+        else:
+            del self._runners[key]
