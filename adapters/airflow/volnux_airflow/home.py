@@ -20,7 +20,7 @@ import warnings
 from importlib.metadata import version
 from pathlib import Path
 
-__all__ = ["enter_own_home", "template"]
+__all__ = ["config_path", "enter_own_home", "home_path", "template"]
 
 LOG_LEVEL = "AIRFLOW__LOGGING__LOGGING_LEVEL"
 """Set by the user, it makes Airflow speak: INFO shows the task logs."""
@@ -28,6 +28,16 @@ LOG_LEVEL = "AIRFLOW__LOGGING__LOGGING_LEVEL"
 _CONFIG = """\
 # For one run in one process. Everything else is Airflow's default or comes from the environment.
 """
+
+
+def home_path() -> Path:
+    """The home of the Airflow that this machine is set up for, by Airflow's own rule."""
+    return Path(os.environ.get("AIRFLOW_HOME", "~/airflow")).expanduser()
+
+
+def config_path() -> Path:
+    """Its `airflow.cfg`, which need not be there."""
+    return Path(os.environ.get("AIRFLOW_CONFIG") or home_path() / "airflow.cfg").expanduser()
 
 
 def enter_own_home() -> None:

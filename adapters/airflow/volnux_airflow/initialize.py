@@ -6,12 +6,17 @@ import configparser
 import json
 import os
 import re
+import shutil
+import tempfile
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from volnux.errors import VolnuxError
+from volnux.events.modules import events_module
+from volnux.files import find_files
+from volnux_airflow.home import config_path
 
 __all__ = ["BUNDLE", "IMPORTER", "LOADER", "SetupError", "set_up"]
 
@@ -63,7 +68,7 @@ def set_up(folder: Path, installed: tuple[int, int] | None = None) -> list[str]:
     if not folder.is_dir():
         raise SetupError(f"{folder} is not a folder: name Airflow's dags folder")
     loader = folder / _LOADER_NAME
-    config = _Config(_config_path())
+    config = _Config(config_path())
     if config.path.is_file():
         lines = _set_importer(config) if installed >= (3, 4) else _set_bundle(config, folder)
         if loader.is_file():
@@ -81,25 +86,52 @@ def _write_loader(loader: Path) -> list[str]:
     if loader.is_file():
         if "load_dags(" in loader.read_text(encoding="utf-8"):
             return [f"{loader} is there already: nothing to do"]
-        raise SetupError(f"{loader} is there already, and is no loader")
+        raise SetupError(f"{loader} already exists and is not a loader")
     loader.write_text(LOADER, encoding="utf-8")
     return [f"wrote {loader}: every .pty in {loader.parent} and below is a DAG now"]
 
 
 def _ignore_events(folder: Path, config: _Config) -> list[str]:
-    """Have Airflow pass over modules of events, which it may take for DAG files."""
+    """Have Airflow pass over modules of events, which it may take for DAG files.
+
+    Nothing is written where that could hide a DAG.
+    """
     syntax = config.get("core", "dag_ignore_file_syntax") or "glob"
     lines = _IGNORE.get(syntax, _IGNORE["glob"])
     file = folder / ".airflowignore"
-    if not file.exists() and not file.is_symlink():
-        title = "# Modules with the events of .pty files, which are no DAG files.\n"
-        file.write_text(title + "".join(f"{line}\n" for line in lines), encoding="utf-8")
-        return [f"wrote {file}: Airflow does not read modules of events as DAG files"]
+    is_new = not file.exists() and not file.is_symlink()
     known = file.read_text(encoding="utf-8", errors="replace").splitlines() if file.exists() else []
-    missing = [line for line in lines if line not in known]
+    missing = " and ".join(line for line in lines if line not in known)
     if not missing:
         return []
-    return [f"add to {file}, which was left as it is: {' and '.join(missing)}"]
+    module = _maybe_a_dag(folder)
+    if module is not None:
+        kept = f"wrote no {file}" if is_new else f"left {file} as it is"
+        return [f"{kept}: {module} may be a DAG file. Rename it if it is, then add {missing}"]
+    if not is_new:
+        return [f"add to {file}, which was left as it is: {missing}"]
+    title = "# Modules with the events of .pty files, which are not DAG files.\n"
+    file.write_text(title + "".join(f"{line}\n" for line in lines), encoding="utf-8")
+    return [f"wrote {file}: Airflow does not read modules of events as DAG files"]
+
+
+def _maybe_a_dag(folder: Path) -> Path | None:
+    """The first file that is named like a module of events, but may hold a DAG."""
+    own: dict[Path, set[str]] = {}
+    for pty in find_files(folder).files:
+        own.setdefault(pty.parent, {"events"}).add(events_module(pty.stem))
+    for module in sorted(folder.rglob("*.py")):
+        if module.stem != "events" and not module.stem.endswith("_events"):
+            continue
+        if module.stem.replace(".", "_") not in own.get(module.parent, ()):
+            return module
+        try:
+            text = module.read_bytes()
+        except OSError:
+            return module
+        if re.search(rb"\bDAG\b|@(\w+\.)*dag\b", text):
+            return module
+    return None
 
 
 def _installed() -> tuple[int, int]:
@@ -114,22 +146,16 @@ def _installed() -> tuple[int, int]:
     return installed
 
 
-def _config_path() -> Path:
-    given = os.environ.get("AIRFLOW_CONFIG")
-    home = Path(os.environ.get("AIRFLOW_HOME", "~/airflow"))
-    return Path(given or home / "airflow.cfg").expanduser()
-
-
 class _Config:
     """An `airflow.cfg`: one setting is changed, all other text of it stays."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._text = path.read_text(encoding="utf-8") if path.is_file() else ""
-        self._parser = configparser.RawConfigParser(strict=False)
         try:
-            self._parser.read_string(self._text, str(path))
-        except configparser.Error as error:
+            # As bytes, which keeps the ends of lines.
+            self._text = path.read_bytes().decode() if path.is_file() else ""
+            self._parser = _parsed(self._text)
+        except (OSError, UnicodeDecodeError, configparser.Error) as error:
             raise SetupError(f"{path} cannot be read: {error}") from error
 
     def get(self, section: str, name: str) -> str | None:
@@ -142,7 +168,8 @@ class _Config:
         """Write a setting as it stands, in place of one that is there: `%` is written as `%%`.
 
         Raises:
-            SetupError: a variable of the environment would hide it.
+            SetupError: a variable of the environment would hide it, or it cannot be written so
+                that all other settings stay as they are.
         """
         variable = f"AIRFLOW__{section.upper()}__{name.upper()}"
         if variable in os.environ:
@@ -151,13 +178,28 @@ class _Config:
                 f"set it to {value}"
             )
         line = f"{name} = {value}\n"
-        lines = self._text.splitlines(keepends=True)
+        lines = re.findall(r"[^\n]*\n|[^\n]+", self._text)
         place, end = self._place(lines, section, name)
         if place is None:
             lines = [*lines, "\n" * (not self._text.endswith("\n")), f"\n[{section}]\n", line]
         else:
             lines[place:end] = [line]
-        self.path.write_text("".join(lines), encoding="utf-8")
+        text = "".join(lines)
+        wanted = _settings(self._parser)
+        wanted.setdefault(section, {})[name] = value
+        try:
+            is_right = _settings(_parsed(text)) == wanted
+        except configparser.Error:
+            is_right = False
+        if not is_right:
+            raise SetupError(
+                f"{self.path} is written in a way that init cannot change: "
+                f"set {name} in [{section}] to {value}"
+            )
+        try:
+            _replace(self.path, text)
+        except OSError as error:
+            raise SetupError(f"{self.path} cannot be written: {error}") from error
 
     @staticmethod
     def _place(lines: list[str], section: str, name: str) -> tuple[int | None, int]:
@@ -171,11 +213,39 @@ class _Config:
                 begin = number + 1 if inside and begin is None else begin
             elif inside and re.match(rf"{name}\s*[=:]", line, re.IGNORECASE):
                 end = number + 1
-                # A value goes on in lines that begin with blanks.
-                while end < len(lines) and re.match(r"[ \t]+\S", lines[end]):
-                    end += 1
+                # A value goes on in indented lines; blank lines and comments may stand between.
+                for following, text in enumerate(lines[end:], end + 1):
+                    if re.match(r"\s*([#;]|$)", text):
+                        continue
+                    if not text[0].isspace():
+                        break
+                    end = following
                 return number, end
         return begin, begin or 0
+
+
+def _parsed(text: str) -> configparser.RawConfigParser:
+    parser = configparser.RawConfigParser(strict=False)
+    parser.read_string(text)
+    return parser
+
+
+def _settings(parser: configparser.RawConfigParser) -> dict[str, dict[str, str]]:
+    return {name: dict(section) for name, section in parser.items()}
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write a file that is there, so that nobody ever sees half of it; its mode stays."""
+    path = path.resolve()
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
+            file.write(text)
+        shutil.copymode(path, name)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
 
 
 def _set_importer(config: _Config) -> list[str]:

@@ -9,9 +9,9 @@ from __future__ import annotations
 import ast
 import inspect
 import os
+import textwrap
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from volnux.backends.port import BackendError
@@ -20,6 +20,7 @@ from volnux.events.link import Plan
 from volnux.events.spec import EventSpec
 from volnux.graph.model import Node
 from volnux_airflow import hostsettings
+from volnux_airflow.home import config_path, home_path
 
 __all__ = ["Finding", "Installation"]
 
@@ -47,17 +48,18 @@ class Installation:
             # What Airflow warns of is nothing that the author of a flow can fix.
             warnings.simplefilter("ignore")
             try:
+                from airflow.configuration import conf
+
                 self._pools = _pools()
+                self._executors = _executors()
+                self._at_once = conf.getint("core", "max_active_tasks_per_dag")
+                self._parallelism = conf.getint("core", "parallelism")
             except Exception as error:
                 said = str(error).partition("\n")[0]
                 raise BackendError(
-                    f"the Airflow of this machine (AIRFLOW_HOME={_home()}) does not answer: {said}"
+                    f"the Airflow of this machine (AIRFLOW_HOME={home_path()}) does not answer: "
+                    f"{said}"
                 ) from error
-            self._executors = _executors()
-        from airflow.configuration import conf
-
-        self._at_once = conf.getint("core", "max_active_tasks_per_dag")
-        self._parallelism = conf.getint("core", "parallelism")
         self._known: dict[tuple[str, str], bool] = {}
 
     def findings(self, plan: Plan) -> Iterator[Finding]:
@@ -148,13 +150,9 @@ class Installation:
 # Asking Airflow.
 
 
-def _home() -> Path:
-    return Path(os.environ.get("AIRFLOW_HOME", "~/airflow")).expanduser()
-
-
 def _require_home() -> None:
     """Refuse before Airflow would make a home and a database where there are none."""
-    config = Path(os.environ.get("AIRFLOW_CONFIG", _home() / "airflow.cfg"))
+    config = config_path()
     told = any(name.startswith("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN") for name in os.environ)
     if not told and not config.is_file():
         raise BackendError(
@@ -222,10 +220,7 @@ _ADDED = {
 def _named_in(spec: EventSpec) -> Iterator[tuple[str, str]]:
     """The connections and variables that the code of an event names in so many words."""
     try:
-        source = inspect.getsource(spec.target)
-        tree = ast.parse(
-            inspect.cleandoc(f"if True:\n{source}") if source[:1].isspace() else source
-        )
+        tree = ast.parse(textwrap.dedent(inspect.getsource(spec.target)))
     except (OSError, TypeError, SyntaxError):
         return
     for part in ast.walk(tree):

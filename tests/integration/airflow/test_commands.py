@@ -148,16 +148,29 @@ def test_init_writes_the_importer(config, tmp_path):
 
 MINE = {"name": "mine", "classpath": "my.Bundle", "kwargs": {"path": "/50%"}}
 SPREAD = json.dumps([MINE], indent=2).replace("\n", "\n  ").replace("%", "%%")
+DEFAULT = {
+    "name": "dags-folder",
+    "classpath": "airflow.dag_processing.bundles.local.LocalDagBundle",
+    "kwargs": {},
+}
 
 
 @pytest.mark.parametrize(
     ("before", "kept"),
     [
-        ("", ["dags-folder"]),
-        (CONFIG, ["dags-folder"]),
-        ("[dag_processor]\ndag_bundle_config_list =\n", ["dags-folder"]),
-        (f"[dag_processor]\ndag_bundle_config_list = {SPREAD}\nother = 1", ["mine"]),
-        ('[dag_processor]\ndag_bundle_config_list = [{"name": "pty"}]\n[z]\na = 1\n', ["pty"]),
+        ("", [DEFAULT]),
+        (CONFIG, [DEFAULT]),
+        ("[dag_processor]\ndag_bundle_config_list =\n", [DEFAULT]),
+        (f"[dag_processor]\ndag_bundle_config_list = {SPREAD}\nother = 1", [MINE]),
+        (
+            '[dag_processor]\ndag_bundle_config_list = [\n\n; one\n    {"name": "a"},\n  # two\n'
+            '    {"name": "b"}\n\n  ]\n\n# of the next\nnext = 1\n',
+            [{"name": "a"}, {"name": "b"}],
+        ),
+        (
+            '[dag_processor]\ndag_bundle_config_list = [{"name": "pty"}]\n[z]\na = 1\n',
+            [{"name": "pty"}],
+        ),
     ],
 )
 def test_init_adds_the_bundle_to_those_that_are_there(config, tmp_path, before, kept):
@@ -169,6 +182,7 @@ def test_init_adds_the_bundle_to_those_that_are_there(config, tmp_path, before, 
         return parser
 
     config.write_text(before)
+    config.chmod(0o640)
     values = {
         name: dict(settings()[name])
         for name in ("core", "dag_processor", "z")
@@ -176,17 +190,18 @@ def test_init_adds_the_bundle_to_those_that_are_there(config, tmp_path, before, 
     }
     lines = set_up(tmp_path / "dags", (3, 3))
     bundles = settings().getjson("dag_processor", "dag_bundle_config_list")
-    assert [each["name"] for each in bundles[:-1]] == kept
-    assert bundles[0] in (MINE, {"name": "pty"}) or kept == ["dags-folder"]
-    name = "pty-2" if "pty" in kept else "pty"
+    assert bundles[:-1] == kept
+    name = "pty-2" if {"name": "pty"} in kept else "pty"
     kwargs = {"path": str(tmp_path / "dags")}
     assert bundles[-1] == {"name": name, "classpath": BUNDLE, "kwargs": kwargs}
     assert f"added the bundle '{name}'" in lines[0]
     for section, items in values.items():
         items.pop("dag_bundle_config_list", None)
         assert items.items() <= dict(settings()[section]).items()
-    assert all(line in config.read_text() for line in before.splitlines() if line[:1] == "#")
     after = config.read_text()
+    assert all(line in after for line in before.splitlines() if line[:1] == "#")
+    assert config.stat().st_mode & 0o777 == 0o640
+    assert {each.name for each in tmp_path.iterdir()} == {"airflow.cfg", "dags"}
     assert "nothing to do" in set_up(tmp_path / "dags", (3, 3))[0]
     assert config.read_text() == after
 
@@ -197,6 +212,10 @@ def test_init_adds_the_bundle_to_those_that_are_there(config, tmp_path, before, 
         ("[dag_processor]\ndag_bundle_config_list = [1", "is not JSON"),
         ("[dag_processor]\ndag_bundle_config_list = 1", "is not a list of bundles"),
         ("no section", "cannot be read"),
+        (
+            '[dag_processor]\n  dag_bundle_config_list = [{"name": "a"}]\n',
+            "in a way that init cannot change: set dag_bundle_config_list in .* to ",
+        ),
     ],
 )
 def test_init_leaves_a_configuration_that_it_does_not_understand(config, tmp_path, text, message):
@@ -224,6 +243,7 @@ def test_init_keeps_airflow_from_reading_events_as_dags(config, tmp_path, folder
     looks_like_a_dag = "# airflow dag\nfrom .common import x\n"
     names = ("events.py", "a_events.py", "below/b_events.py", "mine.py")
     folder(**{f"dags/{name}": looks_like_a_dag for name in names})
+    folder(**{"dags/a.pty": "A", "dags/below/b.pty": "A"})
     found = {Path(path).name for path in list_py_file_paths(str(dags))}
     assert found == {"mine.py", "pty_dags.py"}
     # What is there is left as it is.
@@ -231,6 +251,25 @@ def test_init_keeps_airflow_from_reading_events_as_dags(config, tmp_path, folder
     ignore.write_text("mine.py\nevents.py\n")
     assert set_up(dags)[-1] == f"add to {ignore}, which was left as it is: *_events.py"
     assert ignore.read_text() == "mine.py\nevents.py\n"
+
+
+@pytest.mark.parametrize(
+    ("files", "named"),
+    [
+        ({"a.pty": "A", "a_events.py": "", "b/c.d.pty": "A", "b/c.d_events.py": ""}, None),
+        ({"a.pty": "A", "sync_events.py": ""}, "sync_events.py"),
+        ({"a.pty": "A", "a_events.py": "with DAG('a'): pass"}, "a_events.py"),
+        ({"a.pty": "A", "b/events.py": "@task\ndef a(): pass"}, "b/events.py"),
+    ],
+)
+def test_init_hides_nothing_that_may_be_a_dag(config, tmp_path, folder, files, named):
+    dags = tmp_path / "dags"
+    folder(**{f"dags/{name}": text for name, text in files.items()})
+    said = set_up(dags)[-1]
+    assert (dags / ".airflowignore").exists() == (named is None)
+    if named is not None:
+        assert f"{dags / named} may be a DAG file" in said
+        assert "add events.py and *_events.py" in said
 
 
 INSTALLED = """\

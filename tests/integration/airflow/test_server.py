@@ -380,12 +380,13 @@ def test_check_live_asks_the_installation(server):
 CHECKED = """
 from volnux import event
 
-@event
-def Load():
-    from airflow.sdk import Variable
-    from airflow.providers.http.hooks.http import HttpHook
-    size = Variable.get("size", default=1)
-    return True, [size, Variable.get("shape"), HttpHook(http_conn_id="shp")]
+if True:
+    @event
+    def Load():
+        from airflow.sdk import Variable
+        from airflow.providers.http.hooks.http import HttpHook
+        size = Variable.get("size", default=1)
+        return True, [size, Variable.get("shape"), HttpHook(http_conn_id="shp")]
 """
 
 
