@@ -18,19 +18,20 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import logging
+import math
 import os
 import select
 import signal
 import stat
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, NamedTuple, TextIO
 
 from volnux_airflow import compat
 
-__all__ = ["MOST_OUTPUT", "Guard", "guarded", "try_out"]
+__all__ = ["MOST_OUTPUT", "Fault", "Guard", "guarded", "try_out"]
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +48,13 @@ _IMPORT_TIMEOUT = 30.0
 """Airflow's default limit, where it has set no alarm."""
 
 
+_LATE = "late"
+"""In a mark: an import was late once, so the next parse makes it as ever."""
+
+_LATE_AGAIN = "late again"
+"""In a mark: and that parse did not come back, so that an import that is late hangs."""
+
+
 class Guard:
     """How the modules of one parse are imported.
 
@@ -56,8 +64,9 @@ class Guard:
 
     def __init__(self, mark: Path | None) -> None:
         self._mark = mark
-        self.careful = mark is not None and mark.exists()
-        self._found = False
+        self._said = mark.read_text() if mark is not None and mark.exists() else None
+        self.careful = self._said is not None and self._said != _LATE
+        self._found: list[Fault] = []
 
     def faults(self, imports: Mapping[str, Callable[[], object]]) -> dict[str, str]:
         """What is wrong with those imports that must not be made in this process.
@@ -69,8 +78,8 @@ class Guard:
             return {}
         with _without_alarm() as left:
             found = try_out(imports, _SHARE * (left or _IMPORT_TIMEOUT))
-        self._found = bool(found)
-        return found
+        self._found = list(found.values())
+        return {name: fault.text for name, fault in found.items()}
 
     def give_up(self) -> None:
         """Leave this parse without a result, if it was not a careful one; the next one will be.
@@ -87,12 +96,17 @@ class Guard:
     def _begin(self) -> None:
         if self._mark is not None and not self.careful:
             self._mark.parent.mkdir(parents=True, exist_ok=True)
-            self._mark.touch()
+            self._mark.write_text(_LATE_AGAIN if self._said == _LATE else "")
 
     def _end(self) -> None:
-        # While there is anything to find, every parse is careful.
-        if self._mark is not None and not self._found:
+        if self._mark is None:
+            return
+        # While there is an import that ends the process or hangs, every parse is careful.
+        if not self._found:
             self._mark.unlink(missing_ok=True)
+        elif self._said != _LATE_AGAIN and not any(each.ends_process for each in self._found):
+            # It may be slow and healthy, and the parse before may have been stopped.
+            self._mark.write_text(_LATE)
 
 
 @contextlib.contextmanager
@@ -106,8 +120,8 @@ def guarded(file: str | os.PathLike[str]) -> Iterator[Guard]:
         yield Guard(None)
         return
     name = hashlib.sha256(os.fsencode(file)).hexdigest()[:32]
-    guard = Guard(compat.storage() / "_volnux" / name)
     try:
+        guard = Guard(compat.storage() / "_volnux" / name)
         guard._begin()
     except OSError as error:
         log.debug("no mark can be left, so a parse that dies is not noticed: %s", error)
@@ -116,13 +130,26 @@ def guarded(file: str | os.PathLike[str]) -> Iterator[Guard]:
         with _own_sockets(), _crashes_end_the_process():
             yield guard
     finally:
-        guard._end()
+        with contextlib.suppress(OSError):
+            guard._end()
 
 
 # Trying out.
 
 
-def try_out(imports: Mapping[str, Callable[[], object]], seconds: float) -> dict[str, str]:
+class Fault(NamedTuple):
+    """Why an import must not be made.
+
+    Attributes:
+        text: what is wrong, for a person.
+        ends_process: whether it ends the process; otherwise it took too long.
+    """
+
+    text: str
+    ends_process: bool = False
+
+
+def try_out(imports: Mapping[str, Callable[[], object]], seconds: float) -> dict[str, Fault]:
     """Make each import in a process that may die; what is wrong with those that must not be made.
 
     One process makes them all, one after the other, and ends. Where it dies the next one goes on
@@ -134,7 +161,7 @@ def try_out(imports: Mapping[str, Callable[[], object]], seconds: float) -> dict
         seconds: how long all of it may take.
     """
     names = list(imports)
-    faults: dict[str, str] = {}
+    faults: dict[str, Fault] = {}
     end = time.monotonic() + seconds
     patience = min(1.0, seconds / 20)
     running: list[_Trial] = []
@@ -153,9 +180,9 @@ def try_out(imports: Mapping[str, Callable[[], object]], seconds: float) -> dict
                 if trial is newest:
                     waiting = min(trial.at + 1, len(names))
                 if trial.fault is not None:
-                    faults[names[trial.at]] = trial.fault
+                    faults[names[trial.at]] = Fault(trial.fault, ends_process=True)
                 elif now >= end and not trial.is_over:
-                    faults[names[trial.at]] = _late(seconds)
+                    faults[names[trial.at]] = Fault(_late(seconds))
                 elif not trial.is_over:
                     if trial is newest and now - trial.since > patience:
                         trial.last = trial.at
@@ -170,7 +197,7 @@ def try_out(imports: Mapping[str, Callable[[], object]], seconds: float) -> dict
         for trial in running:
             trial.stop()
     for name in names[waiting:]:
-        faults[name] = (
+        faults[name] = Fault(
             f"it was not imported: imports of other files took the {seconds:.0f} s that there are"
         )
     return faults
@@ -293,7 +320,8 @@ def _crashes_end_the_process() -> Iterator[None]:
     try:
         yield
     finally:
-        signal.signal(signal.SIGSEGV, before)
+        # None: a handler that is not Python's, such as that of faulthandler.
+        signal.signal(signal.SIGSEGV, signal.SIG_DFL if before is None else before)
 
 
 @contextlib.contextmanager
@@ -319,18 +347,28 @@ def _own_sockets() -> Iterator[None]:
     sockets.update(kept)
     is_inherited = os.get_inheritable(0)
     os.set_inheritable(0, False)
-    limited = [_Limited(open(number, "w", errors="replace", closefd=False)) for number in kept]  # noqa: SIM115 - the number outlives it
+    limited = [
+        _Limited(open(mine, "w", errors="replace", closefd=False), number)  # noqa: SIM115 - closed below
+        for mine, number in zip(kept, (1, 2), strict=True)
+    ]
     sys.stdout, sys.stderr = limited  # type: ignore[assignment]  # they have all that is used
     try:
         yield
     finally:
+        # Whatever the imports have done to the streams and the numbers, the DAGs are sent.
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(Exception):
+                stream.flush()
         sockets.clear()
         sys.stdout, sys.stderr = streams
-        for stream, number, mine in zip(limited, (1, 2), kept, strict=True):
-            stream.flush()
-            os.dup2(mine, number)
-            os.close(mine)
-        os.set_inheritable(0, is_inherited)
+        for stream, mine, original in zip(limited, kept, streams, strict=True):
+            stream.end(original)
+            with contextlib.suppress(OSError):
+                os.dup2(mine, stream.fileno())
+            with contextlib.suppress(OSError):
+                os.close(mine)
+        with contextlib.suppress(OSError):
+            os.set_inheritable(0, is_inherited)
 
 
 def _sockets() -> set[int]:
@@ -354,21 +392,47 @@ def _close_in_children(sockets: set[int]) -> None:
 
 
 class _Limited:
-    """A stream that takes `MOST_OUTPUT` characters, says so, and then takes no more."""
+    """A stream that takes `MOST_OUTPUT` characters, says so, and then takes no more.
 
-    def __init__(self, stream: TextIO) -> None:
+    Args:
+        stream: where the characters go.
+        number: the file descriptor for programs that are given the stream as their output.
+    """
+
+    def __init__(self, stream: TextIO, number: int) -> None:
         self._stream = stream
-        self._left = MOST_OUTPUT
+        self._buffer = stream.buffer
+        self._number = number
+        self._left: float = MOST_OUTPUT
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
 
+    def fileno(self) -> int:
+        """The number of standard output or error: never Airflow's own socket."""
+        return self._number
+
     def write(self, text: str) -> int:
         """Write a text, or nothing."""
         if self._left > 0:
-            self._stream.write(text[: self._left])
+            self._stream.write(text[: int(min(self._left, len(text)))])
             self._left -= len(text)
             if self._left <= 0:
                 self._stream.write("\n… and more, which is not kept\n")
                 self._stream.flush()
         return len(text)
+
+    def writelines(self, lines: Iterable[str]) -> None:
+        """Write several texts."""
+        for line in lines:
+            self.write(line)
+
+    def end(self, original: TextIO) -> None:
+        """Write to another stream from now on, without a limit: log handlers may have kept this."""
+        with contextlib.suppress(OSError, ValueError):
+            self._stream.flush()
+        # What else was made of it can no longer write: its number will be that of another file.
+        with contextlib.suppress(OSError, ValueError):
+            self._buffer.close()
+        self._stream = original
+        self._left = math.inf

@@ -75,6 +75,14 @@ KINDS = [
     Kind("forks", "", "import os; os.fork()"),
     Kind("forks_for_long", "", "import os, time\nif os.fork() == 0: time.sleep(100)"),
     Kind("starts", "", "import subprocess; subprocess.Popen(['sleep', '100'])"),
+    Kind(
+        "starts_with_output",
+        "",
+        "import subprocess, sys\nsubprocess.Popen(['sleep', '100'], stdout=sys.stdout)",
+    ),
+    Kind("wraps", "", "import io, sys; sys.stdout = io.TextIOWrapper(sys.stdout.buffer)"),
+    # The last one: what comes after it has nothing to write to.
+    Kind("zaps", "", "import sys; sys.stdout.detach(); sys.stderr.close()"),
 ]
 
 

@@ -24,7 +24,7 @@ def parse(tmp_path):
         **{name: value for name, value in os.environ.items() if "AIRFLOW" not in name},
         "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
         "TMPDIR": str(tmp_path),
-        "AIRFLOW__CORE__DAGBAG_IMPORT_TIMEOUT": "15",
+        "AIRFLOW__CORE__DAGBAG_IMPORT_TIMEOUT": "40",
     }
     process = subprocess.Popen(
         [sys.executable, "-W", "ignore", "-m", "tests.integration.airflow.parsing"],
@@ -37,7 +37,7 @@ def parse(tmp_path):
     )
 
     def ask(file, root):
-        request = {"file": str(file), "root": str(root), "seconds": 60}
+        request = {"file": str(file), "root": str(root), "seconds": 100}
         process.stdin.write(json.dumps(request) + "\n")
         process.stdin.flush()
         return json.loads(process.stdout.readline())
@@ -53,6 +53,8 @@ def parse(tmp_path):
             os.killpg(process.pid, signal.SIGKILL)
 
 
+# The trial of the second parse takes a large part of Airflow's time limit.
+@pytest.mark.timeout(300)
 def test_a_loader_keeps_the_good_files_whatever_the_others_do(parse, tmp_path):
     folder = tmp_path / "dags"
     folder.mkdir()
@@ -121,6 +123,85 @@ def test_a_trial_ends_when_nobody_waits_for_it():
     # The end of the pipe: nobody has its other end open any more.
     assert os.read(here, 1) == b""
     os.close(here)
+
+
+MARKS = """\
+import os
+import signal
+
+from volnux_airflow.home import enter_own_home
+
+enter_own_home()
+from volnux_airflow.guard import guarded
+
+os.environ["_AIRFLOW_PROCESS_CONTEXT"] = "client"
+signal.signal(signal.SIGALRM, signal.SIG_IGN)
+
+
+def hangs():
+    while True:
+        signal.pause()
+
+
+def is_killed():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def lost():
+    if os.fork() == 0:
+        with guarded("file"):
+            os._exit(1)
+    os.wait()
+
+
+def parsed(make):
+    with guarded("file") as guard:
+        signal.setitimer(signal.ITIMER_REAL, 0.5)
+        found = guard.faults({"it": make})
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        return "careful: " + found.get("it", "fine")[:10] if guard.careful else "as ever"
+
+
+for make in (print, hangs, is_killed):
+    said = []
+    for _ in range(2):
+        lost()
+        said += [parsed(make), parsed(make)]
+    print(*said, sep=", ")
+"""
+
+
+def test_an_import_that_was_late_once_is_made_again():
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", MARKS],
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+        timeout=100,
+    )
+    fine = "careful: fine, as ever"
+    late = "careful: its import"
+    assert done.stdout.splitlines() == [
+        f"{fine}, {fine}",
+        f"{late}, as ever, {late}, as ever",
+        f"{late}, {late}, {late}, {late}",
+    ]
+
+
+def test_a_bundle_takes_any_name_and_keeps_its_files(tmp_path, monkeypatch):
+    folder = tmp_path / "dags"
+    folder.mkdir()
+    names = ["good", "x" * 250, "é" * 120, os.fsdecode(b"\xc6" * 60)]
+    for name in names:
+        (folder / f"{name}.pty").write_text("Ok")
+    bundle = bundle_of(folder, tmp_path, monkeypatch)
+    made = {path.name: path.read_text() for path in bundle.path.rglob("*.py")}
+    assert len(made) == len(names)
+    assert sum("dag_of(" in text for text in made.values()) == len(names) - 1
+    # As when a network drive is away.
+    folder.rename(tmp_path / "away")
+    bundle.refresh()
+    assert {path.name: path.read_text() for path in bundle.path.rglob("*.py")} == made
 
 
 def bundle_of(folder, storage, monkeypatch, **kwargs):
