@@ -30,14 +30,17 @@ from volnux.strictjson import FormatError
 from volnux.usercode import runs_user_code
 
 __all__ = [
+    "DEEPEST",
     "Call",
     "Outcome",
     "failure_of",
+    "has_64_bits",
     "not_portable",
     "raised",
     "run_attempt",
     "run_attempt_async",
     "run_event",
+    "unstorable",
 ]
 
 
@@ -394,7 +397,8 @@ def _failure_in(data: dict[str, Any]) -> Any:
         return data
 
 
-_DEEPEST: Final = 500
+DEEPEST: Final = 200
+"""How deep lists and dicts may be nested in each other: Airflow's limit is about 260."""
 
 
 def not_portable(value: Any) -> tuple[str, str] | None:
@@ -410,22 +414,22 @@ def not_portable(value: Any) -> tuple[str, str] | None:
         if item is None or isinstance(item, bool | Failure):
             continue
         if isinstance(item, str):
-            problem = _unstorable(item)
+            problem = unstorable(item)
             if problem is not None:
                 return _path(way), f"a str that has {problem}"
         elif isinstance(item, int):
-            if not _LEAST <= item <= _GREATEST:
+            if not has_64_bits(item):
                 return _path(way), "an int that does not fit into 64 bits"
         elif isinstance(item, float):
             if not math.isfinite(item):
                 return _path(way), f"of type float ({item})"
-        elif depth > _DEEPEST:
-            return _path(way), f"of type {type(item).__name__}, nested too deep"
+        elif depth > DEEPEST:
+            return _path(way), f"of type {type(item).__name__}, nested more than {DEEPEST} deep"
         elif isinstance(item, dict):
             for key in item:
                 if not isinstance(key, str):
                     return _path((key, way)), f"of type dict with a key of type {_kind(key)}"
-                problem = _unstorable(key)
+                problem = unstorable(key)
                 if problem is not None:
                     return _path((key, way)), f"a dict with a key that has {problem}"
             stack += [(inner, depth + 1, (key, way)) for key, inner in reversed(item.items())]
@@ -437,26 +441,27 @@ def not_portable(value: Any) -> tuple[str, str] | None:
     return None
 
 
-_LEAST: Final = -(2**63)
-_GREATEST: Final = 2**64 - 1
+def has_64_bits(number: int) -> bool:
+    """Whether a number fits into 64 bits, signed or not."""
+    return -(2**63) <= number < 2**64
 
 
-def _unstorable(text: str) -> str | None:
+def unstorable(text: str) -> str | None:
     """What is in a text that a host cannot store; None where there is nothing of the kind."""
     if "\0" in text:
-        return "a NUL character"
+        return "the character U+0000"
     if not text.isascii():
         try:
             text.encode()
         except UnicodeEncodeError:
-            return "a lone surrogate, which is not valid Unicode"
+            return "a lone surrogate, which is not a valid character"
     return None
 
 
 def _portable_failure(failure: Failure) -> Failure:
     """The failure with what a host cannot store in its texts written as escapes."""
     texts = failure.message, failure.traceback
-    if all(_unstorable(text) is None for text in texts):
+    if all(unstorable(text) is None for text in texts):
         return failure
     message, shown = (
         text.encode(errors="backslashreplace").decode().replace("\0", "\\x00") for text in texts

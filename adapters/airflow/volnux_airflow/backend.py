@@ -12,6 +12,7 @@ from volnux.backends.gaps import Gap, not_in_host
 from volnux.backends.port import Backend, BackendError, Capabilities, RefusedError, RunOptions
 from volnux.errors import Diagnostic, Severity, Span
 from volnux.events.link import Plan
+from volnux.events.run import unstorable
 from volnux.events.spec import EventSpec
 from volnux.graph.model import Graph, Node
 from volnux.graph.report import RunReport
@@ -62,7 +63,7 @@ class AirflowBackend(Backend):
         found += schedule_faults(plan.graph)
         if not _is_id(plan.graph.name):
             text = (
-                f"'{plan.graph.name}' is no DAG id: Airflow takes letters, digits, '-', '_' and "
+                f"'{plan.graph.name}' is not a DAG id: Airflow takes letters, digits, '-', '_' and "
                 f"'.', at most {storable.LONGEST_ID} of them"
             )
             found.append(self._say(plan, None, "refused", text, "give it another @name"))
@@ -139,14 +140,14 @@ def _has_settings(plan: Plan) -> bool:
 def _not_storable(plan: Plan) -> Iterator[tuple[Span | None, str]]:
     """What Airflow's messages or its database refuse, and where it stands in the text."""
     graph = plan.graph
-    if graph.source is not None and storable.fault_of_text(graph.source.filename):
+    if graph.source is not None and unstorable(graph.source.filename):
         yield None, "the path of the file is not UTF-8"
     long = [tag for tag in graph.tags if len(tag) > storable.LONGEST_TAG]
     if long:
         most = f"a tag has at most {storable.LONGEST_TAG} characters"
         yield _directive(graph, "tags"), f"{most}, '{long[0]}' has {len(long[0])}"
     if graph.description is not None:
-        fault = storable.fault_of_text(graph.description)
+        fault = unstorable(graph.description)
         if fault is not None:
             yield _directive(graph, "description"), f"the description has {fault}"
     for item in graph.inputs:

@@ -13,6 +13,7 @@ from volnux.errors import nearest
 from volnux.events.link import Plan
 from volnux.events.spec import EventSpec
 from volnux.graph.model import Node
+from volnux_airflow import storable
 
 __all__ = ["faults", "import_airflow", "of"]
 
@@ -37,6 +38,19 @@ _OWNED = {
     "multiple_outputs": _RESULT,
     "map_index_template": "no task of an event is mapped",
 }
+
+_LENGTHS = {
+    "pool": storable.LONGEST_NAME,
+    "queue": storable.LONGEST_NAME,
+    "executor": storable.LONGEST_TEXT,
+    "owner": storable.LONGEST_TEXT,
+    "run_as_user": storable.LONGEST_TEXT,
+    "task_display_name": 2000,
+}
+"""The characters of settings that have columns in the database."""
+
+_COUNTS = ("pool_slots", "priority_weight")
+"""Settings whose columns have 32 bits."""
 
 # Airflow itself checks the types of all others.
 _TEXTS = ("owner", "task_display_name", "doc_md", "doc", "logger_name")
@@ -76,7 +90,10 @@ def _faults_of(settings: Mapping[str, Any], *, imports: bool) -> Iterator[tuple[
     owned = [name for name in settings if name in _OWNED]
     for name in owned:
         yield f"'{name}' cannot be set here", _OWNED[name]
-    if owned or not imports:
+    unstorable = list(_not_storable(settings))
+    for message in unstorable:
+        yield message, "Airflow cannot store it"
+    if owned or unstorable or not imports:
         return
     import_airflow()
     from volnux_airflow import compat
@@ -112,6 +129,18 @@ def _faults_of(settings: Mapping[str, Any], *, imports: bool) -> Iterator[tuple[
             compat.BaseOperator(task_id="task", **settings)
     except Exception as error:  # noqa: BLE001 - whatever Airflow says of a wrong value
         yield str(error).replace(" for task 'task'", ""), None
+
+
+def _not_storable(settings: Mapping[str, Any]) -> Iterator[str]:
+    for name, value in settings.items():
+        fault = storable.fault_of(value)
+        most = _LENGTHS.get(name)
+        if fault is not None:
+            yield f"'{name}' has {fault}"
+        elif most is not None and isinstance(value, str) and len(value) > most:
+            yield f"'{name}' has at most {most} characters, found {len(value)}"
+        elif name in _COUNTS and isinstance(value, int) and not -(2**31) <= value < 2**31:
+            yield f"'{name}' has an integer of more than 32 bits: {value}"
 
 
 def import_airflow() -> None:

@@ -20,7 +20,7 @@ from volnux.events.spec import EventSpec, spec_of
 from volnux.fields import InputDataField
 from volnux.graph.model import InputSpec
 from volnux.graph.outcome import FAILURE, SUCCESS, Failure, State
-from volnux_airflow import attempt, compat, hostsettings, replay, traces
+from volnux_airflow import attempt, compat, hostsettings, replay, storable, traces
 from volnux_airflow.outcomes import OUTCOME_KEY, Outcomes, Piped, TaskOutcome
 from volnux_airflow.values import piped
 
@@ -532,12 +532,13 @@ def _doc_of(spec: EventSpec, tags: Iterable[str]) -> str | None:
     parts = [inspect.cleandoc(spec.target.__doc__)] if spec.target.__doc__ else []
     if tags:
         parts.append("tags: " + ", ".join(tags))
-    return "\n\n".join(parts) or None
+    return storable.cleaned("\n\n".join(parts)) or None
 
 
 def _operator_name(spec: EventSpec) -> str:
     """What the page shows below a task's name: where the code of its event is."""
-    return f"{display_text(spec.target.__module__)}.{spec.target.__qualname__}"
+    name = f"{display_text(spec.target.__module__)}.{spec.target.__qualname__}"
+    return storable.cleaned(name)[-storable.LONGEST_TEXT :]
 
 
 def _input_specs(

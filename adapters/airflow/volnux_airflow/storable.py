@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from volnux.errors import visible
+from volnux.events.run import DEEPEST, has_64_bits, unstorable
 
 __all__ = [
     "COUNT",
@@ -18,10 +19,11 @@ __all__ = [
     "LONGEST_ID",
     "LONGEST_NAME",
     "LONGEST_TAG",
+    "LONGEST_TEXT",
     "clean",
     "clean_name",
+    "cleaned",
     "fault_of",
-    "fault_of_text",
 ]
 
 LONGEST_DESCRIPTION = 1000
@@ -33,16 +35,14 @@ LONGEST_ID = 250
 LONGEST_NAME = 256
 """Characters of the name of a pool or a queue."""
 
+LONGEST_TEXT = 1000
+"""Characters of the name of an executor, an operator or a user."""
+
 LONGEST_TAG = 100
 """Characters of a DAG's tag."""
 
 COUNT = range(-(2**31), 2**31)
 """The integers that a column of the database takes."""
-
-_INTEGERS = range(-(2**63), 2**64)
-"""The integers that a message between Airflow's processes takes."""
-
-_DEEPEST = 100
 
 _LONGEST_FAULT = 10_000
 
@@ -57,37 +57,37 @@ def fault_of(value: Any) -> str | None:
             case bool():
                 pass
             case int():
-                if part not in _INTEGERS:
+                if not has_64_bits(part):
                     fault = "an integer of more than 64 bits"
             case float():
                 if not math.isfinite(part):
-                    fault = f"the number {part}, which JSON has not"
+                    fault = f"the number {part}, which JSON does not have"
             case str():
-                fault = fault_of_text(part)
-            case list() | tuple():
-                waiting += [(item, depth + 1) for item in reversed(part)]
+                fault = unstorable(part)
+            case list() | tuple() | set() | frozenset():
+                waiting += [(item, depth + 1) for item in reversed(list(part))]
             case dict():
                 waiting += [(item, depth + 1) for pair in part.items() for item in pair]
-        if depth > _DEEPEST:
-            fault = f"more than {_DEEPEST} lists or dicts inside each other"
+        if depth > DEEPEST:
+            fault = f"lists or dicts nested more than {DEEPEST} deep"
         if fault is not None:
             return fault
     return None
 
 
-def fault_of_text(text: str) -> str | None:
-    """Why Airflow cannot hold a text, as what follows "it has"; None if it can."""
-    if "\0" in text:
-        return "the character U+0000"
-    if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
-        return "half of a surrogate pair, which is no character"
-    return None
+def cleaned(text: str) -> str:
+    """A text of any length as it is, where Airflow can hold it; otherwise with escapes."""
+    return text if unstorable(text) is None else _escaped(text)
 
 
 def clean(text: str) -> str:
     """A message that Airflow can hold, whatever a user's exception put into it."""
     if len(text) > _LONGEST_FAULT:
         text = text[:_LONGEST_FAULT] + " …"
+    return _escaped(text)
+
+
+def _escaped(text: str) -> str:
     return "\n".join(clean_name(line) for line in text.split("\n"))
 
 

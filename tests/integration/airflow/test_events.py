@@ -80,8 +80,8 @@ def test_what_airflow_could_not_store_is_a_failure_of_the_event(run):
     assert report.status == "success"
     for place, problem in {
         "Large": "result['wei'] is an int that does not fit into 64 bits",
-        "Name": "result[0] is a str that has a lone surrogate, which is not valid Unicode",
-        "Nul": "result is a str that has a NUL character",
+        "Name": "result[0] is a str that has a lone surrogate, which is not a valid character",
+        "Nul": "result is a str that has the character U+0000",
     }.items():
         assert ended(report, place) == (
             State.DONE,

@@ -22,6 +22,21 @@ MORE_EVENTS = (
 def Stubborn(): return True, None
 @event(retry_policy={"max_attempts": 99, "backoff_factor": 1, "max_backoff": 1e30})
 def Patient(): return True, None
+@event(airflow={"executor_config": {"x": [2**70]}})
+def Config(): return True, None
+@event(airflow={"owner": "\\ud800"})
+def Owner(): return True, None
+@event(airflow={"pool": "p" * 257})
+def Pool(): return True, None
+@event(airflow={"priority_weight": 2**31})
+def Weight(): return True, None
+@event
+def Told():
+    "a\\0b"
+    return True, None
+def told(): return True, None
+told.__qualname__ = "caf\\udce9" * 300
+Odd = event(told)
 """
 )
 
@@ -42,6 +57,10 @@ REFUSED = [
     ("Patient", "1:1", "the longest wait before a retry of Patient is at most 1000000000 s"),
     (f'A[pool="{LONG}"]', "1:1", "the name of a pool has at most 256 characters"),
     (f'A[queue="{LONG}"]', "1:1", "the name of a queue has at most 256 characters"),
+    ("Config", "1:1", "'executor_config' has an integer of more than 64 bits"),
+    ("Owner", "1:1", "'owner' has a lone surrogate, which is not a valid character"),
+    ("Pool", "1:1", "'pool' has at most 256 characters, found 257"),
+    ("Weight", "1:1", "'priority_weight' has an integer of more than 32 bits"),
     (f"A[timeout={10**15}]", "1:11", "the longest is 1000000000"),
 ]
 
@@ -75,6 +94,7 @@ STORED = [
     "@max-active-runs: 999999999\nA",
     f'A[pool="{LONG[:256]}", queue="{LONG[:256]}", timeout=1000000000, priority=-2147483648]',
     f"@name: {LONG[:250]}\nA * 2147483647",
+    "Told -> Odd",
 ]
 
 

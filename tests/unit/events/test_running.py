@@ -557,10 +557,11 @@ def deep(levels):
         ([-(2**63) - 1], "result[0] is an int that does not fit into 64 bits"),
         ("caf\udce9.csv", "result is a str that has a lone surrogate"),
         ({"\ud800": 1}, "is a dict with a key that has a lone surrogate"),
-        (["ab\0"], "result[0] is a str that has a NUL character"),
+        (["ab\0"], "result[0] is a str that has the character U+0000"),
         ([{"x": Outcome}], "result[0]['x'] is of type type"),
-        (endless(), "nested too deep"),
-        (deep(100_000), "nested too deep"),
+        (endless(), "nested more than 200 deep"),
+        (deep(201), "nested more than 200 deep"),
+        (deep(100_000), "nested more than 200 deep"),
     ],
 )
 def test_what_is_not_portable_is_named_with_its_path(result, message):
