@@ -6,6 +6,8 @@ nothing here imports a user's code, or ours, before a file is read.
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import json
 import logging
 import os
@@ -30,12 +32,16 @@ dag = dag_of({path!r}, {name!r}, {settings!r})
 """
 
 _NO_DAG = """\
-# Made for {path!r}, which is no Airflow DAG. Changes here are lost.
+# Made for {path!r}, which is not an Airflow DAG. Changes here are lost.
 from volnux_airflow.bundle import refuse
 
 FAULT = {fault!r}
 refuse(FAULT)
 """
+
+
+_LONGEST_NAME = 200
+"""Bytes of a name that a Python file for a `.pty` keeps; what is longer is shortened."""
 
 
 class PtyDagBundle(BaseDagBundle):
@@ -86,28 +92,30 @@ class PtyDagBundle(BaseDagBundle):
     def refresh(self) -> None:
         """Make a Python file for each new `.pty`, and remove those whose `.pty` is gone."""
         from volnux.errors import Severity
-        from volnux.files import Found
         from volnux_airflow import storable
-        from volnux_airflow.files import Ids, find_files, repeated
+        from volnux_airflow.files import Ids, find_files, no_such_dags, repeated
 
         self.path.mkdir(parents=True, exist_ok=True)
         self._ids = self._ids or Ids()
         wanted = {}
         unreadable = []
         root = self._source.resolve()
-        found = find_files(root) if root.is_dir() else Found([], [])
+        if not root.is_dir():
+            log.warning("%s is not a folder: the DAGs of the bundle '%s' stay", root, self.name)
+            return
+        found = find_files(root)
         for each in found.diagnostics:
             fault = storable.clean(each.render())
             log.warning("%s", fault)
             if each.severity is Severity.ERROR:
-                path = self.path / storable.clean_name(Path(each.file).relative_to(root))
-                unreadable.append(path)
+                path = _shortened(storable.clean_name(Path(each.file).relative_to(root)))
+                unreadable.append(self.path / path)
                 text = _NO_DAG.format(path=each.file, fault=fault)
-                wanted[path.with_name(f"{path.name}.py")] = text
+                wanted[self.path / f"{path}.py"] = text
         ids = self._ids.of(found.files)
         taken = repeated(ids)
         for file in found.files:
-            name = f"{file.relative_to(root)}.py"
+            name = f"{_shortened(str(file.relative_to(root)))}.py"
             if file in taken:
                 text = _NO_DAG.format(path=str(file), fault=taken[file])
             else:
@@ -116,13 +124,33 @@ class PtyDagBundle(BaseDagBundle):
                     path=str(file), name=name, settings=json.dumps(settings, sort_keys=True)
                 )
             wanted[self.path / name] = text
+        misspelt = no_such_dags(self._dags, list(ids.values())).values()
+        if misspelt and not unreadable:
+            fault = storable.clean("\n".join(misspelt))
+            wanted[self.path / "dags.py"] = _NO_DAG.format(path="dags", fault=fault)
         for shim, text in wanted.items():
-            if not (shim.is_file() and shim.read_text(encoding="utf-8") == text):
-                _write(shim, text)
+            try:
+                if not (shim.is_file() and shim.read_text(encoding="utf-8") == text):
+                    _write(shim, text)
+            except OSError as error:
+                log.error("%s cannot be written, so its DAG is left as it is: %s", shim, error)
         for shim in self.path.rglob("*.py"):
             # What cannot be read at present may still be there.
             if shim not in wanted and not any(shim.is_relative_to(path) for path in unreadable):
-                shim.unlink(missing_ok=True)
+                with contextlib.suppress(OSError):
+                    shim.unlink()
+
+
+def _shortened(path: str) -> str:
+    """A path with room for more in each name of it: a file system takes 255 bytes."""
+    names = []
+    for name in path.split("/"):
+        data = name.encode()
+        if len(data) > _LONGEST_NAME:
+            digest = hashlib.sha256(data).hexdigest()[:32]
+            name = f"{data[: _LONGEST_NAME - 33].decode(errors='ignore')}-{digest}"
+        names.append(name)
+    return "/".join(names)
 
 
 def dag_of(path: str, name: str, settings: str) -> Any:

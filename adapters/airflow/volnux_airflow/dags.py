@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from volnux.errors import Diagnostic, Severity, VolnuxError, nearest
+from volnux.errors import Diagnostic, Severity, VolnuxError
 from volnux.events.link import Plan
 from volnux.events.lookup import Lookup
 from volnux.events.modules import import_from
@@ -23,7 +23,7 @@ from volnux.loading import load_graph, load_plan
 from volnux.usercode import unless_interrupted_by
 from volnux_airflow import compat, storable
 from volnux_airflow.backend import AirflowBackend
-from volnux_airflow.files import find_files, id_of, taken_id
+from volnux_airflow.files import find_files, id_of, no_such_dags, taken_id
 from volnux_airflow.guard import Guard, guarded
 from volnux_airflow.translate import build_dag, doc_of
 
@@ -273,9 +273,8 @@ def _load(
         except Exception as error:  # noqa: BLE001 - the same
             faults[path] = error
     if wanted is None and not faults:
-        for name in settings:
-            if name not in plans:
-                faults[root / f"{name}.pty"] = PtyImportError(_no_such_dag(name, list(plans)))
+        for name, fault in no_such_dags(settings, list(plans)).items():
+            faults[root / f"{name}.pty"] = PtyImportError(fault)
     _show(faults, base)
     return dags
 
@@ -288,12 +287,6 @@ def _unreadable(found: Found) -> dict[Path, Exception]:
         else:
             log.warning("%s", each.render())
     return faults
-
-
-def _no_such_dag(name: str, known: list[str]) -> str:
-    close = nearest(name, known)
-    hint = f"did you mean '{close[0]}'?" if close else f"the DAGs are {', '.join(known) or 'none'}"
-    return f"there are settings for the DAG '{name}', but no file of that id: {hint}"
 
 
 def _dangerous(guard: Guard, files: Sequence[Path]) -> dict[Path, PtyImportError]:

@@ -5,15 +5,16 @@ Light: Airflow's DAG processor keeps what it imports.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from volnux.errors import Diagnostic
+from volnux.errors import Diagnostic, nearest
+from volnux.events.run import unstorable
 from volnux.files import SUFFIX, UNREADABLE, Found, read_bytes
 from volnux.files import find_files as find_all
-from volnux_airflow import compat, storable
+from volnux_airflow import compat
 
-__all__ = ["Ids", "find_files", "id_of", "repeated", "taken_id"]
+__all__ = ["Ids", "find_files", "id_of", "no_such_dags", "repeated", "taken_id"]
 
 
 def find_files(root: Path, suffixes: Sequence[str] = (SUFFIX,)) -> Found:
@@ -24,7 +25,7 @@ def find_files(root: Path, suffixes: Sequence[str] = (SUFFIX,)) -> Found:
     found = find_all(root, suffixes, leave_out=compat.ignored(root))
     files = []
     for path in found.files:
-        if storable.fault_of_text(str(path)) is None:
+        if unstorable(str(path)) is None:
             files.append(path)
         else:
             reason = "it cannot be a DAG: its path is not UTF-8"
@@ -63,6 +64,20 @@ def taken_id(path: Path, name: str, first: Path) -> str:
         f"{path}: error: the DAG id '{name}' is that of {first} already\n"
         "  hint: give one of them another @name"
     )
+
+
+def no_such_dags(settings: Iterable[str], known: Sequence[str]) -> dict[str, str]:
+    """What is wrong with each id that has settings, but is not that of a file."""
+    faults = {}
+    for name in settings:
+        if name not in known:
+            close = nearest(name, known)
+            hint = f"did you mean '{close[0]}'?"
+            if not close:
+                hint = f"the DAGs are {', '.join(known) or 'none'}"
+            text = f"there are settings for the DAG '{name}', but no file of that id: {hint}"
+            faults[name] = text
+    return faults
 
 
 class Ids:

@@ -165,6 +165,11 @@ def test_settings_of_single_dags(loader, folder, monkeypatch):
         DagBag(bundle.path, bundle_path=bundle.path).dags if not NEW else DagBag(bundle.path).dags
     )
     assert {name: dag.max_active_runs for name, dag in found.items()} == {"flow": 7, "other": 3}
+    PtyDagBundle(name="pty", path=str(loader.parent), dags={"flwo": {}}).refresh()
+    bag = DagBag(bundle.path, bundle_path=bundle.path) if not NEW else DagBag(bundle.path)
+    assert set(bag.dags) == {"flow", "other"}
+    (text,) = bag.import_errors.values()
+    assert "settings for the DAG 'flwo', but no file of that id: did you mean 'flow'?" in text
 
 
 def test_the_time_limit_of_airflow_is_no_fault_of_the_module(loader, folder):
