@@ -147,7 +147,7 @@ class Lookup:
         close = nearest(last, known)
         from volnux.pointy.foreign import event_hint
 
-        other = event_hint(last) or _not_an_event(last, modules)
+        other = (None if close else event_hint(last)) or _not_an_event(last, modules)
         if other:
             hint = other
         elif close:

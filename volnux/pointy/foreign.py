@@ -29,10 +29,10 @@ def _plain(name: str) -> str:
     return name.lower().replace("-", "_")
 
 
-_TIMEOUT = "a limit on time is that of one event: Event[timeout=30]"
+_TIMEOUT = "set a time limit on one event: Event[timeout=30]"
 _RETRIES = "attempts are those of one event or group: Event * 3"
 _WAIT = "how long to wait between attempts stands on the event: retry_policy={'backoff_factor': 30}"
-_SCHEDULE = 'when it runs is @schedule: "0 6 * * *"'
+_SCHEDULE = 'use @schedule: "0 6 * * *"'
 _POOL = "tasks at once are limited for one event: Event[concurrency=2], or Event[pool=name]"
 _CALLBACK = "write a branch for a failure: Event (0 -> Alarm); callbacks are for the host to set"
 _HOST = "the host has it: an argument of load_dags or to_dag, or airflow={…} on the event"
@@ -47,15 +47,15 @@ _DIRECTIVES = {
     "retry_delay": _WAIT,
     "retry_delay_seconds": _WAIT,
     "max_active_tasks": f"{_POOL}; for the DAG it is an argument of load_dags or to_dag",
-    "concurrency": f"{_POOL}; runs by @max-active-runs: 1",
+    "concurrency": f"{_POOL}; limit runs with @max-active-runs: 1",
     "pool": _POOL,
     "queue": "a queue is that of one event: Event[queue=name]",
     "cron": _SCHEDULE,
     "interval": _SCHEDULE,
     "schedule_interval": _SCHEDULE,
     "timetable": _SCHEDULE,
-    "dag_id": "the name of the pipeline is @name: orders",
-    "flow_name": "the name of the pipeline is @name: orders",
+    "dag_id": "use @name: orders",
+    "flow_name": "use @name: orders",
     "params": 'each input has a line: @input: day: date = "2026-01-31"',
     "parameters": 'each input has a line: @input: day: date = "2026-01-31"',
     "default_args": _HOST,

@@ -161,6 +161,12 @@ def test_an_operator_of_airflow_is_not_an_event(imported):
     assert fault.hint.startswith("an operator of Airflow is not an event: write an event that does")
 
 
+def test_a_near_miss_comes_before_an_operator_of_airflow():
+    write("flow_events.py", EVENT + "@event\ndef ReadSensor(): ...\n")
+    (fault,) = faults_of("ReedSensor")
+    assert fault.hint == "did you mean 'ReadSensor'?"
+
+
 def test_nothing_to_search():
     (fault,) = faults_of("A")
     assert fault.hint == (

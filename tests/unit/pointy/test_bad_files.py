@@ -1223,7 +1223,7 @@ BAD_DIRECTIVES = [
         "1:1: error: there is no directive '@timeout'",
         "  1 | @timeout: 30",
         "    | ^^^^^^^^",
-        "  hint: a limit on time is that of one event: Event[timeout=30]",
+        "  hint: set a time limit on one event: Event[timeout=30]",
     ),
     bad(
         "@max-active-tasks: 3\nA",
