@@ -32,7 +32,7 @@ def _installed() -> Iterator[None]:
     """
     try:
         # Most of what a command needs of Prefect is imported in the processes that load files.
-        import prefect  # noqa: F401
+        import prefect  # noqa: F401 - whether it can be imported is the question
 
         yield
     except ModuleNotFoundError as error:
