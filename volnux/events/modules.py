@@ -28,6 +28,7 @@ import os
 import re
 import sys
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
@@ -191,12 +192,29 @@ def events_file(folder: Path, name: str) -> Path | None:
     file = folder / f"{name}.py"
     if file.is_file():
         return file
-    dotted = (
-        each
-        for each in sorted(folder.glob(f"*{EVENTS}.py"))
-        if "." in each.stem and each.stem.replace(".", "_") == name and each.is_file()
-    )
-    return next(dotted, None)
+    try:
+        changed = folder.stat().st_mtime_ns
+    except OSError:
+        return None
+    # A file that comes within a tick of the clock does not change the time again.
+    settled = time.time_ns() - changed > _TICK
+    read = _dotted_events if settled else _dotted_events.__wrapped__
+    dotted = read(folder, changed).get(name)
+    return dotted if dotted is not None and dotted.is_file() else None
+
+
+_TICK = 10**9
+"""Nanoseconds after which a change of a folder surely has another time than the one before."""
+
+
+@functools.lru_cache(maxsize=16)
+def _dotted_events(folder: Path, changed: int) -> dict[str, Path]:
+    """The modules of events in a folder whose own names have dots, by the name without.
+
+    Every pipeline of a folder asks, so it is read once for each `changed`, its time in ns.
+    """
+    found = (each for each in sorted(folder.glob(f"*.*{EVENTS}.py")) if "." in each.stem)
+    return {each.stem.replace(".", "_"): each for each in reversed(list(found))}
 
 
 def display_text(text: str) -> str:

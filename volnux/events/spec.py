@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import weakref
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -180,6 +181,9 @@ def spec_of(
     return EventSpec(name, target, retry, where, limit, home)
 
 
+_checked: weakref.WeakSet[type[EventBase]] = weakref.WeakSet()
+"""The classes that are known to be right: a class may stand at many places of many flows."""
+
 _SET_ON_INSTANCES = ("task_id", "run_id", "attempt", "inputs", "previous_result")
 
 
@@ -189,6 +193,8 @@ def _check_class(event_class: type[EventBase]) -> None:
     Raises:
         EventDefinitionError: it says what is in the way.
     """
+    if event_class in _checked:
+        return
     check_init(event_class)
     name = event_class.__name__
     for attribute in _SET_ON_INSTANCES:
@@ -214,6 +220,7 @@ def _check_class(event_class: type[EventBase]) -> None:
             f"event {name} cannot be created ({type(error).__name__}: {error}): derive it from "
             "EventBase alone, and keep models and other classes in attributes"
         ) from error
+    _checked.add(event_class)
 
 
 _HOSTS = ("airflow", "prefect")
