@@ -203,8 +203,12 @@ def events_file(folder: Path, name: str) -> Path | None:
     return dotted if dotted is not None and dotted.is_file() else None
 
 
-_TICK = 10**9
-"""Nanoseconds after which a change of a folder surely has another time than the one before."""
+_TICK = 50_000_000
+"""Nanoseconds after which a change of a folder has another time than the one before.
+
+The clock of Linux's file systems has ticks of at most 10 ms. Importing a folder's first module adds
+`__pycache__` to it, so a longer wait would keep each pipeline from using what was read.
+"""
 
 
 @functools.lru_cache(maxsize=16)

@@ -95,7 +95,7 @@ NO_CALLBACKS: Mapping[str, Any] = {
     "outlets": None,
     "execution_timeout": None,
 }
-"""What a task that is no event does not take from `default_args`: nobody wrote that task."""
+"""What tasks that Volnux adds do not take from `default_args`: nobody wrote these tasks."""
 
 
 class _FlowOperator(compat.BaseOperator, compat.BranchMixIn):

@@ -41,7 +41,7 @@ class Task:
         branches: for a descriptor the direct downstream tasks that go on; None: all after 1.
         first: of a catch or end, the first event of its group.
         ends: of a catch or end, the tasks that end its group.
-        label: what the page shows of a task that is no event, in the words of the text.
+        label: what the page calls a task that Volnux adds, in the words of the text.
     """
 
     id: str
