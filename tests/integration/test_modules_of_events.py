@@ -493,6 +493,19 @@ def test_a_spec_of_one_of_several_folders_is_pickled_by_anybody(own_folder):
         assert again.event_class().process() == (True, number)
 
 
+@pytest.mark.parametrize("name", ["shop", "volnux", "a"])
+def test_one_folder_is_on_the_import_path_whatever_its_name(own_folder, name):
+    folder(own_folder / name, 1)
+    program = (
+        "import sys; from volnux.events.modules import is_shared\n"
+        "from volnux.loading import load_plan\n"
+        "load_plan(sys.argv[1]); print(is_shared())"
+    )
+    path = own_folder / name / "flow.pty"
+    run = subprocess.run([sys.executable, "-c", program, path], capture_output=True, text=True)
+    assert run.stdout == "False\n", run.stderr
+
+
 def test_a_folder_costs_the_same_however_many_there_are(own_folder):
     """Counted in calls of functions: a service may have thousands of folders."""
     program = (

@@ -281,7 +281,7 @@ def _is_package(path: str) -> bool:
     return any(
         path in map(os.path.realpath, vars(module).get("__path__") or ())
         for name, module in list(sys.modules.items())
-        if Path(path).name in name and type(module) is ModuleType
+        if Path(path).name in name and type(module) is ModuleType and name not in _FOLDERS
     )
 
 

@@ -311,6 +311,8 @@ def without_effect(event_class: type[EventBase]) -> list[tuple[str, str]]:
 
 
 def _check_bypass(event_class: type[EventBase]) -> None:
+    if event_class.can_bypass is EventBase.can_bypass:
+        return
     bypass = inspect.getattr_static(event_class, "can_bypass")
     if inspect.iscoroutinefunction(getattr(bypass, "__func__", bypass)):
         raise EventDefinitionError(
@@ -362,7 +364,7 @@ def _parameters(
             f"event {event_class.__name__}: process must return a pair and must not yield"
         )
     try:
-        parameters = list(inspect.signature(function).parameters.values())
+        parameters = _signature(function)
     except (TypeError, ValueError) as error:
         raise EventDefinitionError(
             f"event {event_class.__name__}: process must be a function whose arguments can be "
@@ -396,3 +398,17 @@ def _parameters(
         if parameter.default is parameter.empty:
             required.append(parameter.name)
     return tuple(named), previous, extra, tuple(required)
+
+
+_signatures: weakref.WeakKeyDictionary[Callable[..., Any], list[inspect.Parameter]] = (
+    weakref.WeakKeyDictionary()
+)
+"""The arguments of functions that have been read: one may stand at many places of many flows."""
+
+
+def _signature(function: Callable[..., Any]) -> list[inspect.Parameter]:
+    if not inspect.isfunction(function):
+        return list(inspect.signature(function).parameters.values())
+    if function not in _signatures:
+        _signatures[function] = list(inspect.signature(function).parameters.values())
+    return _signatures[function]

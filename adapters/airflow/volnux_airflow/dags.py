@@ -35,6 +35,10 @@ log = logging.getLogger(__name__)
 class PtyDag(compat.DAG):
     """A DAG of a `.pty` file: its Code tab shows the Pointy text."""
 
+    def __hash__(self) -> int:
+        # Airflow's own reads every attribute, and is asked twice for each edge.
+        return hash(self.dag_id)
+
     @property
     def doc_md(self) -> str | None:
         """What the file says of itself, and its drawing; made when somebody reads it."""

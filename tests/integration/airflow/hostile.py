@@ -1,24 +1,22 @@
 """Files that do the worst that a file can do to those beside it, and what Airflow shows of each.
 
-Run as a program it puts them beside many good ones and lets a real DAG processor parse them all:
+Run as a program it puts them beside many good ones, lets a real Airflow parse them all, and runs
+the good ones:
 
-    python -m tests.integration.airflow.hostile --way bundle --files 300
+    python -m tests.integration.airflow.hostile --way bundle --files 300 --run
 """
 
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
-import os
-import signal
-import sqlite3
-import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+from tests.integration.airflow.server import DATABASE, LOADER, LOCAL_BUNDLE, Server
 
 __all__ = ["KINDS", "Kind", "write"]
 
@@ -102,85 +100,92 @@ def write(folder: Path, kinds: list[Kind], good: int) -> set[str]:
 
 
 def main() -> None:
-    """Let a real DAG processor parse a folder until all is as it should be, and stays so."""
+    """Let a real Airflow parse a folder until all is as it should be, and stays so; run it."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--way", choices=["loader", "bundle", "importer"], default="bundle")
     parser.add_argument("--files", type=int, default=300)
     parser.add_argument("--database", help="a URL of SQLAlchemy; SQLite if it is left out")
     parser.add_argument("--seconds", type=int, default=600)
+    parser.add_argument("--run", action="store_true", help="run each good file as well")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as made:
         _try(Path(made), arguments)
 
 
 def _try(home: Path, arguments: argparse.Namespace) -> None:
-    dags = home / "dags"
-    dags.mkdir()
-    ids = write(dags, KINDS, arguments.files)
-    bundle: dict[str, object] = {
-        "name": "dags-folder",
-        "classpath": "airflow.dag_processing.bundles.local.LocalDagBundle",
-        "kwargs": {"path": str(dags)},
-    }
+    server = Server(home, _settings(home, arguments))
+    ids = write(server.dags, KINDS, arguments.files)
     if arguments.way == "loader":
-        loader = "from volnux_airflow import load_dags\n\nload_dags(__file__)  # airflow, dag\n"
-        (dags / "pty_dags.py").write_text(loader)
-    elif arguments.way == "importer":
-        bundle["importers"] = ["volnux_airflow.importer.PtyDagImporter"]
-    else:
-        bundle = {
-            "name": "pty",
-            "classpath": "volnux_airflow.bundle.PtyDagBundle",
-            "kwargs": {"path": str(dags)},
-        }
-    database = arguments.database or f"sqlite:///{home / 'airflow.db'}?timeout=60"
-    environment = {
-        **{name: value for name, value in os.environ.items() if "AIRFLOW" not in name},
-        "AIRFLOW_HOME": str(home),
-        "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
-        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": database,
-        "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps([bundle]),
-        "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_STORAGE_PATH": str(home / "bundles"),
-        "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(home / "logs"),
-    }
-    airflow = [sys.executable, "-m", "airflow"]
-    subprocess.run(
-        [*airflow, "db", "migrate"], env=environment, check=True, capture_output=True, cwd=home
-    )
-    with (home / "log").open("wb") as log:
-        processor = subprocess.Popen(
-            [*airflow, "dag-processor"],
-            env=environment,
-            stdout=log,
-            stderr=log,
-            cwd=home,
-            start_new_session=True,
-        )
-    began = time.monotonic()
+        (server.dags / "pty_dags.py").write_text(LOADER)
+    server.start()
     try:
-        last = None
-        complete = 0
-        while time.monotonic() < began + arguments.seconds and complete < 6:
-            time.sleep(10)
-            assert processor.poll() is None, (home / "log").read_text()[-5000:]
-            missing, wrong = _compare(ids, database)
-            if (missing, wrong) != last:
-                last = missing, wrong
-                _say(
-                    f"{time.monotonic() - began:4.0f} s: {len(ids) - len(missing)} of {len(ids)} "
-                    f"DAGs; missing {sorted(missing)[:20]}; wrong {wrong}"
-                )
-            complete = 0 if missing or wrong else complete + 1
+        _let_parse(server, ids, arguments.seconds)
+        if arguments.run:
+            _run(server, sorted(each for each in ids if each.startswith("good_")))
     finally:
-        processor.terminate()
-        processor.wait(60)
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(processor.pid, signal.SIGKILL)
+        server.stop()
     size = sum(path.stat().st_size for path in (home / "logs").rglob("*") if path.is_file())
-    _say(f"complete: {complete >= 6}; the logs have {size / 2**20:.0f} MB")
-    for name, text in sorted(_shown(database)[1].items()):
+    _say(f"the logs have {size / 2**20:.0f} MB")
+    for name, text in sorted(_shown(server.database)[1].items()):
         _say(f"--- {name} ({len(text.splitlines())} lines)\n{text}")
+
+
+def _settings(home: Path, arguments: argparse.Namespace) -> dict[str, str]:
+    """What differs from the tests' Airflow: the way in, and Airflow's own intervals."""
+    dags = {"path": str(home / "dags")}
+    bundle: dict[str, object] = {"name": "pty", "classpath": LOCAL_BUNDLE, "kwargs": dags}
+    if arguments.way == "importer":
+        bundle["importers"] = ["volnux_airflow.importer.PtyDagImporter"]
+    elif arguments.way == "bundle":
+        bundle["classpath"] = "volnux_airflow.bundle.PtyDagBundle"
+    settings = {
+        "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps([bundle]),
+        "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "300",
+        "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "30",
+        "AIRFLOW__DAG_PROCESSOR__PARSING_CLEANUP_INTERVAL": "60",
+        "AIRFLOW__DAG_PROCESSOR__STALE_DAG_THRESHOLD": "50",
+    }
+    if arguments.database:
+        settings[DATABASE] = arguments.database
+    return settings
+
+
+def _let_parse(server: Server, ids: set[str], seconds: float) -> None:
+    """Wait until each DAG and each import error has been there for a minute.
+
+    Raises:
+        SystemExit: it has not come to that.
+    """
+    began = time.monotonic()
+    last = None
+    complete = 0
+    while complete < 6:
+        if time.monotonic() > began + seconds:
+            raise SystemExit("not complete")
+        time.sleep(10)
+        missing, wrong = _compare(ids, server.database)
+        if (missing, wrong) != last:
+            last = missing, wrong
+            _say(
+                f"{time.monotonic() - began:4.0f} s: {len(ids) - len(missing)} of {len(ids)} "
+                f"DAGs; missing {sorted(missing)[:20]}; wrong {wrong}"
+            )
+        complete = 0 if missing or wrong else complete + 1
+
+
+def _run(server: Server, ids: list[str]) -> None:
+    began = time.monotonic()
+    for name in ids:
+        server.trigger(name)
+    left = set(ids)
+    failed = set()
+    while left:
+        time.sleep(5)
+        ended = dict(_query(server.database, "select dag_id, state from dag_run"))
+        left = {name for name in left if ended[name] not in ("success", "failed")}
+        failed = {name for name in ids if ended[name] == "failed"}
+    taken = time.monotonic() - began
+    _say(f"{len(ids) - len(failed)} of {len(ids)} ran in {taken:.0f} s; failed {sorted(failed)}")
 
 
 def _say(line: str) -> None:
@@ -201,19 +206,20 @@ def _compare(ids: set[str], database: str) -> tuple[set[str], list[str]]:
 
 def _shown(database: str) -> tuple[set[str], dict[str, str]]:
     """The ids of the DAGs that are not stale, and the import errors by file."""
-    dags = "select dag_id from dag where not is_stale"
-    errors = "select filename, stacktrace from import_error"
-    if database.startswith("sqlite"):
-        path = database.removeprefix("sqlite:///").partition("?")[0]
-        with contextlib.closing(sqlite3.connect(path, timeout=60)) as connection:
-            found = {row[0] for row in connection.execute(dags)}
-            return found, dict(connection.execute(errors).fetchall())
+    there = _query(database, "select dag_id from dag where not is_stale")
+    errors = _query(database, "select filename, stacktrace from import_error")
+    return {name for (name,) in there}, dict(errors)
+
+
+def _query(database: str, statement: str) -> list[Any]:
     from sqlalchemy import create_engine, text
 
     engine = create_engine(database)
-    with engine.connect() as connected:
-        found = {row[0] for row in connected.execute(text(dags))}
-        return found, {row[0]: row[1] for row in connected.execute(text(errors))}
+    try:
+        with engine.connect() as connected:
+            return [tuple(row) for row in connected.execute(text(statement))]
+    finally:
+        engine.dispose()
 
 
 if __name__ == "__main__":

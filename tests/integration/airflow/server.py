@@ -1,4 +1,4 @@
-"""A real Airflow: api-server, scheduler and dag processor as processes, on SQLite."""
+"""A real Airflow: api-server, scheduler and dag processor as processes, on SQLite if not told."""
 
 from __future__ import annotations
 
@@ -27,6 +27,10 @@ from tests.integration.airflow.runs import Runs
 
 PROCESSES = ("api-server", "scheduler", "dag-processor")
 
+DATABASE = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"
+
+LOCAL_BUNDLE = "airflow.dag_processing.bundles.local.LocalDagBundle"
+
 
 class Server(Runs):
     """An Airflow with a home of its own; `dags` is its dags folder."""
@@ -50,7 +54,7 @@ class Server(Runs):
             "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
             "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
             "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{self.url}/execution/",
-            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home / 'airflow.db'}?timeout=60",
+            DATABASE: f"sqlite:///{home / 'airflow.db'}?timeout=60",
             "AIRFLOW__API__PORT": port,
             "AIRFLOW__API__HOST": "127.0.0.1",
             "AIRFLOW__API__BASE_URL": self.url,
@@ -68,6 +72,11 @@ class Server(Runs):
             "PYTHONDONTWRITEBYTECODE": "",
             **(settings or {}),
         }
+
+    @property
+    def database(self) -> str:
+        """The URL of the database, as SQLAlchemy takes it."""
+        return self.environment[DATABASE]
 
     def start(self) -> None:
         """Start all three, and wait until they say that they are well."""
@@ -173,6 +182,9 @@ class Server(Runs):
 
     def _make_database(self) -> None:
         """A migrated database: that of the tests' own home, which was made with this Airflow."""
+        if not self.database.startswith("sqlite"):
+            self.call("db", "migrate")
+            return
         database = self.home / "airflow.db"
         try:
             shutil.copyfile(template(), database)
@@ -223,16 +235,15 @@ def furnish(server: Server) -> None:
         folder = more if case.number % 2 else server.dags
         (folder / f"case_{case.number}.pty").write_text(case.text)
     (server.home / "plugins" / "hearing.py").write_text(PLUGIN)
-    local = "airflow.dag_processing.bundles.local.LocalDagBundle"
     bundle: dict[str, Any] = {
         "name": "more",
         "classpath": "volnux_airflow.bundle.PtyDagBundle",
         "kwargs": {"path": str(more), "refresh_interval": 2},
     }
     if NEW:
-        bundle["classpath"] = local
+        bundle["classpath"] = LOCAL_BUNDLE
         bundle["importers"] = ["volnux_airflow.importer.PtyDagImporter"]
-    bundles = [{"name": "dags-folder", "classpath": local, "kwargs": {}}, bundle]
+    bundles = [{"name": "dags-folder", "classpath": LOCAL_BUNDLE, "kwargs": {}}, bundle]
     server.environment.update(
         {
             "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps(bundles),
