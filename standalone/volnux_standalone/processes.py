@@ -16,7 +16,7 @@ from volnux.events.modules import at_home
 from volnux.events.remote import RemoteTask, remote_task
 from volnux.events.run import Call
 from volnux.events.spec import EventSpec
-from volnux.processes import Surroundings, WorkerGroup, begin_worker, starting, worker_context
+from volnux.kit.processes import Surroundings, WorkerGroup, begin_worker, starting, worker_context
 from volnux.usercode import RunThread
 from volnux_standalone.pools import Done, Handle, Pool, hand_over
 

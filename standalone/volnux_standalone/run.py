@@ -409,7 +409,7 @@ class Run:
     def _announcer(self) -> Any:
         """What tells listeners to signals; None while nobody can have connected any."""
         if self._announce is None and "volnux.signal.soft" in sys.modules:
-            from volnux.events import announce
+            from volnux.signal import announce
 
             self._announce = announce
         return self._announce

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from volnux.backends.port import (
-    Backend,
-    BackendError,
-    Capabilities,
-    RefusedError,
-    RunControl,
-    RunObserver,
-    RunOptions,
-)
-from volnux.backends.registry import backend_names, get_backend
+from typing import TYPE_CHECKING
+
+from volnux._lazy import lazy
+
+if TYPE_CHECKING:
+    from volnux.backends.port import (
+        Backend,
+        BackendError,
+        Capabilities,
+        RefusedError,
+        RunControl,
+        RunObserver,
+        RunOptions,
+    )
+    from volnux.backends.registry import backend_names, get_backend
 
 __all__ = [
     "Backend",
@@ -24,3 +29,19 @@ __all__ = [
     "backend_names",
     "get_backend",
 ]
+
+__getattr__, __dir__ = lazy(
+    __name__,
+    {
+        "volnux.backends.port": (
+            "Backend",
+            "BackendError",
+            "Capabilities",
+            "RefusedError",
+            "RunControl",
+            "RunObserver",
+            "RunOptions",
+        ),
+        "volnux.backends.registry": ("backend_names", "get_backend"),
+    },
+)

@@ -110,7 +110,7 @@ def run_event(
         # Who listens has loaded the signals: nobody else pays for them.
         listened = "volnux.signal.soft" in sys.modules
         if listened:
-            from volnux.events.announce import announce_begin, announce_end
+            from volnux.signal.announce import announce_begin, announce_end
 
             announce_begin(spec, call, context)
         outcome = run_attempt(spec, call)

@@ -17,6 +17,7 @@ __all__ = ["in_thread", "warn_of_blocked_loop"]
 
 _T = TypeVar("_T")
 
+_OURS = ("volnux.pipeline.", "volnux.calling")
 _NOTEBOOKS = ("IPython.", "ipykernel.")
 
 
@@ -60,7 +61,7 @@ def warn_of_blocked_loop() -> None:
         return
     frame: FrameType | None = sys._getframe(1)
     level, called = 2, ""
-    while frame is not None and _module(frame).startswith("volnux.pipeline."):
+    while frame is not None and _module(frame).startswith(_OURS):
         level, called, frame = level + 1, frame.f_code.co_name, frame.f_back
     while frame is not None and not frame.f_code.co_flags & inspect.CO_COROUTINE:
         frame = frame.f_back

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from volnux.errors import VolnuxError, visible
 from volnux.events.inputs import InputError, fresh
 from volnux.events.link import Plan
-from volnux.fields import InputDataField
 from volnux.pipeline.context import ExecutionContext
 from volnux.pipeline.definition import PipelineDefinitionError, is_stale, own_meta, plan_of
+from volnux.pipeline.fields import InputDataField
 from volnux.signal import signals
 from volnux.signal.soft import SIGNAL_PARENT
 

@@ -23,8 +23,8 @@ from volnux.pointy.parser import analyze
 from volnux.pointy.tree import OnFailure
 
 if TYPE_CHECKING:
-    from volnux.fields import InputDataField
     from volnux.pipeline.base import Pipeline
+    from volnux.pipeline.fields import InputDataField
 
 __all__ = [
     "META_KEYS",

@@ -8,8 +8,8 @@ import threading
 from collections.abc import Iterable
 from typing import Any
 
-from volnux.telemetry.delivery import Delivery
-from volnux.telemetry.publisher import MetricsPublisher, single
+from volnux.telemetry.publishers.base import MetricsPublisher, single
+from volnux.telemetry.publishers.delivery import Delivery
 from volnux.telemetry.records import AttemptRecord, EventMetrics, attempt_ended, network_ended
 from volnux.telemetry.store import Store
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from volnux.events.link import Plan
     from volnux.events.run import Call
     from volnux.graph.report import RunReport
-    from volnux.telemetry.tracing import RunTrace
+    from volnux.telemetry.tracing.spans import RunTrace
 
 __all__ = ["RunWatch", "headers_of_here", "watch", "within"]
 
@@ -38,7 +38,7 @@ class RunWatch:
 
         RUNS[self._run_id] = (self._plan.graph.name, self._backend)
         if tracing_wanted():
-            from volnux.telemetry.tracing import begin_run
+            from volnux.telemetry.tracing.spans import begin_run
 
             self._trace = begin_run(self._plan, self._run_id, self._backend)
             self._token = self._trace.enter()
@@ -117,6 +117,6 @@ def tracing_wanted() -> bool:
     if api is None:
         # Who sets up an SDK has imported its API.
         return False
-    from volnux.telemetry.tracing import sdk_is_set_up
+    from volnux.telemetry.tracing.spans import sdk_is_set_up
 
     return sdk_is_set_up()

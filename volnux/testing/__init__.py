@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from volnux._lazy import lazy
 
 if TYPE_CHECKING:
     from volnux.backends.gaps import Gap, GapKind, never, not_done, not_in_host
@@ -46,22 +47,17 @@ __all__ = [
     "write_case",
 ]
 
-_HOMES = {
-    "volnux.backends.gaps": ("Gap", "GapKind", "never", "not_done", "not_in_host"),
-    "volnux.testing.cases": ("Case", "Expected", "ExpectedPlace", "all_cases", "load_case"),
-    "volnux.testing.comparing": ("differences",),
-    "volnux.testing.predicting": ("case_of", "random_case_program"),
-    "volnux.testing.programs": ("Program", "programs", "random_program", "render"),
-    "volnux.testing.running": ("report_of_case", "run_case"),
-    "volnux.testing.scripts": ("CaseError", "EventScript", "PlaceScript"),
-    "volnux.testing.shrinking": ("shrink",),
-    "volnux.testing.writing": ("write_case",),
-}
-
-
-def __getattr__(name: str) -> Any:
-    # The workers of a backend import `playing` alone, which needs next to nothing.
-    for home, names in _HOMES.items():
-        if name in names:
-            return getattr(importlib.import_module(home), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__, __dir__ = lazy(
+    __name__,
+    {
+        "volnux.backends.gaps": ("Gap", "GapKind", "never", "not_done", "not_in_host"),
+        "volnux.testing.cases": ("Case", "Expected", "ExpectedPlace", "all_cases", "load_case"),
+        "volnux.testing.comparing": ("differences",),
+        "volnux.testing.predicting": ("case_of", "random_case_program"),
+        "volnux.testing.programs": ("Program", "programs", "random_program", "render"),
+        "volnux.testing.running": ("report_of_case", "run_case"),
+        "volnux.testing.scripts": ("CaseError", "EventScript", "PlaceScript"),
+        "volnux.testing.shrinking": ("shrink",),
+        "volnux.testing.writing": ("write_case",),
+    },
+)

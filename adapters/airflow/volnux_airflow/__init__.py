@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from volnux._lazy import lazy
 
 if TYPE_CHECKING:
     from volnux_airflow.backend import AirflowBackend
@@ -26,23 +27,13 @@ __all__ = [
     "to_dag",
 ]
 
-_HOMES = {
-    "AirflowBackend": "backend",
-    "VolnuxEventOperator": "operators",
-    "VolnuxGroupOperator": "operators",
-    "VolnuxTimetable": "timetable",
-    "all_of": "values",
-    "any_of": "values",
-    "failure_of": "values",
-    "first_done": "values",
-    "load_dags": "dags",
-    "result": "values",
-    "to_dag": "dags",
-}
-
-
-def __getattr__(name: str) -> Any:
-    home = _HOMES.get(name)
-    if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{home}"), name)
+__getattr__, __dir__ = lazy(
+    __name__,
+    {
+        "volnux_airflow.backend": ("AirflowBackend",),
+        "volnux_airflow.dags": ("load_dags", "to_dag"),
+        "volnux_airflow.operators": ("VolnuxEventOperator", "VolnuxGroupOperator"),
+        "volnux_airflow.timetable": ("VolnuxTimetable",),
+        "volnux_airflow.values": ("all_of", "any_of", "failure_of", "first_done", "result"),
+    },
+)

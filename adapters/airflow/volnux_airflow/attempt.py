@@ -18,7 +18,7 @@ from volnux.events.remote import read_outcome, remote_task
 from volnux.events.run import Call, Outcome, raised, run_attempt
 from volnux.events.spec import EventSpec
 from volnux.graph.outcome import FAILURE, Failure
-from volnux.processes import Surroundings, WorkerGroup, worker_context
+from volnux.kit.processes import Surroundings, WorkerGroup, worker_context
 from volnux_airflow import compat
 from volnux_airflow.child import Supervisor, begin_in_task
 
@@ -39,8 +39,8 @@ def run(spec: EventSpec, call: Call, judged: Callable[[Outcome], Outcome]) -> Ou
     listened = "volnux.signal.soft" in sys.modules
     context: Any = None
     if listened:
-        from volnux.events.announce import announce_begin, announce_end
         from volnux.pipeline.context import ExecutionContext
+        from volnux.signal.announce import announce_begin, announce_end
 
         context = ExecutionContext(None, call.run_id, call.inputs)
         announce_begin(spec, call, context)

@@ -15,7 +15,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from volnux.processes import Surroundings, begin_worker
+from volnux.kit.processes import Surroundings, begin_worker
 
 __all__ = ["Supervisor", "begin_in_task"]
 

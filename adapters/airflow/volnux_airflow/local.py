@@ -57,7 +57,7 @@ def run_locally(plan: Plan, inputs: Mapping[str, Any], options: RunOptions) -> R
 
 def _tell_stop(options: RunOptions) -> None:
     if "volnux.signal.soft" in sys.modules:
-        from volnux.events.announce import announce_stop
+        from volnux.signal.announce import announce_stop
 
         announce_stop(options.context)
 

@@ -17,9 +17,9 @@ from volnux.events.inputs import bind_inputs
 from volnux.events.modules import display_text
 from volnux.events.run import Call, Outcome, raised
 from volnux.events.spec import EventSpec, spec_of
-from volnux.fields import InputDataField
 from volnux.graph.model import InputSpec
 from volnux.graph.outcome import FAILURE, SUCCESS, Failure, State
+from volnux.pipeline.fields import InputDataField
 from volnux_airflow import attempt, compat, hostsettings, replay, storable, traces
 from volnux_airflow.outcomes import OUTCOME_KEY, Outcomes, Piped, TaskOutcome
 from volnux_airflow.values import piped

@@ -39,7 +39,7 @@ def watched(
     try:
         if not traces:
             return run(spec, call)
-        from volnux.telemetry.tracing import task_trace
+        from volnux.telemetry.tracing.spans import task_trace
 
         carrier = getattr(ti, "context_carrier", None) or _made_up(call.run_id, ti.dag_id)
         trace = task_trace(ti.dag_id, "airflow", carrier, sampled=not compat.traces_itself())

@@ -6,8 +6,9 @@ is fetched at first use.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from volnux._lazy import lazy
 
 if TYPE_CHECKING:
     from volnux_prefect.backend import PrefectBackend
@@ -15,21 +16,10 @@ if TYPE_CHECKING:
 
 __all__ = ["PrefectBackend", "load_flow", "to_flow"]
 
-_HOMES = {
-    "PrefectBackend": "volnux_prefect.backend",
-    "load_flow": "volnux_prefect.flow",
-    "to_flow": "volnux_prefect.flow",
-}
-
-
-def __getattr__(name: str) -> Any:
-    home = _HOMES.get(name)
-    if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(home), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = lazy(
+    __name__,
+    {
+        "volnux_prefect.backend": ("PrefectBackend",),
+        "volnux_prefect.flow": ("load_flow", "to_flow"),
+    },
+)

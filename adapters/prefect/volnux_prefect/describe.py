@@ -29,7 +29,7 @@ from volnux.backends.port import RefusedError
 from volnux.errors import Diagnostic, PointyError, Severity, Span, VolnuxError
 from volnux.events.link import Plan
 from volnux.graph.report import jsonable
-from volnux.processes import Surroundings, WorkerGroup, begin_worker, worker_context
+from volnux.kit.processes import Surroundings, WorkerGroup, begin_worker, worker_context
 from volnux_prefect.schedules import crons_of
 
 __all__ = ["LOAD_SECONDS", "Described", "describe_all"]

@@ -303,7 +303,7 @@ class Drive:
 
     def _tell_stop(self) -> None:
         if "volnux.signal.soft" in sys.modules:
-            from volnux.events.announce import announce_stop
+            from volnux.signal.announce import announce_stop
 
             announce_stop(self.context)
 

@@ -16,8 +16,8 @@ from pydantic import BaseModel, Field, WithJsonSchema
 
 from volnux.events.inputs import InputError, bind_inputs
 from volnux.events.link import Plan
-from volnux.fields import FileInputDataField, InputDataField
 from volnux.graph.model import InputSpec
+from volnux.pipeline.fields import FileInputDataField, InputDataField
 
 __all__ = [
     "annotation_of",

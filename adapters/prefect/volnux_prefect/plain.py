@@ -39,8 +39,8 @@ from volnux.events.base import NotSentError, WorkerLost
 from volnux.events.inputs import fresh
 from volnux.events.run import Call, Outcome, raised
 from volnux.events.spec import EventSpec, spec_of
-from volnux.fields import InputDataField
 from volnux.graph.outcome import FAILURE, SUCCESS, Failure
+from volnux.pipeline.fields import InputDataField
 from volnux_prefect import compat
 from volnux_prefect.endings import counts, reason, state_of
 from volnux_prefect.limits import make_limits

@@ -175,7 +175,7 @@ def run_work(upstream: Work | SealedWork) -> State[Any]:
         listener.began(work.node, call.attempt)
     listened = "volnux.signal.soft" in sys.modules
     if listened:
-        from volnux.events.announce import announce_begin
+        from volnux.signal.announce import announce_begin
 
         announce_begin(spec, call, context)
     outcome, late = _attempt(spec, call, listener)
@@ -192,7 +192,7 @@ def run_work(upstream: Work | SealedWork) -> State[Any]:
             work.failed = outcome._replace(retry_after=None), "TimedOut" if late else "Failed"
     judged = judged_by_flow(spec, outcome, work.taken)
     if listened:
-        from volnux.events.announce import announce_end
+        from volnux.signal.announce import announce_end
 
         announce_end(spec, call, judged, context)
     stops = spec.stop_on_exception and judged.raised

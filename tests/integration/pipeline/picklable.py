@@ -2,9 +2,9 @@
 
 from volnux import EventBase, InputDataField, Pipeline, RetryPolicy
 from volnux.decorators import event
-from volnux.events.announce import EventFailedError
 from volnux.pipeline import BatchPipeline, RunFailedError
 from volnux.signal import SoftSignal
+from volnux.signal.announce import EventFailedError
 
 
 class Load(EventBase):

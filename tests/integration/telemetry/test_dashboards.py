@@ -11,7 +11,7 @@ from servers import eventually
 from test_elasticsearch import OPERATION, made
 
 from volnux.telemetry import ElasticsearchPublisher, PrometheusPublisher
-from volnux.telemetry.elasticsearch import FIELDS
+from volnux.telemetry.publishers.elasticsearch import FIELDS
 
 FOLDER = Path(__file__).parents[3] / "examples" / "telemetry"
 GRAFANA = json.loads((FOLDER / "prometheus_dashboard.json").read_text())

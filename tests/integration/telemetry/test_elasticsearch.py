@@ -10,8 +10,8 @@ import pytest
 from servers import Elasticsearch, eventually
 
 from volnux.telemetry import ElasticsearchPublisher, EventMetrics, PublishError
-from volnux.telemetry.delivery import Delivery
-from volnux.telemetry.elasticsearch import FIELDS
+from volnux.telemetry.publishers.delivery import Delivery
+from volnux.telemetry.publishers.elasticsearch import FIELDS
 
 TOO_MANY = (429, {"Retry-After": "0"}, '{"error": {"type": "rejected"}, "status": 429}')
 BUSY = (503, {}, '{"error": {"type": "unavailable"}, "status": 503}')

@@ -9,7 +9,7 @@ import pytest
 from servers import Server, eventually
 
 from volnux.telemetry import EventMetrics, GrafanaCloudPublisher, PublishError
-from volnux.telemetry.delivery import Delivery
+from volnux.telemetry.publishers.delivery import Delivery
 
 PLACE = (("pipeline", "orders"), ("place", "Load"), ("event", "Load"))
 

@@ -17,7 +17,7 @@ from volnux.backends import RunObserver
 from volnux.graph import Failure
 from volnux.graph.outcome import RemoteTraceback
 from volnux.pipeline import BatchPipeline
-from volnux.pipeline.batch_report import BatchFailedError
+from volnux.pipeline.batch.report import BatchFailedError
 from volnux.signal.signals import task_failed
 
 

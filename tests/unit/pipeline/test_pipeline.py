@@ -25,11 +25,11 @@ from volnux import (
     VolnuxError,
 )
 from volnux.decorators import event
-from volnux.fields import FieldError
 from volnux.graph.draw import DrawError
 from volnux.graph.outcome import RunStatus, State
 from volnux.pipeline import BatchPipeline, PipelineDefinitionError, PipelineStateError
 from volnux.pipeline.definition import META_KEYS
+from volnux.pipeline.fields import FieldError
 from volnux.signal.signals import pipeline_shutdown, pipeline_stop
 
 GATE = threading.Event()

@@ -11,7 +11,7 @@ import pytest
 
 from volnux import event, telemetry
 from volnux.telemetry import CompositePublisher, MetricsPublisher, PublishError
-from volnux.telemetry.delivery import Delivery
+from volnux.telemetry.publishers.delivery import Delivery
 
 
 class Collecting(MetricsPublisher):

@@ -8,7 +8,7 @@ import threading
 from typing import TYPE_CHECKING, Any, Final
 
 from volnux.telemetry.conventions import DURATION_BUCKETS
-from volnux.telemetry.publisher import MetricsPublisher, MissingClientError
+from volnux.telemetry.publishers.base import MetricsPublisher, MissingClientError
 from volnux.telemetry.records import EventMetrics
 
 if TYPE_CHECKING:

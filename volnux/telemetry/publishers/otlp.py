@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from volnux._version import __version__
 from volnux.telemetry.conventions import DURATION_BUCKETS
-from volnux.telemetry.publisher import Item
+from volnux.telemetry.publishers.base import Item
 from volnux.telemetry.records import EventMetrics
 
 __all__ = ["Totals"]

@@ -19,9 +19,9 @@ from volnux.events.prompt import packed
 from volnux.events.run import failure_of
 from volnux.graph.outcome import RunStatus
 from volnux.graph.report import RunReport
-from volnux.pipeline.batch_job import Controls, Job, Settings, run_batch
-from volnux.pipeline.batch_report import BatchResult
-from volnux.processes import Surroundings, begin_worker
+from volnux.kit.processes import Surroundings, begin_worker
+from volnux.pipeline.batch.job import Controls, Job, Settings, run_batch
+from volnux.pipeline.batch.report import BatchResult
 from volnux.shown import shown
 from volnux.signal.soft import SoftSignal, redirected
 from volnux.telemetry.watch import within

@@ -12,13 +12,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from volnux.redaction import redacted, secrets_of
-from volnux.telemetry.delivery import PublishError
-from volnux.telemetry.publisher import (
+from volnux.telemetry.publishers.base import (
     Item,
     MetricsPublisher,
     MissingClientError,
     warn_of_plain_http,
 )
+from volnux.telemetry.publishers.delivery import PublishError
 from volnux.telemetry.records import EventMetrics, iso
 
 __all__ = ["FIELDS", "ElasticsearchPublisher"]

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from volnux.events.inputs import InputError, bind_inputs
-from volnux.fields import InputDataField
 from volnux.pipeline.definition import PipelineDefinitionError
+from volnux.pipeline.fields import InputDataField
 
 if TYPE_CHECKING:
     from volnux.pipeline.base import Pipeline

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 
 from volnux.errors import visible
-from volnux.pipeline.batch_report import BatchProgress
+from volnux.pipeline.batch.report import BatchProgress
 
 __all__ = ["ProgressOption", "progress_to"]
 

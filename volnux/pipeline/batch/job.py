@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from volnux.backends.port import RunControl
 from volnux.events.run import failure_of
 from volnux.graph.outcome import RunStatus
-from volnux.pipeline.batch_report import BatchResult
+from volnux.pipeline.batch.report import BatchResult
 from volnux.signal.soft import SIGNAL_PARENT, SignalParent
 
 if TYPE_CHECKING:

@@ -8,14 +8,14 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from volnux.redaction import redacted, secrets_of
-from volnux.telemetry.delivery import PublishError
-from volnux.telemetry.otlp import Totals
-from volnux.telemetry.publisher import (
+from volnux.telemetry.publishers.base import (
     Item,
     MetricsPublisher,
     MissingClientError,
     warn_of_plain_http,
 )
+from volnux.telemetry.publishers.delivery import PublishError
+from volnux.telemetry.publishers.otlp import Totals
 from volnux.telemetry.records import EventMetrics
 
 __all__ = ["GrafanaCloudPublisher"]

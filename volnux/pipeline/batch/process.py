@@ -15,9 +15,10 @@ from volnux.events.base import NotSentError, WorkerLost
 from volnux.events.modules import at_home
 from volnux.events.run import failure_of
 from volnux.graph.outcome import RunStatus
-from volnux.pipeline.batch_job import Job, Settings
-from volnux.pipeline.batch_report import BatchResult
-from volnux.pipeline.batch_worker import (
+from volnux.kit.processes import Surroundings, WorkerGroup, starting, worker_context
+from volnux.pipeline.batch.job import Job, Settings
+from volnux.pipeline.batch.report import BatchResult
+from volnux.pipeline.batch.worker import (
     Ended,
     Logged,
     Order,
@@ -25,7 +26,6 @@ from volnux.pipeline.batch_worker import (
     packed_settings,
     serve,
 )
-from volnux.processes import Surroundings, WorkerGroup, starting, worker_context
 from volnux.signal.soft import SignalParent, SoftSignal
 from volnux.telemetry.records import COMING_HOME
 from volnux.telemetry.watch import headers_of_here

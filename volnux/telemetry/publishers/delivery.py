@@ -13,7 +13,7 @@ from typing import Any
 
 from volnux.errors import VolnuxError
 from volnux.redaction import redacted
-from volnux.telemetry.publisher import Item, MetricsPublisher
+from volnux.telemetry.publishers.base import Item, MetricsPublisher
 from volnux.telemetry.records import shortened
 
 __all__ = ["Delivery", "PublishError"]

@@ -11,8 +11,8 @@ from typing import Any
 
 from volnux.backends.run_log import failed_batch
 from volnux.graph.outcome import RunStatus
-from volnux.pipeline.batch_job import Crew, Job
-from volnux.pipeline.batch_report import BatchResult
+from volnux.pipeline.batch.job import Crew, Job
+from volnux.pipeline.batch.report import BatchResult
 from volnux.usercode import RunThread
 
 __all__ = ["BatchRun"]

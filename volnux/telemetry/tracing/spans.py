@@ -20,9 +20,9 @@ from volnux._version import __version__
 from volnux.graph.outcome import FAILURE, Failure, RunStatus
 from volnux.telemetry import conventions as names
 from volnux.telemetry.links import Sources
-from volnux.telemetry.otel_metrics import Instruments
 from volnux.telemetry.records import AttemptRecord, attempt_ended, network_ended
 from volnux.telemetry.scope import Scope
+from volnux.telemetry.tracing.metrics import Instruments
 
 if TYPE_CHECKING:
     from volnux.events.link import Plan

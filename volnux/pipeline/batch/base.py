@@ -14,11 +14,11 @@ from volnux.backends.run_log import failed_batch
 from volnux.errors import nearest
 from volnux.events.run import failure_of
 from volnux.pipeline.base import Pipeline, PipelineStateError
-from volnux.pipeline.batch_job import Crew, Settings, ThreadCrew
-from volnux.pipeline.batch_progress import ProgressOption, progress_to
-from volnux.pipeline.batch_report import BatchReport, BatchResult, Tally
-from volnux.pipeline.batch_run import BatchRun
-from volnux.pipeline.cutting import Cut
+from volnux.pipeline.batch.cutting import Cut
+from volnux.pipeline.batch.job import Crew, Settings, ThreadCrew
+from volnux.pipeline.batch.progress import ProgressOption, progress_to
+from volnux.pipeline.batch.report import BatchReport, BatchResult, Tally
+from volnux.pipeline.batch.run import BatchRun
 from volnux.pipeline.definition import PipelineDefinitionError
 from volnux.signal import signals
 from volnux.signal.soft import SoftSignal
@@ -331,7 +331,7 @@ class _How(NamedTuple):
             _at_least_one("max_tasks_per_child", tasks)
         if not self.in_processes(batch):
             return ThreadCrew(settings, batch)
-        from volnux.pipeline.batch_process import ProcessCrew
+        from volnux.pipeline.batch.process import ProcessCrew
 
         away = settings._replace(backend=self.backend)
         return ProcessCrew(away, tuple(batch.listen_to_signals), batch, tasks)
