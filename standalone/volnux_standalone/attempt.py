@@ -1,14 +1,11 @@
-"""One attempt at an event, and what a run notes about the attempts at each place."""
+"""One attempt at an event that a run has handed out."""
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Callable
 from typing import Any
 
-from volnux.events.run import Outcome
-
-__all__ = ["Attempt", "Notes", "moment"]
+__all__ = ["Attempt"]
 
 
 class Attempt:
@@ -46,42 +43,7 @@ class Attempt:
         self.expired = False
         self.stuck = False
 
-
-class Notes:
-    """What a run report says of each place beyond its state, by the place's index in the graph.
-
-    Attributes:
-        made: how many attempts have begun.
-        first: when the first of them began, seconds since the epoch.
-        last: how the last of them ended.
-        received: the piped result.
-    """
-
-    __slots__ = ("first", "last", "made", "received")
-
-    def __init__(self, size: int) -> None:
-        self.made = [0] * size
-        self.first: list[float | None] = [None] * size
-        self.last: list[Outcome | None] = [None] * size
-        self.received: list[Any] = [None] * size
-
-    def details(self, node: int) -> dict[str, Any]:
-        """The fields of a place in a `RunReport`."""
-        first, last, made = self.first[node], self.last[node], self.made[node]
-        return {
-            "attempts": made,
-            "received": self.received[node] if made else None,
-            "started_at": None if first is None else _AT(first, _UTC),
-            "ended_at": _AT(last.ended_at, _UTC) if last else None,
-            "bypassed": last.bypassed if last else False,
-        }
-
-
-def moment(seconds: float | None) -> dt.datetime | None:
-    """Seconds since the epoch as a moment in UTC."""
-    return None if seconds is None else _AT(seconds, _UTC)
-
-
-# Twice for every place of a report.
-_AT = dt.datetime.fromtimestamp
-_UTC = dt.UTC
+    def expire(self) -> None:
+        """Note that it runs on although its end has been claimed."""
+        self.expired = True
+        self.stuck = bool(self.started) and not self.stoppable

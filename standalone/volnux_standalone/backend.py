@@ -33,9 +33,6 @@ class StandaloneBackend(Backend):
         self.refuse(plan)
         run = Run(plan, inputs, options or RunOptions(), self.name)
         try:
-            if run.watch is None:
-                return run.execute()
-            with run.watch:
-                return run.watch.ended(run.execute())
+            return run.execute()
         finally:
             self.left_behind = run.left_behind

@@ -23,22 +23,21 @@ class Workers:
 
     Args:
         limit: how many threads there are at most.
+        ready: the places that wait for a thread. `append`, `popleft` and `len` need no lock.
         run: runs one ready place, given by its index in the graph.
         fail: told of a fault of ours, which must end the run and not hang it.
         control: that of the run, for runs that an event starts on one of the threads.
-
-    Attributes:
-        ready: the places that wait for a thread. `append`, `popleft` and `len` need no lock.
     """
 
     def __init__(
         self,
         limit: int,
+        ready: deque[int],
         run: Callable[[int], object],
         fail: Callable[[BaseException], object],
         control: RunControl,
     ) -> None:
-        self.ready: deque[int] = deque()
+        self._ready = ready
         self._limit = limit
         self._run = run
         self._fail = fail
@@ -59,7 +58,7 @@ class Workers:
     def close(self) -> None:
         """Let the threads end, and forget what is ready: the lock of the run is held."""
         self._closing = True
-        self.ready.clear()
+        self._ready.clear()
         while self._parked:
             self._parked.pop().release()
 
@@ -94,13 +93,13 @@ class Workers:
         """The next place for this thread, which sleeps until there is one; None at the end."""
         while not self._closing:
             try:
-                return self.ready.popleft()
+                return self._ready.popleft()
             except IndexError:
                 pass
             bed = threading.Lock()
             bed.acquire()
             self._parked.append(bed)
-            if self.ready or self._closing:
+            if self._ready or self._closing:
                 # It came before anyone could see us asleep.
                 try:
                     self._parked.remove(bed)

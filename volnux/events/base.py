@@ -154,19 +154,12 @@ class EventBase:
             EventDefinitionError: the class makes no sense, or `process` requires an argument that
                 is not among the inputs.
         """
-        # The two modules need this one.
-        from volnux.events.run import Call, run_event
-        from volnux.events.spec import spec_of
+        assert try_out is not None
+        return try_out(cls, previous_result, inputs)
 
-        spec = spec_of(cls.__name__, cls)
-        missing = [name for name in spec.requires if name not in inputs]
-        if missing:
-            raise EventDefinitionError(
-                f"process of {cls.__name__} requires the argument '{missing[0]}': "
-                f"{cls.__name__}.try_out({missing[0]}=…)"
-            )
-        call = Call(cls.__name__, "try-out", inputs, previous_result)
-        return run_event(spec, call, sleep=lambda seconds: None)
+
+try_out: Callable[[type[EventBase], Any, dict[str, Any]], Outcome] | None = None
+"""Runs an event alone; set by `volnux.events.trying`, which needs this module."""
 
 
 def check_init(event_class: type[EventBase]) -> None:

@@ -1,8 +1,8 @@
-"""The one place that runs an event: one attempt, or all that its retry policy allows.
+"""The one place that runs an attempt of an event.
 
 Every backend calls it, in whatever process it runs events, so that descriptors, conditions,
-bypass, retries and error texts are the same everywhere. A backend that repeats attempts itself
-asks for one attempt at a time and reads `Outcome.retry_after`.
+bypass, retries and error texts are the same everywhere. `Outcome.retry_after` says whether another
+attempt follows, and when; `volnux.events.trying` runs all of them.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import inspect
 import json
 import math
 import operator
-import sys
 import time
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import replace
@@ -39,7 +38,7 @@ __all__ = [
     "raised",
     "run_attempt",
     "run_attempt_async",
-    "run_event",
+    "too_long",
     "unstorable",
 ]
 
@@ -91,38 +90,6 @@ class Outcome(NamedTuple):
     raised: bool = False
     bypassed: bool = False
     pid: int | None = None
-
-
-def run_event(
-    spec: EventSpec,
-    call: Call,
-    *,
-    sleep: Callable[[float], object] = time.sleep,
-    context: Any = None,
-) -> Outcome:
-    """Run an event with all attempts that its policy allows, waiting in between.
-
-    An `async def process` runs on an event loop of its own. `KeyboardInterrupt` is raised on.
-    Listeners to signals are given `context` as `execution_context`.
-    """
-    first: float | None = None
-    while True:
-        # Who listens has loaded the signals: nobody else pays for them.
-        listened = "volnux.signal.soft" in sys.modules
-        if listened:
-            from volnux.signal.announce import announce_begin, announce_end
-
-            announce_begin(spec, call, context)
-        outcome = run_attempt(spec, call)
-        if listened:
-            announce_end(spec, call, outcome, context)
-        first = outcome.started_at if first is None else first
-        if outcome.retry_after is None:
-            return outcome._replace(started_at=first)
-        wait = outcome.retry_after
-        del outcome  # With its exception it would keep the locals of the event alive.
-        sleep(wait)
-        call = call._replace(attempt=call.attempt + 1)
 
 
 def run_attempt(
@@ -265,6 +232,12 @@ def raised(spec: EventSpec, call: Call, error: BaseException, started: float) ->
         retry_after,
         raised=True,
     )
+
+
+def too_long(spec: EventSpec) -> TimeoutError:
+    """The error of an attempt that took longer than its timeout."""
+    limit = "its time limit" if spec.timeout is None else f"{spec.timeout:g} s"
+    return TimeoutError(f"{spec.name} took longer than {limit}")
 
 
 def _bypassed(spec: EventSpec, call: Call, data: Any, started: float, generation: int) -> Outcome:

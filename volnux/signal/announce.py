@@ -1,4 +1,4 @@
-"""What listeners are told of an event: one pair of calls around each attempt, on every backend."""
+"""The signals of events, emitted as the hooks of a run say what happens."""
 
 from __future__ import annotations
 
@@ -10,18 +10,11 @@ from volnux.events.executors import DefaultExecutor
 from volnux.events.run import Call, Outcome
 from volnux.events.spec import EventSpec
 from volnux.graph.outcome import FAILURE, Failure
+from volnux.hooks import About, Listener
 from volnux.signal import signals
 from volnux.signal.soft import is_heard
-from volnux.telemetry.records import attempt_ended, record_of
 
-__all__ = [
-    "EventFailedError",
-    "announce_begin",
-    "announce_end",
-    "announce_stop",
-    "hears_begin",
-    "hears_end",
-]
+__all__ = ["Announcer", "EventFailedError", "listener"]
 
 
 class EventFailedError(VolnuxError):
@@ -47,72 +40,74 @@ _END = frozenset(
         signals.task_failed.name,
     }
 )
-_ATTEMPT = frozenset({attempt_ended.name})
-_ANY_END = _END | _ATTEMPT
 
 
-def hears_begin() -> bool:
-    """Whether `announce_begin` has anybody to tell."""
-    return is_heard(_BEGIN)
+def listener(about: About, loaded: frozenset[str]) -> Announcer | None:
+    """The listener that emits signals; None where nobody can have connected to one."""
+    return Announcer(about.context) if "volnux.signal.soft" in loaded else None
 
 
-def hears_end() -> bool:
-    """Whether `announce_end` has anybody to tell."""
-    return is_heard(_ANY_END)
-
-
-def announce_begin(spec: EventSpec, call: Call, context: Any) -> None:
-    """Tell listeners that an attempt begins; only the first attempt of an event is told."""
-    if call.attempt > 1 or not hears_begin():
-        return
-    event = _event(spec, call)
-    signals.event_execution_init.emit(
-        spec.event_class,
-        event=event,
-        execution_context=context,
-        executor=spec.executor.pool or spec.executor.url or DefaultExecutor,
-        call_kwargs=spec.arguments(call.inputs, call.previous_result),
-    )
-    signals.event_execution_start.emit(spec.event_class, event=event, execution_context=context)
-
-
-def announce_end(spec: EventSpec, call: Call, outcome: Outcome, context: Any) -> None:
-    """Tell listeners how an attempt ended, and whether it is repeated."""
-    if is_heard(_ATTEMPT):
-        attempt_ended.emit(record=record_of(spec, call, outcome, context))
-    if not is_heard(_END):
-        return
-    event = _event(spec, call)
-    about = {"event": event, "execution_context": context}
-    if outcome.retry_after is not None:
-        signals.event_execution_retry.emit(
-            spec.event_class,
-            **about,
-            task_id=call.task_id,
-            backoff=outcome.retry_after,
-            retry_count=call.attempt,
-            max_attempts=spec.retry.max_attempts,
-        )
-        return
-    if call.attempt > 1:
-        signals.event_execution_retry_done.emit(
-            spec.event_class, **about, task_id=call.task_id, max_attempts=spec.retry.max_attempts
-        )
-    signals.event_execution_end.emit(spec.event_class, **about, future=_future(outcome))
-    ended = signals.task_failed if outcome.descriptor == FAILURE else signals.task_completed
-    ended.emit(spec.event_class, **about, task_id=call.task_id, result=outcome.result)
-
-
-def announce_stop(context: Any) -> None:
-    """Tell listeners that a run is told to stop; of several calls for one run the first counts.
+class Announcer(Listener):
+    """Emits the signals of events, and the one that a run is told to stop.
 
     Args:
         context: the `execution_context` of the run; None where there is none to tell of.
     """
-    if context is None or getattr(context, "stopped", False):
-        return
-    context.stopped = True
-    signals.pipeline_stop.emit(context.pipeline)
+
+    def __init__(self, context: Any) -> None:
+        self._context = context
+
+    def began(self, spec: EventSpec, call: Call) -> None:
+        """See `Listener`; only the first attempt of an event is announced."""
+        if call.attempt > 1 or not is_heard(_BEGIN):
+            return
+        event = _event(spec, call)
+        signals.event_execution_init.emit(
+            spec.event_class,
+            event=event,
+            execution_context=self._context,
+            executor=spec.executor.pool or spec.executor.url or DefaultExecutor,
+            call_kwargs=spec.arguments(call.inputs, call.previous_result),
+        )
+        signals.event_execution_start.emit(
+            spec.event_class, event=event, execution_context=self._context
+        )
+
+    def retries(self, spec: EventSpec, call: Call, outcome: Outcome) -> None:
+        """See `Listener`."""
+        if is_heard(_END):
+            signals.event_execution_retry.emit(
+                spec.event_class,
+                event=_event(spec, call),
+                execution_context=self._context,
+                task_id=call.task_id,
+                backoff=outcome.retry_after,
+                retry_count=call.attempt,
+                max_attempts=spec.retry.max_attempts,
+            )
+
+    def ended(self, spec: EventSpec, call: Call, outcome: Outcome) -> None:
+        """See `Listener`."""
+        if not is_heard(_END):
+            return
+        about = {"event": _event(spec, call), "execution_context": self._context}
+        if call.attempt > 1:
+            signals.event_execution_retry_done.emit(
+                spec.event_class,
+                **about,
+                task_id=call.task_id,
+                max_attempts=spec.retry.max_attempts,
+            )
+        signals.event_execution_end.emit(spec.event_class, **about, future=_future(outcome))
+        ended = signals.task_failed if outcome.descriptor == FAILURE else signals.task_completed
+        ended.emit(spec.event_class, **about, task_id=call.task_id, result=outcome.result)
+
+    def stops(self, running: int) -> None:
+        """See `Listener`; of several calls for one run the first counts."""
+        if self._context is None or getattr(self._context, "stopped", False):
+            return
+        self._context.stopped = True
+        signals.pipeline_stop.emit(self._context.pipeline)
 
 
 def _event(spec: EventSpec, call: Call) -> Any:

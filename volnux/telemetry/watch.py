@@ -1,89 +1,162 @@
-"""A run as telemetry watches it, from the process that drives it.
+"""What telemetry does with a run: its names for the records, its trace, the ids for the logs.
 
-A backend asks `watch` for each run, hands each attempt out through `RunWatch.call`, and says with
-`RunWatch.ended` how the run ended. Everything else telemetry hears from `announce_end`.
+`listener` is asked for each run, and for each task of a host; see `volnux.hooks`.
 """
 
 from __future__ import annotations
 
 import contextlib
-import sys
 from collections.abc import Iterator, Mapping
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from volnux.hooks import About, Listener
+from volnux.imported import imported
+
 if TYPE_CHECKING:
-    from volnux.events.link import Plan
-    from volnux.events.run import Call
+    from volnux.events.run import Call, Outcome
+    from volnux.events.spec import EventSpec
     from volnux.graph.report import RunReport
-    from volnux.telemetry.tracing.spans import RunTrace
+    from volnux.telemetry.tracing.spans import RunTrace, TaskTrace
 
-__all__ = ["RunWatch", "headers_of_here", "watch", "within"]
+__all__ = ["headers_of_here", "listener", "within"]
+
+_PATIENCE = 2.0
+"""Seconds that a task of a host may take to publish its metrics before its process ends."""
 
 
-class RunWatch:
-    """One run; a context around it."""
+def listener(about: About, loaded: frozenset[str]) -> Listener | None:
+    """The listener of a run or task; None where nobody would look at what it notes."""
+    logs = "volnux.telemetry.logs" in loaded
+    traces = "opentelemetry.trace" in loaded and tracing_wanted()
+    if not (logs or traces or _recorded(loaded)):
+        return None
+    if about.plan is not None:
+        return RunWatch(about, logs=logs, traces=traces)
+    return TaskWatch(about, logs=logs, traces=traces)
 
-    def __init__(self, plan: Plan, run_id: str, backend: str) -> None:
-        self._plan = plan
-        self._run_id = run_id
-        self._backend = backend
+
+def _recorded(loaded: frozenset[str]) -> bool:
+    if "volnux.telemetry.records" not in loaded:
+        return False
+    # Another thread may be importing the module just now: then nobody listens yet.
+    signal = getattr(imported("volnux.telemetry.records"), "attempt_ended", None)
+    return signal is not None and signal.has_listeners
+
+
+class _Watch(Listener):
+    """Emits a record of each attempt, and gives attempts their ids for the logs."""
+
+    def __init__(self, about: About, *, logs: bool) -> None:
+        self._about = about
+        self._logs = logs
+
+    def run_begins(self) -> None:
+        """See `Listener`."""
+        from volnux.telemetry.records import RUNS
+
+        RUNS[self._about.run_id] = (self._about.pipeline, self._about.backend)
+
+    def run_ended(self, report: RunReport | None, error: BaseException | None) -> None:
+        """See `Listener`."""
+        from volnux.telemetry.records import RUNS
+
+        RUNS.pop(self._about.run_id, None)
+
+    def call(self, spec: EventSpec, call: Call) -> Call:
+        """See `Listener`."""
+        if not self._logs:
+            return call
+        from volnux.telemetry.scope import Scope
+
+        return call._replace(scope=Scope(spec.name))
+
+    def retries(self, spec: EventSpec, call: Call, outcome: Outcome) -> None:
+        """See `Listener`."""
+        self._record(spec, call, outcome)
+
+    def ended(self, spec: EventSpec, call: Call, outcome: Outcome) -> None:
+        """See `Listener`."""
+        self._record(spec, call, outcome)
+
+    def ended_elsewhere(self, spec: EventSpec, call: Call, outcome: Outcome) -> None:
+        """See `Listener`."""
+        self._record(spec, call, outcome)
+
+    def _record(self, spec: EventSpec, call: Call, outcome: Outcome) -> None:
+        from volnux.telemetry.records import attempt_ended, record_of
+
+        if attempt_ended.has_listeners:
+            attempt_ended.emit(record=record_of(spec, call, outcome, self._about.context))
+
+
+class RunWatch(_Watch):
+    """A whole run, watched from the process that drives it."""
+
+    def __init__(self, about: About, *, logs: bool, traces: bool) -> None:
+        super().__init__(about, logs=logs)
+        self._traces = traces
         self._trace: RunTrace | None = None
         self._token: Any = None
-        self._logs = "volnux.telemetry.logs" in sys.modules
-        self._report: RunReport | None = None
 
-    def __enter__(self) -> RunWatch:
-        from volnux.telemetry.records import RUNS
-
-        RUNS[self._run_id] = (self._plan.graph.name, self._backend)
-        if tracing_wanted():
+    def run_begins(self) -> None:
+        """See `Listener`."""
+        super().run_begins()
+        if self._traces:
             from volnux.telemetry.tracing.spans import begin_run
 
-            self._trace = begin_run(self._plan, self._run_id, self._backend)
+            assert self._about.plan is not None
+            self._trace = begin_run(self._about.plan, self._about.run_id, self._about.backend)
             self._token = self._trace.enter()
-        return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def run_ended(self, report: RunReport | None, error: BaseException | None) -> None:
+        """See `Listener`."""
         if self._trace is not None:
             self._trace.leave(self._token)
-            self._trace.end(self._report, error)
-        from volnux.telemetry.records import RUNS
+            self._trace.end(report, error)
+        super().run_ended(report, error)
 
-        RUNS.pop(self._run_id, None)
-
-    def call(self, event: str, call: Call) -> Call:
-        """The call with what its attempt runs within; every attempt goes through here."""
+    def call(self, spec: EventSpec, call: Call) -> Call:
+        """See `Listener`."""
         if self._trace is not None:
-            return call._replace(scope=self._trace.scope(event, call))
-        if self._logs:
-            from volnux.telemetry.scope import Scope
-
-            return call._replace(scope=Scope(event))
-        return call
-
-    def ended(self, report: RunReport) -> RunReport:
-        """The run has ended so; the report itself."""
-        self._report = report
-        return report
+            return call._replace(scope=self._trace.scope(spec.name, call))
+        return super().call(spec, call)
 
 
-def watch(plan: Plan, run_id: str, backend: str) -> RunWatch | None:
-    """The watch over a run that is about to begin; None where nobody would look at it."""
-    # Another thread may be importing the module just now: then nobody listens yet.
-    attempts = getattr(sys.modules.get("volnux.telemetry.records"), "attempt_ended", None)
-    if (
-        "volnux.telemetry.logs" in sys.modules
-        or (attempts is not None and attempts.has_listeners)
-        or tracing_wanted()
-    ):
-        return RunWatch(plan, run_id, backend)
-    return None
+class TaskWatch(_Watch):
+    """One attempt in a task of a host, whose process ends soon after.
+
+    Its span lies below the one that the host has for the task. Where the host does not trace, it
+    hands on its context all the same, so that the tasks of a run share a trace.
+    """
+
+    def __init__(self, about: About, *, logs: bool, traces: bool) -> None:
+        super().__init__(about, logs=logs)
+        self._traces = traces
+        self._trace: TaskTrace | None = None
+
+    def run_ended(self, report: RunReport | None, error: BaseException | None) -> None:
+        """See `Listener`; what waits is published now."""
+        super().run_ended(report, error)
+        monitor: Any = imported("volnux.telemetry.monitor")
+        if monitor is not None:
+            monitor.flush(_PATIENCE)
+
+    def call(self, spec: EventSpec, call: Call) -> Call:
+        """See `Listener`."""
+        if not self._traces or self._about.carrier is None:
+            return super().call(spec, call)
+        from volnux.telemetry.tracing.spans import TaskTrace
+
+        about = self._about
+        self._trace = TaskTrace(about.pipeline, about.backend, about.carrier, sampled=about.sampled)
+        return self._trace.call(spec.name, call)
+
+    def _record(self, spec: EventSpec, call: Call, outcome: Outcome) -> None:
+        super()._record(spec, call, outcome)
+        if self._trace is not None:
+            from volnux.telemetry.records import record_of
+
+            self._trace.ended(record_of(spec, call, outcome, None))
 
 
 def headers_of_here() -> dict[str, str]:
@@ -113,9 +186,7 @@ def within(headers: Mapping[str, str]) -> Iterator[None]:
 
 def tracing_wanted() -> bool:
     """Whether an OpenTelemetry SDK was set up in this process."""
-    api: Any = sys.modules.get("opentelemetry.trace")
-    if api is None:
-        # Who sets up an SDK has imported its API.
+    if imported("opentelemetry.trace") is None:
         return False
     from volnux.telemetry.tracing.spans import sdk_is_set_up
 

@@ -101,7 +101,7 @@ def test_every_process_adds_to_the_same_metrics(tmp_path):
             """
             import sys
             from volnux import event, telemetry
-            from volnux.events.run import Call, run_event
+            from volnux.events import Call, run_event
             from volnux.events.spec import spec_of
 
             @event

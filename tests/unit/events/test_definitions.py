@@ -13,8 +13,8 @@ import pytest
 
 from volnux import EventBase, event
 from volnux.errors import PointyError
+from volnux.events import Call, run_event
 from volnux.events.base import EventDefinitionError
-from volnux.events.run import Call, run_event
 from volnux.events.spec import spec_of
 from volnux.loading import load_plan
 

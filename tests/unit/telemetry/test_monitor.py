@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from volnux import EventBase, RetryPolicy, event, telemetry
-from volnux.events.run import Call, run_event
+from volnux.events import Call, run_event
 from volnux.events.spec import spec_of
 from volnux.telemetry.network import network_operation
 from volnux.telemetry.store import Limits, Store

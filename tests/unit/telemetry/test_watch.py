@@ -5,11 +5,12 @@ from __future__ import annotations
 import sys
 from types import ModuleType
 
-from volnux.telemetry.watch import watch
+from volnux.hooks import About, hooks_of
 
 
 def test_a_module_that_is_half_imported_has_no_listeners(monkeypatch):
     monkeypatch.setitem(sys.modules, "volnux.telemetry.records", ModuleType("records"))
     monkeypatch.delitem(sys.modules, "volnux.telemetry.logs", raising=False)
-    monkeypatch.setattr("volnux.telemetry.watch.tracing_wanted", lambda: False)
-    assert watch(None, "run", "standalone") is None
+    monkeypatch.delitem(sys.modules, "volnux.signal.soft", raising=False)
+    monkeypatch.delitem(sys.modules, "opentelemetry.trace", raising=False)
+    assert not hooks_of(About("shop", "standalone", "run"))

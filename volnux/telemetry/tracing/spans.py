@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from volnux.events.run import Call
     from volnux.graph.report import RunReport
 
-__all__ = ["RunTrace", "begin_run", "sdk_is_set_up", "task_trace"]
+__all__ = ["RunTrace", "TaskTrace", "begin_run", "sdk_is_set_up"]
 
 _NAME = "volnux"
 _LOCK = threading.Lock()
@@ -249,15 +249,6 @@ class TaskTrace:
             note_attempt(self._span, record)
             end_event(self._span, record)
             Instruments.current().event(record, self._about)
-
-
-def task_trace(
-    pipeline: str, backend: str, headers: Mapping[str, str] | None = None, *, sampled: bool = False
-) -> TaskTrace | None:
-    """The trace of a task; None without an SDK."""
-    if not sdk_is_set_up():
-        return None
-    return TaskTrace(pipeline, backend, headers, sampled=sampled)
 
 
 def _parent(headers: Mapping[str, str], *, sampled: bool) -> otel_context.Context:

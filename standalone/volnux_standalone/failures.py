@@ -1,0 +1,105 @@
+"""The log of what fails in a run: attempts that are repeated, failures that are handled or not."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+
+from volnux.events.link import Plan
+from volnux.events.run import Outcome
+from volnux.graph.execution import Execution
+from volnux.graph.outcome import State
+from volnux.graph.report import RunReport
+from volnux.kit.notes import Notes
+
+__all__ = ["FailureLog"]
+
+
+class FailureLog:
+    """Collects failures under the lock of the run, and logs them when no lock is held.
+
+    A handler of the user's may do anything, so it must never meet the lock of the run.
+
+    Args:
+        plan: what runs.
+        run_id: the id of the run.
+        execution: its state machine.
+        notes: what the run notes of its places.
+    """
+
+    def __init__(self, plan: Plan, run_id: str, execution: Execution, notes: Notes) -> None:
+        self._plan = plan
+        self._run_id = run_id
+        self._execution = execution
+        self._notes = notes
+        self._logging = threading.RLock()
+        # The place; with an outcome, an attempt that is repeated.
+        self._waiting: deque[tuple[int, Outcome | None]] = deque()
+        self._may_be_taken: set[str] | None = None
+        # Only the rest of the run tells whether something takes these.
+        self._undecided: list[int] = []
+
+    def __bool__(self) -> bool:
+        """Whether something waits to be logged."""
+        return bool(self._waiting)
+
+    def add(self, node: int, repeated: Outcome | None = None) -> None:
+        """Note a failure; `repeated` is how an attempt ended that another follows."""
+        self._waiting.append((node, repeated))
+
+    def write(self, *, stopped: bool) -> None:
+        """Log what is certain by now.
+
+        Args:
+            stopped: whether `stop_on_exception` ended the run, so that nothing takes a failure.
+        """
+        if not self._waiting:
+            return
+        from volnux.backends import run_log
+        from volnux.graph.handling import may_be_taken
+
+        with self._logging:
+            while self._waiting:
+                node, repeated = self._waiting.popleft()
+                if repeated is not None:
+                    self._write_retry(node, repeated)
+                    continue
+                if self._may_be_taken is None:
+                    self._may_be_taken = may_be_taken(self._plan.graph)
+                if self._execution.states[node] is State.DONE:
+                    self._write_failure(node, run_log.handled)
+                elif self._place(node) in self._may_be_taken and not stopped:
+                    self._undecided.append(node)
+                else:
+                    self._write_failure(node, run_log.failed)
+
+    def write_rest(self, report: RunReport) -> None:
+        """Log the failures that only the end of the run decides."""
+        if not self._undecided:
+            return
+        from volnux.backends import run_log
+
+        for node in self._undecided:
+            handled = report.places[self._place(node)].handled
+            self._write_failure(node, run_log.handled if handled else run_log.failed)
+
+    def _write_retry(self, node: int, outcome: Outcome) -> None:
+        from volnux.backends import run_log
+
+        run_log.repeated(
+            self._plan.graph.name,
+            self._run_id,
+            self._place(node),
+            outcome.result,
+            outcome.attempts,
+            outcome.retry_after or 0,
+        )
+
+    def _write_failure(self, node: int, tell: Callable[..., None]) -> None:
+        result = self._execution.results[node]
+        made = self._notes.made[node]
+        tell(self._plan.graph.name, self._run_id, self._place(node), result, made)
+
+    def _place(self, node: int) -> str:
+        return self._plan.graph.nodes[node].id

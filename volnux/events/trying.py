@@ -1,0 +1,59 @@
+"""All attempts of an event, with the waits between them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from volnux.events import base
+from volnux.events.base import EventBase, EventDefinitionError
+from volnux.events.run import Call, Outcome, run_attempt
+from volnux.events.spec import EventSpec, spec_of
+from volnux.hooks import About, hooks_of
+
+__all__ = ["run_event"]
+
+
+def run_event(
+    spec: EventSpec,
+    call: Call,
+    *,
+    sleep: Callable[[float], object] = time.sleep,
+    context: Any = None,
+) -> Outcome:
+    """Run an event with all attempts that its policy allows, waiting in between.
+
+    An `async def process` runs on an event loop of its own. `KeyboardInterrupt` is raised on.
+    Listeners to signals are given `context` as `execution_context`.
+    """
+    hooks = hooks_of(About(spec.name, "", call.run_id, context=context))
+    first: float | None = None
+    while True:
+        hooks.began(spec, call)
+        outcome = run_attempt(spec, call)
+        hooks.attempt_ended(spec, call, outcome)
+        first = outcome.started_at if first is None else first
+        if outcome.retry_after is None:
+            return outcome._replace(started_at=first)
+        wait = outcome.retry_after
+        del outcome  # With its exception it would keep the locals of the event alive.
+        sleep(wait)
+        call = call._replace(attempt=call.attempt + 1)
+
+
+def _try_out(event_class: type[EventBase], previous_result: Any, inputs: dict[str, Any]) -> Outcome:
+    """See `EventBase.try_out`."""
+    name = event_class.__name__
+    spec = spec_of(name, event_class)
+    missing = [argument for argument in spec.requires if argument not in inputs]
+    if missing:
+        raise EventDefinitionError(
+            f"process of {name} requires the argument '{missing[0]}': "
+            f"{name}.try_out({missing[0]}=…)"
+        )
+    call = Call(name, "try-out", inputs, previous_result)
+    return run_event(spec, call, sleep=lambda seconds: None)
+
+
+base.try_out = _try_out

@@ -1,0 +1,229 @@
+"""The one seam for everything that listens to runs: signals, telemetry, progress.
+
+A backend asks `hooks_of` once for each run, or for each task that it runs in another process, and
+tells the hooks what happens. Hooks are false while nobody listens, so that a check is all that a
+run without listeners pays. Who listens registers nowhere: see `_LISTENERS`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from volnux import usercode
+from volnux.imported import imported
+
+if TYPE_CHECKING:
+    from volnux.backends.port import RunObserver
+    from volnux.events.link import Plan
+    from volnux.events.run import Call, Outcome
+    from volnux.events.spec import EventSpec
+    from volnux.graph.report import RunReport
+
+__all__ = ["About", "Hooks", "Listener", "Observing", "hooks_of", "signals_loaded"]
+
+_LISTENERS: Final = {
+    # While nobody has imported the signals, nobody can have connected a listener.
+    "volnux.signal.soft": "volnux.signal.announce",
+    "volnux.telemetry.records": "volnux.telemetry.watch",
+    "volnux.telemetry.logs": "volnux.telemetry.watch",
+    # Whoever sets up an SDK has imported this.
+    "opentelemetry.trace": "volnux.telemetry.watch",
+}
+"""For a module that a program imports in order to listen, the module that then listens.
+
+The latter has a function `listener(about, loaded)`, which gives a `Listener`, or None.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What is listened to: a whole run, or one task of a host in a process of its own.
+
+    Attributes:
+        pipeline: the name of the pipeline.
+        backend: the name of the backend.
+        run_id: the id of the run.
+        plan: of a whole run, its plan.
+        context: what listeners to signals are given as `execution_context`.
+        carrier: of a task, the trace context that its host hands on, as W3C headers.
+        sampled: of a task, whether that context counts as sampled although it does not say so.
+    """
+
+    pipeline: str
+    backend: str
+    run_id: str
+    plan: Plan | None = None
+    context: Any = None
+    carrier: Mapping[str, str] | None = None
+    sampled: bool = False
+
+
+class Listener:
+    """Hears what happens in a run; every method may be left out.
+
+    Attempts are told from whatever thread the backend uses, several at once.
+    """
+
+    def run_begins(self) -> None:
+        """The run begins, in this thread."""
+
+    def run_ended(self, report: RunReport | None, error: BaseException | None) -> None:
+        """The run has ended, in the thread where it began: with a report, or with an error."""
+
+    def call(self, spec: EventSpec, call: Call) -> Call:
+        """The call with what its attempt runs within; each attempt passes here first."""
+        return call
+
+    def began(self, spec: EventSpec, call: Call) -> None:
+        """An attempt begins."""
+
+    def retries(self, spec: EventSpec, call: Call, outcome: Outcome) -> None:
+        """An attempt has failed; another follows after `outcome.retry_after` seconds."""
+
+    def ended(self, spec: EventSpec, call: Call, outcome: Outcome) -> None:
+        """The last attempt of an event has ended."""
+
+    def ended_elsewhere(self, spec: EventSpec, call: Call, outcome: Outcome) -> None:
+        """An attempt has ended in another process, whose own hooks were told of it."""
+
+    def stops(self, running: int) -> None:
+        """The run is told to stop; `running` events may still finish."""
+
+
+class Hooks(list[Listener]):
+    """All that listen to one run; false where nobody does. The methods are those of `Listener`."""
+
+    def around(self, execute: Callable[[], RunReport]) -> RunReport:
+        """Execute a run, and tell that it begins and how it has ended."""
+        if not self:
+            return execute()
+        report: RunReport | None = None
+        error: BaseException | None = None
+        with ExitStack() as stack:
+            for listener in self:
+                listener.run_begins()
+                stack.callback(lambda each: each.run_ended(report, error), listener)
+            try:
+                report = execute()
+            except BaseException as raised:
+                error = raised
+                raise
+        return report
+
+    def call(self, spec: EventSpec, call: Call) -> Call:
+        for listener in self:
+            call = listener.call(spec, call)
+        return call
+
+    def began(self, spec: EventSpec, call: Call) -> None:
+        for listener in self:
+            listener.began(spec, call)
+
+    def attempt_ended(self, spec: EventSpec, call: Call, outcome: Outcome) -> None:
+        """An attempt has ended: `retries` or `ended`, as `outcome.retry_after` says."""
+        for listener in self:
+            if outcome.retry_after is not None:
+                listener.retries(spec, call, outcome)
+            else:
+                listener.ended(spec, call, outcome)
+
+    def ended_elsewhere(self, spec: EventSpec, call: Call, outcome: Outcome) -> None:
+        for listener in self:
+            listener.ended_elsewhere(spec, call, outcome)
+
+    def stops(self, running: int) -> None:
+        for listener in self:
+            listener.stops(running)
+
+
+def hooks_of(about: About, *others: Listener | None) -> Hooks:
+    """The hooks of a run or task that is about to begin.
+
+    Args:
+        about: what it is.
+        others: listeners of the backend's own; they are told first.
+    """
+    hooks = Hooks(each for each in others if each is not None)
+    loaded = frozenset(name for name in _LISTENERS if imported(name) is not None)
+    for module in dict.fromkeys(_LISTENERS[name] for name in _LISTENERS if name in loaded):
+        found = importlib.import_module(module).listener(about, loaded)
+        if found is not None:
+            hooks.append(found)
+    return hooks
+
+
+def signals_loaded() -> bool:
+    """Whether a listener to a signal can have been connected in this process."""
+    return imported("volnux.signal.soft") is not None
+
+
+class Observing(Listener):
+    """Passes on what happens to a `RunObserver`, one call at a time.
+
+    What an observer raises is logged; what is no `Exception` is given to `on_fatal`.
+
+    Args:
+        observer: the observer.
+        about: the run.
+        on_fatal: called with what must end the run; it is raised if None.
+    """
+
+    def __init__(
+        self,
+        observer: RunObserver,
+        about: About,
+        on_fatal: Callable[[BaseException], object] | None = None,
+    ) -> None:
+        assert about.plan is not None
+        self._observer = observer
+        self._plan = about.plan
+        self._run_id = about.run_id
+        self._nodes = {node.id: node for node in about.plan.graph.nodes}
+        self._on_fatal = on_fatal
+        self._log = logging.getLogger(f"volnux.{about.backend}")
+        self._lock = threading.RLock()
+
+    def run_begins(self) -> None:
+        self._tell(lambda: self._observer.run_started(self._plan, self._run_id))
+
+    def run_ended(self, report: RunReport | None, error: BaseException | None) -> None:
+        if report is not None:
+            self._tell(lambda: self._observer.run_ended(report))
+
+    def began(self, spec: EventSpec, call: Call) -> None:
+        node = self._nodes[call.task_id]
+        self._tell(lambda: self._observer.place_started(node, call.attempt))
+
+    def retries(self, spec: EventSpec, call: Call, outcome: Outcome) -> None:
+        node = self._nodes[call.task_id]
+        self._tell(lambda: self._observer.place_retries(node, outcome))
+
+    def ended(self, spec: EventSpec, call: Call, outcome: Outcome) -> None:
+        node = self._nodes[call.task_id]
+        self._tell(lambda: self._observer.place_ended(node, outcome))
+
+    def stops(self, running: int) -> None:
+        self._tell(lambda: self._observer.cancelling(running))
+
+    def _tell(self, tell: Callable[[], object]) -> None:
+        generation = usercode.generation
+        with self._lock:
+            try:
+                tell()
+            except BaseException as error:
+                if usercode.generation != generation:
+                    usercode.end_child(error)
+                if isinstance(error, Exception):
+                    self._log.exception("an observer of the run failed")
+                elif self._on_fatal is None:
+                    raise
+                else:
+                    self._on_fatal(error)
+        if usercode.generation != generation:
+            usercode.end_child()
