@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from volnux import usercode
 from volnux.imported import imported
@@ -25,7 +25,15 @@ if TYPE_CHECKING:
     from volnux.events.spec import EventSpec
     from volnux.graph.report import RunReport
 
-__all__ = ["About", "Hooks", "Listener", "Observing", "hooks_of", "signals_loaded"]
+__all__ = [
+    "About",
+    "Hooks",
+    "Listener",
+    "Observing",
+    "hooks_of",
+    "network_watched",
+    "signals_loaded",
+]
 
 _LISTENERS: Final = {
     # While nobody has imported the signals, nobody can have connected a listener.
@@ -39,6 +47,9 @@ _LISTENERS: Final = {
 
 The latter has a function `listener(about, loaded)`, which gives a `Listener`, or None.
 """
+
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +85,10 @@ class Listener:
         """The run begins, in this thread."""
 
     def run_ended(self, report: RunReport | None, error: BaseException | None) -> None:
-        """The run has ended, in the thread where it began: with a report, or with an error."""
+        """The run has ended, in the thread where it began: with a report, or with an error.
+
+        A task of a host has no report.
+        """
 
     def call(self, spec: EventSpec, call: Call) -> Call:
         """The call with what its attempt runs within; each attempt passes here first."""
@@ -92,8 +106,8 @@ class Listener:
     def ended_elsewhere(self, spec: EventSpec, call: Call, outcome: Outcome) -> None:
         """An attempt has ended in another process, whose own hooks were told of it."""
 
-    def stops(self, running: int) -> None:
-        """The run is told to stop; `running` events may still finish."""
+    def stops(self, running: int | None) -> None:
+        """The run is told to stop: `running` events may finish, or, if None, an event ended it."""
 
 
 class Hooks(list[Listener]):
@@ -101,8 +115,13 @@ class Hooks(list[Listener]):
 
     def around(self, execute: Callable[[], RunReport]) -> RunReport:
         """Execute a run, and tell that it begins and how it has ended."""
-        if not self:
-            return execute()
+        return self._around(execute, lambda report: report) if self else execute()
+
+    def around_task(self, execute: Callable[[], Outcome]) -> Outcome:
+        """Execute an attempt in a task of a host, and tell that the task begins and has ended."""
+        return self._around(execute, lambda outcome: None) if self else execute()
+
+    def _around(self, execute: Callable[[], _T], report_of: Callable[[_T], RunReport | None]) -> _T:
         report: RunReport | None = None
         error: BaseException | None = None
         with ExitStack() as stack:
@@ -110,11 +129,12 @@ class Hooks(list[Listener]):
                 listener.run_begins()
                 stack.callback(lambda each: each.run_ended(report, error), listener)
             try:
-                report = execute()
+                result = execute()
             except BaseException as raised:
                 error = raised
                 raise
-        return report
+            report = report_of(result)
+        return result
 
     def call(self, spec: EventSpec, call: Call) -> Call:
         for listener in self:
@@ -127,17 +147,24 @@ class Hooks(list[Listener]):
 
     def attempt_ended(self, spec: EventSpec, call: Call, outcome: Outcome) -> None:
         """An attempt has ended: `retries` or `ended`, as `outcome.retry_after` says."""
+        if outcome.retry_after is not None:
+            self.retries(spec, call, outcome)
+        else:
+            self.ended(spec, call, outcome)
+
+    def retries(self, spec: EventSpec, call: Call, outcome: Outcome) -> None:
         for listener in self:
-            if outcome.retry_after is not None:
-                listener.retries(spec, call, outcome)
-            else:
-                listener.ended(spec, call, outcome)
+            listener.retries(spec, call, outcome)
+
+    def ended(self, spec: EventSpec, call: Call, outcome: Outcome) -> None:
+        for listener in self:
+            listener.ended(spec, call, outcome)
 
     def ended_elsewhere(self, spec: EventSpec, call: Call, outcome: Outcome) -> None:
         for listener in self:
             listener.ended_elsewhere(spec, call, outcome)
 
-    def stops(self, running: int) -> None:
+    def stops(self, running: int | None) -> None:
         for listener in self:
             listener.stops(running)
 
@@ -156,6 +183,11 @@ def hooks_of(about: About, *others: Listener | None) -> Hooks:
         if found is not None:
             hooks.append(found)
     return hooks
+
+
+def network_watched() -> bool:
+    """Whether somebody may want to know of operations on other machines."""
+    return imported("volnux.telemetry.records") is not None
 
 
 def signals_loaded() -> bool:
@@ -208,8 +240,9 @@ class Observing(Listener):
         node = self._nodes[call.task_id]
         self._tell(lambda: self._observer.place_ended(node, outcome))
 
-    def stops(self, running: int) -> None:
-        self._tell(lambda: self._observer.cancelling(running))
+    def stops(self, running: int | None) -> None:
+        if running is not None:
+            self._tell(lambda: self._observer.cancelling(running))
 
     def _tell(self, tell: Callable[[], object]) -> None:
         generation = usercode.generation

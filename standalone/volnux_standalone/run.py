@@ -158,7 +158,7 @@ class Run:
             board.open += 1  # Until everybody has been told.
         self._tell_stop(running)
 
-    def _tell_stop(self, running: int) -> None:
+    def _tell_stop(self, running: int | None) -> None:
         """Tell listeners that the run is to stop; it has been kept open for that."""
         try:
             self._hooks.stops(running)
@@ -354,12 +354,12 @@ class Run:
 
     def _stop(self, node: int, outcome: Outcome) -> None:
         """`stop_on_exception`: end the run; what can be cancelled is: the lock is held."""
-        running = self._board.stop(node, outcome)
+        still_running = self._board.stop(node, outcome)
         self._failures.add(node)
         self._board.open += 1  # Until listeners have been told, which may want the lock.
         # Not from here: it may tell an observer, who may want the lock.
-        self._timers.after(0, lambda: self._tell_stop(len(running)))
-        for attempt in running:
+        self._timers.after(0, lambda: self._tell_stop(None))
+        for attempt in still_running:
             self._timers.after(0, attempt.handle.abandon)
 
     def _fail(self, error: BaseException) -> None:

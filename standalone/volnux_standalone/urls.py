@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import functools
 import importlib.util
-import sys
 import time
 from collections.abc import Callable, Iterator, Set
 from concurrent.futures import BrokenExecutor, Executor, Future
@@ -23,6 +22,7 @@ from volnux.events.executors import ExecutorConfigError, ExecutorInitializerConf
 from volnux.events.remote import read_outcome
 from volnux.events.run import Call, Outcome
 from volnux.events.spec import EventSpec
+from volnux.hooks import network_watched
 from volnux_standalone.pools import Done, Handle, Pool, Submitted
 from volnux_standalone.shipping import shipped_task
 
@@ -113,7 +113,7 @@ class UrlPool(Pool):
         try:
             self._executor = executor_of(spec.url, spec.config)
         except VolnuxError as error:
-            if "volnux.telemetry.records" in sys.modules:
+            if network_watched():
                 from volnux.telemetry.network import network_operation
 
                 network_operation(
@@ -135,9 +135,8 @@ class UrlPool(Pool):
         except NotSentError as error:
             done(error)
             return _Away(Future(), lambda _: None)
-        # Who watches the network has loaded its records: nobody else pays for them.
         sent = None
-        if "volnux.telemetry.records" in sys.modules:
+        if network_watched():
             from volnux.telemetry.network import Sent
 
             sent = Sent(self._url, spec.name, call, task.size)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from volnux.cli import ending, output
 from volnux.cli.usage import UsageError, event_modules
 from volnux.errors import VolnuxError
+from volnux.hooks import signals_loaded
 
 if TYPE_CHECKING:
     from volnux.backends import Backend
@@ -152,7 +153,7 @@ def _run(
     cancel = ending.on_thread(control.cancel)
     progress = _progress(stream, plain=plain)
     with progress as observer, ending.steps(cancel, give_up, grace=grace):
-        if "volnux.signal.soft" in sys.modules:
+        if signals_loaded():
             # The user's modules may listen to signals, or have a class for this file.
             from volnux.pipeline import Pipeline
 
@@ -184,7 +185,7 @@ def _run(
 
 def _listened() -> bool:
     """Whether a listener of the user's modules is told the end of the run, with its results."""
-    if "volnux.signal.soft" not in sys.modules:
+    if not signals_loaded():
         return False
     from volnux.signal.signals import pipeline_execution_end
 

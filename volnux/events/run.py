@@ -236,7 +236,8 @@ def raised(spec: EventSpec, call: Call, error: BaseException, started: float) ->
 
 def too_long(spec: EventSpec) -> TimeoutError:
     """The error of an attempt that took longer than its timeout."""
-    limit = "its time limit" if spec.timeout is None else f"{spec.timeout:g} s"
+    # Without one of its own, the limit is that of a host.
+    limit = "its execution_timeout" if spec.timeout is None else f"{spec.timeout:g} s"
     return TimeoutError(f"{spec.name} took longer than {limit}")
 
 

@@ -102,7 +102,7 @@ class Announcer(Listener):
         ended = signals.task_failed if outcome.descriptor == FAILURE else signals.task_completed
         ended.emit(spec.event_class, **about, task_id=call.task_id, result=outcome.result)
 
-    def stops(self, running: int) -> None:
+    def stops(self, running: int | None) -> None:
         """See `Listener`; of several calls for one run the first counts."""
         if self._context is None or getattr(self._context, "stopped", False):
             return

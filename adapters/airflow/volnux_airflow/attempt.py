@@ -15,9 +15,10 @@ from typing import Any
 from volnux.events.base import NotPortableError, NotSentError, WorkerLost
 from volnux.events.executors import ExecutorKind
 from volnux.events.remote import read_outcome, remote_task
-from volnux.events.run import Call, Outcome, raised, run_attempt
+from volnux.events.run import Call, Outcome, raised, run_attempt, too_long
 from volnux.events.spec import EventSpec
 from volnux.graph.outcome import FAILURE, Failure
+from volnux.hooks import Hooks
 from volnux.kit.processes import Surroundings, WorkerGroup, worker_context
 from volnux_airflow import compat
 from volnux_airflow.child import Supervisor, begin_in_task
@@ -25,30 +26,27 @@ from volnux_airflow.child import Supervisor, begin_in_task
 __all__ = ["describe", "run"]
 
 
-def run(spec: EventSpec, call: Call, judged: Callable[[Outcome], Outcome]) -> Outcome:
+def run(spec: EventSpec, call: Call, hooks: Hooks, judged: Callable[[Outcome], Outcome]) -> Outcome:
     """Run one attempt; what it raises, Airflow's timeout included, is in the outcome.
 
-    Listeners to signals hear of it in this process, whatever process the event runs in.
+    Listeners hear of it in this process, whatever process the event runs in.
 
     Args:
         spec: the event.
         call: what the attempt is given.
-        judged: the outcome as the flow takes it: a descriptor without a branch is a failure.
+        hooks: what listens to the task.
+        judged: the outcome as the flow takes it, and whether Airflow will repeat the attempt.
     """
-    # Skip: nobody listens unless the signals were imported.
-    listened = "volnux.signal.soft" in sys.modules
-    context: Any = None
-    if listened:
-        from volnux.pipeline.context import ExecutionContext
-        from volnux.signal.announce import announce_begin, announce_end
 
-        context = ExecutionContext(None, call.run_id, call.inputs)
-        announce_begin(spec, call, context)
-    outcome = _as_airflow_means(spec, _limited(spec, call))
-    outcome = judged(_storable(spec, call, outcome))
-    if listened:
-        announce_end(spec, call, outcome, context)
-    return outcome
+    def execute() -> Outcome:
+        within = hooks.call(spec, call)
+        hooks.began(spec, within)
+        outcome = _as_airflow_means(spec, _limited(spec, within))
+        outcome = judged(_storable(spec, within, outcome))
+        hooks.attempt_ended(spec, within, outcome)
+        return outcome
+
+    return hooks.around_task(execute)
 
 
 def _limited(spec: EventSpec, call: Call) -> Outcome:
@@ -68,7 +66,7 @@ def _limited(spec: EventSpec, call: Call) -> Outcome:
         and result.type.rpartition(".")[2] == compat.AirflowTaskTimeout.__name__
     ):
         # Raised inside the coroutine, where nobody converts it.
-        late = raised(spec, call, _too_long(spec), outcome.started_at)
+        late = raised(spec, call, too_long(spec), outcome.started_at)
         return late._replace(ended_at=outcome.ended_at)
     return outcome
 
@@ -216,12 +214,7 @@ def _kill(executor: Executor) -> None:
 
 
 def _converted(spec: EventSpec, error: BaseException) -> BaseException:
-    return _too_long(spec) if isinstance(error, compat.AirflowTaskTimeout) else error
-
-
-def _too_long(spec: EventSpec) -> TimeoutError:
-    limit = f"{spec.timeout:g} s" if spec.timeout is not None else "its execution_timeout"
-    return TimeoutError(f"{spec.name} took longer than {limit}")
+    return too_long(spec) if isinstance(error, compat.AirflowTaskTimeout) else error
 
 
 def describe(outcome: Outcome) -> str:

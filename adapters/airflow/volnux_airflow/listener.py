@@ -7,10 +7,11 @@ the event.
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 from airflow.listeners import hookimpl
+
+from volnux.hooks import signals_loaded
 
 __all__ = ["on_dag_run_failed", "on_dag_run_running", "on_dag_run_success"]
 
@@ -46,8 +47,8 @@ def _ended(dag_run: Any) -> None:
 
 
 def _is_heard(dag_run: Any) -> bool:
-    """Whether a listener was imported and the DAG is one of ours."""
-    if "volnux.signal.soft" not in sys.modules:
+    """Whether somebody may listen and the DAG is one of ours."""
+    if not signals_loaded():
         return False
     tasks = getattr(getattr(dag_run, "dag", None), "tasks", ())
     return any(_type(task) == "VolnuxEventOperator" for task in tasks)

@@ -5,12 +5,11 @@ from __future__ import annotations
 import _thread
 import logging
 import signal
-import sys
 import threading
 import uuid
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from typing import Any
 
 from airflow.dag_processing.bundles.manager import DagBundlesManager
@@ -21,10 +20,11 @@ from sqlalchemy import func, select, true
 
 from volnux.backends.port import RunControl, RunObserver, RunOptions
 from volnux.events.link import Plan
-from volnux.events.run import Outcome
+from volnux.events.run import Call, Outcome
+from volnux.events.spec import EventSpec
 from volnux.graph.outcome import Failure
 from volnux.graph.report import RunReport, jsonable
-from volnux.telemetry.watch import watch
+from volnux.hooks import About, Hooks, Observing, hooks_of
 from volnux_airflow.operators import Watcher, _FlowOperator
 from volnux_airflow.outcomes import OUTCOME_KEY, TaskOutcome
 from volnux_airflow.report import report_of
@@ -36,30 +36,23 @@ __all__ = ["run_dag", "run_locally"]
 def run_locally(plan: Plan, inputs: Mapping[str, Any], options: RunOptions) -> RunReport:
     """Run a plan with `dag.test()` in the Airflow home of this process."""
     dag = build_dag(plan, schedule=None)
-    observer = options.observer or RunObserver()
-    watching = _Observing(plan, observer, options.control)
-    options.control.on_cancel(lambda: _tell_stop(options))
-    traced = watch(plan, options.run_id or uuid.uuid4().hex, "airflow") or nullcontext()
-    with traced as run, warnings.catch_warnings(), _interrupts(watching), _watched(watching):
-        # What Airflow itself warns of is nothing that the user of a flow can mend.
-        warnings.simplefilter("ignore")
-        observer.run_started(plan, options.run_id or dag.dag_id)
-        options.control.on_cancel(watching.cancelling)
+    run_id = options.run_id or uuid.uuid4().hex
+    about = About(plan.graph.name, "airflow", run_id, plan, options.context)
+    hooks = hooks_of(about)
+    local = _LocalRun(about, options)
+
+    def execute() -> RunReport:
+        options.control.on_cancel(lambda: hooks.stops(local.running))
+        options.control.on_cancel(lambda: local.stops(local.running))
         try:
-            report = run_dag(dag, plan, inputs, run_id=options.run_id, control=options.control)
+            return run_dag(dag, plan, inputs, run_id=options.run_id, control=options.control)
         finally:
-            watching.keep_terminate()
-        if run is not None:
-            run.ended(report)
-    observer.run_ended(report)
-    return report
+            local.keep_terminate()
 
-
-def _tell_stop(options: RunOptions) -> None:
-    if "volnux.signal.soft" in sys.modules:
-        from volnux.signal.announce import announce_stop
-
-        announce_stop(options.context)
+    with warnings.catch_warnings(), _interrupts(local), _watched(local):
+        # A user of a flow can do nothing about what Airflow itself warns of.
+        warnings.simplefilter("ignore")
+        return hooks.around(lambda: Hooks([local]).around(execute))
 
 
 def run_dag(
@@ -108,18 +101,17 @@ def run_dag(
     )
 
 
-class _Observing(Watcher):
-    """Passes on what the operators say, in the words of the port."""
+class _LocalRun(Watcher):
+    """A run in this process: tells its observer, and says when it was cancelled."""
 
-    def __init__(self, plan: Plan, observer: RunObserver, control: RunControl) -> None:
-        self._nodes = {node.id: node for node in plan.graph.nodes}
-        self._observer = observer
-        self._control = control
-        self._running = 0
+    def __init__(self, about: About, options: RunOptions) -> None:
+        self._control = options.control
+        self._observing = Observing(options.observer or RunObserver(), about)
         self._terminate = signal.getsignal(signal.SIGTERM)
+        self.running = 0
 
     def keep_terminate(self) -> None:
-        """Undo what Airflow does when a task begins: to have SIGTERM end nothing any more."""
+        """Undo what Airflow does when a task begins: SIGTERM would end nothing any more."""
         here = threading.current_thread() is threading.main_thread()
         if here and self._terminate is not None:
             signal.signal(signal.SIGTERM, self._terminate)
@@ -128,29 +120,41 @@ class _Observing(Watcher):
         """Start nothing more."""
         self._control.cancel()
 
-    def cancelling(self) -> None:
-        """The run was cancelled, by Ctrl-C or from elsewhere."""
-        self._observer.cancelling(self._running)
-
     def interrupted(self) -> None:
-        """Ctrl-C reached the run."""
+        """Note that Ctrl-C reached the run."""
         self._control.interrupted = True
 
     def stopped(self) -> bool:
+        """See `Watcher`."""
         return self._control.cancelled
 
-    def started(self, task_id: str, attempt: int) -> None:
-        self._running = 1
+    def run_begins(self) -> None:
+        """See `Listener`."""
+        self._observing.run_begins()
+
+    def run_ended(self, report: RunReport | None, error: BaseException | None) -> None:
+        """See `Listener`."""
+        self._observing.run_ended(report, error)
+
+    def began(self, spec: EventSpec, call: Call) -> None:
+        """See `Listener`."""
+        self.running = 1
         self.keep_terminate()
-        self._observer.place_started(self._nodes[task_id], attempt)
+        self._observing.began(spec, call)
 
-    def retries(self, task_id: str, outcome: Outcome) -> None:
-        self._running = 0
-        self._observer.place_retries(self._nodes[task_id], outcome)
+    def retries(self, spec: EventSpec, call: Call, outcome: Outcome) -> None:
+        """See `Listener`."""
+        self.running = 0
+        self._observing.retries(spec, call, outcome)
 
-    def ended(self, task_id: str, outcome: Outcome) -> None:
-        self._running = 0
-        self._observer.place_ended(self._nodes[task_id], outcome)
+    def ended(self, spec: EventSpec, call: Call, outcome: Outcome) -> None:
+        """See `Listener`."""
+        self.running = 0
+        self._observing.ended(spec, call, outcome)
+
+    def stops(self, running: int | None) -> None:
+        """See `Listener`."""
+        self._observing.stops(running)
 
 
 @contextmanager
@@ -164,7 +168,7 @@ def _watched(watcher: Watcher) -> Iterator[None]:
 
 
 @contextmanager
-def _interrupts(watching: _Observing) -> Iterator[None]:
+def _interrupts(local: _LocalRun) -> Iterator[None]:
     """Ctrl-C lets what runs finish and starts nothing more; pressed again, it ends the process."""
     if (
         threading.current_thread() is not threading.main_thread()
@@ -174,9 +178,9 @@ def _interrupts(watching: _Observing) -> Iterator[None]:
         return
 
     def interrupted(number: int, frame: Any) -> None:
-        watching.interrupted()
+        local.interrupted()
         signal.signal(signal.SIGINT, signal.SIG_DFL)
-        _thread.start_new_thread(watching.cancel, ())
+        _thread.start_new_thread(local.cancel, ())
 
     signal.signal(signal.SIGINT, interrupted)
     try:

@@ -10,6 +10,7 @@ import inspect
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
+from functools import partial
 from typing import Any, ClassVar
 
 from volnux.errors import nearest
@@ -19,6 +20,7 @@ from volnux.events.run import Call, Outcome, raised
 from volnux.events.spec import EventSpec, spec_of
 from volnux.graph.model import InputSpec
 from volnux.graph.outcome import FAILURE, SUCCESS, Failure, State
+from volnux.hooks import Listener, hooks_of
 from volnux.pipeline.fields import InputDataField
 from volnux_airflow import attempt, compat, hostsettings, replay, storable, traces
 from volnux_airflow.outcomes import OUTCOME_KEY, Outcomes, Piped, TaskOutcome
@@ -69,21 +71,12 @@ class ExactRetryPolicy(compat.RetryPolicy):
 _EXACT = ExactRetryPolicy()
 
 
-class Watcher:
+class Watcher(Listener):
     """Hears of events in a run inside one process (`volnux run --backend airflow`)."""
 
     def stopped(self) -> bool:
         """Whether nothing more is to start."""
         return False
-
-    def started(self, task_id: str, attempt: int) -> None:
-        """An attempt begins."""
-
-    def retries(self, task_id: str, outcome: Outcome) -> None:
-        """An attempt failed and is repeated."""
-
-    def ended(self, task_id: str, outcome: Outcome) -> None:
-        """The last attempt ended."""
 
 
 NO_CALLBACKS: Mapping[str, Any] = {
@@ -276,13 +269,11 @@ class VolnuxEventOperator(_FlowOperator):
             raise compat.AirflowFailException(f"{refusal}: not started")
         if self._is_passed_by(outcomes):
             raise compat.AirflowSkipException("another branch was taken")
-        number = self.attempt(ti)
-        self.watcher.started(self.task_id, number)
-        outcome = self._run(context, outcomes, number)
-        if outcome.retry_after is not None and ti.try_number <= ti.max_tries:
-            self.watcher.retries(self.task_id, outcome)
+        outcome = self._run(context, outcomes, self.attempt(ti))
+        if outcome.retry_after is not None:
+            most = self.spec.retry.max_attempts
             raise AttemptFailedError(
-                f"attempt {number} of {self.spec.retry.max_attempts} failed: {outcome.result}",
+                f"attempt {outcome.attempts} of {most} failed: {outcome.result}",
                 outcome.retry_after,
             ) from _cause(outcome)
         return self._end(context, outcome)
@@ -327,14 +318,13 @@ class VolnuxEventOperator(_FlowOperator):
             given = {name: self._param(params, name) for name in names}
             inputs = bind_inputs(self.inputs, given, self.readers)
         except Exception as error:  # noqa: BLE001 - a wrong input is a failure of the event
-            return raised(self.spec, call, error, 0.0)._replace(retry_after=None)
+            outcome = raised(self.spec, call, error, 0.0)._replace(retry_after=None)
+            self.watcher.began(self.spec, call)
+            self.watcher.ended(self.spec, call, outcome)
+            return outcome
         call = call._replace(inputs=inputs, previous_result=previous)
-        return traces.watched(
-            self.spec,
-            call,
-            context["ti"],
-            lambda spec, call: attempt.run(spec, call, self._judged),
-        )
+        hooks = hooks_of(traces.about_task(call, context["ti"]), self.watcher)
+        return attempt.run(self.spec, call, hooks, partial(self._judged, context["ti"]))
 
     def _param(self, params: Mapping[str, Any], name: str) -> Any:
         """A param of the run; null, which is an empty field of the form, is the default."""
@@ -345,7 +335,6 @@ class VolnuxEventOperator(_FlowOperator):
         """The last attempt has ended."""
         ti = context["ti"]
         descriptor, result = outcome.descriptor, outcome.result
-        self.watcher.ended(self.task_id, outcome)
         failure = result if isinstance(result, Failure) else None
         stop = self.spec.stop_on_exception and outcome.raised
         done = descriptor != FAILURE or (self.takes(FAILURE) and not stop)
@@ -385,8 +374,10 @@ class VolnuxEventOperator(_FlowOperator):
         self.on_success_callback = []
         self.outlets = []
 
-    def _judged(self, outcome: Outcome) -> Outcome:
+    def _judged(self, ti: Any, outcome: Outcome) -> Outcome:
         """The outcome as the flow takes it: a descriptor without a branch is a failure."""
+        if ti.try_number > ti.max_tries:
+            outcome = outcome._replace(retry_after=None)
         descriptor = outcome.descriptor
         if descriptor <= SUCCESS or self.takes(descriptor):
             return outcome

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import datetime as dt
-import logging
-import sys
 import threading
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from queue import SimpleQueue
 from typing import Any
 
@@ -20,9 +17,11 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from volnux.backends.port import RunOptions
 from volnux.events.base import NotSentError, WorkerLost
 from volnux.events.run import Call, Outcome, raised
+from volnux.events.spec import EventSpec
 from volnux.graph.execution import Execution
-from volnux.graph.report import RunReport, places_of
-from volnux.telemetry.watch import watch
+from volnux.graph.report import RunReport
+from volnux.hooks import About, Hooks, Observing, hooks_of
+from volnux.kit.notes import Notes
 from volnux_prefect import compat
 from volnux_prefect.endings import state_of
 from volnux_prefect.limits import make_limits
@@ -35,14 +34,12 @@ from volnux_prefect.work import EventState, Work
 
 __all__ = ["Drive"]
 
-log = logging.getLogger("volnux.prefect")
-
 
 class Drive:
     """Everything that belongs to one run; `execute` is called once, in the body of a flow.
 
     Attributes:
-        context: what listeners to signals are given as `execution_context`.
+        hooks: what listens to the run, but for its observer.
         loop: the event loop that all coroutines of the run share.
     """
 
@@ -54,14 +51,17 @@ class Drive:
         self._nodes = self._plan.graph.nodes
         self._inputs = dict(inputs)
         self._control = options.control
-        self._observer = options.observer
         self._portable = options.portable
-        self.context = options.context
         flow_run = FlowRunContext.get()
         self._flow_run_id = flow_run.flow_run.id if flow_run and flow_run.flow_run else None
         self._run_id = options.run_id or str(self._flow_run_id or uuid.uuid4())
 
-        size = len(self._nodes)
+        about = About(self._plan.graph.name, "prefect", self._run_id, self._plan, options.context)
+        self.hooks = hooks_of(about)
+        # Told by the thread that drives the run, when it has taken in what happened.
+        self._progress = Hooks()
+        if options.observer is not None:
+            self._progress.append(Observing(options.observer, about, self._end_by))
         self._execution = Execution(self._plan.graph)
         # What happens in other threads: see `_next`.
         self._ended: SimpleQueue[
@@ -74,28 +74,19 @@ class Drive:
         self._thread = threading.current_thread()
         self.loop = RunLoop()
         self._page = Page(blueprint, self._execution, self._flow_run_id)
-        self._attempts = [0] * size
-        self._earlier = [0] * size
-        self._first: list[float | None] = [None] * size
-        self._last: list[Outcome | None] = [None] * size
-        self._received: list[Any] = [None] * size
+        self._notes = Notes(len(self._nodes))
+        self._earlier = [0] * len(self._nodes)
         self._away: set[int] = set()
         self._stack = contextlib.ExitStack()
         main = flow_run.task_runner if flow_run else None
         self._runners = Runners(self._stack, blueprint.main, main)
         self._sent_to: dict[int, Any] = {}
-        self._watch = watch(self._plan, self._run_id, "prefect")
 
     def execute(self) -> RunReport:
         """Run to the end and report."""
-        if self._watch is None:
-            return self._execute()
-        with self._watch:
-            return self._watch.ended(self._execute())
+        return self.hooks.around(lambda: self._progress.around(self._execute))
 
     def _execute(self) -> RunReport:
-        started = time.time()
-        self._observe(lambda o: o.run_started(self._plan, self._run_id))
         self._control.on_cancel(lambda: self._ended.put(None))
         make_limits(self._blueprint.limits)
         with self._stack:
@@ -106,9 +97,10 @@ class Drive:
                 self.loop.close()
         if self._cancelled or not self._execution.ended:
             self._execution.abandon()
-        report = self._report(started)
+        report = self._notes.report(
+            self._plan, self._execution, self._inputs, backend="prefect", run_id=self._run_id
+        )
         self._page.tell_handled(report)
-        self._observe(lambda o: o.run_ended(report))
         return report
 
     def _go(self) -> None:
@@ -140,10 +132,8 @@ class Drive:
     def began(self, node: int, attempt: int) -> None:
         """An attempt begins."""
         with self._lock:
-            self._attempts[node] = attempt
-            if self._first[node] is None:
-                self._first[node] = time.time()
-        self._observe(lambda o: o.place_started(self._nodes[node], attempt))
+            self._notes.begins(node, attempt, time.time())
+        self._progress.began(self._spec(node), self._call(node, attempt))
 
     @property
     def ends(self) -> bool:
@@ -152,30 +142,21 @@ class Drive:
 
     def repeats(self, node: int, outcome: Outcome) -> None:
         """An attempt is to be repeated."""
-        self._observe(lambda o: o.place_retries(self._nodes[node], outcome))
+        self._progress.retries(self._spec(node), self._call(node, outcome.attempts), outcome)
 
     # The way of one place, from ready to ended.
 
     def _submit(self, ready: list[int]) -> None:
         for node in ready:
             if self._nodes[node].receives is not None:
-                self._received[node] = self._execution.received(node)
+                self._notes.received[node] = self._execution.received(node)
             self._send(node)
 
     def _send(self, node: int) -> None:
-        spec = self._plan.specs[node]
+        spec = self._spec(node)
         task = self._blueprint.tasks[node]
-        assert spec is not None
         assert task is not None
-        call = Call(
-            self._nodes[node].id,
-            self._run_id,
-            self._inputs,
-            self._received[node],
-            portable=self._portable,
-        )
-        if self._watch is not None:
-            call = self._watch.call(spec.name, call)
+        call = self.hooks.call(spec, self._call(node))
         earlier = self._earlier[node]
         work: Any = Work(node, spec, call, self._blueprint.taken[node], self, earlier=earlier)
         self._outstanding += 1
@@ -233,58 +214,44 @@ class Drive:
             if isinstance(ended, WorkerLost) and not self._cancelled:
                 self._again(node, outcome)
             return
-        spec = self._plan.specs[node]
-        assert spec is not None
-        self._last[node] = outcome
+        spec = self._spec(node)
+        self._notes.last[node] = outcome
         self._page.ended(node, ended)
         if node in self._away:
-            self._note(node, outcome)
+            self.hooks.ended_elsewhere(spec, self._call(node, outcome.attempts), outcome)
         if spec.stop_on_exception and outcome.raised:
             self._execution.stop(node, outcome.result)
-            self._tell_stop()
+            self.hooks.stops(None)
             ready: list[int] = []
             self._outstanding = 0
         else:
             ready = self._execution.finish(node, outcome.descriptor, outcome.result)
-        self._observe(lambda o: o.place_ended(self._nodes[node], outcome))
+        self._progress.ended(spec, self._call(node, outcome.attempts), outcome)
         self._submit(ready)
         self._page.tell_skipped(node)
 
-    def _note(self, node: int, outcome: Outcome) -> None:
-        """Tell telemetry here of an event that another process ran."""
-        if "volnux.telemetry.records" in sys.modules:
-            from volnux.telemetry.records import attempt_ended, record_of
-
-            if attempt_ended.has_listeners:
-                spec = self._plan.specs[node]
-                assert spec is not None
-                call = Call(self._nodes[node].id, self._run_id, attempt=outcome.attempts)
-                record = record_of(spec, call, outcome, self.context)
-                attempt_ended.emit(record=record)
-
     def _outcome(self, node: int, ended: State[Any] | BaseException) -> Outcome:
         """How a place ended, from the state of its task run."""
-        spec = self._plan.specs[node]
-        assert spec is not None
-        started = self._first[node] or time.time()
+        spec = self._spec(node)
+        notes = self._notes
+        started = notes.first[node] or time.time()
         if isinstance(ended, EventState) and ended.outcome is not None:
             told = ended.outcome
-            self._attempts[node] = max(self._attempts[node], told.attempts)
-            if self._first[node] is None or node in self._away:
-                self._first[node] = told.started_at
+            notes.made[node] = max(notes.made[node], told.attempts)
+            if notes.first[node] is None or node in self._away:
+                notes.first[node] = told.started_at
             return told._replace(result=compat.result_of(ended))
-        attempts = max(1, self._attempts[node])
-        self._attempts[node] = attempts
+        notes.made[node] = max(1, notes.made[node])
         if isinstance(ended, BaseException):
             error = ended
         else:
             error = WorkerLost(f"the task run of {spec.name} ended as {ended.name}")
-        outcome = raised(spec, Call(self._nodes[node].id, attempt=attempts), error, started)
+        outcome = raised(spec, self._call(node, notes.made[node]), error, started)
         return outcome if isinstance(ended, WorkerLost) else outcome._replace(retry_after=None)
 
     def _again(self, node: int, outcome: Outcome) -> None:
         """Run a place once more, in a task run of its own, after the wait of its policy."""
-        self._observe(lambda o: o.place_retries(self._nodes[node], outcome))
+        self.repeats(node, outcome)
         self._earlier[node] = outcome.attempts
         self._outstanding += 1
         timer = threading.Timer(outcome.retry_after or 0, lambda: self._ended.put((node, None)))
@@ -298,50 +265,26 @@ class Drive:
         self._cancelled = True
         self._execution.cancel()
         running = self._outstanding
-        self._observe(lambda o: o.cancelling(running))
-        self._tell_stop()
+        self._progress.stops(running)
+        self.hooks.stops(running)
 
-    def _tell_stop(self) -> None:
-        if "volnux.signal.soft" in sys.modules:
-            from volnux.signal.announce import announce_stop
+    def _end_by(self, error: BaseException) -> None:
+        """End the run by what its observer raised, in whatever thread that was."""
+        if threading.current_thread() is self._thread:
+            raise error
+        self._ended.put(error)
 
-            announce_stop(self.context)
+    def _spec(self, node: int) -> EventSpec:
+        spec = self._plan.specs[node]
+        assert spec is not None
+        return spec
 
-    def _report(self, started: float) -> RunReport:
-        def details(node: int) -> dict[str, Any]:
-            last = self._last[node]
-            return {
-                "attempts": self._attempts[node],
-                "received": self._received[node],
-                "started_at": _moment(self._first[node]),
-                "ended_at": _moment(last.ended_at) if last else None,
-                "bypassed": last.bypassed if last else False,
-            }
-
-        return RunReport(
-            pipeline=self._plan.graph.name,
-            backend="prefect",
-            run_id=self._run_id,
-            status=self._execution.status,
-            places=places_of(self._execution, details),
-            inputs=self._inputs,
-            started_at=_moment(started),
-            ended_at=_moment(time.time()),
+    def _call(self, node: int, attempt: int = 1) -> Call:
+        return Call(
+            self._nodes[node].id,
+            self._run_id,
+            self._inputs,
+            self._notes.received[node],
+            attempt,
+            self._portable,
         )
-
-    def _observe(self, tell: Callable[[Any], object]) -> None:
-        if self._observer is None:
-            return
-        with self._lock:
-            try:
-                tell(self._observer)
-            except Exception:
-                log.exception("an observer of the run failed")
-            except BaseException as error:
-                if threading.current_thread() is self._thread:
-                    raise
-                self._ended.put(error)
-
-
-def _moment(seconds: float | None) -> dt.datetime | None:
-    return None if seconds is None else dt.datetime.fromtimestamp(seconds, dt.UTC)

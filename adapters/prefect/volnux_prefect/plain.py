@@ -40,6 +40,7 @@ from volnux.events.inputs import fresh
 from volnux.events.run import Call, Outcome, raised
 from volnux.events.spec import EventSpec, spec_of
 from volnux.graph.outcome import FAILURE, SUCCESS, Failure
+from volnux.hooks import About, hooks_of
 from volnux.pipeline.fields import InputDataField
 from volnux_prefect import compat
 from volnux_prefect.endings import counts, reason, state_of
@@ -275,7 +276,7 @@ class Run:
         await self._make_limits(place)
         earlier = 0
         while True:
-            listener = _Listener(earlier, self._loop, self._stopped)
+            listener = _Listener(earlier, self._loop, self._stopped, str(self._run_id))
             started = time.time()
             try:
                 runner = self._runners.of(runner_key(place.spec))
@@ -334,10 +335,9 @@ class Run:
 class _Listener:
     """Counts the attempts of one task run, and has the run's event loop."""
 
-    context = None
-
-    def __init__(self, earlier: int, loop: RunLoop, stopped: asyncio.Event) -> None:
+    def __init__(self, earlier: int, loop: RunLoop, stopped: asyncio.Event, run_id: str) -> None:
         self.attempts = earlier
+        self.hooks = hooks_of(About("", "prefect", run_id))
         self.loop = loop
         self._stopped = stopped
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from volnux.events.link import Plan
 from volnux.graph.report import RunReport
+from volnux.hooks import signals_loaded
 
 if TYPE_CHECKING:
     from volnux.pipeline.base import Pipeline
@@ -35,8 +35,7 @@ class About:
 @contextlib.contextmanager
 def announced(plan: Plan, inputs: Mapping[str, Any], cls: type[Pipeline] | None) -> Iterator[About]:
     """Tell listeners that a run begins, when the block has ended well how it ended, and its end."""
-    # Who listens has loaded the signals: nobody else pays for them.
-    if cls is None and "volnux.signal.soft" not in sys.modules:
+    if cls is None and not signals_loaded():
         yield About(inputs, None, lambda report: None)
         return
     from prefect.runtime import flow_run
@@ -71,7 +70,7 @@ def hooks(name: str) -> dict[str, Callable[..., None]]:
 
 
 def _emit(signal: str, flow: Any) -> None:
-    if "volnux.signal.soft" not in sys.modules:
+    if not signals_loaded():
         return
     from volnux.signal import signals
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextvars
 import logging
 import os
-import sys
 import threading
 import time
 from contextlib import closing
@@ -21,9 +20,10 @@ from pydantic import PrivateAttr
 
 from volnux.events.base import NotSentError
 from volnux.events.modules import at_home
-from volnux.events.run import Call, Outcome, raised, run_attempt
+from volnux.events.run import Call, Outcome, raised, run_attempt, too_long
 from volnux.events.spec import EventSpec
 from volnux.graph.outcome import FAILURE, SUCCESS, Failure
+from volnux.hooks import About, Hooks, hooks_of
 from volnux.shown import shown
 from volnux.usercode import RunThread
 from volnux_prefect import compat, logs
@@ -37,12 +37,12 @@ class Listener(Protocol):
     """Who hears of attempts in the process that drives the run.
 
     Attributes:
-        context: what listeners to signals are given as `execution_context`.
+        hooks: what listens to the run.
         loop: the event loop of the run.
         ends: whether the run is to end: no attempt is repeated any more.
     """
 
-    context: Any
+    hooks: Hooks
     loop: RunLoop
 
     @property
@@ -170,14 +170,12 @@ def run_work(upstream: Work | SealedWork) -> State[Any]:
         return _state(outcome, judged_by_flow(spec, outcome, work.taken), failed)
     logs.send_from([spec])
     call = work.call._replace(attempt=work.earlier + compat.attempt_number())
-    context = listener.context if listener is not None else None
     if listener is not None:
         listener.began(work.node, call.attempt)
-    listened = "volnux.signal.soft" in sys.modules
-    if listened:
-        from volnux.signal.announce import announce_begin
-
-        announce_begin(spec, call, context)
+        hooks = listener.hooks
+    else:
+        hooks = hooks_of(About("", "prefect", call.run_id))
+    hooks.began(spec, call)
     outcome, late = _attempt(spec, call, listener)
     if listener is None:
         outcome = outcome._replace(pid=os.getpid())
@@ -191,10 +189,7 @@ def run_work(upstream: Work | SealedWork) -> State[Any]:
             listener.repeats(work.node, outcome)
             work.failed = outcome._replace(retry_after=None), "TimedOut" if late else "Failed"
     judged = judged_by_flow(spec, outcome, work.taken)
-    if listened:
-        from volnux.signal.announce import announce_end
-
-        announce_end(spec, call, judged, context)
+    hooks.attempt_ended(spec, call, judged)
     stops = spec.stop_on_exception and judged.raised
     handled = judged.descriptor == FAILURE and FAILURE in work.taken and not (again or stops)
     failed = HANDLED if handled else "TimedOut" if late else "Failed"
@@ -281,8 +276,7 @@ def _attempt(spec: EventSpec, call: Call, listener: Listener | None) -> tuple[Ou
             return _in_time(spec, call, spec.timeout), False
         return run_attempt(spec, call), False
     except TimeIsOver:
-        error = TimeoutError(f"{spec.name} took longer than {spec.timeout:g} s")
-        return raised(spec, call, error, started), True
+        return raised(spec, call, too_long(spec), started), True
 
 
 def _on_loop(spec: EventSpec, call: Call, listener: Listener | None) -> Outcome:
