@@ -34,13 +34,13 @@ class Mutation:
 
 MUTATIONS = (
     Mutation(
-        "A sink runs when all before it was skipped.",
+        "A sink runs although everything before it was skipped.",
         EXECUTION,
         "        elif not self._any_done[node]:\n",
         "        elif not self._any_done[node] and model.kind is not Kind.EVENT:\n",
     ),
     Mutation(
-        "One attempt more than allowed.",
+        "An event gets one attempt more than allowed.",
         RUN,
         "if call.attempt < spec.retry.max_attempts and spec.retry.covers(error):",
         "if call.attempt <= spec.retry.max_attempts and spec.retry.covers(error):",
@@ -52,7 +52,7 @@ MUTATIONS = (
         "if self.descriptors[node] == FAILURE or start == end and descriptor == _AS_FAILED:",
     ),
     Mutation(
-        "Piped lists are in the order in which arms ended, the last first.",
+        "Piped lists are in reverse order.",
         EXECUTION,
         "return _MISSING if any(part is _MISSING for part in parts) else parts",
         "return _MISSING if any(part is _MISSING for part in parts) else parts[::-1]",
@@ -64,7 +64,7 @@ MUTATIONS = (
         "if failed:",
     ),
     Mutation(
-        "A catch pipes on the failure that came last, not the first in reading order.",
+        "A catch pipes on the latest failure instead of the first in reading order.",
         EXECUTION,
         "origin[target] = min(origin[target], origin[node])",
         "origin[target] = origin[node]",
@@ -82,19 +82,19 @@ MUTATIONS = (
         "            descriptor = SUCCESS\n",
     ),
     Mutation(
-        "A failure that nothing takes leaves its branches skipped.",
+        "After a failure that is not handled, the branches are skipped.",
         EXECUTION,
         "if descriptor == FAILURE and not self._takes[node] & 1:",
         "if descriptor == FAILURE and not self._takes[node]:",
     ),
     Mutation(
-        "With continue the flow goes on inside a group that catches.",
+        "With `continue`, the flow continues inside a group that catches.",
         COMPILE,
         "widen = self._continue and not context.caught if index < last",
         "widen = self._continue if index < last",
     ),
     Mutation(
-        "The factor of a group goes to the group's own branches.",
+        "The factor of a group applies to the group's own branches.",
         COMPILE,
         "return (yield self._branches(unit, context, exits, catch, body, failure))",
         "return (yield self._branches(unit, context._replace(retry=retry), exits, catch, body, "
@@ -119,7 +119,7 @@ MUTATIONS = (
         "self.backoff_factor * 1.0 ** min(retry - 1, 1000)",
     ),
     Mutation(
-        "What never started when the run was ended is skipped.",
+        "Events that had not started when the run was stopped are skipped.",
         EXECUTION,
         "        self._end_the_rest(State.FAILED)\n",
         "        self._end_the_rest(State.SKIPPED)\n",
