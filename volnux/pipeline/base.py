@@ -62,12 +62,17 @@ class Pipeline:
         PointyError: the flow is wrong, or does not fit the events.
     """
 
+    _lineage: ClassVar[tuple[type[Pipeline], ...]] = ()
+    """The class and its bases below `Pipeline`, nearest first: where its flow is looked for."""
     _fields: ClassVar[dict[str, InputDataField]] = {}
     _linked: ClassVar[Plan | None] = None
     _made_from: ClassVar[type[Pipeline] | None] = None
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
+        cls._lineage = tuple(
+            base for base in cls.__mro__ if issubclass(base, Pipeline) and base is not Pipeline
+        )
         cls._fields = _fields_of(cls)
         cls._linked = None
         cls._made_from = None
