@@ -6,7 +6,6 @@ What the command line tool and every adapter do first with a `.pty` file, in one
 from __future__ import annotations
 
 import dataclasses
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +15,7 @@ from volnux.events.link import Plan, link
 from volnux.events.lookup import EventModuleError, Lookup
 from volnux.graph.compile import compile
 from volnux.graph.model import Graph
+from volnux.imported import imported
 from volnux.pointy.parser import PointyFile, analyze
 from volnux.reading import FileError, check_kind, read_text
 
@@ -123,7 +123,7 @@ def _pipeline_class(path: Path, lookup: Lookup) -> type[Pipeline] | None:
         modules = lookup.modules()
     except EventModuleError:
         return None  # linking says what is wrong with the module, and where it is asked for
-    if "volnux.pipeline.base" not in sys.modules or not path.is_file():
+    if not imported("volnux.pipeline.base") or not path.is_file():
         return None  # no module of the user's has a class, then, and the import costs time
     from volnux.pipeline.owner import class_for
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from volnux.errors import VolnuxError, visible
 from volnux.events.inputs import InputError, fresh
 from volnux.events.link import Plan
+from volnux.imported import imported
 from volnux.pipeline.context import ExecutionContext
 from volnux.pipeline.definition import PipelineDefinitionError, is_stale, own_meta, plan_of
 from volnux.pipeline.fields import InputDataField
@@ -221,7 +222,7 @@ class Pipeline:
         """
         from volnux.backends import RunControl, RunOptions, get_backend
 
-        if "asyncio" in sys.modules:
+        if imported("asyncio"):
             from volnux.pipeline.awaiting import warn_of_blocked_loop
 
             warn_of_blocked_loop()

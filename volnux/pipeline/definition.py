@@ -17,6 +17,7 @@ from volnux.events.lookup import Lookup
 from volnux.events.modules import module_of
 from volnux.graph.compile import compile
 from volnux.graph.model import Graph
+from volnux.imported import imported
 from volnux.pipeline.schedule import SCHEDULE_KEYS, schedule_fault, with_schedule
 from volnux.pointy.parser import analyze
 from volnux.pointy.tree import OnFailure
@@ -126,7 +127,7 @@ def is_stale(plan: Plan) -> bool:
 
 def _at_prompt() -> bool:
     """Whether somebody types into this Python: what is defined may be defined anew."""
-    return hasattr(sys, "ps1") or not hasattr(sys.modules.get("__main__"), "__file__")
+    return hasattr(sys, "ps1") or not hasattr(imported("__main__"), "__file__")
 
 
 def _newest(event: Any) -> Any:
