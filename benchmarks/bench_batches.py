@@ -16,7 +16,7 @@ ITEMS = 100
 
 
 @event
-def total(numbers):
+def total(numbers: list[int]) -> tuple[bool, int]:
     return True, sum(numbers)
 
 

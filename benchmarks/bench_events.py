@@ -7,7 +7,10 @@ The rivals are `ThreadPoolExecutor.submit(…).result()` and the loop over
 import graphlib
 import queue
 import types
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any
 
 from measure import arguments, interleaved, show
 from volnux_standalone import StandaloneBackend
@@ -15,7 +18,7 @@ from volnux_standalone.workers import default_workers
 
 from volnux import EventBase
 from volnux.backends import RunOptions
-from volnux.events import Lookup, link
+from volnux.events import Lookup, Plan, link
 from volnux.graph import compile
 from volnux.pointy import parse
 
@@ -23,46 +26,46 @@ WORKERS = default_workers()
 
 
 class Nothing(EventBase):
-    def process(self):
+    def process(self) -> tuple[bool, Any]:
         return True, None
 
 
-def nothing():
+def nothing() -> tuple[bool, Any]:
     return True, None
 
 
-def plan_of(count, sign):
+def plan_of(count: int, sign: str) -> Plan:
     module = types.ModuleType("events")
-    module.Nothing = Nothing
+    vars(module)["Nothing"] = Nothing
     graph = compile(parse(f" {sign} ".join(["Nothing"] * count)))
     return link(graph, Lookup(extra=[module]))
 
 
-def volnux(plan):
+def volnux(plan: Plan) -> None:
     report = StandaloneBackend().run(plan, {}, RunOptions(workers=WORKERS))
     assert report.status == "success"
 
 
-def threads_chain(count):
+def threads_chain(count: int) -> None:
     with ThreadPoolExecutor(WORKERS) as pool:
         for _ in range(count):
             pool.submit(nothing).result()
 
 
-def threads_group(count):
+def threads_group(count: int) -> None:
     with ThreadPoolExecutor(WORKERS) as pool:
         for future in [pool.submit(nothing) for _ in range(count)]:
             future.result()
 
 
-def graphlib_and_threads(count, *, chain):
+def graphlib_and_threads(count: int, *, chain: bool) -> None:
     sorter = graphlib.TopologicalSorter(
         {number: [number - 1] if chain and number else [] for number in range(count)}
     )
     sorter.prepare()
-    done = queue.SimpleQueue()
+    done: queue.SimpleQueue[tuple[int, object]] = queue.SimpleQueue()
 
-    def run(node):
+    def run(node: int) -> None:
         done.put((node, nothing()))
 
     with ThreadPoolExecutor(WORKERS) as pool:
@@ -73,22 +76,20 @@ def graphlib_and_threads(count, *, chain):
             sorter.done(node)
 
 
-def main():
+def main() -> None:
     options = arguments(__doc__)
     sizes = [100, 1_000, 10_000, 100_000] + ([1_000_000] if options.full else [])
     for sign, shape, bare in (("->", "chain", threads_chain), ("||", "group", threads_group)):
-        rows = []
+        rows: list[list[object]] = []
         for size in sizes:
             plan = plan_of(size, sign)
             rounds = max(options.rounds, 2_000 // size) if size < 100_000 else 3
-            works = {"volnux": lambda plan=plan: volnux(plan)}
+            works: dict[str, Callable[[], object]] = {"volnux": partial(volnux, plan)}
             if size <= 100_000:
-                works["threads"] = lambda size=size, bare=bare: bare(size)
-                works["graphlib"] = lambda size=size, chain=sign == "->": graphlib_and_threads(
-                    size, chain=chain
-                )
+                works["threads"] = partial(bare, size)
+                works["graphlib"] = partial(graphlib_and_threads, size, chain=sign == "->")
             took = {name: s / size * 1e6 for name, s in interleaved(works, rounds).items()}
-            row = [f"{shape} of {size:,}", took["volnux"]]
+            row: list[object] = [f"{shape} of {size:,}", took["volnux"]]
             for rival in ("threads", "graphlib"):
                 known = rival in took
                 row += [took[rival], took["volnux"] / took[rival]] if known else ["-", "-"]

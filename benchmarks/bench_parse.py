@@ -1,15 +1,17 @@
 """From text to a plan, and the state machine alone: events a second at each step."""
 
 import types
+from collections.abc import Callable
+from typing import Any
 
 from measure import arguments, interleaved, show
 
 from volnux import EventBase
 from volnux.events import Lookup, link
-from volnux.graph import Execution, compile
+from volnux.graph import Execution, Graph, compile
 from volnux.pointy import parse
 
-SHAPES = {
+SHAPES: dict[str, Callable[[int], str]] = {
     "chain": lambda count: " -> ".join(["Nothing"] * count),
     "group": lambda count: " || ".join(["Nothing"] * count),
     "branches": lambda count: " -> ".join(["Nothing (0 -> Nothing, 1 -> Nothing)"] * (count // 3)),
@@ -17,11 +19,11 @@ SHAPES = {
 
 
 class Nothing(EventBase):
-    def process(self):
+    def process(self) -> tuple[bool, Any]:
         return True, None
 
 
-def drive(graph):
+def drive(graph: Graph) -> None:
     """The state machine as a backend drives it, without a backend."""
     execution = Execution(graph)
     ready = execution.start()
@@ -30,13 +32,13 @@ def drive(graph):
         ready.extend(finish(ready.pop(), 1))
 
 
-def main():
+def main() -> None:
     options = arguments(__doc__)
     module = types.ModuleType("events")
-    module.Nothing = Nothing
-    rows = []
+    vars(module)["Nothing"] = Nothing
+    rows: list[list[object]] = []
     for shape, text_of in SHAPES.items():
-        rates = {}
+        rates: dict[tuple[str, int], float] = {}
         sizes = (2_500, 25_000)
         for size in sizes:
             text = text_of(size)

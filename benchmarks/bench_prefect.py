@@ -57,7 +57,10 @@ def by_hand(events: int, wide: int) -> Any:
     def by_hand() -> Any:
         last: list[Any] = []
         for row in range(0, events, wide):
-            last = [nothing.submit(wait_for=last) for _ in range(min(wide, events - row))]
+            last = [
+                nothing.submit(return_state=False, wait_for=last)
+                for _ in range(min(wide, events - row))
+            ]
         for future in last:
             future.wait()
         return Completed(message="done")

@@ -8,13 +8,17 @@ import resource
 import subprocess
 import sys
 import types
+from collections.abc import Callable
+from typing import Any
 
 from measure import arguments, seconds, show
 
-STEPS = ("parse", "check", "format", "compile", "to JSON", "from JSON")
-STEPS += ("ascii", "mermaid", "dot", "simulate", "link", "run", "report")
+STEPS = (
+    *("parse", "check", "format", "compile", "to JSON", "from JSON"),
+    *("ascii", "mermaid", "dot", "simulate", "link", "run", "report"),
+)
 
-SHAPES = {
+SHAPES: dict[str, Callable[[int], str]] = {
     "chain": lambda size: " -> ".join(["E"] * size),
     "piped chain": lambda size: " |-> ".join(["E"] * size),
     "group": lambda size: " || ".join(["E"] * size),
@@ -33,7 +37,7 @@ SIZES = {
 }
 
 
-def measure(shape, size):
+def measure(shape: str, size: int) -> dict[str, Any]:
     """Seconds of each step, and the peak memory in MiB before and after all of them."""
     from volnux_standalone import StandaloneBackend
 
@@ -47,18 +51,18 @@ def measure(shape, size):
     from volnux.pointy.parser import analyze
 
     class E(EventBase):
-        def process(self):
+        def process(self) -> tuple[bool, Any]:
             return True, None
 
     module = types.ModuleType("events")
-    module.E = E
+    vars(module)["E"] = E
     text = SHAPES[shape](size)
-    kept = {}
+    kept: dict[str, Any] = {}
 
-    def keep(name, work):
+    def keep(name: str, work: Callable[[], object]) -> None:
         kept[name] = work()
 
-    works = {
+    works: dict[str, Callable[[], object]] = {
         "parse": lambda: keep("file", lambda: parse(text)),
         "check": lambda: analyze(Source(text, "scale.pty")),
         "format": lambda: format_text(text),
@@ -73,7 +77,7 @@ def measure(shape, size):
         "run": lambda: keep("report", lambda: StandaloneBackend().run(kept["plan"], {})),
         "report": lambda: kept["report"].dumps(),
     }
-    took = {}
+    took: dict[str, float | str] = {}
     before = _peak()
     for name in STEPS:
         try:
@@ -83,29 +87,30 @@ def measure(shape, size):
     return {"took": took, "memory": _peak() - before}
 
 
-def _peak():
+def _peak() -> float:
     unit = 1024 * 1024 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
 
 
-def in_a_process(shape, size):
+def in_a_process(shape: str, size: int) -> dict[str, Any]:
     done = subprocess.run(
         [sys.executable, __file__, "--one", shape, str(size)],
         capture_output=True,
         text=True,
         check=True,
     )
-    return json.loads(done.stdout)
+    measured: dict[str, Any] = json.loads(done.stdout)
+    return measured
 
 
-def main():
+def main() -> None:
     if "--one" in sys.argv:
         print(json.dumps(measure(sys.argv[-2], int(sys.argv[-1]))))
         return
     options = arguments(__doc__)
     for shape, sizes in SIZES.items():
         small, large = (in_a_process(shape, size) for size in sizes)
-        rows = []
+        rows: list[list[object]] = []
         for step in STEPS:
             first, second = small["took"][step], large["took"][step]
             numbers = isinstance(first, float) and isinstance(second, float)

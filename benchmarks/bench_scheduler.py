@@ -13,7 +13,9 @@ import tempfile
 import threading
 import time
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from apscheduler.jobstores.sqlalchemy import SQLAlchemyJobStore
 from apscheduler.schedulers.background import BackgroundScheduler
@@ -27,7 +29,7 @@ LOCK = threading.Lock()
 
 
 @event
-def Tick():
+def Tick() -> tuple[bool, Any]:
     return True, None
 
 
@@ -36,12 +38,14 @@ class Ticking(Pipeline):
         pointy = "Tick"
 
 
-def tick(name):
+def tick(name: str) -> None:
     with LOCK:
         PLAIN.append((name, time.time()))
 
 
-def moments(number, options, begin):
+def moments(
+    number: int, options: argparse.Namespace, begin: dt.datetime
+) -> tuple[dt.datetime, int]:
     """When a job is due: at its own moment of each period, from `begin` on."""
     first = begin + dt.timedelta(seconds=options.every * number / options.jobs)
     end = begin + dt.timedelta(seconds=options.seconds)
@@ -51,8 +55,10 @@ def moments(number, options, begin):
     return first, count
 
 
-def add_all(scheduler, options, begin, job):
-    expected = Counter()
+def add_all(
+    scheduler: Any, options: argparse.Namespace, begin: dt.datetime, job: object
+) -> Counter[str]:
+    expected: Counter[str] = Counter()
     for number in range(options.jobs):
         first, expected[f"job-{number}"] = moments(number, options, begin)
         scheduler.add_job(
@@ -67,7 +73,7 @@ def add_all(scheduler, options, begin, job):
     return expected
 
 
-def report(name, expected, made, late):
+def report(name: str, expected: Counter[str], made: Counter[str], late: Iterable[float]) -> bool:
     lost = sum((expected - made).values())
     twice = sum((made - expected).values())
     late = sorted(late)
@@ -81,7 +87,7 @@ def report(name, expected, made, late):
     return not lost and not twice
 
 
-def ours(options, folder):
+def ours(options: argparse.Namespace, folder: Path) -> bool:
     scheduler = PipelineScheduler(folder / "ours.db")
     start = time.perf_counter()
     begin = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=options.jobs * 0.01 + 2)
@@ -96,11 +102,11 @@ def ours(options, folder):
         "volnux",
         expected,
         made,
-        [each.lateness.total_seconds() for each in records if each.started],
+        [each.lateness.total_seconds() for each in records if each.lateness is not None],
     )
 
 
-def plain(options, folder):
+def plain(options: argparse.Namespace, folder: Path) -> None:
     scheduler = BackgroundScheduler(timezone="UTC")
     scheduler.add_jobstore(SQLAlchemyJobStore(engine=engine_for(folder / "plain.db")))
     begin = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=options.jobs * 0.01 + 2)
@@ -116,8 +122,8 @@ def plain(options, folder):
     report("APScheduler alone", expected, Counter(name for name, _ in PLAIN), late)
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--jobs", type=int, default=1000)
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--every", type=int, default=20)

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from measure import arguments, interleaved, show
@@ -22,12 +23,12 @@ class Load(EventBase):
 MODEL = "from pydantic import BaseModel\nclass Model(BaseModel):\n    name: str\n"
 
 
-def python(*words, folder):
+def python(*words: str, folder: str) -> Callable[[], object]:
     command = [sys.executable, *words]
     return lambda: subprocess.run(command, cwd=folder, check=True, capture_output=True)
 
 
-def main():
+def main() -> None:
     options = arguments(__doc__)
     tool = ("-m", "volnux.cli")
     with tempfile.TemporaryDirectory() as folder:

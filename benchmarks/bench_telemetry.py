@@ -12,14 +12,16 @@ import sys
 import threading
 import time
 import types
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from measure import arguments, interleaved, show
 from volnux_standalone import StandaloneBackend
 
 from volnux import EventBase
 from volnux.backends import RunOptions
-from volnux.events import Lookup, link
+from volnux.events import Lookup, Plan, link
 from volnux.graph import compile
 from volnux.pointy import parse
 
@@ -28,46 +30,47 @@ SOAK = 200_000
 
 
 class Nothing(EventBase):
-    def process(self):
+    def process(self) -> tuple[bool, Any]:
         return True, None
 
 
-def plan_of(count):
+def plan_of(count: int) -> Plan:
     module = types.ModuleType("events")
-    module.Nothing = Nothing
+    vars(module)["Nothing"] = Nothing
     return link(compile(parse(" -> ".join(["Nothing"] * count))), Lookup(extra=[module]))
 
 
-def run(plan):
+def run(plan: Plan) -> None:
     report = StandaloneBackend().run(plan, {}, RunOptions(workers=2))
     assert report.status == "success"
 
 
-def costs(rounds):
+def costs(rounds: int) -> dict[str, float]:
     """Microseconds an event with each kind of telemetry."""
     plan = plan_of(EVENTS)
     run(plan)
 
-    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
     from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 
     from volnux import telemetry
-    from volnux.telemetry import tracing
+    from volnux.telemetry.records import attempt_ended, network_ended
+    from volnux.telemetry.tracing import spans
 
     class Nowhere(SpanExporter):
-        def export(self, spans):
+        def export(self, batch: Sequence[ReadableSpan]) -> SpanExportResult:
             return SpanExportResult.SUCCESS
 
     class Drain(telemetry.MetricsPublisher):
         batch_size = 500
 
-        def publish_event_metrics(self, metrics):
+        def publish_event_metrics(self, metrics: telemetry.EventMetrics) -> None:
             pass
 
     provider = TracerProvider()
     provider.add_span_processor(BatchSpanProcessor(Nowhere()))
 
-    def monitored(*publishers):
+    def monitored(*publishers: telemetry.MetricsPublisher) -> None:
         telemetry.monitor_events(publishers)
         try:
             run(plan)
@@ -77,10 +80,10 @@ def costs(rounds):
     # Who fetches is another's cost: it does so every few seconds, not for each event.
     publisher = telemetry.PrometheusPublisher(port=None)
 
-    def prometheus():
+    def prometheus() -> None:
         monitored(publisher)
 
-    def traced():
+    def traced() -> None:
         from opentelemetry import trace
 
         real = trace.get_tracer_provider
@@ -89,10 +92,10 @@ def costs(rounds):
             run(plan)
         finally:
             trace.get_tracer_provider = real
-            tracing.attempt_ended.disconnect(tracing._attempt_ended)
-            tracing.network_ended.disconnect(tracing._network_ended)
+            attempt_ended.disconnect(spans._attempt_ended)
+            network_ended.disconnect(spans._network_ended)
 
-    works = {
+    works: dict[str, Callable[[], object]] = {
         "off": lambda: run(plan),
         "on": monitored,
         "on, with a publisher in the background": lambda: monitored(Drain()),
@@ -105,7 +108,7 @@ def costs(rounds):
 
 
 @contextlib.contextmanager
-def never_loaded():
+def never_loaded() -> Iterator[None]:
     """As if this process had never heard of signals, telemetry and OpenTelemetry."""
     names = [
         name
@@ -120,12 +123,12 @@ def never_loaded():
         sys.modules.update(hidden)
 
 
-def off_against_never(rounds):
+def off_against_never(rounds: int) -> list[float]:
     """Pairs of short runs in turn, by the processor's time: others on the machine do not count."""
     plan = plan_of(1_000)
     ratios = []
     for number in range(rounds * 20):
-        taken = {}
+        taken: dict[str, float] = {}
         for kind in ("never", "off") if number % 2 else ("off", "never"):
             gc.collect()
             with never_loaded() if kind == "never" else contextlib.nullcontext():
@@ -136,7 +139,7 @@ def off_against_never(rounds):
     return statistics.quantiles(ratios, n=4)
 
 
-def soak():
+def soak() -> list[list[object]]:
     """Many events while the publisher's server dies and returns."""
     from volnux import telemetry
     from volnux.telemetry import monitor
@@ -144,14 +147,14 @@ def soak():
     class Server(telemetry.MetricsPublisher):
         batch_size = 500
 
-        def __init__(self):
+        def __init__(self) -> None:
             self.up = threading.Event()
             self.arrived = 0
 
-        def publish_event_metrics(self, metrics):
+        def publish_event_metrics(self, metrics: telemetry.EventMetrics) -> None:
             self.publish_batch((metrics,))
 
-        def publish_batch(self, items):
+        def publish_batch(self, items: Sequence[Any]) -> None:
             if not self.up.is_set():
                 raise telemetry.PublishError("no connection")
             self.arrived += len(items)
@@ -159,7 +162,7 @@ def soak():
     server = Server()
     telemetry.monitor_events([server])
     plan = plan_of(2_000)
-    rows = []
+    rows: list[list[object]] = []
     done = 0
     while done < SOAK:
         # Up for a tenth, down for a tenth, and so on; up at the end.
@@ -190,7 +193,7 @@ def soak():
     return rows
 
 
-def _resident():
+def _resident() -> float:
     """MiB of this process in memory now, where the system says so; else the most it ever had."""
     try:
         pages = int(Path("/proc/self/statm").read_text().split()[1])
@@ -199,8 +202,8 @@ def _resident():
     return pages * resource.getpagesize() / 2**20
 
 
-def main():
-    options = arguments(__doc__.splitlines()[0])
+def main() -> None:
+    options = arguments((__doc__ or "").partition("\n")[0])
     taken = costs(options.rounds)
     rows = [
         [name, 1e6 * seconds / EVENTS, seconds / taken["off"]] for name, seconds in taken.items()

@@ -27,7 +27,7 @@ from typing import Any
 from measure import show
 
 ROOT = Path(__file__).parents[1]
-sys.path.append(str(ROOT))
+sys.path += [str(ROOT), str(ROOT / "docker")]
 
 WORKERS = (1, 2, 4)
 
@@ -165,7 +165,7 @@ def main() -> None:
     parser.add_argument("--group", type=int, default=1000, help="0: without that part")
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
-    from tests.docker.stacks import engine
+    import engine
 
     rows = []
     with engine.used():

@@ -10,9 +10,10 @@ import gc
 import json
 import statistics
 import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 
-def arguments(description):
+def arguments(description: str | None) -> argparse.Namespace:
     """The options that every benchmark has: `--json`, `--full`, `--rounds`."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
@@ -21,7 +22,7 @@ def arguments(description):
     return parser.parse_args()
 
 
-def seconds(work):
+def seconds(work: Callable[[], object]) -> float:
     """How long a call takes; garbage of the one before is not its business."""
     gc.collect()
     began = time.perf_counter()
@@ -29,16 +30,18 @@ def seconds(work):
     return time.perf_counter() - began
 
 
-def interleaved(works, rounds):
+def interleaved(works: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, float]:
     """The median seconds of each of several calls, by name, measured in turn."""
-    taken = {name: [] for name in works}
+    taken: dict[str, list[float]] = {name: [] for name in works}
     for _ in range(rounds):
         for name, work in works.items():
             taken[name].append(seconds(work))
     return {name: statistics.median(times) for name, times in taken.items()}
 
 
-def show(title, head, rows, *, as_json):
+def show(
+    title: str, head: Sequence[str], rows: Iterable[Sequence[object]], *, as_json: bool
+) -> None:
     """Print rows as a table, or as one line of JSON."""
     if as_json:
         told = [dict(zip(head, row, strict=True)) for row in rows]
@@ -57,7 +60,7 @@ def show(title, head, rows, *, as_json):
             print("  " + "  ".join("-" * width for width in widths))
 
 
-def _cell(item):
+def _cell(item: object) -> str:
     if isinstance(item, float):
         return f"{item:,.1f}" if item >= 10 else f"{item:.2f}"
     return f"{item:,}" if isinstance(item, int) else str(item)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from itertools import combinations
 from pathlib import Path
 
@@ -25,7 +26,7 @@ def filled(page: str) -> str:
     """The text of a page with all that is made as it is now."""
     from tools.mutate import MUTATIONS
 
-    made = {
+    made: dict[str, Callable[[], str]] = {
         "sentences": _sentences,
         "pairs": _pairs,
         "changes": lambda: "\n".join(f"- {mutation.about}" for mutation in MUTATIONS),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-
 # Type checkers take this name for true; importing it from typing would cost more than all below.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,10 +28,12 @@ def lazy(
         import importlib
 
         value = getattr(importlib.import_module(home_of[name]), name)
-        setattr(sys.modules[package], name, value)
+        setattr(importlib.import_module(package), name, value)
         return value
 
     def names() -> list[str]:
-        return sorted(sys.modules[package].__all__)  # what a shell completes
+        import importlib
+
+        return sorted(importlib.import_module(package).__all__)  # what a shell completes
 
     return get, names

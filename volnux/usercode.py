@@ -13,6 +13,8 @@ from contextlib import suppress
 from types import CodeType, FrameType
 from typing import Any, NoReturn, TypeVar
 
+from volnux.imported import imported
+
 __all__ = [
     "RunThread",
     "end_child",
@@ -139,7 +141,7 @@ def keep_stdin_open() -> None:
     the other events, and under Airflow the line to the supervisor. Elsewhere they do as ever, and
     whatever else goes by these names is not touched.
     """
-    sitebuiltins = sys.modules.get("_sitebuiltins")
+    sitebuiltins = imported("_sitebuiltins")
     if sitebuiltins is None:  # python -S
         return
     quitter = sitebuiltins.Quitter

@@ -137,7 +137,7 @@ def lost(name: str, after: set[str], expected: set[str], within: timedelta) -> A
 def replace(automation: Automation) -> None:
     """Make an automation, in place of one of that name."""
     with contextlib.suppress(ValueError):  # there is none
-        Automation.read(name=automation.name).delete()
+        Automation.read(name=automation.name).delete()  # type: ignore[attr-defined]  # its overloads say that it is async
     automation.create()
 
 

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from volnux.events.executors import ExecutorKind
+from volnux.events.executors import ExecutorKind, ExecutorSpec
 from volnux.events.run import Call, Outcome, run_attempt_async
 from volnux.events.spec import EventSpec
 
@@ -75,7 +75,23 @@ class Elsewhere:
                 pool.close(wait=False)
                 pool = None
             if pool is None:
-                from volnux_standalone.pools import make_pool
-
-                pool = self._pools[key] = make_pool(spec.executor)
+                pool = self._pools[key] = _pool_of(spec.executor)
             return pool
+
+
+def _pool_of(spec: ExecutorSpec) -> Any:
+    """The pool of an executor class or URL; each kind is imported when it is first needed."""
+    if spec.url is not None:
+        from volnux_standalone.urls import UrlPool
+
+        return UrlPool(spec)
+    from concurrent.futures import ProcessPoolExecutor
+
+    assert spec.pool is not None
+    if issubclass(spec.pool, ProcessPoolExecutor):
+        from volnux_standalone.processes import ProcessPool
+
+        return ProcessPool(spec)
+    from volnux_standalone.pools import Pool
+
+    return Pool(spec)

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from concurrent.futures import (
     BrokenExecutor,
     Future,
-    ProcessPoolExecutor,
     ThreadPoolExecutor,
 )
 from typing import Any, Protocol
@@ -17,7 +16,7 @@ from volnux.events.remote import RemoteTask, read_outcome, remote_task
 from volnux.events.run import Call, Outcome, run_attempt
 from volnux.events.spec import EventSpec
 
-__all__ = ["Done", "Handle", "Pool", "Submitted", "Task", "hand_over", "make_pool"]
+__all__ = ["Done", "Handle", "Pool", "Submitted", "Task", "hand_over"]
 
 
 Done = Callable[[Outcome | BaseException], object]
@@ -127,20 +126,6 @@ class Submitted:
 
     def abandon(self) -> None:
         """Nothing: a thread cannot be stopped."""
-
-
-def make_pool(spec: ExecutorSpec) -> Pool:
-    """The pool of an event's executor class or URL."""
-    if spec.url is not None:
-        from volnux_standalone.urls import UrlPool
-
-        return UrlPool(spec)
-    assert spec.pool is not None
-    if issubclass(spec.pool, ProcessPoolExecutor):
-        from volnux_standalone.processes import ProcessPool
-
-        return ProcessPool(spec)
-    return Pool(spec)
 
 
 def hand_over(future: Future[Any], spec: EventSpec, done: Done, hint: str = "") -> None:

@@ -11,10 +11,9 @@ from hypothesis import strategies as st
 
 from tests.property.pointy_programs import programs
 from volnux.errors import PointyError, PointySyntaxError, Severity, Source
-from volnux.pointy import analyze, parse
+from volnux.pointy import PointyFile, analyze, parse
 from volnux.pointy.formatter import format_file, format_text
 from volnux.pointy.parser import read_source
-from volnux.pointy.tree import PointyFile
 
 # A machine that is busy with other tests is slow, not wrong.
 calm = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])

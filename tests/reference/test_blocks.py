@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from volnux.pointy import parse
+from volnux.pointy import PointyFile, parse
 from volnux.pointy.formatter import format_text
-from volnux.pointy.tree import Arrow, Event, Flow, PointyFile
+from volnux.pointy.tree import Arrow, Event, Flow
 
 BLOCKS = Path(__file__).with_name("blocks")
 

@@ -92,3 +92,50 @@ def test_importing_the_core_leaves_exit_alone():
         "assert _sitebuiltins.Quitter.__call__ is before"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+MAY_READ_MODULES = {ROOT / "volnux/events/modules.py", ROOT / "volnux/imported.py"}
+
+
+def reads_of_modules(source: str) -> list[int]:
+    """Lines that use `sys.modules`."""
+    lines = []
+    for node in ast.walk(ast.parse(source)):
+        match node:
+            case ast.Attribute(value=ast.Name(id="sys"), attr="modules"):
+                lines.append(node.lineno)
+            case ast.ImportFrom(module="sys", names=names):
+                lines += [node.lineno for name in names if name.name in ("modules", "*")]
+    return lines
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        path
+        for path in SOURCES
+        if path.relative_to(ROOT).parts[0] in ("volnux", "standalone", "adapters")
+        and path not in MAY_READ_MODULES
+    ],
+    ids=lambda path: str(path.relative_to(ROOT)),
+)
+def test_only_one_module_says_what_is_imported(path):
+    found = [f"{path}:{line}" for line in reads_of_modules(path.read_text(encoding="utf-8"))]
+    assert not found, "ask volnux.imported.imported(name)"
+
+
+@pytest.mark.parametrize(
+    ("line", "is_fine"),
+    [
+        ("sys.modules.get('airflow')", False),
+        ("'asyncio' in sys.modules", False),
+        ("sys.modules[name]", False),
+        ("del sys.modules['airflow']", False),
+        ("list(sys.modules.items())", False),
+        ("from sys import modules", False),
+        ("imported('airflow')", True),
+        ("graph.modules", True),
+    ],
+)
+def test_what_counts_as_reading_the_imported_modules(line, is_fine):
+    assert (reads_of_modules(line) == []) is is_fine

@@ -336,9 +336,10 @@ def _threads_of_the_user() -> list[Any]:
     """Threads that Python would wait for, but for those of a run and of pools."""
     import threading
 
+    from volnux.imported import imported
     from volnux.usercode import RunThread
 
-    pooled = getattr(sys.modules.get("concurrent.futures.thread"), "_threads_queues", {})
+    pooled = getattr(imported("concurrent.futures.thread"), "_threads_queues", {})
     return [
         thread
         for thread in threading.enumerate()

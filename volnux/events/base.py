@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import copyreg
 import inspect
-import sys
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, TypeVar, cast, overload
 
 from volnux.errors import VolnuxError, nearest
 from volnux.events.executors import DefaultExecutor
+from volnux.imported import imported
 from volnux.pointy.tree import Evaluation
 
 if TYPE_CHECKING:
@@ -194,7 +194,7 @@ class _FunctionEventType(type):
 
 def _class_and_function(class_: Any) -> tuple[Any, ...]:
     if class_ is FunctionEvent:
-        return getattr, (sys.modules[__name__], "FunctionEvent")
+        return getattr, (imported(__name__), "FunctionEvent")
     return event_class_of, (class_.function,)
 
 

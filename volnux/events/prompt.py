@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pickle
-import sys
 from typing import Any
 
 from volnux.events.base import NotSentError
+from volnux.imported import imported
 
 __all__ = ["packed"]
 
@@ -20,7 +20,7 @@ def packed(value: Any, kind: type) -> bytes:
     Raises:
         NotSentError: it is not installed.
     """
-    if kind.__module__ != "__main__" or hasattr(sys.modules["__main__"], "__file__"):
+    if kind.__module__ != "__main__" or hasattr(imported("__main__"), "__file__"):
         return pickle.dumps(value)
     try:
         import cloudpickle

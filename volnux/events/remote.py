@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import pickle
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +12,7 @@ from volnux.events.modules import at_home
 from volnux.events.run import Call, Outcome, raised, run_attempt
 from volnux.events.spec import EventSpec
 from volnux.graph.outcome import Failure, RemoteTraceback
+from volnux.imported import imported
 
 __all__ = ["RemoteTask", "read_outcome", "remote_task"]
 
@@ -86,7 +86,7 @@ def _packed_call(spec: EventSpec, call: Call) -> bytes:
 
 def _packed_outcome(spec: EventSpec, outcome: Outcome) -> bytes:
     # What a notebook defines came along by cloudpickle, and goes back by it.
-    cloudpickle = sys.modules.get("cloudpickle")
+    cloudpickle = imported("cloudpickle")
     if spec.event_class.__module__ != "__main__" or cloudpickle is None:
         return pickle.dumps((outcome, _packed_exception(outcome, pickle.Pickler)))
     sent: bytes = cloudpickle.dumps((outcome, _packed_exception(outcome, cloudpickle.CloudPickler)))

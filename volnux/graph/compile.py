@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Generator, Mapping
 from dataclasses import replace
 from pathlib import PurePath
-from typing import Any, Final, NamedTuple, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, cast
 
 from volnux.errors import Span
 from volnux.graph.model import (
@@ -27,7 +27,10 @@ from volnux.graph.model import (
     ValueKind,
 )
 from volnux.pointy import tree
-from volnux.pointy.tree import Arrow, Evaluation, OnFailure, PointyFile, Settings
+from volnux.pointy.tree import Arrow, Evaluation, OnFailure, Settings
+
+if TYPE_CHECKING:
+    from volnux.pointy.parser import PointyFile
 
 __all__ = ["compile", "name_of"]
 

@@ -134,9 +134,11 @@ class RunReport:
         Raises:
             FormatError: it is not such a value or text, or is of a later format version.
         """
-        from volnux.graph.reportjson import report_of
+        from volnux.graph.reportjson import fields_of
 
-        return report_of(data)
+        fields = fields_of(data, newest=REPORT_FORMAT_VERSION)
+        places = {place: PlaceReport(**known) for place, known in fields.pop("places").items()}
+        return RunReport(**fields, places=places)
 
 
 def places_of(

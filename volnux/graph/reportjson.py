@@ -10,17 +10,23 @@ from pydantic import BaseModel, Field, PlainValidator
 
 from volnux.graph.execution import Source
 from volnux.graph.outcome import Failure, RunStatus, State
-from volnux.graph.report import REPORT_FORMAT_VERSION, PlaceReport, RunReport
 from volnux.shown import shown
 from volnux.strictjson import FormatError, built, read_json
 
-__all__ = ["report_of"]
+__all__ = ["fields_of"]
 
 _WHAT = "this JSON is not a run report"
 
 
-def report_of(data: object) -> RunReport:
-    """The report that `RunReport.to_json` gave.
+def fields_of(data: object, *, newest: int) -> dict[str, Any]:
+    """The fields of the `RunReport` whose `to_json` gave this value.
+
+    Args:
+        data: the JSON, as a value or as text.
+        newest: the latest format version that can be read.
+
+    Returns:
+        The arguments of `RunReport`, where `places` holds those of each `PlaceReport`.
 
     Raises:
         FormatError: it is not such a value, or of a later format version.
@@ -28,26 +34,26 @@ def report_of(data: object) -> RunReport:
     if isinstance(data, str | bytes):
         data = read_json(data)
     version = data.get("format_version") if isinstance(data, Mapping) else None
-    if isinstance(version, int) and version > REPORT_FORMAT_VERSION:
+    if isinstance(version, int) and version > newest:
         raise FormatError(
-            f"a run report of format version 1 or {REPORT_FORMAT_VERSION} was expected, found "
+            f"a run report of format version 1 or {newest} was expected, found "
             f"{shown(version, 100)}: read it with the version of volnux that wrote it"
         )
     read = built(_Report, data, what=_WHAT)
-    return RunReport(
-        pipeline=read.pipeline,
-        backend=read.backend,
-        run_id=read.run_id,
-        status=read.status,
-        places={place: _place(place, item, read) for place, item in read.places.items()},
-        inputs=read.inputs,
-        started_at=read.started_at,
-        ended_at=read.ended_at,
-        results_kept=read.results_kept,
-    )
+    return {
+        "pipeline": read.pipeline,
+        "backend": read.backend,
+        "run_id": read.run_id,
+        "status": read.status,
+        "places": {place: _place(place, item, read) for place, item in read.places.items()},
+        "inputs": read.inputs,
+        "started_at": read.started_at,
+        "ended_at": read.ended_at,
+        "results_kept": read.results_kept,
+    }
 
 
-def _place(name: str, item: _Place, report: _Report) -> PlaceReport:
+def _place(name: str, item: _Place, report: _Report) -> dict[str, Any]:
     value, source = item.received, None
     if report.format_version > 1:
         at = f"places.{name}.received"
@@ -56,14 +62,14 @@ def _place(name: str, item: _Place, report: _Report) -> PlaceReport:
         if source is not None and report.results_kept:
             value = _value_from(source, report, f"{at}.from")
     failure = item.failure
-    return PlaceReport(
-        event=item.event,
-        state=item.state,
-        descriptor=item.descriptor,
-        attempts=item.attempts,
-        result=item.result,
-        received=value,
-        failure=None
+    return {
+        "event": item.event,
+        "state": item.state,
+        "descriptor": item.descriptor,
+        "attempts": item.attempts,
+        "result": item.result,
+        "received": value,
+        "failure": None
         if failure is None
         else Failure(
             failure.type,
@@ -71,12 +77,12 @@ def _place(name: str, item: _Place, report: _Report) -> PlaceReport:
             failure.traceback,
             item.attempts if failure.attempts is None else failure.attempts,
         ),
-        started_at=item.started_at,
-        ended_at=item.ended_at,
-        bypassed=item.bypassed,
-        handled=item.handled,
-        received_from=source,
-    )
+        "started_at": item.started_at,
+        "ended_at": item.ended_at,
+        "bypassed": item.bypassed,
+        "handled": item.handled,
+        "received_from": source,
+    }
 
 
 def _value_from(source: Source, report: _Report, at: str) -> Any:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from volnux.errors import VolnuxError, visible
 from volnux.events.inputs import InputError, fresh
 from volnux.events.link import Plan
+from volnux.imported import imported
 from volnux.pipeline.context import ExecutionContext
 from volnux.pipeline.definition import PipelineDefinitionError, is_stale, own_meta, plan_of
 from volnux.pipeline.fields import InputDataField
@@ -62,12 +63,17 @@ class Pipeline:
         PointyError: the flow is wrong, or does not fit the events.
     """
 
+    _lineage: ClassVar[tuple[type[Pipeline], ...]] = ()
+    """The class and its bases below `Pipeline`, nearest first: where its flow is looked for."""
     _fields: ClassVar[dict[str, InputDataField]] = {}
     _linked: ClassVar[Plan | None] = None
     _made_from: ClassVar[type[Pipeline] | None] = None
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
+        cls._lineage = tuple(
+            base for base in cls.__mro__ if issubclass(base, Pipeline) and base is not Pipeline
+        )
         cls._fields = _fields_of(cls)
         cls._linked = None
         cls._made_from = None
@@ -216,7 +222,7 @@ class Pipeline:
         """
         from volnux.backends import RunControl, RunOptions, get_backend
 
-        if "asyncio" in sys.modules:
+        if imported("asyncio"):
             from volnux.pipeline.awaiting import warn_of_blocked_loop
 
             warn_of_blocked_loop()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
@@ -17,10 +17,11 @@ from volnux.events.lookup import Lookup
 from volnux.events.modules import module_of
 from volnux.graph.compile import compile
 from volnux.graph.model import Graph
-from volnux.loading import read_text
+from volnux.imported import imported
 from volnux.pipeline.schedule import SCHEDULE_KEYS, schedule_fault, with_schedule
 from volnux.pointy.parser import analyze
 from volnux.pointy.tree import OnFailure
+from volnux.reading import read_text
 
 if TYPE_CHECKING:
     from volnux.pipeline.base import Pipeline
@@ -29,10 +30,10 @@ if TYPE_CHECKING:
 __all__ = [
     "META_KEYS",
     "PipelineDefinitionError",
-    "class_for",
     "is_stale",
     "link_class",
     "own_meta",
+    "owns",
     "plan_of",
     "with_fields",
 ]
@@ -126,7 +127,7 @@ def is_stale(plan: Plan) -> bool:
 
 def _at_prompt() -> bool:
     """Whether somebody types into this Python: what is defined may be defined anew."""
-    return hasattr(sys, "ps1") or not hasattr(sys.modules.get("__main__"), "__file__")
+    return hasattr(sys, "ps1") or not hasattr(imported("__main__"), "__file__")
 
 
 def _newest(event: Any) -> Any:
@@ -166,30 +167,8 @@ def link_class(
     return replace(plan, readers=readers, kinds=kinds, owner=cls)
 
 
-def class_for(path: Path, modules: Iterable[ModuleType]) -> type[Pipeline] | None:
-    """The pipeline class in some modules whose own flow is that file; None if there is none.
-
-    Raises:
-        PipelineDefinitionError: there are several.
-    """
-    from volnux.pipeline.base import Pipeline
-
-    found: list[type[Pipeline]] = []
-    for module in modules:
-        for value in vars(module).values():
-            if not isinstance(value, type) or not issubclass(value, Pipeline):
-                continue
-            if value is not Pipeline and value not in found and _owns(value, path):
-                found.append(value)
-    if len(found) > 1:
-        names = [f"{each.__module__}.{each.__qualname__}" for each in found]
-        raise PipelineDefinitionError(
-            f"{path} is the flow of {' and '.join(names)}: it can be that of one class only"
-        )
-    return found[0] if found else None
-
-
-def _owns(cls: type[Pipeline], path: Path) -> bool:
+def owns(cls: type[Pipeline], path: Path) -> bool:
+    """Whether the class's own flow, not one that it inherits, is that file."""
     meta = own_meta(cls)
     if meta.get("pointy") is not None:
         return False
@@ -231,7 +210,7 @@ class _FlowText:
 
 def _find_flow(cls: type[Pipeline]) -> _FlowText:
     tried: list[Path] = []
-    for base in _lineage(cls):
+    for base in cls._lineage:
         meta = own_meta(base)
         pointy, file = meta.get("pointy"), meta.get("file")
         if pointy is not None:
@@ -270,23 +249,12 @@ def _beside(cls: type[Pipeline]) -> Path | None:
 
 def _merged_meta(cls: type[Pipeline]) -> dict[str, Any]:
     merged: dict[str, Any] = {}
-    for base in reversed(list(_lineage(cls))):
+    for base in reversed(cls._lineage):
         merged.update(own_meta(base))
     # A name is the class's own: two classes of one name would be one pipeline on an orchestrator.
     if "name" not in own_meta(cls):
         merged.pop("name", None)
     return merged
-
-
-def _lineage(cls: type[Pipeline]) -> Iterator[type[Pipeline]]:
-    """The class and its bases up to `Pipeline`, nearest first."""
-    from volnux.pipeline.base import Pipeline
-
-    for base in cls.__mro__:
-        if base is Pipeline:
-            return
-        if issubclass(base, Pipeline):
-            yield base
 
 
 def _folder(cls: type) -> Path:
@@ -315,7 +283,7 @@ def _event_sources(
             raise PipelineDefinitionError(
                 f"Meta.events of {cls.__name__} lists events and modules, found {item!r}"
             )
-    modules = [module_of(base) for base in _lineage(cls)]
+    modules = [module_of(base) for base in cls._lineage]
     unique = list(dict.fromkeys(module for module in modules if module is not None))
     return tuple(names), [listed, *unique]
 

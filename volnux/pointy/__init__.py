@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from volnux.errors import PointyError, PointySyntaxError
-from volnux.pointy.parser import analyze, load, parse
-from volnux.pointy.tree import PointyFile
+from volnux.pointy.parser import PointyFile, analyze, load, parse
 
 __all__ = ["PointyError", "PointyFile", "PointySyntaxError", "analyze", "load", "parse"]

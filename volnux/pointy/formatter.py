@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from volnux.errors import Span
-from volnux.pointy.parser import parse
+from volnux.pointy.parser import PointyFile, parse
 from volnux.pointy.strings import quote
 from volnux.pointy.tree import (
     Branch,
@@ -24,7 +24,6 @@ from volnux.pointy.tree import (
     Group,
     Option,
     Parallel,
-    PointyFile,
     Unit,
 )
 

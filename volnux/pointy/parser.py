@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from volnux.errors import Diagnostic, Source, pointy_error
 from volnux.files import read_bytes
@@ -18,9 +19,46 @@ from volnux.pointy import grammar, messages, recovery
 from volnux.pointy.actions import Builder
 from volnux.pointy.lexer import END, Lexer, Token
 from volnux.pointy.report import Report, TooManyErrorsError
-from volnux.pointy.tree import Flow, PointyFile
+from volnux.pointy.tree import Comment, Directive, Flow, Settings, shape
 
-__all__ = ["analyze", "load", "parse", "read_source"]
+__all__ = ["PointyFile", "analyze", "load", "parse", "read_source"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PointyFile:
+    """A whole `.pty` text: its directives, its flow, its comments.
+
+    Two files are equal when they say the same: positions, comments, the kind of brackets and the
+    order of directives do not count.
+    """
+
+    source: Source
+    flow: Flow
+    settings: Settings = field(default_factory=Settings)
+    directives: tuple[Directive, ...] = ()
+    comments: tuple[Comment, ...] = ()
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, PointyFile):
+            return NotImplemented
+        return _spoken(self.settings) == _spoken(other.settings) and all(
+            mine == theirs for mine, theirs in _pairs(shape(self.flow), shape(other.flow))
+        )
+
+    def __hash__(self) -> int:
+        return hash((self.settings.name, self.settings.events))
+
+    def __repr__(self) -> str:
+        return f"PointyFile({self.source.filename!r})"
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Self:
+        return self
+
+    def __reduce__(self) -> tuple[Any, tuple[str, str]]:
+        return parse, (self.source.text, self.source.filename)
 
 
 def parse(text: str, filename: str = "<string>") -> PointyFile:
@@ -235,3 +273,28 @@ class _Run:
 
 def _opens(value: object) -> bool:
     return isinstance(value, Token) and value.type in recovery.CLOSERS
+
+
+def _pairs(left: Iterator[object], right: Iterator[object]) -> Iterator[tuple[object, object]]:
+    missing = object()
+    while True:
+        mine, theirs = next(left, missing), next(right, missing)
+        if mine is missing and theirs is missing:
+            return
+        yield mine, theirs
+
+
+def _spoken(settings: Settings) -> tuple[object, ...]:
+    return (
+        settings.name,
+        settings.description,
+        settings.tags,
+        tuple(schedule.expression for schedule in settings.schedules),
+        settings.timezone,
+        settings.start_date,
+        settings.catchup,
+        settings.max_active_runs,
+        settings.events,
+        tuple((i.name, i.type, i.required, repr(i.default)) for i in settings.inputs),
+        settings.on_failure,
+    )

@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, NoReturn, Self
 
-from volnux.errors import Source, Span
+from volnux.errors import Span
 
 __all__ = [
     "Arrow",
@@ -32,7 +32,6 @@ __all__ = [
     "OnFailure",
     "Option",
     "Parallel",
-    "PointyFile",
     "Retry",
     "Schedule",
     "Settings",
@@ -232,45 +231,6 @@ class Settings:
     on_failure: OnFailure | None = None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class PointyFile:
-    """A whole `.pty` text: its directives, its flow, its comments.
-
-    Two files are equal when they say the same: positions, comments, the kind of brackets and the
-    order of directives do not count.
-    """
-
-    source: Source
-    flow: Flow
-    settings: Settings = field(default_factory=Settings)
-    directives: tuple[Directive, ...] = ()
-    comments: tuple[Comment, ...] = ()
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, PointyFile):
-            return NotImplemented
-        return _spoken(self.settings) == _spoken(other.settings) and all(
-            mine == theirs for mine, theirs in _pairs(shape(self.flow), shape(other.flow))
-        )
-
-    def __hash__(self) -> int:
-        return hash((self.settings.name, self.settings.events))
-
-    def __repr__(self) -> str:
-        return f"PointyFile({self.source.filename!r})"
-
-    def __copy__(self) -> Self:
-        return self
-
-    def __deepcopy__(self, memo: object) -> Self:
-        return self
-
-    def __reduce__(self) -> tuple[Any, tuple[str, str]]:
-        from volnux.pointy.parser import parse
-
-        return parse, (self.source.text, self.source.filename)
-
-
 def shape(flow: Flow) -> Iterator[object]:
     """The flow as a row of plain tokens without positions: equal rows, equal flows.
 
@@ -306,28 +266,3 @@ def shape(flow: Flow) -> Iterator[object]:
                 stack.append(body)
             case _:
                 yield item
-
-
-def _pairs(left: Iterator[object], right: Iterator[object]) -> Iterator[tuple[object, object]]:
-    missing = object()
-    while True:
-        mine, theirs = next(left, missing), next(right, missing)
-        if mine is missing and theirs is missing:
-            return
-        yield mine, theirs
-
-
-def _spoken(settings: Settings) -> tuple[object, ...]:
-    return (
-        settings.name,
-        settings.description,
-        settings.tags,
-        tuple(schedule.expression for schedule in settings.schedules),
-        settings.timezone,
-        settings.start_date,
-        settings.catchup,
-        settings.max_active_runs,
-        settings.events,
-        tuple((i.name, i.type, i.required, repr(i.default)) for i in settings.inputs),
-        settings.on_failure,
-    )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import inspect
 import multiprocessing
-import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import BrokenExecutor, Executor, ThreadPoolExecutor
@@ -19,6 +18,7 @@ from volnux.events.run import Call, Outcome, raised, run_attempt, too_long
 from volnux.events.spec import EventSpec
 from volnux.graph.outcome import FAILURE, Failure
 from volnux.hooks import Hooks
+from volnux.imported import imported
 from volnux.kit.processes import Surroundings, WorkerGroup, worker_context
 from volnux_airflow import compat
 from volnux_airflow.child import Supervisor, begin_in_task
@@ -195,7 +195,7 @@ def _fit_for_children() -> Iterator[None]:
         here._config["daemon"] = False
         key: Any = multiprocessing.process
         here._config["authkey"] = key.AuthenticationString(here.authkey)
-    main: Any = sys.modules["__main__"]
+    main: Any = imported("__main__")
     file = getattr(main, "__file__", None)
     if file is None or Path(file).stem != "airflow":
         yield

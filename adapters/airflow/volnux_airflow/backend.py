@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import sys
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -16,6 +15,7 @@ from volnux.events.run import unstorable
 from volnux.events.spec import EventSpec
 from volnux.graph.model import Graph, Node
 from volnux.graph.report import RunReport
+from volnux.imported import imported
 from volnux.loading import schedule_faults
 from volnux.pointy.options import LONGEST_TIMEOUT
 from volnux.pointy.parser import analyze
@@ -79,7 +79,7 @@ class AirflowBackend(Backend):
 
     def refuse(self, plan: Plan) -> None:
         """See `Backend.refuse`. A run makes a home for Airflow before that is imported."""
-        found = self.check(plan, imports="airflow" in sys.modules)
+        found = self.check(plan, imports=imported("airflow") is not None)
         errors = [each for each in found if each.severity is Severity.ERROR]
         if errors:
             raise RefusedError(self.name, errors)

@@ -11,10 +11,10 @@ import logging
 import multiprocessing.context
 import multiprocessing.reduction
 import os
-import sys
 from collections.abc import Callable
 from typing import Any
 
+from volnux.imported import imported
 from volnux.kit.processes import Surroundings, begin_worker
 
 __all__ = ["Supervisor", "begin_in_task"]
@@ -34,7 +34,7 @@ class Supervisor:
     @classmethod
     def of_task(cls) -> Supervisor | None:
         """That of the task in this process; None where there is none, as in `dag.test()`."""
-        comms = getattr(sys.modules.get(_RUNNER), "SUPERVISOR_COMMS", None)
+        comms = getattr(imported(_RUNNER), "SUPERVISOR_COMMS", None)
         socket = getattr(comms, "socket", None)
         return None if socket is None else cls(socket.fileno())
 

@@ -27,13 +27,15 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple, TextIO
+from typing import Any, NamedTuple, TextIO, TypeVar
 
 from volnux_airflow import compat
 
 __all__ = ["MOST_OUTPUT", "Fault", "Guard", "guarded", "try_out"]
 
 log = logging.getLogger(__name__)
+
+_Name = TypeVar("_Name")
 
 MOST_OUTPUT = 2**16
 """The characters of output of one file's modules that reach Airflow's log.
@@ -68,11 +70,11 @@ class Guard:
         self.careful = self._said is not None and self._said != _LATE
         self._found: list[Fault] = []
 
-    def faults(self, imports: Mapping[str, Callable[[], object]]) -> dict[str, str]:
+    def faults(self, imports: Mapping[_Name, Callable[[], object]]) -> dict[_Name, str]:
         """What is wrong with those imports that must not be made in this process.
 
         Args:
-            imports: a function for each import, by any name.
+            imports: a function for each import, by any key.
         """
         if not self.careful:
             return {}
@@ -149,7 +151,7 @@ class Fault(NamedTuple):
     ends_process: bool = False
 
 
-def try_out(imports: Mapping[str, Callable[[], object]], seconds: float) -> dict[str, Fault]:
+def try_out(imports: Mapping[_Name, Callable[[], object]], seconds: float) -> dict[_Name, Fault]:
     """Make each import in a process that may die; what is wrong with those that must not be made.
 
     One process makes them all, one after the other, and ends. Where it dies the next one goes on
@@ -157,11 +159,11 @@ def try_out(imports: Mapping[str, Callable[[], object]], seconds: float) -> dict
     meanwhile, so that the time is enough for many that hang.
 
     Args:
-        imports: a function for each import, by any name. What it raises does not matter here.
+        imports: a function for each import, by any key. What it raises does not matter here.
         seconds: how long all of it may take.
     """
     names = list(imports)
-    faults: dict[str, Fault] = {}
+    faults: dict[_Name, Fault] = {}
     end = time.monotonic() + seconds
     patience = min(1.0, seconds / 20)
     running: list[_Trial] = []
@@ -351,7 +353,7 @@ def _own_sockets() -> Iterator[None]:
         _Limited(open(mine, "w", errors="replace", closefd=False), number)  # noqa: SIM115 - closed below
         for mine, number in zip(kept, (1, 2), strict=True)
     ]
-    sys.stdout, sys.stderr = limited  # type: ignore[assignment]  # they have all that is used
+    sys.stdout, sys.stderr = limited
     try:
         yield
     finally:

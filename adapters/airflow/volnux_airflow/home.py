@@ -20,6 +20,8 @@ import warnings
 from importlib.metadata import version
 from pathlib import Path
 
+from volnux.imported import imported
+
 __all__ = ["config_path", "enter_own_home", "home_path", "template"]
 
 LOG_LEVEL = "AIRFLOW__LOGGING__LOGGING_LEVEL"
@@ -45,7 +47,7 @@ def enter_own_home() -> None:
 
     Nothing, where the process has imported Airflow already: then that one's settings hold.
     """
-    if "airflow" in sys.modules:
+    if imported("airflow"):
         return
     home = Path(tempfile.mkdtemp(prefix="volnux-airflow-"))
     atexit.register(shutil.rmtree, home, ignore_errors=True)

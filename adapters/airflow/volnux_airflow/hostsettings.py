@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import os
-import sys
 import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -13,6 +12,7 @@ from volnux.errors import nearest
 from volnux.events.link import Plan
 from volnux.events.spec import EventSpec
 from volnux.graph.model import Node
+from volnux.imported import imported
 from volnux_airflow import storable
 
 __all__ = ["faults", "import_airflow", "of"]
@@ -145,7 +145,7 @@ def _not_storable(settings: Mapping[str, Any]) -> Iterator[str]:
 
 def import_airflow() -> None:
     """Import Airflow without having it open a database, or make a home where there is none."""
-    if "airflow" in sys.modules:
+    if imported("airflow"):
         return
     os.environ["_AIRFLOW__AS_LIBRARY"] = "1"
     try:

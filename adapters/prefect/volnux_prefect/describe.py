@@ -17,7 +17,6 @@ import multiprocessing.connection
 import os
 import re
 import signal
-import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -25,6 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import volnux
 from volnux.backends.port import RefusedError
 from volnux.errors import Diagnostic, PointyError, Severity, Span, VolnuxError
 from volnux.events.link import Plan
@@ -254,7 +254,7 @@ def _place(trace: Path) -> str:
 
 
 _SYSTEM = {Path(__file__).parent, Path(os.__file__).parent}
-_SYSTEM.add(Path(sys.modules["volnux"].__path__[0]))
+_SYSTEM.add(Path(volnux.__path__[0]))
 
 
 # In the process that loads a file.

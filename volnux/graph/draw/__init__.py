@@ -8,15 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import assert_never
+from typing import TYPE_CHECKING, assert_never
 
 from volnux.graph.draw.digraph import dot
 from volnux.graph.draw.errors import DrawError
 from volnux.graph.draw.flowchart import mermaid
 from volnux.graph.draw.image import image, svg
 from volnux.graph.draw.terminal import ascii
-from volnux.graph.model import Graph
 from volnux.graph.outcome import State
+
+if TYPE_CHECKING:
+    from volnux.graph.model import Graph
 
 __all__ = ["DrawError", "Format", "ascii", "dot", "draw", "image", "mermaid", "svg"]
 

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import html
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from volnux.graph.draw.labels import label, option_texts, position, printable
 from volnux.graph.draw.view import Close, Frame, lines, places_and_frames
-from volnux.graph.model import Entry, Graph, Kind, Node
 from volnux.graph.outcome import State
+from volnux.graph.parts import Entry, Kind, Node
+
+if TYPE_CHECKING:
+    from volnux.graph.model import Graph
 
 __all__ = ["dot"]
 

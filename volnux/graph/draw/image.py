@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from volnux.graph.draw.digraph import dot
 from volnux.graph.draw.errors import DrawError
-from volnux.graph.model import Graph
 from volnux.graph.outcome import State
+
+if TYPE_CHECKING:
+    from volnux.graph.model import Graph
 
 __all__ = ["image", "svg"]
 

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+from typing import TYPE_CHECKING
 
-from volnux.graph.model import Graph, Node
+from volnux.graph.parts import Node
 from volnux.pointy.tree import Literal
+
+if TYPE_CHECKING:
+    from volnux.graph.model import Graph
 
 __all__ = ["LONGEST", "label", "option_texts", "position", "printable"]
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import html
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from volnux.graph.draw.errors import DrawError
 from volnux.graph.draw.image import svg
 from volnux.graph.draw.terminal import ascii
-from volnux.graph.model import Graph
 from volnux.graph.outcome import State
+
+if TYPE_CHECKING:
+    from volnux.graph.model import Graph
 
 __all__ = ["as_html"]
 

@@ -17,16 +17,19 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Generator, Mapping
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from volnux.errors import Span
 from volnux.graph.draw.canvas import PLAIN, UNICODE, Canvas, Signs
 from volnux.graph.draw.errors import DrawError
 from volnux.graph.draw.labels import option_texts, printable
-from volnux.graph.model import Graph, Group, Node
 from volnux.graph.outcome import State
+from volnux.graph.parts import Group, Node
 from volnux.pointy import parse, tree
 from volnux.pointy.tree import Arrow
+
+if TYPE_CHECKING:
+    from volnux.graph.model import Graph
 
 __all__ = ["ascii"]
 

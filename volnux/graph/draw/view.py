@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
+from typing import TYPE_CHECKING
 
-from volnux.graph.model import Graph, Kind
+from volnux.graph.parts import Kind
+
+if TYPE_CHECKING:
+    from volnux.graph.model import Graph
 
 __all__ = ["Close", "Frame", "Line", "lines", "places_and_frames"]
 

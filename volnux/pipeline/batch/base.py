@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import enum
 import os
-import sys
 import threading
 from collections.abc import Iterable, Iterator
 from typing import Any, ClassVar, NamedTuple
@@ -13,6 +12,7 @@ from volnux.backends import Backend, get_backend
 from volnux.backends.run_log import failed_batch
 from volnux.errors import nearest
 from volnux.events.run import failure_of
+from volnux.imported import imported
 from volnux.pipeline.base import Pipeline, PipelineStateError
 from volnux.pipeline.batch.cutting import Cut
 from volnux.pipeline.batch.job import Crew, Settings, ThreadCrew
@@ -175,7 +175,7 @@ class BatchPipeline:
             KeyboardInterrupt: Ctrl-C stopped the batches; they have ended, and `report` has what
                 came of them.
         """
-        if "asyncio" in sys.modules:
+        if imported("asyncio"):
             from volnux.pipeline.awaiting import warn_of_blocked_loop
 
             warn_of_blocked_loop()
