@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from volnux.errors import Source, Span
 from volnux.graph.jsonable import jsonable
+from volnux.graph.topology import Topology
 from volnux.pointy.tree import Evaluation, OnFailure
 from volnux.strictjson import FormatError, read_json, refusal
 
@@ -165,7 +166,7 @@ class Text:
         return Source(self.text, self.filename)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Graph:
     """A pipeline: nodes in reading order, edges by source and target, values, settings.
 
@@ -192,6 +193,15 @@ class Graph:
     on_failure: OnFailure | None = None
     source: Text | None = None
     format_version: int = FORMAT_VERSION
+
+    @functools.cached_property
+    def topology(self) -> Topology:
+        """How the nodes are connected, by index."""
+        return Topology(self)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # The topology is made again where it is needed.
+        return {name: value for name, value in vars(self).items() if name != "topology"}
 
     @property
     def fingerprint(self) -> str:
@@ -256,7 +266,7 @@ class Graph:
 
 def _check_references(graph: Graph) -> None:
     """Raise `GraphFormatError` where a graph speaks of nodes or values that it does not have."""
-    index = {node.id: number for number, node in enumerate(graph.nodes)}
+    index = graph.topology.index
     if len(index) < len(graph.nodes):
         _refuse("two nodes have the same id")
     values = range(len(graph.values))
