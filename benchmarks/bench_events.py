@@ -14,12 +14,12 @@ from typing import Any
 
 from measure import arguments, interleaved, show
 from volnux_standalone import StandaloneBackend
-from volnux_standalone.workers import default_workers
 
 from volnux import EventBase
 from volnux.backends import RunOptions
 from volnux.events import Lookup, Plan, link
 from volnux.graph import compile
+from volnux.kit.processes import default_workers
 from volnux.pointy import parse
 
 WORKERS = default_workers()

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from volnux.events.link import Plan
     from volnux.events.run import Call, Outcome
     from volnux.events.spec import EventSpec
+    from volnux.graph.model import Node
     from volnux.graph.report import RunReport
 
 __all__ = [
@@ -169,14 +170,17 @@ class Hooks(list[Listener]):
             listener.stops(running)
 
 
-def hooks_of(about: About, *others: Listener | None) -> Hooks:
+def hooks_of(about: About, *others: Listener, observer: RunObserver | None = None) -> Hooks:
     """The hooks of a run or task that is about to begin.
 
     Args:
         about: what it is.
         others: listeners of the backend's own; they are told first.
+        observer: the observer of the run, told next.
     """
-    hooks = Hooks(each for each in others if each is not None)
+    hooks = Hooks(others)
+    if observer is not None:
+        hooks.append(Observing(observer, about))
     loaded = frozenset(name for name in _LISTENERS if imported(name) is not None)
     for module in dict.fromkeys(_LISTENERS[name] for name in _LISTENERS if name in loaded):
         found = importlib.import_module(module).listener(about, loaded)
@@ -216,7 +220,6 @@ class Observing(Listener):
         self._observer = observer
         self._plan = about.plan
         self._run_id = about.run_id
-        self._nodes = {node.id: node for node in about.plan.graph.nodes}
         self._on_fatal = on_fatal
         self._log = logging.getLogger(f"volnux.{about.backend}")
         self._lock = threading.RLock()
@@ -229,20 +232,24 @@ class Observing(Listener):
             self._tell(lambda: self._observer.run_ended(report))
 
     def began(self, spec: EventSpec, call: Call) -> None:
-        node = self._nodes[call.task_id]
+        node = self._node(call)
         self._tell(lambda: self._observer.place_started(node, call.attempt))
 
     def retries(self, spec: EventSpec, call: Call, outcome: Outcome) -> None:
-        node = self._nodes[call.task_id]
+        node = self._node(call)
         self._tell(lambda: self._observer.place_retries(node, outcome))
 
     def ended(self, spec: EventSpec, call: Call, outcome: Outcome) -> None:
-        node = self._nodes[call.task_id]
+        node = self._node(call)
         self._tell(lambda: self._observer.place_ended(node, outcome))
 
     def stops(self, running: int | None) -> None:
         if running is not None:
             self._tell(lambda: self._observer.cancelling(running))
+
+    def _node(self, call: Call) -> Node:
+        graph = self._plan.graph
+        return graph.nodes[graph.topology.index[call.task_id]]
 
     def _tell(self, tell: Callable[[], object]) -> None:
         generation = usercode.generation

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import os
 import threading
 from collections import deque
@@ -16,7 +15,15 @@ from volnux.events.modules import at_home
 from volnux.events.remote import RemoteTask, remote_task
 from volnux.events.run import Call
 from volnux.events.spec import EventSpec
-from volnux.kit.processes import Surroundings, WorkerGroup, begin_worker, starting, worker_context
+from volnux.kit.processes import (
+    Surroundings,
+    WorkerGroup,
+    begin_worker,
+    made_pool,
+    starting,
+    takes,
+    worker_context,
+)
 from volnux.usercode import RunThread
 from volnux_standalone.pools import Done, Handle, Pool, hand_over
 
@@ -54,7 +61,8 @@ class ProcessPool(Pool):
         self._groups: list[WorkerGroup] = []
         self._ending: list[WorkerGroup] = []
         self._surroundings = Surroundings()
-        self._untold = self._surroundings if not self._takes("initializer", "initargs") else None
+        told = takes(self._class, "initializer", "initargs")
+        self._untold = None if told else self._surroundings
         self._closed = False
         self._filling = threading.local()
 
@@ -123,14 +131,7 @@ class ProcessPool(Pool):
             "initargs": (self._surroundings,),
             **self._settings,
         }
-        # A subclass with an `__init__` of its own need not take all of it.
-        return self._class(**{name: value for name, value in offered.items() if self._takes(name)})
-
-    def _takes(self, *names: str) -> bool:
-        parameters = inspect.signature(self._class).parameters
-        return any(p.kind is p.VAR_KEYWORD for p in parameters.values()) or all(
-            name in parameters for name in names
-        )
+        return made_pool(self._class, offered)
 
     def ended(self, waiting: _Waiting, future: Future[Any]) -> None:
         """An attempt came back."""

@@ -26,14 +26,15 @@ from volnux.events.run import Call, Outcome, raised, run_attempt, too_long
 from volnux.events.spec import EventSpec
 from volnux.graph.outcome import FAILURE, SUCCESS
 from volnux.graph.report import RunReport
-from volnux.hooks import About, Observing, hooks_of
+from volnux.hooks import About, hooks_of
+from volnux.kit.processes import default_workers
 from volnux_standalone.attempt import Attempt
 from volnux_standalone.board import Board
 from volnux_standalone.elsewhere import Elsewhere
 from volnux_standalone.failures import FailureLog
 from volnux_standalone.interrupts import Interrupts
 from volnux_standalone.timers import Timers
-from volnux_standalone.workers import Workers, default_workers
+from volnux_standalone.workers import Workers
 
 __all__ = ["Run"]
 
@@ -69,10 +70,7 @@ class Run:
         self._options = options
         self._run_id = options.run_id or uuid.uuid4().hex
         self._about = About(plan.graph.name, backend, self._run_id, plan, options.context)
-        observer = options.observer
-        self._hooks = hooks_of(
-            self._about, None if observer is None else Observing(observer, self._about)
-        )
+        self._hooks = hooks_of(self._about, observer=options.observer)
         self._board = Board(plan, keep_results=options.results)
         self._locked = _Locked(self._board.lock, self._advance)
         self._failures = FailureLog(plan, self._run_id, self._board.execution, self._board.notes)

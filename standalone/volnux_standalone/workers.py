@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -10,12 +9,7 @@ from collections.abc import Callable
 from volnux.backends.port import RunControl
 from volnux.usercode import RunThread
 
-__all__ = ["Workers", "default_workers"]
-
-
-def default_workers() -> int:
-    """How many events of the default executor run at once unless told otherwise."""
-    return min(32, (os.cpu_count() or 1) + 4)
+__all__ = ["Workers"]
 
 
 class Workers:

@@ -82,7 +82,7 @@ class RunObserver:
         """An attempt failed and another follows after `outcome.retry_after` seconds."""
 
     def place_ended(self, node: Node, outcome: Outcome) -> None:
-        """The last attempt of a place ended."""
+        """The last attempt of a place ended; a descriptor without a branch counts as a failure."""
 
     def cancelling(self, running: int) -> None:
         """The run was cancelled; `running` places may still finish."""

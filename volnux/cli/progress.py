@@ -43,7 +43,7 @@ class Progress(RunObserver):
     def __init__(self, stream: TextIO | None) -> None:
         self._stream = stream
         self._begun = time.monotonic()
-        self._taken: dict[str, set[int]] = {}
+        self._taken: dict[str, frozenset[int]] = {}
         self._started: dict[str, float] = {}
 
     def __enter__(self) -> Self:
@@ -89,9 +89,9 @@ class Progress(RunObserver):
         )
 
     def _ended(self, node: Node, outcome: Outcome, *, colour: bool = False) -> str:
-        taken = self._taken.get(node.id, set())
+        taken = self._taken.get(node.id, frozenset())
         descriptor = outcome.descriptor
-        if descriptor not in taken and descriptor != SUCCESS:
+        if descriptor == FAILURE and FAILURE not in taken:
             state, style = "failed", "red"
         else:
             state, style = "done", "green" if descriptor else "yellow"
@@ -103,8 +103,6 @@ class Progress(RunObserver):
             text += f" after {outcome.attempts} attempts"
         if descriptor == FAILURE:
             text += f": {_reason(outcome.result)}"
-        elif state == "failed":
-            text += f": no branch for descriptor {descriptor}"
         return text
 
     def _line(self, text: str) -> None:
@@ -256,13 +254,10 @@ _PERIOD = 0.1
 """Seconds between two pictures of the live display."""
 
 
-def _taken(graph: Graph) -> dict[str, set[int]]:
+def _taken(graph: Graph) -> dict[str, frozenset[int]]:
     """Of each place, the descriptors that an edge of it takes."""
-    taken: dict[str, set[int]] = {node.id: set() for node in graph.places()}
-    for edge in graph.edges:
-        if edge.source in taken:
-            taken[edge.source].update(edge.when)
-    return taken
+    nodes = zip(graph.nodes, graph.topology.taken, strict=True)
+    return {node.id: taken for node, taken in nodes if node.event is not None}
 
 
 def _reason(result: Any) -> str:

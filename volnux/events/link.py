@@ -128,7 +128,6 @@ def link(graph: Graph, lookup: Lookup, *, on_failure: OnFailure | str | None = N
     known: dict[Any, EventSpec] = {}
     said: set[Any] = set()
     checked: set[Any] = set()
-    taken: dict[str, set[int]] = {}
     for node in linked.nodes:
         spec = None
         target = targets.get(node.event or "")
@@ -151,8 +150,8 @@ def link(graph: Graph, lookup: Lookup, *, on_failure: OnFailure | str | None = N
                     warnings += _check_attributes(linked, node, known[key])
             spec = known[key]
             if spec.conditions:
-                taken = taken or _taken(linked)
-                warnings += _check_conditions(linked, node, spec, taken.get(node.id, set()))
+                taken = linked.topology.taken[linked.topology.index[node.id]]
+                warnings += _check_conditions(linked, node, spec, taken)
         specs.append(spec)
     if faults:
         ordered = pointy_error(faults).diagnostics
@@ -283,16 +282,8 @@ def _check_evaluations(graph: Graph, targets: Mapping[str, Any]) -> list[Diagnos
     return list(disagreements(graph, asked))
 
 
-def _taken(graph: Graph) -> dict[str, set[int]]:
-    """The descriptors that an edge of a node takes, by node."""
-    taken: dict[str, set[int]] = {}
-    for edge in graph.edges:
-        taken.setdefault(edge.source, set()).update(edge.when)
-    return taken
-
-
 def _check_conditions(
-    graph: Graph, node: Node, spec: EventSpec, taken: set[int]
+    graph: Graph, node: Node, spec: EventSpec, taken: frozenset[int]
 ) -> list[Diagnostic]:
     return [
         _fault(

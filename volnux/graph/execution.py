@@ -9,11 +9,11 @@ events from several threads holds a lock around the calls.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable
 from typing import Any, Final
 
-from volnux.graph.model import Entry, Graph, Kind, Value, ValueKind
-from volnux.graph.outcome import FAILURE, SUCCESS, Failure, RunStatus, State
+from volnux.graph.model import Entry, Graph, Kind, ValueKind
+from volnux.graph.outcome import FAILURE, SUCCESS, Failure, RunStatus, State, no_branch
+from volnux.graph.values import MISSING, Values
 
 __all__ = ["Execution", "Source"]
 
@@ -26,8 +26,6 @@ _BITS: Final = 10
 _AS_SKIPPED: Final = -1
 _AS_FAILED: Final = -2
 """In place of a descriptor, how a node that did not run ends its edges."""
-
-_MISSING: Final = object()
 
 # Looked up once: Python 3.11 takes as long for a member of an enum as for a call.
 _DONE: Final = State.DONE
@@ -52,7 +50,7 @@ class Execution:
 
     def __init__(self, graph: Graph, *, keep_results: bool = True) -> None:
         size = len(graph.nodes)
-        index = {node.id: number for number, node in enumerate(graph.nodes)}
+        index = graph.topology.index
         self.graph = graph
         self.states: list[State | None] = [None] * size
         self.descriptors: list[int | None] = [None] * size
@@ -70,9 +68,8 @@ class Execution:
         self._failed = False
         self._cancelled = False
         self._stopped = False
-        # Values, each made once when it is asked for, and the nodes that they speak of.
-        self._values: dict[int, Any] = {}
-        self._result_of = self.results.__getitem__
+        self._values = Values(graph.values, self._result_of)
+        self._sources = Values(graph.values, self._source_of)
         self._node_of_value = array(
             "q", (-1 if value.node is None else index[value.node] for value in graph.values)
         )
@@ -81,7 +78,6 @@ class Execution:
             for number, node in enumerate(graph.nodes)
             if node.first is not None
         }
-        self._sources: dict[int, Any] = {}
         self._readers = None if keep_results else _Readers(graph, self._node_of_value)
         self._wire(index)
 
@@ -196,8 +192,8 @@ class Execution:
         if row.kind is _RESULT and row.when is None:
             # Most values are the result of one event, and a report asks for all of them.
             return row.node if self.states[self._node_of_value[value]] is _DONE else None
-        source = self._evaluate(value, self._sources, self._id_of)
-        return None if source is _MISSING else source
+        source = self._sources.get(value)
+        return None if source is MISSING else source
 
     def origin(self, node: int) -> Any:
         """What the event returned whose failure a failed node, or a catch with 0, carries."""
@@ -208,19 +204,12 @@ class Execution:
         """The failure that a descriptor of 2 to 9 is where no branch takes it; None else."""
         if descriptor <= SUCCESS or self._takes[node] >> descriptor & 1:
             return None
-        taken = [d for d in range(10) if self._takes[node] >> d & 1]
-        name = self.graph.nodes[node].event
-        known = ", ".join(map(str, taken)) if taken else "none"
-        return Failure(
-            "UnhandledDescriptor",
-            f"{name} finished with descriptor {descriptor}, which has no branch "
-            f"(descriptors with a branch: {known})",
-        )
+        return no_branch(self.graph.nodes[node].event, descriptor, self.graph.topology.taken[node])
 
     def value(self, index: int) -> Any:
         """The entry of `graph.values`, once all that it names has ended; None if not done."""
-        value = self._evaluate(index, self._values, self._result_of)
-        return None if value is _MISSING else value
+        value = self._values.get(index)
+        return None if value is MISSING else value
 
     # How the end of a node goes through the graph.
 
@@ -295,65 +284,30 @@ class Execution:
 
     # Values.
 
-    def _evaluate(self, index: int, known: dict[int, Any], of_node: Callable[[int], Any]) -> Any:
-        """The value, or `_MISSING` where it is not done; each is made once and then known.
-
-        Args:
-            index: the row.
-            known: the rows that have been made.
-            of_node: what stands for the result of a node.
-        """
-        values = self.graph.values
-        if not values[index].of:
-            # Most values are the result of one event, which is no work to make again.
-            return self._make(index, values[index], [], of_node)
-        stack = [index]
-        while stack:
-            current = stack[-1]
-            if current in known:
-                stack.pop()
-                continue
-            value = values[current]
-            missing = [i for i in value.of if i not in known]
-            if missing:
-                stack.extend(missing)
-                continue
-            stack.pop()
-            parts = [known[i] for i in value.of]
-            known[current] = self._make(current, value, parts, of_node)
-        return known[index]
-
-    def _make(
-        self, index: int, value: Value, parts: list[Any], of_node: Callable[[int], Any]
-    ) -> Any:
+    def _done(self, index: int) -> int | None:
+        """The node whose result a `RESULT` or `FAILURE_OF` stands for; None if it is not done."""
+        value = self.graph.values[index]
+        node = self._node_of_value[index]
+        if self.states[node] is not _DONE:
+            return None
         if value.kind is _RESULT:
-            node = self._node_of_value[index]
-            if self.states[node] is not _DONE:
-                return _MISSING
-            if value.when is not None and self.descriptors[node] not in value.when:
-                return _MISSING
-            return of_node(node)
-        match value.kind:
-            case ValueKind.FAILURE_OF:
-                node = self._node_of_value[index]
-                if self.states[node] is not _DONE or self.descriptors[node] != FAILURE:
-                    return _MISSING
-                origin = self._origin[node]
-                failed = self.results[origin]
-                if isinstance(failed, Failure):
-                    self.results[origin] = failed.bare()
-                return of_node(origin)
-            case ValueKind.FIRST_DONE:
-                return next((part for part in parts if part is not _MISSING), _MISSING)
-            case ValueKind.ALL_OF:
-                return _MISSING if any(part is _MISSING for part in parts) else parts
-            case ValueKind.ANY_OF:
-                if all(part is _MISSING for part in parts):
-                    return _MISSING
-                return [None if part is _MISSING else part for part in parts]
+            taken = value.when is None or self.descriptors[node] in value.when
+            return node if taken else None
+        if self.descriptors[node] != FAILURE:
+            return None
+        origin = self._origin[node]
+        failed = self.results[origin]
+        if isinstance(failed, Failure):
+            self.results[origin] = failed.bare()
+        return origin
 
-    def _id_of(self, node: int) -> str:
-        return self.graph.nodes[node].id
+    def _result_of(self, index: int) -> Any:
+        node = self._done(index)
+        return MISSING if node is None else self.results[node]
+
+    def _source_of(self, index: int) -> Any:
+        node = self._done(index)
+        return MISSING if node is None else self.graph.nodes[node].id
 
     # Results that nobody will read.
 
@@ -366,7 +320,7 @@ class Execution:
         if value is not None:
             values, nodes = self._readers.leave(value)
             for unread in values:
-                self._values.pop(unread, None)
+                self._values.forget(unread)
             for unread in nodes:
                 self._let_go(unread)
 

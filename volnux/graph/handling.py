@@ -16,10 +16,10 @@ def may_be_taken(graph: Graph) -> set[str]:
     A failure anywhere else ends the run as failed, whatever follows.
     """
     found = [n.id for n in graph.nodes if n.kind is Kind.CATCH or n.entry is Entry.ANY]
-    sources = _sources(graph)
+    topology = graph.topology
     taken: set[str] = set()
     while found:
-        for source in sources.get(found.pop(), ()):
+        for source in (edge.source for edge in topology.before[topology.index[found.pop()]]):
             if source not in taken:
                 taken.add(source)
                 found.append(source)
@@ -35,10 +35,10 @@ def unhandled(graph: Graph, states: Mapping[str, State], failed: Collection[str]
         failed: the events that ran and failed.
     """
     lost = {State.FAILED, State.CANCELLED}
-    sources = _sources(graph)
-    inner = {edge.source for edge in graph.edges}
+    topology = graph.topology
     # From the ends of the flow that failed, back along what failed without having run.
-    way = [n.id for n in graph.nodes if n.id not in inner and states.get(n.id) in lost]
+    ends = (n for n, behind in zip(graph.nodes, topology.behind, strict=True) if not behind)
+    way = [node.id for node in ends if states.get(node.id) in lost]
     seen = set(way)
     found = set()
     while way:
@@ -46,15 +46,8 @@ def unhandled(graph: Graph, states: Mapping[str, State], failed: Collection[str]
         if node in failed:
             found.add(node)
             continue
-        for source in sources.get(node, ()):
+        for source in (edge.source for edge in topology.before[topology.index[node]]):
             if source not in seen and states.get(source) in lost:
                 seen.add(source)
                 way.append(source)
     return found
-
-
-def _sources(graph: Graph) -> dict[str, list[str]]:
-    sources: dict[str, list[str]] = {}
-    for edge in graph.edges:
-        sources.setdefault(edge.target, []).append(edge.source)
-    return sources

@@ -24,6 +24,7 @@ from volnux.graph.parts import (
     Value,
     ValueKind,
 )
+from volnux.graph.topology import Topology
 from volnux.pointy.tree import OnFailure
 from volnux.strictjson import FormatError, read_json, refusal
 
@@ -52,7 +53,7 @@ class GraphFormatError(FormatError):
     """A JSON text is not a graph, or is one of another format version."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Graph:
     """A pipeline: nodes in reading order, edges by source and target, values, settings.
 
@@ -79,6 +80,15 @@ class Graph:
     on_failure: OnFailure | None = None
     source: Text | None = None
     format_version: int = FORMAT_VERSION
+
+    @functools.cached_property
+    def topology(self) -> Topology:
+        """How the nodes are connected, by index."""
+        return Topology(self)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # The topology is made again where it is needed.
+        return {name: value for name, value in vars(self).items() if name != "topology"}
 
     @property
     def fingerprint(self) -> str:
@@ -143,7 +153,7 @@ class Graph:
 
 def _check_references(graph: Graph) -> None:
     """Raise `GraphFormatError` where a graph speaks of nodes or values that it does not have."""
-    index = {node.id: number for number, node in enumerate(graph.nodes)}
+    index = graph.topology.index
     if len(index) < len(graph.nodes):
         _refuse("two nodes have the same id")
     values = range(len(graph.values))

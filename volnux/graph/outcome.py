@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
 from volnux.strictjson import built
 
-__all__ = ["FAILURE", "SUCCESS", "Failure", "RemoteTraceback", "RunStatus", "State"]
+__all__ = ["FAILURE", "SUCCESS", "Failure", "RemoteTraceback", "RunStatus", "State", "no_branch"]
 
 FAILURE = 0
 """The descriptor of a failure."""
@@ -111,3 +112,19 @@ class RemoteTraceback(Exception):
 
     def __str__(self) -> str:
         return f'\n"""\n{self.traceback.rstrip()}\n"""'
+
+
+def no_branch(event: str | None, descriptor: int, taken: Iterable[int]) -> Failure:
+    """The failure of an event whose descriptor, of 2 to 9, no branch takes.
+
+    Args:
+        event: the name of the event.
+        descriptor: what it finished with.
+        taken: the descriptors that have a branch.
+    """
+    known = ", ".join(map(str, sorted(taken))) or "none"
+    return Failure(
+        "UnhandledDescriptor",
+        f"{event} finished with descriptor {descriptor}, which has no branch "
+        f"(descriptors with a branch: {known})",
+    )

@@ -1,1 +1,36 @@
 """What a backend needs besides its host: the parts that are the same for all of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from volnux._lazy import lazy
+
+if TYPE_CHECKING:
+    from volnux.hooks import About, Hooks, Listener, Observing, hooks_of
+    from volnux.kit.attempt import attempt, attempt_async, event_async
+    from volnux.kit.notes import Notes
+    from volnux.kit.processes import default_workers
+
+__all__ = [
+    "About",
+    "Hooks",
+    "Listener",
+    "Notes",
+    "Observing",
+    "attempt",
+    "attempt_async",
+    "default_workers",
+    "event_async",
+    "hooks_of",
+]
+
+__getattr__, __dir__ = lazy(
+    __name__,
+    {
+        "volnux.hooks": ("About", "Hooks", "Listener", "Observing", "hooks_of"),
+        "volnux.kit.attempt": ("attempt", "attempt_async", "event_async"),
+        "volnux.kit.notes": ("Notes",),
+        "volnux.kit.processes": ("default_workers",),
+    },
+)

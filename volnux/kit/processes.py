@@ -9,6 +9,7 @@ end", is the table of what holds.
 from __future__ import annotations
 
 import contextlib
+import inspect
 import multiprocessing
 import multiprocessing.connection
 import multiprocessing.context
@@ -18,15 +19,46 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Executor
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
-__all__ = ["Surroundings", "WorkerGroup", "begin_worker", "starting", "worker_context"]
+__all__ = [
+    "Surroundings",
+    "WorkerGroup",
+    "begin_worker",
+    "default_workers",
+    "made_pool",
+    "starting",
+    "takes",
+    "worker_context",
+]
 
 
 # In the process that drives the run.
+
+
+def default_workers() -> int:
+    """How many events of the default executor run at once unless told otherwise."""
+    return min(32, (os.cpu_count() or 1) + 4)
+
+
+def takes(pool: type[Executor], *names: str) -> bool:
+    """Whether an executor class takes arguments of these names: a subclass need not."""
+    parameters = inspect.signature(pool).parameters
+    return any(p.kind is p.VAR_KEYWORD for p in parameters.values()) or all(
+        name in parameters for name in names
+    )
+
+
+def made_pool(pool: type[Executor], offered: Mapping[str, Any]) -> Executor:
+    """An executor of a class, given those of the arguments that it takes."""
+    taken = {name: value for name, value in offered.items() if takes(pool, name)}
+    if "initargs" not in taken:
+        taken.pop("initializer", None)
+    return pool(**taken)
 
 
 def worker_context() -> Any:

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-import inspect
 import multiprocessing
-import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import BrokenExecutor, Executor, ThreadPoolExecutor
+from concurrent.futures import Executor
 from pathlib import Path
 from typing import Any
 
-from volnux.events.base import NotPortableError, NotSentError, WorkerLost
-from volnux.events.executors import ExecutorKind
-from volnux.events.remote import read_outcome, remote_task
+from volnux.events.base import NotPortableError
 from volnux.events.run import Call, Outcome, raised, run_attempt, too_long
 from volnux.events.spec import EventSpec
 from volnux.graph.outcome import FAILURE, Failure
 from volnux.hooks import Hooks
 from volnux.imported import imported
-from volnux.kit.processes import Surroundings, WorkerGroup, worker_context
+from volnux.kit.attempt import in_pool, needs_process
+from volnux.kit.processes import Surroundings, made_pool, worker_context
 from volnux_airflow import compat
 from volnux_airflow.child import Supervisor, begin_in_task
 
@@ -52,8 +49,10 @@ def run(spec: EventSpec, call: Call, hooks: Hooks, judged: Callable[[Outcome], O
 def _limited(spec: EventSpec, call: Call) -> Outcome:
     """Run the attempt under Airflow's alarm, which may go off anywhere in it."""
     try:
-        if _own_process(spec):
-            outcome = _in_pool(spec, call)
+        # A task is one worker anyway: only a pool of processes means something in it.
+        if needs_process(spec):
+            with _fit_for_children():
+                outcome = in_pool(spec, call, lambda: _pool(spec))
         else:
             outcome = run_attempt(spec, call, convert=lambda error: _converted(spec, error))
     except compat.AirflowTaskTimeout as error:
@@ -128,40 +127,6 @@ _NOT_FROM_EVENTS = (
 """What only an operator may raise: Airflow would act on it, and no outcome would be left."""
 
 
-def _own_process(spec: EventSpec) -> bool:
-    """Whether the event's executor class means something in a task, which is one worker anyway."""
-    where = spec.executor
-    if where.kind is not ExecutorKind.POOL or where.pool is None:
-        return False
-    return not issubclass(where.pool, ThreadPoolExecutor)
-
-
-def _in_pool(spec: EventSpec, call: Call) -> Outcome:
-    """Run the attempt in a pool of its own, of the event's executor class."""
-    began = time.time()
-    executor: Executor | None = None
-    try:
-        task = remote_task(spec, call)
-        with _fit_for_children():
-            executor = _pool(spec)
-            ended = read_outcome(executor.submit(task).result(), spec)
-    except compat.AirflowTaskTimeout:
-        if executor is not None:
-            _kill(executor)
-        raise
-    except BrokenExecutor:
-        lost = WorkerLost(f"a worker process of the pool that ran {spec.name} died")
-        return raised(spec, call, lost, began)
-    except NotSentError as error:
-        return raised(spec, call, error, began)
-    finally:
-        if executor is not None:
-            executor.shutdown(wait=False, cancel_futures=True)
-    if isinstance(ended, BaseException):
-        return raised(spec, call, ended, began)
-    return ended
-
-
 def _pool(spec: EventSpec) -> Executor:
     """A pool of one worker: the task runs one event."""
     where = spec.executor
@@ -169,17 +134,13 @@ def _pool(spec: EventSpec) -> Executor:
     settings: dict[str, Any] = where.config.settings_for(where.pool)
     own = settings.pop("initializer", None), settings.pop("initargs", ())
     offered = {
+        **settings,
         "max_workers": 1,
         "mp_context": worker_context(),
         "initializer": begin_in_task,
         "initargs": (Surroundings(), Supervisor.of_task(), *own),
     }
-    parameters = inspect.signature(where.pool).parameters
-    takes_all = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
-    taken = {name: value for name, value in offered.items() if takes_all or name in parameters}
-    if "initargs" not in taken:
-        taken.pop("initializer", None)
-    return where.pool(**{**settings, **taken})
+    return made_pool(where.pool, offered)
 
 
 @contextlib.contextmanager
@@ -205,12 +166,6 @@ def _fit_for_children() -> Iterator[None]:
         yield
     finally:
         main.__file__ = file
-
-
-def _kill(executor: Executor) -> None:
-    """End the processes of a pool, where it has any, and what they started: it is late."""
-    for process in list((getattr(executor, "_processes", None) or {}).values()):
-        WorkerGroup(process).kill()
 
 
 def _converted(spec: EventSpec, error: BaseException) -> BaseException:

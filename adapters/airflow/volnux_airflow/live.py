@@ -124,11 +124,10 @@ class Installation:
 
     def _width(self, plan: Plan) -> Iterator[Finding]:
         most = min(self._at_once, self._parallelism)
-        nodes = {node.id: node for node in plan.graph.nodes}
         for group in plan.graph.groups:
             if len(group.arms) > most:
                 yield Finding(
-                    nodes[group.first],
+                    plan.graph.nodes[plan.graph.topology.index[group.first]],
                     f"this group has {len(group.arms)} arms, and this Airflow runs {most} tasks of "
                     "a DAG at once: the others wait",
                     "see max_active_tasks of load_dags and core.parallelism",

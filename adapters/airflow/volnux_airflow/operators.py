@@ -19,7 +19,7 @@ from volnux.events.modules import display_text
 from volnux.events.run import Call, Outcome, raised
 from volnux.events.spec import EventSpec, spec_of
 from volnux.graph.model import InputSpec
-from volnux.graph.outcome import FAILURE, SUCCESS, Failure, State
+from volnux.graph.outcome import FAILURE, SUCCESS, Failure, State, no_branch
 from volnux.hooks import Listener, hooks_of
 from volnux.pipeline.fields import InputDataField
 from volnux_airflow import attempt, compat, hostsettings, replay, storable, traces
@@ -384,15 +384,10 @@ class VolnuxEventOperator(_FlowOperator):
         return outcome._replace(descriptor=FAILURE, result=self._no_branch(descriptor))
 
     def _no_branch(self, descriptor: int) -> Failure:
-        taken = sorted(self.branches or ())
+        taken = list(self.branches or ())
         if self.branches is None and self.downstream_task_ids - self.watching:
             taken = [SUCCESS]
-        known = ", ".join(map(str, taken)) or "none"
-        return Failure(
-            "UnhandledDescriptor",
-            f"{self.spec.name} finished with descriptor {descriptor}, which has no branch "
-            f"(descriptors with a branch: {known})",
-        )
+        return no_branch(self.spec.name, descriptor, taken)
 
     def _leave(self, ti: Any, outcome: TaskOutcome) -> None:
         ti.xcom_push(key=OUTCOME_KEY, value=outcome.to_json())

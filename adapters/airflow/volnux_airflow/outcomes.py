@@ -11,7 +11,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from volnux.graph.model import Value, ValueKind
-from volnux.graph.outcome import Failure
+from volnux.graph.outcome import FAILURE, Failure
+from volnux.graph.values import MISSING, Values, needed
 from volnux.strictjson import built
 
 __all__ = ["OUTCOME_KEY", "Outcomes", "Piped", "TaskOutcome"]
@@ -119,8 +120,6 @@ class Outcomes:
 _RAN = ("success", "failed")
 """The states of tasks that ran."""
 
-_MISSING: Any = object()
-
 
 @dataclass(frozen=True, slots=True)
 class Piped:
@@ -134,7 +133,7 @@ class Piped:
 
     def read(self, outcomes: Outcomes) -> Any:
         """The value, from what the tasks left behind; None where it is not done."""
-        nodes = dict.fromkeys(self.values[i].node for i in self._needed())
+        nodes = dict.fromkeys(self.values[i].node for i in needed(self.values, [self.index]))
         tasks = [node for node in nodes if node is not None]
         if len(tasks) > 1:
             outcomes.leave_out_unfinished(tasks)
@@ -144,46 +143,15 @@ class Piped:
         self, end_of: Callable[[str], TaskOutcome | None], result_of: Callable[[str], Any]
     ) -> Any:
         """The value, given how each task ended and what it returned."""
-        made: dict[int, Any] = {}
-        for index in sorted(self._needed()):
-            made[index] = _make(
-                self.values[index], [made[i] for i in self.values[index].of], end_of, result_of
-            )
-        value = made[self.index]
-        return None if value is _MISSING else value
 
-    def _needed(self) -> Iterable[int]:
-        wanted = {self.index}
-        waiting = [self.index]
-        while waiting:
-            for part in self.values[waiting.pop()].of:
-                if part not in wanted:
-                    wanted.add(part)
-                    waiting.append(part)
-        return wanted
-
-
-def _make(
-    value: Value,
-    parts: list[Any],
-    end_of: Callable[[str], TaskOutcome | None],
-    result_of: Callable[[str], Any],
-) -> Any:
-    match value.kind:
-        case ValueKind.RESULT | ValueKind.FAILURE_OF:
+        def leaf(index: int) -> Any:
+            value = self.values[index]
             assert value.node is not None
             end = end_of(value.node)
-            if end is None or not end.done:
-                return _MISSING
-            when = (0,) if value.kind is ValueKind.FAILURE_OF else value.when
-            if when is not None and end.descriptor not in when:
-                return _MISSING
+            when = (FAILURE,) if value.kind is ValueKind.FAILURE_OF else value.when
+            if end is None or not end.done or (when is not None and end.descriptor not in when):
+                return MISSING
             return result_of(value.node)
-        case ValueKind.FIRST_DONE:
-            return next((part for part in parts if part is not _MISSING), _MISSING)
-        case ValueKind.ALL_OF:
-            return _MISSING if any(part is _MISSING for part in parts) else parts
-        case ValueKind.ANY_OF:
-            if all(part is _MISSING for part in parts):
-                return _MISSING
-            return [None if part is _MISSING else part for part in parts]
+
+        value = Values(self.values, leaf).get(self.index)
+        return None if value is MISSING else value

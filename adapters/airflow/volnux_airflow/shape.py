@@ -101,13 +101,9 @@ class _Shaping:
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
         self._graph = plan.graph
-        nodes = plan.graph.nodes
-        self._index = {node.id: i for i, node in enumerate(nodes)}
-        self._edges: list[list[Edge]] = [[] for _ in nodes]
-        self._incoming: list[list[Edge]] = [[] for _ in nodes]
-        for edge in plan.graph.edges:
-            self._edges[self._index[edge.source]].append(edge)
-            self._incoming[self._index[edge.target]].append(edge)
+        self._index = plan.graph.topology.index
+        self._edges = plan.graph.topology.behind
+        self._incoming = plan.graph.topology.before
         # Joins that end an arm late, by their id; ends that the graph has no node for, by the
         # event before them and by the index of the node that they stand before.
         self._late_joins: dict[str, _End] = {}

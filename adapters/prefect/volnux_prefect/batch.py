@@ -13,6 +13,7 @@ from prefect.context import FlowRunContext
 from prefect.states import Completed, Failed
 from prefect.task_runners import ThreadPoolTaskRunner
 
+from volnux.kit.processes import default_workers
 from volnux_prefect import compat
 
 if TYPE_CHECKING:
@@ -67,9 +68,7 @@ def batch_runner(workers: int) -> ThreadPoolTaskRunner[Any]:
 
 def workers_of(cls: type[BatchPipeline]) -> int:
     """How many batches of a class run at once."""
-    import os
-
-    return cls.max_workers or min(32, (os.cpu_count() or 1) + 4)
+    return cls.max_workers or default_workers()
 
 
 def _run_batch(batch: Batch) -> State[Any]:

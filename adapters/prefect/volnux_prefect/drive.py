@@ -30,7 +30,7 @@ from volnux_prefect.page import Page
 from volnux_prefect.runners import Runners
 from volnux_prefect.taskoptions import named
 from volnux_prefect.translate import Blueprint
-from volnux_prefect.work import EventState, Work
+from volnux_prefect.work import EventState, Work, judged_by_flow
 
 __all__ = ["Drive"]
 
@@ -226,7 +226,8 @@ class Drive:
             self._outstanding = 0
         else:
             ready = self._execution.finish(node, outcome.descriptor, outcome.result)
-        self._progress.ended(spec, self._call(node, outcome.attempts), outcome)
+        judged = judged_by_flow(spec, outcome, self._blueprint.taken[node])
+        self._progress.ended(spec, self._call(node, outcome.attempts), judged)
         self._submit(ready)
         self._page.tell_skipped(node)
 

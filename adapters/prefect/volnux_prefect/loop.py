@@ -9,16 +9,13 @@ from concurrent.futures import Future
 
 from volnux.events.run import Call, Outcome, run_attempt_async
 from volnux.events.spec import EventSpec
+from volnux.kit.attempt import TimeIsOver
 from volnux.usercode import RunThread
 
-__all__ = ["RunLoop", "TimeIsOver"]
+__all__ = ["RunLoop"]
 
 _GRACE = 2.0
 """Seconds that cancelled coroutines have to clean up."""
-
-
-class TimeIsOver(Exception):
-    """An attempt took as long as it may."""
 
 
 class _Attempt(Future[Outcome]):

@@ -118,9 +118,12 @@ def blueprint_of(plan: Plan) -> Blueprint:
         plan=plan,
         tasks=tuple(tasks),
         runners=tuple(runners),
-        taken=tuple(_taken(graph)),
+        taken=tuple(graph.topology.taken),
         before=tuple(events_before(graph)),
-        behind=tuple(_behind(graph)),
+        behind=tuple(
+            tuple(graph.topology.index[edge.target] for edge in edges)
+            for edges in graph.topology.behind
+        ),
         main=USUAL if USUAL in used or not used else used[0],
         limits=limits_of(graph),
     )
@@ -353,46 +356,24 @@ def _event_faults(node: Node, spec: EventSpec) -> Iterator[Fault]:
 # The shape of the graph.
 
 
-def _taken(graph: Graph) -> list[frozenset[int]]:
-    found: list[set[int]] = [set() for _ in graph.nodes]
-    index = {node.id: number for number, node in enumerate(graph.nodes)}
-    for edge in graph.edges:
-        found[index[edge.source]].update(edge.when)
-    return [frozenset(each) for each in found]
-
-
-def _behind(graph: Graph) -> list[tuple[int, ...]]:
-    index = {node.id: number for number, node in enumerate(graph.nodes)}
-    found: list[list[int]] = [[] for _ in graph.nodes]
-    for edge in graph.edges:
-        found[index[edge.source]].append(index[edge.target])
-    return [tuple(each) for each in found]
-
-
 def events_before(graph: Graph) -> list[tuple[int, ...]]:
     """Of each node the events right before it; a tuple is shared by all that a join leads to."""
-    index = {node.id: number for number, node in enumerate(graph.nodes)}
-    sources: list[list[int]] = [[] for _ in graph.nodes]
-    waiting = [0] * len(graph.nodes)
-    targets: list[list[int]] = [[] for _ in graph.nodes]
-    for edge in graph.edges:
-        source, target = index[edge.source], index[edge.target]
-        sources[target].append(source)
-        targets[source].append(target)
-        waiting[target] += 1
+    index, before, behind = graph.topology.index, graph.topology.before, graph.topology.behind
+    waiting = [len(edges) for edges in before]
     found: list[tuple[int, ...]] = [()] * len(graph.nodes)
     ready = [node for node, count in enumerate(waiting) if count == 0]
     while ready:
         node = ready.pop()
+        sources = [index[edge.source] for edge in before[node]]
         parts = [
             (source,) if graph.nodes[source].kind is Kind.EVENT else found[source]
-            for source in sources[node]
+            for source in sources
         ]
         if len(parts) == 1:
             found[node] = parts[0]
         elif parts:
             found[node] = tuple(sorted({event for part in parts for event in part}))
-        for target in targets[node]:
+        for target in (index[edge.target] for edge in behind[node]):
             waiting[target] -= 1
             if waiting[target] == 0:
                 ready.append(target)

@@ -6,10 +6,8 @@ pickles by name into a worker process, and nothing that a pipeline made has to t
 
 from __future__ import annotations
 
-import contextvars
 import logging
 import os
-import threading
 import time
 from contextlib import closing
 from typing import Any, Protocol
@@ -22,13 +20,13 @@ from volnux.events.base import NotSentError
 from volnux.events.modules import at_home
 from volnux.events.run import Call, Outcome, raised, run_attempt, too_long
 from volnux.events.spec import EventSpec
-from volnux.graph.outcome import FAILURE, SUCCESS, Failure
+from volnux.graph.outcome import FAILURE, SUCCESS, Failure, no_branch
 from volnux.hooks import About, Hooks, hooks_of
+from volnux.kit.attempt import TimeIsOver, in_time
 from volnux.shown import shown
-from volnux.usercode import RunThread
 from volnux_prefect import compat, logs
 from volnux_prefect.endings import HANDLED
-from volnux_prefect.loop import RunLoop, TimeIsOver
+from volnux_prefect.loop import RunLoop
 
 __all__ = ["EventState", "Listener", "Work", "judged_by_flow", "repeat_told", "run_work"]
 
@@ -209,12 +207,8 @@ def judged_by_flow(spec: EventSpec, outcome: Outcome, taken: frozenset[int]) -> 
     """The outcome as the flow takes it: a descriptor without a branch is a failure."""
     if outcome.descriptor <= SUCCESS or outcome.descriptor in taken:
         return outcome
-    known = ", ".join(map(str, sorted(taken))) or "none"
-    said = (
-        f"{spec.name} finished with descriptor {outcome.descriptor}, which has no branch "
-        f"(descriptors with a branch: {known})"
-    )
-    return outcome._replace(descriptor=FAILURE, result=Failure("UnhandledDescriptor", said))
+    failure = no_branch(spec.name, outcome.descriptor, taken)
+    return outcome._replace(descriptor=FAILURE, result=failure)
 
 
 def _log_failure(
@@ -288,29 +282,13 @@ def _on_loop(spec: EventSpec, call: Call, listener: Listener | None) -> Outcome:
 
 def _in_time(spec: EventSpec, call: Call, limit: float) -> Outcome:
     """Run the attempt in a thread that is left behind, as on other backends, if it must be."""
-    ended: list[Outcome | KeyboardInterrupt] = []
-    over = threading.Event()
-    context = contextvars.copy_context()
 
-    def target() -> None:
-        try:
-            ended.append(context.run(run_attempt, spec, call))
-        except KeyboardInterrupt as interrupt:
-            ended.append(interrupt)
-        if over.is_set():
-            compat.logger().warning(
-                "%s ended after it was given up: what it returned is discarded", call.task_id
-            )
+    def late() -> None:
+        compat.logger().warning(
+            "%s ended after it was given up: what it returned is discarded", call.task_id
+        )
 
-    thread = RunThread(target, f"volnux-{call.task_id}")
-    thread.start()
-    thread.join(limit)
-    if not ended:
-        over.set()
-        raise TimeIsOver
-    if isinstance(ended[0], KeyboardInterrupt):
-        raise ended[0]
-    return ended[0]
+    return in_time(spec, call, limit, late)
 
 
 def _picklable(spec: EventSpec, call: Call, outcome: Outcome) -> Outcome:

@@ -93,9 +93,7 @@ class _Drawing:
         self._groups: dict[Span | None, Group] = {group.span: group for group in graph.groups}
         # What a branching node does where no branch of its own takes its descriptor.
         self._branching = {n.span: n.id for n in graph.nodes}
-        self._goes: dict[str, set[int]] = {}
-        for edge in graph.edges:
-            self._goes.setdefault(edge.source, set()).update(edge.when)
+        self._topology = graph.topology
 
     def whole(self, flow: tree.Flow) -> str:
         _run(self.flow(flow))
@@ -154,7 +152,7 @@ class _Drawing:
         signs = self._signs
         taken = {branch.descriptor for branch in unit.branches}
         node = self._branching[unit.primary.span]
-        direct = sorted(self._goes.get(node, set()) - taken)
+        direct = sorted(self._topology.taken[self._topology.index[node]] - taken)
         last = len(unit.branches) - 1 if not direct else -1
         for index, branch in enumerate(unit.branches):
             pipe = branch.arrow is Arrow.PIPE

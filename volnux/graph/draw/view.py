@@ -46,7 +46,7 @@ class Close(Enum):
 
 def lines(graph: Graph) -> list[Line]:
     """The edges of a graph, in its order."""
-    index = {node.id: number for number, node in enumerate(graph.nodes)}
+    index = graph.topology.index
     ends = [(index[edge.source], index[edge.target], edge.when) for edge in graph.edges]
     piped = [node.receives is not None for node in graph.nodes]
     labelled = [node.kind is Kind.CATCH for node in graph.nodes]
@@ -73,7 +73,7 @@ def places_and_frames(graph: Graph) -> Iterator[int | Frame | Close]:
 
     Parallel groups have no frame: their arrows show them.
     """
-    index = {node.id: number for number, node in enumerate(graph.nodes)}
+    index = graph.topology.index
     frames = [
         Frame(index[node.first], number)
         for number, node in enumerate(graph.nodes)
