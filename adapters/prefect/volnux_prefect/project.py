@@ -17,7 +17,7 @@ from volnux.cli.usage import UsageError
 from volnux.errors import Diagnostic, Severity, pointy_error
 from volnux.files import find_files
 from volnux.loading import FileError, read_text
-from volnux.pythontext import quoted
+from volnux.pysource import quoted
 from volnux_prefect.describe import LOAD_SECONDS, Described, describe_all
 from volnux_prefect.yamlfile import Deployment, Merged, merge, removable
 
