@@ -34,7 +34,7 @@ from volnux.pysource import (
     quoted,
     snake,
 )
-from volnux_prefect.backend import PrefectBackend
+from volnux_prefect.checks import refuse
 from volnux_prefect.codeflow import Walk
 from volnux_prefect.parameters import default_of, described
 from volnux_prefect.translate import tags_of
@@ -60,7 +60,7 @@ def source_of(path: str | Path) -> str:
         PythonSourceError: it cannot be written as Python.
     """
     plan = load_plan(path)
-    PrefectBackend().refuse(plan)
+    refuse(plan)
     name = one_line(str(path))
     try:
         text = _Program(plan).text()
