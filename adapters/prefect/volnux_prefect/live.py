@@ -19,11 +19,12 @@ from prefect.variables import Variable
 from volnux.errors import Diagnostic, Severity, Span
 from volnux.events.link import Plan
 from volnux.events.modules import module_of
-from volnux_prefect.deploy import connected
+from volnux_prefect.deployment.flowsfile import FLOWS, FlowsFile, entrypoint
+from volnux_prefect.deployment.project import PROJECT, text_of
+from volnux_prefect.deployment.server import connected
+from volnux_prefect.deployment.yamlfile import read_project
 from volnux_prefect.limits import missing_limits
-from volnux_prefect.project import FLOWS, PROJECT, known_flows, text_of
 from volnux_prefect.translate import concurrency_tag, limits_of
-from volnux_prefect.yamlfile import read_project
 
 __all__ = ["lacking"]
 
@@ -192,11 +193,11 @@ def _entries(plan: Plan) -> Iterator[tuple[Path, dict[str, Any]]]:
         path = folder / PROJECT
         if not path.is_file():
             continue
-        flows = folder / FLOWS
-        variable = known_flows(text_of(flows))[0].get(file.resolve().relative_to(folder).as_posix())
+        loaded = FlowsFile.read(text_of(folder / FLOWS)).variables
+        variable = loaded.get(file.resolve().relative_to(folder).as_posix())
         data = read_project(text_of(path), _shown(path))
         for entry in data.get("deployments") or []:
-            if isinstance(entry, dict) and entry.get("entrypoint") == f"{FLOWS}:{variable}":
+            if isinstance(entry, dict) and entry.get("entrypoint") == entrypoint(str(variable)):
                 yield Path(_shown(path)), entry
         return
 
