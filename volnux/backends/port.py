@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Any, ClassVar
 
 from volnux.backends.gaps import Gap
-from volnux.errors import Diagnostic, Severity, VolnuxError
+from volnux.errors import Diagnostic, Severity, Span, VolnuxError
 from volnux.events.executors import ExecutorKind
 from volnux.events.link import Plan
 from volnux.events.run import Outcome
@@ -26,6 +26,7 @@ __all__ = [
     "RunControl",
     "RunObserver",
     "RunOptions",
+    "finding",
 ]
 
 
@@ -70,7 +71,7 @@ class Capabilities:
         found: list[Diagnostic] = []
         graph = plan.graph
         if graph.catchup and graph.schedules and not self.catchup:
-            found.append(_diagnostic(plan, None, "refused", f"{backend} has no catchup"))
+            found.append(finding(plan, f"{backend} has no catchup"))
         for node, spec in zip(graph.nodes, plan.specs, strict=True):
             if spec is None:
                 continue
@@ -79,24 +80,56 @@ class Capabilities:
                 scheme = where.url.partition("://")[0]
                 if scheme not in self.url_schemes:
                     text = f"{backend} cannot send an event to {where.describe()}"
-                    known = ", ".join(sorted(self.url_schemes)) or "none"
-                    found.append(_diagnostic(plan, node, "refused", text, f"schemes: {known}"))
+                    hint = f"schemes: {', '.join(sorted(self.url_schemes)) or 'none'}"
+                    found.append(finding(plan, text, span=node.span, hint=hint))
             elif where.kind is ExecutorKind.POOL and not self.pools:
                 text = f"{backend} has no pool of {where.describe()} for an event"
-                found.append(_diagnostic(plan, node, "refused", text))
+                found.append(finding(plan, text, span=node.span))
             if spec.timeout is not None and not self.timeout:
                 text = f"{backend} cannot end an attempt after a timeout"
-                found.append(_diagnostic(plan, node, "refused", text))
+                found.append(finding(plan, text, span=node.span))
             if spec.stop_on_exception and not self.stop_on_exception:
                 text = f"{backend} cannot end a run for stop_on_exception of {spec.name}"
-                found.append(_diagnostic(plan, node, "refused", text))
+                found.append(finding(plan, text, span=node.span))
             for option in node.options:
                 if option in HINTS and option not in self.hints:
                     text = f"{backend} has no use for the hint '{option}': it is ignored"
+                    note = Severity.NOTE
                     found.append(
-                        _diagnostic(plan, node, "ignored-hint", text, severity=Severity.NOTE)
+                        finding(plan, text, code="ignored-hint", span=node.span, severity=note)
                     )
         return found
+
+
+def finding(
+    plan: Plan,
+    message: str,
+    *,
+    code: str = "refused",
+    span: Span | None = None,
+    hint: str | None = None,
+    severity: Severity = Severity.ERROR,
+) -> Diagnostic:
+    """What a backend finds in a plan, with the line of the file that it is about.
+
+    Args:
+        plan: the plan.
+        message: what is wrong.
+        code: the code of the diagnostic.
+        span: where; None for the whole file.
+        hint: what to do about it.
+        severity: how bad it is.
+    """
+    source = plan.graph.source.source() if plan.graph.source else None
+    return Diagnostic(
+        code=code,
+        message=message,
+        file=source.filename if source else plan.graph.name,
+        span=span,
+        hint=hint,
+        severity=severity,
+        text=source.line(span.line) if source and span else None,
+    )
 
 
 class RunObserver:
@@ -266,25 +299,3 @@ class Backend(abc.ABC):
         errors = [d for d in self.check(plan) if d.severity is Severity.ERROR]
         if errors:
             raise RefusedError(self.name, errors)
-
-
-def _diagnostic(
-    plan: Plan,
-    node: Node | None,
-    code: str,
-    message: str,
-    hint: str | None = None,
-    *,
-    severity: Severity = Severity.ERROR,
-) -> Diagnostic:
-    source = plan.graph.source.source() if plan.graph.source else None
-    span = node.span if node else None
-    return Diagnostic(
-        code=code,
-        message=message,
-        file=source.filename if source else plan.graph.name,
-        span=span,
-        hint=hint,
-        severity=severity,
-        text=source.line(span.line) if source and span else None,
-    )

@@ -11,7 +11,7 @@ from functools import partial
 
 from prefect.utilities.templating import find_placeholders
 
-from volnux.backends.port import Capabilities, RefusedError
+from volnux.backends.port import Capabilities, RefusedError, finding
 from volnux.errors import Diagnostic, Severity, Span
 from volnux.events.executors import EMPTY, ExecutorKind
 from volnux.events.link import Plan
@@ -49,18 +49,13 @@ def check(plan: Plan, can: Capabilities | None = None) -> list[Diagnostic]:
     """
     can = can or capabilities()
     found = [_placed(plan, diagnostic) for diagnostic in can.check(plan, NAME)]
-    source = plan.graph.source.source() if plan.graph.source else None
     for fault in _faults_of(plan):
+        code, severity = "refused", Severity.ERROR
+        if fault.note:
+            code, severity = "ignored-setting", Severity.NOTE
+        span, hint = fault.span, fault.hint
         found.append(
-            Diagnostic(
-                code="ignored-setting" if fault.note else "refused",
-                message=fault.message,
-                file=source.filename if source else plan.graph.name,
-                span=fault.span,
-                hint=fault.hint,
-                severity=Severity.NOTE if fault.note else Severity.ERROR,
-                text=source.line(fault.span.line) if source and fault.span else None,
-            )
+            finding(plan, fault.message, code=code, span=span, hint=hint, severity=severity)
         )
     return sorted(found, key=lambda d: d.span or (0, 0, 0, 0))
 

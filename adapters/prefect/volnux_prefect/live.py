@@ -16,6 +16,7 @@ from prefect.exceptions import ObjectNotFound
 from prefect.utilities.templating import find_placeholders
 from prefect.variables import Variable
 
+from volnux.backends.port import finding
 from volnux.errors import Diagnostic, Severity, Span
 from volnux.events.link import Plan
 from volnux.events.modules import module_of
@@ -78,19 +79,17 @@ def _pools(client: SyncPrefectClient, plan: Plan) -> Iterator[Diagnostic]:
 def _limits(client: SyncPrefectClient, plan: Plan) -> Iterator[Diagnostic]:
     """Limits of `[concurrency=…]` that are missing or other than the file says."""
     graph = plan.graph
-    source = graph.source.source() if graph.source else None
     missing = missing_limits(client, limits_of(graph))
     for node in graph.nodes:
         limit = missing.get(concurrency_tag(graph, node))
         if limit is not None:
-            yield Diagnostic(
-                "limit",
+            yield finding(
+                plan,
                 f"the server's limit for {node.id} is not {limit} yet: a deployment or the first "
                 "run makes it",
-                source.filename if source else graph.name,
+                code="limit",
                 span=node.span,
                 severity=Severity.NOTE,
-                text=source.line(node.span.line) if source and node.span else None,
             )
 
 
