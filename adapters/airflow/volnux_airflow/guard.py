@@ -23,6 +23,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import TypeVar
 
 from volnux_airflow import compat
 from volnux_airflow.sockets import crashes_end_the_process, own_sockets
@@ -31,6 +32,8 @@ from volnux_airflow.trial import SHARE, Fault, try_out
 __all__ = ["Guard", "guarded"]
 
 log = logging.getLogger(__name__)
+
+_Name = TypeVar("_Name")
 
 _IMPORT_TIMEOUT = 30.0
 """Airflow's default limit, where it has set no alarm."""
@@ -55,11 +58,11 @@ class Guard:
         self.careful = self._said is not None and self._said != _LATE
         self._found: list[Fault] = []
 
-    def faults(self, imports: Mapping[str, Callable[[], object]]) -> dict[str, str]:
+    def faults(self, imports: Mapping[_Name, Callable[[], object]]) -> dict[_Name, str]:
         """What is wrong with those imports that must not be made in this process.
 
         Args:
-            imports: a function for each import, by any name.
+            imports: a function for each import, by any key.
         """
         if not self.careful:
             return {}

@@ -69,7 +69,7 @@ def own_sockets() -> Iterator[None]:
         _Limited(open(mine, "w", errors="replace", closefd=False), number)  # noqa: SIM115 - closed below
         for mine, number in zip(kept, (1, 2), strict=True)
     ]
-    sys.stdout, sys.stderr = limited  # type: ignore[assignment]  # they have all that is used
+    sys.stdout, sys.stderr = limited
     try:
         yield
     finally:

@@ -10,9 +10,11 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 __all__ = ["SHARE", "Fault", "try_out"]
+
+_Name = TypeVar("_Name")
 
 SHARE = 0.6
 """The part of Airflow's limit for an import that a trial may take, before the import itself."""
@@ -30,7 +32,7 @@ class Fault(NamedTuple):
     ends_process: bool = False
 
 
-def try_out(imports: Mapping[str, Callable[[], object]], seconds: float) -> dict[str, Fault]:
+def try_out(imports: Mapping[_Name, Callable[[], object]], seconds: float) -> dict[_Name, Fault]:
     """Make each import in a process that may die; what is wrong with those that must not be made.
 
     One process makes them all, one after the other, and ends. Where it dies the next one goes on
@@ -38,11 +40,11 @@ def try_out(imports: Mapping[str, Callable[[], object]], seconds: float) -> dict
     meanwhile, so that the time is enough for many that hang.
 
     Args:
-        imports: a function for each import, by any name. What it raises does not matter here.
+        imports: a function for each import, by any key. What it raises does not matter here.
         seconds: how long all of it may take.
     """
     names = list(imports)
-    faults: dict[str, Fault] = {}
+    faults: dict[_Name, Fault] = {}
     end = time.monotonic() + seconds
     patience = min(1.0, seconds / 20)
     running: list[_Trial] = []

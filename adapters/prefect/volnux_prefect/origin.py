@@ -11,7 +11,6 @@ import dataclasses
 import importlib
 import os
 import re
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +23,7 @@ from prefect.context import FlowRunContext
 from volnux.errors import VolnuxError
 from volnux.events.base import NotSentError
 from volnux.events.modules import module_of
+from volnux.imported import imported
 
 __all__ = ["ClassName", "Origin", "Place", "beside", "variable_name"]
 
@@ -42,7 +42,7 @@ class Place:
 
     def variable_of(self, flow: object) -> str | None:
         """The variable at the top of the module that holds a flow; None if there is none."""
-        module = sys.modules.get(self.module)
+        module = imported(self.module)
         names = vars(module).items() if module is not None else ()
         return next((name for name, value in names if value is flow), None)
 
@@ -75,7 +75,7 @@ class ClassName:
             VolnuxError: it cannot be imported here.
         """
         try:
-            found: Any = sys.modules.get(self.module) or importlib.import_module(self.module)
+            found: Any = imported(self.module) or importlib.import_module(self.module)
             for part in self.qualname.split("."):
                 found = getattr(found, part)
         except (ImportError, AttributeError) as error:

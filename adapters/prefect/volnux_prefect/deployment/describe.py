@@ -17,7 +17,6 @@ import multiprocessing.connection
 import os
 import re
 import signal
-import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -25,6 +24,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import volnux
+import volnux_prefect
 from volnux.backends.port import RefusedError
 from volnux.errors import Diagnostic, PointyError, Severity, Span, VolnuxError
 from volnux.events.link import Plan
@@ -253,8 +254,7 @@ def _place(trace: Path) -> str:
     return ""
 
 
-_OURS = (sys.modules[name].__path__[0] for name in ("volnux", "volnux_prefect"))
-_SYSTEM = {Path(os.__file__).parent, *map(Path, _OURS)}
+_SYSTEM = {Path(os.__file__).parent, *map(Path, (*volnux.__path__, *volnux_prefect.__path__))}
 
 
 # In the process that loads a file.
