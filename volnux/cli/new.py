@@ -32,7 +32,7 @@ def command(
         fixed = re.sub(r"\W+", "_", name, flags=re.ASCII).strip("_")
         hint = f"; did you mean '{fixed}'?" if is_name(fixed) else ""
         raise UsageError(
-            [f"'{name}' is no name for a pipeline: letters, digits and underscores{hint}"]
+            [f"'{name}' is not a name for a pipeline: use letters, digits and underscores{hint}"]
         )
     target = Path(name) if folder is None else folder
     texts = {
