@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Any, ClassVar
 
 from volnux.backends.gaps import Gap
-from volnux.errors import Diagnostic, Severity, VolnuxError
+from volnux.errors import Diagnostic, Severity, Span, VolnuxError
 from volnux.events.executors import ExecutorKind
 from volnux.events.link import Plan
 from volnux.events.run import Outcome
@@ -26,6 +26,7 @@ __all__ = [
     "RunControl",
     "RunObserver",
     "RunOptions",
+    "finding",
 ]
 
 
@@ -64,6 +65,71 @@ class Capabilities:
     timeout: bool = True
     stop_on_exception: bool = True
     catchup: bool = False
+
+    def check(self, plan: Plan, backend: str) -> list[Diagnostic]:
+        """What the backend of this name refuses in a plan (errors) or ignores (notes)."""
+        found: list[Diagnostic] = []
+        graph = plan.graph
+        if graph.catchup and graph.schedules and not self.catchup:
+            found.append(finding(plan, f"{backend} has no catchup"))
+        for node, spec in zip(graph.nodes, plan.specs, strict=True):
+            if spec is None:
+                continue
+            where = spec.executor
+            if where.kind is ExecutorKind.URL and where.url is not None:
+                scheme = where.url.partition("://")[0]
+                if scheme not in self.url_schemes:
+                    text = f"{backend} cannot send an event to {where.describe()}"
+                    hint = f"schemes: {', '.join(sorted(self.url_schemes)) or 'none'}"
+                    found.append(finding(plan, text, span=node.span, hint=hint))
+            elif where.kind is ExecutorKind.POOL and not self.pools:
+                text = f"{backend} has no pool of {where.describe()} for an event"
+                found.append(finding(plan, text, span=node.span))
+            if spec.timeout is not None and not self.timeout:
+                text = f"{backend} cannot end an attempt after a timeout"
+                found.append(finding(plan, text, span=node.span))
+            if spec.stop_on_exception and not self.stop_on_exception:
+                text = f"{backend} cannot end a run for stop_on_exception of {spec.name}"
+                found.append(finding(plan, text, span=node.span))
+            for option in node.options:
+                if option in HINTS and option not in self.hints:
+                    text = f"{backend} has no use for the hint '{option}': it is ignored"
+                    note = Severity.NOTE
+                    found.append(
+                        finding(plan, text, code="ignored-hint", span=node.span, severity=note)
+                    )
+        return found
+
+
+def finding(
+    plan: Plan,
+    message: str,
+    *,
+    code: str = "refused",
+    span: Span | None = None,
+    hint: str | None = None,
+    severity: Severity = Severity.ERROR,
+) -> Diagnostic:
+    """What a backend finds in a plan, with the line of the file that it is about.
+
+    Args:
+        plan: the plan.
+        message: what is wrong.
+        code: the code of the diagnostic.
+        span: where; None for the whole file.
+        hint: what to do about it.
+        severity: how bad it is.
+    """
+    source = plan.graph.source.source() if plan.graph.source else None
+    return Diagnostic(
+        code=code,
+        message=message,
+        file=source.filename if source else plan.graph.name,
+        span=span,
+        hint=hint,
+        severity=severity,
+        text=source.line(span.line) if source and span else None,
+    )
 
 
 class RunObserver:
@@ -211,37 +277,7 @@ class Backend(abc.ABC):
 
     def check(self, plan: Plan) -> list[Diagnostic]:
         """What this backend refuses in a plan (errors) or ignores (notes), in reading order."""
-        found: list[Diagnostic] = []
-        can = self.capabilities
-        graph = plan.graph
-        if graph.catchup and graph.schedules and not can.catchup:
-            found.append(self._say(plan, None, "refused", f"{self.name} has no catchup"))
-        for node, spec in zip(graph.nodes, plan.specs, strict=True):
-            if spec is None:
-                continue
-            where = spec.executor
-            if where.kind is ExecutorKind.URL and where.url is not None:
-                scheme = where.url.partition("://")[0]
-                if scheme not in can.url_schemes:
-                    text = f"{self.name} cannot send an event to {where.describe()}"
-                    known = ", ".join(sorted(can.url_schemes)) or "none"
-                    found.append(self._say(plan, node, "refused", text, f"schemes: {known}"))
-            elif where.kind is ExecutorKind.POOL and not can.pools:
-                text = f"{self.name} has no pool of {where.describe()} for an event"
-                found.append(self._say(plan, node, "refused", text))
-            if spec.timeout is not None and not can.timeout:
-                text = f"{self.name} cannot end an attempt after a timeout"
-                found.append(self._say(plan, node, "refused", text))
-            if spec.stop_on_exception and not can.stop_on_exception:
-                text = f"{self.name} cannot end a run for stop_on_exception of {spec.name}"
-                found.append(self._say(plan, node, "refused", text))
-            for option in node.options:
-                if option in HINTS and option not in can.hints:
-                    text = f"{self.name} has no use for the hint '{option}': it is ignored"
-                    found.append(
-                        self._say(plan, node, "ignored-hint", text, severity=Severity.NOTE)
-                    )
-        return found
+        return self.capabilities.check(plan, self.name)
 
     def check_live(self, plan: Plan) -> list[Diagnostic]:
         """What the installation that this backend deploys to lacks for a plan, in reading order.
@@ -263,25 +299,3 @@ class Backend(abc.ABC):
         errors = [d for d in self.check(plan) if d.severity is Severity.ERROR]
         if errors:
             raise RefusedError(self.name, errors)
-
-    def _say(
-        self,
-        plan: Plan,
-        node: Node | None,
-        code: str,
-        message: str,
-        hint: str | None = None,
-        *,
-        severity: Severity = Severity.ERROR,
-    ) -> Diagnostic:
-        source = plan.graph.source.source() if plan.graph.source else None
-        span = node.span if node else None
-        return Diagnostic(
-            code=code,
-            message=message,
-            file=source.filename if source else plan.graph.name,
-            span=span,
-            hint=hint,
-            severity=severity,
-            text=source.line(span.line) if source and span else None,
-        )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import keyword
 import re
 from pathlib import Path
 from typing import Annotated
@@ -11,6 +10,7 @@ import typer
 
 from volnux.cli import files, output
 from volnux.cli.usage import UsageError
+from volnux.pysource import is_name
 
 __all__ = ["command"]
 
@@ -28,11 +28,11 @@ def command(
     ] = None,
 ) -> None:
     """Start a pipeline: a folder with a small one."""
-    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name) or keyword.iskeyword(name):
+    if not is_name(name):
         fixed = re.sub(r"\W+", "_", name, flags=re.ASCII).strip("_")
-        hint = f"; did you mean '{fixed}'?" if fixed.isidentifier() and fixed != name else ""
+        hint = f"; did you mean '{fixed}'?" if is_name(fixed) else ""
         raise UsageError(
-            [f"'{name}' is no name for a pipeline: letters, digits and underscores{hint}"]
+            [f"'{name}' is not a name for a pipeline: use letters, digits and underscores{hint}"]
         )
     target = Path(name) if folder is None else folder
     texts = {

@@ -7,29 +7,24 @@ from __future__ import annotations
 
 import json
 import keyword
-import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from pprint import pformat
 from typing import Any
 
-from volnux.pythontext import docstring, one_line
+from volnux.pysource import Imports, Names, module_source, one_line
 from volnux.testing.cases import Case
 from volnux.testing.scripts import UNSAID, EventScript, written
 
 __all__ = ["write_case"]
 
-_HEAD = """\
-{about}
+_OWN = {
+    "concurrent.futures": ("ProcessPoolExecutor", "ThreadPoolExecutor"),
+    "volnux": ("EventBase", "EventExecutionEvaluationState", "Pipeline", "RetryPolicy", "event"),
+    "volnux.testing.playing": ("play", "play_async"),
+}
+"""What a module may import, by module."""
 
-{imports}
-from volnux.testing.playing import play, play_async
-
-SCRIPT = {script}
-"""
-
-_NAMES = ("EventBase", "EventExecutionEvaluationState", "Pipeline", "RetryPolicy", "event")
-_POOLS = ("ProcessPoolExecutor", "ThreadPoolExecutor")
 _EXECUTORS = {"thread": "ThreadPoolExecutor", "process": "ProcessPoolExecutor"}
 
 
@@ -76,84 +71,94 @@ def event_names(case: Case) -> list[str]:
 
 
 def _module(case: Case, module: str, events: tuple[str, ...]) -> str:
+    writer = _Module()
     script = {place: written(said) for place, said in case.script.items()}
-    parts = []
+    parts = [f"SCRIPT = {pformat(script, sort_dicts=False, width=95)}"]
     for name in events:
         said = case.events.get(name) or case.events.get(f"{module}.{name}") or EventScript()
-        parts.append("\n".join(_event(name, said)) + "\n")
+        parts.append("\n".join(writer.event(name, said)))
     if case.on_failure is not None and module == next(iter(_modules(case))):
-        parts.append(
-            f"class TheFlow(Pipeline):\n    class Meta:\n        file = {case.name + '.pty'!r}\n"
-            f"        on_failure = {case.on_failure!r}\n"
-        )
-    shown = pformat(script, sort_dicts=False, width=95)
-    imports = "\n".join(_imports("".join(parts)))
-    about = docstring(one_line(f"The events of {case.name}, made from its script."))
-    return "\n\n".join([_HEAD.format(about=about, imports=imports, script=shown), *parts])
+        parts.append("\n".join(writer.pipeline(f"{case.name}.pty", case.on_failure)))
+    about = one_line(f"The events of {case.name}, made from its script.")
+    return module_source(about, writer.imports, ["\n\n\n".join(parts)])
 
 
-def _imports(code: str) -> Iterator[str]:
-    """The imports that the code needs."""
-    pools = [name for name in _POOLS if name in code]
-    if pools:
-        yield f"from concurrent.futures import {', '.join(pools)}\n"
-    names = [name for name in _NAMES if re.search(rf"\b{name}\b", code)]
-    if names:
-        yield f"from volnux import {', '.join(names)}"
+class _Module:
+    """Writes what stands in one module, and knows what that imports."""
+
+    def __init__(self) -> None:
+        self.imports = Imports(Names(), _OWN)
+        self._own = self.imports.own
+
+    def pipeline(self, file: str, on_failure: str) -> Iterator[str]:
+        """The lines of a pipeline class with settings that no `.pty` has."""
+        yield f"class TheFlow({self._own('Pipeline')}):"
+        yield "    class Meta:"
+        yield f"        file = {file!r}"
+        yield f"        on_failure = {on_failure!r}"
+
+    def event(self, name: str, said: EventScript) -> Iterator[str]:
+        """The lines of an event."""
+        if keyword.iskeyword(name):
+            name = name.capitalize()  # it is found nevertheless: case does not count
+        match said.form:
+            case "function":
+                yield from self._function(name, said)
+            case "inner":
+                yield f"def make_{name}():"
+                yield from (f"    {line}" for line in self._function("inner", said))
+                yield ""
+                yield "    return inner"
+                yield ""
+                yield ""
+                yield f"{name} = make_{name}()"
+            case _:
+                yield from self._class(name, said)
+
+    def _function(self, name: str, said: EventScript) -> Iterator[str]:
+        settings = ", ".join(f"{key}={value}" for key, value in self._settings(said))
+        yield f"@{self._own('event')}({settings})"
+        yield f"def {name}({_parameters(said)}):"
+        yield f"    return {self._own('play')}({_passed(said)})"
+
+    def _class(self, name: str, said: EventScript) -> Iterator[str]:
+        yield f"class {name}({self._own('EventBase')}):"
+        settings = [f"    {key} = {value}" for key, value in self._settings(said)]
+        if settings:
+            yield from [*settings, ""]
+        if said.form == "coroutine":
+            yield f"    async def process({_parameters(said)}):"
+            yield f"        return await {self._own('play_async')}({_passed(said)})"
+        else:
+            yield f"    def process({_parameters(said)}):"
+            yield f"        return {self._own('play')}({_passed(said)})"
+        if said.bypass is not UNSAID:
+            yield ""
+            yield "    def can_bypass(self):"
+            yield f"        return True, {said.bypass!r}"
+
+    def _settings(self, said: EventScript) -> Iterator[tuple[str, str]]:
+        if said.retry_policy is not None:
+            fields = (f"{key}={_field(value)}" for key, value in said.retry_policy.items())
+            yield "retry_policy", f"{self._own('RetryPolicy')}({', '.join(fields)})"
+        if said.evaluation is not None:
+            states = self._own("EventExecutionEvaluationState")
+            yield "execution_evaluation_state", f"{states}.{said.evaluation}"
+        if said.stop_on_exception:
+            yield "stop_on_exception", "True"
+        if said.executor is not None:
+            yield "executor", self._own(_EXECUTORS[said.executor])
+        if said.conditions:
+            tests = (f"{number}: lambda result: {test}" for number, test in said.conditions.items())
+            yield "conditions", "{" + ", ".join(tests) + "}"
 
 
-def _event(name: str, said: EventScript) -> Iterator[str]:
-    if keyword.iskeyword(name):
-        name = name.capitalize()  # it is found nevertheless: case does not count
-    named = "".join(f", {argument}" for argument in said.arguments)
-    passed = "".join(f", {argument}={argument}" for argument in said.arguments)
-    settings = dict(_settings(said))
-    if said.form == "function":
-        yield f"@event({', '.join(f'{key}={value}' for key, value in settings.items())})"
-        yield f"def {name}(self{named}):"
-        yield f"    return play(self, SCRIPT{passed})"
-        return
-    if said.form == "inner":
-        yield f"def make_{name}():"
-        yield f"    @event({', '.join(f'{key}={value}' for key, value in settings.items())})"
-        yield f"    def inner(self{named}):"
-        yield f"        return play(self, SCRIPT{passed})"
-        yield ""
-        yield "    return inner"
-        yield ""
-        yield ""
-        yield f"{name} = make_{name}()"
-        return
-    yield f"class {name}(EventBase):"
-    for key, value in settings.items():
-        yield f"    {key} = {value}"
-    if settings:
-        yield ""
-    if said.form == "coroutine":
-        yield f"    async def process(self{named}):"
-        yield f"        return await play_async(self, SCRIPT{passed})"
-    else:
-        yield f"    def process(self{named}):"
-        yield f"        return play(self, SCRIPT{passed})"
-    if said.bypass is not UNSAID:
-        yield ""
-        yield "    def can_bypass(self):"
-        yield f"        return True, {said.bypass!r}"
+def _parameters(said: EventScript) -> str:
+    return ", ".join(["self", *said.arguments])
 
 
-def _settings(said: EventScript) -> Iterator[tuple[str, str]]:
-    if said.retry_policy is not None:
-        fields = (f"{key}={_field(value)}" for key, value in said.retry_policy.items())
-        yield "retry_policy", f"RetryPolicy({', '.join(fields)})"
-    if said.evaluation is not None:
-        yield "execution_evaluation_state", f"EventExecutionEvaluationState.{said.evaluation}"
-    if said.stop_on_exception:
-        yield "stop_on_exception", "True"
-    if said.executor is not None:
-        yield "executor", _EXECUTORS[said.executor]
-    if said.conditions:
-        lines = (f"{number}: lambda result: {test}" for number, test in said.conditions.items())
-        yield "conditions", "{" + ", ".join(lines) + "}"
+def _passed(said: EventScript) -> str:
+    return ", ".join(["self", "SCRIPT", *(f"{name}={name}" for name in said.arguments)])
 
 
 def _field(value: Any) -> str:

@@ -8,7 +8,14 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from volnux.backends.gaps import Gap, not_in_host
-from volnux.backends.port import Backend, BackendError, Capabilities, RefusedError, RunOptions
+from volnux.backends.port import (
+    Backend,
+    BackendError,
+    Capabilities,
+    RefusedError,
+    RunOptions,
+    finding,
+)
 from volnux.errors import Diagnostic, Severity, Span
 from volnux.events.link import Plan
 from volnux.events.run import unstorable
@@ -66,7 +73,7 @@ class AirflowBackend(Backend):
                 f"'{plan.graph.name}' is not a DAG id: Airflow takes letters, digits, '-', '_' and "
                 f"'.', at most {storable.LONGEST_ID} of them"
             )
-            found.append(self._say(plan, None, "refused", text, "give it another @name"))
+            found.append(finding(plan, text, hint="give it another @name"))
         found += [self._at(plan, span, fault) for span, fault in _not_storable(plan)]
         if _has_settings(plan):
             from volnux_airflow import hostsettings
@@ -74,7 +81,8 @@ class AirflowBackend(Backend):
             if imports:
                 require_airflow()
             for node, text, hint in hostsettings.faults(plan, imports=imports):
-                found.append(self._say(plan, node, "refused", text, hint))
+                span = node.span if node else None
+                found.append(finding(plan, text, span=span, hint=hint))
         return found
 
     def refuse(self, plan: Plan) -> None:
@@ -92,7 +100,14 @@ class AirflowBackend(Backend):
 
             self._installation = Installation()
         return [
-            self._say(plan, each.node, "not-there", each.message, each.hint, severity=each.severity)
+            finding(
+                plan,
+                each.message,
+                code="not-there",
+                span=each.node.span if each.node else None,
+                hint=each.hint,
+                severity=each.severity,
+            )
             for each in self._installation.findings(plan)
         ]
 

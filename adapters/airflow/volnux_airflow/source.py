@@ -1,14 +1,28 @@
-"""The Python source of a DAG: the way out, for whoever wants to go on without Pointy."""
+"""The Python source of a DAG: the export, for those who want to go on without Pointy."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import PurePath
 
 from volnux.events.link import Plan
 from volnux.graph.model import ValueKind
-from volnux.pythonlayout import WIDTH, Bracketed, Expression, call, literal, text
-from volnux.pythontext import Imports, Names, checked, docstring, one_line, snake
+from volnux.kit.export import file_name, import_events, import_owner
+from volnux.pysource import (
+    Expression,
+    Imports,
+    Names,
+    assigned,
+    call,
+    checked,
+    docstring,
+    laid_out,
+    list_of,
+    literal,
+    mapping_of,
+    module_source,
+    one_line,
+    snake,
+)
 from volnux_airflow import compat
 from volnux_airflow.shape import Shape, Task, TaskKind, shape_of
 from volnux_airflow.translate import crons, doc_of, is_native, schema_of, start_date, task_options
@@ -36,6 +50,11 @@ _OWN = {
 }
 """What a file may import for itself, by module."""
 
+_NEEDS = """\
+It needs its events, which Python must be able to import from here, and the
+operators of volnux_airflow.
+"""
+
 _DEEPEST = 12
 """How deep `with` statements nest at most; Python itself allows 20."""
 
@@ -44,7 +63,7 @@ def source_of(plan: Plan) -> str:
     """A Python file that makes the DAG of a plan: same states, attempts and results.
 
     Raises:
-        PythonTextError: the plan cannot be written as Python.
+        PythonSourceError: the plan cannot be written as Python.
     """
     return checked(_Source(plan).text(), plan.graph.name)
 
@@ -60,14 +79,8 @@ class _Source:
         self._doc = self._names.fresh("DOC")
         self._inputs = self._names.fresh("INPUTS")
         # In this order, so that the names of events are free of numbers where that is possible.
-        self._events = {
-            node.event: self._imports.event(plan, node.event)
-            for node in self._graph.nodes
-            if node.event is not None
-        }
-        self._owner = ""
-        if plan.owner is not None and plan.readers:
-            self._owner = self._imports.user(plan.owner.__module__, plan.owner.__qualname__)
+        self._events = import_events(self._imports, plan)
+        self._owner = import_owner(self._imports, plan)
         self._values, self._variables = self._make_values()
         self._tasks = {
             task.id: self._names.fresh(snake(task.id), f"{snake(task.id)}_task")
@@ -77,27 +90,19 @@ class _Source:
         self._groups: dict[str, str] = {}
 
     def text(self) -> str:
-        body = "\n".join([*self._constants(), *self._dag()])
-        imports = "\n".join(self._imports.lines(WIDTH))
-        return f"{self._docstring()}\n\n{imports}\n\n{body}\n"
+        graph = self._graph
+        about = one_line(f"{graph.name}: made of {file_name(graph)} by `volnux airflow dag`.")
+        body = [*self._constants(), *self._dag()]
+        return module_source(f"{about}\n\n{_NEEDS}", self._imports, body)
 
     # Above the DAG.
 
-    def _docstring(self) -> str:
-        source = self._graph.source
-        name = PurePath(source.filename).name if source else self._graph.name
-        return docstring(
-            one_line(f"{self._graph.name}: made of {name} by `volnux airflow dag`.")
-            + "\n\nIt needs its events, which Python must be able to import from here, and the\n"
-            "operators of volnux_airflow.\n"
-        )
-
     def _constants(self) -> Iterator[str]:
         if self._graph.inputs:
-            yield text(self._input_table(), indent=0, before=f"{self._inputs} = ")
+            yield assigned(self._inputs, self._input_table())
             yield ""
         for name, value in self._variables:
-            yield text(value, indent=0, before=f"{name} = ")
+            yield assigned(name, value)
         if self._variables:
             yield ""
         # The first line stands alone, where it can be read.
@@ -105,13 +110,11 @@ class _Source:
         yield f"{self._doc} = {doc}\n"
 
     def _input_table(self) -> Expression:
-        items = []
-        for item in self._graph.inputs:
-            kind: Expression = literal(item.type)
-            if item.name in self._plan.readers and self._owner:
-                kind = f"{self._owner}.{item.name}"
-            items.append((f"{literal(item.name)}: ", kind))
-        return Bracketed("{", tuple(items), "}")
+        fields = self._plan.readers if self._owner else {}
+        return mapping_of(
+            (item.name, f"{self._owner}.{item.name}" if item.name in fields else literal(item.type))
+            for item in self._graph.inputs
+        )
 
     # The DAG.
 
@@ -127,18 +130,13 @@ class _Source:
             "params": self._params(),
             "doc_md": self._doc,
         }
-        yield text(
-            call(self._own("DAG"), literal(graph.name), **options),
-            indent=0,
-            before="with ",
-            after=":",
-        )
+        dag = call(self._own("DAG"), literal(graph.name), **options)
+        yield laid_out(dag, before="with ", after=":")
         for task in self._shape.tasks:
             groups = self._shape.groups.get(task.id, ())
             yield from self._open(groups)
-            made = self._task(task)
             indent = 4 if self._is_flat else 4 + 4 * len(groups)
-            yield text(made, indent=indent, before=f"{self._tasks[task.id]} = ")
+            yield assigned(self._tasks[task.id], self._task(task), indent=indent)
         lines = list(self._wires())
         if lines:
             yield ""
@@ -158,10 +156,10 @@ class _Source:
                 )
                 if self._is_flat:
                     self._groups[group] = self._names.fresh(snake(group))
-                    yield text(made, indent=4, before=f"{self._groups[group]} = ")
+                    yield assigned(self._groups[group], made, indent=4)
                 else:
                     self._groups[group] = ""
-                    yield text(made, indent=4 * depth, before="with ", after=":")
+                    yield laid_out(made, indent=4 * depth, before="with ", after=":")
             around = self._groups[group]
 
     def _schedule(self) -> Expression | None:
@@ -193,8 +191,8 @@ class _Source:
             default, schema = schema_of(item)
             shown = {name: literal(value) for name, value in schema.items()}
             first = [] if item.required else [literal(default)]
-            items.append((f"{literal(item.name)}: ", call(self._own("Param"), *first, **shown)))
-        return Bracketed("{", tuple(items), "}")
+            items.append((item.name, call(self._own("Param"), *first, **shown)))
+        return mapping_of(items)
 
     def _task(self, task: Task) -> Expression:
         branches = None
@@ -276,18 +274,16 @@ class _Source:
             if label is not None and self._leaves_group(sources[0], targets):
                 # To Airflow, `>> Label(…) >>` into or out of a task group means the whole group.
                 line = call("", target, call(self._own("Label"), literal(label)))
-                yield text(line, indent=4, before=f"{behind}.set_downstream")
+                yield laid_out(line, indent=4, before=f"{behind}.set_downstream")
             elif len(sources) > 1:
-                yield text(self._several(sources), indent=4, after=f" >> {target}")
+                yield laid_out(self._several(sources), indent=4, after=f" >> {target}")
             else:
                 between = "" if label is None else f"{self._own('Label')}({literal(label)}) >> "
-                yield text(target, indent=4, before=f"{behind} >> {between}")
+                yield laid_out(target, indent=4, before=f"{behind} >> {between}")
 
     def _several(self, tasks: list[str]) -> Expression:
         names = [self._tasks[task] for task in tasks]
-        if len(names) == 1:
-            return names[0]
-        return Bracketed("[", tuple(("", name) for name in names), "]")
+        return names[0] if len(names) == 1 else list_of(names)
 
     def _leaves_group(self, source: str, targets: list[str]) -> bool:
         groups = self._shape.groups

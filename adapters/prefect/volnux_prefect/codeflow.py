@@ -13,8 +13,7 @@ from typing import NamedTuple
 from volnux.events.link import Plan
 from volnux.pointy import tree
 from volnux.pointy.tree import Arrow, OnFailure
-from volnux.pythonlayout import Expression, call, text
-from volnux.pythontext import Names, snake
+from volnux.pysource import Expression, Names, call, laid_out, snake
 
 __all__ = ["Body", "Walk"]
 
@@ -48,7 +47,7 @@ class _Context(NamedTuple):
         return self._replace(indent=indent, blocks=self.blocks + blocks)
 
     def line(self, expression: Expression, before: str = "") -> str:
-        return text(expression, indent=len(self.indent), before=before)
+        return laid_out(expression, indent=len(self.indent), before=before)
 
     def in_function(self) -> _Context:
         return self.deeper()._replace(blocks=0, wanted=True, into=None)

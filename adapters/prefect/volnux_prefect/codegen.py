@@ -1,4 +1,4 @@
-"""`volnux prefect flow`: a Python flow that does what a `.pty` says, and needs it no more.
+"""`volnux prefect flow`: a Python flow that does what a `.pty` says, without that file.
 
 The flow is written from the syntax tree, so that it reads as the text does: a sequence is a row of
 `await`, a branch a `match`, a parallel group one `all_of`, a branch on a group a `try`. Where the
@@ -8,27 +8,33 @@ linked graph settled something (evaluations, continue, the order of places), it 
 from __future__ import annotations
 
 import datetime as dt
-import math
 from collections.abc import Iterator
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any
 
 from volnux.events.link import Plan
 from volnux.graph.model import Graph, InputSpec, Kind, Node
+from volnux.kit.export import file_name, import_events, import_owner
 from volnux.loading import load_plan
 from volnux.pointy.parser import parse
-from volnux.pythonlayout import WIDTH, Bracketed, Expression, call, literal, text
-from volnux.pythontext import (
+from volnux.pysource import (
+    Expression,
     Imports,
     Names,
-    PythonTextError,
+    PythonSourceError,
+    assigned,
+    call,
     checked,
     docstring,
+    has_literal,
+    laid_out,
+    literal,
+    module_source,
     one_line,
     quoted,
     snake,
 )
-from volnux_prefect.backend import PrefectBackend
+from volnux_prefect.checks import refuse
 from volnux_prefect.codeflow import Walk
 from volnux_prefect.parameters import default_of, described
 from volnux_prefect.translate import tags_of
@@ -51,15 +57,15 @@ def source_of(path: str | Path) -> str:
     Raises:
         FileError, PointyError: the file cannot be used.
         RefusedError: it says something that Prefect cannot do.
-        PythonTextError: it cannot be written as Python.
+        PythonSourceError: it cannot be written as Python.
     """
     plan = load_plan(path)
-    PrefectBackend().refuse(plan)
+    refuse(plan)
     name = one_line(str(path))
     try:
         text = _Program(plan).text()
     except RecursionError as error:
-        raise PythonTextError(f"{name} is nested too deep to be written as Python") from error
+        raise PythonSourceError(f"{name} is nested too deep to be written as Python") from error
     return checked(text, name)
 
 
@@ -73,18 +79,13 @@ class _Program:
         self._names = Names(item.name for item in plan.graph.inputs)
         self._imports = Imports(self._names, _OWN)
         self._own = self._imports.own
-        nodes = [node for node in plan.graph.nodes if node.kind is Kind.EVENT]
-        self._events = {
-            event: self._imports.event(plan, event)
-            for event in dict.fromkeys(node.event or "" for node in nodes)
-        }
+        self._events = import_events(self._imports, plan)
+        self._nodes = [node for node in plan.graph.nodes if node.kind is Kind.EVENT]
         self._places = {
             node.id: self._names.fresh(snake(node.id).upper(), f"{snake(node.id).upper()}_PLACE")
-            for node in nodes
+            for node in self._nodes
         }
-        self._nodes = nodes
-        owner = plan.owner if plan.readers else None
-        self._owner = self._imports.user(owner.__module__, owner.__qualname__) if owner else ""
+        self._owner = import_owner(self._imports, plan)
         self._constants: list[str] = []
         self._function = self._names.fresh(plan.graph.name, f"{plan.graph.name}_flow")
 
@@ -92,28 +93,26 @@ class _Program:
         """The whole text."""
         places, flow, main = list(self._make_places()), list(self._flow()), list(self._main())
         constants = [*self._constants, ""] if self._constants else []
-        below = [*constants, *places, "", "", *flow, *main]
-        above = [*self._docstring(), "", *self._imports.lines(WIDTH), ""]
-        return "\n".join([*above, *below]) + "\n"
+        return module_source(
+            self._about(), self._imports, [*constants, *places, "", "", *flow, *main]
+        )
 
     # The parts, in the order of the text.
 
-    def _docstring(self) -> Iterator[str]:
+    def _about(self) -> str:
         graph = self._graph
-        source = graph.source
-        filename = PurePath(source.filename).name if source else graph.name
         title = f"{graph.name}: {graph.description.strip()}" if graph.description else graph.name
-        yield docstring(
+        command = one_line(f"volnux prefect flow {file_name(graph)}")
+        return (
             f"{title}\n\n"
-            + one_line(f"Written by `volnux prefect flow {filename}`, and yours to change.")
-            + "\nIt needs the events, which it imports from beside it, and no .pty.\n"
+            f"Written by `{command}`, and yours to change.\n"
+            "It needs the events, which it imports from beside it, and no .pty.\n"
         )
 
     def _make_places(self) -> Iterator[str]:
         for node in self._nodes:
             positional, named = self._said(node)
-            made = call(self._own("Place"), *positional, **named)
-            yield text(made, indent=0, before=f"{self._places[node.id]} = ")
+            yield assigned(self._places[node.id], call(self._own("Place"), *positional, **named))
 
     def _said(self, node: Node) -> tuple[list[Expression], dict[str, Expression]]:
         """The arguments of a place."""
@@ -141,18 +140,17 @@ class _Program:
         run = self._names.fresh("run", "this_run")
         told = literal(graph.description) if graph.description else None
         decorator = call(f"@{self._own('flow')}", name=literal(graph.name), description=told)
-        yield text(decorator, indent=0)
+        yield laid_out(decorator)
         parameters = [self._parameter(item) for item in _required_first(graph)]
         # Quoted: evaluated, it is a class that no other process finds when the flow is unpickled.
         returns = f' -> "{self._own("State")}[{self._own("Any")}]":'
-        yield text(call(f"async def {self._function}", *parameters), indent=0, after=returns)
+        yield laid_out(call(f"async def {self._function}", *parameters), after=returns)
         shown = described(self._plan)
         if shown != graph.description:
             yield f"    {docstring(shown or '')}"
-        given = tuple((f"{item.name}=", item.name) for item in graph.inputs)
+        made = call(self._own("Run"), **{item.name: item.name for item in graph.inputs})
         entered = f"{self._run_options()} as {run}:"
-        made = Bracketed(f"{self._own('Run')}(", given, ")")
-        yield text(made, indent=4, before="async with ", after=entered)
+        yield laid_out(made, indent=4, before="async with ", after=entered)
         assert graph.source is not None
         walk = Walk(self._plan, self._places, run, self._own, self._names)
         tree = parse(graph.source.text, graph.source.filename).flow
@@ -204,37 +202,20 @@ class _Program:
             case dt.date():
                 parts = f"{value.year}, {value.month}, {value.day}"
                 return f"{self._own('datetime')}.date({parts})"
-            case list() | dict() if _is_plain(value):
+            case list() | dict() if has_literal(value):
                 return self._constant(item, literal(value))
-        if _is_plain(value):
-            return quoted(value) if isinstance(value, str) else repr(value)
+        if has_literal(value):
+            return laid_out(literal(value))
         if self._owner:
             return f"{self._owner}.{item.name}.default"
-        raise PythonTextError(f"the default of the input {item.name} has no Python literal")
+        raise PythonSourceError(f"the default of the input {item.name} has no Python literal")
 
     def _constant(self, item: InputSpec, value: Expression) -> str:
         """A default with a name of its own: in the function, linters would take it for a slip."""
         name = self._names.fresh(f"DEFAULT_{item.name.upper()}")
-        annotated = f"{name}: {self._kind(item.type)} = "
-        self._constants.append(text(value, indent=0, before=annotated))
+        self._constants.append(assigned(f"{name}: {self._kind(item.type)}", value))
         return name
 
 
 def _required_first(graph: Graph) -> list[InputSpec]:
     return sorted(graph.inputs, key=lambda item: not item.required)
-
-
-def _is_plain(value: Any) -> bool:
-    """Whether a value is one of JSON's, which Python has a literal for."""
-    match value:
-        case None | bool() | int() | str():
-            return True
-        case float():
-            return math.isfinite(value)
-        case list():
-            return all(map(_is_plain, value))
-        case dict():
-            return all(isinstance(key, str) for key in value) and all(
-                map(_is_plain, value.values())
-            )
-    return False

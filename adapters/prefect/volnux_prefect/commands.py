@@ -1,4 +1,4 @@
-"""`volnux prefect …`: deployments, the files that describe them, and the way out to plain Python.
+"""`volnux prefect …`: deployments, the files that describe them, and the export to plain Python.
 
 Prefect itself is imported when a command runs: `volnux --help` does without.
 """
@@ -77,7 +77,7 @@ def init(
     Exit code: 0 done, 1 done but for files with errors, 2 nothing was written.
     """
     with _installed():
-        from volnux_prefect.project import initialise
+        from volnux_prefect.deployment.project import initialise
 
     project, said = initialise(folder, work_pool=work_pool, seconds=load_timeout)
     output.show(project.diagnostics)
@@ -114,7 +114,7 @@ def deploy(
     made.
     """
     with _installed():
-        from volnux_prefect.deploying import Options, run
+        from volnux_prefect.deployment.command import Options, run
 
     options = Options(
         folder=folder, work_pool=work_pool, seconds=load_timeout, yes=yes, prune=prune,

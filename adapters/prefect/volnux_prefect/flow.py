@@ -5,12 +5,11 @@ from __future__ import annotations
 import functools
 import inspect
 import os
-import re
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from types import CodeType, FrameType, FunctionType, MappingProxyType
+from types import FrameType, MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from prefect import Flow, tags
@@ -26,22 +25,20 @@ from volnux.events.link import Plan
 from volnux.events.modules import adopt, folders
 from volnux.graph.report import RunReport
 from volnux.loading import load_plan
-from volnux.redaction import redacted
 from volnux_prefect import logs
-from volnux_prefect.backend import PrefectBackend
+from volnux_prefect.checks import refuse
 from volnux_prefect.drive import Drive
 from volnux_prefect.endings import final_state
-from volnux_prefect.origin import ClassName, Origin, Place
+from volnux_prefect.origin import ClassName, Origin, Place, beside, variable_name
 from volnux_prefect.parameters import described, refuse_values, signature_of
 from volnux_prefect.schedules import schedules_of
 from volnux_prefect.translate import Blueprint, blueprint_of, runner_of
-from volnux_prefect.waiting import patience
 
 if TYPE_CHECKING:
     from volnux.pipeline.base import Pipeline
     from volnux.pipeline.batch import BatchPipeline
 
-__all__ = ["PointyFlow", "load_flow", "run_plan", "to_flow"]
+__all__ = ["PointyFlow", "flow_of_body", "flow_of_plan", "load_flow", "state_of", "to_flow"]
 
 
 class PointyFlow(Flow[Any, Any]):
@@ -159,7 +156,7 @@ class PointyFlow(Flow[Any, Any]):
         if place is not None and place.variable_of(self) is None:
             raise BackendError(
                 f"a worker could not find this flow: assign it to a variable at the top of "
-                f"{place.filename}, as in: {_variable(self.name)} = load_flow(…)"
+                f"{place.filename}, as in: {variable_name(self.name)} = load_flow(…)"
             )
 
 
@@ -177,7 +174,7 @@ def load_flow(file: str | os.PathLike[str], **options: Any) -> PointyFlow:
         RefusedError: it says something that Prefect cannot do.
     """
     frame = sys._getframe(1)
-    return _flow(Origin(_beside(frame, file), Place.of(frame), options), frame)
+    return _flow(Origin(beside(frame, file), Place.of(frame), options), frame)
 
 
 def to_flow(pipeline: type[Pipeline] | str | os.PathLike[str], **options: Any) -> PointyFlow:
@@ -193,51 +190,8 @@ def to_flow(pipeline: type[Pipeline] | str | os.PathLike[str], **options: Any) -
         RefusedError: it says something that Prefect cannot do.
     """
     frame = sys._getframe(1)
-    source = pipeline if isinstance(pipeline, type) else _beside(frame, pipeline)
+    source = pipeline if isinstance(pipeline, type) else beside(frame, pipeline)
     return _flow(Origin(source, Place.of(frame), options), frame)
-
-
-def run_plan(plan: Plan, inputs: Mapping[str, Any], options: RunOptions) -> RunReport:
-    """Run a plan as a flow run, with inputs that have been checked; see `Backend.run`."""
-    reports: list[RunReport] = []
-    graph = plan.graph
-    blueprint = blueprint_of(plan)
-
-    def body(**_: Any) -> State[Any]:
-        there()
-        # What Prefect hands over went through its own conversion: the caller's values count.
-        drive = Drive(blueprint, inputs, options)
-        report = drive.execute()
-        reports.append(report)
-        return final_state(report, _result(drive, report))
-
-    flow = _make(
-        blueprint,
-        body,
-        {"task_runner": runner_of(blueprint.main, options.workers), "validate_parameters": False},
-    )
-    try:
-        with patience() as there:
-            state = flow(return_state=True, **inputs)
-    except Exception as error:
-        # Nothing of the user's has run: Prefect has no server, or refuses to make a flow run.
-        if reports:
-            raise
-        said = redacted(str(error))
-        raise BackendError(f"prefect cannot run {graph.name}: {said}{_help(error)}") from error
-    if not reports:
-        raise BackendError(f"prefect did not run {graph.name}: {state.message or state.name}")
-    return reports[0]
-
-
-def _help(error: Exception) -> str:
-    """What to do where there is no server."""
-    said = str(error)
-    if "ephemeral" in said:
-        return "\n  hint: start one with `prefect server start` and name it in PREFECT_API_URL"
-    if "Failed to reach API" in said:
-        return "\n  hint: start that server, or name another one in PREFECT_API_URL or your profile"
-    return ""
 
 
 # From a file or a class to a flow.
@@ -270,10 +224,8 @@ def _made(origin: Origin) -> PointyFlow:
 def _load(origin: Origin) -> PointyFlow:
     source = origin.source.find() if isinstance(origin.source, ClassName) else origin.source
     if isinstance(source, Path):
-        flow = flow_of_plan(load_plan(source), origin)
-    else:
-        flow = _of_class(source, origin)
-    return flow
+        return flow_of_plan(load_plan(source), origin)
+    return _of_class(source, origin)
 
 
 def _of_class(cls: type[Any], origin: Origin) -> PointyFlow:
@@ -293,14 +245,14 @@ def _of_batch_class(cls: type[BatchPipeline], origin: Origin) -> PointyFlow:
     of_each = Origin(template, origin.place, {"validate_parameters": False})
     each = flow_of_plan(plan, of_each, template)
     workers = workers_of(cls)
-    body = _as_if_in(batch_body(cls, each, workers), origin.place, cls.__name__)
+    body = origin.place.function(batch_body(cls, each, workers), cls.__name__)
     own = {"name": cls.__name__, "task_runner": batch_runner(workers), **origin.options}
-    return _make(blueprint_of(plan), body, own, origin)
+    return flow_of_body(blueprint_of(plan), body, own, origin)
 
 
 def flow_of_plan(plan: Plan, origin: Origin, cls: type[Pipeline] | None = None) -> PointyFlow:
     """The flow of a plan, as if it were written in the module that it comes from."""
-    PrefectBackend().refuse(plan)
+    refuse(plan)
     blueprint = blueprint_of(plan)
     changeable = {
         item.name for item in plan.graph.inputs if fresh(item.default) is not item.default
@@ -315,15 +267,23 @@ def flow_of_plan(plan: Plan, origin: Origin, cls: type[Pipeline] | None = None) 
             drive = Drive(blueprint, about.inputs, RunOptions(context=about.context))
             report = drive.execute()
             about.finish(report)
-        return final_state(report, _result(drive, report))
+        return state_of(drive, report)
 
-    body_there = _as_if_in(body, origin.place, plan.graph.name)
-    return _make(blueprint, body_there, origin.options, origin)
+    body_there = origin.place.function(body, plan.graph.name)
+    return flow_of_body(blueprint, body_there, origin.options, origin)
 
 
-def _make(
+def flow_of_body(
     blueprint: Blueprint, body: Any, options: Mapping[str, Any], origin: Origin | None = None
 ) -> PointyFlow:
+    """The flow of a plan with a body of its own.
+
+    Args:
+        blueprint: the plan, as Prefect runs it.
+        body: the function that Prefect calls; it gets the plan's parameters.
+        options: options of `prefect.flow`, which replace what the file says.
+        origin: where the flow comes from; None for one that no other process runs.
+    """
     from volnux_prefect.signals import hooks
 
     plan = blueprint.plan
@@ -352,29 +312,9 @@ def _make(
     return flow
 
 
-def _result(drive: Drive, report: RunReport) -> Any:
-    return drive.result if report.status == "success" else None
-
-
-def _as_if_in(body: Callable[..., Any], place: Place, name: str) -> FunctionType:
-    """The body as a function of the calling module, where Prefect looks for the flow."""
-    assert isinstance(body, FunctionType)
-    code: CodeType = body.__code__.replace(co_filename=place.filename)
-    made = FunctionType(code, body.__globals__, _variable(name), None, body.__closure__)
-    made.__module__ = place.module
-    made.__qualname__ = made.__name__
-    return made
-
-
-def _variable(name: str) -> str:
-    return re.sub(r"\W", "_", name)
-
-
-def _beside(frame: FrameType, file: str | os.PathLike[str]) -> Path:
-    """The path, a relative one from the folder of the module that a frame runs."""
-    path = Path(file)
-    module = frame.f_globals.get("__file__")
-    return path if path.is_absolute() or not module else Path(module).parent / path
+def state_of(drive: Drive, report: RunReport) -> State[Any]:
+    """The final state of a run, with what its flow returns."""
+    return final_state(report, drive.result if report.status == "success" else None)
 
 
 # Errors, where only Prefect listens.
@@ -405,15 +345,8 @@ def _failing(origin: Origin, error: VolnuxError) -> PointyFlow:
     kind = inspect.Parameter.KEYWORD_ONLY
     given = [inspect.Parameter(name, kind, default=None) for name in flow_run.parameters or ()]
     setattr(body, "__signature__", inspect.Signature(given))  # noqa: B010 - mypy knows no such attribute
-    match origin.source:
-        case Path() as path:
-            name = path.stem
-        case ClassName() as named:
-            name = named.qualname
-        case cls:
-            name = cls.__name__
     hooks = {option: hook for option, hook in origin.options.items() if option.startswith("on_")}
-    flow = PointyFlow(body, name=_variable(name), validate_parameters=False, **hooks)
+    flow = PointyFlow(body, name=variable_name(origin.name), validate_parameters=False, **hooks)
     flow.tags = ()
     flow._origin = origin
     return flow

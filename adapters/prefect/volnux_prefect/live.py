@@ -16,14 +16,16 @@ from prefect.exceptions import ObjectNotFound
 from prefect.utilities.templating import find_placeholders
 from prefect.variables import Variable
 
+from volnux.backends.port import finding
 from volnux.errors import Diagnostic, Severity, Span
 from volnux.events.link import Plan
 from volnux.events.modules import module_of
-from volnux_prefect.deploy import connected
+from volnux_prefect.deployment.flowsfile import FLOWS, FlowsFile, entrypoint
+from volnux_prefect.deployment.project import PROJECT, text_of
+from volnux_prefect.deployment.server import connected
+from volnux_prefect.deployment.yamlfile import read_project
 from volnux_prefect.limits import missing_limits
-from volnux_prefect.project import FLOWS, PROJECT, known_flows, text_of
 from volnux_prefect.translate import concurrency_tag, limits_of
-from volnux_prefect.yamlfile import read_project
 
 __all__ = ["lacking"]
 
@@ -77,19 +79,17 @@ def _pools(client: SyncPrefectClient, plan: Plan) -> Iterator[Diagnostic]:
 def _limits(client: SyncPrefectClient, plan: Plan) -> Iterator[Diagnostic]:
     """Limits of `[concurrency=…]` that are missing or other than the file says."""
     graph = plan.graph
-    source = graph.source.source() if graph.source else None
     missing = missing_limits(client, limits_of(graph))
     for node in graph.nodes:
         limit = missing.get(concurrency_tag(graph, node))
         if limit is not None:
-            yield Diagnostic(
-                "limit",
+            yield finding(
+                plan,
                 f"the server's limit for {node.id} is not {limit} yet: a deployment or the first "
                 "run makes it",
-                source.filename if source else graph.name,
+                code="limit",
                 span=node.span,
                 severity=Severity.NOTE,
-                text=source.line(node.span.line) if source and node.span else None,
             )
 
 
@@ -192,11 +192,11 @@ def _entries(plan: Plan) -> Iterator[tuple[Path, dict[str, Any]]]:
         path = folder / PROJECT
         if not path.is_file():
             continue
-        flows = folder / FLOWS
-        variable = known_flows(text_of(flows))[0].get(file.resolve().relative_to(folder).as_posix())
+        loaded = FlowsFile.read(text_of(folder / FLOWS)).variables
+        variable = loaded.get(file.resolve().relative_to(folder).as_posix())
         data = read_project(text_of(path), _shown(path))
         for entry in data.get("deployments") or []:
-            if isinstance(entry, dict) and entry.get("entrypoint") == f"{FLOWS}:{variable}":
+            if isinstance(entry, dict) and entry.get("entrypoint") == entrypoint(str(variable)):
                 yield Path(_shown(path)), entry
         return
 

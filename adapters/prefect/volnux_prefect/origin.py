@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
-from collections.abc import Mapping
+import os
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import FrameType
+from types import FrameType, FunctionType
 from typing import Any
 
 import cloudpickle
@@ -23,7 +25,7 @@ from volnux.events.base import NotSentError
 from volnux.events.modules import module_of
 from volnux.imported import imported
 
-__all__ = ["ClassName", "Origin", "Place"]
+__all__ = ["ClassName", "Origin", "Place", "beside", "variable_name"]
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,20 @@ class Place:
         module = imported(self.module)
         names = vars(module).items() if module is not None else ()
         return next((name for name, value in names if value is flow), None)
+
+    def function(self, body: Callable[..., Any], name: str) -> FunctionType:
+        """The body of a flow as a function of this module, where Prefect looks for the flow.
+
+        Args:
+            body: the function.
+            name: of the pipeline.
+        """
+        assert isinstance(body, FunctionType)
+        code = body.__code__.replace(co_filename=self.filename)
+        made = FunctionType(code, body.__globals__, variable_name(name), None, body.__closure__)
+        made.__module__ = self.module
+        made.__qualname__ = made.__name__
+        return made
 
 
 @dataclass(frozen=True)
@@ -85,6 +101,17 @@ class Origin:
     place: Place
     options: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def name(self) -> str:
+        """The name of the file without its suffix, or that of the class."""
+        match self.source:
+            case Path() as path:
+                return path.stem
+            case ClassName() as named:
+                return named.qualname
+            case cls:
+                return cls.__name__
+
     def with_options(self, options: Mapping[str, Any]) -> Origin:
         """The same with other options."""
         return dataclasses.replace(self, options={**self.options, **options})
@@ -111,6 +138,18 @@ class Origin:
             else:
                 found.append((name, value))
         return found
+
+
+def beside(frame: FrameType, file: str | os.PathLike[str]) -> Path:
+    """The path of a file; a relative one counts from the folder of the module that a frame runs."""
+    path = Path(file)
+    module = frame.f_globals.get("__file__")
+    return path if path.is_absolute() or not module else Path(module).parent / path
+
+
+def variable_name(name: str) -> str:
+    """The name of a pipeline with underscores for what a variable's name cannot have."""
+    return re.sub(r"\W", "_", name)
 
 
 def _portable(source: Path | type[Any] | ClassName) -> Path | type[Any] | ClassName:

@@ -3,43 +3,32 @@
 from __future__ import annotations
 
 import copy
-import datetime as dt
-import importlib.util
 import inspect
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from prefect import Task
 from prefect.cache_policies import NO_CACHE
 from prefect.task_runners import ProcessPoolTaskRunner, TaskRunner, ThreadPoolTaskRunner
-from prefect.utilities.templating import find_placeholders
 
-from volnux.errors import Span
 from volnux.events.executors import EMPTY, ExecutorKind, ExecutorSpec
 from volnux.events.link import Plan
 from volnux.events.spec import EventSpec
 from volnux.graph.model import Graph, Kind, Node
 from volnux.pointy.options import split_tags
-from volnux.pointy.parser import parse
 from volnux_prefect.compat import OwnKey
-from volnux_prefect.parameters import why_no_parameter, why_not_stored
-from volnux_prefect.taskoptions import option_faults, options_of
+from volnux_prefect.taskoptions import options_of
 from volnux_prefect.work import repeat_told, run_work
 
 __all__ = [
+    "MOST_DELAYS",
     "USUAL",
     "Blueprint",
-    "Fault",
     "RunnerKey",
     "blueprint_of",
     "concurrency_tag",
-    "directive_span",
     "events_before",
-    "faults_of",
-    "has_dask",
     "limits_of",
     "retry_delays",
     "runner_key",
@@ -48,11 +37,8 @@ __all__ = [
     "task_of",
 ]
 
-_MOST_DELAYS = 50
+MOST_DELAYS = 50
 """How many delays `retry_delay_seconds` may list; the last one holds for all that follow."""
-
-_MOST_AT_ONCE = 2**31 - 1
-"""The largest limit that the server's database has room for."""
 
 RunnerKey = tuple[ExecutorSpec, type | None]
 """What decides whether two events share a task runner."""
@@ -85,16 +71,6 @@ class Blueprint:
     behind: tuple[tuple[int, ...], ...]
     main: RunnerKey
     limits: dict[str, int]
-
-
-@dataclass(frozen=True)
-class Fault:
-    """Something that Prefect cannot do, and where it stands."""
-
-    message: str
-    span: Span | None = None
-    hint: str | None = None
-    note: bool = False
 
 
 def blueprint_of(plan: Plan) -> Blueprint:
@@ -168,69 +144,10 @@ def limits_of(graph: Graph) -> dict[str, int]:
     }
 
 
-def has_dask() -> bool:
-    """Whether the package with Prefect's Dask task runner is installed."""
-    return importlib.util.find_spec("prefect_dask") is not None
-
-
-def faults_of(plan: Plan) -> Iterator[Fault]:
-    """What Prefect cannot do, besides what its capabilities tell already."""
-    graph = plan.graph
-    banned = [c for c in "/%&><" if c in graph.name]
-    if banned:
-        yield Fault(
-            f"prefect has no flow names with '{banned[0]}': {graph.name}",
-            hint="give the pipeline a name: @name: orders",
-        )
-    for item in graph.inputs:
-        why = why_no_parameter(item.name)
-        if why is not None:
-            yield Fault(
-                f"the input '{item.name}' {why} and cannot be a parameter of a flow",
-                item.span,
-                "give it another name",
-            )
-        why = None if item.required else why_not_stored(item.default)
-        if why is not None:
-            yield Fault(
-                f"prefect's server cannot take the default of '{item.name}': {why}",
-                item.span,
-                "use another default, or a str that the event reads",
-            )
-    yield from _text_faults(graph)
-    if graph.max_active_runs is not None and graph.max_active_runs > _MOST_AT_ONCE:
-        yield Fault(
-            f"prefect has no limits above {_MOST_AT_ONCE}, found @max-active-runs: "
-            f"{graph.max_active_runs}",
-            directive_span(graph, "max-active-runs"),
-            "leave it out to have no limit",
-        )
-    if graph.start_date is not None and dt.date.fromisoformat(graph.start_date) > _today():
-        yield Fault(
-            f"prefect's cron schedules have no start date, and {graph.start_date} lies ahead",
-            directive_span(graph, "start-date"),
-            "deploy on that day, or leave @start-date out",
-        )
-    for node, spec in zip(graph.nodes, plan.specs, strict=True):
-        if spec is not None:
-            yield from _event_faults(node, spec)
-            names = [item.name for item in graph.inputs]
-            for fault in option_faults(spec, names, partial(_task, spec, frozenset())):
-                yield Fault(fault.message, node.span, fault.hint)
-
-
-def directive_span(graph: Graph, name: str) -> Span | None:
-    """Where a directive stands in the text of a graph; None where it does not."""
-    if graph.source is None:
-        return None
-    directives = parse(graph.source.text, graph.source.filename).directives
-    return next((d.span for d in directives if d.name == name), None)
-
-
 def retry_delays(spec: EventSpec) -> list[float]:
     """The seconds before each retry, as Prefect takes them."""
     retries = spec.retry.max_attempts - 1
-    return [spec.retry.wait(n) for n in range(1, min(retries, _MOST_DELAYS) + 1)]
+    return [spec.retry.wait(n) for n in range(1, min(retries, MOST_DELAYS) + 1)]
 
 
 def concurrency_tag(graph: Graph, node: Node) -> str:
@@ -299,60 +216,6 @@ def runner_key(spec: EventSpec) -> RunnerKey:
     return executor, spec.event_class if own else None
 
 
-def _text_faults(graph: Graph) -> Iterator[Fault]:
-    """Names and tags that Prefect would not keep as they are."""
-    texts = [("name", graph.name), *(("tags", tag) for tag in graph.tags)]
-    if graph.description is not None:
-        texts.append(("description", graph.description))
-    for directive, text in texts:
-        why = why_not_stored(text)
-        if why is not None:
-            yield Fault(
-                f"prefect's server cannot take @{directive}: {why}",
-                directive_span(graph, directive),
-            )
-        elif directive != "description" and find_placeholders(text):
-            yield Fault(
-                f"prefect fills in '{{{{ … }}}}' in a deployment, found in @{directive}: {text}",
-                directive_span(graph, directive),
-                "write it without double braces",
-            )
-
-
-def _event_faults(node: Node, spec: EventSpec) -> Iterator[Fault]:
-    limit = node.options.get("concurrency")
-    if limit is not None and int(limit) > _MOST_AT_ONCE:
-        yield Fault(
-            f"prefect has no limits above {_MOST_AT_ONCE}, found concurrency={limit}",
-            node.span,
-            "leave it out to have no limit",
-        )
-    executor = spec.executor
-    pool = executor.pool
-    if executor.kind is ExecutorKind.POOL and pool not in (ThreadPoolExecutor, ProcessPoolExecutor):
-        yield Fault(
-            f"prefect has no task runner for {executor.describe()}, the executor of {spec.name}",
-            node.span,
-            "use ThreadPoolExecutor, ProcessPoolExecutor, 'dask', or no executor",
-        )
-    if executor.config.max_tasks_per_child is not EMPTY and executor.kind is ExecutorKind.POOL:
-        yield Fault(f"prefect's task runners have no max_tasks_per_child ({spec.name})", node.span)
-    if executor.config.thread_name_prefix is not EMPTY:
-        yield Fault(
-            f"prefect names its threads itself: thread_name_prefix of {spec.name} is ignored",
-            node.span,
-            note=True,
-        )
-    retries = spec.retry.max_attempts - 1
-    if retries > _MOST_DELAYS and spec.retry.wait(_MOST_DELAYS) != spec.retry.wait(retries):
-        yield Fault(
-            f"prefect has at most {_MOST_DELAYS} different waits between attempts, and those of "
-            f"{spec.name} grow on",
-            node.span,
-            "lower max_backoff or max_attempts",
-        )
-
-
 # The shape of the graph.
 
 
@@ -378,7 +241,3 @@ def events_before(graph: Graph) -> list[tuple[int, ...]]:
             if waiting[target] == 0:
                 ready.append(target)
     return found
-
-
-def _today() -> dt.date:
-    return dt.datetime.now(dt.UTC).date()

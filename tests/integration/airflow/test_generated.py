@@ -16,7 +16,7 @@ from volnux_airflow.translate import build_dag
 from tests.generated import faults_of_imports, faults_of_runs, print_programs
 from tests.integration.airflow.test_cases import generated, serialized
 from volnux.loading import load_plan
-from volnux.pythontext import PythonTextError
+from volnux.pysource import PythonSourceError
 from volnux.testing.hostile import TEXTS
 
 IMPORTED = (*range(1, 31), 780, 988, 1437)
@@ -46,7 +46,7 @@ def test_nested_groups(tmp_path, monkeypatch, depth):
 def test_an_event_module_that_no_import_finds(tmp_path):
     (tmp_path / "orders.v2_events.py").write_text(EVENT.format(name="A"))
     (tmp_path / "orders.v2.pty").write_text("A")
-    with pytest.raises(PythonTextError, match=r"rename it to orders_v2_events\.py"):
+    with pytest.raises(PythonSourceError, match=r"rename it to orders_v2_events\.py"):
         source_of(load_plan(tmp_path / "orders.v2.pty"))
     command = [sys.executable, "-m", "volnux", "airflow", "dag", "orders.v2.pty"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)

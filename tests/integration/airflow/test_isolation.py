@@ -99,7 +99,7 @@ ORPHAN = """\
 import os
 import signal
 
-from volnux_airflow.guard import try_out
+from volnux_airflow.trial import try_out
 
 
 def kills_its_parent_and_hangs():

@@ -21,7 +21,7 @@ from tests.integration.prefect.states import (
     wait_for_states,
 )
 from volnux.loading import load_graph
-from volnux.pythontext import PythonTextError
+from volnux.pysource import PythonSourceError
 
 MORE_EVENTS = (
     EVENTS
@@ -239,7 +239,7 @@ def test_the_page_shows_what_the_command_prints(write):
 def test_a_flow_that_python_cannot_nest_is_refused(write):
     path = write("flow.pty", "{" * 200 + "A" + "} (0 -> B)" * 200)
     write("flow_events.py", MORE_EVENTS)
-    with pytest.raises(PythonTextError, match="Python"):
+    with pytest.raises(PythonSourceError, match="Python"):
         source_of(path)
 
 

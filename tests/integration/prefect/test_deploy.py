@@ -26,8 +26,9 @@ from prefect.client.schemas.schedules import CronSchedule
 from prefect.exceptions import ObjectNotFound
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.workers.process import ProcessWorker
-from volnux_prefect.deploy import Change, Kind, Plan, apply, connected
-from volnux_prefect.project import read_folder
+from volnux_prefect.deployment.plan import Change, Kind, Plan, apply
+from volnux_prefect.deployment.project import read_folder
+from volnux_prefect.deployment.server import connected
 
 from tests.conformance.cases import CASES, EVENTS
 from tests.integration.prefect.hostile import HOSTILE, write_hostile

@@ -11,7 +11,7 @@ import pytest
 from prefect import Flow
 from volnux_prefect import plain
 from volnux_prefect.codegen import source_of
-from volnux_prefect.project import initialise
+from volnux_prefect.deployment.project import initialise
 
 from tests.conformance.chosen import CHOSEN
 from tests.generated import (

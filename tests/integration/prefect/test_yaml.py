@@ -9,8 +9,9 @@ import pytest
 import yaml
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from volnux_prefect.describe import Described
-from volnux_prefect.yamlfile import Deployment, merge, removable
+from volnux_prefect.deployment.describe import Described
+from volnux_prefect.deployment.entries import Deployment
+from volnux_prefect.deployment.yamlfile import merge, removable
 
 from tests.conformance.cases import EVENTS
 from volnux.graph.model import InputSpec

@@ -66,7 +66,7 @@ def test_names_that_are_none(cli, name, hint):
     result = cli("new", name)
     assert result.code == 2
     assert result.err == (
-        f"error: '{name}' is no name for a pipeline: letters, digits and underscores{hint}\n"
+        f"error: '{name}' is not a name for a pipeline: use letters, digits and underscores{hint}\n"
     )
     assert names(".") == []
 

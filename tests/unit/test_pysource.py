@@ -6,12 +6,22 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from volnux.pythontext import (
+from volnux.pysource import (
     Imports,
     Names,
-    PythonTextError,
+    PythonSourceError,
+    assigned,
+    call,
     checked,
     docstring,
+    has_literal,
+    identifier,
+    is_name,
+    laid_out,
+    list_of,
+    literal,
+    mapping_of,
+    module_source,
     one_line,
     quoted,
     snake,
@@ -73,7 +83,7 @@ def test_imports_are_kept_apart():
     assert imports.user("my-flow_events", "Load") == "my_flow_events.Load"
     assert imports.user("01_events", "class") == 'getattr(_01_events, "class")'
     assert imports.user("a.import", "list") == "a_import.list"
-    assert list(imports.lines(88)) == [
+    assert list(imports.lines()) == [
         "import importlib",
         "",
         "from host import DAG",
@@ -92,5 +102,51 @@ def test_imports_are_kept_apart():
 
 def test_a_text_that_python_cannot_compile_is_refused():
     text = "".join(f"{' ' * depth}with x:\n" for depth in range(30)) + " " * 30 + "y"
-    with pytest.raises(PythonTextError, match=r"^deep\.pty cannot be written as Python: too many"):
+    with pytest.raises(
+        PythonSourceError, match=r"^deep\.pty cannot be written as Python: too many"
+    ):
         checked(text, "deep.pty")
+
+
+def test_long_expressions_are_spread_over_lines():
+    short = call("f", literal(1), name=literal(("x",)), left_out=None)
+    assert assigned("a", short) == 'a = f(1, name=("x",))'
+    assert assigned("a", list_of([f"x{number:02}" for number in range(17)])) == (
+        "a = [\n"
+        "    x00, x01, x02, x03, x04, x05, x06, x07, x08, x09, x10, x11, x12, x13, x14, x15, x16\n"
+        "]"
+    )
+    items = [("short", "1"), ("long", literal(["x" * 40, "y" * 40]))]
+    assert laid_out(mapping_of(items), before="with ", after=":") == (
+        "with {\n"
+        '    "short": 1,\n'
+        '    "long": [\n'
+        f'        "{"x" * 40}",\n'
+        f'        "{"y" * 40}",\n'
+        "    ],\n"
+        "}:"
+    )
+
+
+def test_a_call_takes_any_name():
+    assert laid_out(call("f", function="1", self="2")) == "f(function=1, self=2)"
+
+
+@given(st.recursive(st.none() | st.booleans() | st.floats() | ANY, st.lists))
+def test_a_value_with_a_literal_is_the_same_in_python(value):
+    if has_literal(value):
+        assert ast.literal_eval(laid_out(literal(value))) == value
+    else:
+        assert "nan" in repr(value) or "inf" in repr(value)
+
+
+def test_a_module_without_imports():
+    assert module_source("About.", Imports(Names(), {}), ["x = 1"]) == '"""About."""\n\nx = 1\n'
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found"), [("a b", "a_b"), ("3x", "_3x"), ("é", "_"), ("", "_"), ("x", "x")]
+)
+def test_identifiers(wanted, found):
+    assert identifier(wanted) == found
+    assert is_name(found)

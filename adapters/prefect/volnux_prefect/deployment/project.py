@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import ast
-import keyword
 import os
-import re
 import shlex
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -17,32 +14,21 @@ from volnux.cli.usage import UsageError
 from volnux.errors import Diagnostic, Severity, pointy_error
 from volnux.files import find_files
 from volnux.loading import FileError, read_text
-from volnux.pythontext import quoted
-from volnux_prefect.describe import LOAD_SECONDS, Described, describe_all
-from volnux_prefect.yamlfile import Deployment, Merged, merge, removable
+from volnux_prefect.deployment.describe import LOAD_SECONDS, Described, describe_all
+from volnux_prefect.deployment.entries import Deployment
+from volnux_prefect.deployment.flowsfile import (
+    FLOWS,
+    FlowsFile,
+    entrypoint,
+    is_droppable,
+    with_flows,
+    without_flows,
+)
+from volnux_prefect.deployment.yamlfile import Merged, merge, removable
 
-__all__ = [
-    "FLOWS",
-    "PROJECT",
-    "Project",
-    "initialise",
-    "known_flows",
-    "read_folder",
-    "text_of",
-    "within",
-]
+__all__ = ["PROJECT", "Project", "initialise", "read_folder", "text_of", "within"]
 
-FLOWS = "flows.py"
 PROJECT = "prefect.yaml"
-
-_HEAD = '''\
-"""The flows of this folder.
-
-Made by `volnux prefect init`, which adds what is missing and leaves the rest as it is.
-"""
-
-from volnux_prefect import load_flow
-'''
 
 
 @dataclass(frozen=True)
@@ -99,10 +85,10 @@ class Project:
             )
             yield f"{did}, in {yaml}; its file says:"
             yield from (f"  {line}" for line in left.difference())
-        flows = self.flows[1]
+        loaded = FlowsFile.read(self.flows[1]).variables
         for path in self.gone:
-            name = self.variables[path]
-            if re.search(rf"^{re.escape(name)}\b", flows, re.M):
+            if path in loaded:
+                name = loaded[path]
                 yield (
                     f"{self.folder / FLOWS} loads {path}, which no longer exists: take {name} "
                     f"out of it, and out of {yaml}"
@@ -156,7 +142,7 @@ def read_folder(
         raise UsageError([f"there are no .pty files in {folder}"])
     answers = describe_all(found, seconds=seconds)
     described, faults = _sorted_out(folder, answers)
-    after, variables = _flows(before, described)
+    after, variables = with_flows(before, {path: each.name for path, each in described.items()})
     diagnostics = [*diagnostics, *faults]
     broken = [each.file for each in diagnostics]
     gone = tuple(
@@ -169,16 +155,16 @@ def read_folder(
         dropped = {
             path: variables[path]
             for path in gone
-            if _drops(after, path, variables[path])
-            and removable(old, f"{FLOWS}:{variables[path]}", str(yaml))
+            if is_droppable(after, path, variables[path])
+            and removable(old, entrypoint(variables[path]), str(yaml))
         }
-        after = _without(after, dropped)
+        after = without_flows(after, dropped)
     merged = merge(
         old,
         [Deployment.of(each, variables[path], work_pool) for path, each in described.items()],
         folder.resolve().name,
         str(yaml),
-        gone=[f"{FLOWS}:{variable}" for variable in dropped.values()],
+        gone=[entrypoint(variable) for variable in dropped.values()],
     )
     return Project(
         folder=folder,
@@ -238,87 +224,6 @@ def _sorted_out(
             hint = "give one of them another name: @name: …"
             faults.append(Diagnostic("same-name", message, str(path), hint=hint))
     return described, faults
-
-
-def _drops(text: str, path: str, name: str) -> bool:
-    """Whether `flows.py` has the line that init wrote for a file, and no other use of its name."""
-    nodes = ast.walk(ast.parse(text))
-    used = sum(isinstance(node, ast.Name) and node.id == name for node in nodes)
-    return used == 1 and _without(text, {path: name}) != text
-
-
-def _without(text: str, gone: dict[str, str]) -> str:
-    """`flows.py` without the lines that init wrote for these files."""
-    for path, name in gone.items():
-        line = re.escape(_line(name, path))
-        text = re.sub(rf"^{line}\r?\n", "", text, flags=re.M)
-    return text
-
-
-def _line(variable: str, path: str) -> str:
-    return f"{variable} = load_flow({quoted(path)})"
-
-
-def _flows(before: str, described: dict[str, Described]) -> tuple[str, dict[str, str]]:
-    """The text of `flows.py` with every file in it, and the variable of each."""
-    text = before or _HEAD
-    known, taken, imported = known_flows(before)
-    added = []
-    for path, each in described.items():
-        if path not in known:
-            known[path] = _variable(each.name, taken)
-            taken.add(known[path])
-            added.append(_line(known[path], path))
-    if added:
-        end = "\r\n" if "\r\n" in text else "\n"
-        if before and not imported:
-            added.insert(0, "from volnux_prefect import load_flow  # noqa: E402 - added by init")
-        gap = "" if text.endswith(end) else end
-        text += gap + ("" if before else end) + end.join(added) + end
-    return text, known
-
-
-def known_flows(text: str) -> tuple[dict[str, str], set[str], bool]:
-    """The files that a module loads with their variables, all its names, and the import."""
-    try:
-        module = ast.parse(text)
-    except SyntaxError as error:
-        raise UsageError(
-            [f"{FLOWS} is not valid Python: line {error.lineno}: {error.msg}"]
-        ) from error
-    except ValueError as error:  # a NUL character, in Python 3.11
-        raise UsageError([f"{FLOWS} is not valid Python: {error}"]) from error
-    loaded: dict[str, str] = {}
-    names: set[str] = set()
-    imported = False
-    for node in ast.walk(module):
-        match node:
-            case ast.ImportFrom(module="volnux_prefect", names=aliases):
-                imported |= any(a.name == "load_flow" and a.asname is None for a in aliases)
-            case ast.Assign(
-                targets=[ast.Name(id=name)],
-                value=ast.Call(func=called, args=[ast.Constant(value=str(path)), *_]),
-            ) if ast.unparse(called).rpartition(".")[2] in ("load_flow", "to_flow"):
-                loaded[path.removeprefix("./")] = name
-        if isinstance(node, ast.Name):
-            names.add(node.id)
-        elif isinstance(node, ast.FunctionDef | ast.ClassDef):
-            names.add(node.name)
-    return loaded, names, imported
-
-
-def _variable(name: str, taken: set[str]) -> str:
-    """A variable for a pipeline's name."""
-    plain = re.sub(r"\W", "_", name, flags=re.ASCII)
-    if not plain[:1].isalpha() and plain[:1] != "_":
-        plain = f"flow_{plain}"
-    if keyword.iskeyword(plain) or plain == "load_flow":
-        plain += "_"
-    number, variable = 1, plain
-    while variable in taken:
-        number += 1
-        variable = f"{plain}_{number}"
-    return variable
 
 
 def _write(path: Path, before: str, text: str) -> Iterator[str]:

@@ -8,8 +8,6 @@ the user's, and so is every key that init did not write.
 from __future__ import annotations
 
 import difflib
-import hashlib
-import json
 import re
 import secrets
 from collections.abc import Collection, Sequence
@@ -19,27 +17,21 @@ from typing import Any
 import yaml
 
 from volnux.errors import VolnuxError
-from volnux_prefect.describe import Described
-
-__all__ = ["Deployment", "Left", "Merged", "ProjectFileError", "merge", "read_project", "removable"]
-
-KEYS = ("name", "tags", "parameters", "schedules", "concurrency_limit")
-"""The keys of an entry that say what the file says."""
-
-_ORDER = ("name", "entrypoint", *KEYS[1:], "work_pool")
-_MARK = re.compile(
-    r"(?P<indent> *)# volnux prefect init: (?P<digests>\w+ [0-9a-f]{8}(, \w+ [0-9a-f]{8})*)"
+from volnux_prefect.deployment.entries import (
+    KEYS,
+    ORDER,
+    Deployment,
+    Entry,
+    digest_of,
+    entries_in,
+    head_of,
+    mark_of,
 )
-_OLD_MARK = re.compile(
-    r"(?P<indent> *)# volnux prefect init wrote this \[(?P<digest>[0-9a-f]{12})\]"
-)
+from volnux_prefect.deployment.yamltext import scalar
+
+__all__ = ["Left", "Merged", "ProjectFileError", "merge", "read_project", "removable"]
+
 _PROJECT = re.compile(r"^ *# volnux project (?P<id>[0-9a-f]{16})\s*$", re.M)
-_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*")
-_NOT_PLAIN = re.compile(r"[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
-"""Characters that are line breaks to YAML, or that it does not take."""
-
-_WORDS = frozenset({"true", "false", "yes", "no", "on", "off", "null", "y", "n"})
-
 _HEAD = """\
 # Deployments of the flows in flows.py.
 # `volnux prefect init` adds what is missing. A key that you change is yours from then on.
@@ -48,64 +40,6 @@ _HEAD = """\
 
 class ProjectFileError(VolnuxError):
     """A `prefect.yaml` cannot be read, or not be changed safely."""
-
-
-@dataclass(frozen=True)
-class Deployment:
-    """One deployment as init writes it: its entrypoint, and the lines of each key."""
-
-    name: str
-    entrypoint: str
-    keys: dict[str, tuple[str, ...]]
-
-    @staticmethod
-    def of(described: Described, variable: str, work_pool: str) -> Deployment:
-        """The deployment of a pipeline, whose flow is a variable of `flows.py`."""
-        keys: dict[str, tuple[str, ...]] = {"name": (f"name: {_scalar(described.name)}",)}
-        if described.tags:
-            keys["tags"] = (f"tags: {_flow(list(described.tags))}",)
-        parameters = [
-            f"  {name}: {_flow(value)}"
-            for name, value in described.parameters.items()
-            # Prefect fills in what stands between double braces; the flow has the default anyway.
-            if "{{" not in json.dumps(value)
-        ]
-        if parameters:
-            keys["parameters"] = ("parameters:", *parameters)
-        if described.schedules:
-            lines = ["schedules:"]
-            for schedule in described.schedules:
-                lines += [
-                    f"  - slug: {_scalar(schedule['slug'])}",
-                    f"    cron: {_flow(schedule['cron'])}",
-                    f"    timezone: {_scalar(schedule['timezone'])}",
-                ]
-            keys["schedules"] = tuple(lines)
-        if described.concurrency_limit is not None:
-            keys["concurrency_limit"] = (f"concurrency_limit: {described.concurrency_limit}",)
-        entrypoint = f"flows.py:{variable}"
-        return Deployment.made_of(keys, entrypoint, work_pool, name=described.name)
-
-    @staticmethod
-    def made_of(
-        keys: dict[str, tuple[str, ...]], entrypoint: str, work_pool: str, *, name: str = ""
-    ) -> Deployment:
-        """A deployment from the lines of the keys that init owns."""
-        others = {
-            "entrypoint": (f"entrypoint: {_scalar(entrypoint)}",),
-            "work_pool": ("work_pool:", f"  name: {_scalar(work_pool)}"),
-        }
-        return Deployment(name, entrypoint, {**keys, **others})
-
-    def render(self, indent: str) -> list[str]:
-        """Its lines, the mark first."""
-        digests = {key: _digest(self.keys[key]) for key in KEYS if key in self.keys}
-        lines = [line for key in _ORDER for line in self.keys.get(key, ())]
-        return [
-            _mark(indent, digests),
-            f"{indent}- {lines[0]}",
-            *(f"{indent}  {line}" for line in lines[1:]),
-        ]
 
 
 @dataclass(frozen=True)
@@ -184,7 +118,7 @@ def merge(
         ProjectFileError: the file is not YAML, or its deployments are not a list with a line each.
     """
     if not text.strip():
-        text = f"{_HEAD}name: {_scalar(project)}\n\ndeployments:\n"
+        text = f"{_HEAD}name: {scalar(project)}\n\ndeployments:\n"
     end = "\r\n" if "\r\n" in text else "\n"
     before = _entries(text, path)
     lines = text.replace("\r\n", "\n").split("\n")
@@ -194,7 +128,7 @@ def merge(
     missing: list[Deployment] = []
     owned: dict[tuple[str, str], frozenset[str]] = {}
     for deployment in deployments:
-        items = [each for each in _items(lines) if each.entrypoint == deployment.entrypoint]
+        items = [each for each in entries_in(lines) if each.entrypoint == deployment.entrypoint]
         ours = next((each for each in items if each.digests is not None), None)
         if ours is not None:
             kept, keys = _update(lines, ours, deployment)
@@ -204,7 +138,7 @@ def merge(
         elif not any(entry.get("entrypoint") == deployment.entrypoint for entry in before):
             missing.append(deployment)
             owned[deployment.entrypoint, deployment.name] = frozenset(KEYS)
-    for item in reversed(_items(lines)):
+    for item in reversed(entries_in(lines)):
         if item.entrypoint in gone:
             start = item.start - 1
             blank = start > 0 and not lines[start - 1].strip()
@@ -227,7 +161,7 @@ def removable(text: str, entrypoint: str, path: str) -> bool:
     """
     lines = text.replace("\r\n", "\n").split("\n")
     entries = [each for each in _entries(text, path) if each.get("entrypoint") == entrypoint]
-    items = [each for each in _items(lines) if each.entrypoint == entrypoint]
+    items = [each for each in entries_in(lines) if each.entrypoint == entrypoint]
     return len(items) == len(entries) and all(each.untouched(lines) for each in items)
 
 
@@ -239,113 +173,8 @@ def _entries(text: str, path: str) -> list[dict[str, Any]]:
 # Entries that are there.
 
 
-@dataclass(frozen=True)
-class _Item:
-    """An entry of the list: its lines, its keys, and what the mark above it says."""
-
-    start: int
-    stop: int
-    indent: str
-    column: int
-    keys: dict[str, tuple[int, int]]
-    texts: dict[str, tuple[str, ...]]
-    digests: dict[str, str] | None
-
-    @property
-    def entrypoint(self) -> str | None:
-        return self.value("entrypoint")
-
-    def value(self, key: str) -> str | None:
-        """A text on one line."""
-        try:
-            return str(yaml.safe_load("\n".join(self.texts[key]))[key])
-        except (KeyError, TypeError, yaml.YAMLError):
-            return None
-
-    def untouched(self, lines: list[str]) -> bool:
-        """Whether its lines are those that init writes, with any work pool."""
-        if self.digests is None or "name" not in self.texts:
-            return False
-        try:
-            pool = str(yaml.safe_load("\n".join(self.texts["work_pool"]))["work_pool"]["name"])
-        except (KeyError, TypeError, yaml.YAMLError):
-            return False
-        keys = {key: text for key, text in self.texts.items() if key in KEYS}
-        if {key: _digest(text) for key, text in keys.items()} != self.digests:
-            return False
-        deployment = Deployment.made_of(keys, str(self.entrypoint), pool)
-        return lines[self.start : self.stop] == deployment.render(self.indent)[1:]
-
-
-def _items(lines: list[str]) -> list[_Item]:
-    """The entries of the list of deployments that are written one key a line."""
-    head = _head(lines)
-    if head is None:
-        return []
-    found: list[_Item] = []
-    indent: str | None = None
-    number = head + 1
-    while number < len(lines):
-        line = lines[number]
-        dash = re.match(r"( *)-(?: +|$)", line)
-        if line.strip() and not line.lstrip().startswith("#"):
-            if dash and indent in (None, dash[1]):
-                indent = dash[1]
-                stop = _end_of_item(lines, number, len(indent))
-                found.append(_item(lines, number, stop, indent, len(dash[0])))
-                number = stop
-                continue
-            if not line.startswith(" "):
-                break
-        number += 1
-    return found
-
-
-def _item(lines: list[str], start: int, stop: int, indent: str, column: int) -> _Item:
-    begins: dict[str, int] = {}
-    for number in range(start, stop):
-        body = lines[number][column:]
-        inner = number == start or not lines[number][:column].strip()
-        key = re.match(r"([A-Za-z_][\w-]*)\s*:(?=\s|$)", body) if inner else None
-        if key:
-            begins.setdefault(key[1], number)
-    order = [*begins.values(), stop]
-    keys = {}
-    for position, (key_name, first) in enumerate(begins.items()):
-        last = order[position + 1]
-        while last > first + 1 and _is_between(lines[last - 1]):
-            last -= 1
-        keys[key_name] = (first, last)
-    texts = {
-        key_name: tuple(line[column:] for line in lines[first:last])
-        for key_name, (first, last) in keys.items()
-    }
-    return _Item(start, stop, indent, column, keys, texts, _digests(lines, start, stop, texts))
-
-
-def _is_between(line: str) -> bool:
-    return not line.strip() or line.lstrip().startswith("#")
-
-
-def _digests(
-    lines: list[str], start: int, stop: int, texts: dict[str, tuple[str, ...]]
-) -> dict[str, str] | None:
-    """The digests in the mark above an entry; None if there is no mark."""
-    above = lines[start - 1] if start else ""
-    mark = _MARK.fullmatch(above)
-    if mark:
-        return dict(part.split(" ") for part in mark["digests"].split(", "))
-    old = _OLD_MARK.fullmatch(above)
-    if old is None:
-        return None
-    whole = [line.removeprefix(old["indent"]) for line in lines[start:stop]]
-    if hashlib.sha256("\n".join(whole).encode()).hexdigest()[:12] != old["digest"]:
-        return {}
-    return {key: _digest(texts[key]) for key in KEYS if key in texts}
-
-
 def _update(
-    lines: list[str], item: _Item, deployment: Deployment
+    lines: list[str], item: Entry, deployment: Deployment
 ) -> tuple[list[Left], frozenset[str]]:
     """Write the keys of an entry anew that are init's; what is left, and the keys in step."""
     assert item.digests is not None
@@ -356,7 +185,7 @@ def _update(
     for key in KEYS:
         wanted, have = deployment.keys.get(key), texts.get(key)
         written = digests.get(key)
-        ours = _digest(have) == written if have else written is None
+        ours = digest_of(have) == written if have else written is None
         # The line with the dash cannot go.
         stuck = wanted is None and have is not None and item.keys[key][0] == item.start
         if have == wanted or (ours and not stuck):
@@ -364,20 +193,20 @@ def _update(
             digests.pop(key, None)
             if wanted is not None:
                 texts[key] = wanted
-                digests[key] = _digest(wanted)
+                digests[key] = digest_of(wanted)
             else:
                 texts.pop(key, None)
         elif wanted is not None or written is not None:
             left.append(Left(str(item.value("name")), key, have or (), wanted or ()))
     body = _rewritten(lines, item, texts)
     lines[item.start - 1 : item.stop] = [
-        _mark(item.indent, {key: digests[key] for key in KEYS if key in digests}),
+        mark_of(item.indent, {key: digests[key] for key in KEYS if key in digests}),
         *body,
     ]
     return left, frozenset(owned)
 
 
-def _rewritten(lines: list[str], item: _Item, texts: dict[str, tuple[str, ...]]) -> list[str]:
+def _rewritten(lines: list[str], item: Entry, texts: dict[str, tuple[str, ...]]) -> list[str]:
     """The lines of an entry with other texts for some keys, in the order that it has."""
     margin = " " * item.column
     parts: list[tuple[str | None, list[str]]] = []
@@ -395,30 +224,13 @@ def _rewritten(lines: list[str], item: _Item, texts: dict[str, tuple[str, ...]])
     parts.append((None, lines[number : item.stop]))
     for key in KEYS:
         if key in texts and key not in item.keys:
-            before = _ORDER[: _ORDER.index(key)]
+            before = ORDER[: ORDER.index(key)]
             at = max((n for n, (known, _) in enumerate(parts) if known in before), default=0)
             parts.insert(at + 1, (key, [margin + line for line in texts[key]]))
     return [line for _, part in parts for line in part]
 
 
-def _end_of_item(lines: list[str], start: int, indent: int) -> int:
-    """The line after the last one of a list item, blank lines and comments behind it left out."""
-    stop = start + 1
-    for number in range(start + 1, len(lines)):
-        line = lines[number]
-        if not line.strip():
-            continue
-        if len(line) - len(line.lstrip()) <= indent:
-            break
-        stop = number + 1
-    return stop
-
-
 # New entries.
-
-
-def _head(lines: list[str]) -> int | None:
-    return next((n for n, line in enumerate(lines) if re.match(r"deployments\s*:", line)), None)
 
 
 def _append(
@@ -429,7 +241,7 @@ def _append(
     project: str | None,
 ) -> None:
     """Add deployments behind the last one, with the id of the project if it is new."""
-    head = _head(lines)
+    head = head_of(lines)
     if head is None:
         while lines and not lines[-1].strip():
             lines.pop()
@@ -470,8 +282,8 @@ def _append(
 
 def _add_project(lines: list[str], project: str) -> None:
     """Add the id of the project where a file without it needs no other entries."""
-    items = _items(lines)
-    head = _head(lines)
+    items = entries_in(lines)
+    head = head_of(lines)
     if items and head is not None:
         lines.insert(head + 1, f"{items[0].indent}# volnux project {project}")
     elif head is not None:
@@ -505,40 +317,3 @@ def _check(
         raise ProjectFileError(
             f"{path} cannot be changed safely: write its deployments as a list, one key a line"
         )
-
-
-def _mark(indent: str, digests: dict[str, str]) -> str:
-    known = ", ".join(f"{key} {digest}" for key, digest in digests.items())
-    return (
-        f"{indent}# volnux prefect init: {known}"
-        if known
-        else f"{indent}# volnux prefect init: name {'0' * 8}"
-    )
-
-
-def _digest(lines: Sequence[str]) -> str:
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:8]
-
-
-def _scalar(text: str) -> str:
-    """A text as YAML: plain where that is safe, else in double quotes."""
-    plain = _PLAIN.fullmatch(text) or re.fullmatch(r"flows\.py:\w+", text)
-    return text if plain and text.lower() not in _WORDS else _flow(text)
-
-
-def _flow(value: Any) -> str:
-    """A JSON value on one line of YAML: plain JSON, except where YAML would read it differently."""
-    match value:
-        case str():
-            text = json.dumps(value, ensure_ascii=False)
-            return _NOT_PLAIN.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
-        case float():
-            mantissa, exponent, power = repr(value).partition("e")
-            return f"{mantissa}.0e{power}" if exponent and "." not in mantissa else repr(value)
-        case list():
-            return f"[{', '.join(map(_flow, value))}]"
-        case dict():
-            items = (f"{_flow(key)}: {_flow(item)}" for key, item in value.items())
-            return f"{{{', '.join(items)}}}"
-        case _:
-            return json.dumps(value)

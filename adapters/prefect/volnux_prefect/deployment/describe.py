@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 import volnux
+import volnux_prefect
 from volnux.backends.port import RefusedError
 from volnux.errors import Diagnostic, PointyError, Severity, Span, VolnuxError
 from volnux.events.link import Plan
@@ -253,8 +254,7 @@ def _place(trace: Path) -> str:
     return ""
 
 
-_SYSTEM = {Path(__file__).parent, Path(os.__file__).parent}
-_SYSTEM.add(Path(volnux.__path__[0]))
+_SYSTEM = {Path(os.__file__).parent, *map(Path, (*volnux.__path__, *volnux_prefect.__path__))}
 
 
 # In the process that loads a file.
@@ -280,13 +280,13 @@ def _answer(path: str, trace: str, writer: Any, surroundings: Surroundings) -> N
 
 def _describe(path: Path) -> dict[str, Any]:
     from volnux.loading import load_plan, schedule_faults
-    from volnux_prefect.backend import PrefectBackend
+    from volnux_prefect.checks import check
     from volnux_prefect.flow import flow_of_plan
     from volnux_prefect.origin import Origin, Place
 
     plan = load_plan(path)
     faults = schedule_faults(plan.graph)
-    faults += [d for d in PrefectBackend().check(plan) if d.severity is Severity.ERROR]
+    faults += [d for d in check(plan) if d.severity is Severity.ERROR]
     if faults:
         return {"faults": [_fields(each) for each in faults]}
     flow = flow_of_plan(plan, Origin(path, Place("__main__", str(path))))

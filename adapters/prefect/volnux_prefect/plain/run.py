@@ -1,32 +1,14 @@
-"""What the flows that `volnux prefect flow` prints are made of.
-
-A flow has a `Place` for each event, and runs them in a `Run`:
-
-    load = Place(Load)
-    store = Place(Store, branches=())
-
-    @flow(name="orders")
-    async def orders(day: str) -> State[Any]:
-        async with Run(day=day) as run:
-            found = await run.result(load)
-            run.value = await run.result(store, found)
-        return run.state
-
-Each place is a task run of Prefect's, in the same states and with the same attempts and results as
-in the flow of a `.pty`.
-"""
+"""The run of a flow that `volnux prefect flow` has printed: its places as task runs."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import contextvars
-import itertools
 import time
 import uuid
-from collections.abc import Coroutine, Iterable, Iterator
+from collections.abc import Iterator
 from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 from prefect import tags
 from prefect.client.schemas.objects import State
@@ -38,7 +20,6 @@ from volnux.errors import VolnuxError
 from volnux.events.base import NotSentError, WorkerLost
 from volnux.events.inputs import fresh
 from volnux.events.run import Call, Outcome, raised
-from volnux.events.spec import EventSpec, spec_of
 from volnux.graph.outcome import FAILURE, SUCCESS, Failure
 from volnux.hooks import About, hooks_of
 from volnux.pipeline.fields import InputDataField
@@ -47,97 +28,14 @@ from volnux_prefect.endings import counts, reason, state_of
 from volnux_prefect.limits import make_limits
 from volnux_prefect.loop import RunLoop
 from volnux_prefect.page import tell_handled, tell_skipped
+from volnux_prefect.plain.arms import LATEST
+from volnux_prefect.plain.places import Ended, EventFailed, Place, RunStopped
 from volnux_prefect.runners import Runners
 from volnux_prefect.taskoptions import named
-from volnux_prefect.translate import USUAL, runner_key, task_of
+from volnux_prefect.translate import USUAL, runner_key
 from volnux_prefect.work import EventState, Work, judged_by_flow
 
-__all__ = ["Ended", "EventFailed", "Place", "Run", "RunStopped", "all_of", "any_of"]
-
-_ORDER = itertools.count()
-
-_LATEST: contextvars.ContextVar[tuple[uuid.UUID, ...]] = contextvars.ContextVar(
-    "volnux_latest", default=()
-)
-"""The task runs that ended last in this arm of the flow: what comes next is drawn after them."""
-
-
-class Place:
-    """An event at one place of a flow.
-
-    Places are made in reading order: where several arms fail, the failure of the first one counts.
-
-    Args:
-        event: the event class or decorated function.
-        name: its name in the flow; its own name if None.
-        number: which place of this event it is; of the second one the id ends with `__2`.
-        attempts: at most so many attempts; else the event's retry policy holds.
-        timeout: seconds that one attempt may take; else the event's own timeout holds.
-        executor: where it runs; else the event's own executor.
-        branches: the descriptors after which the flow goes on. Any other is a failure, but for 1.
-        tags: tags of its task runs.
-        limits: tag concurrency limits, which the run makes; the place has these tags, too.
-
-    Attributes:
-        id: the name of its task runs.
-        task: the Prefect task.
-    """
-
-    def __init__(
-        self,
-        event: Any,
-        name: str | None = None,
-        *,
-        number: int = 1,
-        attempts: int | None = None,
-        timeout: float | None = None,
-        executor: str | None = None,
-        branches: Iterable[int] = (1,),
-        tags: Iterable[str] = (),
-        limits: dict[str, int] | None = None,
-    ) -> None:
-        name = name or event.__name__
-        self.spec: EventSpec = spec_of(
-            name, event, factor=attempts, executor=executor, timeout=timeout
-        )
-        self.id = name if number == 1 else f"{name}__{number}"
-        self.branches = frozenset(branches)
-        self.limits = limits or {}
-        self.task = task_of(self.spec, frozenset({*tags, *self.limits}), self.id)
-        self.order = next(_ORDER)
-
-    def __repr__(self) -> str:
-        return f"<Place {self.id}>"
-
-
-class Ended(NamedTuple):
-    """How a place ended: 0 is a failure, 1 success, 2 to 9 are the event's own."""
-
-    descriptor: int
-    result: Any
-
-
-class EventFailed(VolnuxError):
-    """A place failed, and no branch of its own takes that: what comes after it does not start.
-
-    Attributes:
-        place: the place.
-        result: what the event returned, or the `Failure` of its last attempt.
-        others: failures of places in other arms, in reading order.
-    """
-
-    def __init__(self, place: Place, result: Any) -> None:
-        super().__init__(f"{place.id} failed: {reason(result)}")
-        self.place = place
-        self.result = result
-        self.others: list[EventFailed] = []
-
-    def __str__(self) -> str:
-        return "; ".join([super().__str__(), *map(str, self.others)])
-
-
-class RunStopped(VolnuxError):
-    """An event with `stop_on_exception` has ended the run."""
+__all__ = ["Run"]
 
 
 class Run:
@@ -254,7 +152,7 @@ class Run:
     def skip(self, *places: Place) -> None:
         """Show that places are not reached, because another branch was taken."""
         assert self._run_id is not None
-        edges = [compat.edge(task_run) for task_run in _LATEST.get()]
+        edges = [compat.edge(task_run) for task_run in LATEST.get()]
         for place in places:
             self._skipped.add(place.id)
             tell_skipped(place.id, place.task, self._run_id, uuid.uuid4(), edges)
@@ -312,7 +210,7 @@ class Run:
             except Exception as error:  # noqa: BLE001 - inputs and results of the user may raise anything here
                 fault = f"{place.spec.name} cannot be sent to a worker process: {error}"
                 return NotSentError(fault)
-        before = {compat.edge(task_run) for task_run in _LATEST.get()}
+        before = {compat.edge(task_run) for task_run in LATEST.get()}
         try:
             task = named(place.spec, place.task, self._inputs)
             future = runner.submit(task, {"upstream": work}, dependencies={"upstream": before})
@@ -322,7 +220,7 @@ class Run:
         loop = asyncio.get_running_loop()
         future.add_done_callback(lambda _: loop.call_soon_threadsafe(done.set))
         await done.wait()
-        _LATEST.set((future.task_run_id,))
+        LATEST.set((future.task_run_id,))
         return state_of(future)
 
     async def _make_limits(self, place: Place) -> None:
@@ -367,60 +265,3 @@ def _read(
     outcome = raised(spec, Call(place.id, attempt=attempts), error, started)
     # Prefect repeats attempts itself, but for those whose process is gone.
     return outcome if isinstance(ended, WorkerLost) else outcome._replace(retry_after=None)
-
-
-# Arms that run at once.
-
-
-async def all_of(*arms: Coroutine[Any, Any, Any]) -> list[Any]:
-    """Run arms at once, each to its end; all of them have to succeed.
-
-    Raises:
-        EventFailed: that of the first place, in reading order, that failed.
-    """
-    ended = await _each(arms)
-    failures = [each for each in ended if isinstance(each, EventFailed)]
-    if failures:
-        raise _first(failures)
-    return ended
-
-
-async def any_of(*arms: Coroutine[Any, Any, Any]) -> list[Any]:
-    """Run arms at once, each to its end; one success is enough. A failed arm gives None.
-
-    Raises:
-        EventFailed: that of the first place, in reading order, if all arms failed.
-    """
-    ended = await _each(arms)
-    failures = [each for each in ended if isinstance(each, EventFailed)]
-    if len(failures) == len(arms):
-        raise _first(failures)
-    return [None if isinstance(each, EventFailed) else each for each in ended]
-
-
-async def _each(arms: Iterable[Coroutine[Any, Any, Any]]) -> list[Any]:
-    """What each arm returned, or the `EventFailed` that it ended with; anything else is raised."""
-    latest: list[uuid.UUID] = []
-
-    async def run(arm: Coroutine[Any, Any, Any]) -> Any:
-        try:
-            return await arm
-        finally:
-            latest.extend(_LATEST.get())
-
-    ended = await asyncio.gather(*map(run, arms), return_exceptions=True)
-    _LATEST.set(tuple(dict.fromkeys(latest)))
-    for each in ended:
-        if isinstance(each, BaseException) and not isinstance(each, EventFailed):
-            raise each
-    return ended
-
-
-def _first(failures: Iterable[EventFailed]) -> EventFailed:
-    """The failure of the first place, in reading order, which also tells of the others."""
-    every = [single for each in failures for single in (each, *each.others)]
-    first, *others = sorted(every, key=lambda each: each.place.order)
-    for each in every:
-        each.others = []
-    first.others = others
-    return first

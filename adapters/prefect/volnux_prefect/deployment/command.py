@@ -11,8 +11,9 @@ from typing import Any
 
 from volnux.cli import output
 from volnux.errors import Severity
-from volnux_prefect.deploy import HIDDEN, Change, Kind, Plan, apply, plan_of
-from volnux_prefect.project import Project, read_folder
+from volnux_prefect.deployment.differences import HIDDEN
+from volnux_prefect.deployment.plan import Change, Kind, Plan, apply, plan_of
+from volnux_prefect.deployment.project import Project, read_folder
 
 __all__ = ["Options", "run"]
 

@@ -1,0 +1,203 @@
+"""What Prefect refuses in a plan, and what it ignores."""
+
+from __future__ import annotations
+
+import datetime as dt
+import importlib.util
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import partial
+
+from prefect.utilities.templating import find_placeholders
+
+from volnux.backends.port import Capabilities, RefusedError, finding
+from volnux.errors import Diagnostic, Severity, Span
+from volnux.events.executors import EMPTY, ExecutorKind
+from volnux.events.link import Plan
+from volnux.events.spec import EventSpec
+from volnux.graph.model import Graph, Node
+from volnux.pointy.parser import parse
+from volnux_prefect.parameters import why_no_parameter, why_not_stored
+from volnux_prefect.taskoptions import option_faults
+from volnux_prefect.translate import MOST_DELAYS, task_of
+
+__all__ = ["NAME", "capabilities", "check", "refuse"]
+
+NAME = "prefect"
+"""The name of the backend."""
+
+_MOST_AT_ONCE = 2**31 - 1
+"""The largest limit that the server's database has room for."""
+
+
+def capabilities() -> Capabilities:
+    """What Prefect can do, with the packages that are installed."""
+    has_dask = importlib.util.find_spec("prefect_dask") is not None
+    return Capabilities(
+        hints=frozenset({"pool", "concurrency", "tags"}),
+        url_schemes=frozenset({"dask"} if has_dask else ()),
+    )
+
+
+def check(plan: Plan, can: Capabilities | None = None) -> list[Diagnostic]:
+    """What Prefect refuses in a plan (errors) or ignores (notes), in reading order.
+
+    Args:
+        plan: the plan.
+        can: what Prefect can do, if that is known already.
+    """
+    can = can or capabilities()
+    found = [_placed(plan, diagnostic) for diagnostic in can.check(plan, NAME)]
+    for fault in _faults_of(plan):
+        code, severity = "refused", Severity.ERROR
+        if fault.note:
+            code, severity = "ignored-setting", Severity.NOTE
+        span, hint = fault.span, fault.hint
+        found.append(
+            finding(plan, fault.message, code=code, span=span, hint=hint, severity=severity)
+        )
+    return sorted(found, key=lambda d: d.span or (0, 0, 0, 0))
+
+
+def refuse(plan: Plan) -> None:
+    """Raise if `check` finds an error.
+
+    Raises:
+        RefusedError: with all of them.
+    """
+    errors = [each for each in check(plan) if each.severity is Severity.ERROR]
+    if errors:
+        raise RefusedError(NAME, errors)
+
+
+def _placed(plan: Plan, diagnostic: Diagnostic) -> Diagnostic:
+    """A finding about the whole file, with the place of the directive that it is about."""
+    if diagnostic.span is None and "catchup" in diagnostic.message:
+        span = _directive_span(plan.graph, "catchup")
+        if span is not None and plan.graph.source is not None:
+            line = plan.graph.source.source().line(span.line)
+            return replace(diagnostic, span=span, text=line)
+    return diagnostic
+
+
+@dataclass(frozen=True)
+class _Fault:
+    """Something that Prefect cannot do, and where it stands."""
+
+    message: str
+    span: Span | None = None
+    hint: str | None = None
+    note: bool = False
+
+
+def _faults_of(plan: Plan) -> Iterator[_Fault]:
+    """What Prefect cannot do, besides what its capabilities tell."""
+    graph = plan.graph
+    banned = [c for c in "/%&><" if c in graph.name]
+    if banned:
+        yield _Fault(
+            f"prefect has no flow names with '{banned[0]}': {graph.name}",
+            hint="give the pipeline a name: @name: orders",
+        )
+    for item in graph.inputs:
+        why = why_no_parameter(item.name)
+        if why is not None:
+            yield _Fault(
+                f"the input '{item.name}' {why} and cannot be a parameter of a flow",
+                item.span,
+                "give it another name",
+            )
+        why = None if item.required else why_not_stored(item.default)
+        if why is not None:
+            yield _Fault(
+                f"prefect's server cannot take the default of '{item.name}': {why}",
+                item.span,
+                "use another default, or a str that the event reads",
+            )
+    yield from _text_faults(graph)
+    if graph.max_active_runs is not None and graph.max_active_runs > _MOST_AT_ONCE:
+        yield _Fault(
+            f"prefect has no limits above {_MOST_AT_ONCE}, found @max-active-runs: "
+            f"{graph.max_active_runs}",
+            _directive_span(graph, "max-active-runs"),
+            "leave it out to have no limit",
+        )
+    if graph.start_date is not None and dt.date.fromisoformat(graph.start_date) > _today():
+        yield _Fault(
+            f"prefect's cron schedules have no start date, and {graph.start_date} lies ahead",
+            _directive_span(graph, "start-date"),
+            "deploy on that day, or leave @start-date out",
+        )
+    for node, spec in zip(graph.nodes, plan.specs, strict=True):
+        if spec is not None:
+            yield from _event_faults(node, spec)
+            names = [item.name for item in graph.inputs]
+            for fault in option_faults(spec, names, partial(task_of, spec, frozenset(), node.id)):
+                yield _Fault(fault.message, node.span, fault.hint)
+
+
+def _text_faults(graph: Graph) -> Iterator[_Fault]:
+    """Names and tags that Prefect would not keep as they are."""
+    texts = [("name", graph.name), *(("tags", tag) for tag in graph.tags)]
+    if graph.description is not None:
+        texts.append(("description", graph.description))
+    for directive, text in texts:
+        why = why_not_stored(text)
+        if why is not None:
+            yield _Fault(
+                f"prefect's server cannot take @{directive}: {why}",
+                _directive_span(graph, directive),
+            )
+        elif directive != "description" and find_placeholders(text):
+            yield _Fault(
+                f"prefect fills in '{{{{ … }}}}' in a deployment, found in @{directive}: {text}",
+                _directive_span(graph, directive),
+                "write it without double braces",
+            )
+
+
+def _event_faults(node: Node, spec: EventSpec) -> Iterator[_Fault]:
+    limit = node.options.get("concurrency")
+    if limit is not None and int(limit) > _MOST_AT_ONCE:
+        yield _Fault(
+            f"prefect has no limits above {_MOST_AT_ONCE}, found concurrency={limit}",
+            node.span,
+            "leave it out to have no limit",
+        )
+    executor = spec.executor
+    pool = executor.pool
+    if executor.kind is ExecutorKind.POOL and pool not in (ThreadPoolExecutor, ProcessPoolExecutor):
+        yield _Fault(
+            f"prefect has no task runner for {executor.describe()}, the executor of {spec.name}",
+            node.span,
+            "use ThreadPoolExecutor, ProcessPoolExecutor, 'dask', or no executor",
+        )
+    if executor.config.max_tasks_per_child is not EMPTY and executor.kind is ExecutorKind.POOL:
+        yield _Fault(f"prefect's task runners have no max_tasks_per_child ({spec.name})", node.span)
+    if executor.config.thread_name_prefix is not EMPTY:
+        yield _Fault(
+            f"prefect names its threads itself: thread_name_prefix of {spec.name} is ignored",
+            node.span,
+            note=True,
+        )
+    retries = spec.retry.max_attempts - 1
+    if retries > MOST_DELAYS and spec.retry.wait(MOST_DELAYS) != spec.retry.wait(retries):
+        yield _Fault(
+            f"prefect has at most {MOST_DELAYS} different waits between attempts, and those of "
+            f"{spec.name} grow on",
+            node.span,
+            "lower max_backoff or max_attempts",
+        )
+
+
+def _directive_span(graph: Graph, name: str) -> Span | None:
+    """Where a directive stands in the text of a graph; None where it does not."""
+    if graph.source is None:
+        return None
+    directives = parse(graph.source.text, graph.source.filename).directives
+    return next((d.span for d in directives if d.name == name), None)
+
+
+def _today() -> dt.date:
+    return dt.datetime.now(dt.UTC).date()

@@ -1,0 +1,129 @@
+"""Prefect's server, as a deployment uses it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+from uuid import UUID
+
+import httpx
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.actions import DeploymentCreate, DeploymentScheduleCreate
+from prefect.client.schemas.filters import FlowFilter, FlowFilterId
+from prefect.client.schemas.responses import DeploymentResponse
+from prefect.exceptions import ObjectNotFound
+
+from volnux.backends.port import BackendError
+
+__all__ = [
+    "FILE_LABEL",
+    "PROJECT_LABEL",
+    "SCHEDULE_SETTINGS",
+    "body_of",
+    "connected",
+    "deployments_on",
+    "has_pool",
+    "said",
+    "send",
+]
+
+PROJECT_LABEL, FILE_LABEL = "volnux.project", "volnux.file"
+"""The labels of our deployments: the id of the project, the path of the pipeline in its folder."""
+
+SCHEDULE_SETTINGS = ("slug", "active", "parameters", "max_scheduled_runs")
+"""What a schedule has besides its times."""
+
+_PAGE = 200
+"""How many objects are asked for at once."""
+
+
+@contextlib.contextmanager
+def connected() -> Iterator[SyncPrefectClient]:
+    """A client of the server that Prefect is set to.
+
+    Raises:
+        BackendError: the server does not answer, or refuses to.
+    """
+    with contextlib.ExitStack() as stack:
+        try:
+            client = stack.enter_context(get_client(sync_client=True))
+            client.hello()
+        except (httpx.HTTPError, RuntimeError) as error:
+            raise BackendError(_unreachable(error)) from error
+        try:
+            yield client
+        except httpx.HTTPError as error:
+            raise BackendError(_unreachable(error)) from error
+
+
+def _unreachable(error: Exception) -> str:
+    from prefect.settings import PREFECT_API_URL
+
+    where = PREFECT_API_URL.value() or "a temporary server"
+    if isinstance(error, httpx.HTTPStatusError):
+        return f"prefect's server at {where} answers with an error: {said(error)}"
+    return (
+        f"prefect's server does not answer at {where}: {said(error)}\n"
+        "  hint: start that server, or name another one in PREFECT_API_URL or your profile"
+    )
+
+
+def said(error: Exception) -> str:
+    """What the server says against a request, in one line where it can."""
+    if isinstance(error, httpx.HTTPStatusError):
+        try:
+            detail = error.response.json().get("detail")
+        except ValueError:
+            detail = None
+        return f"{error.response.status_code}: {detail or error.response.text[:500]}"
+    return str(error) or type(error).__name__
+
+
+def deployments_on(client: SyncPrefectClient) -> dict[str, DeploymentResponse]:
+    """All deployments, by the names of flow and deployment."""
+    found: list[DeploymentResponse] = []
+    while True:
+        page = client.read_deployments(limit=_PAGE, offset=len(found))
+        found += page
+        if len(page) < _PAGE:
+            break
+    flows: dict[Any, str] = {}
+    ids = sorted({each.flow_id for each in found})
+    for start in range(0, len(ids), _PAGE):
+        some = FlowFilter(id=FlowFilterId(any_=ids[start : start + _PAGE]))
+        flows.update((flow.id, flow.name) for flow in client.read_flows(flow_filter=some))
+    return {f"{flows.get(each.flow_id)}/{each.name}": each for each in found}
+
+
+def has_pool(client: SyncPrefectClient, name: str) -> bool:
+    """Whether there is a work pool of this name."""
+    try:
+        client.read_work_pool(name)
+    except ObjectNotFound:
+        return False
+    return True
+
+
+def send(client: SyncPrefectClient, payload: dict[str, Any]) -> None:
+    """Write a deployment whole; the client's own method has no labels."""
+    body, limited = body_of(payload)
+    answer = client.request("POST", "/deployments/", json=body)
+    if limited:
+        client.create_deployment_schedules(UUID(answer.json()["id"]), limited)
+
+
+def body_of(payload: dict[str, Any]) -> tuple[dict[str, Any], list[DeploymentScheduleCreate]]:
+    """What to send, and the schedules to send after it.
+
+    The server forgets `max_scheduled_runs` of schedules that come with their deployment.
+    """
+    fields = ("schedule", *SCHEDULE_SETTINGS)
+    schedules = [
+        DeploymentScheduleCreate(**{key: each[key] for key in fields if key in each})
+        for each in payload["schedules"]
+    ]
+    limited = [each for each in schedules if each.max_scheduled_runs is not None]
+    beside = [each for each in schedules if each.max_scheduled_runs is None]
+    made = DeploymentCreate(**{"flow_id": UUID(int=0), **payload, "schedules": beside})
+    return made.model_dump(mode="json", exclude_unset=True), limited

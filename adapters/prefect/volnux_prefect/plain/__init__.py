@@ -1,0 +1,25 @@
+"""What the flows that `volnux prefect flow` prints are made of.
+
+A flow has a `Place` for each event, and runs them in a `Run`:
+
+    load = Place(Load)
+    store = Place(Store, branches=())
+
+    @flow(name="orders")
+    async def orders(day: str) -> State[Any]:
+        async with Run(day=day) as run:
+            found = await run.result(load)
+            run.value = await run.result(store, found)
+        return run.state
+
+Each place is a task run of Prefect's, in the same states and with the same attempts and results as
+in the flow of a `.pty`.
+"""
+
+from __future__ import annotations
+
+from volnux_prefect.plain.arms import all_of, any_of
+from volnux_prefect.plain.places import Ended, EventFailed, Place, RunStopped
+from volnux_prefect.plain.run import Run
+
+__all__ = ["Ended", "EventFailed", "Place", "Run", "RunStopped", "all_of", "any_of"]

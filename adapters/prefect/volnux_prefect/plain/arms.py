@@ -1,0 +1,72 @@
+"""Arms of a flow that run at once."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import uuid
+from collections.abc import Coroutine, Iterable
+from typing import Any
+
+from volnux_prefect.plain.places import EventFailed
+
+__all__ = ["LATEST", "all_of", "any_of"]
+
+LATEST: contextvars.ContextVar[tuple[uuid.UUID, ...]] = contextvars.ContextVar(
+    "volnux_latest", default=()
+)
+"""The task runs that ended last in this arm of the flow: what comes next is drawn after them."""
+
+
+async def all_of(*arms: Coroutine[Any, Any, Any]) -> list[Any]:
+    """Run arms at once, each to its end; all of them have to succeed.
+
+    Raises:
+        EventFailed: that of the first place, in reading order, that failed.
+    """
+    ended = await _each(arms)
+    failures = [each for each in ended if isinstance(each, EventFailed)]
+    if failures:
+        raise _first(failures)
+    return ended
+
+
+async def any_of(*arms: Coroutine[Any, Any, Any]) -> list[Any]:
+    """Run arms at once, each to its end; one success is enough. A failed arm gives None.
+
+    Raises:
+        EventFailed: that of the first place, in reading order, if all arms failed.
+    """
+    ended = await _each(arms)
+    failures = [each for each in ended if isinstance(each, EventFailed)]
+    if len(failures) == len(arms):
+        raise _first(failures)
+    return [None if isinstance(each, EventFailed) else each for each in ended]
+
+
+async def _each(arms: Iterable[Coroutine[Any, Any, Any]]) -> list[Any]:
+    """What each arm returned, or the `EventFailed` that it ended with; anything else is raised."""
+    latest: list[uuid.UUID] = []
+
+    async def run(arm: Coroutine[Any, Any, Any]) -> Any:
+        try:
+            return await arm
+        finally:
+            latest.extend(LATEST.get())
+
+    ended = await asyncio.gather(*map(run, arms), return_exceptions=True)
+    LATEST.set(tuple(dict.fromkeys(latest)))
+    for each in ended:
+        if isinstance(each, BaseException) and not isinstance(each, EventFailed):
+            raise each
+    return ended
+
+
+def _first(failures: Iterable[EventFailed]) -> EventFailed:
+    """The failure of the first place, in reading order, which also tells of the others."""
+    every = [single for each in failures for single in (each, *each.others)]
+    first, *others = sorted(every, key=lambda each: each.place.order)
+    for each in every:
+        each.others = []
+    first.others = others
+    return first

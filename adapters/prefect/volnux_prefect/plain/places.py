@@ -1,0 +1,94 @@
+"""The places of a flow that `volnux prefect flow` has printed, and how they end."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from volnux.errors import VolnuxError
+from volnux.events.spec import EventSpec, spec_of
+from volnux_prefect.endings import reason
+from volnux_prefect.translate import task_of
+
+__all__ = ["Ended", "EventFailed", "Place", "RunStopped"]
+
+_ORDER = itertools.count()
+
+
+class Place:
+    """An event at one place of a flow.
+
+    Places are made in reading order: where several arms fail, the failure of the first one counts.
+
+    Args:
+        event: the event class or decorated function.
+        name: its name in the flow; its own name if None.
+        number: which place of this event it is; of the second one the id ends with `__2`.
+        attempts: at most so many attempts; else the event's retry policy holds.
+        timeout: seconds that one attempt may take; else the event's own timeout holds.
+        executor: where it runs; else the event's own executor.
+        branches: the descriptors after which the flow goes on. Any other is a failure, but for 1.
+        tags: tags of its task runs.
+        limits: tag concurrency limits, which the run makes; the place has these tags, too.
+
+    Attributes:
+        id: the name of its task runs.
+        task: the Prefect task.
+    """
+
+    def __init__(
+        self,
+        event: Any,
+        name: str | None = None,
+        *,
+        number: int = 1,
+        attempts: int | None = None,
+        timeout: float | None = None,
+        executor: str | None = None,
+        branches: Iterable[int] = (1,),
+        tags: Iterable[str] = (),
+        limits: dict[str, int] | None = None,
+    ) -> None:
+        name = name or event.__name__
+        self.spec: EventSpec = spec_of(
+            name, event, factor=attempts, executor=executor, timeout=timeout
+        )
+        self.id = name if number == 1 else f"{name}__{number}"
+        self.branches = frozenset(branches)
+        self.limits = limits or {}
+        self.task = task_of(self.spec, frozenset({*tags, *self.limits}), self.id)
+        self.order = next(_ORDER)
+
+    def __repr__(self) -> str:
+        return f"<Place {self.id}>"
+
+
+class Ended(NamedTuple):
+    """How a place ended: 0 is a failure, 1 success, 2 to 9 are the event's own."""
+
+    descriptor: int
+    result: Any
+
+
+class EventFailed(VolnuxError):
+    """A place failed, and no branch of its own takes that: what comes after it does not start.
+
+    Attributes:
+        place: the place.
+        result: what the event returned, or the `Failure` of its last attempt.
+        others: failures of places in other arms, in reading order.
+    """
+
+    def __init__(self, place: Place, result: Any) -> None:
+        super().__init__(f"{place.id} failed: {reason(result)}")
+        self.place = place
+        self.result = result
+        self.others: list[EventFailed] = []
+
+    def __str__(self) -> str:
+        return "; ".join([super().__str__(), *map(str, self.others)])
+
+
+class RunStopped(VolnuxError):
+    """An event with `stop_on_exception` has ended the run."""

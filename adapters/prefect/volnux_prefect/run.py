@@ -1,0 +1,62 @@
+"""The run of a plan as a flow run, for `volnux run --backend prefect`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from prefect.client.schemas.objects import State
+
+from volnux.backends.port import BackendError, RunOptions
+from volnux.events.link import Plan
+from volnux.graph.report import RunReport
+from volnux.redaction import redacted
+from volnux_prefect.drive import Drive
+from volnux_prefect.flow import flow_of_body, state_of
+from volnux_prefect.translate import blueprint_of, runner_of
+from volnux_prefect.waiting import patience
+
+__all__ = ["run_plan"]
+
+
+def run_plan(plan: Plan, inputs: Mapping[str, Any], options: RunOptions) -> RunReport:
+    """Run a plan as a flow run, with inputs that have been checked; see `Backend.run`."""
+    reports: list[RunReport] = []
+    graph = plan.graph
+    blueprint = blueprint_of(plan)
+
+    def body(**_: Any) -> State[Any]:
+        there()
+        # What Prefect hands over went through its own conversion: the caller's values count.
+        drive = Drive(blueprint, inputs, options)
+        report = drive.execute()
+        reports.append(report)
+        return state_of(drive, report)
+
+    flow = flow_of_body(
+        blueprint,
+        body,
+        {"task_runner": runner_of(blueprint.main, options.workers), "validate_parameters": False},
+    )
+    try:
+        with patience() as there:
+            state = flow(return_state=True, **inputs)
+    except Exception as error:
+        # Nothing of the user's has run: Prefect has no server, or refuses to make a flow run.
+        if reports:
+            raise
+        said = redacted(str(error))
+        raise BackendError(f"prefect cannot run {graph.name}: {said}{_help(error)}") from error
+    if not reports:
+        raise BackendError(f"prefect did not run {graph.name}: {state.message or state.name}")
+    return reports[0]
+
+
+def _help(error: Exception) -> str:
+    """What to do where there is no server."""
+    said = str(error)
+    if "ephemeral" in said:
+        return "\n  hint: start one with `prefect server start` and name it in PREFECT_API_URL"
+    if "Failed to reach API" in said:
+        return "\n  hint: start that server, or name another one in PREFECT_API_URL or your profile"
+    return ""

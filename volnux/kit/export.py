@@ -1,0 +1,41 @@
+"""What every export of a plan to Python needs: imports of its events and of its pipeline class."""
+
+from __future__ import annotations
+
+from pathlib import Path, PurePath
+
+from volnux.events.link import Plan
+from volnux.events.modules import events_file
+from volnux.graph.model import Graph
+from volnux.pysource import Imports
+
+__all__ = ["file_name", "import_events", "import_owner"]
+
+
+def file_name(graph: Graph) -> str:
+    """The name of the file that a graph was made from, else that of the graph."""
+    return PurePath(graph.source.filename).name if graph.source else graph.name
+
+
+def import_events(imports: Imports, plan: Plan) -> dict[str, str]:
+    """The expression for each event of a plan, in reading order.
+
+    Raises:
+        PythonSourceError: the module of an event has a file name that no import finds.
+    """
+    source = plan.graph.source
+    folder = Path(source.filename).parent if source else None
+    events = dict.fromkeys(node.event for node in plan.graph.nodes if node.event is not None)
+    found = {}
+    for event in events:
+        module, name = plan.found[event]
+        file = events_file(folder, module) if folder is not None else None
+        found[event] = imports.user(module, name, file=file)
+    return found
+
+
+def import_owner(imports: Imports, plan: Plan) -> str | None:
+    """The expression for the pipeline class that checks inputs of a plan; None if none does."""
+    if plan.owner is None or not plan.readers:
+        return None
+    return imports.user(plan.owner.__module__, plan.owner.__qualname__)

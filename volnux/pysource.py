@@ -1,0 +1,384 @@
+"""Writing Python: names that do not collide, text that is never code, and the usual layout.
+
+Every part that writes Python (a DAG, a flow, a loader) uses this module. A name comes from `Names`,
+an import from `Imports`, a text of the user from `quoted` or `docstring`, and anything that may
+need several lines from an `Expression`. `module_source` puts the parts together.
+"""
+
+from __future__ import annotations
+
+import builtins
+import itertools
+import keyword
+import math
+import re
+from collections.abc import Container, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from volnux.errors import VolnuxError
+
+__all__ = [
+    "WIDTH",
+    "Bracketed",
+    "Expression",
+    "Imports",
+    "Names",
+    "PythonSourceError",
+    "assigned",
+    "call",
+    "checked",
+    "docstring",
+    "free_name",
+    "has_literal",
+    "identifier",
+    "is_name",
+    "laid_out",
+    "list_of",
+    "literal",
+    "mapping_of",
+    "module_source",
+    "one_line",
+    "quoted",
+    "snake",
+]
+
+WIDTH = 88
+"""How long a line may be."""
+
+
+class PythonSourceError(VolnuxError):
+    """Something cannot be written as Python."""
+
+
+# Names.
+
+
+class Names:
+    """The names of one module. Each is given out once, and none is a keyword or a builtin.
+
+    Args:
+        fixed: names that have to stay as they are, such as the parameters of a function.
+    """
+
+    def __init__(self, fixed: Iterable[str] = ()) -> None:
+        self._taken = {*keyword.kwlist, *keyword.softkwlist, *dir(builtins), *fixed}
+
+    def fresh(self, *wanted: str) -> str:
+        """The first of these names that is free, else the last one with a number."""
+        name = free_name(self._taken, *map(identifier, wanted))
+        self._taken.add(name)
+        return name
+
+
+def free_name(taken: Container[str], *wanted: str) -> str:
+    """The first of these names that is not taken, else the last one with a number."""
+    numbered = (f"{wanted[-1]}_{number}" for number in itertools.count(2))
+    return next(name for name in itertools.chain(wanted, numbered) if name not in taken)
+
+
+def identifier(text: str, *, prefix: str = "_") -> str:
+    """The text as an identifier; the prefix goes before what no identifier can start with."""
+    plain = re.sub(r"\W", "_", text, flags=re.ASCII)
+    return plain if plain.isidentifier() else f"{prefix}{plain}"
+
+
+def is_name(text: str) -> bool:
+    """Whether the text is an identifier of ASCII characters and not a keyword."""
+    return text.isascii() and text.isidentifier() and not keyword.iskeyword(text)
+
+
+def snake(name: str) -> str:
+    """The name of an event or place as that of a variable: `LoadCSV__2` becomes `load_csv_2`."""
+    plain = re.sub(r"\W+", "_", name, flags=re.ASCII)
+    apart = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", plain)
+    return re.sub(r"_+", "_", apart).lower()
+
+
+# Texts.
+
+
+def quoted(text: str) -> str:
+    """A string literal for the text, in double quotes where that needs no more escapes."""
+    shown = repr(text)
+    if shown[0] == "'" and '"' not in text:
+        return '"' + shown[1:-1].replace("\\'", "'") + '"'
+    return shown
+
+
+def one_line(text: str) -> str:
+    """The text for a sentence or a comment: line breaks and what else is not printable, escaped."""
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
+
+
+def docstring(text: str) -> str:
+    """A literal in three double quotes, over several lines where the text has several.
+
+    Evaluated, it is the text again, whatever characters that has.
+    """
+    lines = (one_line(line.replace("\\", "\\\\")) for line in text.split("\n"))
+    body = "\n".join(lines)
+    inner = body.rstrip('"')
+    last = '\\"' * (len(body) - len(inner))
+    inner = inner.replace('"""', '\\"\\"\\"')
+    return f'"""{inner}{last}"""'
+
+
+# Expressions, laid out as the common formatters do.
+
+
+@dataclass(frozen=True)
+class Bracketed:
+    """`opening item, item closing`; each item with what stands before it (`name=`, `"key": `)."""
+
+    opening: str
+    items: tuple[tuple[str, Expression], ...]
+    closing: str
+
+
+Expression = str | Bracketed
+"""Text that stays on its line, or something in brackets that may be spread over several."""
+
+
+def call(function: str, /, *positional: Expression, **named: Expression | None) -> Bracketed:
+    """`function(positional, name=value)`; names with None are left out."""
+    items = [("", item) for item in positional]
+    items += [(f"{name}=", item) for name, item in named.items() if item is not None]
+    return Bracketed(f"{function}(", tuple(items), ")")
+
+
+def list_of(items: Iterable[Expression]) -> Bracketed:
+    """`[item, item]`."""
+    return Bracketed("[", tuple(("", item) for item in items), "]")
+
+
+def mapping_of(items: Iterable[tuple[Any, Expression]]) -> Bracketed:
+    """`{"key": value}`, from keys as values and values as expressions."""
+    return Bracketed("{", tuple((f"{_scalar(key)}: ", value) for key, value in items), "}")
+
+
+def literal(value: Any) -> Expression:
+    """A JSON value, or a tuple of such, in Python."""
+    match value:
+        case Mapping():
+            return mapping_of((key, literal(item)) for key, item in value.items())
+        case list():
+            return list_of(map(literal, value))
+        case tuple():
+            closing = ",)" if len(value) == 1 else ")"
+            return Bracketed("(", tuple(("", literal(item)) for item in value), closing)
+        case _:
+            return _scalar(value)
+
+
+def has_literal(value: Any) -> bool:
+    """Whether a value is one of JSON's, which `literal` can write."""
+    match value:
+        case None | bool() | int() | str():
+            return True
+        case float():
+            return math.isfinite(value)
+        case list():
+            return all(map(has_literal, value))
+        case dict():
+            return all(isinstance(key, str) for key in value) and all(
+                map(has_literal, value.values())
+            )
+    return False
+
+
+def _scalar(value: Any) -> str:
+    return quoted(value) if isinstance(value, str) else repr(value)
+
+
+def laid_out(expression: Expression, *, indent: int = 0, before: str = "", after: str = "") -> str:
+    """The expression between two texts, as lines that are indented."""
+    return "\n".join(_spread(expression, indent, before, after))
+
+
+def assigned(name: str, expression: Expression, *, indent: int = 0) -> str:
+    """`name = expression`, as lines that are indented."""
+    return laid_out(expression, indent=indent, before=f"{name} = ")
+
+
+def _spread(expression: Expression, indent: int, before: str, after: str) -> Iterable[str]:
+    space = " " * indent
+    flat = f"{space}{before}{_flat(expression)}{after}"
+    if isinstance(expression, str) or not expression.items or _fits(flat):
+        return [flat]
+    opened = f"{space}{before}{expression.opening}"
+    closed = f"{space}{expression.closing}{after}"
+    inner = f"{space}    {_inside(expression)}"
+    if expression.closing.startswith(","):
+        closed = f"{space}{expression.closing[1:]}{after}"
+    elif _fits(inner):
+        return [opened, inner, closed]
+    spread = [opened]
+    for name, item in expression.items:
+        spread += _spread(item, indent + 4, name, ",")
+    return [*spread, closed]
+
+
+def _flat(expression: Expression) -> str:
+    if isinstance(expression, str):
+        return expression
+    return f"{expression.opening}{_inside(expression)}{expression.closing}"
+
+
+def _inside(expression: Bracketed) -> str:
+    return ", ".join(f"{name}{_flat(item)}" for name, item in expression.items)
+
+
+def _fits(line: str) -> bool:
+    return len(line) <= WIDTH and "\n" not in line
+
+
+# Imports.
+
+
+class Imports:
+    """The imports of one module: what it needs itself, and what belongs to the user.
+
+    Args:
+        names: the names of the module; each import takes its own there.
+        own: by module, what may be imported from it; of the module "", the modules themselves.
+            These names are given out first, whether they are used or not, so that no other name
+            depends on that.
+    """
+
+    def __init__(self, names: Names, own: Mapping[str, Iterable[str]]) -> None:
+        self._names = names
+        self._own = {
+            name: (module, names.fresh(name)) for module, found in own.items() for name in found
+        }
+        self._used: dict[str, str] = {}
+        self._users: dict[tuple[str, str], str] = {}
+        self._modules: dict[str, str] = {}
+        self._from: dict[str, list[tuple[str, str]]] = {}
+
+    def own(self, name: str) -> str:
+        """What the module calls one of its own names, which is imported from now on."""
+        module, alias = self._own[name]
+        self._used[name] = module
+        return alias
+
+    def user(self, module: str, name: str, *, file: Path | None = None) -> str:
+        """The expression for a global name of a module of the user.
+
+        Args:
+            module: the module.
+            name: the name.
+            file: where the module was found, if that is known.
+
+        Raises:
+            PythonSourceError: the file has a name that no import finds.
+        """
+        if file is not None and file.stem != module:
+            raise PythonSourceError(
+                f"Python cannot import {file}: rename it to {module}.py, which volnux finds as well"
+            )
+        known = self._users.get((module, name))
+        if known is None:
+            known = self._users[module, name] = self._import(module, name)
+        return known
+
+    def _import(self, module: str, name: str) -> str:
+        if all(map(is_name, (*module.split("."), name))):
+            alias = self._names.fresh(name)
+            self._from.setdefault(module, []).append((name, alias))
+            return alias
+        if module not in self._modules:
+            self._modules[module] = self._names.fresh(module)
+        found = self._modules[module]
+        return f"{found}.{name}" if is_name(name) else f"getattr({found}, {quoted(name)})"
+
+    def lines(self) -> Iterator[str]:
+        """The imports, in the order of isort: the standard library's, the module's own, the user's.
+
+        Call it when everything that is imported has been asked for.
+        """
+        if self._modules:
+            self._used["importlib"] = ""
+        modules = [name for name, module in self._used.items() if not module]
+        for name in sorted(modules):
+            alias = self._own[name][1]
+            yield f"import {name}" if alias == name else f"import {name} as {alias}"
+        by_module: dict[str, list[tuple[str, str]]] = {}
+        for name, module in self._used.items():
+            if module:
+                by_module.setdefault(module, []).append((name, self._own[name][1]))
+        standard = {module: by_module.pop(module) for module in _STANDARD if module in by_module}
+        yield from _from_lines(standard)
+        if modules or standard:
+            yield ""
+        yield from _from_lines(by_module)
+        if by_module and self._from:
+            yield ""
+        yield from _from_lines(self._from)
+        if self._modules:
+            yield ""
+            importer = self._own["importlib"][1]
+        for module, alias in self._modules.items():
+            yield f"{alias} = {importer}.import_module({quoted(module)})"
+
+
+_STANDARD = ("concurrent.futures", "typing", "zoneinfo")
+"""Modules of the standard library that names are imported from."""
+
+
+def _from_lines(found: Mapping[str, list[tuple[str, str]]]) -> Iterator[str]:
+    for module, pairs in sorted(found.items()):
+        ordered = sorted(pairs, key=lambda pair: _import_order(pair[0]))
+        plain = [name for name, alias in ordered if name == alias]
+        line = f"from {module} import {', '.join(plain)}"
+        if plain and len(line) <= WIDTH:
+            yield line
+        elif plain:
+            yield f"from {module} import ("
+            yield from (f"    {name}," for name in plain)
+            yield ")"
+        for name, alias in ordered:
+            if name != alias:
+                yield f"from {module} import {name} as {alias}"
+
+
+def _import_order(name: str) -> tuple[int, str]:
+    """Constants, classes, functions: as isort sorts."""
+    if name.isupper() and len(name) > 1:
+        return 0, name
+    return (1 if name[:1].isupper() else 2), name
+
+
+# Modules.
+
+
+def module_source(about: str, imports: Imports, body: Iterable[str]) -> str:
+    """The text of a module.
+
+    Args:
+        about: its docstring, as a text.
+        imports: its imports; all have been asked for.
+        body: the lines below them.
+    """
+    head = list(imports.lines())
+    return "\n".join([docstring(about), "", *head, *([""] if head else []), *body]) + "\n"
+
+
+def checked(text: str, what: str) -> str:
+    """The text, which Python can compile.
+
+    Args:
+        text: the text of a module.
+        what: what it was made from, for the message.
+
+    Raises:
+        PythonSourceError: Python cannot compile it, most likely because it is nested too deep.
+    """
+    try:
+        compile(text, "<generated>", "exec", dont_inherit=True)
+    except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError) as error:
+        raise PythonSourceError(
+            f"{what} cannot be written as Python: {error or type(error).__name__}"
+        ) from error
+    return text
