@@ -18,6 +18,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 
 EXECUTION = "volnux/graph/execution.py"
+VALUES = "volnux/graph/values.py"
 COMPILE = "volnux/graph/compile.py"
 RUN = "volnux/events/run.py"
 
@@ -53,9 +54,9 @@ MUTATIONS = (
     ),
     Mutation(
         "Piped lists are in reverse order.",
-        EXECUTION,
-        "return _MISSING if any(part is _MISSING for part in parts) else parts",
-        "return _MISSING if any(part is _MISSING for part in parts) else parts[::-1]",
+        VALUES,
+        "return MISSING if any(part is MISSING for part in parts) else parts",
+        "return MISSING if any(part is MISSING for part in parts) else parts[::-1]",
     ),
     Mutation(
         "A group for which one arm is enough needs all of them.",

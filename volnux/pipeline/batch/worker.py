@@ -12,6 +12,7 @@ from concurrent.futures import Future
 from multiprocessing.connection import Connection
 from typing import Any, NamedTuple
 
+import volnux.telemetry.records  # noqa: F401 - once it is imported, hooks emit its signals
 from volnux.backends.run_log import log
 from volnux.events.base import NotSentError
 from volnux.events.modules import at_home
