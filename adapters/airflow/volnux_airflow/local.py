@@ -25,7 +25,7 @@ from volnux.events.spec import EventSpec
 from volnux.graph.outcome import Failure
 from volnux.graph.report import RunReport, jsonable
 from volnux.hooks import About, Hooks, Observing, hooks_of
-from volnux_airflow.operators import Watcher, _FlowOperator
+from volnux_airflow.flowoperator import FlowOperator, Watcher
 from volnux_airflow.outcomes import OUTCOME_KEY, TaskOutcome
 from volnux_airflow.report import report_of
 from volnux_airflow.translate import build_dag
@@ -159,12 +159,12 @@ class _LocalRun(Watcher):
 
 @contextmanager
 def _watched(watcher: Watcher) -> Iterator[None]:
-    before = _FlowOperator.watcher
-    _FlowOperator.watcher = watcher
+    before = FlowOperator.watcher
+    FlowOperator.watcher = watcher
     try:
         yield
     finally:
-        _FlowOperator.watcher = before
+        FlowOperator.watcher = before
 
 
 @contextmanager

@@ -8,180 +8,32 @@ from __future__ import annotations
 
 import inspect
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any
 
-from volnux.errors import nearest
 from volnux.events.inputs import bind_inputs
 from volnux.events.modules import display_text
 from volnux.events.run import Call, Outcome, raised
 from volnux.events.spec import EventSpec, spec_of
 from volnux.graph.model import InputSpec
 from volnux.graph.outcome import FAILURE, SUCCESS, Failure, State, no_branch
-from volnux.hooks import Listener, hooks_of
+from volnux.hooks import hooks_of
 from volnux.pipeline.fields import InputDataField
 from volnux_airflow import attempt, compat, hostsettings, replay, storable, traces
+from volnux_airflow.flowoperator import NO_CALLBACKS, Branches, FlowOperator, ways_to
 from volnux_airflow.outcomes import OUTCOME_KEY, Outcomes, Piped, TaskOutcome
+from volnux_airflow.retries import EXACT, AttemptFailedError
 from volnux_airflow.values import piped
 
-__all__ = [
-    "AttemptFailedError",
-    "Branches",
-    "ExactRetryPolicy",
-    "Inputs",
-    "VolnuxEventOperator",
-    "VolnuxGroupOperator",
-    "Watcher",
-]
-
-Branches = Mapping[int, str | Sequence[str]]
-"""For a descriptor, the direct downstream tasks that go on after it."""
+__all__ = ["Inputs", "VolnuxEventOperator", "VolnuxGroupOperator"]
 
 Inputs = Mapping[str, str | InputDataField] | Sequence[InputSpec]
 """The inputs of a pipeline by name: a type of `@input`, or a field of a pipeline class."""
 
 
-class AttemptFailedError(compat.AirflowException):
-    """An attempt failed and is to be repeated; the retry policy takes the delay from it."""
-
-    def __init__(self, message: str, retry_after: float) -> None:
-        super().__init__(message)
-        self.retry_after = retry_after
-
-
-class ExactRetryPolicy(compat.RetryPolicy):
-    """Repeats what our own policy repeats, after exactly its wait (Airflow's adds jitter)."""
-
-    def evaluate(
-        self,
-        exception: BaseException,
-        try_number: int,
-        max_tries: int,
-        context: Any = None,
-    ) -> compat.RetryDecision:
-        """See Airflow's `RetryPolicy.evaluate`."""
-        if isinstance(exception, AttemptFailedError):
-            return compat.RetryDecision.retry(timedelta(seconds=exception.retry_after))
-        # The worker died or Airflow itself failed: the task's own `retries` decide.
-        return compat.RetryDecision.default()
-
-
-_EXACT = ExactRetryPolicy()
-
-
-class Watcher(Listener):
-    """Hears of events in a run inside one process (`volnux run --backend airflow`)."""
-
-    def stopped(self) -> bool:
-        """Whether nothing more is to start."""
-        return False
-
-
-NO_CALLBACKS: Mapping[str, Any] = {
-    "on_execute_callback": None,
-    "on_failure_callback": None,
-    "on_success_callback": None,
-    "on_retry_callback": None,
-    "on_skipped_callback": None,
-    "outlets": None,
-    "execution_timeout": None,
-}
-"""What tasks that Volnux adds do not take from `default_args`: nobody wrote these tasks."""
-
-
-class _FlowOperator(compat.BaseOperator, compat.BranchMixIn):
-    """What both operators share: going on to some of the tasks downstream, and stopping.
-
-    Attributes:
-        branches: for a descriptor, the direct downstream tasks that go on after it; the others are
-            skipped. A failure (0) that has no entry is unhandled. None: all go on after 1.
-        outcome: how it ended, for a person.
-    """
-
-    inherits_from_skipmixin = True
-    template_fields: Sequence[str] = ("outcome",)
-    # What a person reads in "Rendered Templates" once the task has ended.
-    overwrite_rtif_after_execution = True
-    shallow_copy_attrs: Sequence[str] = ("branches",)
-    watcher: ClassVar[Watcher] = Watcher()
-
-    outcome: str
-    branches: dict[int, tuple[str, ...]] | None
-
-    # No __init__: each one in a line of operators costs Airflow's whole treatment of arguments.
-    def _begin(self, branches: Branches | None) -> None:
-        self.outcome = ""
-        self.branches = None
-        if branches is not None:
-            self.branches = {
-                descriptor: (targets,) if isinstance(targets, str) else tuple(targets)
-                for descriptor, targets in branches.items()
-            }
-
-    def refusal(self, context: Mapping[str, Any], outcomes: Outcomes) -> str | None:
-        """Why nothing of this run is to start any more; None where all is well."""
-        unknown = self._unknown_input(context["dag_run"].conf)
-        if unknown is not None:
-            return unknown
-        stopper = self._stopped_by(outcomes)
-        if stopper is not None:
-            return f"the run was ended by {stopper}"
-        return "the run was cancelled" if self.watcher.stopped() else None
-
-    def _unknown_input(self, conf: Mapping[str, Any] | None) -> str | None:
-        """What is wrong with the names in a run's configuration, which Airflow does not check.
-
-        In a DAG with other tasks it may be meant for those.
-        """
-        known = list(self.dag.params)
-        unknown = [name for name in conf or {} if name not in known]
-        if not unknown or not all(map(_is_ours, self.dag.tasks)):
-            return None
-        close = nearest(unknown[0], known)
-        hint = f"did you mean '{close[0]}'?" if close else f"inputs: {', '.join(known)}"
-        return f"there is no input '{unknown[0]}'; " + (hint if known else "this DAG has none")
-
-    def _stopped_by(self, outcomes: Outcomes) -> str | None:
-        """The task with `stop_on_exception` that ended the run, if one did."""
-        others = [
-            task.task_id
-            for task in self.dag.tasks
-            if isinstance(task, VolnuxEventOperator)
-            and task.spec.stop_on_exception
-            and task.task_id != self.task_id
-        ]
-        if others:
-            outcomes.leave_out_unfinished(others)
-        for task_id, outcome in zip(others, outcomes.of(others), strict=True):
-            if outcome is not None and outcome.failure is not None and not outcome.done:
-                return task_id
-        return None
-
-    def takes(self, descriptor: int) -> bool:
-        """Whether anything goes on after this descriptor."""
-        if self.branches is None:
-            return descriptor == SUCCESS
-        return descriptor in self.branches
-
-    def go_on(self, context: Any, descriptor: int) -> None:
-        """Skip the direct downstream tasks that this descriptor does not lead to."""
-        if self.branches is None:
-            return
-        # The list of task instances shows this of every task, mapped or not.
-        handled = ", a handled failure" if descriptor == FAILURE else ""
-        context["map_index_template"] = f"descriptor {descriptor}{handled}"
-        if not self.downstream_task_ids:
-            return
-        live = set(self.branches.get(descriptor, ()))
-        live.update(t.task_id for t in self.downstream_list if isinstance(t, VolnuxGroupOperator))
-        if live >= self.downstream_task_ids:
-            return
-        self.skip_all_except(context["ti"], sorted(live))
-
-
-class VolnuxEventOperator(_FlowOperator):
+class VolnuxEventOperator(FlowOperator):
     """Runs one attempt of an event in an Airflow task.
 
     Args:
@@ -234,7 +86,7 @@ class VolnuxEventOperator(_FlowOperator):
         kwargs.setdefault("retry_delay", timedelta(seconds=spec.retry.backoff_factor))
         kwargs.setdefault("retry_exponential_backoff", 0)
         kwargs.setdefault("max_retry_delay", None)
-        kwargs.setdefault("retry_policy", _EXACT)
+        kwargs.setdefault("retry_policy", EXACT)
         limit = None if spec.timeout is None else timedelta(seconds=spec.timeout)
         kwargs.setdefault("execution_timeout", limit)
         kwargs.setdefault("trigger_rule", compat.TriggerRule.ALL_SUCCESS)
@@ -244,11 +96,16 @@ class VolnuxEventOperator(_FlowOperator):
             kwargs["doc_md"] = _doc_of(spec, tags)
         self.custom_operator_name = _operator_name(spec)
         super().__init__(**kwargs)
-        self._begin(branches)
+        self.begin(branches)
         self.spec = spec
         self.receives = None if receives is None else piped(receives)
         self.inputs, found = _input_specs(inputs)
         self.readers = {**found, **(readers or {})}
+
+    @property
+    def may_stop_run(self) -> bool:
+        """See `FlowOperator`."""
+        return self.spec.stop_on_exception
 
     @property
     def watching(self) -> frozenset[str]:
@@ -284,7 +141,7 @@ class VolnuxEventOperator(_FlowOperator):
         A task skips what it does not take as it ends. One that a person marked as a success while
         it ran did not come to that: it goes on as after descriptor 1.
         """
-        ways = list(_ways_to(self))
+        ways = list(ways_to(self))
         if all(when is None or SUCCESS in when for _, when in ways):
             return False
         sources = [source for source, _ in ways]
@@ -393,7 +250,7 @@ class VolnuxEventOperator(_FlowOperator):
         ti.xcom_push(key=OUTCOME_KEY, value=outcome.to_json())
 
 
-class VolnuxGroupOperator(_FlowOperator):
+class VolnuxGroupOperator(FlowOperator):
     """Decides how a group of tasks ended, once all of it has ended.
 
     With `branches` it is the catch of a group: a failure inside is its outcome 0. Without, it ends
@@ -406,6 +263,7 @@ class VolnuxGroupOperator(_FlowOperator):
     """
 
     shallow_copy_attrs: Sequence[str] = ("branches", "ends")
+    decides_group = True
     ui_color = "#f3e8fd"
     custom_operator_name = "decides how a group ended"
 
@@ -424,7 +282,7 @@ class VolnuxGroupOperator(_FlowOperator):
             **kwargs,
         }
         super().__init__(**kwargs)
-        self._begin(branches)
+        self.begin(branches)
         self.first = first
         self.ends = frozenset([ends] if isinstance(ends, str) else ends)
         # Else an early `upstream_failed` would let it act while an arm still runs.
@@ -475,26 +333,6 @@ class VolnuxGroupOperator(_FlowOperator):
         self.log.info("the group finished with %s", self.outcome)
         self.go_on(context, descriptor)
         return None
-
-
-def _is_ours(task: Any) -> bool:
-    return isinstance(task, _FlowOperator | compat.EmptyOperator)
-
-
-def _ways_to(task: Any) -> Iterator[tuple[str, set[int] | None]]:
-    """The tasks before one, joins looked through, each with its descriptors that lead there.
-
-    None stands for a task that does not branch.
-    """
-    for source in task.upstream_list:
-        if isinstance(source, compat.EmptyOperator):
-            yield from _ways_to(source)
-            continue
-        branches = getattr(source, "branches", None)
-        if branches is None:
-            yield source.task_id, None
-        else:
-            yield source.task_id, {d for d, heads in branches.items() if task.task_id in heads}
 
 
 def _cause(outcome: Outcome) -> BaseException | None:

@@ -13,7 +13,8 @@ from volnux.graph.model import Graph, InputSpec, Node
 from volnux.pointy.cron import PRESETS
 from volnux.pointy.options import split_tags
 from volnux_airflow import compat
-from volnux_airflow.operators import NO_CALLBACKS, VolnuxEventOperator, VolnuxGroupOperator
+from volnux_airflow.flowoperator import NO_CALLBACKS
+from volnux_airflow.operators import VolnuxEventOperator, VolnuxGroupOperator
 from volnux_airflow.outcomes import Piped
 from volnux_airflow.shape import Shape, Task, TaskKind, shape_of
 from volnux_airflow.storable import LONGEST_DESCRIPTION

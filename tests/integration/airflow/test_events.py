@@ -2,7 +2,7 @@
 
 import pytest
 from volnux_airflow.local import run_dag
-from volnux_airflow.operators import AttemptFailedError, ExactRetryPolicy
+from volnux_airflow.retries import AttemptFailedError, ExactRetryPolicy
 from volnux_airflow.translate import build_dag
 
 from volnux.graph import State
