@@ -1,7 +1,8 @@
 """Every check and every suite, each in its own environment.
 
-`make test` runs the default sessions. One environment a backend: Airflow's and Prefect's newest
-releases cannot share one, so each adapter's suite is a session of its own.
+`make test` runs the sessions with the tag `core`, which need no host, and `make test-all` runs those
+with the tag `hosts` as well. Each host has an environment of its own: the newest releases of Airflow
+and Prefect cannot be installed together.
 """
 
 from pathlib import Path
@@ -26,7 +27,7 @@ CORE_SUITES = (
 )
 
 
-@nox.session
+@nox.session(tags=["core"])
 def lint(session: nox.Session) -> None:
     """Style, format, types and the import contracts."""
     session.install("--editable", ".[dev]")
@@ -36,7 +37,7 @@ def lint(session: nox.Session) -> None:
     session.run("lint-imports", "--no-cache")
 
 
-@nox.session
+@nox.session(tags=["core"])
 def tests(session: nox.Session) -> None:
     """The core and the embedded backend."""
     session.install("--editable", ".[test]")
@@ -44,7 +45,14 @@ def tests(session: nox.Session) -> None:
     run_pytest(session, "-n", "2", "--dist", "worksteal", *CORE_SUITES)
 
 
-@nox.session
+@nox.session(tags=["core"])
+def packaging(session: nox.Session) -> None:
+    """The wheel and the source archive, installed and used as a stranger would."""
+    session.install("--editable", ".[test]")
+    run_pytest(session, "tests/packaging")
+
+
+@nox.session(tags=["hosts"])
 @nox.parametrize("release", [nox.param("3.8", id="3.8"), nox.param("3.7", id="3.7")])
 def prefect(session: nox.Session, release: str) -> None:
     """The Prefect adapter, on the newest and on the oldest release that is supported."""
@@ -73,13 +81,6 @@ PREFECT_SUITES = {
 }
 
 
-@nox.session
-def packaging(session: nox.Session) -> None:
-    """The wheel and the source archive, installed and used as a stranger would."""
-    session.install("--editable", ".[test]")
-    run_pytest(session, "tests/packaging")
-
-
 AIRFLOW_TESTS = (
     "hypothesis>=6.100",
     "mypy>=1.13",
@@ -104,7 +105,7 @@ AIRFLOW_SUITES = (
 )
 
 
-@nox.session
+@nox.session(tags=["hosts"])
 def airflow(session: nox.Session) -> None:
     """The Airflow backend, on `dag.test()` and on a real Airflow that is started and stopped."""
     session.install("--editable", ".[airflow]", *AIRFLOW_TESTS)
@@ -136,7 +137,7 @@ def docker(session: nox.Session) -> None:
     run_in_containers(session)
 
 
-@nox.session(name="docker-smoke")
+@nox.session(name="docker-smoke", tags=["hosts"])
 def docker_smoke(session: nox.Session) -> None:
     """The quick part of it: one stack each, three pipelines, one lost worker."""
     run_in_containers(session, "-m", "smoke")
