@@ -1,8 +1,8 @@
 """Every check and every suite, each in its own environment.
 
-`make test` runs the sessions with the tag `core`, which need no host, and `make test-all` runs those
-with the tag `hosts` as well. Each host has an environment of its own: the newest releases of Airflow
-and Prefect cannot be installed together.
+`make test` runs the sessions with the tag `core`, which need no host; `make test-all` runs those
+with the tag `hosts` as well. Each host has its own environment: the newest releases of Airflow and
+Prefect cannot be installed together.
 """
 
 from pathlib import Path
@@ -41,7 +41,7 @@ def lint(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """The core and the embedded backend."""
     session.install("--editable", ".[test]")
-    # What takes longest comes last: whoever is through takes over from the others.
+    # A worker that has nothing left to do takes tests over from the others.
     run_pytest(session, "-n", "2", "--dist", "worksteal", *CORE_SUITES)
 
 
@@ -60,7 +60,7 @@ def prefect(session: nox.Session, release: str) -> None:
     session.install("--editable", ".[prefect,test]", "prefect-dask", "mypy", "ruff", wanted)
     session.run("mypy", *PREFECT_TYPED)
     session.env["VOLNUX_BACKENDS"] = "prefect"
-    # What takes longest comes first, and whoever is through takes over from the others.
+    # What takes longest comes first, and a worker that has nothing left takes tests over.
     run_pytest(session, "-n", "2", "--dist", "worksteal", *PREFECT_SUITES[release])
 
 
