@@ -5,6 +5,8 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 UV     := $(BIN)/uv pip install --quiet --python $(BIN)/python
 REPORT := .nox/report
+
+# What `make check` runs, but for the tests that are marked as slow.
 FAST_TESTS := tests/unit tests/reference
 
 # A package mirror that is set for pip serves uv as well.
@@ -37,7 +39,7 @@ check: $(VENV)/.dev  ## run the linters, the type checker and the fast tests: be
 	$(BIN)/ruff format --check --quiet
 	$(BIN)/lint-imports --no-cache >$(VENV)/contracts.txt || { cat $(VENV)/contracts.txt; exit 1; }
 	$(BIN)/mypy
-	$(BIN)/pytest -q -n 2 --dist worksteal -m "not slow" $(FAST_TESTS)
+	$(BIN)/pytest -q -n 3 --dist worksteal -m "not slow" $(FAST_TESTS)
 
 # A part is the sessions of noxfile.py with that tag.
 test: PARTS := core
