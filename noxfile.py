@@ -50,7 +50,8 @@ def tests(session: nox.Session) -> None:
 def packaging(session: nox.Session) -> None:
     """The wheel and the source archive, installed and used as a stranger would."""
     session.install("--editable", ".[test]")
-    run_pytest(session, "tests/packaging")
+    # An environment is there for all tests of a module.
+    run_pytest(session, "-n", "2", "--dist", "loadfile", "tests/packaging")
 
 
 @nox.session(tags=["hosts"])
