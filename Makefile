@@ -6,6 +6,9 @@ BIN    := $(VENV)/bin
 UV     := $(BIN)/uv pip install --quiet --python $(BIN)/python
 REPORT := .nox/report
 
+# What `make check` runs, but for the tests that are marked as slow.
+FAST_TESTS := tests/unit tests/reference
+
 # A package mirror that is set for pip serves uv as well.
 ifdef PIP_INDEX_URL
 export UV_DEFAULT_INDEX ?= $(PIP_INDEX_URL)
@@ -13,7 +16,8 @@ endif
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo dev test test-docker lint format build bench clean programs \
+.PHONY: help demo dev check test test-hosts test-all test-docker lint format build bench clean \
+	programs browser \
 	airflow-up airflow-down prefect-up prefect-down metrics-up metrics-down
 
 help:  ## list these targets
@@ -30,11 +34,28 @@ demo: $(VENV)/.demo  ## run the weather example
 
 dev: $(VENV)/.dev  ## set up .venv with everything that development needs
 
-test: $(VENV)/.tools programs  ## run every check and every suite
+check: $(VENV)/.dev  ## run the linters, the type checker and the fast tests: before each commit
+	$(BIN)/ruff check --quiet
+	$(BIN)/ruff format --check --quiet
+	$(BIN)/lint-imports --no-cache >$(VENV)/contracts.txt || { cat $(VENV)/contracts.txt; exit 1; }
+	$(BIN)/mypy
+	$(BIN)/pytest -q -n 3 --dist worksteal -m "not slow" $(FAST_TESTS)
+
+# A part is the sessions of noxfile.py with that tag.
+test: PARTS := core
+test-hosts: PARTS := hosts
+test-all: PARTS := core hosts
+test:  ## run every check and every test that needs no host
+test-hosts:  ## run the tests on a real Airflow, a real Prefect and in containers
+test-all:  ## run `make test` and then `make test-hosts`, with one report
+test-hosts test-all: browser
+test test-hosts test-all: $(VENV)/.tools programs
 	@rm -rf $(REPORT) && mkdir -p $(REPORT)
 	@status=0; \
-	$(BIN)/nox --report $(REPORT)/nox.json || status=$$?; \
-	$(BIN)/python tools/test_report.py $(REPORT) || status=$$?; \
+	for part in $(PARTS); do \
+		$(BIN)/nox --tags $$part --report $(REPORT)/$$part.nox.json || status=$$?; \
+	done; \
+	$(BIN)/python tools/test_report.py $(REPORT) $(PARTS) || status=$$?; \
 	exit $$status
 
 test-docker: $(VENV)/.tools  ## start the stacks in containers, run pipelines there and break things
@@ -49,7 +70,7 @@ airflow-down prefect-down metrics-down: $(VENV)/.tools
 lint: $(VENV)/.tools  ## run ruff, mypy and the import contracts
 	$(BIN)/nox -s lint
 
-format: $(VENV)/.dev  ## format the code and mend what ruff can mend
+format: $(VENV)/.dev  ## format the code and fix what ruff can fix
 	$(BIN)/ruff check --fix-only --quiet .
 	$(BIN)/ruff format .
 
@@ -89,5 +110,7 @@ $(VENV)/.dev: $(VENV)/.tools pyproject.toml
 programs:
 	@command -v dot >/dev/null || sh tools/system_program.sh graphviz
 	@command -v prometheus >/dev/null || sh tools/system_program.sh prometheus
+
+browser:
 	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null \
 		|| sh tools/system_program.sh chromium

@@ -1,7 +1,8 @@
 """Every check and every suite, each in its own environment.
 
-`make test` runs the default sessions. One environment a backend: Airflow's and Prefect's newest
-releases cannot share one, so each adapter's suite is a session of its own.
+`make test` runs the sessions with the tag `core`, which need no host; `make test-all` runs those
+with the tag `hosts` as well. Each host has its own environment: the newest releases of Airflow and
+Prefect cannot be installed together.
 """
 
 from pathlib import Path
@@ -26,7 +27,7 @@ CORE_SUITES = (
 )
 
 
-@nox.session
+@nox.session(tags=["core"])
 def lint(session: nox.Session) -> None:
     """Style, format, types and the import contracts."""
     session.install("--editable", ".[dev]")
@@ -36,15 +37,24 @@ def lint(session: nox.Session) -> None:
     session.run("lint-imports", "--no-cache")
 
 
-@nox.session
+@nox.session(tags=["core"])
 def tests(session: nox.Session) -> None:
     """The core and the embedded backend."""
     session.install("--editable", ".[test]")
-    # What takes longest comes last: whoever is through takes over from the others.
-    run_pytest(session, "-n", "2", "--dist", "worksteal", *CORE_SUITES)
+    # Many tests wait for processes that they started: three workers keep two processors busy. A
+    # worker that has nothing left to do takes tests over from the others.
+    run_pytest(session, "-n", "3", "--dist", "worksteal", *CORE_SUITES)
 
 
-@nox.session
+@nox.session(tags=["core"])
+def packaging(session: nox.Session) -> None:
+    """The wheel and the source archive, installed and used as a stranger would."""
+    session.install("--editable", ".[test]")
+    # An environment is there for all tests of a module.
+    run_pytest(session, "-n", "2", "--dist", "loadfile", "tests/packaging")
+
+
+@nox.session(tags=["hosts"])
 @nox.parametrize("release", [nox.param("3.8", id="3.8"), nox.param("3.7", id="3.7")])
 def prefect(session: nox.Session, release: str) -> None:
     """The Prefect adapter, on the newest and on the oldest release that is supported."""
@@ -52,7 +62,7 @@ def prefect(session: nox.Session, release: str) -> None:
     session.install("--editable", ".[prefect,test]", "prefect-dask", "mypy", "ruff", wanted)
     session.run("mypy", *PREFECT_TYPED)
     session.env["VOLNUX_BACKENDS"] = "prefect"
-    # What takes longest comes first, and whoever is through takes over from the others.
+    # What takes longest comes first, and a worker that has nothing left takes tests over.
     run_pytest(session, "-n", "2", "--dist", "worksteal", *PREFECT_SUITES[release])
 
 
@@ -71,13 +81,6 @@ PREFECT_SUITES = {
     # What the adapter asks of Prefect is asked here too; what a file means is the core's.
     "3.7": PREFECT_ADAPTER,
 }
-
-
-@nox.session
-def packaging(session: nox.Session) -> None:
-    """The wheel and the source archive, installed and used as a stranger would."""
-    session.install("--editable", ".[test]")
-    run_pytest(session, "tests/packaging")
 
 
 AIRFLOW_TESTS = (
@@ -104,7 +107,7 @@ AIRFLOW_SUITES = (
 )
 
 
-@nox.session
+@nox.session(tags=["hosts"])
 def airflow(session: nox.Session) -> None:
     """The Airflow backend, on `dag.test()` and on a real Airflow that is started and stopped."""
     session.install("--editable", ".[airflow]", *AIRFLOW_TESTS)
@@ -136,7 +139,7 @@ def docker(session: nox.Session) -> None:
     run_in_containers(session)
 
 
-@nox.session(name="docker-smoke")
+@nox.session(name="docker-smoke", tags=["hosts"])
 def docker_smoke(session: nox.Session) -> None:
     """The quick part of it: one stack each, three pipelines, one lost worker."""
     run_in_containers(session, "-m", "smoke")

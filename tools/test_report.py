@@ -1,10 +1,11 @@
-"""Say at the end of `make test` what was skipped, what failed, and one closing line for all suites.
+"""Print what was skipped, what failed, and one closing line for all suites of `make test-all`.
 
-    python tools/test_report.py FOLDER
+    python tools/test_report.py FOLDER PART...
 
-The folder holds nox's own report, `nox.json`, and a JUnit file for each session that ran pytest.
-A session that failed without a failing test (a lint error, say) counts as one error. The exit
-status is 0 when nothing failed.
+A part is one run of nox. For each part the folder holds the report of nox, `PART.nox.json`, and for
+each session that ran pytest a JUnit file. A session that failed without a failing test (a lint
+error, say) counts as one error, and so does a part without a report. The exit status is 0 when
+nothing failed.
 """
 
 import json
@@ -38,18 +39,11 @@ class Tally:
         return f" {said or 'no tests ran'} in {self.seconds:.2f}s ".center(80, "=")
 
 
-def main(folder: Path) -> int:
+def main(folder: Path, parts: list[str]) -> int:
     """Print the report for one folder and return the exit status."""
     tally = Tally()
-    for session in read_sessions(folder):
-        bad_before = len(tally.failed) + len(tally.errors)
-        suite = folder / f"{session['name']}.xml"
-        if suite.exists():
-            add_suite(tally, suite)
-        if session["result"] != "success" and bad_before == len(tally.failed) + len(tally.errors):
-            tally.errors.append(f"session {session['name']}: {session['result']}")
-    if not (folder / "nox.json").exists():
-        tally.errors.append("nox ended without a report")
+    for part in parts:
+        add_part(tally, folder, part)
 
     print()
     for heading, lines in (
@@ -66,16 +60,21 @@ def main(folder: Path) -> int:
     return 1 if tally.failed or tally.errors else 0
 
 
-def read_sessions(folder: Path) -> list[dict[str, str]]:
-    """The sessions that nox ran, with their results, in order."""
-    report = folder / "nox.json"
+def add_part(tally: Tally, folder: Path, part: str) -> None:
+    """Add the sessions of one part to a tally."""
+    report = folder / f"{part}.nox.json"
     if not report.exists():
-        return []
-    return [
+        tally.errors.append(f"nox ended without a report for the part {part!r}")
+        return
+    for session in json.loads(report.read_text())["sessions"]:
         # A session with parameters is `name` for all of them; its signature is `name(3.8)`.
-        {"name": (session.get("signatures") or [session["name"]])[0], "result": session["result"]}
-        for session in json.loads(report.read_text())["sessions"]
-    ]
+        name = (session.get("signatures") or [session["name"]])[0]
+        bad_before = len(tally.failed) + len(tally.errors)
+        suite = folder / f"{name}.xml"
+        if suite.exists():
+            add_suite(tally, suite)
+        if session["result"] != "success" and bad_before == len(tally.failed) + len(tally.errors):
+            tally.errors.append(f"session {name}: {session['result']}")
 
 
 def add_suite(tally: Tally, path: Path) -> None:
@@ -99,4 +98,4 @@ def add_suite(tally: Tally, path: Path) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1])))
+    sys.exit(main(Path(sys.argv[1]), sys.argv[2:]))

@@ -15,7 +15,7 @@ collect_ignore_glob = [] if _HERE else ["test_*.py"]
 
 def pytest_configure(config: pytest.Config) -> None:
     for line in (
-        "smoke: the part of the container tests that `make test` runs",
+        "smoke: the part of the container tests that `make test-all` runs",
         "fault: something breaks; repeated as often as VOLNUX_DOCKER_REPEAT says",
     ):
         config.addinivalue_line("markers", line)

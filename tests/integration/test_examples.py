@@ -89,7 +89,7 @@ def tables(path: Path) -> list[str]:
     return lines
 
 
-def test_weather_loads_cleans_and_draws():
+def test_weather_loads_cleans_and_draws_and_does_the_same_again():
     pytest.importorskip("vega_datasets")
     pytest.importorskip("matplotlib")
     places = run("weather", "output=out")
@@ -131,6 +131,13 @@ def test_weather_loads_cleans_and_draws():
         )
     db.close()
 
+    before = tables(Path("out/weather.db"))
+    picture = Path("out/weather.png").read_bytes()
+    run("weather", "output=out")
+    assert tables(Path("out/weather.db")) == before
+    assert Path("out/weather.png").read_bytes() == picture
+    assert len([line for line in before if line.startswith("INSERT")]) == 1461 + 3376
+
 
 def test_weather_draws_a_real_picture():
     pytest.importorskip("vega_datasets")
@@ -144,17 +151,6 @@ def test_weather_draws_a_real_picture():
         assert colours[colour] > whole / 50, f"hardly anything is drawn in {colour}"
     assert colours[0xC8, 0x45, 0x2F] > 100, "the extremes are not marked"
     assert whole / 4 < colours[255, 255, 255] < whole * 0.9
-
-
-def test_weather_gives_the_same_database_again():
-    pytest.importorskip("vega_datasets")
-    run("weather", "output=out")
-    before = tables(Path("out/weather.db"))
-    picture = Path("out/weather.png").read_bytes()
-    run("weather", "output=out")
-    assert tables(Path("out/weather.db")) == before
-    assert Path("out/weather.png").read_bytes() == picture
-    assert len([line for line in before if line.startswith("INSERT")]) == 1461 + 3376
 
 
 # Orders.

@@ -1,13 +1,12 @@
 """The graph and its state machine against the naive evaluator, on random programs.
 
 Programs come from seeds. Which ones were run is printed, and a failure names the seed of its
-program: `VOLNUX_SEED=<seed> VOLNUX_PROGRAMS=1` runs that one again. `VOLNUX_PROGRAMS=20000` runs so
-many in each test, instead of as many as the time allows.
+program: `VOLNUX_SEED=<seed> VOLNUX_PROGRAMS=1` runs that one again, and `VOLNUX_PROGRAMS=20000`
+runs that many in each test.
 """
 
 import os
 import random
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -23,16 +22,14 @@ SEED = int(os.environ.get("VOLNUX_SEED", "0")) or random.SystemRandom().randrang
 pytestmark = pytest.mark.timeout(0 if PROGRAMS else 120)
 
 
-def each_program(*, seconds: float, stops: bool = False) -> Iterator[tuple[int, Program]]:
-    """Random programs with their seeds: so many, or as many as fit into the time."""
-    end = time.monotonic() + seconds
-    number = 0
-    while number < PROGRAMS if PROGRAMS else time.monotonic() < end:
+def each_program(count: int, *, stops: bool = False) -> Iterator[tuple[int, Program]]:
+    """Random programs with their seeds."""
+    count = PROGRAMS or count
+    for number in range(count):
         source = random.Random(SEED + number)
         big = number % 10 == 9
         yield SEED + number, random_program(source, events=60 if big else 14, stops=stops)
-        number += 1
-    print(f"{number} programs: {repeat(SEED, number)}")  # noqa: T201 - shown with `pytest -s`
+    print(f"{count} programs: {repeat(SEED, count)}")  # noqa: T201 - shown with `pytest -s`
 
 
 def repeat(seed: int, number: int = 1) -> str:
@@ -40,13 +37,13 @@ def repeat(seed: int, number: int = 1) -> str:
 
 
 def test_programs_mean_what_the_language_says():
-    for seed, program in each_program(seconds=18, stops=True):
+    for seed, program in each_program(8000, stops=True):
         found = difference(program)
         assert found is None, f"{repeat(seed)}\n{found}"
 
 
 def test_the_end_is_the_same_in_whatever_order_events_end():
-    for seed, program in each_program(seconds=9):
+    for seed, program in each_program(4000):
         graph = graph_of(program)
         wanted = Driven(program, graph).by_delay().outcome()
         source = random.Random(seed)
@@ -56,7 +53,7 @@ def test_the_end_is_the_same_in_whatever_order_events_end():
 
 
 def test_results_are_let_go_when_nobody_will_read_them():
-    for seed, program in each_program(seconds=4):
+    for seed, program in each_program(2000):
         graph = graph_of(program)
         kept = Driven(program, graph).by_delay()
         freed = Driven(program, graph, keep_results=False).at_random(random.Random(seed))
@@ -69,7 +66,7 @@ def test_results_are_let_go_when_nobody_will_read_them():
 
 
 def test_what_was_received_is_found_where_it_came_from():
-    for seed, program in each_program(seconds=4):
+    for seed, program in each_program(2000):
         graph = graph_of(program)
         driven = Driven(program, graph).by_delay()
         execution = driven.execution
@@ -85,7 +82,7 @@ def test_what_was_received_is_found_where_it_came_from():
 
 
 def test_simulate_tells_the_same_path():
-    for seed, program in each_program(seconds=4):
+    for seed, program in each_program(2000):
         graph = graph_of(program)
         factors = {node.id: node.retry for node in graph.places()}
         scripts = {place: event.script for place, event in places(program).items()}
@@ -99,7 +96,7 @@ def test_simulate_tells_the_same_path():
             assert found.attempts == min(attempts, 1), repeat(seed)
 
 
-# Hypothesis finds less in the same time, and makes small what it finds.
+# Hypothesis finds less in the same time, but reduces what it finds to a small example.
 
 
 @settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
@@ -112,7 +109,7 @@ def test_a_small_program_means_what_the_language_says(program):
 
 
 def test_a_place_ends_once_and_keeps_its_end():
-    for seed, program in each_program(seconds=3, stops=True):
+    for seed, program in each_program(2000, stops=True):
         driven = Driven(program, graph_of(program))
         execution = driven.execution
         source = random.Random(seed)
@@ -138,7 +135,7 @@ def test_a_place_ends_once_and_keeps_its_end():
 
 @pytest.mark.parametrize("way", ["finish what runs", "give it up", "stop"])
 def test_a_run_that_is_cut_short(way):
-    for seed, program in each_program(seconds=2):
+    for seed, program in each_program(1000):
         graph = graph_of(program)
         whole = Driven(program, graph).by_delay().execution
         driven = Driven(program, graph)
@@ -182,7 +179,7 @@ def test_a_run_that_is_cut_short(way):
 
 
 def test_every_graph_is_well_formed():
-    for seed, program in each_program(seconds=2):
+    for seed, program in each_program(1000):
         graph = graph_of(program)
         index = {node.id: number for number, node in enumerate(graph.nodes)}
         assert len(index) == len(graph.nodes), repeat(seed)

@@ -1,4 +1,4 @@
-"""The last lines of `make test`: what did not run, what failed, and one closing line."""
+"""The last lines of `make test-all`: what did not run, what failed, and one closing line."""
 
 import json
 import subprocess
@@ -16,6 +16,20 @@ JUNIT = """<testsuites><testsuite time="1.5">
 </testsuite></testsuites>"""
 SKIPPED = '<testcase name="test_dot"><skipped type="pytest.skip" message="no dot"/></testcase>'
 FAILED = '<testcase name="test_two"><failure message="no"/></testcase>'
+
+
+def write_part(folder, part, sessions):
+    """The report of nox for one part: each session with its result."""
+    named = [{"name": name, "result": result} for name, result in sessions.items()]
+    (folder / f"{part}.nox.json").write_text(json.dumps({"sessions": named}))
+
+
+def report(folder, *parts):
+    """The exit code of the program, and the lines that it prints."""
+    done = subprocess.run(
+        [sys.executable, PROGRAM, folder, *parts], capture_output=True, text=True, check=False
+    )
+    return done.returncode, done.stdout.splitlines()
 
 
 @pytest.mark.parametrize(
@@ -36,21 +50,41 @@ FAILED = '<testcase name="test_two"><failure message="no"/></testcase>'
             "1 failed, 1 passed, 1 xfailed, 1 error in 1.50s",
             1,
         ),
-        ({}, "", ["Errors:", "  nox ended without a report"], "1 error in 0.00s", 1),
+        (
+            {},
+            "",
+            ["Errors:", "  nox ended without a report for the part 'core'"],
+            "1 error in 0.00s",
+            1,
+        ),
     ],
 )
 def test_the_report(tmp_path, sessions, more, lines, closing, status):
     if sessions:
-        named = [{"name": name, "result": result} for name, result in sessions.items()]
-        (tmp_path / "nox.json").write_text(json.dumps({"sessions": named}))
+        write_part(tmp_path, "core", sessions)
         (tmp_path / "tests.xml").write_text(JUNIT.format(more=more))
-    done = subprocess.run(
-        [sys.executable, PROGRAM, tmp_path], capture_output=True, text=True, check=False
-    )
-    said = done.stdout.splitlines()
+    code, said = report(tmp_path, "core")
     assert said == ["", *lines, f" {closing} ".center(80, "=")]
     assert (tmp_path / "closing_line").read_text().splitlines() == said[-1:]
-    assert done.returncode == status
+    assert code == status
+
+
+@pytest.mark.parametrize(
+    ("hosts", "closing", "status"),
+    [
+        ("success", "2 passed, 2 xfailed in 3.00s", 0),
+        ("failed", "2 passed, 2 xfailed, 1 error in 3.00s", 1),
+        (None, "1 passed, 1 xfailed, 1 error in 1.50s", 1),
+    ],
+)
+def test_one_closing_line_for_all_parts(tmp_path, hosts, closing, status):
+    write_part(tmp_path, "core", {"tests": "success"})
+    if hosts is not None:
+        write_part(tmp_path, "hosts", {"host": hosts})
+    for name in ("tests", "host"):
+        (tmp_path / f"{name}.xml").write_text(JUNIT.format(more=""))
+    code, said = report(tmp_path, "core", "hosts")
+    assert (code, said[-1]) == (status, f" {closing} ".center(80, "="))
 
 
 def test_a_session_with_parameters_has_a_file_of_each(tmp_path):
@@ -58,10 +92,9 @@ def test_a_session_with_parameters_has_a_file_of_each(tmp_path):
         {"name": "host", "signatures": [f"host({release})"], "result": "success"}
         for release in ("2.0", "1.9")
     ]
-    (tmp_path / "nox.json").write_text(json.dumps({"sessions": sessions}))
+    (tmp_path / "hosts.nox.json").write_text(json.dumps({"sessions": sessions}))
     for release in ("2.0", "1.9"):
         (tmp_path / f"host({release}).xml").write_text(JUNIT.format(more=""))
-    done = subprocess.run(
-        [sys.executable, PROGRAM, tmp_path], capture_output=True, text=True, check=True
-    )
-    assert " 2 passed, 2 xfailed in 3.00s " in done.stdout
+    code, said = report(tmp_path, "hosts")
+    assert code == 0
+    assert " 2 passed, 2 xfailed in 3.00s " in said[-1]

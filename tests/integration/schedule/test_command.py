@@ -1,5 +1,6 @@
 """`volnux schedule` as people call it."""
 
+import datetime as dt
 import json
 import os
 import signal
@@ -91,6 +92,16 @@ def test_next_says_what_is_wrong(flow, schedule, arguments, message):
     assert done.stdout == ""
 
 
+MISSED = "@start-date: {}\n@catchup: true\n"
+"""Runs that are due as soon as a file is served, so that no test waits for the next full minute."""
+
+ONCE = MISSED.format(f"{dt.datetime.now(dt.UTC).year}-01-01")
+"""With `@yearly`, one run that is due at once."""
+
+OFTEN = MISSED.format("2026-01-01")
+"""With `@daily`, many runs that are due at once; they run one after the other."""
+
+
 class Service:
     """`volnux schedule run` in a process, and all that it has printed."""
 
@@ -139,7 +150,7 @@ def serve():
 
 
 def test_run_serves_a_folder_fires_reloads_and_stops(flow, serve):
-    flow("a", "* * * * *")
+    flow("a", "@yearly", more=ONCE)
     flow("plain")
     os.mkfifo("pipe.pty")
     service = serve(".", "--poll", "0.2")
@@ -166,9 +177,9 @@ def test_run_serves_a_folder_fires_reloads_and_stops(flow, serve):
 
 
 def test_run_uses_changed_events(flow, serve):
-    flow("a", "* * * * *")
+    flow("a", "@daily", more=OFTEN)
     service = serve("a.pty", "--poll", "0.2")
-    service.wait_for("serving 1 file")
+    service.wait_for("a: success in")
     Path("events.py").write_text(EVENTS.replace("return True, None", "return False, 'changed'"))
     service.wait_for("reloaded a.pty")
     service.wait_for("fail  ")
@@ -176,7 +187,7 @@ def test_run_uses_changed_events(flow, serve):
 
 
 def test_what_became_of_runs_can_be_looked_at(flow, serve):
-    flow("bad", "* * * * *", text="Bad")
+    flow("bad", "@yearly", more=ONCE, text="Bad")
     with Path("events.py").open("a") as events:
         events.write('\n@event\ndef Bad():\n    raise ValueError("no luck")\n')
     assert "there is no store" in volnux("show").stderr

@@ -891,7 +891,7 @@ def test_ctrl_c_at_any_moment_is_one_line(start):
         @event
         def ok(): return True, None
     """
-    for number in range(40):
+    for number in range(20):
         words = dice.choice([["run", "flow.pty"], ["check", "--link", "flow.pty"]])
         script = endings.TOOL.replace("import sys", f"import sys; sys.argv[1:] = {words}", 1)
         Path("reached").unlink(missing_ok=True)
@@ -1164,7 +1164,7 @@ except SystemExit as leaving:
 # At random.
 
 
-@pytest.mark.parametrize("part", range(4))
+@pytest.mark.parametrize("part", range(2))
 def test_endings_at_random(part):
     """`endings.py` tells how to run more of them, and how to repeat one."""
     seed = random.randrange(10**6)

@@ -202,7 +202,7 @@ def test_no_recursion_however_long(flow, run, executor, sign):
         E.process = process
     else:
         E.executor = executor
-    count = 100_000 if executor is None else 5_000
+    count = 20_000 if executor is None else 5_000
     report = run(flow(f" {sign} ".join(["E"] * count), E))
     assert report.status == "success"
     assert all(place.attempts == 1 for place in report.places.values())

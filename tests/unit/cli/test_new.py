@@ -28,6 +28,7 @@ def test_what_is_made_works(cli):
     assert cli("simulate", "hello/hello.pty", "--outcome", "Measure=3").code == 0
 
 
+@pytest.mark.slow
 def test_the_test_that_is_made_passes(cli):
     cli("new", "hello")
     done = subprocess.run(

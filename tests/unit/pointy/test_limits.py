@@ -26,6 +26,7 @@ def errors(text):
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "text",
     [
@@ -47,6 +48,7 @@ def test_a_long_program_is_no_crash(text):
     assert copy.deepcopy(file) is file
 
 
+@pytest.mark.slow
 def test_a_deep_program_survives_pickle_and_the_formatter():
     file = parse("{" * N + "A # note\n" + "}" * N)
     assert pickle.loads(pickle.dumps(file)) == file

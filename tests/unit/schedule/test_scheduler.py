@@ -73,6 +73,7 @@ def states(scheduler, job_id=None):
     return [(f"{r.scheduled:%d %H:%M}", r.state.value) for r in reversed(scheduler.runs(job_id))]
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(400)
 def test_ten_years_of_schedules(make, clock):
     scheduler = make()
