@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from collections.abc import Callable
 
 from volnux.events.executors import ExecutorKind
 from volnux.events.link import Plan
@@ -14,9 +15,24 @@ from volnux.graph.outcome import FAILURE
 from volnux.kit.notes import Notes
 from volnux_standalone.attempt import Attempt
 
-__all__ = ["Board"]
+__all__ = ["Board", "Locked"]
 
 _DEFAULT = ExecutorKind.DEFAULT
+
+
+class Locked:
+    """A lock as a context, with a call after it was released: for what others queued meanwhile."""
+
+    def __init__(self, lock: threading.Lock, then: Callable[[], object]) -> None:
+        self._lock = lock
+        self._then = then
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+        self._then()
 
 
 class Board:

@@ -29,7 +29,7 @@ from volnux.graph.report import RunReport
 from volnux.hooks import About, hooks_of
 from volnux.kit.processes import default_workers
 from volnux_standalone.attempt import Attempt
-from volnux_standalone.board import Board
+from volnux_standalone.board import Board, Locked
 from volnux_standalone.elsewhere import Elsewhere
 from volnux_standalone.failures import FailureLog
 from volnux_standalone.interrupts import Interrupts
@@ -39,21 +39,6 @@ from volnux_standalone.workers import Workers
 __all__ = ["Run"]
 
 log = logging.getLogger("volnux.standalone")
-
-
-class _Locked:
-    """The lock as a context: what others queued meanwhile is taken in after letting go of it."""
-
-    def __init__(self, lock: threading.Lock, advance: Callable[[], object]) -> None:
-        self._lock = lock
-        self._advance = advance
-
-    def __enter__(self) -> None:
-        self._lock.acquire()
-
-    def __exit__(self, *_: object) -> None:
-        self._lock.release()
-        self._advance()
 
 
 class Run:
@@ -72,7 +57,7 @@ class Run:
         self._about = About(plan.graph.name, backend, self._run_id, plan, options.context)
         self._hooks = hooks_of(self._about, observer=options.observer)
         self._board = Board(plan, keep_results=options.results)
-        self._locked = _Locked(self._board.lock, self._advance)
+        self._locked = Locked(self._board.lock, self._advance)
         self._failures = FailureLog(plan, self._run_id, self._board.execution, self._board.notes)
         self._workers = Workers(
             options.workers or default_workers(),

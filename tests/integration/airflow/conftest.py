@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -72,11 +73,16 @@ def run(tmp_path: Path) -> Callable[..., Any]:
 
 @pytest.fixture(scope="package")
 def server() -> Iterator[Server]:
-    """A real Airflow with a loader in its dags folder, and a bundle or importer for `more`."""
+    """A real Airflow with a loader in its dags folder, and a bundle or importer for `more`.
+
+    `VOLNUX_AIRFLOW_DATABASE` names an empty database for it, as a URL of SQLAlchemy.
+    """
     from tests.integration.airflow import server as servers
 
+    database = os.environ.get("VOLNUX_AIRFLOW_DATABASE")
+    settings = {servers.DATABASE: database} if database else None
     with tempfile.TemporaryDirectory(prefix="volnux-airflow-server-") as home:
-        running = servers.Server(Path(home) / "home")
+        running = servers.Server(Path(home) / "home", settings)
         servers.furnish(running)
         try:
             running.start()
