@@ -3,27 +3,17 @@
 from __future__ import annotations
 
 import copy
-import datetime as dt
 import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from volnux.errors import VolnuxError, nearest
 from volnux.graph.model import InputSpec
+from volnux.pointy.inputtypes import InputType
+from volnux.pointy.values import INPUT_TYPES
 from volnux.strictjson import DEEPEST, LONGEST_INTEGER, FormatError, is_text, read_json
 
 __all__ = ["InputError", "bind_inputs", "fresh", "read_inputs"]
-
-_TYPES: dict[str, Any] = {
-    "str": str,
-    "int": int,
-    "float": float,
-    "bool": bool,
-    "date": dt.date,
-    "datetime": dt.datetime,
-    "list": list,
-    "dict": dict,
-}
 
 
 class InputError(VolnuxError, ValueError):
@@ -119,12 +109,12 @@ def bind_inputs(
             continue
         value = given[spec.name] if spec.name in given else fresh(spec.default)
         read = (readers or {}).get(spec.name)
-        if read is None and ((value is None and not spec.required) or spec.type not in _TYPES):
+        if read is None and ((value is None and not spec.required) or spec.type not in INPUT_TYPES):
             values[spec.name] = value
             continue
         try:
             if read is None:
-                read = TypeAdapter(_TYPES[spec.type]).validate_python
+                read = TypeAdapter(InputType(spec.type).python).validate_python
             values[spec.name] = read(value)
             reason = _unfit(spec.type, values[spec.name])
         except ValueError as error:

@@ -15,19 +15,11 @@ from volnux.errors import VolnuxError
 from volnux.events.executors import EMPTY
 from volnux.events.files import InputFile
 from volnux.graph.model import InputSpec
+from volnux.pointy.inputtypes import InputType
 
 __all__ = ["FieldError", "FileInputDataField", "InputDataField"]
 
-_NAMES: dict[Any, str] = {
-    str: "str",
-    int: "int",
-    float: "float",
-    bool: "bool",
-    dt.date: "date",
-    dt.datetime: "datetime",
-    list: "list",
-    dict: "dict",
-}
+_NAMES: dict[type, str] = {each.python: each.value for each in InputType}
 
 _UNCUT = (int, float, bool, complex, dt.date, dt.datetime, dt.time, Path)
 """Types of which a part cannot be of the same type."""

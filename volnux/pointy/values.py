@@ -11,6 +11,7 @@ import re
 import zoneinfo
 
 from volnux.errors import Span, nearest
+from volnux.pointy.inputtypes import InputType
 from volnux.pointy.report import clip
 from volnux.pointy.strings import ESCAPES, STRING, unescape
 from volnux.pointy.tree import Input
@@ -26,7 +27,7 @@ __all__ = [
     "unquoted",
 ]
 
-INPUT_TYPES = ("str", "int", "float", "bool", "date", "datetime", "list", "dict")
+INPUT_TYPES = tuple(each.value for each in InputType)
 """The types that `@input` knows."""
 
 OTHER_QUOTES = "'“”„«»"
@@ -177,18 +178,6 @@ def read_input(value: str, span: Span) -> Input:
     return Input(name, type_, False, default, span)
 
 
-_EXAMPLES = {
-    "str": '"text"',
-    "int": "3",
-    "float": "2.5",
-    "bool": "true",
-    "date": '"2026-01-31"',
-    "datetime": '"2026-01-31T06:00:00"',
-    "list": '["a", "b"]',
-    "dict": '{"k": 1}',
-}
-
-
 def _hint_for_default(name: str, type_: str, text: str) -> str:
     """What to write in place of a default: what was meant if that can be told, else an example."""
     candidates = (
@@ -206,7 +195,7 @@ def _hint_for_default(name: str, type_: str, text: str) -> str:
             hint = f"write {clip(meant)}"
             break
     else:
-        hint = f"write it like {_EXAMPLES[type_]}"
+        hint = f"write it like {InputType(type_).example}"
     if text.startswith("$"):
         hint += "; environment variables are not read here: leave out the default and run with "
         hint += f"--input {name}={clip(text)}"

@@ -11,7 +11,9 @@ from volnux.events.link import Plan
 from volnux.graph.jsonable import jsonable
 from volnux.graph.model import Graph, InputSpec, Node
 from volnux.pointy.cron import PRESETS
+from volnux.pointy.inputtypes import InputType
 from volnux.pointy.options import split_tags
+from volnux.pointy.values import INPUT_TYPES
 from volnux_airflow import compat
 from volnux_airflow.flowoperator import NO_CALLBACKS
 from volnux_airflow.operators import VolnuxEventOperator, VolnuxGroupOperator
@@ -36,18 +38,6 @@ FIRST_DATE = dt.date(2020, 1, 1)
 """The start date of a scheduled DAG whose file says none: fixed, never "now"."""
 
 _ANYTHING = ("array", "boolean", "null", "number", "object", "string")
-
-_SCHEMAS: dict[str, dict[str, Any]] = {
-    "str": {"type": "string"},
-    "int": {"type": "integer"},
-    "float": {"type": "number"},
-    "bool": {"type": "boolean"},
-    "date": {"type": "string", "format": "date"},
-    "datetime": {"type": "string", "format": "date-time"},
-    # Airflow's form takes JSON for an array whose items are not said to be strings.
-    "list": {"type": "array", "items": {"type": list(_ANYTHING)}},
-    "dict": {"type": "object"},
-}
 
 
 def build_dag(
@@ -250,7 +240,10 @@ def param_of(item: InputSpec) -> compat.Param:
 
 def schema_of(item: InputSpec) -> tuple[Any, dict[str, Any]]:
     """The default of an input, as JSON, and its JSON schema."""
-    schema = dict(_SCHEMAS.get(item.type, {}))
+    schema = InputType(item.type).schema if item.type in INPUT_TYPES else {}
+    if item.type == InputType.LIST:
+        # Airflow's form takes JSON for an array whose items are not said to be strings.
+        schema["items"] = {"type": list(_ANYTHING)}
     if item.required:
         return None, schema
     # To Airflow's form an empty text field is null.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import functools
 import inspect
 import math
@@ -18,6 +17,7 @@ from volnux.events.inputs import InputError, bind_inputs
 from volnux.events.link import Plan
 from volnux.graph.model import InputSpec
 from volnux.pipeline.fields import FileInputDataField, InputDataField
+from volnux.pointy.inputtypes import InputType
 
 __all__ = [
     "annotation_of",
@@ -35,21 +35,16 @@ _DATE = r"^\d{4}-\d{2}-\d{2}$"
 _MOMENT = r"^\d{4}-\d{2}-\d{2}([Tt _]\d{2}:\d{2}(:\d{2}([.,]\d+)?)?\s?([Zz]|[+-]\d{2}:?\d{2})?)?$"
 
 
-def _text(kind: Any, form: str, pattern: str) -> Any:
+def _text(kind: InputType, pattern: str) -> Any:
     """A type that is a text in JSON. The server ignores `format`, but heeds `pattern`."""
-    schema = {"type": "string", "format": form, "pattern": pattern}
-    return Annotated[kind, WithJsonSchema(schema)]
+    return Annotated[kind.python, WithJsonSchema({**kind.schema, "pattern": pattern})]
 
 
 _TYPES: dict[str, Any] = {
-    "str": str,
+    **{each.value: each.python for each in InputType},
     "int": Annotated[int, Field(ge=_LEAST, le=_MOST)],
-    "float": float,
-    "bool": bool,
-    "date": _text(dt.date, "date", _DATE),
-    "datetime": _text(dt.datetime, "date-time", _MOMENT),
-    "list": list,
-    "dict": dict,
+    "date": _text(InputType.DATE, _DATE),
+    "datetime": _text(InputType.DATETIME, _MOMENT),
 }
 
 
