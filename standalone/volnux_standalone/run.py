@@ -40,6 +40,9 @@ __all__ = ["Run"]
 
 log = logging.getLogger("volnux.standalone")
 
+_GLANCE = 0.5
+"""Seconds after which the thread that waits for the end looks for signals."""
+
 
 class Run:
     """Everything that belongs to one run; `execute` is called once."""
@@ -88,13 +91,13 @@ class Run:
         with Interrupts(self._interrupted, self._note_interrupt):
             try:
                 self._begin()
-                self._board.over.wait()
+                self._wait()
             except KeyboardInterrupt:
                 # Only where somebody else handles SIGINT.
                 self._note_interrupt()
                 self._interrupted()
                 try:
-                    self._board.over.wait()
+                    self._wait()
                 except KeyboardInterrupt:
                     self._interrupted()
             self._close()
@@ -104,6 +107,11 @@ class Run:
         report = self._report()
         self._failures.write_rest(report)
         return report
+
+    def _wait(self) -> None:
+        # Not for good: Python does not see a signal that comes just before it begins to wait.
+        while not self._board.over.wait(_GLANCE):
+            pass
 
     def _begin(self) -> None:
         board = self._board

@@ -185,6 +185,7 @@ def leave(code: int) -> NoReturn:
     _handle_with(_end_at_once)
     if _left_behind:
         _leave_threads_behind(code)
+    _wait_for_threads_of_the_user()
     sys.exit(code)
 
 
@@ -323,8 +324,7 @@ def _leave_threads_behind(code: int) -> NoReturn:
 
     if received:
         _later(LIMIT, end)
-    for thread in _threads_of_the_user():
-        thread.join()
+    _wait_for_threads_of_the_user()
     if not received:
         _later(LIMIT, end)
     atexit._run_exitfuncs()
@@ -332,11 +332,24 @@ def _leave_threads_behind(code: int) -> NoReturn:
     os._exit(code)
 
 
-def _threads_of_the_user() -> list[Any]:
-    """Threads that Python would wait for, but for those of a run and of pools."""
-    import threading
+def _wait_for_threads_of_the_user() -> None:
+    for thread in _threads_of_the_user():
+        # Not for good: Python does not see a signal that comes just before it begins to wait.
+        while thread.is_alive():
+            thread.join(_GLANCE)
 
+
+_GLANCE = 0.5
+"""Seconds after which a wait looks for signals."""
+
+
+def _threads_of_the_user() -> list[Any]:
+    """Threads that Python would wait for, except those of a run and of pools."""
     from volnux.imported import imported
+
+    threading: Any = imported("threading")
+    if threading is None:
+        return []
     from volnux.usercode import RunThread
 
     pooled = getattr(imported("concurrent.futures.thread"), "_threads_queues", {})

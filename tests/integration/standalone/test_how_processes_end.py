@@ -915,7 +915,8 @@ def test_ctrl_c_at_any_moment_is_one_line(start):
     "where", ["import", "__set_name__", "__del__", "exit handler", "user's thread", "second"]
 )
 def test_a_signal_is_one_line(start, number, where):
-    wait = 'Path("begun").touch(); time.sleep(600)'
+    # Python does not see a signal that comes just before it begins to sleep.
+    wait = 'Path("begun").touch(); [time.sleep(0.1) for _ in range(6000)]'
     events = {
         "import": f"{wait}",
         "__set_name__": f"""
@@ -935,7 +936,7 @@ def test_a_signal_is_one_line(start, number, where):
         while True:
             try:
                 Path("begun").touch()
-                time.sleep(600)
+                [time.sleep(0.1) for _ in range(6000)]
             except KeyboardInterrupt:
                 Path("again").touch()
         """,
@@ -945,9 +946,13 @@ def test_a_signal_is_one_line(start, number, where):
             {wait}
         """,
         "user's thread": f"""
+        def names(frame):
+            while frame is not None:
+                yield frame.f_code.co_name
+                frame = frame.f_back
         def slow():
             main = threading.main_thread().ident
-            while sys._current_frames()[main].f_code.co_name != "_shutdown":
+            while "_wait_for_threads_of_the_user" not in names(sys._current_frames()[main]):
                 time.sleep(0.001)
             {wait}
         threading.Thread(target=slow).start()
