@@ -125,17 +125,20 @@ class Hooks(list[Listener]):
     def _around(self, execute: Callable[[], _T], report_of: Callable[[_T], RunReport | None]) -> _T:
         report: RunReport | None = None
         error: BaseException | None = None
-        with ExitStack() as stack:
-            for listener in self:
-                listener.run_begins()
-                stack.callback(lambda each: each.run_ended(report, error), listener)
-            try:
-                result = execute()
-            except BaseException as raised:
-                error = raised
-                raise
-            report = report_of(result)
-        return result
+        try:
+            with ExitStack() as stack:
+                for listener in self:
+                    listener.run_begins()
+                    stack.callback(lambda each: each.run_ended(report, error), listener)
+                try:
+                    result = execute()
+                except BaseException as raised:
+                    error = raised
+                    raise
+                report = report_of(result)
+            return result
+        finally:
+            error = None  # It would keep this frame alive, and with it the locals of the event.
 
     def call(self, spec: EventSpec, call: Call) -> Call:
         for listener in self:
