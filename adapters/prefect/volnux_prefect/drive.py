@@ -48,13 +48,11 @@ class Drive:
     ) -> None:
         self._blueprint = blueprint
         self._plan = blueprint.plan
-        self._nodes = self._plan.graph.nodes
         self._inputs = dict(inputs)
-        self._control = options.control
-        self._portable = options.portable
+        self._options = options
         flow_run = FlowRunContext.get()
-        self._flow_run_id = flow_run.flow_run.id if flow_run and flow_run.flow_run else None
-        self._run_id = options.run_id or str(self._flow_run_id or uuid.uuid4())
+        flow_run_id = flow_run.flow_run.id if flow_run and flow_run.flow_run else None
+        self._run_id = options.run_id or str(flow_run_id or uuid.uuid4())
 
         about = About(self._plan.graph.name, "prefect", self._run_id, self._plan, options.context)
         self.hooks = hooks_of(about)
@@ -73,10 +71,9 @@ class Drive:
         self._lock = threading.RLock()
         self._thread = threading.current_thread()
         self.loop = RunLoop()
-        self._page = Page(blueprint, self._execution, self._flow_run_id)
-        self._notes = Notes(len(self._nodes))
-        self._earlier = [0] * len(self._nodes)
-        self._away: set[int] = set()
+        self._page = Page(blueprint, self._execution, flow_run_id)
+        self._notes = Notes(len(self._plan.graph.nodes))
+        self._earlier = [0] * len(self._plan.graph.nodes)
         self._stack = contextlib.ExitStack()
         main = flow_run.task_runner if flow_run else None
         self._runners = Runners(self._stack, blueprint.main, main)
@@ -87,7 +84,7 @@ class Drive:
         return self.hooks.around(lambda: self._progress.around(self._execute))
 
     def _execute(self) -> RunReport:
-        self._control.on_cancel(lambda: self._ended.put(None))
+        self._options.control.on_cancel(lambda: self._ended.put(None))
         make_limits(self._blueprint.limits)
         with self._stack:
             try:
@@ -115,7 +112,7 @@ class Drive:
             try:
                 self._next()
             except KeyboardInterrupt:
-                self._control.interrupted = True
+                self._options.control.interrupted = True
                 if self._cancelled:
                     raise
                 self._cancel()
@@ -138,7 +135,7 @@ class Drive:
     @property
     def ends(self) -> bool:
         """Whether the run is to end: no attempt is repeated any more."""
-        return self._control.cancelled or self._cancelled or self._execution.ended
+        return self._options.control.cancelled or self._cancelled or self._execution.ended
 
     def repeats(self, node: int, outcome: Outcome) -> None:
         """An attempt is to be repeated."""
@@ -148,7 +145,7 @@ class Drive:
 
     def _submit(self, ready: list[int]) -> None:
         for node in ready:
-            if self._nodes[node].receives is not None:
+            if self._plan.graph.nodes[node].receives is not None:
                 self._notes.received[node] = self._execution.received(node)
             self._send(node)
 
@@ -166,7 +163,6 @@ class Drive:
             self._ended.put((node, error))
             return
         if not isinstance(runner, ThreadPoolTaskRunner):
-            self._away.add(node)
             self.began(node, earlier + 1)
             try:
                 work = work.sealed()
@@ -217,7 +213,7 @@ class Drive:
         spec = self._spec(node)
         self._notes.last[node] = outcome
         self._page.ended(node, ended)
-        if node in self._away:
+        if self._is_away(node):
             self.hooks.ended_elsewhere(spec, self._call(node, outcome.attempts), outcome)
         if spec.stop_on_exception and outcome.raised:
             self._execution.stop(node, outcome.result)
@@ -239,7 +235,7 @@ class Drive:
         if isinstance(ended, EventState) and ended.outcome is not None:
             told = ended.outcome
             notes.made[node] = max(notes.made[node], told.attempts)
-            if notes.first[node] is None or node in self._away:
+            if notes.first[node] is None or self._is_away(node):
                 notes.first[node] = told.started_at
             return told._replace(result=compat.result_of(ended))
         notes.made[node] = max(1, notes.made[node])
@@ -275,6 +271,10 @@ class Drive:
             raise error
         self._ended.put(error)
 
+    def _is_away(self, node: int) -> bool:
+        """Whether the event runs in another process."""
+        return not isinstance(self._sent_to.get(node), ThreadPoolTaskRunner | None)
+
     def _spec(self, node: int) -> EventSpec:
         spec = self._plan.specs[node]
         assert spec is not None
@@ -282,10 +282,10 @@ class Drive:
 
     def _call(self, node: int, attempt: int = 1) -> Call:
         return Call(
-            self._nodes[node].id,
+            self._plan.graph.nodes[node].id,
             self._run_id,
             self._inputs,
             self._notes.received[node],
             attempt,
-            self._portable,
+            self._options.portable,
         )
