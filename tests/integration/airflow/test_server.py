@@ -159,7 +159,7 @@ def Both(previous_result): return True, previous_result
         "reset_dag_runs": True,
         "dry_run": False,
     }
-    server.post("/dags/asking/clearTaskInstances", clear)
+    server.until("it is cleared", lambda: server.post("/dags/asking/clearTaskInstances", clear))
     server.until("it runs again", lambda: server.tasks("asking", run)["Ask"]["try_number"] == 2)
     assert server.ended("asking", run) == "success"
     assert server.states("asking", run) == {
@@ -332,7 +332,9 @@ def Last(): return True, None
     )
     run = server.trigger("marked")
     server.until("it waits", lambda: server.states("marked", run).get("Waits") == "running")
-    server.patch(f"/dags/marked/dagRuns/{run}/taskInstances/Waits", {"new_state": "success"})
+    waits = f"/dags/marked/dagRuns/{run}/taskInstances/Waits"
+    # Asked again while SQLite is locked.
+    server.until("it is marked", lambda: server.patch(waits, {"new_state": "success"}))
     assert server.ended("marked", run) == "success"
     states = {t: s for t, s in server.states("marked", run).items() if not t.startswith("join")}
     went = dict.fromkeys(("Waits", "Yes", "Last"), "success")
