@@ -21,7 +21,7 @@ from volnux.imported import imported
 if TYPE_CHECKING:
     from volnux.backends.port import RunObserver
     from volnux.events.link import Plan
-    from volnux.events.run import Call, Outcome
+    from volnux.events.outcome import Call, Outcome
     from volnux.events.spec import EventSpec
     from volnux.graph.model import Node
     from volnux.graph.report import RunReport

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from volnux.events.executors import ExecutorKind
 from volnux.events.link import Plan
-from volnux.events.run import Outcome
+from volnux.events.outcome import Outcome
 from volnux.events.spec import EventSpec
 from volnux.graph.execution import Execution
 from volnux.graph.outcome import FAILURE

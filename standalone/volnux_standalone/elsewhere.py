@@ -7,7 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 from volnux.events.executors import ExecutorKind, ExecutorSpec
-from volnux.events.run import Call, Outcome, run_attempt_async
+from volnux.events.outcome import Call, Outcome
+from volnux.events.run import run_attempt_async
 from volnux.events.spec import EventSpec
 
 __all__ = ["Elsewhere"]

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable
 
 from volnux.events.link import Plan
-from volnux.events.run import Outcome
+from volnux.events.outcome import Outcome
 from volnux.graph.execution import Execution
 from volnux.graph.outcome import State
 from volnux.graph.report import RunReport

@@ -12,8 +12,9 @@ from typing import Any, Protocol
 
 from volnux.events.base import NotSentError, WorkerLost
 from volnux.events.executors import ExecutorSpec
+from volnux.events.outcome import Call, Outcome
 from volnux.events.remote import RemoteTask, read_outcome, remote_task
-from volnux.events.run import Call, Outcome, run_attempt
+from volnux.events.run import run_attempt
 from volnux.events.spec import EventSpec
 
 __all__ = ["Done", "Handle", "Pool", "Submitted", "Task", "hand_over"]

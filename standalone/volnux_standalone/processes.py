@@ -12,8 +12,8 @@ from typing import Any
 from volnux.events.base import NotSentError
 from volnux.events.executors import EMPTY, ExecutorSpec
 from volnux.events.modules import at_home
+from volnux.events.outcome import Call
 from volnux.events.remote import RemoteTask, remote_task
-from volnux.events.run import Call
 from volnux.events.spec import EventSpec
 from volnux.kit.processes import (
     Surroundings,

@@ -22,7 +22,8 @@ from typing import Any
 
 from volnux.backends.port import RunOptions
 from volnux.events.link import Plan
-from volnux.events.run import Call, Outcome, raised, run_attempt, too_long
+from volnux.events.outcome import Call, Outcome
+from volnux.events.run import raised, run_attempt, too_long
 from volnux.events.spec import EventSpec
 from volnux.graph.outcome import FAILURE, SUCCESS
 from volnux.graph.report import RunReport

@@ -17,8 +17,8 @@ import zlib
 from pathlib import Path
 
 from volnux.events.modules import forget
+from volnux.events.outcome import Call
 from volnux.events.remote import RemoteTask, remote_task
-from volnux.events.run import Call
 from volnux.events.spec import EventSpec
 
 __all__ = ["ShippedTask", "shipped_task"]

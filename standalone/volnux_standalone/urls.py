@@ -19,8 +19,8 @@ from typing import Any
 from volnux.errors import VolnuxError
 from volnux.events.base import NotSentError, WorkerLost
 from volnux.events.executors import ExecutorConfigError, ExecutorInitializerConfig, ExecutorSpec
+from volnux.events.outcome import Call, Outcome
 from volnux.events.remote import read_outcome
-from volnux.events.run import Call, Outcome
 from volnux.events.spec import EventSpec
 from volnux.hooks import network_watched
 from volnux_standalone.pools import Done, Handle, Pool, Submitted

@@ -13,7 +13,7 @@ from volnux.backends.gaps import Gap
 from volnux.errors import Diagnostic, Severity, Span, VolnuxError
 from volnux.events.executors import ExecutorKind
 from volnux.events.link import Plan
-from volnux.events.run import Outcome
+from volnux.events.outcome import Outcome
 from volnux.graph.model import Node
 from volnux.graph.report import RunReport
 from volnux.pointy.options import HINTS

@@ -13,8 +13,9 @@ from volnux.events.executors import EMPTY, DefaultExecutor, ExecutorInitializerC
 from volnux.events.inputs import InputError, bind_inputs, read_inputs
 from volnux.events.link import LinkError, Plan, link
 from volnux.events.lookup import Lookup
+from volnux.events.outcome import Call, Outcome
 from volnux.events.retry import RetryPolicy
-from volnux.events.run import Call, Outcome, run_attempt
+from volnux.events.run import run_attempt
 from volnux.events.spec import EventSpec
 from volnux.events.trying import run_event
 

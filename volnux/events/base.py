@@ -13,7 +13,7 @@ from volnux.imported import imported
 from volnux.pointy.tree import Evaluation
 
 if TYPE_CHECKING:
-    from volnux.events.run import Outcome
+    from volnux.events.outcome import Outcome
 
 __all__ = [
     "EVENT_ATTRIBUTE",

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 
 from volnux.errors import VolnuxError, nearest
 from volnux.events.base import event_class_of
+from volnux.events.failures import failure_of
 from volnux.events.modules import display_text, events_file, events_module, home_of, import_from
-from volnux.events.run import failure_of
 from volnux.usercode import interruptions
 
 __all__ = ["EventModuleError", "EventNotFoundError", "FoundEvent", "Lookup"]

@@ -9,7 +9,8 @@ from typing import Any
 
 from volnux.events.base import NotSentError
 from volnux.events.modules import at_home
-from volnux.events.run import Call, Outcome, raised, run_attempt
+from volnux.events.outcome import Call, Outcome
+from volnux.events.run import raised, run_attempt
 from volnux.events.spec import EventSpec
 from volnux.graph.outcome import Failure, RemoteTraceback
 from volnux.imported import imported

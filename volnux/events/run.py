@@ -7,89 +7,23 @@ attempt follows, and when; `volnux.events.trying` runs all of them.
 
 from __future__ import annotations
 
-import functools
-import importlib
 import inspect
-import json
-import math
 import operator
 import time
-from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import replace
-from types import MappingProxyType
-from typing import Any, Final, NamedTuple
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 from volnux import usercode
-from volnux.events.base import EventReturnError, Goto, NotPortableError
+from volnux.events.base import EventReturnError, Goto
+from volnux.events.failures import class_name, failure_of
 from volnux.events.files import InputFile, close_files, with_own_files
-from volnux.events.modules import display_text
+from volnux.events.outcome import Call, Outcome
+from volnux.events.portable import portable_failure, portable_result
 from volnux.events.spec import EventSpec
-from volnux.graph.outcome import FAILURE, SUCCESS, Failure
-from volnux.strictjson import FormatError
+from volnux.graph.outcome import FAILURE, SUCCESS
 from volnux.usercode import runs_user_code
 
-__all__ = [
-    "DEEPEST",
-    "Call",
-    "Outcome",
-    "failure_of",
-    "has_64_bits",
-    "not_portable",
-    "raised",
-    "run_attempt",
-    "run_attempt_async",
-    "too_long",
-    "unstorable",
-]
-
-
-class Call(NamedTuple):
-    """What one attempt of an event is given.
-
-    Attributes:
-        task_id: the place in the flow.
-        run_id: the run.
-        inputs: all inputs of the run, by name.
-        previous_result: what was piped, or None.
-        attempt: counts from 1.
-        portable: results must be JSON that every host can store, and are passed on as JSON gives
-            them back.
-        scope: what the attempt runs within, for telemetry; None where nobody watches.
-    """
-
-    task_id: str = ""
-    run_id: str = ""
-    inputs: Mapping[str, Any] = MappingProxyType({})
-    previous_result: Any = None
-    attempt: int = 1
-    portable: bool = False
-    scope: Any = None
-
-
-class Outcome(NamedTuple):
-    """How an event, or one attempt of it, ended.
-
-    Attributes:
-        descriptor: 0 to 9.
-        result: what was returned; a `Failure` after an exception.
-        attempts: attempts made so far.
-        started_at, ended_at: seconds since the epoch; of `run_event`, of the first attempt and
-            the last.
-        retry_after: seconds to wait before the next attempt; None when none is due.
-        raised: whether the attempt raised (and did not return a failure).
-        bypassed: whether `can_bypass` made `process` unnecessary.
-        pid: the process where it ran, if that was another than the one that drives the run.
-    """
-
-    descriptor: int
-    result: Any = None
-    attempts: int = 1
-    started_at: float = 0.0
-    ended_at: float = 0.0
-    retry_after: float | None = None
-    raised: bool = False
-    bypassed: bool = False
-    pid: int | None = None
+__all__ = ["raised", "run_attempt", "run_attempt_async", "too_long"]
 
 
 def run_attempt(
@@ -222,7 +156,7 @@ def raised(spec: EventSpec, call: Call, error: BaseException, started: float) ->
         retry_after = spec.retry.wait(call.attempt)
     failure = failure_of(error, attempts=call.attempt)
     if call.portable:
-        failure = _portable_failure(failure)
+        failure = portable_failure(failure)
     return Outcome(
         FAILURE,
         failure,
@@ -268,7 +202,7 @@ def _returned(
                     descriptor = number
                     break
         if call.portable:
-            result = _portable(spec, result)
+            result = portable_result(spec.name, result)
     except BaseException as error:
         # A predicate is the user's code too.
         if usercode.generation != generation:
@@ -317,7 +251,7 @@ def _what_is_wrong(returned: Any) -> str:
         return ""
     several = getattr(status, "shape", None)
     hint = " of several values (reduce it with .all() or .any())" if several else ""
-    return f", not a {_kind_name(type(status))}{hint}"
+    return f", not a {class_name(type(status))}{hint}"
 
 
 def _number(status: Any) -> int | None:
@@ -342,237 +276,3 @@ def _pair(spec: EventSpec, returned: Any) -> tuple[Any, Any]:
         )
     bypass, data = returned
     return bypass, data
-
-
-def _portable(spec: EventSpec, result: Any) -> Any:
-    """The result as JSON gives it back; a `Failure` in it stays one."""
-    where = not_portable(result)
-    if where is not None:
-        path, problem = where
-        raise NotPortableError(
-            f"the result of {spec.name} cannot be passed on as JSON: result{path} is {problem}"
-        )
-    return json.loads(json.dumps(result, default=_failure_out), object_hook=_failure_in)
-
-
-_FAILURE_KEY: Final = "__volnux_failure__"
-
-
-def _failure_out(value: Any) -> Any:
-    return {_FAILURE_KEY: value.to_json()}
-
-
-def _failure_in(data: dict[str, Any]) -> Any:
-    if data.keys() != {_FAILURE_KEY}:
-        return data
-    try:
-        return Failure.from_json(data[_FAILURE_KEY])
-    except FormatError:  # a dict of the user's that happens to have this key
-        return data
-
-
-DEEPEST: Final = 200
-"""How deep lists and dicts may be nested in each other: Airflow's limit is about 260."""
-
-
-def not_portable(value: Any) -> tuple[str, str] | None:
-    """The path to the first thing in the value that a host cannot store, and what it is; or None.
-
-    JSON knows no limits, but what carries it does: numbers travel in 64 bits, text as UTF-8, and
-    PostgreSQL has no NUL character.
-    """
-    # An item, how deep it is, and the way to it: its key, and the way to what holds it.
-    stack: list[tuple[Any, int, Any]] = [(value, 0, None)]
-    while stack:
-        item, depth, way = stack.pop()
-        if item is None or isinstance(item, bool | Failure):
-            continue
-        if isinstance(item, str):
-            problem = unstorable(item)
-            if problem is not None:
-                return _path(way), f"a str that has {problem}"
-        elif isinstance(item, int):
-            if not has_64_bits(item):
-                return _path(way), "an int that does not fit into 64 bits"
-        elif isinstance(item, float):
-            if not math.isfinite(item):
-                return _path(way), f"of type float ({item})"
-        elif depth > DEEPEST:
-            return _path(way), f"of type {type(item).__name__}, nested more than {DEEPEST} deep"
-        elif isinstance(item, dict):
-            for key in item:
-                if not isinstance(key, str):
-                    return _path((key, way)), f"of type dict with a key of type {_kind(key)}"
-                problem = unstorable(key)
-                if problem is not None:
-                    return _path((key, way)), f"a dict with a key that has {problem}"
-            stack += [(inner, depth + 1, (key, way)) for key, inner in reversed(item.items())]
-        elif isinstance(item, list | tuple):
-            last = len(item) - 1
-            stack += [(inner, depth + 1, (last - i, way)) for i, inner in enumerate(reversed(item))]
-        else:
-            return _path(way), f"of type {_kind(item)}"
-    return None
-
-
-def has_64_bits(number: int) -> bool:
-    """Whether a number fits into 64 bits, signed or not."""
-    return -(2**63) <= number < 2**64
-
-
-def unstorable(text: str) -> str | None:
-    """What is in a text that a host cannot store; None where there is nothing of the kind."""
-    if "\0" in text:
-        return "the character U+0000"
-    if not text.isascii():
-        try:
-            text.encode()
-        except UnicodeEncodeError:
-            return "a lone surrogate, which is not a valid character"
-    return None
-
-
-def _portable_failure(failure: Failure) -> Failure:
-    """The failure with what a host cannot store in its texts written as escapes."""
-    texts = failure.message, failure.traceback
-    if all(unstorable(text) is None for text in texts):
-        return failure
-    message, shown = (
-        text.encode(errors="backslashreplace").decode().replace("\0", "\\x00") for text in texts
-    )
-    return replace(failure, message=message, traceback=shown).with_exception(failure.exception)
-
-
-def _path(way: Any) -> str:
-    from volnux.shown import shown
-
-    keys: list[str] = []
-    while way is not None:
-        key, way = way
-        keys.append(f"[{shown(key)}]")
-    if len(keys) > 20:
-        keys[10:-10] = ["…"]
-    return "".join(reversed(keys))
-
-
-def _kind(value: Any) -> str:
-    return _kind_name(type(value))
-
-
-def _kind_name(kind: type) -> str:
-    """The name of a class: dotted, unless it is a builtin or of the main program."""
-    if kind.__module__ in ("builtins", "__main__", "__mp_main__"):
-        return kind.__qualname__
-    return f"{kind.__module__}.{kind.__qualname__}"
-
-
-_MOST_FRAMES: Final = 20
-
-_LONGEST_PART: Final = 10_000
-"""Characters of one part of a traceback: a frame, or what an exception says."""
-
-
-class _Cut:
-    """In the place of an argument of an exception: what is shown of it."""
-
-    def __init__(self, argument: Any) -> None:
-        from volnux.shown import shown
-
-        self._text = shown(argument, _LONGEST_ARGUMENT)
-
-    def __repr__(self) -> str:
-        return self._text
-
-
-_LONGEST_ARGUMENT: Final = 10_000
-# Python's own: an exception class may have made something else of these names.
-_ARGUMENTS: Final[Any] = vars(BaseException)["args"]
-_CAUSE: Final[Any] = vars(BaseException)["__cause__"]
-_CONTEXT: Final[Any] = vars(BaseException)["__context__"]
-_CONTAINERS: Final = (bytes, bytearray, list, tuple, dict, set, frozenset)
-
-
-def _with_cut_arguments(function: Callable[..., Failure]) -> Callable[..., Failure]:
-    """While the function runs, exceptions hold their data cut: its `repr` would be all of it."""
-
-    @functools.wraps(function)
-    def wrapped(error: BaseException, **options: Any) -> Failure:
-        whole: list[tuple[BaseException, tuple[Any, ...]]] = []
-        seen: set[int] = set()
-        chain: list[BaseException | None] = [error]
-        while chain:
-            each = chain.pop()
-            if each is None or id(each) in seen:
-                continue
-            seen.add(id(each))
-            chain += [_CAUSE.__get__(each), _CONTEXT.__get__(each)]
-            arguments = _ARGUMENTS.__get__(each)
-            if any(isinstance(argument, _CONTAINERS) for argument in arguments):
-                whole.append((each, arguments))
-        try:
-            for each, arguments in whole:
-                cut = tuple(_Cut(a) if isinstance(a, _CONTAINERS) else a for a in arguments)
-                _ARGUMENTS.__set__(each, cut)
-            return function(error, **options)
-        finally:
-            for each, arguments in whole:
-                _ARGUMENTS.__set__(each, arguments)
-
-    return wrapped
-
-
-@_with_cut_arguments
-def failure_of(error: BaseException, *, attempts: int = 1) -> Failure:
-    """What is kept of an exception: its type, its message, and the frames of the user's code."""
-    try:
-        message = str(error)
-    except KeyboardInterrupt:
-        raise
-    except BaseException as broken:  # noqa: BLE001 - a user's __str__ may do anything
-        message = f"<str failed: {type(broken).__name__}>"
-    _drop_our_frames(error)
-    shown = display_text(_traceback(error))
-    failure = Failure(_kind_name(type(error)), display_text(message), shown, attempts)
-    return failure.with_exception(error)
-
-
-def _drop_our_frames(error: BaseException) -> None:
-    """Have the traceback begin in the user's code: our frames would keep the whole call alive."""
-    frame = error.__traceback__
-    while frame is not None and _ours(frame.tb_frame.f_code.co_filename):
-        frame = frame.tb_next
-    error.__traceback__ = frame
-
-
-def _traceback(error: BaseException) -> str:
-    import traceback
-
-    try:
-        shown = traceback.TracebackException.from_exception(error, compact=True)
-        parts: list[traceback.TracebackException | None] = [shown]
-        while parts:
-            part = parts.pop()
-            if part is None:
-                continue
-            frames = [frame for frame in part.stack if not _ours(frame.filename)]
-            part.stack = traceback.StackSummary.from_list(frames[-_MOST_FRAMES:])
-            parts += [part.__cause__, part.__context__, *(part.exceptions or ())]
-        return "".join(map(_cut, shown.format()))
-    except Exception:  # noqa: BLE001 - the exception's own attributes may be broken
-        return ""
-
-
-def _cut(part: str) -> str:
-    if len(part) <= _LONGEST_PART:
-        return part
-    return f"{part[:_LONGEST_PART]}… ({len(part):,} characters)\n"
-
-
-_OURS: Final = __file__.rpartition("events")[0]
-_IMPORTLIB: Final = importlib.__file__.rpartition("__init__")[0]
-
-
-def _ours(filename: str) -> bool:
-    return filename.startswith(("<frozen importlib", _OURS, _IMPORTLIB)) or (
-        "volnux_standalone" in filename
-    )

@@ -8,7 +8,8 @@ from typing import Any
 
 from volnux.events import base
 from volnux.events.base import EventBase, EventDefinitionError
-from volnux.events.run import Call, Outcome, run_attempt
+from volnux.events.outcome import Call, Outcome
+from volnux.events.run import run_attempt
 from volnux.events.spec import EventSpec, spec_of
 from volnux.hooks import About, hooks_of
 

@@ -15,8 +15,9 @@ from concurrent.futures import BrokenExecutor, Executor, ThreadPoolExecutor
 
 from volnux.events.base import NotSentError, WorkerLost
 from volnux.events.executors import ExecutorKind
+from volnux.events.outcome import Call, Outcome
 from volnux.events.remote import read_outcome, remote_task
-from volnux.events.run import Call, Outcome, raised, run_attempt, run_attempt_async, too_long
+from volnux.events.run import raised, run_attempt, run_attempt_async, too_long
 from volnux.events.spec import EventSpec
 from volnux.hooks import Hooks
 from volnux.kit.processes import Surroundings, WorkerGroup, begin_worker, made_pool, worker_context

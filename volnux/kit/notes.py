@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from volnux.events.link import Plan
-from volnux.events.run import Outcome
+from volnux.events.outcome import Outcome
 from volnux.graph.execution import Execution
 from volnux.graph.report import RunReport, places_of
 

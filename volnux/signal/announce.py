@@ -7,7 +7,7 @@ from typing import Any
 
 from volnux.errors import VolnuxError
 from volnux.events.executors import DefaultExecutor
-from volnux.events.run import Call, Outcome
+from volnux.events.outcome import Call, Outcome
 from volnux.events.spec import EventSpec
 from volnux.graph.outcome import FAILURE, Failure
 from volnux.hooks import About, Listener

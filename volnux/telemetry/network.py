@@ -13,7 +13,7 @@ from volnux.redaction import redacted
 from volnux.telemetry.records import network_ended, shortened
 
 if TYPE_CHECKING:
-    from volnux.events.run import Call, Outcome
+    from volnux.events.outcome import Call, Outcome
 
 __all__ = ["Sent", "host_and_port", "network_operation", "watches_network"]
 

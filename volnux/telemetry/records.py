@@ -16,7 +16,7 @@ from volnux.redaction import redacted
 from volnux.signal.soft import SoftSignal
 
 if TYPE_CHECKING:
-    from volnux.events.run import Call, Outcome
+    from volnux.events.outcome import Call, Outcome
     from volnux.events.spec import EventSpec
 
 __all__ = [

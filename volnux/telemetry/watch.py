@@ -13,7 +13,7 @@ from volnux.hooks import About, Listener
 from volnux.imported import imported
 
 if TYPE_CHECKING:
-    from volnux.events.run import Call, Outcome
+    from volnux.events.outcome import Call, Outcome
     from volnux.events.spec import EventSpec
     from volnux.graph.report import RunReport
     from volnux.telemetry.tracing.spans import RunTrace, TaskTrace

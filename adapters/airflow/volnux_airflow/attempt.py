@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from volnux.events.base import NotPortableError
-from volnux.events.run import Call, Outcome, raised, run_attempt, too_long
+from volnux.events.outcome import Call, Outcome
+from volnux.events.run import raised, run_attempt, too_long
 from volnux.events.spec import EventSpec
 from volnux.graph.outcome import FAILURE, Failure
 from volnux.hooks import Hooks

@@ -18,7 +18,7 @@ from volnux.backends.port import (
 )
 from volnux.errors import Diagnostic, Severity, Span
 from volnux.events.link import Plan
-from volnux.events.run import unstorable
+from volnux.events.portable import unstorable
 from volnux.events.spec import EventSpec
 from volnux.graph.model import Graph, Node
 from volnux.graph.report import RunReport

@@ -13,7 +13,7 @@ from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOpe
 from airflow.sdk import BaseSensorOperator
 
 from volnux.events.files import InputFile
-from volnux.events.run import not_portable
+from volnux.events.portable import not_portable
 from volnux.pipeline.batch import BatchPipeline
 from volnux_airflow import compat
 from volnux_airflow.backend import AirflowBackend

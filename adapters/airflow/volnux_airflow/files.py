@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from volnux.errors import Diagnostic, nearest
-from volnux.events.run import unstorable
+from volnux.events.portable import unstorable
 from volnux.files import SUFFIX, UNREADABLE, Found, read_bytes
 from volnux.files import find_files as find_all
 from volnux_airflow import compat

@@ -20,7 +20,7 @@ from sqlalchemy import func, select, true
 
 from volnux.backends.port import RunControl, RunObserver, RunOptions
 from volnux.events.link import Plan
-from volnux.events.run import Call, Outcome
+from volnux.events.outcome import Call, Outcome
 from volnux.events.spec import EventSpec
 from volnux.graph.outcome import Failure
 from volnux.graph.report import RunReport, jsonable

@@ -15,7 +15,8 @@ from typing import Any
 
 from volnux.events.inputs import bind_inputs
 from volnux.events.modules import display_text
-from volnux.events.run import Call, Outcome, raised
+from volnux.events.outcome import Call, Outcome
+from volnux.events.run import raised
 from volnux.events.spec import EventSpec, spec_of
 from volnux.graph.model import InputSpec
 from volnux.graph.outcome import FAILURE, SUCCESS, Failure, State, no_branch

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from volnux.errors import visible
-from volnux.events.run import DEEPEST, has_64_bits, unstorable
+from volnux.events.portable import DEEPEST, has_64_bits, unstorable
 
 __all__ = [
     "COUNT",

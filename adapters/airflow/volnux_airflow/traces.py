@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-from volnux.events.run import Call
+from volnux.events.outcome import Call
 from volnux.hooks import About, signals_loaded
 from volnux_airflow import compat
 

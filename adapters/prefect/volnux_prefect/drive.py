@@ -16,7 +16,8 @@ from prefect.task_runners import ThreadPoolTaskRunner
 
 from volnux.backends.port import RunOptions
 from volnux.events.base import NotSentError, WorkerLost
-from volnux.events.run import Call, Outcome, raised
+from volnux.events.outcome import Call, Outcome
+from volnux.events.run import raised
 from volnux.events.spec import EventSpec
 from volnux.graph.execution import Execution
 from volnux.graph.report import RunReport

@@ -7,7 +7,8 @@ import contextvars
 import threading
 from concurrent.futures import Future
 
-from volnux.events.run import Call, Outcome, run_attempt_async
+from volnux.events.outcome import Call, Outcome
+from volnux.events.run import run_attempt_async
 from volnux.events.spec import EventSpec
 from volnux.kit.attempt import TimeIsOver
 from volnux.usercode import RunThread

@@ -18,7 +18,8 @@ from pydantic import PrivateAttr
 
 from volnux.events.base import NotSentError
 from volnux.events.modules import at_home
-from volnux.events.run import Call, Outcome, raised, run_attempt, too_long
+from volnux.events.outcome import Call, Outcome
+from volnux.events.run import raised, run_attempt, too_long
 from volnux.events.spec import EventSpec
 from volnux.graph.outcome import FAILURE, SUCCESS, Failure, no_branch
 from volnux.hooks import About, Hooks, hooks_of

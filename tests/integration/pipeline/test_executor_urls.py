@@ -21,8 +21,8 @@ from tests.integration.telemetry.servers import eventually
 from volnux import EventBase, Pipeline
 from volnux.backends import RefusedError, get_backend
 from volnux.events.executors import ExecutorConfigError, ExecutorInitializerConfig
+from volnux.events.outcome import Call
 from volnux.events.remote import RemoteTask, read_outcome, remote_task
-from volnux.events.run import Call
 from volnux.graph.outcome import RunStatus
 from volnux.loading import load_plan
 

@@ -13,7 +13,7 @@ from volnux import EventBase, RetryPolicy, event
 from volnux.decorators import event as event_again
 from volnux.events import Call, EventDefinitionError, Outcome, run_attempt, run_event
 from volnux.events.base import event_class_of
-from volnux.events.run import failure_of
+from volnux.events.failures import failure_of
 from volnux.events.spec import spec_of
 from volnux.graph import Failure
 

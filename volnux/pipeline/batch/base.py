@@ -11,7 +11,7 @@ from typing import Any, ClassVar, NamedTuple
 from volnux.backends import Backend, get_backend
 from volnux.backends.run_log import failed_batch
 from volnux.errors import nearest
-from volnux.events.run import failure_of
+from volnux.events.failures import failure_of
 from volnux.imported import imported
 from volnux.pipeline.base import Pipeline, PipelineStateError
 from volnux.pipeline.batch.cutting import Cut

@@ -7,7 +7,7 @@ import threading
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from volnux.backends.port import RunControl
-from volnux.events.run import failure_of
+from volnux.events.failures import failure_of
 from volnux.graph.outcome import RunStatus
 from volnux.pipeline.batch.report import BatchResult
 from volnux.signal.soft import SIGNAL_PARENT, SignalParent

@@ -12,8 +12,8 @@ from typing import Any
 
 from volnux.backends.run_log import log
 from volnux.events.base import NotSentError, WorkerLost
+from volnux.events.failures import failure_of
 from volnux.events.modules import at_home
-from volnux.events.run import failure_of
 from volnux.graph.outcome import RunStatus
 from volnux.kit.processes import Surroundings, WorkerGroup, starting, worker_context
 from volnux.pipeline.batch.job import Job, Settings

@@ -15,9 +15,9 @@ from typing import Any, NamedTuple
 import volnux.telemetry.records  # noqa: F401 - once it is imported, hooks emit its signals
 from volnux.backends.run_log import log
 from volnux.events.base import NotSentError
+from volnux.events.failures import failure_of
 from volnux.events.modules import at_home
 from volnux.events.prompt import packed
-from volnux.events.run import failure_of
 from volnux.graph.outcome import RunStatus
 from volnux.graph.report import RunReport
 from volnux.kit.processes import Surroundings, begin_worker

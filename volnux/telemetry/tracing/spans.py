@@ -26,7 +26,7 @@ from volnux.telemetry.tracing.metrics import Instruments
 
 if TYPE_CHECKING:
     from volnux.events.link import Plan
-    from volnux.events.run import Call
+    from volnux.events.outcome import Call
     from volnux.graph.report import RunReport
 
 __all__ = ["RunTrace", "TaskTrace", "begin_run", "sdk_is_set_up"]

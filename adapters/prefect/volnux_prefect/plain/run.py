@@ -19,7 +19,8 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from volnux.errors import VolnuxError
 from volnux.events.base import NotSentError, WorkerLost
 from volnux.events.inputs import fresh
-from volnux.events.run import Call, Outcome, raised
+from volnux.events.outcome import Call, Outcome
+from volnux.events.run import raised
 from volnux.graph.outcome import FAILURE, SUCCESS, Failure
 from volnux.hooks import About, hooks_of
 from volnux.pipeline.fields import InputDataField

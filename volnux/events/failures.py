@@ -1,0 +1,127 @@
+"""What is kept of an exception: its type, its message, and the frames of the user's code."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+from collections.abc import Iterator
+from typing import Any, Final
+
+from volnux.events.modules import display_text
+from volnux.graph.outcome import Failure
+
+__all__ = ["class_name", "failure_of"]
+
+_MOST_FRAMES: Final = 20
+
+_LONGEST_PART: Final = 10_000
+"""Characters of one part of a traceback: a frame, or what an exception says."""
+
+_LONGEST_ARGUMENT: Final = 10_000
+
+# Python's own: an exception class may have made something else of these names.
+_ARGUMENTS: Final[Any] = vars(BaseException)["args"]
+_CAUSE: Final[Any] = vars(BaseException)["__cause__"]
+_CONTEXT: Final[Any] = vars(BaseException)["__context__"]
+_CONTAINERS: Final = (bytes, bytearray, list, tuple, dict, set, frozenset)
+
+
+def failure_of(error: BaseException, *, attempts: int = 1) -> Failure:
+    """What is kept of an exception: its type, its message, and the frames of the user's code."""
+    with _arguments_cut(error):
+        try:
+            message = str(error)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as broken:  # noqa: BLE001 - a user's __str__ may do anything
+            message = f"<str failed: {type(broken).__name__}>"
+        _drop_our_frames(error)
+        shown = display_text(_traceback(error))
+        failure = Failure(class_name(type(error)), display_text(message), shown, attempts)
+        return failure.with_exception(error)
+
+
+def class_name(kind: type) -> str:
+    """The name of a class: dotted, unless it is a builtin or of the main program."""
+    if kind.__module__ in ("builtins", "__main__", "__mp_main__"):
+        return kind.__qualname__
+    return f"{kind.__module__}.{kind.__qualname__}"
+
+
+@contextlib.contextmanager
+def _arguments_cut(error: BaseException) -> Iterator[None]:
+    """Meanwhile, exceptions hold their data cut: its `repr` would be all of it."""
+    whole: list[tuple[BaseException, tuple[Any, ...]]] = []
+    seen: set[int] = set()
+    chain: list[BaseException | None] = [error]
+    while chain:
+        each = chain.pop()
+        if each is None or id(each) in seen:
+            continue
+        seen.add(id(each))
+        chain += [_CAUSE.__get__(each), _CONTEXT.__get__(each)]
+        arguments = _ARGUMENTS.__get__(each)
+        if any(isinstance(argument, _CONTAINERS) for argument in arguments):
+            whole.append((each, arguments))
+    try:
+        for each, arguments in whole:
+            cut = tuple(_Cut(a) if isinstance(a, _CONTAINERS) else a for a in arguments)
+            _ARGUMENTS.__set__(each, cut)
+        yield
+    finally:
+        for each, arguments in whole:
+            _ARGUMENTS.__set__(each, arguments)
+
+
+class _Cut:
+    """In the place of an argument of an exception: what is shown of it."""
+
+    def __init__(self, argument: Any) -> None:
+        from volnux.shown import shown
+
+        self._text = shown(argument, _LONGEST_ARGUMENT)
+
+    def __repr__(self) -> str:
+        return self._text
+
+
+def _drop_our_frames(error: BaseException) -> None:
+    """Have the traceback begin in the user's code: our frames would keep the whole call alive."""
+    frame = error.__traceback__
+    while frame is not None and _ours(frame.tb_frame.f_code.co_filename):
+        frame = frame.tb_next
+    error.__traceback__ = frame
+
+
+def _traceback(error: BaseException) -> str:
+    import traceback
+
+    try:
+        shown = traceback.TracebackException.from_exception(error, compact=True)
+        parts: list[traceback.TracebackException | None] = [shown]
+        while parts:
+            part = parts.pop()
+            if part is None:
+                continue
+            frames = [frame for frame in part.stack if not _ours(frame.filename)]
+            part.stack = traceback.StackSummary.from_list(frames[-_MOST_FRAMES:])
+            parts += [part.__cause__, part.__context__, *(part.exceptions or ())]
+        return "".join(map(_cut, shown.format()))
+    except Exception:  # noqa: BLE001 - the exception's own attributes may be broken
+        return ""
+
+
+def _cut(part: str) -> str:
+    if len(part) <= _LONGEST_PART:
+        return part
+    return f"{part[:_LONGEST_PART]}… ({len(part):,} characters)\n"
+
+
+_OURS: Final = __file__.rpartition("events")[0]
+_IMPORTLIB: Final = importlib.__file__.rpartition("__init__")[0]
+
+
+def _ours(filename: str) -> bool:
+    return filename.startswith(("<frozen importlib", _OURS, _IMPORTLIB)) or (
+        "volnux_standalone" in filename
+    )
