@@ -1,0 +1,178 @@
+"""Putting folders into use, and importing their modules."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import importlib.machinery
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from volnux import usercode
+from volnux.events.modules.asking import asking_as
+from volnux.events.modules.loader import Finder
+from volnux.events.modules.registry import (
+    FOLDERS,
+    LOCK,
+    NEVER_OWNED,
+    STATE,
+    owns,
+    package_name,
+    register,
+)
+from volnux.events.modules.shared import SharedModule, module_meant, share, take_in
+from volnux.events.modules.sources import entries, find_source, same_file
+from volnux.usercode import keep_stdin_open, runs_user_code
+
+__all__ = ["adopt", "at_home", "forget", "import_from", "module_of"]
+
+
+@runs_user_code
+def import_from(folder: Path | None, name: str) -> ModuleType:
+    """Import a dotted module, from the folder if it has it, else as Python would.
+
+    A file that the program has imported already, under whatever name, is not imported again.
+
+    Raises:
+        ModuleNotFoundError: there is none; `error.name` is `name` or a part of it.
+        Exception: whatever the module itself raises.
+    """
+    keep_stdin_open()
+    generation = usercode.generation
+    try:
+        module = _import_from(folder, name)
+    except BaseException as error:
+        if usercode.generation != generation:
+            usercode.end_child(error)
+        raise
+    if usercode.generation != generation:
+        # In a child that the module forked: going on from here is for the parent.
+        usercode.end_child()
+    return module
+
+
+def adopt(known: Mapping[str, str]) -> None:
+    """Make the modules of these folders importable in this process.
+
+    Args:
+        known: what `folders` returned where the folders are in use already.
+    """
+    for path in known.values():
+        _use(path)
+
+
+def at_home(folder: str | None) -> contextlib.AbstractContextManager[None]:
+    """While the context is entered, plain names mean this folder's modules on this thread.
+
+    For code of ours that pickles or unpickles values of the user. None changes nothing.
+    """
+    if folder is None:
+        return contextlib.nullcontext()
+    return asking_as(_use(folder))
+
+
+def module_of(target: Any) -> ModuleType | None:
+    """The module of a class or function; None if it is not loaded.
+
+    Unlike `sys.modules[target.__module__]` it is the right one in a shared process, too.
+    """
+    module = sys.modules.get(target.__module__)
+    if type(module) is not SharedModule:
+        return module
+    for package in FOLDERS:
+        each = found = sys.modules.get(f"{package}.{target.__module__}")
+        for part in target.__qualname__.split("."):
+            found = getattr(found, part, None)
+        if each is not None and found is target:
+            return each
+    return module_meant(module)
+
+
+def forget(folder: Path) -> None:
+    """Have the modules of a folder imported anew; runs under way keep the ones they have."""
+    package = _use(os.path.realpath(folder))
+    with LOCK:
+        for key in [key for key in sys.modules if key.startswith(f"{package}.")]:
+            module = sys.modules.pop(key)
+            plain = key[len(package) + 1 :]
+            if sys.modules.get(plain) is module:
+                del sys.modules[plain]
+    importlib.invalidate_caches()
+
+
+def _import_from(folder: Path | None, name: str) -> ModuleType:
+    if folder is None:
+        return importlib.import_module(name)
+    package = _use(os.path.realpath(folder))
+    with asking_as(package):
+        if not owns(package, name.partition(".")[0]):
+            return importlib.import_module(name)
+        if f"{package}.{name}" not in sys.modules:
+            loaded = _loaded_file(FOLDERS[package], name)
+            if loaded is not None:
+                return loaded
+        return importlib.import_module(f"{package}.{name}")
+
+
+def _use(path: str) -> str:
+    """Put a folder into use, unless it is; the name of its package."""
+    name = package_name(path)
+    if name in FOLDERS:
+        return name
+    with LOCK:
+        if name in FOLDERS:
+            return name
+        package = ModuleType(name, f"The folder {path}.")
+        package.__path__ = [path]
+        sys.modules[name] = package
+        first = not FOLDERS
+        register(path)
+        if first:
+            sys.meta_path.insert(0, Finder())
+        if first and not _is_taken(path) and not _is_package(path):
+            sys.path.insert(0, path)
+            STATE.on_path = path
+        else:
+            share()
+        if STATE.shared:
+            take_in(name)
+    return name
+
+
+def _is_taken(path: str) -> bool:
+    """Whether a module that is loaded already has the name of a module of the folder."""
+    for stem in {entry.stem for entry in entries(path)}:
+        loaded = sys.modules.get(stem)
+        if loaded is None or stem in NEVER_OWNED or stem in ("conftest", "__main__"):
+            continue
+        spec = importlib.machinery.PathFinder.find_spec(stem, [path])
+        if spec is not None and spec.origin and not same_file(loaded, spec.origin):
+            return True
+    return False
+
+
+def _is_package(path: str) -> bool:
+    """Whether a folder is that of an imported package: it must not be on the import path, then."""
+    return any(
+        path in map(os.path.realpath, vars(module).get("__path__") or ())
+        for name, module in list(sys.modules.items())
+        if Path(path).name in name and type(module) is ModuleType and name not in FOLDERS
+    )
+
+
+def _loaded_file(folder: str, name: str) -> ModuleType | None:
+    """The module that the program has made of a file of the folder, under whatever name."""
+    *above, stem = name.split(".")
+    spec = find_source(stem, [str(Path(folder, *above))])
+    if spec is None or not spec.has_location or spec.origin is None:
+        return None
+    for known, module in list(sys.modules.items()):
+        if known.rpartition(".")[2] != stem or type(module) is SharedModule:
+            continue
+        if same_file(module, spec.origin):
+            return module
+    return None

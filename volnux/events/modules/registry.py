@@ -1,0 +1,137 @@
+"""The folders that this process uses, each a package with a made-up name."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.machinery
+import os
+import re
+import sys
+import threading
+from pathlib import Path
+from types import ModuleType
+from typing import Final
+
+from volnux.events.modules.sources import find_source, real_path
+
+__all__ = [
+    "FOLDERS",
+    "LOCK",
+    "NEVER_OWNED",
+    "STATE",
+    "display_text",
+    "folders",
+    "home_of",
+    "is_shared",
+    "owns",
+    "package_name",
+    "package_of_file",
+    "register",
+]
+
+NEVER_OWNED: Final = frozenset({"volnux", "volnux_standalone", "volnux_airflow", "volnux_prefect"})
+"""A second copy of these, in a folder that happens to hold one, would not know the first."""
+
+FOLDERS: Final[dict[str, str]] = {}
+"""The folders in use, by the name of their package, in the order of their first use."""
+
+LOCK: Final = threading.RLock()
+"""Held while folders, or names that several of them use, change."""
+
+
+class _State:
+    """What changes once in a process, or never.
+
+    Attributes:
+        on_path: the folder that was put first on `sys.path`.
+        shared: whether a plain name may mean several modules.
+    """
+
+    def __init__(self) -> None:
+        self.on_path: str | None = None
+        self.shared = False
+
+
+STATE: Final = _State()
+
+_PREFIX: Final = "_volnux_"
+_MADE_UP: Final = re.compile(rf"\b{_PREFIX}[0-9a-f]{{12}}\.")
+_INSTALLED: Final = frozenset({"site-packages", "dist-packages"})
+
+_packages: dict[str, str] = {}
+"""The names of the packages by their folders: `FOLDERS` the other way round."""
+
+_of_known_file: dict[str, str | None] = {}
+"""What `package_of_file` has found: it is asked for each file of the stack."""
+
+
+def package_name(path: str) -> str:
+    """The name of the package of a folder, whether it is in use or not."""
+    return _PREFIX + hashlib.sha256(path.encode("utf-8", "surrogateescape")).hexdigest()[:12]
+
+
+def register(path: str) -> None:
+    """Note that a folder is in use."""
+    package = package_name(path)
+    FOLDERS[package] = path
+    _packages[path] = package
+    _of_known_file.clear()
+
+
+def folders() -> dict[str, str]:
+    """The folders in use, for `adopt` in another process."""
+    return dict(FOLDERS)
+
+
+def is_shared() -> bool:
+    """Whether a plain name may mean several modules in this process."""
+    return STATE.shared
+
+
+def home_of(module: ModuleType | None) -> str | None:
+    """The folder in use that a module was loaded from; None if it was loaded from none."""
+    package = package_of_file(str(getattr(module, "__file__", None) or ""))
+    return None if package is None else FOLDERS[package]
+
+
+def display_text(text: str) -> str:
+    """A text as the user should see it: without the made-up packages."""
+    return _MADE_UP.sub("", text) if _PREFIX in text else text
+
+
+def owns(package: str, top: str) -> bool:
+    """Whether the folder has a module or package of that name, which wins over all others."""
+    if f"{package}.{top}" in sys.modules:
+        return True
+    if top in NEVER_OWNED:
+        return False
+    folder = FOLDERS[package]
+    spec = find_source(top, [folder])
+    if spec is None:
+        return False
+    if spec.origin is not None:
+        return True
+    # A plain folder without __init__.py (docs/, data/) does not hide a module from elsewhere.
+    elsewhere = [entry for entry in sys.path if os.path.realpath(entry) != folder]
+    return (
+        top not in sys.modules and importlib.machinery.PathFinder.find_spec(top, elsewhere) is None
+    )
+
+
+def package_of_file(filename: str) -> str | None:
+    """The package of the innermost folder in use that holds a file, if it is no installed one."""
+    if filename in _of_known_file:
+        return _of_known_file[filename]
+    # A process may have thousands of folders, so its parents are looked up in them.
+    found = None
+    file = Path(real_path(filename))
+    for folder in file.parents:
+        package = _packages.get(str(folder))
+        if package is None:
+            continue
+        inside = file.relative_to(folder).parts
+        if inside[0] not in NEVER_OWNED and not _INSTALLED & set(inside):
+            found = package
+            break
+    _of_known_file[filename] = found
+    return found
