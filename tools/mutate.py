@@ -103,7 +103,7 @@ MUTATIONS = (
     ),
     Mutation(
         "Conditions are tried in descending order.",
-        "volnux/events/spec.py",
+        "volnux/events/settings.py",
         "return tuple(sorted(conditions.items()))",
         "return tuple(sorted(conditions.items(), reverse=True))",
     ),

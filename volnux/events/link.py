@@ -20,7 +20,8 @@ from volnux.errors import (
 from volnux.events.base import EventBase, event_class_of
 from volnux.events.inputs import bind_inputs
 from volnux.events.lookup import EventModuleError, EventNotFoundError, FoundEvent, Lookup
-from volnux.events.spec import EventSpec, spec_of, without_effect
+from volnux.events.settings import without_effect
+from volnux.events.spec import EventSpec, spec_of
 from volnux.graph.compile import compile
 from volnux.graph.model import Graph, Node
 from volnux.pointy.parser import parse
