@@ -1,0 +1,138 @@
+"""A graph while it is built: its nodes, edges and values, by number."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+from volnux.errors import Span
+from volnux.graph.model import Edge, Entry, Kind, Node, Value, ValueKind
+from volnux.pointy import tree
+
+__all__ = ["Assembly", "Exit"]
+
+Exit = tuple[int, tuple[int, ...]]
+"""A node that ends a part, and the descriptors with which the part is done."""
+
+_ValueRow = tuple[ValueKind, str | None, tuple[int, ...], tuple[int, ...] | None]
+"""The fields of a `Value`."""
+
+_OF: Final = 2
+_NO_OPTIONS: Final[dict[str, bool | int | float | str]] = {}
+
+
+class Assembly:
+    """The nodes, edges and values so far.
+
+    Attributes:
+        nodes: in reading order.
+        last_place: the name of the latest event's place.
+    """
+
+    def __init__(self) -> None:
+        self.nodes: list[Node] = []
+        self.last_place = ""
+        self._edges: list[tuple[int, int, tuple[int, ...]]] = []
+        # As rows for now: most of them nothing refers to in the end.
+        self._values: list[_ValueRow] = []
+        self._places: dict[str, int] = {}
+        self._joins = 0
+        self._catches = 0
+
+    def event(
+        self, unit: tree.Unit, event: tree.Event, retry: int | None, receives: int | None
+    ) -> int:
+        """Add an event's node; its number."""
+        number = self._places.get(event.name, 0) + 1
+        self._places[event.name] = number
+        place = event.name if number == 1 else f"{event.name}__{number}"
+        options = _options(unit) if unit.options else _NO_OPTIONS
+        self.nodes.append(
+            Node(
+                id=place,
+                event=event.name,
+                retry=retry,
+                options=options,
+                receives=receives,
+                span=event.span,
+            )
+        )
+        self.last_place = place
+        return len(self.nodes) - 1
+
+    def join(self, exits: list[Exit], entry: Entry) -> int:
+        """Add a join behind the exits; its number."""
+        self._joins += 1
+        self.nodes.append(Node(id=f"join-{self._joins}", kind=Kind.JOIN, entry=entry))
+        node = len(self.nodes) - 1
+        self.connect(exits, [node])
+        return node
+
+    def catch(self, first: int, exits: list[Exit], span: Span) -> int:
+        """Add the catch of a group that begins with node `first`, behind the exits; its number."""
+        self._catches += 1
+        self.nodes.append(
+            Node(
+                id=f"catch-{self._catches}",
+                kind=Kind.CATCH,
+                first=self.nodes[first].id,
+                span=span,
+            )
+        )
+        node = len(self.nodes) - 1
+        self.connect(exits, [node])
+        return node
+
+    def connect(self, exits: list[Exit], heads: list[int]) -> None:
+        """Draw an edge from each exit to each head."""
+        for source, when in exits:
+            for target in heads:
+                self._edges.append((source, target, when))
+
+    def value(
+        self,
+        kind: ValueKind,
+        *,
+        node: str | None = None,
+        of: tuple[int, ...] = (),
+        when: tuple[int, ...] | None = None,
+    ) -> int:
+        """Add a value; its number."""
+        self._values.append((kind, node, of, when))
+        return len(self._values) - 1
+
+    def finish(self, result: int) -> tuple[tuple[Node, ...], tuple[Value, ...], int]:
+        """The nodes and the values, those left out that nothing refers to, and `result` anew."""
+        used = {node.receives for node in self.nodes if node.receives is not None} | {result}
+        for index in range(len(self._values) - 1, -1, -1):
+            if index in used:
+                used.update(self._values[index][_OF])
+        new = {old: index for index, old in enumerate(sorted(used))}
+        values = tuple(
+            Value(kind, node, tuple(new[i] for i in of) if of else of, when)
+            for kind, node, of, when in map(self._values.__getitem__, new)
+        )
+        if len(new) == len(self._values):
+            return tuple(self.nodes), values, result
+        nodes = tuple(
+            node if node.receives is None else replace(node, receives=new[node.receives])
+            for node in self.nodes
+        )
+        return nodes, values, new[result]
+
+    def edges(self) -> tuple[Edge, ...]:
+        """The edges by source and target in reading order."""
+        nodes = self.nodes
+        return tuple(
+            Edge(nodes[source].id, nodes[target].id, when)
+            for source, target, when in sorted(self._edges)
+        )
+
+
+def _options(unit: tree.Unit) -> dict[str, bool | int | float | str]:
+    """The options that an event's node carries, by name; the shape of the graph says the others."""
+    return {
+        option.name: option.value
+        for option in sorted(unit.options, key=lambda option: option.name)
+        if option.name not in ("retry_attempts", "evaluation")
+    }
