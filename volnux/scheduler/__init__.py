@@ -13,7 +13,8 @@ from volnux.scheduler.errors import RunCutOffError, SchedulerError, StoreError, 
 if TYPE_CHECKING:
     from volnux.scheduler.history import History
     from volnux.scheduler.ledger import RunRecord, RunState
-    from volnux.scheduler.scheduler import CutOff, PipelineScheduler
+    from volnux.scheduler.recovery import CutOff
+    from volnux.scheduler.scheduler import PipelineScheduler
     from volnux.scheduler.trigger import ScheduleTrigger
 
 __all__ = [
@@ -30,7 +31,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "CutOff": "volnux.scheduler.scheduler",
+    "CutOff": "volnux.scheduler.recovery",
     "History": "volnux.scheduler.history",
     "PipelineScheduler": "volnux.scheduler.scheduler",
     "RunRecord": "volnux.scheduler.ledger",

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
-import enum
 import logging
 import os
-import pickle
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 from apscheduler.events import (
-    EVENT_JOB_ERROR,
     EVENT_JOB_MAX_INSTANCES,
     EVENT_JOB_SUBMITTED,
-    JobExecutionEvent,
     JobSubmissionEvent,
 )
 from apscheduler.executors.base import MaxInstancesReachedError
@@ -23,29 +19,27 @@ from apscheduler.jobstores.base import JobLookupError
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.schedulers.base import STATE_PAUSED
 from apscheduler.triggers.base import BaseTrigger
-from apscheduler.triggers.interval import IntervalTrigger
-from apscheduler.util import convert_to_datetime, undefined
+from apscheduler.util import undefined
 
-from volnux.scheduler.errors import RunCutOffError, SchedulerError, StoreError, StoreInUseError
-from volnux.scheduler.executor import DueRun, PipelineExecutor, run_target
+from volnux.scheduler.errors import StoreError, StoreInUseError
+from volnux.scheduler.executor import PipelineExecutor, run_target
 from volnux.scheduler.jobs import JobStore, due
-from volnux.scheduler.ledger import Ledger, RunRecord, RunState
-from volnux.scheduler.sqlite import Found
+from volnux.scheduler.keeper import StoreKeeper
+from volnux.scheduler.ledger import Ledger, RunRecord
+from volnux.scheduler.recovery import CutOff, note_lost, runs_to_repeat
 from volnux.scheduler.store import (
     DEFAULT_STORE,
     STORE_FAULTS,
     Outage,
-    database_of,
     engine_for,
     fault_of,
-    lock_for,
     usable,
 )
-from volnux.scheduler.targets import target_of
-from volnux.scheduler.trigger import ScheduleTrigger, cron_from_fields
+from volnux.scheduler.targets import check_storable, target_of
+from volnux.scheduler.trigger import ScheduleTrigger, says_the_same, schedule_trigger
 from volnux.schedules import Schedule
 
-__all__ = ["CutOff", "PipelineScheduler"]
+__all__ = ["PipelineScheduler"]
 
 log = logging.getLogger("volnux.scheduler")
 
@@ -54,18 +48,6 @@ _LONGEST_SLEEP = 30.0
 
 _RETRY = 5.0
 """Seconds after which a store that failed is tried again."""
-
-
-class CutOff(enum.StrEnum):
-    """What becomes of a run that was under way when its scheduler was killed.
-
-    Either way it is made known: as `lost` in the ledger, an `EVENT_JOB_ERROR` with a
-    `RunCutOffError` and a warning in the log; or as a further attempt of the same run. A run cannot
-    be resumed in its middle.
-    """
-
-    LOST = "lost"
-    REPEAT = "repeat"
 
 
 class PipelineScheduler(BackgroundScheduler):  # type: ignore[misc]  # APScheduler has no types
@@ -101,15 +83,13 @@ class PipelineScheduler(BackgroundScheduler):  # type: ignore[misc]  # APSchedul
     ) -> None:
         self.cut_off = CutOff(cut_off)
         self._engine: sa.Engine = engine_for(store)
-        self._lock_of_store = lock_for(self._engine)
-        self._database = database_of(self._engine)
         self._ledger = Ledger(self._engine)
         self._jobs = JobStore(self._engine, self._ledger.writing)
+        self._keeper = StoreKeeper(self._engine, self._ledger, self._jobs)
         self._outage = Outage(self._engine)
         self._workers = workers
         self._added: set[str] = set()
         self._pipelines: PipelineExecutor | None = None
-        self._forget_at = dt.datetime.min.replace(tzinfo=dt.UTC)
         super().__init__(
             timezone=timezone,
             daemon=daemon,
@@ -128,19 +108,17 @@ class PipelineScheduler(BackgroundScheduler):  # type: ignore[misc]  # APSchedul
         with usable(self._engine):
             # What is no database stays as it is, without a lock beside it.
             self._engine.connect().close()
-        self._lock_of_store.take()
+        self._keeper.take()
         try:
             with usable(self._engine):
-                self._ledger.open()
-                if self._database is not None:
-                    self._database.keep()
+                self._keeper.open()
                 left = self._ledger.unfinished()
                 super().start(paused=True)
                 self._settle(left)
         except BaseException:
             if self.running:
                 super().shutdown(wait=False)
-            self._release_store()
+            self._keeper.release()
             raise
         if not paused:
             self.resume()
@@ -154,7 +132,7 @@ class PipelineScheduler(BackgroundScheduler):  # type: ignore[misc]  # APSchedul
         executor = self._pipelines
         super().shutdown(wait)
         if executor is not None:
-            executor.when_idle(self._release_store)
+            executor.when_idle(self._keeper.release)
 
     def store_fault(self, error: BaseException) -> StoreError:
         """What the store raised, as a sentence that has no password."""
@@ -254,7 +232,7 @@ class PipelineScheduler(BackgroundScheduler):  # type: ignore[misc]  # APSchedul
         if isinstance(made, ScheduleTrigger):
             together = self._job_defaults["coalesce"] if coalesce is undefined else coalesce
             made.every = not together
-        self._check_storable(target, graph.name)
+        check_storable(target, graph.name)
         job_id = id or graph.name
         if replace_existing is None:
             replace_existing = job_id not in self._added
@@ -306,50 +284,20 @@ class PipelineScheduler(BackgroundScheduler):  # type: ignore[misc]  # APSchedul
         return self._pipelines
 
     def _create_trigger(self, trigger: Any, trigger_args: dict[str, Any]) -> BaseTrigger:
-        if isinstance(trigger, list | tuple):
-            return self._schedule_trigger(tuple(trigger), trigger_args)
-        if isinstance(trigger, str) and (" " in trigger.strip() or trigger.startswith("@")):
-            return self._schedule_trigger((trigger,), trigger_args)
-        if trigger == "cron":
-            rest = dict(trigger_args)
-            given = rest.pop("crontab", None)
-            if given is None:
-                named = ("timezone", "start_date", "end_date", "jitter")
-                fields = {key: rest.pop(key) for key in list(rest) if key not in named}
-                given = cron_from_fields(fields)
-            return self._schedule_trigger((given,) if isinstance(given, str) else given, rest)
-        return super()._create_trigger(trigger, trigger_args)
-
-    def _schedule_trigger(
-        self, expressions: Sequence[str], options: Mapping[str, Any]
-    ) -> ScheduleTrigger:
-        rest = dict(options)
-        timezone = str(rest.pop("timezone", None) or self.timezone)
-        begin, end = rest.pop("start_date", None), rest.pop("end_date", None)
-        if rest.pop("jitter", None) is not None:
-            raise SchedulerError("a schedule has no jitter: its instants are the same everywhere")
-        if rest:
-            raise TypeError(f"a schedule has no option {', '.join(map(repr, rest))}")
-        schedule = Schedule(tuple(" ".join(text.split()) for text in expressions), timezone)
-        return ScheduleTrigger(
-            schedule,
-            begin=convert_to_datetime(begin, schedule.zone, "start_date"),
-            end=convert_to_datetime(end, schedule.zone, "end_date"),
-        )
+        made = schedule_trigger(trigger, trigger_args, str(self.timezone))
+        return made or super()._create_trigger(trigger, trigger_args)
 
     def _real_add_job(self, job: Any, jobstore_alias: str, replace_existing: bool) -> None:  # noqa: FBT001 - APScheduler's signature
         known = self._lookup_jobstore(jobstore_alias).lookup_job(job.id)
         if known is not None and replace_existing and not hasattr(job, "next_run_time"):
             now = self._now()
-            if _same(known.trigger, job.trigger):
+            if says_the_same(known.trigger, job.trigger):
                 job._modify(trigger=known.trigger, next_run_time=known.next_run_time)
             else:
-                upcoming = job.trigger.get_next_fire_time(None, now)
-                if isinstance(job.trigger, ScheduleTrigger):
-                    # Another schedule from now on, not one that begins again at its start date.
-                    before = now - dt.timedelta.resolution
-                    upcoming = job.trigger.get_next_fire_time(before, now)
-                job._modify(next_run_time=upcoming)
+                # Another schedule from now on, not one that begins again at its start date.
+                is_ours = isinstance(job.trigger, ScheduleTrigger)
+                before = now - dt.timedelta.resolution if is_ours else None
+                job._modify(next_run_time=job.trigger.get_next_fire_time(before, now))
         super()._real_add_job(job, jobstore_alias, replace_existing)
 
     def _process_jobs(self) -> float | None:
@@ -362,7 +310,7 @@ class PipelineScheduler(BackgroundScheduler):  # type: ignore[misc]  # APSchedul
             return None
         wait = _RETRY
         try:
-            self._look_after_store()
+            self._keeper.look_after(self._now(), self._jobstores_lock)
             wait = self._hand_over_due()
             self._outage.over()
         except StoreInUseError:
@@ -439,93 +387,13 @@ class PipelineScheduler(BackgroundScheduler):  # type: ignore[misc]  # APSchedul
         if self.running:
             self.wakeup()
 
-    def _look_after_store(self) -> None:
-        """See that the store is ours, is where it was, and does not grow for ever.
-
-        Raises:
-            StoreInUseError: another scheduler has it.
-            StoreError, OSError, sqlite3.Error, SQLAlchemyError: it cannot be used.
-        """
-        if not self._lock_of_store.still_held():
-            self._lock_of_store.release()
-            self._lock_of_store.take()
-        if self._database is not None:
-            found = self._database.look()
-            if found is not Found.SAME:
-                self._reopen(found)
-        if self._now() > self._forget_at:
-            self._ledger.forget(self._now())
-            self._forget_at = self._now() + dt.timedelta(days=1)
-
-    def _reopen(self, found: Found) -> None:
-        """Bring a deleted database back, or go on with the one that has taken its place."""
-        assert self._database is not None
-        with self._jobstores_lock, self._ledger.closed():
-            if found is Found.DELETED:
-                self._database.restore()
-                self._database.let_go()
-            else:
-                self._database.leave_to_other()
-        self._ledger.open()
-        self._jobs.make()
-        self._database.keep()
-        if found is Found.DELETED:
-            log.warning("the store %s was deleted: it is back", self._database.path)
-        else:
-            log.warning("the store %s was replaced: its jobs are served now", self._database.path)
-
-    def _release_store(self) -> None:
-        if self._database is not None:
-            self._database.let_go()
-        self._lock_of_store.release()
-
     def _settle(self, left: Sequence[tuple[RunRecord, bytes | None]]) -> None:
         """See to the runs that an earlier scheduler left queued or running."""
-        again: dict[str, list[DueRun]] = {}
-        for record, work in left:
-            begun = record.state is RunState.RUNNING
-            if work is None or (begun and self.cut_off is CutOff.LOST):
-                self._lose(record)
-                continue
-            if begun:
-                log.warning(
-                    "the run of %s at %s was cut off: it is repeated",
-                    record.job_id,
-                    record.scheduled,
-                )
-                self._ledger.repeat(record.job_id, record.scheduled)
-            run = DueRun(record.scheduled, work, record.run_id, however_late=begun)
-            again.setdefault(record.job_id, []).append(run)
-        for job_id, runs in again.items():
+        for job_id, runs in runs_to_repeat(left, self.cut_off, self._ledger, self._lose).items():
             # In their order, and before what is due now.
             self._jobs.hold(job_id)
             assert self._pipelines is not None
             self._pipelines.take_up(job_id, runs, held=True)
 
     def _lose(self, record: RunRecord) -> None:
-        fault = RunCutOffError(record.job_id, record.scheduled)
-        log.warning("%s: it is lost", fault)
-        message = "cut off when its scheduler ended"
-        self._ledger.end(record.job_id, record.scheduled, RunState.LOST, self._now(), message)
-        event = JobExecutionEvent(
-            EVENT_JOB_ERROR, record.job_id, "default", record.scheduled, exception=fault
-        )
-        self._dispatch_event(event)
-
-    def _check_storable(self, target: object, name: str) -> None:
-        try:
-            pickle.dumps(target)
-        except Exception as error:
-            raise SchedulerError(f"the inputs of {name} cannot be stored: {error}") from error
-
-
-def _same(known: BaseTrigger, new: BaseTrigger) -> bool:
-    """Whether a trigger in the store says what a new one says."""
-    if isinstance(known, ScheduleTrigger):
-        return bool(known == new)
-    if type(known) is not type(new):
-        return False
-    if isinstance(known, IntervalTrigger):
-        # Without a start date it begins when it is made: only the interval counts.
-        return bool(known.interval == new.interval and known.timezone == new.timezone)
-    return bool(known.__getstate__() == new.__getstate__())
+        self._dispatch_event(note_lost(record, self._ledger, self._now()))

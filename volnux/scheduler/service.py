@@ -23,7 +23,8 @@ from volnux.graph.model import Graph
 from volnux.loading import load_plan, schedule_faults
 from volnux.pipeline.base import Pipeline
 from volnux.scheduler.errors import RunCutOffError, SchedulerError
-from volnux.scheduler.scheduler import CutOff, PipelineScheduler
+from volnux.scheduler.recovery import CutOff
+from volnux.scheduler.scheduler import PipelineScheduler
 from volnux.scheduler.store import STORE_FAULTS
 from volnux.scheduler.targets import pin
 from volnux.schedules import describe

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import os
+import pickle
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from volnux.loading import load_plan
 from volnux.pipeline.base import Pipeline
 from volnux.scheduler.errors import SchedulerError
 
-__all__ = ["Target", "load_pipeline", "pin", "target_of", "to_run"]
+__all__ = ["Target", "check_storable", "load_pipeline", "pin", "target_of", "to_run"]
 
 _PINNED: dict[str, type[Pipeline]] = {}
 _LOCK = threading.Lock()
@@ -93,6 +94,22 @@ def target_of(pipeline: object, inputs: Mapping[str, Any] | None = None) -> Targ
             f"{name} cannot be found again in {module}: define it at the top of a module"
         )
     return Target(module=module, name=name, folder=home_of(home), inputs=given)
+
+
+def check_storable(target: Target, name: str) -> None:
+    """Refuse a target whose inputs cannot be stored.
+
+    Args:
+        target: what a job would run.
+        name: the pipeline's name, for the message.
+
+    Raises:
+        SchedulerError: they cannot be pickled.
+    """
+    try:
+        pickle.dumps(target)
+    except Exception as error:
+        raise SchedulerError(f"the inputs of {name} cannot be stored: {error}") from error
 
 
 def load_pipeline(file: str) -> type[Pipeline]:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from typing import Any
 
 from apscheduler.triggers.base import BaseTrigger
+from apscheduler.triggers.interval import IntervalTrigger
+from apscheduler.util import convert_to_datetime
 
+from volnux.scheduler.errors import SchedulerError
 from volnux.schedules import Schedule, ScheduleError
 from volnux.schedules.schedule import FIRST, utc_of
 
-__all__ = ["ScheduleTrigger", "cron_from_fields"]
+__all__ = ["ScheduleTrigger", "says_the_same", "schedule_trigger"]
 
 _RESOLUTION = dt.timedelta.resolution
 
@@ -98,11 +102,66 @@ class ScheduleTrigger(BaseTrigger):  # type: ignore[misc]  # APScheduler has no 
         return f"<ScheduleTrigger {self}>"
 
 
+def schedule_trigger(
+    trigger: Any, options: Mapping[str, Any], timezone: str
+) -> ScheduleTrigger | None:
+    """The trigger that `add_job` is given as crontab strings or as `"cron"`; None for any other.
+
+    Args:
+        trigger: as `PipelineScheduler.add_job` takes it.
+        options: the keywords beside it.
+        timezone: where the options name none.
+
+    Raises:
+        SchedulerError: a schedule cannot do what an option says.
+        ScheduleError: the trigger makes no sense.
+        TypeError: there is no such option.
+    """
+    rest = dict(options)
+    if isinstance(trigger, list | tuple):
+        expressions = tuple(trigger)
+    elif isinstance(trigger, str) and (" " in trigger.strip() or trigger.startswith("@")):
+        expressions = (trigger,)
+    elif trigger == "cron":
+        given = rest.pop("crontab", None)
+        if given is None:
+            named = ("timezone", "start_date", "end_date", "jitter")
+            fields = {key: rest.pop(key) for key in list(rest) if key not in named}
+            given = _cron_from_fields(fields)
+        expressions = (given,) if isinstance(given, str) else given
+    else:
+        return None
+    timezone = str(rest.pop("timezone", None) or timezone)
+    begin, end = rest.pop("start_date", None), rest.pop("end_date", None)
+    if rest.pop("jitter", None) is not None:
+        raise SchedulerError("a schedule has no jitter: its instants are the same everywhere")
+    if rest:
+        raise TypeError(f"a schedule has no option {', '.join(map(repr, rest))}")
+    schedule = Schedule(tuple(" ".join(text.split()) for text in expressions), timezone)
+    return ScheduleTrigger(
+        schedule,
+        begin=convert_to_datetime(begin, schedule.zone, "start_date"),
+        end=convert_to_datetime(end, schedule.zone, "end_date"),
+    )
+
+
+def says_the_same(known: BaseTrigger, new: BaseTrigger) -> bool:
+    """Whether a trigger in the store says what a new one says."""
+    if isinstance(known, ScheduleTrigger):
+        return bool(known == new)
+    if type(known) is not type(new):
+        return False
+    if isinstance(known, IntervalTrigger):
+        # Without a start date it begins when it is made: only the interval counts.
+        return bool(known.interval == new.interval and known.timezone == new.timezone)
+    return bool(known.__getstate__() == new.__getstate__())
+
+
 _FIELDS = ("minute", "hour", "day", "month", "day_of_week")
 _FIRST = {"minute": "0", "hour": "0", "day": "1", "month": "1"}
 
 
-def cron_from_fields(fields: dict[str, Any]) -> str:
+def _cron_from_fields(fields: dict[str, Any]) -> str:
     """The expression that APScheduler's keywords of its cron trigger stand for.
 
     As there, what is left out is `*` above the least of the fields that are given, and the least
