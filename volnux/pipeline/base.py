@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import enum
 import os
-import re
-import sys
 import threading
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from volnux.errors import VolnuxError, visible
+from volnux.errors import VolnuxError
 from volnux.events.inputs import InputError, fresh
 from volnux.events.link import Plan
 from volnux.imported import imported
@@ -336,11 +334,9 @@ class Pipeline:
 
         It can be called on the class, or on an instance, whose inputs play no part.
         """
-        from volnux.graph.draw import draw
+        from volnux.pipeline.drawing import print_drawing
 
-        text = draw(cls.plan().graph, "ascii")
-        sys.stdout.write(visible(text))
-        return text
+        return print_drawing(cls.plan().graph)
 
     @classmethod
     def draw_graphviz_image(
@@ -358,21 +354,9 @@ class Pipeline:
         Raises:
             DrawError: Graphviz is not installed, or cannot write that format.
         """
-        from volnux.graph.draw import draw, image
+        from volnux.pipeline.drawing import write_picture
 
-        graph = cls.plan().graph
-        if format in ("dot", "mermaid"):
-            picture = draw(graph, format).encode()
-        else:
-            picture = image(graph, format)
-        folder = Path(directory)
-        folder.mkdir(parents=True, exist_ok=True)
-        name = re.sub(r"[^\w.-]+", "_", graph.name)
-        # Graphviz takes `png:cairo` for a PNG by another of its renderers.
-        suffix = "mmd" if format == "mermaid" else format.partition(":")[0]
-        path = folder / f"{name}.{suffix}"
-        path.write_bytes(picture)
-        return path
+        return write_picture(cls.plan().graph, Path(directory), format)
 
 
 def _fields_of(cls: type[Pipeline]) -> dict[str, InputDataField]:
