@@ -165,7 +165,8 @@ def test_a_scheduler_that_dies_loses_its_events_and_may_come_back(plan, tmp_path
             file.unlink(missing_ok=True)
             options = ["--port", str(port), "--host", "127.0.0.1", "--scheduler-file", str(file)]
             scheduler = programs.enter_context(dask_program("scheduler", *options))
-            eventually(file.exists)
+            # Dask makes the file before it writes it.
+            eventually(lambda: file.exists() and file.read_text())
             address = json.loads(file.read_text())["address"]
             programs.enter_context(dask_program("worker", address, "--no-nanny"))
             return scheduler, address.removeprefix("tcp://")
