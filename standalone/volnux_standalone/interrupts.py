@@ -3,15 +3,30 @@
 from __future__ import annotations
 
 import _thread
+import functools
 import signal
 import threading
+import weakref
 from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Any
 
 from volnux import usercode
+from volnux.backends.port import RunControl
 
-__all__ = ["Interrupts"]
+__all__ = ["Interrupts", "obey"]
+
+
+def obey(control: RunControl, cancel: Callable[[], object], give_up: Callable[[], object]) -> None:
+    """Call methods of a run when its control says so; a control may outlive its run by far."""
+    for method, register in ((cancel, control.on_cancel), (give_up, control.on_give_up)):
+        register(functools.partial(_if_alive, weakref.WeakMethod(method)))
+
+
+def _if_alive(ref: weakref.WeakMethod[Callable[[], object]]) -> None:
+    method = ref()
+    if method is not None:
+        method()
 
 
 class Interrupts:

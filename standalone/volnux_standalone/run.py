@@ -11,13 +11,11 @@ do next to nothing would hand the lock around one by one.
 
 from __future__ import annotations
 
-import functools
 import logging
 import threading
 import time
 import uuid
-import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from volnux.backends.port import RunOptions
@@ -33,7 +31,7 @@ from volnux_standalone.attempt import Attempt
 from volnux_standalone.board import Board, Locked
 from volnux_standalone.elsewhere import Elsewhere
 from volnux_standalone.failures import FailureLog
-from volnux_standalone.interrupts import Interrupts
+from volnux_standalone.interrupts import Interrupts, obey
 from volnux_standalone.timers import Timers
 from volnux_standalone.workers import Workers
 
@@ -82,13 +80,13 @@ class Run:
         return self._hooks.around(self._execute)
 
     def _execute(self) -> RunReport:
-        # A control may outlive its run by far.
-        alive = weakref.ref(self)
-        outer = getattr(threading.current_thread(), "control", None)
         # An event of another run may have started this one, which ends with it.
-        for control in filter(None, (self._options.control, outer)):
-            control.on_cancel(functools.partial(_if_alive, alive, Run._cancel))
-            control.on_give_up(functools.partial(_if_alive, alive, Run._abandon))
+        for control in (
+            self._options.control,
+            getattr(threading.current_thread(), "control", None),
+        ):
+            if control is not None:
+                obey(control, self._cancel, self._abandon)
         with Interrupts(self._interrupted, self._note_interrupt):
             try:
                 self._begin()
@@ -396,21 +394,8 @@ class Run:
         self._elsewhere.close(wait=wait, cancelled=cancelled, wait_for_loop=not board.given_up)
 
     def _report(self) -> RunReport:
-        board = self._board
+        board, about = self._board, self._about
         with self._locked:
             if board.cancelled or not board.execution.ended:
                 board.execution.abandon()
-        return board.notes.report(
-            self._plan,
-            board.execution,
-            self._inputs,
-            backend=self._about.backend,
-            run_id=self._run_id,
-            results_kept=self._options.results,
-        )
-
-
-def _if_alive(ref: weakref.ref[Run], do: Callable[[Run], object]) -> None:
-    run = ref()
-    if run is not None:
-        do(run)
+        return board.notes.report(about, board.execution, self._inputs, self._options.results)

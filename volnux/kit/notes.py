@@ -7,10 +7,10 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from volnux.events.link import Plan
 from volnux.events.outcome import Outcome
 from volnux.graph.execution import Execution
 from volnux.graph.report import RunReport, places_of
+from volnux.hooks import About
 
 __all__ = ["Notes", "moment"]
 
@@ -45,28 +45,24 @@ class Notes:
 
     def report(
         self,
-        plan: Plan,
+        about: About,
         execution: Execution,
         inputs: Mapping[str, Any],
         *,
-        backend: str,
-        run_id: str,
         results_kept: bool = True,
     ) -> RunReport:
         """The report of a run that has ended.
 
         Args:
-            plan: what ran.
+            about: what ran, and where.
             execution: its state machine, at its end.
             inputs: the values of the inputs.
-            backend: the name of the backend.
-            run_id: the id of the run.
             results_kept: see `RunReport`.
         """
         return RunReport(
-            pipeline=plan.graph.name,
-            backend=backend,
-            run_id=run_id,
+            pipeline=about.pipeline,
+            backend=about.backend,
+            run_id=about.run_id,
             status=execution.status,
             places=places_of(execution, self._details),
             inputs=inputs,

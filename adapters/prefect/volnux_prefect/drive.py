@@ -55,7 +55,9 @@ class Drive:
         flow_run_id = flow_run.flow_run.id if flow_run and flow_run.flow_run else None
         self._run_id = options.run_id or str(flow_run_id or uuid.uuid4())
 
-        about = About(self._plan.graph.name, "prefect", self._run_id, self._plan, options.context)
+        self._about = about = About(
+            self._plan.graph.name, "prefect", self._run_id, self._plan, options.context
+        )
         self.hooks = hooks_of(about)
         # Told by the thread that drives the run, when it has taken in what happened.
         self._progress = Hooks()
@@ -95,9 +97,7 @@ class Drive:
                 self.loop.close()
         if self._cancelled or not self._execution.ended:
             self._execution.abandon()
-        report = self._notes.report(
-            self._plan, self._execution, self._inputs, backend="prefect", run_id=self._run_id
-        )
+        report = self._notes.report(self._about, self._execution, self._inputs)
         self._page.tell_handled(report)
         return report
 

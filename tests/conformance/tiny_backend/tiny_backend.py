@@ -32,8 +32,8 @@ class _Run:
     def __init__(self, plan: Plan, inputs: Mapping[str, Any], options: RunOptions) -> None:
         self.plan, self.inputs, self.options = plan, inputs, options
         self.run_id = options.run_id or uuid.uuid4().hex
-        about = About(plan.graph.name, "tiny", self.run_id, plan, options.context)
-        self.hooks = hooks_of(about, observer=options.observer)
+        self.about = About(plan.graph.name, "tiny", self.run_id, plan, options.context)
+        self.hooks = hooks_of(self.about, observer=options.observer)
         self.execution = Execution(plan.graph)
         self.notes = Notes(len(plan.graph.nodes))
 
@@ -53,9 +53,7 @@ class _Run:
                     tasks |= self.start(ready)
         for task in tasks:
             task.cancel()
-        return self.notes.report(
-            self.plan, self.execution, self.inputs, backend="tiny", run_id=self.run_id
-        )
+        return self.notes.report(self.about, self.execution, self.inputs)
 
     def start(self, ready: list[int]) -> set[asyncio.Task[tuple[int, Outcome]]]:
         """A task for each event that is ready."""
