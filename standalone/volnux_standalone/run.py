@@ -39,9 +39,6 @@ __all__ = ["Run"]
 
 log = logging.getLogger("volnux.standalone")
 
-_GLANCE = 0.5
-"""Seconds after which the thread that waits for the end looks for signals."""
-
 
 class Run:
     """Everything that belongs to one run; `execute` is called once."""
@@ -81,10 +78,8 @@ class Run:
 
     def _execute(self) -> RunReport:
         # An event of another run may have started this one, which ends with it.
-        for control in (
-            self._options.control,
-            getattr(threading.current_thread(), "control", None),
-        ):
+        outer = getattr(threading.current_thread(), "control", None)
+        for control in (self._options.control, outer):
             if control is not None:
                 obey(control, self._cancel, self._abandon)
         with Interrupts(self._interrupted, self._note_interrupt):
@@ -108,8 +103,8 @@ class Run:
         return report
 
     def _wait(self) -> None:
-        # Not for good: Python does not see a signal that comes just before it begins to wait.
-        while not self._board.over.wait(_GLANCE):
+        # Python does not see a signal that comes just before it begins to wait: it looks again.
+        while not self._board.over.wait(0.5):
             pass
 
     def _begin(self) -> None:
@@ -398,4 +393,6 @@ class Run:
         with self._locked:
             if board.cancelled or not board.execution.ended:
                 board.execution.abandon()
-        return board.notes.report(about, board.execution, self._inputs, self._options.results)
+        return board.notes.report(
+            about, board.execution, self._inputs, results_kept=self._options.results
+        )

@@ -55,14 +55,13 @@ class Drive:
         flow_run_id = flow_run.flow_run.id if flow_run and flow_run.flow_run else None
         self._run_id = options.run_id or str(flow_run_id or uuid.uuid4())
 
-        self._about = about = About(
-            self._plan.graph.name, "prefect", self._run_id, self._plan, options.context
-        )
-        self.hooks = hooks_of(about)
+        name = self._plan.graph.name
+        self._about = About(name, "prefect", self._run_id, self._plan, options.context)
+        self.hooks = hooks_of(self._about)
         # Told by the thread that drives the run, when it has taken in what happened.
         self._progress = Hooks()
         if options.observer is not None:
-            self._progress.append(Observing(options.observer, about, self._end_by))
+            self._progress.append(Observing(options.observer, self._about, self._end_by))
         self._execution = Execution(self._plan.graph)
         # What happens in other threads: see `_next`.
         self._ended: SimpleQueue[
