@@ -91,16 +91,16 @@ _IDENTIFIER = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*", re.ASCII)
 _MOST_DIGITS = 400
 
 _UNKNOWN_HINTS = {
-    ";": "parts of a flow are joined by '->'; a line break alone means nothing",
+    ";": "parts of a flow are joined by '->'; a line break has no meaning",
     ":": "only a directive has a colon: @name: value, on a line before the flow",
     "<": "arrows point to the right: '->'",
     ".": "a dotted name is written without spaces: billing.Charge",
-    "!": "a failure is taken by a branch: A (0 -> B)",
+    "!": "a failure is handled by a branch: A (0 -> B)",
     "?": "a choice is written with branches: A (0 -> B, 1 -> C)",
     "/": "comments begin with #",
-    "'": 'strings stand in double quotes: "text"',
-    "“": 'strings stand in plain double quotes: "text"',
-    "”": 'strings stand in plain double quotes: "text"',
+    "'": 'strings are written in double quotes: "text"',
+    "“": 'strings are written in plain double quotes: "text"',
+    "”": 'strings are written in plain double quotes: "text"',
 }
 
 
@@ -206,7 +206,7 @@ class Lexer:
             if word.lstrip("+-").startswith(".") or word.endswith("."):
                 problem = (
                     "bad-number",
-                    f"'{clip(word)}' is no number of Pointy",
+                    f"'{clip(word)}' is not a valid number",
                     "numbers are written like 3, -3 or 2.5",
                 )
         if problem:
@@ -247,12 +247,12 @@ class Lexer:
         if self._token and self._token.type == "EQUALS":
             hint = f'write "{clip(inner)}"'
         elif _IDENTIFIER.fullmatch(inner):
-            hint = f"event names stand without quotes: {clip(inner)}"
+            hint = f"event names are written without quotes: {clip(inner)}"
         else:
             hint = None
         self._problem(
             "single-quotes",
-            "a string stands in plain double quotes, and only as the value of an option",
+            "a string is written in plain double quotes, only as an option value",
             start,
             len(word),
             hint,
@@ -265,7 +265,7 @@ class Lexer:
         before = self._token
         joined = before and before.type == "NAME" and before.start + len(before.text) == start
         if word == "-" and joined:
-            hint += " A name has no hyphen, but it may have '_'"
+            hint += " A name cannot contain a hyphen, but it may contain '_'"
         self._unknown_sign(word, start, hint)
         return self._made(_NEAR[kind], word, word, start, fault=True)
 
@@ -316,12 +316,11 @@ class Lexer:
 
     def _unknown_sign(self, word: str, start: int, hint: str | None) -> None:
         if word.isprintable():
-            shown = f"'{clip(word)}'"
+            message = f"'{clip(word)}' is not a Pointy operator"
         else:
             name = unicodedata.name(word[0], "a control character")
-            shown = f"U+{ord(word[0]):04X} ({name.lower()})"
+            message = f"U+{ord(word[0]):04X} ({name.lower()}) is not allowed in a flow"
             hint = hint or "the character may be invisible: delete it"
-        message = f"{shown} is no sign of Pointy"
         self._problem("unknown-sign", message, start, len(word), hint)
 
 

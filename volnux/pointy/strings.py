@@ -38,7 +38,7 @@ def unescape(text: str) -> tuple[str, list[tuple[int, int, str]]]:
         if len(escape) == 5:
             return chr(int(escape[1:], 16))
         shown = match[0] if escape.isprintable() else "\\"
-        faults.append((match.start(), match.end(), f"'{shown}' is no escape"))
+        faults.append((match.start(), match.end(), f"'{shown}' is not a valid escape"))
         return escape
 
     value = _ESCAPE.sub(replace, text)

@@ -98,7 +98,7 @@ class _Nesting:
         return self
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError(f"a {type(self).__name__} is pickled with its PointyFile, not alone")
+        raise TypeError(f"a {type(self).__name__} cannot be pickled without its PointyFile")
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)

@@ -59,7 +59,9 @@ def unquoted(value: str) -> str:
     if value and value[0] in OTHER_QUOTES:
         inner = value.strip(OTHER_QUOTES)
         raise BadValue(
-            "single-quotes", "a string stands in plain double quotes", hint=f'write "{clip(inner)}"'
+            "single-quotes",
+            "a string is written in plain double quotes",
+            hint=f'write "{clip(inner)}"',
         )
     if not value.startswith('"'):
         return value
@@ -88,7 +90,7 @@ def items(value: str) -> list[tuple[str, int]]:
         if text:
             found.append((text, start + len(part) - len(part.lstrip())))
         elif start + len(part) < len(value) or not found:
-            raise BadValue("bad-list", "a name is missing beside the comma", start, start + 1)
+            raise BadValue("bad-list", "a name is missing next to the comma", start, start + 1)
         start += len(part) + 1
     return found
 
@@ -126,9 +128,10 @@ def read_input(value: str, span: Span) -> Input:
     name, type_ = match["name"], match["type"]
     form = "an input is written name: type, or name: type = default"
     if not name.isidentifier() or not name.isascii() or keyword.iskeyword(name):
-        raise BadValue("bad-input", f"'{clip(name)}' is no name of an input", 0, len(name), form)
+        raise BadValue("bad-input", f"'{clip(name)}' is not a valid input name", 0, len(name), form)
     if name in ("previous_result", "self"):
-        raise BadValue("bad-input", f"'{name}' is taken: an input needs another name", 0, len(name))
+        message = f"'{name}' is reserved: choose another name for the input"
+        raise BadValue("bad-input", message, 0, len(name))
     if not match["colon"]:
         raise BadValue(
             "bad-input", f"expected ':' after '{clip(name)}'", match.end("name"), None, form
@@ -137,7 +140,7 @@ def read_input(value: str, span: Span) -> Input:
         close = nearest(type_, INPUT_TYPES)
         raise BadValue(
             "bad-input",
-            f"'{clip(type_)}' is no type of an input"
+            f"'{clip(type_)}' is not an input type"
             if type_
             else f"expected a type after '{name}:'",
             match.start("type"),
@@ -197,10 +200,10 @@ def _hint_for_default(name: str, type_: str, text: str) -> str:
     else:
         hint = f"write it like {InputType(type_).example}"
     if text.startswith("$"):
-        hint += "; environment variables are not read here: leave out the default and run with "
+        hint += "; environment variables are not read here: remove the default and run with "
         hint += f"--input {name}={clip(text)}"
     elif type_ in ("date", "datetime") and text.strip("\"'").isalpha():
-        hint += "; a default is the same in every run: for another day leave it out and run with "
+        hint += "; a default is the same in every run: for another day, remove it and run with "
         hint += f"--input {name}=…"
     return hint
 

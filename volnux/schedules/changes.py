@@ -100,14 +100,14 @@ def schedule_warnings(
             texts.append(_say(change, schedule.timezone))
         if not texts:
             continue
-        message = f"clock changes in {schedule.timezone} touch this schedule: {'; '.join(texts)}"
+        message = f"clock changes in {schedule.timezone} affect this schedule: {'; '.join(texts)}"
         warnings.append(
             Diagnostic(
                 "clock-change",
                 message,
                 source.filename if source else graph.name,
                 spec.span,
-                "Prefect's server decides otherwise in these hours (docs/scheduling.md)"
+                "Prefect's server handles these hours differently (docs/scheduling.md)"
                 if backend == "prefect"
                 else "choose a time outside of these hours, or UTC",
                 severity=Severity.WARNING,
@@ -124,8 +124,9 @@ def _say(change: ClockChange, timezone: str) -> str:
     runs = [each.astimezone(zone) for each in change.instants[:_SHOWN]]
     runs_more = " …" if len(change.instants) > _SHOWN else ""
     instants = ", ".join(f"{run:%H:%M%z}" for run in runs) + runs_more
-    what = "does not exist" if change.skips else "comes twice"
-    return f"{change.times[0]:%Y-%m-%d} {', '.join(shown)}{more} {what}, it runs at {instants}"
+    what = "does not exist" if change.skips else "occurs twice"
+    day = f"{change.times[0]:%Y-%m-%d}"
+    return f"{day} {', '.join(shown)}{more} {what}, the pipeline runs at {instants}"
 
 
 def _times(fields: Fields, low: dt.datetime, high: dt.datetime) -> Iterator[dt.datetime]:

@@ -87,7 +87,7 @@ class SoftSignal:
 
     def __init__(self, name: str, arguments: Sequence[str] | None = None) -> None:
         if not isinstance(name, str) or not name:
-            raise ListenerError(f"a signal has a name, found {name!r}")
+            raise ListenerError(f"a signal must have a name, found {name!r}")
         self.name = name
         if arguments is not None:
             _ARGUMENTS[name] = tuple(arguments)
@@ -254,10 +254,11 @@ def _senders(sender: Any) -> Iterator[Any]:
 def _wanted(listener: Callable[..., Any], signal: SoftSignal) -> tuple[str, ...] | None:
     """The argument names that the listener takes; None for all."""
     if not callable(listener):
-        raise ListenerError(f"a listener is a function, found {listener!r}")
+        raise ListenerError(f"a listener must be a function, found {listener!r}")
     if inspect.iscoroutinefunction(listener):
         raise ListenerError(
-            f"the listener {listener.__name__!r} is a coroutine function: nobody would await it"
+            f"the listener {listener.__name__!r} is a coroutine function, "
+            "which would never be awaited"
         )
     try:
         parameters = list(inspect.signature(listener).parameters.values())
@@ -276,10 +277,10 @@ def _wanted(listener: Callable[..., Any], signal: SoftSignal) -> tuple[str, ...]
         for name in required:
             if name not in (*given, "sender", "signal"):
                 close = nearest(name, given)
-                hint = f"did you mean '{close[0]}'?" if close else f"it gives {', '.join(given)}"
+                hint = f"did you mean '{close[0]}'?" if close else f"it provides {', '.join(given)}"
                 raise ListenerError(
                     f"the listener {getattr(listener, '__name__', listener)!r} requires the "
-                    f"argument '{name}', which the signal {signal.name} does not give; {hint}"
+                    f"argument '{name}', which the signal {signal.name} does not provide; {hint}"
                 )
     if any(p.kind is p.VAR_KEYWORD for p in parameters):
         return None

@@ -52,7 +52,7 @@ def monitor_events(
     given = list(publishers)
     for each in given:
         if not isinstance(each, MetricsPublisher):
-            raise TypeError(f"a publisher is a MetricsPublisher, found {each!r}")
+            raise TypeError(f"a publisher must be a MetricsPublisher, found {each!r}")
     with _LOCK:
         known = [delivery.publisher for delivery in _deliveries]
         new = [each for each in single(given) if each not in known]

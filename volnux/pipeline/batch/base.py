@@ -77,14 +77,15 @@ class BatchPipeline:
             isinstance(template, type) and issubclass(template, Pipeline)
         ):
             raise PipelineDefinitionError(
-                f"pipeline_template of {cls.__name__} is a subclass of Pipeline, found {template!r}"
+                f"pipeline_template of {cls.__name__} must be a subclass of Pipeline, "
+                f"found {template!r}"
             )
         heard = cls.listen_to_signals
         if isinstance(heard, SoftSignal | str) or not all(
             isinstance(signal, SoftSignal) for signal in heard
         ):
             raise PipelineDefinitionError(
-                f"listen_to_signals of {cls.__name__} is a list of SoftSignal, found {heard!r}"
+                f"listen_to_signals of {cls.__name__} must be a list of SoftSignal, found {heard!r}"
             )
         _executor(cls.executor)
 
@@ -263,10 +264,11 @@ class BatchPipeline:
         workers = how.workers_of(self)
         with self._lock:
             if self._state is _State.RUNNING:
-                raise PipelineStateError(f"{self!r} runs already: wait until it has ended")
+                raise PipelineStateError(f"{self!r} is already running: wait until it has ended")
             if self._state is _State.FINISHED and not force_rerun:
                 raise PipelineStateError(
-                    f"{self!r} has run already: make a new instance, or execute(force_rerun=True)"
+                    f"{self!r} has already run: make a new instance, or use "
+                    "execute(force_rerun=True)"
                 )
             if self._state is _State.FINISHED and cut.once:
                 raise PipelineStateError(
@@ -350,13 +352,15 @@ def _executor(value: Any) -> str:
     close = nearest(value, _EXECUTORS) if isinstance(value, str) else []
     hint = f"; did you mean {close[0]!r}?" if close else ""
     raise PipelineDefinitionError(
-        f"the executor of a batch pipeline is 'thread' or 'process', found {value!r}{hint}"
+        f"the executor of a batch pipeline must be 'thread' or 'process', found {value!r}{hint}"
     )
 
 
 def _at_least_one(name: str, value: Any) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise PipelineDefinitionError(f"{name} is a whole number of at least 1, found {value!r}")
+        raise PipelineDefinitionError(
+            f"{name} must be a whole number of at least 1, found {value!r}"
+        )
     return value
 
 

@@ -72,8 +72,8 @@ class Cut:
             others = " and ".join(f"'{name}'" for name in counts if name != unknown[0])
             raise InputError(
                 {
-                    name: f"how many batches the input '{name}' makes is not known before it has "
-                    f"been read, but {others} must make as many: give a list, or another value "
+                    name: f"the number of batches of the input '{name}' is not known before it is "
+                    f"read, but it must equal that of {others}: give a list, or another value "
                     "with a length"
                     for name in unknown
                 }

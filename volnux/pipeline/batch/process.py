@@ -224,7 +224,7 @@ def _read(payload: bytes, index: int) -> BatchResult:
     try:
         result: BatchResult = pickle.loads(payload)
     except Exception as error:  # noqa: BLE001 - what a user's class does when it is unpickled
-        fault = NotSentError(f"the result of the batch cannot be read back: {error}")
+        fault = NotSentError(f"the result of the batch cannot be read: {error}")
         return BatchResult(index, RunStatus.FAILED, failure=failure_of(fault))
     return result
 

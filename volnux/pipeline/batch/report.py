@@ -209,7 +209,7 @@ class BatchFailedError(VolnuxError):
         if report.failed > len(parts):
             parts.append(f"and {report.failed - len(parts)} more")
         if report.failure is not None:
-            parts.append(f"the data ended with {shortened(str(report.failure))}")
+            parts.append(f"reading the data failed: {shortened(str(report.failure))}")
         said = f"{report.failed} of {report.total} batches of {report.pipeline} failed"
         if report.status is RunStatus.CANCELLED:
             said = f"the batches of {report.pipeline} were cancelled; {said}"

@@ -74,7 +74,7 @@ class CompositePublisher(MetricsPublisher):
         self.publishers = tuple(publishers)
         for each in self.publishers:
             if not isinstance(each, MetricsPublisher):
-                raise TypeError(f"a publisher is a MetricsPublisher, found {each!r}")
+                raise TypeError(f"a publisher must be a MetricsPublisher, found {each!r}")
 
     def publish_event_metrics(self, metrics: EventMetrics) -> None:
         for each in self.publishers:

@@ -73,7 +73,7 @@ class Delivery:
         attempts: int = 5,
     ) -> None:
         if size < 1:
-            raise ValueError(f"a queue holds at least one item, found {size}")
+            raise ValueError(f"a queue must hold at least one item, found {size}")
         self.publisher = publisher
         self._size = size
         self._first_wait = first_wait

@@ -95,9 +95,9 @@ class ElasticsearchPublisher(MetricsPublisher):
         except ImportError as error:
             raise MissingClientError("ElasticsearchPublisher", "elasticsearch") from error
         if not index_prefix or index_prefix != index_prefix.lower():
-            raise ValueError(f"index_prefix is lower case, found {index_prefix!r}")
+            raise ValueError(f"index_prefix must be lower case, found {index_prefix!r}")
         if batch_size < 1:
-            raise ValueError(f"batch_size is at least 1, found {batch_size}")
+            raise ValueError(f"batch_size must be at least 1, found {batch_size}")
         given = [hosts] if isinstance(hosts, str) else list(hosts)
         self.hosts = [host if "://" in host else f"http://{host}" for host in given]
         self._secrets = _secrets(self.hosts, options)
@@ -195,7 +195,7 @@ class ElasticsearchPublisher(MetricsPublisher):
                 again += half if error.again is None else error.again
                 rejected += error.rejected
         if again or rejected:
-            raise PublishError("a part of a request that was too large", again=again,
+            raise PublishError("part of a request that was too large failed", again=again,
                                rejected=rejected)  # fmt: skip
 
     def _read(self, items: Sequence[Item], answers: Sequence[Any]) -> None:
@@ -218,7 +218,7 @@ class ElasticsearchPublisher(MetricsPublisher):
             else:
                 rejected += 1
         if again or rejected:
-            raise PublishError(f"not taken: {reason}", again=again, rejected=rejected)
+            raise PublishError(f"rejected: {reason}", again=again, rejected=rejected)
 
     def _document(self, item: Item) -> dict[str, Any]:
         if isinstance(item, EventMetrics):

@@ -78,7 +78,8 @@ class GrafanaCloudPublisher(MetricsPublisher):
         api_key = api_key.strip()
         if not api_key or not api_key.isascii() or not api_key.isprintable() or " " in api_key:
             raise ValueError(
-                "api_key is a token of an access policy of Grafana Cloud: one word, without blanks"
+                "api_key must be a token of an access policy of Grafana Cloud: "
+                "one word without spaces"
             )
         assert metrics_pb2.AGGREGATION_TEMPORALITY_CUMULATIVE
         self.linger = interval
@@ -94,8 +95,8 @@ class GrafanaCloudPublisher(MetricsPublisher):
         self._endpoint = endpoint.rstrip("/") if endpoint else None
         if (self._endpoint is None or self._instance is None) and not org_slug:
             raise ValueError(
-                "Grafana Cloud is reached by zone and instance_id, which the stack's page shows "
-                "under OpenTelemetry; or name org_slug, to have them looked up"
+                "pass zone and instance_id, which the stack's page in Grafana Cloud shows under "
+                "OpenTelemetry; or pass org_slug, and they are looked up"
             )
         self._secrets = (api_key, *secrets_of(self._endpoint or ""), *secrets_of(api_url))
         asked = [] if self._endpoint and self._instance else [api_url]
@@ -157,7 +158,7 @@ class GrafanaCloudPublisher(MetricsPublisher):
             if answer.status_code >= 300:
                 raise PublishError(
                     f"the stacks of {self._org} cannot be looked up: {self._said(answer)}; "
-                    "the token needs stacks:read, or name zone and instance_id"
+                    "the token needs stacks:read, or pass zone and instance_id"
                 )
             stacks = [
                 stack
@@ -166,7 +167,7 @@ class GrafanaCloudPublisher(MetricsPublisher):
             ]
             if len(stacks) != 1:
                 names = ", ".join(str(stack.get("slug")) for stack in stacks) or "none"
-                raise PublishError(f"name stack_slug: the organisation has the stacks {names}")
+                raise PublishError(f"pass stack_slug: the organisation has the stacks {names}")
             zone = stacks[0]["regionSlug"]
             self._endpoint = self._endpoint or f"https://otlp-gateway-{zone}.grafana.net/otlp"
             self._instance = self._instance or str(stacks[0]["id"])

@@ -84,11 +84,14 @@ class PrometheusPublisher(MetricsPublisher):
             _EVENT, multiprocess_mode="max", **made,
         )  # fmt: skip
         self._operations = client.Counter(
-            "volnux_network_operations", "Events sent away.", (*_HOST, "status"), **made
+            "volnux_network_operations",
+            "Events sent to another machine.",
+            (*_HOST, "status"),
+            **made,
         )
         self._latency = client.Histogram(
             "volnux_network_latency_seconds",
-            "Seconds that an event sent away spent on the way, both ways.",
+            "Seconds in transit to and from another machine.",
             _HOST, buckets=buckets, **made,
         )  # fmt: skip
         self._sent = client.Counter("volnux_network_sent_bytes", "Bytes sent.", _HOST, **made)
