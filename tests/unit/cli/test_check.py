@@ -155,14 +155,14 @@ def test_backend_shows_what_it_refuses_and_ignores(cli, flow):
     result = cli("check", path, "--backend", "standalone")
     assert result.code == 1
     assert "error: standalone cannot send an event to gopher://host" in result.out
-    assert "note: standalone has no use for the hint 'queue': it is ignored" in result.out
+    assert "note: standalone ignores the hint 'queue'" in result.out
 
 
 @pytest.mark.parametrize(
     ("options", "said"),
     [
         ([], "--live needs a backend: add --backend NAME"),
-        (["--backend", "standalone"], "standalone has no installation that could be asked"),
+        (["--backend", "standalone"], "standalone has no installation to check"),
     ],
 )
 def test_live_needs_an_installation(cli, flow, options, said):

@@ -55,7 +55,7 @@ def test_an_overridden_init_is_refused_at_once():
         ),
         (
             event_with(executor_config={"max_workers": 0}),
-            "max_workers must be a whole number of at least 1, found 0",
+            "max_workers is a whole number of at least 1, found 0",
         ),
         (
             event_with(executor_config=3),
@@ -115,7 +115,7 @@ def test_what_process_may_not_return(returned, shown):
     [
         (
             lambda: RetryPolicy(max_attempts=0),
-            "max_attempts must be a whole number of at least 1, found 0",
+            "max_attempts is a whole number of at least 1, found 0",
         ),
         (
             lambda: RetryPolicy(backoff_factor=-1),
@@ -127,7 +127,7 @@ def test_what_process_may_not_return(returned, shown):
         ),
         (
             lambda: ExecutorInitializerConfig(max_tasks_per_child="x"),
-            "max_tasks_per_child must be a whole number of at least 1, found 'x'",
+            "max_tasks_per_child is a whole number of at least 1, found 'x'",
         ),
     ],
 )

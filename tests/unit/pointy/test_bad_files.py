@@ -520,7 +520,7 @@ BAD_BRANCHES = [
     ),
     bad(
         "A (0 -> B, 0 -> C)",
-        "1:12: error: there is a branch for descriptor 0 already",
+        "1:12: error: descriptor 0 already has a branch",
         "  1 | A (0 -> B, 0 -> C)",
         "    |            ^",
         ("  hint: for several events in one branch write a flow: (0 -> X -> Y) or (0 -> {X || Y})"),
@@ -639,7 +639,7 @@ BAD_BRANCHES = [
     ),
     bad(
         "A (0 -> B) (1 -> C)",
-        "1:12: error: this unit has branches already",
+        "1:12: error: this unit already has branches",
         "  1 | A (0 -> B) (1 -> C)",
         "    |            ^^^^^^^^",
         "  hint: put all branches of a unit into one pair of brackets",
@@ -888,14 +888,14 @@ BAD_OPTIONS = [
     ),
     bad(
         'A[timeout=3] [pool="x"]',
-        "1:14: error: this unit has options already",
+        "1:14: error: this unit already has options",
         '  1 | A[timeout=3] [pool="x"]',
         "    |              ^^^^^^^^^^",
         "  hint: put all options of a unit into one pair of brackets",
     ),
     bad(
         "A[timeout=3, timeout=4]",
-        "1:14: error: the option 'timeout' stands here already",
+        "1:14: error: the option 'timeout' is already set here",
         "  1 | A[timeout=3, timeout=4]",
         "    |              ^^^^^^^^^",
         "  hint: remove one of the two",
@@ -954,7 +954,7 @@ BAD_OPTIONS = [
         ("1:11: error: the option 'timeout' takes a number of seconds above 0, such as 30 or 2.5"),
         "  1 | A[timeout=1e999]",
         "    |           ^^^^^",
-        "  hint: the longest is 1000000000 (31 years); for no limit leave the option out",
+        "  hint: the maximum is 1000000000 (31 years); for no limit, remove the option",
     ),
     bad(
         "A[retry_attempts=1]",
@@ -1100,7 +1100,7 @@ BAD_OPTIONS = [
     bad(
         "A[tags=3]",
         (
-            "1:8: error: the option 'tags' takes names with commas in a string, "
+            "1:8: error: the option 'tags' takes names separated by commas in a string, "
             'such as "daily,finance"'
         ),
         "  1 | A[tags=3]",
@@ -1109,7 +1109,7 @@ BAD_OPTIONS = [
     bad(
         'A[tags=" "]',
         (
-            "1:8: error: the option 'tags' takes names with commas in a string, "
+            "1:8: error: the option 'tags' takes names separated by commas in a string, "
             'such as "daily,finance"'
         ),
         '  1 | A[tags=" "]',
@@ -1701,7 +1701,7 @@ BAD_DIRECTIVES = [
         "1:11: error: the option 'timeout' takes a number of seconds above 0, such as 30 or 2.5",
         "  1 | A[timeout=1e15]",
         "    |           ^^^^",
-        "  hint: the longest is 1000000000 (31 years); for no limit leave the option out",
+        "  hint: the maximum is 1000000000 (31 years); for no limit, remove the option",
     ),
     bad(
         "@input: x: list = {}\nA",

@@ -135,7 +135,7 @@ def test_nothing_comes_before_the_start_date():
     ("expressions", "zone", "message"),
     [
         (("61 * * * *",), "UTC", "wrong: minute: expected 0 to 59, found '61'"),
-        (("0 0 30 2 *",), "UTC", "this date never comes"),
+        (("0 0 30 2 *",), "UTC", "this date never occurs"),
         (("0 6 8-1 * *",), "UTC", "at column 5: day of month: the range 8-1 is in the wrong order"),
         (("@daily",), "Europe/Pariss", "there is no time zone 'Europe/Pariss'; did you mean"),
         ((), "UTC", "at least one"),

@@ -60,9 +60,12 @@ def test_a_schedule_is_inherited():
     ("meta", "message"),
     [
         ({"schedule": "61 * * * *"}, "Meta.schedule of Made is wrong: .*expected 0 to 59"),
-        ({"schedule": ["@daily", "0 0 30 2 *"]}, "Meta.schedule of Made is wrong: .*never comes"),
+        (
+            {"schedule": ["@daily", "0 0 30 2 *"]},
+            "Meta.schedule of Made is not valid: .*never occurs",
+        ),
         ({"schedule": 5}, "Meta.schedule of Made is a cron expression or a list of them"),
-        ({"timezone": "Nowhere"}, "Meta.timezone of Made is wrong: there is no time zone"),
+        ({"timezone": "Nowhere"}, "Meta.timezone of Made is not valid: there is no time zone"),
         ({"timezone": 1}, "Meta.timezone of Made is the name of a time zone"),
         ({"start_date": "soon"}, "Meta.start_date of Made is a date such as"),
         ({"catchup": "yes"}, "Meta.catchup of Made is True or False"),

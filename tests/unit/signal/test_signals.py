@@ -316,7 +316,7 @@ def test_a_signal_is_its_name():
         (
             lambda pipelin: None,
             "the listener '<lambda>' requires the argument 'pipelin', which the signal "
-            "pipeline_execution_start does not give; did you mean 'pipeline'?",
+            "pipeline_execution_start does not provide; did you mean 'pipeline'?",
         ),
         (
             lambda pipeline, /: None,
