@@ -50,4 +50,4 @@ def _warn(point: EntryPoint, reason: str) -> None:
     if "_VOLNUX_COMPLETE" in os.environ:
         return
     owner = f" of {point.dist.name}" if point.dist else ""
-    output.warn(f"the command '{point.name}'{owner} is not available: {reason}")
+    output.warn(f"the command '{point.name}'{owner} is skipped: {reason}")

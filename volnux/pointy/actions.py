@@ -1,7 +1,7 @@
-"""What each production of the grammar makes of its parts, and the rules that no grammar tells.
+"""The action of each production of the grammar, and the rules that the grammar cannot express.
 
-A token that recovery put in has the value None: what it would be is checked by nobody, since the
-file is refused anyway.
+A token that error recovery inserted has the value None. It is not checked, because the file is
+refused anyway.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ __all__ = ["Builder"]
 
 
 class _Row:
-    """A flow that still grows."""
+    """A flow that is not complete yet."""
 
     __slots__ = ("arrows", "parts")
 
@@ -37,7 +37,7 @@ class _Row:
 
 
 class _Core:
-    """A unit with something behind its event or group, which still grows."""
+    """A unit that is not complete yet, with something after its event or group."""
 
     __slots__ = ("branches", "factors", "options", "primary", "span")
 
@@ -244,7 +244,7 @@ class Builder:
 
 
 def _digit(branch: Branch) -> Span:
-    """Where the descriptor of a branch stands."""
+    """The position of the descriptor of a branch."""
     line, column = branch.span.line, branch.span.column
     return Span(line, column, line, column + 1)
 

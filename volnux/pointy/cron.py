@@ -1,9 +1,9 @@
-"""The cron dialect of `@schedule`: what is accepted, and a clear word for everything else.
+"""The cron dialect of `@schedule`: what is accepted, and a clear message for everything else.
 
 Five fields (minute, hour, day of month, month, day of week) with `*`, values, names, lists, ranges
 and steps; `L` for the last day of a month, `5#2` for the second Friday; the presets `@hourly`,
-`@daily`, `@weekly`, `@monthly`, `@yearly`. This is the common ground of the cron dialects of
-Airflow and Prefect.
+`@daily`, `@weekly`, `@monthly`, `@yearly`. The cron dialects of Airflow and Prefect have this in
+common.
 """
 
 from __future__ import annotations
@@ -190,9 +190,9 @@ def _value(kind: _Field, text: str, start: int) -> int:
 def _check_days(
     day: re.Match[str], month: re.Match[str], weekday: re.Match[str]
 ) -> CronProblem | None:
-    """What the three fields that choose days cannot say together.
+    """Combinations of the three day fields that are refused.
 
-    Where the hosts' versions of croniter read the same fields differently, nobody may write them.
+    Fields that the hosts' versions of croniter read differently are refused.
     """
 
     def at(place: re.Match[str], message: str, hint: str | None = None) -> CronProblem:
@@ -230,9 +230,9 @@ def _check_days(
 
 
 def _loses_the_first_of_march(days: set[int]) -> bool:
-    """Whether a search that takes 30 February for a day goes past a day that was asked for.
+    """Whether a search that treats 30 February as a day skips a requested day.
 
-    Older versions of croniter search so, and Prefect carries a copy of one.
+    Older versions of croniter do this, and Prefect contains a copy of one.
     """
     for length in (28, 29):
         beyond = min((day for day in days if day > length), default=0)

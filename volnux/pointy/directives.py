@@ -279,7 +279,7 @@ DIRECTIVES: dict[str, tuple[Callable[[DirectiveReader, Directive], None], str]] 
     "recursive-depth": (DirectiveReader._without_effect, "anything: it has no effect"),
     "mode": (DirectiveReader._without_effect, "anything: it has no effect"),
 }
-"""Every directive: its reader, and what it takes in words."""
+"""Every directive: its reader, and a description of its value."""
 
 
 def _meant_module(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Words of Airflow and Prefect that Pointy does not have, and what says the same here."""
+"""Words of Airflow and Prefect that Pointy does not have, and their equivalents."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ __all__ = ["directive_hint", "event_hint", "option_hint"]
 
 
 def directive_hint(name: str) -> str | None:
-    """What to write in place of `@name`, where another tool has such a word."""
+    """What to write instead of `@name`, if another tool has such a word."""
     return _DIRECTIVES.get(_plain(name))
 
 
 def option_hint(name: str) -> str | None:
-    """What to write in place of `[name=…]`, where another tool has such a word."""
+    """What to write instead of `[name=…]`, if another tool has such a word."""
     return _OPTIONS.get(_plain(name))
 
 
 def event_hint(name: str) -> str | None:
-    """What to write in place of an event of that name, where it is an operator of Airflow."""
+    """What to write instead of an event of that name, if it is an Airflow operator."""
     if not name.endswith(("Operator", "Sensor")):
         return None
     return (

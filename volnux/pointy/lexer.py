@@ -1,8 +1,8 @@
 """Text to tokens.
 
 One regular expression names each word; every character belongs to exactly one match, so the cost
-is linear whatever the text is. What is nearly a sign of Pointy (`=>`, `|`) is reported and read as
-the sign it was meant to be, so that one slip is one error.
+is linear whatever the text is. Text that is nearly a Pointy operator (`=>`, `|`) is reported and
+read as that operator, so that one mistake is one error.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from volnux.pointy.tree import Comment
 __all__ = ["END", "SIGNS", "TOKENS", "Lexer", "Token", "comment_start"]
 
 END = "$end"
-"""The type of the token behind the last word of a text."""
+"""The type of the token after the last word of a text."""
 
 SIGNS = {
     "PIPE": "|->",
@@ -58,7 +58,7 @@ class Token(NamedTuple):
 
     @property
     def span(self) -> Span:
-        """Where the token stands."""
+        """The position of the token."""
         return Span(self.line, self.column, self.line, self.column + len(self.text))
 
 
@@ -105,7 +105,7 @@ _UNKNOWN_HINTS = {
 
 
 class Lexer:
-    """One run over the source of a report; faulty words go into the report.
+    """One pass over the source of a report; faulty words go into the report.
 
     Iterating gives the tokens, the last of type `END`; `comments` grows as they are read.
     """
@@ -150,7 +150,7 @@ class Lexer:
         yield self._end()
 
     def _end(self) -> Token:
-        """The token behind the last word; in a text without words, behind its last character."""
+        """The token after the last word, or after the last character of a text without words."""
         if self._token is None:
             end = len(self._report.source.text.rstrip())
             span = self._report.source.span(end, end)
@@ -285,7 +285,7 @@ class Lexer:
         return None
 
     def _meant_by_colon(self, before: str) -> str | None:
-        """What stands for `:` in `[timeout: 30]` and `(0: X)`."""
+        """The token type meant by `:` in `[timeout: 30]` and `(0: X)`."""
         sign = self._earlier.type if self._earlier else None
         if before == "NUMBER":
             return "ARROW" if sign in ("LPAREN", "COMMA") else None
@@ -300,7 +300,7 @@ class Lexer:
             "names are made of the letters A-Z and a-z, digits and underscores",
         )
 
-    # What all of them share.
+    # Shared helpers.
 
     def _made(self, type_: str, word: str, value: Any, start: int, *, fault: bool = False) -> Token:
         column = start - self._line_start + 1
@@ -350,7 +350,7 @@ def comment_start(line: str) -> int:
             return match.start()
         string = STRING.match(line, match.start())
         if string is None:
-            # A quote that is not closed hides no comment: the directive will say what is wrong.
+            # A quote that is not closed does not hide a comment: the directive reports the error.
             comment = line.find("#", match.start())
             return len(line) if comment < 0 else comment
         position = string.end()

@@ -1,6 +1,6 @@
-"""What to say about a word that does not fit: what was found, what was expected, a mend.
+"""Messages for a word that does not fit: what was found, what was expected, how to fix it.
 
-Each function tells one situation; the first one that has something to say is heard.
+Each function handles one situation; the first one that returns a message is used.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ class Situation:
     """Where the parse is when a word does not fit.
 
     `before` is the words of the flow before it, the nearest first, and `after` the next one;
-    `openers` the brackets around it, the innermost first, as far as a mend looks; `unclosed` says
-    how many there are in all, where the text has ended.
+    `openers` the brackets around it, the innermost first, as far as recovery looks; `unclosed` is
+    their total number at the end of the text.
     """
 
     found: Token
@@ -47,7 +47,7 @@ class Situation:
 
     @property
     def behind(self) -> str:
-        """Where the faulty word stands: behind which other."""
+        """The position of the faulty word: after which word."""
         return f"after {_word(self.previous)}" if self.previous else "at the start of the flow"
 
 
@@ -116,7 +116,7 @@ def _bracket(at: Situation) -> tuple[str, str, str | None] | None:
 
 
 def _unit(at: Situation) -> tuple[str, str, str | None] | None:
-    """Where an event or a group may begin."""
+    """The word is where an event or a group may begin."""
     if "LBRACE" not in at.expected:
         return None
     message = f"expected an event or a group {at.behind}, found {_word(at.found)}"
@@ -149,7 +149,7 @@ def _hint_for_unit(at: Situation) -> str | None:
 def _factor(
     at: Situation,
 ) -> tuple[str, str, str | None] | tuple[str, str, str | None, Span] | None:
-    """Behind a number that could only be a factor, and behind a star."""
+    """The word follows a number that can only be a factor, or a star."""
     previous = at.previous
     if previous is None:
         return None
@@ -181,7 +181,7 @@ def _factor(
 
 
 def _descriptor(at: Situation) -> tuple[str, str, str | None] | None:
-    """Where a branch begins, and behind its descriptor."""
+    """The word is where a branch begins, or after its descriptor."""
     found = _word(at.found)
     if at.expected == set(_ARROWS):
         message = f"expected '->' or '|->' after the descriptor, found {found}"
@@ -202,10 +202,10 @@ def _descriptor(at: Situation) -> tuple[str, str, str | None] | None:
 
 
 def _joint(at: Situation) -> tuple[str, str, str | None] | None:
-    """Behind a complete unit."""
+    """The word follows a complete unit."""
     if "ARROW" not in at.expected:
         return None
-    # The table has given up '||' by now, where the word could not stand behind a unit at all.
+    # The parse table no longer expects '||' here if the word cannot follow a unit at all.
     wanted = _listed(_JOINED | (at.expected & _CLOSING))
     message = f"expected {wanted} {at.behind}, found {_word(at.found)}"
     return "expected-arrow", message, _hint_for_joint(at)
@@ -248,7 +248,7 @@ def _touch(first: Token, second: Token) -> bool:
 
 
 def _option(at: Situation) -> tuple[str, str, str | None] | None:
-    """Inside brackets of options."""
+    """The word is inside the brackets of options."""
     if not at.openers or at.openers[0].type != "LBRACKET":
         return None
     if "STRING" in at.expected:
@@ -280,7 +280,7 @@ def _listed(types: frozenset[str]) -> str:
 
 
 def _word(token: Token | None) -> str:
-    """A token as a message names it."""
+    """The name of a token in a message."""
     if token is None:
         return "nothing"
     match token.type:

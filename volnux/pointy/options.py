@@ -1,4 +1,4 @@
-"""The options in brackets: which there are, where, with what values."""
+"""The options in brackets: their names, places and values."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["HINTS", "OPTIONS", "OptionRule", "check", "holds_parallel", "split_t
 
 @dataclass(frozen=True, slots=True)
 class OptionRule:
-    """What one option wants: a test of its value, and how to say what it wants."""
+    """The rule of one option: a test of its value, and a description of valid values."""
 
     accepts: Callable[[Option], bool]
     wants: str

@@ -31,16 +31,16 @@ INPUT_TYPES = tuple(each.value for each in InputType)
 """The types that `@input` knows."""
 
 OTHER_QUOTES = "'“”„«»"
-"""Quotes that are no quotes here."""
+"""Quotes that Pointy does not accept."""
 
 _NO_ZONES = frozenset({"Factory", "localtime", "posixrules"})
-"""Names that the database has, but that mean no zone, or another one on each machine."""
+"""Names in the database that are not a zone, or a different one on each machine."""
 _ZONE = re.compile(r"(?!posix/|right/)[A-Za-z][A-Za-z0-9_+-]*(?:/[A-Za-z0-9_+-]+)*")
 _INPUT = re.compile(r"(?P<name>[^\s:=]*)\s*(?P<colon>:?)\s*(?P<type>[^\s=]*)\s*(?P<rest>.*)", re.S)
 
 
 class BadValue(Exception):
-    """A directive's value is not what the directive takes: offsets within the value."""
+    """The value of a directive is not valid; offsets are within the value."""
 
     def __init__(
         self,
@@ -99,7 +99,7 @@ def check_zone(name: str) -> None:
     """Whether the machine knows a time zone of that name.
 
     Raises:
-        BadValue: it does not, or the name means another zone on each machine.
+        BadValue: it does not, or the name means a different zone on each machine.
     """
     if _is_zone(name):
         return
@@ -118,10 +118,10 @@ def check_zone(name: str) -> None:
 
 
 def read_input(value: str, span: Span) -> Input:
-    """The input that the value of one `@input` declares; `span` is where the directive stands.
+    """The input that the value of one `@input` declares; `span` is the position of the directive.
 
     Raises:
-        BadValue: the name, the type or the default is none.
+        BadValue: the name, the type or the default is not valid.
     """
     match = _INPUT.fullmatch(value)
     assert match is not None
@@ -182,7 +182,7 @@ def read_input(value: str, span: Span) -> Input:
 
 
 def _hint_for_default(name: str, type_: str, text: str) -> str:
-    """What to write in place of a default: what was meant if that can be told, else an example."""
+    """What to write instead of a default: the likely intention if known, otherwise an example."""
     candidates = (
         f'"{text}"',
         text.strip("\"'"),

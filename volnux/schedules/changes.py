@@ -1,4 +1,4 @@
-"""What a schedule does in the hours of a clock change: which times move, which come twice."""
+"""Schedules in the hours of a clock change: which times move, and which occur twice."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class ClockChange:
     Attributes:
         expression: the cron expression.
         at: the moment of the change, in UTC.
-        skips: the clock is put forward: `times` do not exist; else they come twice.
+        skips: the clock is put forward: `times` do not exist; otherwise they occur twice.
         times: what the expression asks for in that hour, on the clock, without zone.
         instants: when it fires for them, in UTC.
     """
@@ -43,7 +43,7 @@ class ClockChange:
 def clock_changes(
     schedule: Schedule, after: dt.datetime, until: dt.datetime
 ) -> Iterator[ClockChange]:
-    """The clock changes in a span of time that touch a schedule, in order of time.
+    """The clock changes in a span of time that affect a schedule, in order of time.
 
     Args:
         schedule: the schedule.
@@ -76,11 +76,11 @@ def clock_changes(
 def schedule_warnings(
     graph: Graph, *, backend: str | None = None, now: dt.datetime | None = None
 ) -> list[Diagnostic]:
-    """Warnings for the times of a graph's schedules that a clock change touches within a year.
+    """Warnings for the times of a graph's schedules that a clock change affects within a year.
 
-    Without a backend, those that move or are ambiguous. An expression that names every hour loses
-    nothing and repeats nothing, so it is silent, but for `prefect`, whose server computes instants
-    itself and decides otherwise in those hours.
+    Without a backend, these are times that move or are ambiguous. An expression that names every
+    hour loses and repeats nothing, so there is no warning. For `prefect` there is one, because its
+    server computes instants itself and treats those hours differently.
 
     Args:
         graph: the graph.

@@ -279,7 +279,7 @@ def test_misuse_is_told():
 def test_a_batch_pipeline_runs_once_unless_told_otherwise():
     batch = Totals(name=[1])
     batch.execute()
-    with pytest.raises(PipelineStateError, match="has run already: make a new instance"):
+    with pytest.raises(PipelineStateError, match="has already run: make a new instance"):
         batch.execute()
     assert batch.execute(force_rerun=True).succeeded == 1
     once = Totals(name=iter([1]))

@@ -162,7 +162,7 @@ def test_a_running_pipeline_is_not_started_again():
     thread = threading.Thread(target=pipeline.start)
     thread.start()
     assert BEGUN.wait(10)
-    with pytest.raises(PipelineStateError, match="is already running: wait until it has ended"):
+    with pytest.raises(PipelineStateError, match="runs already: wait until it has ended"):
         pipeline.start(force_rerun=True)
     GATE.set()
     thread.join(10)
@@ -328,12 +328,12 @@ def test_a_field_refuses_a_value_of_a_wrong_type():
         ),
         (
             lambda: InputDataField(data_type=int, batch_size=2),
-            "a batch of a field is of its data_type, but int holds no items: say "
+            "a batch has the data_type of its field, but int is not a collection: use "
             "data_type=list[int], or give a batch_processor",
         ),
         (
             lambda: InputDataField(batch_processor=list),
-            "batch_processor cuts a field that has a batch_size: give both",
+            "batch_processor needs a batch_size: give both",
         ),
         (
             lambda: InputDataField(batch_processor=3, batch_size=2),

@@ -204,8 +204,8 @@ def test_check_warns_of_the_instants_in_question():
     now = at("2026-01-15")
     source = '@schedule: "30 2 * * *"\n@timezone: Europe/Paris'
     (warning,) = schedule_warnings(graph(source), now=now)
-    assert "2026-03-29 02:30 does not exist, it runs at 03:30+0200" in warning.message
-    assert "2026-10-25 02:30 occurs twice, it runs at 02:30+0200" in warning.message
+    assert "2026-03-29 02:30 does not exist, the pipeline runs at 03:30+0200" in warning.message
+    assert "2026-10-25 02:30 occurs twice, the pipeline runs at 02:30+0200" in warning.message
     assert (warning.span.line, warning.span.column) == (1, 12)
 
 

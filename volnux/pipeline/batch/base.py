@@ -129,7 +129,7 @@ class BatchPipeline:
         return cls.pipeline_template
 
     def batches(self) -> Iterator[dict[str, Any]]:
-        """The inputs of each batch, for whoever runs them elsewhere.
+        """The inputs of each batch, for running them elsewhere.
 
         Raises:
             InputError: the cut fields make different numbers of batches, or that is not known.
@@ -173,8 +173,8 @@ class BatchPipeline:
         Raises:
             InputError: the cut fields make different numbers of batches, or that is not known.
             PipelineStateError: the instance runs, or has run and `force_rerun` is false.
-            KeyboardInterrupt: Ctrl-C stopped the batches; they have ended, and `report` has what
-                came of them.
+            KeyboardInterrupt: Ctrl-C stopped the batches; they have ended, and `report` has their
+                results.
         """
         if imported("asyncio"):
             from volnux.pipeline.awaiting import warn_of_blocked_loop
@@ -217,7 +217,7 @@ class BatchPipeline:
         workers: int | None = None,
         portable: bool = False,
     ) -> Iterator[BatchResult]:
-        """Run all batches and give each result in its turn; only a few are in memory at a time.
+        """Run all batches and yield each result in order; only a few are in memory at a time.
 
         Leaving the loop early stops the rest. The arguments are those of `execute`. What the
         source of the data raises is raised here, after the results of what was read before.
@@ -237,7 +237,7 @@ class BatchPipeline:
             self._end(run)
 
     def stop(self) -> None:
-        """Begin no batch and no event more; what runs may finish. From any thread."""
+        """Start no more batches or events; running ones may finish. Safe from any thread."""
         with self._lock:
             run = self._run if self._state is _State.RUNNING else None
         if run is not None:
@@ -259,7 +259,7 @@ class BatchPipeline:
         return Cut(self.template(), self.inputs)
 
     def _begin(self, how: _How, *, force_rerun: bool) -> tuple[BatchRun, int | None]:
-        """Check all that can be checked before the first batch, and take the instance."""
+        """Check everything that can be checked before the first batch, and reserve the instance."""
         cut = self._cut()
         workers = how.workers_of(self)
         with self._lock:
@@ -365,7 +365,7 @@ def _at_least_one(name: str, value: Any) -> int:
 
 
 def _next(run: BatchRun, interrupts: list[KeyboardInterrupt]) -> BatchResult | None:
-    """The next result, through Ctrl-C: once stops the batches, twice gives up what runs."""
+    """The next result. Ctrl-C once stops the batches, twice gives up running ones."""
     while True:
         try:
             return next(run, None)

@@ -55,11 +55,11 @@ class Cut:
 
     @property
     def once(self) -> list[str]:
-        """The inputs whose data is gone when it has been read."""
+        """The inputs whose data can be read only once."""
         return [name for name, value in self._sources.items() if hasattr(value, "__next__")]
 
     def total(self) -> int | None:
-        """How many batches there will be; None where only reading the data would tell.
+        """The number of batches; None if it is known only after reading the data.
 
         Raises:
             InputError: the cut fields make different numbers of batches, or that is not known.
@@ -94,7 +94,7 @@ class Cut:
         return 0
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
-        """The inputs of one batch after the other."""
+        """Yields the inputs of each batch."""
         if not self._sources:
             return
         names = list(self._sources)

@@ -63,7 +63,7 @@ class ElasticsearchPublisher(MetricsPublisher):
 
     Documents go in bulk. Where the server refuses (429, 5xx) or is not there, they are sent again
     until it takes them; each has an id, so that what arrives twice is stored once. A wrong
-    certificate or password is no reason to give up either: it may be fixed on the server.
+    certificate or password is also retried: it may be fixed on the server.
 
     Servers of version 8 and later are served, whichever version the client library has: requests
     ask for no version of the API, as those that are sent are the same in all.
@@ -172,7 +172,7 @@ class ElasticsearchPublisher(MetricsPublisher):
         return self._made[1]
 
     def _put_template(self, client: Any) -> None:
-        """Say which types the fields have, once."""
+        """Declare the types of the fields, once."""
         if self._has_template:
             return
         client.indices.put_index_template(
@@ -199,10 +199,10 @@ class ElasticsearchPublisher(MetricsPublisher):
                                rejected=rejected)  # fmt: skip
 
     def _read(self, items: Sequence[Item], answers: Sequence[Any]) -> None:
-        """Sort out what was not taken.
+        """Sort out the documents that were rejected.
 
         Raises:
-            PublishError: some was not.
+            PublishError: some were rejected.
         """
         again: list[Item] = []
         rejected = 0
@@ -270,7 +270,7 @@ def _secrets(hosts: Iterable[str], options: Mapping[str, Any]) -> tuple[str, ...
 
 
 def _reasons(error: BaseException) -> str:
-    """What a failed connection says, down to what the system said."""
+    """The reason of a failed connection, down to the system error."""
     said = [f"{type(error).__name__}: {error}"]
     inner = next(iter(getattr(error, "errors", ())), None) or error.__cause__
     if inner is not None and len(repr(inner)) < 2_000:

@@ -21,19 +21,18 @@ from volnux.telemetry.records import EventMetrics
 __all__ = ["GrafanaCloudPublisher"]
 
 _LATER: Final = frozenset({401, 403, 404, 408, 429, 500, 502, 503, 504})
-"""Also where a token or a stack is wrong: totals lose nothing by waiting until that is mended."""
+"""Also for a wrong token or stack: totals lose nothing by waiting until that is fixed."""
 
 
 class GrafanaCloudPublisher(MetricsPublisher):
     """Sends running totals to the OTLP gateway of a Grafana Cloud stack, every so often.
 
-    Where the gateway is, and as whom to log in there, the stack's page says under
-    *OpenTelemetry → Configure*: the zone (`prod-eu-west-2`) and the instance id (a number). With
-    the organisation's slug alone both are asked of Grafana Cloud, which the token must allow
-    (`stacks:read`).
+    The stack's page shows the gateway and the user under *OpenTelemetry → Configure*: the zone
+    (`prod-eu-west-2`) and the instance id (a number). With only the organisation's slug, both are
+    requested from Grafana Cloud, which the token must allow (`stacks:read`).
 
-    Totals grow, and are sent as they are now: what a dead gateway missed comes with the next
-    request.
+    Totals grow, and are sent as they are now: data that an unreachable gateway missed is sent with
+        the next request.
 
     Args:
         api_key: a token of an access policy with `metrics:write`.
@@ -48,7 +47,7 @@ class GrafanaCloudPublisher(MetricsPublisher):
         api_url: where Grafana Cloud is asked for zone and instance.
 
     Raises:
-        ValueError: neither zone and instance are known, nor an organisation to ask for them.
+        ValueError: neither zone and instance nor an organisation are given.
         MissingClientError: `requests` or `opentelemetry-proto` is not installed.
     """
 
@@ -123,7 +122,7 @@ class GrafanaCloudPublisher(MetricsPublisher):
         for item in items:
             if id(item) not in self._counted:
                 self._totals.add(item)
-        # A batch that comes again was counted the first time.
+        # A repeated batch was counted the first time.
         self._counted = {id(item) for item in items}
         url, instance = self._where()
         answer = self._ask(
