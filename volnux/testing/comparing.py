@@ -73,8 +73,7 @@ def _of_place(wanted: ExpectedPlace, found: PlaceReport, report: RunReport) -> I
 
 
 def _same(given: Any, value: Any) -> bool:
-    """Whether a value is the expected one; for a failure without a message, only the type
-    counts."""
+    """Whether a value is expected; of a failure without a message, only the type counts."""
     if isinstance(value, dict) and value.keys() == {"type"} and isinstance(given, dict):
         return bool(given.get("type") == value["type"])
     # `True == 1`, which JSON tells apart.

@@ -145,8 +145,7 @@ class Delivery:
         return True
 
     def close(self, timeout: float = 5.0) -> None:
-        """Publish waiting items for `timeout` seconds at most, drop the rest, close the
-        publisher."""
+        """Publish for `timeout` seconds at most, drop the rest, and close the publisher."""
         with self._changed:
             self._closing = True
             self._deadline = time.monotonic() + timeout
