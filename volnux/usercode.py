@@ -63,7 +63,7 @@ class RunThread(threading.Thread):
 # Forks.
 
 generation = 0
-"""How often this process and its ancestors were forked: whoever calls code of the user compares.
+"""How often this process and its ancestors were forked: callers of user code compare it.
 
 `os.fork()` copies the calling thread only. A child that came back into a run would go on with it as
 if it were the parent, without the threads, locks and connections that the parent has.

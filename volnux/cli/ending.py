@@ -99,7 +99,7 @@ def steps(
     Args:
         actions: the steps. They are called in the signal handler; see `on_thread`.
         grace: seconds from SIGTERM or SIGHUP to the next step; None for as long as it takes.
-        orderly: this is how the command is meant to end, which is no reason for an exit code.
+        orderly: this is the normal end of the command, so the signal does not set the exit code.
     """
     global _said
     if not _taken:

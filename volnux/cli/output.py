@@ -254,7 +254,7 @@ def json_only() -> Iterator[JsonOutput]:
 
 @contextlib.contextmanager
 def failures_said_once() -> Iterator[None]:
-    """Keep the log of runs off standard error, where Python puts it if nobody configured logging.
+    """Keep the log of runs off standard error, where Python puts it without a logging setup.
 
     The tool shows failures itself. Handlers of the user's still get every record.
     """

@@ -22,7 +22,7 @@ __all__ = ["FieldError", "FileInputDataField", "InputDataField"]
 _NAMES: dict[type, str] = {each.python: each.value for each in InputType}
 
 _UNCUT = (int, float, bool, complex, dt.date, dt.datetime, dt.time, Path)
-"""Types of which a part cannot be of the same type."""
+"""Types whose parts are not of the same type."""
 
 BatchProcessor = Callable[[Any, int], Iterable[Any]]
 """Cuts a value into batches: takes the value and the batch size, gives the parts in order."""
