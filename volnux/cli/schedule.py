@@ -24,7 +24,7 @@ __all__ = ["group"]
 group = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
-    help="Show when pipelines run, run them on schedule, and show past runs.",
+    help="Show when pipelines run, run them, and list past runs.",
 )
 
 
