@@ -1,7 +1,7 @@
 """Imported by the fork server that workers come from: takes it out of the terminal's group.
 
 Signals to that group (Ctrl-C, a `timeout`, the end of a terminal) are for the process that drives
-the run, which ends its workers itself. The fork server ends when nobody uses it any more.
+the run, which ends its workers itself. The fork server ends when it is no longer used.
 """
 
 from __future__ import annotations

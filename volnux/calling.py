@@ -37,14 +37,14 @@ def run(
         inputs: the inputs of the run, by name.
         events: dotted modules to look events up in; they replace `@events`.
         backend: an installed backend, or its name.
-        workers: how many events run at once, where the backend can be told.
+        workers: how many events run at once, if the backend has such a setting.
         portable: results must be JSON and are passed as JSON, as orchestrators do.
-        observer: hears what happens in the run.
-        control: lets others stop the run.
+        observer: receives what happens in the run.
+        control: lets other code stop the run.
         results: keep every result to the end; see `Pipeline.start`.
 
     Returns:
-        The context of the run, also when it failed: `raise_for_status` raises then.
+        The context of the run, even if it failed: `raise_for_status` then raises.
 
     Raises:
         FileError: the file cannot be read.

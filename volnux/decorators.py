@@ -21,7 +21,7 @@ def listener(signal: SoftSignal | Iterable[SoftSignal], sender: Any = None) -> C
         sender: as in `SoftSignal.connect`.
 
     Raises:
-        ListenerError: the function requires an argument that a signal does not give.
+        ListenerError: the function requires an argument that a signal does not provide.
     """
     signals = [signal] if isinstance(signal, SoftSignal) else list(signal)
 

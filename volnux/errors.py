@@ -123,7 +123,7 @@ _SHOWN = 100
 
 @dataclass(frozen=True, slots=True)
 class Diagnostic:
-    """One thing to say about a file: a stable code, a message, a place, a fix.
+    """One diagnostic about a file: a stable code, a message, a position, a hint.
 
     `syntax` is true for what breaks the grammar, false for what breaks a rule of names or meaning.
     `text` is the source line that `span` begins on.
@@ -200,7 +200,7 @@ def _printable(character: str) -> str:
 
 
 def _width(character: str) -> int:
-    """The columns that a character takes in a terminal."""
+    """The number of terminal columns of a character."""
     if character.isascii():
         return 1
     import unicodedata
@@ -245,11 +245,11 @@ class PointyError(VolnuxError):
 
 
 class PointySyntaxError(PointyError, SyntaxError):
-    """A text is not Pointy: the grammar does not admit it."""
+    """A text does not match the grammar of Pointy."""
 
 
 def pointy_error(diagnostics: Iterable[Diagnostic]) -> PointyError:
-    """The error for diagnostics of which at least one is an error, sorted by position.
+    """The error for diagnostics, sorted by position; at least one must be an error.
 
     It is a `PointySyntaxError` where any of them breaks the grammar, described by the first
     of those; else a `PointyError`.
@@ -324,13 +324,13 @@ def visible(text: str) -> str:
 
 def _escaped(match: re.Match[str]) -> str:
     code = ord(match[0])
-    # JSON has no \x escape; what it would need one for does not occur in JSON as it is.
+    # JSON has no \x escape, and these characters never occur unescaped in JSON.
     return f"\\x{code:02x}" if code < 0x20 else f"\\u{code:04x}"
 
 
 def shortened(text: str, most: int = 200) -> str:
     """The first line of a text, cut to a readable width and safe to show."""
-    # A text may be far longer than what is shown of it: it is cut before it is looked at.
+    # A text may be far longer than the part that is shown, so it is cut first.
     start = text[: most * 20].strip()
     first, line_break, _ = start.partition("\n")
     if len(first) > most:

@@ -1,4 +1,4 @@
-"""Finding the `.pty` files of a folder, and reading a file that came from outside.
+"""Finding the `.pty` files of a folder, and reading files from outside.
 
 Every command and every host finds pipelines with `find_files`. `docs/files.md` states its rule.
 """
@@ -21,7 +21,7 @@ SUFFIX = ".pty"
 """How the name of a pipeline's file ends, in upper or lower case."""
 
 LONGEST = 16 * 2**20
-"""The most bytes that a file may have to be read."""
+"""The maximum size in bytes of a file that is read."""
 
 UNREADABLE = "unreadable"
 """The code of a diagnostic about something that could not be read."""
@@ -34,7 +34,7 @@ _ENVIRONMENT = "pyvenv.cfg"
 
 
 class Found(NamedTuple):
-    """The files of a folder in order, and what to say about the rest.
+    """The files of a folder in order, and diagnostics about the rest.
 
     An error says that something could not be read; a warning that something was skipped.
     """
@@ -88,7 +88,7 @@ class _Search:
             mode = link.stat().st_mode
         except OSError as error:
             if self._is_wanted(link.name):
-                reason = "it is a link to nothing" if _is_missing(error) else _reason(error)
+                reason = "it is a broken symbolic link" if _is_missing(error) else _reason(error)
                 self._unreadable(link, reason)
             return
         if stat.S_ISDIR(mode):
@@ -109,7 +109,7 @@ class _Search:
                 with os.scandir(folder) as listed:
                     entries = sorted(listed, key=lambda entry: entry.name)
             except OSError as error:
-                if is_root or not _is_missing(error):  # else it has gone since it was listed
+                if is_root or not _is_missing(error):  # otherwise it was removed since the listing
                     self._unreadable(folder, _reason(error))
                 continue
             if not is_root and any(entry.name == _ENVIRONMENT for entry in entries):
@@ -158,7 +158,7 @@ def read_bytes(path: str | Path) -> bytes:
     Raises:
         OSError: there is no such file, it cannot be read, is not regular or is too long.
     """
-    # Opening a pipe would wait for whoever writes to it.
+    # Opening a pipe would wait for a writer.
     number = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
     try:
         mode = os.fstat(number).st_mode

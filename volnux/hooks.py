@@ -1,8 +1,8 @@
 """The one seam for everything that listens to runs: signals, telemetry, progress.
 
 A backend asks `hooks_of` once for each run, or for each task that it runs in another process, and
-tells the hooks what happens. Hooks are false while nobody listens, so that a check is all that a
-run without listeners pays. Who listens registers nowhere: see `_LISTENERS`.
+tells the hooks what happens. Hooks are false if there is no listener, so a run without listeners
+costs only this check. Listeners do not register: see `_LISTENERS`.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ __all__ = [
 ]
 
 _LISTENERS: Final = {
-    # While nobody has imported the signals, nobody can have connected a listener.
+    # If the signals were not imported, no listener can be connected.
     "volnux.signal.soft": "volnux.signal.announce",
     "volnux.telemetry.records": "volnux.telemetry.watch",
     "volnux.telemetry.logs": "volnux.telemetry.watch",
-    # Whoever sets up an SDK has imported this.
+    # Code that sets up an SDK has imported this module.
     "opentelemetry.trace": "volnux.telemetry.watch",
 }
 """For a module that a program imports in order to listen, the module that then listens.
@@ -55,7 +55,7 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """What is listened to: a whole run, or one task of a host in a process of its own.
+    """The subject of the hooks: a whole run, or one task of a host in its own process.
 
     Attributes:
         pipeline: the name of the pipeline.
@@ -77,9 +77,9 @@ class About:
 
 
 class Listener:
-    """Hears what happens in a run; every method may be left out.
+    """Receives what happens in a run; every method is optional.
 
-    Attempts are told from whatever thread the backend uses, several at once.
+    Attempts are reported from any thread of the backend, several at once.
     """
 
     def run_begins(self) -> None:
@@ -112,7 +112,7 @@ class Listener:
 
 
 class Hooks(list[Listener]):
-    """All that listen to one run; false where nobody does. The methods are those of `Listener`."""
+    """All listeners of one run; false if there are none. The methods are those of `Listener`."""
 
     def around(self, execute: Callable[[], RunReport]) -> RunReport:
         """Execute a run, and tell that it begins and how it has ended."""
@@ -193,7 +193,7 @@ def hooks_of(about: About, *others: Listener, observer: RunObserver | None = Non
 
 
 def network_watched() -> bool:
-    """Whether somebody may want to know of operations on other machines."""
+    """Whether there may be a listener for operations on other machines."""
     return imported("volnux.telemetry.records") is not None
 
 
@@ -205,7 +205,7 @@ def signals_loaded() -> bool:
 class Observing(Listener):
     """Passes on what happens to a `RunObserver`, one call at a time.
 
-    What an observer raises is logged; what is no `Exception` is given to `on_fatal`.
+    An exception of an observer is logged; one that is not an `Exception` goes to `on_fatal`.
 
     Args:
         observer: the observer.

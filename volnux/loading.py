@@ -38,7 +38,7 @@ def load_file(path: str | Path) -> tuple[PointyFile | None, tuple[Diagnostic, ..
     """Read and parse a file: the file, or None when there are errors, and everything found.
 
     Raises:
-        FileError: the file cannot be read, or its name says that it is no pipeline.
+        FileError: the file cannot be read, or its name is not that of a pipeline.
     """
     check_kind(path)
     source, diagnostics = read_text(path)
@@ -106,7 +106,7 @@ def schedule_faults(graph: Graph) -> list[Diagnostic]:
         Diagnostic(
             code="required-input",
             message=f"the input '{item.name}' is required, but the pipeline has a schedule: "
-            "a scheduled run has nobody to give it",
+            "a scheduled run gets no inputs",
             file=source.filename if source else graph.name,
             span=item.span,
             hint=f"give it a default: @input: {item.name}: {item.type} = …",
@@ -122,9 +122,9 @@ def _pipeline_class(path: Path, lookup: Lookup) -> type[Pipeline] | None:
     try:
         modules = lookup.modules()
     except EventModuleError:
-        return None  # linking says what is wrong with the module, and where it is asked for
+        return None  # linking reports what is wrong with the module, and where it is needed
     if not imported("volnux.pipeline.base") or not path.is_file():
-        return None  # no module of the user's has a class, then, and the import costs time
+        return None  # then no user module has a class, and the import takes time
     from volnux.pipeline.owner import class_for
 
     return class_for(path, modules)

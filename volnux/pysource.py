@@ -276,7 +276,7 @@ class Imports:
         """
         if file is not None and file.stem != module:
             raise PythonSourceError(
-                f"Python cannot import {file}: rename it to {module}.py, which volnux finds as well"
+                f"Python cannot import {file}: rename it to {module}.py, which volnux also finds"
             )
         known = self._users.get((module, name))
         if known is None:

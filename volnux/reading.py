@@ -21,7 +21,7 @@ class FileError(VolnuxError):
 
 
 def read_text(path: str | Path) -> tuple[Source | None, tuple[Diagnostic, ...]]:
-    """The text of a file, or None and why it is no text.
+    """The text of a file, or None and the reason why it is not text.
 
     Raises:
         FileError: the file cannot be read.
@@ -33,12 +33,12 @@ def read_text(path: str | Path) -> tuple[Source | None, tuple[Diagnostic, ...]]:
 
 
 def check_kind(path: str | Path) -> None:
-    """Refuse a file whose name says that it is something else than a pipeline.
+    """Refuse a file whose name is not that of a pipeline.
 
     A name without a suffix may be anything: a pipe, standard input, a script.
 
     Raises:
-        FileError: it says what the file is and what was expected.
+        FileError: the name is that of another kind of file.
     """
     path = Path(path)
     suffix = path.suffix.lower()
@@ -51,7 +51,7 @@ def check_kind(path: str | Path) -> None:
     elif suffix == ".py":
         hint = "a pipeline is a .pty file, and its events are in the .py file beside it"
     else:
-        hint = f"if it is a pipeline, call it '{beside.name}'"
+        hint = f"if it is a pipeline, rename it to '{beside.name}'"
     raise FileError(path, f"this is {kind}, but a pipeline (.pty) was expected", hint)
 
 

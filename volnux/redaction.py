@@ -13,10 +13,10 @@ from urllib.parse import quote, unquote
 __all__ = ["HIDDEN", "is_loopback", "redacted", "secrets_of"]
 
 HIDDEN = "***"
-"""Stands for what was taken out."""
+"""Replaces what was removed."""
 
 _USERINFO = re.compile(r"(?<=://)[^\s\"'<>]*@")
-# Nobody wants a name hidden that only contains such a word, as in `monkey=1`.
+# A name that only contains such a word stays visible, as in `monkey=1`.
 _NAME = (
     r"(?:[a-z0-9]{1,20}[-_.]){0,3}(?:password|passwd|pwd|passphrase|sslpassword|secret|token"
     r"|(?:api|access|private)[-_]?key|credentials?|signature|sig|authorization)"
@@ -27,7 +27,7 @@ _HEADER = re.compile(
     rf"|[\"']{_NAME}[\"'])\s*:\s*)(?:b(?=[\"']))?"
     r"(?:\"[^\"]*\"|'[^']*'|(?:basic|bearer|apikey)\s+\S+|[^\s,;}]+)"
 )
-# A word of prose after "basic" is no credential: those have a digit, a capital or a sign in them.
+# A plain word after "basic" is not a credential: those contain a digit, a capital or a symbol.
 _SCHEME = re.compile(
     r"(\b(?i:basic|bearer|apikey)(?:\s+|%20))(?=[^\s\"']*[0-9A-Z=+/_-])[^\s\"'\\,;]{6,}"
 )
@@ -69,7 +69,7 @@ def secrets_of(url: str) -> tuple[str, ...]:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host is this machine, so that nobody can listen on the way to it."""
+    """Whether a host is this machine, so that traffic to it cannot be intercepted."""
     import ipaddress
 
     name = host.strip("[]").lower().rstrip(".")
@@ -91,5 +91,5 @@ def _forms(secrets: Iterable[str]) -> list[str]:
             written = {repr(text), ascii(text), json.dumps(text)}
             written.add(json.dumps(text, ensure_ascii=False))
             found |= {text, quote(text), quote(text, safe=""), *(each[1:-1] for each in written)}
-    # An empty secret is none, and one of two letters would hide half of every text.
+    # Ignore empty secrets; one of two letters would hide half of every text.
     return sorted((form for form in found if len(form) > 2), key=len, reverse=True)

@@ -20,9 +20,9 @@ _WIDEST_INTEGER = 10_000
 def shown(value: Any, most: int = 200) -> str:
     """The `repr` of a value; one longer than `most` characters is cut there and ends in `…`.
 
-    The text is cut before it is made. Builtin containers, text, bytes, dataclasses and named tuples
+    The text is cut while it is built. Builtin containers, text, bytes, dataclasses and named tuples
     are only read as far as they are shown, so a result of 2 GB costs hardly more than one of 2 KB.
-    Any other object is asked for its `repr` once. Whatever that raises stays here, except
+    Any other object is asked for its `repr` once. Exceptions of that are caught, except
     `KeyboardInterrupt`.
     """
     text = _Text(most)

@@ -40,7 +40,7 @@ T = TypeVar("T")
 
 
 class FormatError(VolnuxError, ValueError):
-    """A JSON text or value is not what it should be.
+    """A JSON text or value is not valid.
 
     Attributes:
         path: the way to the part that is wrong (`places.Load.state`); empty for the whole.
@@ -76,7 +76,7 @@ def read_json(text: str | bytes, *, deepest: int | None = None) -> Any:
             text,
             parse_constant=_constant,
             parse_float=_float,
-            # The slower way is taken only where it may matter.
+            # The slower check runs only where it may matter.
             parse_int=_integer if _LONG_NUMBER.search(text) else None,
         )
     except json.JSONDecodeError as error:

@@ -1,6 +1,6 @@
-"""What code of the user may do in a run that reaches beyond it: start threads, fork, call `exit()`.
+"""What the user's code may do with effects beyond its event: start threads, fork, call `exit()`.
 
-Each of them does in an event what it does elsewhere, and the run goes on.
+Each works in an event as it does elsewhere, and the run continues.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ __all__ = [
 
 
 class RunThread(threading.Thread):
-    """A thread that does not keep the process, but whose children do.
+    """A daemon thread whose child threads are not daemons.
 
     Code that is stuck in it must not keep a script from ending, so it is a daemon thread. A
     thread inherits that from the thread that makes it, though, and Python would kill the user's
@@ -63,7 +63,7 @@ class RunThread(threading.Thread):
 # Forks.
 
 generation = 0
-"""How often this process and its ancestors were forked: whoever calls code of the user compares.
+"""How often this process and its ancestors were forked: callers of user code compare it.
 
 `os.fork()` copies the calling thread only. A child that came back into a run would go on with it as
 if it were the parent, without the threads, locks and connections that the parent has.
@@ -102,7 +102,7 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_count)
 
 
-# What code of the user must not swallow, and nobody may take for a fault of it.
+# Exceptions that are not errors of the user's code, which must not swallow them.
 
 _INTERRUPTIONS: list[type[BaseException]] = [KeyboardInterrupt]
 
@@ -110,7 +110,7 @@ _INTERRUPTIONS: list[type[BaseException]] = [KeyboardInterrupt]
 def unless_interrupted_by(kind: type[BaseException]) -> None:
     """Let an exception pass that a host raises in the middle of whatever runs, such as its timeout.
 
-    It is no fault of the module that was being imported.
+    It is not an error of the module that was being imported.
     """
     if kind not in _INTERRUPTIONS:
         _INTERRUPTIONS.append(kind)
@@ -129,7 +129,7 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 
 
 def runs_user_code(function: _F) -> _F:
-    """Decorator for a function of ours that calls code of the user."""
+    """Decorator for our functions that call the user's code."""
     _OURS.add(function.__code__)
     return function
 

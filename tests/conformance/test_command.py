@@ -25,7 +25,8 @@ def test_cases_and_programs(call):
     assert (code, err) == (0, "")
     assert out == (
         "standalone: 9 cases, 5 programs: no differences\n"
-        "the same programs again: volnux conformance --backend standalone --programs 5 --seed 3\n"
+        "to run the same programs again: volnux conformance --backend standalone --programs 5 "
+        "--seed 3\n"
     )
 
 

@@ -309,11 +309,11 @@ def test_the_debugger_opens_in_the_event_that_failed(terminal):
     [
         (
             "FailsFar",
-            "--pdb: FailsFar ran in another process, and its frames ended with it: to debug it, "
+            "--pdb: FailsFar ran in another process, and its stack frames are gone: to debug it, "
             "write FailsFar[executor=inline], which runs it in this process",
         ),
-        ("Bad", "--pdb: Bad returned its failure and raised nothing: put breakpoint() into it"),
-        ("Wrong", "--pdb: Wrong has no frames to look at: volnux.EventReturnError: Wrong returned"),
+        ("Bad", "--pdb: Bad returned a failure and raised no exception: put breakpoint() into it"),
+        ("Wrong", "--pdb: Wrong has no stack frames: volnux.EventReturnError: Wrong returned"),
         ("Ok", ""),
     ],
 )
@@ -337,4 +337,4 @@ def test_the_debugger_and_json_do_not_go_together():
         [TOOL, "run", "flow.pty", "--pdb", "--json"], capture_output=True, text=True, timeout=60
     )
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == "error: --pdb needs standard output for itself: leave out --json\n"
+    assert done.stderr == "error: --pdb uses standard output: remove --json\n"

@@ -11,7 +11,7 @@ __all__ = ["Gap", "GapKind", "never", "not_done", "not_in_host"]
 class GapKind(StrEnum):
     """Why a backend does not get a case right."""
 
-    NOT_DONE = "not done by us yet"
+    NOT_DONE = "not implemented yet"
     NOT_IN_HOST = "not possible in the host"
     NEVER = "never"
 
@@ -21,7 +21,7 @@ class Gap:
     """A case that a backend does not get right.
 
     Attributes:
-        kind: of which kind the gap is.
+        kind: the kind of the gap.
         reason: why; what would have to change.
     """
 
@@ -30,7 +30,7 @@ class Gap:
 
     def __post_init__(self) -> None:
         if len(self.reason.split()) < 3:
-            raise ValueError(f"a gap has a reason in words, found {self.reason!r}")
+            raise ValueError(f"a gap must have a reason, found {self.reason!r}")
 
     def __str__(self) -> str:
         return f"{self.kind}: {self.reason}"
@@ -42,10 +42,10 @@ def not_done(reason: str) -> Gap:
 
 
 def not_in_host(reason: str) -> Gap:
-    """What the backend runs on cannot do it."""
+    """The host of the backend cannot do it."""
     return Gap(GapKind.NOT_IN_HOST, reason)
 
 
 def never(reason: str) -> Gap:
-    """The backend means not to do it."""
+    """The backend leaves it out on purpose."""
     return Gap(GapKind.NEVER, reason)

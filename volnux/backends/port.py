@@ -31,11 +31,11 @@ __all__ = [
 
 
 class BackendError(VolnuxError):
-    """A backend cannot be had, or cannot run this plan."""
+    """A backend is not available, or cannot run this plan."""
 
 
 class RefusedError(BackendError):
-    """A file says something that a backend cannot do; `diagnostics` says where."""
+    """A file needs something that a backend cannot do; `diagnostics` says where."""
 
     def __init__(self, backend: str, diagnostics: list[Diagnostic]) -> None:
         super().__init__("\n".join(d.render() for d in diagnostics))
@@ -48,7 +48,7 @@ class RefusedError(BackendError):
 
 @dataclass(frozen=True)
 class Capabilities:
-    """What a backend can do; what it cannot is refused, or, for a hint, ignored with a note.
+    """What a backend can do. It refuses anything else, except hints: it ignores those with a note.
 
     Attributes:
         hints: the hints in brackets that it uses.
@@ -56,7 +56,7 @@ class Capabilities:
         pools: whether an event may run in a pool of its own executor class.
         timeout: whether it can end an attempt after `timeout` seconds.
         stop_on_exception: whether an event can end the whole run.
-        catchup: whether it can make up for missed schedules.
+        catchup: whether it can run missed schedules later.
     """
 
     hints: frozenset[str] = frozenset()
@@ -71,7 +71,7 @@ class Capabilities:
         found: list[Diagnostic] = []
         graph = plan.graph
         if graph.catchup and graph.schedules and not self.catchup:
-            found.append(finding(plan, f"{backend} has no catchup"))
+            found.append(finding(plan, f"{backend} does not support catchup"))
         for node, spec in zip(graph.nodes, plan.specs, strict=True):
             if spec is None:
                 continue
@@ -93,7 +93,7 @@ class Capabilities:
                 found.append(finding(plan, text, span=node.span))
             for option in node.options:
                 if option in HINTS and option not in self.hints:
-                    text = f"{backend} has no use for the hint '{option}': it is ignored"
+                    text = f"{backend} ignores the hint '{option}'"
                     note = Severity.NOTE
                     found.append(
                         finding(plan, text, code="ignored-hint", span=node.span, severity=note)
@@ -133,7 +133,7 @@ def finding(
 
 
 class RunObserver:
-    """Hears what happens in a run, for progress and summaries; every method may be left out.
+    """Receives what happens in a run, for progress and summaries; every method is optional.
 
     Methods are called from whatever thread the backend uses, one at a time.
     """
@@ -162,8 +162,8 @@ class RunControl:
 
     Attributes:
         cancelled: `cancel` was called.
-        interrupted: the backend sets it when Ctrl-C reached the run. The report says then what
-            came of it; the caller raises `KeyboardInterrupt` once the run is closed.
+        interrupted: the backend sets it when Ctrl-C reached the run. The report then shows the
+            result; the caller raises `KeyboardInterrupt` once the run is closed.
     """
 
     def __init__(self) -> None:
@@ -184,11 +184,11 @@ class RunControl:
 
     @property
     def can_give_up(self) -> bool:
-        """Whether the backend can wait no more for what runs."""
+        """Whether the backend can stop waiting for running events."""
         return bool(self._gives_up)
 
     def give_up(self) -> None:
-        """Cancel, and wait no more for what runs, if the backend can do that."""
+        """Cancel, and stop waiting for running events if the backend can."""
         with self._lock:
             self._given_up = True
             callbacks = list(self._gives_up)
@@ -213,7 +213,7 @@ class RunControl:
         callback()
 
     def raise_if_interrupted(self) -> None:
-        """For whoever called for the run, when it is closed.
+        """Called by the caller of the run when it is closed.
 
         Raises:
             KeyboardInterrupt: Ctrl-C reached it.
@@ -224,17 +224,17 @@ class RunControl:
 
 @dataclass(frozen=True)
 class RunOptions:
-    """How to run, apart from what.
+    """How to run a plan.
 
     Attributes:
         run_id: the run's id; a new one if None.
         workers: how many events of the default executor run at once; None for the default.
         portable: results are checked to be JSON and passed on as JSON.
-        observer: hears what happens.
+        observer: receives what happens.
         control: lets another thread cancel the run, and says whether Ctrl-C did.
         context: what listeners to signals are given as `execution_context`.
-        results: somebody will ask for the results. If not, a backend that holds them in memory lets
-            each go after its last reader, and its report has none; others may ignore it.
+        results: keep the results. If false, a backend that holds them in memory frees each one
+            after its last reader, and its report has none; other backends may ignore this.
     """
 
     run_id: str | None = None
@@ -254,7 +254,8 @@ class Backend(abc.ABC):
     gaps: ClassVar[Mapping[str, Gap]] = MappingProxyType({})
     """The conformance cases that it does not get right, by name; see `volnux.backends.gaps`."""
     logs_failures: ClassVar[bool] = False
-    """Whether `run` logs what fails to `volnux.run` as it happens; else `Pipeline.start` does."""
+    """Whether `run` logs failures to `volnux.run` as they happen; otherwise `Pipeline.start`
+    does."""
     left_behind: bool = False
     """Whether threads of an ended run still run the user's code in this process."""
 
@@ -288,7 +289,7 @@ class Backend(abc.ABC):
         Raises:
             BackendError: there is no such installation, or it does not answer.
         """
-        raise BackendError(f"{self.name} has no installation that could be asked: omit --live")
+        raise BackendError(f"{self.name} has no installation to check: remove --live")
 
     def refuse(self, plan: Plan) -> None:
         """Raise if `check` finds an error.

@@ -43,7 +43,7 @@ def get_backend(name: str) -> Backend:
         hint = _how_to_install(name) if name in _EXTRAS else ""
         raise BackendError(f"the backend '{name}' cannot be loaded: {error}{hint}") from error
     if not isinstance(backend, Backend):
-        raise BackendError(f"the backend '{name}' is no volnux.backends.Backend: {backend!r}")
+        raise BackendError(f"the backend '{name}' is not a volnux.backends.Backend: {backend!r}")
     return backend
 
 

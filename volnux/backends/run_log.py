@@ -1,4 +1,4 @@
-"""The log of runs, `volnux.run`: what failed, so that a failure is seen where nobody asks for it.
+"""The log of runs, `volnux.run`: failures, so that they are seen without a report.
 
 ERROR: a failure that nothing in the flow handles. WARNING: an attempt that is repeated. INFO: a
 failure that the flow handles. Python writes warnings and errors to standard error where a program
@@ -39,7 +39,7 @@ def repeated(
 
 
 def handled(pipeline: str, run_id: str, place: str, result: Any, attempts: int) -> None:
-    """Log a failure that the flow takes."""
+    """Log a failure that the flow handles."""
     log.info(
         "%s: %s failed%s, and the flow handled it: %s (run %s)",
         visible(pipeline),
@@ -52,7 +52,7 @@ def handled(pipeline: str, run_id: str, place: str, result: Any, attempts: int) 
 
 
 def failed(pipeline: str, run_id: str, place: str, result: Any, attempts: int) -> None:
-    """Log a failure that nothing takes, with the traceback of the event."""
+    """Log a failure that nothing handles, with the traceback of the event."""
     log.error(
         "%s: %s failed%s: %s (run %s)",
         visible(pipeline),
@@ -66,12 +66,12 @@ def failed(pipeline: str, run_id: str, place: str, result: Any, attempts: int) -
 
 
 def failed_batch(pipeline: str, what: str, failure: Failure) -> None:
-    """Log what kept a batch from running, or ended the data of all of them."""
+    """Log why a batch could not run, or why the data ended early."""
     log.error("%s: %s: %s", visible(pipeline), what, _reason(failure), exc_info=_exc_info(failure))
 
 
 def failures_of(report: RunReport) -> None:
-    """Log the failures of a run that has ended, for a backend that does not do it on the way."""
+    """Log the failures of an ended run, for a backend that does not log them during the run."""
     for place, item in report.places.items():
         if item.failure is None and item.descriptor != 0:
             continue
@@ -96,9 +96,9 @@ def _reason(result: Any) -> str:
 
 
 def _exc_info(result: Any) -> Any:
-    """The exception for a record; its text where it cannot be had or must not be shown as it is."""
+    """The exception for a record, or its text if it is missing or must not be shown as it is."""
     if not isinstance(result, Failure) or "  File " not in result.traceback:
-        return None  # the message says all there is to say
+        return None  # the message says everything
     error, text = result.exception, result.traceback
     if error is None or len(result.message) + len(text) > _LONGEST or visible(text) != text:
         error = RemoteTraceback(visible(text[:_LONGEST]))

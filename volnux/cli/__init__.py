@@ -1,4 +1,4 @@
-"""The command line tool: one module a command, each imported only when it is called."""
+"""The command line tool: one module for each command, imported only when it is called."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def main() -> None:
 
         code = start(sys.argv[1:])
     except BaseException as error:
-        # Not all that is interrupted says so: some imports make another error of it.
+        # Not everything that is interrupted says so: some imports raise another error instead.
         if not (ending.received or isinstance(error, KeyboardInterrupt)):
             raise
         code = ending.cancelled()
@@ -32,7 +32,7 @@ def main() -> None:
 
 
 def _cancelled(number: int, frame: object) -> None:
-    """A signal before there is anything that would have to be closed."""
+    """A signal before there is anything to close."""
     import os
 
     os.write(2, b"cancelled\n")

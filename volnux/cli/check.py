@@ -30,7 +30,7 @@ def command(
     paths: Paths,
     json: Json = False,
     link: Annotated[
-        bool, typer.Option("--link", help="Find the events as well, which imports their modules.")
+        bool, typer.Option("--link", help="Also find the events, which imports their modules.")
     ] = False,
     events: Events = None,
     backend: Backend = None,
@@ -38,11 +38,11 @@ def command(
         bool,
         typer.Option(
             "--live",
-            help="Also ask the installation of --backend for pools, queues, connections, limits.",
+            help="Also check the installation of --backend: pools, queues, connections, limits.",
         ),
     ] = False,
 ) -> None:
-    """Show what is wrong or doubtful in files.
+    """Show errors, warnings and notes of files.
 
     Nothing is run, and no Python of the user is imported unless events are linked.
 
@@ -58,7 +58,7 @@ def command(
 
         target = get_backend(backend)
     elif live:
-        raise UsageError(["--live asks the installation of a backend: add --backend NAME"])
+        raise UsageError(["--live needs a backend: add --backend NAME"])
     linked = link or bool(modules) or target is not None
     known, found = files.find(paths)
     if not known and not found:
@@ -98,7 +98,7 @@ def _check_all(
 def _check(
     path: Path, events: Sequence[str], backend: AnyBackend | None, *, linked: bool, live: bool
 ) -> list[Diagnostic]:
-    """Everything there is to say about one file, in the order of its text."""
+    """All diagnostics of one file, in the order of its text."""
     from volnux.events.link import LinkError
     from volnux.graph.compile import compile
 
@@ -107,7 +107,7 @@ def _check(
     if file is not None:
         graph = compile(file)
         if linked:
-            # A module of events that prints must not stand between the findings.
+            # The output of a module of events must not appear between the findings.
             with contextlib.redirect_stdout(sys.stderr):
                 try:
                     plan = link_graph(graph, events=events)
@@ -126,7 +126,7 @@ def _check(
 
 
 def _check_on(backend: AnyBackend, plan: Plan, *, live: bool) -> list[Diagnostic]:
-    """What a backend has to say about a plan; its installation too, if it could run there."""
+    """What a backend reports about a plan; its installation too, if the plan could run there."""
     found = backend.check(plan)
     if live and not any(diagnostic.severity is Severity.ERROR for diagnostic in found):
         found += backend.check_live(plan)

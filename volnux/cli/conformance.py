@@ -1,4 +1,4 @@
-"""`volnux conformance`: hold a backend to the cases and to random programs."""
+"""`volnux conformance`: test a backend with the cases and with random programs."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def command(
         str, typer.Option("--backend", metavar="NAME", help="The backend to test.")
     ] = DEFAULT_BACKEND,
     programs: Annotated[
-        int, typer.Option("--programs", metavar="NUMBER", min=0, help="How many random programs.")
+        int, typer.Option("--programs", metavar="NUMBER", min=0, help="Number of random programs.")
     ] = 100,
     seed: Annotated[
         int | None,
@@ -41,7 +41,7 @@ def command(
             "--seed",
             metavar="NUMBER",
             min=0,
-            help="The seed of the first program; a random one if not given.",
+            help="The seed of the first program; random by default.",
             show_default=False,
         ),
     ] = None,
@@ -68,10 +68,10 @@ def command(
 ) -> None:
     """Run the conformance suite on a backend.
 
-    First the cases that come with the package, then random programs. Of a program that shows a
-    difference the smallest one that still does is looked for and shown.
+    First the cases that come with the package, then random programs. If a program shows a
+    difference, the smallest program that still shows it is searched for and printed.
 
-    A case that the backend itself names as a gap is listed, and no difference.
+    A case that the backend declares as a gap is listed and does not count as a difference.
 
     Exit code: 0 no difference, 1 differences, 2 could not start.
     """
@@ -164,7 +164,7 @@ class _Run:
         output.say()
 
     def summary(self, seed: int) -> str:
-        """What came of it, in a line, and how to repeat it."""
+        """The result in one line, and how to repeat the run."""
         wrong = len(self.differences)
         text = (
             f"{self.backend.name}: {self.cases} case{'' if self.cases == 1 else 's'}, "
@@ -178,7 +178,7 @@ class _Run:
         if not self.programs:
             return text
         again = f"--backend {self.backend.name} --programs {self.programs} --seed {seed}"
-        return f"{text}\nthe same programs again: volnux conformance {again}"
+        return f"{text}\nto run the same programs again: volnux conformance {again}"
 
     def to_json(self, seed: int) -> dict[str, Any]:
         """The same as JSON."""

@@ -8,10 +8,10 @@ do depends on what the tool is doing:
 | starts | ends | |
 | works (imports modules of the user, say) | raises `KeyboardInterrupt` | ends at once |
 | runs a pipeline | starts nothing more | gives up what runs, then ends at once |
-| shows what came of it | is noted, for the exit code | ends at once |
+| shows the result | is noted, for the exit code | ends at once |
 | leaves, waiting for exit handlers | ends at once | |
 
-SIGTERM and SIGHUP do not wait for a next signal: after a while they are their own.
+SIGTERM and SIGHUP need no second signal: after a while, the next step follows by itself.
 A signal that is ignored when the tool starts stays ignored, as with `nohup`. One that comes twice
 at once, to the process and to its group, counts once: so `timeout` sends it.
 """
@@ -47,7 +47,7 @@ GRACE = 5.0
 """Seconds for what runs to finish after SIGTERM, unless the user says otherwise."""
 
 LIMIT = 10.0
-"""Seconds for all that is left to do, once nobody wants to wait."""
+"""Seconds for the remaining work once the process has to end."""
 
 received = 0
 """The first signal that ends the process; 0 while there was none."""
@@ -56,7 +56,7 @@ _TOGETHER = 0.05
 """Seconds in which a signal is ignored that comes again before the first has had its effect."""
 
 _acting: list[float] = []
-"""When the step was taken whose effect nobody has seen yet."""
+"""When the latest step was taken, if its effect has not been shown yet."""
 
 _due: list[int] = []
 """Signals that this process has sent to itself and not handled yet: each is a step of its own."""
@@ -84,7 +84,7 @@ def working() -> None:
 
 
 def showing() -> None:
-    """Have the first signal be noted only: what came of the work is being shown."""
+    """Only note the first signal: the result of the work is being shown."""
     _handle_with(_note)
     if received not in (0, signal.SIGINT):
         _again(received, LIMIT)
@@ -99,7 +99,7 @@ def steps(
     Args:
         actions: the steps. They are called in the signal handler; see `on_thread`.
         grace: seconds from SIGTERM or SIGHUP to the next step; None for as long as it takes.
-        orderly: this is how the command is meant to end, which is no reason for an exit code.
+        orderly: this is the normal end of the command, so the signal does not set the exit code.
     """
     global _said
     if not _taken:
@@ -136,7 +136,7 @@ def steps(
 
 
 def seen() -> None:
-    """Note that the user is told of the effect of the latest signal: the next one is another."""
+    """Note that the user has seen the effect of the latest signal: the next one is a new step."""
     _acting.clear()
 
 
@@ -219,7 +219,7 @@ def _let_go() -> None:
 
 
 def _give_back() -> None:
-    """In a child that code of the user has forked, signals do what Python makes of them.
+    """In a child that the user's code forked, signals have Python's default effect.
 
     It is not the tool: a pool of processes, say, ends its workers by SIGTERM.
     """
@@ -260,7 +260,7 @@ def _raise(number: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
 
-# For a run that takes over Ctrl-C itself where nobody else has a use for it.
+# For a run that handles Ctrl-C itself, unless other code handles it.
 _raise.only_raises = True  # type: ignore[attr-defined]  # see above
 
 
@@ -285,7 +285,7 @@ def _again(number: int, seconds: float | None, wanted: Callable[[], bool] = lamb
 
 
 def _later(seconds: float, action: Callable[[], object]) -> None:
-    """Call something after a while, on a thread of its own that keeps nobody.
+    """Call something after a while, on its own daemon thread.
 
     A signal handler may call this: a `threading.Thread` takes locks that the main thread may hold.
     """
@@ -310,7 +310,7 @@ def _unraisable(unraisable: Any) -> None:
 
 
 def _leave_threads_behind(code: int) -> NoReturn:
-    """End as Python does, but for the threads that are stuck in what nobody waits for.
+    """End as Python does, but do not wait for the threads of given-up events.
 
     Threads of the user are waited for, exit handlers run (those of publishers, of logging), and
     what is buffered is written; then the process ends, whatever still runs.
@@ -362,7 +362,7 @@ def _threads_of_the_user() -> list[Any]:
 
 
 def _flush() -> None:
-    """Write out what is buffered, in files too that nobody has closed: Python would."""
+    """Flush buffers, including those of files that were not closed, as Python would."""
     import gc
     import io
 

@@ -22,7 +22,7 @@ class WriteError(VolnuxError):
 
 
 def find(paths: Iterable[Path]) -> Found:
-    """The pipelines that paths stand for, each path once, and what to say about the rest.
+    """The pipelines that paths stand for, each path once, and diagnostics about the rest.
 
     A folder stands for those that `find_files` finds in it; any other path stands for itself.
     """
@@ -41,7 +41,7 @@ def find(paths: Iterable[Path]) -> Found:
 def _is_folder(path: Path) -> bool:
     try:
         return path.is_dir()
-    except OSError:  # whoever reads it says why it cannot be read
+    except OSError:  # the reader reports why it cannot be read
         return False
 
 

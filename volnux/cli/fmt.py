@@ -41,7 +41,7 @@ def command(
     """
     if STDIN in paths:
         if len(paths) > 1:
-            raise UsageError(["'-' is standard input and stands alone"])
+            raise UsageError(["'-' is standard input and cannot be combined with paths"])
         _standard_input(check=check, diff=diff)
         return
     found, diagnostics = files.find(paths)

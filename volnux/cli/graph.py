@@ -49,7 +49,7 @@ def command(
     """
     graph = load_graph(file)
     if target is None and format not in _TEXTS:
-        raise UsageError([f"say with --output which file the {format} image is written to"])
+        raise UsageError([f"use --output to name the file for the {format} image"])
     if format == "json":
         picture = (graph.to_json(indent=2) + "\n").encode()
     elif format in _TEXTS:

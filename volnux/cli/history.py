@@ -1,4 +1,4 @@
-"""The runs of a scheduler's store as a person reads them."""
+"""The runs of a scheduler's store, for people."""
 
 from __future__ import annotations
 

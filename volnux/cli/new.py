@@ -22,7 +22,7 @@ def command(
         typer.Option(
             "--dir",
             metavar="PATH",
-            help="The folder to put it in; else one named NAME.",
+            help="The folder to create; NAME by default.",
             show_default=False,
         ),
     ] = None,
@@ -77,7 +77,7 @@ def greet(who):
 
 
 class Measure(EventBase):
-    """Goes on with descriptor 3 for a short greeting, else with 1 (success)."""
+    """Ends with descriptor 3 for a short greeting, otherwise with 1 (success)."""
 
     def process(self, previous_result):
         if len(previous_result) < 14:

@@ -139,7 +139,7 @@ def _write(stream: TextIO | None, text: str) -> None:
 
 @contextlib.contextmanager
 def _guarded(stream: TextIO) -> Iterator[None]:
-    """Keep in mind that a stream cannot be written, for `finish`, and go on without it."""
+    """Remember for `finish` that a stream cannot be written, and continue without it."""
     try:
         yield
     except BrokenPipeError:
@@ -153,7 +153,7 @@ _broken: list[OutputError] = []
 
 
 def _to_nowhere(stream: TextIO) -> None:
-    """Let what is still buffered, and all that follows, vanish."""
+    """Discard what is still buffered and everything that follows."""
     with contextlib.suppress(OSError, ValueError):
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, stream.fileno())
@@ -164,7 +164,7 @@ def _to_nowhere(stream: TextIO) -> None:
 
 
 def refuse(fault: VolnuxError) -> int:
-    """Show what keeps a command from doing its work; the exit code."""
+    """Show why a command cannot do its work; the exit code."""
     from volnux.backends.port import RefusedError
     from volnux.cli.usage import UsageError
     from volnux.events.inputs import InputError
@@ -254,7 +254,7 @@ def json_only() -> Iterator[JsonOutput]:
 
 @contextlib.contextmanager
 def failures_said_once() -> Iterator[None]:
-    """Keep the log of runs off standard error, where Python puts it if nobody configured logging.
+    """Keep the log of runs off standard error, where Python puts it without a logging setup.
 
     The tool shows failures itself. Handlers of the user's still get every record.
     """
@@ -281,7 +281,7 @@ def coloured(stream: TextIO | None) -> bool:
     return stream.isatty()
 
 
-# The mark of a style, until the text is written; it cannot be known to whoever wrote the text.
+# The mark of a style until the text is written; the author of the text cannot know it.
 _SECRET = f"\ufdd0{os.urandom(8).hex()}"
 _MARK = re.compile(_SECRET + r"([0-9;]{1,4})\ufdd1")
 

@@ -32,7 +32,7 @@ def add_commands(app: typer.Typer, first: str | None, *, taken: Collection[str])
     seen = set(taken)
     for point in asked or points:
         if point.name in seen:
-            _warn(point, "there is a command of that name already")
+            _warn(point, "there is already a command of that name")
             continue
         seen.add(point.name)
         try:
@@ -43,11 +43,11 @@ def add_commands(app: typer.Typer, first: str | None, *, taken: Collection[str])
         if isinstance(group, typer.Typer):
             app.add_typer(group, name=point.name)
         else:
-            _warn(point, f"{point.value} is no typer.Typer")
+            _warn(point, f"{point.value} is not a typer.Typer")
 
 
 def _warn(point: EntryPoint, reason: str) -> None:
     if "_VOLNUX_COMPLETE" in os.environ:
         return
     owner = f" of {point.dist.name}" if point.dist else ""
-    output.warn(f"the command '{point.name}'{owner} is left out: {reason}")
+    output.warn(f"the command '{point.name}'{owner} is skipped: {reason}")

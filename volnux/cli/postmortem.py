@@ -27,14 +27,14 @@ def post_mortem(report: RunReport) -> None:
         return
     failure = item.failure
     if failure is None:
-        _say(f"{place} returned its failure and raised nothing: put breakpoint() into it")
+        _say(f"{place} returned a failure and raised no exception: put breakpoint() into it")
     elif not _has_frames(failure) and "  File " in failure.traceback:
         _say(
-            f"{place} ran in another process, and its frames ended with it: to debug it, write "
+            f"{place} ran in another process, and its stack frames are gone: to debug it, write "
             f"{item.event}[executor=inline], which runs it in this process"
         )
     elif not _has_frames(failure):
-        _say(f"{place} has no frames to look at: {shortened(str(failure))}")
+        _say(f"{place} has no stack frames: {shortened(str(failure))}")
     else:
         import pdb
 

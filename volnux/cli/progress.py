@@ -1,4 +1,4 @@
-"""What `volnux run` shows while it runs: a live display on a terminal, else a line an event."""
+"""What `volnux run` shows meanwhile: a live display on a terminal, else one line per event."""
 
 from __future__ import annotations
 
@@ -110,13 +110,13 @@ class Progress(RunObserver):
 
 
 class LiveProgress(Progress):
-    """The places that run now, with their times, below a line for each that has ended.
+    """The running places with their times, below a line for each place that has ended.
 
     While somebody reads from the terminal it steps aside: nothing is painted, and lines wait.
     """
 
     def __init__(self, stream: TextIO) -> None:
-        # Only here: without a terminal nobody reads from one.
+        # Only here: without a terminal, nothing reads from one.
         from volnux.cli.readers import Readers
 
         super().__init__(stream)
@@ -199,7 +199,7 @@ class LiveProgress(Progress):
         self._line(text)
 
     def _line(self, text: str) -> None:
-        """Print a line at once, or with others where many come together: each print is dear."""
+        """Print a line at once, or together with others if many arrive: each print is expensive."""
         with self._lock:
             self._lines.append(text)
             if time.monotonic() - self._printed < _PERIOD:
@@ -255,7 +255,7 @@ _PERIOD = 0.1
 
 
 def _taken(graph: Graph) -> dict[str, frozenset[int]]:
-    """Of each place, the descriptors that an edge of it takes."""
+    """For each place, the descriptors that its edges take."""
     nodes = zip(graph.nodes, graph.topology.taken, strict=True)
     return {node.id: taken for node, taken in nodes if node.event is not None}
 

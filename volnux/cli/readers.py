@@ -1,4 +1,4 @@
-"""Who reads from the terminal just now: `input`, a debugger, a password prompt.
+"""Which code reads from the terminal right now: `input`, a debugger, a password prompt.
 
 Python tells of `input`, of `breakpoint` and of files that are opened by audit events, wherever and
 under whatever name they are called. Reads of `sys.stdin` go through a stand-in for it.
@@ -72,7 +72,7 @@ class Readers:
 
     @property
     def any(self) -> bool:
-        """Whether somebody reads, or has done so a moment ago."""
+        """Whether a reader is active, or was a moment ago."""
         with self._lock:
             now = time.monotonic()
             running = sys._current_frames()

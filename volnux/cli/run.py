@@ -21,7 +21,7 @@ def command(
             "--input",
             "-i",
             metavar="NAME=VALUE",
-            help="Give an input its value; may be repeated.",
+            help="Set an input; may be repeated.",
             show_default=False,
         ),
     ] = None,
@@ -34,7 +34,7 @@ def command(
             "--workers",
             metavar="NUMBER",
             min=1,
-            help="How many events run at once at most.",
+            help="Maximum number of events that run at once.",
             show_default=False,
         ),
     ] = None,
@@ -42,7 +42,7 @@ def command(
         bool,
         typer.Option(
             "--no-results",
-            help="Leave the results out of the JSON; each is let go once no event needs it.",
+            help="Omit the results from the JSON; each is freed once no event needs it.",
         ),
     ] = False,
     portable: Annotated[
@@ -54,11 +54,11 @@ def command(
             "--grace",
             metavar="SECONDS",
             min=0,
-            help="How long running events may go on after SIGTERM or SIGHUP.",
+            help="How long running events may continue after SIGTERM or SIGHUP.",
         ),
     ] = GRACE,
     plain: Annotated[
-        bool, typer.Option("--plain", help="Show plain lines, also on a terminal.")
+        bool, typer.Option("--plain", help="Show plain lines, even on a terminal.")
     ] = False,
     pdb: Annotated[
         bool,
@@ -67,10 +67,10 @@ def command(
 ) -> None:
     """Run a pipeline.
 
-    A line for each event while it runs, then how every place of the flow ended, and why.
+    Prints a line for each event during the run, then how every place of the flow ended and why.
 
-    Ctrl-C once: nothing new starts, and what runs may finish. Twice: it ends now. SIGTERM and
-    SIGHUP do both, one after the other.
+    Ctrl-C once: nothing new starts, and running events may finish. Twice: the run ends now. SIGTERM
+    and SIGHUP do both, one after the other.
 
     Exit code: 0 success, 1 failed, 2 could not start, 130 cancelled, 143 SIGTERM, 129 SIGHUP.
     """

@@ -42,7 +42,7 @@ def run_file(
     results: bool = True,
     grace: float = ending.GRACE,
 ) -> int:
-    """Run a file, show progress and what came of it; the exit code.
+    """Run a file, show its progress and its result; the exit code.
 
     Args:
         file: the `.pty` file.
@@ -52,14 +52,14 @@ def run_file(
         backend: the backend's name.
         workers: how many events run at once at most; None for the backend's default.
         portable: pass results on as JSON.
-        plain: show plain lines, also on a terminal.
+        plain: show plain lines, even on a terminal.
         pdb: open the debugger in the event whose failure ended the run.
-        results: keep the results for whoever may ask for them: the JSON, or a listener. Otherwise
-            nobody can, and each is let go after its last reader in any case.
+        results: keep the results for the JSON or a listener. Without either, each result is freed
+            after its last reader in any case.
         grace: seconds for what runs to finish after SIGTERM or SIGHUP.
     """
     if pdb and json:
-        raise UsageError(["--pdb needs standard output for itself: leave out --json"])
+        raise UsageError(["--pdb uses standard output: remove --json"])
 
     def run(stream: TextIO | None) -> RunReport | None:
         ready = _prepare(file, inputs, events, backend)
@@ -96,7 +96,7 @@ def run_file(
 def _prepare(
     file: Path, given: Sequence[str], events: Sequence[str], name: str
 ) -> tuple[Backend, Plan, dict[str, Any]] | None:
-    """What a run needs; None when it cannot start, and all that keeps it from it has been shown."""
+    """What a run needs; None if it cannot start, after every reason has been shown."""
     from volnux.backends.registry import get_backend
     from volnux.loading import load_plan
 
@@ -120,7 +120,7 @@ def _prepare(
         if not faults:
             return backend, plan, inputs
     if ending.received:
-        # What was interrupted may have made any error of it.
+        # Interrupted code may have raised any other error instead.
         raise KeyboardInterrupt
     for fault in faults:
         output.refuse(fault)

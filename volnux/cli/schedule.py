@@ -1,4 +1,4 @@
-"""`volnux schedule`: when files run, running them then, and what became of it."""
+"""`volnux schedule`: when files run, running them on schedule, and their past runs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ __all__ = ["group"]
 group = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
-    help="Show when pipelines run, run them then, and look back.",
+    help="Show when pipelines run, run them, and list past runs.",
 )
 
 
@@ -39,7 +39,7 @@ Store = Annotated[
 
 
 class CutOffs(StrEnum):
-    """What becomes of a run that was cut off."""
+    """What to do with a run that a crash interrupted."""
 
     LOST = "lost"
     REPEAT = "repeat"
@@ -49,15 +49,16 @@ class CutOffs(StrEnum):
 def next_(
     file: File,
     count: Annotated[
-        int, typer.Option("-n", "--count", metavar="NUMBER", min=1, help="How many instants.")
+        int,
+        typer.Option("-n", "--count", metavar="NUMBER", min=1, help="Number of run times to show."),
     ] = 5,
     after: Annotated[
         str | None,
         typer.Option(
             "--after",
             metavar="ISO",
-            help="Begin after this moment instead of now; without an offset it is in the "
-            "schedule's zone.",
+            help="Start after this time instead of now; without an offset, it is in the "
+            "schedule's time zone.",
             show_default=False,
         ),
     ] = None,
@@ -65,26 +66,26 @@ def next_(
         bool,
         typer.Option(
             "--link",
-            help="Import the module of events as well, for the schedule in the Meta of a class.",
+            help="Also import the events module, for a schedule in the Meta of a class.",
         ),
     ] = False,
     json: Annotated[
         bool,
         typer.Option(
             "--json",
-            help="Print one JSON object; a list of them where a file has several schedules.",
+            help="Print one JSON object, or a list if the file has several schedules.",
         ),
     ] = False,
 ) -> None:
     """Show when a pipeline runs next, in its schedule's zone and in UTC.
 
-    Each schedule of the file stands for itself. No Python of the user is imported without --link.
+    Each schedule of the file is shown separately. No Python of the user is imported without --link.
     """
     from volnux.loading import load_graph, load_plan
     from volnux.schedules import Schedule, describe
 
     if link:
-        # A module of events that prints must not stand between the instants.
+        # The output of a module of events must not appear between the times.
         with contextlib.redirect_stdout(sys.stderr):
             graph = load_plan(file).graph
     else:
@@ -135,12 +136,15 @@ def run(
     store: Store = DEFAULT_STORE,
     cut_off: Annotated[
         CutOffs,
-        typer.Option("--cut-off", help="What becomes of a run that was under way at a crash."),
+        typer.Option("--cut-off", help="What to do with a run that a crash interrupted."),
     ] = CutOffs.LOST,
     workers: Annotated[
         int,
         typer.Option(
-            "--workers", metavar="NUMBER", min=1, help="How many pipelines run at once at most."
+            "--workers",
+            metavar="NUMBER",
+            min=1,
+            help="Maximum number of pipelines that run at once.",
         ),
     ] = 10,
     poll: Annotated[
@@ -155,17 +159,17 @@ def run(
             "--grace",
             metavar="SECONDS",
             min=0,
-            help="How long runs may go on after SIGTERM or SIGHUP before they are cancelled; "
-            "without it, as long as they take.",
+            help="How long runs may continue after SIGTERM or SIGHUP before they are cancelled; "
+            "no limit by default.",
             show_default=False,
         ),
     ] = None,
 ) -> None:
     """Serve every scheduled file until told to stop: run each when its time comes.
 
-    Changed files are read again; a file that is wrong goes on as it was. Ctrl-C, SIGTERM or SIGHUP
-    once: nothing new starts, and what runs may finish. Twice: what runs is cancelled. Three times:
-    the process ends at once.
+    Changed files are read again; a file with errors keeps its previous version. Ctrl-C, SIGTERM or
+    SIGHUP once: nothing new starts, and what runs may finish. Twice: what runs is cancelled. Three
+    times: the process ends at once.
 
     A second scheduler on the same store refuses to start. Exit code: 0 stopped, 2 could not start.
     """
@@ -173,7 +177,7 @@ def run(
     from volnux.scheduler.service import Service
 
     known: list[Diagnostic] = []
-    """What was said of files that cannot be served: each once, not at each look."""
+    """Messages about files that cannot be served: each is shown once, not at each check."""
     lock = threading.Lock()
 
     def find() -> list[Path]:
@@ -188,7 +192,7 @@ def run(
     missing = [f"there is no {path}" for path in paths if not path.exists()]
     if missing:
         raise UsageError(missing)
-    # What cannot be read beside the others has been said, and ends nothing.
+    # Unreadable files next to the others have been reported, and do not end the service.
     if not served and any(each.severity is Severity.ERROR for each in known):
         raise typer.Exit(2)
 
@@ -202,7 +206,7 @@ def run(
 
     scheduler = PipelineScheduler(store, workers=workers, cut_off=cut_off.value)
     service = Service(scheduler, find, say, complain)
-    # Neither waits, but a lock that they take may be held by the main thread.
+    # Neither waits, but the main thread may hold a lock that they take.
     stop, cancel = ending.on_thread(service.stop), ending.on_thread(service.cancel)
     with ending.steps(stop, cancel, grace=grace, orderly=True):
         service.serve(poll)

@@ -29,7 +29,7 @@ def command(
         typer.Option(
             "--outcome",
             metavar="EVENT=0…9",
-            help="The descriptor of every place of an event; may be repeated.",
+            help="The descriptor for every place of an event; may be repeated.",
             show_default=False,
         ),
     ] = None,
@@ -38,7 +38,7 @@ def command(
         typer.Option(
             "--place",
             metavar="PLACE=0…9",
-            help="The descriptor of one place, which wins; may be repeated.",
+            help="The descriptor for one place, which overrides --outcome; may be repeated.",
             show_default=False,
         ),
     ] = None,
@@ -86,7 +86,7 @@ def _read(
         elif name in values:
             faults.append(f"{option} is given twice for '{name}'")
         if len(value) != 1 or value not in "0123456789":
-            faults.append(f"a descriptor is 0 to 9, found '{value}' for '{name}'")
+            faults.append(f"a descriptor must be from 0 to 9, found '{value}' for '{name}'")
         else:
             values.setdefault(name, int(value))
     return values
@@ -107,11 +107,11 @@ def _assumptions(graph: Graph, report: RunReport) -> Iterator[Diagnostic]:
             continue
         yield Diagnostic(
             code="assumed-evaluation",
-            message="this group is taken to be done when all its arms are: "
-            f"only the class of {group.decided_by} knows whether one is enough",
+            message="this simulation needs all arms of this group to be done: "
+            f"only the class of {group.decided_by} says whether one is enough",
             file=source.filename if source else graph.name,
             span=group.span,
-            hint="say it in the file: {…}[evaluation=…]",
+            hint="set it in the file: {…}[evaluation=…]",
             severity=Severity.NOTE,
             text=source.line(group.span.line) if source and group.span else None,
         )

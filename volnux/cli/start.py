@@ -15,7 +15,7 @@ __all__ = ["start"]
 
 
 def start(arguments: Sequence[str]) -> int:
-    """Run the tool; the exit code. Nothing that a user can cause leaves as a traceback."""
+    """Run the tool; the exit code. No mistake of a user ends in a traceback."""
     ending.working()
     output.prepare()
     # As with `python -m`, modules of the working folder are found, but after installed ones.
@@ -24,7 +24,7 @@ def start(arguments: Sequence[str]) -> int:
     try:
         code = _dispatch(arguments)
     except VolnuxError as error:
-        # What was interrupted may have made any error of it.
+        # Interrupted code may have raised any other error instead.
         code = ending.cancelled() if ending.received else output.refuse(error)
     ending.showing()
     try:
@@ -38,7 +38,7 @@ def start(arguments: Sequence[str]) -> int:
 def _dispatch(arguments: Sequence[str]) -> int:
     first, *rest = arguments or ("",)
     if first.endswith(".pty"):
-        raise UsageError([f"'{first}' is no command; to run the file: volnux run {first}"])
+        raise UsageError([f"'{first}' is not a command; to run the file: volnux run {first}"])
     files = [argument for argument in rest if argument != "--json"]
     if first == "run" and len(files) == 1 and not files[0].startswith("-"):
         # Typer loads pydantic, which takes longer than a small run: the plain call does without.

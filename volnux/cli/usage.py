@@ -1,4 +1,4 @@
-"""Faults of a call: options that make no sense, and how the value of one is read."""
+"""Usage errors: invalid options, and how the value of one is read."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def event_modules(given: Iterable[str]) -> list[str]:
     """The modules of `--events`, in the order given.
 
     Raises:
-        UsageError: a value is no dotted name of a module.
+        UsageError: a value is not a dotted module name.
     """
     modules = [name.strip() for text in given for name in text.split(",")]
     faults = []

@@ -25,7 +25,7 @@ _BITS: Final = 10
 
 _AS_SKIPPED: Final = -1
 _AS_FAILED: Final = -2
-"""In place of a descriptor, how a node that did not run ends its edges."""
+"""How a node that did not run ends its edges: used in place of a descriptor."""
 
 # Looked up once: Python 3.11 takes as long for a member of an enum as for a call.
 _DONE: Final = State.DONE
@@ -38,9 +38,9 @@ class Execution:
 
     Args:
         graph: the graph.
-        keep_results: keep every result to the end. Otherwise a result is let go when the last
-            event that receives it has ended, and at once if none does. The results of events that
-            ended with descriptor 0 are kept in any case: they say what went wrong.
+        keep_results: keep every result to the end. Otherwise a result is freed when the last event
+            that receives it has ended, or at once if no event receives it. The results of events
+            that ended with descriptor 0 are kept in any case: they say what went wrong.
 
     Attributes:
         states: of each node, its `State`, or None while it has not ended.
@@ -62,7 +62,7 @@ class Execution:
         self._takes = array("H", bytes(2 * size))
         self._waiting = [0] * size
         self._any_done = bytearray(size)
-        # The failure that a failed edge carries, by the place it is from; of several the first.
+        # The failure that a failed edge carries, by its place; if there are several, the first.
         self._origin = [size] * size
         self._running: set[int] = set()
         self._failed = False
@@ -108,7 +108,7 @@ class Execution:
         return ready
 
     def finish(self, node: int, descriptor: int, result: Any = None) -> list[int]:
-        """Say how a running event ended; the events that are ready now, in reading order.
+        """Report how a running event ended; the events that are now ready, in reading order.
 
         Args:
             node: the event's node, which `start` or `finish` gave.
@@ -116,10 +116,10 @@ class Execution:
             result: what the event returned, or the `Failure` of its last attempt.
 
         Raises:
-            ValueError: the event is not running, or the descriptor is none.
+            ValueError: the event is not running, or the descriptor is not from 0 to 9.
         """
         if not 0 <= descriptor <= 9:
-            raise ValueError(f"a descriptor is one of 0 to 9, not {descriptor!r}")
+            raise ValueError(f"a descriptor must be from 0 to 9, found {descriptor!r}")
         self._take(node)
         if descriptor != SUCCESS:
             if descriptor > SUCCESS and (unhandled := self.unhandled(node, descriptor)):
@@ -137,7 +137,7 @@ class Execution:
     def stop(self, node: int, result: Any = None) -> None:
         """End the run because of `node`, which raised and has `stop_on_exception`.
 
-        Every node that has not ended is failed; of those that are running nothing is expected.
+        Every node that has not ended is failed; running ones need not be finished.
 
         Raises:
             ValueError: the event is not running.
@@ -150,11 +150,11 @@ class Execution:
         self._end_the_rest(State.FAILED)
 
     def cancel(self) -> None:
-        """Start nothing more; what runs may still be finished, or be given up with `abandon`."""
+        """Start nothing more; running events may still finish, or be given up with `abandon`."""
         self._cancelled = True
 
     def abandon(self) -> None:
-        """After `cancel`: expect nothing more; every place that has not ended is cancelled."""
+        """After `cancel`: stop waiting; every place that has not ended is cancelled."""
         self._cancelled = True
         self._end_the_rest(State.CANCELLED)
 
@@ -176,14 +176,14 @@ class Execution:
         return RunStatus.FAILED if self._failed else RunStatus.SUCCESS
 
     def received(self, node: int) -> Any:
-        """What is piped to a node that is ready, or None."""
+        """The value piped to a node that is ready, or None."""
         value = self.graph.nodes[node].receives
         return None if value is None else self.value(value)
 
     def received_from(self, node: int) -> Source:
         """Where the value of `received` came from: the same lists, with the ids of events in them.
 
-        None where nothing was piped, and in a list in the place of what was not done.
+        None if nothing was piped; inside a list, None stands for an arm that was not done.
         """
         value = self.graph.nodes[node].receives
         if value is None:
@@ -196,12 +196,12 @@ class Execution:
         return None if source is MISSING else source
 
     def origin(self, node: int) -> Any:
-        """What the event returned whose failure a failed node, or a catch with 0, carries."""
+        """The result of the event whose failure a failed node, or a catch with 0, carries."""
         origin = self._origin[node]
         return self.results[origin] if origin < len(self.results) else None
 
     def unhandled(self, node: int, descriptor: int) -> Failure | None:
-        """The failure that a descriptor of 2 to 9 is where no branch takes it; None else."""
+        """The failure for a descriptor of 2 to 9 that no branch takes, otherwise None."""
         if descriptor <= SUCCESS or self._takes[node] >> descriptor & 1:
             return None
         return no_branch(self.graph.nodes[node].event, descriptor, self.graph.topology.taken[node])
@@ -211,7 +211,7 @@ class Execution:
         value = self._values.get(index)
         return None if value is MISSING else value
 
-    # How the end of a node goes through the graph.
+    # How the end of a node spreads through the graph.
 
     def _take(self, node: int) -> None:
         if node not in self._running:
@@ -219,12 +219,12 @@ class Execution:
         self._running.remove(node)
 
     def _conclude(self, node: int, descriptor: int) -> list[int]:
-        """End a node that ran, and all that ends with it; the events that are ready."""
+        """End a node that ran and everything that ends with it; the events that are ready."""
         edges, waiting, any_done, origin = self._edges, self._waiting, self._any_done, self._origin
         readers = self._readers
         ready: list[int] = []
         ended = [(node, descriptor)]
-        # Each turn ends one node and its edges; what ends without running joins the list.
+        # Each iteration ends one node and its edges; nodes that end without running join the list.
         while ended:
             node, descriptor = ended.pop()
             if descriptor == _AS_SKIPPED:
@@ -309,10 +309,10 @@ class Execution:
         node = self._done(index)
         return MISSING if node is None else self.graph.nodes[node].id
 
-    # Results that nobody will read.
+    # Results that have no more readers.
 
     def _has_read(self, node: int) -> None:
-        """A node has ended: it has read what was piped to it, and may have no reader itself."""
+        """A node has ended: it has read its piped value, and may have no reader itself."""
         assert self._readers is not None
         if not self._readers.of_node[node]:
             self._let_go(node)
@@ -330,7 +330,7 @@ class Execution:
 
 
 class _Readers:
-    """How many readers are left of each value and of each node's result.
+    """The number of remaining readers of each value and of each node's result.
 
     Attributes:
         of_node: the count of each node, by its index.
@@ -356,7 +356,7 @@ class _Readers:
                     self.of_node[self._node_of_value[current]] += 1
 
     def leave(self, value: int) -> tuple[list[int], list[int]]:
-        """Count one reader of a value less; the values and nodes that have no reader any more."""
+        """Remove one reader of a value; returns the values and nodes without readers."""
         values: list[int] = []
         nodes: list[int] = []
         stack = [value]

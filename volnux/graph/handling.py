@@ -1,4 +1,4 @@
-"""Which failures of a run something has taken: a branch, the branch of a group, an *any* group."""
+"""Which failures of a run were handled: by a branch, the branch of a group, or an *any* group."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["may_be_taken", "unhandled"]
 
 
 def may_be_taken(graph: Graph) -> set[str]:
-    """The nodes behind which a catch or an *any* group may take a failure that no branch took.
+    """The nodes after which a catch or an *any* group may handle a failure that no branch handled.
 
     A failure anywhere else ends the run as failed, whatever follows.
     """
@@ -27,7 +27,7 @@ def may_be_taken(graph: Graph) -> set[str]:
 
 
 def unhandled(graph: Graph, states: Mapping[str, State], failed: Collection[str]) -> set[str]:
-    """The events that failed and whose failure nothing has taken.
+    """The events whose failure was not handled.
 
     Args:
         graph: the graph of a run that has ended.
@@ -36,7 +36,7 @@ def unhandled(graph: Graph, states: Mapping[str, State], failed: Collection[str]
     """
     lost = {State.FAILED, State.CANCELLED}
     topology = graph.topology
-    # From the ends of the flow that failed, back along what failed without having run.
+    # From the failed ends of the flow, back through places that failed without running.
     ends = (n for n, behind in zip(graph.nodes, topology.behind, strict=True) if not behind)
     way = [node.id for node in ends if states.get(node.id) in lost]
     seen = set(way)

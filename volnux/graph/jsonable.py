@@ -1,4 +1,4 @@
-"""Any value as JSON, for reports and drawings: nothing that a user returns makes this fail."""
+"""Any value as JSON, for reports and drawings: this never fails, whatever an event returned."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def jsonable(value: Any) -> Any:
 
 
 def _jsonable(value: Any, levels: int) -> Any:
-    # Exact types: a subclass may be written otherwise than it looks.
+    # Exact types: a subclass may have a different JSON form.
     kind = type(value)
     if value is None or kind is bool:
         return value
@@ -65,7 +65,7 @@ def _jsonable(value: Any, levels: int) -> Any:
 
 
 def failure_as_json(failure: Failure) -> dict[str, Any]:
-    """A failure as it stands in a report, where attempts are told elsewhere."""
+    """A failure as shown in a report, which lists attempts separately."""
     return {
         "type": _text(failure.type),
         "message": _text(failure.message),

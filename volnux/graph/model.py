@@ -1,7 +1,7 @@
 """The graph: what a pipeline is before any backend. Frozen values, JSON in and out.
 
-`compile` makes a `Graph` from a syntax tree, `link` settles in it what only Python knows, a backend
-runs it. The rules of its meaning stand in `docs/graph.md`; `Execution` is those rules as code.
+`compile` makes a `Graph` from a syntax tree, `link` adds what only Python knows, and a backend runs
+it. `docs/graph.md` has the rules of its meaning; `Execution` implements them.
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ class Graph:
 
     @staticmethod
     def from_json(text: str | bytes) -> Graph:
-        """The graph of a text that `to_json` made.
+        """The graph of a text that `to_json` wrote.
 
         Raises:
             GraphFormatError: it is not such a text, or one of another format version.
@@ -152,7 +152,7 @@ class Graph:
 
 
 def _check_references(graph: Graph) -> None:
-    """Raise `GraphFormatError` where a graph speaks of nodes or values that it does not have."""
+    """Raise `GraphFormatError` if a graph refers to nodes or values that it does not have."""
     index = graph.topology.index
     if len(index) < len(graph.nodes):
         _refuse("two nodes have the same id")
@@ -160,25 +160,31 @@ def _check_references(graph: Graph) -> None:
     for edge in graph.edges:
         # This also rules out a circle.
         if not index.get(edge.source, len(index)) < index.get(edge.target, -1):
-            _refuse(f"the edge from {edge.source!r} to {edge.target!r} leads to no later node")
+            _refuse(f"the edge from {edge.source!r} to {edge.target!r} does not lead forward")
         if not all(0 <= descriptor <= 9 for descriptor in edge.when):
-            _refuse(f"the edge from {edge.source!r} to {edge.target!r} has no descriptor of 0 to 9")
+            _refuse(
+                f"the edge from {edge.source!r} to {edge.target!r} has a descriptor that is not "
+                "from 0 to 9"
+            )
     for node in graph.nodes:
         if (node.kind is Kind.EVENT) is (node.event is None):
-            _refuse(f"the node {node.id!r} is an event without a name, or has one and is none")
+            _refuse(f"the node {node.id!r} must have an event name if and only if it is an event")
         if (node.kind is Kind.CATCH) is (node.first is None) or not (
             node.first is None or node.first in index
         ):
-            _refuse(f"the node {node.id!r} does not have the first node that a catch has")
+            _refuse(f"the node {node.id!r} must have a first node if and only if it is a catch")
         if node.receives is not None and node.receives not in values:
             _refuse(f"the node {node.id!r} receives a value that does not exist")
     for number, value in enumerate(graph.values):
         named = value.kind in (ValueKind.RESULT, ValueKind.FAILURE_OF)
         if (value.node in index) is not named or not all(0 <= of < number for of in value.of):
-            _refuse(f"the value {number} is made of something that does not stand before it")
+            _refuse(
+                f"the value {number} uses a node that does not exist, or a value that does not "
+                "come before it"
+            )
     for group in graph.groups:
         if not index.keys() >= {group.first, group.last, *group.arms}:
-            _refuse("a group is made of nodes that do not exist")
+            _refuse("a group has nodes that do not exist")
     if graph.result not in values:
         _refuse("its result is a value that does not exist")
 

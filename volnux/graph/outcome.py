@@ -37,7 +37,7 @@ class RunStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """What is left of an exception: the result of an event that raised in its last attempt.
+    """A description of an exception: the result of an event that raised in its last attempt.
 
     Attributes:
         type: the name of the exception's class (dotted unless it is a builtin).
@@ -57,7 +57,7 @@ class Failure:
     exception: Any = field(default=None, init=False, compare=False, repr=False)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # An exception may not survive pickling, and its frames never do.
+        # Not every exception can be pickled, and frames never can.
         return Failure, (self.type, self.message, self.traceback, self.attempts)
 
     def bare(self) -> Failure:
@@ -73,7 +73,7 @@ class Failure:
         return failure
 
     def cause(self) -> BaseException | None:
-        """What an error about this failure names as its cause: the exception, or its traceback."""
+        """The cause of an error about this failure: the exception, or its traceback."""
         error: BaseException | None = self.exception
         if error is None and self.traceback:
             return RemoteTraceback(self.traceback)
@@ -102,7 +102,7 @@ class Failure:
 
 
 class RemoteTraceback(Exception):
-    """The traceback, as text, of an exception that cannot be had here: of another process, say."""
+    """The traceback, as text, of an exception that is not available in this process."""
 
     __module__ = "volnux"
 
@@ -115,7 +115,7 @@ class RemoteTraceback(Exception):
 
 
 def no_branch(event: str | None, descriptor: int, taken: Iterable[int]) -> Failure:
-    """The failure of an event whose descriptor, of 2 to 9, no branch takes.
+    """The failure of an event that ended with a descriptor of 2 to 9 without a branch.
 
     Args:
         event: the name of the event.

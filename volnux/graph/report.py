@@ -1,4 +1,4 @@
-"""The run report: what every backend says of a run when it has ended, as a model and as JSON."""
+"""The run report: the result of a run on every backend, as a model and as JSON."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ class PlaceReport:
         failure: the exception that was left after the last attempt.
         started_at, ended_at: of the first and the last attempt, aware, UTC.
         bypassed: the event's `can_bypass` made `process` unnecessary.
-        handled: it failed, and something took the failure: a branch of its own or of a group
-            around it, or a group in which one arm is enough.
+        handled: it failed, and the failure was handled: by a branch of its own or of a group around
+            it, or by a group that needs only one arm.
     """
 
     event: str
@@ -68,7 +68,7 @@ class PlaceReport:
         }
 
     def _received(self) -> dict[str, Any] | None:
-        # The value stands in the report already, where it came from; 20 arms would repeat it.
+        # The report already has the value where it came from; 20 arms would repeat it.
         if self.received_from is not None:
             return {"from": self.received_from}
         return None if self.received is None else {"value": jsonable(self.received)}
@@ -148,7 +148,7 @@ def places_of(
 
     Args:
         execution: the run.
-        details: for an event's node, what only the backend knows of it, as keyword arguments of
+        details: for an event's node, what only the backend knows about it, as keyword arguments of
             `PlaceReport`: attempts, received, times.
     """
     places = {}

@@ -20,12 +20,12 @@ def simulate(
     outcomes: Mapping[str, int] | None = None,
     places: Mapping[str, int] | None = None,
 ) -> RunReport:
-    """Run the state machine alone, as if each event ended as told.
+    """Run only the state machine, with the given outcomes.
 
     Args:
         graph: the graph; where it leaves something to Python, *all* and *stop* are assumed.
         outcomes: descriptors by event name, for every place of the event.
-        places: descriptors by place; they win. Events that neither names succeed.
+        places: descriptors by place; they override `outcomes`. Events in neither succeed.
     """
     outcomes, places = outcomes or {}, places or {}
     execution = Execution(graph)

@@ -10,7 +10,7 @@ from volnux.graph.model import Value, ValueKind
 __all__ = ["MISSING", "Values", "needed"]
 
 MISSING: Final[Any] = object()
-"""A value that is not done."""
+"""Stands for a value that is not done."""
 
 
 class Values:
@@ -30,7 +30,7 @@ class Values:
         """The value at an index of the table, or `MISSING`; all that it names has ended."""
         table, known = self._table, self._known
         if not table[index].of:
-            # Most values are the result of one event, which costs nothing to make again.
+            # Most values are the result of one event, which is free to compute again.
             return self._leaf(index)
         stack = [index]
         while stack:
@@ -47,7 +47,7 @@ class Values:
         return known[index]
 
     def forget(self, index: int) -> None:
-        """Let a value go that nobody will ask for again."""
+        """Free a value that is not needed again."""
         self._known.pop(index, None)
 
 

@@ -35,7 +35,7 @@ __all__ = [
 
 
 class TimeIsOver(Exception):
-    """An attempt took longer than its limit, and runs on where nobody waits for it."""
+    """An attempt exceeded its limit; it keeps running, and nothing waits for it."""
 
 
 def attempt(spec: EventSpec, call: Call) -> Outcome:
@@ -85,7 +85,7 @@ async def event_async(
 
 
 def needs_process(spec: EventSpec) -> bool:
-    """Whether the event's executor class is a pool of something else than threads."""
+    """Whether the event's executor class is a pool of something other than threads."""
     where = spec.executor
     if where.kind is not ExecutorKind.POOL or where.pool is None:
         return False

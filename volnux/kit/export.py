@@ -35,7 +35,7 @@ def import_events(imports: Imports, plan: Plan) -> dict[str, str]:
 
 
 def import_owner(imports: Imports, plan: Plan) -> str | None:
-    """The expression for the pipeline class that checks inputs of a plan; None if none does."""
+    """The expression for the pipeline class that checks a plan's inputs; None if there is none."""
     if plan.owner is None or not plan.readers:
         return None
     return imports.user(plan.owner.__module__, plan.owner.__qualname__)

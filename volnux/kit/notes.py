@@ -1,4 +1,4 @@
-"""What a run notes of each place beyond its state, and the report that comes of it."""
+"""What a run records about each place besides its state, and the report made from it."""
 
 from __future__ import annotations
 

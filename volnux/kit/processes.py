@@ -46,7 +46,7 @@ def default_workers() -> int:
 
 
 def takes(pool: type[Executor], *names: str) -> bool:
-    """Whether an executor class takes arguments of these names: a subclass need not."""
+    """Whether an executor class accepts arguments of these names: a subclass may not."""
     parameters = inspect.signature(pool).parameters
     return any(p.kind is p.VAR_KEYWORD for p in parameters.values()) or all(
         name in parameters for name in names
@@ -54,7 +54,7 @@ def takes(pool: type[Executor], *names: str) -> bool:
 
 
 def made_pool(pool: type[Executor], offered: Mapping[str, Any]) -> Executor:
-    """An executor of a class, given those of the arguments that it takes."""
+    """An executor of a class, made with those arguments that the class accepts."""
     taken = {name: value for name, value in offered.items() if takes(pool, name)}
     if "initargs" not in taken:
         taken.pop("initializer", None)
@@ -87,7 +87,7 @@ _SERVER = "volnux._forkserver"
 
 
 def starting() -> contextlib.AbstractContextManager[None]:
-    """What is started meanwhile, on this thread, is deaf to Ctrl-C until it says otherwise.
+    """Processes started by this thread meanwhile ignore Ctrl-C until they unblock it.
 
     Ctrl-C goes to every process of the terminal's group, also to one that is only starting.
     """
@@ -107,10 +107,10 @@ def _blocked(name: str) -> Iterator[None]:
 
 
 class WorkerGroup:
-    """A worker process and all that it has started, unless that left the group on purpose.
+    """A worker process and everything it started that did not leave its group.
 
-    What is killed is the group, whatever multiprocessing thinks of the process: it takes workers
-    for dead whose fork server was killed.
+    The whole group is killed, even if multiprocessing reports the process as dead: it does so for
+        workers whose fork server was killed.
     """
 
     def __init__(self, process: Any) -> None:
@@ -120,13 +120,13 @@ class WorkerGroup:
 
     @property
     def ended(self) -> bool:
-        """Whether the worker process has ended; it is let go of then, with what it has open."""
+        """Whether the worker process has ended; if so, its resources are released."""
         return self.wait(0)
 
     def wait(self, seconds: float | None = None) -> bool:
-        """Wait for the end of the worker process itself; whether it came.
+        """Wait for the worker process itself to end; returns whether it did.
 
-        One whose fork server is lost would wait for work for ever: it is killed.
+        A worker whose fork server is lost would wait for work forever, so it is killed.
         """
         process = self._process
         if process is not None:
@@ -156,7 +156,7 @@ class WorkerGroup:
 
 
 def _birth(pid: int) -> str | None:
-    """When a process began, so that it is told from a later one of that number; None if unknown."""
+    """When a process began, to tell it from a later one with the same number; None if unknown."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
     except OSError:
@@ -218,7 +218,7 @@ _begun = False
 
 
 def begin_worker(surroundings: Surroundings | None = None) -> None:
-    """Make this process a worker; nothing where it is one already, or nobody's child."""
+    """Make this process a worker; does nothing if it is one already, or has no parent."""
     global _begun
     if _begun or multiprocessing.parent_process() is None:
         return
@@ -227,7 +227,7 @@ def begin_worker(surroundings: Surroundings | None = None) -> None:
         with contextlib.suppress(PermissionError):  # it leads a session, and so a group
             os.setpgid(0, 0)
     _end_with_parent()
-    # Ctrl-C is the business of the process that drives the run. A program that an event starts
+    # The process that drives the run handles Ctrl-C. A program that an event starts
     # would inherit an ignored signal, but not this.
     signal.signal(signal.SIGINT, _deaf)
     if hasattr(signal, "pthread_sigmask"):
@@ -237,13 +237,13 @@ def begin_worker(surroundings: Surroundings | None = None) -> None:
 
 
 def _deaf(number: int, frame: FrameType | None) -> None:
-    """For a signal that is nothing to this process."""
+    """For a signal that this process ignores."""
 
 
 def _end_with_parent() -> None:
-    """Have the end of the process that drives the run kill this one and all that it started.
+    """Kill this process and everything it started when the process that drives the run ends.
 
-    The sentinel is a pipe that nobody writes to: at the parent's end it is closed. On Linux the
+    The sentinel is a pipe that is never written to: it closes when the parent ends. On Linux the
     kernel answers that with a signal to the group, even while C code holds the GIL.
     """
     parent = multiprocessing.parent_process()

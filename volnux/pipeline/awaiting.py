@@ -69,7 +69,7 @@ def warn_of_blocked_loop() -> None:
         return
     what = "batches" if called == "__call__" else called
     warnings.warn(
-        f"{what}() blocks the event loop until the run has ended: write `{_INSTEAD[called]}`",
+        f"{what}() blocks the event loop until the run ends: use `{_INSTEAD[called]}`",
         RuntimeWarning,
         stacklevel=level,
     )

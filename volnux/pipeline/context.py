@@ -1,4 +1,4 @@
-"""What a run leaves behind: its status, its results by place and by event, its report."""
+"""The outcome of a run: its status, its results by place and by event, its report."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class ExecutionContext:
         return report_as_html(self._report)
 
     def finish(self, report: RunReport) -> None:
-        """Take in the report of the run: for whoever runs pipelines, not for their users."""
+        """Set the report of the run: for code that runs pipelines, not for their users."""
         self._report = report
 
     @property
@@ -135,7 +135,7 @@ class ExecutionContext:
             class_ = event_class_of(event)
             if class_ is None:
                 raise TypeError(f"an event, or the name of one, is expected: found {shown(event)}")
-            # The flow may write the name in another case, or with the module in front.
+            # The flow may write the name in another case, or with its module.
             wanted = {class_.__name__, *self._names_of(class_)}
         places = self.report.places.values()
         return [item for item in places if wanted & {item.event, item.event.rpartition(".")[2]}]
@@ -166,7 +166,7 @@ class ExecutionContext:
         return {spec.name for spec in specs if spec is not None and spec.event_class is class_}
 
     def raise_for_status(self) -> None:
-        """Nothing, after a success.
+        """Do nothing after a success.
 
         Raises:
             RunFailedError: the run failed or was cancelled. Its cause is the exception of the first

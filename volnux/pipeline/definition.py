@@ -61,7 +61,7 @@ def own_meta(cls: type) -> dict[str, Any]:
     namespace = vars(cls)
     if "Meta" in namespace and "meta" in namespace:
         raise PipelineDefinitionError(
-            f"{cls.__name__} has both a class Meta and a dict meta: leave one of them out"
+            f"{cls.__name__} has both a class Meta and a dict meta: remove one of them"
         )
     meta = namespace.get("Meta", namespace.get("meta"))
     if meta is None:
@@ -77,7 +77,7 @@ def own_meta(cls: type) -> dict[str, Any]:
         }
     if not isinstance(meta, Mapping):
         raise PipelineDefinitionError(
-            f"meta of {cls.__name__} is a dict, such as {{'pointy': 'A -> B'}}, found {meta!r}"
+            f"meta of {cls.__name__} must be a dict, such as {{'pointy': 'A -> B'}}, found {meta!r}"
         )
     for key in meta:
         if key not in META_KEYS:
@@ -93,7 +93,7 @@ def own_meta(cls: type) -> dict[str, Any]:
     on_failure = meta.get("on_failure")
     if on_failure is not None and on_failure not in tuple(OnFailure):
         raise PipelineDefinitionError(
-            f"Meta.on_failure of {cls.__name__} is 'stop' or 'continue', found {on_failure!r}"
+            f"Meta.on_failure of {cls.__name__} must be 'stop' or 'continue', found {on_failure!r}"
         )
     if any(key in meta for key in SCHEDULE_KEYS) and (fault := schedule_fault(meta)):
         raise PipelineDefinitionError(f"Meta.{fault[0]} of {cls.__name__} {fault[1]}")
@@ -188,7 +188,7 @@ def with_fields(graph: Graph, fields: Mapping[str, InputDataField]) -> Graph:
             f"the input '{item.name}' is a field of the pipeline class as well",
             graph.source.filename if graph.source else graph.name,
             item.span,
-            "declare it in one of the two places",
+            "declare it in only one of the two places",
             text=graph.source.source().line(item.span.line) if graph.source and item.span else None,
         )
         for item in graph.inputs
@@ -281,7 +281,7 @@ def _event_sources(
             setattr(listed, item.__name__, _newest(item) if _at_prompt() else item)
         else:
             raise PipelineDefinitionError(
-                f"Meta.events of {cls.__name__} lists events and modules, found {item!r}"
+                f"Meta.events of {cls.__name__} may contain only events and modules, found {item!r}"
             )
     modules = [module_of(base) for base in cls._lineage]
     unique = list(dict.fromkeys(module for module in modules if module is not None))

@@ -22,7 +22,7 @@ __all__ = ["FieldError", "FileInputDataField", "InputDataField"]
 _NAMES: dict[type, str] = {each.python: each.value for each in InputType}
 
 _UNCUT = (int, float, bool, complex, dt.date, dt.datetime, dt.time, Path)
-"""Types of which a part cannot be of the same type."""
+"""Types whose parts are not of the same type."""
 
 BatchProcessor = Callable[[Any, int], Iterable[Any]]
 """Cuts a value into batches: takes the value and the batch size, gives the parts in order."""
@@ -60,13 +60,13 @@ class InputDataField:
         description: str | None = None,
     ) -> None:
         if required and default is not EMPTY:
-            raise FieldError("a required field has no default: leave one of them out")
+            raise FieldError("a required field has no default: remove one of them")
         _check_size("batch_size", batch_size)
         _check_processor(batch_processor, "batch_size", batch_size)
         if batch_size is not None and batch_processor is None and data_type in _UNCUT:
             raise FieldError(
-                f"a batch of a field is of its data_type, but {data_type.__name__} holds no items: "
-                f"say data_type=list[{data_type.__name__}], or give a batch_processor"
+                f"a batch has the data_type of its field, but {data_type.__name__} is not a "
+                f"collection: use data_type=list[{data_type.__name__}], or give a batch_processor"
             )
         self.data_type = data_type
         self.required = required
@@ -157,7 +157,7 @@ class InputDataField:
             return
         if isinstance(value, str | bytes) and self._container not in (type(value), Any):
             raise ValueError(
-                f"expected items to cut into batches, found one {type(value).__name__}"
+                f"expected a collection to cut into batches, found one {type(value).__name__}"
             )
         if not hasattr(value, "__iter__"):
             raise ValueError("expected items to cut into batches")
@@ -228,12 +228,12 @@ class FileInputDataField(InputDataField):
         description: str | None = None,
     ) -> None:
         if mode not in ("r", "rb", "rt"):
-            raise FieldError(f"a file input is read: its mode is 'r' or 'rb', found {mode!r}")
+            raise FieldError(f"the mode of a file input must be 'r' or 'rb', found {mode!r}")
         _check_size("chunk_size", chunk_size)
         _check_processor(batch_processor, "chunk_size", chunk_size)
         if chunk_size is not None and mode != "rb" and _is_wide(encoding):
             raise FieldError(
-                f"text in {encoding} cannot be cut at line ends by the byte: "
+                f"text in {encoding} cannot be split at line ends by byte: "
                 "use mode='rb', or a batch_processor"
             )
         super().__init__(
@@ -334,13 +334,13 @@ def _is_wide(encoding: str) -> bool:
 
 def _check_size(name: str, value: object) -> None:
     if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
-        raise FieldError(f"{name} is a whole number of at least 1, found {value!r}")
+        raise FieldError(f"{name} must be a whole number of at least 1, found {value!r}")
 
 
 def _check_processor(processor: object, size_name: str, size: int | None) -> None:
     if processor is None:
         return
     if not callable(processor):
-        raise FieldError(f"batch_processor is a function, found {processor!r}")
+        raise FieldError(f"batch_processor must be a function, found {processor!r}")
     if size is None:
-        raise FieldError(f"batch_processor cuts a field that has a {size_name}: give both")
+        raise FieldError(f"batch_processor needs a {size_name}: give both")

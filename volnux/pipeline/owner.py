@@ -28,6 +28,6 @@ def class_for(path: Path, modules: Iterable[ModuleType]) -> type[Pipeline] | Non
     if len(found) > 1:
         names = [f"{each.__module__}.{each.__qualname__}" for each in found]
         raise PipelineDefinitionError(
-            f"{path} is the flow of {' and '.join(names)}: it can be that of one class only"
+            f"{path} is the flow of {' and '.join(names)}: a file can be the flow of only one class"
         )
     return found[0] if found else None

@@ -22,30 +22,33 @@ def schedule_fault(meta: Mapping[str, Any]) -> tuple[str, str] | None:
 
     expressions = _expressions(meta.get("schedule"))
     if expressions is None:
-        return "schedule", f"is a cron expression or a list of them, found {meta['schedule']!r}"
+        return (
+            "schedule",
+            f"must be a cron expression or a list of them, found {meta['schedule']!r}",
+        )
     timezone = meta.get("timezone")
     if timezone is not None and not isinstance(timezone, str):
-        return "timezone", f"is the name of a time zone, found {timezone!r}"
+        return "timezone", f"must be the name of a time zone, found {timezone!r}"
     if expressions:
         try:
             Schedule(expressions)
         except ScheduleError as error:
-            return "schedule", f"is wrong: {error}"
+            return "schedule", f"is not valid: {error}"
     if timezone is not None:
         try:
             Schedule(("@daily",), timezone)
         except ScheduleError as error:
-            return "timezone", f"is wrong: {error}"
+            return "timezone", f"is not valid: {error}"
     try:
         _date(meta.get("start_date"))
     except (TypeError, ValueError):
-        return "start_date", f"is a date such as '2026-01-31', found {meta['start_date']!r}"
+        return "start_date", f"must be a date such as '2026-01-31', found {meta['start_date']!r}"
     catchup = meta.get("catchup")
     if catchup is not None and not isinstance(catchup, bool):
-        return "catchup", f"is True or False, found {catchup!r}"
+        return "catchup", f"must be True or False, found {catchup!r}"
     runs = meta.get("max_active_runs")
     if runs is not None and (isinstance(runs, bool) or not isinstance(runs, int) or runs < 1):
-        return "max_active_runs", f"is a whole number of at least 1, found {runs!r}"
+        return "max_active_runs", f"must be a whole number of at least 1, found {runs!r}"
     return None
 
 

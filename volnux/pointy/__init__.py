@@ -1,4 +1,4 @@
-"""Pointy, the language: text to a syntax tree, with every error of the text."""
+"""The Pointy language: from text to a syntax tree, with every error of the text."""
 
 from __future__ import annotations
 

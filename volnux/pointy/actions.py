@@ -1,7 +1,7 @@
-"""What each production of the grammar makes of its parts, and the rules that no grammar tells.
+"""The action of each production of the grammar, and the rules that the grammar cannot express.
 
-A token that recovery put in has the value None: what it would be is checked by nobody, since the
-file is refused anyway.
+A token that error recovery inserted has the value None. It is not checked, because the file is
+refused anyway.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ __all__ = ["Builder"]
 
 
 class _Row:
-    """A flow that still grows."""
+    """A flow that is not complete yet."""
 
     __slots__ = ("arrows", "parts")
 
@@ -37,7 +37,7 @@ class _Row:
 
 
 class _Core:
-    """A unit with something behind its event or group, which still grows."""
+    """A unit that is not complete yet, with something after its event or group."""
 
     __slots__ = ("branches", "factors", "options", "primary", "span")
 
@@ -144,7 +144,7 @@ class Builder:
             elif not digit.fault:
                 self.report.add(
                     "bad-descriptor",
-                    f"'{clip(digit.text)}' is no descriptor: a descriptor is one digit from 0 to 9",
+                    f"'{clip(digit.text)}' is not a descriptor: it must be one digit from 0 to 9",
                     digit.span,
                     hint="0 is failure, 1 is success, 3 to 9 are your own",
                     syntax=True,
@@ -162,15 +162,15 @@ class Builder:
         for extra in factors[1:]:
             self.report.add(
                 "double-factor",
-                "this unit has a retry factor already",
+                "this unit already has a retry factor",
                 extra.span,
-                hint="a factor stands once, on one side: A * 3 or 3 * A",
+                hint="write the factor once: A * 3 or 3 * A",
             )
         for what, blocks in (("options", core.options[1:]), ("branches", core.branches[1:])):
             for where, _ in blocks:
                 self.report.add(
                     f"double-{what}",
-                    f"this unit has {what} already",
+                    f"this unit already has {what}",
                     where,
                     hint=f"put all {what} of a unit into one pair of brackets",
                 )
@@ -193,7 +193,7 @@ class Builder:
         if isinstance(token.value, int) and token.value >= 2:
             return Retry(token.value, token.span)
         if not token.fault:
-            once = "; leave the factor out for one attempt" if token.value in (0, 1) else ""
+            once = "; for one attempt, remove the factor" if token.value in (0, 1) else ""
             self.report.add(
                 "bad-factor",
                 f"a retry factor is a whole number of at least 2, found {clip(token.text)}",
@@ -209,7 +209,7 @@ class Builder:
             if d in seen and d >= 0:
                 self.report.add(
                     "double-branch",
-                    f"there is a branch for descriptor {d} already",
+                    f"descriptor {d} already has a branch",
                     _digit(branch),
                     hint="for several events in one branch write a flow: "
                     f"({d} -> X -> Y) or ({d} -> {{X || Y}})",
@@ -220,14 +220,14 @@ class Builder:
                     "group-branch",
                     f"a group finishes with 0 or 1 only: it cannot have a branch for {d}",
                     _digit(branch),
-                    hint="put the branch on the event inside that finishes with it",
+                    hint="put the branch on the event inside the group that ends with it",
                 )
             elif d == 2:
                 self.report.add(
                     "descriptor-2",
                     "descriptor 2 has no meaning of its own",
                     _digit(branch),
-                    hint="use 3 to 9 for outcomes of your own",
+                    hint="use 3 to 9 for your own outcomes",
                     severity=Severity.WARNING,
                 )
 
@@ -244,7 +244,7 @@ class Builder:
 
 
 def _digit(branch: Branch) -> Span:
-    """Where the descriptor of a branch stands."""
+    """The position of the descriptor of a branch."""
     line, column = branch.span.line, branch.span.column
     return Span(line, column, line, column + 1)
 

@@ -1,9 +1,9 @@
-"""The cron dialect of `@schedule`: what is accepted, and a clear word for everything else.
+"""The cron dialect of `@schedule`: what is accepted, and a clear message for everything else.
 
 Five fields (minute, hour, day of month, month, day of week) with `*`, values, names, lists, ranges
 and steps; `L` for the last day of a month, `5#2` for the second Friday; the presets `@hourly`,
-`@daily`, `@weekly`, `@monthly`, `@yearly`. This is the common ground of the cron dialects of
-Airflow and Prefect.
+`@daily`, `@weekly`, `@monthly`, `@yearly`. The cron dialects of Airflow and Prefect have this in
+common.
 """
 
 from __future__ import annotations
@@ -113,14 +113,14 @@ def _check_field(kind: _Field, text: str) -> None:
     for item in items:
         end = start + len(item)
         if not item:
-            raise _Bad("a value is missing beside the comma", max(0, start - 1), start)
+            raise _Bad("a value is missing next to the comma", max(0, start - 1), start)
         if item == "*" and len(items) > 1:
-            raise _Bad("'*' stands alone, not in a list", start, end)
+            raise _Bad("'*' cannot be part of a list", start, end)
         if kind.nth and "#" in item:
             _check_nth(kind, item, start)
             if not all("#" in other for other in items):
                 raise _Bad(
-                    f"'{clip(item)}' stands in one list with other days",
+                    f"'{clip(item)}' cannot be in a list with other days",
                     start,
                     end,
                     "use two schedules",
@@ -135,7 +135,7 @@ def _check_nth(kind: _Field, item: str, start: int) -> None:
     number = kind.number(day)
     if number is None or number > kind.most or nth not in ("1", "2", "3", "4", "5"):
         raise _Bad(
-            f"'{clip(item)}' is no weekday of a month",
+            f"'{clip(item)}' is not a weekday of a month",
             start,
             start + len(item),
             "the second Friday is 5#2",
@@ -148,7 +148,7 @@ def _check_item(kind: _Field, item: str, start: int) -> None:
     end = start + len(body)
     if slash and not (re.fullmatch(r"[0-9]{1,4}", step) and 1 <= int(step) <= kind.most):
         raise _Bad(
-            f"the step '{clip(step)}' is no whole number from 1 to {kind.most}",
+            f"the step '{clip(step)}' is not a whole number from 1 to {kind.most}",
             end + bool(step),
             start + len(item),
         )
@@ -162,13 +162,13 @@ def _check_item(kind: _Field, item: str, start: int) -> None:
             high = 7
         if low > high:
             raise _Bad(
-                f"the range {clip(body)} runs backwards",
+                f"the range {clip(body)} is in the wrong order",
                 start,
                 end,
                 f"write it as two: {first}-{kind.most},{kind.least}-{last}",
             )
         if low == high:
-            raise _Bad(f"the range {clip(body)} is one value", start, end, f"write {first}")
+            raise _Bad(f"the range {clip(body)} has only one value", start, end, f"write {first}")
     elif slash:
         raise _Bad(
             "a step needs a range before it", start, end, f"write {first}-{kind.most}/{step}"
@@ -190,9 +190,9 @@ def _value(kind: _Field, text: str, start: int) -> int:
 def _check_days(
     day: re.Match[str], month: re.Match[str], weekday: re.Match[str]
 ) -> CronProblem | None:
-    """What the three fields that choose days cannot say together.
+    """Combinations of the three day fields that are refused.
 
-    Where the hosts' versions of croniter read the same fields differently, nobody may write them.
+    Fields that the hosts' versions of croniter read differently are refused.
     """
 
     def at(place: re.Match[str], message: str, hint: str | None = None) -> CronProblem:
@@ -201,7 +201,7 @@ def _check_days(
     if "#" in weekday.group():
         if day.group() == "*":
             return None
-        message = "day of month: it must be * beside a weekday such as 5#2"
+        message = "day of month: it must be * with a weekday such as 5#2"
         return at(day, message, "use two schedules")
     items = [item for item in day.group().split(",") if item.lower() != "l"]
     last = "l" in day.group().lower().split(",")
@@ -210,29 +210,29 @@ def _check_days(
     weekdays = {value % 7 for value in _values(_FIELDS[4], weekday.group())}
     if not last and not any(d <= _LONGEST[m - 1] for m in months for d in days):
         if weekday.group() == "*":
-            message = "this date never comes: none of these months has such a day"
+            message = "this date never occurs: none of these months has such a day"
             return CronProblem(message, 0, weekday.end())
-        message = "day of month: none of these months has such a day, only the weekday would count"
+        message = "day of month: none of these months has such a day: only the weekday would count"
         return at(day, message, "write * for the day of the month")
     if len(days) == 31 and len(weekdays) < 7 and day.group() != "*":
-        message = "day of month: it names every day, and the weekday would have no effect"
+        message = "day of month: it names every day, so the weekday would have no effect"
         return at(day, message, "write * for the day of the month")
     if len(weekdays) == 7 and len(days) < 31 and weekday.group() != "*":
-        message = "day of week: it names every day, and the day of the month would have no effect"
+        message = "day of week: it names every day, so the day of the month would have no effect"
         return at(weekday, message, "write * for the day of the week")
     if last and max(days, default=0) > 28:
-        message = "day of month: 'L' stands in one list with a day that not every month has"
+        message = "day of month: 'L' cannot be in a list with a day that some months do not have"
         return at(day, message, "use two schedules")
     if months >= {2, 3} and _loses_the_first_of_march(days):
-        message = "day of month: Prefect would leave out the start of March after these days"
-        return at(day, message, "use two schedules, one with the days after 28 alone")
+        message = "day of month: Prefect would skip the start of March with these days"
+        return at(day, message, "use two schedules, one of them with only the days after 28")
     return None
 
 
 def _loses_the_first_of_march(days: set[int]) -> bool:
-    """Whether a search that takes 30 February for a day goes past a day that was asked for.
+    """Whether a search that treats 30 February as a day skips a requested day.
 
-    Older versions of croniter search so, and Prefect carries a copy of one.
+    Older versions of croniter do this, and Prefect contains a copy of one.
     """
     for length in (28, 29):
         beyond = min((day for day in days if day > length), default=0)

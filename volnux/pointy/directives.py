@@ -84,9 +84,9 @@ class DirectiveReader:
         if name not in _REPEATABLE and name in self._seen:
             self._report.add(
                 "double-directive",
-                f"'@{name}' stands in this file already",
+                f"'@{name}' is already in this file",
                 directive.name_span,
-                hint="leave one of the two out",
+                hint="remove one of the two",
             )
             return
         self._seen.add(name)
@@ -136,8 +136,8 @@ class DirectiveReader:
         if not _PIPELINE_NAME.fullmatch(name):
             raise BadValue(
                 "bad-name",
-                f"'{clip(name)}' is no name of a pipeline",
-                hint="names are made of letters, digits, '_', '-' and '.', a letter or '_' first",
+                f"'{clip(name)}' is not a valid pipeline name",
+                hint="a name has letters, digits, '_', '-' or '.', and starts with a letter or '_'",
             )
         self._values["name"] = name
 
@@ -159,7 +159,7 @@ class DirectiveReader:
                     f"'{clip(tag)}' is not a tag",
                     start,
                     start + len(text),
-                    "tags are names without spaces, with commas between them",
+                    "tags are names without spaces, separated by commas",
                 )
             self._lists["tags"].append(tag)
 
@@ -199,7 +199,9 @@ class DirectiveReader:
             self._values["start_date"] = dt.date.fromisoformat(text)
         except ValueError:
             raise BadValue(
-                "bad-date", f"'{clip(text)}' is no date", hint="dates are written like 2026-01-31"
+                "bad-date",
+                f"'{clip(text)}' is not a date",
+                hint="dates are written like 2026-01-31",
             ) from None
 
     def _catchup(self, directive: Directive) -> None:
@@ -226,7 +228,7 @@ class DirectiveReader:
             if not _MODULE.fullmatch(text):
                 raise BadValue(
                     "bad-module",
-                    f"'{clip(text)}' is no dotted name of a module",
+                    f"'{clip(text)}' is not a dotted module name",
                     start,
                     start + len(text),
                     hint=_meant_module(text),
@@ -238,7 +240,7 @@ class DirectiveReader:
         if item.name in self._inputs:
             raise BadValue(
                 "double-input",
-                f"the input '{clip(item.name)}' stands in this file already",
+                f"the input '{clip(item.name)}' is already in this file",
                 0,
                 len(item.name),
             )
@@ -265,26 +267,26 @@ class DirectiveReader:
 DIRECTIVES: dict[str, tuple[Callable[[DirectiveReader, Directive], None], str]] = {
     "name": (DirectiveReader._name, "a name"),
     "description": (DirectiveReader._description, "a string"),
-    "tags": (DirectiveReader._tags, "names with commas"),
+    "tags": (DirectiveReader._tags, "names separated by commas"),
     "schedule": (DirectiveReader._schedule, "a cron expression in quotes, or a preset"),
     "timezone": (DirectiveReader._timezone, "an IANA time zone, such as Europe/Paris"),
     "start-date": (DirectiveReader._start_date, "a date, such as 2026-01-31"),
     "catchup": (DirectiveReader._catchup, "true or false"),
     "max-active-runs": (DirectiveReader._max_active_runs, "a whole number of at least 1"),
-    "events": (DirectiveReader._events, "dotted modules with commas"),
+    "events": (DirectiveReader._events, "dotted module names separated by commas"),
     "input": (DirectiveReader._input, "name: type, or name: type = default"),
     "on-failure": (DirectiveReader._on_failure, "stop or continue"),
     "recursive-depth": (DirectiveReader._without_effect, "anything: it has no effect"),
     "mode": (DirectiveReader._without_effect, "anything: it has no effect"),
 }
-"""Every directive: its reader, and what it takes in words."""
+"""Every directive: its reader, and a description of its value."""
 
 
 def _meant_module(text: str) -> str:
     inner = text.strip("\"'").removesuffix(".py").lstrip("./").replace("/", ".")
     if inner != text and _MODULE.fullmatch(inner):
         return f"write {clip(inner)}"
-    return "modules are named as Python imports them: shop.events, common"
+    return "write modules as Python imports them: shop.events, common"
 
 
 def _meant_schedule(value: str) -> str | None:

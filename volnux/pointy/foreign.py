@@ -1,4 +1,4 @@
-"""Words of Airflow and Prefect that Pointy does not have, and what says the same here."""
+"""Words of Airflow and Prefect that Pointy does not have, and their equivalents."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ __all__ = ["directive_hint", "event_hint", "option_hint"]
 
 
 def directive_hint(name: str) -> str | None:
-    """What to write in place of `@name`, where another tool has such a word."""
+    """What to write instead of `@name`, if another tool has such a word."""
     return _DIRECTIVES.get(_plain(name))
 
 
 def option_hint(name: str) -> str | None:
-    """What to write in place of `[name=…]`, where another tool has such a word."""
+    """What to write instead of `[name=…]`, if another tool has such a word."""
     return _OPTIONS.get(_plain(name))
 
 
 def event_hint(name: str) -> str | None:
-    """What to write in place of an event of that name, where it is an operator of Airflow."""
+    """What to write instead of an event of that name, if it is an Airflow operator."""
     if not name.endswith(("Operator", "Sensor")):
         return None
     return (
-        "an operator of Airflow is not an event: write an event that does the same (a hook of "
-        "Airflow works in it), or add the operator to a DAG in Python, beside VolnuxEventOperator"
+        "an Airflow operator is not an event: write an event that does the same (Airflow hooks "
+        "work in it), or add the operator to a DAG in Python, next to VolnuxEventOperator"
     )
 
 
@@ -30,34 +30,34 @@ def _plain(name: str) -> str:
 
 
 _TIMEOUT = "set a time limit on one event: Event[timeout=30]"
-_RETRIES = "attempts are those of one event or group: Event * 3"
-_WAIT = "how long to wait between attempts stands on the event: retry_policy={'backoff_factor': 30}"
+_RETRIES = "set attempts on an event or a group: Event * 3"
+_WAIT = "set the wait between attempts in the event class: retry_policy={'backoff_factor': 30}"
 _SCHEDULE = 'use @schedule: "0 6 * * *"'
-_POOL = "tasks at once are limited for one event: Event[concurrency=2], or Event[pool=name]"
-_CALLBACK = "write a branch for a failure: Event (0 -> Alarm); callbacks are for the host to set"
-_HOST = "the host has it: an argument of load_dags or to_dag, or airflow={…} on the event"
+_POOL = "limit concurrent tasks for each event: Event[concurrency=2], or Event[pool=name]"
+_CALLBACK = "write a branch for a failure: Event (0 -> Alarm); set callbacks in the host"
+_HOST = "set it in the host: an argument of load_dags or to_dag, or airflow={…} on the event"
 
 _DIRECTIVES = {
     "timeout": _TIMEOUT,
     "execution_timeout": _TIMEOUT,
     "timeout_seconds": _TIMEOUT,
-    "dagrun_timeout": f"{_TIMEOUT}; one for the whole run is an argument of load_dags or to_dag",
+    "dagrun_timeout": f"{_TIMEOUT}; for the whole run, use an argument of load_dags or to_dag",
     "retries": _RETRIES,
     "retry": _RETRIES,
     "retry_delay": _WAIT,
     "retry_delay_seconds": _WAIT,
-    "max_active_tasks": f"{_POOL}; for the DAG it is an argument of load_dags or to_dag",
+    "max_active_tasks": f"{_POOL}; for the DAG, use an argument of load_dags or to_dag",
     "concurrency": f"{_POOL}; limit runs with @max-active-runs: 1",
     "pool": _POOL,
-    "queue": "a queue is that of one event: Event[queue=name]",
+    "queue": "set the queue of each event: Event[queue=name]",
     "cron": _SCHEDULE,
     "interval": _SCHEDULE,
     "schedule_interval": _SCHEDULE,
     "timetable": _SCHEDULE,
     "dag_id": "use @name: orders",
     "flow_name": "use @name: orders",
-    "params": 'each input has a line: @input: day: date = "2026-01-31"',
-    "parameters": 'each input has a line: @input: day: date = "2026-01-31"',
+    "params": 'write one line for each input: @input: day: date = "2026-01-31"',
+    "parameters": 'write one line for each input: @input: day: date = "2026-01-31"',
     "default_args": _HOST,
     "owner": _HOST,
     "email": _HOST,
@@ -65,19 +65,19 @@ _DIRECTIVES = {
     "end_date": _HOST,
     "on_failure_callback": _CALLBACK,
     "on_success_callback": _CALLBACK,
-    "doc_md": "what it is for is @description: Orders of the day",
+    "doc_md": "describe the pipeline with @description: Orders of the day",
 }
 
 _OPTIONS = {
-    "retries": "write Event * 3 for 3 attempts, which is retries=2 of other tools",
+    "retries": "write Event * 3 for 3 attempts, which other tools call retries=2",
     "retry": "write Event * 3 for at most 3 attempts",
     "retry_delay": _WAIT,
     "retry_delay_seconds": _WAIT,
     "retry_policy": _WAIT,
     "execution_timeout": "write [timeout=30], in seconds",
     "timeout_seconds": "write [timeout=30], in seconds",
-    "trigger_rule": "the flow says it: Event (0 -> X) after a failure, "
-    "{A || B}[evaluation=SUCCESS_FOR_PARTIAL_SUCCESS] where one of several is enough",
+    "trigger_rule": "write it in the flow: Event (0 -> X) runs X after a failure, "
+    "{A || B}[evaluation=SUCCESS_FOR_PARTIAL_SUCCESS] needs only one of several",
     "max_active_tis_per_dag": "write [concurrency=2]",
     "task_concurrency": "write [concurrency=2]",
     "priority_weight": "write [priority=5]",

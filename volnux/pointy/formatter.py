@@ -1,8 +1,8 @@
 """One way to write each `.pty` text: what `volnux fmt` prints.
 
-The tree becomes a row of texts and of places where a line may break; a stretch stays on one line
-when it fits and no comment stands in it. All of it is loops: cost and memory are linear in the
-length of the text, however deep it is nested.
+The tree becomes a row of texts and possible line breaks; a section stays on one line if it fits and
+contains no comment. All of it is loops: cost and memory are linear in the length of the text,
+however deep it is nested.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from volnux.pointy.tree import (
 __all__ = ["WIDTH", "format_file", "format_text"]
 
 WIDTH = 88
-"""The columns that a line of a flow may take, comments behind it aside."""
+"""The maximum width of a line of a flow, without the comment after it."""
 
 _INDENT = "  "
 _DEEPEST = 20
@@ -47,7 +47,7 @@ def format_text(text: str, filename: str = "<string>") -> str:
 
 
 def format_file(file: PointyFile) -> str:
-    """The text of a parsed file in the one style, with all its comments.
+    """The formatted text of a parsed file, with all its comments.
 
     Parsing the result gives an equal file, and formatting it again gives the same text.
     """
@@ -64,7 +64,7 @@ def format_file(file: PointyFile) -> str:
 def _format_directives(
     directives: Sequence[Directive], comments: Sequence[Comment]
 ) -> Iterator[str]:
-    """The lines of the directives and of the comments that stand among them."""
+    """The lines of the directives and of the comments between them."""
     position = 0
     line_before = None
     for directive in directives:
@@ -98,7 +98,7 @@ _Place = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class _Text:
-    """Words that stay together, and where the first of them stood."""
+    """Words that stay together, and the position of the first one."""
 
     text: str
     place: _Place | None = None
@@ -118,7 +118,7 @@ class _Line:
 
 
 class _Bracket(Enum):
-    """The start and the end of a stretch that is broken at all its places or at none."""
+    """The start and the end of a section that is broken at all its places or at none."""
 
     OPEN = "open"
     CLOSE = "close"
@@ -218,7 +218,7 @@ def _start(span: Span) -> _Place:
 
 
 def _end(span: Span) -> _Place:
-    """Where the closing bracket of a span stands."""
+    """The position of the closing bracket of a span."""
     return span.end_line, span.end_column - 1
 
 
@@ -342,7 +342,7 @@ class _Layout:
             self._forced[index + 1] = self._forced[index] + (index in forced)
 
     def _fits(self, index: int) -> bool:
-        """Whether the stretch that opens here can stay on the line, with what must follow it."""
+        """Whether the section that opens here fits on the line, with what must follow it."""
         end = self._closes[index]
         if self._forced[end] > self._forced[index]:
             return False
@@ -374,7 +374,7 @@ class _Layout:
         self._column = len(indent)
 
     def _end_line(self, indent: str) -> None:
-        """Finish a line with the comment behind it; a second comment takes a line of its own."""
+        """Finish a line with the comment after it; a second comment gets its own line."""
         pending, self._pending = self._pending, []
         if pending:
             self._words.append(f"  {pending[0].text}")

@@ -1,8 +1,8 @@
 """Text to tokens.
 
 One regular expression names each word; every character belongs to exactly one match, so the cost
-is linear whatever the text is. What is nearly a sign of Pointy (`=>`, `|`) is reported and read as
-the sign it was meant to be, so that one slip is one error.
+is linear whatever the text is. Text that is nearly a Pointy operator (`=>`, `|`) is reported and
+read as that operator, so that one mistake is one error.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from volnux.pointy.tree import Comment
 __all__ = ["END", "SIGNS", "TOKENS", "Lexer", "Token", "comment_start"]
 
 END = "$end"
-"""The type of the token behind the last word of a text."""
+"""The type of the token after the last word of a text."""
 
 SIGNS = {
     "PIPE": "|->",
@@ -58,7 +58,7 @@ class Token(NamedTuple):
 
     @property
     def span(self) -> Span:
-        """Where the token stands."""
+        """The position of the token."""
         return Span(self.line, self.column, self.line, self.column + len(self.text))
 
 
@@ -91,21 +91,21 @@ _IDENTIFIER = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*", re.ASCII)
 _MOST_DIGITS = 400
 
 _UNKNOWN_HINTS = {
-    ";": "parts of a flow are joined by '->'; a line break alone means nothing",
+    ";": "parts of a flow are joined by '->'; a line break has no meaning",
     ":": "only a directive has a colon: @name: value, on a line before the flow",
     "<": "arrows point to the right: '->'",
     ".": "a dotted name is written without spaces: billing.Charge",
-    "!": "a failure is taken by a branch: A (0 -> B)",
+    "!": "a failure is handled by a branch: A (0 -> B)",
     "?": "a choice is written with branches: A (0 -> B, 1 -> C)",
     "/": "comments begin with #",
-    "'": 'strings stand in double quotes: "text"',
-    "“": 'strings stand in plain double quotes: "text"',
-    "”": 'strings stand in plain double quotes: "text"',
+    "'": 'strings are written in double quotes: "text"',
+    "“": 'strings are written in plain double quotes: "text"',
+    "”": 'strings are written in plain double quotes: "text"',
 }
 
 
 class Lexer:
-    """One run over the source of a report; faulty words go into the report.
+    """One pass over the source of a report; faulty words go into the report.
 
     Iterating gives the tokens, the last of type `END`; `comments` grows as they are read.
     """
@@ -150,7 +150,7 @@ class Lexer:
         yield self._end()
 
     def _end(self) -> Token:
-        """The token behind the last word; in a text without words, behind its last character."""
+        """The token after the last word, or after the last character of a text without words."""
         if self._token is None:
             end = len(self._report.source.text.rstrip())
             span = self._report.source.span(end, end)
@@ -206,7 +206,7 @@ class Lexer:
             if word.lstrip("+-").startswith(".") or word.endswith("."):
                 problem = (
                     "bad-number",
-                    f"'{clip(word)}' is no number of Pointy",
+                    f"'{clip(word)}' is not a valid number",
                     "numbers are written like 3, -3 or 2.5",
                 )
         if problem:
@@ -247,12 +247,12 @@ class Lexer:
         if self._token and self._token.type == "EQUALS":
             hint = f'write "{clip(inner)}"'
         elif _IDENTIFIER.fullmatch(inner):
-            hint = f"event names stand without quotes: {clip(inner)}"
+            hint = f"event names are written without quotes: {clip(inner)}"
         else:
             hint = None
         self._problem(
             "single-quotes",
-            "a string stands in plain double quotes, and only as the value of an option",
+            "a string is written in plain double quotes, only as an option value",
             start,
             len(word),
             hint,
@@ -265,7 +265,7 @@ class Lexer:
         before = self._token
         joined = before and before.type == "NAME" and before.start + len(before.text) == start
         if word == "-" and joined:
-            hint += " A name has no hyphen, but it may have '_'"
+            hint += " A name cannot contain a hyphen, but it may contain '_'"
         self._unknown_sign(word, start, hint)
         return self._made(_NEAR[kind], word, word, start, fault=True)
 
@@ -285,7 +285,7 @@ class Lexer:
         return None
 
     def _meant_by_colon(self, before: str) -> str | None:
-        """What stands for `:` in `[timeout: 30]` and `(0: X)`."""
+        """The token type meant by `:` in `[timeout: 30]` and `(0: X)`."""
         sign = self._earlier.type if self._earlier else None
         if before == "NUMBER":
             return "ARROW" if sign in ("LPAREN", "COMMA") else None
@@ -300,7 +300,7 @@ class Lexer:
             "names are made of the letters A-Z and a-z, digits and underscores",
         )
 
-    # What all of them share.
+    # Shared helpers.
 
     def _made(self, type_: str, word: str, value: Any, start: int, *, fault: bool = False) -> Token:
         column = start - self._line_start + 1
@@ -316,12 +316,11 @@ class Lexer:
 
     def _unknown_sign(self, word: str, start: int, hint: str | None) -> None:
         if word.isprintable():
-            shown = f"'{clip(word)}'"
+            message = f"'{clip(word)}' is not a Pointy operator"
         else:
             name = unicodedata.name(word[0], "a control character")
-            shown = f"U+{ord(word[0]):04X} ({name.lower()})"
+            message = f"U+{ord(word[0]):04X} ({name.lower()}) is not allowed in a flow"
             hint = hint or "the character may be invisible: delete it"
-        message = f"{shown} is no sign of Pointy"
         self._problem("unknown-sign", message, start, len(word), hint)
 
 
@@ -351,7 +350,7 @@ def comment_start(line: str) -> int:
             return match.start()
         string = STRING.match(line, match.start())
         if string is None:
-            # A quote that is not closed hides no comment: the directive will say what is wrong.
+            # A quote that is not closed does not hide a comment: the directive reports the error.
             comment = line.find("#", match.start())
             return len(line) if comment < 0 else comment
         position = string.end()

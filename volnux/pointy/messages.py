@@ -1,6 +1,6 @@
-"""What to say about a word that does not fit: what was found, what was expected, a mend.
+"""Messages for a word that does not fit: what was found, what was expected, how to fix it.
 
-Each function tells one situation; the first one that has something to say is heard.
+Each function handles one situation; the first one that returns a message is used.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ class Situation:
     """Where the parse is when a word does not fit.
 
     `before` is the words of the flow before it, the nearest first, and `after` the next one;
-    `openers` the brackets around it, the innermost first, as far as a mend looks; `unclosed` says
-    how many there are in all, where the text has ended.
+    `openers` the brackets around it, the innermost first, as far as recovery looks; `unclosed` is
+    their total number at the end of the text.
     """
 
     found: Token
@@ -47,7 +47,7 @@ class Situation:
 
     @property
     def behind(self) -> str:
-        """Where the faulty word stands: behind which other."""
+        """The position of the faulty word: after which word."""
         return f"after {_word(self.previous)}" if self.previous else "at the start of the flow"
 
 
@@ -81,7 +81,7 @@ def _directive(at: Situation) -> tuple[str, str, str | None] | None:
         return None
     return (
         "misplaced-directive",
-        f"{_word(at.found)} stands behind the start of the flow",
+        f"{_word(at.found)} comes after the start of the flow",
         "directives come first, each on a line of its own",
     )
 
@@ -97,12 +97,12 @@ def _nothing(at: Situation) -> tuple[str, str, str | None] | None:
 
 
 def _bracket(at: Situation) -> tuple[str, str, str | None] | None:
-    """A closing bracket that closes nothing, or the wrong thing."""
+    """A closing bracket without an opening bracket, or of the wrong kind."""
     if at.found.type not in CLOSERS.values():
         return None
     sign = at.found.text
     if not at.openers:
-        return "wrong-bracket", f"'{sign}' closes nothing", "leave it out"
+        return "wrong-bracket", f"'{sign}' has no opening bracket", "remove it"
     opener = at.openers[0]
     closer = CLOSERS[opener.type]
     if closer == at.found.type:
@@ -116,7 +116,7 @@ def _bracket(at: Situation) -> tuple[str, str, str | None] | None:
 
 
 def _unit(at: Situation) -> tuple[str, str, str | None] | None:
-    """Where an event or a group may begin."""
+    """The word is where an event or a group may begin."""
     if "LBRACE" not in at.expected:
         return None
     message = f"expected an event or a group {at.behind}, found {_word(at.found)}"
@@ -126,30 +126,30 @@ def _unit(at: Situation) -> tuple[str, str, str | None] | None:
 def _hint_for_unit(at: Situation) -> str | None:
     previous, type_ = at.previous, at.found.type
     if type_ == "STRING" and _NAME.fullmatch(str(at.found.value)):
-        return f"event names stand without quotes: {clip(at.found.value)}"
+        return f"event names are written without quotes: {clip(at.found.value)}"
     if type_ == "STAR":
-        return "a factor stands behind its event, A * 3, or before it, 3 * A"
+        return "a factor is written after its event, A * 3, or before it, 3 * A"
     if type_ == "LBRACKET":
-        return "options stand behind an event: A[timeout=30]"
+        return "options are written after an event: A[timeout=30]"
     if previous is None:
         return "a flow begins with the name of an event"
     if previous.type == "STAR":
         return "a factor is written 3 * A or A * 3"
     if previous.type in CLOSERS and type_ in CLOSERS.values():
-        return "a group holds at least one event"
+        return "a group needs at least one event"
     if previous.type in _JOINS:
         if type_ in _JOINS:
             if previous.text == at.found.text:
                 return f"one '{previous.text}' is enough"
-            return f"leave out '{previous.text}' or '{at.found.text}'"
-        return f"name the event that comes next, or leave out the '{previous.text}'"
+            return f"remove '{previous.text}' or '{at.found.text}'"
+        return f"name the event that comes next, or remove the '{previous.text}'"
     return None
 
 
 def _factor(
     at: Situation,
 ) -> tuple[str, str, str | None] | tuple[str, str, str | None, Span] | None:
-    """Behind a number that could only be a factor, and behind a star."""
+    """The word follows a number that can only be a factor, or a star."""
     previous = at.previous
     if previous is None:
         return None
@@ -164,23 +164,24 @@ def _factor(
     if at.found.type not in _ARROWS:
         message = f"expected '*' and an event {at.behind}, found {_word(at.found)}"
         return "expected-star", message, "a factor is written 3 * A or A * 3"
-    hint = f"{_BRANCHES} behind their event: Event (0 -> X, 1 -> Y)"
+    hint = f"{_BRANCHES} after their event: Event (0 -> X, 1 -> Y)"
     match at.before:
         case (_, Token(type="LPAREN"), Token(type="ARROW" | "PIPE") as arrow, *_):
             hint = (
-                f"leave out the '{arrow.text}' before the '(': branches stand directly behind "
+                f"remove the '{arrow.text}' before the '(': branches are written directly after "
                 "their event, Event (0 -> X, 1 -> Y)"
             )
     return (
         "stray-descriptor",
-        f"a descriptor ({clip(previous.text)}) stands only in the branches of an event or a group",
+        f"a descriptor ({clip(previous.text)}) is only allowed in the branches of an event or "
+        "a group",
         hint,
         previous.span,
     )
 
 
 def _descriptor(at: Situation) -> tuple[str, str, str | None] | None:
-    """Where a branch begins, and behind its descriptor."""
+    """The word is where a branch begins, or after its descriptor."""
     found = _word(at.found)
     if at.expected == set(_ARROWS):
         message = f"expected '->' or '|->' after the descriptor, found {found}"
@@ -192,19 +193,19 @@ def _descriptor(at: Situation) -> tuple[str, str, str | None] | None:
         case (Token(type="LPAREN"), Token(type="NAME") as event, *_):
             if at.found.type in ("NAME", "LPAREN", "LBRACE"):
                 following = at.found.text if at.found.type == "NAME" else "{…}"
-                hint = f"for what comes next write {clip(event.text)} -> {clip(following)}"
+                hint = f"to continue the flow write {clip(event.text)} -> {clip(following)}"
                 hint += f"; {_BRANCHES}"
             if at.found.type == "RPAREN":
-                hint = f"leave out the parentheses; {_BRANCHES}"
+                hint = f"remove the parentheses; {_BRANCHES}"
     message = f"expected a descriptor, a digit from 0 to 9, {at.behind}, found {found}"
     return "expected-descriptor", message, hint
 
 
 def _joint(at: Situation) -> tuple[str, str, str | None] | None:
-    """Behind a complete unit."""
+    """The word follows a complete unit."""
     if "ARROW" not in at.expected:
         return None
-    # The table has given up '||' by now, where the word could not stand behind a unit at all.
+    # The parse table no longer expects '||' here if the word cannot follow a unit at all.
     wanted = _listed(_JOINED | (at.expected & _CLOSING))
     message = f"expected {wanted} {at.behind}, found {_word(at.found)}"
     return "expected-arrow", message, _hint_for_joint(at)
@@ -214,7 +215,7 @@ def _hint_for_joint(at: Situation) -> str | None:
     previous, found = at.previous, at.found
     if found.type == "NUMBER":
         if "COMMA" in at.expected and at.after and at.after.type in _ARROWS:
-            return "a comma stands between two branches: (0 -> X, 1 -> Y)"
+            return "branches are separated by commas: (0 -> X, 1 -> Y)"
         if (
             previous
             and previous.type == "NAME"
@@ -224,9 +225,9 @@ def _hint_for_joint(at: Situation) -> str | None:
             return f"a name has no hyphen: {clip(previous.text)}_{clip(found.text[1:])}"
         return "a factor is written A * 3"
     if found.type == "EQUALS":
-        return "options stand in brackets: A[timeout=30]"
+        return "options are written in brackets: A[timeout=30]"
     if found.type == "STRING" and _NAME.fullmatch(str(found.value)):
-        return f"event names stand without quotes: {clip(found.value)}"
+        return f"event names are written without quotes: {clip(found.value)}"
     following = at.after if found.type == "COMMA" else found
     if found.type in ("COMMA", "NAME", "LBRACE"):
         first = clip(previous.text) if previous and previous.type == "NAME" else "A"
@@ -235,7 +236,10 @@ def _hint_for_joint(at: Situation) -> str | None:
             second = clip(following.text)
         if found.type == "LBRACE" or (following and following.type == "LBRACE"):
             second = "{…}"
-        return f"one after the other is {first} -> {second}, at once is {first} || {second}"
+        return (
+            f"write {first} -> {second} to run one after the other, "
+            f"{first} || {second} to run both at once"
+        )
     return None
 
 
@@ -244,7 +248,7 @@ def _touch(first: Token, second: Token) -> bool:
 
 
 def _option(at: Situation) -> tuple[str, str, str | None] | None:
-    """Inside brackets of options."""
+    """The word is inside the brackets of options."""
     if not at.openers or at.openers[0].type != "LBRACKET":
         return None
     if "STRING" in at.expected:
@@ -257,7 +261,7 @@ def _option(at: Situation) -> tuple[str, str, str | None] | None:
         wanted = f"',' or ']' {at.behind}"
     hint = 'options are written [timeout=30, pool="x"]'
     if at.expected == {"NAME"} and at.found.type == "STRING" and _NAME.fullmatch(at.found.value):
-        hint = f"the name stands without quotes: {clip(at.found.value)}"
+        hint = f"option names are written without quotes: {clip(at.found.value)}"
     return "bad-options", f"expected {wanted}, found {_word(at.found)}", hint
 
 
@@ -276,7 +280,7 @@ def _listed(types: frozenset[str]) -> str:
 
 
 def _word(token: Token | None) -> str:
-    """A token as a message names it."""
+    """The name of a token in a message."""
     if token is None:
         return "nothing"
     match token.type:

@@ -1,4 +1,4 @@
-"""The options in brackets: which there are, where, with what values."""
+"""The options in brackets: their names, places and values."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["HINTS", "OPTIONS", "OptionRule", "check", "holds_parallel", "split_t
 
 @dataclass(frozen=True, slots=True)
 class OptionRule:
-    """What one option wants: a test of its value, and how to say what it wants."""
+    """The rule of one option: a test of its value, and a description of valid values."""
 
     accepts: Callable[[Option], bool]
     wants: str
@@ -82,7 +82,7 @@ OPTIONS: dict[str, OptionRule] = {
     "queue": OptionRule(_text, 'a name, such as "large"'),
     "priority": OptionRule(_whole(None), "a whole number"),
     "concurrency": OptionRule(_whole(1), "a whole number of at least 1"),
-    "tags": OptionRule(_text, 'names with commas in a string, such as "daily,finance"'),
+    "tags": OptionRule(_text, 'names separated by commas in a string, such as "daily,finance"'),
 }
 """Every option, by name."""
 
@@ -129,9 +129,9 @@ def check(report: Report, unit: Unit) -> None:
         if option.name in seen:
             report.add(
                 "double-option",
-                f"the option '{option.name}' stands here already",
+                f"the option '{option.name}' is already set here",
                 option.span,
-                hint="leave one of the two out",
+                hint="remove one of the two",
             )
         seen.add(option.name)
         if option.value is not None and not rule.accepts(option):
@@ -141,9 +141,9 @@ def check(report: Report, unit: Unit) -> None:
     if factor is not None and unit.retry is not None:
         report.add(
             "double-factor",
-            "this unit has a retry factor already",
+            "this unit already has a retry factor",
             factor.span,
-            hint="retry_attempts=3 is the same as * 3: leave one of them out",
+            hint="retry_attempts=3 is the same as * 3: remove one of them",
         )
 
 
@@ -156,9 +156,9 @@ def _report_value(report: Report, option: Option, rule: OptionRule) -> None:
         close = nearest(option.value.lower(), ("inline", "thread", "process"))
         hint = f"did you mean {close[0]}?" if close else None
     elif isinstance(option.value, str) and not option.bare and _NUMBER.fullmatch(option.value):
-        hint = f"a number stands without quotes: {clip(option.value)}"
+        hint = f"numbers are written without quotes: {clip(option.value)}"
     elif option.name == "timeout" and _number(option) > LONGEST_TIMEOUT:
-        hint = f"the longest is {LONGEST_TIMEOUT} (31 years); for no limit leave the option out"
+        hint = f"the maximum is {LONGEST_TIMEOUT} (31 years); for no limit, remove the option"
     elif isinstance(option.value, str) and "\0" in option.value:
         hint = "it cannot have the character U+0000"
     report.add(
@@ -174,21 +174,21 @@ def _check_place(report: Report, unit: Unit, option: Option, rule: OptionRule) -
         if option.name == "evaluation":
             report.add(
                 "misplaced-option",
-                "the option 'evaluation' stands on a parallel group, not on an event",
+                "the option 'evaluation' belongs to a parallel group, not to an event",
                 option.span,
-                hint="write it behind the braces: {A || B}[evaluation=…]",
+                hint="write it after the braces: {A || B}[evaluation=…]",
             )
     elif not rule.on_groups:
         report.add(
             "misplaced-option",
-            f"the option '{option.name}' stands on an event, not on a group",
+            f"the option '{option.name}' belongs to an event, not to a group",
             option.span,
-            hint="write it behind each event that it is meant for",
+            hint="write it after each event that needs it",
         )
     elif option.name == "evaluation" and not holds_parallel(unit.primary):
         report.add(
             "misplaced-option",
-            "the option 'evaluation' stands only on braces that hold exactly 'a || b …'",
+            "the option 'evaluation' needs braces that contain exactly 'a || b …'",
             option.span,
-            hint="put the parallel part into braces of its own: {A || B}[evaluation=…]",
+            hint="put the parallel part into its own braces: {A || B}[evaluation=…]",
         )

@@ -1,8 +1,8 @@
 """Pointy text to a `PointyFile`: an LALR parser, which goes on when the text is wrong.
 
-An error is reported where it is, then fixed in thought (a missing word put in, a surplus one left
-out), and the parse goes on, so that one run finds all errors of a file. Every fix moves the parse
-past at least one word, so the cost stays linear.
+An error is reported at its position and repaired (a missing word is inserted, a surplus one
+removed), and parsing continues, so one run finds all errors of a file. Every repair moves the
+parser past at least one word, so the cost stays linear.
 """
 
 from __future__ import annotations
@@ -146,22 +146,22 @@ class _Run:
         self._report = report
         self._words = words
         self._ahead: deque[Token] = deque()
-        """Words that were looked at early, for a mend."""
-        self._mended: list[Token] = []
-        """What a mend made of a faulty word, the next one last."""
+        """Words that were read ahead for a repair."""
+        self._repaired: list[Token] = []
+        """The words that a repair made from a faulty word, the next one last."""
         self._recent: deque[Token] = deque(maxlen=4)
         """The last words that were taken from the text."""
         self._states = [0]
         self._values: list[Any] = []
         self._left_out: Token | None = None
-        """The word that was left out last."""
+        """The last word that was removed."""
         self._unopened: list[str] = []
-        """The closing brackets of the opening ones that were left out."""
+        """The closing brackets of the opening brackets that were removed."""
         self._stray: tuple[Token | None] | None = None
         """The bracket in which branches without an event were reported, in a box."""
 
     def flow(self) -> Flow | None:
-        """Parse all words; None when the text ends in the middle."""
+        """Parse all words; None if the text ends too early."""
         actions, gotos, productions = grammar.tables()
         makers = [getattr(self.builder, p.action) if p.action else None for p in productions]
         states, values = self._states, self._values
@@ -197,8 +197,8 @@ class _Run:
 
     def _take(self) -> Token:
         """The next word."""
-        if self._mended:
-            return self._mended.pop()
+        if self._repaired:
+            return self._repaired.pop()
         token = self._ahead.popleft() if self._ahead else next(self._words)
         self._recent.append(token)
         return token
@@ -211,29 +211,29 @@ class _Run:
             self._ahead.append(word)
 
     def _mend(self, token: Token, openers: tuple[Token, ...]) -> None:
-        """Arrange the words to come so that the parse goes on at a word that does not fit."""
-        mend = recovery.choose(
+        """Change the next words so that parsing can continue at a word that does not fit."""
+        repair = recovery.choose(
             tuple(self._states[-recovery.REACH :]),
             token.type,
             tuple(word.type for word in self._ahead),
             repeats=len(self._recent) > 1 and self._recent[-2].type == token.type,
             openers=tuple(opener.type for opener in openers),
         )
-        if mend.read_as is None:
+        if repair.read_as is None:
             self._left_out = token
             if token.type in recovery.CLOSERS:
                 self._unopened.append(recovery.CLOSERS[token.type])
             return
-        self._mended.append(token._replace(type=mend.read_as))
-        for type_ in reversed(mend.insert):
-            self._mended.append(Token(type_, "", None, token.start, token.line, token.column))
+        self._repaired.append(token._replace(type=repair.read_as))
+        for type_ in reversed(repair.insert):
+            self._repaired.append(Token(type_, "", None, token.start, token.line, token.column))
 
     def _say(self, token: Token, openers: tuple[Token, ...]) -> None:
-        """Report a word, unless that would be the second error about one slip."""
+        """Report a word, unless that would be a second error about one mistake."""
         before = tuple(self._recent)[-2::-1]
         quiet = token.fault or (before and before[0] is self._left_out)
         if token.type == END:
-            # A string that is not closed hides the bracket that would be missing.
+            # A string that is not closed may contain the bracket that seems to be missing.
             hidden = before and before[0].fault and before[0].type == "STRING"
             quiet = self._report.failed and (hidden or (quiet and not openers))
         if quiet:
@@ -256,7 +256,7 @@ class _Run:
         )
         bracket = (openers[0] if openers else None,)
         if finding.code == "stray-descriptor" or token.type == "COMMA":
-            # Further branches beside one that was reported are the same slip.
+            # Further branches next to a reported one are the same mistake.
             if self._stray == bracket:
                 return
             if token.type != "COMMA":
@@ -266,7 +266,7 @@ class _Run:
         )
 
     def _openers(self) -> tuple[Token, ...]:
-        """The brackets around the next word, the innermost first, as far as a mend looks."""
+        """The brackets around the next word, the innermost first, as far as recovery looks."""
         nearest = reversed(self._values[-recovery.REACH + 1 :])
         return tuple(value for value in nearest if _opens(value))
 

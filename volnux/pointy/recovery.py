@@ -1,8 +1,8 @@
-"""How the parse goes on behind a word that does not fit, and what would have fitted.
+"""Error recovery: how parsing continues after a word that does not fit, and what was expected.
 
-Everything here is a function of the parser's state and of the next few words: words to put in
-before the faulty one, or to leave it out, are tried against the tables, and the mend that lets the
-most of the coming words pass is taken.
+Everything here is a function of the parser's state and of the next few words: possible repairs
+(inserting words before the faulty one, or removing it) are tried against the tables, and the repair
+that accepts the most of the following words is used.
 """
 
 from __future__ import annotations
@@ -14,25 +14,25 @@ from typing import NamedTuple
 from volnux.pointy import grammar
 from volnux.pointy.lexer import END, SIGNS, TOKENS
 
-__all__ = ["CLOSERS", "REACH", "Mend", "choose", "expected"]
+__all__ = ["CLOSERS", "REACH", "Repair", "choose", "expected"]
 
 CLOSERS = {"LPAREN": "RPAREN", "LBRACE": "RBRACE", "LBRACKET": "RBRACKET"}
 """The closing bracket of each opening one."""
 
 REACH = 48
-"""How many states from the top of the stack a mend may depend on: three levels of brackets."""
+"""How many states from the top of the stack a repair may depend on: three levels of brackets."""
 
 
-class Mend(NamedTuple):
-    """Put `insert` before the word and read it as `read_as`; None means to leave it out."""
+class Repair(NamedTuple):
+    """Insert `insert` before the word and read it as `read_as`; None means to remove the word."""
 
     insert: tuple[str, ...]
     read_as: str | None
 
 
-_LEAVE_OUT = Mend((), None)
+_LEAVE_OUT = Repair((), None)
 
-# What may be put in before a word that does not fit, the likeliest first.
+# What may be inserted before a word that does not fit, the likeliest first.
 _INSERTIONS: tuple[tuple[str, ...], ...] = (
     ("NAME",),
     ("ARROW",),
@@ -63,46 +63,46 @@ def choose(
     *,
     repeats: bool,
     openers: tuple[str, ...],
-) -> Mend:
-    """The mend for a word that does not fit.
+) -> Repair:
+    """The repair for a word that does not fit.
 
     Args:
         states: the states on top of the stack, `REACH` of them at most.
         found: the type of the word.
-        coming: the types of the words behind it.
-        repeats: the word stands directly behind the same sign.
+        coming: the types of the words after it.
+        repeats: the word directly follows the same operator.
         openers: the types of the brackets around the word, the innermost first.
     """
     best, most = _LEAVE_OUT, 0
-    for mend in _candidates(found, repeats=repeats, openers=openers):
-        word = () if mend.read_as is None else (mend.read_as,)
-        before = (*mend.insert, *word)
+    for repair in _candidates(found, repeats=repeats, openers=openers):
+        word = () if repair.read_as is None else (repair.read_as,)
+        before = (*repair.insert, *word)
         passed = _passed(states, (*before, *coming)) - len(before)
-        # A word that is left out must at least make room for the next one.
+        # Removing a word must at least allow the next one.
         score = passed + 1 if word else passed + bool(passed)
         if score > most:
-            best, most = mend, score
+            best, most = repair, score
             if passed == len(coming):
                 break
     return best
 
 
-def _candidates(found: str, *, repeats: bool, openers: tuple[str, ...]) -> Iterable[Mend]:
+def _candidates(found: str, *, repeats: bool, openers: tuple[str, ...]) -> Iterable[Repair]:
     if repeats and found in SIGNS:
         yield _LEAVE_OUT
     for insertion in _INSERTIONS:
-        yield Mend(insertion, found)
+        yield Repair(insertion, found)
     if found in ("COMMA", "PARALLEL"):
-        yield Mend((), "ARROW")
+        yield Repair((), "ARROW")
     if found == "STRING":
-        yield Mend((), "NAME")
+        yield Repair((), "NAME")
     if openers and found in CLOSERS.values():
         closer = CLOSERS[openers[0]]
         if found in (CLOSERS[opener] for opener in openers[1:]):
             for insertion in ((), *_INSERTIONS):
-                yield Mend((*insertion, closer), found)
+                yield Repair((*insertion, closer), found)
         for insertion in ((), *_INSERTIONS):
-            yield Mend(insertion, closer)
+            yield Repair(insertion, closer)
     yield _LEAVE_OUT
 
 

@@ -1,4 +1,4 @@
-"""The list that a parse collects its findings in, and how it shows words of the text."""
+"""The list in which a parse collects its findings, and how words of the text are shown."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ __all__ = ["Report", "TooManyErrorsError", "clip"]
 
 
 class TooManyErrorsError(Exception):
-    """A text has so many errors that looking for more is of no use to anybody."""
+    """A text has so many errors that looking for more is not useful."""
 
 
 class Report:
@@ -33,8 +33,7 @@ class Report:
     ) -> None:
         """Add one finding at `span`.
 
-        Raises:
-            TooManyErrorsError: it was the last error that is looked for.
+        Raises: TooManyErrorsError: the limit of errors is reached.
         """
         if severity is Severity.ERROR:
             self.failed = True

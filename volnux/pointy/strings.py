@@ -1,4 +1,4 @@
-"""Strings in double quotes: what an escape stands for, and how a text is written as a string."""
+"""Strings in double quotes: reading escapes, and writing a text as a string."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 """A character that no name has: a control character, or a line break of Unicode."""
 
 ESCAPES = r"the escapes are \n \t \r \" \\ \uXXXX; a backslash itself is \\"
-"""A hint for whoever wrote another one."""
+"""The hint for an unknown escape."""
 
 _MEANINGS = {"n": "\n", "t": "\t", "r": "\r", '"': '"', "\\": "\\"}
 _ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|.)", re.DOTALL)
@@ -22,7 +22,7 @@ _WRITTEN = {meaning: f"\\{letter}" for letter, meaning in _MEANINGS.items()}
 
 
 def unescape(text: str) -> tuple[str, list[tuple[int, int, str]]]:
-    """What the inside of a string stands for, and what is wrong with it.
+    """The value of the inside of a string, and its faults.
 
     Returns:
         The value, and for each fault its start and end within `text` and a message.
@@ -38,11 +38,11 @@ def unescape(text: str) -> tuple[str, list[tuple[int, int, str]]]:
         if len(escape) == 5:
             return chr(int(escape[1:], 16))
         shown = match[0] if escape.isprintable() else "\\"
-        faults.append((match.start(), match.end(), f"'{shown}' is no escape"))
+        faults.append((match.start(), match.end(), f"'{shown}' is not a valid escape"))
         return escape
 
     value = _ESCAPE.sub(replace, text)
-    # Two escapes may be one character outside the basic plane; half of one is none.
+    # Two escapes may be one character outside the basic plane; half of a pair is an error.
     try:
         value = value.encode("utf-16", "surrogatepass").decode("utf-16")
     except UnicodeDecodeError:

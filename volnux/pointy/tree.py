@@ -1,11 +1,11 @@
 """The syntax tree of a `.pty` file: frozen values, each with the span it was read from.
 
-A flow is a row of parallels, a parallel a row of units, a unit one event or one group with what
-stands behind it. The shape follows the grammar one to one, so that every walker can be a loop.
+A flow is a row of parallels, a parallel a row of units, a unit one event or one group with its
+additions. The shape follows the grammar one to one, so every walker can be a loop.
 
 Nothing here recurses on the depth of a program. The nodes that nest are places: each is equal to
 itself alone, prints short, and is pickled only as part of its `PointyFile`, which pickles as its
-text. Whether two flows say the same is told by their `shape`.
+text. Two flows mean the same if their `shape` is equal.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class Evaluation(StrEnum):
 
     @property
     def any(self) -> bool:
-        """True where one arm that is done makes the group done; false where all must be."""
+        """True if one done arm makes the group done; false if all arms must be done."""
         return self in (
             Evaluation.SUCCESS_FOR_PARTIAL_SUCCESS,
             Evaluation.FAILURE_FOR_ALL_EVENTS_FAILURE,
@@ -68,7 +68,7 @@ class Evaluation(StrEnum):
 
 
 class OnFailure(StrEnum):
-    """What a failure that nothing takes does to the rest of a flow (`@on-failure`)."""
+    """The effect of an unhandled failure on the rest of a flow (`@on-failure`)."""
 
     STOP = "stop"
     CONTINUE = "continue"
@@ -83,7 +83,7 @@ class Event:
 
 
 class _Nesting:
-    """What the nodes that nest have in common: nothing that would recurse."""
+    """Base of the nodes that nest; nothing in it recurses."""
 
     __slots__ = ()
     span: Span
@@ -98,7 +98,7 @@ class _Nesting:
         return self
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError(f"a {type(self).__name__} is pickled with its PointyFile, not alone")
+        raise TypeError(f"a {type(self).__name__} cannot be pickled without its PointyFile")
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -177,7 +177,7 @@ class Flow(_Nesting):
 
 @dataclass(frozen=True, slots=True)
 class Comment:
-    """A comment, `#` included; `alone` where nothing stands before it on its line."""
+    """A comment, `#` included; `alone` if nothing comes before it on its line."""
 
     text: str
     span: Span

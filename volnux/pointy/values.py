@@ -31,16 +31,16 @@ INPUT_TYPES = tuple(each.value for each in InputType)
 """The types that `@input` knows."""
 
 OTHER_QUOTES = "'“”„«»"
-"""Quotes that are no quotes here."""
+"""Quotes that Pointy does not accept."""
 
 _NO_ZONES = frozenset({"Factory", "localtime", "posixrules"})
-"""Names that the database has, but that mean no zone, or another one on each machine."""
+"""Names in the database that are not a zone, or a different one on each machine."""
 _ZONE = re.compile(r"(?!posix/|right/)[A-Za-z][A-Za-z0-9_+-]*(?:/[A-Za-z0-9_+-]+)*")
 _INPUT = re.compile(r"(?P<name>[^\s:=]*)\s*(?P<colon>:?)\s*(?P<type>[^\s=]*)\s*(?P<rest>.*)", re.S)
 
 
 class BadValue(Exception):
-    """A directive's value is not what the directive takes: offsets within the value."""
+    """The value of a directive is not valid; offsets are within the value."""
 
     def __init__(
         self,
@@ -59,7 +59,9 @@ def unquoted(value: str) -> str:
     if value and value[0] in OTHER_QUOTES:
         inner = value.strip(OTHER_QUOTES)
         raise BadValue(
-            "single-quotes", "a string stands in plain double quotes", hint=f'write "{clip(inner)}"'
+            "single-quotes",
+            "a string is written in plain double quotes",
+            hint=f'write "{clip(inner)}"',
         )
     if not value.startswith('"'):
         return value
@@ -88,7 +90,7 @@ def items(value: str) -> list[tuple[str, int]]:
         if text:
             found.append((text, start + len(part) - len(part.lstrip())))
         elif start + len(part) < len(value) or not found:
-            raise BadValue("bad-list", "a name is missing beside the comma", start, start + 1)
+            raise BadValue("bad-list", "a name is missing next to the comma", start, start + 1)
         start += len(part) + 1
     return found
 
@@ -97,7 +99,7 @@ def check_zone(name: str) -> None:
     """Whether the machine knows a time zone of that name.
 
     Raises:
-        BadValue: it does not, or the name means another zone on each machine.
+        BadValue: it does not, or the name means a different zone on each machine.
     """
     if _is_zone(name):
         return
@@ -116,19 +118,20 @@ def check_zone(name: str) -> None:
 
 
 def read_input(value: str, span: Span) -> Input:
-    """The input that the value of one `@input` declares; `span` is where the directive stands.
+    """The input that the value of one `@input` declares; `span` is the position of the directive.
 
     Raises:
-        BadValue: the name, the type or the default is none.
+        BadValue: the name, the type or the default is not valid.
     """
     match = _INPUT.fullmatch(value)
     assert match is not None
     name, type_ = match["name"], match["type"]
     form = "an input is written name: type, or name: type = default"
     if not name.isidentifier() or not name.isascii() or keyword.iskeyword(name):
-        raise BadValue("bad-input", f"'{clip(name)}' is no name of an input", 0, len(name), form)
+        raise BadValue("bad-input", f"'{clip(name)}' is not a valid input name", 0, len(name), form)
     if name in ("previous_result", "self"):
-        raise BadValue("bad-input", f"'{name}' is taken: an input needs another name", 0, len(name))
+        message = f"'{name}' is reserved: choose another name for the input"
+        raise BadValue("bad-input", message, 0, len(name))
     if not match["colon"]:
         raise BadValue(
             "bad-input", f"expected ':' after '{clip(name)}'", match.end("name"), None, form
@@ -137,7 +140,7 @@ def read_input(value: str, span: Span) -> Input:
         close = nearest(type_, INPUT_TYPES)
         raise BadValue(
             "bad-input",
-            f"'{clip(type_)}' is no type of an input"
+            f"'{clip(type_)}' is not an input type"
             if type_
             else f"expected a type after '{name}:'",
             match.start("type"),
@@ -179,7 +182,7 @@ def read_input(value: str, span: Span) -> Input:
 
 
 def _hint_for_default(name: str, type_: str, text: str) -> str:
-    """What to write in place of a default: what was meant if that can be told, else an example."""
+    """What to write instead of a default: the likely intention if known, otherwise an example."""
     candidates = (
         f'"{text}"',
         text.strip("\"'"),
@@ -197,10 +200,10 @@ def _hint_for_default(name: str, type_: str, text: str) -> str:
     else:
         hint = f"write it like {InputType(type_).example}"
     if text.startswith("$"):
-        hint += "; environment variables are not read here: leave out the default and run with "
+        hint += "; environment variables are not read here: remove the default and run with "
         hint += f"--input {name}={clip(text)}"
     elif type_ in ("date", "datetime") and text.strip("\"'").isalpha():
-        hint += "; a default is the same in every run: for another day leave it out and run with "
+        hint += "; a default is the same in every run: for another day, remove it and run with "
         hint += f"--input {name}=…"
     return hint
 

@@ -1,4 +1,4 @@
-"""What a schedule does in the hours of a clock change: which times move, which come twice."""
+"""Schedules in the hours of a clock change: which times move, and which occur twice."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class ClockChange:
     Attributes:
         expression: the cron expression.
         at: the moment of the change, in UTC.
-        skips: the clock is put forward: `times` do not exist; else they come twice.
+        skips: the clock is put forward: `times` do not exist; otherwise they occur twice.
         times: what the expression asks for in that hour, on the clock, without zone.
         instants: when it fires for them, in UTC.
     """
@@ -43,7 +43,7 @@ class ClockChange:
 def clock_changes(
     schedule: Schedule, after: dt.datetime, until: dt.datetime
 ) -> Iterator[ClockChange]:
-    """The clock changes in a span of time that touch a schedule, in order of time.
+    """The clock changes in a span of time that affect a schedule, in order of time.
 
     Args:
         schedule: the schedule.
@@ -76,11 +76,11 @@ def clock_changes(
 def schedule_warnings(
     graph: Graph, *, backend: str | None = None, now: dt.datetime | None = None
 ) -> list[Diagnostic]:
-    """Warnings for the times of a graph's schedules that a clock change touches within a year.
+    """Warnings for the times of a graph's schedules that a clock change affects within a year.
 
-    Without a backend, those that move or are ambiguous. An expression that names every hour loses
-    nothing and repeats nothing, so it is silent, but for `prefect`, whose server computes instants
-    itself and decides otherwise in those hours.
+    Without a backend, these are times that move or are ambiguous. An expression that names every
+    hour loses and repeats nothing, so there is no warning. For `prefect` there is one, because its
+    server computes instants itself and treats those hours differently.
 
     Args:
         graph: the graph.
@@ -100,14 +100,14 @@ def schedule_warnings(
             texts.append(_say(change, schedule.timezone))
         if not texts:
             continue
-        message = f"clock changes in {schedule.timezone} touch this schedule: {'; '.join(texts)}"
+        message = f"clock changes in {schedule.timezone} affect this schedule: {'; '.join(texts)}"
         warnings.append(
             Diagnostic(
                 "clock-change",
                 message,
                 source.filename if source else graph.name,
                 spec.span,
-                "Prefect's server decides otherwise in these hours (docs/scheduling.md)"
+                "Prefect's server handles these hours differently (docs/scheduling.md)"
                 if backend == "prefect"
                 else "choose a time outside of these hours, or UTC",
                 severity=Severity.WARNING,
@@ -124,8 +124,9 @@ def _say(change: ClockChange, timezone: str) -> str:
     runs = [each.astimezone(zone) for each in change.instants[:_SHOWN]]
     runs_more = " …" if len(change.instants) > _SHOWN else ""
     instants = ", ".join(f"{run:%H:%M%z}" for run in runs) + runs_more
-    what = "does not exist" if change.skips else "comes twice"
-    return f"{change.times[0]:%Y-%m-%d} {', '.join(shown)}{more} {what}, it runs at {instants}"
+    what = "does not exist" if change.skips else "occurs twice"
+    day = f"{change.times[0]:%Y-%m-%d}"
+    return f"{day} {', '.join(shown)}{more} {what}, the pipeline runs at {instants}"
 
 
 def _times(fields: Fields, low: dt.datetime, high: dt.datetime) -> Iterator[dt.datetime]:

@@ -19,7 +19,7 @@ _ALL_WEEKDAYS = frozenset(range(7))
 
 
 class ScheduleError(VolnuxError, ValueError):
-    """A schedule makes no sense; `problem` says where in the expression, if it lies there."""
+    """A schedule is not valid; `problem` has the position in the expression, if there is one."""
 
     def __init__(self, message: str, problem: CronProblem | None = None) -> None:
         super().__init__(message)
@@ -54,19 +54,19 @@ class Fields:
 
     @property
     def every_day_of_month(self) -> bool:
-        """Whether the day of the month rules nothing out: it names each, or is `*`."""
+        """Whether the day of the month allows every day: it names each, or is `*`."""
         return self.days == _ALL_DAYS and not self.last
 
     @property
     def every_weekday(self) -> bool:
-        """Whether the weekday rules nothing out: it names each, or is `*`."""
+        """Whether the weekday allows every day: it names each, or is `*`."""
         return self.weekdays == _ALL_WEEKDAYS and not self.nth
 
     def on(self, date: dt.date) -> bool:
         """Whether it fires on a date.
 
-        Where both the day of the month and the weekday rule something out, one of them is enough,
-        as in cron.
+        If both the day of the month and the weekday restrict the date, one match is enough, as in
+        cron.
         """
         if date.month not in self.months:
             return False
@@ -87,7 +87,7 @@ def parse(expression: str) -> Fields:
     """Read an expression or preset.
 
     Raises:
-        ScheduleError: it is none, or names dates that never come.
+        ScheduleError: it is not valid, or its dates never occur.
     """
     problem = check_cron(expression)
     if problem is not None:

@@ -20,7 +20,7 @@ __all__ = ["FIRST", "LAST", "Schedule", "utc_of", "zone_of"]
 
 FIRST = dt.datetime(2, 1, 1, tzinfo=dt.UTC)
 LAST = dt.datetime(9998, 12, 31, 23, 59, tzinfo=dt.UTC)
-"""Nothing fires before or after: in the years 1 and 9999 another zone may be off the calendar."""
+"""Nothing fires before or after: in the years 1 and 9999, a zone may leave the calendar."""
 
 _DAY = dt.timedelta(days=1)
 _FARTHEST = 41 * 366
@@ -181,7 +181,7 @@ def utc_of(moment: dt.datetime) -> dt.datetime:
         utc = moment.astimezone(dt.UTC)
     except OverflowError:
         return FIRST if moment.year == 1 else LAST
-    # Subclasses of datetime may have an arithmetic of their own.
+    # Subclasses of datetime may have their own arithmetic.
     return dt.datetime.combine(
         dt.date(utc.year, utc.month, utc.day),
         dt.time(utc.hour, utc.minute, utc.second, utc.microsecond, dt.UTC),

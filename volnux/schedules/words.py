@@ -24,7 +24,7 @@ def describe(expression: str) -> str:
     'At 06:30 from Monday to Friday'
 
     Raises:
-        ScheduleError: it is none.
+        ScheduleError: the expression is not valid.
     """
     fields = parse(expression)
     text = " ".join(part for part in (_times(fields), _days(fields), _months(fields)) if part)

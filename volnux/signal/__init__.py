@@ -1,4 +1,4 @@
-"""Soft signals: functions of yours that are called when something happens in a pipeline."""
+"""Soft signals: your functions are called when something happens in a pipeline."""
 
 from __future__ import annotations
 

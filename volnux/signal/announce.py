@@ -1,4 +1,4 @@
-"""The signals of events, emitted as the hooks of a run say what happens."""
+"""Emits the signals of events when the hooks of a run report what happens."""
 
 from __future__ import annotations
 
@@ -43,15 +43,15 @@ _END = frozenset(
 
 
 def listener(about: About, loaded: frozenset[str]) -> Announcer | None:
-    """The listener that emits signals; None where nobody can have connected to one."""
+    """The listener that emits signals; None if nothing can be connected to them."""
     return Announcer(about.context) if "volnux.signal.soft" in loaded else None
 
 
 class Announcer(Listener):
-    """Emits the signals of events, and the one that a run is told to stop.
+    """Emits the signals of events, and the signal that a run is asked to stop.
 
     Args:
-        context: the `execution_context` of the run; None where there is none to tell of.
+        context: the `execution_context` of the run; None if there is none.
     """
 
     def __init__(self, context: Any) -> None:

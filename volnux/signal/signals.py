@@ -34,16 +34,16 @@ pipeline_post_init: Final = SoftSignal("pipeline_post_init", ("pipeline",))
 """After a pipeline has been initialised."""
 
 pipeline_shutdown: Final = SoftSignal("pipeline_shutdown", ())
-"""A run is over, however it ended: the last signal, and the moment to clean up."""
+"""A run is over, however it ended: the last signal, and the time to clean up."""
 
 pipeline_stop: Final = SoftSignal("pipeline_stop", ())
-"""A run is told to stop, by a call, by Ctrl-C or by an event that ends it: nothing new starts."""
+"""A run is asked to stop, by a call, by Ctrl-C or by an event that ends it: nothing new starts."""
 
 pipeline_execution_start: Final = SoftSignal("pipeline_execution_start", ("pipeline",))
 """A run begins."""
 
 pipeline_execution_end: Final = SoftSignal("pipeline_execution_end", ("execution_context",))
-"""A run has ended, well or not: the context has its status, results and report."""
+"""A run has ended, successfully or not: the context has its status, results and report."""
 
 event_execution_init: Final = SoftSignal(
     "event_execution_init", ("event", "execution_context", "executor", "call_kwargs")
@@ -67,7 +67,7 @@ event_execution_retry: Final = SoftSignal(
 event_execution_retry_done: Final = SoftSignal(
     "event_execution_retry_done", ("event", "execution_context", "task_id", "max_attempts")
 )
-"""An event that was repeated has ended, well or not."""
+"""An event that was retried has ended, successfully or not."""
 
 task_completed: Final = SoftSignal(
     "task_completed", ("event", "execution_context", "task_id", "result")

@@ -30,7 +30,7 @@ _HEARD: set[str] = set()
 
 
 class SignalParent(Protocol):
-    """What hears the signals of others as well as its own: a batch pipeline."""
+    """An object that also receives the signals of its children: a batch pipeline."""
 
     def hears(self, signal: SoftSignal) -> bool:
         """Whether listeners to this object are told of a signal of its children."""
@@ -40,15 +40,15 @@ SIGNAL_PARENT: ContextVar[SignalParent | None] = ContextVar("volnux_signal_paren
 """The parent of what is emitted here; a pipeline keeps the one under which it was made."""
 
 Redirect = Callable[["SoftSignal", Any, dict[str, Any]], object]
-"""Takes a signal, its sender and its arguments in the place of the listeners."""
+"""Receives a signal, its sender and its arguments instead of the listeners."""
 
 
 class ListenerError(VolnuxError, TypeError):
-    """A listener cannot be connected, or asks for an argument that its signal does not give."""
+    """A listener cannot be connected, or requires an argument that its signal does not provide."""
 
 
 class _Receiver:
-    """A listener as blinker calls it: it gets the arguments that it names, and may fail alone."""
+    """A listener as blinker calls it: with the arguments that it names, its failure isolated."""
 
     def __init__(self, listener: Callable[..., Any], signal: SoftSignal) -> None:
         self.listener = listener
@@ -82,12 +82,12 @@ class SoftSignal:
     Args:
         name: the name.
         arguments: the names of what `emit` gives, for checking listeners when they are connected;
-            None where anything may be given.
+            None if any are allowed.
     """
 
     def __init__(self, name: str, arguments: Sequence[str] | None = None) -> None:
         if not isinstance(name, str) or not name:
-            raise ListenerError(f"a signal has a name, found {name!r}")
+            raise ListenerError(f"a signal must have a name, found {name!r}")
         self.name = name
         if arguments is not None:
             _ARGUMENTS[name] = tuple(arguments)
@@ -107,12 +107,12 @@ class SoftSignal:
 
     @property
     def arguments(self) -> tuple[str, ...] | None:
-        """The names of what a listener is given, besides `sender` and `signal`; None if open."""
+        """The arguments of a listener, besides `sender` and `signal`; None if any are allowed."""
         return _ARGUMENTS.get(self.name)
 
     @property
     def has_listeners(self) -> bool:
-        """Whether anybody listens, to whatever sender."""
+        """Whether there is a listener, for any sender."""
         return self.name in _HEARD
 
     def connect(self, listener: Callable[..., Any], sender: Any = None) -> Callable[..., Any]:
@@ -147,7 +147,7 @@ class SoftSignal:
             receiver = self._find(listener, sender)
             if receiver is None:
                 return False
-            # From every sender: it has but one, and blinker would keep it for another.
+            # From every sender: it has only one, and blinker would keep it for another.
             self._signal.disconnect(receiver)
             if not self._signal.receivers and self.name not in _REDIRECTED:
                 _HEARD.discard(self.name)
@@ -156,7 +156,7 @@ class SoftSignal:
     def emit(self, sender: Any = None, **arguments: Any) -> list[tuple[Any, Any]]:
         """Call all listeners that want this sender, in the order in which they were connected.
 
-        A listener that raises is logged and harms nobody.
+        An exception of a listener is logged and does not affect other listeners.
 
         Returns:
             Each listener with what it returned.
@@ -206,7 +206,7 @@ class SoftSignal:
 
 @contextlib.contextmanager
 def redirected(names: Iterable[str], redirect: Redirect) -> Iterator[None]:
-    """Give signals of these names to a function instead of their listeners, in all threads."""
+    """Send signals of these names to a function instead of their listeners, in all threads."""
     with _LOCK:
         before = dict(_REDIRECTED)
         _REDIRECTED.update(dict.fromkeys(names, redirect))
@@ -222,7 +222,7 @@ def redirected(names: Iterable[str], redirect: Redirect) -> Iterator[None]:
 
 
 def is_heard(names: frozenset[str]) -> bool:
-    """Whether anybody listens to a signal of any of these names; costs next to nothing."""
+    """Whether any signal of these names has a listener; this check is cheap."""
     return not _HEARD.isdisjoint(names)
 
 
@@ -231,7 +231,7 @@ def _connected() -> set[str]:
 
 
 def _parent(sender: Any, arguments: dict[str, Any]) -> SignalParent | None:
-    """The parent of whatever emits: of the pipeline that the arguments speak of, or of here."""
+    """The parent of the sender: of the pipeline in the arguments, or the current one."""
     context = arguments.get("execution_context")
     for each in (getattr(context, "pipeline", None), arguments.get("pipeline"), sender):
         parent = getattr(each, "signal_parent", None)
@@ -241,7 +241,7 @@ def _parent(sender: Any, arguments: dict[str, Any]) -> SignalParent | None:
 
 
 def _senders(sender: Any) -> Iterator[Any]:
-    """The sender as listeners may have named it: itself, its class, their bases."""
+    """The senders that a listener may have named: the object, its class, and their bases."""
     if sender is None:
         yield blinker.ANY
         return
@@ -254,10 +254,11 @@ def _senders(sender: Any) -> Iterator[Any]:
 def _wanted(listener: Callable[..., Any], signal: SoftSignal) -> tuple[str, ...] | None:
     """The argument names that the listener takes; None for all."""
     if not callable(listener):
-        raise ListenerError(f"a listener is a function, found {listener!r}")
+        raise ListenerError(f"a listener must be a function, found {listener!r}")
     if inspect.iscoroutinefunction(listener):
         raise ListenerError(
-            f"the listener {listener.__name__!r} is a coroutine function: nobody would await it"
+            f"the listener {listener.__name__!r} is a coroutine function, "
+            "which would never be awaited"
         )
     try:
         parameters = list(inspect.signature(listener).parameters.values())
@@ -276,10 +277,10 @@ def _wanted(listener: Callable[..., Any], signal: SoftSignal) -> tuple[str, ...]
         for name in required:
             if name not in (*given, "sender", "signal"):
                 close = nearest(name, given)
-                hint = f"did you mean '{close[0]}'?" if close else f"it gives {', '.join(given)}"
+                hint = f"did you mean '{close[0]}'?" if close else f"it provides {', '.join(given)}"
                 raise ListenerError(
                     f"the listener {getattr(listener, '__name__', listener)!r} requires the "
-                    f"argument '{name}', which the signal {signal.name} does not give; {hint}"
+                    f"argument '{name}', which the signal {signal.name} does not provide; {hint}"
                 )
     if any(p.kind is p.VAR_KEYWORD for p in parameters):
         return None

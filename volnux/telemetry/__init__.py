@@ -1,4 +1,4 @@
-"""Telemetry: what ran, how long, how often, and where it went.
+"""Telemetry: what ran, how long, how often, and on which machine.
 
 `monitor_events` counts and publishes; traces need nothing but a configured OpenTelemetry SDK.
 """

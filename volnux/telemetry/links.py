@@ -12,7 +12,7 @@ from volnux.graph.values import MISSING, Values, needed
 __all__ = ["Sources"]
 
 Ended = Callable[[str], int | None]
-"""The descriptor that a place ended with; None where it has not."""
+"""The descriptor that a place ended with; None if it has none."""
 
 
 class Sources:
@@ -26,7 +26,7 @@ class Sources:
         }
 
     def wants(self, place: str) -> bool:
-        """Whether the place's result is piped to anybody."""
+        """Whether the place's result is piped to another place."""
         return place in self._wanted
 
     def of(self, place: str, ended: Ended) -> list[str]:

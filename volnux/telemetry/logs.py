@@ -27,6 +27,6 @@ class RunContextFilter(logging.Filter):
         else:
             ids = here._asdict()
         for name, value in ids.items():
-            # What somebody gave with `extra` stays.
+            # Values set with `extra` stay.
             record.__dict__.setdefault(name, value)
         return True

@@ -1,4 +1,4 @@
-"""Monitoring on and off, and what it has seen."""
+"""Switching monitoring on and off, and reading what it recorded."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def monitor_events(
     given = list(publishers)
     for each in given:
         if not isinstance(each, MetricsPublisher):
-            raise TypeError(f"a publisher is a MetricsPublisher, found {each!r}")
+            raise TypeError(f"a publisher must be a MetricsPublisher, found {each!r}")
     with _LOCK:
         known = [delivery.publisher for delivery in _deliveries]
         new = [each for each in single(given) if each not in known]
@@ -65,10 +65,10 @@ def monitor_events(
 
 
 def stop_monitoring(*, timeout: float = 5.0) -> None:
-    """Record nothing more, and publish what waits; what was recorded can still be read.
+    """Stop recording, and publish waiting items; recorded data can still be read.
 
     Args:
-        timeout: seconds for each publisher; what is not published then is dropped, and counted.
+        timeout: seconds for each publisher; items not published by then are dropped and counted.
     """
     global _deliveries
     with _LOCK:
@@ -80,7 +80,7 @@ def stop_monitoring(*, timeout: float = 5.0) -> None:
 
 
 def flush(timeout: float = 5.0) -> bool:
-    """Publish what waits, for as long as `timeout` seconds each; whether all of it went out."""
+    """Publish waiting items, `timeout` seconds per publisher at most; whether all went out."""
     went_out = [delivery.flush(timeout) for delivery in _deliveries]
     return all(went_out)
 
@@ -91,7 +91,7 @@ def reset_metrics() -> None:
 
 
 def get_metrics() -> str:
-    """All that is known, as JSON: totals, by place, by run, by host, and the latest events.
+    """All recorded data as JSON: totals, by place, by run, by host, and the latest events.
 
     `docs/telemetry.md` describes it. Memory is bounded: totals count everything, the rest goes
     back as far as the bounds allow.

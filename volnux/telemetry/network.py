@@ -1,6 +1,7 @@
 """Network operations: events that are sent to another machine, and what comes back.
 
-Whatever sends events away calls `network_operation`; a pool of processes on this machine does not.
+Code that sends events to other machines calls `network_operation`; a pool of processes on this
+machine does not.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ __all__ = ["Sent", "host_and_port", "network_operation", "watches_network"]
 
 
 def watches_network() -> bool:
-    """Whether anybody wants to know of network operations."""
+    """Whether network operations are recorded."""
     return network_ended.has_listeners
 
 
@@ -41,10 +42,10 @@ class Sent:
         self._started = time.time()
 
     def came_back(self, answer: object, outcome: Outcome | BaseException) -> None:
-        """Note the way there and back.
+        """Record the transfer in both directions.
 
         Args:
-            answer: what came, as bytes where it is known as such; None where nothing came.
+            answer: the answer, as bytes if it is known in that form; None if there was none.
             outcome: the outcome of the attempt, or what kept it from having one.
         """
         error = outcome if isinstance(outcome, BaseException) else None
@@ -85,7 +86,7 @@ def network_operation(
         executed_seconds: of that, how long the event itself ran over there.
         bytes_sent: of the event with its inputs.
         bytes_received: of its outcome.
-        error: what kept it from succeeding; a failure of the event itself is none.
+        error: why it failed; a failure of the event itself does not count.
         event: what was sent.
         task_id: its place in the flow.
         run_id: its run.

@@ -1,6 +1,6 @@
-"""What is recorded: an attempt as it ended, an event as it is published, a network operation.
+"""The records: of an attempt, of an event as it is published, and of a network operation.
 
-Records are plain data, so that they come home from worker processes as they are.
+Records are plain data, so worker processes can send them unchanged.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class AttemptRecord(NamedTuple):
         run_id, pipeline, backend: the run; empty where they are not known.
         attempt: counts from 1.
         descriptor: what it ended with.
-        failure: what was left of an exception; also of one that the event is repeated for.
+        failure: the exception of the attempt, even if the event is retried.
         retry_after: seconds until the next attempt; None when none follows.
         started_at, ended_at: seconds since the epoch, by the clock of where it ran.
         pid: the process where it ran; None if it was lost there.
@@ -195,7 +195,7 @@ def _in_this_process(spec: EventSpec) -> bool:
     executor = spec.executor
     if executor.kind is ExecutorKind.DEFAULT:
         return True
-    # Imported late: who has such a pool has imported it.
+    # Imported late: code with such a pool has imported it.
     from concurrent.futures import ThreadPoolExecutor
 
     return executor.pool is not None and issubclass(executor.pool, ThreadPoolExecutor)

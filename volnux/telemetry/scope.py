@@ -1,4 +1,4 @@
-"""What an attempt runs within: its span as the current one, and its ids for the logs.
+"""The scope of an attempt: its span as the current one, and its ids for the logs.
 
 A scope travels with the attempt, to threads and in a pickle to other processes and machines.
 """
@@ -23,7 +23,7 @@ class Here(NamedTuple):
 
 
 CURRENT: ContextVar[Here | None] = ContextVar("volnux_here", default=None)
-"""The attempt that this thread or coroutine runs, where logs are to say so."""
+"""The attempt that this thread or coroutine runs, for the logs."""
 
 
 class Scope:
@@ -31,7 +31,7 @@ class Scope:
 
     Args:
         event: the event's name.
-        headers: the context of the event's span, as W3C headers; empty where nobody traces.
+        headers: the context of the event's span, as W3C headers; empty without tracing.
         context: the same as an object, for this process only.
     """
 
@@ -49,7 +49,7 @@ class Scope:
 
     @contextlib.contextmanager
     def entered(self, run_id: str, place: str, attempt: int) -> Iterator[None]:
-        """Run what stands below within the scope; several attempts may do so at once."""
+        """Run a block within the scope; several attempts may do so at once."""
         token = CURRENT.set(Here(run_id, place, self.event, attempt))
         try:
             if not self.headers:

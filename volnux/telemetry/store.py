@@ -1,4 +1,4 @@
-"""What is kept of all that ran, in bounded memory."""
+"""Keeps metrics of all runs in bounded memory."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from volnux.telemetry.records import AttemptRecord, EventMetrics, iso, metrics_o
 __all__ = ["Limits", "Store"]
 
 OTHER: Final = "(other)"
-"""Stands for all places, hosts or error types beyond the number that is kept apart."""
+"""Stands for all places, hosts or error types beyond the limit."""
 
 
 class Limits:
@@ -31,7 +31,7 @@ class Limits:
 
 
 class _Sums:
-    """What events of one place, or one run, add up to."""
+    """The totals of the events of one place, or one run."""
 
     __slots__ = ("attempts", "count", "failed", "first", "last", "maximum", "minimum", "seconds")
 
@@ -118,7 +118,7 @@ class Store:
             self._slowest_ops = _Slowest(Limits.slowest)
 
     def attempt(self, record: AttemptRecord) -> EventMetrics | None:
-        """Take in an attempt; the metrics of its event if it was the last."""
+        """Add an attempt; returns the metrics of its event if it was the last."""
         seconds = max(0.0, record.ended_at - record.started_at)
         with self._lock:
             if record.attempt == 1 and record.retry_after is None:
@@ -161,7 +161,7 @@ class Store:
             self._errors[kind] = self._errors.get(kind, 0) + 1
 
     def network(self, record: dict[str, Any]) -> None:
-        """Take in a network operation."""
+        """Add a network operation."""
         with self._lock:
             key = (record["scheme"], record["host"], record["port"])
             if key not in self._hosts and len(self._hosts) >= Limits.hosts:

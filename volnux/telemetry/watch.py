@@ -1,4 +1,4 @@
-"""What telemetry does with a run: its names for the records, its trace, the ids for the logs.
+"""Telemetry of a run: its names for the records, its trace, the ids for the logs.
 
 `listener` is asked for each run, and for each task of a host; see `volnux.hooks`.
 """
@@ -25,7 +25,7 @@ _PATIENCE = 2.0
 
 
 def listener(about: About, loaded: frozenset[str]) -> Listener | None:
-    """The listener of a run or task; None where nobody would look at what it notes."""
+    """The listener of a run or task; None if its data would not be used."""
     logs = "volnux.telemetry.logs" in loaded
     traces = "opentelemetry.trace" in loaded and tracing_wanted()
     if not (logs or traces or _recorded(loaded)):
@@ -38,7 +38,7 @@ def listener(about: About, loaded: frozenset[str]) -> Listener | None:
 def _recorded(loaded: frozenset[str]) -> bool:
     if "volnux.telemetry.records" not in loaded:
         return False
-    # Another thread may be importing the module just now: then nobody listens yet.
+    # Another thread may be importing the module right now: then there is no listener yet.
     signal = getattr(imported("volnux.telemetry.records"), "attempt_ended", None)
     return signal is not None and signal.has_listeners
 
@@ -125,8 +125,8 @@ class RunWatch(_Watch):
 class TaskWatch(_Watch):
     """One attempt in a task of a host, whose process ends soon after.
 
-    Its span lies below the one that the host has for the task. Where the host does not trace, it
-    hands on its context all the same, so that the tasks of a run share a trace.
+    Its span lies below the one that the host has for the task. If the host does not trace, it still
+    passes on its context, so that the tasks of a run share a trace.
     """
 
     def __init__(self, about: About, *, logs: bool, traces: bool) -> None:
@@ -135,7 +135,7 @@ class TaskWatch(_Watch):
         self._trace: TaskTrace | None = None
 
     def run_ended(self, report: RunReport | None, error: BaseException | None) -> None:
-        """See `Listener`; what waits is published now."""
+        """See `Listener`; waiting items are published now."""
         super().run_ended(report, error)
         monitor: Any = imported("volnux.telemetry.monitor")
         if monitor is not None:
@@ -160,7 +160,7 @@ class TaskWatch(_Watch):
 
 
 def headers_of_here() -> dict[str, str]:
-    """The current trace context, for another process; empty where nobody traces."""
+    """The current trace context, for another process; empty without tracing."""
     headers: dict[str, str] = {}
     if tracing_wanted():
         from opentelemetry import propagate
@@ -171,7 +171,7 @@ def headers_of_here() -> dict[str, str]:
 
 @contextlib.contextmanager
 def within(headers: Mapping[str, str]) -> Iterator[None]:
-    """Run what stands below within a trace context that came from another process."""
+    """Run a block within a trace context from another process."""
     if not headers:
         yield
         return

@@ -1,6 +1,6 @@
-"""What a backend, ours or a third party's, is tested with: cases, and random programs.
+"""Tests for a backend, ours or a third party's: cases, and random programs.
 
-`run_case` runs a case on a backend and tells where what comes out differs from what must.
+`run_case` runs a case on a backend and returns the differences from the expected result.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Cases: a flow, what its events do, and what must come out. Each is a folder of two files.
+"""Cases: a flow, what its events do, and the expected result. Each is a folder of two files.
 
 `flow.pty` is the flow; `case.json` says what the case shows, what the events do, and the end of
 the run in the words of the run report. The folder `cases` beside this module holds ours.
@@ -31,7 +31,7 @@ class ExpectedPlace:
         state: `done`, `skipped` or `failed`.
         descriptor, attempts, result, received: as in the report.
         failure: the type and, if given, the message of what it raised.
-        bypassed: whether it says so.
+        bypassed: whether the report says so.
         lasts: the seconds that it takes from its first attempt to its last, at least.
     """
 
@@ -47,7 +47,7 @@ class ExpectedPlace:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Something that is said of a file: its code, and the line where."""
+    """A diagnostic of a file: its code, and its line."""
 
     code: str
     line: int | None = None
@@ -55,7 +55,7 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """What must come out of a case.
+    """The expected result of a case.
 
     Attributes:
         status: how the run ends; None where it cannot start.
@@ -80,7 +80,7 @@ class Expected:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A flow with its script, and what must come out.
+    """A flow with its script and its expected result.
 
     Attributes:
         name: the name of its folder.
@@ -120,7 +120,7 @@ def load_case(folder: str | Path) -> Case:
     """The case of a folder.
 
     Raises:
-        CaseError: what is there is not a case.
+        CaseError: the folder does not contain a case.
     """
     folder = Path(folder)
     try:
@@ -192,7 +192,7 @@ def case_json(case: Case) -> str:
 
 
 def written_place(place: ExpectedPlace) -> dict[str, Any]:
-    """What is expected of a place, as JSON."""
+    """The expected result of a place, as JSON."""
     found = written(place)
     if place.descriptor is not None:
         found = {"state": place.state, "descriptor": place.descriptor, **found}

@@ -1,4 +1,4 @@
-"""What must come out of a case against the run report of a backend: the differences, to be read."""
+"""Compares the run report of a backend with the expected result of a case."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _EARLY: Final = 0.005
 
 
 def differences(expected: Expected, report: RunReport) -> list[str]:
-    """Where a report is not what must come out, a line each; empty where it is.
+    """The differences between a report and the expected result, one line each.
 
     Args:
         expected: what must come out.
@@ -73,7 +73,7 @@ def _of_place(wanted: ExpectedPlace, found: PlaceReport, report: RunReport) -> I
 
 
 def _same(given: Any, value: Any) -> bool:
-    """Whether a value is the expected one; of a failure without a message the type counts."""
+    """Whether a value is expected; of a failure without a message, only the type counts."""
     if isinstance(value, dict) and value.keys() == {"type"} and isinstance(given, dict):
         return bool(given.get("type") == value["type"])
     # `True == 1`, which JSON tells apart.

@@ -1,4 +1,4 @@
-"""The whole suite on one backend: all cases, then random programs, each difference made small."""
+"""The whole suite on one backend: all cases, then random programs, with differences shrunk."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _names = itertools.count(1)
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """Something that a backend does not do as it must.
+    """A difference of a backend from the expected result.
 
     Attributes:
         case: the case that shows it; for a random program the smallest that was found.
@@ -51,7 +51,7 @@ def _shown(said: object) -> str:
 
 
 def check_case(case: Case, backend: Backend, folder: Path) -> Difference | None:
-    """Run one case; what is wrong, if anything is.
+    """Run one case; the difference, if there is one.
 
     Args:
         case: the case.
@@ -80,7 +80,7 @@ def check_cases(
 def check_program(
     seed: int, backend: Backend, folder: Path, *, tries: int = 100
 ) -> Difference | None:
-    """Run the random program of a seed; the smallest program that shows what is wrong.
+    """Run the random program of a seed; the smallest program that shows a difference.
 
     Args:
         seed: of the program.
@@ -90,7 +90,7 @@ def check_program(
     """
 
     def lines_of(program: Program) -> list[str]:
-        # A name of its own for each: some hosts keep what they know of a name.
+        # A new name for each: some hosts remember names.
         case = case_of(program, f"program_{seed}_{next(_names)}")
         return _run(case, backend, folder)
 
@@ -110,7 +110,7 @@ def check_program(
 def check_programs(
     backend: Backend, folder: Path, *, programs: int, seed: int
 ) -> Iterator[tuple[int, Difference | None]]:
-    """Run random programs, one after the other: their seeds, and what is wrong.
+    """Run random programs one after the other; yields seeds and differences.
 
     Args:
         backend: the backend.

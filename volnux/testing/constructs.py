@@ -34,7 +34,7 @@ CONSTRUCTS: Final = {
 
 
 def constructs(case: Case) -> frozenset[str]:
-    """The constructs in a case; none where its text is wrong."""
+    """The constructs in a case; none if its text has errors."""
     try:
         file = parse(case.text, filename=f"{case.name}.pty")
     except VolnuxError:

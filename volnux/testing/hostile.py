@@ -1,4 +1,4 @@
-"""Random programs whose names and texts are hostile to whoever writes Python from them.
+"""Random programs whose names and texts are hostile to generators of Python code.
 
 Events, modules, inputs and files are named like what generated code imports or defines, like
 keywords and builtins, or like code; descriptions and comments try to end the literal that they
@@ -66,7 +66,7 @@ def hostile_case(seed: int) -> Case:
     }
     head = [f"@name: {source.choice(_NAMES)}"]
     if source.random() < 0.4:
-        # Modules that `@events` names take the place of those beside the file.
+        # Modules in `@events` replace those beside the file.
         named = [name for name in ("State", "flow", "task", "prefect_") if source.random() < 0.5]
         named = named or ["task"]
         head.append(f"@events: {', '.join(named)}")

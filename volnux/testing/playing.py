@@ -1,6 +1,6 @@
 """What the events of a case do when they run: the modules made for cases call this.
 
-It needs nothing but the script, so that it runs in the workers of every backend.
+It needs only the script, so it runs in the workers of every backend.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ __all__ = ["play", "play_async"]
 
 
 def play(event: Any, script: Mapping[str, Any], **arguments: Any) -> Any:
-    """Do what the script says for this place and this attempt; what `process` returns.
+    """Do what the script says for this place and attempt; the value that `process` returns.
 
     Args:
         event: the event, which knows its place and its attempt.
@@ -62,7 +62,7 @@ def _end(event: Any, does: Mapping[str, Any], arguments: Mapping[str, Any]) -> A
 
 
 def _plain(value: Any) -> Any:
-    """The value as JSON, whatever it is: some hosts take nothing else for a result."""
+    """The value as JSON: some hosts accept only JSON as a result."""
     from volnux.graph.jsonable import jsonable
 
     return jsonable(dict(value) if isinstance(value, Mapping) else value)

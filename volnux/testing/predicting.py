@@ -1,4 +1,4 @@
-"""What must come out of a random program, by the graph and its state machine, with no backend.
+"""The expected result of a random program, from the graph and its state machine, without a backend.
 
 A program becomes a case like those that are written by hand: the same files, the same comparison.
 """
@@ -28,7 +28,7 @@ SECOND: Final = 0.002
 
 
 def case_of(program: Program, name: str, *, delays: bool = False) -> Case:
-    """A program as a case, with what must come out as the state machine says.
+    """A program as a case, with the expected result from the state machine.
 
     Args:
         program: the program.
@@ -58,10 +58,10 @@ def case_of(program: Program, name: str, *, delays: bool = False) -> Case:
 
 
 def is_certain(program: Program) -> bool:
-    """Whether what comes out is the same in whatever order the events of a program end.
+    """Whether the result does not depend on the order in which the events of a program end.
 
-    It is, but for an event that ends the run: what else runs then ends sometimes, and sometimes
-    not.
+    Only an event that ends the run can make it depend on the order: other running events may or may
+        not end before it.
     """
     source = random.Random(1)
     wanted = _expected(program, min)
@@ -150,7 +150,7 @@ class _Ending:
 
 
 class _Driven:
-    """One run of a program: its state machine, and what a backend would know besides."""
+    """One run of a program: its state machine, and what else a backend would know."""
 
     def __init__(self, program: Program) -> None:
         states = {name: Evaluation(state) for name, state in program.evaluations}

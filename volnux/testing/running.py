@@ -21,7 +21,7 @@ __all__ = ["report_of_case", "run_case"]
 def run_case(
     case: Case, backend: Backend, folder: str | Path, *, options: RunOptions | None = None
 ) -> list[str]:
-    """Run a case on a backend: where what comes out differs from what must, a line each.
+    """Run a case on a backend; the differences from the expected result, one line each.
 
     Args:
         case: the case.
@@ -68,13 +68,13 @@ def _run(case: Case, backend: Backend, plan: Plan, options: RunOptions | None) -
 
 
 def _promised(case: Case, warnings: Sequence[Diagnostic]) -> list[Diagnostic]:
-    """The warnings that a case speaks of: advice on evaluations only where it expects some."""
+    """The warnings that a case can expect: advice on evaluations only if it expects some."""
     expected = {each.code for each in case.expected.warnings}
     return [w for w in warnings if w.code != "evaluations-differ" or w.code in expected]
 
 
 def _said(kind: str, expected: Sequence[Found], diagnostics: Sequence[Diagnostic]) -> list[str]:
-    """The differences between what is said of a file and what must be."""
+    """The differences between found and expected diagnostics."""
     found = sorted((each.code, each.span.line if each.span else 0) for each in diagnostics)
     wanted = sorted((each.code, each.line or 0) for each in expected)
     if [code for code, _ in found] == [code for code, _ in wanted] and all(

@@ -21,11 +21,11 @@ decorated function that another function makes."""
 
 
 class CaseError(FormatError):
-    """A case is written in a way that makes no sense."""
+    """A case is not valid."""
 
 
 class _Unsaid:
-    """Stands where nothing is said; None is something."""
+    """Stands for a missing value; None is a value."""
 
     def __repr__(self) -> str:
         return "UNSAID"
@@ -113,7 +113,7 @@ def read(kind: type[_T], data: object, name: str, at: str = "") -> _T:
 
 
 def written(item: Any) -> dict[str, Any]:
-    """A dataclass as JSON, without what is as it is by default."""
+    """A dataclass as JSON, without default values."""
     found = {}
     for each in fields(item):
         value = getattr(item, each.name)

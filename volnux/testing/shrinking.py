@@ -1,4 +1,4 @@
-"""Making a program smaller while it still shows what it shows."""
+"""Making a program smaller while it still shows a difference."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def _map_unit(unit: Unit, change: Callable[[Event], Event]) -> Unit:
 
 
 def _marks(flow: Flow) -> Iterator[None]:
-    """One for each thing beside events that a flow is made of."""
+    """One for each part of a flow besides events."""
     yield from (None for piped in flow.piped if piped)
     for part in flow.parts:
         for unit in part.arms:
@@ -84,7 +84,7 @@ def _marks(flow: Flow) -> Iterator[None]:
                 yield from _marks(branch.flow)
 
 
-# What is one step smaller.
+# Programs that are one step smaller.
 
 
 def _smaller(program: Program) -> Iterator[Program]:

@@ -47,7 +47,7 @@ def write_case(case: Case, folder: str | Path) -> Path:
 
 
 def _modules(case: Case) -> Mapping[str, tuple[str, ...]]:
-    """Which events stand in which module."""
+    """Which events are in which module."""
     if case.modules:
         return case.modules
     found: dict[str, list[str]] = {f"{case.name}_events": []}
@@ -84,7 +84,7 @@ def _module(case: Case, module: str, events: tuple[str, ...]) -> str:
 
 
 class _Module:
-    """Writes what stands in one module, and knows what that imports."""
+    """Writes one module, and knows its imports."""
 
     def __init__(self) -> None:
         self.imports = Imports(Names(), _OWN)
@@ -100,7 +100,7 @@ class _Module:
     def event(self, name: str, said: EventScript) -> Iterator[str]:
         """The lines of an event."""
         if keyword.iskeyword(name):
-            name = name.capitalize()  # it is found nevertheless: case does not count
+            name = name.capitalize()  # it is found anyway: case does not matter
         match said.form:
             case "function":
                 yield from self._function(name, said)
@@ -162,7 +162,7 @@ def _passed(said: EventScript) -> str:
 
 
 def _field(value: Any) -> str:
-    """A field of a retry policy; exceptions stand by their names."""
+    """A field of a retry policy; exceptions are written by name."""
     if isinstance(value, list):
         return "(" + "".join(f"{name}, " for name in value) + ")"
     return json.dumps(value) if not isinstance(value, bool) else str(value)

@@ -61,7 +61,7 @@ REFUSED = [
     ("Owner", "1:1", "'owner' has a lone surrogate, which is not a valid character"),
     ("Pool", "1:1", "'pool' has at most 256 characters, found 257"),
     ("Weight", "1:1", "'priority_weight' has an integer of more than 32 bits"),
-    (f"A[timeout={10**15}]", "1:11", "the longest is 1000000000"),
+    (f"A[timeout={10**15}]", "1:11", "the maximum is 1000000000"),
 ]
 
 

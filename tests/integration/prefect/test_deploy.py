@@ -105,7 +105,9 @@ def test_init_takes_the_files_that_every_command_takes(capfd, tmp_path):
     assert (tmp_path / "flows.py").read_text().endswith('\norders = load_flow("orders.pty")\n')
     (tmp_path / "gone.pty").symlink_to("nowhere")
     assert volnux(["prefect", "init", "."]) == 1
-    assert "gone.pty: error: it cannot be read: it is a link to nothing" in capfd.readouterr().err
+    assert (
+        "gone.pty: error: it cannot be read: it is a broken symbolic link" in capfd.readouterr().err
+    )
 
 
 @pytest.fixture
@@ -243,7 +245,7 @@ def test_init_shows_the_errors_of_all_files_and_writes_nothing(shop, write, capf
     code, said = init(capfd)
     assert code == 2
     assert "orders.pty:10:4: error" in said.err
-    assert "case.pty:1:1: error: prefect has no catchup" in said.err
+    assert "case.pty:1:1: error: prefect does not support catchup" in said.err
     assert "case.pty:3:1: error: the input 'n' is required" in said.err
     assert not (shop / "flows.py").exists()
 

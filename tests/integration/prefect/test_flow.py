@@ -374,7 +374,10 @@ def test_hints_go_to_their_counterparts(run):
     ("text", "said"),
     [
         ('Here [executor="ray://x:1"]', "flow.pty:1:1: error: prefect cannot send an event to ray"),
-        ("@schedule: @daily\n@catchup: true\nHere", "flow.pty:2:1: error: prefect has no catchup"),
+        (
+            "@schedule: @daily\n@catchup: true\nHere",
+            "flow.pty:2:1: error: prefect does not support catchup",
+        ),
         ("@start-date: 2999-01-01\nHere", "flow.pty:1:1: error: prefect's cron schedules have no"),
         ("@input: wait_for: str = null\nHere", "flow.pty:1:1: error: the input 'wait_for'"),
         ("Here -> Own", "flow.pty:1:9: error: prefect has no task runner for Mine"),

@@ -231,13 +231,13 @@ def test_errors_of_a_library_call_are_cut_too(write):
             "flow.txt",
             None,
             "flow.txt: error: this is a text file, but a pipeline (.pty) was expected\n"
-            "  hint: if it is a pipeline, call it 'flow.pty'\n",
+            "  hint: if it is a pipeline, rename it to 'flow.pty'\n",
         ),
         (
             "flow.pty.bak",
             None,
             "flow.pty.bak: error: this is a '.bak' file, but a pipeline (.pty) was expected\n"
-            "  hint: if it is a pipeline, call it 'flow.pty.pty'\n",
+            "  hint: if it is a pipeline, rename it to 'flow.pty.pty'\n",
         ),
     ],
 )
@@ -266,8 +266,8 @@ def test_a_file_without_a_suffix_may_be_a_pipeline(cli, write, events, name):
         ('day: date = "today"', 'write it like "2026-01-31"; a default is the same in every run'),
         ("day: date = 2026-02-28", 'write "2026-02-28"'),
         ("day: datetime = now", 'write it like "2026-01-31T06:00:00"; a default is the same'),
-        ("db: str = $DB", 'write "$DB"; environment variables are not read here: leave out the'),
-        ("n: int = $N", "write it like 3; environment variables are not read here: leave out"),
+        ("db: str = $DB", 'write "$DB"; environment variables are not read here: remove the'),
+        ("n: int = $N", "write it like 3; environment variables are not read here: remove"),
         ("n: int = '3'", "write 3"),
         ("n: int = three", "write it like 3"),
         ("n: float = .5", "write it like 2.5"),

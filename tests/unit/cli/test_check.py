@@ -75,7 +75,7 @@ def test_what_is_no_file_is_skipped_with_a_word_and_a_broken_link_is_an_error(cl
     for command in (["check"], ["fmt", "--check"]):
         result = cli(*command, ".")
         assert result.code == 2
-        assert "z.pty: error: it cannot be read: it is a link to nothing" in (
+        assert "z.pty: error: it cannot be read: it is a broken symbolic link" in (
             result.out + result.err
         )
 
@@ -155,14 +155,14 @@ def test_backend_shows_what_it_refuses_and_ignores(cli, flow):
     result = cli("check", path, "--backend", "standalone")
     assert result.code == 1
     assert "error: standalone cannot send an event to gopher://host" in result.out
-    assert "note: standalone has no use for the hint 'queue': it is ignored" in result.out
+    assert "note: standalone ignores the hint 'queue'" in result.out
 
 
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ([], "--live asks the installation of a backend: add --backend NAME"),
-        (["--backend", "standalone"], "standalone has no installation that could be asked"),
+        ([], "--live needs a backend: add --backend NAME"),
+        (["--backend", "standalone"], "standalone has no installation to check"),
     ],
 )
 def test_live_needs_an_installation(cli, flow, options, said):
@@ -182,7 +182,7 @@ def test_a_required_input_cannot_have_a_schedule(cli, flow):
     assert result.code == 1
     assert result.out == (
         "flow.pty:2:1: error: the input 'day' is required, but the pipeline has a schedule: "
-        "a scheduled run has nobody to give it\n"
+        "a scheduled run gets no inputs\n"
         "  2 | @input: day: date\n"
         "    | ^^^^^^^^^^^^^^^^^\n"
         "  hint: give it a default: @input: day: date = …\n"

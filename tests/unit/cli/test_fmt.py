@@ -128,7 +128,7 @@ def test_errors_of_standard_input(cli, stdin):
 def test_standard_input_stands_alone(cli, write):
     result = cli("fmt", "-", write("a.pty", UGLY))
     assert result.code == 2
-    assert result.err == "error: '-' is standard input and stands alone\n"
+    assert result.err == "error: '-' is standard input and cannot be combined with paths\n"
 
 
 def test_a_folder_without_files(cli):

@@ -68,7 +68,7 @@ def test_every_format_of_graphviz(cli, flow):
 def test_an_image_is_written_to_a_file(cli, flow):
     result = cli("graph", flow("Ok"), "--format", "png")
     assert (result.code, result.out) == (2, "")
-    assert result.err == "error: say with --output which file the png image is written to\n"
+    assert result.err == "error: use --output to name the file for the png image\n"
 
 
 def test_errors_of_the_file(cli, flow):

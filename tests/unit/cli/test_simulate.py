@@ -59,8 +59,10 @@ def test_a_group_that_only_a_class_decides_is_noted_where_it_matters(cli, flow):
     result = cli("simulate", path, "--outcome", "A=0", "--json")
     assert result.code == 1
     assert json.loads(result.out)["status"] == "failed"
-    assert "flow.pty:1:1: note: this group is taken to be done when all its arms are" in result.err
-    assert "only the class of B knows" in result.err
+    assert (
+        "flow.pty:1:1: note: this simulation needs all arms of this group to be done" in result.err
+    )
+    assert "only the class of B says" in result.err
     path = flow("{A || B}[evaluation=SUCCESS_FOR_PARTIAL_SUCCESS] -> C")
     result = cli("simulate", path, "--outcome", "A=0")
     assert (result.code, result.err) == (0, "")
@@ -73,9 +75,15 @@ BAD = [
     (["--outcome", "Alpha__2=0"], "error: there is no event 'Alpha__2'; did you mean 'Alpha'?\n"),
     (["--outcome", "Alpha"], "error: --outcome takes EVENT=DESCRIPTOR, found 'Alpha'\n"),
     (["--place", "=1"], "error: --place takes PLACE=DESCRIPTOR, found '=1'\n"),
-    (["--outcome", "Alpha=10"], "error: a descriptor is 0 to 9, found '10' for 'Alpha'\n"),
-    (["--outcome", "Alpha=-1"], "error: a descriptor is 0 to 9, found '-1' for 'Alpha'\n"),
-    (["--outcome", "Alpha="], "error: a descriptor is 0 to 9, found '' for 'Alpha'\n"),
+    (
+        ["--outcome", "Alpha=10"],
+        "error: a descriptor must be from 0 to 9, found '10' for 'Alpha'\n",
+    ),
+    (
+        ["--outcome", "Alpha=-1"],
+        "error: a descriptor must be from 0 to 9, found '-1' for 'Alpha'\n",
+    ),
+    (["--outcome", "Alpha="], "error: a descriptor must be from 0 to 9, found '' for 'Alpha'\n"),
     (
         ["--outcome", "Alpha=1", "--outcome", "Alpha=0"],
         "error: --outcome is given twice for 'Alpha'\n",
@@ -83,7 +91,7 @@ BAD = [
     (
         ["--outcome", "Gamma=x", "--place", "Bteta=1"],
         "error: there is no event 'Gamma'; events: Alpha, Beta\n"
-        "error: a descriptor is 0 to 9, found 'x' for 'Gamma'\n"
+        "error: a descriptor must be from 0 to 9, found 'x' for 'Gamma'\n"
         "error: there is no place 'Bteta'; did you mean 'Beta'?\n",
     ),
 ]

@@ -64,7 +64,8 @@ def test_a_file_in_place_of_a_command(cli):
     result = cli("orders.pty")
     assert result.code == 2
     assert (
-        result.err == "error: 'orders.pty' is no command; to run the file: volnux run orders.pty\n"
+        result.err
+        == "error: 'orders.pty' is not a command; to run the file: volnux run orders.pty\n"
     )
 
 
@@ -149,9 +150,9 @@ def test_a_broken_plugin_is_a_warning(plugin, flow):
     done = call("--help")
     assert done.returncode == 0
     assert done.stderr.splitlines() == [
-        "warning: the command 'addon' of addon is left out: ZeroDivisionError: division by zero",
-        "warning: the command 'alone' of addon is left out: ZeroDivisionError: division by zero",
-        "warning: the command 'run' of addon is left out: there is a command of that name already",
+        "warning: the command 'addon' of addon is skipped: ZeroDivisionError: division by zero",
+        "warning: the command 'alone' of addon is skipped: ZeroDivisionError: division by zero",
+        "warning: the command 'run' of addon is skipped: there is already a command of that name",
     ]
     assert call("run", str(flow("Ok"))).stderr == ""
     done = call("addon", "build")
@@ -163,7 +164,7 @@ def test_a_broken_plugin_is_a_warning(plugin, flow):
 
 def test_a_plugin_that_is_no_typer_app(plugin):
     plugin({"addon": "addon:number"}, ADDON)
-    assert "'addon' of addon is left out: addon:number is no typer.Typer" in call("--help").stderr
+    assert "'addon' of addon is skipped: addon:number is not a typer.Typer" in call("--help").stderr
 
 
 def test_a_broken_plugin_does_not_disturb_completion(plugin):

@@ -158,7 +158,7 @@ def test_an_operator_of_airflow_is_not_an_event(imported):
     (fault,) = faults_of("A -> BashOperator")
     assert fault.message == "there is no event 'BashOperator'"
     assert fault.hint is not None
-    assert fault.hint.startswith("an operator of Airflow is not an event: write an event that does")
+    assert fault.hint.startswith("an Airflow operator is not an event: write an event that does")
 
 
 def test_a_near_miss_comes_before_an_operator_of_airflow():

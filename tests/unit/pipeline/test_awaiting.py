@@ -174,7 +174,7 @@ def test_start_in_a_coroutine_gives_a_hint(start, called, instead, file):
         with pytest.warns(RuntimeWarning) as caught:
             start()
         assert [str(each.message) for each in caught] == [
-            f"{called}() blocks the event loop until the run has ended: write `{instead}`"
+            f"{called}() blocks the event loop until the run ends: use `{instead}`"
         ]
         assert caught[0].filename == __file__
 

@@ -146,8 +146,8 @@ def test_different_numbers_of_parts_are_an_error_before_anything_runs(tmp_path):
         MixedBatch(name=range(5), book=book).execute()
     with pytest.raises(
         InputError,
-        match=r"^how many batches the input 'name' makes is not known before it has been read, but "
-        r"'book' must make as many: give a list, or another value with a length$",
+        match=r"^the number of batches of the input 'name' is not known before it is read, but it "
+        r"must equal that of 'book': give a list, or another value with a length$",
     ):
         MixedBatch(name=iter(range(4)), book=book).execute()
 
@@ -257,20 +257,20 @@ def test_misuse_is_told():
     )
     assert said(lambda: Totals(name="abc")) == (
         "the input 'name' cannot be cut into batches: "
-        "expected items to cut into batches, found one str"
+        "expected a collection to cut into batches, found one str"
     )
     assert said(lambda: Totals(name=[1]).execute(executor="proces")) == (
-        "the executor of a batch pipeline is 'thread' or 'process', found 'proces'; "
+        "the executor of a batch pipeline must be 'thread' or 'process', found 'proces'; "
         "did you mean 'process'?"
     )
     assert said(lambda: Totals(name=[1]).execute(max_workers=0)) == (
-        "max_workers is a whole number of at least 1, found 0"
+        "max_workers must be a whole number of at least 1, found 0"
     )
     assert said(lambda: type("Bad", (BatchPipeline,), {"pipeline_template": int})) == (
-        "pipeline_template of Bad is a subclass of Pipeline, found <class 'int'>"
+        "pipeline_template of Bad must be a subclass of Pipeline, found <class 'int'>"
     )
     assert said(lambda: type("Bad", (BatchPipeline,), {"listen_to_signals": ["a"]})) == (
-        "listen_to_signals of Bad is a list of SoftSignal, found ['a']"
+        "listen_to_signals of Bad must be a list of SoftSignal, found ['a']"
     )
     with pytest.raises(PipelineDefinitionError):
         type("Bad", (BatchPipeline,), {"executor": int})
@@ -279,7 +279,7 @@ def test_misuse_is_told():
 def test_a_batch_pipeline_runs_once_unless_told_otherwise():
     batch = Totals(name=[1])
     batch.execute()
-    with pytest.raises(PipelineStateError, match="has run already: make a new instance"):
+    with pytest.raises(PipelineStateError, match="has already run: make a new instance"):
         batch.execute()
     assert batch.execute(force_rerun=True).succeeded == 1
     once = Totals(name=iter([1]))
@@ -323,7 +323,9 @@ def test_a_source_that_raises_ends_the_data():
     result = Totals(name=broken()).execute()
     assert [b.results["total"] for b in result] == [10]
     assert result.status is RunStatus.FAILED
-    with pytest.raises(BatchFailedError, match="the data ended with OSError: the line is dead"):
+    with pytest.raises(
+        BatchFailedError, match="reading the data failed: OSError: the line is dead"
+    ):
         result.raise_for_status()
     stream = Totals(name=broken()).stream()
     assert next(stream).results == {"total": 10}

@@ -320,32 +320,32 @@ def test_a_field_refuses_a_value_of_a_wrong_type():
     [
         (
             lambda: InputDataField(required=True, default=1),
-            "a required field has no default: leave one of them out",
+            "a required field has no default: remove one of them",
         ),
         (
             lambda: InputDataField(data_type=list, batch_size=0),
-            "batch_size is a whole number of at least 1, found 0",
+            "batch_size must be a whole number of at least 1, found 0",
         ),
         (
             lambda: InputDataField(data_type=int, batch_size=2),
-            "a batch of a field is of its data_type, but int holds no items: say "
+            "a batch has the data_type of its field, but int is not a collection: use "
             "data_type=list[int], or give a batch_processor",
         ),
         (
             lambda: InputDataField(batch_processor=list),
-            "batch_processor cuts a field that has a batch_size: give both",
+            "batch_processor needs a batch_size: give both",
         ),
         (
             lambda: InputDataField(batch_processor=3, batch_size=2),
-            "batch_processor is a function, found 3",
+            "batch_processor must be a function, found 3",
         ),
         (
             lambda: FileInputDataField(mode="w"),
-            "a file input is read: its mode is 'r' or 'rb', found 'w'",
+            "the mode of a file input must be 'r' or 'rb', found 'w'",
         ),
         (
             lambda: FileInputDataField(chunk_size=8, encoding="utf-16"),
-            "text in utf-16 cannot be cut at line ends by the byte: use mode='rb', or a "
+            "text in utf-16 cannot be split at line ends by byte: use mode='rb', or a "
             "batch_processor",
         ),
     ],
@@ -585,8 +585,8 @@ def test_inheritance_of_fields_meta_and_flow():
         ({"zzz": 1}, f"Meta of Bad has no key 'zzz'; keys: {', '.join(META_KEYS)}"),
         ({"pointy": 3}, "Meta.pointy of Bad is a string of Pointy, found 3"),
         ({"file": 3}, "Meta.file of Bad is the path of a .pty file, found 3"),
-        ({"on_failure": "no"}, "Meta.on_failure of Bad is 'stop' or 'continue', found 'no'"),
-        ("A -> B", "meta of Bad is a dict, such as {'pointy': 'A -> B'}, found 'A -> B'"),
+        ({"on_failure": "no"}, "Meta.on_failure of Bad must be 'stop' or 'continue', found 'no'"),
+        ("A -> B", "meta of Bad must be a dict, such as {'pointy': 'A -> B'}, found 'A -> B'"),
     ],
 )
 def test_a_meta_that_makes_no_sense(meta, message):

@@ -37,7 +37,7 @@ def test_a_syntax_error_of_python_with_all_that_was_found():
     # The attributes tell the first error of grammar, the text tells all.
     assert (error.filename, error.lineno, error.offset) == ("orders.pty", 1, 19)
     assert (error.end_lineno, error.end_offset, error.text) == (1, 21, WRONG.rstrip())
-    assert error.msg == "'=>' is no sign of Pointy"
+    assert error.msg == "'=>' is not a Pointy operator"
     assert str(error).count("error:") == 2
 
 
@@ -84,7 +84,7 @@ def test_the_json_of_a_diagnostic():
         "severity": "error",
         "code": "bad-factor",
         "message": "a retry factor is a whole number of at least 2, found 1",
-        "hint": "A * 3 means at most 3 attempts in all; leave the factor out for one attempt",
+        "hint": "A * 3 means at most 3 attempts in all; for one attempt, remove the factor",
     }
 
 

@@ -58,7 +58,7 @@ def test_a_deep_program_survives_pickle_and_the_formatter():
 
 
 def test_a_part_of_a_tree_is_pickled_with_its_file_only():
-    with pytest.raises(TypeError, match="a Flow is pickled with its PointyFile, not alone"):
+    with pytest.raises(TypeError, match="a Flow cannot be pickled without its PointyFile"):
         pickle.dumps(parse("A -> B").flow)
 
 
@@ -202,7 +202,7 @@ def test_without_docstrings_and_assertions():
         "-OO",
     )
     assert done.stderr == ""
-    assert done.stdout == "A -> B (0 -> C)\n'=>' is no sign of Pointy\n"
+    assert done.stdout == "A -> B (0 -> C)\n'=>' is not a Pointy operator\n"
 
 
 def test_parsing_writes_no_file(tmp_path):

@@ -135,8 +135,8 @@ def test_nothing_comes_before_the_start_date():
     ("expressions", "zone", "message"),
     [
         (("61 * * * *",), "UTC", "wrong: minute: expected 0 to 59, found '61'"),
-        (("0 0 30 2 *",), "UTC", "this date never comes"),
-        (("0 6 8-1 * *",), "UTC", "at column 5: day of month: the range 8-1 runs backwards"),
+        (("0 0 30 2 *",), "UTC", "this date never occurs"),
+        (("0 6 8-1 * *",), "UTC", "at column 5: day of month: the range 8-1 is in the wrong order"),
         (("@daily",), "Europe/Pariss", "there is no time zone 'Europe/Pariss'; did you mean"),
         ((), "UTC", "at least one"),
     ],
@@ -204,8 +204,8 @@ def test_check_warns_of_the_instants_in_question():
     now = at("2026-01-15")
     source = '@schedule: "30 2 * * *"\n@timezone: Europe/Paris'
     (warning,) = schedule_warnings(graph(source), now=now)
-    assert "2026-03-29 02:30 does not exist, it runs at 03:30+0200" in warning.message
-    assert "2026-10-25 02:30 comes twice, it runs at 02:30+0200" in warning.message
+    assert "2026-03-29 02:30 does not exist, the pipeline runs at 03:30+0200" in warning.message
+    assert "2026-10-25 02:30 occurs twice, the pipeline runs at 02:30+0200" in warning.message
     assert (warning.span.line, warning.span.column) == (1, 12)
 
 

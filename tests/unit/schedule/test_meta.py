@@ -59,14 +59,17 @@ def test_a_schedule_is_inherited():
 @pytest.mark.parametrize(
     ("meta", "message"),
     [
-        ({"schedule": "61 * * * *"}, "Meta.schedule of Made is wrong: .*expected 0 to 59"),
-        ({"schedule": ["@daily", "0 0 30 2 *"]}, "Meta.schedule of Made is wrong: .*never comes"),
-        ({"schedule": 5}, "Meta.schedule of Made is a cron expression or a list of them"),
-        ({"timezone": "Nowhere"}, "Meta.timezone of Made is wrong: there is no time zone"),
-        ({"timezone": 1}, "Meta.timezone of Made is the name of a time zone"),
-        ({"start_date": "soon"}, "Meta.start_date of Made is a date such as"),
-        ({"catchup": "yes"}, "Meta.catchup of Made is True or False"),
-        ({"max_active_runs": 0}, "Meta.max_active_runs of Made is a whole number"),
+        ({"schedule": "61 * * * *"}, "Meta.schedule of Made is not valid: .*expected 0 to 59"),
+        (
+            {"schedule": ["@daily", "0 0 30 2 *"]},
+            "Meta.schedule of Made is not valid: .*never occurs",
+        ),
+        ({"schedule": 5}, "Meta.schedule of Made must be a cron expression or a list of them"),
+        ({"timezone": "Nowhere"}, "Meta.timezone of Made is not valid: there is no time zone"),
+        ({"timezone": 1}, "Meta.timezone of Made must be the name of a time zone"),
+        ({"start_date": "soon"}, "Meta.start_date of Made must be a date such as"),
+        ({"catchup": "yes"}, "Meta.catchup of Made must be True or False"),
+        ({"max_active_runs": 0}, "Meta.max_active_runs of Made must be a whole number"),
         ({"shedule": "@daily"}, "did you mean 'schedule'"),
     ],
 )

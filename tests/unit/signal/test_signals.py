@@ -312,11 +312,11 @@ def test_a_signal_is_its_name():
 @pytest.mark.parametrize(
     ("function", "message"),
     [
-        (3, "a listener is a function, found 3"),
+        (3, "a listener must be a function, found 3"),
         (
             lambda pipelin: None,
             "the listener '<lambda>' requires the argument 'pipelin', which the signal "
-            "pipeline_execution_start does not give; did you mean 'pipeline'?",
+            "pipeline_execution_start does not provide; did you mean 'pipeline'?",
         ),
         (
             lambda pipeline, /: None,
@@ -325,7 +325,7 @@ def test_a_signal_is_its_name():
         ),
         (
             asyncio.sleep,
-            "the listener 'sleep' is a coroutine function: nobody would await it",
+            "the listener 'sleep' is a coroutine function, which would never be awaited",
         ),
     ],
 )
@@ -336,7 +336,7 @@ def test_a_listener_that_cannot_work_is_refused(function, message):
 
 
 def test_a_signal_needs_a_name():
-    with pytest.raises(ListenerError, match="a signal has a name, found ''"):
+    with pytest.raises(ListenerError, match="a signal must have a name, found ''"):
         SoftSignal("")
 
 

@@ -215,7 +215,9 @@ def test_network_operations():
 
 
 def test_publishers_are_checked():
-    with pytest.raises(TypeError, match="a publisher is a MetricsPublisher, found 'prometheus'"):
+    with pytest.raises(
+        TypeError, match="a publisher must be a MetricsPublisher, found 'prometheus'"
+    ):
         telemetry.monitor_events(["prometheus"])
 
 

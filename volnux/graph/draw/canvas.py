@@ -124,7 +124,7 @@ class Canvas:
         self._write(text, _width(text))
 
     def arrow(self, *, pipe: bool) -> None:
-        """What comes next follows what came last."""
+        """The next item follows the last one."""
         self._arrow = pipe
 
     def event(self, label: str) -> None:
@@ -142,7 +142,7 @@ class Canvas:
         self._event, self._event_width = label, size
 
     def block(self) -> None:
-        """Something begins that stands in rows of its own."""
+        """Begin an item that has its own rows."""
         self._flush()
         if self._arrow is not None:
             sign = self.signs.down_pipe if self._arrow else self.signs.down
@@ -193,7 +193,7 @@ class Canvas:
 
 
 def _width(text: str) -> int:
-    """The columns that a text takes; those of box-drawing characters count one each."""
+    """The number of columns of a text; box-drawing characters count as one."""
     if text.isascii():
         return len(text)
     return sum(

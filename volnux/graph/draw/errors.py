@@ -1,4 +1,4 @@
-"""What keeps a graph from being drawn."""
+"""Errors of drawing a graph."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ __all__ = ["DrawError"]
 
 
 class DrawError(VolnuxError):
-    """A graph cannot be drawn as asked: `what` went wrong, and a `hint` at what to do."""
+    """A graph cannot be drawn as requested: `what` went wrong, and a `hint` what to do."""
 
     def __init__(self, what: str, *, hint: str | None = None) -> None:
         super().__init__(what, hint)

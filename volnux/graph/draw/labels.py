@@ -1,4 +1,4 @@
-"""What a drawing says of an event: its place, its factor, its options, where it stands."""
+"""The labels of an event in a drawing: its place, factor, options and position."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def position(graph: Graph, node: Node) -> str | None:
 
 
 def printable(text: str) -> str:
-    """The text with an escape for every character that would not show as one."""
+    """The text with an escape for every character that is not visible."""
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in text)

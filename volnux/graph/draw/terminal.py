@@ -44,18 +44,18 @@ def ascii(
     """The graph as lines of text.
 
     Args:
-        graph: what is drawn; it holds the text it was compiled from.
+        graph: what is drawn; it includes the text it was compiled from.
         charset: `unicode` for box-drawing characters, `ascii` for a terminal without them.
-        columns: where rows of events are broken. What is nested deeper than this has room for is
-            drawn in parts of its own below.
+        columns: the width at which rows of events are broken. Parts that are nested too deep for it
+            are drawn separately below.
         states: how places ended in a run, by place; each gets a mark.
 
     Raises:
-        DrawError: the graph does not hold its text.
+        DrawError: the graph does not include its text.
     """
     if graph.source is None or any(node.span is None for node in graph.places()):
         raise DrawError(
-            f"the graph {graph.name!r} does not hold the text that it was compiled from",
+            f"the graph {graph.name!r} does not include the text that it was compiled from",
             hint="draw it as mermaid, dot or svg, or compile it from its file",
         )
     signs = UNICODE if charset == "unicode" else PLAIN
@@ -88,10 +88,10 @@ class _Drawing:
         self._deepest = max(columns - 30, 20)
         self._later: deque[tuple[int, _Step]] = deque()
         self._parts = 1
-        # An event, a group and a catch each begin and end where nothing else of their kind does.
+        # No two events, groups or catches begin or end at the same position.
         self._places: dict[Span | None, Node] = {node.span: node for node in graph.places()}
         self._groups: dict[Span | None, Group] = {group.span: group for group in graph.groups}
-        # What a branching node does where no branch of its own takes its descriptor.
+        # What a branching node does if none of its branches takes its descriptor.
         self._branching = {n.span: n.id for n in graph.nodes}
         self._topology = graph.topology
 
@@ -164,7 +164,7 @@ class _Drawing:
             self._canvas.row(signs.branch(label, last=True, pipe=False) + signs.nothing)
 
     def _inside(self, first: str, rest: str, step: _Step, *, flat: bool) -> _Step:
-        """Draw a step behind a lead; where there is no room, in a part of its own."""
+        """Draw a step after a lead, or in a separate part if there is no room."""
         canvas = self._canvas
         canvas.push(first, rest)
         if canvas.indent > self._deepest and not flat:

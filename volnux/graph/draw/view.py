@@ -50,7 +50,7 @@ def lines(graph: Graph) -> list[Line]:
     ends = [(index[edge.source], index[edge.target], edge.when) for edge in graph.edges]
     piped = [node.receives is not None for node in graph.nodes]
     labelled = [node.kind is Kind.CATCH for node in graph.nodes]
-    # A join receives nothing itself: it hands on what its targets receive, which come after it.
+    # A join receives nothing itself: it passes on what its targets receive, which come after it.
     for source, target, when in reversed(ends):
         if graph.nodes[source].kind is Kind.JOIN and piped[target]:
             piped[source] = True

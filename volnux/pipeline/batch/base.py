@@ -77,14 +77,15 @@ class BatchPipeline:
             isinstance(template, type) and issubclass(template, Pipeline)
         ):
             raise PipelineDefinitionError(
-                f"pipeline_template of {cls.__name__} is a subclass of Pipeline, found {template!r}"
+                f"pipeline_template of {cls.__name__} must be a subclass of Pipeline, "
+                f"found {template!r}"
             )
         heard = cls.listen_to_signals
         if isinstance(heard, SoftSignal | str) or not all(
             isinstance(signal, SoftSignal) for signal in heard
         ):
             raise PipelineDefinitionError(
-                f"listen_to_signals of {cls.__name__} is a list of SoftSignal, found {heard!r}"
+                f"listen_to_signals of {cls.__name__} must be a list of SoftSignal, found {heard!r}"
             )
         _executor(cls.executor)
 
@@ -128,7 +129,7 @@ class BatchPipeline:
         return cls.pipeline_template
 
     def batches(self) -> Iterator[dict[str, Any]]:
-        """The inputs of each batch, for whoever runs them elsewhere.
+        """The inputs of each batch, for running them elsewhere.
 
         Raises:
             InputError: the cut fields make different numbers of batches, or that is not known.
@@ -172,8 +173,8 @@ class BatchPipeline:
         Raises:
             InputError: the cut fields make different numbers of batches, or that is not known.
             PipelineStateError: the instance runs, or has run and `force_rerun` is false.
-            KeyboardInterrupt: Ctrl-C stopped the batches; they have ended, and `report` has what
-                came of them.
+            KeyboardInterrupt: Ctrl-C stopped the batches; they have ended, and `report` has their
+                results.
         """
         if imported("asyncio"):
             from volnux.pipeline.awaiting import warn_of_blocked_loop
@@ -216,7 +217,7 @@ class BatchPipeline:
         workers: int | None = None,
         portable: bool = False,
     ) -> Iterator[BatchResult]:
-        """Run all batches and give each result in its turn; only a few are in memory at a time.
+        """Run all batches and yield each result in order; only a few are in memory at a time.
 
         Leaving the loop early stops the rest. The arguments are those of `execute`. What the
         source of the data raises is raised here, after the results of what was read before.
@@ -236,7 +237,7 @@ class BatchPipeline:
             self._end(run)
 
     def stop(self) -> None:
-        """Begin no batch and no event more; what runs may finish. From any thread."""
+        """Start no more batches or events; running ones may finish. Safe from any thread."""
         with self._lock:
             run = self._run if self._state is _State.RUNNING else None
         if run is not None:
@@ -258,15 +259,16 @@ class BatchPipeline:
         return Cut(self.template(), self.inputs)
 
     def _begin(self, how: _How, *, force_rerun: bool) -> tuple[BatchRun, int | None]:
-        """Check all that can be checked before the first batch, and take the instance."""
+        """Check everything that can be checked before the first batch, and reserve the instance."""
         cut = self._cut()
         workers = how.workers_of(self)
         with self._lock:
             if self._state is _State.RUNNING:
-                raise PipelineStateError(f"{self!r} runs already: wait until it has ended")
+                raise PipelineStateError(f"{self!r} is already running: wait until it has ended")
             if self._state is _State.FINISHED and not force_rerun:
                 raise PipelineStateError(
-                    f"{self!r} has run already: make a new instance, or execute(force_rerun=True)"
+                    f"{self!r} has already run: make a new instance, or use "
+                    "execute(force_rerun=True)"
                 )
             if self._state is _State.FINISHED and cut.once:
                 raise PipelineStateError(
@@ -350,18 +352,20 @@ def _executor(value: Any) -> str:
     close = nearest(value, _EXECUTORS) if isinstance(value, str) else []
     hint = f"; did you mean {close[0]!r}?" if close else ""
     raise PipelineDefinitionError(
-        f"the executor of a batch pipeline is 'thread' or 'process', found {value!r}{hint}"
+        f"the executor of a batch pipeline must be 'thread' or 'process', found {value!r}{hint}"
     )
 
 
 def _at_least_one(name: str, value: Any) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise PipelineDefinitionError(f"{name} is a whole number of at least 1, found {value!r}")
+        raise PipelineDefinitionError(
+            f"{name} must be a whole number of at least 1, found {value!r}"
+        )
     return value
 
 
 def _next(run: BatchRun, interrupts: list[KeyboardInterrupt]) -> BatchResult | None:
-    """The next result, through Ctrl-C: once stops the batches, twice gives up what runs."""
+    """The next result. Ctrl-C once stops the batches, twice gives up running ones."""
     while True:
         try:
             return next(run, None)

@@ -55,11 +55,11 @@ class Cut:
 
     @property
     def once(self) -> list[str]:
-        """The inputs whose data is gone when it has been read."""
+        """The inputs whose data can be read only once."""
         return [name for name, value in self._sources.items() if hasattr(value, "__next__")]
 
     def total(self) -> int | None:
-        """How many batches there will be; None where only reading the data would tell.
+        """The number of batches; None if it is known only after reading the data.
 
         Raises:
             InputError: the cut fields make different numbers of batches, or that is not known.
@@ -72,8 +72,8 @@ class Cut:
             others = " and ".join(f"'{name}'" for name in counts if name != unknown[0])
             raise InputError(
                 {
-                    name: f"how many batches the input '{name}' makes is not known before it has "
-                    f"been read, but {others} must make as many: give a list, or another value "
+                    name: f"the number of batches of the input '{name}' is not known before it is "
+                    f"read, but it must equal that of {others}: give a list, or another value "
                     "with a length"
                     for name in unknown
                 }
@@ -94,7 +94,7 @@ class Cut:
         return 0
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
-        """The inputs of one batch after the other."""
+        """Yields the inputs of each batch."""
         if not self._sources:
             return
         names = list(self._sources)

@@ -27,7 +27,7 @@ class Job(NamedTuple):
 
 
 class Settings(NamedTuple):
-    """What holds for every batch: the template, and how it is started."""
+    """The settings of every batch: the template, and how it is started."""
 
     template: type[Pipeline]
     backend: str | Backend
@@ -59,12 +59,12 @@ class Controls:
             self._running.discard(control)
 
     def stop(self) -> None:
-        """Let what runs finish its events, and begin nothing."""
+        """Let running events finish, and start nothing."""
         for control in self._stop():
             control.cancel()
 
     def give_up(self) -> None:
-        """Wait no more for what runs, and begin nothing."""
+        """Stop waiting for running events, and start nothing."""
         for control in self._stop():
             control.give_up()
 
@@ -75,7 +75,7 @@ class Controls:
 
 
 def run_batch(settings: Settings, job: Job, controls: Controls) -> BatchResult:
-    """Run a batch. Whatever it raises is its own failure, and harms no other."""
+    """Run a batch. An exception is a failure of this batch only."""
     control = controls.enter()
     if control is None:
         return BatchResult(job.number, RunStatus.CANCELLED)
@@ -96,13 +96,13 @@ def run_batch(settings: Settings, job: Job, controls: Controls) -> BatchResult:
 
 
 class Crew(Protocol):
-    """Those who run batches."""
+    """The interface of what runs batches."""
 
     def run(self, job: Job) -> BatchResult:
         """Run a batch, and come back when it has ended; in several threads at once."""
 
     def stop(self) -> None:
-        """Let what runs finish its events, and begin nothing."""
+        """Let running events finish, and start nothing."""
 
     def close(self) -> None:
         """End at once."""

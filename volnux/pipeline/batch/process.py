@@ -1,4 +1,4 @@
-"""Worker processes of a batch pipeline, as seen from home: a pipe each, replaced when one dies."""
+"""Worker processes of a batch pipeline, seen from the main process: each has a pipe to it."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ class ProcessCrew:
         return result
 
     def stop(self) -> None:
-        """Tell the processes to finish the events that run, and nothing else."""
+        """Tell the processes to finish running events and start nothing else."""
         with self._lock:
             self._stopped = True
             workers = [*self._busy, *self._free]
@@ -123,7 +123,7 @@ class ProcessCrew:
             if self._stopped:
                 return None
         with at_home(self._home):
-            # A new process is told where modules are.
+            # A new process receives the import path.
             worker = _Worker(self._surroundings)
         with self._lock:
             if not self._stopped:
@@ -201,7 +201,7 @@ class _Worker:
         )
 
     def hang_up(self) -> None:
-        """Order nothing more; what runs may finish its events, and is heard."""
+        """Send no more batches; running events may finish, and their results are read."""
         with contextlib.suppress(OSError), self._sending:
             self._pipe.send(None)
 
@@ -209,7 +209,7 @@ class _Worker:
         self._group.kill()
 
     def end(self, *, cancelled: bool = False) -> None:
-        """Hang up on a process that has nothing to do, and wait for its end.
+        """Close the pipe of an idle process, and wait for its end.
 
         What its batches have left running ends as well if they were `cancelled`.
         """
@@ -224,7 +224,7 @@ def _read(payload: bytes, index: int) -> BatchResult:
     try:
         result: BatchResult = pickle.loads(payload)
     except Exception as error:  # noqa: BLE001 - what a user's class does when it is unpickled
-        fault = NotSentError(f"the result of the batch cannot be read back: {error}")
+        fault = NotSentError(f"the result of the batch cannot be read: {error}")
         return BatchResult(index, RunStatus.FAILED, failure=failure_of(fault))
     return result
 

@@ -1,4 +1,4 @@
-"""How far a batch pipeline is: a bar on a terminal, or a function that is told."""
+"""The progress of a batch pipeline: a bar on a terminal, or a function that is called."""
 
 from __future__ import annotations
 
@@ -16,14 +16,15 @@ log = logging.getLogger("volnux.batch")
 
 
 ProgressOption = Callable[[BatchProgress], object] | bool | None
-"""A function that is told of each batch; True for a bar, False for none, None: on a terminal."""
+"""A function that is called after each batch; True for a bar, False for none, None for a bar on a
+terminal."""
 
 _Tell = Callable[[BatchProgress], None]
 
 
 @contextlib.contextmanager
 def progress_to(option: ProgressOption, title: str, total: int | None) -> Iterator[_Tell]:
-    """Where progress is told, according to what the user asked for."""
+    """Where progress is shown, as the user asked."""
     if callable(option):
         listener = option
 

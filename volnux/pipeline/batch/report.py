@@ -1,4 +1,4 @@
-"""What a batch pipeline leaves behind: one result a batch, and the report of them all."""
+"""The results of a batch pipeline: one for each batch, and the report of all batches."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class BatchResult:
         return next((item for item in failed if item.descriptor is not None), None)
 
     def describe(self) -> str:
-        """The batch, and what failed in it, in a line."""
+        """The batch and its failure, in one line."""
         reason = "" if self.failure is None else shortened(str(self.failure))
         first = self._first_failed()
         if first is not None:
@@ -111,7 +111,7 @@ class BatchReport:
         succeeded, failed, cancelled: how many batches ended so.
         batches: every batch that was begun, in order; empty with `keep_results=False`.
         failures: the first failed batches, kept in any case.
-        failure: what the source of the data raised; nothing was read after that.
+        failure: the exception of the data source; nothing was read after it.
         started_at, ended_at: aware, UTC.
     """
 
@@ -209,7 +209,7 @@ class BatchFailedError(VolnuxError):
         if report.failed > len(parts):
             parts.append(f"and {report.failed - len(parts)} more")
         if report.failure is not None:
-            parts.append(f"the data ended with {shortened(str(report.failure))}")
+            parts.append(f"reading the data failed: {shortened(str(report.failure))}")
         said = f"{report.failed} of {report.total} batches of {report.pipeline} failed"
         if report.status is RunStatus.CANCELLED:
             said = f"the batches of {report.pipeline} were cancelled; {said}"
@@ -221,7 +221,7 @@ class BatchFailedError(VolnuxError):
 
 
 class Tally:
-    """Counts results as they come, and makes the report."""
+    """Counts results as they arrive, and makes the report."""
 
     def __init__(self, pipeline: str, *, keep: bool) -> None:
         self._pipeline = pipeline
@@ -232,11 +232,11 @@ class Tally:
         self._started = dt.datetime.now(dt.UTC)
 
     def add(self, result: BatchResult, total: int | None) -> BatchProgress:
-        """Count a batch, and say how far they are."""
+        """Count a batch, and return the progress."""
         self._counts[result.status] += 1
         first = len(self._failures) < _MOST_FAILURES
         if result.status is RunStatus.FAILED and not first:
-            # The frames of a million exceptions would keep all that their events had in hand.
+            # The frames of a million exceptions would keep all local variables of their events.
             result = result.bare()
         if self._keep:
             self._batches.append(result)

@@ -1,4 +1,4 @@
-"""Batches on their way: a few at a time from the source to workers, results in order."""
+"""Running batches: a few at a time from the source to workers, with results in order."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ _AHEAD = 4
 class BatchRun:
     """An iterator over the results of batches, in their order.
 
-    It survives a `KeyboardInterrupt` in `next`: the results are still to be had.
+    It survives a `KeyboardInterrupt` in `next`: the results are still available.
 
     Attributes:
-        stopped: somebody said stop.
-        cut_short: and some of the data was not run for that.
-        source_error: what the source raised; nothing was read after that.
+        stopped: a stop was requested.
+        cut_short: the stop left some of the data unprocessed.
+        source_error: the exception of the source; nothing was read after it.
 
     Args:
         source: the inputs of each batch; read a few batches ahead, never whole.
         crew: runs the batches; it is asked in threads of ours, and closed with this.
         workers: how many batches run at once.
         name: the name of the pipeline, for the log.
-        told: called once, when somebody says stop.
+        told: called once, when a stop is requested.
     """
 
     def __init__(
@@ -152,6 +152,6 @@ class BatchRun:
                     del result
                 except BaseException as error:  # noqa: BLE001 - a fault of ours must not hang the rest
                     future.set_exception(error)
-            # What was handed over is not ours to keep alive until the next batch comes.
+            # Do not keep the result alive until the next batch arrives.
             del job, future, taken
             self._idle.release()

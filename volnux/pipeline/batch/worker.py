@@ -1,4 +1,4 @@
-"""A worker process of a batch pipeline: runs one batch after the other, sends signals home."""
+"""A worker process of a batch pipeline: runs its batches, sends signals to the main process."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class Ended(NamedTuple):
 
 
 def serve(home: Connection, surroundings: Surroundings) -> None:
-    """Run batches until home hangs up: the main function of a worker process."""
+    """Run batches until the main process closes the pipe: the main function of a worker process."""
     begin_worker(surroundings)
     controls = Controls()
     orders: queue.SimpleQueue[Order | None] = queue.SimpleQueue()
@@ -90,7 +90,7 @@ def serve(home: Connection, surroundings: Surroundings) -> None:
     known: dict[bytes, Settings] = {}
 
     def send(message: Said | Logged | Ended) -> None:
-        # Home may be gone: then nobody misses the message.
+        # The main process may have ended; then the message is not needed.
         with contextlib.suppress(OSError), lock:
             home.send(message)
 
@@ -159,7 +159,7 @@ def unpacked_settings(packed: bytes) -> Settings:
 
 
 def _packed(value: Any) -> bytes:
-    """A value pickled; where that cannot be, what is shown of it."""
+    """A pickled value, or its text if it cannot be pickled."""
     if isinstance(value, Future) and value.done():
         value = _SentFuture(value)
     try:
@@ -190,7 +190,7 @@ def _future(result: Any, error: BaseException | None) -> Future[Any]:
 
 
 def _packed_result(result: BatchResult) -> bytes:
-    """A result pickled; where its values cannot be, with what JSON makes of them."""
+    """A pickled result; values that cannot be pickled become JSON."""
     try:
         packed = pickle.dumps(result)
         pickle.loads(packed)

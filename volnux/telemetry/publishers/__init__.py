@@ -1,1 +1,1 @@
-"""Where telemetry is sent: Prometheus, Grafana Cloud, Elasticsearch, or a publisher of yours."""
+"""Where telemetry is sent: Prometheus, Grafana Cloud, Elasticsearch, or your own publisher."""

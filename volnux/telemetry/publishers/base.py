@@ -33,8 +33,8 @@ class MetricsPublisher(abc.ABC):
     """Takes metrics to a monitoring system.
 
     `monitor_events` calls it on a thread of its own, one call at a time, so it may take as long as
-    it likes. What it raises is logged, the call is repeated a few times with growing waits, and
-    then given up and counted; a `PublishError` can say more.
+    it likes. Its exceptions are logged, and the call is retried a few times with growing waits.
+    Then the items are dropped and counted; a `PublishError` can give details.
 
     Class attributes:
         background: whether it is called on a thread of its own; False for one that never waits.
@@ -55,7 +55,7 @@ class MetricsPublisher(abc.ABC):
         return
 
     def publish_batch(self, items: Sequence[Item]) -> None:
-        """Publish several at once; one by one unless a publisher knows better."""
+        """Publish several at once; one by one by default."""
         for item in items:
             if isinstance(item, EventMetrics):
                 self.publish_event_metrics(item)
@@ -68,13 +68,13 @@ class MetricsPublisher(abc.ABC):
 
 
 class CompositePublisher(MetricsPublisher):
-    """Several publishers as one; each has its own queue, and none waits for another."""
+    """Several publishers as one; each has its own queue, and they do not wait for each other."""
 
     def __init__(self, publishers: Iterable[MetricsPublisher]) -> None:
         self.publishers = tuple(publishers)
         for each in self.publishers:
             if not isinstance(each, MetricsPublisher):
-                raise TypeError(f"a publisher is a MetricsPublisher, found {each!r}")
+                raise TypeError(f"a publisher must be a MetricsPublisher, found {each!r}")
 
     def publish_event_metrics(self, metrics: EventMetrics) -> None:
         for each in self.publishers:
@@ -90,7 +90,7 @@ class CompositePublisher(MetricsPublisher):
 
 
 def warn_of_plain_http(publisher: str, urls: Iterable[str]) -> None:
-    """Warn once of a credential that everybody on its way to another machine can read."""
+    """Warn once about a credential that is sent to another machine without encryption."""
     for url in urls:
         try:
             parts = urlsplit(url)

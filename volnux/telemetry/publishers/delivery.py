@@ -73,7 +73,7 @@ class Delivery:
         attempts: int = 5,
     ) -> None:
         if size < 1:
-            raise ValueError(f"a queue holds at least one item, found {size}")
+            raise ValueError(f"a queue must hold at least one item, found {size}")
         self.publisher = publisher
         self._size = size
         self._first_wait = first_wait
@@ -129,7 +129,7 @@ class Delivery:
                 self._changed.notify_all()
 
     def flush(self, timeout: float = 5.0) -> bool:
-        """Wait until all that waits is published or dropped; whether that came in time."""
+        """Wait until all items are published or dropped; returns whether that was in time."""
         end = time.monotonic() + timeout
         with self._changed:
             self._hurry += 1
@@ -145,7 +145,7 @@ class Delivery:
         return True
 
     def close(self, timeout: float = 5.0) -> None:
-        """Publish what waits, for as long as `timeout`, drop the rest, and close the publisher."""
+        """Publish for `timeout` seconds at most, drop the rest, and close the publisher."""
         with self._changed:
             self._closing = True
             self._deadline = time.monotonic() + timeout
@@ -172,7 +172,7 @@ class Delivery:
         return type(self.publisher).__name__
 
     def to_json(self) -> dict[str, Any]:
-        """How the publisher does."""
+        """The state of the publisher."""
         return {
             "publisher": self.name,
             "published": self.published,
@@ -217,7 +217,7 @@ class Delivery:
             return self._batch
 
     def _publish(self, batch: list[Item]) -> bool:
-        """Publish a batch, again and again if need be; False when the time for it is over."""
+        """Publish a batch, with retries if needed; False when the time is over."""
         wait = self._first_wait
         tries = 0
         while True:
@@ -239,7 +239,7 @@ class Delivery:
             tries += 1
             with self._changed:
                 if self._batch is not batch:
-                    return False  # Closed meanwhile: all of it is counted already.
+                    return False  # Closed meanwhile: all items are already counted.
                 done = len(batch) - len(again) - rejected
                 self.published += done
                 self.dropped += rejected
@@ -253,7 +253,7 @@ class Delivery:
                 if done or rejected:
                     tries, wait = 0, self._first_wait
                 if not self._sleep(wait if told is None else min(told, self._longest_wait)):
-                    return False  # What could not be published stays for `close` to count.
+                    return False  # Items that could not be published stay, and `close` counts them.
             wait = min(wait * 2, self._longest_wait)
 
     def _sleep(self, seconds: float) -> bool:
@@ -277,13 +277,13 @@ class Delivery:
             log.warning("%s cannot publish: %s", self.name, self._last_error)
 
     def _after_fork(self) -> None:
-        """In a forked child: the thread is gone, and what waited is the parent's to publish."""
+        """In a forked child: the thread is gone, and the parent publishes the waiting items."""
         self.published = self.dropped = 0
         self._prepare()
 
 
 def _said(error: Exception) -> str:
-    """An error in a line; clients quote URLs and headers in theirs."""
+    """An error in one line; the errors of clients quote URLs and headers."""
     return redacted(shortened(f"{type(error).__name__}: {error}"))
 
 

@@ -63,7 +63,7 @@ class ElasticsearchPublisher(MetricsPublisher):
 
     Documents go in bulk. Where the server refuses (429, 5xx) or is not there, they are sent again
     until it takes them; each has an id, so that what arrives twice is stored once. A wrong
-    certificate or password is no reason to give up either: it may be fixed on the server.
+    certificate or password is also retried: it may be fixed on the server.
 
     Servers of version 8 and later are served, whichever version the client library has: requests
     ask for no version of the API, as those that are sent are the same in all.
@@ -95,9 +95,9 @@ class ElasticsearchPublisher(MetricsPublisher):
         except ImportError as error:
             raise MissingClientError("ElasticsearchPublisher", "elasticsearch") from error
         if not index_prefix or index_prefix != index_prefix.lower():
-            raise ValueError(f"index_prefix is lower case, found {index_prefix!r}")
+            raise ValueError(f"index_prefix must be lower case, found {index_prefix!r}")
         if batch_size < 1:
-            raise ValueError(f"batch_size is at least 1, found {batch_size}")
+            raise ValueError(f"batch_size must be at least 1, found {batch_size}")
         given = [hosts] if isinstance(hosts, str) else list(hosts)
         self.hosts = [host if "://" in host else f"http://{host}" for host in given]
         self._secrets = _secrets(self.hosts, options)
@@ -172,7 +172,7 @@ class ElasticsearchPublisher(MetricsPublisher):
         return self._made[1]
 
     def _put_template(self, client: Any) -> None:
-        """Say which types the fields have, once."""
+        """Declare the types of the fields, once."""
         if self._has_template:
             return
         client.indices.put_index_template(
@@ -195,14 +195,14 @@ class ElasticsearchPublisher(MetricsPublisher):
                 again += half if error.again is None else error.again
                 rejected += error.rejected
         if again or rejected:
-            raise PublishError("a part of a request that was too large", again=again,
+            raise PublishError("part of a request that was too large failed", again=again,
                                rejected=rejected)  # fmt: skip
 
     def _read(self, items: Sequence[Item], answers: Sequence[Any]) -> None:
-        """Sort out what was not taken.
+        """Sort out the documents that were rejected.
 
         Raises:
-            PublishError: some was not.
+            PublishError: some were rejected.
         """
         again: list[Item] = []
         rejected = 0
@@ -218,7 +218,7 @@ class ElasticsearchPublisher(MetricsPublisher):
             else:
                 rejected += 1
         if again or rejected:
-            raise PublishError(f"not taken: {reason}", again=again, rejected=rejected)
+            raise PublishError(f"rejected: {reason}", again=again, rejected=rejected)
 
     def _document(self, item: Item) -> dict[str, Any]:
         if isinstance(item, EventMetrics):
@@ -270,7 +270,7 @@ def _secrets(hosts: Iterable[str], options: Mapping[str, Any]) -> tuple[str, ...
 
 
 def _reasons(error: BaseException) -> str:
-    """What a failed connection says, down to what the system said."""
+    """The reason of a failed connection, down to the system error."""
     said = [f"{type(error).__name__}: {error}"]
     inner = next(iter(getattr(error, "errors", ())), None) or error.__cause__
     if inner is not None and len(repr(inner)) < 2_000:

@@ -21,19 +21,18 @@ from volnux.telemetry.records import EventMetrics
 __all__ = ["GrafanaCloudPublisher"]
 
 _LATER: Final = frozenset({401, 403, 404, 408, 429, 500, 502, 503, 504})
-"""Also where a token or a stack is wrong: totals lose nothing by waiting until that is mended."""
+"""Also for a wrong token or stack: totals lose nothing by waiting until that is fixed."""
 
 
 class GrafanaCloudPublisher(MetricsPublisher):
     """Sends running totals to the OTLP gateway of a Grafana Cloud stack, every so often.
 
-    Where the gateway is, and as whom to log in there, the stack's page says under
-    *OpenTelemetry → Configure*: the zone (`prod-eu-west-2`) and the instance id (a number). With
-    the organisation's slug alone both are asked of Grafana Cloud, which the token must allow
-    (`stacks:read`).
+    The stack's page shows the gateway and the user under *OpenTelemetry → Configure*: the zone
+    (`prod-eu-west-2`) and the instance id (a number). With only the organisation's slug, both are
+    requested from Grafana Cloud, which the token must allow (`stacks:read`).
 
-    Totals grow, and are sent as they are now: what a dead gateway missed comes with the next
-    request.
+    Totals grow, and are sent as they are now: data that an unreachable gateway missed is sent with
+        the next request.
 
     Args:
         api_key: a token of an access policy with `metrics:write`.
@@ -48,7 +47,7 @@ class GrafanaCloudPublisher(MetricsPublisher):
         api_url: where Grafana Cloud is asked for zone and instance.
 
     Raises:
-        ValueError: neither zone and instance are known, nor an organisation to ask for them.
+        ValueError: neither zone and instance nor an organisation are given.
         MissingClientError: `requests` or `opentelemetry-proto` is not installed.
     """
 
@@ -78,7 +77,8 @@ class GrafanaCloudPublisher(MetricsPublisher):
         api_key = api_key.strip()
         if not api_key or not api_key.isascii() or not api_key.isprintable() or " " in api_key:
             raise ValueError(
-                "api_key is a token of an access policy of Grafana Cloud: one word, without blanks"
+                "api_key must be a token of an access policy of Grafana Cloud: "
+                "one word without spaces"
             )
         assert metrics_pb2.AGGREGATION_TEMPORALITY_CUMULATIVE
         self.linger = interval
@@ -94,8 +94,8 @@ class GrafanaCloudPublisher(MetricsPublisher):
         self._endpoint = endpoint.rstrip("/") if endpoint else None
         if (self._endpoint is None or self._instance is None) and not org_slug:
             raise ValueError(
-                "Grafana Cloud is reached by zone and instance_id, which the stack's page shows "
-                "under OpenTelemetry; or name org_slug, to have them looked up"
+                "pass zone and instance_id, which the stack's page in Grafana Cloud shows under "
+                "OpenTelemetry; or pass org_slug, and they are looked up"
             )
         self._secrets = (api_key, *secrets_of(self._endpoint or ""), *secrets_of(api_url))
         asked = [] if self._endpoint and self._instance else [api_url]
@@ -122,7 +122,7 @@ class GrafanaCloudPublisher(MetricsPublisher):
         for item in items:
             if id(item) not in self._counted:
                 self._totals.add(item)
-        # A batch that comes again was counted the first time.
+        # A repeated batch was counted the first time.
         self._counted = {id(item) for item in items}
         url, instance = self._where()
         answer = self._ask(
@@ -157,7 +157,7 @@ class GrafanaCloudPublisher(MetricsPublisher):
             if answer.status_code >= 300:
                 raise PublishError(
                     f"the stacks of {self._org} cannot be looked up: {self._said(answer)}; "
-                    "the token needs stacks:read, or name zone and instance_id"
+                    "the token needs stacks:read, or pass zone and instance_id"
                 )
             stacks = [
                 stack
@@ -166,7 +166,7 @@ class GrafanaCloudPublisher(MetricsPublisher):
             ]
             if len(stacks) != 1:
                 names = ", ".join(str(stack.get("slug")) for stack in stacks) or "none"
-                raise PublishError(f"name stack_slug: the organisation has the stacks {names}")
+                raise PublishError(f"pass stack_slug: the organisation has the stacks {names}")
             zone = stacks[0]["regionSlug"]
             self._endpoint = self._endpoint or f"https://otlp-gateway-{zone}.grafana.net/otlp"
             self._instance = self._instance or str(stacks[0]["id"])

@@ -23,12 +23,12 @@ _UNITS: Final = {
     "volnux.event.attempts": ("{attempt}", "Attempts of events that have ended."),
     "volnux.event.retries": ("{retry}", "Attempts after the first."),
     "volnux.event.errors": ("{error}", "Events that failed."),
-    "volnux.network.operations": ("{operation}", "Events sent away."),
+    "volnux.network.operations": ("{operation}", "Events sent to another machine."),
     "volnux.network.errors": ("{error}", "Failed operations."),
     "volnux.network.sent": ("By", "Bytes sent."),
     "volnux.network.received": ("By", "Bytes received."),
     "volnux.event.duration": ("s", "Seconds in an event, without the waits between attempts."),
-    "volnux.network.latency": ("s", "Seconds that an event sent away spent on the way."),
+    "volnux.network.latency": ("s", "Seconds in transit to and from another machine."),
 }
 
 

@@ -24,8 +24,7 @@ _RETURNED: Final = "returned"
 class PrometheusPublisher(MetricsPublisher):
     """Serves metrics at `http://<address>:<port>/metrics`, from a thread of its own.
 
-    What it does for an event is a handful of additions in memory, done at once: nothing waits and
-    nothing is dropped.
+    For each event, it makes a few additions in memory: nothing waits and nothing is dropped.
 
     In the multiprocess mode of `prometheus_client` (the environment variable
     `PROMETHEUS_MULTIPROC_DIR` names a folder, before anything is imported), every process that
@@ -84,11 +83,14 @@ class PrometheusPublisher(MetricsPublisher):
             _EVENT, multiprocess_mode="max", **made,
         )  # fmt: skip
         self._operations = client.Counter(
-            "volnux_network_operations", "Events sent away.", (*_HOST, "status"), **made
+            "volnux_network_operations",
+            "Events sent to another machine.",
+            (*_HOST, "status"),
+            **made,
         )
         self._latency = client.Histogram(
             "volnux_network_latency_seconds",
-            "Seconds that an event sent away spent on the way, both ways.",
+            "Seconds in transit to and from another machine.",
             _HOST, buckets=buckets, **made,
         )  # fmt: skip
         self._sent = client.Counter("volnux_network_sent_bytes", "Bytes sent.", _HOST, **made)
@@ -161,7 +163,7 @@ class PrometheusPublisher(MetricsPublisher):
         served = self.registry
         if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
             multiprocess: Any = importlib.import_module("prometheus_client.multiprocess")
-            # This one reads the files of all processes.
+            # This registry reads the files of all processes.
             served = client.CollectorRegistry()
             multiprocess.MultiProcessCollector(served)
         self._server, self._thread = client.start_http_server(port, addr=address, registry=served)

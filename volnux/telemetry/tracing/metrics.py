@@ -34,10 +34,10 @@ class Instruments:
             names.EVENT_ATTEMPTS, "{attempt}", "Attempts of events."
         )
         self._latency = meter.create_histogram(
-            names.NETWORK_LATENCY, "s", "Time that an event sent away spent on the way.",
+            names.NETWORK_LATENCY, "s", "Time in transit to and from another machine.",
             explicit_bucket_boundaries_advisory=buckets,
         )  # fmt: skip
-        self._io = meter.create_counter(names.NETWORK_IO, "By", "Bytes of events sent away.")
+        self._io = meter.create_counter(names.NETWORK_IO, "By", "Bytes sent to other machines.")
 
     @staticmethod
     def current() -> Instruments:

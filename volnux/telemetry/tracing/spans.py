@@ -43,7 +43,7 @@ _RESULTS = {
 
 
 def sdk_is_set_up() -> bool:
-    """Whether spans of ours would reach anybody."""
+    """Whether our spans would be recorded."""
     disabled = os.environ.get("OTEL_PYTHON_DISABLED_INSTRUMENTATIONS", "")
     if _NAME in [name.strip() for name in disabled.split(",")]:
         return False
@@ -129,7 +129,7 @@ class RunTrace:
             self._instruments.event(record, self._attributes)
 
     def end(self, report: RunReport | None, error: BaseException | None) -> None:
-        """The run is over; what still runs is left behind."""
+        """The run is over; spans of running events are abandoned."""
         with _LOCK:
             _RUNS.pop(self._run_id, None)
         with self._lock:
@@ -214,7 +214,7 @@ class TaskTrace:
     Args:
         headers: the orchestrator's own trace context; used where no span is current.
         pipeline, backend: the run's.
-        sampled: take the orchestrator's context as sampled: it does not trace itself.
+        sampled: treat the orchestrator's context as sampled, because it does not trace itself.
     """
 
     def __init__(
