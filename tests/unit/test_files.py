@@ -54,7 +54,11 @@ def make(*names: str) -> None:
         # Anything that is not a file is skipped; a file that cannot be read is an error.
         (["f.pty|", "a.pty"], "a.pty", "warning f.pty: skipped: it is not a regular file"),
         (["z.pty -> /dev/zero"], "", "warning z.pty: skipped: it is not a regular file"),
-        (["z.pty -> nowhere", "z -> nowhere"], "", "error z.pty: it cannot be read: it is a link"),
+        (
+            ["z.pty -> nowhere", "z -> nowhere"],
+            "",
+            "error z.pty: it cannot be read: it is a broken symbolic link",
+        ),
         (["z.pty -> z.pty"], "", "error z.pty: it cannot be read: too many levels of symbolic"),
         (["dir.pty/a.pty"], "dir.pty/a.pty", ""),
     ],

@@ -59,7 +59,7 @@ def enter_own_home() -> None:
     have = _copy(kept, database)
     os.environ.update(_settings(home, database))
     with warnings.catch_warnings():
-        # What Airflow's own imports warn of is nothing that the user of a flow can mend.
+        # A user of a flow cannot fix what the imports of Airflow warn of.
         warnings.simplefilter("ignore")
         import airflow  # noqa: F401 - settings are read now
 

@@ -170,7 +170,7 @@ def test_a_format_may_be_given_by_name_or_as_a_format():
 
 def test_a_graph_without_its_text_is_drawn_as_boxes_only():
     bare = replace(graph("A -> B"), source=None)
-    with pytest.raises(DrawError, match="does not hold the text"):
+    with pytest.raises(DrawError, match="does not include the text"):
         draw(bare)
     assert '"A" -> "B"' in draw(bare, "dot")
     assert "n0 --> n1" in draw(bare, "mermaid")
