@@ -9,24 +9,31 @@ import threading
 import weakref
 from collections.abc import Callable
 from types import FrameType, TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 from volnux import usercode
 from volnux.backends.port import RunControl
 
 __all__ = ["Interrupts", "obey"]
 
+_Run = TypeVar("_Run")
 
-def obey(control: RunControl, cancel: Callable[[], object], give_up: Callable[[], object]) -> None:
+
+def obey(
+    control: RunControl,
+    run: weakref.ref[_Run],
+    cancel: Callable[[_Run], object],
+    give_up: Callable[[_Run], object],
+) -> None:
     """Call methods of a run when its control says so; a control may outlive its run by far."""
-    for method, register in ((cancel, control.on_cancel), (give_up, control.on_give_up)):
-        register(functools.partial(_if_alive, weakref.WeakMethod(method)))
+    control.on_cancel(functools.partial(_if_alive, run, cancel))
+    control.on_give_up(functools.partial(_if_alive, run, give_up))
 
 
-def _if_alive(ref: weakref.WeakMethod[Callable[[], object]]) -> None:
-    method = ref()
-    if method is not None:
-        method()
+def _if_alive(run: weakref.ref[_Run], method: Callable[[_Run], object]) -> None:
+    alive = run()
+    if alive is not None:
+        method(alive)
 
 
 class Interrupts:

@@ -15,6 +15,7 @@ import logging
 import threading
 import time
 import uuid
+import weakref
 from collections.abc import Mapping
 from typing import Any
 
@@ -81,7 +82,7 @@ class Run:
         outer = getattr(threading.current_thread(), "control", None)
         for control in (self._options.control, outer):
             if control is not None:
-                obey(control, self._cancel, self._abandon)
+                obey(control, weakref.ref(self), Run._cancel, Run._abandon)
         with Interrupts(self._interrupted, self._note_interrupt):
             try:
                 self._begin()

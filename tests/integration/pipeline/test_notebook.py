@@ -117,8 +117,8 @@ SHOWN = {
     "batches in worker processes": [{"Count": 2}, {"Count": 1}],
     "await": "success",
     "no hint in a plain cell": 0,
-    "a hint in a coroutine": "start() blocks the event loop until the run has ended: "
-    "write `await pipeline.astart()`",
+    "a hint in a coroutine": "start() blocks the event loop until the run ends: "
+    "use `await pipeline.astart()`",
 }
 
 

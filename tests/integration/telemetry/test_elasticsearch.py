@@ -295,5 +295,5 @@ def test_hosts_may_lack_a_scheme():
         "http://localhost:9200",
         "https://es:9243",
     ]
-    with pytest.raises(ValueError, match="index_prefix is lower case"):
+    with pytest.raises(ValueError, match="index_prefix must be lower case"):
         ElasticsearchPublisher(index_prefix="Metrics")

@@ -135,7 +135,7 @@ def test_a_token_from_a_file_may_end_with_a_newline(collector):
 
 @pytest.mark.parametrize("token", ["", " \n", "two words", "a\nb", "a\x00b", "schlüssel"])
 def test_what_is_no_token_is_refused_and_not_shown(token):
-    with pytest.raises(ValueError, match="is a token of an access policy") as caught:
+    with pytest.raises(ValueError, match="must be a token of an access policy") as caught:
         GrafanaCloudPublisher(token, instance_id=1, endpoint="https://otlp.example.org")
     assert not token.strip() or token not in str(caught.value)
 
