@@ -41,9 +41,8 @@ def lint(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """The core and the embedded backend."""
     session.install("--editable", ".[test]")
-    # Many tests wait for processes that they started: three workers keep two processors busy. A
-    # worker that has nothing left to do takes tests over from the others.
-    run_pytest(session, "-n", "3", "--dist", "worksteal", *CORE_SUITES)
+    # A worker that has nothing left to do takes tests over from the others.
+    run_pytest(session, "-n", "2", "--dist", "worksteal", *CORE_SUITES)
 
 
 @nox.session(tags=["core"])
