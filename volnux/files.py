@@ -161,13 +161,15 @@ def read_bytes(path: str | Path) -> bytes:
     # Opening a pipe would wait for a writer.
     number = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
     try:
-        mode = os.fstat(number).st_mode
-        if stat.S_ISDIR(mode):
+        status = os.fstat(number)
+        if stat.S_ISDIR(status.st_mode):
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-        if not stat.S_ISREG(mode):
+        if not stat.S_ISREG(status.st_mode):
             raise OSError(errno.EINVAL, "it is not a regular file", str(path))
-        with os.fdopen(number, "rb", closefd=False) as file:
-            data = file.read(LONGEST + 1)
+        # Its size is a hint only: the file may grow, and those of /proc say 0.
+        data = os.read(number, min(status.st_size, LONGEST) + 2**12)
+        while len(data) <= LONGEST and (more := os.read(number, 2**20)):
+            data += more
     finally:
         os.close(number)
     if len(data) > LONGEST:

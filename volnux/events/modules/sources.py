@@ -33,11 +33,11 @@ def events_module(stem: str) -> str:
 
 def events_file(folder: Path, name: str) -> Path | None:
     """The file of a module of events in a folder; its own name may have dots (`a.b_events.py`)."""
-    file = folder / f"{name}.py"
-    if file.is_file():
-        return file
+    file = os.path.join(folder, f"{name}.py")  # noqa: PTH118 - it is asked twice for each file
+    if os.path.isfile(file):  # noqa: PTH113 - the same
+        return Path(file)
     try:
-        changed = folder.stat().st_mtime_ns
+        changed = os.stat(folder).st_mtime_ns  # noqa: PTH116 - the same
     except OSError:
         return None
     # A file that comes within a tick of the clock does not change the time again.
