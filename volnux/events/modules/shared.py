@@ -22,6 +22,7 @@ __all__ = ["SharedModule", "module_meant", "name_and_outside", "share", "take_in
 _IMPORT_SYSTEM = "<frozen importlib._bootstrap>"
 
 _python_import = builtins.__import__
+_python_import_module = importlib.import_module
 _python_start = threading.Thread.start
 
 
@@ -67,6 +68,7 @@ def share() -> None:
         take_in(package)
     sys.path = _ImportPath(sys.path)
     builtins.__import__ = _import
+    importlib.import_module = _import_module
     threading.Thread.start = _start  # type: ignore[assignment, method-assign]  # see _start
 
 
@@ -147,6 +149,19 @@ def _import(
             # The import system of Python 3.11 and 3.12 would not hear that there is none.
             _imported(_with_outside(shared, top))
     return _python_import(name, globals, locals, fromlist or (), level)
+
+
+def _import_module(name: str, package: str | None = None) -> ModuleType:
+    """`importlib.import_module` of a shared process.
+
+    If two folders import a name at once, the import system gives the second one what the first one
+    has just imported, without asking for its spec.
+    """
+    asking = package_that_asks()
+    top = name.partition(".")[0]
+    if top and asking is not None and top not in FOLDERS and owns(asking, top):
+        return _python_import_module(f"{asking}.{name}")
+    return _python_import_module(name, package)
 
 
 def _with_outside(shared: SharedModule, name: str) -> SharedModule:
