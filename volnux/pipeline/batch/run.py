@@ -98,7 +98,7 @@ class BatchRun:
 
     def close(self) -> None:
         """End the threads; what runs may finish its events, unless it was given up."""
-        if self._pending:
+        if self._pending or not self._exhausted:
             self.stop()
         for _ in self._threads:
             self._jobs.put(None)
