@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 UV     := $(BIN)/uv pip install --quiet --python $(BIN)/python
 REPORT := .nox/report
 
-# What `make check` runs, but for the tests that are marked as slow.
+# The tests that `make check` runs: all except those marked as slow.
 FAST_TESTS := tests/unit tests/reference
 
 # A package mirror that is set for pip serves uv as well.

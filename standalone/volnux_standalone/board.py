@@ -38,8 +38,8 @@ class Locked:
 class Board:
     """What is ready, what runs and what has ended in one run.
 
-    The caller holds `lock` for every method, but for `claim`. Queues, sets and lists are used
-    without it where a single call does it all.
+    The caller holds `lock` for every method except `claim`. Queues, sets and lists are also used
+    without the lock, if a single call is enough.
 
     Args:
         plan: what runs.

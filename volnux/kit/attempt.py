@@ -10,7 +10,7 @@ import asyncio
 import contextvars
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import BrokenExecutor, Executor, ThreadPoolExecutor
 
 from volnux.events.base import NotSentError, WorkerLost
@@ -19,12 +19,14 @@ from volnux.events.outcome import Call, Outcome
 from volnux.events.remote import read_outcome, remote_task
 from volnux.events.run import raised, run_attempt, run_attempt_async, too_long
 from volnux.events.spec import EventSpec
+from volnux.graph.outcome import FAILURE, SUCCESS, no_branch
 from volnux.hooks import Hooks
 from volnux.kit.processes import Surroundings, WorkerGroup, begin_worker, made_pool, worker_context
 from volnux.usercode import RunThread
 
 __all__ = [
     "TimeIsOver",
+    "as_taken",
     "attempt",
     "attempt_async",
     "event_async",
@@ -62,14 +64,33 @@ async def attempt_async(spec: EventSpec, call: Call) -> Outcome:
         return raised(spec, call, too_long(spec), started)
 
 
+def as_taken(spec: EventSpec, outcome: Outcome, taken: Collection[int]) -> Outcome:
+    """The outcome as the flow takes it: a descriptor without a branch is a failure.
+
+    Args:
+        spec: the event.
+        outcome: what came of the attempt.
+        taken: the descriptors that have a branch; see `Topology.taken`.
+    """
+    if outcome.descriptor <= SUCCESS or outcome.descriptor in taken:
+        return outcome
+    failure = no_branch(spec.name, outcome.descriptor, taken)
+    return outcome._replace(descriptor=FAILURE, result=failure)
+
+
 async def event_async(
-    spec: EventSpec, call: Call, hooks: Hooks, begins: Callable[[int], object]
+    spec: EventSpec,
+    call: Call,
+    taken: Collection[int],
+    hooks: Hooks,
+    begins: Callable[[int], object],
 ) -> Outcome:
     """Run an event with all attempts that its policy allows, waiting in between.
 
     Args:
         spec: the event.
         call: what it is given.
+        taken: the descriptors that have a branch.
         hooks: what listens to the run.
         begins: called with the number of each attempt when that begins.
     """
@@ -77,7 +98,7 @@ async def event_async(
         begins(call.attempt)
         hooks.began(spec, call)
         outcome = await attempt_async(spec, hooks.call(spec, call))
-        hooks.attempt_ended(spec, call, outcome)
+        hooks.attempt_ended(spec, call, as_taken(spec, outcome, taken))
         if outcome.retry_after is None:
             return outcome
         await asyncio.sleep(outcome.retry_after)

@@ -22,6 +22,7 @@ from volnux.events.spec import EventSpec
 from volnux.graph.execution import Execution
 from volnux.graph.report import RunReport
 from volnux.hooks import About, Hooks, Observing, hooks_of
+from volnux.kit.attempt import as_taken
 from volnux.kit.notes import Notes
 from volnux_prefect import compat
 from volnux_prefect.endings import state_of
@@ -31,7 +32,7 @@ from volnux_prefect.page import Page
 from volnux_prefect.runners import Runners
 from volnux_prefect.taskoptions import named
 from volnux_prefect.translate import Blueprint
-from volnux_prefect.work import EventState, Work, judged_by_flow
+from volnux_prefect.work import EventState, Work
 
 __all__ = ["Drive"]
 
@@ -40,7 +41,7 @@ class Drive:
     """Everything that belongs to one run; `execute` is called once, in the body of a flow.
 
     Attributes:
-        hooks: what listens to the run, but for its observer.
+        hooks: everything that listens to the run, except its observer.
         loop: the event loop that all coroutines of the run share.
     """
 
@@ -206,7 +207,7 @@ class Drive:
         if isinstance(ended, WorkerLost):
             self._runners.replace(self._blueprint.runners[node], self._sent_to[node])
         if outcome.retry_after is not None:
-            # Prefect repeats attempts itself, but for those whose process is gone.
+            # Prefect repeats attempts itself, except those whose process is gone.
             if isinstance(ended, WorkerLost) and not self._cancelled:
                 self._again(node, outcome)
             return
@@ -222,7 +223,7 @@ class Drive:
             self._outstanding = 0
         else:
             ready = self._execution.finish(node, outcome.descriptor, outcome.result)
-        judged = judged_by_flow(spec, outcome, self._blueprint.taken[node])
+        judged = as_taken(spec, outcome, self._blueprint.taken[node])
         self._progress.ended(spec, self._call(node, outcome.attempts), judged)
         self._submit(ready)
         self._page.tell_skipped(node)

@@ -21,15 +21,15 @@ from volnux.events.modules import at_home
 from volnux.events.outcome import Call, Outcome
 from volnux.events.run import raised, run_attempt, too_long
 from volnux.events.spec import EventSpec
-from volnux.graph.outcome import FAILURE, SUCCESS, Failure, no_branch
+from volnux.graph.outcome import FAILURE, SUCCESS, Failure
 from volnux.hooks import About, Hooks, hooks_of
-from volnux.kit.attempt import TimeIsOver, in_time
+from volnux.kit.attempt import TimeIsOver, as_taken, in_time
 from volnux.shown import shown
 from volnux_prefect import compat, logs
 from volnux_prefect.endings import HANDLED
 from volnux_prefect.loop import RunLoop
 
-__all__ = ["EventState", "Listener", "Work", "judged_by_flow", "repeat_told", "run_work"]
+__all__ = ["EventState", "Listener", "Work", "repeat_told", "run_work"]
 
 
 class Listener(Protocol):
@@ -166,7 +166,7 @@ def run_work(upstream: Work | SealedWork) -> State[Any]:
     if work.failed is not None and listener is not None and listener.ends:
         # The run was told to end while this attempt waited for its turn.
         outcome, failed = work.failed
-        return _state(outcome, judged_by_flow(spec, outcome, work.taken), failed)
+        return _state(outcome, as_taken(spec, outcome, work.taken), failed)
     logs.send_from([spec])
     call = work.call._replace(attempt=work.earlier + compat.attempt_number())
     if listener is not None:
@@ -187,7 +187,7 @@ def run_work(upstream: Work | SealedWork) -> State[Any]:
         else:
             listener.repeats(work.node, outcome)
             work.failed = outcome._replace(retry_after=None), "TimedOut" if late else "Failed"
-    judged = judged_by_flow(spec, outcome, work.taken)
+    judged = as_taken(spec, outcome, work.taken)
     hooks.attempt_ended(spec, call, judged)
     stops = spec.stop_on_exception and judged.raised
     handled = judged.descriptor == FAILURE and FAILURE in work.taken and not (again or stops)
@@ -202,14 +202,6 @@ def repeat_told(task: Any, task_run: Any, state: Any) -> bool:
     told = compat.returned_state(state)
     outcome = told.outcome if isinstance(told, EventState) else None
     return outcome is not None and outcome.retry_after is not None
-
-
-def judged_by_flow(spec: EventSpec, outcome: Outcome, taken: frozenset[int]) -> Outcome:
-    """The outcome as the flow takes it: a descriptor without a branch is a failure."""
-    if outcome.descriptor <= SUCCESS or outcome.descriptor in taken:
-        return outcome
-    failure = no_branch(spec.name, outcome.descriptor, taken)
-    return outcome._replace(descriptor=FAILURE, result=failure)
 
 
 def _log_failure(

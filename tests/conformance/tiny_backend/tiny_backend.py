@@ -69,4 +69,5 @@ class _Run:
         def begins(attempt: int) -> None:
             self.notes.begins(node, attempt, time.time())
 
-        return node, await event_async(self.plan.specs[node], call, self.hooks, begins)
+        taken = self.plan.graph.topology.taken[node]
+        return node, await event_async(self.plan.specs[node], call, taken, self.hooks, begins)

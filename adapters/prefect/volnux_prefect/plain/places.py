@@ -28,7 +28,7 @@ class Place:
         attempts: at most so many attempts; else the event's retry policy holds.
         timeout: seconds that one attempt may take; else the event's own timeout holds.
         executor: where it runs; else the event's own executor.
-        branches: the descriptors after which the flow goes on. Any other is a failure, but for 1.
+        branches: the descriptors after which the flow continues. Any other, except 1, is a failure.
         tags: tags of its task runs.
         limits: tag concurrency limits, which the run makes; the place has these tags, too.
 

@@ -23,6 +23,7 @@ from volnux.events.outcome import Call, Outcome
 from volnux.events.run import raised
 from volnux.graph.outcome import FAILURE, SUCCESS, Failure
 from volnux.hooks import About, hooks_of
+from volnux.kit.attempt import as_taken
 from volnux.pipeline.fields import InputDataField
 from volnux_prefect import compat
 from volnux_prefect.endings import counts, reason, state_of
@@ -34,7 +35,7 @@ from volnux_prefect.plain.places import Ended, EventFailed, Place, RunStopped
 from volnux_prefect.runners import Runners
 from volnux_prefect.taskoptions import named
 from volnux_prefect.translate import USUAL, runner_key
-from volnux_prefect.work import EventState, Work, judged_by_flow
+from volnux_prefect.work import EventState, Work
 
 __all__ = ["Run"]
 
@@ -135,7 +136,7 @@ class Run:
         self._refuse_when_stopped()
         outcome = await self._outcome(place, received)
         self._refuse_when_stopped()
-        judged = judged_by_flow(place.spec, outcome, place.branches)
+        judged = as_taken(place.spec, outcome, place.branches)
         descriptor, result = judged.descriptor, judged.result
         if descriptor != SUCCESS and isinstance(result, Failure) and FAILURE in place.branches:
             result = result.bare()
@@ -264,5 +265,5 @@ def _read(
     else:
         error = WorkerLost(f"the task run of {spec.name} ended as {ended.name}")
     outcome = raised(spec, Call(place.id, attempt=attempts), error, started)
-    # Prefect repeats attempts itself, but for those whose process is gone.
+    # Prefect repeats attempts itself, except those whose process is gone.
     return outcome if isinstance(ended, WorkerLost) else outcome._replace(retry_after=None)
