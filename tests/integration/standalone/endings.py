@@ -195,9 +195,9 @@ class Try:
         for reader in readers:
             reader.join()
         lines = log.read_text().splitlines() if log.exists() else []
-        # What a successful run leaves running on purpose lives on, also if a signal ends the
-        # process while Python itself is torn down.
-        well = code == 0 or (code == -self.signal and '"status": "success"' in output[0])
+        # What a successful run leaves running on purpose lives on, also if the signal comes after
+        # the run: while the tool closes, or while Python itself is torn down.
+        well = '"status": "success"' in output[0]
         allowed = sum(
             line.startswith("end") and " Leaves" in line and line.split()[2] in output[0]
             for line in lines
