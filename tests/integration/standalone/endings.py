@@ -195,14 +195,7 @@ class Try:
         for reader in readers:
             reader.join()
         lines = log.read_text().splitlines() if log.exists() else []
-        # What a successful run leaves running on purpose lives on, also if the signal comes after
-        # the run: while the tool closes, or while Python itself is torn down.
-        well = '"status": "success"' in output[0]
-        allowed = sum(
-            line.startswith("end") and " Leaves" in line and line.split()[2] in output[0]
-            for line in lines
-            if well or not self.tool
-        )
+        allowed = self._left_on_purpose([line.split() for line in lines])
         left = _left(self.token, allowed)
         _clean(self.token)
         faults = [f"alive: {name}" for name in left]
@@ -211,6 +204,23 @@ class Try:
             faults += [f"exit code {code}", f"stdout: {output[0][:3000]}", f"stderr: {output[1]}"]
             faults += lines
         return faults
+
+    def _left_on_purpose(self, log: list[list[str]]) -> int:
+        """How many programs may live on: those of runs whose events have all ended.
+
+        The run itself may have been killed before it could say so.
+        """
+        places = self.flow.count("||") + self.flow.count("->") + 1
+        ended: dict[str, list[str]] = {}
+        for word, _, run, place in log:
+            if word == "end":
+                ended.setdefault(run, []).append(place)
+        return sum(
+            place.startswith("Leaves")
+            for names in ended.values()
+            if len(names) == places
+            for place in names
+        )
 
     def _signal(self, process: subprocess.Popen[str]) -> None:
         with contextlib.suppress(ProcessLookupError):
