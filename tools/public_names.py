@@ -19,7 +19,7 @@ PAGE = Path(__file__).parents[1] / "docs" / "api.md"
 MODULES = {
     "volnux": "What most programs need.",
     "volnux.base": "Events and what configures them.",
-    "volnux.decorators": "Events of functions, and listeners.",
+    "volnux.decorators": "Decorators for events and listeners.",
     "volnux.fields": "Inputs of a pipeline class.",
     "volnux.pipeline": "Pipelines and batch pipelines as classes.",
     "volnux.signal": "Signals of your own.",
@@ -33,9 +33,9 @@ def page() -> str:
     """The text of docs/api.md."""
     parts = [
         "# The public names\n\n"
-        "What is listed here keeps its name, its place and its meaning from one version to the\n"
-        "next; whatever else a module holds may change. `python tools/public_names.py` writes\n"
-        "this page from the code.\n"
+        "The names on this page keep their module and their meaning from one version to the next.\n"
+        "All other names may change. `python tools/public_names.py` writes this page from the\n"
+        "code.\n"
     ]
     for name, purpose in MODULES.items():
         module = importlib.import_module(name)

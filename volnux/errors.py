@@ -211,7 +211,7 @@ def _width(character: str) -> int:
 
 
 class PointyError(VolnuxError):
-    """A `.pty` text breaks a rule of names or meaning.
+    """A `.pty` text has an error in its names or its meaning.
 
     Attributes are those of `SyntaxError`: `filename`, `lineno`, `offset` (column from 1),
     `end_lineno`, `end_offset`, `text`, `msg`; and `diagnostics`, everything found in the file,

@@ -35,7 +35,7 @@ __all__ = [
 
 
 def load_file(path: str | Path) -> tuple[PointyFile | None, tuple[Diagnostic, ...]]:
-    """Read and parse a file: the file, or None when there are errors, and everything found.
+    """Read and parse a file: returns it, or None if it has errors, and all diagnostics.
 
     Raises:
         FileError: the file cannot be read, or its name is not that of a pipeline.

@@ -33,7 +33,7 @@ def read_text(path: str | Path) -> tuple[Source | None, tuple[Diagnostic, ...]]:
 
 
 def check_kind(path: str | Path) -> None:
-    """Refuse a file whose name is not that of a pipeline.
+    """Refuse a file whose name has another suffix than `.pty`.
 
     A name without a suffix may be anything: a pipe, standard input, a script.
 

@@ -27,7 +27,7 @@ def command(
         ),
     ] = None,
 ) -> None:
-    """Start a pipeline: a folder with a small one."""
+    """Create a folder with a small pipeline to start from."""
     if not is_name(name):
         fixed = re.sub(r"\W+", "_", name, flags=re.ASCII).strip("_")
         hint = f"; did you mean '{fixed}'?" if is_name(fixed) else ""
@@ -56,7 +56,7 @@ def command(
 
 
 _PIPELINE = """\
-# What happens, in order; NAME_events.py beside this file says how.
+# The flow. Its events are in NAME_events.py beside this file.
 @name: NAME
 @description: "Greets someone, and shouts if the greeting is short."
 @input: who: str = "world"
@@ -87,7 +87,7 @@ class Measure(EventBase):
 
 @event(retry_policy={"max_attempts": 3, "retry_on_exceptions": [OSError]})
 def shout(previous_result):
-    """An OSError here would be tried again, three times in all."""
+    """If this raises an OSError, it is retried: at most three attempts in all."""
     return True, previous_result.upper()
 
 

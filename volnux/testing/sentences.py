@@ -46,7 +46,7 @@ SENTENCES: Final = {
     "group-branch": "A group finishes with 1 if it is done and with 0 if it failed.",
     "catch": "A `0` branch on a group catches any failure inside the group.",
     "catch-result": "A catch pipes on the result of the first failure that was not handled inside.",
-    "catch-never": "A group that never started is not caught: it stays failed or skipped.",
+    "catch-never": "A group that never started takes no branch: it stays failed or skipped.",
     "group-custom": "Branches 2 to 9 on a group are an error of the file.",
     # Runs and places.
     "run": "A run is a success if the flow of the file is done, otherwise it has failed.",
@@ -68,7 +68,7 @@ SENTENCES: Final = {
     "result": "The result of an event is the second item of the pair that it returned.",
     "result-list": "The result of a parallel group is the list of its arms' results in text order.",
     "result-none": "In this list, an arm that is not done has `None`.",
-    "result-branch": "The result of a unit with branches: that of the branch that ran, or its own.",
+    "result-branch": "A unit with branches has the result of the branch that ran, or its own.",
     "result-sequence": "The result of a sequence is the result of its last part.",
     "result-failure": "The result of an exception is a `Failure`, which can be stored as JSON.",
     "previous": "An event reads the piped value as attribute or argument `previous_result`.",
@@ -88,7 +88,10 @@ SENTENCES: Final = {
     # Directives.
     "name": "`@name` names the pipeline; without it, the stem of the file is the name.",
     "shown": "`@description` and `@tags` are shown.",
-    "schedule": "`@schedule`, `@timezone`, `@start-date`, `@catchup`, `@max-active-runs` are kept.",
+    "schedule": (
+        "`@schedule`, `@timezone`, `@start-date`, `@catchup`, `@max-active-runs` "
+        "are stored in the graph."
+    ),
     "input": "`@input` declares a typed input, which is required if it has no default.",
     "without-effect": "`@recursive-depth` and `@mode` have no effect; a note says so.",
     "directive": "Any other directive is an error.",
