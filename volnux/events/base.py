@@ -32,7 +32,7 @@ __all__ = [
 ]
 
 EventExecutionEvaluationState = Evaluation
-"""When a parallel group is done: set on the class of the last event of the group."""
+"""When the parallel group that an event ends is done (the name of the reference texts)."""
 
 EVENT_ATTRIBUTE = "__volnux_event__"
 """The attribute of a decorated function that holds its event class."""
@@ -43,7 +43,7 @@ class EventDefinitionError(VolnuxError, TypeError):
 
 
 class WorkerLost(VolnuxError):
-    """The worker of an event died or cannot be reached; retried according to the retry policy."""
+    """The worker that ran an event died, or the way to it; retried as the event's policy says."""
 
     __module__ = "volnux"
 
@@ -55,7 +55,7 @@ class NotSentError(VolnuxError, TypeError):
 
 
 class EventReturnError(VolnuxError, TypeError):
-    """`process` or `can_bypass` did not return the pair that it must return."""
+    """`process` did not return a pair `(descriptor, result)`, or `can_bypass` none of its own."""
 
     __module__ = "volnux"
 
@@ -247,7 +247,7 @@ def event(
     prefect: Mapping[str, Any] | None = None,
     **unknown: Any,
 ) -> Any:
-    """Turn a function into an event; it can still be called as an ordinary function.
+    """Make an event of a function; the function stays callable as it is.
 
     Use it as `@event` or `@event(…)`. The arguments are the class attributes of `EventBase`, with
     the fields of `executor_config` on their own. A first parameter named `self` receives the

@@ -29,7 +29,7 @@ class _Empty(Enum):
 
 
 EMPTY: Final = _Empty.EMPTY
-"""Stands for a setting that is not given: the executor uses its own default."""
+"""A setting that is not given: the executor's own default holds."""
 
 
 class ExecutorConfigError(VolnuxError, ValueError):
@@ -37,7 +37,7 @@ class ExecutorConfigError(VolnuxError, ValueError):
 
 
 class DefaultExecutor:
-    """The executor of events that set no other executor: the workers of the run.
+    """The executor of an event that names none: the run's own workers, shared by all such events.
 
     It is a name, not a pool: how many workers there are is the run's business (`--workers`).
     """

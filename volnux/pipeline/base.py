@@ -27,7 +27,7 @@ __all__ = ["Pipeline", "PipelineDefinitionError", "PipelineStateError"]
 
 
 class PipelineStateError(VolnuxError):
-    """A pipeline is started while it runs, or again without `force_rerun=True`."""
+    """A pipeline is started while it runs, or again without being told so."""
 
 
 class _State(enum.Enum):

@@ -33,8 +33,8 @@ __all__ = ["Service", "job_id_of", "name_of"]
 
 _PREFIX = "file:"
 _SAID = {
-    CutOff.LOST: "an interrupted run is lost, and reported at the next start",
-    CutOff.REPEAT: "an interrupted run is repeated from its beginning at the next start",
+    CutOff.LOST: "a run that is cut off is lost, and named at the next start",
+    CutOff.REPEAT: "a run that is cut off is repeated from its beginning at the next start",
 }
 
 Signature = tuple[tuple[str, int, int], ...]

@@ -77,7 +77,7 @@ class _Receiver:
 
 
 class SoftSignal:
-    """A signal with a name: two objects with the same name are the same signal.
+    """A signal by name: two objects of one name are the same signal.
 
     Args:
         name: the name.

@@ -29,7 +29,7 @@ def init(
         Path, typer.Argument(metavar="DIR", help="The dags folder.", show_default=False)
     ],
 ) -> None:
-    """Set up a dags folder so that the installed Airflow loads its `.pty` files as DAGs.
+    """Make the `.pty` files of a dags folder DAGs, in the way of the installed Airflow.
 
     Exit code: 0 done, or nothing to do; 2 it cannot be done.
     """
@@ -46,7 +46,7 @@ def init(
 
 @app.command("dag")
 def dag(file: File, events: Events = None) -> None:
-    """Export a `.pty` to Python: print a DAG file that does the same.
+    """Print a Python DAG file that does what a `.pty` does: the way out.
 
     It needs the events and the operators of volnux_airflow, and nothing else.
 

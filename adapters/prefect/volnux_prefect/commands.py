@@ -103,7 +103,7 @@ def deploy(
     json: Json = False,
     load_timeout: LoadTimeout = 60,
 ) -> None:
-    """Update the deployments on the server to match the pipelines of a folder.
+    """Make the server's deployments what the pipelines of a folder say.
 
     Shows what would be added, changed and gone, asks, then writes flows.py and prefect.yaml as
     `init` does, and the deployments with their schedules to the server. A file with errors stops

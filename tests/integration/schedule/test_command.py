@@ -154,7 +154,7 @@ def test_run_serves_a_folder_fires_reloads_and_stops(flow, serve):
     flow("plain")
     os.mkfifo("pipe.pty")
     service = serve(".", "--poll", "0.2")
-    service.wait_for("serving 1 file; an interrupted run is lost")
+    service.wait_for("serving 1 file; a run that is cut off is lost")
     service.wait_for("next  ")
     second = volnux("run", ".")
     assert second.returncode == 2
