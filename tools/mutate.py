@@ -71,7 +71,7 @@ MUTATIONS = (
         "origin[target] = origin[node]",
     ),
     Mutation(
-        "A group that never started takes its `0` branch.",
+        "A group that never started is caught.",
         EXECUTION,
         "started = self.descriptors[self._first_of_catch[node]] is not None",
         "started = True",

@@ -33,9 +33,9 @@ def page() -> str:
     """The text of docs/api.md."""
     parts = [
         "# The public names\n\n"
-        "The names on this page keep their module and their meaning from one version to the next.\n"
-        "All other names may change. `python tools/public_names.py` writes this page from the\n"
-        "code.\n"
+        "What is listed here keeps its name, module and meaning from one version to the\n"
+        "next. Everything else in a module may change. `python tools/public_names.py` writes\n"
+        "this page from the code.\n"
     ]
     for name, purpose in MODULES.items():
         module = importlib.import_module(name)
