@@ -19,23 +19,29 @@ from typing import Any, NoReturn, Self
 from volnux.errors import Span
 
 __all__ = [
+    "Argument",
     "Arrow",
     "Branch",
     "Comment",
     "Directive",
     "Evaluation",
     "Event",
+    "Fail",
     "Flow",
     "Group",
     "Input",
     "Literal",
+    "Moment",
+    "Name",
     "OnFailure",
     "Option",
     "Parallel",
     "Retry",
     "Schedule",
+    "Secret",
     "Settings",
     "Unit",
+    "Variable",
     "shape",
 ]
 
@@ -75,10 +81,37 @@ class OnFailure(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
-    """A place of an event, by the event's name."""
+class Name:
+    """A bare name in the value of an argument: it stands for an input, a variable or a secret."""
 
     name: str
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """One `name=value` of an event; the value is JSON, with a `Name` wherever one is written."""
+
+    name: str
+    value: Any
+    span: Span
+    value_span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A place of an event, by the event's name; `arguments_span` includes the parentheses."""
+
+    name: str
+    span: Span
+    arguments: tuple[Argument, ...] = ()
+    arguments_span: Span | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Fail:
+    """`!`, where the flow fails."""
+
     span: Span
 
 
@@ -140,12 +173,12 @@ class Branch(_Nesting):
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Unit(_Nesting):
-    """One event or group, with its factor, options and branches.
+    """One event, group or `!`, with its factor, options and branches; `!` has none of these.
 
     `options_span` and `branches_span` include the brackets.
     """
 
-    primary: Event | Group
+    primary: Event | Group | Fail
     span: Span
     retry: Retry | None = None
     options: tuple[Option, ...] = ()
@@ -204,8 +237,50 @@ class Schedule:
 
 
 @dataclass(frozen=True, slots=True)
+class Moment:
+    """A default of an input that is a time of the run, such as `scheduled - 1d`.
+
+    Attributes:
+        base: `scheduled`, the instant that the run stands for, or `previous`, the schedule's
+            instant before it.
+        shifts: what is added to it, in order: a signed amount and a unit, `m`, `h`, `d` or `w`.
+    """
+
+    base: str
+    shifts: tuple[tuple[int, str], ...] = ()
+
+    def __str__(self) -> str:
+        shifts = (f" {'-' if n < 0 else '+'} {abs(n)}{unit}" for n, unit in self.shifts)
+        return self.base + "".join(shifts)
+
+
+@dataclass(frozen=True, slots=True)
 class Input:
-    """One `@input`: a name, one of eight types, and a JSON default unless it is required."""
+    """One `@input`: a name, one of eight types, and a default unless it is required.
+
+    Attributes:
+        default: a JSON value; None for an input that is required or has a `moment`.
+        choices: the values that it takes, all of its type; empty for any.
+        least, most: the ends of its range, both included; None for no limit.
+        description: what it is, for people.
+        moment: its default as a time of the run.
+    """
+
+    name: str
+    type: str
+    required: bool
+    default: Any
+    span: Span
+    choices: tuple[str | int, ...] = ()
+    least: int | float | None = None
+    most: int | float | None = None
+    description: str | None = None
+    moment: Moment | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """One `@variable`: a name, one of eight types, and a JSON default unless it is required."""
 
     name: str
     type: str
@@ -215,8 +290,19 @@ class Input:
 
 
 @dataclass(frozen=True, slots=True)
+class Secret:
+    """One `@secret`: the name that a secret has in the text and in the host's secret store."""
+
+    name: str
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
-    """What the directives say, read and checked; an absent directive leaves the default."""
+    """What the directives say, read and checked; an absent directive leaves the default.
+
+    `run_timeout` is in seconds.
+    """
 
     name: str | None = None
     description: str | None = None
@@ -228,7 +314,10 @@ class Settings:
     max_active_runs: int | None = None
     events: tuple[str, ...] = ()
     inputs: tuple[Input, ...] = ()
+    variables: tuple[Variable, ...] = ()
+    secrets: tuple[Secret, ...] = ()
     on_failure: OnFailure | None = None
+    run_timeout: float | None = None
 
 
 def shape(flow: Flow) -> Iterator[object]:
@@ -260,9 +349,26 @@ def shape(flow: Flow) -> Iterator[object]:
                     stack.append((option.name, option.value, type(option.value)))
                 stack.append(item.retry and item.retry.attempts)
                 stack.append(item.primary)
-            case Event(name=name):
+            case Event(name=name, arguments=arguments):
                 yield ("event", name)
+                for argument in arguments:
+                    yield ("argument", argument.name, _plain(argument.value))
+            case Fail():
+                yield "!"
             case Group(body=body):
                 stack.append(body)
             case _:
                 yield item
+
+
+def _plain(value: Any) -> object:
+    """The value of an argument without positions; unlike Python, `1`, `1.0` and `true` differ."""
+    match value:
+        case Name(name=name):
+            return ("name", name)
+        case list():
+            return tuple(map(_plain, value))
+        case dict():
+            return frozenset((key, _plain(each)) for key, each in value.items())
+        case _:
+            return (type(value).__name__, value)
