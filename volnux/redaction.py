@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable
 from urllib.parse import quote, unquote
 
-__all__ = ["HIDDEN", "is_loopback", "redacted", "secrets_of"]
+__all__ = ["HIDDEN", "forms_of", "is_loopback", "redacted", "secrets_of"]
 
 HIDDEN = "***"
 """Replaces what was removed."""
@@ -44,7 +44,7 @@ def redacted(text: str, secrets: Iterable[str] = ()) -> str:
         text: what is about to be shown.
         secrets: passwords and tokens that are known here.
     """
-    for form in _forms(secrets):
+    for form in forms_of(secrets):
         text = text.replace(form, HIDDEN)
     if "://" in text:
         text = _USERINFO.sub(f"{HIDDEN}@", text)
@@ -81,7 +81,7 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def _forms(secrets: Iterable[str]) -> list[str]:
+def forms_of(secrets: Iterable[str]) -> list[str]:
     """The ways in which secrets are written, the longest first: one may begin with another."""
     import json
 

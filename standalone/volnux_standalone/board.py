@@ -57,7 +57,7 @@ class Board:
         retrying: places that wait for their next attempt.
         open: how many places are ready, handed out, or wait for their next attempt.
         cancelled: nothing more starts; what runs may finish.
-        stopped: an event with `stop_on_exception` has ended the run.
+        stopped: an event with `stop_on_exception`, or the time limit, has ended the run.
         given_up: nothing more is expected of what runs.
         stuck: how many threads still run an attempt whose end was claimed.
     """
@@ -156,6 +156,13 @@ class Board:
             if self.claim(attempt):
                 self.expire(attempt)
         self.over.set()
+
+    def run_out(self) -> None:
+        """End the run because its time is over: nothing starts, and what runs is given up."""
+        self.stopped = not self.cancelled
+        self.execution.expire()
+        self.drop_waiting()
+        self.give_up()
 
     def retry(self, node: int) -> bool:
         """Queue a place whose wait is over; False if the run has forgotten it meanwhile."""

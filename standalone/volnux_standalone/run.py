@@ -27,6 +27,8 @@ from volnux.events.spec import EventSpec
 from volnux.graph.outcome import FAILURE, SUCCESS
 from volnux.graph.report import RunReport
 from volnux.hooks import About, hooks_of
+from volnux.kit.config import host_of
+from volnux.kit.instants import instant_of
 from volnux.kit.processes import default_workers
 from volnux_standalone.attempt import Attempt
 from volnux_standalone.board import Board, Locked
@@ -54,6 +56,8 @@ class Run:
         self._inputs = dict(inputs)
         self._options = options
         self._run_id = options.run_id or uuid.uuid4().hex
+        self._scheduled_at = instant_of(plan.graph, options.scheduled_at)
+        self._host = host_of(plan, options)
         self._about = About(plan.graph.name, backend, self._run_id, plan, options.context)
         self._hooks = hooks_of(self._about, observer=options.observer)
         self._board = Board(plan, keep_results=options.results)
@@ -112,6 +116,9 @@ class Run:
         board = self._board
         with self._locked:
             if not board.cancelled:
+                limit = self._plan.graph.run_timeout
+                if limit is not None:
+                    self._timers.after(limit, self._run_out)
                 board.take(board.execution.start())
                 self._workers.wake(len(board.ready))
             board.check_over()
@@ -191,6 +198,9 @@ class Run:
             self._board.notes.received[attempt.node],
             attempt.number,
             self._options.portable,
+            None,
+            self._scheduled_at,
+            self._host,
         )
 
     def _interrupted_by(
@@ -348,6 +358,16 @@ class Run:
         for attempt in still_running:
             self._timers.after(0, attempt.handle.abandon)
 
+    def _run_out(self) -> None:
+        """The time of the whole run is over."""
+        with self._locked:
+            if self._board.over.is_set():
+                return
+            self._board.run_out()
+        self._hooks.stops(None)
+        # Worker processes end now; threads that still run are left behind.
+        self._elsewhere.kill()
+
     def _fail(self, error: BaseException) -> None:
         with self._locked:
             if self._crash is None:
@@ -395,5 +415,9 @@ class Run:
             if board.cancelled or not board.execution.ended:
                 board.execution.abandon()
         return board.notes.report(
-            about, board.execution, self._inputs, results_kept=self._options.results
+            about,
+            board.execution,
+            self._inputs,
+            results_kept=self._options.results,
+            scheduled_at=self._scheduled_at,
         )

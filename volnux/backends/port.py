@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import datetime as dt
 import threading
 from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass, field
@@ -233,6 +234,8 @@ class RunOptions:
         observer: receives what happens.
         control: lets another thread cancel the run, and says whether Ctrl-C did.
         context: what listeners to signals are given as `execution_context`.
+        scheduled_at: the instant that the run stands for, aware; its start if None.
+        variables: values of variables that the host's are replaced by.
         results: keep the results. If false, a backend that holds them in memory frees each one
             after its last reader, and its report has none; other backends may ignore this.
     """
@@ -244,6 +247,8 @@ class RunOptions:
     control: RunControl = field(default_factory=RunControl)
     context: Any = None
     results: bool = True
+    scheduled_at: dt.datetime | None = None
+    variables: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Backend(abc.ABC):

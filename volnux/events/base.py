@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copyreg
+import datetime as dt
 import inspect
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, TypeVar, cast, overload
@@ -92,7 +93,9 @@ class EventBase:
         prefect: the same for its tasks on Prefect, such as `{"log_prints": True}`.
 
     Inside `process` an event knows `task_id` (its place in the flow), `run_id`, `attempt`
-    (1, 2, …), `inputs` (all inputs of the run, by name) and `previous_result` (what was piped).
+    (1, 2, …), `inputs` (all inputs of the run, by name), `previous_result` (what was piped),
+    `arguments` (what the flow gives it at this place, by name) and `scheduled_at` (the instant that
+    the run stands for, aware, in the pipeline's time zone).
     """
 
     executor: ClassVar[Any] = DefaultExecutor
@@ -112,12 +115,16 @@ class EventBase:
         attempt: int = 1,
         inputs: Mapping[str, Any] | None = None,
         previous_result: Any = None,
+        scheduled_at: dt.datetime | None = None,
+        arguments: Mapping[str, Any] | None = None,
     ) -> None:
         self.task_id = task_id
         self.run_id = run_id
         self.attempt = attempt
         self.inputs = {} if inputs is None else inputs
         self.previous_result = previous_result
+        self.scheduled_at = dt.datetime.now(dt.UTC) if scheduled_at is None else scheduled_at
+        self.arguments = {} if arguments is None else arguments
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

@@ -84,10 +84,10 @@ def _parallels(flow: tree.Flow) -> Iterator[tree.Parallel]:
 
 
 def _last_event(arm: tree.Unit) -> str | None:
-    """The event that ends an arm; None where another group does, which it speaks for."""
+    """The event that ends an arm; None where another group does, which decides itself, or a `!`."""
     while isinstance(arm.primary, tree.Group):
         last = arm.primary.body.parts[-1]
         if len(last.arms) > 1:
             return None
         arm = last.arms[0]
-    return arm.primary.name
+    return arm.primary.name if isinstance(arm.primary, tree.Event) else None

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from volnux.events.modules import display_text
 from volnux.graph.outcome import Failure
+from volnux.masking import hide
 
 __all__ = ["class_name", "failure_of"]
 
@@ -36,9 +37,13 @@ def failure_of(error: BaseException, *, attempts: int = 1) -> Failure:
         except BaseException as broken:  # noqa: BLE001 - a user's __str__ may do anything
             message = f"<str failed: {type(broken).__name__}>"
         _drop_our_frames(error)
-        shown = display_text(_traceback(error))
-        failure = Failure(class_name(type(error)), display_text(message), shown, attempts)
-        return failure.with_exception(error)
+        frames = _traceback(error)
+        text, shown = hide(message), hide(frames)
+        failure = Failure(
+            class_name(type(error)), display_text(text), display_text(shown), attempts
+        )
+        # An exception with a secret in it is not kept: whatever shows it would show the secret.
+        return failure.with_exception(error) if (text, shown) == (message, frames) else failure
 
 
 def class_name(kind: type) -> str:

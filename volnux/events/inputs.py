@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from volnux.errors import VolnuxError, nearest
 from volnux.graph.model import InputSpec
@@ -13,7 +13,10 @@ from volnux.pointy.inputtypes import InputType
 from volnux.pointy.values import INPUT_TYPES
 from volnux.strictjson import DEEPEST, LONGEST_INTEGER, FormatError, is_text, read_json
 
-__all__ = ["InputError", "bind_inputs", "fresh", "read_inputs"]
+if TYPE_CHECKING:
+    from volnux.schedules.moments import Clock
+
+__all__ = ["InputError", "bind_inputs", "fresh", "read_inputs", "read_value", "wanted"]
 
 
 class InputError(VolnuxError, ValueError):
@@ -72,25 +75,28 @@ def bind_inputs(
     given: Mapping[str, Any],
     readers: Mapping[str, Callable[[Any], Any]] | None = None,
     kinds: Mapping[str, str] | None = None,
+    clock: Clock | None = None,
 ) -> dict[str, Any]:
     """A value for every declared input, in the order declared.
 
     Args:
         specs: what the pipeline declares.
         given: values by name; a text is read by the declared type (`"3"` for an int). An input
-            that is not given gets a copy of its default.
+            that is not given gets a copy of its default. None stands for a default that is a time
+            of the run.
         readers: for some inputs a function of their own that checks and converts a value, and
             raises a `ValueError` (fields of a pipeline class).
         kinds: for some inputs what to call their type in an error, where the declared type says
             too little: `file path`, not `str`.
+        clock: the time of the run; needed where a default is a time of it.
 
     Raises:
-        InputError: with every fault: missing, unknown, of a wrong type.
+        InputError: with every fault: missing, unknown, of a wrong type, out of range.
     """
     known = list(specs)
     if not known and not given:
         return {}
-    from pydantic import TypeAdapter, ValidationError
+    from pydantic import ValidationError
 
     faults: dict[str, str] = {}
     values: dict[str, Any] = {}
@@ -108,15 +114,21 @@ def bind_inputs(
             missing.append(spec.name)
             continue
         value = given[spec.name] if spec.name in given else fresh(spec.default)
+        if spec.moment is not None and value is None:
+            assert clock is not None, "the caller gives the time of the run"
+            try:
+                values[spec.name] = clock.value(spec.moment, spec.type)
+            except VolnuxError as error:
+                faults[spec.name] = f"the default of the input '{spec.name}': {error}"
+            continue
         read = (readers or {}).get(spec.name)
         if read is None and ((value is None and not spec.required) or spec.type not in INPUT_TYPES):
             values[spec.name] = value
             continue
         try:
-            if read is None:
-                read = TypeAdapter(InputType(spec.type).python).validate_python
-            values[spec.name] = read(value)
-            reason = _unfit(spec.type, values[spec.name])
+            value = read_value(spec.type, value) if read is None else read(value)
+            values[spec.name] = value
+            reason = _unfit(spec.type, value) or _outside(spec, value)
         except ValueError as error:
             reason = str(error)
             if isinstance(error, ValidationError):
@@ -130,6 +142,43 @@ def bind_inputs(
     if faults:
         raise InputError(faults, missing)
     return values
+
+
+def read_value(type_: str, value: Any) -> Any:
+    """A value read as one of the types of `@input`.
+
+    Raises:
+        ValueError: it is not of that type, or no report could hold it.
+    """
+    from pydantic import TypeAdapter
+
+    read: Any = TypeAdapter(InputType(type_).python).validate_python(value)
+    reason = _unfit(type_, read)
+    if reason is not None:
+        raise ValueError(reason)
+    return read
+
+
+def wanted(spec: InputSpec) -> str | None:
+    """Which values an input takes, in words; None where any of its type will do."""
+    if spec.choices:
+        return "one of " + ", ".join(map(repr, spec.choices))
+    if spec.least is not None and spec.most is not None:
+        return f"from {spec.least} to {spec.most}"
+    if spec.least is not None:
+        return f"at least {spec.least}"
+    return None if spec.most is None else f"at most {spec.most}"
+
+
+def _outside(spec: InputSpec, value: Any) -> str | None:
+    """Why the text does not allow a value of the right type; None if it does."""
+    if (
+        (spec.choices and value not in spec.choices)
+        or (spec.least is not None and value < spec.least)
+        or (spec.most is not None and value > spec.most)
+    ):
+        return f"expected {wanted(spec)}"
+    return None
 
 
 def _unfit(type_: str, value: object) -> str | None:

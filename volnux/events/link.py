@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import json
 from collections.abc import Callable, Container, Mapping
@@ -13,17 +14,18 @@ from volnux.errors import (
     Diagnostic,
     PointyError,
     Severity,
-    Source,
     VolnuxError,
     pointy_error,
 )
 from volnux.events.base import EventBase, event_class_of
+from volnux.events.checks import check_given
 from volnux.events.inputs import bind_inputs
 from volnux.events.lookup import EventModuleError, EventNotFoundError, FoundEvent, Lookup
 from volnux.events.settings import without_effect
-from volnux.events.spec import EventSpec, spec_of
+from volnux.events.spec import EventSpec, Offered, spec_of
 from volnux.graph.compile import compile
 from volnux.graph.model import Graph, Node
+from volnux.graph.names import check_names, fault
 from volnux.pointy.parser import parse
 from volnux.pointy.tree import Evaluation, OnFailure
 
@@ -84,18 +86,30 @@ class Plan:
         """The folder of the events' modules, if any; see `volnux.events.modules.at_home`."""
         return next((spec.home for spec in self.specs if spec is not None), None)
 
-    def bind(self, given: Mapping[str, Any], *, without: Container[str] = ()) -> dict[str, Any]:
+    def bind(
+        self,
+        given: Mapping[str, Any],
+        *,
+        without: Container[str] = (),
+        scheduled_at: dt.datetime | None = None,
+    ) -> dict[str, Any]:
         """A value for every input, in the order declared; see `bind_inputs`.
 
         Args:
             given: values by name.
             without: names of inputs that are left out.
+            scheduled_at: the instant that the run stands for, aware; now if None.
 
         Raises:
             InputError: with every fault: missing, unknown, of a wrong type.
         """
         specs = [spec for spec in self.graph.inputs if spec.name not in without]
-        return bind_inputs(specs, given, self.readers, self.kinds)
+        clock = None
+        if any(spec.moment is not None for spec in specs):
+            from volnux.schedules.moments import Clock
+
+            clock = Clock.of(self.graph, scheduled_at)
+        return bind_inputs(specs, given, self.readers, self.kinds, clock)
 
     def spec(self, place: str) -> EventSpec:
         """The spec of a place.
@@ -120,12 +134,17 @@ def link(graph: Graph, lookup: Lookup, *, on_failure: OnFailure | str | None = N
     Raises:
         LinkError: an event is not found, or something about it makes no sense; all faults at once.
     """
-    faults: list[Diagnostic] = []
+    faults = check_names(graph)
     found = _find_all(graph, lookup, faults)
     targets = {name: each.target for name, each in found.items()}
     linked = _settle(graph, targets, on_failure)
     specs: list[EventSpec | None] = []
     warnings: list[Diagnostic] = []
+    offered = Offered(
+        (),
+        {spec.name: spec for spec in linked.variables},
+        tuple(spec.name for spec in linked.secrets),
+    )
     known: dict[Any, EventSpec] = {}
     said: set[Any] = set()
     checked: set[Any] = set()
@@ -134,18 +153,19 @@ def link(graph: Graph, lookup: Lookup, *, on_failure: OnFailure | str | None = N
         target = targets.get(node.event or "")
         if target is not None:
             # Places that say the same share one spec: a chain of one event has one, not 100,000.
-            key = (node.event, node.retry, tuple(node.options.items()))
+            given = tuple((each.name, str(each)) for each in node.arguments)
+            key = (node.event, node.retry, tuple(node.options.items()), given)
             if key not in known:
                 try:
-                    known[key] = _spec(node, target, lookup.home)
+                    known[key] = _spec(node, target, lookup.home, offered)
                 except VolnuxError as error:
                     # One fault of a class is said once, however often it occurs in the flow.
                     if (target, str(error)) not in said:
                         said.add((target, str(error)))
-                        faults.append(_fault(linked, node, "bad-event", str(error)))
+                        faults.append(fault(linked, node, "bad-event", str(error)))
                     specs.append(None)
                     continue
-                faults += _check_arguments(linked, node, known[key])
+                faults += check_given(linked, node, known[key])
                 if known[key].event_class not in checked:
                     checked.add(known[key].event_class)
                     warnings += _check_attributes(linked, node, known[key])
@@ -175,13 +195,13 @@ def _find_all(graph: Graph, lookup: Lookup, faults: list[Diagnostic]) -> dict[st
         try:
             found[node.event] = lookup.find(node.event)
         except EventNotFoundError as error:
-            faults.append(_fault(graph, node, "unknown-event", str(error), error.hint))
+            faults.append(fault(graph, node, "unknown-event", str(error), error.hint))
         except EventModuleError as error:
             # A module that cannot be imported is one fault, not one for each event.
             if str(error) not in broken:
                 broken.add(str(error))
                 hint = error.traceback.strip() or "write the module, or correct @events"
-                faults.append(_fault(graph, node, "broken-module", str(error), hint))
+                faults.append(fault(graph, node, "broken-module", str(error), hint))
     return found
 
 
@@ -213,7 +233,7 @@ def _settle(graph: Graph, targets: Mapping[str, Any], on_failure: OnFailure | st
     return replace(graph, groups=groups, on_failure=decided)
 
 
-def _spec(node: Node, target: Any, home: str | None) -> EventSpec:
+def _spec(node: Node, target: Any, home: str | None, offered: Offered) -> EventSpec:
     assert node.event is not None
     timeout = node.options.get("timeout")
     executor = node.options.get("executor")
@@ -224,33 +244,14 @@ def _spec(node: Node, target: Any, home: str | None) -> EventSpec:
         executor=None if executor is None else str(executor),
         timeout=None if timeout is None else float(timeout),
         home=home,
+        offered=offered._replace(arguments=node.arguments),
     )
-
-
-def _check_arguments(graph: Graph, node: Node, spec: EventSpec) -> list[Diagnostic]:
-    inputs = {item.name for item in graph.inputs}
-    faults = []
-    for name in spec.requires:
-        if name not in inputs:
-            known = ", ".join(sorted(inputs)) or "none"
-            faults.append(
-                _fault(
-                    graph,
-                    node,
-                    "missing-input",
-                    f"process of {spec.name} requires the argument '{name}', "
-                    f"which is not an input of {graph.name}",
-                    f"declare it (@input: {name}: str), or give the argument a default; "
-                    f"inputs: {known}",
-                )
-            )
-    return faults
 
 
 def _check_attributes(graph: Graph, node: Node, spec: EventSpec) -> list[Diagnostic]:
     event_class = spec.event_class
     return [
-        _fault(
+        fault(
             graph,
             node,
             "no-effect",
@@ -287,7 +288,7 @@ def _check_conditions(
     graph: Graph, node: Node, spec: EventSpec, taken: frozenset[int]
 ) -> list[Diagnostic]:
     return [
-        _fault(
+        fault(
             graph,
             node,
             "no-branch",
@@ -299,24 +300,3 @@ def _check_conditions(
         for number, _ in spec.conditions
         if number not in taken
     ]
-
-
-def _fault(
-    graph: Graph,
-    node: Node,
-    code: str,
-    message: str,
-    hint: str | None = None,
-    *,
-    severity: Severity = Severity.ERROR,
-) -> Diagnostic:
-    source: Source | None = graph.source.source() if graph.source else None
-    return Diagnostic(
-        code=code,
-        message=message,
-        file=source.filename if source else graph.name,
-        span=node.span,
-        hint=hint,
-        severity=severity,
-        text=source.line(node.span.line) if source and node.span else None,
-    )

@@ -2,11 +2,33 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
-__all__ = ["Call", "Outcome"]
+__all__ = ["Call", "Host", "Outcome"]
+
+
+class Host(Protocol):
+    """Where the variables and secrets of a run come from. It can be pickled.
+
+    What it gives is read anew for each attempt, in the process where the attempt runs.
+    """
+
+    def variable(self, name: str) -> Any:
+        """The value of a variable: text, or a value of JSON.
+
+        Raises:
+            LookupError: there is none; the message says where it was looked for.
+        """
+
+    def secret(self, name: str) -> str:
+        """The value of a secret.
+
+        Raises:
+            LookupError: there is none; the message says where it was looked for.
+        """
 
 
 class Call(NamedTuple):
@@ -21,6 +43,8 @@ class Call(NamedTuple):
         portable: results must be JSON that every host can store, and are passed on as JSON gives
             them back.
         scope: what the attempt runs within, for telemetry; None where nobody watches.
+        scheduled_at: the instant that the run stands for, aware, in the pipeline's time zone.
+        host: where the run's variables and secrets come from; None where it needs none.
     """
 
     task_id: str = ""
@@ -30,6 +54,8 @@ class Call(NamedTuple):
     attempt: int = 1
     portable: bool = False
     scope: Any = None
+    scheduled_at: dt.datetime | None = None
+    host: Host | None = None
 
 
 class Outcome(NamedTuple):

@@ -14,13 +14,15 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from volnux import usercode
-from volnux.events.base import EventReturnError, Goto
+from volnux.events.base import EventBase, EventReturnError, Goto
 from volnux.events.failures import class_name, failure_of
 from volnux.events.files import InputFile, close_files, with_own_files
+from volnux.events.given import NOTHING, NotGivenError, Resolved
 from volnux.events.outcome import Call, Outcome
 from volnux.events.portable import portable_failure, portable_result
 from volnux.events.spec import EventSpec
 from volnux.graph.outcome import FAILURE, SUCCESS
+from volnux.masking import masked
 from volnux.usercode import runs_user_code
 
 __all__ = ["raised", "run_attempt", "run_attempt_async", "too_long"]
@@ -58,20 +60,20 @@ def _run_attempt(
 ) -> Outcome:
     started = time.time()
     generation = usercode.generation
+    resolved = NOTHING
     try:
-        event = spec.event_class(
-            call.task_id, call.run_id, call.attempt, call.inputs, call.previous_result
-        )
+        resolved = spec.resolve(call)
+        event = _event(spec, call, resolved)
         if spec.may_bypass:
             bypass, data = _pair(spec, event.can_bypass())
             if bypass:
-                return _bypassed(spec, call, data, started, generation)
-        returned = event.process(**spec.arguments(call.inputs, call.previous_result))
+                return _bypassed(spec, call, data, started, generation, resolved)
+        returned = event.process(**spec.keywords(call.inputs, call.previous_result, resolved))
     except BaseException as error:  # noqa: BLE001 - SystemExit and the like are failures of the event too
         returned = _left_by(error, generation)
         if returned is None:
             return raised(spec, call, convert(error) if convert else error, started)
-    return _returned(spec, call, returned, started, generation)
+    return _returned(spec, call, returned, started, generation, resolved)
 
 
 async def run_attempt_async(spec: EventSpec, call: Call) -> Outcome:
@@ -91,20 +93,20 @@ async def run_attempt_async(spec: EventSpec, call: Call) -> Outcome:
 async def _run_attempt_async(spec: EventSpec, call: Call) -> Outcome:
     started = time.time()
     generation = usercode.generation
+    resolved = NOTHING
     try:
-        event = spec.event_class(
-            call.task_id, call.run_id, call.attempt, call.inputs, call.previous_result
-        )
+        resolved = spec.resolve(call)
+        event = _event(spec, call, resolved)
         if spec.may_bypass:
             bypass, data = _pair(spec, event.can_bypass())
             if bypass:
-                return _bypassed(spec, call, data, started, generation)
-        returned = await event.process(**spec.arguments(call.inputs, call.previous_result))
+                return _bypassed(spec, call, data, started, generation, resolved)
+        returned = await event.process(**spec.keywords(call.inputs, call.previous_result, resolved))
     except BaseException as error:  # noqa: BLE001 - a cancelled coroutine is a failure of its event too
         returned = _left_by(error, generation)
         if returned is None:
             return raised(spec, call, error, started)
-    return _returned(spec, call, returned, started, generation)
+    return _returned(spec, call, returned, started, generation, resolved)
 
 
 def _left_by(error: BaseException, generation: int) -> tuple[int, Any] | None:
@@ -152,7 +154,11 @@ def _close_files(call: Call) -> None:
 def raised(spec: EventSpec, call: Call, error: BaseException, started: float) -> Outcome:
     """The outcome of an attempt that raised `error`, and whether it is to be repeated."""
     retry_after = None
-    if call.attempt < spec.retry.max_attempts and spec.retry.covers(error):
+    if (
+        call.attempt < spec.retry.max_attempts
+        and spec.retry.covers(error)
+        and not isinstance(error, NotGivenError)
+    ):
         retry_after = spec.retry.wait(call.attempt)
     failure = failure_of(error, attempts=call.attempt)
     if call.portable:
@@ -175,8 +181,22 @@ def too_long(spec: EventSpec) -> TimeoutError:
     return TimeoutError(f"{spec.name} took longer than {limit}")
 
 
-def _bypassed(spec: EventSpec, call: Call, data: Any, started: float, generation: int) -> Outcome:
-    outcome = _returned(spec, call, (True, data), started, generation, conditions=False)
+def _event(spec: EventSpec, call: Call, resolved: Resolved) -> EventBase:
+    return spec.event_class(
+        call.task_id,
+        call.run_id,
+        call.attempt,
+        call.inputs,
+        call.previous_result,
+        call.scheduled_at,
+        resolved.arguments,
+    )
+
+
+def _bypassed(
+    spec: EventSpec, call: Call, data: Any, started: float, generation: int, resolved: Resolved
+) -> Outcome:
+    outcome = _returned(spec, call, (True, data), started, generation, resolved, conditions=False)
     return outcome._replace(bypassed=True)
 
 
@@ -187,6 +207,7 @@ def _returned(
     returned: Any,
     started: float,
     generation: int,
+    resolved: Resolved,
     *,
     conditions: bool = True,
 ) -> Outcome:
@@ -203,6 +224,8 @@ def _returned(
                     break
         if call.portable:
             result = portable_result(spec.name, result)
+        if resolved.secrets:
+            result = masked(result, resolved.secrets)
     except BaseException as error:
         # A predicate is the user's code too.
         if usercode.generation != generation:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Final, NamedTuple
 
 from volnux.events.base import EventBase, EventDefinitionError, event_class_of
 from volnux.events.executors import ExecutorSpec, executor_spec
+from volnux.events.given import NOTHING, Given, Resolved, reader_of
 from volnux.events.modules import at_home, current_home, is_shared
+from volnux.events.outcome import Call
 from volnux.events.parameters import parameters_of
 from volnux.events.retry import NO_RETRY, RetryPolicy
 from volnux.events.settings import (
@@ -18,9 +20,21 @@ from volnux.events.settings import (
     conditions_of,
     timeout_of,
 )
+from volnux.graph.parts import Argument, VariableSpec
 from volnux.usercode import keep_stdin_open
 
-__all__ = ["EventSpec", "spec_of"]
+__all__ = ["NOTHING_OFFERED", "EventSpec", "Offered", "spec_of"]
+
+
+class Offered(NamedTuple):
+    """What a text offers to a place besides inputs: its arguments, and the file's own."""
+
+    arguments: tuple[Argument, ...] = ()
+    variables: Mapping[str, VariableSpec] = {}
+    secrets: tuple[str, ...] = ()
+
+
+NOTHING_OFFERED: Final = Offered()
 
 
 class EventSpec:
@@ -35,22 +49,25 @@ class EventSpec:
         timeout: seconds that one attempt may take, or None.
         conditions: `(descriptor, predicate)` in ascending order.
         home: the folder whose modules plain names mean for this event; see `modules.at_home`.
-        requires: names of arguments without a default, which must be inputs.
+        requires: names of arguments without a default, which must be given.
+        given: what the place is given besides inputs; None where that is nothing.
 
     A spec pickles by its target's module and name, as classes and functions do.
     """
 
     __slots__ = (
-        "_extra",
-        "_named",
         "_previous",
         "conditions",
         "event_class",
         "executor",
+        "extra",
+        "function",
+        "given",
         "home",
         "is_async",
         "may_bypass",
         "name",
+        "named",
         "requires",
         "retry",
         "stop_on_exception",
@@ -66,6 +83,7 @@ class EventSpec:
         executor: ExecutorSpec,
         timeout: float | None = None,
         home: str | None = None,
+        offered: Offered = NOTHING_OFFERED,
     ) -> None:
         event_class = event_class_of(target)
         if event_class is None:
@@ -86,9 +104,11 @@ class EventSpec:
         process = inspect.getattr_static(event_class, "process")
         function: Callable[..., Any] = getattr(process, "__func__", process)
         self.is_async = inspect.iscoroutinefunction(function)
-        self._named, self._previous, self._extra, self.requires = parameters_of(
+        self.named, self._previous, self.extra, self.requires = parameters_of(
             event_class, function, bound=not isinstance(process, staticmethod)
         )
+        self.function = function
+        self.given = Given.of(offered.arguments, self.named, offered.variables, offered.secrets)
 
     def __reduce__(self) -> tuple[Any, ...]:
         # The function, not its class: a decorated function is what its module's name leads to.
@@ -99,23 +119,46 @@ class EventSpec:
 
             with at_home(self.home):
                 event = pickle.dumps(event)
-        return _read_spec, (self.name, event, self.timeout, self.home)
+        return _read_spec, (self.name, event, self.timeout, self.home, self.given)
 
     def __repr__(self) -> str:
         return f"<EventSpec {self.name}>"
 
-    def arguments(self, inputs: Mapping[str, Any], previous_result: Any) -> dict[str, Any]:
-        """The keyword arguments of `process` for these inputs and what was piped."""
-        if self._extra:
-            arguments = dict(inputs)
+    def resolve(self, call: Call) -> Resolved:
+        """What an attempt is given besides its inputs.
+
+        Raises:
+            NotGivenError: a variable or secret is missing, or a value is of another type.
+        """
+        if self.given is None:
+            return NOTHING
+        return self.given.resolve(call, lambda name: reader_of(self.function, name))
+
+    def keywords(
+        self, inputs: Mapping[str, Any], previous_result: Any, resolved: Resolved = NOTHING
+    ) -> dict[str, Any]:
+        """The keyword arguments of `process`.
+
+        Args:
+            inputs: all inputs of the run; an argument of the same name wins.
+            previous_result: what was piped.
+            resolved: what else the attempt is given.
+        """
+        if self.extra:
+            keywords = dict(inputs)
         else:
-            arguments = {name: inputs[name] for name in self._named if name in inputs}
+            keywords = {name: inputs[name] for name in self.named if name in inputs}
+        if resolved is not NOTHING:
+            keywords.update(resolved.extra)
+            keywords.update(resolved.arguments)
         if self._previous:
-            arguments["previous_result"] = previous_result
-        return arguments
+            keywords["previous_result"] = previous_result
+        return keywords
 
 
-def _read_spec(name: str, event: Any, timeout: float | None, home: str | None) -> EventSpec:
+def _read_spec(
+    name: str, event: Any, timeout: float | None, home: str | None, given: Given | None
+) -> EventSpec:
     # Where the folder lies elsewhere on this machine, whoever reads this knows.
     home = current_home() or home
     if isinstance(event, bytes):
@@ -124,7 +167,9 @@ def _read_spec(name: str, event: Any, timeout: float | None, home: str | None) -
         with at_home(home):
             event = pickle.loads(event)
     target, retry = event
-    return EventSpec(name, target, retry, ExecutorSpec(), timeout, home)
+    spec = EventSpec(name, target, retry, ExecutorSpec(), timeout, home)
+    spec.given = given
+    return spec
 
 
 def spec_of(
@@ -135,6 +180,7 @@ def spec_of(
     executor: str | None = None,
     timeout: float | None = None,
     home: str | None = None,
+    offered: Offered = NOTHING_OFFERED,
 ) -> EventSpec:
     """The spec of an event at one place of a flow.
 
@@ -145,6 +191,7 @@ def spec_of(
         executor: the executor option of the place; it replaces the class's.
         timeout: the timeout option of the place, in seconds; it replaces the class's.
         home: the folder whose modules plain names mean for this event.
+        offered: what the text offers to the place besides inputs.
 
     Raises:
         VolnuxError: the class is defined in a way that cannot work.
@@ -163,4 +210,4 @@ def spec_of(
     where = executor_spec(executor or event_class.executor, event_class.executor_config)
     check_settings(name, event_class)
     limit = timeout_of(event_class) if timeout is None else timeout
-    return EventSpec(name, target, retry, where, limit, home)
+    return EventSpec(name, target, retry, where, limit, home, offered)

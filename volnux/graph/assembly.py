@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 from volnux.errors import Span
-from volnux.graph.model import Edge, Entry, Kind, Node, Value, ValueKind
+from volnux.graph.model import Argument, Edge, Entry, Kind, NameAt, Node, Value, ValueKind
 from volnux.pointy import tree
 
 __all__ = ["Assembly", "Exit"]
@@ -26,7 +26,7 @@ class Assembly:
 
     Attributes:
         nodes: in reading order.
-        last_place: the name of the latest event's place.
+        last_place: the name of the place of the latest event, or of a later `!`.
     """
 
     def __init__(self) -> None:
@@ -38,6 +38,7 @@ class Assembly:
         self._places: dict[str, int] = {}
         self._joins = 0
         self._catches = 0
+        self._fails = 0
 
     def event(
         self, unit: tree.Unit, event: tree.Event, retry: int | None, receives: int | None
@@ -55,9 +56,17 @@ class Assembly:
                 options=options,
                 receives=receives,
                 span=event.span,
+                arguments=tuple(map(_argument, event.arguments)) if event.arguments else (),
             )
         )
         self.last_place = place
+        return len(self.nodes) - 1
+
+    def fail(self, span: Span, failure: int | None) -> int:
+        """Add a `!`, which fails with the value `failure`; its number."""
+        self._fails += 1
+        self.last_place = f"fail-{self._fails}"
+        self.nodes.append(Node(id=self.last_place, kind=Kind.FAIL, span=span, failure=failure))
         return len(self.nodes) - 1
 
     def join(self, exits: list[Exit], entry: Entry) -> int:
@@ -103,7 +112,13 @@ class Assembly:
 
     def finish(self, result: int) -> tuple[tuple[Node, ...], tuple[Value, ...], int]:
         """The nodes and the values, those left out that nothing refers to, and `result` anew."""
-        used = {node.receives for node in self.nodes if node.receives is not None} | {result}
+        used = {
+            value
+            for node in self.nodes
+            for value in (node.receives, node.failure)
+            if value is not None
+        }
+        used.add(result)
         for index in range(len(self._values) - 1, -1, -1):
             if index in used:
                 used.update(self._values[index][_OF])
@@ -114,11 +129,7 @@ class Assembly:
         )
         if len(new) == len(self._values):
             return tuple(self.nodes), values, result
-        nodes = tuple(
-            node if node.receives is None else replace(node, receives=new[node.receives])
-            for node in self.nodes
-        )
-        return nodes, values, new[result]
+        return tuple(_renumbered(node, new) for node in self.nodes), values, new[result]
 
     def edges(self) -> tuple[Edge, ...]:
         """The edges by source and target in reading order."""
@@ -127,6 +138,32 @@ class Assembly:
             Edge(nodes[source].id, nodes[target].id, when)
             for source, target, when in sorted(self._edges)
         )
+
+
+def _renumbered(node: Node, new: dict[int, int]) -> Node:
+    if node.receives is not None:
+        return replace(node, receives=new[node.receives])
+    return node if node.failure is None else replace(node, failure=new[node.failure])
+
+
+def _argument(argument: tree.Argument) -> Argument:
+    names: list[NameAt] = []
+    value = _value(argument.value, (), names)
+    return Argument(argument.name, value, tuple(names), argument.span)
+
+
+def _value(value: Any, path: tuple[str | int, ...], names: list[NameAt]) -> Any:
+    """The JSON of an argument's value; the names in it go into the list."""
+    match value:
+        case tree.Name(name=name):
+            names.append(NameAt(path, name))
+            return None
+        case list():
+            return [_value(each, (*path, place), names) for place, each in enumerate(value)]
+        case dict():
+            return {key: _value(each, (*path, key), names) for key, each in value.items()}
+        case _:
+            return value
 
 
 def _options(unit: tree.Unit) -> dict[str, bool | int | float | str]:

@@ -12,7 +12,18 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, cast
 
 from volnux.graph.assembly import Assembly, Exit
-from volnux.graph.model import Entry, Graph, Group, InputSpec, Kind, ScheduleSpec, Text, ValueKind
+from volnux.graph.model import (
+    Entry,
+    Graph,
+    Group,
+    InputSpec,
+    Kind,
+    ScheduleSpec,
+    SecretSpec,
+    Text,
+    ValueKind,
+    VariableSpec,
+)
 from volnux.pointy import tree
 from volnux.pointy.tree import Arrow, Evaluation, OnFailure, Settings
 
@@ -67,9 +78,25 @@ def name_of(file: PointyFile) -> str:
 def _settings(settings: Settings) -> dict[str, Any]:
     return {
         "inputs": tuple(
-            InputSpec(item.name, item.type, item.required, item.default, item.span)
+            InputSpec(
+                item.name,
+                item.type,
+                item.required,
+                item.default,
+                item.span,
+                item.choices,
+                item.least,
+                item.most,
+                item.description,
+                item.moment,
+            )
             for item in settings.inputs
         ),
+        "variables": tuple(
+            VariableSpec(item.name, item.type, item.required, item.default, item.span)
+            for item in settings.variables
+        ),
+        "secrets": tuple(SecretSpec(item.name, item.span) for item in settings.secrets),
         "events": settings.events,
         "description": settings.description,
         "tags": settings.tags,
@@ -78,6 +105,7 @@ def _settings(settings: Settings) -> dict[str, Any]:
         "start_date": settings.start_date.isoformat() if settings.start_date else None,
         "catchup": settings.catchup,
         "max_active_runs": settings.max_active_runs,
+        "run_timeout": settings.run_timeout,
     }
 
 
@@ -108,12 +136,14 @@ class _Context(NamedTuple):
         receives: the value piped to its heads.
         widen: under `continue`, whether something comes next that also starts when it failed.
         caught: whether a group around it has a `0` branch, which `continue` leaves alone.
+        failure: the value of the failure that the innermost `0` branch around it took.
     """
 
     retry: int | None
     receives: int | None
     widen: bool
     caught: bool
+    failure: int | None = None
 
 
 class _Walk:
@@ -143,7 +173,7 @@ class _Walk:
             if index:
                 receives = value if flow.arrows[index - 1] is Arrow.PIPE else None
             widen = self._continue and not context.caught if index < last else context.widen
-            inner = _Context(context.retry, receives, widen, context.caught)
+            inner = _Context(context.retry, receives, widen, context.caught, context.failure)
             if index and len(before) > 1 and _several_heads(part):
                 before = [(self._graph.join(before, Entry.ALL), (1,))]
             starts = [] if index else heads
@@ -219,6 +249,8 @@ class _Walk:
     ) -> _Step:
         if _is_plain(unit):
             return self._plain(unit, context, heads, exits)
+        if isinstance(unit.primary, tree.Fail):
+            return self._ends(self._graph.fail(unit.span, context.failure), context, heads, exits)
         retry = _factor(unit, context.retry)
         if isinstance(unit.primary, tree.Event):
             node = self._graph.event(unit, unit.primary, retry, context.receives)
@@ -236,6 +268,7 @@ class _Walk:
             receives=context.receives,
             widen=False,
             caught=context.caught or any(b.descriptor == 0 for b in unit.branches),
+            failure=context.failure,
         )
         first = len(self._graph.nodes)
         ends: list[Exit] = []
@@ -251,6 +284,10 @@ class _Walk:
         assert isinstance(unit.primary, tree.Event)
         retry = _factor(unit, context.retry)
         node = self._graph.event(unit, unit.primary, retry, context.receives)
+        return self._ends(node, context, heads, exits)
+
+    def _ends(self, node: int, context: _Context, heads: list[int], exits: list[Exit]) -> int:
+        """What a node without branches hands up."""
         heads.append(node)
         exits.append((node, (0, 1) if context.widen else (1,)))
         return self._graph.value(ValueKind.RESULT, node=self._graph.nodes[node].id)
@@ -292,7 +329,10 @@ class _Walk:
             receives = None
             if branch.arrow is Arrow.PIPE:
                 receives = failure if branch.descriptor == 0 else success
-            inner = context._replace(receives=receives)
+            inner = context._replace(
+                receives=receives,
+                failure=failure if branch.descriptor == 0 else context.failure,
+            )
             starts: list[int] = []
             found.append((yield self.flow(branch.flow, inner, starts, exits)))
             self._graph.connect([(node, (branch.descriptor,))], starts)
@@ -311,14 +351,17 @@ class _Walk:
         return self._graph.value(ValueKind.FIRST_DONE, of=tuple(found))
 
     def _decides(self, part: tree.Parallel) -> str:
-        """The name of the part's last event in reading order, branches not counted."""
+        """The name of the part's last event in reading order, branches not counted.
+
+        It is empty where a `!` comes last.
+        """
         # The parts on the way down have the same last event: each is walked through once.
         way = []
         while (name := self._decided.get(id(part))) is None:
             way.append(part)
             primary = part.arms[-1].primary
-            if isinstance(primary, tree.Event):
-                name = primary.name
+            if not isinstance(primary, tree.Group):
+                name = primary.name if isinstance(primary, tree.Event) else ""
                 break
             part = primary.body.parts[-1]
         self._decided.update((id(passed), name) for passed in way)
@@ -345,7 +388,7 @@ def _several_heads(part: tree.Parallel) -> bool:
     """Whether more than one node starts the part."""
     while len(part.arms) == 1:
         primary = part.arms[0].primary
-        if isinstance(primary, tree.Event):
+        if not isinstance(primary, tree.Group):
             return False
         part = primary.body.parts[0]
     return True

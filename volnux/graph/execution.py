@@ -46,6 +46,7 @@ class Execution:
         states: of each node, its `State`, or None while it has not ended.
         descriptors: of each node, the descriptor it ended with, or None where it did not run.
         results: of each node, the result of its event (a `Failure` after an exception), or None.
+        timed_out: `expire` has ended the run.
     """
 
     def __init__(self, graph: Graph, *, keep_results: bool = True) -> None:
@@ -68,6 +69,7 @@ class Execution:
         self._failed = False
         self._cancelled = False
         self._stopped = False
+        self.timed_out = False
         self._values = Values(graph.values, self._result_of)
         self._sources = Values(graph.values, self._source_of)
         self._node_of_value = array(
@@ -103,7 +105,14 @@ class Execution:
 
     def start(self) -> list[int]:
         """The events that are ready at once, in reading order."""
-        ready = [node for node, waiting in enumerate(self._waiting) if waiting == 0]
+        first = [node for node, waiting in enumerate(self._waiting) if waiting == 0]
+        ready = [node for node in first if self.graph.nodes[node].kind is _EVENT]
+        for node in first:
+            if self.graph.nodes[node].kind is Kind.FAIL:
+                self._fail(node)
+                ready += self._conclude(node, FAILURE)
+        if len(ready) > len(first):
+            ready.sort()
         self._running.update(ready)
         return ready
 
@@ -146,12 +155,26 @@ class Execution:
         self.states[node] = State.FAILED
         self.descriptors[node] = FAILURE
         self.results[node] = result
-        self._stopped = self._failed = True
-        self._end_the_rest(State.FAILED)
+        self._end()
 
     def cancel(self) -> None:
         """Start nothing more; running events may still finish, or be given up with `abandon`."""
         self._cancelled = True
+
+    def expire(self) -> None:
+        """End the run because its time is over: every place that has not ended is failed.
+
+        Running events need not be finished. A run that was cancelled stays cancelled.
+        """
+        if self._cancelled:
+            self.abandon()
+            return
+        self.timed_out = True
+        self._end()
+
+    def _end(self) -> None:
+        self._stopped = self._failed = True
+        self._end_the_rest(State.FAILED)
 
     def abandon(self) -> None:
         """After `cancel`: stop waiting; every place that has not ended is cancelled."""
@@ -235,7 +258,7 @@ class Execution:
                 self.descriptors[node] = descriptor
                 if descriptor == FAILURE and not self._takes[node] & 1:
                     self.states[node] = State.FAILED
-                    if self.graph.nodes[node].kind is Kind.EVENT:
+                    if self.graph.nodes[node].kind is not Kind.CATCH:
                         origin[node] = node
                     descriptor = _AS_FAILED
                 else:
@@ -273,8 +296,19 @@ class Execution:
             ended.append((node, _AS_SKIPPED))
         elif model.kind is _EVENT:
             ready.append(node)
+        elif model.kind is Kind.FAIL:
+            self._fail(node)
+            ended.append((node, FAILURE))
         else:
             ended.append((node, SUCCESS))
+
+    def _fail(self, node: int) -> None:
+        """Give a `!` the failure that it fails with."""
+        model = self.graph.nodes[node]
+        if model.failure is None:
+            self.results[node] = self.graph.failure_at(model)
+        else:
+            self.results[node] = self.value(model.failure)
 
     def _end_the_rest(self, state: State) -> None:
         for node, known in enumerate(self.states):

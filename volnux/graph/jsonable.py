@@ -7,6 +7,7 @@ import math
 from typing import Any
 
 from volnux.graph.outcome import Failure
+from volnux.masking import hide
 from volnux.strictjson import LONGEST_INTEGER, is_text
 
 __all__ = ["jsonable"]
@@ -85,4 +86,5 @@ def _shown(value: Any) -> dict[str, str]:
 
 
 def _text(text: str) -> str:
+    text = hide(text)
     return text if is_text(text) else text.encode(errors="backslashreplace").decode()

@@ -9,20 +9,26 @@ from __future__ import annotations
 import functools
 import hashlib
 from dataclasses import dataclass, replace
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from volnux.graph.jsonable import jsonable
+from volnux.graph.outcome import Failure
 from volnux.graph.parts import (
+    Argument,
     Edge,
     Entry,
     Group,
     InputSpec,
     Kind,
+    NameAt,
     Node,
     ScheduleSpec,
+    SecretSpec,
     Text,
     Value,
     ValueKind,
+    VariableSpec,
 )
 from volnux.graph.topology import Topology
 from volnux.pointy.tree import OnFailure
@@ -32,6 +38,7 @@ if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
 __all__ = [
+    "Argument",
     "Edge",
     "Entry",
     "Graph",
@@ -39,14 +46,17 @@ __all__ = [
     "Group",
     "InputSpec",
     "Kind",
+    "NameAt",
     "Node",
     "ScheduleSpec",
+    "SecretSpec",
     "Text",
     "Value",
     "ValueKind",
+    "VariableSpec",
 ]
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 
 class GraphFormatError(FormatError):
@@ -58,8 +68,8 @@ class Graph:
     """A pipeline: nodes in reading order, edges by source and target, values, settings.
 
     `result` is the index of the value of the whole flow. `on_failure` is None until linking where
-    the text leaves it to the Pipeline class. Equality leaves nothing out; `fingerprint` leaves out
-    positions and the source text.
+    the text leaves it to the Pipeline class. `run_timeout` is in seconds. Equality leaves nothing
+    out; `fingerprint` leaves out positions and the source text.
     """
 
     name: str
@@ -69,6 +79,8 @@ class Graph:
     result: int
     groups: tuple[Group, ...] = ()
     inputs: tuple[InputSpec, ...] = ()
+    variables: tuple[VariableSpec, ...] = ()
+    secrets: tuple[SecretSpec, ...] = ()
     events: tuple[str, ...] = ()
     description: str | None = None
     tags: tuple[str, ...] = ()
@@ -78,6 +90,7 @@ class Graph:
     catchup: bool = False
     max_active_runs: int | None = None
     on_failure: OnFailure | None = None
+    run_timeout: float | None = None
     source: Text | None = None
     format_version: int = FORMAT_VERSION
 
@@ -146,6 +159,12 @@ class Graph:
         """The nodes that are events, in reading order."""
         return tuple(node for node in self.nodes if node.kind is Kind.EVENT)
 
+    def failure_at(self, node: Node) -> Failure:
+        """The failure of a `!` that has no `0` branch around it."""
+        file = PurePath(self.source.filename).name if self.source else self.name
+        line = f":{node.span.line}" if node.span else ""
+        return Failure("Failed", f"the flow fails here: {file}{line}")
+
     def with_inputs(self, inputs: tuple[InputSpec, ...]) -> Graph:
         """The same graph with other inputs."""
         return replace(self, inputs=inputs)
@@ -173,11 +192,14 @@ def _check_references(graph: Graph) -> None:
             node.first is None or node.first in index
         ):
             _refuse(f"the node {node.id!r} must have a first node if and only if it is a catch")
-        if node.receives is not None and node.receives not in values:
-            _refuse(f"the node {node.id!r} receives a value that does not exist")
-    for number, value in enumerate(graph.values):
-        named = value.kind in (ValueKind.RESULT, ValueKind.FAILURE_OF)
-        if (value.node in index) is not named or not all(0 <= of < number for of in value.of):
+        for value in (node.receives, node.failure):
+            if value is not None and value not in values:
+                _refuse(f"the node {node.id!r} uses a value that does not exist")
+        for argument in node.arguments:
+            _check_names(node, argument)
+    for number, row in enumerate(graph.values):
+        named = row.kind in (ValueKind.RESULT, ValueKind.FAILURE_OF)
+        if (row.node in index) is not named or not all(0 <= of < number for of in row.of):
             _refuse(
                 f"the value {number} uses a node that does not exist, or a value that does not "
                 "come before it"
@@ -189,17 +211,41 @@ def _check_references(graph: Graph) -> None:
         _refuse("its result is a value that does not exist")
 
 
+def _check_names(node: Node, argument: Argument) -> None:
+    try:
+        argument.filled(lambda name: name)
+    except (LookupError, TypeError):
+        _refuse(f"the argument {argument.name!r} of the node {node.id!r} has a name nowhere")
+
+
 def _refuse(reason: str) -> NoReturn:
     raise GraphFormatError(f"this JSON is not a graph: {reason}")
 
 
 _WITHOUT_POSITIONS: Any = {
     "source": True,
-    "nodes": {"__all__": {"span"}},
+    "nodes": {"__all__": {"span": True, "arguments": {"__all__": {"span"}}}},
     "groups": {"__all__": {"span"}},
     "inputs": {"__all__": {"span"}},
+    "variables": {"__all__": {"span"}},
+    "secrets": {"__all__": {"span"}},
     "schedules": {"__all__": {"span"}},
 }
+
+
+_PARTS = (
+    Argument,
+    Edge,
+    Group,
+    InputSpec,
+    NameAt,
+    Node,
+    ScheduleSpec,
+    SecretSpec,
+    Text,
+    Value,
+    VariableSpec,
+)
 
 
 @functools.cache
@@ -207,6 +253,6 @@ def _adapter() -> TypeAdapter[Graph]:
     # pydantic is imported late: a run without JSON and inputs does not need it.
     from pydantic import ConfigDict, TypeAdapter
 
-    for model in (Graph, Node, Edge, Value, Group, InputSpec, ScheduleSpec, Text):
+    for model in (Graph, *_PARTS):
         setattr(model, "__pydantic_config__", ConfigDict(extra="forbid"))  # noqa: B010 - unknown to type checkers
     return TypeAdapter(Graph)

@@ -9,7 +9,16 @@ from typing import Any
 
 from volnux.strictjson import built
 
-__all__ = ["FAILURE", "SUCCESS", "Failure", "RemoteTraceback", "RunStatus", "State", "no_branch"]
+__all__ = [
+    "FAILURE",
+    "SUCCESS",
+    "Failure",
+    "RemoteTraceback",
+    "RunStatus",
+    "State",
+    "no_branch",
+    "run_too_long",
+]
 
 FAILURE = 0
 """The descriptor of a failure."""
@@ -128,3 +137,8 @@ def no_branch(event: str | None, descriptor: int, taken: Iterable[int]) -> Failu
         f"{event} finished with descriptor {descriptor}, which has no branch "
         f"(descriptors with a branch: {known})",
     )
+
+
+def run_too_long(seconds: float) -> Failure:
+    """The failure of a run that took longer than its `@run-timeout`."""
+    return Failure("RunTimeout", f"the run took longer than {seconds:g} s, its @run-timeout")

@@ -2,34 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
 from volnux.errors import Source, Span
-from volnux.pointy.tree import Evaluation
+from volnux.pointy.tree import Evaluation, Moment
 
 __all__ = [
+    "Argument",
     "Edge",
     "Entry",
     "Group",
     "InputSpec",
     "Kind",
+    "NameAt",
     "Node",
     "ScheduleSpec",
+    "SecretSpec",
     "Text",
     "Value",
     "ValueKind",
+    "VariableSpec",
 ]
 
 
 class Kind(StrEnum):
-    """What a node is: an event runs the user's code, joins and catches cost nothing."""
+    """What a node is: an event runs the user's code, the others cost nothing."""
 
     EVENT = "event"
     JOIN = "join"
     CATCH = "catch"
+    FAIL = "fail"
 
 
 class Entry(StrEnum):
@@ -50,18 +56,65 @@ class ValueKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Node:
-    """A place of an event, a join, or a catch.
+class NameAt:
+    """A bare name in the value of an argument, and the keys and positions that lead to it."""
+
+    path: tuple[str | int, ...]
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """One argument of an event at a place.
 
     Attributes:
-        id: the place (`Z`, `Z__2`), or `join-1`, `catch-1`; unique in the graph.
+        name: the argument of `process`.
+        value: JSON, with null in the place of each bare name.
+        names: the bare names, which stand for inputs, variables and secrets.
+        span: where it stands in the text.
+    """
+
+    name: str
+    value: Any
+    names: tuple[NameAt, ...] = ()
+    span: Span | None = None
+
+    def filled(self, values: Callable[[str], Any]) -> Any:
+        """A copy of the value with what each name stands for.
+
+        Args:
+            values: what a name stands for.
+        """
+        whole = [_copied(self.value)]
+        for at in self.names:
+            holder: Any = whole
+            *way, last = (0, *at.path)
+            for key in way:
+                holder = holder[key]
+            holder[last] = values(at.name)
+        return whole[0]
+
+    def __str__(self) -> str:
+        """The value as a Pointy text writes it."""
+        return _written(self.filled(_Bare))
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A place of an event, a join, a catch, or a `!`.
+
+    Attributes:
+        id: the place (`Z`, `Z__2`), or `join-1`, `catch-1`, `fail-1`; unique in the graph.
         entry: how incoming edges combine.
-        event: the event's name; None for joins and catches.
+        event: the event's name; None for other nodes.
         retry: the factor of `* 3`, the nearest one; None where the text has none.
         options: the options in brackets, by name, without `retry_attempts` and `evaluation`.
         receives: index in `Graph.values` of what is piped to it.
-        first: of a catch, the id of its group's first event.
-        span: where the event's name, or the group, stands in the text.
+        first: of a catch, the id of its group's first event or `!`.
+        span: where the event's name, the group or the `!` stands in the text.
+        arguments: what the event is given at this place, in the order written.
+        failure: of a `!`, the index in `Graph.values` of the failure that it fails with; None where
+            no `0` branch is around it.
     """
 
     id: str
@@ -73,6 +126,8 @@ class Node:
     receives: int | None = None
     first: str | None = None
     span: Span | None = None
+    arguments: tuple[Argument, ...] = ()
+    failure: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,12 +172,46 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class InputSpec:
-    """A typed input of the pipeline; `type` is one of the eight names of `@input`, or `any`."""
+    """A typed input of the pipeline.
+
+    Attributes:
+        type: one of the eight names of `@input`, or `any`.
+        default: the value where none is given; None for an input that is required or has a
+            `moment`.
+        moment: its default as a time of the run, such as `scheduled - 1d`.
+        choices: the values that it takes; empty for any.
+        least, most: the ends of its range, both included; None for no limit.
+        description: what it is, for people.
+    """
 
     name: str
     type: str
     required: bool = True
     default: Any = None
+    span: Span | None = None
+    choices: tuple[str | int, ...] = ()
+    least: int | float | None = None
+    most: int | float | None = None
+    description: str | None = None
+    moment: Moment | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class VariableSpec:
+    """A variable that the host's configuration gives; `type` is one of the eight of `@input`."""
+
+    name: str
+    type: str
+    required: bool = True
+    default: Any = None
+    span: Span | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SecretSpec:
+    """A secret that the host's secret store gives."""
+
+    name: str
     span: Span | None = None
 
 
@@ -144,3 +233,34 @@ class Text:
     def source(self) -> Source:
         """The text as a `Source`."""
         return Source(self.text, self.filename)
+
+
+class _Bare(str):
+    """A bare name, which is written without quotes."""
+
+    __slots__ = ()
+
+
+def _copied(value: Any) -> Any:
+    match value:
+        case list():
+            return [_copied(each) for each in value]
+        case dict():
+            return {key: _copied(each) for key, each in value.items()}
+        case _:
+            return value
+
+
+def _written(value: Any) -> str:
+    match value:
+        case _Bare():
+            return str(value)
+        case list():
+            return f"[{', '.join(map(_written, value))}]"
+        case dict():
+            items = (
+                f"{json.dumps(k, ensure_ascii=False)}: {_written(v)}" for k, v in value.items()
+            )
+            return f"{{{', '.join(items)}}}"
+        case _:
+            return json.dumps(value, ensure_ascii=False)

@@ -10,12 +10,13 @@ from typing import Any
 
 from volnux.graph.execution import Execution, Source
 from volnux.graph.jsonable import failure_as_json, jsonable
-from volnux.graph.outcome import FAILURE, Failure, RunStatus, State
+from volnux.graph.model import Kind
+from volnux.graph.outcome import FAILURE, Failure, RunStatus, State, run_too_long
 
-__all__ = ["PlaceReport", "RunReport", "jsonable", "places_of"]
+__all__ = ["PlaceReport", "RunReport", "failure_of_run", "jsonable", "places_of"]
 
-REPORT_FORMAT_VERSION = 2
-"""The version that `to_json` writes; `from_json` reads version 1 as well."""
+REPORT_FORMAT_VERSION = 3
+"""The version that `to_json` writes; `from_json` reads earlier versions as well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,9 @@ class PlaceReport:
 class RunReport:
     """How a run ended; `places` are in reading order.
 
+    `failure` says why the run failed where no place does: at a `!`, or because its time was over.
+    `scheduled_at` is the instant that the run stands for.
+
     With `results_kept` false it has the results of events that ended with descriptor 0 only, and
     nothing of what places received.
     """
@@ -91,6 +95,8 @@ class RunReport:
     started_at: dt.datetime | None = None
     ended_at: dt.datetime | None = None
     results_kept: bool = True
+    failure: Failure | None = None
+    scheduled_at: dt.datetime | None = None
 
     def without_results(self) -> RunReport:
         """The report of the same run without the results: see `results_kept`."""
@@ -116,6 +122,8 @@ class RunReport:
             "status": self.status.value,
             "started_at": _iso(self.started_at),
             "ended_at": _iso(self.ended_at),
+            **({} if self.scheduled_at is None else {"scheduled_at": _iso(self.scheduled_at)}),
+            **({} if self.failure is None else {"failure": failure_as_json(self.failure)}),
             **({} if self.results_kept else {"results_kept": False}),
             "inputs": {name: jsonable(value) for name, value in self.inputs.items()},
             "places": {place: report.to_json() for place, report in self.places.items()},
@@ -141,6 +149,27 @@ class RunReport:
         return RunReport(**fields, places=places)
 
 
+def failure_of_run(execution: Execution) -> Failure | None:
+    """Why a run has failed where no place says it; None where the places do.
+
+    That is its time limit, or the first `!` whose failure was not handled.
+    """
+    graph = execution.graph
+    if execution.timed_out and graph.run_timeout is not None:
+        return run_too_long(graph.run_timeout)
+    if execution.status is RunStatus.SUCCESS:
+        return None
+    lost = _unhandled(execution) if any(node.kind is Kind.FAIL for node in graph.nodes) else set()
+    return next(
+        (
+            graph.failure_at(node)
+            for node in graph.nodes
+            if node.id in lost and node.kind is Kind.FAIL
+        ),
+        None,
+    )
+
+
 def places_of(
     execution: Execution, details: Callable[[int], Mapping[str, Any]]
 ) -> dict[str, PlaceReport]:
@@ -155,7 +184,7 @@ def places_of(
     lost = _unhandled(execution)
     states, descriptors, results = execution.states, execution.descriptors, execution.results
     for index, node in enumerate(execution.graph.nodes):
-        if node.event is None:  # a join or a catch
+        if node.event is None:
             continue
         known = details(index)
         result, descriptor = results[index], descriptors[index]
@@ -192,7 +221,7 @@ def _unhandled(execution: Execution) -> set[str]:
         {
             n.id
             for n, descriptor in zip(nodes, execution.descriptors, strict=True)
-            if descriptor == FAILURE and n.event is not None
+            if descriptor == FAILURE and n.kind in (Kind.EVENT, Kind.FAIL)
         },
     )
 

@@ -36,7 +36,7 @@ def fields_of(data: object, *, newest: int) -> dict[str, Any]:
     version = data.get("format_version") if isinstance(data, Mapping) else None
     if isinstance(version, int) and version > newest:
         raise FormatError(
-            f"a run report of format version 1 or {newest} was expected, found "
+            f"a run report of format version 1 to {newest} was expected, found "
             f"{shown(version, 100)}: read it with the version of volnux that wrote it"
         )
     read = built(_Report, data, what=_WHAT)
@@ -50,6 +50,8 @@ def fields_of(data: object, *, newest: int) -> dict[str, Any]:
         "started_at": read.started_at,
         "ended_at": read.ended_at,
         "results_kept": read.results_kept,
+        "failure": None if read.failure is None else _failure(read.failure, 1),
+        "scheduled_at": read.scheduled_at,
     }
 
 
@@ -69,20 +71,18 @@ def _place(name: str, item: _Place, report: _Report) -> dict[str, Any]:
         "attempts": item.attempts,
         "result": item.result,
         "received": value,
-        "failure": None
-        if failure is None
-        else Failure(
-            failure.type,
-            failure.message,
-            failure.traceback,
-            item.attempts if failure.attempts is None else failure.attempts,
-        ),
+        "failure": None if failure is None else _failure(failure, item.attempts),
         "started_at": item.started_at,
         "ended_at": item.ended_at,
         "bypassed": item.bypassed,
         "handled": item.handled,
         "received_from": source,
     }
+
+
+def _failure(read: _Failure, attempts: int) -> Failure:
+    attempts = attempts if read.attempts is None else read.attempts
+    return Failure(read.type, read.message, read.traceback, attempts)
 
 
 def _value_from(source: Source, report: _Report, at: str) -> Any:
@@ -149,7 +149,7 @@ class _Place(BaseModel):
 
 
 class _Report(BaseModel):
-    format_version: Literal[1, 2]
+    format_version: Literal[1, 2, 3]
     pipeline: str
     backend: str
     run_id: str
@@ -159,3 +159,5 @@ class _Report(BaseModel):
     inputs: dict[str, Any]
     places: dict[str, _Place]
     results_kept: bool = True
+    failure: _Failure | None = None
+    scheduled_at: _Moment = None

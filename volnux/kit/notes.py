@@ -9,7 +9,7 @@ from typing import Any
 
 from volnux.events.outcome import Outcome
 from volnux.graph.execution import Execution
-from volnux.graph.report import RunReport, places_of
+from volnux.graph.report import RunReport, failure_of_run, places_of
 from volnux.hooks import About
 
 __all__ = ["Notes", "moment"]
@@ -50,6 +50,7 @@ class Notes:
         inputs: Mapping[str, Any],
         *,
         results_kept: bool = True,
+        scheduled_at: dt.datetime | None = None,
     ) -> RunReport:
         """The report of a run that has ended.
 
@@ -58,6 +59,7 @@ class Notes:
             execution: its state machine, at its end.
             inputs: the values of the inputs.
             results_kept: see `RunReport`.
+            scheduled_at: the instant that the run stood for.
         """
         return RunReport(
             pipeline=about.pipeline,
@@ -69,6 +71,8 @@ class Notes:
             started_at=moment(self.began),
             ended_at=moment(time.time()),
             results_kept=results_kept,
+            failure=failure_of_run(execution),
+            scheduled_at=scheduled_at,
         )
 
     def _details(self, index: int) -> dict[str, Any]:

@@ -67,7 +67,7 @@ class Announcer(Listener):
             event=event,
             execution_context=self._context,
             executor=spec.executor.pool or spec.executor.url or DefaultExecutor,
-            call_kwargs=spec.arguments(call.inputs, call.previous_result),
+            call_kwargs=spec.keywords(call.inputs, call.previous_result),
         )
         signals.event_execution_start.emit(
             spec.event_class, event=event, execution_context=self._context

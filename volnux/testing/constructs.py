@@ -95,7 +95,7 @@ def _evaluation(part: tree.Parallel, case: Case, outer: Evaluation | None) -> Ev
     last = part.arms[-1].primary
     while isinstance(last, tree.Group):
         last = last.body.parts[-1].arms[-1].primary
-    said = case.events.get(last.name)
+    said = case.events.get(last.name) if isinstance(last, tree.Event) else None
     if said is None or said.evaluation is None:
         return Evaluation.SUCCESS_ON_ALL_EVENTS_SUCCESS
     return Evaluation(said.evaluation)
@@ -106,7 +106,7 @@ def _events(flow: tree.Flow) -> Iterator[tree.Event]:
         for unit in part.arms:
             if isinstance(unit.primary, tree.Event):
                 yield unit.primary
-            else:
+            elif isinstance(unit.primary, tree.Group):
                 yield from _events(unit.primary.body)
             for branch in unit.branches:
                 yield from _events(branch.flow)

@@ -6,7 +6,7 @@ import html
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from volnux.graph.draw.labels import label, option_texts, position, printable
+from volnux.graph.draw.labels import argument_texts, label, option_texts, position, printable
 from volnux.graph.draw.view import Close, Frame, lines, places_and_frames
 from volnux.graph.outcome import State
 from volnux.graph.parts import Entry, Kind, Node
@@ -76,7 +76,7 @@ def dot(graph: Graph, *, states: Mapping[str, State] | None = None) -> str:
             attributes = [f'label=" {line.label} "', f'color="{colour}"', f'fontcolor="{colour}"']
         if line.pipe:
             attributes.append("penwidth=2.4")
-        if graph.nodes[line.target].kind is not Kind.EVENT:
+        if graph.nodes[line.target].kind not in (Kind.EVENT, Kind.FAIL):
             attributes.append("arrowhead=none")
         after = f" [{', '.join(attributes)}]" if attributes else ""
         out.append(f"  {names[line.source]} -> {names[line.target]}{after}")
@@ -98,8 +98,13 @@ def _node(graph: Graph, node: Node, states: Mapping[str, State]) -> str:
         case Kind.CATCH:
             tooltip = _group(graph, node)
             return f"shape=point, {dark}, width=0.12, height=0.12, tooltip={tooltip}"
+        case Kind.FAIL:
+            return (
+                f'label="!", shape=circle, {_STATE_STYLES[State.FAILED]}, width=0.3, height=0.3, '
+                f"margin=0, fixedsize=true, tooltip={_quoted(f'fails here, {where}')}"
+            )
         case Kind.EVENT:
-            options = option_texts(node)
+            options = (*argument_texts(node), *option_texts(node))
             attributes = [f"label={_quoted(label(node))}"]
             if options:
                 small = "<br/>".join(map(_markup, options))

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Literal
 
-from volnux.graph.draw.labels import label, option_texts, printable
+from volnux.graph.draw.labels import argument_texts, label, option_texts, printable
 from volnux.graph.draw.view import Close, Frame, Line, lines, places_and_frames
 from volnux.graph.outcome import State
 from volnux.graph.parts import Entry, Kind, Node
@@ -70,16 +70,24 @@ def mermaid(
 
 
 def _node(node: Node, states: Mapping[str, State]) -> str:
+    if node.kind is Kind.FAIL:
+        return '(("!"))'
     if node.kind is not Kind.EVENT:
         return '(("any"))' if node.entry is Entry.ANY else '((" "))'
     rows = [_escaped(label(node))]
-    rows += [f"<small>{_escaped(text)}</small>" for text in option_texts(node)]
+    rows += [
+        f"<small>{_escaped(text)}</small>" for text in (*argument_texts(node), *option_texts(node))
+    ]
     state = states.get(node.id)
     return f'["{"<br/>".join(rows)}"]' + (f":::{state}" if state is not None else "")
 
 
 def _arrow(graph: Graph, line: Line) -> str:
-    head = ">" if graph.nodes[line.target].kind is Kind.EVENT else ("=" if line.pipe else "-")
+    head = (
+        ">"
+        if graph.nodes[line.target].kind in (Kind.EVENT, Kind.FAIL)
+        else ("=" if line.pipe else "-")
+    )
     body = "==" if line.pipe else "--"
     return f"{body}{head}" + (f'|"{line.label}"|' if line.label is not None else "")
 

@@ -1,4 +1,4 @@
-"""The labels of an event in a drawing: its place, factor, options and position."""
+"""The labels of an event in a drawing: its place, factor, arguments, options and position."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from volnux.pointy.tree import Literal
 if TYPE_CHECKING:
     from volnux.graph.model import Graph
 
-__all__ = ["LONGEST", "label", "option_texts", "position", "printable"]
+__all__ = ["LONGEST", "argument_texts", "label", "option_texts", "position", "printable"]
 
 LONGEST = 40
-"""Characters of an option's value that a drawing shows."""
+"""Characters of the value of an argument or option that a drawing shows."""
 
 _BARE = re.compile(r"[A-Za-z_][\w.-]*", re.ASCII)
 
@@ -29,6 +29,11 @@ def label(node: Node) -> str:
 def option_texts(node: Node) -> tuple[str, ...]:
     """The options of an event as `name=value`, each in one line."""
     return tuple(f"{name}={_value(value)}" for name, value in node.options.items())
+
+
+def argument_texts(node: Node) -> tuple[str, ...]:
+    """The arguments of an event as `name=value`, each in one line."""
+    return tuple(f"{each.name}={printable(_short(str(each)))}" for each in node.arguments)
 
 
 def position(graph: Graph, node: Node) -> str | None:
@@ -48,5 +53,9 @@ def printable(text: str) -> str:
 def _value(value: Literal) -> str:
     if not isinstance(value, str):
         return json.dumps(value)
-    text = value if len(value) <= LONGEST else value[: LONGEST - 1] + "…"
+    text = _short(value)
     return text if _BARE.fullmatch(text) else printable(json.dumps(text, ensure_ascii=False))
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"

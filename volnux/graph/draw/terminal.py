@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from volnux.errors import Span
 from volnux.graph.draw.canvas import PLAIN, UNICODE, Canvas, Signs
 from volnux.graph.draw.errors import DrawError
-from volnux.graph.draw.labels import option_texts, printable
+from volnux.graph.draw.labels import argument_texts, option_texts, printable
 from volnux.graph.outcome import State
 from volnux.graph.parts import Group, Node
 from volnux.pointy import parse, tree
@@ -130,6 +130,9 @@ class _Drawing:
 
     def unit(self, unit: tree.Unit) -> _Step:
         canvas = self._canvas
+        if isinstance(unit.primary, tree.Fail):
+            canvas.event("!")
+            return
         if isinstance(unit.primary, tree.Event):
             label = self._label(self._places[unit.primary.span])
             if not unit.branches:
@@ -177,6 +180,8 @@ class _Drawing:
 
     def _label(self, node: Node) -> str:
         label = printable(node.id)
+        if node.arguments:
+            label += f"({', '.join(argument_texts(node))})"
         if node.retry is not None:
             label += f" {self._signs.times}{node.retry}"
         if node.options:

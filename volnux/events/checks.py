@@ -1,0 +1,60 @@
+"""Whether a place gives its event what `process` takes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from volnux.errors import Diagnostic, nearest
+from volnux.events.given import NotGivenError, reader_of, reason_of
+from volnux.events.spec import EventSpec
+from volnux.graph.model import Graph, Node
+from volnux.graph.names import fault
+
+__all__ = ["check_given"]
+
+
+def check_given(graph: Graph, node: Node, spec: EventSpec) -> Iterator[Diagnostic]:
+    """What is wrong with the arguments of a place, in reading order.
+
+    Args:
+        graph: the graph, with all its inputs.
+        node: the place.
+        spec: its event.
+    """
+    written = {argument.name for argument in node.arguments}
+    for argument in node.arguments:
+        message = hint = None
+        if argument.name not in spec.named and not spec.extra:
+            close = nearest(argument.name, spec.named)
+            message = f"process of {spec.name} has no argument '{argument.name}'"
+            hint = f"did you mean '{close[0]}'?" if close else _takes(spec)
+        elif not argument.names:
+            try:
+                read = reader_of(spec.function, argument.name)
+                if read is not None:
+                    read(argument.filled(str))
+            except NotGivenError as error:
+                message = f"process of {spec.name}: {error}"
+            except ValueError as error:
+                message = f"{spec.name} cannot take {argument.name}={argument}: {reason_of(error)}"
+        if message is not None:
+            yield fault(graph, node, "bad-argument", message, hint, span=argument.span)
+    inputs = {item.name for item in graph.inputs}
+    known = written.union(
+        inputs, (v.name for v in graph.variables), (s.name for s in graph.secrets)
+    )
+    for name in spec.requires:
+        if name not in known:
+            yield fault(
+                graph,
+                node,
+                "missing-input",
+                f"process of {spec.name} requires the argument '{name}', which is neither given "
+                f"here nor an input of {graph.name}",
+                f"write {spec.name}({name}=…), declare it (@input: {name}: str), or give the "
+                f"argument a default; inputs: {', '.join(sorted(inputs)) or 'none'}",
+            )
+
+
+def _takes(spec: EventSpec) -> str:
+    return f"it takes {', '.join(spec.named)}" if spec.named else "it takes none"

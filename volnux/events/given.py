@@ -1,0 +1,257 @@
+"""What a place of a flow is given besides its inputs: arguments, variables and secrets."""
+
+from __future__ import annotations
+
+import inspect
+import typing
+import weakref
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+
+from volnux.errors import VolnuxError
+from volnux.events.outcome import Call
+from volnux.graph.parts import Argument, VariableSpec
+from volnux.masking import SHORTEST, remember
+
+__all__ = [
+    "NOTHING",
+    "ArgumentError",
+    "Given",
+    "NotGivenError",
+    "Resolved",
+    "SecretError",
+    "VariableError",
+    "reader_of",
+]
+
+Reader = Callable[[Any], Any]
+"""Reads a value as a type; raises `ValueError` where it is not one."""
+
+
+class NotGivenError(VolnuxError):
+    """An event cannot be given what it takes. Another attempt would not help."""
+
+    __module__ = "volnux"
+
+
+class ArgumentError(NotGivenError, ValueError):
+    """The value of an argument is not of the type that `process` says."""
+
+    __module__ = "volnux"
+
+
+class VariableError(NotGivenError, LookupError):
+    """The host has no such variable, or one of another type."""
+
+    __module__ = "volnux"
+
+
+class SecretError(NotGivenError, LookupError):
+    """The host has no such secret."""
+
+    __module__ = "volnux"
+
+
+class Resolved(NamedTuple):
+    """What one attempt is given.
+
+    Attributes:
+        arguments: what the flow gives it, by name, read as the types that `process` says.
+        extra: the variables and secrets that `process` takes by their own names.
+        secrets: the values of all secrets among these.
+    """
+
+    arguments: Mapping[str, Any] = {}
+    extra: Mapping[str, Any] = {}
+    secrets: tuple[str, ...] = ()
+
+
+NOTHING: Final = Resolved()
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What one place is given besides its inputs.
+
+    Attributes:
+        arguments: those in the text, in the order written.
+        variables: the variables that the arguments or `process` name.
+        secrets: the names of secrets that they name.
+        direct: the variables and secrets that `process` takes by their own names.
+    """
+
+    arguments: tuple[Argument, ...]
+    variables: tuple[VariableSpec, ...]
+    secrets: tuple[str, ...]
+    direct: frozenset[str]
+
+    @staticmethod
+    def of(
+        arguments: tuple[Argument, ...],
+        named: Iterable[str],
+        variables: Mapping[str, VariableSpec],
+        secrets: Iterable[str],
+    ) -> Given | None:
+        """What a place is given; None where that is nothing.
+
+        Args:
+            arguments: those in the text.
+            named: the arguments that `process` names.
+            variables: all variables of the file, by name.
+            secrets: the names of all its secrets.
+        """
+        written = {argument.name for argument in arguments}
+        direct = frozenset(named) - written
+        used = direct.union(at.name for argument in arguments for at in argument.names)
+        found = tuple(spec for name, spec in variables.items() if name in used)
+        hidden = tuple(name for name in secrets if name in used)
+        if not (arguments or found or hidden):
+            return None
+        known = {*(spec.name for spec in found), *hidden}
+        return Given(arguments, found, hidden, direct & known)
+
+    def resolve(self, call: Call, readers: Callable[[str], Reader | None]) -> Resolved:
+        """The values for one attempt.
+
+        Args:
+            call: the attempt.
+            readers: for an argument, what reads its value as the type that `process` says.
+
+        Raises:
+            NotGivenError: something is missing, or of another type.
+        """
+        values: dict[str, Any] = {spec.name: _variable(spec, call) for spec in self.variables}
+        secrets = tuple(_secret(name, call) for name in self.secrets)
+        values.update(zip(self.secrets, secrets, strict=True))
+        remember(secrets)
+        extra = {name: values[name] for name in self.direct}
+
+        def value_of(name: str) -> Any:
+            return values[name] if name in values else call.inputs[name]
+
+        arguments = {}
+        for argument in self.arguments:
+            value = argument.filled(value_of)
+            read = readers(argument.name)
+            if read is not None:
+                try:
+                    value = read(value)
+                except ValueError as error:
+                    reason = reason_of(error)
+                    raise ArgumentError(
+                        f"the argument {argument.name}={argument} of {call.task_id}: {reason}"
+                    ) from None
+            arguments[argument.name] = value
+        return Resolved(arguments, extra, secrets)
+
+
+def reason_of(error: ValueError) -> str:
+    """What an error of a reader says, in one line and without the value."""
+    errors: Any = getattr(error, "errors", None)
+    if errors is None:
+        return str(error)
+    first = errors(include_url=False)[0]
+    where = "".join(f"[{key!r}]" for key in first["loc"])
+    return f"{where}{': ' if where else ''}{first['msg']}"
+
+
+def _variable(spec: VariableSpec, call: Call) -> Any:
+    from volnux.events.inputs import read_value
+    from volnux.strictjson import DEEPEST, read_json
+
+    try:
+        if call.host is None:
+            raise LookupError("this run has no variables")
+        value = call.host.variable(spec.name)
+    except LookupError as error:
+        if not spec.required:
+            return read_value(spec.type, spec.default) if spec.default is not None else None
+        raise VariableError(f"the variable '{spec.name}' is not set: {_text(error)}") from None
+    try:
+        if spec.type in ("list", "dict") and isinstance(value, str):
+            value = read_json(value, deepest=DEEPEST)
+        return read_value(spec.type, value)
+    except ValueError as error:
+        raise VariableError(
+            f"the variable '{spec.name}' is of type {spec.type}: {reason_of(error)}"
+        ) from None
+
+
+def _secret(name: str, call: Call) -> str:
+    try:
+        if call.host is None:
+            raise LookupError("this run has no secrets")
+        value = call.host.secret(name)
+    except LookupError as error:
+        raise SecretError(f"the secret '{name}' is not set: {_text(error)}") from None
+    if len(value) < SHORTEST:
+        raise SecretError(
+            f"the secret '{name}' has fewer than {SHORTEST} characters: it could not be kept out "
+            "of logs and reports"
+        )
+    return value
+
+
+def _text(error: LookupError) -> str:
+    # The str of a KeyError is the repr of its message.
+    return str(error.args[0]) if error.args else type(error).__name__
+
+
+_readers: weakref.WeakKeyDictionary[Callable[..., Any], dict[str, Reader | None]] = (
+    weakref.WeakKeyDictionary()
+)
+
+
+def reader_of(function: Callable[..., Any], name: str) -> Reader | None:
+    """What reads a value as the annotation of an argument, by pydantic in lax mode.
+
+    Args:
+        function: `process` of an event.
+        name: an argument; one that it does not name is of the type of its `**kwargs`.
+
+    Returns:
+        None where there is no annotation.
+
+    Raises:
+        ArgumentError: the annotation cannot be evaluated, or is not one that pydantic knows.
+    """
+    known = _readers.setdefault(function, {})
+    if name not in known:
+        known[name] = _reader(function, name)
+    return known[name]
+
+
+def _reader(function: Callable[..., Any], name: str) -> Reader | None:
+    parameters = inspect.signature(function).parameters
+    kwargs = (each for each in parameters.values() if each.kind is each.VAR_KEYWORD)
+    parameter = parameters.get(name) or next(kwargs, None)
+    if parameter is None or parameter.annotation in (parameter.empty, Any, "Any"):
+        return None
+    from pydantic import ConfigDict, PydanticUserError, TypeAdapter
+    from pydantic.errors import PydanticSchemaGenerationError, PydanticUndefinedAnnotation
+
+    class Annotated:
+        """Holds the one annotation: others of the function may lead nowhere."""
+
+    holder = Annotated()
+    holder.__annotations__ = {name: parameter.annotation}
+    names = getattr(inspect.unwrap(function), "__globals__", {})
+    try:
+        annotation = typing.get_type_hints(holder, globalns=names, include_extras=True)[name]
+        try:
+            adapter = TypeAdapter(annotation, config=ConfigDict(arbitrary_types_allowed=True))
+        except PydanticUserError:
+            adapter = TypeAdapter(annotation)  # a model has a configuration of its own
+    except (
+        NameError,
+        TypeError,
+        SyntaxError,
+        AttributeError,
+        PydanticSchemaGenerationError,
+        PydanticUndefinedAnnotation,
+    ) as error:
+        raise ArgumentError(
+            f"the annotation of the argument '{name}' cannot be used: {error}"
+        ) from error
+    return adapter.validate_python

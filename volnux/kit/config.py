@@ -1,0 +1,170 @@
+"""Variables and secrets of runs without a host: the environment, `volnux.toml`, files."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from volnux.errors import VolnuxError
+from volnux.events.outcome import Host
+from volnux.files import read_bytes
+from volnux.masking import SHORTEST, remember
+
+if TYPE_CHECKING:
+    from volnux.backends.port import RunOptions
+    from volnux.events.link import Plan
+
+__all__ = [
+    "CONFIG_FILE",
+    "ConfigError",
+    "LocalHost",
+    "Overridden",
+    "config_file",
+    "host_of",
+    "read_config",
+]
+
+CONFIG_FILE = "volnux.toml"
+
+_SECRETS = "VOLNUX_SECRETS_DIR"
+
+
+class ConfigError(VolnuxError):
+    """A `volnux.toml` is not valid; the message says where."""
+
+
+@dataclass(frozen=True)
+class LocalHost:
+    """The variables and secrets of runs that no orchestrator hosts; see `Host`.
+
+    A variable is looked for in the environment as `VOLNUX_VAR_NAME`, then in the `[variables]` of
+    the `volnux.toml` beside the file or in the nearest folder above it. A secret is looked for in
+    the environment as `VOLNUX_SECRET_NAME`, then as a file of its name in `VOLNUX_SECRETS_DIR`.
+
+    Args:
+        folder: the folder of the `.pty` file.
+    """
+
+    folder: Path
+
+    def variable(self, name: str) -> Any:
+        """See `Host`."""
+        word = f"VOLNUX_VAR_{name.upper()}"
+        if word in os.environ:
+            return os.environ[word]
+        path = config_file(self.folder)
+        try:
+            values = read_config(path) if path else {}
+        except ConfigError as error:
+            raise LookupError(f"{word} is not set, and {error}") from None
+        if name not in values:
+            where = f"{path} has none" if path else f"there is no {CONFIG_FILE} in {self.folder}"
+            above = "" if path else " or above it"
+            raise LookupError(f"{word} is not set, and {where}{above}")
+        return values[name]
+
+    def secret(self, name: str) -> str:
+        """See `Host`."""
+        word = f"VOLNUX_SECRET_{name.upper()}"
+        if os.environ.get(word):
+            return os.environ[word]
+        folder = os.environ.get(_SECRETS)
+        if not folder:
+            raise LookupError(f"neither {word} nor {_SECRETS} is set")
+        path = Path(folder, name)
+        try:
+            text = read_bytes(path).decode()
+        except FileNotFoundError:
+            raise LookupError(f"{word} is not set, and there is no file {path}") from None
+        except (OSError, UnicodeDecodeError) as error:
+            raise LookupError(f"{word} is not set, and {path} cannot be read: {error}") from None
+        return text.removesuffix("\n").removesuffix("\r")
+
+
+@dataclass(frozen=True)
+class Overridden:
+    """A host with some variables set for one run, as `volnux run --var` does."""
+
+    host: Host
+    variables: Mapping[str, Any] = field(default_factory=dict)
+
+    def variable(self, name: str) -> Any:
+        """See `Host`."""
+        return self.variables[name] if name in self.variables else self.host.variable(name)
+
+    def secret(self, name: str) -> str:
+        """See `Host`."""
+        return self.host.secret(name)
+
+
+def host_of(plan: Plan, options: RunOptions, host: Host | None = None) -> Host | None:
+    """Where the variables and secrets of a run come from; None where its file names none.
+
+    Secrets are read once here, so that this process keeps out of its reports what a worker process
+    may return.
+
+    Args:
+        plan: what runs.
+        options: how it runs.
+        host: the host of an orchestrator; None for the embedded backend.
+    """
+    graph = plan.graph
+    if not (graph.variables or graph.secrets):
+        return None
+    if host is None:
+        filename = graph.source.filename if graph.source else ""
+        host = LocalHost(Path(filename).absolute().parent)
+    if options.variables:
+        host = Overridden(host, options.variables)
+    for spec in graph.secrets:
+        with contextlib.suppress(LookupError):
+            secret = host.secret(spec.name)
+            if len(secret) >= SHORTEST:
+                remember([secret])
+    return host
+
+
+def config_file(folder: Path) -> Path | None:
+    """The `volnux.toml` of a folder: its own, or that of the nearest folder above it."""
+    folder = folder.absolute()
+    return next((p for f in (folder, *folder.parents) if (p := f / CONFIG_FILE).is_file()), None)
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """The variables of a `volnux.toml`, by name.
+
+    Raises:
+        ConfigError: the file cannot be read, or is not valid.
+    """
+    import tomllib
+
+    from pydantic import BaseModel, ConfigDict, ValidationError
+
+    class Config(BaseModel):
+        model_config = ConfigDict(extra="forbid")
+        variables: dict[str, Any] = {}
+
+    try:
+        text = read_bytes(path).decode()
+        config = Config.model_validate(tomllib.loads(text))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"{path} cannot be read: {error}") from None
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        key = str(first["loc"][0])
+        line = _line(text, key)
+        if first["type"] == "extra_forbidden":
+            raise ConfigError(f"{path}:{line}: there is no key '{key}'; keys: variables") from None
+        raise ConfigError(f"{path}:{line}: '{key}': {first['msg']}") from None
+    return config.variables
+
+
+def _line(text: str, key: str) -> int:
+    """The line on which a key stands at the top of a TOML text."""
+    found = re.search(rf"^\s*\[*\s*[\"']?{re.escape(key)}\b", text, re.MULTILINE)
+    return text.count("\n", 0, found.start() if found else 0) + 1

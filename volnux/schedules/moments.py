@@ -1,0 +1,89 @@
+"""Times of a run that a text names: `scheduled - 1d`, in the pipeline's time zone."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from volnux.pointy.inputtypes import InputType
+from volnux.pointy.tree import Moment
+from volnux.schedules.fields import ScheduleError
+from volnux.schedules.schedule import Schedule, utc_of, zone_of
+
+if TYPE_CHECKING:
+    from volnux.graph.model import Graph
+
+__all__ = ["Clock"]
+
+_UNITS = {
+    "m": dt.timedelta(minutes=1),
+    "h": dt.timedelta(hours=1),
+    "d": dt.timedelta(days=1),
+    "w": dt.timedelta(weeks=1),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """The time of one run.
+
+    Attributes:
+        scheduled_at: the instant that the run stands for, aware.
+        timezone: the pipeline's time zone, an IANA name.
+        schedule: the pipeline's schedule, without a start date; None where it has none.
+    """
+
+    scheduled_at: dt.datetime
+    timezone: str = "UTC"
+    schedule: Schedule | None = None
+
+    @staticmethod
+    def of(graph: Graph, scheduled_at: dt.datetime | None = None) -> Clock:
+        """The time of a run of a graph; now where no instant is given.
+
+        Raises:
+            ValueError: the instant has no time zone.
+        """
+        instant = dt.datetime.now(dt.UTC) if scheduled_at is None else scheduled_at
+        timezone = graph.timezone or "UTC"
+        schedule = Schedule.of(graph)
+        return Clock(
+            utc_of(instant).astimezone(zone_of(timezone)),
+            timezone,
+            None if schedule is None else replace(schedule, start=None),
+        )
+
+    def value(self, moment: Moment, type_: str) -> dt.date | dt.datetime:
+        """The time that a text names, for an input of type `date` or `datetime`.
+
+        Days and weeks move the date and keep the time on the wall clock: a time that the clock
+        skips moves forward by the gap, and one that it shows twice is the first of the two. Hours
+        and minutes move the instant.
+
+        Raises:
+            ScheduleError: there is no such time.
+        """
+        zone = zone_of(self.timezone)
+        time = self._base(moment).astimezone(zone)
+        try:
+            for amount, unit in moment.shifts:
+                shift = amount * _UNITS[unit]
+                if unit in "dw":
+                    wall = time.replace(tzinfo=None, fold=0) + shift
+                    time = wall.replace(tzinfo=zone).astimezone(dt.UTC).astimezone(zone)
+                else:
+                    time = (time.astimezone(dt.UTC) + shift).astimezone(zone)
+        except OverflowError:
+            raise ScheduleError(f"'{moment}' is outside of the years 1 to 9999") from None
+        return time.date() if type_ == InputType.DATE else time
+
+    def _base(self, moment: Moment) -> dt.datetime:
+        if moment.base == "scheduled":
+            return self.scheduled_at
+        before = None if self.schedule is None else self.schedule.before(self.scheduled_at)
+        if before is None:
+            raise ScheduleError(
+                f"the schedule has no instant before {self.scheduled_at.isoformat()}"
+            )
+        return before
