@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         event,
     )
     from volnux.events.executors import EMPTY, DefaultExecutor, ExecutorInitializerConfig
+    from volnux.events.given import ArgumentError, NotGivenError, SecretError, VariableError
     from volnux.events.inputs import InputError
     from volnux.events.retry import RetryPolicy
     from volnux.graph.outcome import RemoteTraceback
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "EMPTY",
+    "ArgumentError",
     "DefaultExecutor",
     "EventBase",
     "EventExecutionEvaluationState",
@@ -41,6 +43,7 @@ __all__ = [
     "FileInputDataField",
     "InputDataField",
     "InputError",
+    "NotGivenError",
     "NotPortableError",
     "NotSentError",
     "Pipeline",
@@ -49,6 +52,8 @@ __all__ = [
     "RemoteTraceback",
     "RetryPolicy",
     "RunFailedError",
+    "SecretError",
+    "VariableError",
     "VolnuxError",
     "WorkerLost",
     "__version__",
@@ -72,6 +77,12 @@ __getattr__, __dir__ = lazy(
             "event",
         ),
         "volnux.events.executors": ("EMPTY", "DefaultExecutor", "ExecutorInitializerConfig"),
+        "volnux.events.given": (
+            "ArgumentError",
+            "NotGivenError",
+            "SecretError",
+            "VariableError",
+        ),
         "volnux.events.inputs": ("InputError",),
         "volnux.events.retry": ("RetryPolicy",),
         "volnux.pipeline.fields": ("FileInputDataField", "InputDataField"),

@@ -7,6 +7,7 @@ import itertools
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -22,6 +23,7 @@ from volnux.loading import FileError, link_graph, load_file, schedule_faults
 if TYPE_CHECKING:
     from volnux.backends import Backend as AnyBackend
     from volnux.events.link import Plan
+    from volnux.graph import Graph
 
 __all__ = ["command"]
 
@@ -101,6 +103,7 @@ def _check(
     """All diagnostics of one file, in the order of its text."""
     from volnux.events.link import LinkError
     from volnux.graph.compile import compile
+    from volnux.graph.names import check_names
 
     file, found = load_file(path)
     diagnostics = list(found)
@@ -116,13 +119,42 @@ def _check(
                 else:
                     graph = plan.graph
                     diagnostics += plan.warnings
+                    diagnostics += _needs(graph)
                     diagnostics += _check_on(backend, plan, live=live) if backend else ()
+        else:
+            # A Pipeline class, which only linking sees, may declare what the text does not.
+            diagnostics += (replace(d, severity=Severity.WARNING) for d in check_names(graph))
         diagnostics += schedule_faults(graph)
         if graph.schedules:
             from volnux.schedules import schedule_warnings
 
             diagnostics += schedule_warnings(graph, backend=backend.name if backend else None)
     return sorted(diagnostics, key=lambda d: d.span or (0, 0, 0, 0))
+
+
+def _needs(graph: Graph) -> Iterator[Diagnostic]:
+    """A note on each variable and secret that the host has to give."""
+    from volnux.graph.names import fault
+
+    for spec in graph.variables:
+        kind = spec.type if spec.required else f"{spec.type}, with a default"
+        yield fault(
+            graph,
+            None,
+            "needs-variable",
+            f"it reads the variable '{spec.name}' ({kind})",
+            span=spec.span,
+            severity=Severity.NOTE,
+        )
+    for secret in graph.secrets:
+        yield fault(
+            graph,
+            None,
+            "needs-secret",
+            f"it reads the secret '{secret.name}'",
+            span=secret.span,
+            severity=Severity.NOTE,
+        )
 
 
 def _check_on(backend: AnyBackend, plan: Plan, *, live: bool) -> list[Diagnostic]:

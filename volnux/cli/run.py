@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -22,6 +23,34 @@ def command(
             "-i",
             metavar="NAME=VALUE",
             help="Set an input; may be repeated.",
+            show_default=False,
+        ),
+    ] = None,
+    input_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--inputs",
+            metavar="FILE.json",
+            help="Read inputs from a JSON object; --input overrides them.",
+            show_default=False,
+        ),
+    ] = None,
+    at: Annotated[
+        str | None,
+        typer.Option(
+            "--at",
+            metavar="TIME",
+            help="The instant that the run stands for, such as 2026-01-31T06:00; now by default. "
+            "Without an offset it is in the pipeline's time zone.",
+            show_default=False,
+        ),
+    ] = None,
+    variables: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--var",
+            metavar="NAME=VALUE",
+            help="Set a variable for this run; may be repeated.",
             show_default=False,
         ),
     ] = None,
@@ -78,6 +107,9 @@ def command(
         file,
         json=json,
         inputs=inputs or (),
+        input_file=input_file,
+        at=at,
+        variables=variables or (),
         events=events or (),
         backend=backend or DEFAULT_BACKEND,
         workers=workers,

@@ -8,9 +8,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from volnux.cli import ending, output
+from volnux.cli.given import Given, Values
 from volnux.cli.usage import UsageError, event_modules
 from volnux.errors import VolnuxError
 from volnux.hooks import signals_loaded
@@ -33,6 +34,9 @@ def run_file(
     *,
     json: bool = False,
     inputs: Sequence[str] = (),
+    input_file: Path | None = None,
+    at: str | None = None,
+    variables: Sequence[str] = (),
     events: Sequence[str] = (),
     backend: str = DEFAULT_BACKEND,
     workers: int | None = None,
@@ -48,6 +52,9 @@ def run_file(
         file: the `.pty` file.
         json: print the run report as JSON instead, and nothing else on standard output.
         inputs: `name=value` texts.
+        input_file: a JSON file with an object of further inputs.
+        at: the instant that the run stands for, as ISO text; now if None.
+        variables: `name=value` texts.
         events: modules to look events up in; they replace `@events`.
         backend: the backend's name.
         workers: how many events run at once at most; None for the backend's default.
@@ -62,7 +69,9 @@ def run_file(
         raise UsageError(["--pdb uses standard output: remove --json"])
 
     def run(stream: TextIO | None) -> RunReport | None:
-        ready = _prepare(file, inputs, events, backend)
+        ready = _prepare(
+            file, Given(inputs, input_file, at, variables), events=events, name=backend
+        )
         return ready and _run(
             *ready,
             workers=workers,
@@ -94,22 +103,22 @@ def run_file(
 
 
 def _prepare(
-    file: Path, given: Sequence[str], events: Sequence[str], name: str
-) -> tuple[Backend, Plan, dict[str, Any]] | None:
+    file: Path, given: Given, *, events: Sequence[str], name: str
+) -> tuple[Backend, Plan, Values] | None:
     """What a run needs; None if it cannot start, after every reason has been shown."""
     from volnux.backends.registry import get_backend
     from volnux.loading import load_plan
 
     faults: list[VolnuxError] = []
     backend = plan = None
-    inputs: dict[str, Any] = {}
+    values = None
     try:
         backend = get_backend(name)
     except VolnuxError as error:
         faults.append(error)
     try:
         plan = load_plan(file, events=event_modules(events))
-        inputs = _inputs(plan, given)
+        values = given.read(plan)
     except VolnuxError as error:
         faults.append(error)
     if backend is not None and plan is not None:
@@ -117,8 +126,8 @@ def _prepare(
             backend.refuse(plan)
         except VolnuxError as error:
             faults.append(error)
-        if not faults:
-            return backend, plan, inputs
+        if values is not None and not faults:
+            return backend, plan, values
     if ending.received:
         # Interrupted code may have raised any other error instead.
         raise KeyboardInterrupt
@@ -130,7 +139,7 @@ def _prepare(
 def _run(
     backend: Backend,
     plan: Plan,
-    inputs: dict[str, Any],
+    values: Values,
     *,
     workers: int | None,
     portable: bool,
@@ -157,7 +166,7 @@ def _run(
             # The user's modules may listen to signals, or have a class for this file.
             from volnux.pipeline import Pipeline
 
-            pipeline = Pipeline.of_plan(plan)(**inputs)
+            pipeline = Pipeline.of_plan(plan)(**values.inputs)
             report = pipeline.start(
                 backend=backend,
                 workers=workers,
@@ -165,6 +174,8 @@ def _run(
                 observer=observer,
                 control=control,
                 results=results,
+                scheduled_at=values.scheduled_at,
+                variables=values.variables,
             ).report
         else:
             options = RunOptions(
@@ -173,8 +184,10 @@ def _run(
                 observer=observer,
                 control=control,
                 results=results,
+                scheduled_at=values.scheduled_at,
+                variables=values.variables,
             )
-            report = backend.run(plan, inputs, options)
+            report = backend.run(plan, values.inputs, options)
             report = report if results else report.without_results()
     if report.status.value != "cancelled":
         ending.came_too_late()
@@ -190,31 +203,6 @@ def _listened() -> bool:
     from volnux.signal.signals import pipeline_execution_end
 
     return pipeline_execution_end.has_listeners
-
-
-def _inputs(plan: Plan, given: Sequence[str]) -> dict[str, Any]:
-    """A value for every input, from `name=value` texts.
-
-    Raises:
-        InputError: with every fault of every text.
-    """
-    from volnux.events.inputs import InputError, read_inputs
-
-    specs = plan.graph.inputs
-    faults: dict[str, str] = {}
-    try:
-        values = read_inputs(specs, given)
-    except InputError as error:
-        faults = error.faults
-        values = read_inputs(specs, [g for g in given if g.partition("=")[0].strip() not in faults])
-    try:
-        bound = plan.bind(values)
-    except InputError as error:
-        # A text that could not be read is one fault: its input is not also missing.
-        faults = {**error.faults, **faults}
-    if faults:
-        raise InputError(faults)
-    return bound
 
 
 def _progress(stream: TextIO | None, *, plain: bool) -> Progress:

@@ -99,8 +99,8 @@ def _some(names: Collection[str], most: int = 10) -> str:
 def _assumptions(graph: Graph, report: RunReport) -> Iterator[Diagnostic]:
     """A note on each group whose evaluation only its event's class knows, where it matters."""
     source = graph.source.source() if graph.source else None
-    order = {place: index for index, place in enumerate(report.places)}
-    failed = [index for place, index in order.items() if report.places[place].state is State.FAILED]
+    order = graph.topology.index
+    failed = [order[name] for name, place in report.places.items() if place.state is State.FAILED]
     for group in graph.groups:
         first, last = order[group.first], order[group.last]
         if group.evaluation is not None or not _any_between(failed, first, last):

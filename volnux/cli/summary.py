@@ -35,6 +35,9 @@ def summary(report: RunReport, *, colour: bool) -> Iterator[str]:
         if entry.descriptor == FAILURE or entry.failure is not None:
             yield ""
             yield from _failure(place, entry, colour=colour)
+    if report.failure is not None:
+        yield ""
+        yield f"{paint('the run failed', 'bold red', colour=colour)}: {report.failure}"
     yield ""
     took = _duration(report.started_at, report.ended_at)
     text = f"{report.pipeline}: {paint(report.status.value, _STATUS[report.status], colour=colour)}"

@@ -24,7 +24,7 @@ from volnux.events.lookup import EventModuleError, EventNotFoundError, FoundEven
 from volnux.events.settings import without_effect
 from volnux.events.spec import EventSpec, Offered, spec_of
 from volnux.graph.compile import compile
-from volnux.graph.model import Graph, Node
+from volnux.graph.model import Graph, InputSpec, Node
 from volnux.graph.names import check_names, fault
 from volnux.pointy.parser import parse
 from volnux.pointy.tree import Evaluation, OnFailure
@@ -110,6 +110,30 @@ class Plan:
 
             clock = Clock.of(self.graph, scheduled_at)
         return bind_inputs(specs, given, self.readers, self.kinds, clock)
+
+    @property
+    def timed(self) -> tuple[InputSpec, ...]:
+        """The inputs whose default is a time of the run."""
+        return tuple(spec for spec in self.graph.inputs if spec.moment is not None)
+
+    def times(
+        self, scheduled_at: dt.datetime | None = None, *, without: Container[str] = ()
+    ) -> dict[str, Any]:
+        """The values of the inputs whose default is a time of the run.
+
+        Args:
+            scheduled_at: the instant that the run stands for, aware; now if None.
+            without: names of inputs that are left out.
+
+        Raises:
+            InputError: the schedule has no instant before that one.
+        """
+        timed = [spec for spec in self.timed if spec.name not in without]
+        if not timed:
+            return {}
+        from volnux.schedules.moments import Clock
+
+        return bind_inputs(timed, {}, clock=Clock.of(self.graph, scheduled_at))
 
     def spec(self, place: str) -> EventSpec:
         """The spec of a place.

@@ -192,9 +192,10 @@ def _check_references(graph: Graph) -> None:
             node.first is None or node.first in index
         ):
             _refuse(f"the node {node.id!r} must have a first node if and only if it is a catch")
-        for value in (node.receives, node.failure):
-            if value is not None and value not in values:
-                _refuse(f"the node {node.id!r} uses a value that does not exist")
+        if node.receives is not None and node.receives not in values:
+            _refuse(f"the node {node.id!r} receives a value that does not exist")
+        if node.failure is not None and node.failure not in values:
+            _refuse(f"the node {node.id!r} fails with a value that does not exist")
         for argument in node.arguments:
             _check_names(node, argument)
     for number, row in enumerate(graph.values):

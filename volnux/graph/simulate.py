@@ -9,7 +9,7 @@ from typing import Any
 from volnux.graph.execution import Execution
 from volnux.graph.model import Graph, Kind
 from volnux.graph.outcome import SUCCESS
-from volnux.graph.report import RunReport, places_of
+from volnux.graph.report import RunReport, failure_of_run, places_of
 
 __all__ = ["simulate"]
 
@@ -49,4 +49,5 @@ def simulate(
         run_id="simulate",
         status=execution.status,
         places=places_of(execution, details),
+        failure=failure_of_run(execution),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import enum
 import os
 import threading
@@ -14,6 +15,7 @@ from volnux.errors import VolnuxError
 from volnux.events.inputs import InputError, fresh
 from volnux.events.link import Plan
 from volnux.imported import imported
+from volnux.kit.instants import instant_of
 from volnux.pipeline.context import ExecutionContext
 from volnux.pipeline.definition import PipelineDefinitionError, is_stale, own_meta, plan_of
 from volnux.pipeline.fields import InputDataField
@@ -175,14 +177,22 @@ class Pipeline:
         assigned = {n: self.__dict__[n] for n in type(self)._fields if n in self.__dict__}
         return {**self._inputs, **assigned}
 
-    def _inputs_of_a_run(self) -> dict[str, Any]:
+    @property
+    def lasting_inputs(self) -> dict[str, Any]:
+        """The values that every run of this instance has: times of a run are not among them."""
+        timed = {spec.name for spec in type(self).plan().timed}
+        return {n: v for n, v in self.inputs.items() if n in self._given or n not in timed}
+
+    def _inputs_of_a_run(self, scheduled_at: dt.datetime) -> dict[str, Any]:
         """The inputs as a run gets them: values as they were given, and copies of defaults."""
-        return {
+        inputs = {
             name: fresh(value)
             if name not in self._given and value is self._inputs.get(name)
             else value
             for name, value in self.inputs.items()
         }
+        inputs.update(type(self).plan().times(scheduled_at, without=self._given))
+        return inputs
 
     def start(
         self,
@@ -195,6 +205,8 @@ class Pipeline:
         control: RunControl | None = None,
         results: bool = True,
         run_id: str | None = None,
+        scheduled_at: dt.datetime | None = None,
+        variables: Mapping[str, Any] | None = None,
     ) -> ExecutionContext:
         """Run the pipeline to its end.
 
@@ -208,12 +220,15 @@ class Pipeline:
             results: keep every result to the end. With False a result is let go once the last
                 event that receives it has ended, and `context.results` cannot be asked for.
             run_id: the run's id; a new one if None.
+            scheduled_at: the instant that the run stands for, aware; its start if None.
+            variables: values of variables for this run, in place of the host's.
 
         Returns:
             The context of the run, also when it failed: `raise_for_status` raises then.
 
         Raises:
             InputError: a required input is missing.
+            ValueError: the instant has no time zone.
             PipelineStateError: the instance runs, or has run and `force_rerun` is false.
             BackendError: there is no such backend, or it refuses the flow.
             KeyboardInterrupt: Ctrl-C cancelled the run; it is closed, and `context` has its report.
@@ -224,7 +239,9 @@ class Pipeline:
             from volnux.pipeline.awaiting import warn_of_blocked_loop
 
             warn_of_blocked_loop()
-        inputs = self._inputs_of_a_run()
+        plan = type(self).plan()
+        instant = instant_of(plan.graph, scheduled_at)
+        inputs = self._inputs_of_a_run(instant)
         missing = {name: said for name, said in self._missing.items() if name not in inputs}
         if missing:
             raise InputError(missing, missing)
@@ -243,7 +260,6 @@ class Pipeline:
         begun = False
         try:
             chosen = get_backend(backend) if isinstance(backend, str) else backend
-            plan = type(self).plan()
             chosen.refuse(plan)
             begun = True
             signals.pipeline_execution_start.emit(self, pipeline=self)
@@ -255,6 +271,8 @@ class Pipeline:
                 control=control,
                 context=context,
                 results=results,
+                scheduled_at=instant,
+                variables=variables or {},
             )
             report = chosen.run(plan, context.inputs, options)
             if not chosen.logs_failures:
@@ -282,6 +300,8 @@ class Pipeline:
         observer: RunObserver | None = None,
         control: RunControl | None = None,
         results: bool = True,
+        scheduled_at: dt.datetime | None = None,
+        variables: Mapping[str, Any] | None = None,
     ) -> ExecutionContext:
         """Run the pipeline to its end without blocking the event loop: see `start`.
 
@@ -303,6 +323,8 @@ class Pipeline:
                 observer=observer,
                 control=chosen,
                 results=results,
+                scheduled_at=scheduled_at,
+                variables=variables,
             )
 
         return await in_thread(start, chosen.cancel)

@@ -63,6 +63,7 @@ def run_target(
     target: Target,
     began: Callable[[Pipeline], object] = lambda pipeline: None,
     run_id: str | None = None,
+    scheduled_at: dt.datetime | None = None,
 ) -> RunReport:
     """Run a target once, to its end.
 
@@ -70,6 +71,7 @@ def run_target(
         target: the pipeline and its inputs.
         began: is given the instance before it starts.
         run_id: the run's id; a new one if None.
+        scheduled_at: the instant for which it was due, aware; now if None.
 
     Raises:
         RunFailedError: the run failed or was cancelled.
@@ -77,7 +79,7 @@ def run_target(
     """
     pipeline = to_run(target.load())(**target.inputs)
     began(pipeline)
-    context = pipeline.start(run_id=run_id)
+    context = pipeline.start(run_id=run_id, scheduled_at=scheduled_at)
     context.raise_for_status()
     return context.report
 
@@ -224,7 +226,7 @@ class PipelineExecutor(BaseExecutor):  # type: ignore[misc]  # APScheduler has n
                 self._running.add(pipeline)
 
         try:
-            report = run_target(target, began, run_id)
+            report = run_target(target, began, run_id, instant)
         except RunFailedError as error:
             report = error.context.report
             if report.status is RunStatus.FAILED:

@@ -74,7 +74,7 @@ def target_of(pipeline: object, inputs: Mapping[str, Any] | None = None) -> Targ
     if isinstance(pipeline, str | os.PathLike):
         return Target(file=str(Path(pipeline).absolute()), inputs=given)
     if isinstance(pipeline, Pipeline):
-        given = {**pipeline.inputs, **given}
+        given = {**pipeline.lasting_inputs, **given}
         pipeline = type(pipeline)
     if not (inspect.isclass(pipeline) and issubclass(pipeline, Pipeline)):
         raise TypeError(

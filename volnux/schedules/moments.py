@@ -14,7 +14,7 @@ from volnux.schedules.schedule import Schedule, utc_of, zone_of
 if TYPE_CHECKING:
     from volnux.graph.model import Graph
 
-__all__ = ["Clock"]
+__all__ = ["Clock", "instant_in"]
 
 _UNITS = {
     "m": dt.timedelta(minutes=1),
@@ -87,3 +87,16 @@ class Clock:
                 f"the schedule has no instant before {self.scheduled_at.isoformat()}"
             )
         return before
+
+
+def instant_in(text: str, timezone: str) -> dt.datetime:
+    """The instant that an ISO text names; without an offset it is on the clock of the zone.
+
+    Raises:
+        ValueError: it is not such a text.
+    """
+    moment = dt.datetime.fromisoformat(text.strip())
+    if moment.tzinfo is None:
+        # A time that the clock skips moves forward by the gap.
+        moment = moment.replace(tzinfo=zone_of(timezone)).astimezone(dt.UTC)
+    return utc_of(moment)

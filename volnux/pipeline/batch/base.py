@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import enum
 import os
 import threading
@@ -13,6 +14,7 @@ from volnux.backends.run_log import failed_batch
 from volnux.errors import nearest
 from volnux.events.failures import failure_of
 from volnux.imported import imported
+from volnux.kit.instants import instant_of
 from volnux.pipeline.base import Pipeline, PipelineStateError
 from volnux.pipeline.batch.cutting import Cut
 from volnux.pipeline.batch.job import Crew, Settings, ThreadCrew
@@ -150,6 +152,7 @@ class BatchPipeline:
         portable: bool = False,
         keep_results: bool = True,
         progress: ProgressOption = None,
+        scheduled_at: dt.datetime | None = None,
     ) -> BatchReport:
         """Run all batches and report.
 
@@ -166,6 +169,7 @@ class BatchPipeline:
                 as `progress`, or a listener to the end of a run, may ask for its results.
             progress: a function that takes a `BatchProgress` after each batch; or True for a
                 bar, False for none; by default a bar if standard error is a terminal.
+            scheduled_at: the instant that every batch stands for, aware; now if None.
 
         Returns:
             The report, also when batches failed: `raise_for_status` raises then.
@@ -182,7 +186,16 @@ class BatchPipeline:
             warn_of_blocked_loop()
         heard = signals.pipeline_execution_end.has_listeners
         results = keep_results or callable(progress) or heard
-        how = _How(executor, max_workers, max_tasks_per_child, backend, workers, portable, results)
+        how = _How(
+            executor,
+            max_workers,
+            max_tasks_per_child,
+            backend,
+            workers,
+            portable,
+            results,
+            scheduled_at,
+        )
         run, total = self._begin(how, force_rerun=force_rerun)
         name = self.template().plan().graph.name
         tally = Tally(name, keep=keep_results)
@@ -216,6 +229,7 @@ class BatchPipeline:
         backend: str | Backend = "standalone",
         workers: int | None = None,
         portable: bool = False,
+        scheduled_at: dt.datetime | None = None,
     ) -> Iterator[BatchResult]:
         """Run all batches and yield each result in order; only a few are in memory at a time.
 
@@ -223,7 +237,14 @@ class BatchPipeline:
         source of the data raises is raised here, after the results of what was read before.
         """
         how = _How(
-            executor, max_workers, max_tasks_per_child, backend, workers, portable, results=True
+            executor,
+            max_workers,
+            max_tasks_per_child,
+            backend,
+            workers,
+            portable,
+            results=True,
+            scheduled_at=scheduled_at,
         )
         run, _ = self._begin(how, force_rerun=force_rerun)
         return self._results(run)
@@ -306,6 +327,7 @@ class _How(NamedTuple):
     workers: int | None
     portable: bool
     results: bool
+    scheduled_at: dt.datetime | None
 
     def in_processes(self, batch: BatchPipeline) -> bool:
         chosen = batch.executor if self.executor is None else self.executor
@@ -325,7 +347,15 @@ class _How(NamedTuple):
         if isinstance(backend, str):
             # Found once, not for each batch: that takes longer than many a batch.
             backend = get_backend(backend)
-        settings = Settings(batch.template(), backend, self.workers, self.portable, self.results)
+        template = batch.template()
+        settings = Settings(
+            template,
+            backend,
+            self.workers,
+            self.portable,
+            self.results,
+            instant_of(template.plan().graph, self.scheduled_at),
+        )
         tasks = batch.max_tasks_per_child
         if self.max_tasks_per_child is not None:
             tasks = self.max_tasks_per_child

@@ -36,7 +36,13 @@ class Cut:
                 "nothing to cut into batches"
             )
         readers = {**plan.readers, **dict.fromkeys(cut, _as_it_is)}
-        bound = bind_inputs(plan.graph.inputs, given, readers, plan.kinds)
+        # Times of a run are checked here, and made anew by each batch.
+        clock = None
+        if plan.timed:
+            from volnux.schedules.moments import Clock
+
+            clock = Clock.of(plan.graph)
+        bound = bind_inputs(plan.graph.inputs, given, readers, plan.kinds, clock)
         self._fields: dict[str, InputDataField] = {}
         self._sources: dict[str, Any] = {}
         faults = {}

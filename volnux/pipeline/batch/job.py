@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextvars
+import datetime as dt
 import threading
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -34,6 +35,7 @@ class Settings(NamedTuple):
     workers: int | None = None
     portable: bool = False
     results: bool = True
+    scheduled_at: dt.datetime | None = None
 
 
 class Controls:
@@ -87,6 +89,7 @@ def run_batch(settings: Settings, job: Job, controls: Controls) -> BatchResult:
             portable=settings.portable,
             control=control,
             results=settings.results,
+            scheduled_at=settings.scheduled_at,
         )
         return BatchResult(job.number, context.status, context.report)
     except Exception as error:  # noqa: BLE001 - inputs, fields and backends may raise anything
