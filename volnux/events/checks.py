@@ -49,10 +49,10 @@ def check_given(graph: Graph, node: Node, spec: EventSpec) -> Iterator[Diagnosti
                 graph,
                 node,
                 "missing-input",
-                f"process of {spec.name} requires the argument '{name}', which is neither given "
-                f"here nor an input of {graph.name}",
-                f"write {spec.name}({name}=…), declare it (@input: {name}: str), or give the "
-                f"argument a default; inputs: {', '.join(sorted(inputs)) or 'none'}",
+                f"process of {spec.name} requires the argument '{name}', "
+                f"which is not an input of {graph.name}",
+                f"declare it (@input: {name}: str), give it here ({spec.name}({name}=…)), or give "
+                f"the argument a default; inputs: {', '.join(sorted(inputs)) or 'none'}",
             )
 
 

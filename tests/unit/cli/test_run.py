@@ -71,7 +71,7 @@ def test_json_is_one_object_whatever_events_print(cli, flow):
     report = json.loads(result.out)
     assert list(report) == [
         "format_version", "pipeline", "backend", "run_id", "status", "started_at", "ended_at",
-        "inputs", "places",
+        "scheduled_at", "inputs", "places",
     ]  # fmt: skip
     assert list(report["places"]) == ["Ok", "Loud"]
     assert report["places"]["Ok"]["result"] == "fine"
