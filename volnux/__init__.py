@@ -25,8 +25,9 @@ if TYPE_CHECKING:
     from volnux.events.inputs import InputError
     from volnux.events.retry import RetryPolicy
     from volnux.graph.outcome import RemoteTraceback
+    from volnux.graph.report import RunFailedError, RunReport
     from volnux.pipeline.base import Pipeline
-    from volnux.pipeline.context import ExecutionContext, RunFailedError
+    from volnux.pipeline.context import ExecutionContext
     from volnux.pipeline.fields import FileInputDataField, InputDataField
     from volnux.signal.announce import EventFailedError
 
@@ -52,6 +53,7 @@ __all__ = [
     "RemoteTraceback",
     "RetryPolicy",
     "RunFailedError",
+    "RunReport",
     "SecretError",
     "VariableError",
     "VolnuxError",
@@ -89,6 +91,7 @@ __getattr__, __dir__ = lazy(
         "volnux.graph.outcome": ("RemoteTraceback",),
         "volnux.pipeline.base": ("Pipeline",),
         "volnux.calling": ("arun", "run"),
-        "volnux.pipeline.context": ("ExecutionContext", "RunFailedError"),
+        "volnux.pipeline.context": ("ExecutionContext",),
+        "volnux.graph.report": ("RunFailedError", "RunReport"),
     },
 )

@@ -1,50 +1,68 @@
-"""`volnux.run` and `volnux.arun`: a `.pty` file run by one call."""
+"""`volnux.run` and `volnux.arun`: a pipeline run by one call."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from volnux.loading import load_plan
 from volnux.pipeline.base import Pipeline
-from volnux.pipeline.context import ExecutionContext
 
 if TYPE_CHECKING:
-    from volnux.backends.port import Backend, RunControl, RunObserver
+    import datetime as dt
 
-__all__ = ["arun", "run"]
+    from volnux.backends.port import Backend, RunControl, RunObserver
+    from volnux.graph.report import RunReport
+
+__all__ = ["Flow", "arun", "pipeline_of", "run"]
+
+Flow = str | os.PathLike[str] | type[Pipeline] | None
+"""The path of a file, or a pipeline class; None where the text of a flow is given."""
 
 
 def run(
-    file: str | os.PathLike[str],
+    flow: Flow = None,
     inputs: Mapping[str, Any] | None = None,
     /,
     *,
-    events: Sequence[str] = (),
+    text: str | None = None,
+    events: Any = (),
     backend: str | Backend = "standalone",
     workers: int | None = None,
     portable: bool = False,
     observer: RunObserver | None = None,
     control: RunControl | None = None,
     results: bool = True,
-) -> ExecutionContext:
-    """Run a `.pty` file to its end.
+    run_id: str | None = None,
+    scheduled_at: dt.datetime | None = None,
+    variables: Mapping[str, Any] | None = None,
+    **more: Any,
+) -> RunReport:
+    """Run a pipeline to its end: `volnux.run("orders.pty", day="2026-01-01")`.
 
     Args:
-        file: the path of the file.
-        inputs: the inputs of the run, by name.
-        events: dotted modules to look events up in; they replace `@events`.
+        flow: the path of a `.pty` file, or a pipeline class.
+        inputs: inputs of the run by name, for those that are named like an argument of this
+            function.
+        text: the text of a flow, in place of a file. Its events are those of `events` and of the
+            main program.
+        events: dotted modules to look events up in; they replace `@events`. For a `text` also
+            modules and events themselves.
         backend: an installed backend, or its name.
         workers: how many events run at once, if the backend has such a setting.
         portable: results must be JSON and are passed as JSON, as orchestrators do.
         observer: receives what happens in the run.
         control: lets other code stop the run.
         results: keep every result to the end; see `Pipeline.start`.
+        run_id: the run's id; a new one if None.
+        scheduled_at: the instant that the run stands for, aware; now if None.
+        variables: values of variables for this run, in place of the host's.
+        more: inputs of the run.
 
     Returns:
-        The context of the run, even if it failed: `raise_for_status` then raises.
+        The report of the run, even if it failed: `raise_for_status` then raises.
 
     Raises:
         FileError: the file cannot be read.
@@ -52,46 +70,79 @@ def run(
         InputError: inputs are missing, unknown or of a wrong type; with every fault.
         BackendError: there is no such backend, or it refuses the flow.
     """
-    return _pipeline(file, inputs, events).start(
+    context = pipeline_of(flow, text, events)(**_together(inputs, more)).start(
         backend=backend,
         workers=workers,
         portable=portable,
         observer=observer,
         control=control,
         results=results,
+        run_id=run_id,
+        scheduled_at=scheduled_at,
+        variables=variables,
     )
+    return context.report
 
 
 async def arun(
-    file: str | os.PathLike[str],
+    flow: Flow = None,
     inputs: Mapping[str, Any] | None = None,
     /,
     *,
-    events: Sequence[str] = (),
+    text: str | None = None,
+    events: Any = (),
     backend: str | Backend = "standalone",
     workers: int | None = None,
     portable: bool = False,
     observer: RunObserver | None = None,
     control: RunControl | None = None,
     results: bool = True,
-) -> ExecutionContext:
-    """Run a `.pty` file to its end without blocking the event loop: see `run`.
+    scheduled_at: dt.datetime | None = None,
+    variables: Mapping[str, Any] | None = None,
+    **more: Any,
+) -> RunReport:
+    """Run a pipeline to its end without blocking the event loop: see `run`.
 
     Cancelling the task that awaits this cancels the run: see `Pipeline.astart`.
     """
-    return await _pipeline(file, inputs, events).astart(
+    context = await pipeline_of(flow, text, events)(**_together(inputs, more)).astart(
         backend=backend,
         workers=workers,
         portable=portable,
         observer=observer,
         control=control,
         results=results,
+        scheduled_at=scheduled_at,
+        variables=variables,
     )
+    return context.report
 
 
-def _pipeline(
-    file: str | os.PathLike[str], inputs: Mapping[str, Any] | None, events: Sequence[str]
-) -> Pipeline:
-    modules = (events,) if isinstance(events, str) else events
-    plan = load_plan(Path(file), events=modules)
-    return Pipeline.of_plan(plan)(**(inputs or {}))
+def pipeline_of(flow: Flow, text: str | None = None, events: Any = ()) -> type[Pipeline]:
+    """The pipeline class for what `run` was given.
+
+    Raises:
+        TypeError: it is neither a file, nor a pipeline class, nor a text, or more than one of them.
+        FileError: the file cannot be read.
+        PointyError: the flow is wrong, or does not fit the events.
+    """
+    if (flow is None) is (text is None):
+        raise TypeError("give the path of a file, a pipeline class, or text=…: exactly one of them")
+    listed = (events,) if isinstance(events, str) else events
+    if text is not None:
+        meta = {"pointy": text, "events": listed}
+        return type("Flow", (Pipeline,), {"meta": meta, "__module__": "__main__"})
+    if isinstance(flow, type):
+        if not issubclass(flow, Pipeline):
+            raise TypeError(f"a pipeline class was expected, found {flow.__name__}")
+        return flow
+    if not isinstance(flow, str | os.PathLike):
+        raise TypeError(f"a path or a pipeline class was expected, found {type(flow).__name__}")
+    return Pipeline.of_plan(load_plan(Path(flow), events=listed))
+
+
+def _together(inputs: Mapping[str, Any] | None, more: dict[str, Any]) -> dict[str, Any]:
+    twice = [name for name in inputs or () if name in more]
+    if twice:
+        raise TypeError(f"the input '{twice[0]}' is given twice")
+    return {**(inputs or {}), **more}

@@ -235,7 +235,8 @@ class RunOptions:
         control: lets another thread cancel the run, and says whether Ctrl-C did.
         context: what listeners to signals are given as `execution_context`.
         scheduled_at: the instant that the run stands for, aware; its start if None.
-        variables: values of variables that the host's are replaced by.
+        variables: values of variables, in place of the host's.
+        secrets: values of secrets, in place of the host's; for tests.
         results: keep the results. If false, a backend that holds them in memory frees each one
             after its last reader, and its report has none; other backends may ignore this.
     """
@@ -249,6 +250,7 @@ class RunOptions:
     results: bool = True
     scheduled_at: dt.datetime | None = None
     variables: Mapping[str, Any] = field(default_factory=dict)
+    secrets: Mapping[str, str] = field(default_factory=dict)
 
 
 class Backend(abc.ABC):

@@ -104,16 +104,9 @@ _TEST = '''\
 from pathlib import Path
 
 from NAME_events import greet
-from volnux.backends import get_backend
-from volnux.events import bind_inputs
-from volnux.loading import load_plan
+from volnux.testing import run
 
 PIPELINE = Path(__file__).with_name("NAME.pty")
-
-
-def run(**inputs):
-    plan = load_plan(PIPELINE)
-    return get_backend("standalone").run(plan, bind_inputs(plan.graph.inputs, inputs))
 
 
 def test_an_event_alone():
@@ -121,15 +114,20 @@ def test_an_event_alone():
 
 
 def test_a_short_greeting_is_shouted():
-    report = run(who="Ada")
+    report = run(PIPELINE, who="Ada")
     assert report.status == "success"
     assert report.places["Show"].result == "HELLO, ADA!"
 
 
 def test_a_long_greeting_is_left_alone():
-    report = run(who="everybody")
+    report = run(PIPELINE, who="everybody")
     assert report.places["Shout"].state == "skipped"
     assert report.places["Show"].result == "Hello, everybody!"
+
+
+def test_a_stub_takes_the_place_of_an_event():
+    report = run(PIPELINE, stubs={"Greet": (1, "Hi!")})
+    assert report.places["Show"].result == "HI!"
 '''
 
 _README = """\

@@ -8,15 +8,55 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from volnux.errors import VolnuxError, shortened, visible
 from volnux.graph.execution import Execution, Source
 from volnux.graph.jsonable import failure_as_json, jsonable
 from volnux.graph.model import Kind
 from volnux.graph.outcome import FAILURE, Failure, RunStatus, State, run_too_long
 
-__all__ = ["PlaceReport", "RunReport", "failure_of_run", "jsonable", "places_of"]
+__all__ = ["PlaceReport", "RunFailedError", "RunReport", "failure_of_run", "jsonable", "places_of"]
 
 REPORT_FORMAT_VERSION = 3
 """The version that `to_json` writes; `from_json` reads earlier versions as well."""
+
+
+class RunFailedError(VolnuxError):
+    """A run did not succeed.
+
+    Attributes:
+        report: the report of the run.
+        context: its `ExecutionContext`; None where it has none.
+    """
+
+    def __init__(self, report: RunReport, context: Any = None) -> None:
+        failed = [
+            f"{place} ({shortened(str(item.failure))})" if item.failure else place
+            for place, item in report.places.items()
+            if item.state is State.FAILED and item.attempts and not item.handled
+        ]
+        if report.failure is not None:
+            failed.append(shortened(str(report.failure)))
+        if len(failed) > _MOST_FAILED:
+            failed[_MOST_FAILED:] = [f"and {len(failed) - _MOST_FAILED} more"]
+        name = visible(report.pipeline)
+        super().__init__(
+            f"the run {report.run_id} of {name} {_SAID[report.status]}"
+            + (f": {', '.join(failed)}" if failed else "")
+        )
+        self.report = report
+        self.context = context
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return RunFailedError, (self.report, self.context)
+
+
+_MOST_FAILED = 10
+
+_SAID = {
+    RunStatus.SUCCESS: "succeeded",
+    RunStatus.FAILED: "failed",
+    RunStatus.CANCELLED: "was cancelled",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +137,44 @@ class RunReport:
     results_kept: bool = True
     failure: Failure | None = None
     scheduled_at: dt.datetime | None = None
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether the run is a success."""
+        return self.status is RunStatus.SUCCESS
+
+    @property
+    def results(self) -> dict[str, Any]:
+        """By place, the results of the events that returned one."""
+        return {
+            place: item.result
+            for place, item in self.places.items()
+            if item.attempts and item.failure is None and item.descriptor is not None
+        }
+
+    def raise_for_status(self) -> None:
+        """Do nothing after a success.
+
+        Raises:
+            RunFailedError: the run failed or was cancelled; see `error`.
+        """
+        if not self.succeeded:
+            raise self.error()
+
+    def error(self, context: Any = None) -> RunFailedError:
+        """What to raise for a run that is not a success.
+
+        Its cause is the exception of the first event that failed without being handled, with the
+        frames of the event; of an event in another process, its traceback as text.
+
+        Args:
+            context: the `ExecutionContext` of the run, if it has one.
+        """
+        failures = (i.failure for i in self.places.values() if i.failure and not i.handled)
+        first = next(failures, None)
+        error = RunFailedError(self, context)
+        error.__cause__ = None if first is None else first.cause()
+        return error
 
     def without_results(self) -> RunReport:
         """The report of the same run without the results: see `results_kept`."""

@@ -88,10 +88,11 @@ class LocalHost:
 
 @dataclass(frozen=True)
 class Overridden:
-    """A host with some variables set for one run, as `volnux run --var` does."""
+    """A host with some values set for one run, as `volnux run --var` does."""
 
     host: Host
     variables: Mapping[str, Any] = field(default_factory=dict)
+    secrets: Mapping[str, str] = field(default_factory=dict)
 
     def variable(self, name: str) -> Any:
         """See `Host`."""
@@ -99,7 +100,7 @@ class Overridden:
 
     def secret(self, name: str) -> str:
         """See `Host`."""
-        return self.host.secret(name)
+        return self.secrets[name] if name in self.secrets else self.host.secret(name)
 
 
 def host_of(plan: Plan, options: RunOptions, host: Host | None = None) -> Host | None:
@@ -119,8 +120,8 @@ def host_of(plan: Plan, options: RunOptions, host: Host | None = None) -> Host |
     if host is None:
         filename = graph.source.filename if graph.source else ""
         host = LocalHost(Path(filename).absolute().parent)
-    if options.variables:
-        host = Overridden(host, options.variables)
+    if options.variables or options.secrets:
+        host = Overridden(host, options.variables, options.secrets)
     for spec in graph.secrets:
         with contextlib.suppress(LookupError):
             secret = host.secret(spec.name)

@@ -5,45 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from volnux.errors import VolnuxError, shortened, visible
+from volnux.errors import VolnuxError
 from volnux.events.base import event_class_of
 from volnux.graph.outcome import RunStatus, State
-from volnux.graph.report import PlaceReport, RunReport
+from volnux.graph.report import PlaceReport, RunFailedError, RunReport
 from volnux.shown import shown
 
 __all__ = ["ExecutionContext", "RunFailedError"]
-
-
-class RunFailedError(VolnuxError):
-    """A run did not succeed; `context` has the details."""
-
-    def __init__(self, context: ExecutionContext) -> None:
-        report = context.report
-        failed = [
-            f"{place} ({shortened(str(item.failure))})" if item.failure else place
-            for place, item in report.places.items()
-            if item.state is State.FAILED and item.attempts and not item.handled
-        ]
-        if len(failed) > _MOST_FAILED:
-            failed[_MOST_FAILED:] = [f"and {len(failed) - _MOST_FAILED} more"]
-        name = visible(report.pipeline)
-        super().__init__(
-            f"the run {report.run_id} of {name} {_SAID[report.status]}"
-            + (f": {', '.join(failed)}" if failed else "")
-        )
-        self.context = context
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return RunFailedError, (self.context,)
-
-
-_MOST_FAILED = 10
-
-_SAID = {
-    RunStatus.SUCCESS: "succeeded",
-    RunStatus.FAILED: "failed",
-    RunStatus.CANCELLED: "was cancelled",
-}
 
 
 class ExecutionContext:
@@ -115,11 +83,7 @@ class ExecutionContext:
             VolnuxError: the run has not ended, or was started with `results=False`.
         """
         self._need_results()
-        return {
-            place: item.result
-            for place, item in self.report.places.items()
-            if item.attempts and item.failure is None and item.descriptor is not None
-        }
+        return self.report.results
 
     @property
     def first_failed(self) -> PlaceReport | None:
@@ -175,9 +139,7 @@ class ExecutionContext:
         """
         if self.succeeded:
             return
-        failures = (item.failure for item in self if item.failure and not item.handled)
-        first = next(failures, None)
-        raise RunFailedError(self) from (first.cause() if first is not None else None)
+        raise self.report.error(self)
 
     def __iter__(self) -> Iterator[PlaceReport]:
         return iter(self.report.places.values())

@@ -1,4 +1,6 @@
-"""Tests for a backend, ours or a third party's: cases, and random programs.
+"""Tests for pipelines, and tests for a backend: cases, and random programs.
+
+`run` runs a pipeline with stubs in the place of some events.
 
 `run_case` runs a case on a backend and returns the differences from the expected result.
 """
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from volnux.testing.running import report_of_case, run_case
     from volnux.testing.scripts import CaseError, EventScript, PlaceScript
     from volnux.testing.shrinking import shrink
+    from volnux.testing.stubs import StubError, run
     from volnux.testing.writing import write_case
 
 __all__ = [
@@ -30,6 +33,7 @@ __all__ = [
     "GapKind",
     "PlaceScript",
     "Program",
+    "StubError",
     "all_cases",
     "case_of",
     "differences",
@@ -42,6 +46,7 @@ __all__ = [
     "random_program",
     "render",
     "report_of_case",
+    "run",
     "run_case",
     "shrink",
     "write_case",
@@ -58,6 +63,7 @@ __getattr__, __dir__ = lazy(
         "volnux.testing.running": ("report_of_case", "run_case"),
         "volnux.testing.scripts": ("CaseError", "EventScript", "PlaceScript"),
         "volnux.testing.shrinking": ("shrink",),
+        "volnux.testing.stubs": ("StubError", "run"),
         "volnux.testing.writing": ("write_case",),
     },
 )

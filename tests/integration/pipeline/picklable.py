@@ -54,7 +54,7 @@ def things():
         "made of a plan": Pipeline.of_plan(Names.plan())(names=["y"]),
         "batches": batch,
         "batch report": batch.execute(),
-        "run error": RunFailedError(failed),
+        "run error": RunFailedError(failed.report, failed),
         "event error": EventFailedError(failed.first_failed.failure),
     }
     try:

@@ -218,11 +218,12 @@ def arun(*arguments, **options):
 
 @pytest.mark.parametrize("call", [run, arun])
 def test_a_file_in_one_call(call, file, own_folder):
-    context = call(file, {"who": "Ada", "times": 2})
-    assert context.results["Shout"] == "HELLO ADA HELLO ADA "
+    report = call(file, {"who": "Ada"}, times=2)
+    assert report.results["Shout"] == "HELLO ADA HELLO ADA "
+    report.raise_for_status()
     assert call(str(file), {"who": "Ada"}, events=["other"]).results["Greet"] == "Bye Ada "
     assert call("hello.pty", {"who": "Ada"}, events="other").results["Greet"] == "Bye Ada "
-    assert call(file, {"who": "Ada"}, results=False).report.results_kept is False
+    assert call(file, {"who": "Ada"}, results=False).results_kept is False
 
 
 @pytest.mark.parametrize("call", [run, arun])

@@ -1,0 +1,169 @@
+"""`volnux.testing.run`: a pipeline run for a test, with stubs in the place of some events."""
+
+from __future__ import annotations
+
+import datetime as dt
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from volnux.backends.port import RunOptions
+from volnux.backends.registry import get_backend
+from volnux.calling import Flow, pipeline_of
+from volnux.errors import VolnuxError, nearest
+from volnux.events.base import EventBase
+from volnux.events.executors import DefaultExecutor, ExecutorSpec
+from volnux.events.link import Plan
+from volnux.events.spec import EventSpec
+from volnux.graph.report import RunReport
+from volnux.kit.instants import instant_of
+
+__all__ = ["StubError", "run"]
+
+
+class StubError(VolnuxError, ValueError):
+    """A stub names what the flow does not have, or is not one."""
+
+
+def run(
+    flow: Flow = None,
+    given: Mapping[str, Any] | None = None,
+    /,
+    *,
+    stubs: Mapping[str, Any] | None = None,
+    text: str | None = None,
+    events: Any = (),
+    portable: bool = False,
+    scheduled_at: dt.datetime | None = None,
+    variables: Mapping[str, Any] | None = None,
+    secrets: Mapping[str, str] | None = None,
+    **inputs: Any,
+) -> RunReport:
+    """Run a pipeline on the standalone backend, without the waits between attempts.
+
+    `volnux.testing.run("orders.pty", stubs={"Fetch": (1, 21)}, day="2026-01-01")`
+
+    Args:
+        flow: the path of a `.pty` file, or a pipeline class.
+        given: inputs by name, for those that are named like an argument of this function.
+        stubs: by event or place, what happens in place of its `process`: a pair
+            `(descriptor, result)`, an exception, a list of these (one for each attempt, the last
+            one for all further attempts), or a function, which is called with what it names of the
+            arguments of `process` and returns a pair. A stub of a place wins.
+        text: the text of a flow, in place of a file.
+        events: modules to look events up in; see `volnux.run`.
+        portable: results must be JSON and are passed as JSON, as orchestrators do.
+        scheduled_at: the instant that the run stands for, aware; now if None.
+        variables: values of variables, in place of the host's.
+        secrets: values of secrets, in place of the host's.
+        inputs: inputs of the run.
+
+    Returns:
+        The report of the run, even if it failed.
+
+    Raises:
+        StubError: a stub names no event or place of the flow, or is none of these.
+        PointyError: the flow is wrong, or does not fit the events.
+        InputError: inputs are missing, unknown or of a wrong type.
+    """
+    plan = _with_stubs(pipeline_of(flow, text, events).plan(), stubs or {})
+    instant = instant_of(plan.graph, scheduled_at)
+    options = RunOptions(
+        portable=portable,
+        scheduled_at=instant,
+        variables=variables or {},
+        secrets=secrets or {},
+    )
+    values = plan.bind({**(given or {}), **inputs}, scheduled_at=instant)
+    backend = get_backend("standalone")
+    backend.refuse(plan)
+    report = backend.run(plan, values, options)
+    options.control.raise_if_interrupted()
+    return report
+
+
+def _with_stubs(plan: Plan, stubs: Mapping[str, Any]) -> Plan:
+    places = {node.id: node.event or "" for node in plan.graph.places()}
+    names = {*places, *places.values()}
+    for name, stub in stubs.items():
+        if name not in names:
+            close = nearest(name, names)
+            hint = f"did you mean '{close[0]}'?" if close else f"events: {', '.join(names)}"
+            raise StubError(f"there is no event or place '{name}' to stub; {hint}")
+        _check(name, stub)
+    specs = tuple(
+        spec and _spec(spec, stubs.get(node.id, stubs.get(node.event or "", _NONE)))
+        for node, spec in zip(plan.graph.nodes, plan.specs, strict=True)
+    )
+    return replace(plan, specs=specs)
+
+
+_NONE: Any = object()
+
+
+def _check(name: str, stub: Any) -> None:
+    for each in stub if isinstance(stub, list) else [stub]:
+        if _is_pair(each) or _is_exception(each) or (callable(each) and each is stub):
+            continue
+        raise StubError(
+            f"the stub of '{name}' must be a pair (descriptor, result), an exception, a list of "
+            f"these, or a function; found {each!r}"
+        )
+    if stub == []:
+        raise StubError(f"the stub of '{name}' is an empty list: it has nothing for attempt 1")
+
+
+def _spec(spec: EventSpec, stub: Any) -> EventSpec:
+    """The spec with a stub in place of its event, or as it is, but without waits."""
+    retry = replace(spec.retry, backoff_factor=0)
+    if stub is _NONE:
+        made = EventSpec(spec.name, spec.target, retry, spec.executor, spec.timeout, spec.home)
+        made.given = spec.given
+        return made
+    inner = spec.event_class
+    members = {
+        "process": _process(stub),
+        "can_bypass": EventBase.can_bypass,
+        "executor": DefaultExecutor,
+        "__module__": inner.__module__,
+        "__doc__": inner.__doc__,
+    }
+    made = EventSpec(
+        spec.name,
+        type(inner.__name__, (inner,), members),
+        retry,
+        ExecutorSpec(),
+        spec.timeout,
+        spec.home,
+    )
+    made.given, made.function = spec.given, spec.function
+    return made
+
+
+def _process(stub: Any) -> Callable[..., Any]:
+    def process(self: EventBase, *, previous_result: Any = None, **arguments: Any) -> Any:
+        chosen = stub
+        if isinstance(stub, list):
+            chosen = stub[min(self.attempt, len(stub)) - 1]
+        if _is_exception(chosen):
+            raise chosen
+        if not callable(chosen):
+            return chosen
+        known = {**arguments, "previous_result": previous_result, "self": self}
+        parameters = inspect.signature(chosen).parameters.values()
+        if any(each.kind is each.VAR_KEYWORD for each in parameters):
+            return chosen(**{name: value for name, value in known.items() if name != "self"})
+        return chosen(**{each.name: known[each.name] for each in parameters if each.name in known})
+
+    return process
+
+
+def _is_pair(stub: Any) -> bool:
+    return isinstance(stub, tuple) and len(stub) == 2
+
+
+def _is_exception(stub: Any) -> bool:
+    return isinstance(stub, BaseException) or (
+        isinstance(stub, type) and issubclass(stub, BaseException)
+    )
