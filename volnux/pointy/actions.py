@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from volnux.errors import Severity, Span
 from volnux.pointy import options
+from volnux.pointy.arguments import ArgumentReader
 from volnux.pointy.directives import DirectiveReader
 from volnux.pointy.lexer import Token
 from volnux.pointy.report import Report, clip
 from volnux.pointy.tree import (
+    Argument,
     Arrow,
     Branch,
     Event,
+    Fail,
     Flow,
     Group,
     Option,
@@ -39,22 +42,28 @@ class _Row:
 class _Core:
     """A unit that is not complete yet, with something after its event or group."""
 
-    __slots__ = ("branches", "factors", "options", "primary", "span")
+    __slots__ = ("arguments", "branches", "factors", "options", "primary", "span")
 
-    def __init__(self, primary: Event | Group) -> None:
+    def __init__(self, primary: Event | Group | Fail) -> None:
         self.primary = primary
         self.span = primary.span
+        self.arguments: tuple[Span, list[Argument]] | None = None
         self.factors: list[Token] = []
         self.options: list[tuple[Span, list[Option]]] = []
         self.branches: list[tuple[Span, list[Branch]]] = []
 
 
-class Builder:
+_Growth = Event | Group | Fail | _Core
+
+
+class Builder(ArgumentReader):
     """Builds the tree of one text: one method for each action of the grammar."""
 
     def __init__(self, report: Report) -> None:
-        self.report = report
+        super().__init__(report)
         self.directives = DirectiveReader(report)
+        self._fails = False
+        """True when the flow has a `!`."""
 
     def file(self, _: None, row: _Row) -> Flow:
         return _flow(row)
@@ -69,6 +78,8 @@ class Builder:
         return _Row(_parallel(first))
 
     def flow_more(self, row: _Row, arrow: Token, following: Unit | list[Unit]) -> _Row:
+        if self._fails and arrow.value is not None:
+            self._check_followed(row.parts[-1], arrow)
         row.parts.append(_parallel(following))
         row.arrows.append(_arrow(arrow))
         return row
@@ -85,39 +96,55 @@ class Builder:
             self._check_name(name, token.span)
         return Event(name, token.span)
 
+    def fail(self, token: Token) -> Fail:
+        self._fails = True
+        return Fail(token.span)
+
     def group(self, opener: Token, row: _Row, closer: Token) -> Group:
         return Group(_flow(row), opener.span.to(closer.span))
 
-    def factor(self, core: Event | Group | _Core, _: Token, number: Token) -> _Core:
+    def factor(self, core: _Growth, _: Token, number: Token) -> _Core:
         core = _growing(core)
         core.factors.append(number)
         core.span = core.span.to(number.span)
         return core
 
-    def options(
-        self, core: Event | Group | _Core, opener: Token, found: list[Option], *closing: Token
-    ) -> _Core:
+    def options(self, core: _Growth, opener: Token, found: list[Option], *closing: Token) -> _Core:
         core = _growing(core)
         span = opener.span.to(closing[-1].span)
         core.options.append((span, found))
         core.span = core.span.to(span)
         return core
 
-    def branches(
-        self, core: Event | Group | _Core, opener: Token, found: list[Branch], *closing: Token
-    ) -> _Core:
+    def branches(self, core: _Growth, opener: Token, found: list[Branch], *closing: Token) -> _Core:
         core = _growing(core)
         span = opener.span.to(closing[-1].span)
         core.branches.append((span, found))
         core.span = core.span.to(span)
         return core
 
-    def unit(self, core: Event | Group | _Core) -> Unit:
+    def no_arguments(self, core: _Growth, opener: Token, closer: Token) -> _Core:
+        return self.arguments(core, opener, [], closer)
+
+    def arguments(
+        self, core: _Growth, opener: Token, found: list[Argument], *closing: Token
+    ) -> _Core:
+        span = opener.span.to(closing[-1].span)
+        # A bracket that recovery inserted separates arguments from branches: that is reported.
+        if opener.value is not None:
+            self._check_place(core, found, span)
+        core = _growing(core)
+        self.check_arguments(found)
+        core.arguments = core.arguments or (span, found)
+        core.span = core.span.to(span)
+        return core
+
+    def unit(self, core: _Growth) -> Unit:
         if isinstance(core, _Core):
             return self._unit(core, None)
         return Unit(core, core.span)
 
-    def unit_factor_first(self, number: Token, star: Token, core: Event | Group | _Core) -> Unit:
+    def unit_factor_first(self, number: Token, star: Token, core: _Growth) -> Unit:
         return self._unit(_growing(core), number if star.value is not None else None)
 
     def one(self, item: object) -> list[object]:
@@ -174,8 +201,15 @@ class Builder:
                     where,
                     hint=f"put all {what} of a unit into one pair of brackets",
                 )
+        primary = core.primary
+        if isinstance(primary, Fail):
+            self._check_fail(core, factor_first)
+            return Unit(primary, span)
+        if isinstance(primary, Event) and core.arguments:
+            where, arguments = core.arguments
+            primary = Event(primary.name, primary.span, tuple(arguments), where)
         unit = Unit(
-            core.primary,
+            primary,
             span,
             self._retry(factors[0]) if factors else None,
             tuple(core.options[0][1]) if core.options else (),
@@ -201,6 +235,62 @@ class Builder:
                 hint=f"A * 3 means at most 3 attempts in all{once}",
             )
         return None
+
+    def _check_place(self, core: _Growth, found: list[Argument], span: Span) -> None:
+        """Report arguments that do not follow the name of an event directly."""
+        primary = core.primary if isinstance(core, _Core) else core
+        if isinstance(primary, Group):
+            self.report.add(
+                "misplaced-arguments",
+                "a group takes no arguments",
+                span,
+                hint="write them after the name of an event inside the group",
+            )
+        elif isinstance(core, _Core) and core.arguments:
+            self.report.add(
+                "double-arguments",
+                "this event already has arguments",
+                span,
+                hint="put all arguments of an event into one pair of parentheses",
+            )
+        elif isinstance(core, _Core) and isinstance(primary, Event):
+            name, first = clip(primary.name), clip(f"{found[0].name}=…") if found else ""
+            self.report.add(
+                "misplaced-arguments",
+                f"arguments come directly after the name '{name}'",
+                span,
+                hint=f"write {name}({first}), then the factor, the options and the branches",
+            )
+
+    def _check_fail(self, core: _Core, factor_first: Token | None) -> None:
+        """Report what was written on a `!`."""
+        factors = core.factors if factor_first is None else [factor_first, *core.factors]
+        found = [("factor", factor.span) for factor in factors]
+        found += [("options", where) for where, _ in core.options]
+        found += [("branches", where) for where, _ in core.branches]
+        if core.arguments:
+            found.append(("arguments", core.arguments[0]))
+        for what, where in found:
+            self.report.add(
+                "bad-fail",
+                f"'!' takes no {what}: it is not an event",
+                where,
+                hint=_FAIL,
+            )
+
+    def _check_followed(self, part: Parallel, arrow: Token) -> None:
+        """Report an arrow after a `!`."""
+        if not any(isinstance(arm.primary, Fail) for arm in part.arms):
+            return
+        hint = "a '!' is the last unit of its flow: A -> !"
+        if len(part.arms) > 1:
+            hint = "put the units that run at once into braces: {A || !} -> B"
+        self.report.add(
+            "bad-fail",
+            "nothing can follow '!', because the flow fails there",
+            arrow.span,
+            hint=hint,
+        )
 
     def _check_branches(self, unit: Unit) -> None:
         seen: set[int] = set()
@@ -243,13 +333,16 @@ class Builder:
             )
 
 
+_FAIL = "'!' fails the flow where it stands: A (0 -> Alarm -> !)"
+
+
 def _digit(branch: Branch) -> Span:
     """The position of the descriptor of a branch."""
     line, column = branch.span.line, branch.span.column
     return Span(line, column, line, column + 1)
 
 
-def _growing(core: Event | Group | _Core) -> _Core:
+def _growing(core: _Growth) -> _Core:
     return core if isinstance(core, _Core) else _Core(core)
 
 

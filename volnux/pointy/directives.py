@@ -10,23 +10,24 @@ from typing import Any
 
 from volnux.errors import Severity, Span, nearest
 from volnux.pointy.cron import PRESETS, check_cron
+from volnux.pointy.declarations import read_input, read_secret, read_variable
 from volnux.pointy.lexer import Token
 from volnux.pointy.report import Report, clip
 from volnux.pointy.strings import CONTROL, STRING
-from volnux.pointy.tree import Directive, OnFailure, Schedule, Settings
+from volnux.pointy.tree import Directive, Input, OnFailure, Schedule, Secret, Settings, Variable
 from volnux.pointy.values import (
     INPUT_TYPES,
     OTHER_QUOTES,
     BadValue,
     check_zone,
     items,
-    read_input,
+    read_seconds,
     unquoted,
 )
 
 __all__ = ["DIRECTIVES", "INPUT_TYPES", "DirectiveReader"]
 
-_REPEATABLE = frozenset({"schedule", "input", "events", "tags"})
+_REPEATABLE = frozenset({"schedule", "input", "variable", "secret", "events", "tags"})
 _LINE = re.compile(r"@(?P<name>[^\s:=]*)\s*(?P<sign>:?)\s*(?P<value>.*)", re.DOTALL)
 _PIPELINE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 _TAG = re.compile(r"[^\s,\"#]+")
@@ -40,7 +41,8 @@ class DirectiveReader:
         self.directives: list[Directive] = []
         self._report = report
         self._seen: set[str] = set()
-        self._inputs: set[str] = set()
+        self._names: dict[str, str] = {}
+        """The kind of each name that was declared: input, variable or secret."""
         self._values: dict[str, Any] = {}
         self._lists: dict[str, list[Any]] = {name: [] for name in _REPEATABLE}
 
@@ -50,6 +52,8 @@ class DirectiveReader:
             **self._values,
             schedules=tuple(self._lists["schedule"]),
             inputs=tuple(self._lists["input"]),
+            variables=tuple(self._lists["variable"]),
+            secrets=tuple(self._lists["secret"]),
             events=tuple(dict.fromkeys(self._lists["events"])),
             tags=tuple(dict.fromkeys(self._lists["tags"])),
         )
@@ -236,16 +240,33 @@ class DirectiveReader:
             self._lists["events"].append(text)
 
     def _input(self, directive: Directive) -> None:
-        item = read_input(directive.value, directive.span)
-        if item.name in self._inputs:
+        self._declare("input", read_input(directive.value, directive.span))
+
+    def _variable(self, directive: Directive) -> None:
+        self._declare("variable", read_variable(directive.value, directive.span))
+
+    def _secret(self, directive: Directive) -> None:
+        self._declare("secret", read_secret(directive.value, directive.span))
+
+    def _declare(self, kind: str, item: Input | Variable | Secret) -> None:
+        name = item.name
+        before = self._names.get(name)
+        if before is not None:
+            shown = clip(name)
             raise BadValue(
-                "double-input",
-                f"the input '{clip(item.name)}' is already in this file",
+                "double-name",
+                f"the {kind} '{shown}' is already in this file"
+                if before == kind
+                else f"'{shown}' is already {'an' if before == 'input' else 'a'} {before}",
                 0,
-                len(item.name),
+                len(name),
+                "remove one of the two" if before == kind else "a name is one thing: rename one",
             )
-        self._inputs.add(item.name)
-        self._lists["input"].append(item)
+        self._names[name] = kind
+        self._lists[kind].append(item)
+
+    def _run_timeout(self, directive: Directive) -> None:
+        self._values["run_timeout"] = read_seconds(directive.value)
 
     def _on_failure(self, directive: Directive) -> None:
         if directive.value not in ("stop", "continue"):
@@ -275,6 +296,9 @@ DIRECTIVES: dict[str, tuple[Callable[[DirectiveReader, Directive], None], str]] 
     "max-active-runs": (DirectiveReader._max_active_runs, "a whole number of at least 1"),
     "events": (DirectiveReader._events, "dotted module names separated by commas"),
     "input": (DirectiveReader._input, "name: type, or name: type = default"),
+    "variable": (DirectiveReader._variable, "name: type, or name: type = default"),
+    "secret": (DirectiveReader._secret, "a name"),
+    "run-timeout": (DirectiveReader._run_timeout, "a length of time, such as 4h"),
     "on-failure": (DirectiveReader._on_failure, "stop or continue"),
     "recursive-depth": (DirectiveReader._without_effect, "anything: it has no effect"),
     "mode": (DirectiveReader._without_effect, "anything: it has no effect"),

@@ -29,19 +29,24 @@ def _plain(name: str) -> str:
     return name.lower().replace("-", "_")
 
 
+_RUN_TIMEOUT = "limit the whole run with @run-timeout: 4h"
 _TIMEOUT = "set a time limit on one event: Event[timeout=30]"
 _RETRIES = "set attempts on an event or a group: Event * 3"
 _WAIT = "set the wait between attempts in the event class: retry_policy={'backoff_factor': 30}"
 _SCHEDULE = 'use @schedule: "0 6 * * *"'
 _POOL = "limit concurrent tasks for each event: Event[concurrency=2], or Event[pool=name]"
 _CALLBACK = "write a branch for a failure: Event (0 -> Alarm); set callbacks in the host"
+_INPUT = "write one line for each input: @input: day: date = scheduled - 1d"
+_VARIABLE = 'write one line for each variable of the host: @variable: bucket: str = "raw"'
+_SECRET = "write one line for each secret of the host: @secret: api_key"
 _HOST = "set it in the host: an argument of load_dags or to_dag, or airflow={…} on the event"
 
 _DIRECTIVES = {
-    "timeout": _TIMEOUT,
+    "timeout": f"{_RUN_TIMEOUT}, one event with Event[timeout=30]",
     "execution_timeout": _TIMEOUT,
-    "timeout_seconds": _TIMEOUT,
-    "dagrun_timeout": f"{_TIMEOUT}; for the whole run, use an argument of load_dags or to_dag",
+    "timeout_seconds": _RUN_TIMEOUT,
+    "dagrun_timeout": _RUN_TIMEOUT,
+    "max_runtime": _RUN_TIMEOUT,
     "retries": _RETRIES,
     "retry": _RETRIES,
     "retry_delay": _WAIT,
@@ -56,8 +61,20 @@ _DIRECTIVES = {
     "timetable": _SCHEDULE,
     "dag_id": "use @name: orders",
     "flow_name": "use @name: orders",
-    "params": 'write one line for each input: @input: day: date = "2026-01-31"',
-    "parameters": 'write one line for each input: @input: day: date = "2026-01-31"',
+    "param": _INPUT,
+    "params": _INPUT,
+    "parameter": _INPUT,
+    "parameters": _INPUT,
+    "var": _VARIABLE,
+    "vars": _VARIABLE,
+    "variables": _VARIABLE,
+    "env": _VARIABLE,
+    "secrets": _SECRET,
+    "connection": _SECRET,
+    "connections": _SECRET,
+    "conn_id": _SECRET,
+    "block": _SECRET,
+    "blocks": _SECRET,
     "default_args": _HOST,
     "owner": _HOST,
     "email": _HOST,

@@ -9,32 +9,32 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from enum import Enum
+from itertools import pairwise
 
-from volnux.errors import Span
+from volnux.errors import Source, Span
+from volnux.pointy.layout import WIDTH, Bracket, Item, Layout, Line, Place, Text, gap, start
+from volnux.pointy.lexer import Lexer
 from volnux.pointy.parser import PointyFile, parse
+from volnux.pointy.recovery import CLOSERS
+from volnux.pointy.report import Report
 from volnux.pointy.strings import quote
 from volnux.pointy.tree import (
+    Argument,
     Branch,
     Comment,
     Directive,
     Event,
+    Fail,
     Flow,
     Group,
+    Literal,
+    Name,
     Option,
     Parallel,
     Unit,
 )
 
 __all__ = ["WIDTH", "format_file", "format_text"]
-
-WIDTH = 88
-"""The maximum width of a line of a flow, without the comment after it."""
-
-_INDENT = "  "
-_DEEPEST = 20
-"""The level at which indentation stops growing."""
 
 
 def format_text(text: str, filename: str = "<string>") -> str:
@@ -54,7 +54,8 @@ def format_file(file: PointyFile) -> str:
     last = file.directives[-1].span.line if file.directives else 0
     count = bisect_left(file.comments, last + 1, key=lambda comment: comment.span.line)
     head = list(_format_directives(file.directives, file.comments[:count]))
-    flow = _Layout(file.flow, file.comments[count:]).lines()
+    items = _items(file.flow, file.source)
+    flow = Layout(items, file.flow.span, file.comments[count:]).lines()
     return "\n".join([*head, *([""] if head else []), *flow, ""])
 
 
@@ -71,12 +72,12 @@ def _format_directives(
         line = directive.span.line
         while position < len(comments) and comments[position].span.line < line:
             comment = comments[position]
-            yield from _gap(line_before, comment.span.line)
+            yield from gap(line_before, comment.span.line)
             yield comment.text
             line_before = comment.span.line
             position += 1
         if position and comments[position - 1].span.line == line_before:
-            yield from _gap(line_before, line)
+            yield from gap(line_before, line)
         text = f"@{directive.name}: {directive.value}"
         if position < len(comments) and comments[position].span.line == line:
             text += f"  {comments[position].text}"
@@ -85,63 +86,25 @@ def _format_directives(
         line_before = line
 
 
-def _gap(line_before: int | None, line: int) -> list[str]:
-    """The empty line between two lines that did not follow one another."""
-    return [""] if line_before is not None and line > line_before + 1 else []
-
-
 # The flow as a row of items.
 
-_Place = tuple[int, int]
-"""A line and a column of the text that was parsed."""
+_Node = Flow | Parallel | Unit | Group | Option | Branch | Argument
 
 
-@dataclass(frozen=True, slots=True)
-class _Text:
-    """Words that stay together, and the position of the first one."""
-
-    text: str
-    place: _Place | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class _Line:
-    """A place where the line may break: `flat` stands there if not, `broken` before it if so.
-
-    `level` is the indentation of the next line, `comments` that of comments before it.
-    """
-
-    flat: str
-    level: int
-    comments: int
-    broken: str = ""
-
-
-class _Bracket(Enum):
-    """The start and the end of a section that is broken at all its places or at none."""
-
-    OPEN = "open"
-    CLOSE = "close"
-
-
-_Item = _Text | _Line | _Bracket
-_Node = Flow | Parallel | Unit | Group | Option | Branch
-
-
-def _items(flow: Flow) -> list[_Item]:
+def _items(flow: Flow, source: Source) -> list[Item]:
     """The row of a flow."""
-    items: list[_Item] = []
-    jobs: list[_Item | tuple[_Node, int]] = [(flow, 0)]
+    items: list[Item] = []
+    jobs: list[Item | tuple[_Node, int]] = [(flow, 0)]
     while jobs:
         job = jobs.pop()
         if isinstance(job, tuple):
-            jobs.extend(reversed(_expand(*job)))
+            jobs.extend(reversed(_expand(*job, source)))
         else:
             items.append(job)
     return items
 
 
-def _expand(node: _Node, level: int) -> list[_Item | tuple[_Node, int]]:
+def _expand(node: _Node, level: int, source: Source) -> list[Item | tuple[_Node, int]]:
     """What a node consists of; `level` is the indentation of the line that it stands on."""
     match node:
         case Flow():
@@ -151,249 +114,134 @@ def _expand(node: _Node, level: int) -> list[_Item | tuple[_Node, int]]:
         case Unit():
             return _unit(node, level)
         case Group():
-            body = _Text("{", _start(node.span)), _Text("}", _end(node.span))
+            body = Text("{", start(node.span)), Text("}", _end(node.span))
             return _brackets(body[0], [(node.body, level + 1)], body[1], level)
         case Option():
-            return [_Text(f"{node.name}={_literal(node)}", _start(node.span))]
+            value = str(node.value) if node.bare and isinstance(node.value, str) else None
+            return [Text(f"{node.name}={value or _literal(node.value)}", start(node.span))]
+        case Argument():
+            return _argument(node, level, source)
         case Branch():
-            text = _Text(f"{node.descriptor} {node.arrow} ", _start(node.span))
+            text = Text(f"{node.descriptor} {node.arrow} ", start(node.span))
             return [text, (node.flow, level)]
 
 
 def _row(
     nodes: Sequence[_Node], signs: Sequence[str], level: int
-) -> list[_Item | tuple[_Node, int]]:
+) -> list[Item | tuple[_Node, int]]:
     """Nodes with a sign before each but the first, broken before each sign."""
     if len(nodes) == 1:
         return [(nodes[0], level)]
-    row: list[_Item | tuple[_Node, int]] = [_Bracket.OPEN, (nodes[0], level)]
+    row: list[Item | tuple[_Node, int]] = [Bracket.OPEN, (nodes[0], level)]
     for sign, node in zip(signs, nodes[1:], strict=True):
-        row += [_Line(" ", level + 1, level + 1), _Text(sign), (node, level + 1)]
-    row.append(_Bracket.CLOSE)
+        row += [Line(" ", level + 1, level + 1), Text(sign), (node, level + 1)]
+    row.append(Bracket.CLOSE)
     return row
 
 
-def _unit(unit: Unit, level: int) -> list[_Item | tuple[_Node, int]]:
-    row: list[_Item | tuple[_Node, int]] = []
-    if isinstance(unit.primary, Event):
-        row.append(_Text(unit.primary.name, _start(unit.primary.span)))
-    else:
-        row.append((unit.primary, level))
+def _unit(unit: Unit, level: int) -> list[Item | tuple[_Node, int]]:
+    row: list[Item | tuple[_Node, int]] = []
+    match unit.primary:
+        case Event(name=name, span=span, arguments=arguments, arguments_span=around):
+            row.append(Text(name, start(span)))
+            if arguments and around:
+                row += _list(Text("(", start(around)), arguments, Text(")", _end(around)), level)
+        case Fail(span=span):
+            row.append(Text("!", start(span)))
+        case Group():
+            row.append((unit.primary, level))
     if unit.retry:
-        row.append(_Text(f" * {unit.retry.attempts}", _start(unit.retry.span)))
+        row.append(Text(f" * {unit.retry.attempts}", start(unit.retry.span)))
     if unit.options:
         span = unit.options_span or unit.span
-        row += _list(_Text("[", _start(span)), unit.options, _Text("]", _end(span)), level)
+        row += _list(Text("[", start(span)), unit.options, Text("]", _end(span)), level)
     if unit.branches:
         span = unit.branches_span or unit.span
-        row += _list(_Text(" (", _start(span)), unit.branches, _Text(")", _end(span)), level)
+        row += _list(Text(" (", start(span)), unit.branches, Text(")", _end(span)), level)
     return row
 
 
 def _list(
-    opener: _Text, nodes: Sequence[Option] | Sequence[Branch], closer: _Text, level: int
-) -> list[_Item | tuple[_Node, int]]:
-    body: list[_Item | tuple[_Node, int]] = []
+    opener: Text,
+    nodes: Sequence[Option] | Sequence[Branch] | Sequence[Argument],
+    closer: Text,
+    level: int,
+) -> list[Item | tuple[_Node, int]]:
+    body: list[Item | tuple[_Node, int]] = []
     for node in nodes:
         if body:
-            body += [_Text(","), _Line(" ", level + 1, level + 1)]
+            body += [Text(","), Line(" ", level + 1, level + 1)]
         body.append((node, level + 1))
     return _brackets(opener, body, closer, level, comma=",")
 
 
 def _brackets(
-    opener: _Text,
-    body: list[_Item | tuple[_Node, int]],
-    closer: _Text,
+    opener: Text,
+    body: list[Item | tuple[_Node, int]],
+    closer: Text,
     level: int,
     *,
     comma: str = "",
-) -> list[_Item | tuple[_Node, int]]:
-    first, last = _Line("", level + 1, level + 1), _Line("", level, level + 1, comma)
-    return [_Bracket.OPEN, opener, first, *body, last, closer, _Bracket.CLOSE]
+) -> list[Item | tuple[_Node, int]]:
+    first, last = Line("", level + 1, level + 1), Line("", level, level + 1, comma)
+    return [Bracket.OPEN, opener, first, *body, last, closer, Bracket.CLOSE]
 
 
-def _start(span: Span) -> _Place:
-    return span.line, span.column
-
-
-def _end(span: Span) -> _Place:
+def _end(span: Span) -> Place:
     """The position of the closing bracket of a span."""
     return span.end_line, span.end_column - 1
 
 
-def _literal(option: Option) -> str:
-    value = option.value
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if not isinstance(value, str):
-        return repr(value)
-    if option.bare:
-        return value
-    return quote(value)
+def _literal(value: Literal | Name | None) -> str:
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return "true" if value else "false"
+        case str():
+            return quote(value)
+        case Name(name=name):
+            return name
+        case _:
+            return repr(value)
 
 
-# The row as lines.
+def _argument(argument: Argument, level: int, source: Source) -> list[Item | tuple[_Node, int]]:
+    place = start(argument.span)
+    if not isinstance(argument.value, list | dict):
+        return [Text(f"{argument.name}={_literal(argument.value)}", place)]
+    return [Text(f"{argument.name}=", place), *_value(argument.value_span, level, source)]
 
 
-@dataclass(slots=True)
-class _Notes:
-    """The comments of a flow: at the end of a text, on lines before an item, around it all."""
-
-    behind: dict[int, list[Comment]] = field(default_factory=dict)
-    before: dict[int, list[Comment]] = field(default_factory=dict)
-    head: list[Comment] = field(default_factory=list)
-    tail: list[Comment] = field(default_factory=list)
-
-
-class _Layout:
-    """One flow on its way to lines."""
-
-    def __init__(self, flow: Flow, comments: Sequence[Comment]) -> None:
-        self._items = _items(flow)
-        self._first_line = flow.span.line
-        self._last_line = flow.span.end_line
-        self._measure()
-        self._notes = self._attach(comments)
-        self._count_forced()
-        self._lines: list[str] = []
-        self._words: list[str] = []
-        self._column = 0
-        self._pending: list[Comment] = []
-
-    def lines(self) -> list[str]:
-        """The lines of the flow, its comments included."""
-        self._head()
-        flat: list[bool] = []
-        for index, item in enumerate(self._items):
-            match item:
-                case _Bracket.OPEN:
-                    flat.append((bool(flat) and flat[-1]) or self._fits(index))
-                case _Bracket.CLOSE:
-                    flat.pop()
-                case _Text(text):
-                    self._write(text)
-                    self._pending += self._notes.behind.get(index, ())
-                case _Line():
-                    if flat[-1]:
-                        self._write(item.flat)
-                    else:
-                        self._break(item, self._notes.before.get(index, ()))
-        self._tail()
-        return self._lines
-
-    def _measure(self) -> None:
-        """Sums of widths, the partner of each bracket, the break before and after each item."""
-        items = self._items
-        size = len(items)
-        self._sums = [0] * (size + 1)
-        self._closes: dict[int, int] = {}
-        self._line_before = [-1] * size
-        self._line_after = [size] * (size + 1)
-        opened: list[int] = []
-        seen = -1
-        for index, item in enumerate(items):
-            width = 0
-            match item:
-                case _Text(text):
-                    width = len(text)
-                case _Line(text):
-                    width = len(text)
-                    seen = index
-                case _Bracket.OPEN:
-                    opened.append(index)
-                case _Bracket.CLOSE:
-                    self._closes[opened.pop()] = index
-            self._sums[index + 1] = self._sums[index] + width
-            self._line_before[index] = seen
-        following = size
-        for index in range(size - 1, -1, -1):
-            self._line_after[index] = following
-            if isinstance(items[index], _Line):
-                following = index
-
-    def _attach(self, comments: Sequence[Comment]) -> _Notes:
-        """Give each comment to the word that it follows, or to the line that it precedes."""
-        notes = _Notes()
-        if not comments:
-            return notes
-        words = sorted(
-            (item.place, index)
-            for index, item in enumerate(self._items)
-            if isinstance(item, _Text) and item.place
-        )
-        for comment in comments:
-            following = bisect_left(words, (_start(comment.span), -1))
-            if not comment.alone and following:
-                notes.behind.setdefault(words[following - 1][1], []).append(comment)
-            elif following == len(words):
-                notes.tail.append(comment)
-            else:
-                line = self._line_before[words[following][1]]
-                (notes.head if line < 0 else notes.before.setdefault(line, [])).append(comment)
-        return notes
-
-    def _count_forced(self) -> None:
-        """Sums of the places that a comment forces to break."""
-        forced = {self._line_after[index] for index in self._notes.behind}
-        forced.update(self._notes.before)
-        self._forced = [0] * (len(self._items) + 1)
-        for index in range(len(self._items)):
-            self._forced[index + 1] = self._forced[index] + (index in forced)
-
-    def _fits(self, index: int) -> bool:
-        """Whether the section that opens here fits on the line, with what must follow it."""
-        end = self._closes[index]
-        if self._forced[end] > self._forced[index]:
-            return False
-        following = self._line_after[end]
-        width = self._sums[following] - self._sums[index]
-        if following < len(self._items):
-            line = self._items[following]
-            assert isinstance(line, _Line)
-            width += len(line.broken)
-        return self._column + width <= WIDTH
-
-    # Output.
-
-    def _write(self, text: str) -> None:
-        self._words.append(text)
-        self._column += len(text)
-
-    def _break(self, line: _Line, comments: Sequence[Comment]) -> None:
-        self._words.append(line.broken)
-        indent = _INDENT * min(line.comments, _DEEPEST)
-        self._end_line(indent)
-        line_before = None
-        for comment in comments:
-            self._lines += _gap(line_before, comment.span.line)
-            self._lines.append(indent + comment.text)
-            line_before = comment.span.line
-        indent = _INDENT * min(line.level, _DEEPEST)
-        self._words.append(indent)
-        self._column = len(indent)
-
-    def _end_line(self, indent: str) -> None:
-        """Finish a line with the comment after it; a second comment gets its own line."""
-        pending, self._pending = self._pending, []
-        if pending:
-            self._words.append(f"  {pending[0].text}")
-        self._lines.append("".join(self._words))
-        self._words.clear()
-        self._lines += [indent + comment.text for comment in pending[1:]]
-
-    def _head(self) -> None:
-        line_before = None
-        for comment in self._notes.head:
-            self._lines += _gap(line_before, comment.span.line)
-            self._lines.append(comment.text)
-            line_before = comment.span.line
-        self._lines += _gap(line_before, self._first_line)
-
-    def _tail(self) -> None:
-        self._end_line("")
-        line_before = self._last_line
-        for comment in self._notes.tail:
-            self._lines += _gap(line_before, comment.span.line)
-            self._lines.append(comment.text)
-            line_before = comment.span.line
+def _value(span: Span, level: int, source: Source) -> Iterator[Item]:
+    """The items of a list or an object, from its words: the tree does not say where they are."""
+    lines = [source.line(number) for number in range(span.line, span.end_line + 1)]
+    lines[-1] = lines[-1][: span.end_column - 1]
+    lines[0] = lines[0][span.column - 1 :]
+    words = list(Lexer(Report(Source("\n".join(lines)))))
+    empty = False
+    for word, following in pairwise(words):
+        ahead = span.column - 1 if word.line == 1 else 0
+        place = span.line + word.line - 1, word.column + ahead
+        if word.type in CLOSERS:
+            empty = following.type == CLOSERS[word.type]
+            if empty:
+                yield Text(word.text, place)
+                continue
+            level += 1
+            yield from (Bracket.OPEN, Text(word.text, place), Line("", level, level))
+        elif word.type in CLOSERS.values():
+            if not empty:
+                level -= 1
+                yield Line("", level, level + 1, ",")
+            yield Text(word.text, place)
+            if not empty:
+                yield Bracket.CLOSE
+            empty = False
+        elif word.type == "COMMA":
+            if following.type not in CLOSERS.values():
+                yield from (Text(","), Line(" ", level, level))
+        elif word.type == "COLON":
+            yield Text(": ")
+        else:
+            yield Text(word.text if word.type == "NAME" else _literal(word.value), place)

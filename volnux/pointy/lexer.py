@@ -14,10 +14,10 @@ from typing import Any, NamedTuple
 
 from volnux.errors import Span
 from volnux.pointy.report import Report, clip
-from volnux.pointy.strings import ESCAPES, STRING, unescape
+from volnux.pointy.strings import ESCAPES, comment_start, unescape
 from volnux.pointy.tree import Comment
 
-__all__ = ["END", "SIGNS", "TOKENS", "Lexer", "Token", "comment_start"]
+__all__ = ["END", "SIGNS", "TOKENS", "UNKNOWN_HINTS", "Lexer", "Token"]
 
 END = "$end"
 """The type of the token after the last word of a text."""
@@ -35,6 +35,8 @@ SIGNS = {
     "RBRACKET": "]",
     "COMMA": ",",
     "EQUALS": "=",
+    "COLON": ":",
+    "FAIL": "!",
 }
 """Token types that are one sign each, with the sign."""
 
@@ -65,7 +67,7 @@ class Token(NamedTuple):
 _WORD = re.compile(
     r"""[^\S\r\n]*+(?:
       (?P<NAME>[^\W\d]\w*+(?:\.[^\W\d]\w*+)*+)
-    | (?P<sign>\|->|->|\|\|(?![|>])|=(?!=*>)|[*(){}\[\],])
+    | (?P<sign>\|->|->|\|\|(?![|>])|=(?!=*>)|!(?!=)|[*(){}\[\],])
     | (?P<newline>\r\n?|\n)
     | (?P<comment>\#[^\r\n]*)
     | (?P<NUMBER>[+-]?(?:[0-9]++(?:\.[0-9]*+)?|\.[0-9]++)(?:[eE][+-]?[0-9]++)?(?:[^\W\d]\w*+)?)
@@ -78,7 +80,7 @@ _WORD = re.compile(
     | (?P<open_string>"[^\r\n\]]*)
     | (?P<other_quotes>'[^'\r\n]*'|[“”„«][^“”„«»\r\n]*[“”»])
     | (?P<other_comment>//[^\r\n]*|/\*[^\r\n]*?\*/|/\*[^\r\n]*)
-    | (?P<unknown><[=-]*+|[;:.!?/'“”„«»+]|[^\w\s"'@\#*(){}\[\],=|&~/+\-:<>;.!?“”„«»→⇒⟶]++|.)
+    | (?P<unknown><[=-]*+|!=++|[;:.?/'“”„«»+]|[^\w\s"'@\#*(){}\[\],=|&~/+\-:<>;.!?“”„«»→⇒⟶]++|.)
     | \Z
     )""",
     re.VERBOSE | re.DOTALL,
@@ -89,13 +91,15 @@ _BY_SIGN = {sign: type_ for type_, sign in SIGNS.items()}
 _NEAR = {"near_pipe": "PIPE", "near_arrow": "ARROW", "near_parallel": "PARALLEL"}
 _IDENTIFIER = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*", re.ASCII)
 _MOST_DIGITS = 400
+_NEAR_BY = 200
+"""How many characters before a colon tell what it was meant to be."""
 
-_UNKNOWN_HINTS = {
+UNKNOWN_HINTS = {
     ";": "parts of a flow are joined by '->'; a line break has no meaning",
     ":": "only a directive has a colon: @name: value, on a line before the flow",
     "<": "arrows point to the right: '->'",
     ".": "a dotted name is written without spaces: billing.Charge",
-    "!": "a failure is handled by a branch: A (0 -> B)",
+    "!": "a choice is written with branches: A (0 -> B, 1 -> C); '!' alone fails the flow",
     "?": "a choice is written with branches: A (0 -> B, 1 -> C)",
     "/": "comments begin with #",
     "'": 'strings are written in double quotes: "text"',
@@ -244,7 +248,7 @@ class Lexer:
 
     def _other_quotes(self, _: str, word: str, start: int) -> Token:
         inner = word[1:-1]
-        if self._token and self._token.type == "EQUALS":
+        if self._begins_value():
             hint = f'write "{clip(inner)}"'
         elif _IDENTIFIER.fullmatch(inner):
             hint = f"event names are written without quotes: {clip(inner)}"
@@ -252,7 +256,7 @@ class Lexer:
             hint = None
         self._problem(
             "single-quotes",
-            "a string is written in plain double quotes, only as an option value",
+            "a string is written in plain double quotes, and only as a value",
             start,
             len(word),
             hint,
@@ -275,21 +279,38 @@ class Lexer:
 
     def _unknown(self, _: str, word: str, start: int) -> Token | None:
         before = self._token.type if self._token else None
-        if word == ":" and before in ("NAME", "NUMBER"):
-            meant = self._meant_by_colon(before)
+        if word == ":" and before in ("NAME", "NUMBER", "STRING"):
+            meant = self._meant_by_colon(before, start)
+            if meant == "COLON":
+                return self._made(meant, word, word, start)
             if meant:
                 self._unknown_sign(word, start, f"did you mean '{SIGNS[meant]}'?")
                 return self._made(meant, word, word, start, fault=True)
-        self._unknown_sign(word, start, _UNKNOWN_HINTS.get(word[0]))
+        self._unknown_sign(word, start, UNKNOWN_HINTS.get(word[0]))
         self._fault = True
         return None
 
-    def _meant_by_colon(self, before: str) -> str | None:
-        """The token type meant by `:` in `[timeout: 30]` and `(0: X)`."""
+    def _meant_by_colon(self, before: str, start: int) -> str | None:
+        """The token type meant by `:` in `{"k": 1}`, `{k: 1}`, `[timeout: 30]` and `(0: X)`."""
+        if before == "STRING":
+            return "COLON"
         sign = self._earlier.type if self._earlier else None
+        around = _around(self._report.source.text[max(0, start - _NEAR_BY) : start])
+        if around == "object" and sign in ("LBRACE", "COMMA"):
+            return "COLON"
         if before == "NUMBER":
             return "ARROW" if sign in ("LPAREN", "COMMA") else None
-        return "EQUALS" if sign in ("LBRACKET", "COMMA") else None
+        if sign in ("LBRACKET", "COMMA") or (sign == "LPAREN" and around == "arguments"):
+            return "EQUALS"
+        return None
+
+    def _begins_value(self) -> bool:
+        """Whether the next word may be the value of an option or argument, or a part of it."""
+        sign = self._token.type if self._token else None
+        before = self._earlier.type if self._earlier else None
+        if sign in ("LBRACKET", "LBRACE"):
+            return before == "EQUALS"
+        return sign in ("EQUALS", "COLON") or (sign == "COMMA" and before == "STRING")
 
     def _foreign_name(self, word: str, start: int) -> None:
         self._problem(
@@ -339,19 +360,29 @@ _READERS: dict[str, Callable[[Lexer, str, str, int], Token | None]] = {
     "unknown": Lexer._unknown,
 }
 
-_QUOTE_OR_COMMENT = re.compile(r'["#]')
+_OBJECT = re.compile(r"[=:,\[]\s*\Z")
+_NAMED = re.compile(r"[\w\]}]\s*\Z")
 
 
-def comment_start(line: str) -> int:
-    """The offset in `line` at which a comment begins, strings respected; its length if none."""
-    position = 0
-    while match := _QUOTE_OR_COMMENT.search(line, position):
-        if match[0] == "#":
-            return match.start()
-        string = STRING.match(line, match.start())
-        if string is None:
-            # A quote that is not closed does not hide a comment: the directive reports the error.
-            comment = line.find("#", match.start())
-            return len(line) if comment < 0 else comment
-        position = string.end()
-    return len(line)
+def _around(text: str) -> str | None:
+    """What the innermost open bracket of a text begins: an `object`, `arguments`, or None."""
+    open_at = _last_open(text)
+    if open_at < 0:
+        return None
+    before = text[:open_at]
+    if text[open_at] == "{":
+        return "object" if _OBJECT.search(before) else None
+    return "arguments" if text[open_at] == "(" and _NAMED.search(before) else None
+
+
+def _last_open(text: str) -> int:
+    """The offset of the last bracket that is not closed, or -1; strings are not looked at."""
+    closed = 0
+    for offset in range(len(text) - 1, -1, -1):
+        if text[offset] in ")]}":
+            closed += 1
+        elif text[offset] in "([{":
+            if not closed:
+                return offset
+            closed -= 1
+    return -1

@@ -5,14 +5,15 @@ Each function handles one situation; the first one that returns a message is use
 
 from __future__ import annotations
 
-import functools
 import re
-from dataclasses import dataclass
 
 from volnux.errors import Span
-from volnux.pointy.lexer import END, SIGNS, Token
+from volnux.pointy import argumentmessages as arguments
+from volnux.pointy.argumentmessages import BRANCHES, IN_PARENTHESES
+from volnux.pointy.lexer import END, SIGNS, UNKNOWN_HINTS, Token
 from volnux.pointy.recovery import CLOSERS
 from volnux.pointy.report import clip
+from volnux.pointy.situation import Finding, Situation, Told, listed, word_of
 
 __all__ = ["Finding", "Situation", "explain"]
 
@@ -21,72 +22,41 @@ _JOINS = ("ARROW", "PIPE", "PARALLEL")
 _JOINED = frozenset(_JOINS)
 _CLOSING = frozenset({"COMMA", *CLOSERS.values()})
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)*")
-_BRANCHES = "branches are written (0 -> X, 1 -> Y)"
-
-
-@dataclass(frozen=True, slots=True)
-class Situation:
-    """Where the parse is when a word does not fit.
-
-    `before` is the words of the flow before it, the nearest first, and `after` the next one;
-    `openers` the brackets around it, the innermost first, as far as recovery looks; `unclosed` is
-    their total number at the end of the text.
-    """
-
-    found: Token
-    before: tuple[Token, ...]
-    after: Token | None
-    expected: frozenset[str]
-    openers: tuple[Token, ...]
-    unclosed: int = 0
-
-    @property
-    def previous(self) -> Token | None:
-        """The word just before, None at the start of the flow."""
-        return self.before[0] if self.before else None
-
-    @property
-    def behind(self) -> str:
-        """The position of the faulty word: after which word."""
-        return f"after {_word(self.previous)}" if self.previous else "at the start of the flow"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """A diagnostic in the making."""
-
-    code: str
-    message: str
-    hint: str | None
-    span: Span
 
 
 def explain(at: Situation) -> Finding:
     """The message for a word that does not fit."""
-    for tell in (_directive, _nothing, _bracket, _unit, _factor, _descriptor, _joint, _option):
+    for tell in _TELLERS:
         told = tell(at)
         if told is not None:
             code, message, hint, *place = told
             if at.found.type == END and at.unclosed:
                 hint = _unclosed(at)
             return Finding(code, message, hint, *(place or [at.found.span]))
-    wanted = _listed(at.expected - {END})
+    wanted = listed(at.expected - {END})
     return Finding(
-        "syntax", f"expected {wanted} {at.behind}, found {_word(at.found)}", None, at.found.span
+        "syntax", f"expected {wanted} {at.behind}, found {word_of(at.found)}", None, at.found.span
     )
 
 
-def _directive(at: Situation) -> tuple[str, str, str | None] | None:
+def _directive(at: Situation) -> Told | None:
     if at.found.type != "DIRECTIVE":
         return None
     return (
         "misplaced-directive",
-        f"{_word(at.found)} comes after the start of the flow",
+        f"{word_of(at.found)} comes after the start of the flow",
         "directives come first, each on a line of its own",
     )
 
 
-def _nothing(at: Situation) -> tuple[str, str, str | None] | None:
+def _colon(at: Situation) -> Told | None:
+    """A colon after a string outside an object."""
+    if at.found.type != "COLON" or at.expected & {"EQUALS", "COLON"}:
+        return None
+    return "unknown-sign", "':' is not a Pointy operator", UNKNOWN_HINTS[":"]
+
+
+def _nothing(at: Situation) -> Told | None:
     if at.found.type != END or at.previous is not None:
         return None
     return (
@@ -96,7 +66,7 @@ def _nothing(at: Situation) -> tuple[str, str, str | None] | None:
     )
 
 
-def _bracket(at: Situation) -> tuple[str, str, str | None] | None:
+def _bracket(at: Situation) -> Told | None:
     """A closing bracket without an opening bracket, or of the wrong kind."""
     if at.found.type not in CLOSERS.values():
         return None
@@ -115,11 +85,11 @@ def _bracket(at: Situation) -> tuple[str, str, str | None] | None:
     return "wrong-bracket", message, f"close it with '{SIGNS[closer]}'"
 
 
-def _unit(at: Situation) -> tuple[str, str, str | None] | None:
+def _unit(at: Situation) -> Told | None:
     """The word is where an event or a group may begin."""
     if "LBRACE" not in at.expected:
         return None
-    message = f"expected an event or a group {at.behind}, found {_word(at.found)}"
+    message = f"expected an event or a group {at.behind}, found {word_of(at.found)}"
     return "expected-event", message, _hint_for_unit(at)
 
 
@@ -148,7 +118,7 @@ def _hint_for_unit(at: Situation) -> str | None:
 
 def _factor(
     at: Situation,
-) -> tuple[str, str, str | None] | tuple[str, str, str | None, Span] | None:
+) -> Told | tuple[str, str, str | None, Span] | None:
     """The word follows a number that can only be a factor, or a star."""
     previous = at.previous
     if previous is None:
@@ -156,15 +126,15 @@ def _factor(
     if at.expected == {"NUMBER"} and previous.type == "STAR":
         return (
             "bad-factor",
-            f"expected a retry factor, a whole number of at least 2, found {_word(at.found)}",
+            f"expected a retry factor, a whole number of at least 2, found {word_of(at.found)}",
             "A * 3 means at most 3 attempts in all",
         )
     if at.expected != {"STAR"}:
         return None
     if at.found.type not in _ARROWS:
-        message = f"expected '*' and an event {at.behind}, found {_word(at.found)}"
+        message = f"expected '*' and an event {at.behind}, found {word_of(at.found)}"
         return "expected-star", message, "a factor is written 3 * A or A * 3"
-    hint = f"{_BRANCHES} after their event: Event (0 -> X, 1 -> Y)"
+    hint = f"{BRANCHES} after their event: Event (0 -> X, 1 -> Y)"
     match at.before:
         case (_, Token(type="LPAREN"), Token(type="ARROW" | "PIPE") as arrow, *_):
             hint = (
@@ -180,39 +150,46 @@ def _factor(
     )
 
 
-def _descriptor(at: Situation) -> tuple[str, str, str | None] | None:
+def _descriptor(at: Situation) -> Told | None:
     """The word is where a branch begins, or after its descriptor."""
-    found = _word(at.found)
+    found = word_of(at.found)
     if at.expected == set(_ARROWS):
         message = f"expected '->' or '|->' after the descriptor, found {found}"
-        return "expected-arrow", message, _BRANCHES
+        positional = at.found.type in ("RPAREN", "COMMA")
+        return "expected-arrow", message, IN_PARENTHESES if positional else BRANCHES
+    if at.expected == {"NAME", "NUMBER", "RPAREN"}:
+        return arguments.parentheses(at)
     if "NUMBER" not in at.expected or at.expected & {"STRING", "NAME"}:
         return None
-    hint = _BRANCHES
-    match at.before:
-        case (Token(type="LPAREN"), Token(type="NAME") as event, *_):
-            if at.found.type in ("NAME", "LPAREN", "LBRACE"):
-                following = at.found.text if at.found.type == "NAME" else "{…}"
-                hint = f"to continue the flow write {clip(event.text)} -> {clip(following)}"
-                hint += f"; {_BRANCHES}"
-            if at.found.type == "RPAREN":
-                hint = f"remove the parentheses; {_BRANCHES}"
+    if arguments.is_argument(at):
+        return arguments.mixed(at, "branches")
+    hint = BRANCHES
     message = f"expected a descriptor, a digit from 0 to 9, {at.behind}, found {found}"
     return "expected-descriptor", message, hint
 
 
-def _joint(at: Situation) -> tuple[str, str, str | None] | None:
+def _joint(at: Situation) -> Told | None:
     """The word follows a complete unit."""
     if "ARROW" not in at.expected:
         return None
     # The parse table no longer expects '||' here if the word cannot follow a unit at all.
-    wanted = _listed(_JOINED | (at.expected & _CLOSING))
-    message = f"expected {wanted} {at.behind}, found {_word(at.found)}"
+    wanted = listed(_JOINED | (at.expected & _CLOSING))
+    message = f"expected {wanted} {at.behind}, found {word_of(at.found)}"
     return "expected-arrow", message, _hint_for_joint(at)
 
 
 def _hint_for_joint(at: Situation) -> str | None:
     previous, found = at.previous, at.found
+    if previous and (previous.type == "FAIL" or found.type == "FAIL"):
+        first = clip(previous.text) if previous.type in ("NAME", "FAIL") else "A"
+        if previous.type == "FAIL":
+            return "'!' is a unit of its own, the last one of its flow: A -> !"
+        return f"'!' is a unit of its own: {first} -> !"
+    if found.type == "LBRACE" and previous and previous.type == "NAME":
+        match at.coming:
+            case (Token(type="NAME") as name, Token(type="EQUALS")):
+                argument = clip(f"{name.text}=…")
+                return f"arguments are written in parentheses: {clip(previous.text)}({argument})"
     if found.type == "NUMBER":
         if "COMMA" in at.expected and at.after and at.after.type in _ARROWS:
             return "branches are separated by commas: (0 -> X, 1 -> Y)"
@@ -247,14 +224,14 @@ def _touch(first: Token, second: Token) -> bool:
     return first.start + len(first.text) == second.start
 
 
-def _option(at: Situation) -> tuple[str, str, str | None] | None:
+def _option(at: Situation) -> Told | None:
     """The word is inside the brackets of options."""
-    if not at.openers or at.openers[0].type != "LBRACKET":
+    if not at.openers or at.openers[0].type != "LBRACKET" or at.in_list:
         return None
     if "STRING" in at.expected:
         wanted = f"a value {at.behind}"
     elif "EQUALS" in at.expected:
-        wanted = f"'=' and a value after the option {_word(at.previous)}"
+        wanted = f"'=' and a value after the option {word_of(at.previous)}"
     elif "NAME" in at.expected:
         wanted = f"the name of an option {at.behind}"
     else:
@@ -262,7 +239,7 @@ def _option(at: Situation) -> tuple[str, str, str | None] | None:
     hint = 'options are written [timeout=30, pool="x"]'
     if at.expected == {"NAME"} and at.found.type == "STRING" and _NAME.fullmatch(at.found.value):
         hint = f"option names are written without quotes: {clip(at.found.value)}"
-    return "bad-options", f"expected {wanted}, found {_word(at.found)}", hint
+    return "bad-options", f"expected {wanted}, found {word_of(at.found)}", hint
 
 
 def _unclosed(at: Situation) -> str:
@@ -271,26 +248,16 @@ def _unclosed(at: Situation) -> str:
     return f"the '{opener.text}' of line {opener.line}, column {opener.column} is not closed{more}"
 
 
-@functools.lru_cache(maxsize=256)
-def _listed(types: frozenset[str]) -> str:
-    order = ("ARROW", "PIPE", "PARALLEL", "COMMA")
-    known = sorted(types, key=lambda t: order.index(t) if t in order else len(order))
-    words = [f"'{SIGNS[t]}'" if t in SIGNS else f"a {t.lower()}" for t in known]
-    return words[0] if len(words) == 1 else ", ".join(words[:-1]) + " or " + words[-1]
-
-
-def _word(token: Token | None) -> str:
-    """The name of a token in a message."""
-    if token is None:
-        return "nothing"
-    match token.type:
-        case "$end":
-            return "the end of the file"
-        case "NUMBER":
-            return f"the number {clip(token.text)}"
-        case "STRING":
-            return f"the string {clip(token.text)}"
-        case "DIRECTIVE":
-            return f"the directive '{clip(token.text.split(':')[0].strip())}'"
-        case _:
-            return f"'{clip(token.text)}'"
+_TELLERS = (
+    _directive,
+    _nothing,
+    _colon,
+    _bracket,
+    arguments.argument,
+    arguments.value,
+    _unit,
+    _factor,
+    _descriptor,
+    _joint,
+    _option,
+)

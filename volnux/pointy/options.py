@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from volnux.errors import nearest
 from volnux.pointy.report import Report, clip
-from volnux.pointy.tree import Evaluation, Event, Group, Option, Unit
+from volnux.pointy.tree import Evaluation, Group, Option, Unit
 
 __all__ = ["HINTS", "OPTIONS", "OptionRule", "check", "holds_parallel", "split_tags"]
 
@@ -170,7 +170,7 @@ def _report_value(report: Report, option: Option, rule: OptionRule) -> None:
 
 
 def _check_place(report: Report, unit: Unit, option: Option, rule: OptionRule) -> None:
-    if isinstance(unit.primary, Event):
+    if not isinstance(unit.primary, Group):
         if option.name == "evaluation":
             report.add(
                 "misplaced-option",

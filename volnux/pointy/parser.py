@@ -9,17 +9,19 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any, Self
 
-from volnux.errors import Diagnostic, Source, pointy_error
+from volnux.errors import Diagnostic, Source, Span, pointy_error
 from volnux.files import read_bytes
 from volnux.pointy import grammar, messages, recovery
 from volnux.pointy.actions import Builder
 from volnux.pointy.lexer import END, Lexer, Token
 from volnux.pointy.report import Report, TooManyErrorsError
-from volnux.pointy.tree import Comment, Directive, Flow, Settings, shape
+from volnux.pointy.situation import Situation
+from volnux.pointy.tree import Comment, Directive, Flow, Input, Settings, Variable, shape
 
 __all__ = ["PointyFile", "analyze", "load", "parse", "read_source"]
 
@@ -149,7 +151,7 @@ class _Run:
         """Words that were read ahead for a repair."""
         self._repaired: list[Token] = []
         """The words that a repair made from a faulty word, the next one last."""
-        self._recent: deque[Token] = deque(maxlen=4)
+        self._recent: deque[Token] = deque(maxlen=5)
         """The last words that were taken from the text."""
         self._states = [0]
         self._values: list[Any] = []
@@ -157,6 +159,8 @@ class _Run:
         """The last word that was removed."""
         self._unopened: list[str] = []
         """The closing brackets of the opening brackets that were removed."""
+        self._reported: Token | None = None
+        """The last word that was reported."""
         self._stray: tuple[Token | None] | None = None
         """The bracket in which branches without an event were reported, in a box."""
 
@@ -170,6 +174,8 @@ class _Run:
             action = actions[states[-1]].get(token.type)
             if action is None:
                 self._look_ahead()
+                if self._begins_flow(token):
+                    token = self._step_back(token)
                 openers = self._openers()
                 self._say(token, openers)
                 if token.type == END:
@@ -210,12 +216,49 @@ class _Run:
                 break
             self._ahead.append(word)
 
+    def _begins_flow(self, token: Token) -> bool:
+        """Whether the last word is the event of `A (B -> C)`, not the argument of `A (b=1)`."""
+        if len(self._values) < 2 or len(self._recent) < 2:
+            return False
+        opener, name = self._values[-2:]
+        if (
+            not isinstance(opener, Token)
+            or opener.type != "LPAREN"
+            or self._recent[-1] is not token
+            or self._recent[-2] is not name
+            or token.type not in recovery.AFTER_EVENT
+            or "EQUALS" not in recovery.expected(self._reach())
+        ):
+            return False
+        # `A (b -> 1)` is an argument, `A (B -> 2 * C)` is a flow.
+        coming = [word.type for word in islice(self._ahead, 2)]
+        value = coming and coming[0] in ("NUMBER", "STRING") and coming[1:] != ["STAR"]
+        return not (value and token.type in ("ARROW", "PIPE"))
+
+    def _step_back(self, token: Token) -> Token:
+        """The last word again: it is the one that does not fit."""
+        self._ahead.appendleft(token)
+        self._recent.pop()
+        self._states.pop()
+        name: Token = self._values.pop()
+        return name
+
+    def _reach(self) -> tuple[int, ...]:
+        return tuple(self._states[-recovery.REACH :])
+
     def _mend(self, token: Token, openers: tuple[Token, ...]) -> None:
         """Change the next words so that parsing can continue at a word that does not fit."""
+        after_value = token.type == "LPAREN" and recovery.after_value(self._reach())
+        if after_value or (token.type == "STAR" and recovery.opens_arguments(self._reach())):
+            # `a=f(1, 2)` and `(**more)` are left out as a whole.
+            self._skip_parentheses()
+            if after_value and self._ahead[0].type != END:
+                self._take()
+            return
         repair = recovery.choose(
-            tuple(self._states[-recovery.REACH :]),
+            self._reach(),
             token.type,
-            tuple(word.type for word in self._ahead),
+            tuple(word.type for word in islice(self._ahead, 2)),
             repeats=len(self._recent) > 1 and self._recent[-2].type == token.type,
             openers=tuple(opener.type for opener in openers),
         )
@@ -224,34 +267,51 @@ class _Run:
             if token.type in recovery.CLOSERS:
                 self._unopened.append(recovery.CLOSERS[token.type])
             return
+        if repair.insert and repair.insert[-1] in _CLOSING and token.type not in _CLOSING:
+            self._unopened.append(repair.insert[-1])
         self._repaired.append(token._replace(type=repair.read_as))
         for type_ in reversed(repair.insert):
-            self._repaired.append(Token(type_, "", None, token.start, token.line, token.column))
+            text = recovery.INSERTED.get(type_, "")
+            self._repaired.append(Token(type_, text, None, token.start, token.line, token.column))
+
+    def _skip_parentheses(self) -> None:
+        """Leave out all words up to the closing parenthesis, or up to the end."""
+        depth = 0
+        while self._ahead[0].type != END and (depth or self._ahead[0].type != "RPAREN"):
+            word = self._take()
+            depth += (word.type == "LPAREN") - (word.type == "RPAREN")
+            self._look_ahead()
 
     def _say(self, token: Token, openers: tuple[Token, ...]) -> None:
         """Report a word, unless that would be a second error about one mistake."""
         before = tuple(self._recent)[-2::-1]
         quiet = token.fault or (before and before[0] is self._left_out)
+        if before and before[0].type == "FAIL" and before[0] is self._reported:
+            quiet = True  # `A !B` is one mistake
         if token.type == END:
             # A string that is not closed may contain the bracket that seems to be missing.
             hidden = before and before[0].fault and before[0].type == "STRING"
             quiet = self._report.failed and (hidden or (quiet and not openers))
         if quiet:
             return
-        if not openers and self._unopened and self._unopened[-1] == token.type:
+        fits = openers and recovery.CLOSERS[openers[0].type] == token.type
+        if self._unopened and self._unopened[-1] == token.type and not fits:
             self._unopened.pop()
             return
+        if openers and openers[0][:2] == ("LPAREN", "{") and token.type == "RBRACE":
+            return  # the brace was read as a parenthesis, which has been reported
         unclosed = 0
         if token.type == END and openers:
             unclosed = sum(_opens(value) for value in self._values)
         finding = messages.explain(
-            messages.Situation(
+            Situation(
                 token,
                 tuple(word for word in before if word.type != "DIRECTIVE"),
-                self._ahead[0] if self._ahead else None,
-                recovery.expected(tuple(self._states[-recovery.REACH :])),
+                tuple(islice(self._ahead, 2)),
+                recovery.expected(self._reach()),
                 openers,
                 unclosed,
+                self._in_list(),
             )
         )
         bracket = (openers[0] if openers else None,)
@@ -261,6 +321,7 @@ class _Run:
                 return
             if token.type != "COMMA":
                 self._stray = bracket
+        self._reported = token
         self._report.add(
             finding.code, finding.message, finding.span, hint=finding.hint, syntax=True
         )
@@ -269,6 +330,17 @@ class _Run:
         """The brackets around the next word, the innermost first, as far as recovery looks."""
         nearest = reversed(self._values[-recovery.REACH + 1 :])
         return tuple(value for value in nearest if _opens(value))
+
+    def _in_list(self) -> bool:
+        """Whether the innermost bracket begins a list or an object in a value."""
+        values = self._values[-recovery.REACH :]
+        at = next((n for n in range(len(values) - 1, 0, -1) if _opens(values[n])), 0)
+        before = values[at - 1] if at else None
+        return isinstance(before, Token) and before.type in ("EQUALS", "COLON", "COMMA", "LBRACKET")
+
+
+_CLOSING = frozenset(recovery.CLOSERS.values())
+_NOWHERE = Span(0, 0, 0, 0)
 
 
 def _opens(value: object) -> bool:
@@ -295,6 +367,14 @@ def _spoken(settings: Settings) -> tuple[object, ...]:
         settings.catchup,
         settings.max_active_runs,
         settings.events,
-        tuple((i.name, i.type, i.required, repr(i.default)) for i in settings.inputs),
+        tuple(map(_declared, settings.inputs)),
+        tuple(map(_declared, settings.variables)),
+        tuple(secret.name for secret in settings.secrets),
         settings.on_failure,
+        settings.run_timeout,
     )
+
+
+def _declared(item: Input | Variable) -> str:
+    """All of an input or variable but its place; unlike Python, `1`, `1.0` and `true` differ."""
+    return repr(replace(item, span=_NOWHERE))

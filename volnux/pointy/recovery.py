@@ -14,13 +14,32 @@ from typing import NamedTuple
 from volnux.pointy import grammar
 from volnux.pointy.lexer import END, SIGNS, TOKENS
 
-__all__ = ["CLOSERS", "REACH", "Repair", "choose", "expected"]
+__all__ = [
+    "CLOSERS",
+    "INSERTED",
+    "REACH",
+    "Repair",
+    "after_value",
+    "choose",
+    "expected",
+    "opens_arguments",
+]
 
 CLOSERS = {"LPAREN": "RPAREN", "LBRACE": "RBRACE", "LBRACKET": "RBRACKET"}
 """The closing bracket of each opening one."""
 
 REACH = 48
 """How many states from the top of the stack a repair may depend on: three levels of brackets."""
+
+
+INSERTED = {"LPAREN": "("}
+"""What an inserted word is called in a later message."""
+
+
+AFTER_EVENT = frozenset(
+    {"ARROW", "PIPE", "PARALLEL", "STAR", "COMMA", "LPAREN", "RPAREN", "LBRACKET", "LBRACE"}
+)
+"""The types of the words that may follow the name of an event, but not that of an argument."""
 
 
 class Repair(NamedTuple):
@@ -46,13 +65,27 @@ _INSERTIONS: tuple[tuple[str, ...], ...] = (
     ("NAME", "EQUALS"),
     ("NAME", "EQUALS", "NAME"),
     ("EQUALS", "NAME"),
+    ("COLON",),
+    ("COLON", "NAME"),
 )
+_JOINS = ("ARROW", "PIPE", "PARALLEL")
 
 
 @functools.lru_cache(maxsize=1024)
 def expected(states: tuple[int, ...]) -> frozenset[str]:
     """The terminals that may come next, given the states on top of the stack."""
     return frozenset(t for t in (*TOKENS, END) if _passed(states, (t,)) == 1)
+
+
+def after_value(states: tuple[int, ...]) -> bool:
+    """Whether the value of an option or argument has just ended."""
+    terminals = expected(states)
+    return "COMMA" in terminals and "ARROW" not in terminals
+
+
+def opens_arguments(states: tuple[int, ...]) -> bool:
+    """Whether parentheses after an event or a group have just been opened."""
+    return expected(states) == {"NAME", "NUMBER", "RPAREN"}
 
 
 @functools.lru_cache(maxsize=4096)
@@ -96,6 +129,15 @@ def _candidates(found: str, *, repeats: bool, openers: tuple[str, ...]) -> Itera
         yield Repair((), "ARROW")
     if found == "STRING":
         yield Repair((), "NAME")
+    if found in ("NAME", "NUMBER"):
+        yield Repair((), "STRING")
+    if found in _JOINS:
+        yield Repair((), "EQUALS")
+    if found == "LBRACE":
+        yield Repair((), "LPAREN")
+    if openers and openers[0] == "LPAREN" and found in ("NAME", "NUMBER"):
+        # Branches after arguments, or arguments after branches.
+        yield Repair(("RPAREN", "LPAREN"), found)
     if openers and found in CLOSERS.values():
         closer = CLOSERS[openers[0]]
         if found in (CLOSERS[opener] for opener in openers[1:]):
@@ -103,6 +145,8 @@ def _candidates(found: str, *, repeats: bool, openers: tuple[str, ...]) -> Itera
                 yield Repair((*insertion, closer), found)
         for insertion in ((), *_INSERTIONS):
             yield Repair(insertion, closer)
+    elif openers and found in _JOINS:
+        yield Repair((CLOSERS[openers[0]],), found)
     yield _LEAVE_OUT
 
 

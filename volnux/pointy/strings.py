@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["CONTROL", "ESCAPES", "STRING", "quote", "unescape"]
+__all__ = ["CONTROL", "ESCAPES", "STRING", "comment_start", "quote", "unescape"]
 
 STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 """One string that is closed."""
@@ -55,3 +55,21 @@ def quote(value: str) -> str:
     """A text as a string in quotes, with the fewest escapes."""
     inner = _TO_ESCAPE.sub(lambda m: _WRITTEN.get(m[0]) or f"\\u{ord(m[0]):04x}", value)
     return f'"{inner}"'
+
+
+_QUOTE_OR_COMMENT = re.compile(r'["#]')
+
+
+def comment_start(line: str) -> int:
+    """The offset in `line` at which a comment begins, strings respected; its length if none."""
+    position = 0
+    while match := _QUOTE_OR_COMMENT.search(line, position):
+        if match[0] == "#":
+            return match.start()
+        string = STRING.match(line, match.start())
+        if string is None:
+            # A quote that is not closed does not hide a comment: the directive reports the error.
+            comment = line.find("#", match.start())
+            return len(line) if comment < 0 else comment
+        position = string.end()
+    return len(line)

@@ -1,21 +1,18 @@
-"""The values of directives: strings, lists, time zones, inputs.
+"""The values of directives: strings, lists, time zones, lengths of time.
 
 Each reader raises `BadValue` with offsets within the text that it was given.
 """
 
 from __future__ import annotations
 
-import datetime as dt
-import keyword
 import re
 import zoneinfo
 
-from volnux.errors import Span, nearest
+from volnux.errors import nearest
 from volnux.pointy.inputtypes import InputType
+from volnux.pointy.options import LONGEST_TIMEOUT
 from volnux.pointy.report import clip
 from volnux.pointy.strings import ESCAPES, STRING, unescape
-from volnux.pointy.tree import Input
-from volnux.strictjson import DEEPEST, FormatError, NotJsonError, read_json
 
 __all__ = [
     "INPUT_TYPES",
@@ -23,7 +20,7 @@ __all__ = [
     "BadValue",
     "check_zone",
     "items",
-    "read_input",
+    "read_seconds",
     "unquoted",
 ]
 
@@ -36,7 +33,13 @@ OTHER_QUOTES = "'“”„«»"
 _NO_ZONES = frozenset({"Factory", "localtime", "posixrules"})
 """Names in the database that are not a zone, or a different one on each machine."""
 _ZONE = re.compile(r"(?!posix/|right/)[A-Za-z][A-Za-z0-9_+-]*(?:/[A-Za-z0-9_+-]+)*")
-_INPUT = re.compile(r"(?P<name>[^\s:=]*)\s*(?P<colon>:?)\s*(?P<type>[^\s=]*)\s*(?P<rest>.*)", re.S)
+
+
+_LENGTH = re.compile(r"(?P<amount>[0-9]+(?:\.[0-9]+)?)(?P<unit>[smhd])")
+_LENGTHS = re.compile(
+    r"([0-9]{1,9})\s*(s|m|h|d|sec|min|hrs?|seconds?|minutes?|hours?|days?)(?![a-z])", re.ASCII
+)
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 class BadValue(Exception):
@@ -117,95 +120,35 @@ def check_zone(name: str) -> None:
     )
 
 
-def read_input(value: str, span: Span) -> Input:
-    """The input that the value of one `@input` declares; `span` is the position of the directive.
+def read_seconds(value: str) -> float:
+    """The seconds of a length of time such as `30s`, `90m`, `4h` or `2d`.
 
     Raises:
-        BadValue: the name, the type or the default is not valid.
+        BadValue: it is not such a length, or it is zero or too long.
     """
-    match = _INPUT.fullmatch(value)
-    assert match is not None
-    name, type_ = match["name"], match["type"]
-    form = "an input is written name: type, or name: type = default"
-    if not name.isidentifier() or not name.isascii() or keyword.iskeyword(name):
-        raise BadValue("bad-input", f"'{clip(name)}' is not a valid input name", 0, len(name), form)
-    if name in ("previous_result", "self"):
-        message = f"'{name}' is reserved: choose another name for the input"
-        raise BadValue("bad-input", message, 0, len(name))
-    if not match["colon"]:
-        raise BadValue(
-            "bad-input", f"expected ':' after '{clip(name)}'", match.end("name"), None, form
-        )
-    if type_ not in INPUT_TYPES:
-        close = nearest(type_, INPUT_TYPES)
-        raise BadValue(
-            "bad-input",
-            f"'{clip(type_)}' is not an input type"
-            if type_
-            else f"expected a type after '{name}:'",
-            match.start("type"),
-            match.end("type"),
-            f"did you mean '{close[0]}'?" if close else "types: " + ", ".join(INPUT_TYPES),
-        )
-    rest = match["rest"]
-    if not rest:
-        return Input(name, type_, True, None, span)
-    if not rest.startswith("="):
-        raise BadValue(
-            "bad-input", f"expected '=' after '{type_}'", match.start("rest"), None, form
-        )
-    text = rest[1:].strip()
-    start = match.end("rest") - len(text)
-    try:
-        default = read_json(text, deepest=DEEPEST)
-    except NotJsonError:
-        raise BadValue(
-            "bad-input",
-            f"the default of '{name}' is not JSON",
-            start,
-            None,
-            _hint_for_default(name, type_, text),
-        ) from None
-    except FormatError as error:
-        raise BadValue(
-            "bad-input", f"the default of '{name}' cannot be used: {error}", start
-        ) from None
-    if default is not None and not _fits(default, type_):
-        raise BadValue(
-            "bad-input",
-            f"the default of '{name}' is not of type {type_}",
-            start,
-            None,
-            _hint_for_default(name, type_, text),
-        )
-    return Input(name, type_, False, default, span)
+    match = _LENGTH.fullmatch(value)
+    if match is None:
+        wants = "a length of time, such as 30s, 90m, 4h or 2d"
+        message = f"expected {wants}, found {clip(value)}"
+        raise BadValue("bad-directive", message, hint=_meant_length(value))
+    seconds = float(match["amount"]) * _SECONDS[match["unit"]]
+    if not 0 < seconds <= LONGEST_TIMEOUT:
+        message = f"the time must be above 0 and at most {LONGEST_TIMEOUT} seconds (31 years)"
+        raise BadValue("bad-directive", message, hint="for no limit, remove the directive")
+    return seconds
 
 
-def _hint_for_default(name: str, type_: str, text: str) -> str:
-    """What to write instead of a default: the likely intention if known, otherwise an example."""
-    candidates = (
-        f'"{text}"',
-        text.strip("\"'"),
-        text.replace("'", '"'),
-        "null" if text == "None" else text.lower(),
-    )
-    for meant in candidates if len(text) <= 30 else ():
-        try:
-            value = read_json(meant, deepest=DEEPEST)
-        except FormatError:
-            continue
-        if value is None or _fits(value, type_):
-            hint = f"write {clip(meant)}"
-            break
-    else:
-        hint = f"write it like {InputType(type_).example}"
-    if text.startswith("$"):
-        hint += "; environment variables are not read here: remove the default and run with "
-        hint += f"--input {name}={clip(text)}"
-    elif type_ in ("date", "datetime") and text.strip("\"'").isalpha():
-        hint += "; a default is the same in every run: for another day, remove it and run with "
-        hint += f"--input {name}=…"
-    return hint
+def _meant_length(value: str) -> str | None:
+    text = value.strip(OTHER_QUOTES + '"').lower()
+    if re.fullmatch(r"[0-9]{1,9}", text):
+        return f"write {text}s for seconds"
+    parts = [(int(n), unit[0]) for n, unit in _LENGTHS.findall(text)]
+    if not parts or _LENGTHS.sub("", text).strip(" ,"):
+        return None
+    if len(parts) == 1:
+        return f"write {parts[0][0]}{parts[0][1]}"
+    total = sum(n * _SECONDS[unit] for n, unit in parts)
+    return f"write {total // 60}m" if total % 60 == 0 else f"write {total}s"
 
 
 def _is_zone(name: str) -> bool:
@@ -216,27 +159,3 @@ def _is_zone(name: str) -> bool:
     except (OSError, ValueError, zoneinfo.ZoneInfoNotFoundError):
         return False
     return True
-
-
-def _fits(value: object, type_: str) -> bool:
-    """Whether a JSON value is of a declared type; dates are ISO strings."""
-    match type_:
-        case "str":
-            return isinstance(value, str)
-        case "int":
-            return isinstance(value, int) and not isinstance(value, bool)
-        case "float":
-            return isinstance(value, int | float) and not isinstance(value, bool)
-        case "bool":
-            return isinstance(value, bool)
-        case "list":
-            return isinstance(value, list)
-        case "dict":
-            return isinstance(value, dict)
-        case _:
-            read = dt.date.fromisoformat if type_ == "date" else dt.datetime.fromisoformat
-            try:
-                read(str(value))
-            except ValueError:
-                return False
-            return isinstance(value, str)
