@@ -50,7 +50,7 @@ def argument(at: Situation) -> Told | None:
         return "bad-arguments", message, _ARGUMENTS
     if at.expected == {"NAME", "RPAREN"}:
         if found.type == "NUMBER" and at.after and at.after.type in _ARROWS:
-            return mixed(at, "arguments")
+            return mixed("arguments")
         hint = _ARGUMENTS
         if found.type == "STRING" and _NAME.fullmatch(str(found.value)):
             hint = f"the names of arguments are written without quotes: {clip(found.value)}"
@@ -94,7 +94,7 @@ def value(at: Situation) -> Told | None:
     return "bad-value", message, hint
 
 
-def mixed(at: Situation, first: str) -> Told:
+def mixed(first: str) -> Told:
     """Arguments and branches in one pair of parentheses."""
     second = "branches" if first == "arguments" else "arguments"
     return (

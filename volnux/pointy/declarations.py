@@ -23,6 +23,7 @@ __all__ = ["read_input", "read_secret", "read_variable"]
 _HEAD = re.compile(r"(?P<name>[^\s:=,]*)\s*(?P<colon>:?)\s*")
 _TYPE = re.compile(r"(?P<type>[^\s=,(|]*)\s*")
 _CHOICE = re.compile(r"-?[0-9]+(?![\w.])")
+_BEGIN_CHOICE = frozenset({'"', *"-0123456789", *OTHER_QUOTES})
 _SPACE = re.compile(r"\s*")
 
 
@@ -36,7 +37,7 @@ def read_input(value: str, span: Span) -> Input:
     name, at = _name_and_colon(value, kind)
     choices: tuple[str | int, ...] = ()
     least = most = None
-    if value[at : at + 1] in {'"', *"-0123456789", *OTHER_QUOTES} - {""}:
+    if value[at : at + 1] in _BEGIN_CHOICE:
         choices, at = _choices(value, at)
         type_ = "str" if isinstance(choices[0], str) else "int"
     else:
@@ -54,7 +55,11 @@ def read_input(value: str, span: Span) -> Input:
     if value[at : at + 1] == ",":
         return replace(item, description=_description(value, at + 1))
     if at < len(value):
-        raise BadValue(kind.code, f"expected '=' after '{type_}'", at, None, _hint(value, at, kind))
+        after = "'|' or '=' after the choices" if choices else f"'=' after '{type_}'"
+        hint = kind.form
+        if value[at] == "|":
+            hint = 'choices are strings or whole numbers without a type: "full" | "delta"'
+        raise BadValue(kind.code, f"expected {after}", at, None, hint)
     return item
 
 
@@ -111,16 +116,19 @@ def read_secret(value: str, span: Span) -> Secret:
 class _Kind:
     """A kind of declaration in messages."""
 
+    article: str
     name: str
     code: str
     form: str
 
 
-_INPUT = _Kind("input", "bad-input", "an input is written name: type, or name: type = default")
-_VARIABLE = _Kind(
-    "variable", "bad-variable", "a variable is written name: type, or name: type = default"
+_INPUT = _Kind(
+    "an", "input", "bad-input", "an input is written name: type, or name: type = default"
 )
-_SECRET = _Kind("secret", "bad-secret", "a secret is written as its name: api_key")
+_VARIABLE = _Kind(
+    "a", "variable", "bad-variable", "a variable is written name: type, or name: type = default"
+)
+_SECRET = _Kind("a", "secret", "bad-secret", "a secret is written as its name: api_key")
 
 
 def _name_and_colon(value: str, kind: _Kind) -> tuple[str, int]:
@@ -155,9 +163,11 @@ def _type(value: str, at: int, name: str, kind: _Kind) -> tuple[str, int]:
     hint = f"did you mean '{close[0]}'?" if close else "types: " + ", ".join(INPUT_TYPES)
     if kind is _INPUT and value[match.end() : match.end() + 1] == "|":
         hint = f'choices are strings in double quotes: "{clip(type_)}" | …'
+    elif type_.startswith(("int[", "float[")):
+        hint = "a range is written in parentheses: int(1..100)"
     raise BadValue(
         kind.code,
-        f"'{clip(type_)}' is not an input type"
+        f"'{clip(type_)}' is not {kind.article} {kind.name} type"
         if type_
         else f"expected a type after '{clip(name)}:'",
         match.start("type"),
@@ -172,6 +182,11 @@ def _choices(value: str, at: int) -> tuple[tuple[str | int, ...], int]:
     while True:
         match = STRING.match(value, at) or _CHOICE.match(value, at)
         if match is None:
+            if value[at : at + 1] in tuple(OTHER_QUOTES):
+                text = value[at:].partition("|")[0].rstrip()
+                hint = f'write "{clip(text.strip(OTHER_QUOTES))}"'
+                message = "a string is written in plain double quotes"
+                raise BadValue("single-quotes", message, at, at + len(text), hint)
             raise BadValue(
                 "bad-input",
                 "expected a choice: a string in double quotes or a whole number",
@@ -241,12 +256,6 @@ def _description(value: str, at: int) -> str:
     if "\0" in description:
         raise BadValue("bad-input", "a description cannot have the character U+0000", start)
     return description
-
-
-def _hint(value: str, at: int, kind: _Kind) -> str:
-    if value[at] == "|":
-        return 'choices are strings or whole numbers without a type: "full" | "delta"'
-    return kind.form
 
 
 def _only_inputs(what: str, start: int, end: int | None = None) -> BadValue:

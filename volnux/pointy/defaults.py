@@ -164,8 +164,8 @@ def _hint_for_default(name: str, type_: str, text: str, kind: str) -> str:
     if text.startswith("$"):
         hint += "; environment variables are not read here: remove the default and run with "
         hint += f"--input {name}={clip(text)}, or write @variable: {name}: {type_}"
-    elif type_ in ("date", "datetime") and text.strip("\"'{} ").replace("_", "").isalpha():
-        hint += "; a time of the run is written scheduled, scheduled - 1d or previous"
+    elif type_ in ("date", "datetime") and re.search("[A-Za-z]{2}", text):
+        hint += ", or scheduled for the time of the run, scheduled - 1d for the day before"
     return hint
 
 

@@ -248,7 +248,7 @@ class Lexer:
 
     def _other_quotes(self, _: str, word: str, start: int) -> Token:
         inner = word[1:-1]
-        if self._begins_value():
+        if self._begins_value(start):
             hint = f'write "{clip(inner)}"'
         elif _IDENTIFIER.fullmatch(inner):
             hint = f"event names are written without quotes: {clip(inner)}"
@@ -295,7 +295,7 @@ class Lexer:
         if before == "STRING":
             return "COLON"
         sign = self._earlier.type if self._earlier else None
-        around = _around(self._report.source.text[max(0, start - _NEAR_BY) : start])
+        around = self._around(start)
         if around == "object" and sign in ("LBRACE", "COMMA"):
             return "COLON"
         if before == "NUMBER":
@@ -304,13 +304,15 @@ class Lexer:
             return "EQUALS"
         return None
 
-    def _begins_value(self) -> bool:
+    def _begins_value(self, start: int) -> bool:
         """Whether the next word may be the value of an option or argument, or a part of it."""
         sign = self._token.type if self._token else None
-        before = self._earlier.type if self._earlier else None
-        if sign in ("LBRACKET", "LBRACE"):
-            return before == "EQUALS"
-        return sign in ("EQUALS", "COLON") or (sign == "COMMA" and before == "STRING")
+        if sign in ("LBRACKET", "LBRACE", "COMMA"):
+            return self._around(start) in ("list", "object")
+        return sign in ("EQUALS", "COLON")
+
+    def _around(self, start: int) -> str | None:
+        return _around(self._report.source.text[max(0, start - _NEAR_BY) : start])
 
     def _foreign_name(self, word: str, start: int) -> None:
         self._problem(
@@ -360,19 +362,21 @@ _READERS: dict[str, Callable[[Lexer, str, str, int], Token | None]] = {
     "unknown": Lexer._unknown,
 }
 
-_OBJECT = re.compile(r"[=:,\[]\s*\Z")
+_VALUE = re.compile(r"[=:,\[]\s*\Z")
 _NAMED = re.compile(r"[\w\]}]\s*\Z")
 
 
 def _around(text: str) -> str | None:
-    """What the innermost open bracket of a text begins: an `object`, `arguments`, or None."""
+    """What the innermost open bracket begins: an `object`, a `list`, `arguments`, or None."""
     open_at = _last_open(text)
     if open_at < 0:
         return None
     before = text[:open_at]
-    if text[open_at] == "{":
-        return "object" if _OBJECT.search(before) else None
-    return "arguments" if text[open_at] == "(" and _NAMED.search(before) else None
+    if text[open_at] == "(":
+        return "arguments" if _NAMED.search(before) else None
+    if not _VALUE.search(before):
+        return None
+    return "object" if text[open_at] == "{" else "list"
 
 
 def _last_open(text: str) -> int:

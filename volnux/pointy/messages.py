@@ -162,7 +162,7 @@ def _descriptor(at: Situation) -> Told | None:
     if "NUMBER" not in at.expected or at.expected & {"STRING", "NAME"}:
         return None
     if arguments.is_argument(at):
-        return arguments.mixed(at, "branches")
+        return arguments.mixed("branches")
     hint = BRANCHES
     message = f"expected a descriptor, a digit from 0 to 9, {at.behind}, found {found}"
     return "expected-descriptor", message, hint

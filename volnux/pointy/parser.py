@@ -248,6 +248,9 @@ class _Run:
 
     def _mend(self, token: Token, openers: tuple[Token, ...]) -> None:
         """Change the next words so that parsing can continue at a word that does not fit."""
+        if _closes_reread(openers, token):
+            self._repaired.append(token._replace(type="RPAREN"))
+            return
         after_value = token.type == "LPAREN" and recovery.after_value(self._reach())
         if after_value or (token.type == "STAR" and recovery.opens_arguments(self._reach())):
             # `a=f(1, 2)` and `(**more)` are left out as a whole.
@@ -298,8 +301,8 @@ class _Run:
         if self._unopened and self._unopened[-1] == token.type and not fits:
             self._unopened.pop()
             return
-        if openers and openers[0][:2] == ("LPAREN", "{") and token.type == "RBRACE":
-            return  # the brace was read as a parenthesis, which has been reported
+        if _closes_reread(openers, token):
+            return
         unclosed = 0
         if token.type == END and openers:
             unclosed = sum(_opens(value) for value in self._values)
@@ -341,6 +344,11 @@ class _Run:
 
 _CLOSING = frozenset(recovery.CLOSERS.values())
 _NOWHERE = Span(0, 0, 0, 0)
+
+
+def _closes_reread(openers: tuple[Token, ...], token: Token) -> bool:
+    """Whether the brace of `A{a=1}` closes, which was read as a parenthesis and reported."""
+    return bool(openers) and openers[0][:2] == ("LPAREN", "{") and token.type == "RBRACE"
 
 
 def _opens(value: object) -> bool:

@@ -278,10 +278,10 @@ BAD_SIGNS = [
     ),
     bad(
         "A ! B",
-        "1:3: error: '!' is not a Pointy operator",
+        "1:3: error: expected '->', '|->' or '||' after 'A', found '!'",
         "  1 | A ! B",
         "    |   ^",
-        "  hint: a failure is handled by a branch: A (0 -> B)",
+        "  hint: '!' is a unit of its own: A -> !",
     ),
     bad(
         "A . B",
@@ -340,14 +340,14 @@ BAD_SIGNS = [
     ),
     bad(
         "A -> 'B'",
-        ("1:6: error: a string is written in plain double quotes, only as an option value"),
+        ("1:6: error: a string is written in plain double quotes, and only as a value"),
         "  1 | A -> 'B'",
         "    |      ^^^",
         "  hint: event names are written without quotes: B",
     ),
     bad(
         "A -> “B”",
-        ("1:6: error: a string is written in plain double quotes, only as an option value"),
+        ("1:6: error: a string is written in plain double quotes, and only as a value"),
         "  1 | A -> “B”",
         "    |      ^^^",
         "  hint: event names are written without quotes: B",
@@ -558,21 +558,17 @@ BAD_BRANCHES = [
         "1:4: error: expected a descriptor, a digit from 0 to 9, after '(', found 'B'",
         "  1 | A (B)",
         "    |    ^",
-        "  hint: to continue the flow write A -> B; branches are written (0 -> X, 1 -> Y)",
-    ),
-    bad(
-        "A ()",
-        "1:4: error: expected a descriptor, a digit from 0 to 9, after '(', found ')'",
-        "  1 | A ()",
-        "    |    ^",
-        "  hint: remove the parentheses; branches are written (0 -> X, 1 -> Y)",
+        (
+            "  hint: to continue the flow write A -> B; branches are written (0 -> X, 1 -> "
+            "Y), arguments (a=1)"
+        ),
     ),
     bad(
         "A (0)",
         "1:5: error: expected '->' or '|->' after the descriptor, found ')'",
         "  1 | A (0)",
         "    |     ^",
-        "  hint: branches are written (0 -> X, 1 -> Y)",
+        "  hint: branches are written (0 -> X, 1 -> Y), arguments (a=1)",
     ),
     bad(
         "A (0 B)",
@@ -586,7 +582,7 @@ BAD_BRANCHES = [
         "1:5: error: expected '->' or '|->' after the descriptor, found ','",
         "  1 | A (0, B)",
         "    |     ^",
-        "  hint: branches are written (0 -> X, 1 -> Y)",
+        "  hint: branches are written (0 -> X, 1 -> Y), arguments (a=1)",
     ),
     bad(
         "A (0: B)",
@@ -621,7 +617,7 @@ BAD_BRANCHES = [
         "1:4: error: expected a descriptor, a digit from 0 to 9, after '(', found ','",
         "  1 | A (,0 -> B)",
         "    |    ^",
-        "  hint: branches are written (0 -> X, 1 -> Y)",
+        "  hint: branches are written (0 -> X, 1 -> Y), arguments (a=1)",
     ),
     bad(
         "A (0 -> )",
@@ -649,14 +645,20 @@ BAD_BRANCHES = [
         "1:4: error: expected a descriptor, a digit from 0 to 9, after '(', found 'x'",
         "  1 | A (x -> B)",
         "    |    ^",
-        "  hint: to continue the flow write A -> x; branches are written (0 -> X, 1 -> Y)",
+        (
+            "  hint: to continue the flow write A -> x; branches are written (0 -> X, 1 -> "
+            "Y), arguments (a=1)"
+        ),
     ),
     bad(
         "A ((0 -> B))",
         "1:4: error: expected a descriptor, a digit from 0 to 9, after '(', found '('",
         "  1 | A ((0 -> B))",
         "    |    ^",
-        "  hint: to continue the flow write A -> {…}; branches are written (0 -> X, 1 -> Y)",
+        (
+            "  hint: to continue the flow write A -> {…}; branches are written (0 -> X, 1 -> "
+            "Y), arguments (a=1)"
+        ),
     ),
     bad(
         "A (0 -> B, C)",
@@ -1141,14 +1143,14 @@ BAD_STRINGS = [
     ),
     bad(
         "A[pool='x']",
-        ("1:8: error: a string is written in plain double quotes, only as an option value"),
+        ("1:8: error: a string is written in plain double quotes, and only as a value"),
         "  1 | A[pool='x']",
         "    |        ^^^",
         '  hint: write "x"',
     ),
     bad(
         "A[pool=“x”]",
-        ("1:8: error: a string is written in plain double quotes, only as an option value"),
+        ("1:8: error: a string is written in plain double quotes, and only as a value"),
         "  1 | A[pool=“x”]",
         "    |        ^^^",
         '  hint: write "x"',
@@ -1205,8 +1207,8 @@ BAD_DIRECTIVES = [
         "    | ^^^^^^^",
         (
             "  hint: directives: @name, @description, @tags, @schedule, @timezone, "
-            "@start-date, @catchup, @max-active-runs, @events, @input, @on-failure, "
-            "@recursive-depth, @mode"
+            "@start-date, @catchup, @max-active-runs, @events, @input, @variable, "
+            "@secret, @run-timeout, @on-failure, @recursive-depth, @mode"
         ),
     ),
     bad(
@@ -1214,7 +1216,7 @@ BAD_DIRECTIVES = [
         "1:1: error: there is no directive '@timeout'",
         "  1 | @timeout: 30",
         "    | ^^^^^^^^",
-        "  hint: set a time limit on one event: Event[timeout=30]",
+        "  hint: limit the whole run with @run-timeout: 4h, one event with Event[timeout=30]",
     ),
     bad(
         "@max-active-tasks: 3\nA",
@@ -1722,6 +1724,7 @@ BAD_DIRECTIVES = [
         "2:9: error: the input 'x' is already in this file",
         "  2 | @input: x: int",
         "    |         ^",
+        "  hint: remove one of the two",
     ),
     bad(
         "@input x: str\nA",

@@ -1,0 +1,665 @@
+"""What a bad file says about inputs, variables, secrets and `@run-timeout`: the first message of each."""
+
+import pytest
+
+from volnux.errors import Severity, Source
+from volnux.pointy import analyze
+
+
+def bad(text, *lines, errors=1):
+    """One bad file, the message about its first error line by line, the number of errors."""
+    return pytest.param(
+        text, "\n".join(lines), errors, id=text[:40].encode("unicode_escape").decode()
+    )
+
+
+BAD_DECLARATIONS = [
+    bad(
+        '@input: mode: "full" | 3\nA',
+        "1:24: error: choices are all strings or all whole numbers",
+        '  1 | @input: mode: "full" | 3',
+        "    |                        ^",
+    ),
+    bad(
+        '@input: mode: "full" | "full"\nA',
+        '1:24: error: the choice "full" is already there',
+        '  1 | @input: mode: "full" | "full"',
+        "    |                        ^^^^^^",
+        "  hint: remove one of the two",
+    ),
+    bad(
+        '@input: mode: "full" |\nA',
+        "1:23: error: expected a choice: a string in double quotes or a whole number",
+        '  1 | @input: mode: "full" |',
+        "    |                       ^",
+        '  hint: choices are written "full" | "delta"; a range is written int(1..100)',
+    ),
+    bad(
+        '@input: mode: "full" || "b"\nA',
+        "1:23: error: expected a choice: a string in double quotes or a whole number",
+        '  1 | @input: mode: "full" || "b"',
+        "    |                       ^",
+        '  hint: choices are written "full" | "delta"; a range is written int(1..100)',
+    ),
+    bad(
+        "@input: mode: 'full' | 'b'\nA",
+        "1:15: error: a string is written in plain double quotes",
+        "  1 | @input: mode: 'full' | 'b'",
+        "    |               ^^^^^^",
+        '  hint: write "full"',
+    ),
+    bad(
+        "@input: mode: full | delta\nA",
+        "1:15: error: 'full' is not an input type",
+        "  1 | @input: mode: full | delta",
+        "    |               ^^^^",
+        '  hint: choices are strings in double quotes: "full" | …',
+    ),
+    bad(
+        "@input: mode: str | int\nA",
+        "1:19: error: expected '=' after 'str'",
+        "  1 | @input: mode: str | int",
+        "    |                   ^^^^^",
+        '  hint: choices are strings or whole numbers without a type: "full" | "delta"',
+    ),
+    bad(
+        '@input: mode: "full" | "delta" = "all"\nA',
+        "1:34: error: the default of 'mode' is not one of its choices",
+        '  1 | @input: mode: "full" | "delta" = "all"',
+        "    |                                  ^^^^^",
+        '  hint: choices: "full" | "delta"',
+    ),
+    bad(
+        '@input: mode: "full" | "delta" = 3\nA',
+        "1:34: error: the default of 'mode' is not of type str",
+        '  1 | @input: mode: "full" | "delta" = 3',
+        "    |                                  ^",
+        '  hint: write "3"',
+    ),
+    bad(
+        '@input: mode: "full" "delta"\nA',
+        "1:22: error: expected '|' or '=' after the choices",
+        '  1 | @input: mode: "full" "delta"',
+        "    |                      ^^^^^^^",
+        "  hint: an input is written name: type, or name: type = default",
+    ),
+    bad(
+        "@input: mode: 1.5 | 2\nA",
+        "1:15: error: expected a choice: a string in double quotes or a whole number",
+        "  1 | @input: mode: 1.5 | 2",
+        "    |               ^",
+        '  hint: choices are written "full" | "delta"; a range is written int(1..100)',
+    ),
+    bad(
+        "@input: n: int(1..100) = 101\nA",
+        "1:26: error: the default of 'n' is not in its range 1..100",
+        "  1 | @input: n: int(1..100) = 101",
+        "    |                          ^^^",
+    ),
+    bad(
+        "@input: n: int(1-100) = 101\nA",
+        "1:15: error: this is not a range",
+        "  1 | @input: n: int(1-100) = 101",
+        "    |               ^^^^^^^",
+        "  hint: a range is written (1..100), (1..) or (..100)",
+    ),
+    bad(
+        "@input: n: int(..) = 1\nA",
+        "1:15: error: a range has at least one end",
+        "  1 | @input: n: int(..) = 1",
+        "    |               ^^^^",
+        "  hint: a range is written (1..100), (1..) or (..100)",
+    ),
+    bad(
+        "@input: n: int(5..1) = 1\nA",
+        "1:15: error: the range ends before it begins",
+        "  1 | @input: n: int(5..1) = 1",
+        "    |               ^^^^^^",
+        "  hint: a range is written (1..100), (1..) or (..100)",
+    ),
+    bad(
+        "@input: n: int(0.5..1)\nA",
+        "1:16: error: the range of an int has whole numbers as its ends",
+        "  1 | @input: n: int(0.5..1)",
+        "    |                ^^^",
+    ),
+    bad(
+        "@input: n: str(1..2)\nA",
+        "1:15: error: only int and float can have a range",
+        "  1 | @input: n: str(1..2)",
+        "    |               ^^^^^^",
+    ),
+    bad(
+        "@input: n: float(0..1e999)\nA",
+        "1:21: error: this range cannot be used: the number 1e999 is too large",
+        "  1 | @input: n: float(0..1e999)",
+        "    |                     ^^^^^",
+    ),
+    bad(
+        "@input: n: int(1..2\nA",
+        "1:15: error: this is not a range",
+        "  1 | @input: n: int(1..2",
+        "    |               ^^^^^",
+        "  hint: a range is written (1..100), (1..) or (..100)",
+    ),
+    bad(
+        "@input: n: int[1..2]\nA",
+        "1:12: error: 'int[1..2]' is not an input type",
+        "  1 | @input: n: int[1..2]",
+        "    |            ^^^^^^^^^",
+        "  hint: a range is written in parentheses: int(1..100)",
+    ),
+    bad(
+        "@input: d: int = scheduled\nA",
+        "1:18: error: 'scheduled' is a time: only a date or a datetime can have it as its default",
+        "  1 | @input: d: int = scheduled",
+        "    |                  ^^^^^^^^^",
+    ),
+    bad(
+        "@input: d: str = previous - 1d\nA",
+        "1:18: error: 'previous' is a time: only a date or a datetime can have it as its default",
+        "  1 | @input: d: str = previous - 1d",
+        "    |                  ^^^^^^^^",
+        '  hint: for a text, write "previous"',
+    ),
+    bad(
+        "@input: d: date = scheduled - 1\nA",
+        "1:32: error: expected a unit of time",
+        "  1 | @input: d: date = scheduled - 1",
+        "    |                                ^",
+        "  hint: units: m for minutes, h for hours, d for days, w for weeks",
+    ),
+    bad(
+        "@input: d: date = scheduled - 1y\nA",
+        "1:32: error: 'y' is not a unit of time",
+        "  1 | @input: d: date = scheduled - 1y",
+        "    |                                ^",
+        "  hint: units: m for minutes, h for hours, d for days, w for weeks",
+    ),
+    bad(
+        "@input: d: date = scheduled - d\nA",
+        "1:31: error: expected a number of at most 5 digits after '-'",
+        "  1 | @input: d: date = scheduled - d",
+        "    |                               ^",
+        "  hint: a time of the run is written scheduled, scheduled - 1d or scheduled - 1d + 6h",
+    ),
+    bad(
+        "@input: d: date = scheduled - 123456d\nA",
+        "1:31: error: expected a number of at most 5 digits after '-'",
+        "  1 | @input: d: date = scheduled - 123456d",
+        "    |                               ^^^^^^",
+        "  hint: a time of the run is written scheduled, scheduled - 1d or scheduled - 1d + 6h",
+    ),
+    bad(
+        "@input: d: date = scheduled 1d\nA",
+        "1:29: error: expected '+', '-' or ',' after 'scheduled'",
+        "  1 | @input: d: date = scheduled 1d",
+        "    |                             ^^",
+        "  hint: a time of the run is written scheduled, scheduled - 1d or scheduled - 1d + 6h",
+    ),
+    bad(
+        "@input: d: date = scheduled - 1d12h\nA",
+        "1:33: error: expected '+', '-' or ',' after 'scheduled - 1d'",
+        "  1 | @input: d: date = scheduled - 1d12h",
+        "    |                                 ^^^",
+        "  hint: a time of the run is written scheduled, scheduled - 1d or scheduled - 1d + 6h",
+    ),
+    bad(
+        "@input: d: date = today\nA",
+        "1:19: error: the default of 'd' is not JSON",
+        "  1 | @input: d: date = today",
+        "    |                   ^^^^^",
+        (
+            '  hint: write it like "2026-01-31", or scheduled for the time of the run, scheduled '
+            "- 1d for the day before"
+        ),
+    ),
+    bad(
+        "@input: d: date = {{ ds }}\nA",
+        "1:19: error: the default of 'd' is not JSON",
+        "  1 | @input: d: date = {{ ds }}",
+        "    |                   ^^^^^^^^",
+        (
+            '  hint: write it like "2026-01-31", or scheduled for the time of the run, scheduled '
+            "- 1d for the day before"
+        ),
+    ),
+    bad(
+        "@input: d: date = schedule - 1d\nA",
+        "1:19: error: the default of 'd' is not JSON",
+        "  1 | @input: d: date = schedule - 1d",
+        "    |                   ^^^^^^^^^^^^^",
+        (
+            '  hint: write it like "2026-01-31", or scheduled for the time of the run, scheduled '
+            "- 1d for the day before"
+        ),
+    ),
+    bad(
+        "@input: d: date = scheduled - 1d, the day\nA",
+        "1:35: error: expected a description in double quotes after ','",
+        "  1 | @input: d: date = scheduled - 1d, the day",
+        "    |                                   ^^^^^^^",
+        '  hint: write "the day"',
+    ),
+    bad(
+        "@input: d: date = scheduled - 1d, \nA",
+        "1:33: error: expected a description in double quotes after ','",
+        "  1 | @input: d: date = scheduled - 1d, ",
+        "    |                                 ^",
+        "  hint: remove the comma",
+    ),
+    bad(
+        "@input: d: date = scheduled - 1d, 'the day'\nA",
+        "1:35: error: a string is written in plain double quotes",
+        "  1 | @input: d: date = scheduled - 1d, 'the day'",
+        "    |                                   ^^^^^^^^^",
+        '  hint: write "the day"',
+    ),
+    bad(
+        '@input: d: date, "x" y\nA',
+        "1:21: error: nothing may follow the string",
+        '  1 | @input: d: date, "x" y',
+        "    |                     ^^",
+        "  hint: a comment begins with #",
+    ),
+    bad(
+        '@input: d: int = 3, "a\\q"\nA',
+        "1:23: error: '\\q' is not a valid escape",
+        '  1 | @input: d: int = 3, "a\\q"',
+        "    |                       ^^",
+        '  hint: the escapes are \\n \\t \\r \\" \\\\ \\uXXXX; a backslash itself is \\\\',
+    ),
+    bad(
+        "@input: d: list = [1, 2], 3\nA",
+        "1:27: error: expected a description in double quotes after ','",
+        "  1 | @input: d: list = [1, 2], 3",
+        "    |                           ^",
+        '  hint: write "3"',
+    ),
+    bad(
+        '@input: d: int "text"\nA',
+        "1:16: error: expected '=' after 'int'",
+        '  1 | @input: d: int "text"',
+        "    |                ^^^^^^",
+        "  hint: an input is written name: type, or name: type = default",
+    ),
+    bad(
+        "@input: x: str = $HOME\nA",
+        "1:18: error: the default of 'x' is not JSON",
+        "  1 | @input: x: str = $HOME",
+        "    |                  ^^^^^",
+        (
+            '  hint: write "$HOME"; environment variables are not read here: remove the default '
+            "and run with --input x=$HOME, or write @variable: x: str"
+        ),
+    ),
+    bad(
+        "@variable: x\nA",
+        "1:13: error: expected ':' after 'x'",
+        "  1 | @variable: x",
+        "    |             ^",
+        "  hint: a variable is written name: type, or name: type = default",
+    ),
+    bad(
+        '@variable: x: "a" | "b"\nA',
+        "1:15: error: a variable cannot have choices",
+        '  1 | @variable: x: "a" | "b"',
+        "    |               ^^^^^^^^^",
+        "  hint: only an input can: @input",
+    ),
+    bad(
+        "@variable: x: int(1..3)\nA",
+        "1:18: error: a variable cannot have a range",
+        "  1 | @variable: x: int(1..3)",
+        "    |                  ^^^^^^",
+        "  hint: only an input can: @input",
+    ),
+    bad(
+        '@variable: x: int = 3, "text"\nA',
+        "1:22: error: a variable cannot have a description",
+        '  1 | @variable: x: int = 3, "text"',
+        "    |                      ^^^^^^^^",
+        "  hint: only an input can: @input",
+    ),
+    bad(
+        "@variable: x: date = scheduled\nA",
+        "1:22: error: a variable cannot have a time as its default",
+        "  1 | @variable: x: date = scheduled",
+        "    |                      ^^^^^^^^^",
+        "  hint: only an input can: @input",
+    ),
+    bad(
+        '@variable: x: int = "3"\nA',
+        "1:21: error: the default of 'x' is not of type int",
+        '  1 | @variable: x: int = "3"',
+        "    |                     ^^^",
+        "  hint: write 3",
+    ),
+    bad(
+        "@variable: class: int\nA",
+        "1:12: error: 'class' is not a valid variable name",
+        "  1 | @variable: class: int",
+        "    |            ^^^^^",
+        "  hint: a variable is written name: type, or name: type = default",
+    ),
+    bad(
+        "@variable: x: strng\nA",
+        "1:15: error: 'strng' is not a variable type",
+        "  1 | @variable: x: strng",
+        "    |               ^^^^^",
+        "  hint: did you mean 'str'?",
+    ),
+    bad(
+        "@secret: key: str\nA",
+        "1:13: error: a secret has only a name: its value is a text from the host's secret store",
+        "  1 | @secret: key: str",
+        "    |             ^^^^^",
+        "  hint: write @secret: key",
+    ),
+    bad(
+        "@secret: api-key\nA",
+        "1:10: error: 'api-key' is not a valid secret name",
+        "  1 | @secret: api-key",
+        "    |          ^^^^^^^",
+        "  hint: a secret is written as its name: api_key",
+    ),
+    bad(
+        "@secret: a, b\nA",
+        "1:11: error: a secret has only a name: its value is a text from the host's secret store",
+        "  1 | @secret: a, b",
+        "    |           ^^^",
+        "  hint: write @secret: a",
+    ),
+    bad(
+        "@secret: self\nA",
+        "1:10: error: 'self' is reserved: choose another name for the secret",
+        "  1 | @secret: self",
+        "    |          ^^^^",
+    ),
+    bad(
+        "@input: x: str\n@variable: x: str\nA",
+        "2:12: error: 'x' is already an input",
+        "  2 | @variable: x: str",
+        "    |            ^",
+        "  hint: a name is one thing: rename one",
+    ),
+    bad(
+        "@variable: x: str\n@secret: x\nA",
+        "2:10: error: 'x' is already a variable",
+        "  2 | @secret: x",
+        "    |          ^",
+        "  hint: a name is one thing: rename one",
+    ),
+    bad(
+        "@secret: x\n@secret: x\nA",
+        "2:10: error: the secret 'x' is already in this file",
+        "  2 | @secret: x",
+        "    |          ^",
+        "  hint: remove one of the two",
+    ),
+    bad(
+        "@run-timeout: 3600\nA",
+        "1:15: error: expected a length of time, such as 30s, 90m, 4h or 2d, found 3600",
+        "  1 | @run-timeout: 3600",
+        "    |               ^^^^",
+        "  hint: write 3600s for seconds",
+    ),
+    bad(
+        "@run-timeout: 0s\nA",
+        "1:15: error: the time must be above 0 and at most 1000000000 seconds (31 years)",
+        "  1 | @run-timeout: 0s",
+        "    |               ^^",
+        "  hint: for no limit, remove the directive",
+    ),
+    bad(
+        "@run-timeout: 4 hours\nA",
+        "1:15: error: expected a length of time, such as 30s, 90m, 4h or 2d, found 4 hours",
+        "  1 | @run-timeout: 4 hours",
+        "    |               ^^^^^^^",
+        "  hint: write 4h",
+    ),
+    bad(
+        "@run-timeout: 1h30m\nA",
+        "1:15: error: expected a length of time, such as 30s, 90m, 4h or 2d, found 1h30m",
+        "  1 | @run-timeout: 1h30m",
+        "    |               ^^^^^",
+        "  hint: write 90m",
+    ),
+    bad(
+        '@run-timeout: "4h"\nA',
+        '1:15: error: expected a length of time, such as 30s, 90m, 4h or 2d, found "4h"',
+        '  1 | @run-timeout: "4h"',
+        "    |               ^^^^",
+        "  hint: write 4h",
+    ),
+    bad(
+        "@run-timeout: 99999999d\nA",
+        "1:15: error: the time must be above 0 and at most 1000000000 seconds (31 years)",
+        "  1 | @run-timeout: 99999999d",
+        "    |               ^^^^^^^^^",
+        "  hint: for no limit, remove the directive",
+    ),
+    bad(
+        "@run-timeout: soon\nA",
+        "1:15: error: expected a length of time, such as 30s, 90m, 4h or 2d, found soon",
+        "  1 | @run-timeout: soon",
+        "    |               ^^^^",
+    ),
+    bad(
+        "@dagrun_timeout: 3\nA",
+        "1:1: error: there is no directive '@dagrun_timeout'",
+        "  1 | @dagrun_timeout: 3",
+        "    | ^^^^^^^^^^^^^^^",
+        "  hint: limit the whole run with @run-timeout: 4h",
+    ),
+    bad(
+        "@timeout_seconds: 3\nA",
+        "1:1: error: there is no directive '@timeout_seconds'",
+        "  1 | @timeout_seconds: 3",
+        "    | ^^^^^^^^^^^^^^^^",
+        "  hint: limit the whole run with @run-timeout: 4h",
+    ),
+    bad(
+        "@params: x\nA",
+        "1:1: error: there is no directive '@params'",
+        "  1 | @params: x",
+        "    | ^^^^^^^",
+        "  hint: write one line for each input: @input: day: date = scheduled - 1d",
+    ),
+    bad(
+        "@variables: x\nA",
+        "1:1: error: there is no directive '@variables'",
+        "  1 | @variables: x",
+        "    | ^^^^^^^^^^",
+        '  hint: write one line for each variable of the host: @variable: bucket: str = "raw"',
+    ),
+    bad(
+        "@secrets: x\nA",
+        "1:1: error: there is no directive '@secrets'",
+        "  1 | @secrets: x",
+        "    | ^^^^^^^^",
+        "  hint: write one line for each secret of the host: @secret: api_key",
+    ),
+    bad(
+        "@run_timeout: 4h\nA",
+        "1:1: error: there is no directive '@run_timeout'",
+        "  1 | @run_timeout: 4h",
+        "    | ^^^^^^^^^^^^",
+        "  hint: did you mean '@run-timeout'?",
+    ),
+    bad(
+        "@input: n: float[1..2]\nA",
+        "1:12: error: 'float[1..2]' is not an input type",
+        "  1 | @input: n: float[1..2]",
+        "    |            ^^^^^^^^^^^",
+        "  hint: a range is written in parentheses: int(1..100)",
+    ),
+    bad(
+        "@input: n: int(1..99999999999x)\nA",
+        "1:15: error: this is not a range",
+        "  1 | @input: n: int(1..99999999999x)",
+        "    |               ^^^^^^^^^^^^^^^^^",
+        "  hint: a range is written (1..100), (1..) or (..100)",
+    ),
+    bad(
+        "@input: n: -1 | +2\nA",
+        "1:17: error: expected a choice: a string in double quotes or a whole number",
+        "  1 | @input: n: -1 | +2",
+        "    |                 ^",
+        '  hint: choices are written "full" | "delta"; a range is written int(1..100)',
+    ),
+    bad(
+        "@input: n: int(1..5) = 0\nA",
+        "1:24: error: the default of 'n' is not in its range 1..5",
+        "  1 | @input: n: int(1..5) = 0",
+        "    |                        ^",
+    ),
+    bad(
+        "@input: n: float(..2.5) = 3\nA",
+        "1:27: error: the default of 'n' is not in its range ..2.5",
+        "  1 | @input: n: float(..2.5) = 3",
+        "    |                           ^",
+    ),
+    bad(
+        "@input: n: int = 3,\nA",
+        "1:19: error: expected a description in double quotes after ','",
+        "  1 | @input: n: int = 3,",
+        "    |                   ^",
+        "  hint: remove the comma",
+    ),
+    bad(
+        '@input: mode: "a" | "\\ud800"\nA',
+        (
+            "1:21: error: this choice cannot be used: a string has one half of a surrogate pair "
+            "without the other"
+        ),
+        '  1 | @input: mode: "a" | "\\ud800"',
+        "    |                     ^^^^^^^^",
+    ),
+    bad(
+        "@variable: x: int 3\nA",
+        "1:19: error: expected '=' after 'int'",
+        "  1 | @variable: x: int 3",
+        "    |                   ^",
+        "  hint: a variable is written name: type, or name: type = default",
+    ),
+    bad(
+        "@variable: previous_result: int\nA",
+        "1:12: error: 'previous_result' is reserved: choose another name for the variable",
+        "  1 | @variable: previous_result: int",
+        "    |            ^^^^^^^^^^^^^^^",
+    ),
+    bad(
+        "@secret: 3x\nA",
+        "1:10: error: '3x' is not a valid secret name",
+        "  1 | @secret: 3x",
+        "    |          ^^",
+        "  hint: a secret is written as its name: api_key",
+    ),
+    bad(
+        "@run-timeout: -4h\nA",
+        "1:15: error: expected a length of time, such as 30s, 90m, 4h or 2d, found -4h",
+        "  1 | @run-timeout: -4h",
+        "    |               ^^^",
+    ),
+    bad(
+        "@run-timeout: 4h\n@run-timeout: 5h\nA",
+        "2:1: error: '@run-timeout' is already in this file",
+        "  2 | @run-timeout: 5h",
+        "    | ^^^^^^^^^^^^",
+        "  hint: remove one of the two",
+    ),
+    bad(
+        "@run-timeout: 45 minutes 30s\nA",
+        "1:15: error: expected a length of time, such as 30s, 90m, 4h or 2d, found 45 minutes 30s",
+        "  1 | @run-timeout: 45 minutes 30s",
+        "    |               ^^^^^^^^^^^^^^",
+        "  hint: write 2730s",
+    ),
+    bad(
+        "@execution-timeout: 3\nA",
+        "1:1: error: there is no directive '@execution-timeout'",
+        "  1 | @execution-timeout: 3",
+        "    | ^^^^^^^^^^^^^^^^^^",
+        "  hint: set a time limit on one event: Event[timeout=30]",
+    ),
+    bad(
+        "@timeout: 3\nA",
+        "1:1: error: there is no directive '@timeout'",
+        "  1 | @timeout: 3",
+        "    | ^^^^^^^^",
+        "  hint: limit the whole run with @run-timeout: 4h, one event with Event[timeout=30]",
+    ),
+    bad(
+        "@env: X\nA",
+        "1:1: error: there is no directive '@env'",
+        "  1 | @env: X",
+        "    | ^^^^",
+        '  hint: write one line for each variable of the host: @variable: bucket: str = "raw"',
+    ),
+    bad(
+        "@block: X\nA",
+        "1:1: error: there is no directive '@block'",
+        "  1 | @block: X",
+        "    | ^^^^^^",
+        "  hint: write one line for each secret of the host: @secret: api_key",
+    ),
+    bad(
+        "@var: X\nA",
+        "1:1: error: there is no directive '@var'",
+        "  1 | @var: X",
+        "    | ^^^^",
+        '  hint: write one line for each variable of the host: @variable: bucket: str = "raw"',
+    ),
+    bad(
+        "@conn-id: X\nA",
+        "1:1: error: there is no directive '@conn-id'",
+        "  1 | @conn-id: X",
+        "    | ^^^^^^^^",
+        "  hint: write one line for each secret of the host: @secret: api_key",
+    ),
+    bad(
+        "@input: d: datetime = scheduled - 1s\nA",
+        "1:36: error: 's' is not a unit of time",
+        "  1 | @input: d: datetime = scheduled - 1s",
+        "    |                                    ^",
+        "  hint: units: m for minutes, h for hours, d for days, w for weeks",
+    ),
+    bad(
+        "@input: d: datetime = previous - 1.5h\nA",
+        "1:35: error: expected a unit of time",
+        "  1 | @input: d: datetime = previous - 1.5h",
+        "    |                                   ^",
+        "  hint: units: m for minutes, h for hours, d for days, w for weeks",
+    ),
+    bad(
+        '@input: x: str, "a\\ud800"\nA',
+        "1:17: error: this string has one half of a \\uXXXX\\uXXXX pair without the other",
+        '  1 | @input: x: str, "a\\ud800"',
+        "    |                 ^^^^^^^^^",
+        '  hint: the escapes are \\n \\t \\r \\" \\\\ \\uXXXX; a backslash itself is \\\\',
+    ),
+    bad(
+        "@secret: x\n@input: x: int\nA",
+        "2:9: error: 'x' is already a secret",
+        "  2 | @input: x: int",
+        "    |         ^",
+        "  hint: a name is one thing: rename one",
+    ),
+    bad(
+        "@variable: x: int = 1\n@variable: x: int = 2\nA",
+        "2:12: error: the variable 'x' is already in this file",
+        "  2 | @variable: x: int = 2",
+        "    |            ^",
+        "  hint: remove one of the two",
+    ),
+]
+
+
+@pytest.mark.parametrize(("text", "message", "errors"), [*BAD_DECLARATIONS])
+def test_the_first_message_about_a_bad_file(text, message, errors):
+    file, diagnostics = analyze(Source(text, "bad.pty"))
+    found = [d for d in diagnostics if d.severity is Severity.ERROR]
+    assert file is None, f"repeat with: volnux.pointy.parse({text!r})"
+    assert found[0].render() == f"bad.pty:{message}"
+    assert len(found) == errors, "\n".join(d.render() for d in found)
