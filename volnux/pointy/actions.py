@@ -202,10 +202,10 @@ class Builder(ArgumentReader):
                     hint=f"put all {what} of a unit into one pair of brackets",
                 )
         primary = core.primary
-        if isinstance(primary, Fail):
+        if self._fails and isinstance(primary, Fail):
             self._check_fail(core, factor_first)
             return Unit(primary, span)
-        if isinstance(primary, Event) and core.arguments:
+        if core.arguments and isinstance(primary, Event):
             where, arguments = core.arguments
             primary = Event(primary.name, primary.span, tuple(arguments), where)
         unit = Unit(

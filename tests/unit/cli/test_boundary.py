@@ -262,10 +262,16 @@ def test_a_file_without_a_suffix_may_be_a_pipeline(cli, write, events, name):
 @pytest.mark.parametrize(
     ("declared", "hint"),
     [
-        ("day: date = today", 'write it like "2026-01-31"; a default is the same in every run'),
-        ('day: date = "today"', 'write it like "2026-01-31"; a default is the same in every run'),
+        (
+            "day: date = today",
+            'write it like "2026-01-31"; for the time of the run write scheduled',
+        ),
+        (
+            'day: date = "today"',
+            'write it like "2026-01-31"; for the time of the run write scheduled',
+        ),
         ("day: date = 2026-02-28", 'write "2026-02-28"'),
-        ("day: datetime = now", 'write it like "2026-01-31T06:00:00"; a default is the same'),
+        ("day: datetime = now", 'write it like "2026-01-31T06:00:00"; for the time of the run'),
         ("db: str = $DB", 'write "$DB"; environment variables are not read here: remove the'),
         ("n: int = $N", "write it like 3; environment variables are not read here: remove"),
         ("n: int = '3'", "write 3"),

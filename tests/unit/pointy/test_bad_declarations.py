@@ -210,8 +210,8 @@ BAD_DECLARATIONS = [
         "  1 | @input: d: date = today",
         "    |                   ^^^^^",
         (
-            '  hint: write it like "2026-01-31", or scheduled for the time of the run, scheduled '
-            "- 1d for the day before"
+            '  hint: write it like "2026-01-31"; for the time of the run write scheduled, for the '
+            "day before scheduled - 1d"
         ),
     ),
     bad(
@@ -220,8 +220,8 @@ BAD_DECLARATIONS = [
         "  1 | @input: d: date = {{ ds }}",
         "    |                   ^^^^^^^^",
         (
-            '  hint: write it like "2026-01-31", or scheduled for the time of the run, scheduled '
-            "- 1d for the day before"
+            '  hint: write it like "2026-01-31"; for the time of the run write scheduled, for the '
+            "day before scheduled - 1d"
         ),
     ),
     bad(
@@ -230,8 +230,8 @@ BAD_DECLARATIONS = [
         "  1 | @input: d: date = schedule - 1d",
         "    |                   ^^^^^^^^^^^^^",
         (
-            '  hint: write it like "2026-01-31", or scheduled for the time of the run, scheduled '
-            "- 1d for the day before"
+            '  hint: write it like "2026-01-31"; for the time of the run write scheduled, for the '
+            "day before scheduled - 1d"
         ),
     ),
     bad(
