@@ -20,6 +20,30 @@ OPTIONS = (
     "concurrency=007",
     'tags="a,b"',
 )
+ARGUMENTS = ("a", "table", "_x1", "timeout", "true", "B__2")
+SCALARS = [
+    "1",
+    "-3",
+    "+5",
+    "007",
+    "2.50",
+    "1e-7",
+    "1e300",
+    "-0.0",
+    "true",
+    "false",
+    "null",
+    "x",
+    "day",
+    '""',
+    '"text"',
+    '"a # b"',
+    '"it\'s"',
+    r'"q\"\\\u00e9\ud83d\ude00\n"',
+    '"ü ]})"',
+    r'"\u0000"',
+]
+"""JSON values and bare names; where it is a string, it may be the key of an object."""
 DIRECTIVES = (
     "@name: orders",
     '@name : "orders-2"',
@@ -37,6 +61,14 @@ DIRECTIVES = (
     "@input: count: int",
     "@on-failure: continue",
     "@mode: fast",
+    '@input: mode: "full" | "a # b" = "full", "what it, does"',
+    "@input: limit: int(1..100) = 10",
+    "@input: rate: float(..2.5)",
+    '@input: from_day: date = scheduled - 1d +6h , "the day"',
+    "@variable: bucket: str",
+    '@variable: shops: list = ["a, b", 1]',
+    "@secret: api_key",
+    "@run-timeout: 1.5h",
 )
 
 # What may stand between two words. Each mark becomes a comment of its own.
@@ -87,12 +119,18 @@ def parallels(draw: st.DrawFn, depth: int) -> list[str]:
 @st.composite
 def units(draw: st.DrawFn, depth: int) -> list[str]:
     """The words of an event or a group with what may stand behind it, in any order."""
-    group = depth > 0 and draw(st.integers(0, 3)) == 0
+    kind = draw(st.integers(0, 11))
+    if kind == 11:
+        # `!` is the last unit of its flow, so it gets braces.
+        return draw(st.sampled_from([["{", "!", "}"], ["{", "A", "|->", "!", "}"]]))
+    group = depth > 0 and kind < 3
     if group:
         opener, closer = draw(st.sampled_from(["{}", "()"]))
         words = [opener, *draw(flows(depth - 1)), closer]
     else:
         words = [draw(st.sampled_from(NAMES))]
+        if draw(st.integers(0, 3)) == 0:
+            words += draw(argument_lists())
     factor = draw(st.sampled_from(["", "", "before", "behind"]))
     behind = [["*", draw(st.sampled_from(["2", "3", "51"]))]] if factor == "behind" else []
     if not group and draw(st.integers(0, 3)) == 0:
@@ -102,6 +140,31 @@ def units(draw: st.DrawFn, depth: int) -> list[str]:
     for block in draw(st.permutations(behind)):
         words += block
     return ["3", "*", *words] if factor == "before" else words
+
+
+@st.composite
+def argument_lists(draw: st.DrawFn) -> list[str]:
+    """The words of arguments in parentheses."""
+    words = ["("]
+    names = draw(st.lists(st.sampled_from(ARGUMENTS), max_size=3, unique=True))
+    for name in names:
+        words += [name, "=", *draw(values()), ","]
+    return [*(words if not names or draw(st.booleans()) else words[:-1]), ")"]
+
+
+@st.composite
+def values(draw: st.DrawFn, depth: int = 2) -> list[str]:
+    """The words of the value of an argument."""
+    kind = draw(st.integers(0, 5)) if depth else 5
+    if kind > 1:
+        return [draw(st.sampled_from(SCALARS))]
+    opener, closer = ("[", "]") if kind == 0 else ("{", "}")
+    words = [opener]
+    strings = [text for text in SCALARS if text.startswith('"')]
+    keys = draw(st.lists(st.sampled_from(strings), max_size=3, unique=True))
+    for key in keys:
+        words += ([] if kind == 0 else [key, ":"]) + [*draw(values(depth - 1)), ","]
+    return [*(words if not keys or draw(st.booleans()) else words[:-1]), closer]
 
 
 @st.composite

@@ -38,6 +38,31 @@ def test_a_default_comes_back(text, value, ascii_only):
 
 
 @calm
+@given(texts, values)
+@example(ODD, [ODD, {ODD: 1e16}])
+@example("\0", {"\0": -0.0})
+def test_an_argument_comes_back(text, value):
+    flow = f"A(a={argument([text, value])})"
+    file = parse(flow)
+    assert parse(format_text(flow)) == file
+    (found,) = file.flow.parts[0].arms[0].primary.arguments
+    assert repr(found.value) == repr([text, value])
+
+
+def argument(value: object) -> str:
+    """A JSON value as an argument is written; a string has fewer escapes than in JSON."""
+    match value:
+        case str():
+            return quote(value)
+        case list():
+            return f"[{','.join(map(argument, value))}]"
+        case dict():
+            return f"{{{','.join(f'{quote(k)}:{argument(each)}' for k, each in value.items())}}}"
+        case _:
+            return json.dumps(value)
+
+
+@calm
 @given(texts)
 @example(ODD)
 @example("\x85")

@@ -20,7 +20,17 @@ calm = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 SIGNS = [*"*(){}[],=;:@#.<!?\\-\x00\ufeff\xa0\u200b|&", "->", "|->", "||", "=>", "//", "/*"]
 LITERALS = ["0", "1", "3", "12", "-2", "2.5", "true", '"s"', "'q'", '"open', "“x”"]
-WORDS = [*SIGNS, *LITERALS, "A", "B1", "x", "timeout", "3A", "é", "A__2", "@name:x"]
+PHRASES = [
+    "A(a=",
+    '(a=1, b=["x"])',
+    '{"k": ',
+    "! ",
+    "A()",
+    "a = {",
+    "[1, ",
+    "@input:x:int(1..2)=1\n",
+]
+WORDS = [*SIGNS, *LITERALS, *PHRASES, "A", "B1", "x", "timeout", "3A", "é", "A__2", "@name:x"]
 
 soup = st.lists(st.sampled_from([*WORDS, "\n", "\r", " ", "A (0 -> B)"]), max_size=25).flatmap(
     lambda words: st.sampled_from(["".join(words), " ".join(words)])
@@ -71,6 +81,11 @@ def check_any_text(text: str) -> None:
 @example("A\ufeff")
 @example("3A")
 @example("A -> é é")
+@example("A(a={k:")
+@example("A(a=f(")
+@example("A(*")
+@example("A{a=1")
+@example("A(a=[{[")
 def test_a_soup_of_words_is_a_program_or_has_an_error(text):
     check_any_text(text)
 

@@ -1,4 +1,4 @@
-"""What a bad file says about inputs, variables, secrets and `@run-timeout`: the first message of each."""
+"""What a bad file says about what it declares: the first message of each, word for word."""
 
 import pytest
 

@@ -30,6 +30,14 @@ def text(value: str) -> str:
         ("A[executor=thread, priority=+5]", "A[executor=thread, priority=5]\n"),
         (r'A[pool="\u0041\u00e9\n\"\\\u0007"]', r'A[pool="Aé\n\"\\\u0007"]' + "\n"),
         ("\ufeffA\r\n->\r\nB\r\n", "A -> B\n"),
+        ("A()->!", "A -> !\n"),
+        ("3*A (a=1 , b = x,)[timeout=2]", "A(a=1, b=x) * 3[timeout=2]\n"),
+        (r'A(a="\u0041\u0000\n")', r'A(a="A\u0000\n")' + "\n"),
+        ("A(a=+2.50,b=1e3,c=007)", "A(a=2.5, b=1000.0, c=7)\n"),
+        ("A(a=true,b=[ ],c={ })", "A(a=true, b=[], c={})\n"),
+        ('A(a={"k":[null,x,],"l":{}},)(0->!)', 'A(a={"k": [null, x], "l": {}}) (0 -> !)\n'),
+        ("A||!", "A || !\n"),
+        ("(!)", "{!}\n"),
     ],
 )
 def test_short_flows(before, after):
@@ -127,6 +135,55 @@ def test_long_branches_groups_parallels_and_options_break():
           ]
         """
     assert format_text(before) == text(after)
+    assert format_text(text(after)) == text(after)
+
+
+def test_long_arguments_break_like_options():
+    before = (
+        f'A(table="{LONG}", names=["{LONG}", "{LONG}"], more={{"k": [1, {{"l": "{LONG}"}}]}})'
+        f' -> B(a="{LONG}", b="{LONG}")'
+    )
+    after = f"""
+        A(
+          table="{LONG}",
+          names=["{LONG}", "{LONG}"],
+          more={{"k": [1, {{"l": "{LONG}"}}]}},
+        )
+          -> B(a="{LONG}", b="{LONG}")
+        """
+    assert format_text(before) == text(after)
+    assert format_text(text(after)) == text(after)
+
+
+def test_comments_stay_within_arguments():
+    before = """
+        A( # one
+            a=1, # two
+            # three
+            b=[1, # four
+               # five
+               2 # six
+            ], # seven
+            c={"k" # eight
+               : [] # nine
+            })
+        """
+    after = """
+        A(  # one
+          a=1,  # two
+          # three
+          b=[
+            1,  # four
+            # five
+            2,  # six
+          ],  # seven
+          c={
+            "k": [],  # eight
+            # nine
+          },
+        )
+        """
+    assert format_text(textwrap.dedent(before)) == text(after)
     assert format_text(text(after)) == text(after)
 
 

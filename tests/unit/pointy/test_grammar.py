@@ -11,9 +11,12 @@ from volnux.pointy.tree import (
     Arrow,
     Evaluation,
     Event,
+    Fail,
     Flow,
     Group,
     Input,
+    Moment,
+    Name,
     OnFailure,
     Parallel,
     Unit,
@@ -35,7 +38,13 @@ def _parallel(parallel: Parallel) -> str:
 
 def _unit(unit: Unit) -> str:
     primary = unit.primary
-    text = primary.name if isinstance(primary, Event) else f"{{{said(primary.body)}}}"
+    match primary:
+        case Event(name=text, arguments=arguments):
+            text += "".join(f" {a.name}:{a.value!r}" for a in arguments)
+        case Fail():
+            text = "!"
+        case Group(body=body):
+            text = f"{{{said(body)}}}"
     if unit.retry:
         text += f"*{unit.retry.attempts}"
     if unit.options:
@@ -104,6 +113,32 @@ def _unit(unit: Unit) -> str:
         ("A (9 -> X (0 -> Y)) -> S", "A(9 -> X(0 -> Y)) -> S"),
         ("A (0 -> (B))", "A(0 -> {B})"),
         ("A -> (B -> C)", "A -> {B -> C}"),
+        # arguments
+        ("A()", "A"),
+        ("A ( ) (0 -> B)", "A(0 -> B)"),
+        ('A(a=1, b="x",)', "A a:1 b:'x'"),
+        ("A(a=1)(0 -> B)", "A a:1(0 -> B)"),
+        ("3 * A(a=1)[timeout=2](0 -> B)", "A a:1*3<timeout=2>(0 -> B)"),
+        ("A(a=1) * 3 || A(a=2)", "[A a:1*3 || A a:2]"),
+        ("A\n(\na\n=\n[\n1\n,\n]\n)", "A a:[1]"),
+        ("A(a=true, b=false, c=null)", "A a:True b:False c:None"),
+        ("A(a=-3, b=+3, c=2.5, d=1e3)", "A a:-3 b:3 c:2.5 d:1000.0"),
+        ("A(a=[], b={}, c=[[1], {}])", "A a:[] b:{} c:[[1], {}]"),
+        ('A(a={"k": 1, "l": {"m": [null,],},})', "A a:{'k': 1, 'l': {'m': [None]}}"),
+        (r'A(a="\u0000\ud83d\ude00")', "A a:'\\x00😀'"),
+        ("billing.Charge(true=1, A=2)", "billing.Charge true:1 A:2"),
+        # !
+        ("!", "!"),
+        ("A -> !", "A -> !"),
+        ("A |-> !", "A |-> !"),
+        ("A || !", "[A || !]"),
+        ("{!}", "{!}"),
+        ("{A -> !} -> B", "{A -> !} -> B"),
+        ("A (0 |-> Alarm -> !, 3 -> !)", "A(0 |-> Alarm -> !, 3 -> !)"),
+        (
+            "{A || !}[evaluation=SUCCESS_FOR_PARTIAL_SUCCESS]",
+            "{[A || !]}<evaluation='SUCCESS_FOR_PARTIAL_SUCCESS'>",
+        ),
     ],
 )
 def test_accepted(text, structure):
@@ -139,6 +174,32 @@ def test_each_node_knows_where_it_stands():
     assert unit.branches_span == Span(2, 3, 2, 11)
     assert unit.option("retry_attempts").value == 2
     assert unit.option("timeout") is None
+
+
+def test_arguments_know_where_they_stand():
+    unit = parse('A(a=1,\n  b=["x", day]) * 3').flow.parts[0].arms[0]
+    event = unit.primary
+    assert unit.span == Span(1, 1, 2, 20)
+    assert event.span == Span(1, 1, 1, 2)
+    assert event.arguments_span == Span(1, 2, 2, 16)
+    first, second = event.arguments
+    assert (first.span, first.value_span) == (Span(1, 3, 1, 6), Span(1, 5, 1, 6))
+    assert (second.span, second.value_span) == (Span(2, 3, 2, 15), Span(2, 5, 2, 15))
+    assert second.value == ["x", Name("day", Span(2, 11, 2, 14))]
+
+
+def test_an_event_without_arguments_knows_its_parentheses():
+    event = parse("A()").flow.parts[0].arms[0].primary
+    assert (event.arguments, event.arguments_span) == ((), Span(1, 2, 1, 4))
+    assert parse("A").flow.parts[0].arms[0].primary.arguments_span is None
+    assert parse("A()") == parse("A")
+
+
+def test_arguments_are_a_part_of_what_a_file_says():
+    assert parse("A(a=1, b=x)") == parse("A ( a = 1 , b = x , )")
+    for other in ("A(a=1.0, b=x)", "A(a=true, b=x)", 'A(a=1, b="x")', "A(a=1)", "A(b=x, a=1)"):
+        assert parse("A(a=1, b=x)") != parse(other)
+    assert parse("A -> !") != parse("A -> B")
 
 
 def test_comments_are_kept_with_their_places():
@@ -205,6 +266,77 @@ def test_all_directives():
         ("label", "str", False, None),
     ]
     assert all(isinstance(i, Input) for i in settings.inputs)
+
+
+def test_what_an_input_takes():
+    settings = parse(
+        """
+        @input: mode: "full" | "delta" = "full"
+        @input: size: 1 | 2 | 3
+        @input: limit: int(1..100) = 10, "how many"
+        @input: rate: float( .. 2.5 )
+        @input: least: int(-1..) = null
+        @input: day: date = scheduled - 1d, "the day # to load"
+        @input: begin: datetime=previous+2w -30m+0h
+        @input: label: str, "a \\"label\\""
+        @input: names: list = ["a, b", {"k": 1}], "names"
+        A
+        """
+    ).settings
+    mode, size, limit, rate, least, day, begin, label, names = settings.inputs
+    assert (mode.type, mode.choices, mode.default) == ("str", ("full", "delta"), "full")
+    assert (size.type, size.choices, size.required) == ("int", (1, 2, 3), True)
+    assert (limit.least, limit.most, limit.default, limit.description) == (1, 100, 10, "how many")
+    assert (rate.least, rate.most, rate.required) == (None, 2.5, True)
+    assert (least.least, least.most, least.required, least.default) == (-1, None, False, None)
+    assert day.moment == Moment("scheduled", ((-1, "d"),))
+    assert (day.required, day.default, day.description) == (False, None, "the day # to load")
+    assert begin.moment == Moment("previous", ((2, "w"), (-30, "m"), (0, "h")))
+    assert (label.required, label.description) == (True, 'a "label"')
+    assert (names.default, names.description) == (["a, b", {"k": 1}], "names")
+
+
+def test_variables_secrets_and_the_time_of_a_run():
+    settings = parse(
+        """
+        @variable: bucket: str = "raw"
+        @variable: shops: list
+        @secret: api_key  # a comment
+        @secret: password
+        @run-timeout: 1.5h
+        A
+        """
+    ).settings
+    read = [(v.name, v.type, v.required, v.default) for v in settings.variables]
+    assert read == [("bucket", "str", False, "raw"), ("shops", "list", True, None)]
+    assert [(s.name, s.span.line) for s in settings.secrets] == [("api_key", 4), ("password", 5)]
+    assert settings.run_timeout == 5400
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("30s", 30), ("0.5s", 0.5), ("90m", 5400), ("4h", 14400), ("2d", 172800)],
+)
+def test_run_timeouts(text, seconds):
+    assert parse(f"@run-timeout: {text}\nA").settings.run_timeout == seconds
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("@input: x: int(1..2)", "@input: x: int(1..3)"),
+        ("@input: x: 1 | 2", "@input: x: int"),
+        ("@input: x: date = scheduled", "@input: x: date = previous"),
+        ('@input: x: int, "a"', '@input: x: int, "b"'),
+        ("@variable: x: int", "@variable: x: float"),
+        ("@variable: x: float = 1", "@variable: x: float = 1.0"),
+        ("@secret: x", "@secret: y"),
+        ("@run-timeout: 1h", "@run-timeout: 2h"),
+    ],
+)
+def test_files_differ_in_what_they_declare(one, other):
+    assert parse(f"{one}\nA") == parse(f"{one}  # note\nA")
+    assert parse(f"{one}\nA") != parse(f"{other}\nA")
 
 
 def test_an_absent_directive_leaves_its_default():

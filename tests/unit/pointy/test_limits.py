@@ -92,6 +92,17 @@ HOSTILE = {
     "directives": "@name: x\n",
     "directive quotes": '@name: "\\"\\" ',
     "broken strings": '"a\n',
+    "fails": "! ",
+    "arguments": "A(a=",
+    "empty arguments": "A()",
+    "calls": "A(a=f(",
+    "lists": "A(a=[1, ",
+    "objects": '{"k": ',
+    "keys": "A(a={k: 1, ",
+    "colons": "a: ",
+    "braces": "A{a=1",
+    "stars": "A(*",
+    "mixed": "A(0 -> B, a=1, ",
 }
 
 
@@ -99,6 +110,24 @@ HOSTILE = {
 def test_hostile_texts_end(unit):
     """Were the cost a square of the length, this would not end within the time of a test."""
     assert errors(unit * 20_000)
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("[" * 51 + "]" * 51, "the value is nested deeper than 50 levels"),
+        ('{"k": [' * 26 + "]}" * 26, "the value is nested deeper than 50 levels"),
+        ("[" * N + "]" * N, "the value is nested deeper than 50 levels"),
+        ("1" * 401, f"the number {'1' * 39}… is too long"),
+    ],
+)
+def test_a_value_that_is_too_deep_or_too_long(value, message):
+    assert [error.message for error in errors(f"A(a={value})")] == [message]
+
+
+def test_values_at_the_limit():
+    values = ("[" * 50 + "]" * 50, "1" * 400)
+    assert all(not errors(f"A(a={value})") for value in values)
 
 
 def test_one_line_with_an_error_at_each_word_renders_short():
