@@ -11,13 +11,12 @@ import threading
 from collections.abc import Iterable
 from typing import Any
 
-from volnux.redaction import HIDDEN, forms_of
-
 __all__ = ["SHORTEST", "hide", "masked", "remember"]
 
 SHORTEST = 3
 """Characters: a shorter secret cannot be hidden, since its text occurs everywhere."""
 
+_HIDDEN = "***"
 _DEEPEST = 100
 
 _lock = threading.Lock()
@@ -35,6 +34,8 @@ def remember(secrets: Iterable[str]) -> None:
             return
         if not _known:
             _watch_logging()
+        from volnux.redaction import forms_of
+
         _known |= added
         _forms = forms_of(_known)
 
@@ -53,6 +54,8 @@ def masked(value: Any, secrets: Iterable[str]) -> Any:
         value: the result of an event.
         secrets: what is taken out.
     """
+    from volnux.redaction import forms_of
+
     return _masked(value, forms_of(secrets), _DEEPEST)
 
 
@@ -62,7 +65,7 @@ def _masked(value: Any, forms: list[str], levels: int) -> Any:
         return _replaced(value, forms)
     if kind is bytes:
         for form in forms:
-            value = value.replace(form.encode(errors="surrogatepass"), HIDDEN.encode())
+            value = value.replace(form.encode(errors="surrogatepass"), _HIDDEN.encode())
         return value
     if levels == 0:
         return value
@@ -78,7 +81,7 @@ def _masked(value: Any, forms: list[str], levels: int) -> Any:
 
 def _replaced(text: str, forms: list[str]) -> str:
     for form in forms:
-        text = text.replace(form, HIDDEN)
+        text = text.replace(form, _HIDDEN)
     return text
 
 

@@ -21,13 +21,12 @@ from typing import Any
 
 from volnux.backends.port import RunOptions
 from volnux.events.link import Plan
-from volnux.events.outcome import Call, Outcome
+from volnux.events.outcome import Call, Host, Outcome
 from volnux.events.run import raised, run_attempt, too_long
 from volnux.events.spec import EventSpec
 from volnux.graph.outcome import FAILURE, SUCCESS
 from volnux.graph.report import RunReport
 from volnux.hooks import About, hooks_of
-from volnux.kit.config import host_of
 from volnux.kit.instants import instant_of
 from volnux.kit.processes import default_workers
 from volnux_standalone.attempt import Attempt
@@ -57,7 +56,11 @@ class Run:
         self._options = options
         self._run_id = options.run_id or uuid.uuid4().hex
         self._scheduled_at = instant_of(plan.graph, options.scheduled_at)
-        self._host = host_of(plan, options)
+        self._host: Host | None = None
+        if plan.graph.variables or plan.graph.secrets:
+            from volnux.kit.config import host_of
+
+            self._host = host_of(plan, options)
         self._about = About(plan.graph.name, backend, self._run_id, plan, options.context)
         self._hooks = hooks_of(self._about, observer=options.observer)
         self._board = Board(plan, keep_results=options.results)

@@ -17,6 +17,7 @@ COMMANDS = (
     "check",
     "fmt",
     "graph",
+    "describe",
     "simulate",
     "schedule",
     "new",
@@ -45,7 +46,8 @@ def _build(first: str | None) -> typer.Typer:
         if hasattr(module, "group"):
             app.add_typer(module.group, name=name)
         else:
-            app.command(name, no_args_is_help=False)(module.command)
+            kind = getattr(module, "Command", None)
+            app.command(name, cls=kind, no_args_is_help=False)(module.command)
     if first not in COMMANDS:
         plugins.add_commands(app, first, taken=COMMANDS)
     return app

@@ -3,15 +3,43 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+import typer.core
 
 from volnux.cli.ending import GRACE
 from volnux.cli.options import Backend, Events, File, Json
 from volnux.cli.running import DEFAULT_BACKEND, run_file
+from volnux.errors import VolnuxError
 
-__all__ = ["command"]
+__all__ = ["Command", "command"]
+
+
+class Command(typer.core.TyperCommand):
+    """The command, whose help also shows the inputs of a file that is named with it."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Note the file before `--help` is obeyed."""
+        ctx.meta[_FILE] = next((text for text in args if text.endswith(".pty")), None)
+        return super().parse_args(ctx, args)
+
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:
+        """Add the inputs of the file."""
+        super().format_epilog(ctx, formatter)
+        name = ctx.meta.get(_FILE)
+        if name is None:
+            return
+        from volnux.cli.describe import inputs_of
+
+        try:
+            lines = list(inputs_of(Path(name)))
+        except VolnuxError as error:
+            lines = [str(error)]
+        formatter.write("\n" + "\n".join(lines) + "\n")
+
+
+_FILE = "volnux.file"
 
 
 def command(

@@ -22,10 +22,12 @@ def check_given(graph: Graph, node: Node, spec: EventSpec) -> Iterator[Diagnosti
         spec: its event.
     """
     written = {argument.name for argument in node.arguments}
+    meant: set[str] = set()
     for argument in node.arguments:
         message = hint = None
         if argument.name not in spec.named and not spec.extra:
             close = nearest(argument.name, spec.named)
+            meant.update(close)
             message = f"process of {spec.name} has no argument '{argument.name}'"
             hint = f"did you mean '{close[0]}'?" if close else _takes(spec)
         elif not argument.names:
@@ -44,7 +46,7 @@ def check_given(graph: Graph, node: Node, spec: EventSpec) -> Iterator[Diagnosti
         inputs, (v.name for v in graph.variables), (s.name for s in graph.secrets)
     )
     for name in spec.requires:
-        if name not in known:
+        if name not in known and name not in meant:
             yield fault(
                 graph,
                 node,

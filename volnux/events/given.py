@@ -111,6 +111,14 @@ class Given:
         known = {*(spec.name for spec in found), *hidden}
         return Given(arguments, found, hidden, direct & known)
 
+    def shown(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        """The arguments as they may be shown: variables and secrets by their names.
+
+        Args:
+            inputs: all inputs of the run.
+        """
+        return {each.name: each.filled(lambda n: inputs.get(n, n)) for each in self.arguments}
+
     def resolve(self, call: Call, readers: Callable[[str], Reader | None]) -> Resolved:
         """The values for one attempt.
 

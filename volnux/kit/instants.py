@@ -19,8 +19,8 @@ def instant_of(graph: Graph, given: dt.datetime | None = None) -> dt.datetime:
     Raises:
         ValueError: the given instant has no time zone.
     """
-    if given is None and graph.timezone is None:
-        return dt.datetime.now(dt.UTC)
+    if graph.timezone is None and (given is None or given.tzinfo is dt.UTC):
+        return dt.datetime.now(dt.UTC) if given is None else given
     # Time zones take a while to import.
     from volnux.schedules.moments import Clock
 

@@ -67,7 +67,7 @@ class Announcer(Listener):
             event=event,
             execution_context=self._context,
             executor=spec.executor.pool or spec.executor.url or DefaultExecutor,
-            call_kwargs=spec.keywords(call.inputs, call.previous_result),
+            call_kwargs={**spec.keywords(call.inputs, call.previous_result), **event.arguments},
         )
         signals.event_execution_start.emit(
             spec.event_class, event=event, execution_context=self._context
@@ -112,7 +112,13 @@ class Announcer(Listener):
 
 def _event(spec: EventSpec, call: Call) -> Any:
     return spec.event_class(
-        call.task_id, call.run_id, call.attempt, call.inputs, call.previous_result
+        call.task_id,
+        call.run_id,
+        call.attempt,
+        call.inputs,
+        call.previous_result,
+        call.scheduled_at,
+        spec.given.shown(call.inputs) if spec.given else {},
     )
 
 

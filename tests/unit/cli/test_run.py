@@ -329,3 +329,67 @@ def test_the_plain_call_loads_neither_typer_nor_pydantic_nor_rich(flow):
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "[]\n")
+
+
+DAY = '@input: day: date = scheduled - 1d, "the day to load"\n@variable: region: str = "eu"\n'
+
+
+@pytest.mark.parametrize(
+    ("arguments", "day"),
+    [
+        (["--at", "2026-03-01"], "2026-02-28"),
+        (["--at", "2026-03-01T00:30+02:00"], "2026-02-27"),
+        (["--at", "2026-03-01", "--input", "day=2020-01-01"], "2020-01-01"),
+        (["--at", "2026-03-01", "--inputs", "in.json"], "2019-01-01"),
+        (["--inputs", "in.json", "--input", "day=2018-01-01"], "2018-01-01"),
+    ],
+)
+def test_the_instant_of_a_run(cli, flow, arguments, day):
+    path = flow(f"@timezone: UTC\n{DAY}Ok")
+    Path("in.json").write_text('{"day": "2019-01-01"}')
+    report = json.loads(cli("run", path, "--json", *arguments).out)
+    assert report["inputs"]["day"] == day
+    if "--at" in arguments:
+        assert report["scheduled_at"].startswith(
+            "2026-02-28T22:30" if "30" in arguments[1] else "2026-03-01T00:00"
+        )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--at", "soon"], "--at takes a time such as 2026-01-31T06:00, found 'soon'"),
+        (["--var", "regoin=us"], "there is no variable 'regoin'; did you mean 'region'?"),
+        (["--var", "region"], "--var takes NAME=VALUE, found 'region'"),
+        (["--var", "region=a", "--var", "region=b"], "the variable 'region' is given twice"),
+        (["--var", "token=abc"], "'token' is a secret: set VOLNUX_SECRET_TOKEN"),
+        (["--inputs", "none.json"], "none.json cannot be read"),
+        (["--inputs", "list.json"], "list.json must hold a JSON object"),
+        (["--inputs", "bad.json"], "bad.json is not JSON"),
+    ],
+)
+def test_bad_instants_variables_and_files_of_inputs(cli, flow, arguments, said):
+    path = flow(f"{DAY}@secret: token\nOk")
+    Path("list.json").write_text("[1]")
+    Path("bad.json").write_text("{")
+    result = cli("run", path, *arguments)
+    assert result.code == 2
+    assert said in result.err
+
+
+def test_the_help_of_a_file_has_its_inputs(cli, flow):
+    path = flow(
+        f'{DAY}@input: limit: int(1..100) = 10\n@input: mode: "full" | "delta" = "full"\nOk'
+    )
+    for words in (("run", path, "--help"), ("describe", path)):
+        out = cli(*words).out
+        assert "  day    date  = scheduled - 1d  the day to load\n" in out
+        assert "  limit  int   = 10              from 1 to 100\n" in out
+        assert "one of 'full', 'delta'" in out
+    assert json.loads(cli("describe", path, "--json").out)["variables"][0]["name"] == "region"
+
+
+def test_where_a_flow_fails_is_shown(cli, flow):
+    result = cli("run", flow("Bad (0 |->\n Ok -> !)"))
+    assert result.code == 1
+    assert "the run failed: Failed: the flow fails here: flow.pty:2\n" in result.out
