@@ -243,10 +243,48 @@ def test_crawl_finds_dead_links_and_doubles(connections):
     }  # fmt: skip
 
 
+# Nightly.
+
+
+@pytest.mark.parametrize(
+    ("options", "day"),
+    [
+        (["--at", "2026-02-01"], "2026-01-31"),
+        (["--at", "2026-03-29T23:30+00:00"], "2026-03-29"),
+        (["--at", "2026-02-01", "--input", "day=2025-12-24"], "2025-12-24"),
+    ],
+)
+def test_the_nightly_example_loads_the_day_before(options, day):
+    run("nightly")
+    path = "examples/nightly/nightly.pty"
+    for _ in range(2):
+        places = json.loads(volnux("run", "--json", path, *options))["places"]
+    assert places["Count"]["result"]["day"] == day
+    rows = places["Load"]["result"]
+    with sqlite3.connect("examples/nightly/warehouse.db") as warehouse:
+        query = "SELECT count(*) FROM sales WHERE day = ?"
+        assert warehouse.execute(query, [day]).fetchone() == (rows,)
+
+
+def test_the_nightly_example_fails_although_somebody_was_told():
+    run("nightly")
+    path = "examples/nightly/nightly.pty"
+    report = json.loads(volnux("run", "--json", path, "--var", "database=/", code=1))
+    assert report["failure"]["message"] == "the flow fails here: nightly.pty:14"
+    assert ways(report["places"]) == {
+        "Extract": "done",
+        "Load": "failed 0",
+        "Extract__2": "done",
+        "Load__2": "failed 0",
+        "Alarm": "done",
+        "Count": "failed",
+    }
+
+
 # Results pass as JSON in each, so each can go to a backend that passes them so.
 
 
-@pytest.mark.parametrize("example", ["orders", "crawl"])
+@pytest.mark.parametrize("example", ["orders", "crawl", "nightly"])
 def test_an_example_is_portable(example):
     run(example)
     volnux("run", "--portable", f"examples/{example}/{example}.pty")
