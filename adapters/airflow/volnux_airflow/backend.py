@@ -1,4 +1,4 @@
-"""The Airflow backend: what a DAG can express, and a run in this process, without a server."""
+"""The Airflow backend: what a DAG can express, and runs in this process without a server."""
 
 from __future__ import annotations
 
@@ -39,15 +39,15 @@ CAPABILITIES = Capabilities(
 )
 
 _ONE_AT_A_TIME = not_in_host(
-    "dag.test() runs one task after the other; a scheduler runs what is ready at once"
+    "dag.test() runs one task after another; a scheduler runs all tasks that are ready in parallel"
 )
 
 
 class AirflowBackend(Backend):
     """Runs a plan as a DAG, with Airflow's own `dag.test()`.
 
-    The run has an Airflow home and a database of its own, which are gone afterwards, unless this
-    process has imported Airflow already: then that one's settings hold. Tasks run one at a time.
+    The run uses a temporary Airflow home with its own database. If this process has already
+    imported Airflow, the run uses the existing settings instead. Tasks run one at a time.
     """
 
     name = "airflow"
@@ -60,11 +60,11 @@ class AirflowBackend(Backend):
         self._installation: Installation | None = None
 
     def check(self, plan: Plan, *, imports: bool = True) -> list[Diagnostic]:
-        """See `Backend.check`; also ids, values and settings of events that Airflow does not take.
+        """See `Backend.check`. Also checks ids, values and event settings for Airflow.
 
         Args:
             plan: the plan.
-            imports: whether Airflow may be imported, to look at the `airflow` of events.
+            imports: whether Airflow may be imported to check the `airflow` settings of events.
         """
         found = super().check(plan)
         found += schedule_faults(plan.graph)
@@ -86,14 +86,14 @@ class AirflowBackend(Backend):
         return found
 
     def refuse(self, plan: Plan) -> None:
-        """See `Backend.refuse`. A run makes a home for Airflow before that is imported."""
+        """See `Backend.refuse`. A run creates a home for Airflow before it imports Airflow."""
         found = self.check(plan, imports=imported("airflow") is not None)
         errors = [each for each in found if each.severity is Severity.ERROR]
         if errors:
             raise RefusedError(self.name, errors)
 
     def check_live(self, plan: Plan) -> list[Diagnostic]:
-        """See `Backend.check_live`; the Airflow that this machine is set up for is asked."""
+        """See `Backend.check_live`. Queries the Airflow that this machine is configured for."""
         if self._installation is None:
             require_airflow()
             from volnux_airflow.live import Installation
@@ -130,14 +130,14 @@ class AirflowBackend(Backend):
         from volnux_airflow.home import enter_own_home
 
         enter_own_home()
-        self.refuse(plan)  # With what only Airflow knows.
+        self.refuse(plan)  # Check again, now with what only Airflow knows.
         from volnux_airflow.local import run_locally
 
         return run_locally(plan, inputs, options or RunOptions())
 
 
 def require_airflow() -> None:
-    """Raise where Airflow is not installed.
+    """Raise an error if Airflow is not installed.
 
     Raises:
         BackendError: with the command that installs it.
@@ -153,7 +153,7 @@ def _has_settings(plan: Plan) -> bool:
 
 
 def _not_storable(plan: Plan) -> Iterator[tuple[Span | None, str]]:
-    """What Airflow's messages or its database refuse, and where it stands in the text."""
+    """Find what Airflow's messages or its database would refuse, and its place in the text."""
     graph = plan.graph
     if graph.source is not None and unstorable(graph.source.filename):
         yield None, "the path of the file is not UTF-8"
@@ -198,7 +198,7 @@ def _of_place(node: Node, spec: EventSpec) -> Iterator[str]:
 
 
 def _directive(graph: Graph, name: str) -> Span | None:
-    """Where the value of a directive stands; read anew, since a graph does not keep it."""
+    """The span of a directive's value. Parses the file again, since a graph does not keep it."""
     if graph.source is None:
         return None
     file, _ = analyze(graph.source.source())

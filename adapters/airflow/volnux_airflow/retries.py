@@ -19,7 +19,7 @@ class AttemptFailedError(compat.AirflowException):
 
 
 class ExactRetryPolicy(compat.RetryPolicy):
-    """Repeats what our own policy repeats, after exactly its wait (Airflow's adds jitter)."""
+    """Retries what our own policy retries, after exactly its wait (Airflow's adds jitter)."""
 
     def evaluate(
         self,

@@ -64,7 +64,7 @@ KINDS = [
     Kind("raises", "ValueError: \\x00\\udc00", "raise ValueError('\\0\\udc00')"),
     Kind("tag", "a tag has at most 100 characters", text=f"@tags: {'x' * 101}\nOk"),
     Kind("twice", "", text="@name: of_two\nOk"),
-    Kind("twice_too", "the DAG id 'of_two' is that of", text="@name: of_two\nOk"),
+    Kind("twice_too", "the DAG id 'of_two' is already used by", text="@name: of_two\nOk"),
     Kind(
         "floods",
         "",

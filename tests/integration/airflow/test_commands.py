@@ -121,7 +121,7 @@ def test_init_writes_a_loader_where_there_is_no_configuration(config, tmp_path):
     assert "every .pty in" in lines[0]
     assert f"there is no {config}" in lines[1]
     assert (dags / "pty_dags.py").read_text() == LOADER
-    assert set_up(dags)[0] == f"{dags / 'pty_dags.py'} is there already: nothing to do"
+    assert set_up(dags)[0] == f"{dags / 'pty_dags.py'} already exists: nothing to do"
     with pytest.raises(SetupError, match="is not a folder"):
         set_up(tmp_path / "nowhere")
 

@@ -374,7 +374,7 @@ def test_check_live_asks_the_installation(server):
         (
             2,
             "warning",
-            "this Airflow runs 2 tasks at once (core.parallelism), which is less than 3",
+            "this Airflow runs at most 2 tasks at once (core.parallelism), which is less than 3",
         ),
     ]
 
