@@ -1,4 +1,4 @@
-"""One run: the core's state machine, driven from the body of a Prefect flow."""
+"""One run: drives the core's state machine from the body of a Prefect flow."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ __all__ = ["Drive"]
 
 
 class Drive:
-    """Everything that belongs to one run; `execute` is called once, in the body of a flow.
+    """Everything that belongs to one run. `execute` is called once, in the body of a flow.
 
     Attributes:
-        hooks: everything that listens to the run, except its observer.
+        hooks: all listeners of the run except its observer.
         loop: the event loop that all coroutines of the run share.
     """
 
@@ -59,12 +59,12 @@ class Drive:
         name = self._plan.graph.name
         self._about = About(name, "prefect", self._run_id, self._plan, options.context)
         self.hooks = hooks_of(self._about)
-        # Told by the thread that drives the run, when it has taken in what happened.
+        # Notified by the thread that drives the run, after it has processed what happened.
         self._progress = Hooks()
         if options.observer is not None:
             self._progress.append(Observing(options.observer, self._about, self._end_by))
         self._execution = Execution(self._plan.graph)
-        # What happens in other threads: see `_next`.
+        # What happened in other threads: see `_next`.
         self._ended: SimpleQueue[
             tuple[int, State[Any] | BaseException | None] | BaseException | None
         ] = SimpleQueue()
@@ -83,7 +83,7 @@ class Drive:
         self._sent_to: dict[int, Any] = {}
 
     def execute(self) -> RunReport:
-        """Run to the end and report."""
+        """Run to the end, and return the report."""
         return self.hooks.around(lambda: self._progress.around(self._execute))
 
     def _execute(self) -> RunReport:
@@ -93,7 +93,8 @@ class Drive:
             try:
                 self._go()
             finally:
-                # Before the task runners wait for their threads, and those for their coroutines.
+                # Close it first: task runners wait for their threads, which wait for their
+                # coroutines.
                 self.loop.close()
         if self._cancelled or not self._execution.ended:
             self._execution.abandon()
@@ -102,11 +103,11 @@ class Drive:
         return report
 
     def _go(self) -> None:
-        """Start what is ready, and take in what ends, until nothing is left.
+        """Start the places that are ready, and process those that end, until none are left.
 
         Raises:
             KeyboardInterrupt: an event raised it, or Ctrl-C was pressed for the second time.
-            BaseException: whatever else went wrong in a thread and ends the run.
+            BaseException: any other error in a thread that ends the run.
         """
         self._submit(self._execution.start())
         while self._outstanding:
@@ -122,27 +123,27 @@ class Drive:
 
     @property
     def result(self) -> Any:
-        """What the whole flow pipes on, after a success."""
+        """The value of the whole flow, after a success."""
         return self._execution.value(self._plan.graph.result)
 
     # Called from the threads of tasks (`work.Listener`).
 
     def began(self, node: int, attempt: int) -> None:
-        """An attempt begins."""
+        """Called when an attempt begins."""
         with self._lock:
             self._notes.begins(node, attempt, time.time())
         self._progress.began(self._spec(node), self._call(node, attempt))
 
     @property
     def ends(self) -> bool:
-        """Whether the run is to end: no attempt is repeated any more."""
+        """Whether the run is ending, so that no attempt is repeated any more."""
         return self._options.control.cancelled or self._cancelled or self._execution.ended
 
     def repeats(self, node: int, outcome: Outcome) -> None:
-        """An attempt is to be repeated."""
+        """Called when an attempt will be repeated."""
         self._progress.retries(self._spec(node), self._call(node, outcome.attempts), outcome)
 
-    # The way of one place, from ready to ended.
+    # The steps of one place, from ready to ended.
 
     def _submit(self, ready: list[int]) -> None:
         for node in ready:
@@ -167,7 +168,7 @@ class Drive:
             self.began(node, earlier + 1)
             try:
                 work = work.sealed()
-            except Exception as error:  # noqa: BLE001 - inputs and results of the user may raise anything here
+            except Exception as error:  # noqa: BLE001 - pickling the user's inputs and results may raise anything
                 fault = f"{spec.name} cannot be sent to a worker process: {error}"
                 self._ended.put((node, NotSentError(fault)))
                 return
@@ -184,7 +185,7 @@ class Drive:
         future.add_done_callback(lambda done: self._ended.put((node, state_of(done))))
 
     def _next(self) -> None:
-        """Take in the next thing that happened."""
+        """Process the next thing that happened."""
         item = self._ended.get()
         if item is None:
             self._cancel()
@@ -207,7 +208,7 @@ class Drive:
         if isinstance(ended, WorkerLost):
             self._runners.replace(self._blueprint.runners[node], self._sent_to[node])
         if outcome.retry_after is not None:
-            # Prefect repeats attempts itself, except those whose process is gone.
+            # Prefect itself repeats attempts, except those whose process was lost.
             if isinstance(ended, WorkerLost) and not self._cancelled:
                 self._again(node, outcome)
             return
@@ -229,7 +230,7 @@ class Drive:
         self._page.tell_skipped(node)
 
     def _outcome(self, node: int, ended: State[Any] | BaseException) -> Outcome:
-        """How a place ended, from the state of its task run."""
+        """The outcome of a place, from the state of its task run."""
         spec = self._spec(node)
         notes = self._notes
         started = notes.first[node] or time.time()
@@ -243,12 +244,12 @@ class Drive:
         if isinstance(ended, BaseException):
             error = ended
         else:
-            error = WorkerLost(f"the task run of {spec.name} ended as {ended.name}")
+            error = WorkerLost(f"the task run of {spec.name} ended in the state {ended.name}")
         outcome = raised(spec, self._call(node, notes.made[node]), error, started)
         return outcome if isinstance(ended, WorkerLost) else outcome._replace(retry_after=None)
 
     def _again(self, node: int, outcome: Outcome) -> None:
-        """Run a place once more, in a task run of its own, after the wait of its policy."""
+        """Run a place again, in a new task run, after the wait of its retry policy."""
         self.repeats(node, outcome)
         self._earlier[node] = outcome.attempts
         self._outstanding += 1
@@ -257,7 +258,7 @@ class Drive:
         timer.start()
 
     def _cancel(self) -> None:
-        """Start nothing more; what runs may finish."""
+        """Start no more places. Running ones may finish."""
         if self._cancelled or self._execution.ended:
             return
         self._cancelled = True
@@ -267,7 +268,7 @@ class Drive:
         self.hooks.stops(running)
 
     def _end_by(self, error: BaseException) -> None:
-        """End the run by what its observer raised, in whatever thread that was."""
+        """End the run with the error that its observer raised, in any thread."""
         if threading.current_thread() is self._thread:
             raise error
         self._ended.put(error)
