@@ -1,4 +1,4 @@
-"""The log of what fails in a run: attempts that are repeated, failures that are handled or not."""
+"""Logs what fails in a run: repeated attempts, and handled and unhandled failures."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ __all__ = ["FailureLog"]
 class FailureLog:
     """Collects failures under the lock of the run, and logs them when no lock is held.
 
-    A handler of the user's may do anything, so it must never meet the lock of the run.
+    The user's log handler may do anything, so it must never run under the lock of the run.
 
     Args:
-        plan: what runs.
+        plan: the plan of the run.
         run_id: the id of the run.
         execution: its state machine.
-        notes: what the run notes of its places.
+        notes: the notes of the run about its places.
     """
 
     def __init__(self, plan: Plan, run_id: str, execution: Execution, notes: Notes) -> None:
@@ -34,25 +34,25 @@ class FailureLog:
         self._execution = execution
         self._notes = notes
         self._logging = threading.RLock()
-        # The place; with an outcome, an attempt that is repeated.
+        # The place, and for a repeated attempt its outcome.
         self._waiting: deque[tuple[int, Outcome | None]] = deque()
         self._may_be_taken: set[str] | None = None
-        # Only the rest of the run tells whether something takes these.
+        # Whether these are handled is only known later in the run.
         self._undecided: list[int] = []
 
     def __bool__(self) -> bool:
-        """Whether something waits to be logged."""
+        """Whether anything is waiting to be logged."""
         return bool(self._waiting)
 
     def add(self, node: int, repeated: Outcome | None = None) -> None:
-        """Note a failure; `repeated` is how an attempt ended that another follows."""
+        """Record a failure. `repeated` is the outcome of an attempt that will be repeated."""
         self._waiting.append((node, repeated))
 
     def write(self, *, stopped: bool) -> None:
-        """Log what is certain by now.
+        """Log the failures that are already decided.
 
         Args:
-            stopped: whether `stop_on_exception` ended the run, so that nothing takes a failure.
+            stopped: whether `stop_on_exception` ended the run, so that no failure is handled.
         """
         if not self._waiting:
             return
@@ -75,7 +75,7 @@ class FailureLog:
                     self._write_failure(node, run_log.failed)
 
     def write_rest(self, report: RunReport) -> None:
-        """Log the failures that only the end of the run decides."""
+        """Log the failures that are only decided at the end of the run."""
         if not self._undecided:
             return
         from volnux.backends import run_log

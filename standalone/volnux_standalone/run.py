@@ -1,12 +1,12 @@
-"""One run on the standalone backend: the state machine, driven by threads.
+"""One run on the standalone backend: threads drive the state machine.
 
-There is no scheduler thread. Whoever finishes an event advances the state machine and goes on with
-the next ready event itself; further ready events wake or start other workers. So a chain costs no
-thread switch, and nothing polls.
+There is no scheduler thread. The thread that finishes an event advances the state machine and
+continues with the next ready event. Further ready events wake or start other workers. So a chain
+needs no thread switches, and nothing polls.
 
-Workers never wait for the lock: a finished event goes into a queue, and whoever holds the lock
-takes in what is queued before letting go of it for good (`_advance`). With waiting, threads that
-do next to nothing would hand the lock around one by one.
+Workers never wait for the lock: a finished event goes into a queue, and the thread that holds the
+lock processes the queue until it is empty (`_advance`). If workers waited, threads with short
+events would pass the lock on one by one.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ log = logging.getLogger("volnux.standalone")
 
 
 class Run:
-    """Everything that belongs to one run; `execute` is called once."""
+    """Everything that belongs to one run. `execute` is called once."""
 
     def __init__(
         self, plan: Plan, inputs: Mapping[str, Any], options: RunOptions, backend: str
@@ -71,14 +71,14 @@ class Run:
         self._sending = threading.local()
         self._crash: BaseException | None = None
 
-    # From the caller's thread.
+    # On the caller's thread.
 
     def execute(self) -> RunReport:
-        """Run to the end and report; see `Backend.run`."""
+        """Run to the end, and return the report; see `Backend.run`."""
         return self._hooks.around(self._execute)
 
     def _execute(self) -> RunReport:
-        # An event of another run may have started this one, which ends with it.
+        # An event of another run may have started this run. Then this run ends with that one.
         outer = getattr(threading.current_thread(), "control", None)
         for control in (self._options.control, outer):
             if control is not None:
@@ -88,7 +88,7 @@ class Run:
                 self._begin()
                 self._wait()
             except KeyboardInterrupt:
-                # Only where somebody else handles SIGINT.
+                # This only happens if other code handles SIGINT.
                 self._note_interrupt()
                 self._interrupted()
                 try:
@@ -104,7 +104,7 @@ class Run:
         return report
 
     def _wait(self) -> None:
-        # Python does not see a signal that comes just before it begins to wait: it looks again.
+        # Python may miss a signal that arrives just before it begins to wait, so check again.
         while not self._board.over.wait(0.5):
             pass
 
@@ -117,7 +117,7 @@ class Run:
             board.check_over()
 
     def _interrupted(self) -> None:
-        """Ctrl-C: the first cancels, a second gives up what still runs."""
+        """On Ctrl-C: the first one cancels the run, the second one abandons running attempts."""
         if not self._board.cancelled and not self._board.stopped:
             self._options.control.cancel()
         else:
@@ -127,25 +127,25 @@ class Run:
         self._options.control.interrupted = True
 
     def _abandon(self) -> None:
-        """Wait no more for what runs."""
+        """Stop waiting for running attempts."""
         with self._locked:
             self._board.give_up()
-        # Also when only the end of a worker process is waited for.
+        # Also if the run only waits for a worker process to end.
         self._elsewhere.kill()
 
     def _cancel(self) -> None:
-        """Start nothing more; what runs may finish."""
+        """Start no more events. Running ones may finish."""
         board = self._board
         with self._locked:
             if board.cancelled or board.stopped or board.over.is_set():
                 return
             board.cancel()
             running = len(board.flying)
-            board.open += 1  # Until everybody has been told.
+            board.open += 1  # Keep the run open until all listeners are notified.
         self._tell_stop(running)
 
     def _tell_stop(self, running: int | None) -> None:
-        """Tell listeners that the run is to stop; it has been kept open for that."""
+        """Notify listeners that the run stops. It was kept open for this."""
         try:
             self._hooks.stops(running)
         finally:
@@ -153,7 +153,7 @@ class Run:
                 self._board.open -= 1
                 self._board.check_over()
 
-    # The way of one place, from ready to finished.
+    # The steps of one place, from ready to finished.
 
     def _run_here(self, node: int) -> None:
         """Run an attempt on this thread."""
@@ -164,7 +164,7 @@ class Run:
         if self._hooks:
             call = self._hooks.call(spec, call)
         self._started(spec, attempt)
-        # No variable of ours holds the outcome: the frames of an exception in it lead back here.
+        # Do not keep the outcome in a variable: an exception in it refers to this frame.
         self._ended(attempt, self._outcome_here(spec, call, attempt), goes_on=True)
 
     def _outcome_here(self, spec: EventSpec, call: Call, attempt: Attempt) -> Outcome:
@@ -174,7 +174,7 @@ class Run:
             return self._interrupted_by(spec, call, interrupt, attempt)
 
     def _started(self, spec: EventSpec, attempt: Attempt) -> None:
-        """Note that an attempt begins; its timeout counts from here."""
+        """Record that an attempt begins. Its timeout starts now."""
         attempt.started = now = time.time()
         self._board.notes.begins(attempt.node, attempt.number, now)
         if spec.timeout is not None:
@@ -183,7 +183,7 @@ class Run:
             self._hooks.began(spec, self._call(attempt))
 
     def _call(self, attempt: Attempt) -> Call:
-        """What an attempt is given."""
+        """The arguments of an attempt."""
         return Call(
             self._nodes[attempt.node].id,
             self._run_id,
@@ -196,15 +196,15 @@ class Run:
     def _interrupted_by(
         self, spec: EventSpec, call: Call, interrupt: KeyboardInterrupt, attempt: Attempt
     ) -> Outcome:
-        """An event raised KeyboardInterrupt: that cancels the run, and is not repeated."""
+        """Cancel the run, because an event raised KeyboardInterrupt. It is not repeated."""
         self._cancel()
         return raised(spec, call, interrupt, attempt.started)._replace(retry_after=None)
 
     def _send(self) -> None:
-        """Start what runs elsewhere than on our own workers."""
+        """Submit the places that do not run on our own workers."""
         if getattr(self._sending, "now", False):
-            # Called back from below, by an executor that ran something at once: the loop further
-            # up goes on, or a long chain would be a deep recursion.
+            # This is a nested callback from an executor that ran something at once. The loop in the
+            # outer call continues, because a long chain would otherwise be a deep recursion.
             return
         self._sending.now = True
         try:
@@ -232,28 +232,29 @@ class Run:
                 if isinstance(ended, KeyboardInterrupt):
                     ended = self._interrupted_by(spec, call, ended, attempt)
                 elif isinstance(ended, BaseException):
-                    # It is an attempt even so, unless it is only swept out with its pool.
+                    # It still counts as an attempt, unless it only ended because its pool was
+                    # closed.
                     if not (attempt.started or attempt.expired):
                         began()
                     ended = raised(spec, call, ended, attempt.started)
                 self._ended(attempt, ended)
-            except BaseException as fault:  # noqa: BLE001 - a fault of ours must end the run, not hang it
+            except BaseException as fault:  # noqa: BLE001 - an internal error must end the run, not block it
                 self._fail(fault)
 
         try:
             attempt.stoppable = self._elsewhere.can_stop(spec)
             if board.cancelled or board.stopped:
-                # Its pool was made meanwhile, which may take long.
+                # Its pool was created in the meantime, which may take long.
                 with self._locked:
                     board.forget(attempt)
                     board.check_over()
                 return
             handle = self._elsewhere.send(spec, call, began, done)
-        except Exception as error:  # noqa: BLE001 - a user's executor class may raise anything
+        except Exception as error:  # noqa: BLE001 - a user's executor may raise anything
             done(error)
             return
         with self._locked:
-            # Whatever came in between could not know whom to ask.
+            # If the run was stopped in between, the handle was not known yet.
             attempt.handle = handle
             unwanted = attempt.expired or board.stopped
             if board.cancelled or board.stopped:
@@ -263,7 +264,7 @@ class Run:
             handle.abandon()
 
     def _ended(self, attempt: Attempt, outcome: Outcome, *, goes_on: bool = False) -> None:
-        """Take in how an attempt ended; `goes_on`: this thread will look for more work."""
+        """Process the end of an attempt. With `goes_on`, this thread will look for more work."""
         if self._board.claim(attempt):
             self._finish(attempt, outcome, goes_on=goes_on)
         else:
@@ -276,7 +277,7 @@ class Run:
         self._advance(goes_on=goes_on)
 
     def _tell_end(self, attempt: Attempt, outcome: Outcome) -> None:
-        """Tell listeners how an attempt ended, as the flow takes it."""
+        """Notify listeners how an attempt ended, as the flow sees it."""
         told = outcome._replace(retry_after=None) if self._board.cancelled else outcome
         unhandled = self._board.execution.unhandled(attempt.node, outcome.descriptor)
         if unhandled is not None:
@@ -289,12 +290,12 @@ class Run:
                 return
             self._board.stuck -= 1
         log.warning(
-            "%s ended after it was given up: what it returned is discarded",
+            "%s ended after it was abandoned: its result is discarded",
             self._nodes[attempt.node].id,
         )
 
     def _advance(self, *, goes_on: bool = False) -> None:
-        """Take in all that has finished, unless another thread is at it, which then does."""
+        """Process all finished attempts. If another thread is doing this, it will process them."""
         board = self._board
         while board.finished and board.lock.acquire(blocking=False):
             try:
@@ -313,11 +314,11 @@ class Run:
             self._send()
 
     def _conclude(self, node: int, outcome: Outcome) -> None:
-        """Go from the end of an attempt to what follows: the lock is held."""
+        """Decide what follows the end of an attempt. The lock is held."""
         board = self._board
         if board.given_up:
             return
-        # Nothing but a failure is repeated, logged, or has raised.
+        # Only a failure can be repeated, logged, or have raised an exception.
         again = outcome.descriptor != SUCCESS and outcome.retry_after is not None
         if again and not (board.cancelled or board.stopped):
             self._failures.add(node, outcome)
@@ -333,17 +334,17 @@ class Run:
             self._failures.add(node)
 
     def _retry(self, node: int) -> None:
-        """The wait before another attempt is over."""
+        """Called when the wait before the next attempt is over."""
         with self._locked:
             if self._board.retry(node):
                 self._workers.wake(len(self._board.ready))
 
     def _stop(self, node: int, outcome: Outcome) -> None:
-        """`stop_on_exception`: end the run; what can be cancelled is: the lock is held."""
+        """End the run after `stop_on_exception`, and stop what can be stopped. The lock is held."""
         still_running = self._board.stop(node, outcome)
         self._failures.add(node)
-        self._board.open += 1  # Until listeners have been told, which may want the lock.
-        # Not from here: it may tell an observer, who may want the lock.
+        # Keep the run open until listeners are notified, but not from here: they may need the lock.
+        self._board.open += 1
         self._timers.after(0, lambda: self._tell_stop(None))
         for attempt in still_running:
             self._timers.after(0, attempt.handle.abandon)
@@ -366,18 +367,18 @@ class Run:
         outcome = raised(spec, self._call(attempt), too_long(spec), attempt.started)
         try:
             self._finish(attempt, outcome)
-        except BaseException as fault:  # noqa: BLE001 - a fault of ours must end the run, not hang it
+        except BaseException as fault:  # noqa: BLE001 - an internal error must end the run, not block it
             self._fail(fault)
 
     # The end.
 
     @property
     def left_behind(self) -> bool:
-        """Whether threads still run the user's code that nobody waits for."""
+        """Whether threads still run user code that nobody waits for."""
         return self._board.left_behind
 
     def _close(self) -> None:
-        """End threads, pools and the loop; what is stuck in the user's code is left behind."""
+        """End threads, pools and the loop. Threads that are stuck in user code are abandoned."""
         board = self._board
         with self._locked:
             self._workers.close()

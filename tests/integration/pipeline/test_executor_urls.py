@@ -184,7 +184,7 @@ def test_a_scheduler_that_dies_loses_its_events_and_may_come_back(plan, tmp_path
         context = ends.result(60)
     context.raise_for_status()
     assert context["stay"].attempts == 2
-    lost = f"volnux.WorkerLost: the scheduler at dask://{address}?timeout=3 was lost"
+    lost = f"volnux.WorkerLost: the connection to the scheduler at dask://{address}?timeout=3 was lost"
     assert context.results["wait_for_mending"] == lost
     assert context.results["double"] == 8
 
@@ -251,15 +251,16 @@ def test_tls_options_reach_the_client(monkeypatch):
     [
         (
             "dask://host:1?certt=x",
-            "dask://host:1?certt=x has an option 'certt' that dask URLs lack; did you mean 'cert'?",
+            "dask://host:1?certt=x has an unknown option 'certt'; did you mean 'cert'?",
         ),
         (
             "dask+tcp://host:1?ca=x",
-            "dask+tcp://host:1?ca=x names certificates: write dask+tls:// for TLS",
+            "dask+tcp://host:1?ca=x has certificates but does not use TLS: write dask+tls://",
         ),
         (
             "dask://?processes=many",
-            "processes in dask://?processes=many is a whole number of at least 1, found 'many'",
+            "processes in dask://?processes=many must be a whole number of at least 1, "
+            "found 'many'",
         ),
         (
             "nowhere://host",

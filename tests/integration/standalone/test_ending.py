@@ -68,7 +68,7 @@ def test_a_timeout_in_a_thread(flow, run, gate, caplog, executor):
     while threading.active_count() > 1 and not caplog.records:
         time.sleep(0.001)
     assert [r.getMessage() for r in caplog.records] == [
-        "Slow ended after it was given up: what it returned is discarded"
+        "Slow ended after it was abandoned: its result is discarded"
     ]
 
 
