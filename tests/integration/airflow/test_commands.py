@@ -230,7 +230,9 @@ def test_init_says_what_to_do_where_the_environment_hides_the_file(config, tmp_p
     config.write_text(CONFIG)
     variable = "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST"
     monkeypatch.setenv(variable, json.dumps([MINE]))
-    with pytest.raises(SetupError, match=f"{variable} is set and overrides .* set it to .*mine.*pty"):
+    with pytest.raises(
+        SetupError, match=f"{variable} is set and overrides .* set it to .*mine.*pty"
+    ):
         set_up(tmp_path / "dags", (3, 3))
     assert config.read_text() == CONFIG
 

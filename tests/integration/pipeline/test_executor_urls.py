@@ -184,7 +184,9 @@ def test_a_scheduler_that_dies_loses_its_events_and_may_come_back(plan, tmp_path
         context = ends.result(60)
     context.raise_for_status()
     assert context["stay"].attempts == 2
-    lost = f"volnux.WorkerLost: the connection to the scheduler at dask://{address}?timeout=3 was lost"
+    lost = (
+        f"volnux.WorkerLost: the connection to the scheduler at dask://{address}?timeout=3 was lost"
+    )
     assert context.results["wait_for_mending"] == lost
     assert context.results["double"] == 8
 
