@@ -49,7 +49,7 @@ MARKS = ("# note", "#", "#!", "# a -> b", '# "', "#\t#", "# ü", "#   spaces   "
 
 
 def joined(draw: st.DrawFn, words: list[str]) -> str:
-    """The words with a gap between every two, a space where they would run together."""
+    """The words with random gaps, and at least a space where they would run together."""
     noise = draw(st.binary(min_size=1, max_size=40))
     gaps = itertools.cycle(GAPS[byte % len(GAPS)] for byte in noise)
     text = next(gaps)
@@ -86,7 +86,7 @@ def parallels(draw: st.DrawFn, depth: int) -> list[str]:
 
 @st.composite
 def units(draw: st.DrawFn, depth: int) -> list[str]:
-    """The words of an event or a group with what may stand behind it, in any order."""
+    """The words of an event or a group with what may follow it, in any order."""
     group = depth > 0 and draw(st.integers(0, 3)) == 0
     if group:
         opener, closer = draw(st.sampled_from(["{}", "()"]))

@@ -1,4 +1,4 @@
-"""A whole backend on `asyncio` alone: the example of `docs/backends.md`, held to every case."""
+"""A complete backend that only uses `asyncio`: the example in `docs/backends.md`."""
 
 from __future__ import annotations
 

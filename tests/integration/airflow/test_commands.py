@@ -1,4 +1,4 @@
-"""`volnux run --backend airflow` and `volnux airflow …`, as a person calls them."""
+"""`volnux run --backend airflow` and `volnux airflow …`, as a user calls them."""
 
 import json
 import os
@@ -106,7 +106,7 @@ def test_dag_prints_a_file(folder):
 
 @pytest.fixture
 def config(tmp_path, monkeypatch):
-    """The path of an `airflow.cfg`, which is not there yet; no setting comes from elsewhere."""
+    """The path of an `airflow.cfg` that does not exist yet. No setting comes from elsewhere."""
     for name in [name for name in os.environ if name.startswith("AIRFLOW__")]:
         monkeypatch.delenv(name)
     file = tmp_path / "airflow.cfg"

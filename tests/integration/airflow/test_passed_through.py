@@ -1,4 +1,4 @@
-"""What decides where a task runs, with Celery or Kubernetes, reaches Airflow as it was said."""
+"""Settings that decide where a task runs, with Celery or Kubernetes, reach Airflow unchanged."""
 
 from datetime import timedelta
 

@@ -20,7 +20,7 @@ def wait_for(server, *dags):
 
 
 def put(server, text, name, *, events=None, folder=None):
-    """A file in the dags folder, its DAG there once this returns."""
+    """Put a file into the dags folder, and wait until its DAG exists."""
     folder = folder or server.dags
     if events is not None:
         (folder / f"{name}_events.py").write_text("from volnux import *\n" + events)

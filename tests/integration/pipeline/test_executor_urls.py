@@ -1,4 +1,4 @@
-"""Events at executors that a URL names: a real dask cluster, and one that a package brings."""
+"""Events on executors that are named by a URL: a real dask cluster, and one from a package."""
 
 import contextlib
 import json
@@ -87,7 +87,7 @@ def wait_for_mending(previous_result, folder):
 
 @pytest.fixture(scope="module")
 def cluster():
-    """A scheduler and a worker process of their own, as dask://host:port."""
+    """A separate scheduler and worker process, as dask://host:port."""
     import distributed
 
     with (
@@ -146,7 +146,7 @@ def test_a_timeout_does_not_wait_for_the_cluster(cluster, plan):
 
 @contextlib.contextmanager
 def dask_program(what, *arguments):
-    """A scheduler or a worker as a program of its own; killed at the end."""
+    """A scheduler or a worker as a separate program, which is killed at the end."""
     command = [sys.executable, "-m", f"distributed.cli.dask_{what}", *arguments, "--no-dashboard"]
     with subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL

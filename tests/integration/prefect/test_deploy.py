@@ -337,7 +337,7 @@ def _scheduled_run():
 
 
 def deploy(capfd, *options):
-    """Call `volnux prefect deploy`; exit code, what its JSON says, standard error."""
+    """Call `volnux prefect deploy`. Returns the exit code, its JSON output, and standard error."""
     code = volnux(["prefect", "deploy", ".", "--json", *options])
     said = capfd.readouterr()
     return code, json.loads(said.out or "{}"), said.err
@@ -511,7 +511,7 @@ def test_templates_and_schedules_of_an_entry(shop, pool, capfd, monkeypatch):
 
 
 def elsewhere(address, call):
-    """Call something with another server: a thread does not have the client that tests share."""
+    """Call something with another server, in a thread, which does not have the shared client."""
 
     def there():
         with temporary_settings({PREFECT_API_URL: address}):

@@ -1,4 +1,4 @@
-"""What a flow made from a `.pty` is to Prefect: names, edges, retries, runners, results."""
+"""How Prefect sees a flow made from a `.pty`: names, edges, retries, runners, results."""
 
 import datetime as dt
 import itertools

@@ -1,4 +1,4 @@
-"""A run on Prefect: what happens to events, what a person sees of them, and how it ends."""
+"""A run on Prefect: what happens to events, what users see, and how the run ends."""
 
 import contextlib
 import logging

@@ -1,4 +1,4 @@
-"""The ways to a flow from Python, what travels with it, and what Prefect's server takes."""
+"""Ways to create a flow in Python, what is pickled with it, and what Prefect's server accepts."""
 
 import importlib
 import inspect

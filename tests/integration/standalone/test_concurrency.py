@@ -1,4 +1,4 @@
-"""What runs at once, where, and in which order."""
+"""What runs in parallel, where, and in which order."""
 
 import asyncio
 import os
@@ -14,7 +14,7 @@ WAIT = 20
 
 
 def meeting(parties):
-    """An event that ends only once so many of it run at the same time."""
+    """An event that ends only when this many of its attempts run at the same time."""
     barrier = threading.Barrier(parties)
 
     class Meet(EventBase):

@@ -1,4 +1,4 @@
-"""Timeouts, cancelling and `stop_on_exception`: how runs end that do not simply end."""
+"""Timeouts, cancelling and `stop_on_exception`: how runs end early."""
 
 import asyncio
 import logging
@@ -25,7 +25,7 @@ class Late(Ok):
 
 @pytest.fixture
 def gate():
-    """An event to wait for, opened at the end whatever happens."""
+    """A threading event to wait for. It is always set at the end."""
     gate = threading.Event()
     yield gate
     gate.set()

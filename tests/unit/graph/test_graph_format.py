@@ -1,4 +1,4 @@
-"""The graph's JSON: what it holds, what is refused, and what the fingerprint stands for."""
+"""The graph's JSON: its content, what is refused, and what the fingerprint covers."""
 
 import datetime as dt
 import json
