@@ -204,7 +204,7 @@ def _dag_of(plan: Plan, path: Path, maker: str | None, settings: dict[str, Any])
     fault = storable.fault_of(settings)
     if fault is not None:
         raise PtyImportError(
-            f"{path}: error: Airflow cannot store the settings of this DAG: they have {fault}"
+            f"{path}: error: Airflow cannot store the DAG's settings: they have {fault}"
         )
     dag = build_dag(plan, dag_class=PtyDag, **{"doc_md": None, **settings})
     assert isinstance(dag, PtyDag)

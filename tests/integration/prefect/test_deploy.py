@@ -175,8 +175,8 @@ def test_of_files_with_one_name_none_is_taken(shop, write, capfd):
     write("archive/orders.pty", ORDERS)
     code, said = init(capfd)
     assert code == 1
-    assert "archive/orders.pty: error: orders.pty is named orders too" in said.err
-    assert "\norders.pty: error: archive/orders.pty is named orders too" in f"\n{said.err}"
+    assert "archive/orders.pty: error: orders.pty is also named orders" in said.err
+    assert "\norders.pty: error: archive/orders.pty is also named orders" in f"\n{said.err}"
     assert "orders" not in (shop / "flows.py").read_text() + (shop / "prefect.yaml").read_text()
 
 

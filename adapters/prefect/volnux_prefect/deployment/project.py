@@ -112,7 +112,7 @@ def initialise(
         raise pointy_error(project.diagnostics)
     said = [*project.write(), *project.notes(), ""]
     there = folder if folder.resolve() != Path.cwd() else Path()
-    said.append(f"To deploy them:  volnux prefect deploy {shlex.quote(str(there))}")
+    said.append(f"Deploy them:  volnux prefect deploy {shlex.quote(str(there))}")
     said.append(f"The work pool must exist:  prefect work-pool create {work_pool} --type process")
     return project, said
 
