@@ -70,8 +70,8 @@ class AirflowBackend(Backend):
         found += schedule_faults(plan.graph)
         if not _is_id(plan.graph.name):
             text = (
-                f"'{plan.graph.name}' is not a DAG id: Airflow takes letters, digits, '-', '_' and "
-                f"'.', at most {storable.LONGEST_ID} of them"
+                f"'{plan.graph.name}' is not a valid DAG id: Airflow allows letters, digits, '-', "
+                f"'_' and '.', at most {storable.LONGEST_ID} of them"
             )
             found.append(finding(plan, text, hint="give it another @name"))
         found += [self._at(plan, span, fault) for span, fault in _not_storable(plan)]

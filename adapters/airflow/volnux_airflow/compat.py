@@ -73,7 +73,7 @@ def ignored(root: Path) -> Callable[[Path], bool]:
     """Whether an `.airflowignore` in a folder, or in a subfolder, matches a path there."""
     try:
         from airflow.sdk._shared.module_loading import file_discovery
-    except ImportError:  # pragma: no cover - it has no public home in any version
+    except ImportError:  # pragma: no cover - not public in any version
         return lambda path: False
     from airflow.sdk.configuration import conf
 

@@ -34,7 +34,7 @@ NO_CALLBACKS: Mapping[str, Any] = {
     "outlets": None,
     "execution_timeout": None,
 }
-"""What tasks that Volnux adds do not take from `default_args`, which is for the user's tasks."""
+"""What tasks added by Volnux do not take from `default_args`, which is for the user's tasks."""
 
 
 class FlowOperator(compat.BaseOperator, compat.BranchMixIn):

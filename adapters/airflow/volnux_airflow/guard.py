@@ -96,7 +96,7 @@ class Guard:
         if not self._found:
             self._mark.unlink(missing_ok=True)
         elif self._said != _LATE_AGAIN and not any(each.ends_process for each in self._found):
-            # The import may just be slow, and the previous parse may have been stopped by someone
+            # The import may just be slow, and the previous parse may have been stopped by something
             # else.
             self._mark.write_text(_LATE)
 

@@ -138,7 +138,7 @@ def template() -> Path:
 
 
 def _copy(kept: Path, database: Path) -> bool:
-    """Copy the template; whether it exists and is a valid database."""
+    """Copy the template. Returns whether it exists and is a valid database."""
     try:
         shutil.copyfile(kept, database)
         with contextlib.closing(sqlite3.connect(database)) as connection:

@@ -191,7 +191,7 @@ class VolnuxEventOperator(FlowOperator):
         return self.dag.params[name] if value is None else value
 
     def _end(self, context: Mapping[str, Any], outcome: Outcome) -> Any:
-        """The last attempt has ended."""
+        """Called when the last attempt has ended."""
         ti = context["ti"]
         descriptor, result = outcome.descriptor, outcome.result
         failure = result if isinstance(result, Failure) else None

@@ -50,7 +50,7 @@ def events_of(graph: Graph) -> list[str]:
 def replay(
     graph: Graph, ends: Mapping[str, TaskOutcome | None], states: Mapping[str, str], of: Outcomes
 ) -> Execution:
-    """Feed the state machine of a group with how each of its events ended.
+    """Run the state machine of a group with the known ends of its events.
 
     Args:
         graph: the group.

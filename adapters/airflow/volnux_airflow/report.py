@@ -97,7 +97,7 @@ def report_of(
 
 
 def _replayed(graph: Graph, places: Mapping[str, PlaceReport]) -> Execution:
-    """Feed the state machine of a run with how each place ended."""
+    """Run the state machine of a run with the known ends of its places."""
     execution = Execution(graph)
     ready = execution.start()
     while ready:

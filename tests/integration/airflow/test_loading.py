@@ -256,7 +256,7 @@ def test_hints_become_what_airflow_has(folder):
     [
         ('A [executor="dask://host:8786"]', "1:1: error: airflow cannot send an event to dask"),
         ("@schedule: @daily\n@input: day: date\nA", "the input 'day' is required"),
-        (f"@name: {'n' * 251}\nA", "is not a DAG id"),
+        (f"@name: {'n' * 251}\nA", "is not a valid DAG id"),
     ],
 )
 def test_what_airflow_cannot_do_is_refused(folder, text, message):
