@@ -24,7 +24,6 @@ from volnux.events.settings import without_effect
 from volnux.events.spec import EventSpec, spec_of
 from volnux.graph.compile import compile
 from volnux.graph.model import Graph, Node
-from volnux.pointy.parser import parse
 from volnux.pointy.tree import Evaluation, OnFailure
 
 __all__ = ["LinkError", "Plan", "link"]
@@ -198,8 +197,7 @@ def _settle(graph: Graph, targets: Mapping[str, Any], on_failure: OnFailure | st
     changes = any(state.any for state in evaluations.values())
     if changes or decided is not (graph.on_failure or OnFailure.STOP):
         # Joins are added and edges widened: the graph is made anew from the same text.
-        file = parse(graph.source.text, graph.source.filename)
-        again = compile(file, evaluations=evaluations, on_failure=decided)
+        again = compile(graph.source.file, evaluations=evaluations, on_failure=decided)
         return replace(again, name=graph.name, inputs=graph.inputs)
     groups = tuple(
         group

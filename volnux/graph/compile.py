@@ -54,7 +54,7 @@ def compile(
         result=result,
         groups=tuple(walk.groups),
         on_failure=decided,
-        source=Text(file.source.filename, file.source.text),
+        source=Text.of(file),
         **_settings(settings),
     )
 

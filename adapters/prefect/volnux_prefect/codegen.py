@@ -17,7 +17,6 @@ from volnux.events.link import Plan
 from volnux.graph.model import Graph, InputSpec, Kind, Node
 from volnux.kit.export import file_name, import_events, import_owner
 from volnux.loading import load_plan
-from volnux.pointy.parser import parse
 from volnux.pysource import (
     Expression,
     Imports,
@@ -155,8 +154,7 @@ class _Program:
         yield laid_out(made, indent=4, before="async with ", after=entered)
         assert graph.source is not None
         walk = Walk(self._plan, self._places, run, self._own, self._names)
-        tree = parse(graph.source.text, graph.source.filename).flow
-        yield from walk.lines(tree, "        ", f"{run}.value")
+        yield from walk.lines(graph.source.file.flow, "        ", f"{run}.value")
         yield f"    return {run}.state"
 
     def _run_options(self) -> str:

@@ -25,7 +25,7 @@ from volnux.graph.draw.errors import DrawError
 from volnux.graph.draw.labels import option_texts, printable
 from volnux.graph.outcome import State
 from volnux.graph.parts import Group, Node
-from volnux.pointy import parse, tree
+from volnux.pointy import tree
 from volnux.pointy.tree import Arrow
 
 if TYPE_CHECKING:
@@ -59,9 +59,8 @@ def ascii(
             hint="draw it as mermaid, dot or svg, or compile it from its file",
         )
     signs = UNICODE if charset == "unicode" else PLAIN
-    flow = parse(graph.source.text, graph.source.filename).flow
     drawing = _Drawing(graph, signs, columns, states or {})
-    return drawing.whole(flow)
+    return drawing.whole(graph.source.file.flow)
 
 
 _Step: TypeAlias = "Generator[_Step, None, None]"
