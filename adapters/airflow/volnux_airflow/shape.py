@@ -110,9 +110,9 @@ class _Shaping:
         self._late_joins: dict[str, _End] = {}
         self._ends: dict[str, _End] = {}
         self._before: dict[int, list[_End]] = {}
-        for group in plan.graph.groups:
-            if group.evaluation is not None and group.evaluation.any:
-                self._close_arms(group)
+        for group, join in zip(plan.graph.groups, plan.graph.topology.joins, strict=True):
+            if join is not None:
+                self._close_arms(group, join)
 
     def shape(self) -> Shape:
         tasks: list[Task] = []
@@ -191,9 +191,8 @@ class _Shaping:
 
     # Arms of *any* groups that end late.
 
-    def _close_arms(self, group: Group) -> None:
+    def _close_arms(self, group: Group, join: int) -> None:
         begins = [self._index[arm] for arm in group.arms]
-        join = self._join_behind(group)
         behind = [*begins[1:], join]
         for edge, begin, end in zip(self._incoming[join], begins, behind, strict=True):
             if not self._holds_parallel(begin, end):
@@ -208,20 +207,6 @@ class _Shaping:
                 made = _End(f"end-{node.id}", first, (node.id,))
                 self._ends[node.id] = made
                 self._before.setdefault(end, []).insert(0, made)
-
-    def _join_behind(self, group: Group) -> int:
-        """The join that ends an *any* group."""
-        begins = [self._index[arm] for arm in group.arms]
-        for i in range(begins[-1], len(self._graph.nodes)):
-            node = self._graph.nodes[i]
-            if node.kind is Kind.JOIN and node.entry is Entry.ANY:
-                sources = [self._index[edge.source] for edge in self._incoming[i]]
-                # Each arm has one end: a group inside the last arm has its join before this group's
-                # join.
-                within = zip(begins, sources, [*begins[1:], i], strict=False)
-                if len(sources) == len(begins) and all(a <= s < b for a, s, b in within):
-                    return i
-        raise AssertionError(f"the group of {group.first} has no join")  # pragma: no cover
 
     def _holds_parallel(self, begin: int, end: int) -> bool:
         return any(

@@ -1,7 +1,7 @@
 """Write the flow of a `.pty` as the body of a Python function: the core of `volnux prefect flow`.
 
-The walk is that of `volnux.graph.compile`, in the same order, so that places and groups get the
-names and settings that the linked graph has for them.
+The walk is that of `volnux.graph.compile`; the names of places and the evaluations of groups are
+those of the linked graph.
 """
 
 from __future__ import annotations
@@ -86,8 +86,7 @@ class Walk:
         self._own = own
         self._names = names
         self._continue = plan.graph.on_failure is OnFailure.CONTINUE
-        self._groups = iter(plan.graph.groups)
-        self._numbers: dict[str, int] = {}
+        self._topology = plan.graph.topology
 
     def lines(self, flow: tree.Flow, indent: str, into: str) -> list[str]:
         """The body of the function, which assigns the value of the flow to a variable."""
@@ -117,7 +116,7 @@ class Walk:
     def _parallel(self, part: tree.Parallel, context: _Context) -> Body:
         if len(part.arms) == 1:
             return self._unit(part.arms[0], context)
-        group = next(self._groups)
+        group = self._topology.group_at[part.span]
         any_ = group.evaluation is not None and group.evaluation.any
         whole = Body()
         arms: list[Expression] = []
@@ -219,8 +218,9 @@ class Walk:
         taken = {branch.descriptor for branch in unit.branches}
         guarded = 0 in taken or context.widen
         piped = any(b.descriptor == 1 and b.arrow is Arrow.PIPE for b in unit.branches)
-        first = _first(group)
-        value = self._value(context, f"after_{snake(self._next_place(first))}")
+        first = self._topology.node_at[group.span].first
+        assert first is not None
+        value = self._value(context, f"after_{snake(first)}")
         context = context._replace(into=_unless_none(value))
         inner = context._replace(
             widen=False,
@@ -270,13 +270,7 @@ class Walk:
         return call(f"{self._run}.{method}", self._places[place], *received)
 
     def _place(self, event: tree.Event) -> str:
-        place = self._next_place(event)
-        self._numbers[event.name] = self._numbers.get(event.name, 0) + 1
-        return place
-
-    def _next_place(self, event: tree.Event) -> str:
-        number = self._numbers.get(event.name, 0) + 1
-        return event.name if number == 1 else f"{event.name}__{number}"
+        return self._topology.node_at[event.span].id
 
     def _value(self, context: _Context, name: str) -> str:
         """The variable for the value of a part, or `None` if the value is not used."""
@@ -290,14 +284,6 @@ class Walk:
 
 def _unless_none(value: str) -> str | None:
     return None if value == "None" else value
-
-
-def _first(group: tree.Group) -> tree.Event:
-    """The first event in a group."""
-    primary: tree.Event | tree.Group = group
-    while isinstance(primary, tree.Group):
-        primary = primary.body.parts[0].arms[0].primary
-    return primary
 
 
 def _is_plain(unit: tree.Unit) -> bool:
