@@ -196,9 +196,18 @@ def _settle(graph: Graph, targets: Mapping[str, Any], on_failure: OnFailure | st
         raise VolnuxError(f"the graph of {graph.name} has no source text and cannot be linked")
     changes = any(state.any for state in evaluations.values())
     if changes or decided is not (graph.on_failure or OnFailure.STOP):
-        # Joins are added and edges widened: the graph is made anew from the same text.
+        # Joins are added and edges widened, so the flow is compiled again. The settings stay: some
+        # come from the pipeline class.
         again = compile(graph.source.file, evaluations=evaluations, on_failure=decided)
-        return replace(again, name=graph.name, inputs=graph.inputs)
+        return replace(
+            graph,
+            nodes=again.nodes,
+            edges=again.edges,
+            values=again.values,
+            result=again.result,
+            groups=again.groups,
+            on_failure=decided,
+        )
     groups = tuple(
         group
         if group.evaluation is not None
