@@ -12,7 +12,7 @@ class Attempt:
     """One submitted attempt, until some thread claims its end.
 
     Attributes:
-        node: the index of the place in the graph.
+        index: the index of the place in the graph.
         number: the number of the attempt, starting at 1.
         started: when it began, in seconds since the epoch; 0.0 until then.
         drop_timer: cancels its timeout.
@@ -26,15 +26,15 @@ class Attempt:
         "drop_timer",
         "expired",
         "handle",
-        "node",
+        "index",
         "number",
         "started",
         "stoppable",
         "stuck",
     )
 
-    def __init__(self, node: int, number: int) -> None:
-        self.node = node
+    def __init__(self, index: int, number: int) -> None:
+        self.index = index
         self.number = number
         self.started = 0.0
         self.drop_timer: Callable[[], None] | None = None

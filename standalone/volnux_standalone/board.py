@@ -87,21 +87,21 @@ class Board:
         """Whether threads still run user code that nobody waits for."""
         return bool(self.stuck or self.given_up)
 
-    def take(self, nodes: list[int]) -> None:
+    def take(self, ready: list[int]) -> None:
         """Queue places that have become ready."""
-        for node in nodes:
-            if self._nodes[node].receives is not None:
-                self.notes.received[node] = self.execution.received(node)
-            self.queue(node)
-        self.open += len(nodes)
+        for index in ready:
+            if self._nodes[index].receives is not None:
+                self.notes.received[index] = self.execution.received(index)
+            self.queue(index)
+        self.open += len(ready)
 
-    def queue(self, node: int) -> None:
+    def queue(self, index: int) -> None:
         """Queue a place for our own workers, or to be sent elsewhere."""
-        spec = self._specs[node]
+        spec = self._specs[index]
         if spec.executor.kind is _DEFAULT and not spec.is_async:
-            self.ready.append(node)
+            self.ready.append(index)
         else:
-            self.outbox.append(node)
+            self.outbox.append(index)
 
     def claim(self, attempt: Attempt) -> bool:
         """Claim the end of an attempt. Returns whether this call was the first to do so."""
@@ -157,27 +157,27 @@ class Board:
                 self.expire(attempt)
         self.over.set()
 
-    def retry(self, node: int) -> bool:
+    def retry(self, index: int) -> bool:
         """Queue a place whose wait is over. Returns False if the run no longer knows it."""
-        if node not in self.retrying:
+        if index not in self.retrying:
             return False
-        self.retrying.discard(node)
-        self.queue(node)
+        self.retrying.discard(index)
+        self.queue(index)
         return True
 
-    def finish(self, node: int, outcome: Outcome) -> bool:
+    def finish(self, index: int, outcome: Outcome) -> bool:
         """Pass the end of an event to the state machine. Returns whether it is a failure."""
-        self._note_end(node, outcome)
-        ready = self.execution.finish(node, outcome.descriptor, outcome.result)
+        self._note_end(index, outcome)
+        ready = self.execution.finish(index, outcome.descriptor, outcome.result)
         if ready:
             self.take(ready)
-        return self.execution.descriptors[node] == FAILURE
+        return self.execution.descriptors[index] == FAILURE
 
-    def stop(self, node: int, outcome: Outcome) -> list[Attempt]:
+    def stop(self, index: int, outcome: Outcome) -> list[Attempt]:
         """End the run because of an event. Returns the running attempts that can be stopped."""
-        self._note_end(node, outcome)
+        self._note_end(index, outcome)
         self.stopped = True
-        self.execution.stop(node, outcome.result)
+        self.execution.stop(index, outcome.result)
         self.drop_waiting()
         return [each for each in self.flying.copy() if each.handle is not None and each.stoppable]
 
@@ -186,10 +186,10 @@ class Board:
         if self.open == 0:
             self.over.set()
 
-    def _note_end(self, node: int, outcome: Outcome) -> None:
+    def _note_end(self, index: int, outcome: Outcome) -> None:
         if not self._keep_results:
-            self.notes.received[node] = None
+            self.notes.received[index] = None
         if outcome.raised or not self._keep_results:
             # Only the execution keeps the exception, which holds the local variables of the event.
             outcome = outcome._replace(result=None)
-        self.notes.last[node] = outcome
+        self.notes.last[index] = outcome

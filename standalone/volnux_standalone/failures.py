@@ -44,9 +44,9 @@ class FailureLog:
         """Whether anything is waiting to be logged."""
         return bool(self._waiting)
 
-    def add(self, node: int, repeated: Outcome | None = None) -> None:
+    def add(self, index: int, repeated: Outcome | None = None) -> None:
         """Record a failure. `repeated` is the outcome of an attempt that will be repeated."""
-        self._waiting.append((node, repeated))
+        self._waiting.append((index, repeated))
 
     def write(self, *, stopped: bool) -> None:
         """Log the failures that are already decided.
@@ -61,18 +61,18 @@ class FailureLog:
 
         with self._logging:
             while self._waiting:
-                node, repeated = self._waiting.popleft()
+                index, repeated = self._waiting.popleft()
                 if repeated is not None:
-                    self._write_retry(node, repeated)
+                    self._write_retry(index, repeated)
                     continue
                 if self._may_be_taken is None:
                     self._may_be_taken = may_be_taken(self._plan.graph)
-                if self._execution.states[node] is State.DONE:
-                    self._write_failure(node, run_log.handled)
-                elif self._place(node) in self._may_be_taken and not stopped:
-                    self._undecided.append(node)
+                if self._execution.states[index] is State.DONE:
+                    self._write_failure(index, run_log.handled)
+                elif self._place(index) in self._may_be_taken and not stopped:
+                    self._undecided.append(index)
                 else:
-                    self._write_failure(node, run_log.failed)
+                    self._write_failure(index, run_log.failed)
 
     def write_rest(self, report: RunReport) -> None:
         """Log the failures that are only decided at the end of the run."""
@@ -80,26 +80,26 @@ class FailureLog:
             return
         from volnux.backends import run_log
 
-        for node in self._undecided:
-            handled = report.places[self._place(node)].handled
-            self._write_failure(node, run_log.handled if handled else run_log.failed)
+        for index in self._undecided:
+            handled = report.places[self._place(index)].handled
+            self._write_failure(index, run_log.handled if handled else run_log.failed)
 
-    def _write_retry(self, node: int, outcome: Outcome) -> None:
+    def _write_retry(self, index: int, outcome: Outcome) -> None:
         from volnux.backends import run_log
 
         run_log.repeated(
             self._plan.graph.name,
             self._run_id,
-            self._place(node),
+            self._place(index),
             outcome.result,
             outcome.attempts,
             outcome.retry_after or 0,
         )
 
-    def _write_failure(self, node: int, tell: Callable[..., None]) -> None:
-        result = self._execution.results[node]
-        made = self._notes.made[node]
-        tell(self._plan.graph.name, self._run_id, self._place(node), result, made)
+    def _write_failure(self, index: int, tell: Callable[..., None]) -> None:
+        result = self._execution.results[index]
+        made = self._notes.made[index]
+        tell(self._plan.graph.name, self._run_id, self._place(index), result, made)
 
-    def _place(self, node: int) -> str:
-        return self._plan.graph.nodes[node].id
+    def _place(self, index: int) -> str:
+        return self._plan.graph.nodes[index].id

@@ -155,11 +155,11 @@ class Run:
 
     # The steps of one place, from ready to finished.
 
-    def _run_here(self, node: int) -> None:
+    def _run_here(self, index: int) -> None:
         """Run an attempt on this thread."""
-        attempt = Attempt(node, self._board.notes.made[node] + 1)
+        attempt = Attempt(index, self._board.notes.made[index] + 1)
         self._board.flying.add(attempt)
-        spec = self._specs[node]
+        spec = self._specs[index]
         call = self._call(attempt)
         if self._hooks:
             call = self._hooks.call(spec, call)
@@ -176,7 +176,7 @@ class Run:
     def _started(self, spec: EventSpec, attempt: Attempt) -> None:
         """Record that an attempt begins. Its timeout starts now."""
         attempt.started = now = time.time()
-        self._board.notes.begins(attempt.node, attempt.number, now)
+        self._board.notes.begins(attempt.index, attempt.number, now)
         if spec.timeout is not None:
             attempt.drop_timer = self._timers.after(spec.timeout, lambda: self._timed_out(attempt))
         if self._hooks:
@@ -185,10 +185,10 @@ class Run:
     def _call(self, attempt: Attempt) -> Call:
         """The arguments of an attempt."""
         return Call(
-            self._nodes[attempt.node].id,
+            self._nodes[attempt.index].id,
             self._run_id,
             self._inputs,
-            self._board.notes.received[attempt.node],
+            self._board.notes.received[attempt.index],
             attempt.number,
             self._options.portable,
         )
@@ -210,18 +210,18 @@ class Run:
         try:
             while self._board.outbox:
                 try:
-                    node = self._board.outbox.popleft()
+                    index = self._board.outbox.popleft()
                 except IndexError:
                     break
-                self._send_one(node)
+                self._send_one(index)
         finally:
             self._sending.now = False
 
-    def _send_one(self, node: int) -> None:
+    def _send_one(self, index: int) -> None:
         board = self._board
-        attempt = Attempt(node, board.notes.made[node] + 1)
+        attempt = Attempt(index, board.notes.made[index] + 1)
         board.flying.add(attempt)
-        spec = self._specs[node]
+        spec = self._specs[index]
         call = self._hooks.call(spec, self._call(attempt))
 
         def began() -> None:
@@ -273,16 +273,16 @@ class Run:
     def _finish(self, attempt: Attempt, outcome: Outcome, *, goes_on: bool = False) -> None:
         if self._hooks:
             self._tell_end(attempt, outcome)
-        self._board.finished.append((attempt.node, outcome))
+        self._board.finished.append((attempt.index, outcome))
         self._advance(goes_on=goes_on)
 
     def _tell_end(self, attempt: Attempt, outcome: Outcome) -> None:
         """Notify listeners how an attempt ended, as the flow sees it."""
         told = outcome._replace(retry_after=None) if self._board.cancelled else outcome
-        unhandled = self._board.execution.unhandled(attempt.node, outcome.descriptor)
+        unhandled = self._board.execution.unhandled(attempt.index, outcome.descriptor)
         if unhandled is not None:
             told = told._replace(descriptor=FAILURE, result=unhandled)
-        self._hooks.attempt_ended(self._specs[attempt.node], self._call(attempt), told)
+        self._hooks.attempt_ended(self._specs[attempt.index], self._call(attempt), told)
 
     def _late(self, attempt: Attempt) -> None:
         with self._locked:
@@ -291,7 +291,7 @@ class Run:
             self._board.stuck -= 1
         log.warning(
             "%s ended after it was abandoned: its result is discarded",
-            self._nodes[attempt.node].id,
+            self._nodes[attempt.index].id,
         )
 
     def _advance(self, *, goes_on: bool = False) -> None:
@@ -313,7 +313,7 @@ class Run:
         if board.outbox:
             self._send()
 
-    def _conclude(self, node: int, outcome: Outcome) -> None:
+    def _conclude(self, index: int, outcome: Outcome) -> None:
         """Decide what follows the end of an attempt. The lock is held."""
         board = self._board
         if board.given_up:
@@ -321,28 +321,28 @@ class Run:
         # Only a failure can be repeated, logged, or have raised an exception.
         again = outcome.descriptor != SUCCESS and outcome.retry_after is not None
         if again and not (board.cancelled or board.stopped):
-            self._failures.add(node, outcome)
-            board.retrying.add(node)
-            self._timers.after(outcome.retry_after or 0, lambda: self._retry(node))
+            self._failures.add(index, outcome)
+            board.retrying.add(index)
+            self._timers.after(outcome.retry_after or 0, lambda: self._retry(index))
             return
         board.open -= 1
         if board.stopped or again:
             return
-        if outcome.raised and self._specs[node].stop_on_exception:
-            self._stop(node, outcome)
-        elif board.finish(node, outcome):
-            self._failures.add(node)
+        if outcome.raised and self._specs[index].stop_on_exception:
+            self._stop(index, outcome)
+        elif board.finish(index, outcome):
+            self._failures.add(index)
 
-    def _retry(self, node: int) -> None:
+    def _retry(self, index: int) -> None:
         """Called when the wait before the next attempt is over."""
         with self._locked:
-            if self._board.retry(node):
+            if self._board.retry(index):
                 self._workers.wake(len(self._board.ready))
 
-    def _stop(self, node: int, outcome: Outcome) -> None:
+    def _stop(self, index: int, outcome: Outcome) -> None:
         """End the run after `stop_on_exception`, and stop what can be stopped. The lock is held."""
-        still_running = self._board.stop(node, outcome)
-        self._failures.add(node)
+        still_running = self._board.stop(index, outcome)
+        self._failures.add(index)
         # Keep the run open until listeners are notified, but not from here: they may need the lock.
         self._board.open += 1
         self._timers.after(0, lambda: self._tell_stop(None))
@@ -363,7 +363,7 @@ class Run:
             handle = attempt.handle
         if handle is not None:
             handle.abandon()
-        spec = self._specs[attempt.node]
+        spec = self._specs[attempt.index]
         outcome = raised(spec, self._call(attempt), too_long(spec), attempt.started)
         try:
             self._finish(attempt, outcome)

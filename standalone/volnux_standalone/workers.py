@@ -78,8 +78,8 @@ class Workers:
 
     def _serve(self) -> None:
         try:
-            while (node := self._next()) is not None:
-                self._run(node)
+            while (index := self._next()) is not None:
+                self._run(index)
         except BaseException as error:  # noqa: BLE001 - an internal error must end the run, not block it
             self._fail(error)
 
