@@ -31,6 +31,8 @@ from volnux.strictjson import FormatError, read_json, refusal
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
+    from volnux.pointy.tree import Directive
+
 __all__ = [
     "Edge",
     "Entry",
@@ -145,6 +147,11 @@ class Graph:
     def places(self) -> tuple[Node, ...]:
         """The nodes that are events, in reading order."""
         return tuple(node for node in self.nodes if node.kind is Kind.EVENT)
+
+    def directive(self, name: str) -> Directive | None:
+        """The directive of that name in the text that the graph was made from, if there is one."""
+        directives = self.source.file.directives if self.source is not None else ()
+        return next((each for each in directives if each.name == name), None)
 
     def with_inputs(self, inputs: tuple[InputSpec, ...]) -> Graph:
         """The same graph with other inputs."""

@@ -25,7 +25,6 @@ from volnux.graph.report import RunReport
 from volnux.imported import imported
 from volnux.loading import schedule_faults
 from volnux.pointy.options import LONGEST_TIMEOUT
-from volnux.pointy.parser import analyze
 from volnux_airflow import storable
 
 if TYPE_CHECKING:
@@ -160,11 +159,11 @@ def _not_storable(plan: Plan) -> Iterator[tuple[Span | None, str]]:
     long = [tag for tag in graph.tags if len(tag) > storable.LONGEST_TAG]
     if long:
         most = f"a tag has at most {storable.LONGEST_TAG} characters"
-        yield _directive(graph, "tags"), f"{most}, '{long[0]}' has {len(long[0])}"
+        yield _value_span(graph, "tags"), f"{most}, '{long[0]}' has {len(long[0])}"
     if graph.description is not None:
         fault = unstorable(graph.description)
         if fault is not None:
-            yield _directive(graph, "description"), f"the description has {fault}"
+            yield _value_span(graph, "description"), f"the description has {fault}"
     for item in graph.inputs:
         fault = storable.fault_of(item.default)
         if fault is not None:
@@ -197,13 +196,10 @@ def _of_place(node: Node, spec: EventSpec) -> Iterator[str]:
             yield f"the {name} of {spec.name} is at most {LONGEST_TIMEOUT} s, found {seconds:g}"
 
 
-def _directive(graph: Graph, name: str) -> Span | None:
-    """The span of a directive's value. Parses the file again, since a graph does not keep it."""
-    if graph.source is None:
-        return None
-    file, _ = analyze(graph.source.source())
-    found = () if file is None else file.directives
-    return next((each.value_span for each in found if each.name == name), None)
+def _value_span(graph: Graph, directive: str) -> Span | None:
+    """Where the value of a directive stands in the text."""
+    found = graph.directive(directive)
+    return None if found is None else found.value_span
 
 
 def _is_id(name: str) -> bool:

@@ -17,7 +17,6 @@ from volnux.events.executors import EMPTY, ExecutorKind
 from volnux.events.link import Plan
 from volnux.events.spec import EventSpec
 from volnux.graph.model import Graph, Node
-from volnux.pointy.parser import parse
 from volnux_prefect.parameters import why_no_parameter, why_not_stored
 from volnux_prefect.taskoptions import option_faults
 from volnux_prefect.translate import MOST_DELAYS, task_of
@@ -195,10 +194,8 @@ def _event_faults(node: Node, spec: EventSpec) -> Iterator[_Fault]:
 
 def _directive_span(graph: Graph, name: str) -> Span | None:
     """The span of a directive in the text of a graph; None if it is not there."""
-    if graph.source is None:
-        return None
-    directives = parse(graph.source.text, graph.source.filename).directives
-    return next((d.span for d in directives if d.name == name), None)
+    found = graph.directive(name)
+    return None if found is None else found.span
 
 
 def _today() -> dt.date:
