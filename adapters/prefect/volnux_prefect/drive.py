@@ -128,61 +128,61 @@ class Drive:
 
     # Called from the threads of tasks (`work.Listener`).
 
-    def began(self, node: int, attempt: int) -> None:
+    def began(self, index: int, attempt: int) -> None:
         """Called when an attempt begins."""
         with self._lock:
-            self._notes.begins(node, attempt, time.time())
-        self._progress.began(self._spec(node), self._call(node, attempt))
+            self._notes.begins(index, attempt, time.time())
+        self._progress.began(self._spec(index), self._call(index, attempt))
 
     @property
     def ends(self) -> bool:
         """Whether the run is ending, so that no attempt is repeated any more."""
         return self._options.control.cancelled or self._cancelled or self._execution.ended
 
-    def repeats(self, node: int, outcome: Outcome) -> None:
+    def repeats(self, index: int, outcome: Outcome) -> None:
         """Called when an attempt will be repeated."""
-        self._progress.retries(self._spec(node), self._call(node, outcome.attempts), outcome)
+        self._progress.retries(self._spec(index), self._call(index, outcome.attempts), outcome)
 
     # The steps of one place, from ready to ended.
 
     def _submit(self, ready: list[int]) -> None:
-        for node in ready:
-            if self._plan.graph.nodes[node].receives is not None:
-                self._notes.received[node] = self._execution.received(node)
-            self._send(node)
+        for index in ready:
+            if self._plan.graph.nodes[index].receives is not None:
+                self._notes.received[index] = self._execution.received(index)
+            self._send(index)
 
-    def _send(self, node: int) -> None:
-        spec = self._spec(node)
-        task = self._blueprint.tasks[node]
+    def _send(self, index: int) -> None:
+        spec = self._spec(index)
+        task = self._blueprint.tasks[index]
         assert task is not None
-        call = self.hooks.call(spec, self._call(node))
-        earlier = self._earlier[node]
-        work: Any = Work(node, spec, call, self._blueprint.taken[node], self, earlier=earlier)
+        call = self.hooks.call(spec, self._call(index))
+        earlier = self._earlier[index]
+        work: Any = Work(index, spec, call, self._blueprint.taken[index], self, earlier=earlier)
         self._outstanding += 1
         try:
-            runner = self._sent_to[node] = self._runners.of(self._blueprint.runners[node])
+            runner = self._sent_to[index] = self._runners.of(self._blueprint.runners[index])
         except Exception as error:  # noqa: BLE001 - a task runner's cluster may fail in any way
-            self._ended.put((node, error))
+            self._ended.put((index, error))
             return
         if not isinstance(runner, ThreadPoolTaskRunner):
-            self.began(node, earlier + 1)
+            self.began(index, earlier + 1)
             try:
                 work = work.sealed()
             except Exception as error:  # noqa: BLE001 - pickling the user's inputs and results may raise anything
                 fault = f"{spec.name} cannot be sent to a worker process: {error}"
-                self._ended.put((node, NotSentError(fault)))
+                self._ended.put((index, NotSentError(fault)))
                 return
         try:
             future = runner.submit(
                 named(spec, task, self._inputs),
                 {"upstream": work},
-                dependencies={"upstream": self._page.edges_to(node)},
+                dependencies={"upstream": self._page.edges_to(index)},
             )
         except Exception as error:  # noqa: BLE001 - a task runner's cluster may fail in any way
-            self._ended.put((node, error))
+            self._ended.put((index, error))
             return
-        self._page.ran(node, future.task_run_id)
-        future.add_done_callback(lambda done: self._ended.put((node, state_of(done))))
+        self._page.ran(index, future.task_run_id)
+        future.add_done_callback(lambda done: self._ended.put((index, state_of(done))))
 
     def _next(self) -> None:
         """Process the next thing that happened."""
@@ -193,7 +193,7 @@ class Drive:
         if isinstance(item, BaseException):
             self._fault = item
             return
-        node, ended = item
+        index, ended = item
         self._outstanding -= 1
         if isinstance(ended, KeyboardInterrupt):
             self._fault = ended
@@ -202,58 +202,58 @@ class Drive:
             return
         if ended is None:
             if not self._cancelled:
-                self._send(node)
+                self._send(index)
             return
-        outcome = self._outcome(node, ended)
+        outcome = self._outcome(index, ended)
         if isinstance(ended, WorkerLost):
-            self._runners.replace(self._blueprint.runners[node], self._sent_to[node])
+            self._runners.replace(self._blueprint.runners[index], self._sent_to[index])
         if outcome.retry_after is not None:
             # Prefect itself repeats attempts, except those whose process was lost.
             if isinstance(ended, WorkerLost) and not self._cancelled:
-                self._again(node, outcome)
+                self._again(index, outcome)
             return
-        spec = self._spec(node)
-        self._notes.last[node] = outcome
-        self._page.ended(node, ended)
-        if self._is_away(node):
-            self.hooks.ended_elsewhere(spec, self._call(node, outcome.attempts), outcome)
+        spec = self._spec(index)
+        self._notes.last[index] = outcome
+        self._page.ended(index, ended)
+        if self._is_away(index):
+            self.hooks.ended_elsewhere(spec, self._call(index, outcome.attempts), outcome)
         if spec.stop_on_exception and outcome.raised:
-            self._execution.stop(node, outcome.result)
+            self._execution.stop(index, outcome.result)
             self.hooks.stops(None)
             ready: list[int] = []
             self._outstanding = 0
         else:
-            ready = self._execution.finish(node, outcome.descriptor, outcome.result)
-        judged = as_taken(spec, outcome, self._blueprint.taken[node])
-        self._progress.ended(spec, self._call(node, outcome.attempts), judged)
+            ready = self._execution.finish(index, outcome.descriptor, outcome.result)
+        judged = as_taken(spec, outcome, self._blueprint.taken[index])
+        self._progress.ended(spec, self._call(index, outcome.attempts), judged)
         self._submit(ready)
-        self._page.tell_skipped(node)
+        self._page.tell_skipped(index)
 
-    def _outcome(self, node: int, ended: State[Any] | BaseException) -> Outcome:
+    def _outcome(self, index: int, ended: State[Any] | BaseException) -> Outcome:
         """The outcome of a place, from the state of its task run."""
-        spec = self._spec(node)
+        spec = self._spec(index)
         notes = self._notes
-        started = notes.first[node] or time.time()
+        started = notes.first[index] or time.time()
         if isinstance(ended, EventState) and ended.outcome is not None:
             told = ended.outcome
-            notes.made[node] = max(notes.made[node], told.attempts)
-            if notes.first[node] is None or self._is_away(node):
-                notes.first[node] = told.started_at
+            notes.made[index] = max(notes.made[index], told.attempts)
+            if notes.first[index] is None or self._is_away(index):
+                notes.first[index] = told.started_at
             return told._replace(result=compat.result_of(ended))
-        notes.made[node] = max(1, notes.made[node])
+        notes.made[index] = max(1, notes.made[index])
         if isinstance(ended, BaseException):
             error = ended
         else:
             error = WorkerLost(f"the task run of {spec.name} ended in the state {ended.name}")
-        outcome = raised(spec, self._call(node, notes.made[node]), error, started)
+        outcome = raised(spec, self._call(index, notes.made[index]), error, started)
         return outcome if isinstance(ended, WorkerLost) else outcome._replace(retry_after=None)
 
-    def _again(self, node: int, outcome: Outcome) -> None:
+    def _again(self, index: int, outcome: Outcome) -> None:
         """Run a place again, in a new task run, after the wait of its retry policy."""
-        self.repeats(node, outcome)
-        self._earlier[node] = outcome.attempts
+        self.repeats(index, outcome)
+        self._earlier[index] = outcome.attempts
         self._outstanding += 1
-        timer = threading.Timer(outcome.retry_after or 0, lambda: self._ended.put((node, None)))
+        timer = threading.Timer(outcome.retry_after or 0, lambda: self._ended.put((index, None)))
         timer.daemon = True
         timer.start()
 
@@ -273,21 +273,21 @@ class Drive:
             raise error
         self._ended.put(error)
 
-    def _is_away(self, node: int) -> bool:
+    def _is_away(self, index: int) -> bool:
         """Whether the event runs in another process."""
-        return not isinstance(self._sent_to.get(node), ThreadPoolTaskRunner | None)
+        return not isinstance(self._sent_to.get(index), ThreadPoolTaskRunner | None)
 
-    def _spec(self, node: int) -> EventSpec:
-        spec = self._plan.specs[node]
+    def _spec(self, index: int) -> EventSpec:
+        spec = self._plan.specs[index]
         assert spec is not None
         return spec
 
-    def _call(self, node: int, attempt: int = 1) -> Call:
+    def _call(self, index: int, attempt: int = 1) -> Call:
         return Call(
-            self._plan.graph.nodes[node].id,
+            self._plan.graph.nodes[index].id,
             self._run_id,
             self._inputs,
-            self._notes.received[node],
+            self._notes.received[index],
             attempt,
             self._options.portable,
         )

@@ -47,19 +47,19 @@ class Page:
         self._seen: set[int] = set()
         self._failed: dict[int, tuple[TaskRun, EventState]] = {}
 
-    def ran(self, node: int, id: uuid.UUID) -> None:
+    def ran(self, index: int, id: uuid.UUID) -> None:
         """Record the task run of a place."""
-        self._ids[node] = id
+        self._ids[index] = id
 
-    def ended(self, node: int, state: State[Any] | BaseException) -> None:
+    def ended(self, index: int, state: State[Any] | BaseException) -> None:
         """Record the final state, or the error, of the last task run of a place."""
-        self._seen.add(node)
+        self._seen.add(index)
         if isinstance(state, EventState) and state.task_run is not None:
-            self._failed[node] = state.task_run, state
+            self._failed[index] = state.task_run, state
 
-    def edges_to(self, node: int) -> set[TaskRunResult]:
+    def edges_to(self, index: int) -> set[TaskRunResult]:
         """The task runs right before a place. Places with the same ones share the result."""
-        before = self._blueprint.before[node]
+        before = self._blueprint.before[index]
         known = self._edges.get(id(before))
         if known is None:
             known = self._edges[id(before)] = set()
@@ -82,34 +82,34 @@ class Page:
         """Report a task run for each place that was skipped when `after` ended."""
         stack = [after]
         while stack:
-            for node in self._blueprint.behind[stack.pop()]:
-                if self._execution.states[node] is None or node in self._seen:
+            for index in self._blueprint.behind[stack.pop()]:
+                if self._execution.states[index] is None or index in self._seen:
                     continue
                 # It ended without running, and so may the places after it.
-                self._seen.add(node)
-                stack.append(node)
-                if self._nodes[node].kind is Kind.EVENT and self._skipped(node):
-                    self._tell_skipped(node)
+                self._seen.add(index)
+                stack.append(index)
+                if self._nodes[index].kind is Kind.EVENT and self._skipped(index):
+                    self._tell_skipped(index)
 
     def tell_handled(self, report: RunReport) -> None:
         """Report failures that were handled later, by a branch of a group or by an *any* group."""
-        for node, (task_run, failed) in self._failed.items():
-            if report.places[self._nodes[node].id].handled:
+        for index, (task_run, failed) in self._failed.items():
+            if report.places[self._nodes[index].id].handled:
                 tell_handled(task_run, failed)
 
-    def _id_of(self, node: int) -> uuid.UUID:
+    def _id_of(self, index: int) -> uuid.UUID:
         """The id of a place's task run. For a skipped place, it is created here."""
-        return self._ids.setdefault(node, uuid.uuid4())
+        return self._ids.setdefault(index, uuid.uuid4())
 
-    def _skipped(self, node: int) -> bool:
-        return self._execution.states[node] is PlaceState.SKIPPED
+    def _skipped(self, index: int) -> bool:
+        return self._execution.states[index] is PlaceState.SKIPPED
 
-    def _tell_skipped(self, node: int) -> None:
-        task = self._blueprint.tasks[node]
+    def _tell_skipped(self, index: int) -> None:
+        task = self._blueprint.tasks[index]
         assert task is not None
         if self._flow_run_id is not None:
-            place = self._nodes[node].id
-            tell_skipped(place, task, self._flow_run_id, self._id_of(node), self.edges_to(node))
+            place = self._nodes[index].id
+            tell_skipped(place, task, self._flow_run_id, self._id_of(index), self.edges_to(index))
 
 
 def tell_handled(task_run: TaskRun, failed: EventState) -> None:

@@ -48,10 +48,10 @@ class Listener(Protocol):
     def ends(self) -> bool:
         """See the class."""
 
-    def began(self, node: int, attempt: int) -> None:
+    def began(self, index: int, attempt: int) -> None:
         """Called when an attempt begins."""
 
-    def repeats(self, node: int, outcome: Outcome) -> None:
+    def repeats(self, index: int, outcome: Outcome) -> None:
         """Called when an attempt will be repeated."""
 
 
@@ -62,7 +62,7 @@ class Work:
     long if they are large.
 
     Attributes:
-        node: its index in the graph.
+        index: its index in the graph.
         spec: the event.
         call: its arguments. The number of the attempt is filled in later.
         taken: the descriptors that have a branch.
@@ -72,11 +72,11 @@ class Work:
         failed: the outcome of the attempt that will be repeated.
     """
 
-    __slots__ = ("call", "earlier", "failed", "listener", "node", "spec", "strict", "taken")
+    __slots__ = ("call", "earlier", "failed", "index", "listener", "spec", "strict", "taken")
 
     def __init__(
         self,
-        node: int,
+        index: int,
         spec: EventSpec,
         call: Call,
         taken: frozenset[int],
@@ -85,7 +85,7 @@ class Work:
         strict: bool = False,
         earlier: int = 0,
     ) -> None:
-        self.node = node
+        self.index = index
         self.spec = spec
         self.call = call
         self.taken = taken
@@ -110,7 +110,7 @@ class Work:
         Raises:
             Exception: whatever its inputs and results raise when they are pickled.
         """
-        parts = (self.node, self.spec, self.call, self.taken)
+        parts = (self.index, self.spec, self.call, self.taken)
         with at_home(self.spec.home):
             return SealedWork(self.spec.home, cloudpickle.dumps(parts), self.earlier)
 
@@ -171,7 +171,7 @@ def run_work(upstream: Work | SealedWork) -> State[Any]:
     logs.send_from([spec])
     call = work.call._replace(attempt=work.earlier + compat.attempt_number())
     if listener is not None:
-        listener.began(work.node, call.attempt)
+        listener.began(work.index, call.attempt)
         hooks = listener.hooks
     else:
         hooks = hooks_of(About("", "prefect", call.run_id))
@@ -186,7 +186,7 @@ def run_work(upstream: Work | SealedWork) -> State[Any]:
         if listener.ends:
             again, outcome = False, outcome._replace(retry_after=None)
         else:
-            listener.repeats(work.node, outcome)
+            listener.repeats(work.index, outcome)
             work.failed = outcome._replace(retry_after=None), "TimedOut" if late else "Failed"
     judged = as_taken(spec, outcome, work.taken)
     hooks.attempt_ended(spec, call, judged)
