@@ -102,10 +102,10 @@ class Plan:
         Raises:
             KeyError: there is no such place.
         """
-        for node, spec in zip(self.graph.nodes, self.specs, strict=True):
-            if node.id == place and spec is not None:
-                return spec
-        raise KeyError(place)
+        spec = self.specs[self.graph.topology.index[place]]
+        if spec is None:
+            raise KeyError(place)
+        return spec
 
 
 def link(graph: Graph, lookup: Lookup, *, on_failure: OnFailure | str | None = None) -> Plan:

@@ -117,7 +117,7 @@ class _Program:
     def _said(self, node: Node) -> tuple[list[Expression], dict[str, Expression]]:
         """The arguments of a place."""
         graph, event = self._graph, node.event or ""
-        taken = {d for edge in graph.edges if edge.source == node.id for d in edge.when}
+        taken = graph.topology.taken[graph.topology.index[node.id]]
         tags, limits = tags_of(graph, node)
         number = int(node.id.removeprefix(event).removeprefix("__") or 1)
         positional: list[Expression] = [self._events[event]]
