@@ -62,7 +62,7 @@ class Work:
     long if they are large.
 
     Attributes:
-        index: its index in the graph.
+        index: the index of its node in the graph.
         spec: the event.
         call: its arguments. The number of the attempt is filled in later.
         taken: the descriptors that have a branch.
