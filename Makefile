@@ -1,4 +1,4 @@
-# What a person types. Everything lands in .venv and .nox, nothing outside of this folder.
+# The commands for developers. All files go into .venv and .nox, and none outside of this folder.
 
 PYTHON ?= python3
 VENV   := .venv
@@ -9,7 +9,7 @@ REPORT := .nox/report
 # The tests that `make check` runs: all except those marked as slow.
 FAST_TESTS := tests/unit tests/reference
 
-# A package mirror that is set for pip serves uv as well.
+# uv uses the package mirror that is configured for pip.
 ifdef PIP_INDEX_URL
 export UV_DEFAULT_INDEX ?= $(PIP_INDEX_URL)
 endif
@@ -41,7 +41,7 @@ check: $(VENV)/.dev  ## run the linters, the type checker and the fast tests: be
 	$(BIN)/mypy
 	$(BIN)/pytest -q -n 3 --dist worksteal -m "not slow" $(FAST_TESTS)
 
-# A part is the sessions of noxfile.py with that tag.
+# A part consists of the sessions in noxfile.py with that tag.
 test: PARTS := core
 test-hosts: PARTS := hosts
 test-all: PARTS := core hosts
@@ -74,7 +74,7 @@ format: $(VENV)/.dev  ## format the code and fix what ruff can fix
 	$(BIN)/ruff check --fix-only --quiet .
 	$(BIN)/ruff format .
 
-build: $(VENV)/.tools  ## make the wheel and the source archive in dist/
+build: $(VENV)/.tools  ## build the wheel and the source archive in dist/
 	rm -rf dist
 	$(BIN)/uv build --quiet --out-dir dist
 	@ls dist/*.whl dist/*.tar.gz
@@ -93,7 +93,7 @@ clean:  ## remove environments, caches and builds
 $(VENV)/.tools: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 		echo "Volnux needs Python 3.11 or later; '$(PYTHON)' is" \
-			"$$($(PYTHON) --version 2>&1). Name another one: make PYTHON=python3.12 …" >&2; exit 1; }
+			"$$($(PYTHON) --version 2>&1). Use another one: make PYTHON=python3.12 …" >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || sh tools/system_program.sh python3-venv
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv nox

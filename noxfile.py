@@ -1,7 +1,7 @@
 """Every check and every suite, each in its own environment.
 
-`make test` runs the sessions with the tag `core`, which need no host; `make test-all` runs those
-with the tag `hosts` as well. Each host has its own environment: the newest releases of Airflow and
+`make test` runs the sessions with the tag `core`, which need no host. `make test-all` also runs
+those with the tag `hosts`. Each host has its own environment: the newest releases of Airflow and
 Prefect cannot be installed together.
 """
 
@@ -21,7 +21,7 @@ CORE_SUITES = (
     "tests/reference",
     "tests/integration",
     "tests/conformance",
-    # The suites of the adapters need the environments of their hosts.
+    # The suites of the adapters, which need the environments of their hosts.
     "--ignore=tests/integration/airflow",
     "--ignore=tests/integration/prefect",
 )
@@ -41,27 +41,27 @@ def lint(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """The core and the embedded backend."""
     session.install("--editable", ".[test]")
-    # A worker that has nothing left to do takes tests over from the others.
+    # With worksteal, an idle worker takes over tests from the others.
     run_pytest(session, "-n", "2", "--dist", "worksteal", *CORE_SUITES)
 
 
 @nox.session(tags=["core"])
 def packaging(session: nox.Session) -> None:
-    """The wheel and the source archive, installed and used as a stranger would."""
+    """The wheel and the source archive, installed and used as a new user would do it."""
     session.install("--editable", ".[test]")
-    # An environment is there for all tests of a module.
+    # All tests of a module share an environment.
     run_pytest(session, "-n", "2", "--dist", "loadfile", "tests/packaging")
 
 
 @nox.session(tags=["hosts"])
 @nox.parametrize("release", [nox.param("3.8", id="3.8"), nox.param("3.7", id="3.7")])
 def prefect(session: nox.Session, release: str) -> None:
-    """The Prefect adapter, on the newest and on the oldest release that is supported."""
+    """The Prefect adapter, on the newest and on the oldest supported release."""
     wanted = {"3.8": "prefect~=3.8.8", "3.7": "prefect==3.7.7"}[release]
     session.install("--editable", ".[prefect,test]", "prefect-dask", "mypy", "ruff", wanted)
     session.run("mypy", *PREFECT_TYPED)
     session.env["VOLNUX_BACKENDS"] = "prefect"
-    # What takes longest comes first, and a worker that has nothing left takes tests over.
+    # The slowest tests come first, and an idle worker takes over tests from the others.
     run_pytest(session, "-n", "2", "--dist", "worksteal", *PREFECT_SUITES[release])
 
 
@@ -77,7 +77,7 @@ PREFECT_SUITES = {
         *PREFECT_ADAPTER,
         "tests/conformance/test_backends.py",
     ),
-    # What the adapter asks of Prefect is asked here too; what a file means is the core's.
+    # The use of Prefect is also tested on this release. The meaning of files is tested in the core.
     "3.7": PREFECT_ADAPTER,
 }
 
@@ -110,7 +110,7 @@ AIRFLOW_SUITES = (
 def airflow(session: nox.Session) -> None:
     """The Airflow backend, on `dag.test()` and on a real Airflow that is started and stopped."""
     session.install("--editable", ".[airflow]", *AIRFLOW_TESTS)
-    # Airflow 3.3 has no importers: that module is checked with 3.4 below.
+    # Airflow 3.3 has no importers, so that module is checked with 3.4 below.
     session.run("mypy", *AIRFLOW_TYPED, "--exclude", r"/importer\.py$")
     session.env["VOLNUX_BACKENDS"] = "airflow"
     run_pytest(session, "-n", "2", "--dist", "worksteal", *AIRFLOW_SUITES)
@@ -118,7 +118,7 @@ def airflow(session: nox.Session) -> None:
 
 @nox.session(name="airflow-next", default=False)
 def airflow_next(session: nox.Session) -> None:
-    """The same on the newest pre-release of Airflow, where a `.pty` needs no Python file."""
+    """The same on the newest pre-release of Airflow, in which a `.pty` needs no Python file."""
     session.install("--editable", ".[airflow]", "apache-airflow>=3.4.0b2", *AIRFLOW_TESTS)
     session.run("mypy", "adapters/airflow/volnux_airflow/importer.py", "--follow-imports=silent")
     run_pytest(session, "-n", "2", "--dist", "loadfile", *AIRFLOW_ADAPTER)
@@ -128,19 +128,19 @@ def run_in_containers(session: nox.Session, *arguments: str) -> None:
     """Run the tests with containers; they need root on Debian, or a container engine."""
     session.install("--editable", ".[test]", "pytest-docker>=3.2.6")
     session.env["VOLNUX_DOCKER"] = "1"
-    # A stack is there for all tests of a module.
+    # All tests of a module share a stack.
     run_pytest(session, "-n", "2", "--dist", "loadfile", "tests/docker", *arguments)
 
 
 @nox.session(default=False)
 def docker(session: nox.Session) -> None:
-    """Airflow, Prefect and dask in containers: pipelines, cases, and everything that may break."""
+    """Airflow, Prefect and dask in containers: pipelines, cases and faults."""
     run_in_containers(session)
 
 
 @nox.session(name="docker-smoke", tags=["hosts"])
 def docker_smoke(session: nox.Session) -> None:
-    """The quick part of it: one stack each, three pipelines, one lost worker."""
+    """The quick part of `docker`: one stack each, three pipelines, one lost worker."""
     run_in_containers(session, "-m", "smoke")
 
 
@@ -152,7 +152,7 @@ def docker_bench(session: nox.Session) -> None:
 
 
 def run_pytest(session: nox.Session, *arguments: str) -> None:
-    """Run those of the suites that exist, or the tests named after `--` on nox's command line."""
+    """Run the suites that exist, or the tests after `--` on nox's command line."""
     chosen = [a for a in arguments if not a.startswith("tests/") or Path(a).exists()]
     if any(Path(a.partition("::")[0]).exists() for a in session.posargs):
         chosen = [a for a in chosen if not a.startswith("tests/")]

@@ -1,9 +1,9 @@
-"""Airflow: how long 1,000 files take to become DAGs, and what a worker waits for one of them.
+"""Airflow: how long it takes to build the DAGs of 1,000 files, and only one DAG in a worker.
 
 The same 1,000 DAGs (five tasks, a branch, a join, retries) as `.pty` files with a loader, as Python
 files written by hand, and as dag-factory's YAML with a loader, each built by Airflow's own `DagBag`
-in a process of its own. Run it in an environment with Airflow, and with dag-factory if that is to
-be compared: `python benchmarks/bench_airflow.py [--files 1000] [--json]`.
+in a separate process. Run it in an environment with Airflow, and with dag-factory to include that
+in the comparison: `python benchmarks/bench_airflow.py [--files 1000] [--json]`.
 """
 
 from __future__ import annotations
@@ -206,7 +206,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
         write(folder, ways, arguments.files)
-        # In turn, so that whatever else the machine does meets all of them.
+        # In turn, so that other load on the machine affects all of them.
         for _ in range(arguments.rounds):
             for way in ways:
                 seconds, dags = measure(folder / way)

@@ -1,6 +1,6 @@
-"""A million items of a generator through a batch pipeline: peak memory, and the time of a batch.
+"""A million items from a generator through a batch pipeline: peak memory, and the time per batch.
 
-Each line is a process of its own, since memory that was once needed is not given back.
+Each line runs in its own process, because memory that was used once is not returned.
 """
 
 import resource
@@ -41,7 +41,7 @@ def measure(batches: int, executor: str) -> None:
     taken = time.perf_counter() - began
     report.raise_for_status()
     assert report.total == batches
-    # Kilobytes, but on macOS, where they are bytes.
+    # In kilobytes, except on macOS, where it is in bytes.
     unit = 1 << 20 if sys.platform == "darwin" else 1 << 10
     after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     print(

@@ -1,7 +1,7 @@
-"""What an event costs that does nothing: a chain and a group, against bare threads.
+"""The cost of an event that does nothing: a chain and a group, compared with plain threads.
 
-The rivals are `ThreadPoolExecutor.submit(…).result()` and the loop over
-`graphlib.TopologicalSorter` that anyone would write, both with as many threads as a run has.
+The alternatives are `ThreadPoolExecutor.submit(…).result()` and a simple loop over
+`graphlib.TopologicalSorter`, both with as many threads as a run has.
 """
 
 import graphlib
@@ -94,7 +94,7 @@ def main() -> None:
                 known = rival in took
                 row += [took[rival], took["volnux"] / took[rival]] if known else ["-", "-"]
             rows.append(row)
-        head = ["µs an event", "volnux", "threads", "volnux / threads"]
+        head = ["µs per event", "volnux", "threads", "volnux / threads"]
         head += ["graphlib", "volnux / graphlib"]
         show(f"Events that do nothing, {WORKERS} threads", head, rows, as_json=options.json)
 

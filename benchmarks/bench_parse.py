@@ -1,4 +1,4 @@
-"""From text to a plan, and the state machine alone: events a second at each step."""
+"""From text to a plan, and the state machine alone: events per second in each step."""
 
 import types
 from collections.abc import Callable
@@ -24,7 +24,7 @@ class Nothing(EventBase):
 
 
 def drive(graph: Graph) -> None:
-    """The state machine as a backend drives it, without a backend."""
+    """Drive the state machine as a backend does, without a backend."""
     execution = Execution(graph)
     ready = execution.start()
     finish = execution.finish
@@ -55,7 +55,7 @@ def main() -> None:
         for step in ("parse", "compile", "link", "state machine"):
             small, large = (rates[step, size] for size in sizes)
             rows.append([f"{shape}: {step}", int(large), small / large])
-    head = ["step", "events a second", "an event at 25,000 against 2,500"]
+    head = ["step", "events per second", "time per event, 25,000 against 2,500"]
     show("From text to a plan, and the state machine", head, rows, as_json=options.json)
 
 

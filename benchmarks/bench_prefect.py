@@ -1,9 +1,9 @@
-"""A flow of 200 no-op events from a `.pty`, against the same flow written by hand for Prefect.
+"""A flow of 200 no-op events from a `.pty`, compared with the same flow written by hand.
 
-The time is that of the client: from the call of the flow until it returns, against a temporary
-server of its own (or the one that PREFECT_API_URL names). Both flows run in turn, and the figure is
-the median of the rounds' ratios, which a load that comes and goes does not move; the aim is at
-most 1.05. The same is told of the client's processor time, which does not wait for the server.
+The time is measured in the client: from the call of the flow until it returns, with a temporary
+server (or the one in PREFECT_API_URL). Both flows run in turn, and the result is the median of the
+ratios of all rounds, which short peaks of load do not change. The aim is at most 1.05. The client's
+processor time, which does not include waiting for the server, is reported in the same way.
 
     python benchmarks/bench_prefect.py [EVENTS] [ROUNDS]
 """
@@ -22,8 +22,8 @@ from typing import Any
 
 os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")
 os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
-# The server writes seldom, much at once: where SQLite is written to all the time it refuses some
-# requests, and the client waits two seconds, in either flow.
+# The server writes rarely, in large batches: under constant writes, SQLite refuses some requests,
+# and then the client waits two seconds, in both flows.
 for name, value in {"BATCH_SIZE": "1000", "READ_BATCH_SIZE": "100", "FLUSH_INTERVAL": "1"}.items():
     os.environ.setdefault(f"PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_{name}", value)
 os.environ.setdefault("PREFECT_SERVER_SERVICES_EVENT_PERSISTER_ENABLED", "false")
@@ -44,7 +44,7 @@ def Nothing(previous_result=None):
 
 
 def by_hand(events: int, wide: int) -> Any:
-    """The flow as somebody who writes for Prefect would: submit, wait for what comes before."""
+    """The flow as a Prefect user would write it: submit tasks that wait for the previous ones."""
     from prefect import flow, task
     from prefect.cache_policies import NO_CACHE
     from prefect.states import Completed
@@ -93,7 +93,7 @@ def main() -> None:
             theirs = by_hand(events, wide)
             taken: dict[str, list[tuple[float, float]]] = {"ours": [], "theirs": []}
             for number in range(rounds + 1):
-                # In turn, and each first as often as the other; the first round warms up.
+                # In turn, and each is first equally often. The first round is a warm-up.
                 pair = [("ours", ours), ("theirs", theirs)]
                 for name, flow in pair if number % 2 else reversed(pair):
                     spent = measured(flow)
@@ -114,7 +114,7 @@ def main() -> None:
 
 
 def measured(flow: Any) -> tuple[float, float]:
-    """The seconds and the processor seconds of one run, here and not in the server."""
+    """The seconds and the processor seconds of one run in this process, without the server."""
     gc.collect()
     begun, used = time.perf_counter(), time.process_time()
     flow(return_state=True)

@@ -1,6 +1,6 @@
-"""Large programs: seconds and memory of every step, and whether it grows with the size alone.
+"""Large programs: time and memory of each step, and whether they grow linearly with the size.
 
-Each row is measured in a process of its own, so that its peak memory is its own.
+Each row is measured in a separate process, so that the peak memory belongs to that row only.
 """
 
 import json

@@ -1,9 +1,9 @@
-"""A scheduler with many jobs under the real clock: is a run lost, or made twice, or late?
+"""A scheduler with many jobs in real time: are runs lost, made twice, or late?
 
     python benchmarks/bench_scheduler.py [--jobs 1000] [--seconds 60] [--every 20]
 
-Each job runs a pipeline of one event, again and again, at its own moment of each period. The same
-load goes through APScheduler alone, a plain function on the same kind of store, for comparison.
+Each job runs a pipeline of one event repeatedly, at its own moment of each period. For comparison,
+APScheduler alone runs the same load as a plain function, with the same kind of store.
 """
 
 import argparse
@@ -46,7 +46,7 @@ def tick(name: str) -> None:
 def moments(
     number: int, options: argparse.Namespace, begin: dt.datetime
 ) -> tuple[dt.datetime, int]:
-    """When a job is due: at its own moment of each period, from `begin` on."""
+    """When a job is due: at its own moment of each period, starting at `begin`."""
     first = begin + dt.timedelta(seconds=options.every * number / options.jobs)
     end = begin + dt.timedelta(seconds=options.seconds)
     count = 0

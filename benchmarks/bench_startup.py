@@ -1,4 +1,4 @@
-"""How long a small file takes from the command line, against Python and one pydantic model."""
+"""How long a small file takes on the command line, compared with Python and one pydantic model."""
 
 import subprocess
 import sys

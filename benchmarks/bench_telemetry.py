@@ -1,7 +1,8 @@
-"""What telemetry costs an event that does nothing, and what a dead server costs.
+"""The cost of telemetry for an event that does nothing, and the cost of a dead server.
 
-`never` has no telemetry in the process; `off` had it and stopped it. Each is a chain of events on
-the embedded backend, measured in turn; figures are ratios to `off`, and `off` to `never`.
+`never` has no telemetry in the process; `off` had telemetry and stopped it. Each is a chain of
+events on the embedded backend, measured in turn. The results are ratios to `off`, and of `off` to
+`never`.
 """
 
 import contextlib
@@ -46,7 +47,7 @@ def run(plan: Plan) -> None:
 
 
 def costs(rounds: int) -> dict[str, float]:
-    """Microseconds an event with each kind of telemetry."""
+    """Microseconds per event with each kind of telemetry."""
     plan = plan_of(EVENTS)
     run(plan)
 
@@ -77,7 +78,7 @@ def costs(rounds: int) -> dict[str, float]:
         finally:
             telemetry.stop_monitoring()
 
-    # Who fetches is another's cost: it does so every few seconds, not for each event.
+    # Fetching the metrics is not included: it happens every few seconds, not for each event.
     publisher = telemetry.PrometheusPublisher(port=None)
 
     def prometheus() -> None:
@@ -109,7 +110,7 @@ def costs(rounds: int) -> dict[str, float]:
 
 @contextlib.contextmanager
 def never_loaded() -> Iterator[None]:
-    """As if this process had never heard of signals, telemetry and OpenTelemetry."""
+    """Act as if this process had never imported signals, telemetry and OpenTelemetry."""
     names = [
         name
         for name in sys.modules
@@ -124,7 +125,7 @@ def never_loaded() -> Iterator[None]:
 
 
 def off_against_never(rounds: int) -> list[float]:
-    """Pairs of short runs in turn, by the processor's time: others on the machine do not count."""
+    """Pairs of short runs in turn, in processor time, which excludes other load on the machine."""
     plan = plan_of(1_000)
     ratios = []
     for number in range(rounds * 20):
@@ -140,7 +141,7 @@ def off_against_never(rounds: int) -> list[float]:
 
 
 def soak() -> list[list[object]]:
-    """Many events while the publisher's server dies and returns."""
+    """Run many events while the publisher's server stops and restarts."""
     from volnux import telemetry
     from volnux.telemetry import monitor
 
@@ -165,7 +166,8 @@ def soak() -> list[list[object]]:
     rows: list[list[object]] = []
     done = 0
     while done < SOAK:
-        # Up for a tenth, down for a tenth, and so on; up at the end.
+        # The server is up for a tenth of the events, down for the next tenth, and so on. It is up
+        # at the end.
         if (done // (SOAK // 10)) % 2 or done + 2_000 >= SOAK:
             server.up.set()
         else:
@@ -188,13 +190,13 @@ def soak() -> list[list[object]]:
     (delivery,) = monitor._deliveries
     rows.append(["end", _resident(), delivery.published, delivery.dropped, delivery.waiting])
     assert delivery.published == server.arrived
-    assert delivery.published + delivery.dropped == SOAK, "something was lost uncounted"
+    assert delivery.published + delivery.dropped == SOAK, "records were lost without being counted"
     telemetry.stop_monitoring()
     return rows
 
 
 def _resident() -> float:
-    """MiB of this process in memory now, where the system says so; else the most it ever had."""
+    """The current memory of this process in MiB if the system reports it, otherwise the peak."""
     try:
         pages = int(Path("/proc/self/statm").read_text().split()[1])
     except OSError:
@@ -209,7 +211,7 @@ def main() -> None:
         [name, 1e6 * seconds / EVENTS, seconds / taken["off"]] for name, seconds in taken.items()
     ]
     show(
-        f"A chain of {EVENTS} events", ["telemetry", "µs an event", "ratio"], rows,
+        f"A chain of {EVENTS} events", ["telemetry", "µs per event", "ratio"], rows,
         as_json=options.json,
     )  # fmt: skip
     quarter, middle, three_quarters = off_against_never(options.rounds)
@@ -220,7 +222,7 @@ def main() -> None:
         as_json=options.json,
     )
     show(
-        f"{SOAK} events, a server that dies and returns",
+        f"{SOAK} events, with a server that stops and restarts",
         ["events", "MiB", "published", "dropped", "waiting"],
         soak(),
         as_json=options.json,

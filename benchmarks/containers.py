@@ -1,14 +1,14 @@
 """Throughput of 1, 2 and 4 worker processes on sleeping events, and a group of many events.
 
-On Airflow with Celery, Prefect and dask the workers are containers, made as the tests in
-`tests/docker` make them; standalone has a pool of processes. An event sleeps; the figure is how
-much more is done in the same time than with one worker. What a group of N events that do nothing
-takes is a time, and means something beside the others only.
+On Airflow with Celery, Prefect and dask, the workers are containers, which are started as in
+`tests/docker`; standalone has a pool of processes. Each event sleeps, and the result is the
+throughput relative to one worker. The result for a group of N events that do nothing is a time,
+which is only useful in comparison with the other backends.
 
     nox -s docker-bench -- [airflow] [prefect] [dask] [standalone] [--events 8] [--group 1000]
 
-Airflow needs about a second of a processor's time for each task: with few processors that is what
-more workers share.
+Airflow needs about one second of processor time for each task, so with few processors, more workers
+only share that time.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Nothing(EventBase):
 
 
 def write(folder: Path, events: int, group: int, option: str = "") -> None:
-    """The pipelines: one sleeping event, several at once, and a large group."""
+    """Write the pipelines: one sleeping event, several at once, and a large group."""
     (folder / "events.py").write_text(EVENTS)
     head = "@input: seconds: float = 1\n"
     (folder / "one.pty").write_text(f"{head}Sleep\n")
@@ -92,7 +92,7 @@ def on_prefect(given: Any) -> tuple[list[float], float]:
     for workers in WORKERS:
         with running("prefect", lambda f: write(f, given.events, given.group), workers) as stack:
             began = time.monotonic()
-            # A worker runs flow runs: as many of them as elsewhere events.
+            # A Prefect worker executes flow runs, so there is one flow run for each event here.
             runs = [stack.trigger("one", {"seconds": given.seconds}) for _ in range(given.events)]
             assert {stack.ended(run, seconds=1800) for run in runs} == {"COMPLETED"}
             taken.append(time.monotonic() - began)
@@ -138,7 +138,7 @@ def on_standalone(given: Any) -> tuple[list[float], float]:
 
 
 def run(volnux: list[str], file: str, seconds: float | None) -> float:
-    """Run a file with the command line tool; how long the run itself took."""
+    """Run a file with the command line tool. Returns how long the run itself took."""
     more = [] if seconds is None else [f"--input=seconds={seconds}"]
     done = subprocess.run(
         [*volnux, "run", "--json", file, *more], capture_output=True, text=True, check=False

@@ -1,8 +1,8 @@
 """What the benchmarks share: interleaved measuring, tables, JSON.
 
-Everything that is compared is measured in turn, round by round, in one process on one machine; a
-figure is the median of the rounds. A ratio of two figures means something elsewhere, a figure
-alone does not.
+Everything that is compared is measured in turn, round by round, in one process on one machine. The
+result is the median of the rounds. Ratios are comparable between machines, but single results are
+not.
 """
 
 import argparse
@@ -17,13 +17,17 @@ def arguments(description: str | None) -> argparse.Namespace:
     """The options that every benchmark has: `--json`, `--full`, `--rounds`."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
-    parser.add_argument("--full", action="store_true", help="also what takes minutes")
-    parser.add_argument("--rounds", type=int, default=5, help="rounds of each measurement")
+    parser.add_argument(
+        "--full", action="store_true", help="also run the measurements that take minutes"
+    )
+    parser.add_argument(
+        "--rounds", type=int, default=5, help="the number of rounds of each measurement"
+    )
     return parser.parse_args()
 
 
 def seconds(work: Callable[[], object]) -> float:
-    """How long a call takes; garbage of the one before is not its business."""
+    """How long a call takes, without collecting the garbage of earlier calls."""
     gc.collect()
     began = time.perf_counter()
     work()
@@ -31,7 +35,7 @@ def seconds(work: Callable[[], object]) -> float:
 
 
 def interleaved(works: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, float]:
-    """The median seconds of each of several calls, by name, measured in turn."""
+    """The median time of each of several calls in seconds, by name, measured in turn."""
     taken: dict[str, list[float]] = {name: [] for name in works}
     for _ in range(rounds):
         for name, work in works.items():

@@ -1,8 +1,8 @@
-"""A container engine for the stacks: found, or on Debian installed and started.
+"""A container engine for the stacks: uses an existing one, or installs and starts one on Debian.
 
-`docker` and either `docker compose` or the older `docker-compose` are needed. Where there is no
-engine and this is root on Debian or Ubuntu, both are installed with apt-get and `dockerd` is
-started by hand; such a one ends when nobody uses it any more, and no container runs.
+`docker` and either `docker compose` or the older `docker-compose` are needed. If there is no
+engine, and this process is root on Debian or Ubuntu, both are installed with apt-get and `dockerd`
+is started directly. This daemon is stopped when nobody uses it any more and no container runs.
 """
 
 from __future__ import annotations
@@ -33,23 +33,23 @@ _PID = _STATE / "dockerd.pid"
 _LOG = _STATE / "dockerd.txt"
 
 _STARTED: list[subprocess.Popen[bytes]] = []
-"""The daemon of this process, kept as Python warns of one that is forgotten while it runs."""
+"""The daemon of this process. Python would warn if the running process had no reference."""
 
 _PACKAGES = ("docker.io", "docker-compose", "iptables")
-"""What has both on Debian 12 and later, and on Ubuntu."""
+"""The packages with both, on Debian 12 and later, and on Ubuntu."""
 
 
 class EngineError(Exception):
-    """Something with containers does not work; the text says what."""
+    """Something with containers does not work. The message says what."""
 
 
 class UnavailableError(EngineError):
-    """Something that cannot be had on this machine is missing; the text says what."""
+    """Something is missing that cannot be installed on this machine. The message says what."""
 
 
 @contextlib.contextmanager
 def used() -> Iterator[None]:
-    """An engine for as long as it is needed; see `start` and `stop`."""
+    """A context with a running engine; see `start` and `stop`."""
     try:
         with _lock("users", fcntl.LOCK_SH):
             start()
@@ -62,14 +62,14 @@ def start() -> None:
     """Make sure that an engine answers and that there is a compose command.
 
     Raises:
-        UnavailableError: it cannot be had here.
+        UnavailableError: that is not possible here.
     """
     with alone("start"):
         _start()
 
 
 def stop() -> None:
-    """End the engine if it was started from here and nothing uses it; images and layers stay."""
+    """Stop the engine if it was started here and nothing uses it. Images and layers are kept."""
     with (
         alone("start"),
         contextlib.suppress(BlockingIOError),
@@ -80,7 +80,7 @@ def stop() -> None:
 
 @contextlib.contextmanager
 def alone(what: str) -> Iterator[None]:
-    """Let one process at a time do something, for instance make an image."""
+    """Let only one process at a time do something, for instance build an image."""
     with _lock(what, fcntl.LOCK_EX):
         yield
 
@@ -147,7 +147,7 @@ def _stop() -> None:
 
 
 def _is_dockerd(pid: int) -> bool:
-    """Whether it runs; one that has ended has no command line, even if nobody has asked how."""
+    """Whether it is a running dockerd: a process that has ended has no command line."""
     try:
         return b"dockerd" in Path(f"/proc/{pid}/cmdline").read_bytes()
     except OSError:
@@ -155,10 +155,10 @@ def _is_dockerd(pid: int) -> bool:
 
 
 def docker(*arguments: str, check: bool = True, seconds: float = 600) -> str:
-    """Run `docker`; what it printed.
+    """Run `docker`, and return its output.
 
     Raises:
-        EngineError: it failed, with what it said.
+        EngineError: it failed. The message has its output.
     """
     done = subprocess.run(
         ["docker", *arguments], capture_output=True, text=True, timeout=seconds, check=False
@@ -170,10 +170,10 @@ def docker(*arguments: str, check: bool = True, seconds: float = 600) -> str:
 
 
 def compose_command(*, missing_ok: bool = False) -> tuple[str, ...] | None:
-    """`docker compose` where it is installed, else `docker-compose`.
+    """`docker compose` if it is installed, otherwise `docker-compose`.
 
     Raises:
-        UnavailableError: there is neither.
+        UnavailableError: neither is installed.
     """
     if shutil.which("docker"):
         asked = subprocess.run(["docker", "compose", "version"], capture_output=True, check=False)
@@ -183,11 +183,13 @@ def compose_command(*, missing_ok: bool = False) -> tuple[str, ...] | None:
         return ("docker-compose",)
     if missing_ok:
         return None
-    raise UnavailableError("there is neither `docker compose` nor `docker-compose` here")
+    raise UnavailableError(
+        "neither `docker compose` nor `docker-compose` is installed here: install one of them"
+    )
 
 
 def _answers() -> str | None:
-    """Nothing where an engine answers, else what is wrong."""
+    """An empty text if an engine answers, otherwise what is wrong."""
     try:
         asked = subprocess.run(
             ["docker", "version", "--format", "{{.Server.Version}}"],
@@ -211,10 +213,10 @@ def _install() -> None:
 
 
 def install_packages(*names: str) -> None:
-    """Install packages of Debian's or Ubuntu's.
+    """Install packages of Debian or Ubuntu.
 
     Raises:
-        UnavailableError: they are not to be had.
+        UnavailableError: they cannot be installed.
     """
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     for command in (

@@ -1,11 +1,11 @@
-"""The images that the stacks run on: Volnux on top of the public ones, or of stand-ins.
+"""The images of the stacks: Volnux on top of the public images, or of replacements.
 
-Airflow's and Prefect's images get a layer with Volnux's wheel, which is built here. Where no image
-registry can be reached, stand-ins of the public images are made from packages: Debian's with
-debootstrap, and Python's. The stand-ins have the same versions of Airflow and Prefect; Postgres,
-Redis and Prometheus are those of Debian, and there is no Grafana.
+The images of Airflow and Prefect get a layer with Volnux's wheel, which is built here. If no image
+registry can be reached, replacements of the public images are built from packages: Debian packages,
+with debootstrap, and Python packages. The replacements have the same versions of Airflow and
+Prefect. Postgres, Redis and Prometheus are those of Debian, and there is no Grafana.
 
-An image that was made before from the same files is used again.
+An image that was already built from the same files is used again.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ PUBLIC = {
     "airflow": f"apache/airflow:{AIRFLOW_VERSION}-python3.12",
     "prefect": f"prefecthq/prefect:{PREFECT_VERSION}-python3.12",
 }
-"""What Volnux is put on top of, by stack."""
+"""The base images, by stack."""
 
 _ADDED = {"airflow": "alive.py", "prefect": "deploy.py"}
-"""What goes into an image besides the wheel."""
+"""The files that an image gets in addition to the wheel."""
 
 _CERTIFICATES = ("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 _PROXIES = ("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
@@ -46,15 +46,15 @@ _INDEXES = ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_TRUSTED_HOST")
 
 
 def build(stack: str, *, local: bool, requirements: str = "") -> dict[str, str]:
-    """Make what a stack needs; the variables of its Compose file that name the images.
+    """Build the images of a stack. Returns the variables with their names for the Compose file.
 
     Args:
         stack: `airflow`, `prefect` or `metrics`.
-        local: stand-ins in place of public images.
+        local: whether to use replacements of the public images.
         requirements: Python packages that the events need, separated by spaces.
 
     Raises:
-        EngineError: an image cannot be made here; why is said.
+        EngineError: an image cannot be built here. The message says why.
     """
     if not local:
         if stack == "metrics":
@@ -85,7 +85,7 @@ def _with_volnux(stack: str, base: str, requirements: str) -> str:
 
 
 def _host(base: str, stack: str) -> str:
-    """The stand-in of Airflow's or Prefect's image, with all that Volnux needs itself."""
+    """The replacement of Airflow's or Prefect's image, with the dependencies of Volnux."""
     python = _stand_in("python", base, _given(_INDEXES))
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
@@ -99,7 +99,7 @@ def _host(base: str, stack: str) -> str:
 
 
 def _service(base: str, service: str) -> str:
-    """The stand-in of the image of a service: all of Debian's in one, told apart by SERVICE."""
+    """The replacement of a service's image. One image has all services, and SERVICE selects one."""
     every = _stand_in("services", base, {}, HERE / "local" / "service")
     tag = f"volnux-local/{service}:{every.rpartition(':')[2]}"
     if not _there(tag):
@@ -110,7 +110,7 @@ def _service(base: str, service: str) -> str:
 
 
 def _stand_in(name: str, base: str, arguments: Mapping[str, str], *files: Path) -> str:
-    """An image from a Dockerfile of the folder `local`."""
+    """Build an image from a Dockerfile in the folder `local`."""
     source = HERE / "local" / f"{name}.Dockerfile"
     tag = f"volnux-local/{name}:{_digest((source, *files), base, *map(str, arguments.items()))}"
     with tempfile.TemporaryDirectory(prefix="volnux-image-") as folder:
@@ -122,7 +122,7 @@ def _stand_in(name: str, base: str, arguments: Mapping[str, str], *files: Path) 
 
 
 def base() -> str:
-    """A small Debian with Python, and with the certificates that this machine trusts."""
+    """Build a small Debian with Python, and with the certificates that this machine trusts."""
     mirror, certificates = _mirror(), _certificates()
     packages = "ca-certificates,python3,python3-venv"
     tag = f"volnux-local/debian:{_digest(certificates, DEBIAN, mirror, packages)}"
@@ -136,11 +136,13 @@ def _bootstrap(tag: str, mirror: str, certificates: Iterable[Path], packages: st
     if shutil.which("debootstrap") is None:
         if os.geteuid() != 0 or shutil.which("apt-get") is None:
             raise UnavailableError(
-                "debootstrap is needed for local images: only root can install it"
+                "local images need debootstrap, which only root can install: run this as root"
             )
         install_packages("debootstrap")
     if os.geteuid() != 0:
-        raise UnavailableError("only root can make local images, as debootstrap needs it")
+        raise UnavailableError(
+            "only root can build local images, because debootstrap needs it: run this as root"
+        )
     _say(f"making {tag}")
     with tempfile.TemporaryDirectory(prefix="volnux-debian-", dir="/var/tmp") as name:
         root = Path(name, "root")
@@ -162,7 +164,7 @@ def _bootstrap(tag: str, mirror: str, certificates: Iterable[Path], packages: st
 
 
 def _make(tag: str, folder: Path, arguments: Mapping[str, str]) -> bool:
-    """Build an image from a folder unless it is there; whether it was built."""
+    """Build an image from a folder unless it exists. Returns whether it was built."""
     given = {**_given(_PROXIES), **arguments}
     with alone(tag.replace("/", "-")):
         if _there(tag):
@@ -184,7 +186,7 @@ def _there(tag: str) -> bool:
 
 
 def _forget_others(tag: str) -> None:
-    """Remove what was made from earlier wheels, as far as nothing runs on it."""
+    """Remove images with earlier wheels, unless containers use them."""
     repository, _, version = tag.partition(":")
     for other in docker("images", "--format", "{{.Tag}}", repository).split():
         if other != version:
@@ -204,7 +206,7 @@ def _wheel(folder: Path) -> None:
 
 
 def _mirror() -> str:
-    """Where Debian's packages come from: VOLNUX_DEBIAN_MIRROR, or as this machine is set."""
+    """The mirror for Debian packages: VOLNUX_DEBIAN_MIRROR, or the one of this machine."""
     if given := os.environ.get("VOLNUX_DEBIAN_MIRROR"):
         return given
     system = Path("/etc/os-release")
@@ -219,7 +221,7 @@ def _mirror() -> str:
 
 
 def _certificates() -> list[Path]:
-    """The bundle of certificates that this machine trusts, if it has one."""
+    """The bundle of certificates that this machine trusts, if there is one."""
     named = (os.environ.get(name, "") for name in _CERTIFICATES)
     for name in (*named, "/etc/ssl/certs/ca-certificates.crt"):
         if name and Path(name).is_file():

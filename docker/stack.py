@@ -1,8 +1,9 @@
 """Start and stop the stacks: `python docker/stack.py up airflow`.
 
-`up` makes the images, writes the secrets into `docker/NAME/.env` the first time, starts the stack
-and waits until every part of it is well. With `--local` it runs on images that are made here, for
-machines that reach no image registry, and installs and starts a container engine if there is none.
+`up` builds the images, writes the secrets into `docker/NAME/.env` the first time, starts the stack
+and waits until all its parts are healthy. With `--local`, it uses images that are built here, for
+machines that cannot reach an image registry. It also installs and starts a container engine if
+there is none.
 """
 
 from __future__ import annotations
@@ -43,15 +44,16 @@ EXAMPLES = "matplotlib vega_datasets"
 
 
 def up(stack: str, *, local: bool, settings: Path) -> None:
-    """Start a stack and wait until it is well.
+    """Start a stack and wait until it is healthy.
 
     Args:
         stack: `airflow`, `prefect` or `metrics`.
-        local: on images that are made here.
-        settings: the file with variables for Compose; what it lacks is added.
+        local: whether to use images that are built here.
+        settings: the file with variables for Compose. Missing ones are added.
 
     Raises:
-        EngineError: there is no engine, an image cannot be had, or a part does not get well.
+        EngineError: there is no engine, an image is not available, or a part does not become
+            healthy.
     """
     if local:
         engine.start()
@@ -70,7 +72,7 @@ def up(stack: str, *, local: bool, settings: Path) -> None:
 
 
 def down(stack: str, *, settings: Path, volumes: bool) -> None:
-    """Stop a stack; with its data, if `volumes`."""
+    """Stop a stack. With `volumes`, also delete its data."""
     more = ["--volumes"] if volumes else []
     subprocess.run([*compose(stack, settings), "down", "--remove-orphans", *more], check=False)
 
@@ -88,10 +90,10 @@ def compose(stack: str, settings: Path) -> list[str]:
 
 
 def wait(project: str, seconds: float = 300) -> None:
-    """Wait until every container of a project is healthy, or has done what it was for.
+    """Wait until every container of a project is healthy, or has finished its job.
 
     Raises:
-        EngineError: one has failed or takes too long; with what it said last.
+        EngineError: a container has failed or takes too long. The message has its last output.
     """
     label = f"--filter=label=com.docker.compose.project={project}"
     health = "{{with .State.Health}}{{.Status}}{{end}}"
@@ -110,12 +112,12 @@ def wait(project: str, seconds: float = 300) -> None:
         if ids and not waiting:
             return
         if time.monotonic() > until:
-            raise engine.EngineError(f"not well after {seconds:.0f} s: {', '.join(waiting)}")
+            raise engine.EngineError(f"not healthy after {seconds:.0f} s: {', '.join(waiting)}")
         time.sleep(1)
 
 
 def write_settings(stack: str, path: Path, names: Mapping[str, str]) -> None:
-    """Write a file of variables for Compose: new secrets where it has none, and the images."""
+    """Write a file of variables for Compose: the images, and new secrets if there are none."""
     found = read_settings(path)
     for name in _SECRETS.get(stack, ()):
         if not found.get(name):
@@ -129,7 +131,7 @@ def write_settings(stack: str, path: Path, names: Mapping[str, str]) -> None:
 
 
 def write_dashboard() -> None:
-    """Write the dashboard as Grafana takes it from a folder: nobody is asked for a data source."""
+    """Write the dashboard in the form that Grafana loads from a folder, with a data source."""
     text = (HERE.parent / "examples/telemetry/prometheus_dashboard.json").read_text()
     dashboard = json.loads(text.replace("${DS_PROMETHEUS}", "volnux-prometheus"))
     for name in ("__inputs", "__requires"):
@@ -140,7 +142,7 @@ def write_dashboard() -> None:
 
 
 def read_settings(path: Path) -> dict[str, str]:
-    """The variables of a file."""
+    """Read the variables of a file."""
     if not path.exists():
         return {}
     lines = path.read_text().splitlines()
@@ -149,12 +151,12 @@ def read_settings(path: Path) -> dict[str, str]:
 
 
 def main() -> None:
-    """Do what the command line says."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(description="Start and stop the stacks in containers.")
     parser.add_argument("action", choices=("up", "down"))
     parser.add_argument("stack", choices=("airflow", "prefect", "metrics"))
-    parser.add_argument("--local", action="store_true", help="on images that are made here")
-    parser.add_argument("--volumes", action="store_true", help="with down: the data goes as well")
+    parser.add_argument("--local", action="store_true", help="use images that are built here")
+    parser.add_argument("--volumes", action="store_true", help="with down: also delete the data")
     given = parser.parse_args()
     settings = HERE / given.stack / ".env"
     try:

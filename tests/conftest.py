@@ -22,14 +22,14 @@ IN_CI = os.environ.get("CI", "").lower() in {"1", "true", "yes"}
 
 @pytest.fixture(autouse=True)
 def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Every test starts in an empty folder of its own and leaves nothing behind elsewhere."""
+    """Every test starts in its own empty folder and leaves nothing behind elsewhere."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, pytest.TestReport]:
-    """In CI a test that skips itself has failed: there, all that a test needs is installed."""
+    """In CI, a test that skips itself fails, because all that it needs is installed there."""
     report = yield
     return _without_skip(report, item.nodeid)
 

@@ -48,7 +48,7 @@ def print_programs(host: str, seeds: Sequence[int], root: Path) -> None:
 
 
 def faults_of_imports(root: Path) -> Iterator[str]:
-    """Import all generated files below a folder, each by itself; what they raise."""
+    """Import each generated file below a folder separately, and return what they raise."""
     for path in sorted(root.glob(f"*/{GENERATED}")):
         try:
             with imported(path):
@@ -59,7 +59,7 @@ def faults_of_imports(root: Path) -> Iterator[str]:
 
 @contextlib.contextmanager
 def imported(path: Path) -> Iterator[ModuleType]:
-    """A file as the module that Python makes of it, with its folder on the import path."""
+    """Import a file as a module, with its folder on the import path."""
     before = set(sys.modules)
     sys.path.insert(0, str(path.parent))
     importlib.invalidate_caches()
@@ -82,7 +82,7 @@ def imported(path: Path) -> Iterator[ModuleType]:
 
 
 def faults_of_runs(host: str, seeds: Sequence[int], root: Path) -> Iterator[str]:
-    """Run the generated files of some seeds; where they differ from the standalone backend."""
+    """Run the generated files of some seeds; return the differences from standalone."""
     standalone = get_backend("standalone")
     for seed in seeds:
         case = hostile_case(seed)
@@ -134,7 +134,7 @@ class Airflow:
 
 
 class Prefect:
-    """Flows of `volnux prefect flow`, run on the server of the surroundings."""
+    """Flows of `volnux prefect flow`, run on the configured server."""
 
     @staticmethod
     def source(path: Path, plan: Plan) -> str:
@@ -152,7 +152,7 @@ class Prefect:
         runs: list[Any] = []
 
         class Recording(plain.Run):
-            """A run that also keeps what its places received."""
+            """A run that also stores what its places received."""
 
             async def __aenter__(self) -> Any:
                 runs.append(self)
@@ -201,7 +201,7 @@ class Prefect:
 
 
 def comparable(value: Any) -> Any:
-    """A value as JSON, failures by their type."""
+    """A value as JSON, in which failures are replaced by their type."""
     value = plain_json(value)
     if isinstance(value, list):
         return [comparable(item) for item in value]
@@ -216,7 +216,7 @@ HOSTS: dict[str, Any] = {"airflow": Airflow, "prefect": Prefect}
 
 
 def main() -> int:
-    """Print and import many programs, and run some; the exit code says whether all was right."""
+    """Print and import many programs, and run some. The exit code says whether all were correct."""
     parser = argparse.ArgumentParser(description=__doc__, prog="python -m tests.generated")
     parser.add_argument("host", choices=sorted(HOSTS))
     parser.add_argument("--programs", type=int, default=100, help="how many to import")
@@ -244,7 +244,7 @@ def main() -> int:
 
 
 def _batch(host: str, seeds: Sequence[int]) -> list[str]:
-    """Print some programs in one process and import them in another; what went wrong."""
+    """Print some programs in one process and import them in another. Returns the errors."""
     with tempfile.TemporaryDirectory() as folder:
         tail = ["--seed", str(seeds[0]), "--programs", str(len(seeds))]
         for step in ("--print", "--import"):

@@ -1,6 +1,7 @@
-"""Write what is made in two pages anew: the tables of conformance, the example of a backend.
+"""Rewrite the generated parts of two pages: the tables of conformance, and an example backend.
 
-`python -m tools.conformance_tables` after a case was added; a test fails where they are old.
+Run `python -m tools.conformance_tables` after adding a case. A test fails if the pages are
+outdated.
 """
 
 from __future__ import annotations
@@ -19,11 +20,11 @@ PAGES = (ROOT / "docs" / "conformance.md", ROOT / "docs" / "backends.md")
 TINY = ROOT / "tests" / "conformance" / "tiny_backend" / "tiny_backend.py"
 LINKS = "../volnux/testing/cases"
 NAMED = 6
-"""Cases that a sentence names at most; the others are counted."""
+"""The maximum number of cases that are listed for a sentence. The others are only counted."""
 
 
 def filled(page: str) -> str:
-    """The text of a page with all that is made as it is now."""
+    """The text of a page with its generated parts up to date."""
     from tools.mutate import MUTATIONS
 
     made: dict[str, Callable[[], str]] = {
@@ -52,7 +53,7 @@ def _sentences() -> str:
 
 
 def _pairs() -> str:
-    """How many cases hold each pair of constructs."""
+    """How many cases contain each pair of constructs."""
     held = [constructs(case) for case in all_cases()]
     names = list(CONSTRUCTS)
     rows = [

@@ -1,7 +1,7 @@
 """Change the meaning of the language in one line, and see whether the conformance suite notices.
 
-`python tools/mutate.py` does so for each change below, on a copy of the package in a temporary
-folder, and names the first case that differs. It fails when a change goes unnoticed.
+`python tools/mutate.py` does this for each change below, on a copy of the package in a temporary
+folder, and prints the first case that differs. It fails if a change is not noticed.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ RUN = "volnux/events/run.py"
 
 @dataclass(frozen=True)
 class Mutation:
-    """One line of a file, changed."""
+    """A change of one line in a file."""
 
     about: str
     file: str
@@ -41,7 +41,7 @@ MUTATIONS = (
         "        elif not self._any_done[node] and model.kind is not Kind.EVENT:\n",
     ),
     Mutation(
-        "An event gets one attempt more than allowed.",
+        "An event gets one more attempt than allowed.",
         RUN,
         "if call.attempt < spec.retry.max_attempts and spec.retry.covers(error):",
         "if call.attempt <= spec.retry.max_attempts and spec.retry.covers(error):",
@@ -65,7 +65,7 @@ MUTATIONS = (
         "if failed:",
     ),
     Mutation(
-        "A catch pipes on the latest failure instead of the first in reading order.",
+        "A catch passes on the latest failure instead of the first in reading order.",
         EXECUTION,
         "origin[target] = min(origin[target], origin[node])",
         "origin[target] = origin[node]",
@@ -129,7 +129,7 @@ MUTATIONS = (
 
 
 def noticed(mutation: Mutation, folder: Path) -> str | None:
-    """The first thing by which the suite notices the change; None where it does not."""
+    """The first case in which the suite notices the change; None if it does not."""
     package = folder / "package"
     for name in ("volnux", "standalone"):
         ignored = shutil.ignore_patterns("__pycache__", "conformance-*")
@@ -137,7 +137,7 @@ def noticed(mutation: Mutation, folder: Path) -> str | None:
     target = package / mutation.file
     text = target.read_text(encoding="utf-8")
     if text.count(mutation.old) != 1:
-        raise SystemExit(f"{mutation.file} does not have this once: {mutation.old}")
+        raise SystemExit(f"{mutation.file} must contain this exactly once: {mutation.old}")
     target.write_text(text.replace(mutation.old, mutation.new), encoding="utf-8")
     paths = os.pathsep.join([str(package), str(package / "standalone")])
     done = subprocess.run(
@@ -157,14 +157,14 @@ def noticed(mutation: Mutation, folder: Path) -> str | None:
 
 
 def results() -> Iterator[tuple[Mutation, str | None]]:
-    """Each change, and the first case that shows it."""
+    """Each change, and the first case that notices it."""
     for mutation in MUTATIONS:
         with tempfile.TemporaryDirectory(prefix="volnux-mutation-") as folder:
             yield mutation, noticed(mutation, Path(folder))
 
 
 def main() -> int:
-    """Try all changes; the exit code."""
+    """Try all changes, and return the exit code."""
     missed = 0
     for mutation, case in results():
         missed += case is None

@@ -1,7 +1,7 @@
-"""Write docs/api.md: the public names, where they are imported from, and what they are for.
+"""Write docs/api.md: the public names, where to import them from, and what they are for.
 
 python tools/public_names.py           # write the page
-python tools/public_names.py --check   # say whether it is up to date
+python tools/public_names.py --check # check whether it is up to date
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def page() -> str:
 
 
 def about(thing: Any, comment: str | None) -> str:
-    """The first sentence that is said of a thing."""
+    """The first sentence of the documentation of an object."""
     text = comment
     if text is None and (inspect.isclass(thing) or inspect.isroutine(thing)):
         text = inspect.getdoc(thing)
@@ -57,7 +57,7 @@ def about(thing: Any, comment: str | None) -> str:
 
 
 def comments(module: Any) -> dict[str, str]:
-    """Of each constant of a module, or of the modules it takes them from, the text below it."""
+    """The docstrings of a module's constants, including constants imported from other modules."""
     found: dict[str, str] = {}
     homes = {module.__name__}
     for name in module.__all__:
@@ -78,7 +78,7 @@ def comments(module: Any) -> dict[str, str]:
 
 
 def main() -> int:
-    """Write the page or check it; the exit code."""
+    """Write or check the page, and return the exit code."""
     text = page()
     if "--check" in sys.argv:
         known = PAGE.read_text("utf-8") if PAGE.is_file() else ""

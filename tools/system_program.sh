@@ -1,5 +1,5 @@
 #!/bin/sh
-# Install a Debian package when that is possible, else say what is missing; never an error by itself.
+# Install a Debian package if possible. Otherwise print what is missing. This never fails by itself.
 package=$1
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
     echo "Installing the system package $package …"
@@ -9,5 +9,5 @@ if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
         exit 0
     fi
 fi
-echo "Missing on this machine: $package. Please install it with the system's package manager;" \
-    "what needs it cannot run." >&2
+echo "Missing on this machine: $package. Please install it with the system's package manager." \
+    "Tests that need it cannot run." >&2

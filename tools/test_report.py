@@ -2,8 +2,8 @@
 
     python tools/test_report.py FOLDER PART...
 
-A part is one run of nox. For each part the folder holds the report of nox, `PART.nox.json`, and for
-each session that ran pytest a JUnit file. A session that failed without a failing test (a lint
+A part is one run of nox. For each part, the folder has the report of nox, `PART.nox.json`, and a
+JUnit file for each session that ran pytest. A session that failed without a failing test (a lint
 error, say) counts as one error, and so does a part without a report. The exit status is 0 when
 nothing failed.
 """
@@ -17,7 +17,7 @@ from xml.etree import ElementTree
 
 @dataclass
 class Tally:
-    """What became of the tests of one or more sessions."""
+    """The results of the tests of one or more sessions."""
 
     passed: int = 0
     failed: list[str] = field(default_factory=list)
@@ -27,7 +27,7 @@ class Tally:
     seconds: float = 0.0
 
     def closing_line(self) -> str:
-        """The line that pytest would end with, had it run all sessions at once."""
+        """The last line that pytest would print if it had run all sessions at once."""
         counts = {
             "failed": len(self.failed),
             "passed": self.passed,
@@ -67,7 +67,8 @@ def add_part(tally: Tally, folder: Path, part: str) -> None:
         tally.errors.append(f"nox ended without a report for the part {part!r}")
         return
     for session in json.loads(report.read_text())["sessions"]:
-        # A session with parameters is `name` for all of them; its signature is `name(3.8)`.
+        # All sessions with parameters have the same `name`, so use the signature, such as
+        # `name(3.8)`.
         name = (session.get("signatures") or [session["name"]])[0]
         bad_before = len(tally.failed) + len(tally.errors)
         suite = folder / f"{name}.xml"

@@ -1,8 +1,8 @@
-"""Whether a part of Airflow works, for health checks: `python alive.py scheduler`.
+"""Check whether a part of Airflow works, for health checks: `python alive.py scheduler`.
 
-`airflow jobs check` and `celery inspect ping` say the same, but take seconds of a processor's time
-each time. A worker is asked for its log server, which its main process starts and ends; the others
-for what the API server knows of them.
+`airflow jobs check` and `celery inspect ping` do the same, but take seconds of processor time. For
+a worker, this checks its log server, which its main process starts and stops. For the other parts,
+it asks the API server for their health.
 """
 
 import contextlib
@@ -14,7 +14,7 @@ import urllib.request
 
 part = sys.argv[1]
 if part == "worker":
-    with contextlib.suppress(urllib.error.HTTPError):  # that is an answer, too
+    with contextlib.suppress(urllib.error.HTTPError):  # an HTTP error is an answer, too
         urllib.request.urlopen("http://localhost:8793/", timeout=10)
     sys.exit(0)
 url = os.environ["AIRFLOW__CORE__EXECUTION_API_SERVER_URL"].replace(

@@ -1,5 +1,5 @@
-# Stands in for Airflow's own image where no registry can be reached: the same user, folders and
-# way to be called, with the same versions of Airflow and its providers.
+# Replaces Airflow's own image if no registry can be reached: it has the same user, folders and
+# entry point, and the same versions of Airflow and its providers.
 ARG BASE
 FROM ${BASE}
 ARG VERSION

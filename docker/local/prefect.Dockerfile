@@ -1,4 +1,4 @@
-# Stands in for Prefect's own image where no registry can be reached.
+# Replaces Prefect's own image if no registry can be reached.
 ARG BASE
 FROM ${BASE}
 ARG VERSION

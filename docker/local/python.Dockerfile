@@ -1,4 +1,4 @@
-# What the stand-ins of Airflow's and Prefect's images have in common: a user, and uv.
+# What the replacements of Airflow's and Prefect's images have in common: an environment, and uv.
 ARG BASE
 FROM ${BASE}
 ARG PIP_INDEX_URL

@@ -1,8 +1,8 @@
-# Stands in for the images of Postgres, Redis and Prometheus where no registry can be reached:
-# Debian's packages, called and set as those are.
+# Replaces the images of Postgres, Redis and Prometheus if no registry can be reached: packages of
+# Debian with the same entry points and settings.
 ARG BASE
 FROM ${BASE}
-# As apt-get starts no service in here, it need not ask whether it may.
+# Make apt-get start no services here.
 RUN printf '#!/bin/sh\nexit 101\n' > /usr/sbin/policy-rc.d && chmod +x /usr/sbin/policy-rc.d \
     && mkdir -p /etc/postgresql-common \
     && echo 'create_main_cluster = false' > /etc/postgresql-common/createcluster.conf \

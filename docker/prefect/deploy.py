@@ -1,8 +1,8 @@
-"""Deploy every pipeline of a folder, and tell Prefect what to do with flow runs that were lost.
+"""Deploy every pipeline of a folder, and create automations for flow runs that were lost.
 
-Runs in the service `deploy`. Pipelines are copied to the volume that the workers read; a flow run
-whose process is gone, with its worker or without, is marked as crashed after a while, and one that
-has the tag `restart-when-lost` is scheduled again.
+This runs in the service `deploy`. Pipelines are copied to the volume that the workers read. If the
+process of a flow run is lost, with or without its worker, the flow run is marked as crashed after a
+while. If it has the tag `restart-when-lost`, it is scheduled again.
 """
 
 import contextlib
@@ -44,7 +44,7 @@ ENDS = {
 
 
 def main() -> None:
-    """Copy, write what is missing, deploy."""
+    """Copy the pipelines, write missing files, and deploy."""
     shutil.copytree(PIPELINES, FLOWS, dirs_exist_ok=True, ignore=not_to_copy)
     call("volnux", "prefect", "init", ".", "--work-pool", POOL)
     call("prefect", "work-pool", "create", POOL, "--type", "process", "--overwrite")
@@ -54,7 +54,7 @@ def main() -> None:
 
 
 def not_to_copy(folder: str, names: list[str]) -> set[str]:
-    """What cannot be copied: pipes, links to nothing, and links back to a folder around them."""
+    """What cannot be copied: pipes, broken links, and links to a parent folder."""
     around = {Path(folder).resolve(), *(parent.resolve() for parent in Path(folder).parents)}
     paths = [Path(folder, name) for name in names]
     return {
@@ -65,9 +65,9 @@ def not_to_copy(folder: str, names: list[str]) -> set[str]:
 
 
 def automations() -> list[Automation]:
-    """What Prefect does by itself with flow runs that were lost."""
+    """The automations for flow runs that were lost."""
     return [
-        # Not after heartbeats alone: a process may be lost before its first one has arrived.
+        # Not only after heartbeats: a process may be lost before its first one has arrived.
         lost("Lost flow runs are crashed", {RUNNING, HEARTBEAT}, {HEARTBEAT}, LOST_AFTER),
         lost(
             "Flow runs that do not start are crashed", STARTING, STARTING | {RUNNING}, START_WITHIN
@@ -91,7 +91,7 @@ def automations() -> list[Automation]:
                 ChangeFlowRunState(
                     state=StateType.SCHEDULED,
                     name="AwaitingRetry",
-                    message="Runs again, from its beginning, as it was lost.",
+                    message="Runs again from the beginning, because it was lost.",
                 )
             ],
         ),
@@ -99,13 +99,13 @@ def automations() -> list[Automation]:
 
 
 def lost(name: str, after: set[str], expected: set[str], within: timedelta) -> Automation:
-    """Crash the flow runs of deployments that give no sign of life in time.
+    """An automation that crashes flow runs of deployments if they send no sign of life in time.
 
     Args:
-        name: of the automation.
-        after: the events that a sign has to follow.
-        expected: the events that are a sign, besides those of an end.
-        within: the time until then.
+        name: the name of the automation.
+        after: the events after which a sign of life is expected.
+        expected: the events that count as a sign of life, in addition to those of an end.
+        within: the time limit.
     """
     return Automation(
         name=name,
@@ -113,7 +113,7 @@ def lost(name: str, after: set[str], expected: set[str], within: timedelta) -> A
             after=after,
             expect=expected | ENDS,
             match=FLOW_RUNS,
-            # A flow run without one is somebody's own process, and may send no heartbeats.
+            # A flow run without a deployment was started by hand, and may not send heartbeats.
             match_related=ResourceSpecification(
                 {
                     "prefect.resource.id": ["prefect.deployment.*"],
@@ -128,21 +128,21 @@ def lost(name: str, after: set[str], expected: set[str], within: timedelta) -> A
         actions=[
             ChangeFlowRunState(
                 state=StateType.CRASHED,
-                message="No sign of life: the process or the machine that ran it is gone.",
+                message="No sign of life: the process or the machine that ran it was lost.",
             )
         ],
     )
 
 
 def replace(automation: Automation) -> None:
-    """Make an automation, in place of one of that name."""
-    with contextlib.suppress(ValueError):  # there is none
-        Automation.read(name=automation.name).delete()  # type: ignore[attr-defined]  # its overloads say that it is async
+    """Create an automation, replacing one with the same name."""
+    with contextlib.suppress(ValueError):  # it does not exist
+        Automation.read(name=automation.name).delete()  # type: ignore[attr-defined]  # typed as async in its overloads
     automation.create()
 
 
 def call(*command: str) -> None:
-    """Run a command in the folder of the flows; its failure is that of this program."""
+    """Run a command in the folder of the flows. If it fails, this program fails too."""
     done = subprocess.run(command, cwd=FLOWS, check=False)
     if done.returncode:
         sys.exit(done.returncode)

@@ -10,7 +10,7 @@ from pathlib import Path
 from volnux import event
 
 HERE = Path(__file__).parent
-SHARED = os.environ.get("EXAMPLES_DATA")  # where events on several machines see the same
+SHARED = os.environ.get("EXAMPLES_DATA")  # shared by events on several machines
 
 
 def store_folder(store: str | None) -> Path:
@@ -24,7 +24,7 @@ def sha256(path: Path) -> str:
 
 @event
 def make_archive(source):
-    """Pack the folder; the archive lies in the temporary folder until its copy is checked."""
+    """Pack the folder. The archive stays in the temporary folder until its copy is checked."""
     folder = Path(source or HERE / "documents")
     base = Path(SHARED or tempfile.gettempdir(), f"{folder.name}-{datetime.now(UTC):%Y-%m-%d}")
     archive = Path(shutil.make_archive(str(base), "gztar", folder))
@@ -40,10 +40,10 @@ def copy_to_store(store, previous_result):
 
 @event
 def verify_copy(previous_result):
-    """Give the copy its name if it is whole."""
+    """Rename the copy to its final name if it is complete."""
     archive, copy = Path(previous_result["archive"]), Path(previous_result["copy"])
     if sha256(copy) != previous_result["sha256"]:
-        return False, f"{copy} is not what was sent"
+        return False, f"{copy} differs from the archive that was sent"
     copy.replace(copy.with_name(archive.name))
     archive.unlink()
     return True, archive.name
@@ -51,7 +51,7 @@ def verify_copy(previous_result):
 
 @event
 def prune(store, keep):
-    """Drop all but the newest archives."""
+    """Delete all archives except the newest ones."""
     archives = sorted(store_folder(store).glob("*.tar.gz"), reverse=True)
     for old in archives[keep:]:
         old.unlink()
@@ -60,7 +60,7 @@ def prune(store, keep):
 
 @event
 def notify(previous_result):
-    """Say what went wrong; `previous_result` is the first failure inside the braces."""
+    """Report what went wrong. `previous_result` is the first failure inside the braces."""
     message = f"no backup today: {previous_result}"
     print(f"  {message}")
     return True, message

@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 from itertools import combinations
 from pathlib import Path
 
-from site_server import serve  # found beside this file, whatever the current folder is
+from site_server import serve  # beside this file, and importable from any current folder
 
 from volnux import EventBase
 
@@ -40,7 +40,7 @@ async def fetch(port: int, name: str) -> tuple[int, str]:
 
 
 class Crawl(EventBase):
-    """Fetch every page that links lead to from index.html, some at the same time."""
+    """Fetch every page that can be reached from index.html, several at the same time."""
 
     async def process(self, site, connections):
         free = asyncio.Semaphore(connections)
@@ -91,7 +91,7 @@ class CountWords(EventBase):
 
 
 class FindDoubles(EventBase):
-    """Pairs of pages that have more than half of their runs of three words in common."""
+    """Pairs of pages that share more than half of their sequences of three words."""
 
     def process(self, previous_result):
         runs = {}
@@ -106,7 +106,7 @@ class FindDoubles(EventBase):
 
 
 class Summarise(EventBase):
-    """`previous_result` holds the results of the three arms, in the order of the text."""
+    """Summarise the three results in `previous_result`, which have the order of the text."""
 
     def process(self, previous_result):
         dead, frequent, doubles = previous_result

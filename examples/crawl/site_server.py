@@ -1,4 +1,4 @@
-"""A web server for one folder of HTML files, on a port of this machine that is free."""
+"""A web server for one folder of HTML files, on a free port of this machine."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -8,12 +8,12 @@ from pathlib import Path
 
 @asynccontextmanager
 async def serve(folder: Path) -> AsyncIterator[int]:
-    """Serve the folder's files while the block runs; gives the port."""
+    """Serve the folder's files while the block runs. Yields the port."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         _, path, _ = (await reader.readline()).decode().split()
         file = folder / Path(path).name
-        await asyncio.sleep(0.02)  # a site somewhere else would not answer at once
+        await asyncio.sleep(0.02)  # like a remote site, which does not answer at once
         if file.is_file():
             writer.write(b"HTTP/1.0 200 OK\r\n\r\n" + file.read_bytes())
         else:

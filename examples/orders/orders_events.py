@@ -14,9 +14,9 @@ def catalogue() -> dict:
 
 
 class PriceOrder(EventBase):
-    """Add up the order; an article that we do not sell is a failure."""
+    """Add up the order. An unknown article is a failure."""
 
-    # Tried after a success: an expensive order ends with descriptor 3.
+    # Evaluated after a success: an expensive order ends with descriptor 3.
     conditions: ClassVar = {3: lambda order: order["total"] > 1000}
 
     def process(self, customer, items):
@@ -29,7 +29,7 @@ class PriceOrder(EventBase):
 
 
 class Review(EventBase):
-    """Let an expensive order pass if the customer is good for it."""
+    """Accept an expensive order if the customer has enough credit."""
 
     def process(self, previous_result):
         order = previous_result
@@ -40,7 +40,7 @@ class Review(EventBase):
 
 
 class CheckStock(EventBase):
-    """1 when all of the order is in stock, 3 when a part of it is, 0 when nothing is."""
+    """Return 1 if the whole order is in stock, 3 if a part of it is, and 0 if nothing is."""
 
     def process(self, previous_result):
         order = previous_result
@@ -71,7 +71,7 @@ class Refuse(EventBase):
 
 
 class WriteLetter(EventBase):
-    """The sink: it receives the result of whichever branch ran."""
+    """The sink: it receives the result of the branch that ran."""
 
     def process(self, previous_result):
         letter = "Dear {customer}, your order over {total}: {news}.".format_map(previous_result)

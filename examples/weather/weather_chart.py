@@ -95,7 +95,7 @@ def _temperatures(axes, days) -> None:
 
 
 def _mark(axes, day: str, value: float, offset: tuple[int, int], side: str) -> None:
-    """A point with its value and date beside it."""
+    """Draw a point with its value and date beside it."""
     point = (_day_of_year(day), value)
     axes.plot(*point, "o", color=HOT, markersize=5, zorder=4)
     axes.annotate(
@@ -140,7 +140,7 @@ def _day_of_year(day: str) -> int:
 
 
 def _smooth(values: Sequence[float], days: int = 15) -> list[float]:
-    """The mean of the days around each day; December goes on in January."""
+    """The mean of the days around each day. January follows December."""
     half = days // 2
     around = [*values[-half:], *values, *values[:half]]
     return [mean(around[i : i + days]) for i in range(len(values))]

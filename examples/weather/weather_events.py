@@ -1,7 +1,7 @@
 """The events of weather.pty: two data sets of `vega_datasets`, a SQLite database and a chart.
 
-Only DrawChart needs matplotlib and only the two Load events need vega_datasets, so each imports
-it where it is used: checking the pipeline needs neither.
+Only DrawChart needs matplotlib and only the two Load events need vega_datasets, so each imports it
+only when it runs. Checking the pipeline needs neither.
 """
 
 import csv
@@ -15,7 +15,7 @@ from volnux import EventBase
 
 
 def folder(output: str | None) -> Path:
-    """The folder for results, made if it is not there."""
+    """The folder for results, created if it does not exist."""
     path = Path(output or os.environ.get("EXAMPLES_DATA") or Path(__file__).parent)
     path.mkdir(parents=True, exist_ok=True)
     return path
@@ -23,9 +23,9 @@ def folder(output: str | None) -> Path:
 
 @contextmanager
 def database(output: str | None) -> Iterator[sqlite3.Connection]:
-    """The database, in one transaction: all changes are made, or none."""
+    """Open the database in a transaction: either all changes are made, or none."""
     path = folder(output) / "weather.db"
-    # Two events may want to write at the same time: one waits for the other.
+    # Two events may write at the same time: then one waits for the other.
     connection = sqlite3.connect(path, timeout=30, isolation_level=None)
     try:
         connection.execute("BEGIN IMMEDIATE")
@@ -36,7 +36,7 @@ def database(output: str | None) -> Iterator[sqlite3.Connection]:
 
 
 class LoadDays(EventBase):
-    """Load the weather of each day, as it comes but for the dates, which become ISO dates."""
+    """Load the weather of each day without changes, except that dates become ISO dates."""
 
     def process(self, output):
         from vega_datasets import data
@@ -57,9 +57,9 @@ class LoadDays(EventBase):
 
 
 class CheckDays(EventBase):
-    """Compare the word for each day with what the rain gauge of that day says.
+    """Compare the weather word of each day with the rain gauge.
 
-    3 with the dates where they contradict each other; a missing day is a failure.
+    Ends with 3 and the dates if they contradict each other. A missing day is a failure.
     """
 
     def process(self, output):
@@ -67,7 +67,8 @@ class CheckDays(EventBase):
             missing = db.execute(
                 "SELECT julianday(max(date)) - julianday(min(date)) + 1 - count(*) FROM days"
             ).fetchone()[0]
-            # Drizzle may be too light for the gauge, so dry drizzle is no contradiction.
+            # Drizzle may be too light for the gauge, so drizzle without rain is not a
+            # contradiction.
             rows = db.execute(
                 "SELECT date FROM days WHERE (weather = 'sun' AND precipitation > 0)"
                 " OR (weather IN ('rain', 'snow') AND precipitation = 0) ORDER BY date"
@@ -79,7 +80,7 @@ class CheckDays(EventBase):
 
 
 class MendDays(EventBase):
-    """Believe the gauge: a word that contradicts it is removed."""
+    """Trust the gauge: remove each word that contradicts it."""
 
     def process(self, output, previous_result):
         with database(output) as db:
@@ -91,7 +92,7 @@ class MendDays(EventBase):
 
 
 class LoadAirports(EventBase):
-    """Load the airports as they come."""
+    """Load the airports without changes."""
 
     def process(self, output):
         from vega_datasets import data
@@ -111,7 +112,7 @@ class LoadAirports(EventBase):
         return True, {"airports": len(rows)}
 
 
-# Each fault of the airports: which rows have it, and what mends it.
+# Each kind of error: which rows have it, and how to fix it.
 FAULTS = {
     "city unknown": ("city = 'NA'", "city = NULL"),
     "state unknown": ("state = 'NA'", "state = NULL"),
@@ -123,12 +124,12 @@ FAULTS = {
 
 
 def tidy(text: str) -> str:
-    """The words of a text with one space in between."""
+    """The words of a text, separated by single spaces."""
     return " ".join(text.split())
 
 
 class CheckAirports(EventBase):
-    """Count each fault; 3 where there is one."""
+    """Count the errors of each kind. Ends with 3 if there are any."""
 
     def process(self, output):
         with database(output) as db:
@@ -141,7 +142,7 @@ class CheckAirports(EventBase):
 
 
 class MendAirports(EventBase):
-    """Mend the faults that were found."""
+    """Fix the errors that were found."""
 
     def process(self, output, previous_result):
         with database(output) as db:
@@ -162,7 +163,7 @@ RECORDS = {
 
 
 class FindRecords(EventBase):
-    """The extreme days; the earlier one where two are equal."""
+    """The extreme days. If two are equal, the earlier one counts."""
 
     def process(self, output):
         with database(output) as db:
@@ -194,7 +195,7 @@ class DrawChart(EventBase):
 
 
 class Tell(EventBase):
-    """Say what was found and where the results are."""
+    """Print what was found and where the results are."""
 
     def process(self, output, previous_result):
         records, chart = previous_result

@@ -1,4 +1,4 @@
-"""The embedded backend of volnux: threads, processes and coroutines, with no server."""
+"""The embedded backend of Volnux: threads, processes and coroutines, without a server."""
 
 from __future__ import annotations
 

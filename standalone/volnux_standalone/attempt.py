@@ -1,4 +1,4 @@
-"""One attempt at an event that a run has handed out."""
+"""One attempt of an event that a run has submitted."""
 
 from __future__ import annotations
 
@@ -9,32 +9,32 @@ __all__ = ["Attempt"]
 
 
 class Attempt:
-    """One attempt that was handed out, until somebody claims its end.
+    """One submitted attempt, until some thread claims its end.
 
     Attributes:
-        node: the place, by its index in the graph.
-        number: counts from 1.
-        started: when it began, seconds since the epoch; 0.0 before.
-        drop_timer: takes back its timeout.
-        handle: the attempt at its executor; None on our own workers.
-        stoppable: whether `handle.abandon` ends it.
-        expired: its end was claimed while it still ran.
-        stuck: it runs on in a thread that nobody can stop.
+        index: the index of the place in the graph.
+        number: the number of the attempt, starting at 1.
+        started: when it began, in seconds since the epoch; 0.0 until then.
+        drop_timer: cancels its timeout.
+        handle: the attempt in its executor; None on our own workers.
+        stoppable: whether `handle.abandon` can end it.
+        expired: whether its end was claimed while it still ran.
+        stuck: whether it continues in a thread that cannot be stopped.
     """
 
     __slots__ = (
         "drop_timer",
         "expired",
         "handle",
-        "node",
+        "index",
         "number",
         "started",
         "stoppable",
         "stuck",
     )
 
-    def __init__(self, node: int, number: int) -> None:
-        self.node = node
+    def __init__(self, index: int, number: int) -> None:
+        self.index = index
         self.number = number
         self.started = 0.0
         self.drop_timer: Callable[[], None] | None = None
@@ -44,6 +44,6 @@ class Attempt:
         self.stuck = False
 
     def expire(self) -> None:
-        """Note that it runs on although its end has been claimed."""
+        """Record that it continues although its end has been claimed."""
         self.expired = True
         self.stuck = bool(self.started) and not self.stoppable

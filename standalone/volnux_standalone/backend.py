@@ -1,4 +1,4 @@
-"""The standalone backend: what it can do, and the way from a plan to a run."""
+"""The standalone backend: its capabilities, and how it runs a plan."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ __all__ = ["StandaloneBackend"]
 
 
 class StandaloneBackend(Backend):
-    """Runs a plan in this process and its worker processes, and returns when it has ended.
+    """Runs a plan in this process and its worker processes, and returns when the run has ended.
 
-    Ctrl-C once: nothing new starts, what runs may finish, the run is cancelled. Twice: the run
-    ends now; threads that still run are left behind.
+    The first Ctrl-C cancels the run: no more events start, and running ones may finish. The second
+    one ends the run at once, and abandons threads that still run.
     """
 
     name = "standalone"

@@ -21,7 +21,7 @@ _DEFAULT = ExecutorKind.DEFAULT
 
 
 class Locked:
-    """A lock as a context, with a call after it was released: for what others queued meanwhile."""
+    """A lock as a context manager. Calls a function after the release, for queued work."""
 
     def __init__(self, lock: threading.Lock, then: Callable[[], object]) -> None:
         self._lock = lock
@@ -36,30 +36,30 @@ class Locked:
 
 
 class Board:
-    """What is ready, what runs and what has ended in one run.
+    """Which places of a run are ready, running or finished.
 
-    The caller holds `lock` for every method except `claim`. Queues, sets and lists are also used
-    without the lock, if a single call is enough.
+    The caller must hold `lock` for every method except `claim`. Queues, sets and lists are also
+    used without the lock if a single call is enough.
 
     Args:
-        plan: what runs.
-        keep_results: whether results are kept to the end; see `Execution`.
+        plan: the plan of the run.
+        keep_results: whether results are kept until the end; see `Execution`.
 
     Attributes:
-        lock: guards the rest.
-        over: set when nothing is open any more, or the run was given up.
+        lock: guards everything else.
+        over: set when no places are open any more, or the run was abandoned.
         execution: the state machine.
         notes: attempts, times and received values of the places.
         ready: places for our own workers.
-        outbox: places that run elsewhere, to be sent.
-        flying: attempts whose end nobody has claimed.
-        finished: how attempts ended, until the state machine is told.
+        outbox: places that must be sent to other executors.
+        flying: attempts whose end has not been claimed yet.
+        finished: ends of attempts that the state machine has not processed yet.
         retrying: places that wait for their next attempt.
-        open: how many places are ready, handed out, or wait for their next attempt.
-        cancelled: nothing more starts; what runs may finish.
-        stopped: an event with `stop_on_exception`, or the time limit, has ended the run.
-        given_up: nothing more is expected of what runs.
-        stuck: how many threads still run an attempt whose end was claimed.
+        open: how many places are ready, submitted, or waiting for their next attempt.
+        cancelled: whether no more events start. Running ones may finish.
+        stopped: whether an event with `stop_on_exception`, or the time limit, ended the run.
+        given_up: whether the run no longer waits for running attempts.
+        stuck: how many threads still run an attempt whose end has been claimed.
     """
 
     def __init__(self, plan: Plan, *, keep_results: bool) -> None:
@@ -84,27 +84,27 @@ class Board:
 
     @property
     def left_behind(self) -> bool:
-        """Whether threads still run the user's code that nobody waits for."""
+        """Whether threads still run user code that nobody waits for."""
         return bool(self.stuck or self.given_up)
 
-    def take(self, nodes: list[int]) -> None:
+    def take(self, ready: list[int]) -> None:
         """Queue places that have become ready."""
-        for node in nodes:
-            if self._nodes[node].receives is not None:
-                self.notes.received[node] = self.execution.received(node)
-            self.queue(node)
-        self.open += len(nodes)
+        for index in ready:
+            if self._nodes[index].receives is not None:
+                self.notes.received[index] = self.execution.received(index)
+            self.queue(index)
+        self.open += len(ready)
 
-    def queue(self, node: int) -> None:
+    def queue(self, index: int) -> None:
         """Queue a place for our own workers, or to be sent elsewhere."""
-        spec = self._specs[node]
+        spec = self._specs[index]
         if spec.executor.kind is _DEFAULT and not spec.is_async:
-            self.ready.append(node)
+            self.ready.append(index)
         else:
-            self.outbox.append(node)
+            self.outbox.append(index)
 
     def claim(self, attempt: Attempt) -> bool:
-        """Whether the end of an attempt is the caller's to tell: only the first claim counts."""
+        """Claim the end of an attempt. Returns whether this call was the first to do so."""
         try:
             self.flying.remove(attempt)
         except KeyError:
@@ -114,17 +114,17 @@ class Board:
         return True
 
     def take_back(self, attempt: Attempt) -> None:
-        """Forget an attempt that was handed out, if it has not begun."""
+        """Withdraw a submitted attempt, if it has not begun."""
         if attempt.handle.take_back():
             self.forget(attempt)
 
     def forget(self, attempt: Attempt) -> None:
-        """Forget an attempt that has not begun, unless its end was claimed."""
+        """Forget an attempt that has not begun, unless its end has been claimed."""
         if self.claim(attempt):
             self.open -= 1
 
     def expire(self, attempt: Attempt) -> None:
-        """Note that an attempt runs on whose end was claimed."""
+        """Record that an attempt continues although its end has been claimed."""
         attempt.expire()
         self.stuck += attempt.stuck
 
@@ -144,13 +144,13 @@ class Board:
                 self.take_back(attempt)
 
     def cancel(self) -> None:
-        """Start nothing more; what runs may finish."""
+        """Start no more events. Running ones may finish."""
         self.cancelled = True
         self.execution.cancel()
         self.drop_waiting()
 
     def give_up(self) -> None:
-        """Expect nothing more of what runs."""
+        """Stop waiting for running attempts."""
         self.given_up = True
         for attempt in self.flying.copy():
             if self.claim(attempt):
@@ -164,39 +164,39 @@ class Board:
         self.drop_waiting()
         self.give_up()
 
-    def retry(self, node: int) -> bool:
-        """Queue a place whose wait is over; False if the run has forgotten it meanwhile."""
-        if node not in self.retrying:
+    def retry(self, index: int) -> bool:
+        """Queue a place whose wait is over. Returns False if the run no longer knows it."""
+        if index not in self.retrying:
             return False
-        self.retrying.discard(node)
-        self.queue(node)
+        self.retrying.discard(index)
+        self.queue(index)
         return True
 
-    def finish(self, node: int, outcome: Outcome) -> bool:
-        """Tell the state machine how an event ended; whether that is a failure."""
-        self._note_end(node, outcome)
-        ready = self.execution.finish(node, outcome.descriptor, outcome.result)
+    def finish(self, index: int, outcome: Outcome) -> bool:
+        """Pass the end of an event to the state machine. Returns whether it is a failure."""
+        self._note_end(index, outcome)
+        ready = self.execution.finish(index, outcome.descriptor, outcome.result)
         if ready:
             self.take(ready)
-        return self.execution.descriptors[node] == FAILURE
+        return self.execution.descriptors[index] == FAILURE
 
-    def stop(self, node: int, outcome: Outcome) -> list[Attempt]:
-        """End the run because of an event; the attempts that still run and can be ended."""
-        self._note_end(node, outcome)
+    def stop(self, index: int, outcome: Outcome) -> list[Attempt]:
+        """End the run because of an event. Returns the running attempts that can be stopped."""
+        self._note_end(index, outcome)
         self.stopped = True
-        self.execution.stop(node, outcome.result)
+        self.execution.stop(index, outcome.result)
         self.drop_waiting()
         return [each for each in self.flying.copy() if each.handle is not None and each.stoppable]
 
     def check_over(self) -> None:
-        """Set the end when no place is open any more."""
+        """Set `over` if no places are open any more."""
         if self.open == 0:
             self.over.set()
 
-    def _note_end(self, node: int, outcome: Outcome) -> None:
+    def _note_end(self, index: int, outcome: Outcome) -> None:
         if not self._keep_results:
-            self.notes.received[node] = None
+            self.notes.received[index] = None
         if outcome.raised or not self._keep_results:
-            # The execution alone keeps an exception, and with it the locals of the event.
+            # Only the execution keeps the exception, which holds the local variables of the event.
             outcome = outcome._replace(result=None)
-        self.notes.last[node] = outcome
+        self.notes.last[index] = outcome

@@ -16,7 +16,7 @@ from volnux.redaction import redacted
 
 __all__ = ["dask_executor"]
 
-# It has no types.
+# It has no type information.
 distributed: Any = importlib.import_module("distributed")
 dask_config: Any = importlib.import_module("dask.config")
 
@@ -27,13 +27,13 @@ _OPTIONS = (*_TLS, "timeout", "processes", "threads")
 def dask_executor(url: str, config: ExecutorInitializerConfig) -> Executor:
     """The executor of a dask URL.
 
-    With an address: that scheduler. Without one: a cluster on this machine, for this run alone,
-    which listens on loopback only and has no dashboard.
+    With an address, it uses that scheduler. Without one, it starts a cluster on this machine for
+        this run only, which listens on loopback only and has no dashboard.
     Options in the query: `timeout` (seconds to wait for the scheduler); for TLS `ca`, `cert` and
     `key` (paths of PEM files); for a cluster on this machine `processes` and `threads` (of each).
 
     Raises:
-        ExecutorConfigError: the URL makes no sense.
+        ExecutorConfigError: the URL is invalid.
     """
     parts = urlsplit(url)
     options = dict(parse_qsl(parts.query))
@@ -41,12 +41,12 @@ def dask_executor(url: str, config: ExecutorInitializerConfig) -> Executor:
         if name not in _OPTIONS:
             close = nearest(name, _OPTIONS)
             hint = f"did you mean {close[0]!r}?" if close else f"options: {', '.join(_OPTIONS)}"
-            raise ExecutorConfigError(
-                f"{redacted(url)} has an option {name!r} that dask URLs lack; {hint}"
-            )
+            raise ExecutorConfigError(f"{redacted(url)} has an unknown option {name!r}; {hint}")
     tls = any(name in options for name in _TLS)
     if tls and parts.scheme == "dask+tcp":
-        raise ExecutorConfigError(f"{redacted(url)} names certificates: write dask+tls:// for TLS")
+        raise ExecutorConfigError(
+            f"{redacted(url)} has certificates but does not use TLS: write dask+tls://"
+        )
     if not parts.netloc:
         return _DaskExecutor(url, *_local(url, options, config))
     scheme = "tls" if tls or parts.scheme == "dask+tls" else "tcp"
@@ -65,15 +65,16 @@ def dask_executor(url: str, config: ExecutorInitializerConfig) -> Executor:
 
 def _local(url: str, options: dict[str, str], config: ExecutorInitializerConfig) -> tuple[Any, Any]:
     workers = None if config.max_workers is EMPTY else int(config.max_workers)
-    # Who repeats an event is its retry policy: dask would do so of itself after a worker died.
+    # Only the retry policy repeats an event. By default, dask would also do so after a worker died.
     with dask_config.set({"distributed.scheduler.allowed-failures": 0}):
         cluster = distributed.LocalCluster(
             n_workers=workers or _number(url, options, "processes"),
             threads_per_worker=_number(url, options, "threads") or 1,
             processes=True,
-            # Whoever reaches a scheduler or a worker can run code there: only this machine may.
+            # Anyone who can connect to a scheduler or a worker can run code there, so only allow
+            # this machine.
             host="127.0.0.1",
-            # Its dashboard asks for no password; the port is for its health checks alone.
+            # The dashboard has no password. The port is only for the health checks.
             dashboard_address="127.0.0.1:0",
             scheduler_kwargs={"dashboard": False},
             silence_logs=50,
@@ -86,13 +87,14 @@ def _number(url: str, options: dict[str, str], name: str) -> int | None:
         return None
     if not options[name].isdecimal() or int(options[name]) < 1:
         raise ExecutorConfigError(
-            f"{name} in {redacted(url)} is a whole number of at least 1, found {options[name]!r}"
+            f"{name} in {redacted(url)} must be a whole number of at least 1, "
+            f"found {options[name]!r}"
         )
     return int(options[name])
 
 
 class _DaskExecutor(Executor):
-    """The executor of a dask client, which ends with it."""
+    """The executor of a dask client. The client is closed with it."""
 
     def __init__(self, url: str, client: Any, cluster: Any) -> None:
         self._url = redacted(url)
@@ -102,11 +104,11 @@ class _DaskExecutor(Executor):
 
     @property
     def broken(self) -> bool:
-        """Whether the scheduler has been away for so long that the client has given it up."""
+        """Whether the client has lost the scheduler and no longer tries to reconnect."""
         return self._client.status in ("closing", "closed")
 
     def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
-        """See `Executor.submit`; a worker or a scheduler that died is a `WorkerLost`."""
+        """See `Executor.submit`. A worker or scheduler that died raises `WorkerLost`."""
         inner: Future[Any] = self._executor.submit(fn, *args, **kwargs)
         outer: Future[Any] = Future()
 
@@ -114,7 +116,7 @@ class _DaskExecutor(Executor):
             if outer.set_running_or_notify_cancel():
                 error: BaseException | None
                 if inner.cancelled():
-                    error = WorkerLost(f"the scheduler at {self._url} was lost")
+                    error = WorkerLost(f"the connection to the scheduler at {self._url} was lost")
                 else:
                     error = inner.exception()
                 if isinstance(error, distributed.scheduler.KilledWorker):
@@ -129,10 +131,10 @@ class _DaskExecutor(Executor):
         return outer
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: FBT001, FBT002 - the signature of Executor
-        """End the client, and the cluster that was made for it."""
+        """Close the client, and the cluster that was started for it."""
         with contextlib.suppress(Exception):
             self._executor.shutdown(wait=wait)
-        # A client that looks for its lost scheduler is not silent about being called off.
+        # A client that is trying to reconnect logs an error when it is closed.
         with distributed.utils.silence_logging_cmgr(logging.CRITICAL):
             self._client.close()
         if self._cluster is not None:

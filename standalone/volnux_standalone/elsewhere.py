@@ -1,4 +1,4 @@
-"""What runs events elsewhere than on a run's own threads."""
+"""Runs events in other places than on a run's own threads."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["Elsewhere"]
 
 
 class Elsewhere:
-    """A run's event loop and its executors' pools: made at first use, closed with the run."""
+    """The event loop and the executor pools of a run, created at first use and closed with it."""
 
     def __init__(self) -> None:
         self._loop: Any = None
@@ -23,7 +23,7 @@ class Elsewhere:
         self._making = threading.Lock()
 
     def can_stop(self, spec: EventSpec) -> bool:
-        """Whether an attempt at this event can be ended while it runs."""
+        """Whether a running attempt of this event can be stopped."""
         if spec.executor.kind is ExecutorKind.DEFAULT:
             return True
         stoppable: bool = self._pool(spec).stoppable
@@ -36,13 +36,13 @@ class Elsewhere:
         began: Callable[[], None],
         done: Callable[[Outcome | BaseException], None],
     ) -> Any:
-        """Hand over an attempt, and return its handle; a user's executor may raise anything."""
+        """Submit an attempt, and return its handle. A user's executor may raise anything."""
         if spec.executor.kind is not ExecutorKind.DEFAULT:
             return self._pool(spec).submit(spec, call, began, done)
         return self._coroutines().run(run_attempt_async(spec, call), began, done)
 
     def close(self, *, wait: bool, cancelled: bool, wait_for_loop: bool) -> None:
-        """Close the pools (see `Pool.close`), then the loop, which waits if it is told to."""
+        """Close the pools (see `Pool.close`), then the loop, and wait for it if `wait` is set."""
         with self._making:
             pools = list(self._pools.values())
         for pool in pools:
@@ -51,7 +51,7 @@ class Elsewhere:
             self._loop.close(wait=wait_for_loop)
 
     def kill(self) -> None:
-        """End what runs in worker processes, and what it has started."""
+        """End the attempts in worker processes, and the processes that they have started."""
         with self._making:
             pools = list(self._pools.values())
         for pool in pools:
@@ -67,7 +67,7 @@ class Elsewhere:
             return self._loop
 
     def _pool(self, spec: EventSpec) -> Any:
-        # A URL is one place for all events, a class is a pool for each.
+        # All events with the same URL share a pool; for a class, each event has its own pool.
         key = (None if spec.executor.url else spec.event_class, spec.executor)
         with self._making:
             pool = self._pools.get(key)
@@ -81,7 +81,7 @@ class Elsewhere:
 
 
 def _pool_of(spec: ExecutorSpec) -> Any:
-    """The pool of an executor class or URL; each kind is imported when it is first needed."""
+    """The pool of an executor class or URL. Each kind is imported when it is first needed."""
     if spec.url is not None:
         from volnux_standalone.urls import UrlPool
 

@@ -1,4 +1,4 @@
-"""The log of what fails in a run: attempts that are repeated, failures that are handled or not."""
+"""Logs what fails in a run: repeated attempts, and handled and unhandled failures."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ __all__ = ["FailureLog"]
 class FailureLog:
     """Collects failures under the lock of the run, and logs them when no lock is held.
 
-    A handler of the user's may do anything, so it must never meet the lock of the run.
+    The user's log handler may do anything, so it must never run under the lock of the run.
 
     Args:
-        plan: what runs.
+        plan: the plan of the run.
         run_id: the id of the run.
         execution: its state machine.
-        notes: what the run notes of its places.
+        notes: the notes of the run about its places.
     """
 
     def __init__(self, plan: Plan, run_id: str, execution: Execution, notes: Notes) -> None:
@@ -34,25 +34,25 @@ class FailureLog:
         self._execution = execution
         self._notes = notes
         self._logging = threading.RLock()
-        # The place; with an outcome, an attempt that is repeated.
+        # The place, and for a repeated attempt its outcome.
         self._waiting: deque[tuple[int, Outcome | None]] = deque()
         self._may_be_taken: set[str] | None = None
-        # Only the rest of the run tells whether something takes these.
+        # Whether these are handled is only known later in the run.
         self._undecided: list[int] = []
 
     def __bool__(self) -> bool:
-        """Whether something waits to be logged."""
+        """Whether anything is waiting to be logged."""
         return bool(self._waiting)
 
-    def add(self, node: int, repeated: Outcome | None = None) -> None:
-        """Note a failure; `repeated` is how an attempt ended that another follows."""
-        self._waiting.append((node, repeated))
+    def add(self, index: int, repeated: Outcome | None = None) -> None:
+        """Record a failure. `repeated` is the outcome of an attempt that will be repeated."""
+        self._waiting.append((index, repeated))
 
     def write(self, *, stopped: bool) -> None:
-        """Log what is certain by now.
+        """Log the failures that are already decided.
 
         Args:
-            stopped: whether `stop_on_exception` ended the run, so that nothing takes a failure.
+            stopped: whether `stop_on_exception` ended the run, so that no failure is handled.
         """
         if not self._waiting:
             return
@@ -61,45 +61,45 @@ class FailureLog:
 
         with self._logging:
             while self._waiting:
-                node, repeated = self._waiting.popleft()
+                index, repeated = self._waiting.popleft()
                 if repeated is not None:
-                    self._write_retry(node, repeated)
+                    self._write_retry(index, repeated)
                     continue
                 if self._may_be_taken is None:
                     self._may_be_taken = may_be_taken(self._plan.graph)
-                if self._execution.states[node] is State.DONE:
-                    self._write_failure(node, run_log.handled)
-                elif self._place(node) in self._may_be_taken and not stopped:
-                    self._undecided.append(node)
+                if self._execution.states[index] is State.DONE:
+                    self._write_failure(index, run_log.handled)
+                elif self._place(index) in self._may_be_taken and not stopped:
+                    self._undecided.append(index)
                 else:
-                    self._write_failure(node, run_log.failed)
+                    self._write_failure(index, run_log.failed)
 
     def write_rest(self, report: RunReport) -> None:
-        """Log the failures that only the end of the run decides."""
+        """Log the failures that are only decided at the end of the run."""
         if not self._undecided:
             return
         from volnux.backends import run_log
 
-        for node in self._undecided:
-            handled = report.places[self._place(node)].handled
-            self._write_failure(node, run_log.handled if handled else run_log.failed)
+        for index in self._undecided:
+            handled = report.places[self._place(index)].handled
+            self._write_failure(index, run_log.handled if handled else run_log.failed)
 
-    def _write_retry(self, node: int, outcome: Outcome) -> None:
+    def _write_retry(self, index: int, outcome: Outcome) -> None:
         from volnux.backends import run_log
 
         run_log.repeated(
             self._plan.graph.name,
             self._run_id,
-            self._place(node),
+            self._place(index),
             outcome.result,
             outcome.attempts,
             outcome.retry_after or 0,
         )
 
-    def _write_failure(self, node: int, tell: Callable[..., None]) -> None:
-        result = self._execution.results[node]
-        made = self._notes.made[node]
-        tell(self._plan.graph.name, self._run_id, self._place(node), result, made)
+    def _write_failure(self, index: int, tell: Callable[..., None]) -> None:
+        result = self._execution.results[index]
+        made = self._notes.made[index]
+        tell(self._plan.graph.name, self._run_id, self._place(index), result, made)
 
-    def _place(self, node: int) -> str:
-        return self._plan.graph.nodes[node].id
+    def _place(self, index: int) -> str:
+        return self._plan.graph.nodes[index].id

@@ -1,4 +1,4 @@
-"""Ctrl-C while a run goes on: a call, not an exception in the middle of our own work."""
+"""Ctrl-C during a run: calls a function instead of raising an exception inside our own code."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def obey(
     cancel: Callable[[_Run], object],
     give_up: Callable[[_Run], object],
 ) -> None:
-    """Call methods of a run when its control says so; a control may outlive its run by far."""
+    """Call methods of a run when its control requests it. A control may outlive its run by far."""
     control.on_cancel(functools.partial(_if_alive, run, cancel))
     control.on_give_up(functools.partial(_if_alive, run, give_up))
 
@@ -37,15 +37,15 @@ def _if_alive(run: weakref.ref[_Run], method: Callable[[_Run], object]) -> None:
 
 
 class Interrupts:
-    """As a context: Ctrl-C calls back, on a thread of its own, as often as it is pressed.
+    """A context manager in which each Ctrl-C calls a function on a separate thread.
 
-    Only on the main thread, and only where Ctrl-C would raise `KeyboardInterrupt`: where the
-    handler is Python's own, or says of itself with an attribute `only_raises` that it does no
-    more. Elsewhere this does nothing, and the signal is somebody else's business.
+    It works only on the main thread, and only if Ctrl-C would raise `KeyboardInterrupt`: if the
+    handler is Python's own, or has an attribute `only_raises` which says that it only raises.
+    Otherwise this does nothing, and other code handles the signal.
 
     Args:
-        callback: what to do; called on a thread of its own.
-        note: called at once, in the signal handler: it must not wait for anything.
+        callback: called on a separate thread for each Ctrl-C.
+        note: called at once, in the signal handler. It must not block.
     """
 
     def __init__(self, callback: Callable[[], object], note: Callable[[], object]) -> None:
@@ -73,8 +73,8 @@ class Interrupts:
 
     def _interrupted(self, number: int, frame: FrameType | None) -> None:
         if usercode.generation != self._generation:
-            # A child that an event has forked.
+            # This is a child process that an event has forked.
             signal.default_int_handler(number, frame)
         self._note()
-        # The main thread may hold a lock that the callback needs: never call it from here.
+        # The main thread may hold a lock that the callback needs, so never call it from here.
         _thread.start_new_thread(self._callback, ())

@@ -1,4 +1,4 @@
-"""One event loop in a thread of its own, for all coroutine events of a run."""
+"""An event loop in its own thread, for all coroutine events of a run."""
 
 from __future__ import annotations
 
@@ -15,42 +15,42 @@ __all__ = ["BackgroundLoop", "Running"]
 log = logging.getLogger("volnux.standalone")
 
 _GRACE = 2.0
-"""Seconds that a cancelled coroutine has for cleaning up once the run is over."""
+"""How many seconds a cancelled coroutine has to clean up when the run is over."""
 
 
 class Running:
-    """A coroutine on the loop, or on its way there."""
+    """A coroutine on the loop, or queued for it."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        # Whoever takes it decides: the loop, which begins, or who takes the coroutine back.
+        # The first to take it decides: either the loop begins, or the coroutine is withdrawn.
         self._turn = [True]
         self.begun = False
         self.task: asyncio.Task[Any] | None = None
 
     def begin(self) -> bool:
-        """On the loop: whether the coroutine may begin."""
+        """Called on the loop. Returns whether the coroutine may begin."""
         self.begun = self.take_back()
         return self.begun
 
     def take_back(self) -> bool:
-        """Keep the coroutine from beginning; whether that came in time."""
+        """Withdraw the coroutine. Returns whether it had not begun."""
         try:
             return self._turn.pop()
         except IndexError:
             return False
 
     def abandon(self) -> None:
-        """Cancel it; what has not begun yet never will."""
+        """Cancel the coroutine. If it has not begun, it never will."""
         self.take_back()
         try:
             self._loop.call_soon_threadsafe(lambda: self.task is not None and self.task.cancel())
         except RuntimeError:
-            return  # The loop is closed: nothing runs there any more.
+            return  # The loop is closed, so nothing runs there any more.
 
 
 class BackgroundLoop:
-    """An asyncio loop that other threads hand coroutines to."""
+    """An asyncio loop that runs coroutines for other threads."""
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
@@ -69,10 +69,10 @@ class BackgroundLoop:
         began: Callable[[], object],
         done: Callable[[Any], object],
     ) -> Running:
-        """Run a coroutine; hand its result, or the exception it ended with, to `done`.
+        """Run a coroutine, and pass its result or its exception to `done`.
 
-        `began` is called on the loop, where it begins: a coroutine that blocks the loop keeps
-        others from that. Neither is called for what was taken back.
+        `began` is called on the loop when the coroutine begins, which may be late if another one
+        blocks the loop. Neither is called for a coroutine that was withdrawn.
         """
         running = Running(self._loop)
 
@@ -83,7 +83,7 @@ class BackgroundLoop:
             try:
                 return await coroutine
             except KeyboardInterrupt as interrupt:
-                # asyncio would let it end the loop and every other coroutine with it.
+                # asyncio would let it end the loop and all other coroutines.
                 return interrupt
 
         def ended(task: asyncio.Task[Any]) -> None:
@@ -102,7 +102,7 @@ class BackgroundLoop:
         return running
 
     def close(self, *, wait: bool) -> None:
-        """Cancel what still runs and end the thread; without `wait`, leave it to itself."""
+        """Cancel running coroutines and end the thread. Without `wait`, do not wait for that."""
 
         async def drain() -> None:
             rest = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
@@ -111,14 +111,17 @@ class BackgroundLoop:
             if rest:
                 _, rest_still = await asyncio.wait(rest, timeout=_GRACE)
                 if rest_still:
-                    log.warning("%d cancelled coroutines do not end: left behind", len(rest_still))
+                    log.warning(
+                        "%d cancelled coroutines do not end: they are abandoned", len(rest_still)
+                    )
             await self._loop.shutdown_asyncgens()
             if not rest:
-                # With something cancelled, its threads may run for ever: close() leaves those.
+                # Threads of cancelled coroutines may run for ever, and close() does not wait for
+                # them.
                 await self._loop.shutdown_default_executor()
             self._loop.stop()
 
         asyncio.run_coroutine_threadsafe(drain(), self._loop)
         if wait and self._thread is not threading.current_thread():
-            # A coroutine that blocks its loop for good cannot be waited for.
+            # Do not wait for a coroutine that blocks the loop for ever.
             self._thread.join(2 * _GRACE)

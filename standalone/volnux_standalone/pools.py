@@ -1,4 +1,4 @@
-"""Pools of executor classes: one for each event class, made at first use, closed with the run."""
+"""Pools of executor classes: one per event class, created at first use and closed with the run."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ __all__ = ["Done", "Handle", "Pool", "Submitted", "Task", "hand_over"]
 
 
 Done = Callable[[Outcome | BaseException], object]
-"""Takes the outcome of an attempt, or the error that kept it from having one."""
+"""Receives the outcome of an attempt, or the error because of which it has none."""
 
 
 class Handle(Protocol):
-    """An attempt that was handed to an executor."""
+    """An attempt that was submitted to an executor."""
 
     def take_back(self) -> bool:
-        """Take it back; whether that came before it began."""
+        """Withdraw the attempt. Returns whether it had not begun."""
 
     def abandon(self) -> None:
-        """End it, where that can be done: nobody waits for it any more."""
+        """Stop the attempt if possible. Nobody waits for it any more."""
 
 
 class Task:
-    """One attempt, as it is given to an executor: called in a thread, or pickled to a process."""
+    """One attempt as an executor gets it: called in a thread, or pickled for a process."""
 
     def __init__(self, spec: EventSpec, call: Call, began: Callable[[], object]) -> None:
         self.spec = spec
@@ -55,7 +55,7 @@ class Pool:
     """An executor of any class.
 
     Attributes:
-        stoppable: whether `Handle.abandon` ends what runs.
+        stoppable: whether `Handle.abandon` can stop a running attempt.
     """
 
     stoppable = False
@@ -72,39 +72,41 @@ class Pool:
 
         Args:
             spec: the event.
-            call: what the attempt is given.
-            began: called when the attempt begins, or when nothing better is known of it.
-            done: called when it has ended, unless it was taken back.
+            call: the arguments of the attempt.
+            began: called when the attempt begins, or when it is submitted if the beginning is
+                unknown.
+            done: called when the attempt has ended, unless it was withdrawn.
         """
         if not self._in_threads:
-            # An executor of another kind cannot tell us when it begins.
+            # Other kinds of executors cannot report when an attempt begins.
             began()
         future = self._executor.submit(Task(spec, call, began if self._in_threads else _nothing))
         return Submitted(future, lambda ended: hand_over(ended, spec, done))
 
     @property
     def broken(self) -> bool:
-        """Whether nothing more can be run here, and a new pool is needed."""
+        """Whether this pool cannot run anything more, so that a new one is needed."""
         return False
 
     def close(self, *, wait: bool, cancelled: bool = False) -> None:
-        """End the pool.
+        """Close the pool.
 
         Args:
-            wait: wait for what still runs; else it is left behind, or killed where that can be.
-            cancelled: what the attempts have left running ends as well, where that can be.
+            wait: whether to wait for running attempts; otherwise they are abandoned, or killed if
+                possible.
+            cancelled: whether to also end what the attempts have left running, if possible.
         """
         self._executor.shutdown(wait=wait, cancel_futures=True)
 
     def kill(self) -> None:
-        """End what runs, where that can be done: a thread cannot be stopped."""
+        """Stop running attempts if possible. A thread cannot be stopped."""
 
 
 class Submitted:
-    """An attempt that an executor of any class has.
+    """An attempt in an executor of any class.
 
-    It holds the future until that has ended, and not longer: a future holds its callbacks for good,
-    so its result would stay until a garbage collection.
+    It holds the future only until that has ended: a future keeps its callbacks, so its result would
+        stay in memory until the next garbage collection.
     """
 
     def __init__(self, future: Future[Any], ended: Callable[[Future[Any]], object]) -> None:
@@ -116,7 +118,8 @@ class Submitted:
     def _tell(self, future: Future[Any]) -> None:
         self._future = None
         ended, self._ended = self._ended, _ignore
-        # Nobody waits for what was taken back; but an executor may cancel of its own accord, too.
+        # Nobody waits for a withdrawn attempt. But an executor may also cancel an attempt by
+        # itself.
         if not (self._unwanted and future.cancelled()):
             ended(future)
 
@@ -126,13 +129,13 @@ class Submitted:
         return future is not None and future.cancel()
 
     def abandon(self) -> None:
-        """Nothing: a thread cannot be stopped."""
+        """Do nothing: a thread cannot be stopped."""
 
 
 def hand_over(future: Future[Any], spec: EventSpec, done: Done, hint: str = "") -> None:
-    """Pass on how a future ended; `hint` is added to what is said of a worker that was lost."""
+    """Pass on how a future ended. `hint` is added to the message about a lost worker."""
     if future.cancelled():
-        done(WorkerLost(f"the executor that had {spec.name} cancelled it"))
+        done(WorkerLost(f"the executor of {spec.name} cancelled it"))
         return
     error = future.exception()
     if isinstance(error, KeyboardInterrupt):
@@ -146,8 +149,8 @@ def hand_over(future: Future[Any], spec: EventSpec, done: Done, hint: str = "") 
 
 
 def _nothing() -> None:
-    """For an attempt whose beginning was told already."""
+    """For an attempt whose beginning was already reported."""
 
 
 def _ignore(future: Future[Any]) -> None:
-    """For an attempt whose end was told already."""
+    """For an attempt whose end was already reported."""

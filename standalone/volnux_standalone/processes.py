@@ -1,4 +1,4 @@
-"""Pools of worker processes: what is lost when one dies, and an end for what takes too long."""
+"""Pools of worker processes: detect what is lost when one dies, and stop what takes too long."""
 
 from __future__ import annotations
 
@@ -37,9 +37,10 @@ _NEVER_WORKED = (
 
 
 class ProcessPool(Pool):
-    """Worker processes, with no more attempts handed out than there are workers.
+    """Worker processes, with at most one submitted attempt per worker.
 
-    So it is known what ran when a worker died: that is lost; the rest goes to a new executor.
+    So it is known which attempt ran when a worker died. That one is lost; the others go to a new
+        executor.
     """
 
     stoppable = True
@@ -49,8 +50,8 @@ class ProcessPool(Pool):
         self._class = spec.pool
         self._settings = spec.config.settings_for(spec.pool)
         self._limit = int(self._settings.pop("max_workers", os.cpu_count() or 1))
-        # An executor that replaces its processes itself can hang (python/cpython#115634): here each
-        # process is an executor of its own, and is replaced as such.
+        # An executor that replaces its processes itself can hang (python/cpython#115634). So each
+        # process is a separate executor here, which is replaced as a whole.
         self._settings.pop("max_tasks_per_child", None)
         tasks = spec.config.max_tasks_per_child
         self._tasks = None if tasks is EMPTY else tasks
@@ -83,9 +84,9 @@ class ProcessPool(Pool):
         return waiting
 
     def fill(self) -> None:
-        """Hand out as many waiting attempts as there are free workers."""
+        """Submit as many waiting attempts as there are free workers."""
         if getattr(self._filling, "now", False):
-            # Called back from below: the loop further up goes on.
+            # This is a nested callback: the loop in the outer call continues.
             return
         self._filling.now = True
         try:
@@ -95,10 +96,10 @@ class ProcessPool(Pool):
                         return
                     waiting = self._queue.popleft()
                     try:
-                        # A new process is told where modules are.
+                        # A new process needs to know where the modules are.
                         with at_home(waiting.spec.home):
                             future = self._hand_out(waiting)
-                    except Exception as error:  # noqa: BLE001 - a user's executor class may raise anything
+                    except Exception as error:  # noqa: BLE001 - a user's executor may raise anything
                         future = Future()
                         future.set_exception(error)
                 waiting.began()
@@ -110,13 +111,13 @@ class ProcessPool(Pool):
         return sum(len(crew.running) - len(crew.doomed) for crew in self._crews)
 
     def _hand_out(self, waiting: _Waiting) -> Future[Any]:
-        """Submit to an executor that has room, or to a new one: the lock is held."""
+        """Submit to an executor with a free worker, or to a new one. The lock is held."""
         for crew in self._crews:
             if crew.has_room():
                 try:
                     return crew.submit(waiting)
                 except BrokenExecutor:
-                    # It broke since the last attempt ended: this one never began.
+                    # It broke after the last attempt ended, so this one never began.
                     crew.retired = True
         self._ending = [group for group in self._ending if not group.ended]
         crew = _Crew(self._make(), self._size, self._tasks)
@@ -134,7 +135,7 @@ class ProcessPool(Pool):
         return made_pool(self._class, offered)
 
     def ended(self, waiting: _Waiting, future: Future[Any]) -> None:
-        """An attempt came back."""
+        """Called when an attempt has ended."""
         hint = ""
         with self._lock:
             if waiting.crew is not None:
@@ -154,7 +155,7 @@ class ProcessPool(Pool):
         return False
 
     def abandon(self, waiting: _Waiting) -> None:
-        """See `Handle.abandon`: its process is killed once no other attempt needs its executor."""
+        """See `Handle.abandon`. The process is killed when no other attempt needs its executor."""
         if self.take_back(waiting):
             return
         with self._lock:
@@ -165,7 +166,7 @@ class ProcessPool(Pool):
         self.fill()
 
     def _sweep(self) -> None:
-        """End the executors that are not needed any more: the lock is held."""
+        """End the executors that are no longer needed. The lock is held."""
         for crew in self._crews:
             if crew.retired and len(crew.running) == len(crew.doomed):
                 crew.end()
@@ -173,13 +174,13 @@ class ProcessPool(Pool):
         self._crews = [crew for crew in self._crews if not crew.retired or crew.running]
 
     def _part_with(self, crew: _Crew) -> None:
-        """Keep in mind the processes of an executor that ends: the lock is held."""
+        """Remember the processes of an executor that ends. The lock is held."""
         self._ending += crew.groups.values()
         self._groups += crew.groups.values()
         crew.groups = {}
 
     def close(self, *, wait: bool, cancelled: bool = False) -> None:
-        """See `Pool.close`; worker processes that would be left behind are killed."""
+        """See `Pool.close`. Worker processes that would be abandoned are killed."""
         with self._lock:
             self._closed = True
             self._queue.clear()
@@ -190,7 +191,7 @@ class ProcessPool(Pool):
         for group in self._groups if cancelled or not wait else busy:
             group.kill()
         for crew in crews:
-            # Nothing is left that this could wait for but the ends of idle and killed processes.
+            # From here on, this only waits for idle and killed processes to end.
             crew.executor.shutdown(wait=True, cancel_futures=True)
         for group in self._ending:
             group.wait()
@@ -204,13 +205,13 @@ class ProcessPool(Pool):
 
 
 class _Crew:
-    """One executor of worker processes, and what runs there.
+    """One executor of worker processes, and the attempts in it.
 
     Attributes:
-        groups: its processes, by their ids.
-        proven: a worker has done something, so that workers can start.
-        retired: nothing more is handed to it.
-        doomed: what was abandoned, and runs until the others have ended.
+        groups: its processes, by id.
+        proven: whether a worker has returned something, which proves that workers can start.
+        retired: whether no more attempts are submitted to it.
+        doomed: abandoned attempts, which run until the others have ended.
     """
 
     def __init__(self, executor: Executor, size: int, tasks: int | None) -> None:
@@ -258,11 +259,11 @@ class _Crew:
             group.kill()
 
     def _look_again(self) -> None:
-        """Have the executor watch the process that it has just started.
+        """Make the executor watch the process that it has just started.
 
-        `submit` wakes the thread that watches processes before it starts one (seen in Python 3.11
-        to 3.13), so that the end of the new one may not be seen before something else ends. There
-        is no public way.
+        `submit` wakes the thread that watches processes before it starts a new one (seen in Python
+        3.11 to 3.13). So the thread may not notice the end of the new process until something else
+        ends. There is no public method for this.
         """
         lock = getattr(self.executor, "_shutdown_lock", None)
         if lock is None:
@@ -274,7 +275,7 @@ class _Crew:
 
 
 class _Waiting:
-    """An attempt on its way through a pool."""
+    """An attempt in a pool."""
 
     def __init__(
         self, pool: ProcessPool, spec: EventSpec, began: Callable[[], object], done: Done
@@ -291,19 +292,19 @@ class _Waiting:
         if future.cancelled() or not isinstance(future.exception(), BrokenExecutor):
             self._pool.ended(self, future)
             return
-        # Since Python 3.12 a broken executor calls this while it holds its own lock. Taking our
+        # Since Python 3.12, a broken executor calls this while it holds its own lock. Taking our
         # lock here could deadlock with a thread that holds ours and waits for the executor's.
         RunThread(lambda: self._broke(future), "volnux-broken").start()
 
     def _broke(self, future: Future[Any]) -> None:
         if self.crew is not None:
-            # Before all else: the executor waits for the end of its other processes.
+            # Do this first: the executor waits for the end of its other processes.
             self.crew.retired = True
             self.crew.kill()
         self._pool.ended(self, future)
 
     def let_go(self) -> Done:
-        """Forget what came back, and what was sent: a future holds its callbacks for good."""
+        """Drop the result and the arguments: a future keeps its callbacks."""
         done, self.done = self.done, _ignore
         self.future = self.task = None
         return done
@@ -316,9 +317,9 @@ class _Waiting:
 
 
 class _WorkerTask:
-    """An attempt for a worker process that may be told only now that it is one.
+    """An attempt for a process that may not be initialized as a worker yet.
 
-    An executor class of the user's need not take an initializer.
+    The user's executor class may not accept an initializer.
     """
 
     def __init__(self, task: RemoteTask, surroundings: Surroundings | None) -> None:
@@ -331,4 +332,4 @@ class _WorkerTask:
 
 
 def _ignore(ended: object) -> None:
-    """For an attempt whose end was told already."""
+    """For an attempt whose end was already reported."""

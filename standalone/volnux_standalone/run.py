@@ -1,12 +1,12 @@
-"""One run on the standalone backend: the state machine, driven by threads.
+"""One run on the standalone backend: threads drive the state machine.
 
-There is no scheduler thread. Whoever finishes an event advances the state machine and goes on with
-the next ready event itself; further ready events wake or start other workers. So a chain costs no
-thread switch, and nothing polls.
+There is no scheduler thread. The thread that finishes an event advances the state machine and
+continues with the next ready event. Further ready events wake or start other workers. So a chain
+needs no thread switches, and nothing polls.
 
-Workers never wait for the lock: a finished event goes into a queue, and whoever holds the lock
-takes in what is queued before letting go of it for good (`_advance`). With waiting, threads that
-do next to nothing would hand the lock around one by one.
+Workers never wait for the lock: a finished event goes into a queue, and the thread that holds the
+lock processes the queue until it is empty (`_advance`). If workers waited, threads with short
+events would pass the lock on one by one.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ log = logging.getLogger("volnux.standalone")
 
 
 class Run:
-    """Everything that belongs to one run; `execute` is called once."""
+    """Everything that belongs to one run. `execute` is called once."""
 
     def __init__(
         self, plan: Plan, inputs: Mapping[str, Any], options: RunOptions, backend: str
@@ -78,14 +78,14 @@ class Run:
         self._sending = threading.local()
         self._crash: BaseException | None = None
 
-    # From the caller's thread.
+    # On the caller's thread.
 
     def execute(self) -> RunReport:
-        """Run to the end and report; see `Backend.run`."""
+        """Run to the end, and return the report; see `Backend.run`."""
         return self._hooks.around(self._execute)
 
     def _execute(self) -> RunReport:
-        # An event of another run may have started this one, which ends with it.
+        # An event of another run may have started this run. Then this run ends with that one.
         outer = getattr(threading.current_thread(), "control", None)
         for control in (self._options.control, outer):
             if control is not None:
@@ -95,7 +95,7 @@ class Run:
                 self._begin()
                 self._wait()
             except KeyboardInterrupt:
-                # Only where somebody else handles SIGINT.
+                # This only happens if other code handles SIGINT.
                 self._note_interrupt()
                 self._interrupted()
                 try:
@@ -111,7 +111,7 @@ class Run:
         return report
 
     def _wait(self) -> None:
-        # Python does not see a signal that comes just before it begins to wait: it looks again.
+        # Python may miss a signal that arrives just before it begins to wait, so check again.
         while not self._board.over.wait(0.5):
             pass
 
@@ -127,7 +127,7 @@ class Run:
             board.check_over()
 
     def _interrupted(self) -> None:
-        """Ctrl-C: the first cancels, a second gives up what still runs."""
+        """On Ctrl-C: the first one cancels the run, the second one abandons running attempts."""
         if not self._board.cancelled and not self._board.stopped:
             self._options.control.cancel()
         else:
@@ -137,25 +137,25 @@ class Run:
         self._options.control.interrupted = True
 
     def _abandon(self) -> None:
-        """Wait no more for what runs."""
+        """Stop waiting for running attempts."""
         with self._locked:
             self._board.give_up()
-        # Also when only the end of a worker process is waited for.
+        # Also if the run only waits for a worker process to end.
         self._elsewhere.kill()
 
     def _cancel(self) -> None:
-        """Start nothing more; what runs may finish."""
+        """Start no more events. Running ones may finish."""
         board = self._board
         with self._locked:
             if board.cancelled or board.stopped or board.over.is_set():
                 return
             board.cancel()
             running = len(board.flying)
-            board.open += 1  # Until everybody has been told.
+            board.open += 1  # Keep the run open until all listeners are notified.
         self._tell_stop(running)
 
     def _tell_stop(self, running: int | None) -> None:
-        """Tell listeners that the run is to stop; it has been kept open for that."""
+        """Notify listeners that the run stops. It was kept open for this."""
         try:
             self._hooks.stops(running)
         finally:
@@ -163,18 +163,18 @@ class Run:
                 self._board.open -= 1
                 self._board.check_over()
 
-    # The way of one place, from ready to finished.
+    # The steps of one place, from ready to finished.
 
-    def _run_here(self, node: int) -> None:
+    def _run_here(self, index: int) -> None:
         """Run an attempt on this thread."""
-        attempt = Attempt(node, self._board.notes.made[node] + 1)
+        attempt = Attempt(index, self._board.notes.made[index] + 1)
         self._board.flying.add(attempt)
-        spec = self._specs[node]
+        spec = self._specs[index]
         call = self._call(attempt)
         if self._hooks:
             call = self._hooks.call(spec, call)
         self._started(spec, attempt)
-        # No variable of ours holds the outcome: the frames of an exception in it lead back here.
+        # Do not keep the outcome in a variable: an exception in it refers to this frame.
         self._ended(attempt, self._outcome_here(spec, call, attempt), goes_on=True)
 
     def _outcome_here(self, spec: EventSpec, call: Call, attempt: Attempt) -> Outcome:
@@ -184,21 +184,21 @@ class Run:
             return self._interrupted_by(spec, call, interrupt, attempt)
 
     def _started(self, spec: EventSpec, attempt: Attempt) -> None:
-        """Note that an attempt begins; its timeout counts from here."""
+        """Record that an attempt begins. Its timeout starts now."""
         attempt.started = now = time.time()
-        self._board.notes.begins(attempt.node, attempt.number, now)
+        self._board.notes.begins(attempt.index, attempt.number, now)
         if spec.timeout is not None:
             attempt.drop_timer = self._timers.after(spec.timeout, lambda: self._timed_out(attempt))
         if self._hooks:
             self._hooks.began(spec, self._call(attempt))
 
     def _call(self, attempt: Attempt) -> Call:
-        """What an attempt is given."""
+        """The arguments of an attempt."""
         return Call(
-            self._nodes[attempt.node].id,
+            self._nodes[attempt.index].id,
             self._run_id,
             self._inputs,
-            self._board.notes.received[attempt.node],
+            self._board.notes.received[attempt.index],
             attempt.number,
             self._options.portable,
             None,
@@ -209,32 +209,32 @@ class Run:
     def _interrupted_by(
         self, spec: EventSpec, call: Call, interrupt: KeyboardInterrupt, attempt: Attempt
     ) -> Outcome:
-        """An event raised KeyboardInterrupt: that cancels the run, and is not repeated."""
+        """Cancel the run, because an event raised KeyboardInterrupt. It is not repeated."""
         self._cancel()
         return raised(spec, call, interrupt, attempt.started)._replace(retry_after=None)
 
     def _send(self) -> None:
-        """Start what runs elsewhere than on our own workers."""
+        """Submit the places that do not run on our own workers."""
         if getattr(self._sending, "now", False):
-            # Called back from below, by an executor that ran something at once: the loop further
-            # up goes on, or a long chain would be a deep recursion.
+            # This is a nested callback from an executor that ran something at once. The loop in the
+            # outer call continues, because a long chain would otherwise be a deep recursion.
             return
         self._sending.now = True
         try:
             while self._board.outbox:
                 try:
-                    node = self._board.outbox.popleft()
+                    index = self._board.outbox.popleft()
                 except IndexError:
                     break
-                self._send_one(node)
+                self._send_one(index)
         finally:
             self._sending.now = False
 
-    def _send_one(self, node: int) -> None:
+    def _send_one(self, index: int) -> None:
         board = self._board
-        attempt = Attempt(node, board.notes.made[node] + 1)
+        attempt = Attempt(index, board.notes.made[index] + 1)
         board.flying.add(attempt)
-        spec = self._specs[node]
+        spec = self._specs[index]
         call = self._hooks.call(spec, self._call(attempt))
 
         def began() -> None:
@@ -245,28 +245,29 @@ class Run:
                 if isinstance(ended, KeyboardInterrupt):
                     ended = self._interrupted_by(spec, call, ended, attempt)
                 elif isinstance(ended, BaseException):
-                    # It is an attempt even so, unless it is only swept out with its pool.
+                    # It still counts as an attempt, unless it only ended because its pool was
+                    # closed.
                     if not (attempt.started or attempt.expired):
                         began()
                     ended = raised(spec, call, ended, attempt.started)
                 self._ended(attempt, ended)
-            except BaseException as fault:  # noqa: BLE001 - a fault of ours must end the run, not hang it
+            except BaseException as fault:  # noqa: BLE001 - an internal error must end the run, not block it
                 self._fail(fault)
 
         try:
             attempt.stoppable = self._elsewhere.can_stop(spec)
             if board.cancelled or board.stopped:
-                # Its pool was made meanwhile, which may take long.
+                # Its pool was created in the meantime, which may take long.
                 with self._locked:
                     board.forget(attempt)
                     board.check_over()
                 return
             handle = self._elsewhere.send(spec, call, began, done)
-        except Exception as error:  # noqa: BLE001 - a user's executor class may raise anything
+        except Exception as error:  # noqa: BLE001 - a user's executor may raise anything
             done(error)
             return
         with self._locked:
-            # Whatever came in between could not know whom to ask.
+            # If the run was stopped in between, the handle was not known yet.
             attempt.handle = handle
             unwanted = attempt.expired or board.stopped
             if board.cancelled or board.stopped:
@@ -276,7 +277,7 @@ class Run:
             handle.abandon()
 
     def _ended(self, attempt: Attempt, outcome: Outcome, *, goes_on: bool = False) -> None:
-        """Take in how an attempt ended; `goes_on`: this thread will look for more work."""
+        """Process the end of an attempt. With `goes_on`, this thread will look for more work."""
         if self._board.claim(attempt):
             self._finish(attempt, outcome, goes_on=goes_on)
         else:
@@ -285,16 +286,16 @@ class Run:
     def _finish(self, attempt: Attempt, outcome: Outcome, *, goes_on: bool = False) -> None:
         if self._hooks:
             self._tell_end(attempt, outcome)
-        self._board.finished.append((attempt.node, outcome))
+        self._board.finished.append((attempt.index, outcome))
         self._advance(goes_on=goes_on)
 
     def _tell_end(self, attempt: Attempt, outcome: Outcome) -> None:
-        """Tell listeners how an attempt ended, as the flow takes it."""
+        """Notify listeners how an attempt ended, as the flow sees it."""
         told = outcome._replace(retry_after=None) if self._board.cancelled else outcome
-        unhandled = self._board.execution.unhandled(attempt.node, outcome.descriptor)
+        unhandled = self._board.execution.unhandled(attempt.index, outcome.descriptor)
         if unhandled is not None:
             told = told._replace(descriptor=FAILURE, result=unhandled)
-        self._hooks.attempt_ended(self._specs[attempt.node], self._call(attempt), told)
+        self._hooks.attempt_ended(self._specs[attempt.index], self._call(attempt), told)
 
     def _late(self, attempt: Attempt) -> None:
         with self._locked:
@@ -302,12 +303,12 @@ class Run:
                 return
             self._board.stuck -= 1
         log.warning(
-            "%s ended after it was given up: what it returned is discarded",
-            self._nodes[attempt.node].id,
+            "%s ended after it was abandoned: its result is discarded",
+            self._nodes[attempt.index].id,
         )
 
     def _advance(self, *, goes_on: bool = False) -> None:
-        """Take in all that has finished, unless another thread is at it, which then does."""
+        """Process all finished attempts. If another thread is doing this, it will process them."""
         board = self._board
         while board.finished and board.lock.acquire(blocking=False):
             try:
@@ -325,38 +326,38 @@ class Run:
         if board.outbox:
             self._send()
 
-    def _conclude(self, node: int, outcome: Outcome) -> None:
-        """Go from the end of an attempt to what follows: the lock is held."""
+    def _conclude(self, index: int, outcome: Outcome) -> None:
+        """Decide what follows the end of an attempt. The lock is held."""
         board = self._board
         if board.given_up:
             return
-        # Nothing but a failure is repeated, logged, or has raised.
+        # Only a failure can be repeated, logged, or have raised an exception.
         again = outcome.descriptor != SUCCESS and outcome.retry_after is not None
         if again and not (board.cancelled or board.stopped):
-            self._failures.add(node, outcome)
-            board.retrying.add(node)
-            self._timers.after(outcome.retry_after or 0, lambda: self._retry(node))
+            self._failures.add(index, outcome)
+            board.retrying.add(index)
+            self._timers.after(outcome.retry_after or 0, lambda: self._retry(index))
             return
         board.open -= 1
         if board.stopped or again:
             return
-        if outcome.raised and self._specs[node].stop_on_exception:
-            self._stop(node, outcome)
-        elif board.finish(node, outcome):
-            self._failures.add(node)
+        if outcome.raised and self._specs[index].stop_on_exception:
+            self._stop(index, outcome)
+        elif board.finish(index, outcome):
+            self._failures.add(index)
 
-    def _retry(self, node: int) -> None:
-        """The wait before another attempt is over."""
+    def _retry(self, index: int) -> None:
+        """Called when the wait before the next attempt is over."""
         with self._locked:
-            if self._board.retry(node):
+            if self._board.retry(index):
                 self._workers.wake(len(self._board.ready))
 
-    def _stop(self, node: int, outcome: Outcome) -> None:
-        """`stop_on_exception`: end the run; what can be cancelled is: the lock is held."""
-        still_running = self._board.stop(node, outcome)
-        self._failures.add(node)
-        self._board.open += 1  # Until listeners have been told, which may want the lock.
-        # Not from here: it may tell an observer, who may want the lock.
+    def _stop(self, index: int, outcome: Outcome) -> None:
+        """End the run after `stop_on_exception`, and stop what can be stopped. The lock is held."""
+        still_running = self._board.stop(index, outcome)
+        self._failures.add(index)
+        # Keep the run open until listeners are notified, but not from here: they may need the lock.
+        self._board.open += 1
         self._timers.after(0, lambda: self._tell_stop(None))
         for attempt in still_running:
             self._timers.after(0, attempt.handle.abandon)
@@ -385,22 +386,22 @@ class Run:
             handle = attempt.handle
         if handle is not None:
             handle.abandon()
-        spec = self._specs[attempt.node]
+        spec = self._specs[attempt.index]
         outcome = raised(spec, self._call(attempt), too_long(spec), attempt.started)
         try:
             self._finish(attempt, outcome)
-        except BaseException as fault:  # noqa: BLE001 - a fault of ours must end the run, not hang it
+        except BaseException as fault:  # noqa: BLE001 - an internal error must end the run, not block it
             self._fail(fault)
 
     # The end.
 
     @property
     def left_behind(self) -> bool:
-        """Whether threads still run the user's code that nobody waits for."""
+        """Whether threads still run user code that nobody waits for."""
         return self._board.left_behind
 
     def _close(self) -> None:
-        """End threads, pools and the loop; what is stuck in the user's code is left behind."""
+        """End threads, pools and the loop. Threads that are stuck in user code are abandoned."""
         board = self._board
         with self._locked:
             self._workers.close()

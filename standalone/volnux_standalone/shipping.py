@@ -1,7 +1,7 @@
-"""The source of a pipeline's own modules, sent along to machines that do not have its folder.
+"""Sends the source of a pipeline's own modules to machines that do not have its folder.
 
-A module beside a `.pty` is not installed anywhere. Where a worker finds the same files under the
-same path it uses those; else it unpacks what was sent, once, into a temporary folder.
+A module beside a `.pty` is not installed anywhere. If a worker finds the same files under the same
+path, it uses them. Otherwise it unpacks what was sent, once, into a temporary folder.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class ShippedTask:
 
     Args:
         task: the attempt.
-        parcel: the Python files of its folder; None where it needs none of them.
+        parcel: the Python files of its folder; None if it needs none of them.
     """
 
     def __init__(self, task: RemoteTask, parcel: bytes | None) -> None:
@@ -38,7 +38,7 @@ class ShippedTask:
 
     @property
     def size(self) -> int:
-        """About how many bytes are sent."""
+        """The approximate number of bytes that are sent."""
         return self._task.size + len(self._parcel or b"")
 
     def __call__(self) -> bytes:
@@ -51,7 +51,7 @@ class ShippedTask:
 
 
 def shipped_task(spec: EventSpec, call: Call) -> ShippedTask:
-    """The attempt as a callable for another machine.
+    """Turn the attempt into a callable for another machine.
 
     Raises:
         NotSentError: the event or its inputs cannot be pickled.
@@ -61,7 +61,7 @@ def shipped_task(spec: EventSpec, call: Call) -> ShippedTask:
 
 _LOCK = threading.Lock()
 _USED: dict[str, tuple[bytes, str]] = {}
-"""Of each folder that came from elsewhere, the parcel that is in use here, and its folder here."""
+"""For each folder from another machine, the parcel that is in use here, and its local folder."""
 
 
 def _home_here(path: str, parcel: bytes) -> str:
@@ -70,7 +70,8 @@ def _home_here(path: str, parcel: bytes) -> str:
     if not folder or used != parcel:
         here = _folder_for(path, parcel)
         if here == folder:
-            # Its files have changed since an earlier run; this worker still has the old modules.
+            # Its files have changed since an earlier run, but this worker still has the old
+            # modules.
             forget(Path(here))
         folder = here
         _USED[path] = parcel, folder
@@ -83,7 +84,7 @@ def _folder_for(path: str, parcel: bytes) -> str:
         return path
     digest = hashlib.sha256(parcel).hexdigest()[:16]
     folder = Path(tempfile.mkdtemp(prefix=f"volnux-{digest}-"))
-    # Not before: an event of an earlier run may still import from it.
+    # Not earlier, because an event of an earlier run may still import from it.
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     for name, text in files.items():
         target = folder / name
@@ -100,7 +101,7 @@ def _same(path: Path, text: str) -> bool:
 
 
 def _parcel(path: str) -> bytes:
-    """The Python files of a folder and of the packages in it, packed; kept while none changes."""
+    """The packed Python files of a folder and of its packages, cached until a file changes."""
     files = sorted(_modules(Path(path)))
     return _packed(path, tuple((str(file), file.stat().st_mtime_ns) for file in files))
 

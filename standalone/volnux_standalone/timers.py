@@ -1,4 +1,4 @@
-"""Callbacks after a while: retry waits and timeouts, in one thread that sleeps in between."""
+"""Delayed callbacks for retry waits and timeouts, in one thread that sleeps in between."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["Timers"]
 
 
 class Timers:
-    """A thread of timers, started at first use; safe from any thread."""
+    """A timer thread, which starts at first use. All methods are thread-safe."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition(threading.Lock())
@@ -25,7 +25,7 @@ class Timers:
         self._closed = False
 
     def after(self, delay: float, callback: Callable[[], object]) -> Callable[[], None]:
-        """Call back in `delay` seconds, on the thread of timers; the result takes that back."""
+        """Call back after `delay` seconds on the timer thread. Returns what cancels the timer."""
         due = time.monotonic() + delay
         number = next(self._numbers)
         with self._changed:
@@ -38,7 +38,7 @@ class Timers:
 
         def drop() -> None:
             with self._changed:
-                # What is over is forgotten in bulk, so that dropping costs next to nothing.
+                # Cancelled timers are removed in bulk, so cancelling one costs almost nothing.
                 self._dropped.add(number)
                 if len(self._dropped) > 100 and len(self._dropped) * 2 > len(self._heap):
                     self._heap = [item for item in self._heap if item[1] not in self._dropped]
@@ -48,7 +48,7 @@ class Timers:
         return drop
 
     def close(self) -> None:
-        """Forget all timers and end the thread."""
+        """Cancel all timers and end the thread."""
         with self._changed:
             self._closed = True
             self._heap.clear()
@@ -63,7 +63,7 @@ class Timers:
                     return
                 wait = self._heap[0][0] - time.monotonic() if self._heap else None
                 if wait is None or wait > 0:
-                    # A wait of more than this is an OverflowError; nobody minds a second look.
+                    # A longer wait raises OverflowError. Waking up early does no harm.
                     self._changed.wait(None if wait is None else min(wait, threading.TIMEOUT_MAX))
                     continue
                 _, number, callback = heapq.heappop(self._heap)

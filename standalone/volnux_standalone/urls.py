@@ -1,9 +1,9 @@
-"""Executors that a URL names: a dask cluster, and whatever others an installed package brings.
+"""Executors that are named by a URL: a dask cluster, and those that installed packages provide.
 
-A package brings one under the entry point group `volnux.executors`: the name is a URL's scheme, the
-object a function `(url, config) -> concurrent.futures.Executor`, where `config` is the event's
-`ExecutorInitializerConfig`. Its `shutdown` is called at the end of the run. An executor that
-has lost what it was connected to says so with an attribute `broken`: the next event gets a new one.
+A package provides one in the entry point group `volnux.executors`: the name is the URL scheme, and
+the object is a function `(url, config) -> concurrent.futures.Executor`, where `config` is the
+event's `ExecutorInitializerConfig`. Its `shutdown` is called at the end of the run. An executor
+that has lost its connection sets an attribute `broken`. Then the next event gets a new executor.
 """
 
 from __future__ import annotations
@@ -31,20 +31,20 @@ __all__ = ["GROUP", "Factory", "InstalledSchemes", "UrlPool", "executor_of", "ur
 GROUP = "volnux.executors"
 
 Factory = Callable[[str, ExecutorInitializerConfig], Executor]
-"""Makes the executor of a URL."""
+"""Creates the executor of a URL."""
 
 _DASK = ("dask", "dask+tcp", "dask+tls")
 
 
 @functools.cache
 def url_schemes() -> frozenset[str]:
-    """The schemes of the executors that are installed."""
+    """The schemes of the installed executors."""
     ours = _DASK if importlib.util.find_spec("distributed") is not None else ()
     return frozenset({*ours, *(point.name for point in entry_points(group=GROUP))})
 
 
 class InstalledSchemes(Set[str]):
-    """`url_schemes` as a set that looks for them, in all packages, only when it is asked."""
+    """`url_schemes` as a set that searches the installed packages only when it is used."""
 
     def __contains__(self, scheme: object) -> bool:
         return scheme in url_schemes()
@@ -63,7 +63,7 @@ def executor_of(url: str, config: ExecutorInitializerConfig) -> Executor:
     """The executor of a URL.
 
     Raises:
-        VolnuxError: nothing that is installed knows the scheme, or the executor cannot be had.
+        VolnuxError: no installed package knows the scheme, or the executor cannot be created.
     """
     scheme = url.partition("://")[0]
     for point in entry_points(group=GROUP, name=scheme):
@@ -87,22 +87,22 @@ def _made(url: str, factory: Factory, config: ExecutorInitializerConfig) -> Exec
         return factory(url, config)
     except VolnuxError:
         raise
-    except Exception as error:  # noqa: BLE001 - the factory is somebody's plugin
+    except Exception as error:  # noqa: BLE001 - the factory is third-party code
         from volnux.redaction import redacted, secrets_of
 
         why = redacted(f"{type(error).__name__}: {error}", secrets_of(url))
-        raise ExecutorConfigError(f"the executor {_shown(url)} cannot be had: {why}") from None
+        raise ExecutorConfigError(f"the executor {_shown(url)} cannot be created: {why}") from None
 
 
 def _shown(url: str) -> str:
-    """A URL without user and password; imported late, as most runs show none."""
+    """A URL without user and password. Imported late, because most runs do not show a URL."""
     from volnux.redaction import redacted
 
     return redacted(url)
 
 
 class UrlPool(Pool):
-    """An executor somewhere else; it gets the source of the events along with them."""
+    """An executor on other machines. The source of the events is sent with them."""
 
     stoppable = True
 
@@ -128,7 +128,7 @@ class UrlPool(Pool):
         self, spec: EventSpec, call: Call, began: Callable[[], object], done: Done
     ) -> Handle:
         """See `Pool.submit`."""
-        # Nothing tells us when it begins over there.
+        # It is not reported when the attempt begins there.
         began()
         try:
             task = shipped_task(spec, call)
@@ -173,7 +173,7 @@ class UrlPool(Pool):
 
 
 class _Away(Submitted):
-    """An attempt that is somewhere else, where it can be ended."""
+    """An attempt on another machine, which can be stopped."""
 
     def abandon(self) -> None:
         self.take_back()

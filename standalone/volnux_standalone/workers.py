@@ -1,4 +1,4 @@
-"""The threads of one run that run its ready events, and sleep while there are none."""
+"""The threads that run the ready events of one run, and sleep while there are none."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ __all__ = ["Workers"]
 
 
 class Workers:
-    """Threads that are started when there is work for them, each with a lock to sleep on.
+    """Threads that are started when there is work for them. Each sleeps on its own lock.
 
     Args:
-        limit: how many threads there are at most.
+        limit: the maximum number of threads.
         ready: the places that wait for a thread. `append`, `popleft` and `len` need no lock.
         run: runs one ready place, given by its index in the graph.
-        fail: told of a fault of ours, which must end the run and not hang it.
-        control: that of the run, for runs that an event starts on one of the threads.
+        fail: called with an internal error, which must end the run and not block it.
+        control: the control of the run, for runs that an event starts on one of the threads.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class Workers:
         self._closing = False
 
     def wake(self, count: int) -> None:
-        """See that there are threads for so many ready places: the lock of the run is held."""
+        """Ensure that there are threads for this many ready places. The lock of the run is held."""
         for _ in range(count):
             try:
                 self._parked.pop().release()
@@ -50,14 +50,14 @@ class Workers:
                     return
 
     def close(self) -> None:
-        """Let the threads end, and forget what is ready: the lock of the run is held."""
+        """Let the threads end, and drop the ready places. The lock of the run is held."""
         self._closing = True
         self._ready.clear()
         while self._parked:
             self._parked.pop().release()
 
     def join(self) -> None:
-        """Wait for the threads, which `close` let go."""
+        """Wait for the threads to end, after `close`."""
         for thread in self._threads:
             thread.join()
 
@@ -70,7 +70,7 @@ class Workers:
         except RuntimeError:
             if not self._threads:
                 raise
-            # The system has no more threads: fewer will do.
+            # The system has no more threads, so continue with fewer.
             self._limit = len(self._threads)
             return False
         self._threads.append(thread)
@@ -78,13 +78,13 @@ class Workers:
 
     def _serve(self) -> None:
         try:
-            while (node := self._next()) is not None:
-                self._run(node)
-        except BaseException as error:  # noqa: BLE001 - a fault of ours must end the run, not hang it
+            while (index := self._next()) is not None:
+                self._run(index)
+        except BaseException as error:  # noqa: BLE001 - an internal error must end the run, not block it
             self._fail(error)
 
     def _next(self) -> int | None:
-        """The next place for this thread, which sleeps until there is one; None at the end."""
+        """Sleep until there is a place for this thread, and return it; None at the end."""
         while not self._closing:
             try:
                 return self._ready.popleft()
@@ -94,11 +94,11 @@ class Workers:
             bed.acquire()
             self._parked.append(bed)
             if self._ready or self._closing:
-                # It came before anyone could see us asleep.
+                # Work arrived before other threads could see that this one sleeps.
                 try:
                     self._parked.remove(bed)
                     continue
                 except ValueError:
-                    pass  # Somebody wakes us already.
+                    pass  # Another thread is already waking this one.
             bed.acquire()
         return None

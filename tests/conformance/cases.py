@@ -1,7 +1,7 @@
 """The cases that every backend must get exactly right, as data.
 
 `Ok` succeeds, `Bad` returns a failure, `Boom` raises, `Three` finishes with 3; all other events
-succeed and return what they received, or their own name in lower case where that is nothing.
+succeed and return what they received, or their own name in lower case if they received nothing.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ class Case(NamedTuple):
     Attributes:
         number: its number in the table of cases.
         text: the Pointy text.
-        places: of each place, in reading order, its state (`d` done, `s` skipped, `f` failed with
+        places: for each place, in reading order, its state (`d` done, `s` skipped, `f` failed with
             an attempt, `x` failed with none) and its descriptor.
         status: how the run ends.
     """

@@ -1,4 +1,4 @@
-"""Cases that also run in other ways and on real servers: some of each kind, as they take long."""
+"""Cases that also run in other ways and on real servers: a few of each kind, as they are slow."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ assert len(CHOSEN) == len(_NAMES) == 25
 
 
 def handled_in(case: Case, plan: Plan) -> set[str]:
-    """The places of a case whose failure something in the flow takes."""
+    """The places of a case whose failure is handled in the flow."""
     report = get_backend("standalone").run(plan, plan.bind(dict(case.inputs)))
     return {place for place, item in report.places.items() if item.handled}
 
@@ -53,7 +53,7 @@ def shown_on_prefect(case: Case, handled: Collection[str]) -> dict[str, tuple[st
 
     Args:
         case: the case.
-        handled: the places whose failure something in the flow takes.
+        handled: the places whose failure is handled in the flow.
     """
     found = {}
     for name, place in case.expected.places.items():

@@ -1,7 +1,7 @@
-"""Which backends the suite runs on, and what each of them needs around it.
+"""Which backends the suite runs on, and what each of them needs.
 
 `pytest tests/conformance --backend NAME` runs it on one backend, as `VOLNUX_BACKENDS=a,b` does on
-several; else on every registered one whose host is installed.
+several; otherwise it runs on every registered one whose host is installed.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def chosen(config: pytest.Config) -> list[str]:
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Leave out `test_…_on_NAME.py` where the suite does not run on that backend."""
+    """Skip `test_…_on_NAME.py` if the suite does not run on that backend."""
     _, on, name = collection_path.stem.rpartition("_on_")
     return True if on and name not in chosen(config) else None
 
@@ -57,7 +57,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Start what the hosts need before the first test, whose time is limited."""
+    """Start what the hosts need before the first test, because the time of a test is limited."""
     specs = [getattr(item, "callspec", None) for item in session.items]
     # Tests elsewhere, which run on no backend, may have a parameter of that name as well.
     needed = {spec.params.get("backend") for spec in specs if spec}
@@ -68,5 +68,5 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 @pytest.fixture(scope="session")
 def backend(request: pytest.FixtureRequest) -> Backend:
-    """A backend, with its server where it needs one."""
+    """A backend, with a server if it needs one."""
     return get_backend(request.param)

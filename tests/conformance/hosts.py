@@ -1,4 +1,4 @@
-"""What the hosts of backends need around them in tests."""
+"""What the hosts of backends need in tests."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _OLD_WAYS = {
 
 
 def settle(name: str, config: pytest.Config) -> tuple[str, ...]:
-    """Set what a host reads when it is imported; filters for its warnings.
+    """Set what a host reads when it is imported, and filters for its warnings.
 
     Args:
         name: the backend's.
@@ -33,7 +33,7 @@ def settle(name: str, config: pytest.Config) -> tuple[str, ...]:
 
 
 def start(name: str) -> None:
-    """Start what a host needs; it ends with the tests.
+    """Start what a host needs. It is stopped at the end of the tests.
 
     Args:
         name: the backend's.

@@ -1,4 +1,4 @@
-"""One-line changes of the meaning, each on a copy of the package: the suite notices each."""
+"""One-line changes of the meaning, each on a copy of the package: the suite notices each one."""
 
 import pytest
 

@@ -34,7 +34,7 @@ def server():
 
 
 def report_of_run(server, plan, dag, run, inputs):
-    """The report of a run, from what Airflow's API says of it."""
+    """The report of a run, from Airflow's API."""
     from volnux_airflow.outcomes import OUTCOME_KEY, TaskOutcome
     from volnux_airflow.report import report_of
 

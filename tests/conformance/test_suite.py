@@ -1,4 +1,4 @@
-"""The suite itself: what it covers, which gaps are known, whether it finds what is wrong."""
+"""The suite itself: what it covers, which gaps are known, and whether it finds errors."""
 
 import random
 from collections import Counter
@@ -117,7 +117,7 @@ def test_what_must_come_out_of_programs():
 
 
 def _named(value):
-    """What the naive evaluator says in the words of a report."""
+    """The result of the naive evaluator in the words of a report."""
     match value:
         case naive.Raised(place=place):
             return {"type": RAISED, "message": place}
@@ -142,7 +142,7 @@ _ANY_MESSAGE = _AnyMessage()
 
 
 class _Forgetful(Execution):
-    """A state machine that takes a skipped place for a failed one, below `||`."""
+    """A state machine that treats a skipped place below `||` as failed."""
 
     def value(self, index):
         value = super().value(index)

@@ -1,4 +1,4 @@
-"""The same comes out of a case whichever way its file becomes a DAG."""
+"""A case has the same result, however its file becomes a DAG."""
 
 import importlib.util
 import sys
@@ -26,7 +26,7 @@ def by_bundle(path, plan, monkeypatch):
 
 
 def by_source(path, plan, monkeypatch):
-    """The generated Python file, imported as the dag processor imports it."""
+    """The generated Python file, imported as by the DAG processor."""
     from airflow.sdk import DAG
     from volnux_airflow.source import source_of
 

@@ -1,4 +1,4 @@
-"""Ten conformance cases, and how the report of a host is held to the one of standalone."""
+"""Ten conformance cases, and how the report of a host is compared with that of standalone."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def furnish_cases(folder: Path, *, telling: bool = False) -> None:
 
     Args:
         folder: the folder of all pipelines.
-        telling: the process of a run shall write down its report.
+        telling: whether the process of a run must write its report to a file.
     """
     for case in TEN:
         write_case(case, folder / case.name)
@@ -46,7 +46,7 @@ def furnish_cases(folder: Path, *, telling: bool = False) -> None:
 
 
 def unlike_standalone(case: Case, report: RunReport, folder: Path) -> list[str]:
-    """Where a report is not what must come out, or not what standalone reports."""
+    """Where a report differs from the expected one, or from that of standalone."""
     other = report_of_case(case, get_backend("standalone"), folder)
     found = differences(case.expected, report)
     if (report.status, dict(report.inputs)) != (other.status, dict(other.inputs)):

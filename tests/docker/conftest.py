@@ -1,4 +1,4 @@
-"""The tests with containers: they run where VOLNUX_DOCKER is set, as the nox sessions set it."""
+"""The tests with containers: they run if VOLNUX_DOCKER is set, as in the nox sessions."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture(scope="session")
 def docker_engine() -> Iterator[None]:
-    """A container engine; one that had to be started is ended again."""
+    """A container engine. If it had to be started, it is stopped again."""
     from tests.docker.stacks import engine, images
 
     with contextlib.ExitStack() as stack:

@@ -1,4 +1,4 @@
-"""A stack of containers for tests: started, asked through its API, hurt, and gone afterwards."""
+"""A stack of containers for tests: starts it, calls its API, breaks parts of it, and removes it."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Stack:
         self.marks = marks
 
     def until(self, what: str, done: Callable[[], Any], *, seconds: float = 180) -> Any:
-        """Wait until something is so; what it is then."""
+        """Wait until a condition holds, and return the value."""
         end = time.monotonic() + seconds
         while True:
             found = None
@@ -80,13 +80,13 @@ class Stack:
             self.well()
 
     def marked(self, key: str) -> list[dict[str, Any]]:
-        """What events with that key have written down so far, in order."""
+        """What events with that key have written so far, in order."""
         path = self.marks / key
         lines = path.read_text().splitlines() if path.exists() else []
         return [json.loads(line) for line in lines]
 
     def count(self, key: str, what: str, place: str) -> int:
-        """How often an event with that key wrote something down."""
+        """How often an event with that key wrote something."""
         return sum(m["what"] == what and m["place"] == place for m in self.marked(key))
 
     def spans(self, least: int) -> list[dict[str, Any]]:
@@ -116,7 +116,7 @@ class Stack:
 
     @contextlib.contextmanager
     def cut_off(self, container: str) -> Iterator[None]:
-        """Take a container off the network for a while."""
+        """Disconnect a container from the network for a while."""
         network = f"{self.project}_default"
         engine.docker("network", "disconnect", network, container)
         try:
@@ -125,7 +125,7 @@ class Stack:
             engine.docker("network", "connect", network, container)
 
     def logs(self) -> str:
-        """The last that each container said."""
+        """The last output of each container."""
         label = f"--filter=label=com.docker.compose.project={self.project}"
         parts = []
         for name in engine.docker("ps", "--all", "--format={{.Names}}", label).split():
@@ -140,11 +140,11 @@ class Stack:
         return self.ask("GET", path, None)
 
     def post(self, path: str, data: Any) -> Any:
-        """Tell the API."""
+        """Send to the API."""
         return self.ask("POST", path, data)
 
     def headers(self) -> dict[str, str]:
-        """Who we are."""
+        """The headers with our credentials."""
         raise NotImplementedError
 
     def ask(self, method: str, path: str, data: Any) -> Any:
@@ -186,7 +186,7 @@ class Airflow(Stack, Runs):
         return super().ask(method, f"/api/v2{path}", data)
 
     def trigger(self, dag_id: str, conf: Mapping[str, Any] | None = None) -> str:
-        """Start a run; its id."""
+        """Start a run, and return its id."""
         data = {"logical_date": None, "conf": dict(conf or {})}
         run_id: str = self.post(f"/dags/{dag_id}/dagRuns", data)["dag_run_id"]
         return run_id
@@ -211,7 +211,7 @@ class Prefect(Stack):
         return super().ask(method, f"/api{path}", data)
 
     def trigger(self, name: str, parameters: Mapping[str, Any] | None = None) -> str:
-        """Start a run of a deployment; its id."""
+        """Start a run of a deployment, and return its id."""
         found = self.get(f"/deployments/name/{name}/{name}")
         path = f"/deployments/{found['id']}/create_flow_run"
         run_id: str = self.post(path, {"parameters": dict(parameters or {})})["id"]
@@ -242,7 +242,7 @@ class Prefect(Stack):
         return {item["name"]: item for item in self.post("/task_runs/filter", asked)}
 
     def shown(self, run_id: str, wanted: Mapping[str, Any]) -> dict[str, tuple[str, str, int]]:
-        """The task runs as the page shows them, once they are as wanted, or late."""
+        """The task runs as the page shows them, once they are as expected or after a timeout."""
         found: dict[str, tuple[str, str, int]] = {}
         until = time.monotonic() + 40
         while found != wanted and time.monotonic() < until:
@@ -275,7 +275,7 @@ STACKS = {"airflow": Airflow, "prefect": Prefect, "dask": Dask}
 
 @contextlib.contextmanager
 def running(name: str, furnish: Callable[[Path], None], workers: int = 2) -> Iterator[Any]:
-    """A stack on locally made images, with pipelines; everything of it is gone afterwards.
+    """A stack on locally built images, with pipelines. Everything is removed afterwards.
 
     Args:
         name: `airflow`, `prefect` or `dask`.
@@ -330,7 +330,7 @@ def running(name: str, furnish: Callable[[Path], None], workers: int = 2) -> Ite
 
 @contextlib.contextmanager
 def gone_afterwards(project: str) -> Iterator[None]:
-    """Remove what is left of a project, also where its start failed half way."""
+    """Remove what is left of a project, even if its start failed half way."""
     try:
         yield
     finally:

@@ -1,4 +1,4 @@
-"""Airflow with two Celery workers: pipelines, and what becomes of them when something breaks."""
+"""Airflow with two Celery workers: pipelines, and what happens to them when something breaks."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def airflow(docker_engine):
 
 @pytest.fixture(autouse=True)
 def whole_again(airflow):
-    """Start what the test before has stopped."""
+    """Start what the previous test has stopped."""
     airflow.whole_again()
 
 

@@ -27,7 +27,7 @@ PIPELINES = {
 
 @pytest.fixture
 def dask(docker_engine):
-    """The cluster; anew for each test, as its workers are hurt."""
+    """The cluster. It is new for each test, because the tests break its workers."""
 
     def everything(folder: Path) -> None:
         furnish(folder, PIPELINES)

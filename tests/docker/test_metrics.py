@@ -51,7 +51,7 @@ def Bad():
 
 @pytest.fixture
 def prometheus(docker_engine, tmp_path):
-    """The stack, and what its targets are read from."""
+    """The stack, and the file with its targets."""
     project = f"volnux-test-metrics-{uuid.uuid4().hex[:6]}"
     targets = tmp_path / "targets.json"
     target, port = free_port(), free_port()

@@ -1,4 +1,4 @@
-"""A Prefect server with two workers: pipelines, and what becomes of them when something breaks."""
+"""A Prefect server with two workers: pipelines, and what happens to them when something breaks."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def prefect(docker_engine):
 
 @pytest.fixture(autouse=True)
 def whole_again(prefect):
-    """Start what the test before has stopped."""
+    """Start what the previous test has stopped."""
     prefect.whole_again()
 
 

@@ -1,4 +1,4 @@
-"""The installed tool as a process: pipes that close, disks that are full, streams that are shut."""
+"""The installed tool as a process: closed pipes, full disks, closed streams."""
 
 import json
 import os
@@ -144,7 +144,7 @@ def test_a_report_can_be_read_by_a_program():
 
 
 def test_a_thread_that_never_ends_does_not_keep_the_process(tmp_path):
-    """The event's thread waits for ever; the tool ends once its timeout has passed."""
+    """The event's thread waits for ever, but the tool ends after the timeout."""
     (tmp_path / "stuck_events.py").write_text(
         "import threading\n"
         "from concurrent.futures import ThreadPoolExecutor\n"

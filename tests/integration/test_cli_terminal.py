@@ -85,7 +85,7 @@ def files():
 
 @pytest.fixture
 def terminal():
-    """Run the tool on a terminal; its process is ended with the test."""
+    """Run the tool on a terminal. Its process is ended with the test."""
     started = []
 
     def start(*arguments, **environment):

@@ -1,4 +1,4 @@
-"""README and guides keep their word: their flows parse, their commands give the output they show.
+"""README and guides are correct: their flows parse, and their commands give the output shown.
 
 How a page is read, from top to bottom, in an empty folder with a copy of `examples`:
 
@@ -6,8 +6,8 @@ How a page is read, from top to bottom, in an empty folder with a copy of `examp
   block is JSON;
 - a block whose first line is a comment with a file's name (`# shop.pty`) is written to that file;
 - a ```console block runs each line after `$ `. The lines below it are the output, where `…` stands
-  for anything, in a line or for any number of lines. Times, run ids, versions and spaces may be
-  others;
+  for anything, in a line or for any number of lines. Times, run ids, versions and spaces may
+  differ;
 - ```text, ```sh and ```yaml blocks are only read by people.
 """
 
@@ -75,7 +75,7 @@ def commands(text: str) -> Iterator[tuple[str, str]]:
 
 
 class Shell:
-    """Runs commands one after the other; the folder they change to is kept."""
+    """Runs commands in turn, and remembers the folder that they change to."""
 
     def __init__(self, home: Path) -> None:
         self.home = self.folder = home
@@ -85,7 +85,7 @@ class Shell:
         self.code = 0
 
     def run(self, command: str) -> str:
-        """Both streams of a command."""
+        """The output of a command on both streams."""
         note = self.home / ".folder"
         script = f"(exit {self.code}); {command}\ncode=$?; pwd > {note}; exit $code"
         done = subprocess.run(

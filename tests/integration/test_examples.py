@@ -17,7 +17,7 @@ PIPELINES = sorted(EXAMPLES.glob("*/*.pty"))
 
 
 def volnux(*arguments: str | Path, code: int = 0) -> str:
-    """Call the tool in the current folder; what it printed."""
+    """Call the tool in the current folder, and return its output."""
     done = subprocess.run(
         [sys.executable, "-m", "volnux.cli", *map(str, arguments)],
         env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
@@ -32,7 +32,7 @@ def volnux(*arguments: str | Path, code: int = 0) -> str:
 
 
 def run(example: str, *inputs: str, code: int = 0) -> dict[str, Any]:
-    """Run a copy of an example; its places."""
+    """Run a copy of an example, and return its places."""
     copy = Path("examples", example)
     if not copy.is_dir():
         junk = shutil.ignore_patterns("__pycache__", "*.db", "*.png", "store")

@@ -267,7 +267,7 @@ def test_in_a_process_of_several_folders_at_once(own_folder):
 
 
 def test_a_relative_import_at_the_top_of_a_folder(own_folder):
-    """It has no meaning in a program of one's own, but in events it always had."""
+    """In an ordinary program it has no meaning, but in events it has always worked."""
     for number, name in enumerate(("one", "two")):
         (own_folder / name).mkdir()
         (own_folder / name / "common.py").write_text(f"VALUE = {number}\n")
@@ -386,7 +386,7 @@ def test_tests_patch_the_one_copy_that_runs(own_folder, pytester, first, way):
 
 
 def test_a_name_that_the_program_has_already_is_that_of_the_folder_for_its_code(own_folder):
-    """An installed module of the name `helpers`, and one of the standard library."""
+    """An installed module named `helpers`, and one of the standard library."""
     flows = own_folder / "flows"
     for folder in (flows, own_folder / "installed"):
         folder.mkdir()
@@ -414,7 +414,7 @@ def test_a_name_that_the_program_has_already_is_that_of_the_folder_for_its_code(
 
 
 def test_the_modules_of_a_package_stay_in_it(own_folder):
-    """A pipeline class in a package: its modules are not put on everybody's import path."""
+    """A pipeline class in a package: its modules are not added to the global import path."""
     package = own_folder / "shop"
     package.mkdir()
     (package / "__init__.py").write_text("")
@@ -438,7 +438,7 @@ def test_the_modules_of_a_package_stay_in_it(own_folder):
 
 
 def test_libraries_may_look_at_all_modules(own_folder):
-    """Nobody who goes through `sys.modules` imports anything by that, or sees an error."""
+    """Code that iterates over `sys.modules` imports nothing by that, and sees no errors."""
     for name in ("one", "two", "broken"):
         (own_folder / name).mkdir()
         (own_folder / name / "flow.pty").write_text("Look\n")

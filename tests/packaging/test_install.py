@@ -1,4 +1,4 @@
-"""The installation texts: each command works as it is written, in a copy of the checkout."""
+"""The installation instructions: each command works as written, in a copy of the checkout."""
 
 import os
 import re
@@ -25,7 +25,7 @@ def blocks(page: Path) -> list[str]:
 
 
 def shell(text: str, folder: Path, **environment: str) -> str:
-    """What a shell prints that runs a text to its end, in the environment that the pages make."""
+    """Run a text in a shell, in the environment that the pages create, and return the output."""
     hidden = {"PYTHONPATH", "VIRTUAL_ENV", "UV_PROJECT_ENVIRONMENT", "MAKEFLAGS"}
     inherited = {key: value for key, value in os.environ.items() if key not in hidden}
     path = f"{folder.parent / 'volnux-env' / 'bin'}{os.pathsep}{os.environ['PATH']}"
@@ -47,7 +47,7 @@ def shell(text: str, folder: Path, **environment: str) -> str:
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory):
-    """A copy of the repository, with an environment beside it that Volnux is installed in."""
+    """A copy of the repository, beside an environment in which Volnux is installed."""
     folder = tmp_path_factory.mktemp("install") / "volnux"
     junk = shutil.ignore_patterns(
         ".*", "dist", "build", "__pycache__", "*.egg-info", "*.db", "*.png"
@@ -84,7 +84,7 @@ OTHERS = [page for page in OTHERS if blocks(page)]
 
 @pytest.fixture(scope="module")
 def light(checkout):
-    """Settings with which pip builds with what is installed, and leaves out what is needed."""
+    """Settings that make pip build with the installed packages, and skip dependencies."""
     shell("pip install hatchling", checkout)
     return {"PIP_NO_DEPS": "1", "PIP_NO_BUILD_ISOLATION": "0"}  # to pip, 0 turns isolation off
 

@@ -1,4 +1,4 @@
-"""What a stranger gets: the wheel and the source archive, installed far from the checkout."""
+"""What a new user gets: the wheel and the source archive, installed outside of the checkout."""
 
 import json
 import os
@@ -24,7 +24,7 @@ NOT_AT_IMPORT = ["croniter", "opentelemetry", "ply", "pydantic", "rich", "typer"
 
 
 def run(*command: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
-    """Run a program with nothing of the checkout or of this test's environment in its way."""
+    """Run a program that cannot see the checkout or the environment of this test."""
     hidden = {"PYTHONPATH", "VIRTUAL_ENV", "UV_PROJECT_ENVIRONMENT"}
     environment = {key: value for key, value in os.environ.items() if key not in hidden}
     done = subprocess.run(
@@ -43,7 +43,7 @@ def run(*command: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the source archive and the wheel that was made from it."""
+    """A folder with the source archive and the wheel that was built from it."""
     folder = tmp_path_factory.mktemp("dist")
     run(uv.find_uv_bin(), "build", "--out-dir", folder, ROOT, cwd=folder)
     return folder

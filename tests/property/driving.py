@@ -42,7 +42,7 @@ class Driven:
         self.received: dict[int, Any] = {}
 
     def begin(self, ready: list[int]) -> list[int]:
-        """Note that these events start, each for the first time, each once."""
+        """Record that these events start. Each must start only once."""
         assert ready == sorted(set(ready))
         for node in ready:
             assert self.graph.nodes[node].kind is Kind.EVENT
@@ -63,7 +63,7 @@ class Driven:
         return self.begin(self.execution.finish(node, descriptor, result))
 
     def by_delay(self) -> Driven:
-        """Run to the end; events end as their delays say."""
+        """Run to the end. Events end in the order of their delays."""
         queue: list[tuple[int, int]] = []
         order = {node.id: number for number, node in enumerate(self.graph.places())}
 
@@ -84,7 +84,7 @@ class Driven:
         return self
 
     def in_order(self, choose: Callable[[list[int]], int]) -> Driven:
-        """Run to the end; `choose` says which of the running events ends next."""
+        """Run to the end. `choose` decides which of the running events ends next."""
         running = self.begin(self.execution.start())
         while running and not self.execution.ended:
             node = choose(running)
@@ -96,7 +96,7 @@ class Driven:
         return self.in_order(source.choice)
 
     def summary(self) -> dict[str, tuple[Any, ...]]:
-        """Of each place: state, descriptor, attempts, result, what it received."""
+        """For each place: state, descriptor, attempts, result, and received value."""
         execution = self.execution
         return {
             node.id: (
@@ -111,7 +111,7 @@ class Driven:
         }
 
     def outcome(self) -> tuple[Any, ...]:
-        """All that a run can be compared by."""
+        """Everything that is compared between runs."""
         execution = self.execution
         status = execution.status is RunStatus.SUCCESS
         result = plain(execution.value(self.graph.result)) if status else None
@@ -119,7 +119,7 @@ class Driven:
 
 
 def expected(program: Program) -> tuple[Any, ...]:
-    """The same by the naive evaluator."""
+    """The same from the naive evaluator."""
     meaning = naive.evaluate(program)
     summary = {
         place.id: (
@@ -135,7 +135,7 @@ def expected(program: Program) -> tuple[Any, ...]:
 
 
 def plain(value: Any) -> Any:
-    """A result with its failures told by kind and place, however they are made."""
+    """A result in which failures are replaced by their kind and place."""
     match value:
         case Failure(type="Boom"):
             return f"raised:{value.message}"
@@ -152,7 +152,7 @@ def plain(value: Any) -> Any:
 
 
 def difference(program: Program) -> str | None:
-    """Where the graph and the naive evaluator differ, to be read; None where they agree."""
+    """A readable difference between the graph and the naive evaluator; None if they agree."""
     found = Driven(program, graph_of(program)).by_delay().outcome()
     wanted = expected(program)
     if found == wanted:

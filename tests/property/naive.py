@@ -1,4 +1,4 @@
-"""What a program means, worked out by plain recursion, to hold the graph against.
+"""The meaning of a program, computed with plain recursion, for comparison with the graph.
 
 This follows `docs/language.md` rule by rule and shares nothing with `volnux.graph`: it knows no
 edges, no joins, no catches and no values. It is slow, limited in depth, and meant to be read.
@@ -27,7 +27,7 @@ DONE, SKIPPED, FAILED = "done", "skipped", "failed"
 
 @dataclass(frozen=True)
 class Raised:
-    """The failure that is left when the event of a place has raised in its last attempt."""
+    """The failure after the event of a place has raised an exception in its last attempt."""
 
     place: str
 
@@ -58,7 +58,7 @@ class Place:
 
 @dataclass(frozen=True)
 class End:
-    """How a part of a flow ended: when, and with what or by whose failure."""
+    """How a part of a flow ended: when, and with which result or failure."""
 
     at: int
     result: Any = None
@@ -71,7 +71,7 @@ class End:
 
 @dataclass(frozen=True)
 class Around:
-    """What the surroundings of a part mean for it.
+    """What a part inherits from its surroundings.
 
     `passes`: a failure that ends here is passed on (`continue`, and something comes next).
     `caught`: an enclosing group has a `0` branch. `retry`: the nearest factor around.
@@ -84,7 +84,7 @@ class Around:
 
 @dataclass
 class Meaning:
-    """What `evaluate` found out."""
+    """The result of `evaluate`."""
 
     places: dict[str, Place]
     success: bool
@@ -248,7 +248,7 @@ class _Run:
     ) -> End:
         """What comes after an event or a group of branches that ended with `descriptor`.
 
-        `place` is the one whose failure it is where that is 0.
+        If that is 0, `place` is the place that failed.
         """
         taken = [branch for branch in branches if branch.descriptor == descriptor]
         unhandled = not taken and descriptor == 0 and not around.passes

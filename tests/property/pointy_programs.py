@@ -81,7 +81,7 @@ MARKS = ("# note", "#", "#!", "# a -> b", '# "', "#\t#", "# ü", "#   spaces   "
 
 
 def joined(draw: st.DrawFn, words: list[str]) -> str:
-    """The words with a gap between every two, a space where they would run together."""
+    """The words with random gaps, and at least a space where they would run together."""
     noise = draw(st.binary(min_size=1, max_size=40))
     gaps = itertools.cycle(GAPS[byte % len(GAPS)] for byte in noise)
     text = next(gaps)

@@ -1,4 +1,4 @@
-"""A text comes back as it was, whatever its characters: formatted, compiled, as JSON, drawn."""
+"""A text stays unchanged, whatever its characters: formatted, compiled, as JSON, drawn."""
 
 import json
 

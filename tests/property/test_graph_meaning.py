@@ -1,4 +1,4 @@
-"""The graph and its state machine against the naive evaluator, on random programs.
+"""Compares the graph and its state machine with the naive evaluator, on random programs.
 
 Programs come from seeds. Which ones were run is printed, and a failure names the seed of its
 program: `VOLNUX_SEED=<seed> VOLNUX_PROGRAMS=1` runs that one again, and `VOLNUX_PROGRAMS=20000`

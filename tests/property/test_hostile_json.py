@@ -1,4 +1,4 @@
-"""JSON of any shape is what it says it is, or is refused with a `FormatError`: nothing else."""
+"""JSON of any shape is either read correctly or refused with a `FormatError`."""
 
 import copy
 import json

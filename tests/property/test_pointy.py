@@ -1,4 +1,4 @@
-"""Statements that hold for every text: of the parser, of its errors, of the formatter."""
+"""Properties that hold for every text: of the parser, its errors and the formatter."""
 
 import copy
 import pickle
@@ -38,7 +38,7 @@ soup = st.lists(st.sampled_from([*WORDS, "\n", "\r", " ", "A (0 -> B)"]), max_si
 
 
 def read(text: str) -> PointyFile:
-    """The parsed text; what a failure prints repeats it."""
+    """Parse a text. The output of a failure can be used to repeat it."""
     file, diagnostics = analyze(Source(text))
     again = f"\nrepeat with: volnux.pointy.parse({text!r})"
     assert file is not None, "\n".join(d.render() for d in diagnostics) + again

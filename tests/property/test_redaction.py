@@ -1,4 +1,4 @@
-"""No credential is ever shown, however it is written in the text that is about to be."""
+"""Credentials are never shown, however they are written in a text."""
 
 import json
 from urllib.parse import quote

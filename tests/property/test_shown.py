@@ -83,7 +83,7 @@ def test_shown_is_the_start_of_repr(value, most):
 
 
 class Endless(list):
-    """Far more items than anybody could read; the first few thousand can be asked for."""
+    """Far more items than anybody could read. Only the first few thousand can be accessed."""
 
     def __iter__(self):
         yield from range(5_000)

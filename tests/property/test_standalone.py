@@ -1,4 +1,4 @@
-"""Random programs on the standalone backend agree with the state machine, however threads fall.
+"""Random programs on the standalone backend agree with the state machine, in any thread order.
 
 The seed of each program is in the message of a failure; `VOLNUX_PROGRAMS=5000` runs more of them.
 """
@@ -33,7 +33,7 @@ class Boom(Exception):
 
 
 def play(event, scripts):
-    """What the script of a place says that this attempt does; also what it returns."""
+    """Do what the script of a place says for this attempt, and return its result."""
     script = scripts[event.task_id]
     if event.attempt <= script.raising:
         raise Boom(event.task_id)
@@ -41,7 +41,7 @@ def play(event, scripts):
 
 
 def event_class(name, program, scripts, draw, *, slow):
-    """An event that plays its places' scripts, with an executor that is drawn."""
+    """An event that follows the scripts of its places, with a random executor."""
     kind = draw.choice(["default", "default", "coroutine", "pool"])
 
     def wait(event):

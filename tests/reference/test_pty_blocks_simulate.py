@@ -1,7 +1,7 @@
-"""The flows that the language was first described with, written anew: each does what it promises.
+"""The flows of the first description of the language, rewritten: each does what it promises.
 
-Every row is one flow with the outcomes that are told to it, the places that then run, in reading
-order, and what becomes of the run. Where a description shows two flows at once, each is a row.
+Every row is one flow with given outcomes, the places that then run, in reading order, and the
+status of the run. If a description shows two flows at once, each is a row.
 """
 
 import pytest

@@ -1,4 +1,4 @@
-"""Every Python block of the texts that define the interface, as programs of our own.
+"""Every Python block of the texts that define the interface, rewritten as our own programs.
 
 The programs are in `programs/`. `docs/reference-texts.md` says which heading they stand for.
 """
@@ -26,7 +26,7 @@ TABLE = Path(__file__).parents[2] / "docs" / "reference-texts.md"
 
 @pytest.fixture
 def load(monkeypatch):
-    """Import a program anew, as a user's module of that name."""
+    """Import a program again, as a user's module with that name."""
 
     def program(name):
         monkeypatch.syspath_prepend(PROGRAMS)

@@ -1,4 +1,4 @@
-"""Which files a folder stands for, and what happens to anything that is not a regular file."""
+"""Which files of a folder are used, and what happens to anything that is not a regular file."""
 
 import os
 from pathlib import Path

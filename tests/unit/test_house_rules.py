@@ -1,4 +1,4 @@
-"""Rules of the house that no linter knows."""
+"""House rules that no linter checks."""
 
 import ast
 import io
@@ -20,7 +20,7 @@ RULES = re.compile(r"^\s*(:\s*[A-Z]+\d+([,\s]+[A-Z]+\d+)*|\[[\w, -]+\])?")
 
 
 def unexplained(source: str) -> list[int]:
-    """Lines that silence a tool and do not say why in at least two words."""
+    """Lines that silence a tool without a reason of at least two words."""
     lines = []
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
         found = SILENCED.search(token.string) if token.type == tokenize.COMMENT else None

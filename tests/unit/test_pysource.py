@@ -1,4 +1,4 @@
-"""Python text made from a user's names and texts."""
+"""Python text that is generated from a user's names and texts."""
 
 import ast
 

@@ -19,13 +19,13 @@ FAILED = '<testcase name="test_two"><failure message="no"/></testcase>'
 
 
 def write_part(folder, part, sessions):
-    """The report of nox for one part: each session with its result."""
+    """Write the report of nox for one part: each session with its result."""
     named = [{"name": name, "result": result} for name, result in sessions.items()]
     (folder / f"{part}.nox.json").write_text(json.dumps({"sessions": named}))
 
 
 def report(folder, *parts):
-    """The exit code of the program, and the lines that it prints."""
+    """Run the program, and return the exit code and the lines that it prints."""
     done = subprocess.run(
         [sys.executable, PROGRAM, folder, *parts], capture_output=True, text=True, check=False
     )

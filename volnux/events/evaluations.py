@@ -8,7 +8,6 @@ from volnux.errors import Diagnostic, Severity
 from volnux.events.base import EventBase
 from volnux.graph.model import Graph, Group
 from volnux.pointy import tree
-from volnux.pointy.parser import parse
 from volnux.pointy.tree import Evaluation
 
 __all__ = ["asked_for", "disagreements"]
@@ -36,7 +35,7 @@ def disagreements(graph: Graph, asked: Mapping[str, Evaluation]) -> Iterator[Dia
     if graph.source is None or not undecided:
         return
     source = graph.source.source()
-    for part in _parallels(parse(source.text, source.filename).flow):
+    for part in _parallels(graph.source.file.flow):
         group = undecided.get(part.span)
         if group is None:
             continue

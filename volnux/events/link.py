@@ -26,7 +26,6 @@ from volnux.events.spec import EventSpec, Offered, spec_of
 from volnux.graph.compile import compile
 from volnux.graph.model import Graph, InputSpec, Node
 from volnux.graph.names import check_names, fault
-from volnux.pointy.parser import parse
 from volnux.pointy.tree import Evaluation, OnFailure
 
 __all__ = ["LinkError", "Plan", "link"]
@@ -141,10 +140,10 @@ class Plan:
         Raises:
             KeyError: there is no such place.
         """
-        for node, spec in zip(self.graph.nodes, self.specs, strict=True):
-            if node.id == place and spec is not None:
-                return spec
-        raise KeyError(place)
+        spec = self.specs[self.graph.topology.index[place]]
+        if spec is None:
+            raise KeyError(place)
+        return spec
 
 
 def link(graph: Graph, lookup: Lookup, *, on_failure: OnFailure | str | None = None) -> Plan:
@@ -241,10 +240,18 @@ def _settle(graph: Graph, targets: Mapping[str, Any], on_failure: OnFailure | st
         raise VolnuxError(f"the graph of {graph.name} has no source text and cannot be linked")
     changes = any(state.any for state in evaluations.values())
     if changes or decided is not (graph.on_failure or OnFailure.STOP):
-        # Joins are added and edges widened: the graph is made anew from the same text.
-        file = parse(graph.source.text, graph.source.filename)
-        again = compile(file, evaluations=evaluations, on_failure=decided)
-        return replace(again, name=graph.name, inputs=graph.inputs)
+        # Joins are added and edges widened, so the flow is compiled again. The settings stay: some
+        # come from the pipeline class.
+        again = compile(graph.source.file, evaluations=evaluations, on_failure=decided)
+        return replace(
+            graph,
+            nodes=again.nodes,
+            edges=again.edges,
+            values=again.values,
+            result=again.result,
+            groups=again.groups,
+            on_failure=decided,
+        )
     groups = tuple(
         group
         if group.evaluation is not None

@@ -1,4 +1,4 @@
-"""A graph while it is built: its nodes, edges and values, by number."""
+"""A graph while it is built: its nodes, edges and values, by index."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from volnux.pointy import tree
 __all__ = ["Assembly", "Exit"]
 
 Exit = tuple[int, tuple[int, ...]]
-"""A node that ends a part, and the descriptors with which the part is done."""
+"""The index of a node that ends a part, and the descriptors with which the part is done."""
 
 _ValueRow = tuple[ValueKind, str | None, tuple[int, ...], tuple[int, ...] | None]
 """The fields of a `Value`."""
@@ -43,7 +43,7 @@ class Assembly:
     def event(
         self, unit: tree.Unit, event: tree.Event, retry: int | None, receives: int | None
     ) -> int:
-        """Add an event's node; its number."""
+        """Add an event's node; its index."""
         number = self._places.get(event.name, 0) + 1
         self._places[event.name] = number
         place = event.name if number == 1 else f"{event.name}__{number}"
@@ -70,15 +70,15 @@ class Assembly:
         return len(self.nodes) - 1
 
     def join(self, exits: list[Exit], entry: Entry) -> int:
-        """Add a join behind the exits; its number."""
+        """Add a join behind the exits; its index."""
         self._joins += 1
         self.nodes.append(Node(id=f"join-{self._joins}", kind=Kind.JOIN, entry=entry))
-        node = len(self.nodes) - 1
-        self.connect(exits, [node])
-        return node
+        index = len(self.nodes) - 1
+        self.connect(exits, [index])
+        return index
 
     def catch(self, first: int, exits: list[Exit], span: Span) -> int:
-        """Add the catch of a group that begins with node `first`, behind the exits; its number."""
+        """Add the catch of a group that begins with node `first`, behind the exits; its index."""
         self._catches += 1
         self.nodes.append(
             Node(
@@ -88,9 +88,9 @@ class Assembly:
                 span=span,
             )
         )
-        node = len(self.nodes) - 1
-        self.connect(exits, [node])
-        return node
+        index = len(self.nodes) - 1
+        self.connect(exits, [index])
+        return index
 
     def connect(self, exits: list[Exit], heads: list[int]) -> None:
         """Draw an edge from each exit to each head."""
@@ -106,7 +106,7 @@ class Assembly:
         of: tuple[int, ...] = (),
         when: tuple[int, ...] | None = None,
     ) -> int:
-        """Add a value; its number."""
+        """Add a value; its index."""
         self._values.append((kind, node, of, when))
         return len(self._values) - 1
 

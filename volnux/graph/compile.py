@@ -65,7 +65,7 @@ def compile(
         result=result,
         groups=tuple(walk.groups),
         on_failure=decided,
-        source=Text(file.source.filename, file.source.text),
+        source=Text.of(file),
         **_settings(settings),
     )
 
@@ -147,7 +147,7 @@ class _Context(NamedTuple):
 
 
 class _Walk:
-    """The walk over the tree. Each step returns the number of the value that its part pipes on."""
+    """The walk over the tree. Each step returns the index of the value that its part pipes on."""
 
     def __init__(
         self,
@@ -253,10 +253,10 @@ class _Walk:
             return self._ends(self._graph.fail(unit.span, context.failure), context, heads, exits)
         retry = _factor(unit, context.retry)
         if isinstance(unit.primary, tree.Event):
-            node = self._graph.event(unit, unit.primary, retry, context.receives)
-            heads.append(node)
-            own = self._graph.value(ValueKind.RESULT, node=self._graph.nodes[node].id)
-            return (yield self._branches(unit, context, exits, node, own, own))
+            index = self._graph.event(unit, unit.primary, retry, context.receives)
+            heads.append(index)
+            own = self._graph.value(ValueKind.RESULT, node=self._graph.nodes[index].id)
+            return (yield self._branches(unit, context, exits, index, own, own))
         option = unit.option("evaluation")
         if option is not None:
             evaluation = Evaluation(str(option.value))
@@ -283,14 +283,14 @@ class _Walk:
         """The step of a unit that is plain, at once: most units are."""
         assert isinstance(unit.primary, tree.Event)
         retry = _factor(unit, context.retry)
-        node = self._graph.event(unit, unit.primary, retry, context.receives)
-        return self._ends(node, context, heads, exits)
+        index = self._graph.event(unit, unit.primary, retry, context.receives)
+        return self._ends(index, context, heads, exits)
 
-    def _ends(self, node: int, context: _Context, heads: list[int], exits: list[Exit]) -> int:
+    def _ends(self, index: int, context: _Context, heads: list[int], exits: list[Exit]) -> int:
         """What a node without branches hands up."""
-        heads.append(node)
-        exits.append((node, (0, 1) if context.widen else (1,)))
-        return self._graph.value(ValueKind.RESULT, node=self._graph.nodes[node].id)
+        heads.append(index)
+        exits.append((index, (0, 1) if context.widen else (1,)))
+        return self._graph.value(ValueKind.RESULT, node=self._graph.nodes[index].id)
 
     def _body(
         self,
@@ -314,7 +314,7 @@ class _Walk:
         unit: tree.Unit,
         context: _Context,
         exits: list[Exit],
-        node: int,
+        index: int,
         success: int,
         failure: int,
     ) -> _Step:
@@ -335,14 +335,14 @@ class _Walk:
             )
             starts: list[int] = []
             found.append((yield self.flow(branch.flow, inner, starts, exits)))
-            self._graph.connect([(node, (branch.descriptor,))], starts)
+            self._graph.connect([(index, (branch.descriptor,))], starts)
         direct = tuple(d for d in (0, 1) if d not in taken and (d == 1 or context.widen))
         if direct:
-            exits.append((node, direct))
-        place = self._graph.nodes[node]
-        if place.kind is Kind.EVENT:
+            exits.append((index, direct))
+        node = self._graph.nodes[index]
+        if node.kind is Kind.EVENT:
             if direct:
-                found.append(self._graph.value(ValueKind.RESULT, node=place.id, when=direct))
+                found.append(self._graph.value(ValueKind.RESULT, node=node.id, when=direct))
         else:
             if 1 in direct:
                 found.append(success)

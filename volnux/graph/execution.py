@@ -88,8 +88,8 @@ class Execution:
         first = self._first_edge
         for edge in self.graph.edges:
             first[index[edge.source] + 1] += 1
-        for node in range(len(self._takes)):
-            first[node + 1] += first[node]
+        for source in range(len(self._takes)):
+            first[source + 1] += first[source]
         free = first[:-1]
         for edge in self.graph.edges:
             source, target = index[edge.source], index[edge.target]
@@ -105,22 +105,22 @@ class Execution:
 
     def start(self) -> list[int]:
         """The events that are ready at once, in reading order."""
-        first = [node for node, waiting in enumerate(self._waiting) if waiting == 0]
-        ready = [node for node in first if self.graph.nodes[node].kind is _EVENT]
-        for node in first:
-            if self.graph.nodes[node].kind is Kind.FAIL:
-                self._fail(node)
-                ready += self._conclude(node, FAILURE)
+        first = [index for index, waiting in enumerate(self._waiting) if waiting == 0]
+        ready = [index for index in first if self.graph.nodes[index].kind is _EVENT]
+        for index in first:
+            if self.graph.nodes[index].kind is Kind.FAIL:
+                self._fail(index)
+                ready += self._conclude(index, FAILURE)
         if len(ready) > len(first):
             ready.sort()
         self._running.update(ready)
         return ready
 
-    def finish(self, node: int, descriptor: int, result: Any = None) -> list[int]:
+    def finish(self, index: int, descriptor: int, result: Any = None) -> list[int]:
         """Report how a running event ended; the events that are now ready, in reading order.
 
         Args:
-            node: the event's node, which `start` or `finish` gave.
+            index: the index of the event's node, which `start` or `finish` gave.
             descriptor: 0 to 9.
             result: what the event returned, or the `Failure` of its last attempt.
 
@@ -129,32 +129,32 @@ class Execution:
         """
         if not 0 <= descriptor <= 9:
             raise ValueError(f"a descriptor must be from 0 to 9, found {descriptor!r}")
-        self._take(node)
+        self._take(index)
         if descriptor != SUCCESS:
-            if descriptor > SUCCESS and (unhandled := self.unhandled(node, descriptor)):
+            if descriptor > SUCCESS and (unhandled := self.unhandled(index, descriptor)):
                 result = unhandled
                 descriptor = FAILURE
-            elif isinstance(result, Failure) and self._takes[node] >> descriptor & 1:
+            elif isinstance(result, Failure) and self._takes[index] >> descriptor & 1:
                 result = result.bare()
-        self.results[node] = result
-        ready = self._conclude(node, descriptor)
+        self.results[index] = result
+        ready = self._conclude(index, descriptor)
         if self._cancelled or self._stopped:
             return []
         self._running.update(ready)
         return ready
 
-    def stop(self, node: int, result: Any = None) -> None:
-        """End the run because of `node`, which raised and has `stop_on_exception`.
+    def stop(self, index: int, result: Any = None) -> None:
+        """End the run because of an event that raised and has `stop_on_exception`.
 
         Every node that has not ended is failed; running ones need not be finished.
 
         Raises:
             ValueError: the event is not running.
         """
-        self._take(node)
-        self.states[node] = State.FAILED
-        self.descriptors[node] = FAILURE
-        self.results[node] = result
+        self._take(index)
+        self.states[index] = State.FAILED
+        self.descriptors[index] = FAILURE
+        self.results[index] = result
         self._end()
 
     def cancel(self) -> None:
@@ -198,17 +198,17 @@ class Execution:
             return RunStatus.CANCELLED
         return RunStatus.FAILED if self._failed else RunStatus.SUCCESS
 
-    def received(self, node: int) -> Any:
+    def received(self, index: int) -> Any:
         """The value piped to a node that is ready, or None."""
-        value = self.graph.nodes[node].receives
+        value = self.graph.nodes[index].receives
         return None if value is None else self.value(value)
 
-    def received_from(self, node: int) -> Source:
+    def received_from(self, index: int) -> Source:
         """Where the value of `received` came from: the same lists, with the ids of events in them.
 
         None if nothing was piped; inside a list, None stands for an arm that was not done.
         """
-        value = self.graph.nodes[node].receives
+        value = self.graph.nodes[index].receives
         if value is None:
             return None
         row = self.graph.values[value]
@@ -218,16 +218,17 @@ class Execution:
         source = self._sources.get(value)
         return None if source is MISSING else source
 
-    def origin(self, node: int) -> Any:
+    def origin(self, index: int) -> Any:
         """The result of the event whose failure a failed node, or a catch with 0, carries."""
-        origin = self._origin[node]
+        origin = self._origin[index]
         return self.results[origin] if origin < len(self.results) else None
 
-    def unhandled(self, node: int, descriptor: int) -> Failure | None:
+    def unhandled(self, index: int, descriptor: int) -> Failure | None:
         """The failure for a descriptor of 2 to 9 that no branch takes, otherwise None."""
-        if descriptor <= SUCCESS or self._takes[node] >> descriptor & 1:
+        if descriptor <= SUCCESS or self._takes[index] >> descriptor & 1:
             return None
-        return no_branch(self.graph.nodes[node].event, descriptor, self.graph.topology.taken[node])
+        event = self.graph.nodes[index].event
+        return no_branch(event, descriptor, self.graph.topology.taken[index])
 
     def value(self, index: int) -> Any:
         """The entry of `graph.values`, once all that it names has ended; None if not done."""
@@ -236,36 +237,36 @@ class Execution:
 
     # How the end of a node spreads through the graph.
 
-    def _take(self, node: int) -> None:
-        if node not in self._running:
-            raise ValueError(f"{self.graph.nodes[node].id} is not running")
-        self._running.remove(node)
+    def _take(self, index: int) -> None:
+        if index not in self._running:
+            raise ValueError(f"{self.graph.nodes[index].id} is not running")
+        self._running.remove(index)
 
-    def _conclude(self, node: int, descriptor: int) -> list[int]:
+    def _conclude(self, index: int, descriptor: int) -> list[int]:
         """End a node that ran and everything that ends with it; the events that are ready."""
         edges, waiting, any_done, origin = self._edges, self._waiting, self._any_done, self._origin
         readers = self._readers
         ready: list[int] = []
-        ended = [(node, descriptor)]
+        ended = [(index, descriptor)]
         # Each iteration ends one node and its edges; nodes that end without running join the list.
         while ended:
-            node, descriptor = ended.pop()
+            index, descriptor = ended.pop()
             if descriptor == _AS_SKIPPED:
-                self.states[node] = State.SKIPPED
+                self.states[index] = State.SKIPPED
             elif descriptor == _AS_FAILED:
-                self.states[node] = State.FAILED
+                self.states[index] = State.FAILED
             else:
-                self.descriptors[node] = descriptor
-                if descriptor == FAILURE and not self._takes[node] & 1:
-                    self.states[node] = State.FAILED
-                    if self.graph.nodes[node].kind is not Kind.CATCH:
-                        origin[node] = node
+                self.descriptors[index] = descriptor
+                if descriptor == FAILURE and not self._takes[index] & 1:
+                    self.states[index] = State.FAILED
+                    if self.graph.nodes[index].kind is not Kind.CATCH:
+                        origin[index] = index
                     descriptor = _AS_FAILED
                 else:
-                    self.states[node] = _DONE
+                    self.states[index] = _DONE
             if readers is not None:
-                self._has_read(node)
-            start, end = self._first_edge[node], self._first_edge[node + 1]
+                self._has_read(index)
+            start, end = self._first_edge[index], self._first_edge[index + 1]
             if start == end and descriptor == _AS_FAILED:
                 self._failed = True
             for position in range(start, end):
@@ -275,7 +276,7 @@ class Execution:
                     if edge >> descriptor & 1:
                         any_done[target] = True
                 elif descriptor == _AS_FAILED:
-                    origin[target] = min(origin[target], origin[node])
+                    origin[target] = min(origin[target], origin[index])
                 waiting[target] = left = waiting[target] - 1
                 if left == 0:
                     self._decide(target, ready, ended)
@@ -283,74 +284,74 @@ class Execution:
             ready.sort()
         return ready
 
-    def _decide(self, node: int, ready: list[int], ended: list[tuple[int, int]]) -> None:
+    def _decide(self, index: int, ready: list[int], ended: list[tuple[int, int]]) -> None:
         """All incoming edges of a node have ended: it runs, is skipped, or is failed."""
-        model = self.graph.nodes[node]
-        failed = self._origin[node] < len(self.states)
-        if failed and (model.entry is Entry.ALL or not self._any_done[node]):
+        node = self.graph.nodes[index]
+        failed = self._origin[index] < len(self.states)
+        if failed and (node.entry is Entry.ALL or not self._any_done[index]):
             started = False
-            if model.kind is Kind.CATCH:
-                started = self.descriptors[self._first_of_catch[node]] is not None
-            ended.append((node, FAILURE if started else _AS_FAILED))
-        elif not self._any_done[node]:
-            ended.append((node, _AS_SKIPPED))
-        elif model.kind is _EVENT:
-            ready.append(node)
-        elif model.kind is Kind.FAIL:
-            self._fail(node)
-            ended.append((node, FAILURE))
+            if node.kind is Kind.CATCH:
+                started = self.descriptors[self._first_of_catch[index]] is not None
+            ended.append((index, FAILURE if started else _AS_FAILED))
+        elif not self._any_done[index]:
+            ended.append((index, _AS_SKIPPED))
+        elif node.kind is _EVENT:
+            ready.append(index)
+        elif node.kind is Kind.FAIL:
+            self._fail(index)
+            ended.append((index, FAILURE))
         else:
-            ended.append((node, SUCCESS))
+            ended.append((index, SUCCESS))
 
-    def _fail(self, node: int) -> None:
+    def _fail(self, index: int) -> None:
         """Give a `!` the failure that it fails with."""
-        model = self.graph.nodes[node]
-        if model.failure is None:
-            self.results[node] = self.graph.failure_at(model)
+        node = self.graph.nodes[index]
+        if node.failure is None:
+            self.results[index] = self.graph.failure_at(node)
         else:
-            self.results[node] = self.value(model.failure)
+            self.results[index] = self.value(node.failure)
 
     def _end_the_rest(self, state: State) -> None:
-        for node, known in enumerate(self.states):
+        for index, known in enumerate(self.states):
             if known is None:
-                self.states[node] = state
+                self.states[index] = state
         self._running.clear()
 
     # Values.
 
-    def _done(self, index: int) -> int | None:
+    def _done(self, value: int) -> int | None:
         """The node whose result a `RESULT` or `FAILURE_OF` stands for; None if it is not done."""
-        value = self.graph.values[index]
-        node = self._node_of_value[index]
-        if self.states[node] is not _DONE:
+        row = self.graph.values[value]
+        index = self._node_of_value[value]
+        if self.states[index] is not _DONE:
             return None
-        if value.kind is _RESULT:
-            taken = value.when is None or self.descriptors[node] in value.when
-            return node if taken else None
-        if self.descriptors[node] != FAILURE:
+        if row.kind is _RESULT:
+            taken = row.when is None or self.descriptors[index] in row.when
+            return index if taken else None
+        if self.descriptors[index] != FAILURE:
             return None
-        origin = self._origin[node]
+        origin = self._origin[index]
         failed = self.results[origin]
         if isinstance(failed, Failure):
             self.results[origin] = failed.bare()
         return origin
 
-    def _result_of(self, index: int) -> Any:
-        node = self._done(index)
-        return MISSING if node is None else self.results[node]
+    def _result_of(self, value: int) -> Any:
+        index = self._done(value)
+        return MISSING if index is None else self.results[index]
 
-    def _source_of(self, index: int) -> Any:
-        node = self._done(index)
-        return MISSING if node is None else self.graph.nodes[node].id
+    def _source_of(self, value: int) -> Any:
+        index = self._done(value)
+        return MISSING if index is None else self.graph.nodes[index].id
 
     # Results that have no more readers.
 
-    def _has_read(self, node: int) -> None:
+    def _has_read(self, index: int) -> None:
         """A node has ended: it has read its piped value, and may have no reader itself."""
         assert self._readers is not None
-        if not self._readers.of_node[node]:
-            self._let_go(node)
-        value = self.graph.nodes[node].receives
+        if not self._readers.of_node[index]:
+            self._let_go(index)
+        value = self.graph.nodes[index].receives
         if value is not None:
             values, nodes = self._readers.leave(value)
             for unread in values:
@@ -358,9 +359,9 @@ class Execution:
             for unread in nodes:
                 self._let_go(unread)
 
-    def _let_go(self, node: int) -> None:
-        if self.descriptors[node] != FAILURE:
-            self.results[node] = None
+    def _let_go(self, index: int) -> None:
+        if self.descriptors[index] != FAILURE:
+            self.results[index] = None
 
 
 class _Readers:
@@ -402,8 +403,8 @@ class _Readers:
             values.append(current)
             stack += self._values[current].of
             if self._values[current].kind is ValueKind.RESULT:
-                node = self._node_of_value[current]
-                self.of_node[node] -= 1
-                if not self.of_node[node]:
-                    nodes.append(node)
+                index = self._node_of_value[current]
+                self.of_node[index] -= 1
+                if not self.of_node[index]:
+                    nodes.append(index)
         return values, nodes

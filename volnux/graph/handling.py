@@ -42,11 +42,11 @@ def unhandled(graph: Graph, states: Mapping[str, State], failed: Collection[str]
     seen = set(way)
     found = set()
     while way:
-        node = way.pop()
-        if node in failed:
-            found.add(node)
+        place = way.pop()
+        if place in failed:
+            found.add(place)
             continue
-        for source in (edge.source for edge in topology.before[topology.index[node]]):
+        for source in (edge.source for edge in topology.before[topology.index[place]]):
             if source not in seen and states.get(source) in lost:
                 seen.add(source)
                 way.append(source)

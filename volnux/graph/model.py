@@ -37,6 +37,8 @@ from volnux.strictjson import FormatError, read_json, refusal
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
+    from volnux.pointy.tree import Directive
+
 __all__ = [
     "Argument",
     "Edge",
@@ -164,6 +166,11 @@ class Graph:
         file = PurePath(self.source.filename).name if self.source else self.name
         line = f":{node.span.line}" if node.span else ""
         return Failure("Failed", f"the flow fails here: {file}{line}")
+
+    def directive(self, name: str) -> Directive | None:
+        """The directive of that name in the text that the graph was made from, if there is one."""
+        directives = self.source.file.directives if self.source is not None else ()
+        return next((each for each in directives if each.name == name), None)
 
     def with_inputs(self, inputs: tuple[InputSpec, ...]) -> Graph:
         """The same graph with other inputs."""

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from volnux.errors import Source, Span
 from volnux.pointy.tree import Evaluation, Moment
+
+if TYPE_CHECKING:
+    from volnux.pointy.parser import PointyFile
 
 __all__ = [
     "Argument",
@@ -223,12 +227,34 @@ class ScheduleSpec:
     span: Span | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Text:
     """The Pointy text a graph was made from, for messages and drawings."""
 
     filename: str
     text: str
+
+    @classmethod
+    def of(cls, file: PointyFile) -> Text:
+        """The text of a file that is parsed already."""
+        made = cls(file.source.filename, file.source.text)
+        vars(made)["file"] = file
+        return made
+
+    @functools.cached_property
+    def file(self) -> PointyFile:
+        """The parsed text; that of a graph from JSON is parsed at first use.
+
+        Raises:
+            PointyError: the text of a graph from JSON is wrong.
+        """
+        from volnux.pointy.parser import parse
+
+        return parse(self.text, self.filename)
+
+    def __reduce__(self) -> tuple[type[Text], tuple[str, str]]:
+        # A file would be parsed again when it is unpickled, whether it is used or not.
+        return Text, (self.filename, self.text)
 
     def source(self) -> Source:
         """The text as a `Source`."""

@@ -1,12 +1,15 @@
-"""How the nodes of a graph are connected, by index; made once for each graph, at first use."""
+"""Indices of a graph: where its nodes are, how they are connected; made once, at first use."""
 
 from __future__ import annotations
 
 import functools
 from typing import TYPE_CHECKING
 
+from volnux.graph.parts import Entry, Group, Kind
+
 if TYPE_CHECKING:
-    from volnux.graph.model import Edge, Graph
+    from volnux.errors import Span
+    from volnux.graph.model import Edge, Graph, Node
 
 __all__ = ["Topology"]
 
@@ -21,6 +24,32 @@ class Topology:
     def index(self) -> dict[str, int]:
         """The index of each node, by its id."""
         return {node.id: index for index, node in enumerate(self._graph.nodes)}
+
+    @functools.cached_property
+    def node_at(self) -> dict[Span | None, Node]:
+        """The event or catch of each span that the text gives to an event or a group in braces."""
+        return {node.span: node for node in self._graph.nodes if node.kind is not Kind.JOIN}
+
+    @functools.cached_property
+    def group_at(self) -> dict[Span | None, Group]:
+        """The group of each span that the text gives to an `a || b …`."""
+        return {group.span: group for group in self._graph.groups}
+
+    @functools.cached_property
+    def joins(self) -> list[int | None]:
+        """Of each group, the join behind its arms; None where all of them must be done."""
+        opening: dict[str, list[int]] = {}
+        for number, group in enumerate(self._graph.groups):
+            if group.evaluation is not None and group.evaluation.any:
+                opening.setdefault(group.first, []).append(number)
+        found: list[int | None] = [None] * len(self._graph.groups)
+        # The groups are in the order in which they begin, and a join ends the latest open one.
+        open_: list[int] = []
+        for index, node in enumerate(self._graph.nodes):
+            open_ += opening.get(node.id, ())
+            if node.entry is Entry.ANY:
+                found[open_.pop()] = index
+        return found
 
     @functools.cached_property
     def behind(self) -> list[list[Edge]]:

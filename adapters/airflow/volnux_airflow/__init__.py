@@ -1,4 +1,4 @@
-"""volnux on Airflow: a `.pty` is a DAG."""
+"""Volnux on Airflow: each `.pty` file becomes a DAG."""
 
 from __future__ import annotations
 

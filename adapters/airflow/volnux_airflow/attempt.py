@@ -25,15 +25,16 @@ __all__ = ["describe", "run"]
 
 
 def run(spec: EventSpec, call: Call, hooks: Hooks, judged: Callable[[Outcome], Outcome]) -> Outcome:
-    """Run one attempt; what it raises, Airflow's timeout included, is in the outcome.
+    """Run one attempt. Whatever it raises, including Airflow's timeout, ends up in the outcome.
 
-    Listeners hear of it in this process, whatever process the event runs in.
+    Listeners are notified in this process, even if the event runs in another one.
 
     Args:
         spec: the event.
-        call: what the attempt is given.
-        hooks: what listens to the task.
-        judged: the outcome as the flow takes it, and whether Airflow will repeat the attempt.
+        call: the arguments of the attempt.
+        hooks: the listeners of the task.
+        judged: returns the outcome as the flow sees it, including whether Airflow will repeat the
+            attempt.
     """
 
     def execute() -> Outcome:
@@ -48,9 +49,9 @@ def run(spec: EventSpec, call: Call, hooks: Hooks, judged: Callable[[Outcome], O
 
 
 def _limited(spec: EventSpec, call: Call) -> Outcome:
-    """Run the attempt under Airflow's alarm, which may go off anywhere in it."""
+    """Run the attempt under Airflow's timeout alarm, which may go off at any point."""
     try:
-        # A task is one worker anyway: only a pool of processes means something in it.
+        # A task is a single worker anyway, so only a process pool makes a difference.
         if needs_process(spec):
             with _fit_for_children():
                 outcome = in_pool(spec, call, lambda: _pool(spec))
@@ -65,14 +66,14 @@ def _limited(spec: EventSpec, call: Call) -> Outcome:
         and isinstance(result, Failure)
         and result.type.rpartition(".")[2] == compat.AirflowTaskTimeout.__name__
     ):
-        # Raised inside the coroutine, where nobody converts it.
+        # It was raised inside the coroutine, where nothing converts it.
         late = raised(spec, call, too_long(spec), outcome.started_at)
         return late._replace(ended_at=outcome.ended_at)
     return outcome
 
 
 def _as_airflow_means(spec: EventSpec, outcome: Outcome) -> Outcome:
-    """The outcome, where the event raised an exception that says something to Airflow."""
+    """Turn exceptions that have a meaning for Airflow into the outcome that they stand for."""
     failure = outcome.result
     if not outcome.raised or not isinstance(failure, Failure):
         return outcome
@@ -86,8 +87,8 @@ def _as_airflow_means(spec: EventSpec, outcome: Outcome) -> Outcome:
     if isinstance(error, _NOT_FROM_EVENTS):
         text = (
             f"{spec.name} raised {type(error).__name__}: an event cannot defer, be rescheduled, "
-            "ask a person, trigger another DAG or skip tasks by an exception. Wait in the event, "
-            "and use branches; or put the operator that does so into a DAG in Python"
+            "ask a person, trigger another DAG or skip tasks by raising an exception. Wait in the "
+            "event, and use branches; or use an operator that does this, in a DAG in Python"
         )
         told = Failure(failure.type, text, failure.traceback, failure.attempts)
         return outcome._replace(result=told.with_exception(error), retry_after=None)
@@ -95,7 +96,7 @@ def _as_airflow_means(spec: EventSpec, outcome: Outcome) -> Outcome:
 
 
 def _storable(spec: EventSpec, call: Call, outcome: Outcome) -> Outcome:
-    """The outcome; a failure where XCom would refuse the result, which is JSON already."""
+    """Return the outcome, or a failure if XCom would refuse the result, which is already JSON."""
     waiting = [outcome.result]
     while waiting:
         value = waiting.pop()
@@ -125,7 +126,7 @@ _NOT_FROM_EVENTS = (
     compat.DagRunTriggerException,
     compat.DownstreamTasksSkipped,
 )
-"""What only an operator may raise: Airflow would act on it, and no outcome would be left."""
+"""Only an operator may raise these: Airflow would act on them, and no outcome would be stored."""
 
 
 def _pool(spec: EventSpec) -> Executor:
@@ -146,11 +147,12 @@ def _pool(spec: EventSpec) -> Executor:
 
 @contextlib.contextmanager
 def _fit_for_children() -> Iterator[None]:
-    """Let this process have children, also where Airflow's ways forbid it; it runs one attempt.
+    """Allow this process, which runs one attempt, to have children even if Airflow forbids it.
 
-    The processes of a Celery worker (billiard's) count as daemons, which may have no children, and
-    have a key that only billiard hands on. A child first runs the file of the main program: where
-    that is Airflow's command, it looks for a database that a task may not have, and dies.
+    The processes of a Celery worker (from billiard) count as daemons, which must not have children,
+    and their authentication key is only passed on by billiard. A child first runs the file of the
+    main program. If that is the `airflow` command, it looks for a database that a task has no
+    access to, and dies.
     """
     here: Any = multiprocessing.current_process()
     if here.daemon:
@@ -174,7 +176,7 @@ def _converted(spec: EventSpec, error: BaseException) -> BaseException:
 
 
 def describe(outcome: Outcome) -> str:
-    """How an event ended, in a line for a person."""
+    """Describe in one line how an event ended."""
     times = f"{outcome.attempts} attempt{'' if outcome.attempts == 1 else 's'}"
     text = f"descriptor {outcome.descriptor} after {times}"
     if outcome.bypassed:

@@ -1,4 +1,4 @@
-"""The Airflow backend: what a DAG can express, and a run in this process, without a server."""
+"""The Airflow backend: what a DAG can express, and runs in this process without a server."""
 
 from __future__ import annotations
 
@@ -25,7 +25,6 @@ from volnux.graph.report import RunReport
 from volnux.imported import imported
 from volnux.loading import schedule_faults
 from volnux.pointy.options import LONGEST_TIMEOUT
-from volnux.pointy.parser import analyze
 from volnux_airflow import storable
 
 if TYPE_CHECKING:
@@ -39,15 +38,15 @@ CAPABILITIES = Capabilities(
 )
 
 _ONE_AT_A_TIME = not_in_host(
-    "dag.test() runs one task after the other; a scheduler runs what is ready at once"
+    "dag.test() runs one task after another; a scheduler runs all tasks that are ready in parallel"
 )
 
 
 class AirflowBackend(Backend):
     """Runs a plan as a DAG, with Airflow's own `dag.test()`.
 
-    The run has an Airflow home and a database of its own, which are gone afterwards, unless this
-    process has imported Airflow already: then that one's settings hold. Tasks run one at a time.
+    The run uses a temporary Airflow home with its own database. If this process has already
+    imported Airflow, the run uses the existing settings instead. Tasks run one at a time.
     """
 
     name = "airflow"
@@ -60,18 +59,18 @@ class AirflowBackend(Backend):
         self._installation: Installation | None = None
 
     def check(self, plan: Plan, *, imports: bool = True) -> list[Diagnostic]:
-        """See `Backend.check`; also ids, values and settings of events that Airflow does not take.
+        """See `Backend.check`. Also checks ids, values and event settings for Airflow.
 
         Args:
             plan: the plan.
-            imports: whether Airflow may be imported, to look at the `airflow` of events.
+            imports: whether Airflow may be imported to check the `airflow` settings of events.
         """
         found = super().check(plan)
         found += schedule_faults(plan.graph)
         if not _is_id(plan.graph.name):
             text = (
-                f"'{plan.graph.name}' is not a DAG id: Airflow takes letters, digits, '-', '_' and "
-                f"'.', at most {storable.LONGEST_ID} of them"
+                f"'{plan.graph.name}' is not a valid DAG id: Airflow allows letters, digits, '-', "
+                f"'_' and '.', at most {storable.LONGEST_ID} of them"
             )
             found.append(finding(plan, text, hint="give it another @name"))
         found += [self._at(plan, span, fault) for span, fault in _not_storable(plan)]
@@ -86,14 +85,14 @@ class AirflowBackend(Backend):
         return found
 
     def refuse(self, plan: Plan) -> None:
-        """See `Backend.refuse`. A run makes a home for Airflow before that is imported."""
+        """See `Backend.refuse`. A run creates a home for Airflow before it imports Airflow."""
         found = self.check(plan, imports=imported("airflow") is not None)
         errors = [each for each in found if each.severity is Severity.ERROR]
         if errors:
             raise RefusedError(self.name, errors)
 
     def check_live(self, plan: Plan) -> list[Diagnostic]:
-        """See `Backend.check_live`; the Airflow that this machine is set up for is asked."""
+        """See `Backend.check_live`. Queries the Airflow that this machine is configured for."""
         if self._installation is None:
             require_airflow()
             from volnux_airflow.live import Installation
@@ -130,14 +129,14 @@ class AirflowBackend(Backend):
         from volnux_airflow.home import enter_own_home
 
         enter_own_home()
-        self.refuse(plan)  # With what only Airflow knows.
+        self.refuse(plan)  # Check again, now with what only Airflow knows.
         from volnux_airflow.local import run_locally
 
         return run_locally(plan, inputs, options or RunOptions())
 
 
 def require_airflow() -> None:
-    """Raise where Airflow is not installed.
+    """Raise an error if Airflow is not installed.
 
     Raises:
         BackendError: with the command that installs it.
@@ -153,18 +152,18 @@ def _has_settings(plan: Plan) -> bool:
 
 
 def _not_storable(plan: Plan) -> Iterator[tuple[Span | None, str]]:
-    """What Airflow's messages or its database refuse, and where it stands in the text."""
+    """Find what Airflow's messages or its database would refuse, and its place in the text."""
     graph = plan.graph
     if graph.source is not None and unstorable(graph.source.filename):
         yield None, "the path of the file is not UTF-8"
     long = [tag for tag in graph.tags if len(tag) > storable.LONGEST_TAG]
     if long:
         most = f"a tag has at most {storable.LONGEST_TAG} characters"
-        yield _directive(graph, "tags"), f"{most}, '{long[0]}' has {len(long[0])}"
+        yield _value_span(graph, "tags"), f"{most}, '{long[0]}' has {len(long[0])}"
     if graph.description is not None:
         fault = unstorable(graph.description)
         if fault is not None:
-            yield _directive(graph, "description"), f"the description has {fault}"
+            yield _value_span(graph, "description"), f"the description has {fault}"
     for item in graph.inputs:
         fault = storable.fault_of(item.default)
         if fault is not None:
@@ -197,13 +196,10 @@ def _of_place(node: Node, spec: EventSpec) -> Iterator[str]:
             yield f"the {name} of {spec.name} is at most {LONGEST_TIMEOUT} s, found {seconds:g}"
 
 
-def _directive(graph: Graph, name: str) -> Span | None:
-    """Where the value of a directive stands; read anew, since a graph does not keep it."""
-    if graph.source is None:
-        return None
-    file, _ = analyze(graph.source.source())
-    found = () if file is None else file.directives
-    return next((each.value_span for each in found if each.name == name), None)
+def _value_span(graph: Graph, directive: str) -> Span | None:
+    """Where the value of a directive stands in the text."""
+    found = graph.directive(directive)
+    return None if found is None else found.value_span
 
 
 def _is_id(name: str) -> bool:

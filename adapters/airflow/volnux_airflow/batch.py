@@ -1,7 +1,8 @@
-"""Batch pipelines: a DAG that cuts the data and starts one run a batch of the template's own DAG.
+"""Batch pipelines: a DAG that splits the data and starts one run of the template's DAG per batch.
 
-Airflow skips what a branch does not take before mapped copies of it exist, for all of them alike; a
-run of its own keeps each batch's branches, retries and clearing to itself.
+Mapped tasks cannot do this: Airflow skips a branch that is not taken before the mapped copies
+exist, and so for all copies at once. With a run for each batch, branches, retries and clearing of
+one batch do not affect the others.
 """
 
 from __future__ import annotations
@@ -23,15 +24,16 @@ __all__ = ["VolnuxBatchesSensor", "VolnuxCutOperator", "batch_dag"]
 
 
 def batch_dag(source: type[BatchPipeline], **settings: Any) -> compat.DAG:
-    """The DAG of a batch pipeline; that of its template is made beside it.
+    """Build the DAG of a batch pipeline, and the DAG of its template beside it.
 
     Args:
-        source: the class; its `max_workers` is how many runs of the template go on at once.
+        source: the class; its `max_workers` limits how many runs of the template are active at
+            once.
         **settings: further arguments of both DAGs.
 
     Raises:
-        PointyError: the template's flow is wrong, or does not fit its events.
-        RefusedError: it says something that Airflow cannot do.
+        PointyError: the template's flow is wrong, or does not match its events.
+        RefusedError: it asks for something that Airflow cannot do.
     """
     template = source.template()
     plan = template.plan()
@@ -54,7 +56,7 @@ def batch_dag(source: type[BatchPipeline], **settings: Any) -> compat.DAG:
             template=plan.graph.name,
             mode="reschedule",
             poke_interval=5,
-            # Of a question that could not be answered; that a batch failed is final.
+            # Retries are for a poll that could not be answered. A failed batch is final.
             retries=3,
             retry_delay=5,
             trigger_rule=compat.TriggerRule.NONE_FAILED,
@@ -64,7 +66,7 @@ def batch_dag(source: type[BatchPipeline], **settings: Any) -> compat.DAG:
 
 
 class VolnuxCutOperator(compat.BaseOperator):
-    """Cuts the params of the run into batches: for each the inputs and the id of its run."""
+    """Splits the params of the run into batches, and returns the inputs and the run id of each."""
 
     def __init__(self, *, source: type[BatchPipeline], **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -93,7 +95,7 @@ class VolnuxCutOperator(compat.BaseOperator):
 
 
 class VolnuxBatchesSensor(BaseSensorOperator):
-    """Waits for the runs of all batches, without a worker meanwhile; fails where one failed."""
+    """Waits for the runs of all batches without occupying a worker, and fails if one failed."""
 
     def __init__(self, *, template: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -120,7 +122,7 @@ class VolnuxBatchesSensor(BaseSensorOperator):
 def _path(name: str, file: InputFile) -> str:
     if file.start or file.end is not None:
         raise compat.AirflowFailException(
-            f"the input '{name}' is cut into parts of a file, which a run of its own cannot be "
-            "given: cut it into files before, or give lines as a list"
+            f"the input '{name}' is split into parts of a file, which cannot be passed to another "
+            "run: split it into files beforehand, or pass the lines as a list"
         )
     return str(file.path)

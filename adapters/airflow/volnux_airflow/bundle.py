@@ -1,7 +1,7 @@
-"""For Airflow 3.3: a DAG bundle that offers a small Python file for each `.pty` of a folder.
+"""For Airflow 3.3: a DAG bundle that generates a small Python file for each `.pty` of a folder.
 
-Airflow 3.3 looks for Python files only. It reads this module in its long-lived processes, so that
-nothing here imports a user's code, or ours, before a file is read.
+Airflow 3.3 looks for Python files only. It imports this module in its long-lived processes, so
+nothing here imports the user's code or ours before a file is read.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ __all__ = ["PtyDagBundle", "dag_of", "refuse"]
 log = logging.getLogger(__name__)
 
 _SHIM = """\
-# Made for {path!r}: an Airflow DAG. Changes here are lost.
+# Generated: the Airflow DAG of {path!r}. Changes in this file are lost.
 from volnux_airflow.bundle import dag_of
 
 dag = dag_of({path!r}, {name!r}, {settings!r})
 """
 
 _NO_DAG = """\
-# Made for {path!r}, which is not an Airflow DAG. Changes here are lost.
+# Generated: {path!r} cannot become an Airflow DAG. Changes in this file are lost.
 from volnux_airflow.bundle import refuse
 
 FAULT = {fault!r}
@@ -41,19 +41,19 @@ refuse(FAULT)
 
 
 _LONGEST_NAME = 200
-"""Bytes of a name that a Python file for a `.pty` keeps; what is longer is shortened."""
+"""The longest name, in bytes, of the Python file for a `.pty`. Longer names are shortened."""
 
 
 class PtyDagBundle(BaseDagBundle):
-    """The `.pty` files of a folder, each a DAG.
+    """Makes each `.pty` file of a folder a DAG.
 
-    Each file is parsed in a process of its own: whatever one does, the others are there.
+    Each file is parsed in its own process, so a broken file does not affect the others.
 
     Args:
         path: the folder; the dags folder if None.
-        settings: further arguments of every `DAG`, as JSON has them: default_args, tags, …
+        settings: further arguments of every `DAG`, as JSON values: default_args, tags, …
         dags: arguments for single DAGs, by their ids; they replace those for every DAG.
-        **kwargs: as for `BaseDagBundle`; `refresh_interval` is how soon a new file is found.
+        **kwargs: as for `BaseDagBundle`; `refresh_interval` is how often to look for new files.
     """
 
     supports_versioning = False
@@ -78,7 +78,7 @@ class PtyDagBundle(BaseDagBundle):
 
     @property
     def path(self) -> Path:
-        """The folder with the Python files, which is Airflow's own storage."""
+        """The folder with the Python files, inside Airflow's own storage."""
         return self.base_dir / "files"
 
     def get_current_version(self) -> None:
@@ -90,7 +90,7 @@ class PtyDagBundle(BaseDagBundle):
         super().initialize()
 
     def refresh(self) -> None:
-        """Make a Python file for each new `.pty`, and remove those whose `.pty` is gone."""
+        """Generate a Python file for each new `.pty`, and remove those whose `.pty` is gone."""
         from volnux.errors import Severity
         from volnux_airflow import storable
         from volnux_airflow.files import Ids, find_files, no_such_dags, repeated
@@ -101,7 +101,11 @@ class PtyDagBundle(BaseDagBundle):
         unreadable = []
         root = self._source.resolve()
         if not root.is_dir():
-            log.warning("%s is not a folder: the DAGs of the bundle '%s' stay", root, self.name)
+            log.warning(
+                "%s is not a folder: the DAGs of the bundle '%s' are left as they are",
+                root,
+                self.name,
+            )
             return
         found = find_files(root)
         for each in found.diagnostics:
@@ -135,14 +139,14 @@ class PtyDagBundle(BaseDagBundle):
             except OSError as error:
                 log.error("%s cannot be written, so its DAG is left as it is: %s", shim, error)
         for shim in self.path.rglob("*.py"):
-            # What cannot be read at present may still be there.
+            # A file that cannot be read at the moment may still exist.
             if shim not in wanted and not any(shim.is_relative_to(path) for path in unreadable):
                 with contextlib.suppress(OSError):
                     shim.unlink()
 
 
 def _shortened(path: str) -> str:
-    """A path with room for more in each name of it: a file system takes 255 bytes."""
+    """Shorten each name in a path, so that a suffix still fits: file systems allow 255 bytes."""
     names = []
     for name in path.split("/"):
         data = name.encode()
@@ -154,14 +158,14 @@ def _shortened(path: str) -> str:
 
 
 def dag_of(path: str, name: str, settings: str) -> Any:
-    """The DAG of a `.pty`, made by the Python file `name` of its bundle, with settings in JSON."""
+    """Build the DAG of a `.pty` for the Python file `name` of its bundle; settings are JSON."""
     from volnux_airflow.dags import dag_of_file
 
     return dag_of_file(Path(path), maker=name, **json.loads(settings))
 
 
 def refuse(fault: str) -> None:
-    """Say why a file is no DAG.
+    """Report why a file cannot become a DAG.
 
     Raises:
         PtyImportError: always.
@@ -172,7 +176,7 @@ def refuse(fault: str) -> None:
 
 
 def _write(path: Path, text: str) -> None:
-    """Write a file so that who reads it meanwhile sees the old one or the new one."""
+    """Write a file atomically: a reader sees either the old content or the new one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, suffix=".new")
     with os.fdopen(handle, "w", encoding="utf-8") as file:

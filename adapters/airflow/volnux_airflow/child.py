@@ -1,8 +1,9 @@
-"""The worker process of an event inside an Airflow task: it talks to Airflow as the task does.
+"""The worker process of an event inside an Airflow task. It talks to Airflow as the task does.
 
-Airflow's supervisor gives a task a socket, through which it asks for connections and variables and
-sends its log. A child is given the same one. Nothing of Airflow is imported here before the child
-has said that it is one: the import would look for a database that a task must not use.
+Airflow's supervisor gives a task a socket, which the task uses to ask for connections and variables
+and to send its log. A child gets the same socket. It must tell Airflow that it runs inside a task
+before it imports anything of Airflow: otherwise the import would look for a database that a task
+must not use.
 """
 
 from __future__ import annotations
@@ -23,9 +24,9 @@ _RUNNER = "airflow.sdk.execution_time.task_runner"
 
 
 class Supervisor:
-    """The way from a task to its supervisor, which can be sent to a process that is started.
+    """A task's connection to its supervisor, which can be passed on to a new process.
 
-    The two take turns: the task waits while its child runs.
+    The two never use it at the same time: the task waits while its child runs.
     """
 
     def __init__(self, descriptor: int) -> None:
@@ -33,7 +34,7 @@ class Supervisor:
 
     @classmethod
     def of_task(cls) -> Supervisor | None:
-        """That of the task in this process; None where there is none, as in `dag.test()`."""
+        """The supervisor of the task in this process; None if there is none, as in `dag.test()`."""
         comms = getattr(imported(_RUNNER), "SUPERVISOR_COMMS", None)
         socket = getattr(comms, "socket", None)
         return None if socket is None else cls(socket.fileno())
@@ -44,9 +45,10 @@ class Supervisor:
         return {"_descriptor": multiprocessing.reduction.DupFd(self._descriptor)}
 
     def connect(self) -> None:
-        """Talk to it from this process: variables, connections and the log of the task work."""
+        """Connect this process to it, so that variables, connections and the task log work."""
         os.environ["__AIRFLOW_SUPERVISOR_FD"] = str(self._descriptor.detach())
-        # As a library, Airflow does not open a database. What these hold is no address of one.
+        # As a library, Airflow does not open a database. These variables hold no real database
+        # address.
         os.environ["_AIRFLOW__AS_LIBRARY"] = "1"
         for section in ("DATABASE", "CORE"):
             os.environ.pop(f"AIRFLOW__{section}__SQL_ALCHEMY_CONN", None)
@@ -61,12 +63,14 @@ def begin_in_task(
     then: Callable[..., object] | None,
     arguments: tuple[Any, ...],
 ) -> None:
-    """Make this process the worker of a task; then call the initializer of the user's pool."""
+    """Make this process the worker of a task, then call the initializer of the user's pool."""
     begin_worker(surroundings)
     if supervisor is not None:
         try:
             supervisor.connect()
         except Exception:
-            logging.getLogger(__name__).exception("no connection to the supervisor of the task")
+            logging.getLogger(__name__).exception(
+                "there is no connection to the supervisor of the task"
+            )
     if then is not None:
         then(*arguments)

@@ -1,4 +1,4 @@
-"""`volnux airflow …`: what a dags folder needs, and the Python source of a DAG."""
+"""`volnux airflow …`: set up a dags folder, and export a DAG as Python source."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ app = typer.Typer(no_args_is_help=True)
 
 @app.callback()
 def _top() -> None:
-    """Put pipelines into Airflow."""
+    """Run pipelines on Airflow."""
 
 
 @app.command("init")
@@ -29,9 +29,9 @@ def init(
         Path, typer.Argument(metavar="DIR", help="The dags folder.", show_default=False)
     ],
 ) -> None:
-    """Make the `.pty` files of a dags folder DAGs, in the way of the installed Airflow.
+    """Make the `.pty` files of a dags folder DAGs, in the way that the installed Airflow supports.
 
-    Exit code: 0 done, or nothing to do; 2 it cannot be done.
+    Exit code: 0 done, or nothing to do; 2 not possible.
     """
     from volnux_airflow.initialize import SetupError, set_up
 
@@ -46,11 +46,11 @@ def init(
 
 @app.command("dag")
 def dag(file: File, events: Events = None) -> None:
-    """Print a Python DAG file that does what a `.pty` does: the way out.
+    """Print a Python DAG file that does the same as a `.pty` file: the export to Python.
 
-    It needs the events and the operators of volnux_airflow, and nothing else.
+    The DAG file needs only the events and the operators of volnux_airflow.
 
-    Exit code: 0 printed; 2 the file is wrong, or says something that Airflow cannot do.
+    Exit code: 0 printed; 2 the file is wrong, or asks for something that Airflow cannot do.
     """
     from volnux.cli.usage import event_modules
     from volnux.loading import load_plan
@@ -65,7 +65,7 @@ def dag(file: File, events: Events = None) -> None:
         raise typer.Exit(2) from error
     from volnux_airflow.home import enter_own_home
 
-    # The operators are imported to see what they take: with an Airflow that nobody uses.
+    # The operators are imported to check their arguments. This uses a temporary Airflow home.
     with contextlib.redirect_stdout(sys.stderr):
         enter_own_home()
     from volnux_airflow.source import source_of

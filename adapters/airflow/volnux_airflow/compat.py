@@ -70,10 +70,10 @@ __all__ = [
 
 
 def ignored(root: Path) -> Callable[[Path], bool]:
-    """Whether an `.airflowignore` in a folder, or in one below it, names a path there."""
+    """Whether an `.airflowignore` in a folder, or in a subfolder, matches a path there."""
     try:
         from airflow.sdk._shared.module_loading import file_discovery
-    except ImportError:  # pragma: no cover - it has no public home in any version
+    except ImportError:  # pragma: no cover - not public in any version
         return lambda path: False
     from airflow.sdk.configuration import conf
 
@@ -102,15 +102,15 @@ def _ignore_rules(rule: Any, root: Path, file: Path) -> list[Any]:
 
 
 def parses_for_the_processor() -> bool:
-    """Whether this process parses a file for Airflow's DAG processor, and does nothing else."""
+    """Whether this process exists only to parse a file for Airflow's DAG processor."""
     is_client = os.environ.get("_AIRFLOW_PROCESS_CONTEXT") == "client"
     return is_client and get_parsing_context().dag_id is None
 
 
 def serialization_error(name: str) -> type[Exception]:
-    """An exception by whose name Airflow shows, once, why a DAG cannot be serialised.
+    """An exception type of this name that Airflow shows as it is when it cannot serialise a DAG.
 
-    It wraps any other, and shows both.
+    Airflow would wrap any other exception and show both.
     """
     from airflow.exceptions import SerializationError
 
@@ -118,7 +118,7 @@ def serialization_error(name: str) -> type[Exception]:
 
 
 def storage() -> Path:
-    """The folder in which Airflow's bundles keep what is theirs."""
+    """The folder in which Airflow's bundles store their data."""
     from airflow.sdk.configuration import conf
 
     given = conf.get("dag_processor", "dag_bundle_storage_path", fallback=None)
@@ -126,7 +126,7 @@ def storage() -> Path:
 
 
 def traces_itself() -> bool:
-    """Whether Airflow makes spans of its own."""
+    """Whether Airflow creates its own trace spans."""
     from airflow.sdk.configuration import conf
 
     return bool(conf.getboolean("traces", "otel_on", fallback=False))

@@ -36,12 +36,12 @@ class PtyDag(compat.DAG):
     """A DAG of a `.pty` file: its Code tab shows the Pointy text."""
 
     def __hash__(self) -> int:
-        # Airflow's own reads every attribute, and is asked twice for each edge.
+        # Airflow's own method reads every attribute, and is called twice for each edge.
         return hash(self.dag_id)
 
     @property
     def doc_md(self) -> str | None:
-        """What the file says of itself, and its drawing; made when somebody reads it."""
+        """The description of the file, and its drawing; made when somebody reads it."""
         graph = self.__dict__.pop("_graph", None)
         if graph is not None and self.__dict__.get("_doc") is None:
             self.__dict__["_doc"] = doc_of(graph)
@@ -53,7 +53,7 @@ class PtyDag(compat.DAG):
 
     @property
     def fileloc(self) -> str:
-        """The `.pty`, whichever Python file made the DAG."""
+        """The `.pty` file, whichever Python file made the DAG."""
         return str(self.__dict__.get("_pty") or self.__dict__.get("_made_by") or "")
 
     @fileloc.setter
@@ -62,13 +62,13 @@ class PtyDag(compat.DAG):
 
     @property
     def relative_fileloc(self) -> str | None:
-        """Where a worker finds the Python file that makes the DAG, from the bundle's folder on."""
+        """The path of the Python file that makes the DAG, relative to the bundle, for workers."""
         own = self.__dict__
         if own.get("_relative_maker"):
             return str(own["_relative_maker"])
         relative, pty, maker = own.get("_relative"), own.get("_pty"), own.get("_made_by")
         if relative and pty and maker and pty.endswith(relative):
-            # Airflow has taken it from `fileloc`: the same of the Python file.
+            # Airflow derived it from `fileloc`. Derive it from the Python file in the same way.
             root = pty.removesuffix(relative)
             return str(maker.removeprefix(root))
         return relative
@@ -78,17 +78,17 @@ class PtyDag(compat.DAG):
         self.__dict__["_relative"] = value
 
     def of_file(self, path: Path, graph: Graph, maker: str | None = None) -> None:
-        """Say which file the DAG is of, and where the Python file that makes it is, if not near."""
+        """Set the file of the DAG, and the Python file that makes it, if not beside it."""
         self.__dict__["_graph"] = graph
         self.__dict__["_pty"] = str(path)
         self.__dict__["_relative_maker"] = maker
 
 
 class BrokenDag(compat.DAG):
-    """Stands for files that are no DAGs, so that Airflow shows why and keeps all others.
+    """Stands for files that cannot become DAGs, so that Airflow shows why and keeps the others.
 
-    Airflow's dag processor records what keeps a DAG from being serialised under that DAG's own
-    file: the `.pty`. Anyone else (a `DagBag` in a test) is told on validation.
+    If a DAG cannot be serialised, Airflow's DAG processor records the error under the file of that
+    DAG, which is the `.pty`. Everywhere else (a `DagBag` in a test), validation raises the error.
     """
 
     @property
@@ -103,23 +103,23 @@ class BrokenDag(compat.DAG):
         self.__dict__["_relative"] = value
 
     def of_fault(self, beside: str, fault: str, all_faults: str) -> None:
-        """Say which file is wrong, by its path from the loader's folder, and how."""
+        """Set the file that is wrong, relative to the loader's folder, and the error."""
         self.__dict__.update(_beside=beside, _fault=fault, _faults=all_faults)
 
     def validate(self) -> None:
-        """Raise, but where Airflow would then hide the DAGs of the other files."""
+        """Raise the error, unless Airflow would then hide the DAGs of the other files."""
         if os.environ.get("_AIRFLOW_PROCESS_CONTEXT") != "client":
             raise PtyImportError(self.__dict__["_faults"])
 
     def get_serialized_fields(self) -> frozenset[str]:  # type: ignore[override]  # it never returns
-        """Raise: this is what Airflow asks first when it serialises a DAG."""
+        """Raise the error: Airflow calls this first when it serialises a DAG."""
         raise compat.serialization_error("PtyImportError")(self.__dict__["_fault"])
 
 
 class PtyImportError(VolnuxError):
-    """A `.pty` is no DAG; the message is one that Airflow can store.
+    """A `.pty` cannot become a DAG. Airflow can store the message.
 
-    `diagnostics` has the places in the file, where there are any.
+    `diagnostics` has the places in the file, if there are any.
     """
 
     def __init__(self, message: str, diagnostics: Sequence[Diagnostic] = ()) -> None:
@@ -130,16 +130,16 @@ class PtyImportError(VolnuxError):
 def to_dag(
     source: str | os.PathLike[str] | type, *, events: Sequence[str] = (), **settings: Any
 ) -> compat.DAG:
-    """The DAG of a `.pty` file or a pipeline class.
+    """Build the DAG of a `.pty` file or a pipeline class.
 
     Args:
         source: the file's path, or a `Pipeline` or `BatchPipeline` class.
-        events: modules to look events up in; they replace `@events`.
+        events: modules in which to look up events; they replace `@events`.
         **settings: further arguments of `DAG`: default_args, access_control, callbacks, …
 
     Raises:
-        PointyError: the file is wrong, or does not fit its events.
-        RefusedError: the file says something that Airflow cannot do.
+        PointyError: the file is wrong, or does not match its events.
+        RefusedError: the file asks for something that Airflow cannot do.
     """
     if isinstance(source, type):
         from volnux.pipeline.batch import BatchPipeline
@@ -153,13 +153,13 @@ def to_dag(
 
 
 def plan_of(source: str | os.PathLike[str] | type, *, events: Sequence[str] = ()) -> Plan:
-    """The plan of a file or pipeline class, nothing in it that Airflow cannot do.
+    """The plan of a file or pipeline class, after checking that Airflow can do all of it.
 
     Raises:
-        PointyError: the file is wrong, or does not fit its events.
-        RefusedError: the file says something that Airflow cannot do.
+        PointyError: the file is wrong, or does not match its events.
+        RefusedError: the file asks for something that Airflow cannot do.
     """
-    # It is Airflow's to say that the time is over.
+    # Airflow itself reports that the time is over.
     unless_interrupted_by(compat.AirflowTaskTimeout)
     if isinstance(source, type):
         plan: Plan = source.plan()  # type: ignore[attr-defined]  # a pipeline class
@@ -172,17 +172,19 @@ def plan_of(source: str | os.PathLike[str] | type, *, events: Sequence[str] = ()
 
 
 def dag_of_file(path: Path, *, maker: str | None = None, **settings: Any) -> compat.DAG:
-    """The DAG of a `.pty` file, with the file as its source.
+    """Build the DAG of a `.pty` file, and show the file as its source code.
 
     Args:
         path: the file.
-        maker: the path, in its bundle, of the Python file that makes the DAG, if not beside it.
+        maker: the path, relative to the bundle, of the Python file that makes the DAG, if that is
+            not beside the file.
         **settings: further arguments of `DAG`.
 
     Raises:
-        PtyImportError: it is no DAG; the message says why, and Airflow can store it.
+        PtyImportError: the file cannot become a DAG. The message says why, and Airflow can store
+            it.
     """
-    # What is wrong stands in the message: our own frames, or the fault before it, would hide it.
+    # The message has all that the user needs. Our own frames, or the original error, would hide it.
     try:
         with guarded(path) as guard:
             for fault in _dangerous(guard, [path]).values():
@@ -201,7 +203,9 @@ def dag_of_file(path: Path, *, maker: str | None = None, **settings: Any) -> com
 def _dag_of(plan: Plan, path: Path, maker: str | None, settings: dict[str, Any]) -> compat.DAG:
     fault = storable.fault_of(settings)
     if fault is not None:
-        raise PtyImportError(f"{path}: error: Airflow cannot store its settings: there is {fault}")
+        raise PtyImportError(
+            f"{path}: error: Airflow cannot store the DAG's settings: they have {fault}"
+        )
     dag = build_dag(plan, dag_class=PtyDag, **{"doc_md": None, **settings})
     assert isinstance(dag, PtyDag)
     dag.of_file(path, plan.graph, maker)
@@ -217,13 +221,13 @@ def load_dags(
 ) -> dict[str, compat.DAG]:
     """Make a DAG of every `.pty` in the folder of a loader file and the folders below.
 
-    Called in a Python file of a dags folder, with `__file__`. A file that is wrong appears among
-    the import errors, and hides no other: nor does one whose events crash or hang when they are
-    imported, from the second time on that Airflow's DAG processor parses the loader. Where Airflow
-    wants one DAG only (a worker that runs a task of it), only that one is built.
+    Call it in a Python file of a dags folder, with `__file__`. A file with an error appears among
+    the import errors and does not hide the others. If importing the events of a file crashes or
+    hangs, the same holds from the second time on that Airflow's DAG processor parses the loader. If
+    Airflow needs only one DAG (a worker that runs a task), only that DAG is built.
 
     Args:
-        loader: the Python file that calls.
+        loader: the Python file that makes the call.
         folder: where to look; the loader's own folder if None.
         settings: arguments for single DAGs, by their ids; they replace those for every DAG.
         **common: further arguments of every `DAG`: default_args, access_control, callbacks, …
@@ -264,12 +268,12 @@ def _load(
             if name in plans:
                 raise PtyImportError(taken_id(path, name, plans[name][0]))
             plans[name] = path, plan
-        except Exception as error:  # noqa: BLE001 - whatever is wrong with one file, the others stay
+        except Exception as error:  # noqa: BLE001 - an error in one file must not affect the others
             faults[path] = error
         if wanted is not None:
             break
-    # Built when all have been read, not in turn: what works on one file after the other stays in
-    # the processor's caches, and takes a third less time.
+    # The DAGs are built after all files have been read. One step for all files, then the next step,
+    # makes better use of the processor's caches and takes a third less time.
     dags: dict[str, compat.DAG] = {}
     for name, (path, plan) in plans.items():
         try:
@@ -294,13 +298,13 @@ def _unreadable(found: Found) -> dict[Path, Exception]:
 
 
 def _dangerous(guard: Guard, files: Sequence[Path]) -> dict[Path, PtyImportError]:
-    """The files of which a module must not be imported in this process, and why."""
+    """The files with a module that must not be imported in this process, and the reason."""
     if not guard.careful:
         return {}
     graphs: dict[Path, Graph] = {}
     wanted: dict[Path, list[tuple[Path, str]]] = {}
     for path in files:
-        with suppress(VolnuxError):  # said when its plan is made
+        with suppress(VolnuxError):  # reported when its plan is made
             graph = graphs[path] = load_graph(path)
             names = Lookup.for_file(str(path), graph.events).module_names()
             dotted = (node.event.rpartition(".")[0] for node in graph.nodes if node.event)
@@ -331,7 +335,7 @@ def _unexpected(path: Path, error: Exception) -> str:
 
 @contextmanager
 def _uncollected() -> Iterator[None]:
-    """No garbage collection meanwhile: of what is made here, all stays."""
+    """Pause the garbage collector: all objects that are made here are kept."""
     was = gc.isenabled()
     gc.disable()
     try:
@@ -342,7 +346,7 @@ def _uncollected() -> Iterator[None]:
 
 
 def _show(faults: dict[Path, Exception], base: Path) -> None:
-    """Let Airflow find what is wrong."""
+    """Add DAGs that make Airflow show the errors."""
     texts = {
         path: storable.clean(
             str(error) if isinstance(error, VolnuxError) else _unexpected(path, error)
@@ -353,7 +357,8 @@ def _show(faults: dict[Path, Exception], base: Path) -> None:
     for path, text in texts.items():
         log.error("%s", text)
         beside = storable.clean_name(os.path.relpath(path, base))[-1000:]
-        # Different for any two files, also where what is no part of an id makes them alike.
+        # The digest makes the ids of two files differ, even if their paths differ only in
+        # characters that an id cannot have.
         digest = hashlib.sha256(os.fsencode(path)).hexdigest()[:12]
         broken = BrokenDag(f"{re.sub(r'[^a-zA-Z0-9_.-]', '_', beside)[-200:]}.{digest}")
         broken.of_fault(beside, text, together)

@@ -1,6 +1,6 @@
-"""Which files of a folder are DAGs: what `volnux.files` finds, without what `.airflowignore` names.
+"""Which files of a folder are DAGs: what `volnux.files` finds, unless an `.airflowignore` matches.
 
-Light: Airflow's DAG processor keeps what it imports.
+This module imports little, because Airflow's DAG processor keeps what it imports in memory.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ __all__ = ["Ids", "find_files", "id_of", "no_such_dags", "repeated", "taken_id"]
 
 
 def find_files(root: Path, suffixes: Sequence[str] = (SUFFIX,)) -> Found:
-    """The pipelines of a folder by the rule in `docs/files.md`, without those Airflow ignores.
+    """The pipelines of a folder by the rule in `docs/files.md`, except those that Airflow ignores.
 
     A path that is not UTF-8 is an error: Airflow can neither send nor store it.
     """
@@ -34,7 +34,7 @@ def find_files(root: Path, suffixes: Sequence[str] = (SUFFIX,)) -> Found:
 
 
 def id_of(path: Path) -> str:
-    """The id that the DAG of a file would have; read without its flow where that can be."""
+    """The id that the DAG of a file would have, read without parsing the flow if possible."""
     try:
         data = read_bytes(path)
     except OSError:
@@ -49,7 +49,7 @@ def id_of(path: Path) -> str:
 
 
 def repeated(ids: Mapping[Path, str]) -> dict[Path, str]:
-    """What is wrong with each file whose id an earlier one has."""
+    """An error for each file whose id is already used by an earlier file."""
     first: dict[str, Path] = {}
     return {
         path: taken_id(path, name, first[name])
@@ -59,15 +59,15 @@ def repeated(ids: Mapping[Path, str]) -> dict[Path, str]:
 
 
 def taken_id(path: Path, name: str, first: Path) -> str:
-    """What is wrong with a file whose DAG id another file has."""
+    """The error for a file whose DAG id is already used by another file."""
     return (
-        f"{path}: error: the DAG id '{name}' is that of {first} already\n"
+        f"{path}: error: the DAG id '{name}' is already used by {first}\n"
         "  hint: give one of them another @name"
     )
 
 
 def no_such_dags(settings: Iterable[str], known: Sequence[str]) -> dict[str, str]:
-    """What is wrong with each id that has settings, but is not that of a file."""
+    """An error for each id that has settings, but that no file has."""
     faults = {}
     for name in settings:
         if name not in known:
@@ -75,13 +75,13 @@ def no_such_dags(settings: Iterable[str], known: Sequence[str]) -> dict[str, str
             hint = f"did you mean '{close[0]}'?"
             if not close:
                 hint = f"the DAGs are {', '.join(known) or 'none'}"
-            text = f"there are settings for the DAG '{name}', but no file of that id: {hint}"
+            text = f"there are settings for the DAG '{name}', but no file has that id: {hint}"
             faults[name] = text
     return faults
 
 
 class Ids:
-    """The DAG ids of files; a file is read again when it has changed."""
+    """The DAG ids of files. A file is read again when it has changed."""
 
     def __init__(self) -> None:
         self._known: dict[Path, tuple[tuple[int, int], str]] = {}

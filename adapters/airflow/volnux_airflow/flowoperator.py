@@ -1,4 +1,4 @@
-"""What the tasks of a flow share: going on to some of the tasks downstream, and stopping."""
+"""What all tasks of a flow have in common: continuing with some downstream tasks, and stopping."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from volnux_airflow.outcomes import Outcomes
 __all__ = ["NO_CALLBACKS", "Branches", "FlowOperator", "Watcher", "ways_to"]
 
 Branches = Mapping[int, str | Sequence[str]]
-"""For a descriptor, the direct downstream tasks that go on after it."""
+"""For each descriptor, the direct downstream tasks that continue after it."""
 
 
 class Watcher(Listener):
-    """Hears of events in a run inside one process (`volnux run --backend airflow`)."""
+    """Is notified of events in a run inside one process (`volnux run --backend airflow`)."""
 
     def stopped(self) -> bool:
-        """Whether nothing more is to start."""
+        """Whether no more tasks may start."""
         return False
 
 
@@ -34,22 +34,23 @@ NO_CALLBACKS: Mapping[str, Any] = {
     "outlets": None,
     "execution_timeout": None,
 }
-"""What tasks that Volnux adds do not take from `default_args`: nobody wrote these tasks."""
+"""What tasks added by Volnux do not take from `default_args`, which is for the user's tasks."""
 
 
 class FlowOperator(compat.BaseOperator, compat.BranchMixIn):
-    """What both operators share: going on to some of the tasks downstream, and stopping.
+    """What both operators have in common: continuing with some downstream tasks, and stopping.
 
     Attributes:
         decides_group: whether the task decides how a group ended.
-        branches: for a descriptor, the direct downstream tasks that go on after it; the others are
-            skipped. A failure (0) that has no entry is unhandled. None: all go on after 1.
-        outcome: how it ended, for a person.
+        branches: for each descriptor, the direct downstream tasks that continue after it; the
+            others are skipped. A failure (0) without an entry is unhandled. None: all tasks
+            continue after 1.
+        outcome: how the task ended, as text for the user.
     """
 
     inherits_from_skipmixin = True
     template_fields: Sequence[str] = ("outcome",)
-    # What a person reads in "Rendered Templates" once the task has ended.
+    # Shown under "Rendered Templates" once the task has ended.
     overwrite_rtif_after_execution = True
     shallow_copy_attrs: Sequence[str] = ("branches",)
     watcher: ClassVar[Watcher] = Watcher()
@@ -58,7 +59,8 @@ class FlowOperator(compat.BaseOperator, compat.BranchMixIn):
     branches: dict[int, tuple[str, ...]] | None
     decides_group: ClassVar[bool] = False
 
-    # No __init__: each one in a line of operators costs Airflow's whole treatment of arguments.
+    # No __init__ here: Airflow processes all arguments again for each __init__ in the class
+    # hierarchy.
     def begin(self, branches: Branches | None) -> None:
         self.outcome = ""
         self.branches = None
@@ -69,7 +71,7 @@ class FlowOperator(compat.BaseOperator, compat.BranchMixIn):
             }
 
     def refusal(self, context: Mapping[str, Any], outcomes: Outcomes) -> str | None:
-        """Why nothing of this run is to start any more; None where all is well."""
+        """Why no more tasks of this run may start; None if they may."""
         unknown = self._unknown_input(context["dag_run"].conf)
         if unknown is not None:
             return unknown
@@ -79,9 +81,9 @@ class FlowOperator(compat.BaseOperator, compat.BranchMixIn):
         return "the run was cancelled" if self.watcher.stopped() else None
 
     def _unknown_input(self, conf: Mapping[str, Any] | None) -> str | None:
-        """What is wrong with the names in a run's configuration, which Airflow does not check.
+        """Describe an unknown name in the configuration of a run, which Airflow does not check.
 
-        In a DAG with other tasks it may be meant for those.
+        In a DAG with other tasks, the name may be meant for them.
         """
         known = list(self.dag.params)
         unknown = [name for name in conf or {} if name not in known]
@@ -92,7 +94,7 @@ class FlowOperator(compat.BaseOperator, compat.BranchMixIn):
         return f"there is no input '{unknown[0]}'; " + (hint if known else "this DAG has none")
 
     def _stopped_by(self, outcomes: Outcomes) -> str | None:
-        """The task with `stop_on_exception` that ended the run, if one did."""
+        """The task with `stop_on_exception` that ended the run, if there is one."""
         others = [
             task.task_id
             for task in self.dag.tasks
@@ -111,7 +113,7 @@ class FlowOperator(compat.BaseOperator, compat.BranchMixIn):
         return False
 
     def takes(self, descriptor: int) -> bool:
-        """Whether anything goes on after this descriptor."""
+        """Whether any downstream task continues after this descriptor."""
         if self.branches is None:
             return descriptor == SUCCESS
         return descriptor in self.branches
@@ -120,7 +122,7 @@ class FlowOperator(compat.BaseOperator, compat.BranchMixIn):
         """Skip the direct downstream tasks that this descriptor does not lead to."""
         if self.branches is None:
             return
-        # The list of task instances shows this of every task, mapped or not.
+        # The list of task instances shows this for every task, mapped or not.
         handled = ", a handled failure" if descriptor == FAILURE else ""
         context["map_index_template"] = f"descriptor {descriptor}{handled}"
         if not self.downstream_task_ids:
@@ -141,9 +143,9 @@ def _decides_group(task: Any) -> bool:
 
 
 def ways_to(task: Any) -> Iterator[tuple[str, set[int] | None]]:
-    """The tasks before one, joins looked through, each with its descriptors that lead there.
+    """The tasks before a task, each with the descriptors that lead to it. Joins are skipped over.
 
-    None stands for a task that does not branch.
+    None means that the task does not branch.
     """
     for source in task.upstream_list:
         if isinstance(source, compat.EmptyOperator):

@@ -1,16 +1,17 @@
-"""In Airflow's DAG processor: what a module of events does when it is imported hides no other file.
+"""In Airflow's DAG processor: a module of events that fails on import does not hide other files.
 
-Airflow parses each Python file in a process of its own, which sends its result when all is done. A
-module that ends that process, crashes it or never returns takes every DAG of the file with it, and
-Airflow shows no import error. Two things prevent that:
+Airflow parses each Python file in its own process, which sends its result at the end. If a module
+ends that process, crashes it or never returns, every DAG of the file is lost, and Airflow shows no
+import error. Two things prevent that:
 
-- A parse leaves a mark on disk until it is done. The next one finds the mark of one that did not
-  come back, and first *tries* the modules, in processes that may die. What failed there becomes an
-  import error, and the others are imported as ever. A folder without such modules pays nothing.
-- Meanwhile the modules do not get at Airflow's own sockets: what they print is limited, and a
-  process that they start and leave behind cannot keep Airflow waiting for the end of the parse.
+- A parse keeps a mark on disk until it is done. If the next parse finds a mark, the previous one
+  did not finish. Then it first *tries* the modules in processes that may die. A module that fails
+  there becomes an import error, and the others are imported as usual. A folder without such modules
+  has no extra cost.
+- During imports, modules have no access to Airflow's own sockets: their output is limited, and a
+  process that they leave behind cannot make Airflow wait for the end of the parse.
 
-Elsewhere (a worker, a `DagBag` in a test) all of this does nothing.
+Elsewhere (a worker, a `DagBag` in a test) this module does nothing.
 """
 
 from __future__ import annotations
@@ -36,20 +37,20 @@ log = logging.getLogger(__name__)
 _Name = TypeVar("_Name")
 
 _IMPORT_TIMEOUT = 30.0
-"""Airflow's default limit, where it has set no alarm."""
+"""Airflow's default time limit, used if Airflow has set no alarm."""
 
 _LATE = "late"
-"""In a mark: an import was late once, so the next parse makes it as ever."""
+"""In a mark: an import was too slow once, so the next parse imports as usual."""
 
 _LATE_AGAIN = "late again"
-"""In a mark: and that parse did not come back, so that an import that is late hangs."""
+"""In a mark: that parse did not finish either, so a slow import now counts as hanging."""
 
 
 class Guard:
     """How the modules of one parse are imported.
 
     Attributes:
-        careful: the last parse did not come back, so modules are tried out first.
+        careful: the last parse did not finish, so modules are tried out first.
     """
 
     def __init__(self, mark: Path | None) -> None:
@@ -59,7 +60,7 @@ class Guard:
         self._found: list[Fault] = []
 
     def faults(self, imports: Mapping[_Name, Callable[[], object]]) -> dict[_Name, str]:
-        """What is wrong with those imports that must not be made in this process.
+        """The imports that must not be made in this process, and the reason for each.
 
         Args:
             imports: a function for each import, by any key.
@@ -72,10 +73,10 @@ class Guard:
         return {name: fault.text for name, fault in found.items()}
 
     def give_up(self) -> None:
-        """Leave this parse without a result, if it was not a careful one; the next one will be.
+        """End this parse without a result, unless it is careful; the next one will be careful.
 
-        For where the time for an import is over. Airflow would store that the file has no DAGs;
-        without a result it keeps what it has.
+        Called when the time for an import is over. With a result, Airflow would store that the file
+        has no DAGs. Without one, it keeps the DAGs that it has.
         """
         if self._mark is not None and not self.careful:
             for stream in (sys.stdout, sys.stderr):
@@ -91,20 +92,21 @@ class Guard:
     def _end(self) -> None:
         if self._mark is None:
             return
-        # While there is an import that ends the process or hangs, every parse is careful.
+        # As long as some import ends the process or hangs, every parse is careful.
         if not self._found:
             self._mark.unlink(missing_ok=True)
         elif self._said != _LATE_AGAIN and not any(each.ends_process for each in self._found):
-            # It may be slow and healthy, and the parse before may have been stopped.
+            # The import may just be slow, and the previous parse may have been stopped by something
+            # else.
             self._mark.write_text(_LATE)
 
 
 @contextlib.contextmanager
 def guarded(file: str | os.PathLike[str]) -> Iterator[Guard]:
-    """While the context is entered, code of the user is imported for a file of Airflow's.
+    """A context in which user code is imported for a file that Airflow parses.
 
     Args:
-        file: the Python file that Airflow parses, or the `.pty` where there is none.
+        file: the Python file that Airflow parses, or the `.pty` if there is none.
     """
     if not compat.parses_for_the_processor():
         yield Guard(None)
@@ -114,7 +116,10 @@ def guarded(file: str | os.PathLike[str]) -> Iterator[Guard]:
         guard = Guard(compat.storage() / "_volnux" / name)
         guard._begin()
     except OSError as error:
-        log.debug("no mark can be left, so a parse that dies is not noticed: %s", error)
+        log.debug(
+            "cannot write the mark of this parse, so a parse that dies will not be noticed: %s",
+            error,
+        )
         guard = Guard(None)
     try:
         with own_sockets(), crashes_end_the_process():
@@ -126,7 +131,7 @@ def guarded(file: str | os.PathLike[str]) -> Iterator[Guard]:
 
 @contextlib.contextmanager
 def _without_alarm() -> Iterator[float]:
-    """Stop Airflow's alarm meanwhile; the seconds that are left of it, 0 if there is none."""
+    """Pause Airflow's alarm. Yields the seconds that are left, or 0 if no alarm is set."""
     left, _ = signal.setitimer(signal.ITIMER_REAL, 0)
     try:
         yield left

@@ -1,7 +1,7 @@
-"""An Airflow home for a run in this process: made before Airflow is imported, gone afterwards.
+"""An Airflow home for a run in this process: created before importing Airflow, then removed.
 
-Migrating an empty database takes seconds, so an empty migrated one is kept for each Airflow version
-in the user's cache directory. It never holds anything of the user's.
+Migrating an empty database takes seconds, so an empty migrated database is kept for each Airflow
+version in the user's cache directory. It never contains user data.
 """
 
 from __future__ import annotations
@@ -25,27 +25,28 @@ from volnux.imported import imported
 __all__ = ["config_path", "enter_own_home", "home_path", "template"]
 
 LOG_LEVEL = "AIRFLOW__LOGGING__LOGGING_LEVEL"
-"""Set by the user, it makes Airflow speak: INFO shows the task logs."""
+"""If the user sets this variable, Airflow logs: INFO shows the task logs."""
 
 _CONFIG = """\
-# For one run in one process. Everything else is Airflow's default or comes from the environment.
+# For one run in one process. All other settings are Airflow's defaults or come from the
+# environment.
 """
 
 
 def home_path() -> Path:
-    """The home of the Airflow that this machine is set up for, by Airflow's own rule."""
+    """The home of the Airflow that this machine is configured for, by Airflow's own rule."""
     return Path(os.environ.get("AIRFLOW_HOME", "~/airflow")).expanduser()
 
 
 def config_path() -> Path:
-    """Its `airflow.cfg`, which need not be there."""
+    """Its `airflow.cfg`, which may not exist."""
     return Path(os.environ.get("AIRFLOW_CONFIG") or home_path() / "airflow.cfg").expanduser()
 
 
 def enter_own_home() -> None:
-    """Give this process an Airflow home and database of its own, and import Airflow quietly.
+    """Give this process its own Airflow home and database, and import Airflow without warnings.
 
-    Nothing, where the process has imported Airflow already: then that one's settings hold.
+    Does nothing if the process has already imported Airflow: then the existing settings apply.
     """
     if imported("airflow"):
         return
@@ -59,7 +60,7 @@ def enter_own_home() -> None:
     have = _copy(kept, database)
     os.environ.update(_settings(home, database))
     with warnings.catch_warnings():
-        # A user of a flow cannot fix what the imports of Airflow warn of.
+        # The user of a flow cannot fix what Airflow's imports warn about.
         warnings.simplefilter("ignore")
         import airflow  # noqa: F401 - settings are read now
 
@@ -72,14 +73,14 @@ def enter_own_home() -> None:
 
 
 def _remove_at_sigterm(home: Path) -> None:
-    """Have SIGTERM remove the home as well, where it would just end the process."""
+    """Make SIGTERM also remove the home, if it would otherwise just end the process."""
     main = threading.current_thread() is threading.main_thread()
     if not main or signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:
         return
     owner = os.getpid()
 
     def remove(number: int, frame: object) -> None:
-        if os.getpid() == owner:  # and no child that inherited this
+        if os.getpid() == owner:  # not in a child that inherited this handler
             shutil.rmtree(home, ignore_errors=True)
         signal.signal(number, signal.SIG_DFL)
         os.kill(os.getpid(), number)
@@ -106,7 +107,8 @@ def _settings(home: Path, database: Path) -> dict[str, str]:
     }
     if LOG_LEVEL not in os.environ:
         settings[LOG_LEVEL] = "WARNING"
-        # An event's own warnings are heard; Airflow's reports of a failed task are in ours.
+        # Warnings from events are shown. Airflow's messages about a failed task are not: our report
+        # has them.
         quiet = ("airflow", "task", "py.warnings", "sqlalchemy", "httpx", "alembic")
         levels = " ".join(f"{name}=CRITICAL" for name in quiet)
         settings["AIRFLOW__LOGGING__NAMESPACE_LEVELS"] = levels
@@ -114,7 +116,7 @@ def _settings(home: Path, database: Path) -> dict[str, str]:
 
 
 def _to_standard_error() -> None:
-    """Airflow logs to standard output, which belongs to what the user asked for."""
+    """Send Airflow's logs to standard error: standard output is for what the user asked for."""
     for handler in logging.getLogger().handlers:
         if isinstance(handler, logging.StreamHandler):
             handler.setStream(sys.stderr)
@@ -128,7 +130,7 @@ def _to_standard_error() -> None:
 
 
 def template() -> Path:
-    """Where an empty migrated database of the installed Airflow is kept."""
+    """The path of the empty migrated database of the installed Airflow."""
     cache = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
     managers = os.environ.get("AIRFLOW__DATABASE__EXTERNAL_DB_MANAGERS", "")
     name = version("apache-airflow-core") + ("-" + managers.replace(",", "-") if managers else "")
@@ -136,7 +138,7 @@ def template() -> Path:
 
 
 def _copy(kept: Path, database: Path) -> bool:
-    """Whether there is a template that is a database, now copied."""
+    """Copy the template. Returns whether it exists and is a valid database."""
     try:
         shutil.copyfile(kept, database)
         with contextlib.closing(sqlite3.connect(database)) as connection:
@@ -148,7 +150,7 @@ def _copy(kept: Path, database: Path) -> bool:
 
 
 def _keep(database: Path, kept: Path) -> None:
-    """Keep an empty migrated database for the next time; where that cannot be, do without."""
+    """Keep an empty migrated database for the next run, if possible."""
     with contextlib.suppress(OSError, sqlite3.Error):
         kept.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=kept.parent, suffix=".db")

@@ -1,4 +1,4 @@
-"""`airflow = {…}` of an event: arguments of its operator, but for those that the flow decides."""
+"""`airflow = {…}` of an event: arguments of its operator, except those that the flow sets."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ from volnux_airflow import storable
 
 __all__ = ["faults", "import_airflow", "of"]
 
-_RETRIES = "attempts are those of the flow or the event: Event * 3, or retry_policy"
-_PLACE = "the flow says where a task stands"
+_RETRIES = "set the number of attempts in the flow (Event * 3) or with retry_policy"
+_PLACE = "the flow sets the position of a task"
 _RESULT = "the result of an event always goes to XCom"
 
 _OWNED = {
     "task_id": "the task id is the event's place in the flow",
     "dag": _PLACE,
     "task_group": _PLACE,
-    "trigger_rule": "the flow says what a task waits for",
+    "trigger_rule": "the flow sets what a task waits for",
     "retries": _RETRIES,
     "retry_delay": _RETRIES,
     "retry_exponential_backoff": _RETRIES,
     "max_retry_delay": _RETRIES,
     "retry_policy": _RETRIES,
-    "execution_timeout": "write a limit in the flow, Event[timeout=30], or timeout on the event",
+    "execution_timeout": "set a limit in the flow (Event[timeout=30]) or timeout on the event",
     "params": "the params of the DAG are the @input lines of the file",
-    "default_args": "they are an argument of load_dags and to_dag",
+    "default_args": "pass them to load_dags or to_dag",
     "do_xcom_push": _RESULT,
     "multiple_outputs": _RESULT,
-    "map_index_template": "no task of an event is mapped",
+    "map_index_template": "tasks of events are never mapped",
 }
 
 _LENGTHS = {
@@ -47,10 +47,10 @@ _LENGTHS = {
     "run_as_user": storable.LONGEST_TEXT,
     "task_display_name": 2000,
 }
-"""The characters of settings that have columns in the database."""
+"""The maximum length of settings that have a column in the database."""
 
 _COUNTS = ("pool_slots", "priority_weight")
-"""Settings whose columns have 32 bits."""
+"""Settings that are 32-bit integers in the database."""
 
 # Airflow itself checks the types of all others.
 _TEXTS = ("owner", "task_display_name", "doc_md", "doc", "logger_name")
@@ -61,7 +61,7 @@ def of(spec: EventSpec) -> dict[str, Any]:
     """The arguments that an event has for its operator.
 
     Raises:
-        TypeError: one of them is not for an event to set.
+        TypeError: an event must not set one of them.
     """
     settings = dict(spec.event_class.airflow)
     for name in settings:
@@ -71,11 +71,11 @@ def of(spec: EventSpec) -> dict[str, Any]:
 
 
 def faults(plan: Plan, *, imports: bool) -> Iterator[tuple[Node, str, str | None]]:
-    """What is wrong with the settings of the events: place, message and hint, once an event.
+    """The faults in the settings of events, each with place, message and hint, once per event.
 
     Args:
         plan: the plan.
-        imports: whether Airflow may be imported for it. Without, its part of the check is left out.
+        imports: whether Airflow may be imported. If not, its part of the check is skipped.
     """
     seen: set[int] = set()
     for node, spec in zip(plan.graph.nodes, plan.specs, strict=True):
@@ -127,7 +127,7 @@ def _faults_of(settings: Mapping[str, Any], *, imports: bool) -> Iterator[tuple[
         with warnings.catch_warnings(), compat.DAG("volnux-checks", auto_register=False):
             warnings.simplefilter("ignore")
             compat.BaseOperator(task_id="task", **settings)
-    except Exception as error:  # noqa: BLE001 - whatever Airflow says of a wrong value
+    except Exception as error:  # noqa: BLE001 - Airflow may raise anything for a wrong value
         yield str(error).replace(" for task 'task'", ""), None
 
 
@@ -144,21 +144,21 @@ def _not_storable(settings: Mapping[str, Any]) -> Iterator[str]:
 
 
 def import_airflow() -> None:
-    """Import Airflow without having it open a database, or make a home where there is none."""
+    """Import Airflow without opening a database, and without creating a home if there is none."""
     if imported("airflow"):
         return
     os.environ["_AIRFLOW__AS_LIBRARY"] = "1"
     try:
         with warnings.catch_warnings():
-            # What Airflow's own imports warn of is nothing that the author of a flow can fix.
+            # The author of a flow cannot fix what Airflow's own imports warn about.
             warnings.simplefilter("ignore")
-            from volnux_airflow import compat  # noqa: F401 - the import is all there is to do
+            from volnux_airflow import compat  # noqa: F401 - only the import itself is needed
     finally:
         del os.environ["_AIRFLOW__AS_LIBRARY"]
 
 
 def _where(spec: EventSpec) -> str:
-    """Where the event is defined, as ` (file:line)`; nothing where nobody knows."""
+    """Where the event is defined, as ` (file:line)`, or an empty text if that is unknown."""
     try:
         file = inspect.getsourcefile(spec.target)
         _, line = inspect.getsourcelines(spec.target)

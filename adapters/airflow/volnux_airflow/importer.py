@@ -1,4 +1,4 @@
-"""For Airflow 3.4 and later: a DAG importer, so that a `.pty` is a DAG with no Python file at all.
+"""For Airflow 3.4 and later: a DAG importer that makes a `.pty` a DAG without any Python file.
 
 In `airflow.cfg`, section `[dag_processor]`:
 `dag_importer_configs = ["volnux_airflow.importer.PtyDagImporter"]`.
@@ -30,11 +30,11 @@ log = logging.getLogger(__name__)
 
 
 class PtyDagImporter(AbstractDagImporter[FilesystemDagDefinition]):
-    """Makes a DAG of each `.pty` file of a bundle.
+    """Builds a DAG from each `.pty` file of a bundle.
 
     Args:
-        extensions: the endings of its files; `.pty` if None.
-        settings: further arguments of every `DAG`, as JSON has them: default_args, tags, …
+        extensions: the suffixes of its files; `.pty` if None.
+        settings: further arguments of every `DAG`, as JSON values: default_args, tags, …
         dags: arguments for single DAGs, by their ids; they replace those for every DAG.
     """
 
@@ -49,15 +49,15 @@ class PtyDagImporter(AbstractDagImporter[FilesystemDagDefinition]):
         self._dags = dags or {}
 
     def can_handle(self, definition: DagDefinition | str | Path) -> bool:
-        """Whether it is a `.pty`."""
+        """Whether the file is a `.pty`."""
         return get_file_suffix(definition) in self.supported_extensions
 
     def list_dag_definitions(
         self, bundle: Any, *, safe_mode: bool = True
     ) -> Iterator[FilesystemDagDefinition | DagImportError]:
-        """The files, and what cannot be read; no file is read here.
+        """List the files, and what cannot be read. No file is read here.
 
-        Airflow lists a whole bundle, and in the process that imports a file that one file.
+        Airflow lists a whole bundle, and again only one file in the process that imports it.
         """
         root = Path(bundle.path)
         if root.is_file():
@@ -79,7 +79,7 @@ class PtyDagImporter(AbstractDagImporter[FilesystemDagDefinition]):
     def import_definition(
         self, definition: FilesystemDagDefinition, bundle: Any
     ) -> DagImportResult:
-        """The DAG of a file, or what is wrong with it."""
+        """Build the DAG of a file, or report its errors."""
         from volnux_airflow.dags import dag_of_file
 
         result = DagImportResult(definition=definition)
@@ -89,7 +89,7 @@ class PtyDagImporter(AbstractDagImporter[FilesystemDagDefinition]):
                 self._refuse_taken(Path(path), name, Path(bundle.path))
                 own = self._dags.get(name, {})
                 dag = dag_of_file(Path(path), **{**self._settings, **own})
-        except Exception as error:  # noqa: BLE001 - whatever is wrong with one file, the others stay
+        except Exception as error:  # noqa: BLE001 - an error in one file must not affect the others
             result.errors.append(_import_error(definition, error))
             return result
         dag.bundle_name = bundle.name
@@ -99,7 +99,7 @@ class PtyDagImporter(AbstractDagImporter[FilesystemDagDefinition]):
         return result
 
     def _refuse_taken(self, path: Path, name: str, root: Path) -> None:
-        """Raise if an earlier file of the bundle has the id."""
+        """Raise an error if an earlier file of the bundle has the same id."""
         from volnux_airflow.dags import PtyImportError
 
         files = find_files(root, self.supported_extensions).files if root.is_dir() else []

@@ -38,31 +38,32 @@ _DAGS_FOLDER = {
     "classpath": "airflow.dag_processing.bundles.local.LocalDagBundle",
     "kwargs": {},
 }
-"""The bundle that Airflow has where no other is set."""
+"""The bundle that Airflow uses if no other is configured."""
 
 _IGNORE = {
     "glob": ("events.py", "*_events.py"),
     "regexp": (r"(^|/)events\.py$", r"_events\.py$"),
 }
-"""What keeps Airflow from reading modules of events as DAG files, by the syntax of the file."""
+"""The lines that make Airflow skip modules of events, for each syntax of `.airflowignore`."""
 
 
 class SetupError(VolnuxError):
-    """It cannot be done; nothing was written."""
+    """The setup is not possible. Nothing was written."""
 
 
 def set_up(folder: Path, installed: tuple[int, int] | None = None) -> list[str]:
-    """Make the `.pty` files of a dags folder DAGs; what was done, line by line.
+    """Make the `.pty` files of a dags folder DAGs. Returns what was done, line by line.
 
-    Where there is an `airflow.cfg`: the importer for Airflow 3.4 and later, the bundle for 3.3. In
-    both each file is parsed by itself. Without an `airflow.cfg`: a loader file.
+    With an `airflow.cfg`, this configures the importer for Airflow 3.4 and later, or the bundle for
+    3.3. Both parse each file separately. Without an `airflow.cfg`, it writes a loader file.
 
     Args:
         folder: Airflow's dags folder.
         installed: the version of Airflow; that of the one here if None.
 
     Raises:
-        SetupError: there is no such folder, no Airflow that fits, or a setting in the way.
+        SetupError: the folder does not exist, no supported Airflow is installed, or a setting
+            conflicts.
     """
     installed = installed or _installed()
     if not folder.is_dir():
@@ -72,12 +73,12 @@ def set_up(folder: Path, installed: tuple[int, int] | None = None) -> list[str]:
     if config.path.is_file():
         lines = _set_importer(config) if installed >= (3, 4) else _set_bundle(config, folder)
         if loader.is_file():
-            lines.append(f"remove {loader}: with both, each DAG is there twice")
+            lines.append(f"remove {loader}: otherwise each DAG exists twice")
     else:
         lines = _write_loader(loader)
         lines.append(
-            f"there is no {config.path}: with one, init sets up the way that parses each file by "
-            "itself"
+            f"there is no {config.path}: if it existed, init would set up a way "
+            "that parses each file separately"
         )
     return lines + _ignore_events(folder, config)
 
@@ -85,16 +86,16 @@ def set_up(folder: Path, installed: tuple[int, int] | None = None) -> list[str]:
 def _write_loader(loader: Path) -> list[str]:
     if loader.is_file():
         if "load_dags(" in loader.read_text(encoding="utf-8"):
-            return [f"{loader} is there already: nothing to do"]
+            return [f"{loader} already exists: nothing to do"]
         raise SetupError(f"{loader} already exists and is not a loader")
     loader.write_text(LOADER, encoding="utf-8")
-    return [f"wrote {loader}: every .pty in {loader.parent} and below is a DAG now"]
+    return [f"wrote {loader}: every .pty in {loader.parent} and its subfolders is a DAG now"]
 
 
 def _ignore_events(folder: Path, config: _Config) -> list[str]:
-    """Have Airflow pass over modules of events, which it may take for DAG files.
+    """Make Airflow skip modules of events, which it may mistake for DAG files.
 
-    Nothing is written where that could hide a DAG.
+    Nothing is written if that could hide a DAG.
     """
     syntax = config.get("core", "dag_ignore_file_syntax") or "glob"
     lines = _IGNORE.get(syntax, _IGNORE["glob"])
@@ -107,7 +108,7 @@ def _ignore_events(folder: Path, config: _Config) -> list[str]:
     module = _maybe_a_dag(folder)
     if module is not None:
         kept = f"wrote no {file}" if is_new else f"left {file} as it is"
-        return [f"{kept}: {module} may be a DAG file. Rename it if it is, then add {missing}"]
+        return [f"{kept}: {module} may be a DAG file. If it is one, rename it; then add {missing}"]
     if not is_new:
         return [f"add to {file}, which was left as it is: {missing}"]
     title = "# Modules with the events of .pty files, which are not DAG files.\n"
@@ -116,7 +117,7 @@ def _ignore_events(folder: Path, config: _Config) -> list[str]:
 
 
 def _maybe_a_dag(folder: Path) -> Path | None:
-    """The first file that is named like a module of events, but may hold a DAG."""
+    """The first file that is named like a module of events but may contain a DAG."""
     own: dict[Path, set[str]] = {}
     for pty in find_files(folder).files:
         own.setdefault(pty.parent, {"events"}).add(events_module(pty.stem))
@@ -147,34 +148,34 @@ def _installed() -> tuple[int, int]:
 
 
 class _Config:
-    """An `airflow.cfg`: one setting is changed, all other text of it stays."""
+    """An `airflow.cfg`. Changes one setting and keeps all other text."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
-            # As bytes, which keeps the ends of lines.
+            # Read as bytes, to keep the line endings.
             self._text = path.read_bytes().decode() if path.is_file() else ""
             self._parser = _parsed(self._text)
         except (OSError, UnicodeDecodeError, configparser.Error) as error:
             raise SetupError(f"{path} cannot be read: {error}") from error
 
     def get(self, section: str, name: str) -> str | None:
-        """A setting as it is written, where Airflow looks for it. None if it is not set."""
+        """The raw text of a setting as Airflow finds it; None if it is not set."""
         variable = os.environ.get(f"AIRFLOW__{section.upper()}__{name.upper()}")
         value = variable or self._parser.get(section, name, fallback=None)
         return None if value is None or value.strip() in ("", "None") else value
 
     def set(self, section: str, name: str, value: str) -> None:
-        """Write a setting as it stands, in place of one that is there: `%` is written as `%%`.
+        """Write the raw text of a setting, or replace it. Only `%` is escaped, as `%%`.
 
         Raises:
-            SetupError: a variable of the environment would hide it, or it cannot be written so
-                that all other settings stay as they are.
+            SetupError: an environment variable would override it, or it cannot be written without
+                changing other settings.
         """
         variable = f"AIRFLOW__{section.upper()}__{name.upper()}"
         if variable in os.environ:
             raise SetupError(
-                f"the environment variable {variable} is set, which hides {self.path}: "
+                f"the environment variable {variable} is set and overrides {self.path}: "
                 f"set it to {value}"
             )
         line = f"{name} = {value}\n"
@@ -203,7 +204,7 @@ class _Config:
 
     @staticmethod
     def _place(lines: list[str], section: str, name: str) -> tuple[int | None, int]:
-        """The lines that have the setting; where there are none, the place behind its section."""
+        """The lines of the setting; if there are none, the position at the end of its section."""
         begin = None
         inside = False
         for number, line in enumerate(lines):
@@ -213,7 +214,7 @@ class _Config:
                 begin = number + 1 if inside and begin is None else begin
             elif inside and re.match(rf"{name}\s*[=:]", line, re.IGNORECASE):
                 end = number + 1
-                # A value goes on in indented lines; blank lines and comments may stand between.
+                # A value continues in indented lines, with blank lines and comments between them.
                 for following, text in enumerate(lines[end:], end + 1):
                     if re.match(r"\s*([#;]|$)", text):
                         continue
@@ -235,7 +236,7 @@ def _settings(parser: configparser.RawConfigParser) -> dict[str, dict[str, str]]
 
 
 def _replace(path: Path, text: str) -> None:
-    """Write a file that is there, so that nobody ever sees half of it; its mode stays."""
+    """Replace an existing file atomically. Its mode stays."""
     path = path.resolve()
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
     try:
@@ -251,21 +252,21 @@ def _replace(path: Path, text: str) -> None:
 def _set_importer(config: _Config) -> list[str]:
     known = config.get("dag_processor", "dag_importer_configs")
     if known is not None and IMPORTER in known:
-        return [f"{config.path} names {IMPORTER} already: nothing to do"]
+        return [f"{config.path} already names {IMPORTER}: nothing to do"]
     if known is not None and known.strip() != "[]":
         raise SetupError(
-            f'{config.path} sets dag_importer_configs already: add "{IMPORTER}" to its list'
+            f'{config.path} already sets dag_importer_configs: add "{IMPORTER}" to its list'
         )
     value = json.dumps([IMPORTER])
     config.set("dag_processor", "dag_importer_configs", value)
     return [
         f"wrote dag_importer_configs = {value} into [dag_processor] of {config.path}",
-        "restart Airflow's dag processor and workers: every .pty of a bundle is a DAG then",
+        "restart Airflow's DAG processor and workers: then every .pty of a bundle is a DAG",
     ]
 
 
 def _set_bundle(config: _Config, folder: Path) -> list[str]:
-    """Add our bundle to those that are there."""
+    """Add our bundle to the existing ones."""
     text = config.get("dag_processor", "dag_bundle_config_list")
     bundles: Any = [_DAGS_FOLDER]
     if text is not None:
@@ -281,7 +282,7 @@ def _set_bundle(config: _Config, folder: Path) -> list[str]:
         )
     path = str(folder.resolve()).replace("%", "%%")
     if any(_is_ours(each, path) for each in bundles):
-        return [f"{config.path} has a bundle of {path} already: nothing to do"]
+        return [f"{config.path} already has a bundle for {path}: nothing to do"]
     ours = {
         "name": _free_name([str(each.get("name")) for each in bundles]),
         "classpath": BUNDLE,
@@ -291,7 +292,7 @@ def _set_bundle(config: _Config, folder: Path) -> list[str]:
     return [
         f"added the bundle '{ours['name']}' to [dag_processor] of {config.path}; "
         f"kept: {', '.join(str(each.get('name')) for each in bundles)}",
-        f"restart Airflow: every .pty in {path} and below is a DAG then",
+        f"restart Airflow: then every .pty in {path} and its subfolders is a DAG",
     ]
 
 

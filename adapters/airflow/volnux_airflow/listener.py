@@ -1,4 +1,4 @@
-"""Signals of a run, in the process where Airflow decides about it: the scheduler.
+"""Signals of a run, emitted in the scheduler, where Airflow decides about the state of the run.
 
 `pipeline_execution_start`, `pipeline_execution_end` and `pipeline_shutdown` are emitted here for
 the DAGs of `.pty` files and pipeline classes; signals of events are emitted by the worker that runs
@@ -18,7 +18,7 @@ __all__ = ["on_dag_run_failed", "on_dag_run_running", "on_dag_run_success"]
 
 @hookimpl
 def on_dag_run_running(dag_run: Any, msg: str) -> None:
-    """A run begins."""
+    """Called when a run begins."""
     if _is_heard(dag_run):
         from volnux.signal import signals
 
@@ -28,13 +28,13 @@ def on_dag_run_running(dag_run: Any, msg: str) -> None:
 
 @hookimpl
 def on_dag_run_success(dag_run: Any, msg: str) -> None:
-    """A run has ended well."""
+    """Called when a run has succeeded."""
     _ended(dag_run)
 
 
 @hookimpl
 def on_dag_run_failed(dag_run: Any, msg: str) -> None:
-    """A run has failed."""
+    """Called when a run has failed."""
     _ended(dag_run)
 
 
@@ -47,7 +47,7 @@ def _ended(dag_run: Any) -> None:
 
 
 def _is_heard(dag_run: Any) -> bool:
-    """Whether somebody may listen and the DAG is one of ours."""
+    """Whether there may be listeners, and the DAG is one of ours."""
     if not signals_loaded():
         return False
     tasks = getattr(getattr(dag_run, "dag", None), "tasks", ())
@@ -59,7 +59,7 @@ def _type(task: Any) -> str:
 
 
 def _context(dag_run: Any) -> Any:
-    """The run as listeners know it: id, inputs, and, once it has ended, its report."""
+    """The run as listeners see it: its id, its inputs, and its report once it has ended."""
     from volnux.graph.outcome import RunStatus
     from volnux.graph.report import RunReport
     from volnux.pipeline.context import ExecutionContext

@@ -1,7 +1,7 @@
-"""What an Airflow installation has and lacks for a plan: `volnux check --backend airflow --live`.
+"""Check what an Airflow installation lacks for a plan: `volnux check --backend airflow --live`.
 
-It is asked as the `airflow` command asks it, through `airflow.cfg` and the environment of this
-machine. Nothing is changed there.
+Airflow is found in the same way as by the `airflow` command, through `airflow.cfg` and the
+environment of this machine. Nothing is changed.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ __all__ = ["Finding", "Installation"]
 
 
 class Finding(NamedTuple):
-    """Something that is missing, or of no use; `node` is None where it is about all of a plan."""
+    """Something that is missing or has no effect. `node` is None if it concerns the whole plan."""
 
     node: Node | None
     message: str
@@ -35,17 +35,17 @@ class Finding(NamedTuple):
 
 
 class Installation:
-    """An Airflow that answers; each thing is asked for once.
+    """An Airflow installation that answers. Each question is asked only once.
 
     Raises:
-        BackendError: there is none, or its database does not answer.
+        BackendError: no Airflow is set up, or its database does not answer.
     """
 
     def __init__(self) -> None:
         _require_home()
         hostsettings.import_airflow()
         with warnings.catch_warnings():
-            # What Airflow warns of is nothing that the author of a flow can fix.
+            # The author of a flow cannot fix what Airflow warns about.
             warnings.simplefilter("ignore")
             try:
                 from airflow.configuration import conf
@@ -63,7 +63,7 @@ class Installation:
         self._known: dict[tuple[str, str], bool] = {}
 
     def findings(self, plan: Plan) -> Iterator[Finding]:
-        """What to say about a plan, in reading order."""
+        """The findings about a plan, in reading order."""
         named: set[tuple[str, str]] = set()
         for node, spec in zip(plan.graph.nodes, plan.specs, strict=True):
             if spec is None:
@@ -90,7 +90,7 @@ class Installation:
         if 0 <= slots < needed:  # A pool of -1 has no limit.
             yield Finding(
                 node,
-                f"the task takes {needed} slots of the pool '{pool}', which has {slots}: "
+                f"the task takes {needed} slots of the pool '{pool}', which has only {slots}: "
                 "it would never start",
             )
 
@@ -117,8 +117,8 @@ class Installation:
         if isinstance(wanted, int) and wanted > self._parallelism:
             yield Finding(
                 node,
-                f"this Airflow runs {self._parallelism} tasks at once (core.parallelism), which is "
-                f"less than {wanted}",
+                f"this Airflow runs at most {self._parallelism} tasks at once (core.parallelism), "
+                f"which is less than {wanted}",
                 severity=Severity.WARNING,
             )
 
@@ -128,9 +128,9 @@ class Installation:
             if len(group.arms) > most:
                 yield Finding(
                     plan.graph.nodes[plan.graph.topology.index[group.first]],
-                    f"this group has {len(group.arms)} arms, and this Airflow runs {most} tasks of "
-                    "a DAG at once: the others wait",
-                    "see max_active_tasks of load_dags and core.parallelism",
+                    f"this group has {len(group.arms)} arms, but this Airflow runs at most {most} "
+                    "tasks of a DAG at once: the others wait",
+                    "change max_active_tasks in load_dags, or core.parallelism",
                     Severity.WARNING,
                 )
 
@@ -141,16 +141,16 @@ class Installation:
             yield Finding(
                 node,
                 f"{spec.name} uses the {kind} '{name}', which this Airflow does not have",
-                _ADDED[kind] + "; nothing to do where only the workers can read it",
+                _ADDED[kind] + "; ignore this if only the workers can read it",
                 Severity.WARNING,
             )
 
 
-# Asking Airflow.
+# Queries to Airflow.
 
 
 def _require_home() -> None:
-    """Refuse before Airflow would make a home and a database where there are none."""
+    """Raise an error before Airflow creates a home and a database that do not exist."""
     config = config_path()
     told = any(name.startswith("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN") for name in os.environ)
     if not told and not config.is_file():
@@ -174,7 +174,7 @@ def _pools() -> dict[str, int]:
 
 
 def _executors() -> dict[str, str]:
-    """The executors by the names that a task can give, and the class of each."""
+    """The class of each executor, by the names that a task can use for it."""
     from airflow.executors.executor_loader import ExecutorLoader
 
     found: dict[str, str] = {}
@@ -217,7 +217,7 @@ _ADDED = {
 
 
 def _named_in(spec: EventSpec) -> Iterator[tuple[str, str]]:
-    """The connections and variables that the code of an event names in so many words."""
+    """The connections and variables that the code of an event names literally."""
     try:
         tree = ast.parse(textwrap.dedent(inspect.getsource(spec.target)))
     except (OSError, TypeError, SyntaxError):

@@ -1,4 +1,4 @@
-"""A DAG run in this process: Airflow's `dag.test()`, and the report of what it left behind."""
+"""A DAG run in this process: runs Airflow's `dag.test()`, and makes the report from its results."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def run_locally(plan: Plan, inputs: Mapping[str, Any], options: RunOptions) -> R
             local.keep_terminate()
 
     with warnings.catch_warnings(), _interrupts(local), _watched(local):
-        # A user of a flow can do nothing about what Airflow itself warns of.
+        # The user of a flow cannot fix what Airflow itself warns about.
         warnings.simplefilter("ignore")
         return hooks.around(lambda: Hooks([local]).around(execute))
 
@@ -63,7 +63,7 @@ def run_dag(
     run_id: str | None = None,
     control: RunControl | None = None,
 ) -> RunReport:
-    """Run a DAG that says what a plan says with `dag.test()`, and report."""
+    """Run the DAG of a plan with `dag.test()`, and return the report."""
     DagBundlesManager().sync_bundles_to_db()  # type: ignore[no-untyped-call]  # untyped there
     bag = DagBag(dag_folder="/dev/null", collect_dags=False)
     bag.bag_dag(dag)
@@ -102,7 +102,7 @@ def run_dag(
 
 
 class _LocalRun(Watcher):
-    """A run in this process: tells its observer, and says when it was cancelled."""
+    """A run in this process: notifies its observer, and knows whether it was cancelled."""
 
     def __init__(self, about: About, options: RunOptions) -> None:
         self._control = options.control
@@ -111,17 +111,17 @@ class _LocalRun(Watcher):
         self.running = 0
 
     def keep_terminate(self) -> None:
-        """Undo what Airflow does when a task begins: SIGTERM would end nothing any more."""
+        """Restore the SIGTERM handler: the one that Airflow sets does not end the process."""
         here = threading.current_thread() is threading.main_thread()
         if here and self._terminate is not None:
             signal.signal(signal.SIGTERM, self._terminate)
 
     def cancel(self) -> None:
-        """Start nothing more."""
+        """Start no more tasks."""
         self._control.cancel()
 
     def interrupted(self) -> None:
-        """Note that Ctrl-C reached the run."""
+        """Record that Ctrl-C reached the run."""
         self._control.interrupted = True
 
     def stopped(self) -> bool:
@@ -169,7 +169,7 @@ def _watched(watcher: Watcher) -> Iterator[None]:
 
 @contextmanager
 def _interrupts(local: _LocalRun) -> Iterator[None]:
-    """Ctrl-C lets what runs finish and starts nothing more; pressed again, it ends the process."""
+    """On Ctrl-C, let the running task finish and start no more. Another one ends the process."""
     if (
         threading.current_thread() is not threading.main_thread()
         or signal.getsignal(signal.SIGINT) is not signal.default_int_handler
@@ -190,18 +190,18 @@ def _interrupts(local: _LocalRun) -> Iterator[None]:
 
 
 def _end_connections() -> None:
-    """Let nothing speak when the process ends: Airflow leaves database connections to that."""
+    """Silence the messages at exit about database connections, which Airflow leaves open."""
     logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL + 1)
 
 
 def _first_tries(dag_id: str, run_id: str) -> dict[str, Any]:
-    """When the first try began of each task that was tried again."""
+    """The start of the first try of each task that was tried again."""
     try:
         from airflow.models.taskinstancehistory import TaskInstanceHistory as Tries
 
         earlier = true()
     except ImportError:
-        # From Airflow 3.4 on each try is a task instance, of which queries see the latest only.
+        # Since Airflow 3.4, each try is a task instance, and queries only return the latest one.
         from airflow.models.taskinstance import TaskInstance as Tries  # type: ignore[assignment]  # the same columns
 
         earlier = Tries.working_set.is_(None)
@@ -213,7 +213,7 @@ def _first_tries(dag_id: str, run_id: str) -> dict[str, Any]:
 
 
 def _xcoms(dag_id: str, run_id: str) -> dict[str, dict[str, Any]]:
-    """All XComs of a run, by task and key."""
+    """All XCom values of a run, by task and key."""
     found: dict[str, dict[str, Any]] = {}
     with create_session() as session:
         query = select(XComModel).where(XComModel.dag_id == dag_id, XComModel.run_id == run_id)

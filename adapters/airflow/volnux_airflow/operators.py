@@ -1,7 +1,7 @@
-"""The operators: one for events, one for the catch of a group and the end of an arm.
+"""The operators: one for events, and one for the catch of a group and the end of an arm.
 
-They are plain Airflow operators, usable in a DAG file written by hand: a generated DAG needs
-nothing else.
+They are plain Airflow operators, which also work in a DAG file written by hand. A generated DAG
+needs nothing else.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from volnux_airflow.values import piped
 __all__ = ["Inputs", "VolnuxEventOperator", "VolnuxGroupOperator"]
 
 Inputs = Mapping[str, str | InputDataField] | Sequence[InputSpec]
-"""The inputs of a pipeline by name: a type of `@input`, or a field of a pipeline class."""
+"""The inputs of a pipeline by name: each a type of `@input`, or a field of a pipeline class."""
 
 
 class VolnuxEventOperator(FlowOperator):
@@ -40,19 +40,20 @@ class VolnuxEventOperator(FlowOperator):
     Args:
         event: the event class or decorated function.
         name: the event's name in the flow; the task's id if None.
-        attempts: at most so many attempts (`Event * 3`); else the event's retry policy holds.
+        attempts: the maximum number of attempts (`Event * 3`); by default, the event's retry policy
+            decides.
         timeout: seconds that one attempt may take.
-        executor: `inline` or `process`; else the event's own executor.
+        executor: `inline` or `process`; by default, the event's own executor.
         receives: what is piped to it: a task id, or a value of `volnux_airflow.values`.
         inputs: the inputs of the pipeline, which come as the params of the run.
-        readers: for some inputs a function that checks and converts a value.
-        tags: words for the task's documentation, which begins with the docstring of the event.
-        spec: what linking read from the event, in place of the first five.
-        **kwargs: as for `BaseOperator`; `retries` and `execution_timeout` come from the event. They
-            win over the event's own `airflow`, and that over `default_args`.
+        readers: for some inputs, a function that checks and converts the value.
+        tags: listed in the task's documentation, after the docstring of the event.
+        spec: what linking read from the event, instead of the first five arguments.
+        **kwargs: as for `BaseOperator`; `retries` and `execution_timeout` come from the event.
+            These arguments override the event's own `airflow`, which overrides `default_args`.
 
     Raises:
-        TypeError: `airflow` of the event has something that cannot be set there.
+        TypeError: `airflow` of the event has a setting that is not allowed there.
     """
 
     shallow_copy_attrs: Sequence[str] = ("branches", "spec", "receives", "inputs", "readers")
@@ -82,7 +83,7 @@ class VolnuxEventOperator(FlowOperator):
                 executor=executor,
                 timeout=timeout,
             )
-        # Given always, so that `default_args` for other tasks cannot change what a flow means.
+        # Always passed, so that `default_args` for other tasks cannot change the meaning of a flow.
         kwargs.setdefault("retries", spec.retry.max_attempts - 1)
         kwargs.setdefault("retry_delay", timedelta(seconds=spec.retry.backoff_factor))
         kwargs.setdefault("retry_exponential_backoff", 0)
@@ -110,7 +111,7 @@ class VolnuxEventOperator(FlowOperator):
 
     @property
     def watching(self) -> frozenset[str]:
-        """The tasks downstream that only watch this one: it is not an end of their group."""
+        """The downstream tasks that only watch this one, because it does not end their group."""
         return frozenset(
             task.task_id
             for task in self.downstream_list
@@ -118,7 +119,7 @@ class VolnuxEventOperator(FlowOperator):
         )
 
     def execute(self, context: Mapping[str, Any]) -> Any:
-        """Run one attempt; end, retry, branch or fail as the flow says."""
+        """Run one attempt, then end, retry, branch or fail as the flow says."""
         ti = context["ti"]
         outcomes = Outcomes(ti)
         refusal = self.refusal(context, outcomes)
@@ -137,10 +138,10 @@ class VolnuxEventOperator(FlowOperator):
         return self._end(context, outcome)
 
     def _is_passed_by(self, outcomes: Outcomes) -> bool:
-        """Whether no branch that was taken leads here, though Airflow has started this task.
+        """Whether Airflow has started this task although no branch that was taken leads to it.
 
-        A task skips what it does not take as it ends. One that a person marked as a success while
-        it ran did not come to that: it goes on as after descriptor 1.
+        A task skips the branches that it does not take when it ends. If a person marks it as a
+        success while it runs, it cannot do that: then the flow continues as after descriptor 1.
         """
         ways = list(ways_to(self))
         if all(when is None or SUCCESS in when for _, when in ways):
@@ -158,7 +159,7 @@ class VolnuxEventOperator(FlowOperator):
         return True
 
     def attempt(self, ti: Any) -> int:
-        """The number of this attempt, which counts from 1 again when a task is cleared."""
+        """The number of this attempt. It starts at 1 again when a task is cleared."""
         left: int = ti.max_tries - ti.try_number + 1
         return max(1, self.spec.retry.max_attempts - left)
 
@@ -185,12 +186,12 @@ class VolnuxEventOperator(FlowOperator):
         return attempt.run(self.spec, call, hooks, partial(self._judged, context["ti"]))
 
     def _param(self, params: Mapping[str, Any], name: str) -> Any:
-        """A param of the run; null, which is an empty field of the form, is the default."""
+        """A param of the run. Null, as from an empty field of the form, means the default."""
         value = params[name]
         return self.dag.params[name] if value is None else value
 
     def _end(self, context: Mapping[str, Any], outcome: Outcome) -> Any:
-        """The last attempt has ended."""
+        """Called when the last attempt has ended."""
         ti = context["ti"]
         descriptor, result = outcome.descriptor, outcome.result
         failure = result if isinstance(result, Failure) else None
@@ -224,7 +225,7 @@ class VolnuxEventOperator(FlowOperator):
         return None
 
     def _handled(self, failure: Failure | None) -> None:
-        """The event failed, and a branch takes it: to Airflow a success, but no reason for joy."""
+        """Mark a handled failure: to Airflow a success, but without success callbacks or assets."""
         self.outcome += " (a failure that the flow handles)"
         if failure is not None and failure.traceback:
             self.log.warning("%s", failure.traceback.rstrip())
@@ -233,7 +234,7 @@ class VolnuxEventOperator(FlowOperator):
         self.outlets = []
 
     def _judged(self, ti: Any, outcome: Outcome) -> Outcome:
-        """The outcome as the flow takes it: a descriptor without a branch is a failure."""
+        """The outcome as the flow sees it: a descriptor without a branch is a failure."""
         if ti.try_number > ti.max_tries:
             outcome = outcome._replace(retry_after=None)
         descriptor = outcome.descriptor
@@ -252,15 +253,15 @@ class VolnuxEventOperator(FlowOperator):
 
 
 class VolnuxGroupOperator(FlowOperator):
-    """Decides how a group of tasks ended, once all of it has ended.
+    """Decides how a group of tasks ended, after all of them have ended.
 
-    With `branches` it is the catch of a group: a failure inside is its outcome 0. Without, it ends
-    an arm of a group for which one arm is enough, and fails where the arm failed.
+    With `branches`, it is the catch of a group: a failure inside becomes its outcome 0. Without
+    `branches`, it ends an arm of a group for which one arm is enough, and fails if the arm failed.
 
     Args:
-        first: the task id of the group's first event. The group is all tasks that the DAG has
-            from that one up to this; those that do not end the group are watched besides.
-        ends: the tasks that end the group; their edges to this task are made like any others.
+        first: the task id of the group's first event. The group consists of all tasks of the DAG
+            from that task to this one. Tasks that do not end the group are also watched.
+        ends: the tasks that end the group. Their edges to this task must be set like any others.
     """
 
     shallow_copy_attrs: Sequence[str] = ("branches", "ends")
@@ -286,7 +287,7 @@ class VolnuxGroupOperator(FlowOperator):
         self.begin(branches)
         self.first = first
         self.ends = frozenset([ends] if isinstance(ends, str) else ends)
-        # Else an early `upstream_failed` would let it act while an arm still runs.
+        # Otherwise an early `upstream_failed` would start this task while an arm still runs.
         tasks = list(self.dag.task_dict.values())
         begin = next(i for i, task in enumerate(tasks) if task.task_id == first)
         for task in tasks[begin:]:
@@ -337,9 +338,10 @@ class VolnuxGroupOperator(FlowOperator):
 
 
 def _cause(outcome: Outcome) -> BaseException | None:
-    """What an error about a failed attempt names as its cause: the exception of the event.
+    """The cause of the error about a failed attempt: the exception of the event.
 
-    Airflow cannot log text that is not Unicode, and ends the task; its escaped form stands for it.
+    Airflow cannot log text that is not valid Unicode, and would end the task, so such text is
+    escaped.
     """
     failure = outcome.result
     if not isinstance(failure, Failure):
@@ -347,13 +349,13 @@ def _cause(outcome: Outcome) -> BaseException | None:
     if failure.exception is not None:
         try:
             "".join(traceback.format_exception(failure.exception)).encode()
-        except Exception:  # noqa: BLE001 - the exception's own __str__ may do anything
+        except Exception:  # noqa: BLE001 - the __str__ of an exception may raise anything
             return failure.bare().cause()
     return failure.cause()
 
 
 def _doc_of(spec: EventSpec, tags: Iterable[str]) -> str | None:
-    """The documentation of an event's task: the event's own docstring, and the tags."""
+    """The documentation of an event's task: the docstring of the event, and the tags."""
     parts = [inspect.cleandoc(spec.target.__doc__)] if spec.target.__doc__ else []
     if tags:
         parts.append("tags: " + ", ".join(tags))
@@ -361,7 +363,7 @@ def _doc_of(spec: EventSpec, tags: Iterable[str]) -> str | None:
 
 
 def _operator_name(spec: EventSpec) -> str:
-    """What the page shows below a task's name: where the code of its event is."""
+    """What Airflow's page shows below the name of a task: where the code of its event is."""
     name = f"{display_text(spec.target.__module__)}.{spec.target.__qualname__}"
     return storable.cleaned(name)[-storable.LONGEST_TEXT :]
 
@@ -369,14 +371,14 @@ def _operator_name(spec: EventSpec) -> str:
 def _input_specs(
     inputs: Inputs,
 ) -> tuple[tuple[InputSpec, ...], dict[str, Callable[[Any], Any]]]:
-    """The inputs as specs, and the readers of those that are fields."""
+    """The specs of the inputs, and the readers of those that are fields."""
     if not isinstance(inputs, Mapping):
         return tuple(inputs), {}
     specs: list[InputSpec] = []
     readers: dict[str, Callable[[Any], Any]] = {}
     for name, kind in inputs.items():
         if isinstance(kind, str):
-            # The params of the DAG know the default, and whether a value is required.
+            # The params of the DAG have the default, and say whether a value is required.
             specs.append(InputSpec(name, kind, required=False))
         else:
             specs.append(kind.spec())

@@ -1,6 +1,6 @@
-"""How an event ended, as one task tells another: a small XCom beside the returned value.
+"""How tasks pass on how an event ended: a small XCom beside the returned value.
 
-Under the key `volnux` every task of ours leaves what Airflow's own state cannot say: the
+Each of our tasks stores what Airflow's own state cannot express under the key `volnux`: the
 descriptor, the attempts, the failure. The result itself is the task's `return_value`.
 """
 
@@ -23,16 +23,17 @@ OUTCOME_KEY = "volnux"
 
 @dataclass(frozen=True, slots=True)
 class TaskOutcome:
-    """What a task of ours leaves behind when it has ended.
+    """What one of our tasks stores when it has ended.
 
     Attributes:
-        done: whether the flow goes on from here (a failure that something takes is done).
-        descriptor: 0 to 9; None where a stopped run kept the event from running.
-        attempts: how many were made.
-        failure: what was left of an exception, as `Failure.to_json` gives it.
+        done: whether the flow continues from here (also after a failure that is handled).
+        descriptor: 0 to 9; None if the event did not run because the run was stopped.
+        attempts: the number of attempts that were made.
+        failure: the stored form of an exception, from `Failure.to_json`.
         started_at, ended_at: seconds since the epoch, of the last attempt.
         bypassed: `can_bypass` made `process` unnecessary.
-        returned: whether there is a result besides, under `return_value`; None is none.
+        returned: whether there is also a result under `return_value`; None does not count as a
+            result.
     """
 
     done: bool
@@ -45,21 +46,21 @@ class TaskOutcome:
     bypassed: bool = False
 
     def to_json(self) -> dict[str, Any]:
-        """The outcome as the XCom holds it."""
+        """The outcome in the form that the XCom stores."""
         return asdict(self)
 
     @staticmethod
     def from_json(data: object) -> TaskOutcome:
-        """The outcome that `to_json` gave.
+        """Restore an outcome from `to_json`.
 
         Raises:
-            FormatError: it is not such a value.
+            FormatError: the value is not an outcome.
         """
         return built(TaskOutcome, data, what="this XCom is not the outcome of an event")
 
 
 class Outcomes:
-    """Reads what other tasks of the same run left behind; each is fetched once.
+    """Reads what other tasks of the same run stored. Each task is read once.
 
     Args:
         ti: the running task instance.
@@ -70,7 +71,7 @@ class Outcomes:
         self._known: dict[str, TaskOutcome | None] = {}
 
     def of(self, task_ids: Iterable[str]) -> list[TaskOutcome | None]:
-        """The outcomes of tasks, in the order asked; None where a task left none."""
+        """The outcomes of tasks, in the given order; None for a task that stored none."""
         task_ids = list(task_ids)
         for task in task_ids:
             if task not in self._known:
@@ -79,7 +80,7 @@ class Outcomes:
         return [self._known[task] for task in task_ids]
 
     def result(self, task_id: str) -> Any:
-        """What a task returned; a `Failure` after an exception.
+        """What a task returned, or a `Failure` after an exception.
 
         The result of a task that is not ours (in a DAG written by hand) is its `return_value`.
         """
@@ -92,9 +93,9 @@ class Outcomes:
         return self._pull(task_id, "return_value")
 
     def leave_out_unfinished(self, task_ids: Iterable[str]) -> None:
-        """Take it that tasks which have not run left nothing.
+        """Treat tasks that have not run as if they stored nothing.
 
-        A task that was cleared and is skipped this time keeps what it left the time before.
+        A task that was cleared and is skipped this time still has what it stored the last time.
         """
         task_ids = list(task_ids)
         states = self.states(task_ids)
@@ -111,8 +112,8 @@ class Outcomes:
         return states
 
     def _pull(self, task_id: str, key: str) -> Any:
-        # Asked for as a list, what is not there is an empty list; asked for alone, Airflow logs an
-        # error ("XCom not found").
+        # For a list of tasks, a missing XCom gives an empty list. For a single task, Airflow would
+        # log an error ("XCom not found").
         found = self._ti.xcom_pull(task_ids=[task_id], key=key)
         return found[0] if found else None
 
@@ -132,7 +133,7 @@ class Piped:
     index: int
 
     def read(self, outcomes: Outcomes) -> Any:
-        """The value, from what the tasks left behind; None where it is not done."""
+        """The value, from what the tasks stored; None if it is not done."""
         nodes = dict.fromkeys(self.values[i].node for i in needed(self.values, [self.index]))
         tasks = [node for node in nodes if node is not None]
         if len(tasks) > 1:
@@ -142,7 +143,7 @@ class Piped:
     def make(
         self, end_of: Callable[[str], TaskOutcome | None], result_of: Callable[[str], Any]
     ) -> Any:
-        """The value, given how each task ended and what it returned."""
+        """Compute the value from how each task ended and what it returned."""
 
         def leaf(index: int) -> Any:
             value = self.values[index]

@@ -1,7 +1,7 @@
 """The Airflow plugin (entry point `airflow.plugins`).
 
-Installing volnux changes nothing for the DAGs that are there: the plugin adds one timetable, which
-only a DAG that names it uses. Its listener is registered where somebody asks for it.
+Installing volnux does not affect existing DAGs: the plugin adds one timetable, which is used only
+by DAGs that name it. Its listener is registered only on request.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ __all__ = ["VolnuxPlugin"]
 def _listeners() -> list[Any]:
     """The listener, if `[volnux] run_signals` is True.
 
-    It is off by default: where any plugin has a listener, Airflow refuses every DAG that has an
-    operator with `end_from_trigger=True`.
+    It is off by default: if any plugin has a listener, Airflow refuses every DAG that has an
+        operator with `end_from_trigger=True`.
     """
     if not conf.getboolean("volnux", "run_signals", fallback=False):
         return []
@@ -30,8 +30,8 @@ def _listeners() -> list[Any]:
 
 
 class VolnuxPlugin(AirflowPlugin):
-    """Makes our timetable known, and with `[volnux] run_signals = True` the signals of DAG runs."""
+    """Registers our timetable and, with `[volnux] run_signals = True`, the signals of DAG runs."""
 
     name = "volnux"
-    timetables = [VolnuxTimetable]  # noqa: RUF012 - Airflow reads a list
+    timetables = [VolnuxTimetable]  # noqa: RUF012 - Airflow requires a list
     listeners = _listeners()

@@ -1,7 +1,7 @@
-"""The part of a DAG that a catch, or the end of an arm, decides about, as a graph of ours.
+"""Turn the part of a DAG that a catch, or the end of an arm, decides about into a Volnux graph.
 
-It is read from the tasks themselves: every task from the group's first to the one that decides, in
-the order in which the DAG file makes them, which is the reading order of the flow.
+The graph is built from the tasks themselves: all tasks from the first of the group to the one that
+decides, in the order in which the DAG file creates them. That is the reading order of the flow.
 """
 
 from __future__ import annotations
@@ -50,11 +50,11 @@ def events_of(graph: Graph) -> list[str]:
 def replay(
     graph: Graph, ends: Mapping[str, TaskOutcome | None], states: Mapping[str, str], of: Outcomes
 ) -> Execution:
-    """The state machine of a group, told how each of its events ended.
+    """Run the state machine of a group with the known ends of its events.
 
     Args:
         graph: the group.
-        ends: the outcome of each event; None where its task left none.
+        ends: the outcome of each event; None if its task stored none.
         states: Airflow's states of the events.
         of: reads the results of events that failed.
     """
@@ -68,10 +68,10 @@ def replay(
             result = of.result(task) if end.descriptor == FAILURE else None
             ready += execution.finish(index, end.descriptor, result)
         elif states.get(task) == "success":
-            # A task of another kind, which somebody put into the DAG.
+            # It is a task of another kind, which somebody added to the DAG.
             ready += execution.finish(index, SUCCESS)
         else:
-            # No word of it: its worker was killed before it could leave one.
+            # There is no outcome: its worker was killed before it could store one.
             lost = Failure("volnux.WorkerLost", f"the worker that ran {task} died")
             ready += execution.finish(index, FAILURE, lost)
     return execution
@@ -91,7 +91,7 @@ def _node(task: Any) -> Node:
 
 
 def _edges(task: Any) -> dict[str, list[int]]:
-    """Where a task leads, and with which descriptors; tasks that only watch it left out."""
+    """The downstream tasks, except those that only watch, with the descriptors that lead there."""
     found: dict[str, list[int]] = {}
     branches = getattr(task, "branches", None)
     if branches is None:

@@ -1,4 +1,4 @@
-"""From the task instances of a DAG run to the run report that every backend gives."""
+"""Turn the task instances of a DAG run into the run report that every backend returns."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ def report_of(
         run_id: the DAG run's id.
         states: Airflow's state of each task.
         succeeded: whether Airflow calls the run a success.
-        cancelled: whether somebody ended it, so that what never began is cancelled.
-        tries: the tries that Airflow counted, for tasks that left no outcome.
-        first_tries: when the first try began of each task that was tried again.
-        outcome_of: what a task left behind, or None.
-        result_of: what a task returned; a `Failure` after an exception.
+        cancelled: whether somebody ended the run, so that places that never began are cancelled.
+        tries: the number of tries that Airflow counted, for tasks that stored no outcome.
+        first_tries: the start of the first try of each task that was tried again.
+        outcome_of: the outcome that a task stored, or None.
+        result_of: what a task returned, or a `Failure` after an exception.
         inputs: the inputs of the run.
         started_at: when the run began.
         ended_at: when it ended.
@@ -59,7 +59,7 @@ def report_of(
         attempts = outcome.attempts if outcome is not None else 0
         descriptor = outcome.descriptor if outcome is not None else None
         if outcome is None and state == "failed":
-            # The worker was killed before it could leave a word.
+            # The worker was killed before it could store an outcome.
             failure = Failure("volnux.WorkerLost", f"the worker that ran {node.id} died")
             attempts, descriptor, ran = tries.get(node.id, 1), 0, True
         received = None
@@ -97,7 +97,7 @@ def report_of(
 
 
 def _replayed(graph: Graph, places: Mapping[str, PlaceReport]) -> Execution:
-    """The state machine of a run, told how each place ended."""
+    """Run the state machine of a run with the known ends of its places."""
     execution = Execution(graph)
     ready = execution.start()
     while ready:

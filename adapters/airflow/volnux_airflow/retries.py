@@ -11,7 +11,7 @@ __all__ = ["EXACT", "AttemptFailedError", "ExactRetryPolicy"]
 
 
 class AttemptFailedError(compat.AirflowException):
-    """An attempt failed and is to be repeated; the retry policy takes the delay from it."""
+    """An attempt failed and will be repeated. The retry policy takes the delay from this error."""
 
     def __init__(self, message: str, retry_after: float) -> None:
         super().__init__(message)
@@ -19,7 +19,7 @@ class AttemptFailedError(compat.AirflowException):
 
 
 class ExactRetryPolicy(compat.RetryPolicy):
-    """Repeats what our own policy repeats, after exactly its wait (Airflow's adds jitter)."""
+    """Retries what our own policy retries, after exactly its wait (Airflow's adds jitter)."""
 
     def evaluate(
         self,

@@ -1,9 +1,9 @@
 """The tasks and edges that a plan becomes on Airflow, as plain data (`docs/airflow.md`).
 
-Airflow's trigger rules say what our graph means, but for two places that need a task of their own:
-a group with branches (its catch), and an arm of an *any* group that holds a parallel group, since
-no rule of Airflow's is an `all_success` that waits for everybody. Both are made here, so that the
-DAG and the Python source of it cannot differ.
+Airflow's trigger rules express the meaning of our graph, with two exceptions that need an extra
+task: a group with branches (its catch), and an arm of an *any* group that contains a parallel
+group, since Airflow has no `all_success` rule that waits for all tasks. Both are made here, so that
+the DAG and its Python source cannot differ.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ __all__ = ["Shape", "Task", "TaskKind", "Wire", "shape_of"]
 
 
 class TaskKind(StrEnum):
-    """What a task is: an event, an empty join, the catch of a group, the end of an arm."""
+    """The kind of a task: an event, an empty join, the catch of a group, or the end of an arm."""
 
     EVENT = "event"
     JOIN = "join"
@@ -34,14 +34,15 @@ class Task:
     """One task.
 
     Attributes:
-        id: the task id; of an event its place.
+        id: the task id; for an event, its place.
         rule: Airflow's trigger rule.
-        node: the node of the graph; None for an end that the graph does not have.
-        spec: of an event, what linking read from it.
-        branches: for a descriptor the direct downstream tasks that go on; None: all after 1.
-        first: of a catch or end, the first event of its group.
-        ends: of a catch or end, the tasks that end its group.
-        label: what the page calls a task that Volnux adds, in the words of the text.
+        node: the node of the graph; None for the end of an arm that has no node.
+        spec: for an event, what linking read from it.
+        branches: for each descriptor, the direct downstream tasks that continue; None: all continue
+            after 1.
+        first: for a catch or end, the first event of its group.
+        ends: for a catch or end, the tasks that end its group.
+        label: the display name of a task that Volnux adds, in the words of the text.
     """
 
     id: str
@@ -57,7 +58,7 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Wire:
-    """`source` before `target`; the label of a branch is its descriptor."""
+    """An edge: `source` runs before `target`. The label of a branch is its descriptor."""
 
     source: str
     target: str
@@ -66,14 +67,14 @@ class Wire:
 
 @dataclass(frozen=True)
 class Shape:
-    """All of a DAG's tasks, each after those it needs, and its edges.
+    """All tasks of a DAG, each after the tasks that it depends on, and its edges.
 
     Attributes:
         plan: the plan.
         tasks: the tasks, in reading order.
-        wires: the edges; those of tasks that only watch are made by the operator itself.
-        groups: the task groups around a task that is in some, the outermost first.
-        labels: what the page shows of a task group, in the words of the text.
+        wires: the edges. The operator itself adds the edges of tasks that only watch.
+        groups: for each task inside task groups, these groups, the outermost first.
+        labels: the display name of each task group, in the words of the text.
     """
 
     plan: Plan
@@ -104,14 +105,14 @@ class _Shaping:
         self._index = plan.graph.topology.index
         self._edges = plan.graph.topology.behind
         self._incoming = plan.graph.topology.before
-        # Joins that end an arm late, by their id; ends that the graph has no node for, by the
-        # event before them and by the index of the node that they stand before.
+        # Joins that end an arm late, by their id; ends without a node in the graph, by the event
+        # before them and by the index of the node after them.
         self._late_joins: dict[str, _End] = {}
         self._ends: dict[str, _End] = {}
         self._before: dict[int, list[_End]] = {}
-        for group in plan.graph.groups:
-            if group.evaluation is not None and group.evaluation.any:
-                self._close_arms(group)
+        for group, join in zip(plan.graph.groups, plan.graph.topology.joins, strict=True):
+            if join is not None:
+                self._close_arms(group, join)
 
     def shape(self) -> Shape:
         tasks: list[Task] = []
@@ -129,7 +130,8 @@ class _Shaping:
     def _task(self, i: int, node: Node, spec: EventSpec | None) -> Task:
         match node.kind:
             case Kind.EVENT:
-                # Where one task comes before, both rules say the same; this is read easier.
+                # With a single task before this one, both rules mean the same. This one is easier
+                # to read.
                 alone = len(self._incoming[i]) <= 1
                 rule = compat.TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS
                 if alone:
@@ -165,7 +167,7 @@ class _Shaping:
         return Task(end.id, TaskKind.END, rule, first=end.first, ends=end.ends, label=label)
 
     def _braces(self, catch: Node) -> str:
-        """The group that a catch ends, as the text writes it where that is short."""
+        """The group that a catch ends, as it is written in the text if that is short."""
         assert catch.first is not None
         first, last = self._index[catch.first], self._index[catch.id]
         events = [n.id for n in self._graph.nodes[first:last] if n.kind is Kind.EVENT]
@@ -177,7 +179,7 @@ class _Shaping:
         return f"{{{_few(events)}}}"
 
     def _branches(self, i: int) -> dict[int, tuple[str, ...]] | None:
-        """None where all that comes next comes after 1: an operator needs nothing said then."""
+        """None if all that follows comes after 1: then the operator needs no branches."""
         edges = self._edges[i]
         if self._graph.nodes[i].kind is Kind.EVENT and all(e.when == (1,) for e in edges):
             return None
@@ -187,11 +189,10 @@ class _Shaping:
                 found.setdefault(descriptor, []).append(self._target(edge))
         return {descriptor: tuple(found[descriptor]) for descriptor in sorted(found)}
 
-    # The arms of *any* groups that end late.
+    # Arms of *any* groups that end late.
 
-    def _close_arms(self, group: Group) -> None:
+    def _close_arms(self, group: Group, join: int) -> None:
         begins = [self._index[arm] for arm in group.arms]
-        join = self._join_behind(group)
         behind = [*begins[1:], join]
         for edge, begin, end in zip(self._incoming[join], begins, behind, strict=True):
             if not self._holds_parallel(begin, end):
@@ -207,19 +208,6 @@ class _Shaping:
                 self._ends[node.id] = made
                 self._before.setdefault(end, []).insert(0, made)
 
-    def _join_behind(self, group: Group) -> int:
-        """The join that ends an *any* group."""
-        begins = [self._index[arm] for arm in group.arms]
-        for i in range(begins[-1], len(self._graph.nodes)):
-            node = self._graph.nodes[i]
-            if node.kind is Kind.JOIN and node.entry is Entry.ANY:
-                sources = [self._index[edge.source] for edge in self._incoming[i]]
-                # One end in each arm: a group within the last arm has its join before this one's.
-                within = zip(begins, sources, [*begins[1:], i], strict=False)
-                if len(sources) == len(begins) and all(a <= s < b for a, s, b in within):
-                    return i
-        raise AssertionError(f"the group of {group.first} has no join")  # pragma: no cover
-
     def _holds_parallel(self, begin: int, end: int) -> bool:
         return any(
             begin <= self._index[group.first] and self._index[group.last] < end
@@ -229,7 +217,7 @@ class _Shaping:
     # Edges.
 
     def _target(self, edge: Edge) -> str:
-        """Where an edge leads: to the end of its arm, where that stands between."""
+        """The target of an edge: the end of its arm, if there is one in between."""
         end = self._ends.get(edge.source)
         if end is not None and self._graph.nodes[self._index[edge.target]].entry is Entry.ANY:
             return end.id
@@ -249,12 +237,12 @@ class _Shaping:
         return wires
 
     def _label(self, edge: Edge) -> str | None:
-        """What stands on an edge: the descriptors of a branch, nothing on a plain arrow."""
+        """The label of an edge: the descriptors of a branch, or nothing for a plain arrow."""
         if edge.when == (1,) and all(e.when == (1,) for e in self._edges[self._index[edge.source]]):
             return None
         return ", ".join(map(str, edge.when))
 
-    # Task groups: what stands in braces before branches.
+    # Task groups: flows in braces before branches.
 
     def _task_groups(self, tasks: Iterable[Task]) -> dict[str, tuple[str, ...]]:
         opening: dict[str, list[Node]] = {}
@@ -277,7 +265,7 @@ _LONGEST_LABEL = 32
 
 
 def _few(names: Iterable[str]) -> str:
-    """Some names in a line: all of two, else the first and the last."""
+    """Names in one line: both if there are two, otherwise the first and the last."""
     known = list(dict.fromkeys(names))
     return ", ".join(known) if len(known) <= 2 else f"{known[0]} … {known[-1]}"
 

@@ -1,6 +1,6 @@
-"""What a process that parses files for Airflow needs to answer: its sockets, and its own end.
+"""Protects what a process that parses files for Airflow needs to answer: its sockets, and its exit.
 
-Code of the user gets at neither while it is imported.
+User code cannot reach either while it is imported.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from typing import Any, TextIO
 __all__ = ["MOST_OUTPUT", "crashes_end_the_process", "own_sockets"]
 
 MOST_OUTPUT = 2**16
-"""The characters of output of one file's modules that reach Airflow's log.
+"""The maximum number of characters that the modules of one file may print to Airflow's log.
 
-A socket takes them at once, also while nobody reads.
+A socket accepts that many at once, even if nobody reads.
 """
 
 
@@ -27,8 +27,8 @@ A socket takes them at once, also while nobody reads.
 def crashes_end_the_process() -> Iterator[None]:
     """Let a segmentation fault end the process.
 
-    Airflow's handler for it is written in Python, which never gets to run: the process would spin
-    until Airflow kills it.
+    Airflow's handler for it is written in Python, which never gets to run: the process would hang
+    at full load until Airflow kills it.
     """
     try:
         before = signal.signal(signal.SIGSEGV, signal.SIG_DFL)
@@ -38,15 +38,15 @@ def crashes_end_the_process() -> Iterator[None]:
     try:
         yield
     finally:
-        # None: a handler that is not Python's, such as that of faulthandler.
+        # None means a handler that was not set from Python, such as that of faulthandler.
         signal.signal(signal.SIGSEGV, signal.SIG_DFL if before is None else before)
 
 
 @contextlib.contextmanager
 def own_sockets() -> Iterator[None]:
-    """Keep the sockets to Airflow from processes that imports start, and limit what they print.
+    """Hide the sockets to Airflow from processes that imports start, and limit what imports print.
 
-    Airflow waits until nobody holds its sockets any more.
+    Airflow waits until no process has its sockets open.
     """
     sockets = _sockets()
     if not {1, 2} <= sockets:
@@ -73,7 +73,7 @@ def own_sockets() -> Iterator[None]:
     try:
         yield
     finally:
-        # Whatever the imports have done to the streams and the numbers, the DAGs are sent.
+        # The DAGs are sent whatever the imports have done to the streams and file descriptors.
         for stream in (sys.stdout, sys.stderr):
             with contextlib.suppress(Exception):
                 stream.flush()
@@ -110,11 +110,11 @@ def _close_in_children(sockets: set[int]) -> None:
 
 
 class _Limited:
-    """A stream that takes `MOST_OUTPUT` characters, says so, and then takes no more.
+    """A stream that accepts `MOST_OUTPUT` characters, then says that there is more and discards it.
 
     Args:
         stream: where the characters go.
-        number: the file descriptor for programs that are given the stream as their output.
+        number: the file descriptor for programs that use the stream as their output.
     """
 
     def __init__(self, stream: TextIO, number: int) -> None:
@@ -127,7 +127,7 @@ class _Limited:
         return getattr(self._stream, name)
 
     def fileno(self) -> int:
-        """The number of standard output or error: never Airflow's own socket."""
+        """The file descriptor of standard output or error, never Airflow's own socket."""
         return self._number
 
     def write(self, text: str) -> int:
@@ -136,7 +136,7 @@ class _Limited:
             self._stream.write(text[: int(min(self._left, len(text)))])
             self._left -= len(text)
             if self._left <= 0:
-                self._stream.write("\n… and more, which is not kept\n")
+                self._stream.write("\n… further output is discarded\n")
                 self._stream.flush()
         return len(text)
 
@@ -146,10 +146,11 @@ class _Limited:
             self.write(line)
 
     def end(self, original: TextIO) -> None:
-        """Write to another stream from now on, without a limit: log handlers may have kept this."""
+        """Write to another stream from now on, without a limit: log handlers may still use this."""
         with contextlib.suppress(OSError, ValueError):
             self._stream.flush()
-        # What else was made of it can no longer write: its number will be that of another file.
+        # Other objects on this file descriptor can no longer write: the number will be reused for
+        # another file.
         with contextlib.suppress(OSError, ValueError):
             self._buffer.close()
         self._stream = original

@@ -1,4 +1,4 @@
-"""The Python source of a DAG: the export, for those who want to go on without Pointy."""
+"""The Python source of a DAG: the export, for users who want to continue without Pointy."""
 
 from __future__ import annotations
 
@@ -48,19 +48,18 @@ _OWN = {
         *(kind.value for kind in ValueKind),
     ),
 }
-"""What a file may import for itself, by module."""
+"""The names that a file may import, by module."""
 
 _NEEDS = """\
-It needs its events, which Python must be able to import from here, and the
-operators of volnux_airflow.
+It needs its events, which must be importable from here, and the operators of volnux_airflow.
 """
 
 _DEEPEST = 12
-"""How deep `with` statements nest at most; Python itself allows 20."""
+"""How deeply `with` statements are nested at most. Python itself allows 20."""
 
 
 def source_of(plan: Plan) -> str:
-    """A Python file that makes the DAG of a plan: same states, attempts and results.
+    """The text of a Python file that builds the DAG of a plan: same states, attempts and results.
 
     Raises:
         PythonSourceError: the plan cannot be written as Python.
@@ -78,7 +77,7 @@ class _Source:
         self._own = self._imports.own
         self._doc = self._names.fresh("DOC")
         self._inputs = self._names.fresh("INPUTS")
-        # In this order, so that the names of events are free of numbers where that is possible.
+        # Reserved in this order, so that the names of events get no number suffix if possible.
         self._events = import_events(self._imports, plan)
         self._owner = import_owner(self._imports, plan)
         self._values, self._variables = self._make_values()
@@ -91,7 +90,9 @@ class _Source:
 
     def text(self) -> str:
         graph = self._graph
-        about = one_line(f"{graph.name}: made of {file_name(graph)} by `volnux airflow dag`.")
+        about = one_line(
+            f"{graph.name}: generated from {file_name(graph)} by `volnux airflow dag`."
+        )
         body = [*self._constants(), *self._dag()]
         return module_source(f"{about}\n\n{_NEEDS}", self._imports, body)
 
@@ -105,7 +106,7 @@ class _Source:
             yield assigned(name, value)
         if self._variables:
             yield ""
-        # The first line stands alone, where it can be read.
+        # The first line is kept separate, so that it is easy to read.
         doc = docstring("\n" + doc_of(self._graph)).replace("\n", "\\\n", 1)
         yield f"{self._doc} = {doc}\n"
 
@@ -143,7 +144,7 @@ class _Source:
             yield from lines
 
     def _open(self, groups: tuple[str, ...]) -> Iterator[str]:
-        """Make the task groups that no task before was in: as blocks, or side by side."""
+        """Open the task groups that no earlier task was in, as nested blocks or as variables."""
         around = None
         for depth, group in enumerate(groups, 1):
             if group not in self._groups:
@@ -230,7 +231,7 @@ class _Source:
                 return self._event(task, branches, rule)
 
     def _group_of(self, task: Task) -> str | None:
-        """The variable of the task group of a task, where no block says it."""
+        """The variable of a task's group, if no `with` block sets the group."""
         groups = self._shape.groups.get(task.id, ())
         return self._groups[groups[-1]] if groups and self._is_flat else None
 
@@ -257,7 +258,7 @@ class _Source:
         return call(self._own("VolnuxEventOperator"), **named)
 
     def _wires(self) -> Iterator[str]:
-        """The edges: those of one label from one source, or to the same tasks, together."""
+        """The edges. Those with one label and source, or with the same targets, share a line."""
         after: dict[tuple[str, str | None], list[str]] = {}
         for wire in self._shape.wires:
             after.setdefault((wire.source, wire.label), []).append(wire.target)
@@ -272,7 +273,8 @@ class _Source:
             behind = self._tasks[sources[0]]
             target = self._several(targets)
             if label is not None and self._leaves_group(sources[0], targets):
-                # To Airflow, `>> Label(…) >>` into or out of a task group means the whole group.
+                # In Airflow, `>> Label(…) >>` to or from a task in a group applies to the whole
+                # group.
                 line = call("", target, call(self._own("Label"), literal(label)))
                 yield laid_out(line, indent=4, before=f"{behind}.set_downstream")
             elif len(sources) > 1:
@@ -292,7 +294,7 @@ class _Source:
     # Values.
 
     def _make_values(self) -> tuple[dict[int, Expression], list[tuple[str, Expression]]]:
-        """Each value as an expression; those that several use as variables."""
+        """Each value as an expression. Values that are used more than once become variables."""
         values = self._graph.values
         wanted = [node.receives for node in self._graph.nodes if node.receives is not None]
         used: dict[int, int] = {}

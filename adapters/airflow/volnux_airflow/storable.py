@@ -1,7 +1,8 @@
-"""What Airflow cannot send or store: numbers too large, characters and texts that no column takes.
+"""What Airflow cannot send or store: numbers, characters and texts that no database column accepts.
 
-Between Airflow's processes a value is msgpack, in its database it is JSON. What either refuses
-would take every DAG of the process down, so it is found before: nothing here imports Airflow.
+Values are msgpack between Airflow's processes, and JSON in its database. A value that either of
+them refuses would break every DAG of the process, so it is found in advance. Nothing here imports
+Airflow.
 """
 
 from __future__ import annotations
@@ -27,28 +28,28 @@ __all__ = [
 ]
 
 LONGEST_DESCRIPTION = 1000
-"""Characters of the description of a timetable."""
+"""The maximum length of the description of a timetable."""
 
 LONGEST_ID = 250
-"""Characters of a DAG id or a task id."""
+"""The maximum length of a DAG id or a task id."""
 
 LONGEST_NAME = 256
-"""Characters of the name of a pool or a queue."""
+"""The maximum length of the name of a pool or a queue."""
 
 LONGEST_TEXT = 1000
-"""Characters of the name of an executor, an operator or a user."""
+"""The maximum length of the name of an executor, an operator or a user."""
 
 LONGEST_TAG = 100
-"""Characters of a DAG's tag."""
+"""The maximum length of a tag of a DAG."""
 
 COUNT = range(-(2**31), 2**31)
-"""The integers that a column of the database takes."""
+"""The range of integers that a database column accepts."""
 
 _LONGEST_FAULT = 10_000
 
 
 def fault_of(value: Any) -> str | None:
-    """Why Airflow cannot hold a JSON value, as what follows "it has"; None if it can."""
+    """Why Airflow cannot store a JSON value, as a phrase that follows "it has"; None if it can."""
     waiting = [(value, 0)]
     while waiting:
         part, depth = waiting.pop()
@@ -76,12 +77,12 @@ def fault_of(value: Any) -> str | None:
 
 
 def cleaned(text: str) -> str:
-    """A text of any length as it is, where Airflow can hold it; otherwise with escapes."""
+    """A text of any length, with escapes for the characters that Airflow cannot store."""
     return text if unstorable(text) is None else _escaped(text)
 
 
 def clean(text: str) -> str:
-    """A message that Airflow can hold, whatever a user's exception put into it."""
+    """A message that Airflow can store, whatever a user's exception put into it."""
     if len(text) > _LONGEST_FAULT:
         text = text[:_LONGEST_FAULT] + " …"
     return _escaped(text)
@@ -92,5 +93,5 @@ def _escaped(text: str) -> str:
 
 
 def clean_name(name: str | Path) -> str:
-    """The name of a file as Airflow can hold it: bytes that are not UTF-8 become escapes."""
+    """The name of a file in a form that Airflow can store: bytes that are not UTF-8 are escaped."""
     return visible(str(name)).encode(errors="backslashreplace").decode()

@@ -1,12 +1,12 @@
 """Our own timetable: Airflow fires at the instants that `volnux schedule next` prints.
 
-Airflow's `CronTriggerTimetable` differs in three things: of a time that comes twice when clocks go
-back it takes the second; of several times that clocks skip it keeps the first only; and where an
+Airflow's `CronTriggerTimetable` differs in three things: if a time occurs twice because clocks go
+back, it takes the second; if clocks skip several times, it keeps only the first; and if an
 expression names every hour but not every day (`*/30 * * * mon`), it starts an hour late or loses
-runs after each clock change, since it adds a span of the clock to an instant.
+runs after each clock change, since it adds local time differences to an instant.
 
-A DAG that uses it is read back by its scheduler through `airflow.plugins`: the plugin has
-`timetables = [VolnuxTimetable]`, and has to be installed wherever a scheduler or an API server is.
+The scheduler loads a DAG that uses this timetable through `airflow.plugins`: the plugin has
+`timetables = [VolnuxTimetable]`, and must be installed wherever a scheduler or an API server runs.
 """
 
 from __future__ import annotations
@@ -28,24 +28,24 @@ __all__ = ["VolnuxTimetable", "timetable_of"]
 
 
 def timetable_of(graph: Graph) -> VolnuxTimetable | None:
-    """The timetable of a graph; None where it has no schedule."""
+    """The timetable of a graph; None if it has no schedule."""
     schedule = Schedule.of(graph)
-    # The start date is the DAG's, which may be told another one.
+    # The start date belongs to the DAG, which may be given a different one.
     return VolnuxTimetable(*schedule.expressions, timezone=schedule.timezone) if schedule else None
 
 
 class VolnuxTimetable(Timetable):
-    """Cron expressions in a time zone; a DAG run each time that one of them fires.
+    """Cron expressions in a time zone. A DAG run starts each time one of them fires.
 
-    Like `CronTriggerTimetable` a run begins at its instant, its data interval is empty, and without
-    catchup only the last of the runs that were missed is made up for.
+    As with `CronTriggerTimetable`, a run begins at its instant, and its data interval is empty.
+    Without catchup, only the last of the missed runs is made up for.
 
     Args:
-        *crons: expressions of the dialect of `@schedule`.
+        *crons: cron expressions, as in `@schedule`.
         timezone: an IANA name.
 
     Raises:
-        ScheduleError: an expression or the zone is wrong.
+        ScheduleError: an expression or the time zone is invalid.
     """
 
     def __init__(self, *crons: str, timezone: str = "UTC") -> None:
@@ -66,7 +66,7 @@ class VolnuxTimetable(Timetable):
 
     @property
     def summary(self) -> str:
-        """What the list of DAGs shows."""
+        """The text in the list of DAGs."""
         return ", ".join(self._schedule.expressions)
 
     def serialize(self) -> dict[str, Any]:
@@ -91,7 +91,7 @@ class VolnuxTimetable(Timetable):
         now = dt.datetime.now(dt.UTC)
         last = last_automated_data_interval
         earliest = restriction.earliest
-        # Instants that are allowed, at or after each of these.
+        # The first allowed instant at or after each of these.
         starts = [self._at_or_after(earliest)] if earliest is not None else []
         if last is not None:
             starts = [self._schedule.after(last.end)]

@@ -1,4 +1,4 @@
-"""What listens to an event in an Airflow task is told of the task: its run, its trace."""
+"""What the listeners of an event in an Airflow task are told about the task: its run, its trace."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ __all__ = ["about_task"]
 
 
 def about_task(call: Call, ti: Any) -> About:
-    """What is listened to while a task runs an event.
+    """Describe a task to its listeners while it runs an event.
 
     Args:
-        call: what the attempt is given.
+        call: the arguments of the attempt.
         ti: the task instance.
     """
     context: Any = None
@@ -35,6 +35,6 @@ def about_task(call: Call, ti: Any) -> About:
 
 
 def _made_up(run_id: str, dag_id: str) -> dict[str, str]:
-    """A trace context that all tasks of a run share: `dag.test()` gives its tasks none."""
+    """A made-up trace context that all tasks of a run share: `dag.test()` gives its tasks none."""
     digest = hashlib.sha256(f"{dag_id}/{run_id}".encode()).hexdigest()
     return {"traceparent": f"00-{digest[:32]}-{digest[32:48]}-01"}

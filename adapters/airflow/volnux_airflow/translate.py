@@ -1,4 +1,4 @@
-"""Plan to DAG: tasks first, then their edges (`docs/airflow.md` has the mapping)."""
+"""Turns a plan into a DAG: first the tasks, then the edges (`docs/airflow.md` has the mapping)."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ __all__ = [
 ]
 
 FIRST_DATE = dt.date(2020, 1, 1)
-"""The start date of a scheduled DAG whose file says none: fixed, never "now"."""
+"""The start date of a scheduled DAG whose file sets none: a fixed date, never "now"."""
 
 _ANYTHING = ("array", "boolean", "null", "number", "object", "string")
 
@@ -47,14 +47,14 @@ def build_dag(
     dag_class: type[compat.DAG] = compat.DAG,
     **settings: Any,
 ) -> compat.DAG:
-    """The DAG of a plan.
+    """Build the DAG of a plan.
 
     Args:
-        plan: the linked graph; the backend's `check` found nothing to refuse in it.
+        plan: the linked graph, which the backend's `check` has accepted.
         dag_id: the DAG's id; the pipeline's name if None.
         dag_class: the class of the DAG.
         **settings: further arguments of `DAG` (default_args, access_control, callbacks, …); they
-            win over what the file says. Tags and params are added to those of the file.
+            override those of the file, but tags and params are added to them.
     """
     arguments = dag_arguments(plan, doc="doc_md" not in settings)
     tags = settings.pop("tags", None) or ()
@@ -66,7 +66,7 @@ def build_dag(
     dag = dag_class(dag_id or plan.graph.name, auto_register=False, **arguments)
     with dag:
         _Translation(shape_of(plan), dag).run()
-    # A DAG that a fault left half done would else be found by Airflow.
+    # Otherwise Airflow would find a DAG that an error left incomplete.
     dag.auto_register = register
     with dag:
         pass
@@ -74,7 +74,7 @@ def build_dag(
 
 
 def dag_arguments(plan: Plan, *, doc: bool = True) -> dict[str, Any]:
-    """What the file itself says to `DAG`, but for its id; the documentation only if asked."""
+    """The arguments of `DAG` from the file, except the id; the documentation only on request."""
     graph = plan.graph
     arguments: dict[str, Any] = {
         "description": graph.description,
@@ -91,7 +91,7 @@ def dag_arguments(plan: Plan, *, doc: bool = True) -> dict[str, Any]:
 
 
 def _params_with(of_file: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The params of a file, with those of the settings added; a plain value is a new default."""
+    """The params of a file, and those of the settings. A plain value is a new default."""
     found = dict(of_file)
     for name, value in settings.items():
         known = found.get(name)
@@ -103,7 +103,7 @@ def _params_with(of_file: Mapping[str, Any], settings: Mapping[str, Any]) -> dic
 
 
 def task_options(node: Node) -> dict[str, Any]:
-    """The arguments of an operator that the options in brackets of a place become."""
+    """The operator arguments for the options in brackets of a place."""
     options: dict[str, Any] = {
         argument: node.options[option]
         for option, argument in _ARGUMENTS.items()
@@ -205,11 +205,11 @@ def _timetable(graph: Graph) -> Any:
 
 
 def is_native(graph: Graph) -> bool:
-    """Whether Airflow's own timetable does.
+    """Whether Airflow's own timetable is sufficient.
 
-    It does where clocks never change, and where its description of all schedules fits into its
-    database. In words an expression has at most six times its characters, and some that are always
-    there.
+    It is if the clocks never change, and if its description of all schedules fits into the
+    database. Written out in words, an expression has at most six times as many characters, plus a
+    constant.
     """
     described = sum(6 * len(expression) + 100 for expression in crons(graph))
     zone = graph.timezone or "UTC"
@@ -222,7 +222,7 @@ def crons(graph: Graph) -> list[str]:
 
 
 def start_date(graph: Graph) -> dt.datetime | None:
-    """The date that the file says; of a schedule without one `FIRST_DATE`."""
+    """The start date in the file; `FIRST_DATE` for a schedule without one."""
     import zoneinfo
 
     if not graph.schedules and graph.start_date is None:
@@ -242,11 +242,11 @@ def schema_of(item: InputSpec) -> tuple[Any, dict[str, Any]]:
     """The default of an input, as JSON, and its JSON schema."""
     schema = InputType(item.type).schema if item.type in INPUT_TYPES else {}
     if item.type == InputType.LIST:
-        # Airflow's form takes JSON for an array whose items are not said to be strings.
+        # Airflow's form expects JSON for an array, unless its items are declared as strings.
         schema["items"] = {"type": list(_ANYTHING)}
     if item.required:
         return None, schema
-    # To Airflow's form an empty text field is null.
+    # Airflow's form sends null for an empty text field.
     if item.default in (None, "") and "type" in schema:
         schema["type"] = ["null", schema["type"]]
     default = jsonable(item.default)
@@ -268,7 +268,7 @@ def doc_of(graph: Graph) -> str:
 
 
 def _fenced(text: str) -> str:
-    """A text as a block of Markdown. Airflow's page breaks lines only in one with a language."""
+    """A text as a code block. Airflow's page wraps lines only in blocks that have a language."""
     longest = max((len(run) for run in re.findall("`+", text)), default=0)
     fence = "`" * max(3, longest + 1)
     return f"{fence}text\n{text}\n{fence}"

@@ -17,15 +17,15 @@ __all__ = ["SHARE", "Fault", "try_out"]
 _Name = TypeVar("_Name")
 
 SHARE = 0.6
-"""The part of Airflow's limit for an import that a trial may take, before the import itself."""
+"""The share of Airflow's time limit for an import that a trial may use before the real import."""
 
 
 class Fault(NamedTuple):
     """Why an import must not be made.
 
     Attributes:
-        text: what is wrong, for a person.
-        ends_process: whether it ends the process; otherwise it took too long.
+        text: what is wrong, for the user.
+        ends_process: whether the import ends the process; otherwise it took too long.
     """
 
     text: str
@@ -33,22 +33,23 @@ class Fault(NamedTuple):
 
 
 def try_out(imports: Mapping[_Name, Callable[[], object]], seconds: float) -> dict[_Name, Fault]:
-    """Make each import in a process that may die; what is wrong with those that must not be made.
+    """Try each import in a process that may die. Returns the faults of those that must not be made.
 
-    One process makes them all, one after the other, and ends. Where it dies the next one goes on
-    after the import that killed it. Where it stays at one import for long, another one goes on
-    meanwhile, so that the time is enough for many that hang.
+    One process makes all imports in turn. If it dies, the next process continues after the import
+    that killed it. If one import takes long, another process continues with the rest in parallel,
+    so that the time is enough even if many imports hang.
 
     Args:
-        imports: a function for each import, by any key. What it raises does not matter here.
-        seconds: how long all of it may take.
+        imports: a function for each import, by any key. An exception that it raises is ignored
+            here.
+        seconds: the time limit for all imports together.
     """
     names = list(imports)
     faults: dict[_Name, Fault] = {}
     end = time.monotonic() + seconds
     patience = min(1.0, seconds / 20)
     running: list[_Trial] = []
-    waiting = 0  # the first import that no process has begun
+    waiting = 0  # the index of the first import that no process has begun
     newest: _Trial | None = None
     try:
         while True:
@@ -81,7 +82,7 @@ def try_out(imports: Mapping[_Name, Callable[[], object]], seconds: float) -> di
             trial.stop()
     for name in names[waiting:]:
         faults[name] = Fault(
-            f"it was not imported: imports of other files took the {seconds:.0f} s that there are"
+            f"it was not imported: imports of other files used up the limit of {seconds:.0f} s"
         )
     return faults
 
@@ -94,14 +95,14 @@ def _late(seconds: float) -> str:
 
 
 class _Trial:
-    """A process that makes one import after the other, and says which.
+    """A process that makes imports in turn, and reports which one it is making.
 
     Attributes:
-        at: the import that it makes.
-        since: when that began.
-        last: the last import that it is to make, if another process goes on with the rest.
-        is_over: there is nothing to wait for any more.
-        fault: what is wrong with the import that it makes, if that is known.
+        at: the import that it is making.
+        since: when that import began.
+        last: the last import that it makes, if another process continues with the rest.
+        is_over: whether there is nothing left to wait for.
+        fault: what is wrong with the import that it is making, if that is known.
     """
 
     def __init__(self, imports: list[Callable[[], object]], first: int, end: float) -> None:
@@ -118,7 +119,7 @@ class _Trial:
         os.set_blocking(self.progress, False)
 
     def read(self) -> None:
-        """Take in what the process has done since."""
+        """Read what the process has reported since the last call."""
         ended, status = os.waitpid(self._pid, os.WNOHANG)
         with contextlib.suppress(BlockingIOError):
             while steps := os.read(self.progress, 2**10):
@@ -130,7 +131,7 @@ class _Trial:
             self.fault = _ending(os.waitstatus_to_exitcode(status))
 
     def stop(self) -> None:
-        """End the process, and whatever its imports have started."""
+        """End the process, and the processes that its imports have started."""
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._pid, signal.SIGKILL)
         with contextlib.suppress(ProcessLookupError):
@@ -147,16 +148,16 @@ def _listen(trials: list[_Trial], seconds: float) -> None:
 
 
 def _work(imports: list[Callable[[], object]], progress: int, end: float) -> None:
-    """The life of the process of a trial; it never returns."""
+    """The code of a trial process. It never returns."""
     try:
-        # Airflow may kill the process that made this one, which then nobody ends.
+        # Airflow may kill the parent process, and then nothing else would end this one.
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
         signal.setitimer(signal.ITIMER_REAL, max(0.0, end - time.monotonic()) + 1)
         os.setpgid(0, 0)
         nowhere = os.open(os.devnull, os.O_RDWR)
         for number in (0, 1, 2):
             os.dup2(nowhere, number)
-        sys.stdout = sys.stderr = open(1, "w", closefd=False)  # noqa: SIM115 - for as long as it lives
+        sys.stdout = sys.stderr = open(1, "w", closefd=False)  # noqa: SIM115 - open until the process ends
         logging.disable()
         for make in imports:
             with contextlib.suppress(BaseException):

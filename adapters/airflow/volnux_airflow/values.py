@@ -1,7 +1,7 @@
-"""What is piped to a task, written in Python: `receives=all_of("A", first_done("B", "C"))`.
+"""What a task receives, written in Python: `receives=all_of("A", first_done("B", "C"))`.
 
-Tasks are named by their ids; a plain id is that task's result. A generated DAG file is written with
-these.
+A task is named by its id, and a plain id means the result of that task. Generated DAG files use
+these functions.
 """
 
 from __future__ import annotations
@@ -16,22 +16,22 @@ __all__ = ["all_of", "any_of", "failure_of", "first_done", "piped", "result"]
 
 
 def result(task_id: str, *, when: Sequence[int] | None = None) -> Piped:
-    """The result of a task, only where it ended with a descriptor in `when` if that is given."""
+    """The result of a task; with `when`, only if the task ended with one of these descriptors."""
     return Piped((Value(ValueKind.RESULT, task_id, when=tuple(when) if when else None),), 0)
 
 
 def failure_of(catch: str) -> Piped:
-    """The result, or `Failure`, of the first event of a group whose failure nothing took."""
+    """The result, or `Failure`, of the first event of a group whose failure was not handled."""
     return Piped((Value(ValueKind.FAILURE_OF, catch),), 0)
 
 
 def first_done(*parts: str | Piped) -> Piped:
-    """The first of the parts that is done: of branches, the one that was taken."""
+    """The first part that is done, for instance the branch that was taken."""
     return _together(ValueKind.FIRST_DONE, parts)
 
 
 def all_of(*parts: str | Piped) -> Piped:
-    """The list of the parts; nothing where one of them is not done."""
+    """The list of the parts; nothing if one of them is not done."""
     return _together(ValueKind.ALL_OF, parts)
 
 
@@ -41,7 +41,7 @@ def any_of(*parts: str | Piped) -> Piped:
 
 
 def piped(value: str | Piped) -> Piped:
-    """A task id as its result; a value as it is."""
+    """Turn a task id into the result of that task, and leave a value as it is."""
     return result(value) if isinstance(value, str) else value
 
 
@@ -50,7 +50,7 @@ def _together(kind: ValueKind, parts: Sequence[str | Piped]) -> Piped:
     indices: list[int] = []
     starts: dict[int, int] = {}
     for part in map(piped, parts):
-        # A table that several parts share stands in the new one once.
+        # A table that several parts share is added to the new one only once.
         start = starts.get(id(part.values))
         if start is None:
             start = starts[id(part.values)] = len(table)

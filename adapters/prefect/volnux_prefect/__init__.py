@@ -1,7 +1,7 @@
-"""Prefect runs Pointy: `load_flow("orders.pty")` is a flow like any other.
+"""Run Pointy on Prefect: `load_flow("orders.pty")` returns an ordinary flow.
 
-Prefect imports this package when it starts (entry point `prefect.collections`), so what it holds
-is fetched at first use.
+Prefect imports this package when it starts (entry point `prefect.collections`), so the content is
+imported at first use.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The Prefect backend: what it can do, and the way from a plan to a run and its report."""
+"""The Prefect backend: its capabilities, and how it runs a plan and makes the report."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ __all__ = ["PrefectBackend"]
 
 
 class PrefectBackend(Backend):
-    """Runs a plan as a Prefect flow, on the server that Prefect is set to, or on none.
+    """Runs a plan as a Prefect flow, on the configured server or on a temporary one.
 
-    The run is a flow run like any other, with its task runs, on that server. Where there is no
-    server, Prefect starts a temporary one. Ctrl-C once: nothing new starts, what runs may finish.
+    The run is an ordinary flow run with task runs on that server. If no server is configured,
+    Prefect starts a temporary one. After the first Ctrl-C, no more events start, and running ones
+    may finish.
     """
 
     name = NAME

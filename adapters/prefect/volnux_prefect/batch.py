@@ -1,4 +1,4 @@
-"""Batch pipelines: a flow with a subflow run for each batch, several at once."""
+"""Batch pipelines: a flow that runs a subflow for each batch, several at once."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 __all__ = ["batch_body", "batch_runner", "workers_of"]
 
 _MOST_NAMED = 20
-"""Batches that a message names."""
+"""The maximum number of batches that a message lists."""
 
 
 class Batch:
-    """One batch: the argument of its task. A plain class, which Prefect does not look through."""
+    """One batch: the argument of its task. A plain class, so that Prefect does not inspect it."""
 
     __slots__ = ("flow", "inputs", "number")
 
@@ -62,7 +62,7 @@ def batch_body(
 
 
 def batch_runner(workers: int) -> ThreadPoolTaskRunner[Any]:
-    """The task runner whose threads each wait for the subflow of one batch."""
+    """The task runner for batches: each of its threads waits for one subflow."""
     return ThreadPoolTaskRunner(max_workers=workers)
 
 
@@ -72,7 +72,7 @@ def workers_of(cls: type[BatchPipeline]) -> int:
 
 
 def _run_batch(batch: Batch) -> State[Any]:
-    """Run one batch as a subflow, and end as it ends."""
+    """Run one batch as a subflow, and return its final state."""
     run: Any = batch.flow
     state: State[Any] = run(return_state=True, **batch.inputs)
     if _good(state):
@@ -83,7 +83,7 @@ def _run_batch(batch: Batch) -> State[Any]:
 def _run_all(
     batches: Iterator[dict[str, Any]], template: Flow[Any, Any], workers: int
 ) -> Iterator[State[Any]]:
-    """Run batches, no more at once than there are workers; the source is read as they start."""
+    """Run batches, at most one per worker at once. The source is read as batches start."""
     context = FlowRunContext.get()
     assert context is not None
     task: Task[Any, Any] = Task(

@@ -1,4 +1,4 @@
-"""What Prefect refuses in a plan, and what it ignores."""
+"""What the Prefect backend refuses in a plan, and what it ignores."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ from volnux.events.executors import EMPTY, ExecutorKind
 from volnux.events.link import Plan
 from volnux.events.spec import EventSpec
 from volnux.graph.model import Graph, Node
-from volnux.pointy.parser import parse
 from volnux_prefect.parameters import why_no_parameter, why_not_stored
 from volnux_prefect.taskoptions import option_faults
 from volnux_prefect.translate import MOST_DELAYS, task_of
@@ -28,11 +27,11 @@ NAME = "prefect"
 """The name of the backend."""
 
 _MOST_AT_ONCE = 2**31 - 1
-"""The largest limit that the server's database has room for."""
+"""The largest limit that the server's database can store."""
 
 
 def capabilities() -> Capabilities:
-    """What Prefect can do, with the packages that are installed."""
+    """What Prefect can do with the installed packages."""
     has_dask = importlib.util.find_spec("prefect_dask") is not None
     return Capabilities(
         hints=frozenset({"pool", "concurrency", "tags"}),
@@ -45,7 +44,7 @@ def check(plan: Plan, can: Capabilities | None = None) -> list[Diagnostic]:
 
     Args:
         plan: the plan.
-        can: what Prefect can do, if that is known already.
+        can: what Prefect can do, if already known.
     """
     can = can or capabilities()
     found = [_placed(plan, diagnostic) for diagnostic in can.check(plan, NAME)]
@@ -72,7 +71,7 @@ def refuse(plan: Plan) -> None:
 
 
 def _placed(plan: Plan, diagnostic: Diagnostic) -> Diagnostic:
-    """A finding about the whole file, with the place of the directive that it is about."""
+    """Add the span of the directive to a finding about the whole file."""
     if diagnostic.span is None and "catchup" in diagnostic.message:
         span = _directive_span(plan.graph, "catchup")
         if span is not None and plan.graph.source is not None:
@@ -83,7 +82,7 @@ def _placed(plan: Plan, diagnostic: Diagnostic) -> Diagnostic:
 
 @dataclass(frozen=True)
 class _Fault:
-    """Something that Prefect cannot do, and where it stands."""
+    """Something that Prefect cannot do, and its place in the text."""
 
     message: str
     span: Span | None = None
@@ -92,12 +91,12 @@ class _Fault:
 
 
 def _faults_of(plan: Plan) -> Iterator[_Fault]:
-    """What Prefect cannot do, besides what its capabilities tell."""
+    """What Prefect cannot do, apart from what its capabilities say."""
     graph = plan.graph
     banned = [c for c in "/%&><" if c in graph.name]
     if banned:
         yield _Fault(
-            f"prefect has no flow names with '{banned[0]}': {graph.name}",
+            f"prefect does not allow '{banned[0]}' in flow names: {graph.name}",
             hint="give the pipeline a name: @name: orders",
         )
     for item in graph.inputs:
@@ -111,7 +110,7 @@ def _faults_of(plan: Plan) -> Iterator[_Fault]:
         why = None if item.required else why_not_stored(item.default)
         if why is not None:
             yield _Fault(
-                f"prefect's server cannot take the default of '{item.name}': {why}",
+                f"prefect's server cannot store the default of '{item.name}': {why}",
                 item.span,
                 "use another default, or a str that the event reads",
             )
@@ -125,7 +124,7 @@ def _faults_of(plan: Plan) -> Iterator[_Fault]:
         )
     if graph.start_date is not None and dt.date.fromisoformat(graph.start_date) > _today():
         yield _Fault(
-            f"prefect's cron schedules have no start date, and {graph.start_date} lies ahead",
+            f"prefect's cron schedules have no start date, and {graph.start_date} is in the future",
             _directive_span(graph, "start-date"),
             "deploy on that day, or leave @start-date out",
         )
@@ -138,7 +137,7 @@ def _faults_of(plan: Plan) -> Iterator[_Fault]:
 
 
 def _text_faults(graph: Graph) -> Iterator[_Fault]:
-    """Names and tags that Prefect would not keep as they are."""
+    """Names and tags that Prefect would change."""
     texts = [("name", graph.name), *(("tags", tag) for tag in graph.tags)]
     if graph.description is not None:
         texts.append(("description", graph.description))
@@ -146,12 +145,12 @@ def _text_faults(graph: Graph) -> Iterator[_Fault]:
         why = why_not_stored(text)
         if why is not None:
             yield _Fault(
-                f"prefect's server cannot take @{directive}: {why}",
+                f"prefect's server cannot store @{directive}: {why}",
                 _directive_span(graph, directive),
             )
         elif directive != "description" and find_placeholders(text):
             yield _Fault(
-                f"prefect fills in '{{{{ … }}}}' in a deployment, found in @{directive}: {text}",
+                f"prefect reads '{{{{ … }}}}' in @{directive} as a template: {text}",
                 _directive_span(graph, directive),
                 "write it without double braces",
             )
@@ -174,7 +173,9 @@ def _event_faults(node: Node, spec: EventSpec) -> Iterator[_Fault]:
             "use ThreadPoolExecutor, ProcessPoolExecutor, 'dask', or no executor",
         )
     if executor.config.max_tasks_per_child is not EMPTY and executor.kind is ExecutorKind.POOL:
-        yield _Fault(f"prefect's task runners have no max_tasks_per_child ({spec.name})", node.span)
+        yield _Fault(
+            f"prefect's task runners do not support max_tasks_per_child ({spec.name})", node.span
+        )
     if executor.config.thread_name_prefix is not EMPTY:
         yield _Fault(
             f"prefect names its threads itself: thread_name_prefix of {spec.name} is ignored",
@@ -184,19 +185,17 @@ def _event_faults(node: Node, spec: EventSpec) -> Iterator[_Fault]:
     retries = spec.retry.max_attempts - 1
     if retries > MOST_DELAYS and spec.retry.wait(MOST_DELAYS) != spec.retry.wait(retries):
         yield _Fault(
-            f"prefect has at most {MOST_DELAYS} different waits between attempts, and those of "
-            f"{spec.name} grow on",
+            f"prefect supports at most {MOST_DELAYS} different waits between attempts, but "
+            f"{spec.name} has more",
             node.span,
             "lower max_backoff or max_attempts",
         )
 
 
 def _directive_span(graph: Graph, name: str) -> Span | None:
-    """Where a directive stands in the text of a graph; None where it does not."""
-    if graph.source is None:
-        return None
-    directives = parse(graph.source.text, graph.source.filename).directives
-    return next((d.span for d in directives if d.name == name), None)
+    """The span of a directive in the text of a graph; None if it is not there."""
+    found = graph.directive(name)
+    return None if found is None else found.span
 
 
 def _today() -> dt.date:

@@ -1,7 +1,7 @@
-"""The flow of a `.pty` as the body of a Python function: the heart of `volnux prefect flow`.
+"""Write the flow of a `.pty` as the body of a Python function: the core of `volnux prefect flow`.
 
-The walk is that of `volnux.graph.compile`, in the same order, so that places and groups get the
-names and settings that the linked graph has for them.
+The walk is that of `volnux.graph.compile`; the names of places and the evaluations of groups are
+those of the linked graph.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from volnux.pysource import Expression, Names, call, laid_out, snake
 __all__ = ["Body", "Walk"]
 
 _MOST_BLOCKS = 12
-"""How deep blocks nest in one function at most; Python itself allows 20."""
+"""How deeply blocks are nested in one function at most. Python itself allows 20."""
 
 
 class _Context(NamedTuple):
-    """What a part inherits from around it; see `volnux.graph.compile`.
+    """What a part of the flow inherits from its surroundings; see `volnux.graph.compile`.
 
     Attributes:
         indent: the white space that its lines begin with.
-        receives: the expression of what is piped to its first events.
+        receives: the expression that is piped to its first events.
         wanted: whether its value is used.
-        into: the variable that its value is wanted in; None for one of its own.
-        widen: under `continue`, whether something comes next that also starts when it failed.
+        into: the variable that its value must be assigned to; None to choose a new one.
+        widen: under `continue`, whether the next part also starts if this one failed.
         caught: whether a group around it has a `0` branch.
-        blocks: how many blocks of Python's are open around it in its function.
+        blocks: how many Python blocks are open around it in its function.
     """
 
     indent: str
@@ -55,7 +55,7 @@ class _Context(NamedTuple):
 
 @dataclass
 class Body:
-    """Some lines, the expression of their value, and the places in them."""
+    """Lines of code, the expression of their value, and the places in them."""
 
     lines: list[str] = field(default_factory=list)
     value: str = "None"
@@ -63,14 +63,14 @@ class Body:
 
 
 class Walk:
-    """One walk over a flow.
+    """A walk over a flow that writes its code.
 
     Args:
         plan: the linked graph.
         places: by place, the variable that stands for it.
         run: the variable of the run.
-        own: what the text calls a name that it imports.
-        names: the names of the text.
+        own: returns the name in the text for something that it imports.
+        names: the names that are used in the text.
     """
 
     def __init__(
@@ -86,11 +86,10 @@ class Walk:
         self._own = own
         self._names = names
         self._continue = plan.graph.on_failure is OnFailure.CONTINUE
-        self._groups = iter(plan.graph.groups)
-        self._numbers: dict[str, int] = {}
+        self._topology = plan.graph.topology
 
     def lines(self, flow: tree.Flow, indent: str, into: str) -> list[str]:
-        """The body of the function, which leaves the value of the flow in a variable."""
+        """The body of the function, which assigns the value of the flow to a variable."""
         context = _Context(indent, into=into, blocks=1)
         return self._settled(self._flow(flow, context), [], into, context)
 
@@ -117,7 +116,7 @@ class Walk:
     def _parallel(self, part: tree.Parallel, context: _Context) -> Body:
         if len(part.arms) == 1:
             return self._unit(part.arms[0], context)
-        group = next(self._groups)
+        group = self._topology.group_at[part.span]
         any_ = group.evaluation is not None and group.evaluation.any
         whole = Body()
         arms: list[Expression] = []
@@ -145,7 +144,7 @@ class Walk:
     def _function(
         self, unit: tree.Unit, kind: str, context: _Context
     ) -> tuple[str, list[str], list[str]]:
-        """A function for a unit: its name, its lines, and the places in it."""
+        """Write a function for a unit. Returns its name, its lines, and the places in it."""
         found = self._unit(unit, context.in_function())
         name = self._fresh(f"{snake(found.places[0])}_{kind}")
         lines = [
@@ -175,14 +174,14 @@ class Walk:
         return whole
 
     def _apart(self, unit: tree.Unit, context: _Context) -> Body:
-        """A unit in a function of its own, for Python counts blocks in each function anew."""
+        """Write a unit as a separate function, because Python limits nested blocks per function."""
         name, lines, places = self._function(unit, "group", context)
         value = self._value(context, snake(places[0]))
         prefix = f"{value} = " if context.wanted else ""
         return Body(["", *lines, "", context.line(call(name), f"{prefix}await ")], value, places)
 
     def _branched(self, place: str, unit: tree.Unit, context: _Context) -> Body:
-        """An event with branches: `match` on its descriptor."""
+        """Write an event with branches as a `match` on its descriptor."""
         variable = self._fresh(snake(place))
         indent = context.indent
         own = f"{variable}.result"
@@ -206,20 +205,22 @@ class Walk:
         taken = {branch.descriptor for branch in unit.branches}
         direct = [d for d in (0, 1) if d not in taken and (d or context.widen)]
         if direct:
-            # Whatever has no branch of its own: other descriptors fail before they come here.
+            # The descriptors 0 and 1 without a branch. Other descriptors without a branch have
+            # failed before.
             whole.lines.append(f"{indent}    case _:")
             whole.lines += self._settled(Body(value=own), every, value, inside)
         whole.places += every
         return whole
 
     def _caught(self, group: tree.Group, unit: tree.Unit, context: _Context) -> Body:
-        """A group with branches: `try`, where one takes its failure."""
+        """Write a group with branches, in a `try` if a branch handles its failure."""
         indent = context.indent
         taken = {branch.descriptor for branch in unit.branches}
         guarded = 0 in taken or context.widen
         piped = any(b.descriptor == 1 and b.arrow is Arrow.PIPE for b in unit.branches)
-        first = _first(group)
-        value = self._value(context, f"after_{snake(self._next_place(first))}")
+        first = self._topology.node_at[group.span].first
+        assert first is not None
+        value = self._value(context, f"after_{snake(first)}")
         context = context._replace(into=_unless_none(value))
         inner = context._replace(
             widen=False,
@@ -254,7 +255,7 @@ class Walk:
         return whole
 
     def _settled(self, body: Body, skipped: list[str], value: str, context: _Context) -> list[str]:
-        """The lines of a branch that is taken, with those that are not, and its value."""
+        """The lines of a branch that is taken: skip the other branches, and assign its value."""
         lines: list[str] = []
         if skipped:
             variables = [self._places[place] for place in skipped]
@@ -269,16 +270,10 @@ class Walk:
         return call(f"{self._run}.{method}", self._places[place], *received)
 
     def _place(self, event: tree.Event) -> str:
-        place = self._next_place(event)
-        self._numbers[event.name] = self._numbers.get(event.name, 0) + 1
-        return place
-
-    def _next_place(self, event: tree.Event) -> str:
-        number = self._numbers.get(event.name, 0) + 1
-        return event.name if number == 1 else f"{event.name}__{number}"
+        return self._topology.node_at[event.span].id
 
     def _value(self, context: _Context, name: str) -> str:
-        """The variable for the value of a part, or `None` where nobody wants it."""
+        """The variable for the value of a part, or `None` if the value is not used."""
         if not context.wanted:
             return "None"
         return context.into or self._fresh(name)
@@ -289,14 +284,6 @@ class Walk:
 
 def _unless_none(value: str) -> str | None:
     return None if value == "None" else value
-
-
-def _first(group: tree.Group) -> tree.Event:
-    """The first event in a group."""
-    primary: tree.Event | tree.Group = group
-    while isinstance(primary, tree.Group):
-        primary = primary.body.parts[0].arms[0].primary
-    return primary
 
 
 def _is_plain(unit: tree.Unit) -> bool:

@@ -1,6 +1,6 @@
 """`volnux prefect …`: deployments, the files that describe them, and the export to plain Python.
 
-Prefect itself is imported when a command runs: `volnux --help` does without.
+Prefect itself is imported only when a command runs: `volnux --help` does not need it.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ app = typer.Typer(
 
 @contextlib.contextmanager
 def _installed() -> Iterator[None]:
-    """Say how to install Prefect where it is not there.
+    """Raise an error that says how to install Prefect, if it is not installed.
 
     Raises:
-        BackendError: it is not.
+        BackendError: it is not installed.
     """
     try:
-        # Most of what a command needs of Prefect is imported in the processes that load files.
-        import prefect  # noqa: F401 - whether it can be imported is the question
+        # Most commands use Prefect only in the processes that load files, so it is checked here.
+        import prefect  # noqa: F401 - only checks that it can be imported
 
         yield
     except ModuleNotFoundError as error:
@@ -50,7 +50,7 @@ Folder = Annotated[
 ]
 WorkPool = Annotated[
     str,
-    typer.Option("--work-pool", metavar="NAME", help="The work pool of deployments that are new."),
+    typer.Option("--work-pool", metavar="NAME", help="The work pool of new deployments."),
 ]
 LoadTimeout = Annotated[
     float,
@@ -58,7 +58,7 @@ LoadTimeout = Annotated[
         "--load-timeout",
         metavar="SECONDS",
         min=0.1,
-        help="How long a file and its events may take to load.",
+        help="The time limit for loading a file and its events.",
     ),
 ]
 
@@ -71,10 +71,10 @@ def init(
 ) -> None:
     """Write flows.py and prefect.yaml for the pipelines of a folder.
 
-    What you changed in these files stays as it is; what is missing is added. `volnux prefect
-    deploy` does this as well.
+    Your changes in these files are kept, and missing entries are added. `volnux prefect deploy`
+    also does this.
 
-    Exit code: 0 done, 1 done but for files with errors, 2 nothing was written.
+    Exit code: 0 done; 1 done, except for files with errors; 2 nothing was written.
     """
     with _installed():
         from volnux_prefect.deployment.project import initialise
@@ -92,26 +92,26 @@ def deploy(
     folder: Folder,
     work_pool: WorkPool = "default",
     yes: Annotated[
-        bool, typer.Option("--yes", "-y", help="Do it without asking; needed off a terminal.")
+        bool,
+        typer.Option("--yes", "-y", help="Do it without asking. Required if there is no terminal."),
     ] = False,
     prune: Annotated[
-        bool, typer.Option("--prune", help="Also delete deployments that no file makes any more.")
+        bool, typer.Option("--prune", help="Also delete deployments whose files no longer exist.")
     ] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show the plan and change nothing.")
+        bool, typer.Option("--dry-run", help="Show the plan without changing anything.")
     ] = False,
     json: Json = False,
     load_timeout: LoadTimeout = 60,
 ) -> None:
-    """Make the server's deployments what the pipelines of a folder say.
+    """Update the server's deployments to match the pipelines of a folder.
 
-    Shows what would be added, changed and gone, asks, then writes flows.py and prefect.yaml as
-    `init` does, and the deployments with their schedules to the server. A file with errors stops
-    none of the others.
+    Shows what would be added, changed and deleted, and asks. Then it writes flows.py and
+    prefect.yaml as `init` does, and sends the deployments with their schedules to the server. Files
+    with errors do not affect the others.
 
-    Exit code: 0 the server is as the folder says, 1 some files have errors or could not be
-    deployed, 2 nothing was deployed: no such folder, no server, 3 there are changes that were not
-    made.
+    Exit code: 0 the server matches the folder; 1 some files have errors or could not be deployed; 2
+        nothing was deployed (no such folder, no server); 3 there are changes that were not made.
     """
     with _installed():
         from volnux_prefect.deployment.command import Options, run
@@ -128,7 +128,7 @@ def flow(
     file: File,
     out: Annotated[
         Path | None,
-        typer.Option("--output", "-o", metavar="PATH", help="Write it to a file instead."),
+        typer.Option("--output", "-o", metavar="PATH", help="Write it to this file instead."),
     ] = None,
 ) -> None:
     """Print a Python flow that does the same as a pipeline.

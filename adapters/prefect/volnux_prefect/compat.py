@@ -1,6 +1,6 @@
-"""What differs between versions of Prefect, and the parts of it that are no documented interface.
+"""What differs between versions of Prefect, and the undocumented parts of it that we use.
 
-Supported are 3.7 and 3.8. Everything else here imports documented names only.
+Prefect 3.7 and 3.8 are supported. All other modules of this package import only documented names.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from prefect.cache_policies import CachePolicy
 from prefect.client.schemas.objects import State, StateType, TaskRun, TaskRunResult
 from prefect.context import TaskRunContext
 from prefect.logging import get_logger, get_run_logger
-from prefect.results import (  # type: ignore[attr-defined]  # passes two of them on in silence
+from prefect.results import (  # type: ignore[attr-defined]  # re-exports two of them without declaring it
     ResultRecord,
     ResultRecordMetadata,
     get_result_store,
@@ -52,27 +52,27 @@ def state_type(name: str) -> StateType:
 
 
 def attempt_number() -> int:
-    """The number of the attempt that runs here, from 1; 1 outside of a task run."""
+    """The number of the current attempt, starting at 1; 1 outside of a task run."""
     context = TaskRunContext.get()
     return max(1, context.task_run.run_count) if context else 1
 
 
 def current_task_run() -> TaskRun | None:
-    """A copy of the task run that runs here."""
+    """A copy of the current task run."""
     context = TaskRunContext.get()
     return context.task_run.model_copy() if context else None
 
 
 def persists() -> bool:
-    """Whether the result of what runs here is written to result storage."""
+    """Whether the result of the current run is written to result storage."""
     return bool(should_persist_result())
 
 
 @dataclass
 class OwnKey(CachePolicy):
-    """A cache policy that never finds anything: each task run has a key of its own.
+    """A cache policy without cache hits: each task run has its own key.
 
-    With NO_CACHE Prefect stores no results, also where the flow says `persist_result=True`.
+    With NO_CACHE, Prefect does not store results even if the flow sets `persist_result=True`.
     """
 
     def compute_key(
@@ -82,12 +82,12 @@ class OwnKey(CachePolicy):
         flow_parameters: dict[str, Any],
         **kwargs: Any,
     ) -> str | None:
-        """The id of the task run; nothing where results are not stored."""
+        """The id of the task run; None if results are not stored."""
         return str(task_ctx.task_run.id) if should_persist_result() else None
 
 
 def dumps(result: Any) -> bytes:
-    """The result as result storage would hold it.
+    """The result as result storage would store it.
 
     Raises:
         Exception: whatever the result raises when it is pickled.
@@ -97,37 +97,38 @@ def dumps(result: Any) -> bytes:
 
 
 def result_of(state: State[Any]) -> Any:
-    """What a task returned in a state, also one that failed."""
+    """What a task returned, from its state, even if it failed."""
     data = state.data
     if isinstance(data, ResultRecord):
         return data.result
     if isinstance(data, ResultRecordMetadata):
-        # Not kept in memory: it is read back from storage. A failed state has no public way.
+        # It is not kept in memory, so it is read from storage. There is no public method for a
+        # failed state.
         copy = State(type=StateType.COMPLETED, data=data)
-        return copy.result(raise_on_failure=False, _sync=True)  # type: ignore[call-overload]  # not in the overloads
+        return copy.result(raise_on_failure=False, _sync=True)  # type: ignore[call-overload]  # missing from the overloads
     return data
 
 
 def returned_state(state: State[Any]) -> State[Any]:
-    """The state that a task returned, from what a retry condition is given.
+    """The state that a task returned, from the argument of a retry condition.
 
-    Prefect 3.7 wraps it in another failed state, 3.8 does not.
+    Prefect 3.7 wraps it in another failed state; 3.8 does not.
     """
     return state.data if isinstance(state.data, State) else state
 
 
 def edge(task_run_id: uuid.UUID) -> TaskRunResult:
-    """What `task_inputs` holds for a task run that comes before."""
+    """The entry in `task_inputs` for a task run that comes before."""
     return TaskRunResult(id=task_run_id)
 
 
 def logger() -> logging.Logger:
-    """The adapter's logger, for what belongs to no run."""
+    """The adapter's logger, for messages that do not belong to a run."""
     return get_logger("volnux")
 
 
 def run_logger() -> logging.Logger | logging.LoggerAdapter[Any]:
-    """The logger of the task run or flow run that runs here."""
+    """The logger of the current task run or flow run."""
     from prefect.exceptions import MissingContextError
 
     try:
@@ -137,7 +138,7 @@ def run_logger() -> logging.Logger | logging.LoggerAdapter[Any]:
 
 
 def tell(task_run: TaskRun, state: State[Any], before: State[Any] | None = None) -> None:
-    """Tell the server of a state of a task run as Prefect's engine does: later, and in bulk."""
+    """Report a task run's state to the server as Prefect's engine does: later, and in bulk."""
     details = state.state_details
     details.task_run_id, details.flow_run_id = task_run.id, task_run.flow_run_id
     task_run.state, task_run.state_id = state, state.id
@@ -153,10 +154,10 @@ class WorkerInterrupted(Exception):
 
 
 def guard(runner: TaskRunner[Any]) -> None:
-    """See that every task in the pool of a started task runner comes to an end.
+    """Make sure that every task in the pool of a started task runner ends.
 
-    What a worker raises besides `Exception`, for Ctrl-C and SIGTERM, Prefect does not catch where
-    it takes in the result, in a thread of the pool. That thread dies, and all tasks wait for ever.
+    If a worker raises something other than an `Exception` (after Ctrl-C or SIGTERM), the thread of
+    Prefect that reads the result does not catch it. That thread dies, and all tasks wait for ever.
     """
     pool = getattr(runner, "_executor", None)
     if isinstance(pool, ProcessPoolExecutor) and "submit" not in vars(pool):

@@ -1,4 +1,4 @@
-"""One run: the core's state machine, driven from the body of a Prefect flow."""
+"""One run: drives the core's state machine from the body of a Prefect flow."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ __all__ = ["Drive"]
 
 
 class Drive:
-    """Everything that belongs to one run; `execute` is called once, in the body of a flow.
+    """Everything that belongs to one run. `execute` is called once, in the body of a flow.
 
     Attributes:
-        hooks: everything that listens to the run, except its observer.
+        hooks: all listeners of the run except its observer.
         loop: the event loop that all coroutines of the run share.
     """
 
@@ -59,12 +59,12 @@ class Drive:
         name = self._plan.graph.name
         self._about = About(name, "prefect", self._run_id, self._plan, options.context)
         self.hooks = hooks_of(self._about)
-        # Told by the thread that drives the run, when it has taken in what happened.
+        # Notified by the thread that drives the run, after it has processed what happened.
         self._progress = Hooks()
         if options.observer is not None:
             self._progress.append(Observing(options.observer, self._about, self._end_by))
         self._execution = Execution(self._plan.graph)
-        # What happens in other threads: see `_next`.
+        # What happened in other threads: see `_next`.
         self._ended: SimpleQueue[
             tuple[int, State[Any] | BaseException | None] | BaseException | None
         ] = SimpleQueue()
@@ -83,7 +83,7 @@ class Drive:
         self._sent_to: dict[int, Any] = {}
 
     def execute(self) -> RunReport:
-        """Run to the end and report."""
+        """Run to the end, and return the report."""
         return self.hooks.around(lambda: self._progress.around(self._execute))
 
     def _execute(self) -> RunReport:
@@ -93,7 +93,8 @@ class Drive:
             try:
                 self._go()
             finally:
-                # Before the task runners wait for their threads, and those for their coroutines.
+                # Close it first: task runners wait for their threads, which wait for their
+                # coroutines.
                 self.loop.close()
         if self._cancelled or not self._execution.ended:
             self._execution.abandon()
@@ -102,11 +103,11 @@ class Drive:
         return report
 
     def _go(self) -> None:
-        """Start what is ready, and take in what ends, until nothing is left.
+        """Start the places that are ready, and process those that end, until none are left.
 
         Raises:
             KeyboardInterrupt: an event raised it, or Ctrl-C was pressed for the second time.
-            BaseException: whatever else went wrong in a thread and ends the run.
+            BaseException: any other error in a thread that ends the run.
         """
         self._submit(self._execution.start())
         while self._outstanding:
@@ -122,69 +123,69 @@ class Drive:
 
     @property
     def result(self) -> Any:
-        """What the whole flow pipes on, after a success."""
+        """The value of the whole flow, after a success."""
         return self._execution.value(self._plan.graph.result)
 
     # Called from the threads of tasks (`work.Listener`).
 
-    def began(self, node: int, attempt: int) -> None:
-        """An attempt begins."""
+    def began(self, index: int, attempt: int) -> None:
+        """Called when an attempt begins."""
         with self._lock:
-            self._notes.begins(node, attempt, time.time())
-        self._progress.began(self._spec(node), self._call(node, attempt))
+            self._notes.begins(index, attempt, time.time())
+        self._progress.began(self._spec(index), self._call(index, attempt))
 
     @property
     def ends(self) -> bool:
-        """Whether the run is to end: no attempt is repeated any more."""
+        """Whether the run is ending, so that no attempt is repeated any more."""
         return self._options.control.cancelled or self._cancelled or self._execution.ended
 
-    def repeats(self, node: int, outcome: Outcome) -> None:
-        """An attempt is to be repeated."""
-        self._progress.retries(self._spec(node), self._call(node, outcome.attempts), outcome)
+    def repeats(self, index: int, outcome: Outcome) -> None:
+        """Called when an attempt will be repeated."""
+        self._progress.retries(self._spec(index), self._call(index, outcome.attempts), outcome)
 
-    # The way of one place, from ready to ended.
+    # The steps of one place, from ready to ended.
 
     def _submit(self, ready: list[int]) -> None:
-        for node in ready:
-            if self._plan.graph.nodes[node].receives is not None:
-                self._notes.received[node] = self._execution.received(node)
-            self._send(node)
+        for index in ready:
+            if self._plan.graph.nodes[index].receives is not None:
+                self._notes.received[index] = self._execution.received(index)
+            self._send(index)
 
-    def _send(self, node: int) -> None:
-        spec = self._spec(node)
-        task = self._blueprint.tasks[node]
+    def _send(self, index: int) -> None:
+        spec = self._spec(index)
+        task = self._blueprint.tasks[index]
         assert task is not None
-        call = self.hooks.call(spec, self._call(node))
-        earlier = self._earlier[node]
-        work: Any = Work(node, spec, call, self._blueprint.taken[node], self, earlier=earlier)
+        call = self.hooks.call(spec, self._call(index))
+        earlier = self._earlier[index]
+        work: Any = Work(index, spec, call, self._blueprint.taken[index], self, earlier=earlier)
         self._outstanding += 1
         try:
-            runner = self._sent_to[node] = self._runners.of(self._blueprint.runners[node])
+            runner = self._sent_to[index] = self._runners.of(self._blueprint.runners[index])
         except Exception as error:  # noqa: BLE001 - a task runner's cluster may fail in any way
-            self._ended.put((node, error))
+            self._ended.put((index, error))
             return
         if not isinstance(runner, ThreadPoolTaskRunner):
-            self.began(node, earlier + 1)
+            self.began(index, earlier + 1)
             try:
                 work = work.sealed()
-            except Exception as error:  # noqa: BLE001 - inputs and results of the user may raise anything here
+            except Exception as error:  # noqa: BLE001 - pickling the user's inputs and results may raise anything
                 fault = f"{spec.name} cannot be sent to a worker process: {error}"
-                self._ended.put((node, NotSentError(fault)))
+                self._ended.put((index, NotSentError(fault)))
                 return
         try:
             future = runner.submit(
                 named(spec, task, self._inputs),
                 {"upstream": work},
-                dependencies={"upstream": self._page.edges_to(node)},
+                dependencies={"upstream": self._page.edges_to(index)},
             )
         except Exception as error:  # noqa: BLE001 - a task runner's cluster may fail in any way
-            self._ended.put((node, error))
+            self._ended.put((index, error))
             return
-        self._page.ran(node, future.task_run_id)
-        future.add_done_callback(lambda done: self._ended.put((node, state_of(done))))
+        self._page.ran(index, future.task_run_id)
+        future.add_done_callback(lambda done: self._ended.put((index, state_of(done))))
 
     def _next(self) -> None:
-        """Take in the next thing that happened."""
+        """Process the next thing that happened."""
         item = self._ended.get()
         if item is None:
             self._cancel()
@@ -192,7 +193,7 @@ class Drive:
         if isinstance(item, BaseException):
             self._fault = item
             return
-        node, ended = item
+        index, ended = item
         self._outstanding -= 1
         if isinstance(ended, KeyboardInterrupt):
             self._fault = ended
@@ -201,63 +202,63 @@ class Drive:
             return
         if ended is None:
             if not self._cancelled:
-                self._send(node)
+                self._send(index)
             return
-        outcome = self._outcome(node, ended)
+        outcome = self._outcome(index, ended)
         if isinstance(ended, WorkerLost):
-            self._runners.replace(self._blueprint.runners[node], self._sent_to[node])
+            self._runners.replace(self._blueprint.runners[index], self._sent_to[index])
         if outcome.retry_after is not None:
-            # Prefect repeats attempts itself, except those whose process is gone.
+            # Prefect itself repeats attempts, except those whose process was lost.
             if isinstance(ended, WorkerLost) and not self._cancelled:
-                self._again(node, outcome)
+                self._again(index, outcome)
             return
-        spec = self._spec(node)
-        self._notes.last[node] = outcome
-        self._page.ended(node, ended)
-        if self._is_away(node):
-            self.hooks.ended_elsewhere(spec, self._call(node, outcome.attempts), outcome)
+        spec = self._spec(index)
+        self._notes.last[index] = outcome
+        self._page.ended(index, ended)
+        if self._is_away(index):
+            self.hooks.ended_elsewhere(spec, self._call(index, outcome.attempts), outcome)
         if spec.stop_on_exception and outcome.raised:
-            self._execution.stop(node, outcome.result)
+            self._execution.stop(index, outcome.result)
             self.hooks.stops(None)
             ready: list[int] = []
             self._outstanding = 0
         else:
-            ready = self._execution.finish(node, outcome.descriptor, outcome.result)
-        judged = as_taken(spec, outcome, self._blueprint.taken[node])
-        self._progress.ended(spec, self._call(node, outcome.attempts), judged)
+            ready = self._execution.finish(index, outcome.descriptor, outcome.result)
+        judged = as_taken(spec, outcome, self._blueprint.taken[index])
+        self._progress.ended(spec, self._call(index, outcome.attempts), judged)
         self._submit(ready)
-        self._page.tell_skipped(node)
+        self._page.tell_skipped(index)
 
-    def _outcome(self, node: int, ended: State[Any] | BaseException) -> Outcome:
-        """How a place ended, from the state of its task run."""
-        spec = self._spec(node)
+    def _outcome(self, index: int, ended: State[Any] | BaseException) -> Outcome:
+        """The outcome of a place, from the state of its task run."""
+        spec = self._spec(index)
         notes = self._notes
-        started = notes.first[node] or time.time()
+        started = notes.first[index] or time.time()
         if isinstance(ended, EventState) and ended.outcome is not None:
             told = ended.outcome
-            notes.made[node] = max(notes.made[node], told.attempts)
-            if notes.first[node] is None or self._is_away(node):
-                notes.first[node] = told.started_at
+            notes.made[index] = max(notes.made[index], told.attempts)
+            if notes.first[index] is None or self._is_away(index):
+                notes.first[index] = told.started_at
             return told._replace(result=compat.result_of(ended))
-        notes.made[node] = max(1, notes.made[node])
+        notes.made[index] = max(1, notes.made[index])
         if isinstance(ended, BaseException):
             error = ended
         else:
-            error = WorkerLost(f"the task run of {spec.name} ended as {ended.name}")
-        outcome = raised(spec, self._call(node, notes.made[node]), error, started)
+            error = WorkerLost(f"the task run of {spec.name} ended in the state {ended.name}")
+        outcome = raised(spec, self._call(index, notes.made[index]), error, started)
         return outcome if isinstance(ended, WorkerLost) else outcome._replace(retry_after=None)
 
-    def _again(self, node: int, outcome: Outcome) -> None:
-        """Run a place once more, in a task run of its own, after the wait of its policy."""
-        self.repeats(node, outcome)
-        self._earlier[node] = outcome.attempts
+    def _again(self, index: int, outcome: Outcome) -> None:
+        """Run a place again, in a new task run, after the wait of its retry policy."""
+        self.repeats(index, outcome)
+        self._earlier[index] = outcome.attempts
         self._outstanding += 1
-        timer = threading.Timer(outcome.retry_after or 0, lambda: self._ended.put((node, None)))
+        timer = threading.Timer(outcome.retry_after or 0, lambda: self._ended.put((index, None)))
         timer.daemon = True
         timer.start()
 
     def _cancel(self) -> None:
-        """Start nothing more; what runs may finish."""
+        """Start no more places. Running ones may finish."""
         if self._cancelled or self._execution.ended:
             return
         self._cancelled = True
@@ -267,26 +268,26 @@ class Drive:
         self.hooks.stops(running)
 
     def _end_by(self, error: BaseException) -> None:
-        """End the run by what its observer raised, in whatever thread that was."""
+        """End the run with the error that its observer raised, in any thread."""
         if threading.current_thread() is self._thread:
             raise error
         self._ended.put(error)
 
-    def _is_away(self, node: int) -> bool:
+    def _is_away(self, index: int) -> bool:
         """Whether the event runs in another process."""
-        return not isinstance(self._sent_to.get(node), ThreadPoolTaskRunner | None)
+        return not isinstance(self._sent_to.get(index), ThreadPoolTaskRunner | None)
 
-    def _spec(self, node: int) -> EventSpec:
-        spec = self._plan.specs[node]
+    def _spec(self, index: int) -> EventSpec:
+        spec = self._plan.specs[index]
         assert spec is not None
         return spec
 
-    def _call(self, node: int, attempt: int = 1) -> Call:
+    def _call(self, index: int, attempt: int = 1) -> Call:
         return Call(
-            self._plan.graph.nodes[node].id,
+            self._plan.graph.nodes[index].id,
             self._run_id,
             self._inputs,
-            self._notes.received[node],
+            self._notes.received[index],
             attempt,
             self._options.portable,
         )

@@ -1,4 +1,4 @@
-"""How things end for Prefect: a flow, the future of a task."""
+"""How a flow and the future of a task end on Prefect."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ SKIPPED = "Skipped"
 """The name of the state of a place that was not reached because another branch was taken."""
 
 HANDLED = "Handled"
-"""The name of the state of an event that failed, where the flow takes the failure."""
+"""The name of the state of an event that failed, if the flow handles the failure."""
 
 
 def final_state(report: RunReport, result: Any) -> State[Any]:
-    """The state that a flow returns, always in so many words."""
+    """The state that a flow returns, always explicitly."""
     if report.status is RunStatus.CANCELLED:
         return Cancelled(message="the run was cancelled")
     if report.status is RunStatus.SUCCESS:
@@ -36,10 +36,10 @@ def final_state(report: RunReport, result: Any) -> State[Any]:
 
 
 def counts(ends: Iterable[str]) -> str:
-    """How many places ended in which way, as the page of the run shows them.
+    """The number of places by how they ended, as the run's page shows it.
 
     Args:
-        ends: of each place "done", "handled", "skipped" or "not reached".
+        ends: for each place, "done", "handled", "skipped" or "not reached".
     """
     found = Counter(ends)
     order = ("done", "handled", "skipped", "not reached")
@@ -51,14 +51,16 @@ def _ends(report: RunReport) -> Iterator[str]:
         if place.handled:
             yield "handled"
         elif place.state is PlaceState.FAILED:
-            yield "not reached"  # a failure before it, which a group handles
+            yield "not reached"  # after an earlier failure that a group handles
         else:
             yield place.state.value
 
 
 def _failures(report: RunReport) -> Iterator[str]:
     for name, place in report.places.items():
-        finished = place.descriptor is not None  # else it was given up when the run was stopped
+        finished = (
+            place.descriptor is not None
+        )  # otherwise it was abandoned when the run was stopped
         if place.state is PlaceState.FAILED and finished and not place.handled:
             yield f"{name} failed: {reason(place.failure or place.result)}"
 
@@ -72,9 +74,9 @@ def reason(result: Any) -> str:
 
 
 def state_of(future: Any) -> State[Any] | BaseException:
-    """The final state of a future that is done, or what kept it from having one.
+    """The final state of a future that is done, or the reason why it has none.
 
-    That is `KeyboardInterrupt` where the event raised it, and else `WorkerLost`.
+    The reason is `KeyboardInterrupt` if the event raised it, otherwise `WorkerLost`.
     """
     try:
         future.wait()
@@ -87,10 +89,10 @@ def state_of(future: Any) -> State[Any] | BaseException:
         return lost
     except (KeyboardInterrupt, WorkerInterrupted):
         return KeyboardInterrupt()
-    except BaseException as error:  # noqa: BLE001 - a worker that died, or whatever its cluster says
+    except BaseException as error:  # noqa: BLE001 - a worker died, or its cluster raised any error
         said = redacted(f"{type(error).__name__}: {error}")
         return WorkerLost(f"the worker process was lost: {said}")
     if final is None:
-        return WorkerLost("the task run came back without a state")
+        return WorkerLost("the task run returned no state")
     state: State[Any] = final
     return state

@@ -44,7 +44,7 @@ __all__ = ["PointyFlow", "flow_of_body", "flow_of_plan", "load_flow", "state_of"
 class PointyFlow(Flow[Any, Any]):
     """A flow made from a pipeline.
 
-    At the top of an imported module, and after a pickle, it is made when it is first used.
+    If it is created at the top of an imported module, or unpickled, it is built at first use.
 
     Attributes:
         plan: the linked graph that it runs.
@@ -57,7 +57,7 @@ class PointyFlow(Flow[Any, Any]):
 
     @classmethod
     def later(cls, origin: Origin, known: Mapping[str, Any] = MappingProxyType({})) -> PointyFlow:
-        """A flow that is made when something is asked of it that is not known yet."""
+        """A flow that is built when an attribute is needed that is not known yet."""
         flow = cls.__new__(cls)
         flow.__dict__.update(known, _origin=origin, __module__=origin.place.module)
         return flow
@@ -82,7 +82,7 @@ class PointyFlow(Flow[Any, Any]):
     def with_options(self, **options: Any) -> PointyFlow:
         """The same flow with other options of Prefect."""
         self._make()
-        # Prefect makes a plain Flow here, whatever the flow was.
+        # Prefect creates a plain Flow here, whatever the class of the flow is.
         made = PointyFlow.__new__(PointyFlow)
         made.__dict__.update(super().with_options(**options).__dict__)
         made.plan, made.tags = self.plan, self.tags
@@ -90,11 +90,11 @@ class PointyFlow(Flow[Any, Any]):
         return made
 
     def to_deployment(self, *args: Any, **settings: Any) -> Any:
-        """A deployment with the schedules, time zone, tags and limit of the file.
+        """Create a deployment with the schedules, time zone, tags and limit of the file.
 
         Args:
-            *args: as for a flow of Prefect.
-            **settings: the same; what is given replaces what the file says.
+            *args: as for Prefect's own flows.
+            **settings: the same. They replace the settings of the file.
         """
         return super().to_deployment(**self._deployed(args, settings))
 
@@ -120,7 +120,7 @@ class PointyFlow(Flow[Any, Any]):
         return again, (self._origin.portable(), plain, folders())
 
     def _make(self) -> bool:
-        """Load what the flow comes from, if that is still to be done; whether it was."""
+        """Load the source of the flow if necessary. Returns whether it was loaded now."""
         if "fn" in vars(self):
             return False
         with _MAKING:
@@ -130,7 +130,7 @@ class PointyFlow(Flow[Any, Any]):
         return True
 
     def _deployed(self, args: tuple[Any, ...], settings: dict[str, Any]) -> dict[str, Any]:
-        """The settings of a deployment, with those of the file where none are given."""
+        """The settings of a deployment. Those that are not given come from the file."""
         self._make()
         bound = inspect.signature(Flow.ato_deployment).bind_partial(self, *args, **settings)
         settings = {name: value for name, value in bound.arguments.items() if name != "self"}
@@ -140,13 +140,13 @@ class PointyFlow(Flow[Any, Any]):
             own["schedules"] = schedules_of(graph)
         variable = self._origin.place.variable_of(self) if self._origin else None
         if variable is not None:
-            # Prefect takes the name of the function for that of the variable.
+            # Prefect assumes that the variable has the name of the function.
             self.fn.__qualname__ = variable
         given = {name: value for name, value in settings.items() if value is not None}
         return {**settings, **own, **given}
 
     def _refuse_without_variable(self) -> None:
-        """A worker imports the module that made the flow, and looks for it there.
+        """Raise an error if a worker could not find the flow in the module that made it.
 
         Raises:
             BackendError: no variable of that module holds this flow.
@@ -161,24 +161,24 @@ class PointyFlow(Flow[Any, Any]):
 
 
 def load_flow(file: str | os.PathLike[str], **options: Any) -> PointyFlow:
-    """The flow of a `.pty` file.
+    """Load the flow of a `.pty` file.
 
     Args:
-        file: the file; a relative path counts from the folder of the module that calls.
-        **options: options of `prefect.flow` (hooks, `retries`, `log_prints`, `task_runner`, …),
-            which replace what the file says.
+        file: the file; a relative path is relative to the folder of the calling module.
+        **options: options of `prefect.flow` (hooks, `retries`, `log_prints`, `task_runner`, …).
+            They replace those of the file.
 
     Raises:
         FileError: the file cannot be read.
-        PointyError: the file is wrong, or does not fit its events.
-        RefusedError: it says something that Prefect cannot do.
+        PointyError: the file is wrong, or does not match its events.
+        RefusedError: it asks for something that Prefect cannot do.
     """
     frame = sys._getframe(1)
     return _flow(Origin(beside(frame, file), Place.of(frame), options), frame)
 
 
 def to_flow(pipeline: type[Pipeline] | str | os.PathLike[str], **options: Any) -> PointyFlow:
-    """The flow of a pipeline class, or of a `.pty` file.
+    """Make the flow of a pipeline class, or of a `.pty` file.
 
     Args:
         pipeline: a `Pipeline` or `BatchPipeline` class, or a path as for `load_flow`.
@@ -186,8 +186,8 @@ def to_flow(pipeline: type[Pipeline] | str | os.PathLike[str], **options: Any) -
 
     Raises:
         PipelineDefinitionError: the class has no flow.
-        PointyError: the flow is wrong, or does not fit its events.
-        RefusedError: it says something that Prefect cannot do.
+        PointyError: the flow is wrong, or does not match its events.
+        RefusedError: it asks for something that Prefect cannot do.
     """
     frame = sys._getframe(1)
     source = pipeline if isinstance(pipeline, type) else beside(frame, pipeline)
@@ -198,23 +198,23 @@ def to_flow(pipeline: type[Pipeline] | str | os.PathLike[str], **options: Any) -
 
 
 def _flow(origin: Origin, frame: FrameType) -> PointyFlow:
-    """The flow, at once or later.
+    """The flow, built now or at first use.
 
-    A module with many flows is imported for the sake of one: by a run, by a worker, by whoever
-    deploys. The others are left alone, whatever is wrong with them.
+    A run, a worker or a deployment imports a module with many flows but needs only one. The other
+        flows are not loaded, so errors in them do not matter.
     """
     imported = frame.f_code.co_name == "<module>" and origin.place.module != "__main__"
     return PointyFlow.later(origin) if imported else _made(origin)
 
 
 def _made(origin: Origin) -> PointyFlow:
-    """The flow; where Prefect runs it for a deployment, one that fails with what is wrong."""
+    """Build the flow. If that fails in a deployed run, return a flow that fails with the error."""
     try:
         return _load(origin)
     except VolnuxError as error:
         if _in_command():
-            # `prefect deploy` would look for the flow in the text of the module, and say "Could
-            # not find object": the error ends the command instead.
+            # Otherwise `prefect deploy` would search for the flow in the text of the module and
+            # report "Could not find object". So the error ends the command.
             raise SystemExit(str(error)) from error
         if _in_deployed_run():
             return _failing(origin, error)
@@ -241,7 +241,7 @@ def _of_batch_class(cls: type[BatchPipeline], origin: Origin) -> PointyFlow:
 
     template = cls.template()
     plan = template.plan()
-    # The values of a batch have been checked when they were cut.
+    # The values of a batch were already checked when the data was split.
     of_each = Origin(template, origin.place, {"validate_parameters": False})
     each = flow_of_plan(plan, of_each, template)
     workers = workers_of(cls)
@@ -251,7 +251,7 @@ def _of_batch_class(cls: type[BatchPipeline], origin: Origin) -> PointyFlow:
 
 
 def flow_of_plan(plan: Plan, origin: Origin, cls: type[Pipeline] | None = None) -> PointyFlow:
-    """The flow of a plan, as if it were written in the module that it comes from."""
+    """Build the flow of a plan, as if it were written in the module that it comes from."""
     refuse(plan)
     blueprint = blueprint_of(plan)
     changeable = {
@@ -261,7 +261,7 @@ def flow_of_plan(plan: Plan, origin: Origin, cls: type[Pipeline] | None = None) 
     def body(**inputs: Any) -> State[Any]:
         from volnux_prefect.signals import announced
 
-        # Prefect hands the signature's own default to every run.
+        # Prefect passes the same default object to every run.
         bound = plan.bind({n: fresh(v) if n in changeable else v for n, v in inputs.items()})
         with announced(plan, bound, cls) as about:
             drive = Drive(blueprint, about.inputs, RunOptions(context=about.context))
@@ -276,13 +276,13 @@ def flow_of_plan(plan: Plan, origin: Origin, cls: type[Pipeline] | None = None) 
 def flow_of_body(
     blueprint: Blueprint, body: Any, options: Mapping[str, Any], origin: Origin | None = None
 ) -> PointyFlow:
-    """The flow of a plan with a body of its own.
+    """Build the flow of a plan with a given body.
 
     Args:
         blueprint: the plan, as Prefect runs it.
-        body: the function that Prefect calls; it gets the plan's parameters.
-        options: options of `prefect.flow`, which replace what the file says.
-        origin: where the flow comes from; None for one that no other process runs.
+        body: the function that Prefect calls with the parameters of the plan.
+        options: options of `prefect.flow`. They replace those of the file.
+        origin: where the flow comes from; None if no other process runs it.
     """
     from volnux_prefect.signals import hooks
 
@@ -317,34 +317,34 @@ def state_of(drive: Drive, report: RunReport) -> State[Any]:
     return final_state(report, drive.result if report.status == "success" else None)
 
 
-# Errors, where only Prefect listens.
+# Errors that only Prefect can show.
 
 
 def _in_command() -> bool:
-    """Whether a command of Prefect that only looks at flows imports the module, not a run."""
+    """Whether a Prefect command that only inspects flows imports the module, and not a run."""
     program = Path(sys.argv[0] if sys.argv else "")
     prefect = program.stem == "prefect" or program.parts[-2:] == ("prefect", "__main__.py")
     return prefect and not {"deploy", "flow"}.isdisjoint(sys.argv[1:])
 
 
 def _in_deployed_run() -> bool:
-    """Whether Prefect has started this process for a flow run, which has not begun yet."""
+    """Whether Prefect has started this process for a flow run that has not begun yet."""
     return "PREFECT__FLOW_RUN_ID" in os.environ and FlowRunContext.get() is None
 
 
 def _failing(origin: Origin, error: VolnuxError) -> PointyFlow:
-    """A flow that fails with an error, so that the state of its run says what is wrong."""
+    """A flow that fails with an error, so that the state of its run shows the error."""
     said = str(error)
 
     def body(**inputs: Any) -> State[Any]:
         return Failed(message=said)
 
-    # Prefect calls no function with parameters that it does not declare.
+    # Prefect only passes parameters that the function declares.
     from prefect.runtime import flow_run
 
     kind = inspect.Parameter.KEYWORD_ONLY
     given = [inspect.Parameter(name, kind, default=None) for name in flow_run.parameters or ()]
-    setattr(body, "__signature__", inspect.Signature(given))  # noqa: B010 - mypy knows no such attribute
+    setattr(body, "__signature__", inspect.Signature(given))  # noqa: B010 - mypy does not know this attribute
     hooks = {option: hook for option, hook in origin.options.items() if option.startswith("on_")}
     flow = PointyFlow(body, name=variable_name(origin.name), validate_parameters=False, **hooks)
     flow.tags = ()
@@ -356,15 +356,15 @@ def _failing(origin: Origin, error: VolnuxError) -> PointyFlow:
 
 
 def _again(origin: Origin, known: Mapping[str, Any], used: Mapping[str, str]) -> PointyFlow:
-    """The flow in another process."""
+    """Restore the flow in another process."""
     adopt(used)
     return PointyFlow.later(origin, known)
 
 
 def _in_background(origin: Origin, known: Mapping[str, Any], used: Mapping[str, str]) -> PointyFlow:
-    """The flow behind a task run in a worker process, where it does not have to be loaded.
+    """The flow that a task run in a worker process belongs to. It need not be loaded there.
 
-    Prefect starts its task runner there, which nobody uses.
+    Prefect starts the flow's task runner there, but nothing uses it.
     """
     return _again(origin, {**known, "task_runner": ThreadPoolTaskRunner()}, used)
 
@@ -372,7 +372,7 @@ def _in_background(origin: Origin, known: Mapping[str, Any], used: Mapping[str, 
 def _stand_in(
     name: str, version: str | None, description: str | None, used: Mapping[str, str]
 ) -> Flow[Any, Any]:
-    """A flow that was made of a plan alone: in a worker process its name and version count."""
+    """Stands for a flow made from a plan only: a worker needs just its name and version."""
     adopt(used)
 
     def body(**inputs: Any) -> Any:
@@ -383,10 +383,10 @@ def _stand_in(
 
 @functools.cache
 def _attributes() -> frozenset[str]:
-    """What every flow has once it is made."""
+    """The attributes that every flow has once it is built."""
 
     def body() -> None:
-        """Nothing."""
+        """Do nothing."""
 
     return frozenset({*vars(Flow(body, name="any")), "plan", "tags"})
 

@@ -1,4 +1,4 @@
-"""Tag concurrency limits for `[concurrency=…]`: made once, then only looked at."""
+"""Tag concurrency limits for `[concurrency=…]`: created once, and only read afterwards."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ __all__ = ["make_limits", "missing_limits"]
 
 _PAGE = 200
 _seen: set[tuple[str, str, int]] = set()
-"""Server, tag and limit of what this process has found or made."""
+"""Server, tag and limit of each limit that this process has found or created."""
 
 
 def make_limits(limits: Mapping[str, int]) -> None:
-    """See that the server has these limits, by tag; those that it has already are left alone."""
+    """Make sure that the server has these limits, by tag. Existing limits are not changed."""
     if not limits:
         return
     with get_client(sync_client=True) as client:
@@ -26,7 +26,7 @@ def make_limits(limits: Mapping[str, int]) -> None:
 
 
 def missing_limits(client: SyncPrefectClient, limits: Mapping[str, int]) -> dict[str, int]:
-    """The limits that the server does not have, or has with another number."""
+    """The limits that the server lacks, or has with a different number."""
     wanted = dict(limits)
     offset = 0
     while wanted:

@@ -1,4 +1,4 @@
-"""What the server that Prefect is set to lacks for a pipeline: `volnux check --live`."""
+"""Check what the configured Prefect server lacks for a pipeline: `volnux check --live`."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ __all__ = ["lacking"]
 
 
 def lacking(plan: Plan) -> list[Diagnostic]:
-    """What the server does not have.
+    """List what the server does not have.
 
     Raises:
-        BackendError: it does not answer.
+        BackendError: the server does not answer.
     """
     with connected() as client:
         return [
@@ -45,7 +45,7 @@ def lacking(plan: Plan) -> list[Diagnostic]:
 
 
 def _pools(client: SyncPrefectClient, plan: Plan) -> Iterator[Diagnostic]:
-    """Work pools and queues of the deployments of this file, in the `prefect.yaml` above it."""
+    """Work pools and queues of this file's deployments in the nearest `prefect.yaml`."""
     for path, entry in _entries(plan):
         yield from _templates(client, path, entry)
         pool = entry.get("work_pool")
@@ -59,10 +59,10 @@ def _pools(client: SyncPrefectClient, plan: Plan) -> Iterator[Diagnostic]:
             yield Diagnostic(
                 "work-pool",
                 f"the server has no work pool '{name}', "
-                f"which the deployment {entry.get('name')} names",
+                f"which the deployment {entry.get('name')} uses",
                 str(path),
                 span=span,
-                hint=f"make it: prefect work-pool create {name} --type process",
+                hint=f"create it: prefect work-pool create {name} --type process",
             )
             continue
         queues = {each.name for each in client.read_work_queues(work_pool_name=known.name)}
@@ -72,12 +72,12 @@ def _pools(client: SyncPrefectClient, plan: Plan) -> Iterator[Diagnostic]:
                 f"the work pool '{name}' has no queue '{queue}'",
                 str(path),
                 span=_line_of(path, f"work_queue_name: {queue}"),
-                hint=f"make it: prefect work-queue create {queue} --pool {name}",
+                hint=f"create it: prefect work-queue create {queue} --pool {name}",
             )
 
 
 def _limits(client: SyncPrefectClient, plan: Plan) -> Iterator[Diagnostic]:
-    """Limits of `[concurrency=…]` that are missing or other than the file says."""
+    """Limits of `[concurrency=…]` that are missing or differ from the file."""
     graph = plan.graph
     missing = missing_limits(client, limits_of(graph))
     for node in graph.nodes:
@@ -86,7 +86,7 @@ def _limits(client: SyncPrefectClient, plan: Plan) -> Iterator[Diagnostic]:
             yield finding(
                 plan,
                 f"the server's limit for {node.id} is not {limit} yet: a deployment or the first "
-                "run makes it",
+                "run sets it",
                 code="limit",
                 span=node.span,
                 severity=Severity.NOTE,
@@ -94,7 +94,7 @@ def _limits(client: SyncPrefectClient, plan: Plan) -> Iterator[Diagnostic]:
 
 
 def _named_in_events(client: SyncPrefectClient, plan: Plan) -> Iterator[Diagnostic]:
-    """Variables and blocks that the code of events names by a text."""
+    """Variables and blocks that the code of events names in string literals."""
     seen: set[tuple[str, str]] = set()
     for spec in plan.specs:
         module = module_of(spec.target) if spec is not None else None
@@ -140,7 +140,7 @@ def _named(node: ast.AST) -> tuple[str, str] | None:
 
 
 def _lacks(client: SyncPrefectClient, kind: Any, shown: str, name: str) -> str | None:
-    """What the server lacks of a variable or block that code names; None if nothing."""
+    """A message if the server lacks a variable or block that code names; None otherwise."""
     if kind is Variable:
         known = client.read_variable_by_name(name)
         return None if known else f"the server has no variable '{name}'"
@@ -157,7 +157,7 @@ def _lacks(client: SyncPrefectClient, kind: Any, shown: str, name: str) -> str |
 def _templates(
     client: SyncPrefectClient, path: Path, entry: dict[str, Any]
 ) -> Iterator[Diagnostic]:
-    """Variables and blocks that an entry of `prefect.yaml` names between double braces."""
+    """Variables and blocks that an entry of `prefect.yaml` names in double braces."""
     for placeholder in sorted(find_placeholders(entry), key=lambda each: each.name):
         parts = placeholder.name.split(".")
         match parts:
@@ -176,14 +176,14 @@ def _templates(
         if missing:
             yield Diagnostic(
                 "named",
-                f"the server has no {what}, which the deployment {entry.get('name')} names",
+                f"the server has no {what}, which the deployment {entry.get('name')} uses",
                 str(path),
                 span=_line_of(path, placeholder.full_match),
             )
 
 
 def _entries(plan: Plan) -> Iterator[tuple[Path, dict[str, Any]]]:
-    """The deployments of this file in the nearest `prefect.yaml`."""
+    """The deployments of this file in the nearest `prefect.yaml` above it."""
     source = plan.graph.source
     if source is None:
         return
@@ -202,7 +202,7 @@ def _entries(plan: Plan) -> Iterator[tuple[Path, dict[str, Any]]]:
 
 
 def _line_of(path: Path, text: str) -> Span | None:
-    """Where a text stands in a file, not as a part of a longer word."""
+    """The line of a text in a file, matched as a whole word."""
     whole = re.compile(rf"(?:\b|(?=\W)){re.escape(text)}(?![\w.-])")
     for number, line in enumerate(text_of(path).splitlines(), start=1):
         found = whole.search(line)
@@ -212,7 +212,7 @@ def _line_of(path: Path, text: str) -> Span | None:
 
 
 def _shown(file: str | Path) -> str:
-    """A path as short as it can be from here."""
+    """The shortest form of a path from the current folder."""
     try:
         return str(Path(file).resolve().relative_to(Path.cwd()))
     except ValueError:

@@ -1,4 +1,4 @@
-"""The event loop of a run: all its coroutines share it, as on every backend."""
+"""The event loop of a run. All its coroutines share the loop, as on every backend."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from volnux.usercode import RunThread
 __all__ = ["RunLoop"]
 
 _GRACE = 2.0
-"""Seconds that cancelled coroutines have to clean up."""
+"""How many seconds cancelled coroutines have to clean up."""
 
 
 class _Attempt(Future[Outcome]):
-    """An attempt on the loop, as the thread that waits for it sees it."""
+    """An attempt on the loop, as seen by the thread that waits for it."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -29,9 +29,9 @@ class _Attempt(Future[Outcome]):
 
 
 class RunLoop:
-    """An asyncio loop in a thread of its own, which the threads of tasks hand attempts to.
+    """An asyncio loop in its own thread. The threads of tasks pass attempts to it.
 
-    Both are made for the first attempt.
+    Loop and thread are created for the first attempt.
     """
 
     def __init__(self) -> None:
@@ -42,12 +42,13 @@ class RunLoop:
         self._thread = RunThread(self._serve, "volnux-prefect-loop")
 
     def run(self, spec: EventSpec, call: Call) -> Outcome:
-        """Run one attempt on the loop, in the caller's context, and wait for its end.
+        """Run one attempt on the loop, in the caller's context, and wait until it ends.
 
-        The limit counts from where the coroutine begins: another one may block the loop until then.
+        The time limit starts when the coroutine starts: before that, another one may block the
+            loop.
 
         Raises:
-            TimeIsOver: it took too long, and is cancelled.
+            TimeIsOver: it took too long, and was cancelled.
             asyncio.CancelledError: the loop was closed.
             KeyboardInterrupt: the event raised it.
         """
@@ -60,14 +61,14 @@ class RunLoop:
                 self._thread.start()
             loop = self._loop
             self._attempts.add(attempt)
-            # A task has the context of whoever creates it.
+            # A task takes the context of the code that creates it.
             context = contextvars.copy_context()
             loop.call_soon_threadsafe(self._begin, loop, spec, call, attempt, context=context)
         attempt.begun.wait()
         try:
             return attempt.result(spec.timeout)
         except TimeoutError:
-            # It is the wait's: what the event raises is in its outcome.
+            # The wait raised it: exceptions of the event are in the outcome.
             raise TimeIsOver from None
         finally:
             with self._lock:
@@ -76,13 +77,13 @@ class RunLoop:
                     loop.call_soon_threadsafe(attempt.task.cancel)
 
     def close(self) -> None:
-        """Cancel what still runs, let it clean up, and end the thread; nothing begins any more."""
+        """Cancel running attempts, let them clean up, and end the thread. No new one can begin."""
         with self._lock:
             if self._loop is not None and not self._closed:
                 asyncio.run_coroutine_threadsafe(self._drain(self._loop), self._loop)
             self._closed = True
         if self._loop is not None:
-            # A coroutine that blocks the loop for good cannot be waited for.
+            # Do not wait for a coroutine that blocks the loop for ever.
             self._thread.join(2 * _GRACE)
 
     def _begin(
@@ -94,8 +95,8 @@ class RunLoop:
         attempt.begun.set()
         try:
             attempt.set_result(await run_attempt_async(spec, call))
-        except BaseException as error:  # noqa: BLE001 - the waiting thread raises it
-            # On the loop, KeyboardInterrupt would end every other coroutine.
+        except BaseException as error:  # noqa: BLE001 - raised again in the waiting thread
+            # On the loop, KeyboardInterrupt would end all other coroutines.
             attempt.set_exception(error)
 
     def _serve(self) -> None:

@@ -1,8 +1,8 @@
-"""Where a flow comes from: enough to make it again, in this process or in another one.
+"""Where a flow comes from: enough to build it again, in this process or in another one.
 
-Prefect pickles flows: `serve` sends one to each process that runs it, and a task in a worker
-process gets that of its run. A flow that comes out of a pickle knows its settings. It loads its
-file or class when something else is asked of it.
+Prefect pickles flows: `serve` sends the flow to each process that runs it, and a task in a worker
+process gets the flow of its run. An unpickled flow has its settings. It loads its file or class
+when something else is needed.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ __all__ = ["ClassName", "Origin", "Place", "beside", "variable_name"]
 
 @dataclass(frozen=True)
 class Place:
-    """The module that made a flow, where Prefect looks for it."""
+    """The module that made a flow. Prefect looks for the flow there."""
 
     module: str
     filename: str
@@ -47,7 +47,7 @@ class Place:
         return next((name for name, value in names if value is flow), None)
 
     def function(self, body: Callable[..., Any], name: str) -> FunctionType:
-        """The body of a flow as a function of this module, where Prefect looks for the flow.
+        """Make the body of a flow a function of this module, where Prefect looks for the flow.
 
         Args:
             body: the function.
@@ -63,7 +63,7 @@ class Place:
 
 @dataclass(frozen=True)
 class ClassName:
-    """A pipeline class by module and name, for a process in which it is another object."""
+    """A pipeline class by module and name, for processes in which it is a different object."""
 
     module: str
     qualname: str
@@ -89,7 +89,7 @@ class ClassName:
 
 @dataclass(frozen=True)
 class Origin:
-    """What a flow was made of.
+    """What a flow was made from.
 
     Attributes:
         source: the `.pty` file, or the pipeline class.
@@ -117,11 +117,11 @@ class Origin:
         return dataclasses.replace(self, options={**self.options, **options})
 
     def portable(self) -> Origin:
-        """The same as it goes to another process.
+        """The same, in the form that is sent to another process.
 
         Raises:
-            NotSentError: an option cannot be pickled, and no run is in progress here. In a run the
-                flow goes to workers as the background of a task, which needs none.
+            NotSentError: an option cannot be pickled, and no run is in progress here. In a run,
+                workers get the flow only as the context of a task, which needs no options.
         """
         return Origin(_portable(self.source), self.place, dict(self._sendable()))
 
@@ -141,14 +141,14 @@ class Origin:
 
 
 def beside(frame: FrameType, file: str | os.PathLike[str]) -> Path:
-    """The path of a file; a relative one counts from the folder of the module that a frame runs."""
+    """The path of a file, relative to the folder of the module that a frame runs."""
     path = Path(file)
     module = frame.f_globals.get("__file__")
     return path if path.is_absolute() or not module else Path(module).parent / path
 
 
 def variable_name(name: str) -> str:
-    """The name of a pipeline with underscores for what a variable's name cannot have."""
+    """The name of a pipeline, with underscores for characters that a variable name cannot have."""
     return re.sub(r"\W", "_", name)
 
 
@@ -157,7 +157,7 @@ def _portable(source: Path | type[Any] | ClassName) -> Path | type[Any] | ClassN
         return source.resolve()
     if isinstance(source, ClassName) or "<locals>" in source.__qualname__:
         return source
-    # A class of a notebook has no file: it travels with its code.
+    # A class from a notebook has no file, so it is pickled with its code.
     return ClassName(source.__module__, source.__qualname__) if _has_file(source) else source
 
 

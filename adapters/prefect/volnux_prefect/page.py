@@ -1,7 +1,7 @@
 """A run as Prefect's page shows it: edges, skipped places, and failures that are handled later.
 
-What is not a task run of its own is told as Prefect's engine tells its own states: as events, which
-a thread of Prefect's sends in bulk while the flow goes on.
+Places without a real task run are reported as Prefect's engine reports its own states: as events,
+which a thread of Prefect sends in bulk while the flow continues.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ class Page:
 
     Args:
         blueprint: what runs.
-        execution: how far it is.
-        flow_run_id: the flow run; None where there is none, and nothing is told.
+        execution: its progress.
+        flow_run_id: the flow run; None if there is none, and then nothing is reported.
     """
 
     def __init__(
@@ -47,19 +47,19 @@ class Page:
         self._seen: set[int] = set()
         self._failed: dict[int, tuple[TaskRun, EventState]] = {}
 
-    def ran(self, node: int, id: uuid.UUID) -> None:
-        """A place has this task run."""
-        self._ids[node] = id
+    def ran(self, index: int, id: uuid.UUID) -> None:
+        """Record the task run of a place."""
+        self._ids[index] = id
 
-    def ended(self, node: int, state: State[Any] | BaseException) -> None:
-        """The last task run of a place ended in this state, or without one."""
-        self._seen.add(node)
+    def ended(self, index: int, state: State[Any] | BaseException) -> None:
+        """Record the final state, or the error, of the last task run of a place."""
+        self._seen.add(index)
         if isinstance(state, EventState) and state.task_run is not None:
-            self._failed[node] = state.task_run, state
+            self._failed[index] = state.task_run, state
 
-    def edges_to(self, node: int) -> set[TaskRunResult]:
-        """The task runs right before a place; made once for all that share them."""
-        before = self._blueprint.before[node]
+    def edges_to(self, index: int) -> set[TaskRunResult]:
+        """The task runs right before a place. Places with the same ones share the result."""
+        before = self._blueprint.before[index]
         known = self._edges.get(id(before))
         if known is None:
             known = self._edges[id(before)] = set()
@@ -73,46 +73,47 @@ class Page:
                 if source in self._ids or self._skipped(source):
                     known.add(compat.edge(self._id_of(source)))
                 else:
-                    # It has no task run, for something before it failed: that comes before us.
+                    # It has no task run because an earlier place failed, so use what comes before
+                    # it.
                     stack += self._blueprint.before[source]
         return known
 
     def tell_skipped(self, after: int) -> None:
-        """Tell of a task run for each place that is skipped since `after` ended."""
+        """Report a task run for each place that was skipped when `after` ended."""
         stack = [after]
         while stack:
-            for node in self._blueprint.behind[stack.pop()]:
-                if self._execution.states[node] is None or node in self._seen:
+            for index in self._blueprint.behind[stack.pop()]:
+                if self._execution.states[index] is None or index in self._seen:
                     continue
-                # It ended without running, and so may what comes next.
-                self._seen.add(node)
-                stack.append(node)
-                if self._nodes[node].kind is Kind.EVENT and self._skipped(node):
-                    self._tell_skipped(node)
+                # It ended without running, and so may the places after it.
+                self._seen.add(index)
+                stack.append(index)
+                if self._nodes[index].kind is Kind.EVENT and self._skipped(index):
+                    self._tell_skipped(index)
 
     def tell_handled(self, report: RunReport) -> None:
-        """Tell of failures that something took later on: the branch of a group, an *any* group."""
-        for node, (task_run, failed) in self._failed.items():
-            if report.places[self._nodes[node].id].handled:
+        """Report failures that were handled later, by a branch of a group or by an *any* group."""
+        for index, (task_run, failed) in self._failed.items():
+            if report.places[self._nodes[index].id].handled:
                 tell_handled(task_run, failed)
 
-    def _id_of(self, node: int) -> uuid.UUID:
-        """The id of a place's task run; a skipped place gets its own here."""
-        return self._ids.setdefault(node, uuid.uuid4())
+    def _id_of(self, index: int) -> uuid.UUID:
+        """The id of a place's task run. For a skipped place, it is created here."""
+        return self._ids.setdefault(index, uuid.uuid4())
 
-    def _skipped(self, node: int) -> bool:
-        return self._execution.states[node] is PlaceState.SKIPPED
+    def _skipped(self, index: int) -> bool:
+        return self._execution.states[index] is PlaceState.SKIPPED
 
-    def _tell_skipped(self, node: int) -> None:
-        task = self._blueprint.tasks[node]
+    def _tell_skipped(self, index: int) -> None:
+        task = self._blueprint.tasks[index]
         assert task is not None
         if self._flow_run_id is not None:
-            place = self._nodes[node].id
-            tell_skipped(place, task, self._flow_run_id, self._id_of(node), self.edges_to(node))
+            place = self._nodes[index].id
+            tell_skipped(place, task, self._flow_run_id, self._id_of(index), self.edges_to(index))
 
 
 def tell_handled(task_run: TaskRun, failed: EventState) -> None:
-    """Tell that something took the failure that a task run ended with."""
+    """Report that the failure of a task run was handled."""
     state: State[Any] = State(
         type=compat.state_type("COMPLETED"), name=HANDLED, message=failed.message
     )
@@ -128,8 +129,8 @@ def tell_skipped(
     id: uuid.UUID,
     edges: Iterable[TaskRunResult],
 ) -> None:
-    """Tell of a task run for a place that is not reached, because another branch was taken."""
-    # Prefect's page shows cancelled ones, and no others, in grey.
+    """Report a task run for a place that is not reached because another branch was taken."""
+    # Prefect's page shows only cancelled task runs in grey.
     state: State[Any] = State(
         type=compat.state_type("CANCELLED"), name=SKIPPED, message="another branch was taken"
     )

@@ -36,7 +36,7 @@ _MOMENT = r"^\d{4}-\d{2}-\d{2}([Tt _]\d{2}:\d{2}(:\d{2}([.,]\d+)?)?\s?([Zz]|[+-]
 
 
 def _text(kind: InputType, pattern: str) -> Any:
-    """A type that is a text in JSON. The server ignores `format`, but heeds `pattern`."""
+    """A type that is a string in JSON. The server ignores `format`, but checks `pattern`."""
     return Annotated[kind.python, WithJsonSchema({**kind.schema, "pattern": pattern})]
 
 
@@ -49,9 +49,10 @@ _TYPES: dict[str, Any] = {
 
 
 def signature_of(plan: Plan) -> inspect.Signature:
-    """The signature of the flow: Prefect makes the form and the check of parameters from it."""
+    """The signature of the flow. Prefect derives the form and the checks of parameters from it."""
     inputs = plan.graph.inputs
-    # Python wants required parameters first; Prefect passes all of them by name anyway.
+    # Python requires that required parameters come first. Prefect passes all of them by name
+    # anyway.
     return inspect.Signature(
         [
             inspect.Parameter(
@@ -66,7 +67,7 @@ def signature_of(plan: Plan) -> inspect.Signature:
 
 
 def annotation_of(plan: Plan, item: InputSpec) -> Any:
-    """The Python type of an input; that of its field where a pipeline class declares it."""
+    """The Python type of an input, or the type of its field if a pipeline class declares it."""
     field = _field(plan, item)
     kind: Any = _TYPES.get(item.type, Any)
     if isinstance(field, FileInputDataField):
@@ -83,8 +84,8 @@ def annotation_of(plan: Plan, item: InputSpec) -> Any:
 def why_no_parameter(name: str) -> str | None:
     """Why an input of this name cannot be a parameter of a flow; None if it can.
 
-    Prefect makes a pydantic model with a field for each parameter, and some names are taken there.
-    Which ones depends on both, so a name that either of them knows is tried out.
+    Prefect creates a pydantic model with a field for each parameter, and some names are reserved
+    there. Which ones depends on both versions, so a name that either of them uses is tried out.
     """
     if name.startswith("_"):
         return "begins with '_'"
@@ -92,7 +93,7 @@ def why_no_parameter(name: str) -> str | None:
 
 
 def why_not_stored(value: Any) -> str | None:
-    """Why Prefect's server would not give back a value as it is; None if it would."""
+    """Why Prefect's server would not return a value unchanged; None if it would."""
     match value:
         case bool() | None:
             return None
@@ -116,13 +117,13 @@ def why_not_stored(value: Any) -> str | None:
 
 
 def refuse_values(values: Mapping[str, Any]) -> None:
-    """Refuse the inputs of a run that the server could not store.
+    """Raise an error for inputs of a run that the server could not store.
 
     Raises:
         InputError: with every such input.
     """
     faults = {
-        name: f"prefect's server cannot take the input '{name}': {why}"
+        name: f"prefect's server cannot store the input '{name}': {why}"
         for name, value in values.items()
         if (why := why_not_stored(value)) is not None
     }
@@ -131,7 +132,7 @@ def refuse_values(values: Mapping[str, Any]) -> None:
 
 
 def described(plan: Plan) -> str | None:
-    """The doc string of the flow, where Prefect looks for what it says of parameters."""
+    """The docstring of the flow, from which Prefect takes the descriptions of parameters."""
     lines = []
     for item in plan.graph.inputs:
         field = _field(plan, item)
@@ -143,36 +144,36 @@ def described(plan: Plan) -> str | None:
 
 
 def default_of(plan: Plan, item: InputSpec) -> Any:
-    """The default of an input, as a value of its type; a file stays its path."""
+    """The default of an input, as a value of its type. A file is given as its path."""
     if isinstance(_field(plan, item), FileInputDataField):
         return item.default
     return bind_inputs([item], {}, plan.readers).get(item.name)
 
 
 def _field(plan: Plan, item: InputSpec) -> InputDataField | None:
-    """The field of a pipeline class that declares an input; its own check is the plan's reader."""
+    """The field of a pipeline class that declares an input. The plan's reader does its checks."""
     owner = getattr(plan.readers.get(item.name), "__self__", None)
     return owner if isinstance(owner, InputDataField) else None
 
 
 @functools.cache
 def _known_names() -> frozenset[str]:
-    """Names that pydantic or Prefect use where a flow's parameters are handled."""
+    """Names that pydantic or Prefect use when they process a flow's parameters."""
     return frozenset({*dir(BaseModel), *inspect.signature(Flow.__call__).parameters, "cls"})
 
 
 @functools.cache
 def _tried(name: str) -> str | None:
-    """Make a flow with this one parameter and hand it a value; what is wrong if it is lost."""
-    taken = "is a name that prefect or pydantic uses itself"
+    """Make a flow with this parameter and pass a value. Returns an error if the value is lost."""
+    taken = "is a name that prefect or pydantic reserves"
 
     def body(**given: Any) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     kind = inspect.Parameter.KEYWORD_ONLY
-    setattr(body, "__signature__", inspect.Signature([inspect.Parameter(name, kind)]))  # noqa: B010 - mypy knows no such attribute
+    setattr(body, "__signature__", inspect.Signature([inspect.Parameter(name, kind)]))  # noqa: B010 - mypy does not know this attribute
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a name that hides one of pydantic's, which may work
+        warnings.simplefilter("ignore")  # the name shadows one of pydantic's, which may work
         try:
             flow: Flow[Any, Any] = Flow(body, name="trial")
             kept = flow.validate_parameters({name: 1}) == {name: 1}

@@ -20,14 +20,14 @@ __all__ = ["run_plan"]
 
 
 def run_plan(plan: Plan, inputs: Mapping[str, Any], options: RunOptions) -> RunReport:
-    """Run a plan as a flow run, with inputs that have been checked; see `Backend.run`."""
+    """Run a plan as a flow run, with inputs that are already checked; see `Backend.run`."""
     reports: list[RunReport] = []
     graph = plan.graph
     blueprint = blueprint_of(plan)
 
     def body(**_: Any) -> State[Any]:
         there()
-        # What Prefect hands over went through its own conversion: the caller's values count.
+        # Prefect passes converted values, so the caller's values are used instead.
         drive = Drive(blueprint, inputs, options)
         report = drive.execute()
         reports.append(report)
@@ -42,7 +42,7 @@ def run_plan(plan: Plan, inputs: Mapping[str, Any], options: RunOptions) -> RunR
         with patience() as there:
             state = flow(return_state=True, **inputs)
     except Exception as error:
-        # Nothing of the user's has run: Prefect has no server, or refuses to make a flow run.
+        # No user code has run: Prefect has no server, or refuses to create a flow run.
         if reports:
             raise
         said = redacted(str(error))
@@ -53,10 +53,12 @@ def run_plan(plan: Plan, inputs: Mapping[str, Any], options: RunOptions) -> RunR
 
 
 def _help(error: Exception) -> str:
-    """What to do where there is no server."""
+    """A hint for a missing server."""
     said = str(error)
     if "ephemeral" in said:
-        return "\n  hint: start one with `prefect server start` and name it in PREFECT_API_URL"
+        return (
+            "\n  hint: start one with `prefect server start` and set PREFECT_API_URL to its address"
+        )
     if "Failed to reach API" in said:
-        return "\n  hint: start that server, or name another one in PREFECT_API_URL or your profile"
+        return "\n  hint: start that server, or set another one in PREFECT_API_URL or your profile"
     return ""

@@ -12,12 +12,12 @@ __all__ = ["Runners"]
 
 
 class Runners:
-    """The task runners of a run, each made when an event first needs it.
+    """The task runners of a run. Each is created when an event first needs it.
 
     Args:
-        stack: ends them with the run.
-        main_key: which events run in the task runner of the flow itself.
-        main: that one; None where there is no flow.
+        stack: closes them at the end of the run.
+        main_key: the key of the events that run in the task runner of the flow itself.
+        main: the task runner of the flow; None if there is no flow.
     """
 
     def __init__(self, stack: contextlib.ExitStack, main_key: RunnerKey, main: Any) -> None:
@@ -26,7 +26,7 @@ class Runners:
         self._main = main
 
     def of(self, key: RunnerKey) -> Any:
-        """The task runner of the events with this key.
+        """The task runner for events with this key.
 
         Raises:
             Exception: whatever its cluster raises when it starts.
@@ -38,7 +38,7 @@ class Runners:
         return runner
 
     def replace(self, key: RunnerKey, broken: Any) -> None:
-        """Have the next event go to a new task runner, if this is still the broken one."""
+        """Use a new task runner for the next event, if the current one is still the broken one."""
         if self._runners.get(key) is not broken:
             return
         if broken is self._main:

@@ -16,7 +16,7 @@ __all__ = ["crons_of", "schedules_of"]
 def crons_of(graph: Graph) -> list[dict[str, str]]:
     """Slug, cron expression and time zone of each schedule, in the order of the text.
 
-    The slug is how Prefect knows a schedule again when the deployment is written anew.
+    Prefect identifies a schedule by its slug when the deployment is written again.
     """
     return [
         {
@@ -29,7 +29,7 @@ def crons_of(graph: Graph) -> list[dict[str, str]]:
 
 
 def schedules_of(graph: Graph) -> list[Schedule]:
-    """The same as Prefect's own schedules."""
+    """The schedules of a graph as Prefect's own objects."""
     from prefect.schedules import Cron
 
     return [

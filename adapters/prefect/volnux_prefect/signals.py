@@ -1,4 +1,4 @@
-"""Signals of a run: emitted from the flow's body, and from Prefect's hooks where it ends early."""
+"""Signals of a run, emitted from the flow's body, or from Prefect's hooks if the run ends early."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ __all__ = ["About", "announced", "hooks"]
 
 @dataclass
 class About:
-    """What listeners are told of a run.
+    """What listeners are told about a run.
 
     Attributes:
-        inputs: the inputs of the run, listeners' changes included.
-        context: the `execution_context`; None where nobody listens.
-        finish: takes in the report.
+        inputs: the inputs of the run, including changes by listeners.
+        context: the `execution_context`; None if there are no listeners.
+        finish: receives the report.
     """
 
     inputs: Mapping[str, Any]
@@ -34,7 +34,7 @@ class About:
 
 @contextlib.contextmanager
 def announced(plan: Plan, inputs: Mapping[str, Any], cls: type[Pipeline] | None) -> Iterator[About]:
-    """Tell listeners that a run begins, when the block has ended well how it ended, and its end."""
+    """Emit the signals of a run: its start, its result if the block succeeds, and its shutdown."""
     if cls is None and not signals_loaded():
         yield About(inputs, None, lambda report: None)
         return
@@ -57,7 +57,7 @@ def announced(plan: Plan, inputs: Mapping[str, Any], cls: type[Pipeline] | None)
 
 
 def hooks(name: str) -> dict[str, Callable[..., None]]:
-    """Flow hooks that tell listeners of runs that Prefect ends: cancelled ones, and crashes."""
+    """Flow hooks that notify listeners of runs that Prefect ends: cancelled and crashed ones."""
 
     def stopped(flow: Any, flow_run: Any, state: Any) -> None:
         _emit("pipeline_stop", flow)

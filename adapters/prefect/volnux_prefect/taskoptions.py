@@ -18,17 +18,17 @@ from volnux_prefect.endings import HANDLED
 __all__ = ["OptionFault", "named", "option_faults", "options_of"]
 
 _OWNED = {
-    "fn": "write the work in `process`",
-    "name": "the task is called like the event; its runs can have a task_run_name",
-    "retries": "write the attempts in the flow, as in `Load * 3`, or in retry_policy",
+    "fn": "put the code into `process`",
+    "name": "the task has the name of the event; use task_run_name for its runs",
+    "retries": "set the attempts in the flow, as in `Load * 3`, or in retry_policy",
     "retry_delay_seconds": "set backoff_factor and max_backoff in retry_policy",
     "retry_condition_fn": "set retry_on_exceptions or exclude_exceptions in retry_policy",
     "timeout_seconds": "set `timeout` on the event, or [timeout=30] in the flow",
-    "cache_policy": "say in can_bypass when there is nothing to do",
-    "cache_key_fn": "say in can_bypass when there is nothing to do",
-    "cache_expiration": "say in can_bypass when there is nothing to do",
-    "refresh_cache": "results of events are never taken from a cache",
-    "result_storage_key": "each run has a key of its own",
+    "cache_policy": "use can_bypass to skip the event if there is nothing to do",
+    "cache_key_fn": "use can_bypass to skip the event if there is nothing to do",
+    "cache_expiration": "use can_bypass to skip the event if there is nothing to do",
+    "refresh_cache": "results of events are never read from a cache",
+    "result_storage_key": "each run has its own key",
     "viz_return_value": "draw the flow with `volnux graph`",
 }
 """Options of `@task` that the translation sets itself, and what to do instead."""
@@ -39,18 +39,18 @@ _ALLOWED = [
 
 
 class OptionFault(NamedTuple):
-    """A setting that an event cannot have."""
+    """A setting that is not allowed for an event."""
 
     message: str
     hint: str | None = None
 
 
 def options_of(spec: EventSpec) -> dict[str, Any]:
-    """The arguments of `Task` that an event sets: those that `option_faults` finds no fault in."""
+    """The arguments of `Task` that an event sets, without those that `option_faults` rejects."""
     options = dict(spec.event_class.prefect)
     options.pop("task_run_name", None)
     failed, completed = options.get("on_failure") or (), options.get("on_completion") or ()
-    # Anything else Prefect refuses.
+    # Prefect refuses any other option.
     if isinstance(failed, Collection) and isinstance(completed, Collection):
         options["on_completion"] = _CompletionHooks(failed, completed)
     return options
@@ -59,12 +59,12 @@ def options_of(spec: EventSpec) -> dict[str, Any]:
 def option_faults(
     spec: EventSpec, inputs: Iterable[str], make: Callable[[], object]
 ) -> Iterator[OptionFault]:
-    """What is wrong with the settings of an event.
+    """The faults in the settings of an event.
 
     Args:
         spec: the event.
         inputs: the names of the flow's inputs.
-        make: makes the task; Prefect checks the values then.
+        make: creates the task, so that Prefect checks the values.
     """
     options: Mapping[str, Any] = spec.event_class.prefect
     wrong = False
@@ -80,26 +80,26 @@ def option_faults(
         yield OptionFault(f"prefect's tasks have no option {name!r} ({spec.name})", hint)
     if isinstance(options.get("tags"), str):
         wrong = True
-        yield OptionFault(f"tags of {spec.name} must be a list of texts", "write ['a', 'b']")
+        yield OptionFault(f"tags of {spec.name} must be a list of strings", "write ['a', 'b']")
     template = options.get("task_run_name")
     if isinstance(template, str):
         yield from _name_faults(spec, template, inputs)
     elif template is not None and not callable(template):
-        yield OptionFault(f"task_run_name of {spec.name} must be a text or a function")
+        yield OptionFault(f"task_run_name of {spec.name} must be a string or a function")
     if wrong or not options:
         return
     try:
         make()
-    except Exception as error:  # noqa: BLE001 - Prefect checks with whatever exception fits
+    except Exception as error:  # noqa: BLE001 - Prefect may raise any exception here
         yield OptionFault(f"prefect of {spec.name}: {_first_line(error)}")
 
 
 def named(spec: EventSpec, task: Task[Any, Any], inputs: Mapping[str, Any]) -> Task[Any, Any]:
-    """The task of a place; if the event names its task runs, one with the name in this run.
+    """The task of a place. If the event names its task runs, the task has the name for this run.
 
     Args:
         spec: the event.
-        task: the task, whose runs are named like the place.
+        task: the task. Its runs have the name of the place.
         inputs: the inputs of the run.
     """
     name: Any = spec.event_class.prefect.get("task_run_name")
@@ -107,7 +107,7 @@ def named(spec: EventSpec, task: Task[Any, Any], inputs: Mapping[str, Any]) -> T
         return task
     if not callable(name):
         name = name.format(**{**inputs, "place": task.task_run_name})
-        # Prefect formats it again.
+        # Prefect will format it again.
         name = name.replace("{", "{{").replace("}", "}}")
     own = copy.copy(task)
     own.task_run_name = name
@@ -128,7 +128,7 @@ def _name_faults(spec: EventSpec, template: str, inputs: Iterable[str]) -> Itera
         name = field.partition(".")[0].partition("[")[0]
         if name not in known:
             hint = f"names: {', '.join(sorted(known))}"
-            yield OptionFault(f"{said} has a name that the flow does not know: {name!r}", hint)
+            yield OptionFault(f"{said} uses a name that the flow does not have: {name!r}", hint)
 
 
 def _first_line(error: Exception) -> str:
@@ -136,10 +136,10 @@ def _first_line(error: Exception) -> str:
 
 
 class _CompletionHooks(list[Any]):
-    """The hooks of a completed task run, which for a handled failure are those of a failure.
+    """The completion hooks of a task run. A handled failure calls the failure hooks instead.
 
-    A failure that the flow handles is a completed state for Prefect, and still a failure of the
-    event, of which its hooks are to hear.
+    A failure that the flow handles is a completed state for Prefect. But the event did fail, so its
+    failure hooks must be called.
     """
 
     def __init__(self, failed: Iterable[Any], completed: Iterable[Any]) -> None:

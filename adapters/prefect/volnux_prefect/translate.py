@@ -1,4 +1,4 @@
-"""Plan to Prefect: a task for each place, its task runner, and what cannot be said on Prefect."""
+"""Translates a plan to Prefect: tasks, task runners and tag concurrency limits."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ __all__ = [
 ]
 
 MOST_DELAYS = 50
-"""How many delays `retry_delay_seconds` may list; the last one holds for all that follow."""
+"""How many delays `retry_delay_seconds` may list. The last one is used for all later retries."""
 
 RunnerKey = tuple[ExecutorSpec, type | None]
-"""What decides whether two events share a task runner."""
+"""Two events with the same key share a task runner."""
 
 USUAL: RunnerKey = (ExecutorSpec(), None)
 """The flow's own task runner."""
@@ -49,17 +49,16 @@ USUAL: RunnerKey = (ExecutorSpec(), None)
 
 @dataclass(frozen=True)
 class Blueprint:
-    """A plan as Prefect runs it.
+    """A plan in the form that Prefect runs.
 
     Attributes:
         plan: the plan.
-        tasks: of each node, its task; None for joins and catches.
-        runners: of each node, what decides its task runner.
-        taken: of each node, the descriptors that have a branch.
-        before: of each node, the events that come right before it, joins and catches looked
-            through.
-        behind: of each node, all nodes that its edges lead to.
-        main: the task runner of the flow itself; other events have theirs beside it.
+        tasks: the task of each node; None for joins and catches.
+        runners: the task runner key of each node.
+        taken: for each node, the descriptors that have a branch.
+        before: for each node, the events right before it. Joins and catches are skipped over.
+        behind: for each node, all nodes that its edges lead to.
+        main: the key of the flow's own task runner. Events with another key use additional ones.
         limits: tag concurrency limits that the flow needs, by tag.
     """
 
@@ -74,7 +73,7 @@ class Blueprint:
 
 
 def blueprint_of(plan: Plan) -> Blueprint:
-    """Everything of a flow that does not depend on a run."""
+    """Build everything of a flow that does not depend on a run."""
     graph = plan.graph
     tasks: list[Task[Any, Any] | None] = []
     runners: list[RunnerKey] = []
@@ -106,11 +105,11 @@ def blueprint_of(plan: Plan) -> Blueprint:
 
 
 def runner_of(key: RunnerKey, workers: int | None = None) -> TaskRunner[Any]:
-    """A new task runner.
+    """Create a task runner.
 
     Args:
-        key: for which events.
-        workers: how many workers the default one has; None for what Prefect is set to.
+        key: the key of its events.
+        workers: the number of workers of the default one; None for Prefect's own setting.
     """
     executor, _ = key
     given = executor.config.max_workers
@@ -145,7 +144,7 @@ def limits_of(graph: Graph) -> dict[str, int]:
 
 
 def retry_delays(spec: EventSpec) -> list[float]:
-    """The seconds before each retry, as Prefect takes them."""
+    """The seconds before each retry, in the form that Prefect expects."""
     retries = spec.retry.max_attempts - 1
     return [spec.retry.wait(n) for n in range(1, min(retries, MOST_DELAYS) + 1)]
 
@@ -162,7 +161,7 @@ def _task(spec: EventSpec, tags: frozenset[str]) -> Task[Any, Any]:
     delays: Any = retry_delays(spec)
     own = {"log_prints": None, **options_of(spec)}
     own["tags"] = {*tags, *own.get("tags", ())}
-    # The limit on the time of an attempt is kept by its event: Prefect cannot end a thread.
+    # The event itself enforces the time limit of an attempt: Prefect cannot end a thread.
     task: Task[Any, Any] = Task(
         run_work,
         name=spec.name,
@@ -172,9 +171,9 @@ def _task(spec: EventSpec, tags: frozenset[str]) -> Task[Any, Any]:
         retry_condition_fn=repeat_told if delays else None,
         **own,
     )
-    # Given to the constructor, any policy but NO_CACHE turns on the storing of results.
+    # If passed to the constructor, any policy except NO_CACHE makes Prefect store results.
     vars(task)["cache_policy"] = OwnKey()
-    # All tasks have one function: what Prefect reads from it is the event's instead.
+    # All tasks have the same function, so what Prefect reads from it is replaced by the event's.
     event = spec.event_class
     if "description" not in own:
         task.description = inspect.getdoc(event) if event.__doc__ else None
@@ -183,7 +182,7 @@ def _task(spec: EventSpec, tags: frozenset[str]) -> Task[Any, Any]:
 
 
 def _at_place(task: Task[Any, Any], place: str) -> Task[Any, Any]:
-    """The task of one place: the event's, with the place as the name of its runs."""
+    """The task of one place: the task of its event, with runs named after the place."""
     own = copy.copy(task)
     own.task_run_name = place
     return own
@@ -207,11 +206,11 @@ def task_of(spec: EventSpec, tags: frozenset[str], place: str) -> Task[Any, Any]
 
 
 def runner_key(spec: EventSpec) -> RunnerKey:
-    """What decides where an event runs."""
+    """The key of the task runner that an event needs."""
     executor = spec.executor
     if executor.kind is ExecutorKind.DEFAULT:
         return USUAL
-    # A pool of a size of its own belongs to its event; others are shared.
+    # A pool with its own size is used by one event only. Other pools are shared.
     own = executor.config.max_workers is not EMPTY
     return executor, spec.event_class if own else None
 
@@ -220,7 +219,7 @@ def runner_key(spec: EventSpec) -> RunnerKey:
 
 
 def events_before(graph: Graph) -> list[tuple[int, ...]]:
-    """Of each node the events right before it; a tuple is shared by all that a join leads to."""
+    """For each node, the events right before it. All nodes behind a join share one tuple."""
     index, before, behind = graph.topology.index, graph.topology.before, graph.topology.behind
     waiting = [len(edges) for edges in before]
     found: list[tuple[int, ...]] = [()] * len(graph.nodes)

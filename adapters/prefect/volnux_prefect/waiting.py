@@ -1,4 +1,4 @@
-"""Patience with the server that Prefect starts where none is set."""
+"""Waits longer for the server that Prefect starts if none is configured."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from volnux_prefect import compat
 __all__ = ["patience"]
 
 _LONGEST = 300
-"""Seconds that a temporary server may take to start on a very busy machine."""
+"""How many seconds a temporary server may need to start on a very busy machine."""
 
 
 @contextlib.contextmanager
 def patience() -> Iterator[Callable[[], object]]:
-    """Wait long for a temporary server, and say so each time Prefect would have given up.
+    """Wait longer for a temporary server, and log this each time Prefect would have given up.
 
-    Gives what is to be called once the server is there.
+    Yields a function to call when the server has started.
     """
     if PREFECT_API_URL.value():
         yield lambda: None
@@ -37,8 +37,8 @@ def patience() -> Iterator[Callable[[], object]]:
         while not there.wait(usual):
             waited += usual
             compat.logger().warning(
-                "Prefect's temporary server is still starting, after %d s "
-                "(one that runs already is named in PREFECT_API_URL)",
+                "Prefect's temporary server is still starting after %d s "
+                "(to use a running server, set PREFECT_API_URL)",
                 waited,
             )
 

@@ -1,7 +1,7 @@
-"""What a Prefect task does: one attempt of an event, and the Prefect state it ends in.
+"""What a Prefect task does: it runs one attempt of an event and returns a Prefect state.
 
-All tasks have the same function, `run_work`, whose argument says which event it runs. So a task
-pickles by name into a worker process, and nothing that a pipeline made has to travel with it.
+All tasks have the same function, `run_work`, whose argument says which event to run. So a task is
+pickled by name for a worker process, and nothing that a pipeline created must be sent with it.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ __all__ = ["EventState", "Listener", "Work", "repeat_told", "run_work"]
 
 
 class Listener(Protocol):
-    """Who hears of attempts in the process that drives the run.
+    """Is notified of attempts in the process that drives the run.
 
     Attributes:
-        hooks: what listens to the run.
+        hooks: the listeners of the run.
         loop: the event loop of the run.
-        ends: whether the run is to end: no attempt is repeated any more.
+        ends: whether the run is ending, so that no attempt is repeated any more.
     """
 
     hooks: Hooks
@@ -48,35 +48,35 @@ class Listener(Protocol):
     def ends(self) -> bool:
         """See the class."""
 
-    def began(self, node: int, attempt: int) -> None:
-        """An attempt begins."""
+    def began(self, index: int, attempt: int) -> None:
+        """Called when an attempt begins."""
 
-    def repeats(self, node: int, outcome: Outcome) -> None:
-        """An attempt is to be repeated."""
+    def repeats(self, index: int, outcome: Outcome) -> None:
+        """Called when an attempt will be repeated."""
 
 
 class Work:
-    """One event with what it is given: the argument of `run_work`.
+    """One event with its arguments: the argument of `run_work`.
 
-    A plain class, so that Prefect does not look through inputs and results for futures, which
-    takes long for large ones.
+    It is a plain class, so that Prefect does not search inputs and results for futures. That takes
+    long if they are large.
 
     Attributes:
-        node: its index in the graph.
+        index: the index of its node in the graph.
         spec: the event.
-        call: what it is given; the attempt is filled in.
+        call: its arguments. The number of the attempt is filled in later.
         taken: the descriptors that have a branch.
-        strict: results must be picklable, whatever is done with them.
-        earlier: attempts that were made in other task runs.
-        listener: who hears of it in this process.
-        failed: how the attempt that is to be repeated ended.
+        strict: whether results must be picklable even if nothing pickles them.
+        earlier: the number of attempts in earlier task runs.
+        listener: is notified of it in this process.
+        failed: the outcome of the attempt that will be repeated.
     """
 
-    __slots__ = ("call", "earlier", "failed", "listener", "node", "spec", "strict", "taken")
+    __slots__ = ("call", "earlier", "failed", "index", "listener", "spec", "strict", "taken")
 
     def __init__(
         self,
-        node: int,
+        index: int,
         spec: EventSpec,
         call: Call,
         taken: frozenset[int],
@@ -85,7 +85,7 @@ class Work:
         strict: bool = False,
         earlier: int = 0,
     ) -> None:
-        self.node = node
+        self.index = index
         self.spec = spec
         self.call = call
         self.taken = taken
@@ -95,27 +95,28 @@ class Work:
         self.failed: tuple[Outcome, str] | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # Prefect pickles the context of a task run for what the event starts elsewhere: tasks with
-        # `delay`, task runners of its own. They need no work of ours, and it may not pickle.
+        # Prefect pickles the context of a task run for what the event itself starts elsewhere:
+        # tasks with `delay`, or its own task runners. They do not need this object, and it may not
+        # be picklable.
         return type(None), ()
 
     def open(self) -> Work:
-        """The work itself."""
+        """Return the work itself."""
         return self
 
     def sealed(self) -> SealedWork:
-        """The work as it goes to another process.
+        """The work in the form that is sent to another process.
 
         Raises:
             Exception: whatever its inputs and results raise when they are pickled.
         """
-        parts = (self.node, self.spec, self.call, self.taken)
+        parts = (self.index, self.spec, self.call, self.taken)
         with at_home(self.spec.home):
             return SealedWork(self.spec.home, cloudpickle.dumps(parts), self.earlier)
 
 
 class SealedWork:
-    """A `Work` on its way to another process, and the folder that its modules are in."""
+    """A pickled `Work` for another process, and the folder of its modules."""
 
     __slots__ = ("_earlier", "_home", "_parts")
 
@@ -125,31 +126,31 @@ class SealedWork:
         self._parts = parts
 
     def open(self) -> Work:
-        """The work, with the events imported in this process."""
+        """Restore the work, with the events imported in this process."""
         with at_home(self._home):
             parts = cloudpickle.loads(self._parts)
         return Work(*parts, strict=True, earlier=self._earlier)
 
 
 class EventState(State[Any]):
-    """The state of an event's task run, which also carries the outcome, its result left out."""
+    """The state of an event's task run. It also has the outcome, without the result."""
 
     _outcome: Outcome | None = PrivateAttr(default=None)
     _task_run: TaskRun | None = PrivateAttr(default=None)
 
     @property
     def outcome(self) -> Outcome | None:
-        """What came of the attempt, without its result."""
+        """The outcome of the attempt, without its result."""
         return self._outcome
 
     @property
     def task_run(self) -> TaskRun | None:
-        """Of a failure: the task run as it was before it ended."""
+        """For a failure, the task run as it was before it ended."""
         return self._task_run
 
     @classmethod
     def of(cls, outcome: Outcome, type_: str, *, name: str, message: str | None) -> EventState:
-        """The state of an outcome."""
+        """Make the state of an outcome."""
         kind = compat.state_type(type_)
         state = cls(type=kind, name=name, message=message, data=outcome.result)
         state._outcome = outcome._replace(result=None)
@@ -164,13 +165,13 @@ def run_work(upstream: Work | SealedWork) -> State[Any]:
     spec = work.spec
     listener = work.listener
     if work.failed is not None and listener is not None and listener.ends:
-        # The run was told to end while this attempt waited for its turn.
+        # The run was stopped while this attempt waited for its turn.
         outcome, failed = work.failed
         return _state(outcome, as_taken(spec, outcome, work.taken), failed)
     logs.send_from([spec])
     call = work.call._replace(attempt=work.earlier + compat.attempt_number())
     if listener is not None:
-        listener.began(work.node, call.attempt)
+        listener.began(work.index, call.attempt)
         hooks = listener.hooks
     else:
         hooks = hooks_of(About("", "prefect", call.run_id))
@@ -185,7 +186,7 @@ def run_work(upstream: Work | SealedWork) -> State[Any]:
         if listener.ends:
             again, outcome = False, outcome._replace(retry_after=None)
         else:
-            listener.repeats(work.node, outcome)
+            listener.repeats(work.index, outcome)
             work.failed = outcome._replace(retry_after=None), "TimedOut" if late else "Failed"
     judged = as_taken(spec, outcome, work.taken)
     hooks.attempt_ended(spec, call, judged)
@@ -198,7 +199,7 @@ def run_work(upstream: Work | SealedWork) -> State[Any]:
 
 
 def repeat_told(task: Any, task_run: Any, state: Any) -> bool:
-    """The retry condition of tasks: whether the attempt said that it is to be repeated."""
+    """The retry condition of tasks: whether the attempt reported that it must be repeated."""
     told = compat.returned_state(state)
     outcome = told.outcome if isinstance(told, EventState) else None
     return outcome is not None and outcome.retry_after is not None
@@ -207,9 +208,9 @@ def repeat_told(task: Any, task_run: Any, state: Any) -> bool:
 def _log_failure(
     place: str, judged: Outcome, state: EventState, *, again: bool, handled: bool
 ) -> None:
-    """Log what Prefect does not say of a failure when it logs the state: the traceback, above all.
+    """Log what Prefect does not log about a failure, mainly the traceback.
 
-    That a failure is handled stands out on the page by its one warning.
+    A handled failure is a single warning, which is easy to find on the page.
     """
     result = judged.result
     traceback = ""
@@ -224,12 +225,12 @@ def _log_failure(
 
 
 def _state(outcome: Outcome, judged: Outcome, failed: str) -> EventState:
-    """The state of a task run.
+    """Make the state of a task run.
 
     Args:
-        outcome: what came of the attempt, which the run judges for itself.
-        judged: the same as the flow takes it.
-        failed: the name of a failure's state.
+        outcome: the outcome of the attempt. The run judges it itself.
+        judged: the same outcome as the flow sees it.
+        failed: the name of the state of a failure.
     """
     descriptor, result = judged.descriptor, judged.result
     if descriptor != FAILURE:
@@ -247,14 +248,14 @@ def _state(outcome: Outcome, judged: Outcome, failed: str) -> EventState:
 
 
 _LONGEST = 500
-"""Characters of the message of a state."""
+"""The maximum length of the message of a state."""
 
 
 # Attempts and their limits.
 
 
 def _attempt(spec: EventSpec, call: Call, listener: Listener | None) -> tuple[Outcome, bool]:
-    """Run the attempt, and come back when its time is over; the outcome, and whether it was."""
+    """Run the attempt within its time limit. Returns the outcome, and whether the time was over."""
     started = time.time()
     try:
         if spec.is_async:
@@ -274,21 +275,21 @@ def _on_loop(spec: EventSpec, call: Call, listener: Listener | None) -> Outcome:
 
 
 def _in_time(spec: EventSpec, call: Call, limit: float) -> Outcome:
-    """Run the attempt in a thread that is left behind, as on other backends, if it must be."""
+    """Run the attempt in a thread that is abandoned after a timeout, as on other backends."""
 
     def late() -> None:
         compat.logger().warning(
-            "%s ended after it was given up: what it returned is discarded", call.task_id
+            "%s ended after it was abandoned: its result is discarded", call.task_id
         )
 
     return in_time(spec, call, limit, late)
 
 
 def _picklable(spec: EventSpec, call: Call, outcome: Outcome) -> Outcome:
-    """The outcome, or a failure that names the event where its result cannot be pickled."""
+    """The outcome, or a failure that names the event if its result cannot be pickled."""
     try:
         compat.dumps(outcome.result)
-    except Exception as error:  # noqa: BLE001 - a result's own __reduce__ may raise anything
+    except Exception as error:  # noqa: BLE001 - the __reduce__ of a result may raise anything
         fault = NotSentError(
             f"the result of {spec.name}, of type {type(outcome.result).__name__}, "
             f"cannot be pickled: {error}"

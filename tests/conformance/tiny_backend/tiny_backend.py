@@ -1,4 +1,4 @@
-"""A whole backend on `asyncio` alone: the example of `docs/backends.md`, held to every case."""
+"""A complete backend that only uses `asyncio`: the example in `docs/backends.md`."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ class _Run:
         while tasks and not self.execution.ended:
             done, tasks = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
-                node, outcome = task.result()
+                index, outcome = task.result()
                 if self.execution.ended:
                     break
-                self.notes.last[node] = outcome
-                if outcome.raised and self.plan.specs[node].stop_on_exception:
-                    self.execution.stop(node, outcome.result)
+                self.notes.last[index] = outcome
+                if outcome.raised and self.plan.specs[index].stop_on_exception:
+                    self.execution.stop(index, outcome.result)
                 else:
-                    ready = self.execution.finish(node, outcome.descriptor, outcome.result)
+                    ready = self.execution.finish(index, outcome.descriptor, outcome.result)
                     tasks |= self.start(ready)
         for task in tasks:
             task.cancel()
@@ -57,17 +57,17 @@ class _Run:
 
     def start(self, ready: list[int]) -> set[asyncio.Task[tuple[int, Outcome]]]:
         """A task for each event that is ready."""
-        for node in ready:
-            self.notes.received[node] = self.execution.received(node)
-        return {asyncio.create_task(self.event(node)) for node in ready}
+        for index in ready:
+            self.notes.received[index] = self.execution.received(index)
+        return {asyncio.create_task(self.event(index)) for index in ready}
 
-    async def event(self, node: int) -> tuple[int, Outcome]:
+    async def event(self, index: int) -> tuple[int, Outcome]:
         """All attempts of one event."""
-        place, received = self.plan.graph.nodes[node].id, self.notes.received[node]
+        place, received = self.plan.graph.nodes[index].id, self.notes.received[index]
         call = Call(place, self.run_id, self.inputs, received, portable=self.options.portable)
 
         def begins(attempt: int) -> None:
-            self.notes.begins(node, attempt, time.time())
+            self.notes.begins(index, attempt, time.time())
 
-        taken = self.plan.graph.topology.taken[node]
-        return node, await event_async(self.plan.specs[node], call, taken, self.hooks, begins)
+        taken = self.plan.graph.topology.taken[index]
+        return index, await event_async(self.plan.specs[index], call, taken, self.hooks, begins)

@@ -1,4 +1,4 @@
-"""Airflow for the tests of this folder: a home for the whole session, and a real one that runs."""
+"""Airflow for the tests of this folder: a home for the whole session, and a running Airflow."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files that do the worst that a file can do to those beside it, and what Airflow shows of each.
+"""Files that try to break the files beside them, and what Airflow shows for each.
 
 Run as a program it puts them beside many good ones, lets a real Airflow parse them all, and runs
 the good ones:
@@ -22,11 +22,11 @@ __all__ = ["KINDS", "Kind", "write"]
 
 
 class Kind(NamedTuple):
-    """A file that does harm.
+    """A harmful file.
 
     Attributes:
         name: the stem of the `.pty`.
-        shown: what the import error says; empty where the DAG is there all the same.
+        shown: what the import error says; empty if the DAG exists anyway.
         events: the module of events beside it.
         text: the `.pty`.
         ends_parse: whether it ends or holds up the process that imports it.
@@ -64,7 +64,7 @@ KINDS = [
     Kind("raises", "ValueError: \\x00\\udc00", "raise ValueError('\\0\\udc00')"),
     Kind("tag", "a tag has at most 100 characters", text=f"@tags: {'x' * 101}\nOk"),
     Kind("twice", "", text="@name: of_two\nOk"),
-    Kind("twice_too", "the DAG id 'of_two' is that of", text="@name: of_two\nOk"),
+    Kind("twice_too", "the DAG id 'of_two' is already used by", text="@name: of_two\nOk"),
     Kind(
         "floods",
         "",
@@ -100,7 +100,7 @@ def write(folder: Path, kinds: list[Kind], good: int) -> set[str]:
 
 
 def main() -> None:
-    """Let a real Airflow parse a folder until all is as it should be, and stays so; run it."""
+    """Let a real Airflow parse a folder until the result is as expected and stable, then run it."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--way", choices=["loader", "bundle", "importer"], default="bundle")
     parser.add_argument("--files", type=int, default=300)
@@ -131,7 +131,7 @@ def _try(home: Path, arguments: argparse.Namespace) -> None:
 
 
 def _settings(home: Path, arguments: argparse.Namespace) -> dict[str, str]:
-    """What differs from the tests' Airflow: the way in, and Airflow's own intervals."""
+    """The settings that differ from the tests' Airflow: how files become DAGs, and intervals."""
     dags = {"path": str(home / "dags")}
     bundle: dict[str, object] = {"name": "pty", "classpath": LOCAL_BUNDLE, "kwargs": dags}
     if arguments.way == "importer":
@@ -151,10 +151,10 @@ def _settings(home: Path, arguments: argparse.Namespace) -> dict[str, str]:
 
 
 def _let_parse(server: Server, ids: set[str], seconds: float) -> None:
-    """Wait until each DAG and each import error has been there for a minute.
+    """Wait until each DAG and each import error has existed for a minute.
 
     Raises:
-        SystemExit: it has not come to that.
+        SystemExit: that did not happen in time.
     """
     began = time.monotonic()
     last = None

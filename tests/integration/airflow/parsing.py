@@ -1,7 +1,7 @@
-"""Files parsed as Airflow's DAG processor parses them, each in a process of its own.
+"""Files parsed as by Airflow's DAG processor, each in its own process.
 
-Run as a program it parses the files that standard input names, one JSON object a line, and prints
-for each what came of it.
+Run as a program, it parses the files that standard input names, one JSON object per line, and
+prints the result of each.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 
 
 def parse(file: str, root: str, *, seconds: float) -> dict[str, Any]:
-    """What Airflow would store after one parse; `came back` is false where there is no result."""
+    """What Airflow would store after one parse. `came back` is false if there is no result."""
     import structlog
     from airflow.dag_processing.processor import DagFileProcessorProcess
     from uuid6 import uuid7

@@ -13,18 +13,18 @@ FINISHED = ("success", "failed")
 
 
 class Runs:
-    """What an Airflow says of its DAGs and runs, for a class that can ask it."""
+    """Reads the DAGs and runs of an Airflow, for a class that can call its API."""
 
     def get(self, path: str) -> Any:
         """Ask the REST API."""
         raise NotImplementedError
 
     def until(self, what: str, done: Callable[[], Any], *, seconds: float = 60) -> Any:
-        """Wait until something is so; what it is then."""
+        """Wait until a condition holds, and return the value."""
         raise NotImplementedError
 
     def dag_ids(self) -> set[str]:
-        """The DAGs that are there now."""
+        """The existing DAGs."""
         return {dag["dag_id"] for dag in self.get("/dags?limit=500")["dags"]}
 
     def state(self, dag_id: str, run_id: str) -> str:
@@ -52,7 +52,7 @@ class Runs:
         return {task: item["state"] for task, item in self.tasks(dag_id, run_id).items()}
 
     def xcom(self, dag_id: str, run_id: str, task_id: str, key: str = "return_value") -> Any:
-        """An XCom; None where there is none."""
+        """An XCom; None if there is none."""
         path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/xcomEntries/{key}"
         try:
             return self.get(f"{path}?deserialize=true")["value"]

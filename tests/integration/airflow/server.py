@@ -1,4 +1,4 @@
-"""A real Airflow: api-server, scheduler and dag processor as processes, on SQLite if not told."""
+"""A real Airflow: API server, scheduler and DAG processor as processes, on SQLite by default."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ LOCAL_BUNDLE = "airflow.dag_processing.bundles.local.LocalDagBundle"
 
 
 class Server(Runs):
-    """An Airflow with a home of its own; `dags` is its dags folder."""
+    """An Airflow with its own home. `dags` is its dags folder."""
 
     def __init__(self, home: Path, settings: Mapping[str, str] | None = None) -> None:
         self.home = home
@@ -75,11 +75,11 @@ class Server(Runs):
 
     @property
     def database(self) -> str:
-        """The URL of the database, as SQLAlchemy takes it."""
+        """The URL of the database for SQLAlchemy."""
         return self.environment[DATABASE]
 
     def start(self) -> None:
-        """Start all three, and wait until they say that they are well."""
+        """Start all three, and wait until they report that they are healthy."""
         self._make_database()
         for name in PROCESSES:
             log = (self.home / f"{name}.log").open("wb")
@@ -96,7 +96,7 @@ class Server(Runs):
         self.until("Airflow is well", self._is_well, seconds=100)
 
     def stop(self) -> None:
-        """End them all, and all that they started."""
+        """Stop all of them, and all processes that they started."""
         for process in self._processes:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGTERM)
@@ -128,7 +128,7 @@ class Server(Runs):
         return self._ask("GET", path, None)
 
     def post(self, path: str, data: Any) -> Any:
-        """Tell the REST API."""
+        """Send to the REST API."""
         return self._ask("POST", path, data)
 
     def patch(self, path: str, data: Any) -> Any:
@@ -136,7 +136,7 @@ class Server(Runs):
         return self._ask("PATCH", path, data)
 
     def until(self, what: str, done: Callable[[], Any], *, seconds: float = 60) -> Any:
-        """Wait until something is so; what it is then."""
+        """Wait until a condition holds, and return the value."""
         end = time.monotonic() + seconds
         while True:
             for process in self._processes:
@@ -150,12 +150,12 @@ class Server(Runs):
             time.sleep(0.3)
 
     def import_errors(self) -> dict[str, str]:
-        """What is wrong, by file."""
+        """The import errors, by file."""
         found = self.get("/importErrors?limit=500")["import_errors"]
         return {item["filename"]: item["stack_trace"] for item in found}
 
     def trigger(self, dag_id: str, conf: Mapping[str, Any] | None = None) -> str:
-        """Start a run; its id. A server that is busy is asked again."""
+        """Start a run, and return its id. If the server is busy, ask again."""
         run_id = f"asked_{next(self._asked)}"
         data = {"dag_run_id": run_id, "logical_date": None, "conf": dict(conf or {})}
 
@@ -172,7 +172,7 @@ class Server(Runs):
         return run_id
 
     def logs(self) -> str:
-        """The last of what the processes said."""
+        """The last output of the processes."""
         parts = []
         for name in PROCESSES:
             log = self.home / f"{name}.log"
@@ -219,7 +219,7 @@ class Server(Runs):
 
 
 def furnish(server: Server) -> None:
-    """Give a server the cases, in two ways, and what the other tests need.
+    """Give a server the cases in two ways, and the files that the other tests need.
 
     Even cases lie in the dags folder, with a loader; odd ones in `more`, which is a bundle of our
     class, or from Airflow 3.4 on one with our importer.

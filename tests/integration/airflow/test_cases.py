@@ -1,4 +1,4 @@
-"""The cases on `dag.test()`: exact task states, the report, and the same of generated source."""
+"""The cases on `dag.test()`: exact task states and reports, also for generated source."""
 
 import importlib.util
 import subprocess
@@ -22,7 +22,7 @@ def plan_of(folder, case, name):
 
 
 def shown(report):
-    """What a report says but for times and ids."""
+    """A report without times and ids."""
     return report.status, {
         place: (
             item.state,

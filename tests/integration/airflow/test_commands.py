@@ -1,4 +1,4 @@
-"""`volnux run --backend airflow` and `volnux airflow …`, as a person calls them."""
+"""`volnux run --backend airflow` and `volnux airflow …`, as a user calls them."""
 
 import json
 import os
@@ -106,7 +106,7 @@ def test_dag_prints_a_file(folder):
 
 @pytest.fixture
 def config(tmp_path, monkeypatch):
-    """The path of an `airflow.cfg`, which is not there yet; no setting comes from elsewhere."""
+    """The path of an `airflow.cfg` that does not exist yet. No setting comes from elsewhere."""
     for name in [name for name in os.environ if name.startswith("AIRFLOW__")]:
         monkeypatch.delenv(name)
     file = tmp_path / "airflow.cfg"
@@ -121,7 +121,7 @@ def test_init_writes_a_loader_where_there_is_no_configuration(config, tmp_path):
     assert "every .pty in" in lines[0]
     assert f"there is no {config}" in lines[1]
     assert (dags / "pty_dags.py").read_text() == LOADER
-    assert set_up(dags)[0] == f"{dags / 'pty_dags.py'} is there already: nothing to do"
+    assert set_up(dags)[0] == f"{dags / 'pty_dags.py'} already exists: nothing to do"
     with pytest.raises(SetupError, match="is not a folder"):
         set_up(tmp_path / "nowhere")
 
@@ -230,7 +230,9 @@ def test_init_says_what_to_do_where_the_environment_hides_the_file(config, tmp_p
     config.write_text(CONFIG)
     variable = "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST"
     monkeypatch.setenv(variable, json.dumps([MINE]))
-    with pytest.raises(SetupError, match=f"{variable} is set, .* set it to .*mine.*pty"):
+    with pytest.raises(
+        SetupError, match=f"{variable} is set and overrides .* set it to .*mine.*pty"
+    ):
         set_up(tmp_path / "dags", (3, 3))
     assert config.read_text() == CONFIG
 

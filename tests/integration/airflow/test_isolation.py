@@ -1,4 +1,4 @@
-"""One file never hides another: hostile files beside good ones, parsed as Airflow parses them."""
+"""One file never hides another: hostile files beside good ones, parsed as by Airflow."""
 
 import contextlib
 import json
@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[3]
 
 @pytest.fixture
 def parse(tmp_path):
-    """Parses files, one after the other; what came of each."""
+    """Parses files in turn, and returns the result of each."""
     environment = {
         **{name: value for name, value in os.environ.items() if "AIRFLOW" not in name},
         "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
@@ -215,7 +215,7 @@ def bundle_of(folder, storage, monkeypatch, **kwargs):
 
 
 def assert_shown(errors, expected):
-    """Each fault is shown once, with its file, and without the whole of Airflow's traceback."""
+    """Each error is shown once, with its file, and without Airflow's long traceback."""
     assert {Path(name).name.partition(".")[0] for name in errors} == set(expected)
     for name, text in errors.items():
         shown = expected[Path(name).name.partition(".")[0]]

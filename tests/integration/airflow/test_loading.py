@@ -82,7 +82,7 @@ def test_two_files_of_one_id(loader, folder):
     bag = DagBag(loader.parent)
     assert bag.dags["flow"].fileloc == str(loader.parent / "flow.pty")
     (text,) = bag.import_errors.values()
-    assert "the DAG id 'flow' is that of" in text
+    assert "the DAG id 'flow' is already used by" in text
     assert "give one of them another @name" in text
     if NEW:
         from airflow.sdk.importers.base import FilesystemDagDefinition
@@ -91,7 +91,7 @@ def test_two_files_of_one_id(loader, folder):
         second = FilesystemDagDefinition(loader.parent / "sub" / "flow.pty")
         place = SimpleNamespace(path=loader.parent, name="pty")
         result = PtyDagImporter().import_definition(second, place)
-        assert "the DAG id 'flow' is that of" in result.errors[0].message
+        assert "the DAG id 'flow' is already used by" in result.errors[0].message
 
 
 def test_in_the_dag_processor_each_error_belongs_to_its_file(loader, folder, monkeypatch):
@@ -150,7 +150,7 @@ def test_settings_of_single_dags(loader, folder, monkeypatch):
     bag = DagBag(loader.parent)
     assert set(bag.dags) == {"flow", "other"}
     (text,) = bag.import_errors.values()
-    assert "settings for the DAG 'flwo', but no file of that id: did you mean 'flow'?" in text
+    assert "settings for the DAG 'flwo', but no file has that id: did you mean 'flow'?" in text
     from volnux_airflow.bundle import PtyDagBundle
 
     monkeypatch.setattr(
@@ -169,7 +169,7 @@ def test_settings_of_single_dags(loader, folder, monkeypatch):
     bag = DagBag(bundle.path, bundle_path=bundle.path) if not NEW else DagBag(bundle.path)
     assert set(bag.dags) == {"flow", "other"}
     (text,) = bag.import_errors.values()
-    assert "settings for the DAG 'flwo', but no file of that id: did you mean 'flow'?" in text
+    assert "settings for the DAG 'flwo', but no file has that id: did you mean 'flow'?" in text
 
 
 def test_the_time_limit_of_airflow_is_no_fault_of_the_module(loader, folder):
@@ -256,7 +256,7 @@ def test_hints_become_what_airflow_has(folder):
     [
         ('A [executor="dask://host:8786"]', "1:1: error: airflow cannot send an event to dask"),
         ("@schedule: @daily\n@input: day: date\nA", "the input 'day' is required"),
-        (f"@name: {'n' * 251}\nA", "is not a DAG id"),
+        (f"@name: {'n' * 251}\nA", "is not a valid DAG id"),
     ],
 )
 def test_what_airflow_cannot_do_is_refused(folder, text, message):

@@ -1,4 +1,4 @@
-"""What decides where a task runs, with Celery or Kubernetes, reaches Airflow as it was said."""
+"""Settings that decide where a task runs, with Celery or Kubernetes, reach Airflow unchanged."""
 
 from datetime import timedelta
 
@@ -91,8 +91,8 @@ def test_settings_of_an_event(folder):
 @pytest.mark.parametrize(
     ("settings", "message", "hint"),
     [
-        ({"retries": 3}, "'retries' cannot be set here", "attempts are those of the flow"),
-        ({"trigger_rule": "all_done"}, "'trigger_rule' cannot be set", "the flow says what"),
+        ({"retries": 3}, "'retries' cannot be set here", "set the number of attempts in the flow"),
+        ({"trigger_rule": "all_done"}, "'trigger_rule' cannot be set", "the flow sets what"),
         ({"oner": "me"}, "an operator has no argument 'oner'", "did you mean 'owner'?"),
         ({"event": 1}, "an operator has no argument 'event'", None),
         ({"pool": 3}, "'pool' expects <class 'str'>, got <class 'int'>", None),

@@ -1,4 +1,4 @@
-"""Airflow fires at the instants of the core: with our timetable always, with its own nearly so."""
+"""Airflow fires at the instants of the core: always with our timetable, mostly with its own."""
 
 import datetime as dt
 

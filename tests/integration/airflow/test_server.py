@@ -20,7 +20,7 @@ def wait_for(server, *dags):
 
 
 def put(server, text, name, *, events=None, folder=None):
-    """A file in the dags folder, its DAG there once this returns."""
+    """Put a file into the dags folder, and wait until its DAG exists."""
     folder = folder or server.dags
     if events is not None:
         (folder / f"{name}_events.py").write_text("from volnux import *\n" + events)
@@ -374,7 +374,7 @@ def test_check_live_asks_the_installation(server):
         (
             2,
             "warning",
-            "this Airflow runs 2 tasks at once (core.parallelism), which is less than 3",
+            "this Airflow runs at most 2 tasks at once (core.parallelism), which is less than 3",
         ),
     ]
 

@@ -1,4 +1,4 @@
-"""A user's module whose things cross process boundaries."""
+"""A user's module with objects that are sent to other processes."""
 
 from volnux import EventBase, InputDataField, Pipeline, RetryPolicy
 from volnux.decorators import event
@@ -33,7 +33,7 @@ class AllNames(BatchPipeline):
 
 
 def things():
-    """Everything that a user may send to another process, by name."""
+    """All kinds of objects that a user may send to another process, by name."""
     good, bad = Names(names=["a"]), Names(names=[])
     batch = AllNames(names=["a", "b", "c"])
     failed = bad.start()
@@ -65,7 +65,7 @@ def things():
 
 
 def describe(thing):
-    """What can be said of a thing on either side."""
+    """A description of an object that is the same in both processes."""
     match thing:
         case Load():
             return thing.task_id, thing.run_id, thing.inputs
@@ -89,5 +89,5 @@ def describe(thing):
 
 
 def there_and_back(thing):
-    """In the other process: what it is there, and the thing itself for the way back."""
+    """Called in the other process: returns the description there, and the object itself."""
     return describe(thing), thing

@@ -1,4 +1,4 @@
-"""Events at executors that a URL names: a real dask cluster, and one that a package brings."""
+"""Events on executors that are named by a URL: a real dask cluster, and one from a package."""
 
 import contextlib
 import json
@@ -87,7 +87,7 @@ def wait_for_mending(previous_result, folder):
 
 @pytest.fixture(scope="module")
 def cluster():
-    """A scheduler and a worker process of their own, as dask://host:port."""
+    """A separate scheduler and worker process, as dask://host:port."""
     import distributed
 
     with (
@@ -146,7 +146,7 @@ def test_a_timeout_does_not_wait_for_the_cluster(cluster, plan):
 
 @contextlib.contextmanager
 def dask_program(what, *arguments):
-    """A scheduler or a worker as a program of its own; killed at the end."""
+    """A scheduler or a worker as a separate program, which is killed at the end."""
     command = [sys.executable, "-m", f"distributed.cli.dask_{what}", *arguments, "--no-dashboard"]
     with subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
@@ -184,7 +184,9 @@ def test_a_scheduler_that_dies_loses_its_events_and_may_come_back(plan, tmp_path
         context = ends.result(60)
     context.raise_for_status()
     assert context["stay"].attempts == 2
-    lost = f"volnux.WorkerLost: the scheduler at dask://{address}?timeout=3 was lost"
+    lost = (
+        f"volnux.WorkerLost: the connection to the scheduler at dask://{address}?timeout=3 was lost"
+    )
     assert context.results["wait_for_mending"] == lost
     assert context.results["double"] == 8
 
@@ -251,15 +253,16 @@ def test_tls_options_reach_the_client(monkeypatch):
     [
         (
             "dask://host:1?certt=x",
-            "dask://host:1?certt=x has an option 'certt' that dask URLs lack; did you mean 'cert'?",
+            "dask://host:1?certt=x has an unknown option 'certt'; did you mean 'cert'?",
         ),
         (
             "dask+tcp://host:1?ca=x",
-            "dask+tcp://host:1?ca=x names certificates: write dask+tls:// for TLS",
+            "dask+tcp://host:1?ca=x has certificates but does not use TLS: write dask+tls://",
         ),
         (
             "dask://?processes=many",
-            "processes in dask://?processes=many is a whole number of at least 1, found 'many'",
+            "processes in dask://?processes=many must be a whole number of at least 1, "
+            "found 'many'",
         ),
         (
             "nowhere://host",

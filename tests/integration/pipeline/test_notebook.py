@@ -1,4 +1,4 @@
-"""Notebooks: cells that define things anew, worker processes, `await`, and what a cell shows."""
+"""Notebooks: cells that redefine things, worker processes, `await`, and what a cell shows."""
 
 import json
 import subprocess
@@ -138,7 +138,7 @@ def test_a_notebook():
 
 
 def test_without_cloudpickle_a_prompt_says_what_to_do():
-    """At a prompt, as `python -c` is one: `__main__` has no file."""
+    """`python -c` is like a prompt: `__main__` has no file."""
     source = """
         import json, sys
         sys.modules["cloudpickle"] = None

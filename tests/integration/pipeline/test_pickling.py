@@ -1,4 +1,4 @@
-"""Events, pipelines, contexts, reports and errors cross the boundaries of processes."""
+"""Events, pipelines, contexts, reports and errors can be sent to other processes."""
 
 import multiprocessing
 import subprocess
@@ -32,7 +32,7 @@ def test_things_go_to_another_process_and_back(picklable, method):
 
 
 def test_things_go_through_a_fork(tmp_path):
-    """In a process of its own: this one may have threads, which a fork does not survive well."""
+    """This needs a separate process: the test process may have threads, and must not fork."""
     program = tmp_path / "fork.py"
     program.write_text(
         f"""

@@ -31,7 +31,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Start the server before the first test, whose time is limited."""
+    """Start the server before the first test, because the time of a test is limited."""
     if any("server" in getattr(item, "fixturenames", ()) for item in session.items):
         started()
 
@@ -64,7 +64,7 @@ def prefect(server: str) -> Callable[..., subprocess.CompletedProcess[str]]:
 
 @pytest.fixture
 def write() -> Callable[[str, str], Path]:
-    """Write a file below the test's folder; its path."""
+    """Write a file below the test's folder, and return its path."""
 
     def write(name: str, text: str) -> Path:
         path = Path(name).absolute()
@@ -77,7 +77,7 @@ def write() -> Callable[[str, str], Path]:
 
 @pytest.fixture
 def run(server: str, write: Callable[[str, str], Path]) -> Callable[..., Any]:
-    """Run a text with events on the Prefect backend; the run report."""
+    """Run a text with events on the Prefect backend, and return the report."""
     from volnux.backends import RunOptions, get_backend
     from volnux.loading import load_plan
 

@@ -2,9 +2,9 @@
 
     python -m tests.integration.prefect.hostile --good 300
 
-deploys such a folder to a server of its own, and has a worker run every deployment. With `--fork`
-each flow run is forked from one process that has imported Prefect, which then loads and runs it as
-the child of a worker does: a twentieth of the time.
+deploys such a folder to a server of its own, and has a worker run every deployment. With `--fork`,
+each flow run is a fork of one process that has already imported Prefect. The fork loads and runs
+the flow as the child of a worker does. This takes a twentieth of the time.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def _settings(home: Path, port: int) -> dict[str, str]:
 
 
 def main() -> int:
-    """Deploy and run everything; 0 if each good file ran."""
+    """Deploy and run everything. Returns 0 if each good file ran."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--good", type=int, default=300)
     parser.add_argument("--at-once", type=int, default=4)
@@ -171,7 +171,7 @@ while running:
 
 
 def _insist(ask: Any) -> Any:
-    """The answer of a server that is busy at times."""
+    """Ask a server that may be busy until it answers."""
     from prefect.exceptions import PrefectHTTPStatusError
 
     while True:

@@ -1,4 +1,4 @@
-"""A Prefect server on SQLite for one process of the tests: its settings, its start and its end."""
+"""A Prefect server on SQLite for one process of the tests: its settings, its start and its stop."""
 
 from __future__ import annotations
 
@@ -67,9 +67,9 @@ _HEALTHY: list[bool] = []
 
 
 def own_server(config: pytest.Config) -> None:
-    """Set Prefect to a home and a port that nobody else has, before it is imported.
+    """Give Prefect a home and a port that no other process uses, before it is imported.
 
-    Each process of pytest-xdist has its own, for they would wait for each other's database.
+    Each process of pytest-xdist has its own, because they would wait for each other's database.
 
     Args:
         config: of this process; in the end it ends the server and removes its home.
@@ -91,7 +91,7 @@ def own_server(config: pytest.Config) -> None:
 
 
 class _Ending:
-    """Ends the server with the session: pytest-xdist kills a process that goes on after it."""
+    """Stops the server at the end of the session: pytest-xdist kills a process that runs longer."""
 
     def __init__(self, home: str) -> None:
         self._home = home
@@ -107,14 +107,14 @@ def prefect_api() -> str:
 
 
 def surroundings(**more: str) -> dict[str, str]:
-    """The environment of a program of Prefect, whose temporary files go with the home."""
+    """The environment of a Prefect program. Its temporary files are removed with the home."""
     temporary = Path(os.environ["PREFECT_HOME"], "tmp")
     temporary.mkdir(exist_ok=True)
     return {**os.environ, "TMPDIR": str(temporary), **more}
 
 
 def started() -> str:
-    """The address of the server's API; the first call of a process starts it."""
+    """The address of the server's API. The first call in a process starts the server."""
     if not _HEALTHY:
         _RUNNING.enter_context(_server())
         _RUNNING.enter_context(_quick())
@@ -123,7 +123,7 @@ def started() -> str:
 
 
 def start(*arguments: str, output: Path, **options: Any) -> subprocess.Popen[bytes]:
-    """Start a program of Prefect that goes on until `end`; what it says goes to a file."""
+    """Start a Prefect program that runs until `end` is called. Its output goes to a file."""
     with output.open("wb") as file:
         return subprocess.Popen(
             [*PREFECT, *arguments],
@@ -134,7 +134,7 @@ def start(*arguments: str, output: Path, **options: Any) -> subprocess.Popen[byt
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
-    """End a program and what it started, by their process ids."""
+    """End a program and its child processes, by their process ids."""
     from psutil import NoSuchProcess, Process
 
     # A worker starts each flow run in a session of its own.
@@ -152,7 +152,7 @@ def end(process: subprocess.Popen[bytes]) -> None:
 
 @contextlib.contextmanager
 def _quick() -> Iterator[None]:
-    """Flow runs here without what costs each of them time and shows nothing."""
+    """Run flows without slow features that do not matter for the tests."""
     from prefect.context import SyncClientContext
     from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 

@@ -1,4 +1,4 @@
-"""How the places of a run are read back: from the run report, and from Prefect's API."""
+"""Reads the places of a run from the run report, and from Prefect's API."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = [
 
 
 def letters(report: Any) -> dict[str, tuple[str, int | None]]:
-    """The places of a report as the table of cases writes them."""
+    """The places of a report in the form of the table of cases."""
     marks = {"done": "d", "skipped": "s", "failed": "f"}
     return {
         place: ("x", None)
@@ -39,7 +39,7 @@ def expected_task_runs(
 
     Args:
         places: the case's, as its table writes them.
-        handled: the places whose failure something takes that is not a branch of their own.
+        handled: the places whose failure is handled, but not by one of their own branches.
     """
     found = {}
     for place, (letter, descriptor) in places.items():
@@ -97,7 +97,7 @@ def task_runs(flow_run_id: uuid.UUID, names: Any = (), seconds: float = 30) -> d
 def wait_for_states(
     flow_run_id: uuid.UUID, expected: dict[str, tuple[str, str]], seconds: float = 30
 ) -> dict[str, tuple[str, str]]:
-    """Types and names of the states of task runs, once they are as expected, or time is over."""
+    """Types and names of the states of task runs, once they are as expected or after a timeout."""
     until = time.monotonic() + seconds
     while True:
         found = {

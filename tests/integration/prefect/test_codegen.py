@@ -1,4 +1,4 @@
-"""The way out: Python flows that `volnux prefect flow` prints do what the `.pty` does."""
+"""The export to Python: flows that `volnux prefect flow` prints do the same as the `.pty`."""
 
 import asyncio
 import importlib
@@ -109,7 +109,7 @@ def Slow():
 
 @pytest.fixture
 def plain(server, write, monkeypatch):
-    """Run the Python text of a flow; the final state of the flow run."""
+    """Run the Python text of a flow, and return the final state of the flow run."""
 
     def run(text, **inputs):
         path = write("flow.pty", text)

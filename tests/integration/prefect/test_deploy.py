@@ -143,7 +143,7 @@ def test_init_again_changes_nothing(shop, capfd):
     before = {p: p.read_bytes() for p in (shop / "flows.py", shop / "prefect.yaml")}
     code, said = init(capfd)
     assert code == 0
-    assert "is as it should be" in said.out
+    assert "is up to date" in said.out
     assert {p: p.read_bytes() for p in before} == before
 
 
@@ -157,7 +157,7 @@ def test_init_follows_the_pty_until_somebody_changes_the_deployment(shop, write,
     (shop / "prefect.yaml").write_text(edited)
     write("orders.pty", ORDERS.replace("limit: int = 3", "limit: int = 5"))
     _, said = init(capfd)
-    assert "kept parameters of the deployment orders as you wrote it" in said.out
+    assert "kept your parameters of the deployment orders" in said.out
     assert "-   limit: 40  # more" in said.out
     assert (shop / "prefect.yaml").read_text() == edited
 
@@ -168,15 +168,15 @@ def test_init_tells_of_a_flow_whose_file_is_gone(shop, capfd):
     (shop / "case.pty").unlink()
     code, said = init(capfd)
     assert code == 0
-    assert "flows.py loads case.pty, which no longer exists: take case out" in said.out
+    assert "flows.py loads case.pty, which no longer exists: remove case" in said.out
 
 
 def test_of_files_with_one_name_none_is_taken(shop, write, capfd):
     write("archive/orders.pty", ORDERS)
     code, said = init(capfd)
     assert code == 1
-    assert "archive/orders.pty: error: orders.pty is named orders too" in said.err
-    assert "\norders.pty: error: archive/orders.pty is named orders too" in f"\n{said.err}"
+    assert "archive/orders.pty: error: orders.pty is also named orders" in said.err
+    assert "\norders.pty: error: archive/orders.pty is also named orders" in f"\n{said.err}"
     assert "orders" not in (shop / "flows.py").read_text() + (shop / "prefect.yaml").read_text()
 
 
@@ -194,7 +194,7 @@ def test_what_cannot_be_read_is_told(shop, capfd, name, content, told):
 def test_a_file_that_was_edited_meanwhile_stays(shop):
     project = read_folder(shop, work_pool="default")
     (shop / "prefect.yaml").write_text("name: mine\n")
-    with pytest.raises(FileError, match=r"prefect.yaml: error: it has changed since it was read"):
+    with pytest.raises(FileError, match=r"prefect.yaml: error: it was changed after it was read"):
         list(project.write())
     assert (shop / "prefect.yaml").read_text() == "name: mine\n"
     assert not (shop / "flows.py").exists()
@@ -337,7 +337,7 @@ def _scheduled_run():
 
 
 def deploy(capfd, *options):
-    """Call `volnux prefect deploy`; exit code, what its JSON says, standard error."""
+    """Call `volnux prefect deploy`. Returns the exit code, its JSON output, and standard error."""
     code = volnux(["prefect", "deploy", ".", "--json", *options])
     said = capfd.readouterr()
     return code, json.loads(said.out or "{}"), said.err
@@ -435,7 +435,7 @@ def test_deploy_says_what_it_cannot_do(shop, pool, capfd):
     assert deploy(capfd, "--yes")[0] == 0
     (shop / "prefect.yaml").write_text(text + "\nbuild:\n- a: {}\n")
     answer = deploy(capfd, "--yes")[1]
-    assert "orders: it has 'build', which needs Prefect's own command" in str(answer)
+    assert "orders: its entry has 'build', which needs Prefect's own command" in str(answer)
     # None of these is gone.
     mark = next(line for line in text.splitlines() if "volnux project" in line)
     for wrong in (
@@ -511,7 +511,7 @@ def test_templates_and_schedules_of_an_entry(shop, pool, capfd, monkeypatch):
 
 
 def elsewhere(address, call):
-    """Call something with another server: a thread does not have the client that tests share."""
+    """Call something with another server, in a thread, which does not have the shared client."""
 
     def there():
         with temporary_settings({PREFECT_API_URL: address}):
@@ -600,7 +600,7 @@ def test_check_asks_the_server(write, server, capfd):
         "flow_events.py:8:19: warning: the server has no Secret block 'hidden'",
         "flow_events.py:8:42: warning: the server has no variable 'gone'",
         "prefect.yaml:11:7: error: the server has no work pool 'missing', which the deployment "
-        "missing2 names",
+        "missing2 uses",
         "error: the server has no variable 'v'",
     ):
         assert line in said, said

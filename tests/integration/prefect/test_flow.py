@@ -1,4 +1,4 @@
-"""What a flow made from a `.pty` is to Prefect: names, edges, retries, runners, results."""
+"""How Prefect sees a flow made from a `.pty`: names, edges, retries, runners, results."""
 
 import datetime as dt
 import itertools
@@ -381,7 +381,7 @@ def test_hints_go_to_their_counterparts(run):
         ("@start-date: 2999-01-01\nHere", "flow.pty:1:1: error: prefect's cron schedules have no"),
         ("@input: wait_for: str = null\nHere", "flow.pty:1:1: error: the input 'wait_for'"),
         ("Here -> Own", "flow.pty:1:9: error: prefect has no task runner for Mine"),
-        ("Long", "flow.pty:1:1: error: prefect has at most 50 different waits"),
+        ("Long", "flow.pty:1:1: error: prefect supports at most 50 different waits"),
     ],
 )
 def test_what_prefect_cannot_do_is_refused_with_its_place(write, text, said):
@@ -521,7 +521,7 @@ def test_the_command_runs_without_a_server(write):
         timeout=280,
     )
     assert done.returncode == 0, done.stderr
-    assert "temporary server is still starting, after 1 s" in " ".join(done.stderr.split())
+    assert "temporary server is still starting after 1 s" in " ".join(done.stderr.split())
     report = json.loads(done.stdout)
     assert (report["backend"], report["status"]) == ("prefect", "success")
     assert report["places"]["Here"]["received"] == {"from": "Excluded"}
@@ -541,5 +541,5 @@ def test_without_the_server_that_is_named_the_command_says_so(write):
     assert done.returncode == 2
     assert done.stderr.splitlines() == [
         "error: prefect cannot run flow: Failed to reach API at http://127.0.0.1:9/api/",
-        "  hint: start that server, or name another one in PREFECT_API_URL or your profile",
+        "  hint: start that server, or set another one in PREFECT_API_URL or your profile",
     ]

@@ -1,7 +1,7 @@
 """Flows of `volnux prefect flow` for every case, and for random programs with hostile names.
 
-Most of them run without a server: there, events run at once, in the process of the test. What is
-tested is the text, and `python -m tests.generated prefect` runs more programs on a server.
+Most of them run without a server: events run at once, in the process of the test. These tests check
+the text; `python -m tests.generated prefect` runs more programs on a server.
 """
 
 import ast
@@ -37,7 +37,7 @@ TIMED = {case.name for case in all_cases() if "timeout" in case.text}
 
 
 class Local(plain.Run):
-    """A run that runs events where it is."""
+    """A run that executes events in its own process."""
 
     last = None
 
@@ -58,7 +58,7 @@ class Local(plain.Run):
 
 
 def places_of(case, folder, monkeypatch):
-    """How the places of a case end in its generated flow: as its expected places are told."""
+    """How the places of a case end in its generated flow, in the form of the expected places."""
     path = write_case(case, folder)
     plan = load_plan(path)
     target = path.with_name(GENERATED)
@@ -95,7 +95,7 @@ def expected_of(case):
 
 
 def told(text):
-    """What is told of places, the ids of runs left out."""
+    """The reported places without the ids of runs."""
     return repr(text).replace("$run_id", "a run")
 
 

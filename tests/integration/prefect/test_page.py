@@ -1,4 +1,4 @@
-"""A run as Prefect's web page shows it, seen by a browser without a window."""
+"""A run as Prefect's web page shows it, in a headless browser."""
 
 import shutil
 import subprocess

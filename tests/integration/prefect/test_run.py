@@ -1,4 +1,4 @@
-"""A run on Prefect: what happens to events, what a person sees of them, and how it ends."""
+"""A run on Prefect: what happens to events, what users see, and how the run ends."""
 
 import contextlib
 import logging
@@ -360,10 +360,10 @@ def test_an_event_has_settings_of_its_own_for_prefect(run):
         ("{'name': 'x'}", "prefect of One cannot set 'name'", "task_run_name"),
         ("{'cache_policy': None}", "prefect of One cannot set 'cache_policy'", "can_bypass"),
         ("{'log_print': True}", "prefect's tasks have no option 'log_print'", "'log_prints'"),
-        ("{'tags': 'a,b'}", "tags of One must be a list of texts", "['a', 'b']"),
+        ("{'tags': 'a,b'}", "tags of One must be a list of strings", "['a', 'b']"),
         ("{'on_failure': 3}", "prefect of One: Expected iterable for 'on_failure'", ""),
-        ("{'task_run_name': 3}", "task_run_name of One must be a text or a function", ""),
-        ("{'task_run_name': '{who}'}", "a name that the flow does not know: 'who'", "day, place"),
+        ("{'task_run_name': 3}", "task_run_name of One must be a string or a function", ""),
+        ("{'task_run_name': '{who}'}", "a name that the flow does not have: 'who'", "day, place"),
         ("{'task_run_name': '{day'}", "task_run_name of One: expected '}'", "{{ and }}"),
     ],
 )

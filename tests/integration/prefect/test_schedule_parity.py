@@ -1,4 +1,4 @@
-"""Prefect's server fires at the instants of the core, but in the hours of a clock change."""
+"""Prefect's server fires at the instants of the core, except in the hours of a clock change."""
 
 import datetime as dt
 import zoneinfo

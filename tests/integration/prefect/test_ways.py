@@ -1,4 +1,4 @@
-"""The ways to a flow from Python, what travels with it, and what Prefect's server takes."""
+"""Ways to create a flow in Python, what is pickled with it, and what Prefect's server accepts."""
 
 import importlib
 import inspect
@@ -190,7 +190,7 @@ def test_what_the_server_cannot_store_is_refused_before_a_run_is_made(write, kin
         lambda: load_flow(path)(n=value),
         lambda: get_backend("prefect").run(plan, {"n": value}, RunOptions()),
     ):
-        with pytest.raises(InputError, match="prefect's server cannot take the input 'n'"):
+        with pytest.raises(InputError, match="prefect's server cannot store the input 'n'"):
             run()
     assert not Path("ran.txt").exists()
 
@@ -201,7 +201,7 @@ def test_what_the_server_cannot_store_is_refused_before_a_run_is_made(write, kin
         ("@input: n: int = 9223372036854775808\nShow", "flow.pty:1:1: error: prefect's server"),
         ("@input: l: list = [[18446744073709551616]]\nShow", "flow.pty:1:1: error: prefect's"),
         ("Show[concurrency=99999999999999999999]", "flow.pty:1:1: error: prefect has no limits"),
-        ("@tags: {{$HOME}}\nShow", "flow.pty:1:1: error: prefect fills in"),
+        ("@tags: {{$HOME}}\nShow", "flow.pty:1:1: error: prefect reads"),
         ("@name: {{$HOME}}\nShow", "flow.pty:1:"),
     ],
 )

@@ -1,4 +1,4 @@
-"""What stands in `prefect.yaml` is what the file says, whatever its characters and numbers."""
+"""`prefect.yaml` has the same values as the file, whatever its characters and numbers."""
 
 import re
 from dataclasses import replace
@@ -76,7 +76,7 @@ deployments:
 
 
 def described(**changes):
-    """A pipeline as its deployment sees it."""
+    """The properties of a pipeline that matter for its deployment."""
     fields = {
         "name": "orders",
         "version": "1",

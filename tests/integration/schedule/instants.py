@@ -1,4 +1,4 @@
-"""The instants that the core computes: what every host is compared with."""
+"""The instants that the core computes. Every host is compared with them."""
 
 import datetime as dt
 import functools
@@ -66,7 +66,7 @@ def expressions() -> list[str]:
 
 @dataclass(frozen=True)
 class Case:
-    """An expression in a zone, and the instants of it that come after another."""
+    """An expression in a time zone, and its first instants after a given one."""
 
     schedule: str
     timezone: str
@@ -76,7 +76,7 @@ class Case:
 
 @functools.cache
 def cases(zone: str) -> list[Case]:
-    """What the core computes in a zone."""
+    """What the core computes in a time zone."""
     found = []
     for number, text in enumerate(expressions()):
         if text in refused():

@@ -1,4 +1,4 @@
-"""`volnux schedule` as people call it."""
+"""`volnux schedule` as users call it."""
 
 import datetime as dt
 import json
@@ -103,7 +103,7 @@ OFTEN = MISSED.format("2026-01-01")
 
 
 class Service:
-    """`volnux schedule run` in a process, and all that it has printed."""
+    """`volnux schedule run` in a process, and all its output."""
 
     def __init__(self, *arguments):
         self.process = subprocess.Popen(

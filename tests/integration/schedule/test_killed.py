@@ -1,4 +1,4 @@
-"""A scheduler that is killed in mid-run, and the next one on its store."""
+"""A scheduler that is killed during a run, and the next one on its store."""
 
 import itertools
 import os
@@ -93,7 +93,7 @@ def kill(process):
 
 @pytest.fixture
 def look():
-    """The ledger, as nobody serves the store."""
+    """Read the ledger, while no scheduler uses the store."""
 
     def look(job_id):
         return PipelineScheduler("jobs.db").runs(job_id)

@@ -1,4 +1,4 @@
-"""Making plans: of classes in memory, or of files in the test's own folder."""
+"""Makes plans from classes in memory, or from files in the test's own folder."""
 
 import types
 from pathlib import Path

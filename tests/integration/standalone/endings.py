@@ -1,12 +1,12 @@
-"""Runs that are ended at random moments, and what must hold of each ending.
+"""Runs that are ended at random moments, and what must be true for each ending.
 
     python tests/integration/standalone/endings.py --count 2000
     python tests/integration/standalone/endings.py --seed 17 --only 230
 
 Each try is a run of the tool, or a script of the user's, with events in threads, on the event loop
-and in worker processes, some of which start programs. It gets a signal, sometimes two. Afterwards:
-nothing of it is alive after ten seconds, no event began after the report, and the exit code and the
-report are those of the signal. A try is made from the seed and its number alone.
+and in worker processes, some of which start programs. It gets a signal, sometimes two. Afterwards,
+none of its processes is alive after ten seconds, no event began after the report, and the exit code
+and the report match the signal. A try depends only on the seed and its number.
 """
 
 from __future__ import annotations
@@ -146,7 +146,7 @@ class Try:
         )
 
     def run(self, folder: Path) -> list[str]:
-        """Run it; what is wrong with its end."""
+        """Run it, and return what is wrong with its end."""
         (folder / "flow.pty").write_text(self.flow)
         (folder / "flow_events.py").write_text(EVENTS)
         (folder / "main.py").write_text(TOOL if self.tool else SCRIPT)
@@ -322,7 +322,7 @@ def _clean(token: str) -> None:
 
 
 def run_all(seed: int, numbers: list[int], *, at_once: int = 2) -> Iterator[list[str]]:
-    """Run tries; of each the faults, below the words that repeat it."""
+    """Run tries. Returns the faults of each, below the command that repeats it."""
 
     def one(number: int) -> list[str]:
         chosen = Try(seed, number)

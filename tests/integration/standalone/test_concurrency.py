@@ -1,4 +1,4 @@
-"""What runs at once, where, and in which order."""
+"""What runs in parallel, where, and in which order."""
 
 import asyncio
 import os
@@ -14,7 +14,7 @@ WAIT = 20
 
 
 def meeting(parties):
-    """An event that ends only once so many of it run at the same time."""
+    """An event that ends only when this many of its attempts run at the same time."""
     barrier = threading.Barrier(parties)
 
     class Meet(EventBase):
@@ -199,7 +199,7 @@ def test_what_an_executor_cancels_itself_has_failed(flow, run, base):
     report = run(flow("E", E))
     assert report.places["E"].attempts == 2
     assert report.places["E"].failure.type == "volnux.WorkerLost"
-    assert report.places["E"].failure.message == "the executor that had E cancelled it"
+    assert report.places["E"].failure.message == "the executor of E cancelled it"
 
 
 def test_nothing_begins_when_the_run_is_cancelled_while_its_pool_is_made(flow, run):

@@ -1,4 +1,4 @@
-"""Ctrl-C, in a process of its own: the signal goes to the whole group, as a terminal sends it."""
+"""Ctrl-C in a separate process: as from a terminal, the signal goes to the whole process group."""
 
 import os
 import signal

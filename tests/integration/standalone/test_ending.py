@@ -1,4 +1,4 @@
-"""Timeouts, cancelling and `stop_on_exception`: how runs end that do not simply end."""
+"""Timeouts, cancelling and `stop_on_exception`: how runs end early."""
 
 import asyncio
 import logging
@@ -25,7 +25,7 @@ class Late(Ok):
 
 @pytest.fixture
 def gate():
-    """An event to wait for, opened at the end whatever happens."""
+    """A threading event to wait for. It is always set at the end."""
     gate = threading.Event()
     yield gate
     gate.set()
@@ -68,7 +68,7 @@ def test_a_timeout_in_a_thread(flow, run, gate, caplog, executor):
     while threading.active_count() > 1 and not caplog.records:
         time.sleep(0.001)
     assert [r.getMessage() for r in caplog.records] == [
-        "Slow ended after it was given up: what it returned is discarded"
+        "Slow ended after it was abandoned: its result is discarded"
     ]
 
 

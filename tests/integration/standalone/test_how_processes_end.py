@@ -1,4 +1,4 @@
-"""The table "How processes end" of `docs/standalone.md`, row by row; then endings at random."""
+"""The table "How processes end" in `docs/standalone.md`, row by row, and then random endings."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ endings = _load("endings")
 
 
 class Started:
-    """A program of ours in a session of its own, and what of it is alive."""
+    """A program in its own session, and which of its processes are alive."""
 
     def __init__(self, command, **options):
         self.token = f"{os.getpid()}-{time.monotonic_ns()}"
@@ -85,7 +85,7 @@ class Started:
         self.process.send_signal(number)
 
     def end(self):
-        """Its exit code, and what it printed."""
+        """The exit code, and the output."""
         out, err = self.process.communicate(timeout=60)
         return self.process.returncode, out, err
 
@@ -391,7 +391,7 @@ def test_an_ignored_hangup_stays_ignored(start):
 
 
 def test_a_job_in_the_background_obeys_sigterm_too(start):
-    """Shells have SIGINT ignored there."""
+    """Shells ignore SIGINT for such jobs."""
     program = start(
         "run", "flow.pty", "--grace", "0",
         flow="Hangs",
@@ -411,7 +411,7 @@ def test_a_job_in_the_background_obeys_sigterm_too(start):
 
 
 def test_a_signal_of_our_own_counts_beside_one_from_outside(start):
-    """Without grace it comes while the first still has its effect, as one that is sent twice."""
+    """Without a grace period, it has the same effect as a signal that is sent twice."""
     program = start(
         script="""
         import os, signal, time
@@ -889,7 +889,7 @@ def test_a_forked_child_of_an_observer_ends(flow, run):
 
 
 def test_ctrl_c_at_any_moment_is_one_line(start):
-    """From the first statement of `main` on; before that, nothing of ours can be done."""
+    """This starts at the first statement of `main`: before that, our code has no control."""
     seed = random.randrange(10**6)
     dice = random.Random(seed)
     events = """
@@ -1178,7 +1178,7 @@ except SystemExit as leaving:
 
 @pytest.mark.parametrize("part", range(2))
 def test_endings_at_random(part):
-    """`endings.py` tells how to run more of them, and how to repeat one."""
+    """`endings.py` explains how to run more of them, and how to repeat one."""
     seed = random.randrange(10**6)
     said = ["\n".join(faults) for faults in endings.run_all(seed, list(range(15))) if faults]
     assert not said, "\n\n".join(said)

@@ -1,4 +1,4 @@
-"""Process pools: what is sent, what is lost, what is left behind."""
+"""Process pools: what is sent, what is lost, and what remains."""
 
 import os
 import subprocess

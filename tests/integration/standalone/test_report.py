@@ -1,4 +1,4 @@
-"""What the report says, who hears of it, and what is left when a run is over."""
+"""What the report says, who is notified, and what remains after a run."""
 
 import datetime as dt
 import gc

@@ -1,4 +1,4 @@
-"""Which results a run still holds: all of them, or with `results=False` those that are needed."""
+"""Which results a run keeps: all of them, or with `results=False` only those that it needs."""
 
 import asyncio
 import gc
@@ -18,7 +18,7 @@ ALIVE = weakref.WeakSet()
 
 
 class Big:
-    """A result that is seen when it goes."""
+    """A result that records when it is deleted."""
 
     def __init__(self):
         ALIVE.add(self)
@@ -85,7 +85,7 @@ EVENTS = [Plain, Retried, Bypassed, Coroutine, InThread, InProcess, Refused, Rai
 
 
 class Counting(RunObserver):
-    """How many results were alive when each place started, at most."""
+    """The maximum number of results that were alive when each place started."""
 
     def __init__(self):
         self.most = 0
@@ -198,7 +198,7 @@ def block(previous_result=None):
 
 
 def test_the_memory_of_a_run_on_the_command_line(own_folder):
-    """Nobody can ask for the results of `volnux run`: twelve of them never add up."""
+    """Nothing can read the results of `volnux run`, so twelve of them never add up in memory."""
     (own_folder / "blocks_events.py").write_text(EVENTS_OF_BLOCKS)
     (own_folder / "blocks.pty").write_text(chain("|->", *["Block"] * 12))
     (own_folder / "one.pty").write_text("@events: blocks_events\nBlock")

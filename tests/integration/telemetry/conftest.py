@@ -1,4 +1,4 @@
-"""Servers that end with their test, and telemetry that does."""
+"""Servers and telemetry that end with their test."""
 
 import importlib.util
 import sys

@@ -1,4 +1,4 @@
-"""Debian's Prometheus on a free port, in a folder of its own."""
+"""Debian's Prometheus on a free port, in its own folder."""
 
 import contextlib
 import json
@@ -12,7 +12,7 @@ import urllib.request
 
 @contextlib.contextmanager
 def prometheus_server(folder, port):
-    """A Prometheus that fetches from a port; a function that evaluates a query there."""
+    """A Prometheus that fetches from a port. Yields a function that evaluates a query."""
     program = shutil.which("prometheus")
     assert program, "prometheus is not installed: sh tools/system_program.sh prometheus"
     home = folder / "prometheus"

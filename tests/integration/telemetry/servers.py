@@ -1,4 +1,4 @@
-"""Servers on free ports of loopback: Elasticsearch as far as bulk goes, and an OTLP collector."""
+"""Servers on free ports of loopback: the bulk part of Elasticsearch, and an OTLP collector."""
 
 import contextlib
 import gzip
@@ -12,7 +12,7 @@ from typing import ClassVar
 
 
 class Server:
-    """An HTTP server in threads of its own; `answers` holds what to answer before the usual.
+    """An HTTP server in its own threads. `answers` has the answers that come before the usual one.
 
     An entry of `answers` is `(status, headers, body)`, or a number: seconds to hang.
     """
@@ -70,11 +70,11 @@ class Server:
     usual_headers: ClassVar = {}
 
     def refusal(self, headers):
-        """What to answer to a request for its headers alone; None where they are good."""
+        """The answer to a request with wrong headers; None if they are correct."""
         return
 
     def start(self):
-        """Listen; again on the same port after `stop`."""
+        """Listen. After `stop`, it uses the same port again."""
         self._server = self._make(self.port)
         self.port = self._server.server_port
         if self._certificate is not None:
@@ -87,7 +87,7 @@ class Server:
         self._thread.start()
 
     def stop(self):
-        """Be gone."""
+        """Stop listening."""
         if self._server is None:
             return
         self.let_go.set()
@@ -114,10 +114,10 @@ class Server:
 
 
 class Elasticsearch(Server):
-    """Takes index templates and bulk requests; `refuse` tells single documents off.
+    """Accepts index templates and bulk requests. `refuse` rejects single documents.
 
-    As a real one does, it refuses a request for a version of its API that is neither its own nor
-    the one before, or that only one of the two headers asks for.
+    Like a real server, it refuses a request for an API version that is neither its own nor the
+    previous one, or that is in only one of the two headers.
     """
 
     usual_headers: ClassVar = {
@@ -195,7 +195,7 @@ class Collector(Server):
         return 200, {}, b""
 
     def spans(self):
-        """All spans that came, as dicts."""
+        """All received spans, as dicts."""
         from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
             ExportTraceServiceRequest,
         )
@@ -210,7 +210,7 @@ class Collector(Server):
         return found
 
     def metrics(self):
-        """Of the last metrics request: values by name and attributes; of histograms the count."""
+        """Values in the last metrics request, by name and attributes; for histograms, the count."""
         from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
             ExportMetricsServiceRequest,
         )
@@ -252,7 +252,7 @@ def _attributes(thing):
 
 
 def eventually(condition, seconds=15.0):
-    """Wait until a condition holds; what it gave."""
+    """Wait until a condition holds, and return its value."""
     end = time.monotonic() + seconds
     while not (found := condition()):
         assert time.monotonic() < end, "it did not happen in time"

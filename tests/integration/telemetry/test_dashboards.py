@@ -22,7 +22,7 @@ VISUALIZATIONS = [item for item in KIBANA if item["type"] == "visualization"]
 
 
 def filled(query):
-    """A query of Grafana's as Prometheus gets it."""
+    """A query of Grafana in the form that Prometheus gets."""
     for name, value in (
         ("$__rate_interval", "10s"),
         ("$__range", "10s"),

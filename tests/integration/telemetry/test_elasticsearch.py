@@ -1,4 +1,4 @@
-"""The real client of Elasticsearch against a server that has good days and bad ones."""
+"""The real client of Elasticsearch with a server that fails in several ways."""
 
 import json
 import logging
@@ -58,7 +58,7 @@ OPERATION = {
 
 @pytest.fixture
 def publish():
-    """A delivery to an Elasticsearch; its settings are those of a patient person in a hurry."""
+    """A delivery to an Elasticsearch, with many retries but short waits."""
     made = []
 
     def make(server, **options):
@@ -230,7 +230,7 @@ def test_servers_of_every_version_take_what_is_sent(publish, version):
 @pytest.mark.parametrize("client", [7, 8, 9, 10])
 @pytest.mark.parametrize("version", [8, 9])
 def test_the_server_refuses_as_a_real_one_does(version, client):
-    """What the library sends by itself: the stand-in has to refuse it where a server would."""
+    """What the library sends by itself: the fake server must refuse it like a real one."""
     server = Elasticsearch(version=version)
     try:
         asked = f"application/vnd.elasticsearch+json; compatible-with={client}"
@@ -256,7 +256,7 @@ CREDENTIALS = [
 
 @pytest.mark.parametrize("options", CREDENTIALS, ids=lambda options: next(iter(options)))
 def test_no_error_shows_a_credential(publish, elasticsearch, options):
-    """Not of a server that quotes the request, and not of one that is gone."""
+    """This also holds for a server that quotes the request, and for one that does not answer."""
     quoted = json.dumps({"error": f"bad header ApiKey {TOKEN} of elastic:{TOKEN}", "status": 401})
     elasticsearch.answers = [(401, {}, quoted)] * 100
     sent = publish(elasticsearch, **options)

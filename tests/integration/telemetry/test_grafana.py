@@ -1,4 +1,4 @@
-"""Grafana Cloud: what its OTLP gateway is sent, and how zone and instance are found."""
+"""Grafana Cloud: what is sent to its OTLP gateway, and how zone and instance are found."""
 
 import base64
 import json

@@ -47,7 +47,7 @@ EVENTS = """
 
 @pytest.fixture
 def prometheus(tmp_path):
-    """Starts a Prometheus for a port; gives a function that evaluates a query."""
+    """Starts a Prometheus for a port. Returns a function that evaluates a query."""
     with contextlib.ExitStack() as stack:
         yield lambda port: stack.enter_context(prometheus_server(tmp_path, port))
 

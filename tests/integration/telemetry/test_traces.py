@@ -90,7 +90,7 @@ PROGRAM = """
 
 @pytest.fixture
 def traced(collector):
-    """Run a flow in a process of its own, whose events set up the SDK; its run id and spans."""
+    """Run a flow in a separate process; its events set up the SDK. Returns run id and spans."""
 
     def traced(flow, program=PROGRAM):
         Path("flow.pty").write_text(flow)

@@ -1,4 +1,4 @@
-"""Batch pipelines: a template whose fields are cut, and the class that runs it."""
+"""Batch pipelines: a template whose fields are split, and the class that runs it."""
 
 # ruff: noqa: RUF012 - class attributes and output as a user writes them
 

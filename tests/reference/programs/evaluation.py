@@ -1,4 +1,4 @@
-"""When a parallel group is done: its last event says."""
+"""When a parallel group is done: its last event decides."""
 
 from typing import Any
 

@@ -46,7 +46,7 @@ class Result:
 
 @pytest.fixture
 def cli(capfd, monkeypatch):
-    """Run the tool with arguments; its exit code and what it printed."""
+    """Run the tool with arguments. Returns the exit code and the output."""
     monkeypatch.setattr(sys, "path", list(sys.path))
     for name in ("NO_COLOR", "FORCE_COLOR"):
         monkeypatch.delenv(name, raising=False)
@@ -60,7 +60,7 @@ def cli(capfd, monkeypatch):
 
 @pytest.fixture
 def write():
-    """Write a file below the test's folder; its path."""
+    """Write a file below the test's folder, and return its path."""
 
     def write(name, text):
         path = Path(name)

@@ -1,4 +1,4 @@
-"""What the tool shows of what users wrote: never too much of it, and never control characters."""
+"""How the tool shows what users wrote: never too much, and never control characters."""
 
 import json
 import logging

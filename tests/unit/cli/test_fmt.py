@@ -1,4 +1,4 @@
-"""`volnux fmt`: what is written, what is not, and what is said."""
+"""`volnux fmt`: what is written, what is not, and the messages."""
 
 import io
 import resource

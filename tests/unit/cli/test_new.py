@@ -1,4 +1,4 @@
-"""`volnux new`: what it makes works at once, and nothing is ever overwritten."""
+"""`volnux new`: the new files work at once, and nothing is ever overwritten."""
 
 import subprocess
 import sys

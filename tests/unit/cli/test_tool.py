@@ -17,7 +17,7 @@ from volnux.errors import Diagnostic, Severity, Span, shortened
 
 
 def call(*arguments, **environment):
-    """Run the tool in a process of its own."""
+    """Run the tool in a separate process."""
     return subprocess.run(
         [sys.executable, "-m", "volnux.cli", *arguments],
         capture_output=True,

@@ -1,4 +1,4 @@
-"""Event classes and functions that cannot work, or say something that has no effect."""
+"""Event classes and functions that cannot work, or have settings without effect."""
 
 import abc
 import dataclasses

@@ -1,4 +1,4 @@
-"""Values of inputs that no report and no host could hold are refused, however they are given."""
+"""Input values that no report and no host could store are refused, however they are given."""
 
 import pytest
 

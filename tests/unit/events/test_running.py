@@ -1,4 +1,4 @@
-"""Running one event alone: what `process` gets, what it may return, what becomes of it."""
+"""Running a single event: what `process` gets, what it may return, and what its result becomes."""
 
 import asyncio
 import functools
@@ -91,7 +91,7 @@ def test_a_predicate_and_a_bypass_may_answer_with_a_numpy_bool():
 
 
 class Several:
-    """What an array of several values is to Python."""
+    """Behaves like an array with several values."""
 
     shape = (2,)
 
@@ -164,7 +164,7 @@ def test_a_return_value_that_cannot_be_shown():
 
 
 class Endless(list):
-    """More items than anybody could read: it must not be asked for all of them."""
+    """More items than anybody could read: not all of them may be accessed."""
 
     def __iter__(self):
         yield from range(10_000)

@@ -1,4 +1,4 @@
-"""Flows run by the state machine alone, told in a few letters, for the tests beside this file."""
+"""Runs flows with the state machine alone, and shows results in a few letters."""
 
 from __future__ import annotations
 
@@ -55,9 +55,8 @@ class Ran:
         return self.execution.value(self.execution.graph.result)
 
     def __getitem__(self, place: str) -> str:
-        """Of a place: `d` done, `s` skipped, `f` failed, `x` failed without running.
-
-        A descriptor other than the ordinary one follows: `d0` is a failure that was handled.
+        """For a place: `d` done, `s` skipped, `f` failed, `x` failed without running. An unusual
+        descriptor follows: `d0` is a failure that was handled.
         """
         node = [node.id for node in self.execution.graph.nodes].index(place)
         state, descriptor = self.execution.states[node], self.execution.descriptors[node]
@@ -83,12 +82,12 @@ def run(
     last_first: bool = False,
     stops: str | None = None,
 ) -> Ran:
-    """Run a flow; a success returns the place's name in small letters.
+    """Run a flow. A success returns the place's name in lower case.
 
     Args:
         text: the flow.
         evaluations: evaluation states by event name.
-        last_first: of the events that run, the one that started last ends first.
+        last_first: whether the running event that started last ends first.
         stops: the event that has `stop_on_exception`.
     """
     flow = graph(text, evaluations) if isinstance(text, str) else text

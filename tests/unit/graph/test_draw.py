@@ -1,4 +1,4 @@
-"""What holds for every drawing: nothing lost, nothing twice, the same bytes, in linear time."""
+"""Properties of every drawing: complete, without duplicates, deterministic, in linear time."""
 
 import functools
 import pickle

@@ -1,7 +1,8 @@
-"""The graph's JSON: what it holds, what is refused, and what the fingerprint stands for."""
+"""The graph's JSON: its content, what is refused, and what the fingerprint covers."""
 
 import datetime as dt
 import json
+import pickle
 from dataclasses import replace
 
 import pytest
@@ -150,6 +151,25 @@ def changed(path: str, value: object) -> str:
 def test_what_is_no_graph_is_refused(text, message):
     with pytest.raises(GraphFormatError, match=message):
         Graph.from_json(text)
+
+
+def test_a_graph_keeps_the_file_that_it_was_compiled_from():
+    file = parse(FLOW)
+    text = replace(compile(file), name="other").source
+    assert text is not None
+    assert text.file is file
+
+
+@pytest.mark.parametrize(
+    "copy",
+    [lambda it: pickle.loads(pickle.dumps(it)), lambda it: Graph.from_json(it.to_json())],
+    ids=["pickle", "JSON"],
+)
+def test_a_copy_of_a_graph_parses_its_text_again(copy):
+    flow = graph(FLOW)
+    again = copy(flow)
+    assert again == flow
+    assert again.source.file == flow.source.file
 
 
 def test_the_text_travels_with_the_graph():

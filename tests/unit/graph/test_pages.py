@@ -1,4 +1,4 @@
-"""The pages on the language and the graph: every example in them does what it says."""
+"""The pages about the language and the graph: every example in them is correct."""
 
 import builtins
 import json

@@ -159,6 +159,36 @@ def test_groups_say_which_event_decides():
     assert (group.first, group.last, str(group.evaluation)) == ("A", "B", PARTIAL)
 
 
+@pytest.mark.parametrize(
+    ("flow", "joins"),
+    [
+        ("A || B", [None]),
+        (f"{{A || B}}{ANY}", ["join-1"]),
+        (f"{{A || B}}{ANY} -> {{C || D}}{ANY}", ["join-1", "join-2"]),
+        (f"{{{{A || B}}{ANY} || {{C || D}}{ANY}}}{ANY}", ["join-3", "join-1", "join-2"]),
+        (f"{{A || B}}{ANY} || C", [None, "join-1"]),
+        (f"{{{{A || B}} || C}}{ANY}", ["join-2", None]),
+        (f"A (0 -> {{B || C || {{D || E}}{ANY}}}{ANY}, 1 -> F || G)", ["join-2", "join-1", None]),
+    ],
+)
+def test_a_group_that_needs_one_arm_has_a_join(flow, joins):
+    made = graph(flow)
+    found = [None if i is None else made.nodes[i].id for i in made.topology.joins]
+    assert found == joins
+    before = made.topology.before
+    for group, join in zip(made.groups, made.topology.joins, strict=True):
+        assert join is None or len(before[join]) == len(group.arms)
+
+
+def test_the_text_says_where_nodes_and_groups_are():
+    flow = graph("A -> {B || A} (0 -> A)")
+    at = {(s.column, s.end_column): n.id for s, n in flow.topology.node_at.items() if s}
+    assert at == {(1, 2): "A", (7, 8): "B", (12, 13): "A__2", (6, 14): "catch-1", (21, 22): "A__3"}
+    (span,) = flow.topology.group_at
+    assert span is not None
+    assert (span.column, span.end_column) == (7, 13)
+
+
 def test_options_stand_on_the_node_but_those_the_graph_speaks_itself():
     flow = graph('A[timeout=2.5, pool="x", retry_attempts=3, executor=inline, priority=5]')
     (node,) = flow.nodes

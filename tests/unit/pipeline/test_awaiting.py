@@ -17,7 +17,7 @@ WHO = contextvars.ContextVar("WHO", default="nobody")
 
 
 class Waits(EventBase):
-    """Waits until the loop, which goes on, lets it go."""
+    """Waits until the loop, which continues meanwhile, releases it."""
 
     def process(self, gates):
         begun, go = gates

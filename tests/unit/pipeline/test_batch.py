@@ -1,4 +1,4 @@
-"""Batch pipelines: how data is cut, how batches run, what is reported."""
+"""Batch pipelines: how data is split, how batches run, and what is reported."""
 
 import os
 import pickle

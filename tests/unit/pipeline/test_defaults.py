@@ -1,4 +1,4 @@
-"""Defaults of inputs: every run gets one of its own, and given values are passed as they are."""
+"""Defaults of inputs: every run gets its own copy, and given values are passed unchanged."""
 
 import dataclasses
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A failure is heard: in the log of runs, as the cause of `RunFailedError`, with its traceback."""
+"""Failures are reported with a traceback, in the log and as the cause of `RunFailedError`."""
 
 import gc
 import logging
@@ -152,7 +152,7 @@ def forget():
 
 @pytest.fixture
 def records(caplog):
-    """What the log of runs said: the level of each record, and its place."""
+    """The records in the log of runs: the level and the place of each."""
     caplog.set_level(logging.INFO, "volnux.run")
 
     def said():
@@ -313,7 +313,7 @@ def test_a_listener_is_given_the_exception():
 
 
 def test_failures_come_while_the_run_goes_on(caplog):
-    """An error is logged when it is certain, and not only when a long run has ended."""
+    """An error is logged as soon as it is certain, and not only at the end of a long run."""
     said = {}
 
     class Looks(RunObserver):

@@ -1,4 +1,4 @@
-"""What is said of events that are written in a way that cannot work."""
+"""The messages for events that cannot work as written."""
 
 from concurrent.futures import ThreadPoolExecutor
 

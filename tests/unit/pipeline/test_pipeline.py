@@ -1,4 +1,4 @@
-"""Pipelines as classes: fields, flows, runs, and what is said of mistakes."""
+"""Pipelines as classes: fields, flows, runs, and the messages for mistakes."""
 
 import copy
 import datetime as dt

@@ -1,4 +1,4 @@
-"""The public names: all there, nothing by accident, all on their page."""
+"""The public names: all exist, none is public by accident, and all are on their page."""
 
 import importlib
 import subprocess

@@ -1,4 +1,4 @@
-"""What a bad file says: the whole first message, with its place and its mend, word for word."""
+"""The messages for bad files: the complete first message, with place and hint, word for word."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The cron dialect of schedules, held against croniter, which reads them on every backend."""
+"""The cron dialect of schedules, compared with croniter, which reads them on every backend."""
 
 import datetime as dt
 

@@ -1,4 +1,4 @@
-"""Diagnostics, their places, and the errors that are built of them."""
+"""Diagnostics, their places, and the errors that are built from them."""
 
 import json
 import pickle

@@ -1,4 +1,4 @@
-"""What the grammar admits, rule by rule, and the tree that comes of it."""
+"""What the grammar allows, rule by rule, and the resulting tree."""
 
 import datetime as dt
 
@@ -24,7 +24,7 @@ from volnux.pointy.tree import (
 
 
 def said(flow: Flow) -> str:
-    """A flow with all its structure in sight: `[ ]` a parallel of several, `{ }` a group."""
+    """A flow with its whole structure visible: `[ ]` is a parallel group, and `{ }` a group."""
     words = [_parallel(flow.parts[0])]
     for arrow, part in zip(flow.arrows, flow.parts[1:], strict=True):
         words += [arrow.value, _parallel(part)]

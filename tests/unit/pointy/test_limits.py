@@ -108,7 +108,7 @@ HOSTILE = {
 
 @pytest.mark.parametrize("unit", HOSTILE.values(), ids=HOSTILE)
 def test_hostile_texts_end(unit):
-    """Were the cost a square of the length, this would not end within the time of a test."""
+    """If the time grew with the square of the length, a test would exceed its time limit."""
     assert errors(unit * 20_000)
 
 

@@ -1,4 +1,4 @@
-"""A scheduler under a clock of the test's own, which looks for what is due when it is told to."""
+"""A scheduler with a clock that the test controls. It looks for due jobs on request."""
 
 import datetime as dt
 
@@ -15,7 +15,7 @@ class Clock:
 
 
 class Simulated(PipelineScheduler):
-    """Looks for what is due when it is told to, at the time that its clock shows."""
+    """Looks for due jobs only when it is told to, at the time of its clock."""
 
     clock: Clock
 
@@ -23,7 +23,7 @@ class Simulated(PipelineScheduler):
         return self.clock.now
 
     def _main_loop(self):
-        """No thread of its own."""
+        """Run without a separate thread."""
 
     def advance(self, until):
         """Let time pass, from one due moment to the next."""
@@ -37,7 +37,7 @@ class Simulated(PipelineScheduler):
         self.clock.now = max(self.clock.now, until)
 
     def look(self):
-        """Look for what is due, and wait for the one worker to be done with it."""
+        """Look for due jobs, and wait until the only worker has finished them."""
         wait = self._process_jobs()
         self._pipelines._pool.submit(lambda: None).result(20)
         return wait

@@ -1,4 +1,4 @@
-"""Making up for what was missed: in order, a bounded number at a time, across restarts."""
+"""Catching up on missed runs: in order, a limited number at a time, across restarts."""
 
 import datetime as dt
 import threading
@@ -86,7 +86,7 @@ def test_a_long_past_is_taken_on_in_parts(trigger, coalesce, first, count, upcom
 
 
 def test_what_is_due_meanwhile_comes_after_what_was_missed(make, clock):
-    """250 minutes at once, and more while they run: each once, in order, none skipped."""
+    """250 minutes are due at once, and more while they run: each runs once, in order."""
     clock.now = at("2000-01-01T04:09:30")
     scheduler = make()
     scheduler.add_job(Ticking)

@@ -93,7 +93,7 @@ EDGES = ("0001-01-01T00:00", "0002-01-01T00:00", "9998-12-31T23:59", "9999-12-31
     "zone", ["UTC", "Asia/Tokyo", "Pacific/Kiritimati", "America/Los_Angeles", PARIS]
 )
 def test_the_ends_of_the_calendar(zone, start):
-    """Instants there are in every zone; of a moment that is in none of them nothing is raised."""
+    """These instants exist in every zone. A moment that exists in no zone raises nothing."""
     zones = [zoneinfo.ZoneInfo(name) for name in (zone, "Asia/Tokyo", "America/Los_Angeles")]
     now = at("2026-01-01T12:00")
     for text in ("* * * * *", "30 2 * * *", "0 0 L * *"):

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from volnux import InputDataField, Pipeline, event
+from volnux import EventBase, EventExecutionEvaluationState, InputDataField, Pipeline, event
 from volnux.pipeline import PipelineDefinitionError
 from volnux.schedules import Schedule
 
@@ -13,6 +13,13 @@ from volnux.schedules import Schedule
 @event
 def Go():
     return True, None
+
+
+class Either(EventBase):
+    execution_evaluation_state = EventExecutionEvaluationState.SUCCESS_FOR_PARTIAL_SUCCESS
+
+    def process(self):
+        return True, None
 
 
 def pipeline(**meta):
@@ -42,6 +49,14 @@ def test_what_the_text_says_wins():
     graph = pipeline(pointy=text, schedule="@daily", timezone="UTC", max_active_runs=4).plan().graph
     assert Schedule.of(graph) == Schedule(("0 7 * * *",), "Asia/Tokyo")
     assert graph.max_active_runs == 4
+
+
+@pytest.mark.parametrize(
+    "meta", [{"on_failure": "continue"}, {"pointy": "Go || Either"}], ids=["continue", "any"]
+)
+def test_a_schedule_stays_where_classes_settle_what_the_flow_means(meta):
+    graph = pipeline(schedule="@daily", timezone="Europe/Paris", **meta).plan().graph
+    assert Schedule.of(graph) == Schedule(("@daily",), "Europe/Paris")
 
 
 def test_a_schedule_is_inherited():

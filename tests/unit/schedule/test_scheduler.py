@@ -1,4 +1,4 @@
-"""`PipelineScheduler` under a clock of the test's own: what is due runs, once, at its instant."""
+"""`PipelineScheduler` with a clock that the test controls: due jobs run once, at their instant."""
 
 import datetime as dt
 import logging

@@ -51,7 +51,7 @@ def states(scheduler, job_id=None):
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch):
-    """A locked database is given up at once, and tried again soon."""
+    """Give up on a locked database at once, and try again soon."""
     monkeypatch.setattr("volnux.scheduler.store._BUSY_SECONDS", 0.05)
     monkeypatch.setattr("volnux.scheduler.executor._FIRST_WAIT", 0.01)
 
@@ -308,7 +308,7 @@ def test_what_is_due_while_the_store_is_locked_runs_afterwards_once(make, clock,
 
 @event
 def Lock():
-    """Ends while somebody else holds the database, who lets go when that was noticed."""
+    """Ends while another program holds the database, which releases it when that was noticed."""
     other = sqlite3.connect("jobs.db", isolation_level=None, check_same_thread=False)
     other.execute("BEGIN EXCLUSIVE")
 
@@ -391,7 +391,7 @@ def test_a_store_that_is_replaced_is_served_as_it_is(make, clock):
 
 
 class Broken(BaseTrigger):
-    """Works once: for the instant of its own making."""
+    """Works only once, for its first instant."""
 
     def get_next_fire_time(self, previous, now):
         if previous is None:

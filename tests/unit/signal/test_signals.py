@@ -1,4 +1,4 @@
-"""Signals: who hears what, and what a listener may do."""
+"""Signals: who is notified of what, and what a listener may do."""
 
 import asyncio
 import gc
@@ -83,7 +83,7 @@ class Retries(Pipeline):
 
 @pytest.fixture
 def record():
-    """All event signals, in the order in which they came."""
+    """All event signals, in the order in which they were emitted."""
     heard = []
     listeners = []
     for each in EVENT_SIGNALS:

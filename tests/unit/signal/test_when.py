@@ -66,7 +66,7 @@ class Ends(EventBase):
 
 
 class Interrupts(EventBase):
-    """Presses Ctrl-C, and ends when the run knows of it."""
+    """Sends Ctrl-C, and ends when the run has noticed it."""
 
     def process(self):
         told = threading.Event()
@@ -85,7 +85,7 @@ class Quits(EventBase):
 
 
 class Stops(EventBase):
-    """Has the run stopped, as another thread would."""
+    """Stops the run, as another thread would."""
 
     def process(self, run):
         run["pipeline"].stop()
@@ -136,7 +136,7 @@ def ran(place, ended="task_completed", *between):
 
 
 def ran_and_stopped(place, ended="task_completed"):
-    """The event has the run stopped while it runs."""
+    """The event stops the run while it is running."""
     begun, started, *rest = ran(place, ended)
     return [begun, started, "pipeline_stop", *rest]
 

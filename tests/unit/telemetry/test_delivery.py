@@ -1,4 +1,4 @@
-"""The way to a publisher: nothing waits, nothing is lost uncounted."""
+"""Delivery to a publisher: nothing waits, and every lost record is counted."""
 
 import gc
 import logging
@@ -15,7 +15,7 @@ from volnux.telemetry.publishers.delivery import Delivery
 
 
 class Collecting(MetricsPublisher):
-    """Keeps what it is given."""
+    """Stores what it receives."""
 
     def __init__(self):
         self.events = []

@@ -1,4 +1,4 @@
-"""What is recorded, and what can be read of it."""
+"""What is recorded, and what can be read from it."""
 
 import json
 import os

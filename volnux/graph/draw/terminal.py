@@ -19,13 +19,12 @@ from collections import deque
 from collections.abc import Generator, Mapping
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from volnux.errors import Span
 from volnux.graph.draw.canvas import PLAIN, UNICODE, Canvas, Signs
 from volnux.graph.draw.errors import DrawError
 from volnux.graph.draw.labels import argument_texts, option_texts, printable
 from volnux.graph.outcome import State
-from volnux.graph.parts import Group, Node
-from volnux.pointy import parse, tree
+from volnux.graph.parts import Node
+from volnux.pointy import tree
 from volnux.pointy.tree import Arrow
 
 if TYPE_CHECKING:
@@ -59,9 +58,8 @@ def ascii(
             hint="draw it as mermaid, dot or svg, or compile it from its file",
         )
     signs = UNICODE if charset == "unicode" else PLAIN
-    flow = parse(graph.source.text, graph.source.filename).flow
     drawing = _Drawing(graph, signs, columns, states or {})
-    return drawing.whole(flow)
+    return drawing.whole(graph.source.file.flow)
 
 
 _Step: TypeAlias = "Generator[_Step, None, None]"
@@ -88,11 +86,6 @@ class _Drawing:
         self._deepest = max(columns - 30, 20)
         self._later: deque[tuple[int, _Step]] = deque()
         self._parts = 1
-        # No two events, groups or catches begin or end at the same position.
-        self._places: dict[Span | None, Node] = {node.span: node for node in graph.places()}
-        self._groups: dict[Span | None, Group] = {group.span: group for group in graph.groups}
-        # What a branching node does if none of its branches takes its descriptor.
-        self._branching = {n.span: n.id for n in graph.nodes}
         self._topology = graph.topology
 
     def whole(self, flow: tree.Flow) -> str:
@@ -118,7 +111,7 @@ class _Drawing:
         canvas, signs = self._canvas, self._signs
         canvas.block()
         top = signs.first_arm
-        group = self._groups[part.span]
+        group = self._topology.group_at[part.span]
         if group.evaluation is not None and group.evaluation.any:
             canvas.row(f"{signs.any_head} (any)")
             top = signs.arm
@@ -134,7 +127,7 @@ class _Drawing:
             canvas.event("!")
             return
         if isinstance(unit.primary, tree.Event):
-            label = self._label(self._places[unit.primary.span])
+            label = self._label(self._topology.node_at[unit.primary.span])
             if not unit.branches:
                 canvas.event(label)
                 return
@@ -154,8 +147,8 @@ class _Drawing:
     def branches(self, unit: tree.Unit) -> _Step:
         signs = self._signs
         taken = {branch.descriptor for branch in unit.branches}
-        node = self._branching[unit.primary.span]
-        direct = sorted(self._topology.taken[self._topology.index[node]] - taken)
+        node = self._topology.node_at[unit.primary.span]
+        direct = sorted(self._topology.taken[self._topology.index[node.id]] - taken)
         last = len(unit.branches) - 1 if not direct else -1
         for index, branch in enumerate(unit.branches):
             pipe = branch.arrow is Arrow.PIPE

@@ -1,1 +1,1 @@
-"""Deployments: what a folder says, the files that Prefect reads of it, and what the server has."""
+"""Deployments: the pipelines of a folder, the files that Prefect reads, and the server."""

@@ -1,4 +1,4 @@
-"""How `volnux prefect deploy` talks to whoever called it: the plan, the question, what was done."""
+"""The user interface of `volnux prefect deploy`: shows the plan, asks, and reports the result."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ __all__ = ["Options", "run"]
 _SIGNS = {Kind.ADDED: "+", Kind.CHANGED: "~", Kind.GONE: "-"}
 _STYLES = {Kind.ADDED: "green", Kind.CHANGED: "yellow", Kind.GONE: "red"}
 _LONGEST = 200
-"""Characters of a value that are shown."""
+"""How many characters of a value are shown."""
 
 
 @dataclass(frozen=True)
 class Options:
-    """What the command was called with."""
+    """The options of the command."""
 
     folder: Path
     work_pool: str
@@ -36,11 +36,11 @@ class Options:
 
 
 def run(options: Options, *, json: bool) -> int:
-    """Show the plan, carry it out if that is wanted; the exit code.
+    """Show the plan, and carry it out if the user agrees. Returns the exit code.
 
     Raises:
-        UsageError: there is no such folder, or no `.pty` in it.
-        FileError: `flows.py` or `prefect.yaml` cannot be read, or changed while this ran.
+        UsageError: the folder does not exist, or has no `.pty` in it.
+        FileError: `flows.py` or `prefect.yaml` cannot be read, or was changed meanwhile.
         ProjectFileError: `prefect.yaml` cannot be changed safely.
         BackendError: the server does not answer; nothing was changed.
     """
@@ -84,7 +84,7 @@ def _plan(options: Options) -> tuple[Project, Plan]:
 
 
 def _to_do(plan: Plan, project: Project, *, prune: bool) -> bool:
-    """Whether something would change, on the server or in the files."""
+    """Whether anything would change on the server or in the files."""
     kinds = {Kind.ADDED, Kind.CHANGED, *((Kind.GONE,) if prune else ())}
     files = project.flows[0] != project.flows[1] or project.yaml[0] != project.yaml[1]
     return files or any(change.kind in kinds for change in plan.changes)
@@ -92,7 +92,9 @@ def _to_do(plan: Plan, project: Project, *, prune: bool) -> bool:
 
 def _agreed() -> bool:
     if sys.stdin is None or not sys.stdin.isatty():
-        output.say("nothing was changed: not a terminal; use --yes to apply")
+        output.say(
+            "nothing was changed: cannot ask, since this is not a terminal; use --yes to apply"
+        )
         return False
     import typer
 
@@ -105,7 +107,7 @@ def _code(project: Project, plan: Plan, done: list[Change], *, left: bool) -> in
     return 3 if left else 0
 
 
-# The plan, as a person reads it and as a program does.
+# The plan as text and as JSON.
 
 
 def _shown(plan: Plan, options: Options) -> Iterator[str]:
@@ -114,7 +116,7 @@ def _shown(plan: Plan, options: Options) -> Iterator[str]:
         if change.kind is Kind.UNCHANGED:
             continue
         sign = output.paint(_SIGNS[change.kind], _STYLES[change.kind], colour=colour)
-        gone = "" if options.prune else ", stays: --prune deletes it"
+        gone = "" if options.prune else ", is kept: --prune deletes it"
         yield f"{sign} {change.name} ({change.file}{gone if change.kind is Kind.GONE else ''})"
         for key, (before, after) in change.differences.items():
             yield from _difference(key, before, after)
@@ -155,7 +157,7 @@ def _total(plan: Plan, project: Project) -> str:
 
 
 def _json(project: Project, plan: Plan, done: list[Change] | None) -> dict[str, Any]:
-    """The answer; `done` is what was carried out, None if nobody asked for that."""
+    """The JSON output. `done` has the changes that were made; None if none were to be made."""
     carried_out = {change.name: change for change in done or ()}
     return {
         "applied": done is not None,

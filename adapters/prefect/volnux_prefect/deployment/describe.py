@@ -1,8 +1,8 @@
-"""What a deployment needs to know of `.pty` files, each loaded in a process of its own.
+"""What a deployment needs to know about `.pty` files. Each file is loaded in its own process.
 
 Loading a file imports the user's modules, which may hang, exit, crash or fork. So each file is
-loaded in a forked process that ends with it, and answers in JSON. Whatever a file does, the others
-are described, and what happened is said of the one that did it.
+loaded in a separate forked process, which answers in JSON and ends. Whatever one file does, the
+others are described, and the error is reported for that file only.
 """
 
 from __future__ import annotations
@@ -36,26 +36,27 @@ from volnux_prefect.schedules import crons_of
 __all__ = ["LOAD_SECONDS", "Described", "describe_all"]
 
 LOAD_SECONDS = 60.0
-"""How long a file and its events may take to load."""
+"""The time limit for loading a file and its events."""
 
 _LARGEST = 64 * 2**20
-"""Bytes of the largest answer that is read."""
+"""The largest answer that is read, in bytes."""
 
 
 @dataclass(frozen=True)
 class Described:
-    """A pipeline as its deployment sees it.
+    """The properties of a pipeline that matter for its deployment.
 
     Attributes:
-        name: of the flow.
+        name: the name of the flow.
         version: the fingerprint of the pipeline and its events.
-        description: what the file says of itself.
+        description: the description in the file.
         tags: the tags of the file.
         parameters: the defaults of its inputs, as JSON.
         schedules: slug, cron expression and time zone of each schedule.
-        concurrency_limit: how many runs may run at once.
-        schema: the form of its parameters, as Prefect makes it; None where only the text counts.
-        limits: tag concurrency limits that its places need.
+        concurrency_limit: the maximum number of concurrent runs.
+        schema: the schema of its parameters, as Prefect creates it; None if only the text is
+            compared.
+        limits: the tag concurrency limits that its places need.
     """
 
     name: str
@@ -70,7 +71,7 @@ class Described:
 
     @staticmethod
     def of(plan: Plan, schema: Mapping[str, Any] | None = None) -> Described:
-        """The description of a plan."""
+        """Describe a plan."""
         from volnux_prefect.translate import limits_of
 
         graph = plan.graph
@@ -90,11 +91,11 @@ class Described:
 def describe_all(
     paths: Sequence[Path], *, seconds: float = LOAD_SECONDS
 ) -> dict[Path, Described | list[Diagnostic]]:
-    """Describe files, several at once; of each its description, or what is wrong with it.
+    """Describe files concurrently. Returns the description or the errors of each.
 
     Args:
         paths: the files.
-        seconds: how long each may take.
+        seconds: the time limit for each.
     """
     if not paths:
         return {}
@@ -107,14 +108,15 @@ def describe_all(
         asking = _Asking(Path(folder), seconds)
         try:
             found = dict(zip(paths, pool.map(asking.ask, paths), strict=True))
-            # One of the files ended the fork server, and others with it: now each is alone.
+            # One of the files ended the fork server, and so the other processes. Now load each
+            # alone.
             found.update({path: asking.ask(path) for path, each in found.items() if each is None})
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             asking.give_up()
             raise
     return {
-        path: [_fault(path, "its import ends the processes around it")] if each is None else each
+        path: [_fault(path, "its import ends other processes")] if each is None else each
         for path, each in found.items()
     }
 
@@ -127,17 +129,17 @@ def _parameters(plan: Plan) -> dict[str, Any]:
         if item.required:
             continue
         value = jsonable(bind_inputs([item], {}, plan.readers).get(item.name))
-        # The flow has the default anyway, also one that JSON cannot say.
+        # The flow itself has the default, so a value without a JSON form can be left out.
         if value is not None and '"repr"' not in json.dumps(value):
             found[item.name] = value
     return found
 
 
-# In the process that asks.
+# In the parent process.
 
 
 def _preload() -> None:
-    """Have the fork server import Prefect once, for all the processes that it starts."""
+    """Let the fork server import Prefect once for all processes that it starts."""
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return
     from multiprocessing import forkserver
@@ -149,7 +151,7 @@ def _preload() -> None:
 
 
 class _Asking:
-    """Processes that load files, each for at most some seconds; they write where they are."""
+    """Starts processes that load files, with a time limit. They write a traceback on request."""
 
     def __init__(self, traces: Path, seconds: float) -> None:
         self._traces = traces
@@ -157,7 +159,7 @@ class _Asking:
         self._running: set[WorkerGroup] = set()
 
     def ask(self, path: Path) -> Described | list[Diagnostic] | None:
-        """The answer of a process; None if the fork server is lost."""
+        """The answer of a process; None if the fork server was lost."""
         context = worker_context()
         trace = self._traces / hashlib.sha256(bytes(path)).hexdigest()
         reader, writer = context.Pipe(duplex=False)
@@ -181,7 +183,7 @@ class _Asking:
                     if process.exitcode == _LOST:
                         return None
                     return [_fault(path, f"its import {_ending(process.exitcode)}{_place(trace)}")]
-                # The answer to this signal is where the process is.
+                # On this signal, the process writes its traceback.
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(process.pid, signal.SIGABRT)
                 group.wait(5)
@@ -204,7 +206,7 @@ class _Asking:
 
 
 _LOST = 255
-"""The exit code of processes whose fork server is gone."""
+"""The exit code of processes whose fork server has ended."""
 
 
 def _read(data: bytes) -> Described | list[Diagnostic]:
@@ -245,7 +247,7 @@ _FRAME = re.compile(r'  File "(?P<file>[^"]+)", line (?P<line>\d+)')
 
 
 def _place(trace: Path) -> str:
-    """Where the user's code was, as far as the process could write it down."""
+    """The current line of the user's code, if the process could write it."""
     with contextlib.suppress(OSError):
         for found in _FRAME.finditer(trace.read_text(errors="replace")):
             file = Path(found["file"])
@@ -272,9 +274,9 @@ def _answer(path: str, trace: str, writer: Any, surroundings: Surroundings) -> N
     except VolnuxError as error:
         known = getattr(error, "diagnostic", None) or _fault(Path(path), str(error))
         answer = {"faults": [_fields(known)]}
-    if os.getpid() == own:  # what an import has forked comes back here as well
+    if os.getpid() == own:  # a process that an import has forked also returns here
         writer.send_bytes(json.dumps(answer).encode())
-    # The threads and exit handlers of an import end with its process.
+    # Exit at once, without waiting for threads and exit handlers that the import created.
     os._exit(0)
 
 
@@ -299,7 +301,7 @@ def _fields(diagnostic: Diagnostic) -> dict[str, Any]:
 
 
 def _quiet() -> None:
-    """Send what an import prints to nowhere, and leave no core file of one that crashes."""
+    """Discard the output of an import, and do not write a core file if it crashes."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for descriptor in (1, 2):
         os.dup2(nowhere, descriptor)

@@ -1,4 +1,4 @@
-"""How a deployment on the server differs from the one that it should be."""
+"""How a deployment on the server differs from the wanted one."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ from volnux_prefect.deployment.server import FILE_LABEL, PROJECT_LABEL, SCHEDULE
 __all__ = ["HIDDEN", "Differences", "differences_of", "schedules_to_send", "without_secrets"]
 
 Differences = dict[str, tuple[Any, Any]]
-"""What the server has and what it should have, by key."""
+"""For each key, what the server has and what it should have."""
 
 HIDDEN = "(filled in from a template)"
-"""Stands for values that may hold a secret."""
+"""Shown instead of values that may contain a secret."""
 
 _WRITTEN_AS = {
     "schedules": ("schedules", "schedule"),
     "work_queue": ("work_pool",),
     "job_variables": ("work_pool",),
     "concurrency_options": ("concurrency_limit",),
-    # Their templates are filled in by the worker alone.
+    # Only the worker fills in their templates.
     "pull_steps": (),
 }
-"""By key of a difference, the keys of an entry in `prefect.yaml` that it comes from."""
+"""For each key of a difference, the keys of an entry in `prefect.yaml` that it comes from."""
 
 
 def differences_of(wanted: dict[str, Any], there: DeploymentResponse) -> Differences:
-    """What the server has, and what it should have instead.
+    """For each difference, what the server has and what it should have instead.
 
     Args:
-        wanted: the deployment that it should have, with the `schedules_to_send`.
-        there: the one that it has.
+        wanted: the deployment that the server should have, with the `schedules_to_send`.
+        there: the deployment that the server has.
     """
     before, after = _seen(there), _compared(wanted)
     return {
@@ -46,7 +46,7 @@ def differences_of(wanted: dict[str, Any], there: DeploymentResponse) -> Differe
 
 
 def without_secrets(differences: Differences, entry: Mapping[str, Any]) -> Differences:
-    """Differences that do not show what the templates of an entry are filled in with."""
+    """Hide the values in the differences that come from the templates of an entry."""
 
     def is_template(key: str) -> bool:
         return any("{{" in str(entry.get(name)) for name in _WRITTEN_AS.get(key, (key,)))
@@ -59,9 +59,10 @@ def without_secrets(differences: Differences, entry: Mapping[str, Any]) -> Diffe
 def schedules_to_send(
     wanted: list[dict[str, Any]], there: DeploymentResponse | None
 ) -> list[dict[str, Any]]:
-    """The schedules of the folder, and those that somebody made on the page.
+    """The schedules of the folder, and those that somebody created on Prefect's page.
 
-    A schedule that was switched off on the page stays off. Those made on the page have no slug.
+    A schedule that was switched off on the page stays off. Schedules created on the page have no
+    slug.
     """
     if there is None:
         return wanted
@@ -71,12 +72,12 @@ def schedules_to_send(
         for each in _anchored(wanted, there)
     ]
     if any(not each.get("slug") for each in wanted):
-        return own  # then those without a slug are the folder's
+        return own  # then schedules without a slug come from the folder
     return own + [_as_sent(each) for each in there.schedules if not each.slug]
 
 
 def _anchored(wanted: list[dict[str, Any]], there: DeploymentResponse) -> list[dict[str, Any]]:
-    """Schedules of intervals without a beginning go on from the one that they have."""
+    """Interval schedules without an anchor date keep the one that they have on the server."""
     known = {
         (each.slug, each.schedule.interval, each.schedule.timezone): each.schedule.anchor_date
         for each in there.schedules
@@ -101,7 +102,7 @@ def _as_sent(there: DeploymentSchedule) -> dict[str, Any]:
 
 
 def _seen(there: DeploymentResponse) -> dict[str, Any]:
-    """What the server has, in the terms of `_compared`."""
+    """What the server has, in the form of `_compared`."""
     limit = there.global_concurrency_limit.limit if there.global_concurrency_limit else None
     options = there.concurrency_options
     return _plain(
@@ -127,7 +128,7 @@ def _seen(there: DeploymentResponse) -> dict[str, Any]:
 
 
 def _compared(wanted: dict[str, Any]) -> dict[str, Any]:
-    """What the server should have; what the folder says nothing of is left out."""
+    """What the server should have, without values that the folder does not set."""
     found = {
         "entrypoint": wanted["entrypoint"],
         "version": wanted["version"],
@@ -154,7 +155,7 @@ def _compared(wanted: dict[str, Any]) -> dict[str, Any]:
 
 
 def _shown_schedules(schedules: Iterable[Mapping[str, Any]]) -> list[str]:
-    """Schedules as one line each, in an order that does not depend on the server."""
+    """Each schedule as one line, in an order that does not depend on the server."""
     lines = []
     for each in schedules:
         schedule = each["schedule"]

@@ -1,7 +1,7 @@
-"""Entries of the list of deployments in a `prefect.yaml`: as init writes them, as they stand there.
+"""Entries of the list of deployments in a `prefect.yaml`: how init writes and reads them.
 
-Init owns keys, not entries. A line above each entry that it wrote, its mark, has a digest of the
-text of each of these keys. So a key that somebody changed is recognized.
+Init owns keys, not entries. Above each entry that it wrote there is a comment line, the mark, with
+a digest of the text of each of its keys. So init recognizes a key that somebody changed.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from volnux_prefect.deployment.yamltext import flow_style, scalar
 __all__ = ["KEYS", "ORDER", "Deployment", "Entry", "digest_of", "entries_in", "head_of", "mark_of"]
 
 KEYS = ("name", "tags", "parameters", "schedules", "concurrency_limit")
-"""The keys of an entry that say what the file says."""
+"""The keys of an entry whose values come from the file."""
 
 ORDER = ("name", "entrypoint", *KEYS[1:], "work_pool")
-"""The keys of an entry, as init writes them."""
+"""The keys of an entry, in the order in which init writes them."""
 
 _MARK = re.compile(
     r"(?P<indent> *)# volnux prefect init: (?P<digests>\w+ [0-9a-f]{8}(, \w+ [0-9a-f]{8})*)"
 )
 _NO_DIGEST = f"name {'0' * 8}"
-"""Stands in the mark of an entry of which init owns no key."""
+"""The mark of an entry in which init owns no key."""
 
 _OLD_MARK = re.compile(
     r"(?P<indent> *)# volnux prefect init wrote this \[(?P<digest>[0-9a-f]{12})\]"
@@ -39,7 +39,7 @@ _OLD_MARK = re.compile(
 
 @dataclass(frozen=True)
 class Deployment:
-    """One deployment as init writes it: its entrypoint, and the lines of each key."""
+    """One deployment as init writes it: the entrypoint, and the lines of each key."""
 
     name: str
     entrypoint: str
@@ -47,14 +47,14 @@ class Deployment:
 
     @staticmethod
     def of(described: Described, variable: str, work_pool: str) -> Deployment:
-        """The deployment of a pipeline, whose flow is a variable of `flows.py`."""
+        """The deployment of a pipeline whose flow is a variable of `flows.py`."""
         keys: dict[str, tuple[str, ...]] = {"name": (f"name: {scalar(described.name)}",)}
         if described.tags:
             keys["tags"] = (f"tags: {flow_style(list(described.tags))}",)
         parameters = [
             f"  {name}: {flow_style(value)}"
             for name, value in described.parameters.items()
-            # Prefect fills in what stands between double braces; the flow has the default anyway.
+            # Prefect would treat double braces as a template. The flow itself has the default.
             if "{{" not in json.dumps(value)
         ]
         if parameters:
@@ -76,7 +76,7 @@ class Deployment:
     def made_of(
         keys: dict[str, tuple[str, ...]], entrypoint: str, work_pool: str, *, name: str = ""
     ) -> Deployment:
-        """A deployment from the lines of the keys that init owns."""
+        """Make a deployment from the lines of the keys that init owns."""
         others = {
             "entrypoint": (f"entrypoint: {scalar(entrypoint)}",),
             "work_pool": ("work_pool:", f"  name: {scalar(work_pool)}"),
@@ -84,7 +84,7 @@ class Deployment:
         return Deployment(name, entrypoint, {**keys, **others})
 
     def render(self, indent: str) -> list[str]:
-        """Its lines, the mark first."""
+        """The lines of the deployment, starting with the mark."""
         digests = {key: digest_of(self.keys[key]) for key in KEYS if key in self.keys}
         lines = [line for key in ORDER for line in self.keys.get(key, ())]
         return [
@@ -96,7 +96,7 @@ class Deployment:
 
 @dataclass(frozen=True)
 class Entry:
-    """An entry of the list: its lines, its keys, and what the mark above it says."""
+    """An entry of the list: its lines, its keys, and the content of the mark above it."""
 
     start: int
     stop: int
@@ -111,14 +111,14 @@ class Entry:
         return self.value("entrypoint")
 
     def value(self, key: str) -> str | None:
-        """A text on one line."""
+        """The value of a key as text on one line."""
         try:
             return str(yaml.safe_load("\n".join(self.texts[key]))[key])
         except (KeyError, TypeError, yaml.YAMLError):
             return None
 
     def untouched(self, lines: list[str]) -> bool:
-        """Whether its lines are those that init writes, with any work pool."""
+        """Whether its lines are exactly those that init writes, with any work pool."""
         if self.digests is None or "name" not in self.texts:
             return False
         try:
@@ -133,7 +133,7 @@ class Entry:
 
 
 def entries_in(lines: list[str]) -> list[Entry]:
-    """The entries of the list of deployments that are written one key a line."""
+    """The entries of the list of deployments, if they are written with one key per line."""
     head = head_of(lines)
     if head is None:
         return []
@@ -200,7 +200,7 @@ def _digests(
 
 
 def _end_of_entry(lines: list[str], start: int, indent: int) -> int:
-    """The line after the last one of a list item, blank lines and comments behind it left out."""
+    """The line after the end of a list item, without trailing blank lines and comments."""
     stop = start + 1
     for number in range(start + 1, len(lines)):
         line = lines[number]
@@ -213,7 +213,7 @@ def _end_of_entry(lines: list[str], start: int, indent: int) -> int:
 
 
 def head_of(lines: list[str]) -> int | None:
-    """The number of the line that begins the list of deployments; None if there is none."""
+    """The number of the line where the list of deployments begins; None if there is no list."""
     return next((n for n, line in enumerate(lines) if re.match(r"deployments\s*:", line)), None)
 
 
@@ -224,5 +224,5 @@ def mark_of(indent: str, digests: dict[str, str]) -> str:
 
 
 def digest_of(lines: Sequence[str]) -> str:
-    """A short digest of the lines of a key."""
+    """The short digest of the lines of a key."""
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:8]

@@ -1,7 +1,7 @@
-"""`volnux prefect deploy`: what a folder says, what the server has, and how to get there.
+"""`volnux prefect deploy`: the changes that make the server match a folder.
 
-The plan is made before anything is changed. A deployment is written whole, with its schedules, so
-that what is not in the folder any more is not on the server either.
+The plan is made before anything is changed. A deployment is always sent completely, with its
+schedules, so that things removed from the folder are also removed from the server.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ __all__ = ["Change", "Kind", "Plan", "apply", "plan_of"]
 
 
 class Kind(Enum):
-    """What is to be done with a deployment."""
+    """What to do with a deployment."""
 
     ADDED = "added"
     CHANGED = "changed"
@@ -55,14 +55,14 @@ class Change:
     """One deployment in a plan.
 
     Attributes:
-        kind: what is to be done.
-        name: of flow and deployment, with a slash between them.
-        file: the pipeline, by its path in the folder.
-        differences: what the server has and what it should have, without secrets.
-        payload: what is sent for it.
-        id: of the deployment on the server.
-        limits: tag concurrency limits to make for it.
-        error: why it could not be done.
+        kind: what to do.
+        name: the names of the flow and the deployment, separated by a slash.
+        file: the path of the pipeline in the folder.
+        differences: what the server has and what it should have, with secrets hidden.
+        payload: the data to send.
+        id: the id of the deployment on the server.
+        limits: the tag concurrency limits to create for it.
+        error: why the change failed.
     """
 
     kind: Kind
@@ -90,13 +90,13 @@ class Change:
 
 @dataclass(frozen=True)
 class Plan:
-    """What is to be done, deployment by deployment, and what cannot be done."""
+    """What to do with each deployment, and what is not possible."""
 
     changes: tuple[Change, ...]
     diagnostics: tuple[Diagnostic, ...]
 
     def count(self, kind: Kind) -> int:
-        """How many deployments there are of a kind."""
+        """The number of changes of a kind."""
         return sum(change.kind is kind for change in self.changes)
 
 
@@ -104,7 +104,7 @@ def plan_of(project: Project) -> Plan:
     """Compare a folder with the server.
 
     Raises:
-        BackendError: the server does not answer, or refuses to.
+        BackendError: the server does not answer, or refuses the request.
     """
     faults: list[Diagnostic] = []
     changes: list[Change] = []
@@ -112,7 +112,7 @@ def plan_of(project: Project) -> Plan:
         known = deployments_on(client)
         pools: dict[str, bool] = {}
         mine: set[str] = set()
-        # What cannot be read, or not be deployed, is not gone.
+        # A file that cannot be read or deployed still exists.
         broken = [each.file for each in project.diagnostics]
         for file, described, entry in entries_of(project):
             mine.add(f"{described.name}/{entry.get('name')}")
@@ -124,7 +124,7 @@ def plan_of(project: Project) -> Plan:
                 if not pools[pool]:
                     raise CannotError(
                         f"{wanted['name']}: the server has no work pool '{pool}'",
-                        f"make it: prefect work-pool create {pool} --type process",
+                        f"create it: prefect work-pool create {pool} --type process",
                     )
             except CannotError as error:
                 faults.append(_fault(project, *error.args))
@@ -145,9 +145,9 @@ def plan_of(project: Project) -> Plan:
 
 
 def apply(plan: Plan, *, prune: bool) -> Iterator[Change]:
-    """Do what a plan says; yields each change when it is done, or with its error.
+    """Carry out a plan. Yields each change when it is done, or with its error.
 
-    Once the server does not answer, all changes that are left have errors.
+    If the server stops answering, all remaining changes have errors.
 
     Args:
         plan: the plan.
@@ -168,7 +168,7 @@ def apply(plan: Plan, *, prune: bool) -> Iterator[Change]:
 
 
 def _carry_out(client: SyncPrefectClient, change: Change) -> str | None:
-    """Do one change; what the server says against it."""
+    """Make one change. Returns the server's error, if there is one."""
     try:
         if change.kind is Kind.GONE:
             client.delete_deployment(change.id)
@@ -193,7 +193,7 @@ def _change(
     there: DeploymentResponse | None,
     limits: dict[str, int],
 ) -> Change:
-    """What is to be done about one deployment."""
+    """The change for one deployment."""
     wanted = {**wanted, "schedules": schedules_to_send(wanted["schedules"], there)}
     payload = _payload(wanted)
     if there is None:
@@ -206,6 +206,6 @@ def _change(
 
 
 def _payload(wanted: dict[str, Any]) -> dict[str, Any]:
-    """What is sent to the server, short of the flow's id."""
+    """The data to send to the server, except the flow's id."""
     absent = ("paused", "concurrency_options", "work_queue_name")
     return {key: value for key, value in wanted.items() if value is not None or key not in absent}

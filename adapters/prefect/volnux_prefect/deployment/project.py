@@ -1,4 +1,4 @@
-"""The files of a folder that Prefect reads, `flows.py` and `prefect.yaml`, and their completion."""
+"""The files of a folder that Prefect reads: completes `flows.py` and `prefect.yaml`."""
 
 from __future__ import annotations
 
@@ -33,17 +33,17 @@ PROJECT = "prefect.yaml"
 
 @dataclass(frozen=True)
 class Project:
-    """A folder, and what its files should be.
+    """A folder, and what its files should contain.
 
     Attributes:
         folder: the folder.
-        described: the pipelines, by their path in the folder.
-        variables: of each path, its variable in `flows.py`; also of files that are gone.
-        diagnostics: what is wrong with other files, and warnings.
-        gone: paths that `flows.py` loads and that no longer exist.
-        flows: the text of `flows.py`, before and after.
-        yaml: the text of `prefect.yaml`, before and after.
-        merged: what came of the merge into `prefect.yaml`.
+        described: the pipelines, by path in the folder.
+        variables: the variable of each path in `flows.py`, including files that no longer exist.
+        diagnostics: the errors of other files, and warnings.
+        gone: paths that `flows.py` loads but that no longer exist.
+        flows: the text of `flows.py` before and after.
+        yaml: the text of `prefect.yaml` before and after.
+        merged: the result of the merge into `prefect.yaml`.
     """
 
     folder: Path
@@ -57,31 +57,31 @@ class Project:
 
     @property
     def has_errors(self) -> bool:
-        """Whether some file could not be described."""
+        """Whether at least one file could not be described."""
         return any(each.severity is Severity.ERROR for each in self.diagnostics)
 
     def write(self) -> Iterator[str]:
-        """Write what differs; yields what to tell the user.
+        """Write the files that differ. Yields messages for the user.
 
         Raises:
-            FileError: a file has changed since it was read; nothing was written.
+            FileError: a file was changed after it was read. Nothing was written.
             WriteError: a file cannot be written.
         """
         for name, (before, after) in ((FLOWS, self.flows), (PROJECT, self.yaml)):
             path = self.folder / name
             if before != after and text_of(path) != before:
-                raise FileError(path, "it has changed since it was read", "run the command again")
+                raise FileError(path, "it was changed after it was read", "run the command again")
         yield from _write(self.folder / FLOWS, *self.flows)
         yield from _write(self.folder / PROJECT, *self.yaml)
 
     def notes(self) -> Iterator[str]:
-        """What stays although a file says something else, and why."""
+        """Messages about values that are kept although the file differs, and why."""
         yaml = self.folder / PROJECT
         for left in self.merged.left:
             did = (
-                f"kept {left.key} of the deployment {left.name} as you wrote it"
+                f"kept your {left.key} of the deployment {left.name}"
                 if left.yours
-                else f"left {left.key} out of the deployment {left.name}, as you did"
+                else f"did not add {left.key} to the deployment {left.name}, because you removed it"
             )
             yield f"{did}, in {yaml}; its file says:"
             yield from (f"  {line}" for line in left.difference())
@@ -90,20 +90,20 @@ class Project:
             if path in loaded:
                 name = loaded[path]
                 yield (
-                    f"{self.folder / FLOWS} loads {path}, which no longer exists: take {name} "
-                    f"out of it, and out of {yaml}"
+                    f"{self.folder / FLOWS} loads {path}, which no longer exists: remove "
+                    f"{name} from it and from {yaml}"
                 )
 
 
 def initialise(
     folder: Path, *, work_pool: str, seconds: float = LOAD_SECONDS
 ) -> tuple[Project, list[str]]:
-    """Write or complete both files; what the folder has, and what to tell the user.
+    """Write or complete both files. Returns the content of the folder, and messages for the user.
 
     Raises:
         FileError: `flows.py` or `prefect.yaml` cannot be read.
-        UsageError: there is no such folder, or no `.pty` in it.
-        PointyError: something is wrong with every file; nothing was written.
+        UsageError: the folder does not exist, or has no `.pty` in it.
+        PointyError: every file has errors. Nothing was written.
         ProjectFileError: `prefect.yaml` cannot be changed safely.
         WriteError: a file cannot be written.
     """
@@ -113,24 +113,24 @@ def initialise(
     said = [*project.write(), *project.notes(), ""]
     there = folder if folder.resolve() != Path.cwd() else Path()
     said.append(f"Deploy them:  volnux prefect deploy {shlex.quote(str(there))}")
-    said.append(f"The work pool has to exist:  prefect work-pool create {work_pool} --type process")
+    said.append(f"The work pool must exist:  prefect work-pool create {work_pool} --type process")
     return project, said
 
 
 def read_folder(
     folder: Path, *, work_pool: str, seconds: float = LOAD_SECONDS, prune: bool = False
 ) -> Project:
-    """What the files of a folder are, and what they should be.
+    """Read the files of a folder, and work out what they should contain.
 
     Args:
         folder: the folder.
-        work_pool: for deployments that are new.
-        seconds: how long a file and its events may take to load.
-        prune: take out what belongs to files that are gone, where nobody has changed it.
+        work_pool: the work pool for new deployments.
+        seconds: the time limit for loading a file and its events.
+        prune: remove unchanged entries whose files no longer exist.
 
     Raises:
         FileError: `flows.py` or `prefect.yaml` cannot be read.
-        UsageError: there is no such folder, or no `.pty` in it.
+        UsageError: the folder does not exist, or has no `.pty` in it.
         ProjectFileError: `prefect.yaml` cannot be changed safely.
     """
     if not folder.is_dir():
@@ -179,10 +179,10 @@ def read_folder(
 
 
 def text_of(path: Path) -> str:
-    """The text of a file, byte for byte; empty if there is no such file.
+    """The text of a file, byte for byte; empty if the file does not exist.
 
     Raises:
-        FileError: it cannot be read, or it is not UTF-8.
+        FileError: it cannot be read, or is not UTF-8.
     """
     if not path.exists():
         return ""
@@ -194,7 +194,7 @@ def text_of(path: Path) -> str:
 
 
 def within(path: Path, others: Iterable[str | Path]) -> bool:
-    """Whether a path is one of others, or below one: what cannot be read may hold it."""
+    """Whether a path is one of the given paths, or below one: it may exist but be unreadable."""
     real = Path(os.path.realpath(path))
     return not {real, *real.parents}.isdisjoint(Path(os.path.realpath(each)) for each in others)
 
@@ -202,9 +202,9 @@ def within(path: Path, others: Iterable[str | Path]) -> bool:
 def _sorted_out(
     folder: Path, answers: dict[Path, Described | list[Diagnostic]]
 ) -> tuple[dict[str, Described], list[Diagnostic]]:
-    """The pipelines by their path in the folder, and what is wrong with the others.
+    """The pipelines by path in the folder, and the errors of the other files.
 
-    Of files with one name none is taken: nothing tells the original from its copy.
+    If several files have the same name, none is used: the original cannot be told from its copy.
     """
     described: dict[str, Described] = {}
     faults: list[Diagnostic] = []
@@ -220,7 +220,9 @@ def _sorted_out(
         if other is None:
             described[path.relative_to(folder).as_posix()] = answer
         else:
-            message = f"{other} is named {answer.name} too, and on Prefect they would be one flow"
+            message = (
+                f"{other} is also named {answer.name}, and Prefect would treat both as one flow"
+            )
             hint = "give one of them another name: @name: …"
             faults.append(Diagnostic("same-name", message, str(path), hint=hint))
     return described, faults
@@ -228,7 +230,7 @@ def _sorted_out(
 
 def _write(path: Path, before: str, text: str) -> Iterator[str]:
     if text == before:
-        yield f"{path} is as it should be"
+        yield f"{path} is up to date"
         return
     files.write(path, text.encode())
     yield f"{'completed' if before else 'created'} {path}"

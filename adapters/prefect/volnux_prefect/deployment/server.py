@@ -1,4 +1,4 @@
-"""Prefect's server, as a deployment uses it."""
+"""The calls to Prefect's server that deployments need."""
 
 from __future__ import annotations
 
@@ -29,21 +29,21 @@ __all__ = [
 ]
 
 PROJECT_LABEL, FILE_LABEL = "volnux.project", "volnux.file"
-"""The labels of our deployments: the id of the project, the path of the pipeline in its folder."""
+"""The labels of our deployments: the id of the project, and the pipeline's path in its folder."""
 
 SCHEDULE_SETTINGS = ("slug", "active", "parameters", "max_scheduled_runs")
-"""What a schedule has besides its times."""
+"""The fields of a schedule apart from its times."""
 
 _PAGE = 200
-"""How many objects are asked for at once."""
+"""How many objects are requested at once."""
 
 
 @contextlib.contextmanager
 def connected() -> Iterator[SyncPrefectClient]:
-    """A client of the server that Prefect is set to.
+    """A client of the configured Prefect server.
 
     Raises:
-        BackendError: the server does not answer, or refuses to.
+        BackendError: the server does not answer, or refuses the request.
     """
     with contextlib.ExitStack() as stack:
         try:
@@ -65,12 +65,12 @@ def _unreachable(error: Exception) -> str:
         return f"prefect's server at {where} answers with an error: {said(error)}"
     return (
         f"prefect's server does not answer at {where}: {said(error)}\n"
-        "  hint: start that server, or name another one in PREFECT_API_URL or your profile"
+        "  hint: start that server, or set another one in PREFECT_API_URL or your profile"
     )
 
 
 def said(error: Exception) -> str:
-    """What the server says against a request, in one line where it can."""
+    """The server's error for a request, in one line if possible."""
     if isinstance(error, httpx.HTTPStatusError):
         try:
             detail = error.response.json().get("detail")
@@ -81,7 +81,7 @@ def said(error: Exception) -> str:
 
 
 def deployments_on(client: SyncPrefectClient) -> dict[str, DeploymentResponse]:
-    """All deployments, by the names of flow and deployment."""
+    """All deployments, by flow name and deployment name."""
     found: list[DeploymentResponse] = []
     while True:
         page = client.read_deployments(limit=_PAGE, offset=len(found))
@@ -106,7 +106,7 @@ def has_pool(client: SyncPrefectClient, name: str) -> bool:
 
 
 def send(client: SyncPrefectClient, payload: dict[str, Any]) -> None:
-    """Write a deployment whole; the client's own method has no labels."""
+    """Send a complete deployment. The client's own method does not support labels."""
     body, limited = body_of(payload)
     answer = client.request("POST", "/deployments/", json=body)
     if limited:
@@ -114,9 +114,9 @@ def send(client: SyncPrefectClient, payload: dict[str, Any]) -> None:
 
 
 def body_of(payload: dict[str, Any]) -> tuple[dict[str, Any], list[DeploymentScheduleCreate]]:
-    """What to send, and the schedules to send after it.
+    """The data to send, and the schedules to send after it.
 
-    The server forgets `max_scheduled_runs` of schedules that come with their deployment.
+    The server drops `max_scheduled_runs` of schedules that are sent with their deployment.
     """
     fields = ("schedule", *SCHEDULE_SETTINGS)
     schedules = [

@@ -1,4 +1,4 @@
-"""What a folder says of its deployments, in the terms of the server's API."""
+"""The deployments that a folder describes, in the form of the server's API."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ from volnux_prefect.deployment.yamlfile import read_project
 __all__ = ["CannotError", "entries_of", "wanted_of"]
 
 _STEPS = ("build", "push", "triggers", "sla")
-"""Keys of an entry that only Prefect's own command can carry out."""
+"""Keys of an entry that only Prefect's own command supports."""
 
 
 class CannotError(Exception):
-    """An entry of `prefect.yaml` that cannot be deployed: a message, and a hint if there is one."""
+    """An entry of `prefect.yaml` that cannot be deployed, with a message and an optional hint."""
 
 
 def entries_of(project: Project) -> Iterator[tuple[str, Described, dict[str, Any]]]:
-    """The deployments of the folder's pipelines: path, description, entry of `prefect.yaml`."""
+    """The deployments of the folder's pipelines: path, description and entry in `prefect.yaml`."""
     data = read_project(project.yaml[1], str(project.folder / PROJECT))
     files = {entrypoint(project.variables[path]): path for path in project.described}
     top = {key: data[key] for key in ("pull", "build", "push") if data.get(key) is not None}
@@ -52,19 +52,19 @@ def entries_of(project: Project) -> Iterator[tuple[str, Described, dict[str, Any
 def wanted_of(
     project: Project, file: str, described: Described, entry: dict[str, Any]
 ) -> dict[str, Any]:
-    """The deployment that the server should have, in the terms of its API.
+    """The deployment that the server should have, in the form of its API.
 
     Raises:
-        CannotError: the entry asks for what only Prefect's own command does, or makes no sense.
+        CannotError: the entry needs Prefect's own command, or is invalid.
     """
     try:
         wanted = _meant(project, file, described, entry)
         body_of(wanted)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
-        # Whatever somebody wrote into the entry; pydantic's errors are ValueErrors.
-        # The message quotes values, which may be secrets where templates fill them in.
+        # The entry may contain anything, and pydantic's errors are ValueErrors. Their message
+        # quotes values, which may be secrets if they come from templates.
         secret = "{{" in str({**entry, "pull": None})
-        reason = "a value that a template gives does not fit" if secret else str(error)
+        reason = "a value from a template is invalid" if secret else str(error)
         message = f"{entry.get('name')}: Prefect cannot read its entry: {reason}"
         raise CannotError(message) from error
     return wanted
@@ -79,13 +79,13 @@ def _meant(
     for key in _STEPS:
         if entry.get(key):
             raise CannotError(
-                f"{name}: it has '{key}', which needs Prefect's own command: "
+                f"{name}: its entry has '{key}', which needs Prefect's own command: "
                 f"prefect deploy --name {name}"
             )
     owned = project.merged.owned.get((str(entry["entrypoint"]), name), frozenset())
     given = _filled({key: value for key, value in entry.items() if key != "pull"})
     if not isinstance(given.get("name"), str) or not given["name"]:
-        raise CannotError(f"{file}: its deployment has no name once its templates are filled in")
+        raise CannotError(f"{file}: its deployment has no name after its templates are filled in")
     schedules: Any = _schedules(given)
     if "schedules" in owned:
         schedules = [
@@ -109,7 +109,7 @@ def _meant(
         "entrypoint": entry["entrypoint"],
         "path": ".",
         "version": given.get("version") or described.version,
-        # The server makes a text of None.
+        # The server turns None into a string.
         "description": given.get("description") or described.description or "",
         "tags": _of(owned, "tags", list(described.tags), given.get("tags") or []),
         "parameters": _of(owned, "parameters", described.parameters, given.get("parameters") or {}),
@@ -119,7 +119,7 @@ def _meant(
         "work_pool_name": pool["name"],
         "work_queue_name": pool.get("work_queue_name"),
         "job_variables": pool.get("job_variables") or {},
-        # The worker fills in their templates.
+        # The worker fills in the templates of these.
         "pull_steps": entry["pull"] if entry.get("pull") is not None else steps,
         "enforce_parameter_schema": given.get("enforce_parameter_schema", True),
         "parameter_openapi_schema": dict(described.schema or {}),
@@ -133,13 +133,13 @@ def _of(owned: Iterable[str], key: str, file: Any, entry: Any) -> Any:
 
 
 def _filled(entry: dict[str, Any]) -> dict[str, Any]:
-    """An entry with its templates filled in, as `prefect deploy` does it."""
+    """An entry with its templates filled in, in the same way as `prefect deploy`."""
     if "{{" not in json.dumps(entry, default=str):
         return entry
 
     async def fill() -> dict[str, Any]:
         found: Any = await resolve_variables(await resolve_block_document_references(entry))
-        # The worker fills in what it knows of the run.
+        # The worker fills in what depends on the run.
         filled: Any = apply_values(found, dict(os.environ), skip_prefixes=["ctx."])
         return dict(filled)
 

@@ -1,8 +1,8 @@
-"""Keeping the deployments of a `prefect.yaml` that somebody may have edited as the files say.
+"""Updates the deployments in a `prefect.yaml` from the files, and keeps the user's changes.
 
 Init owns keys, not entries. A line above each entry that it wrote has a digest of the text of each
-of these keys. While a key still has that text, init may write it anew; once it is changed, it is
-the user's, and so is every key that init did not write.
+of its keys. As long as a key has that text, init may rewrite it. A key that was changed belongs to
+the user, and so does every key that init did not write.
 """
 
 from __future__ import annotations
@@ -34,23 +34,23 @@ __all__ = ["Left", "Merged", "ProjectFileError", "merge", "read_project", "remov
 _PROJECT = re.compile(r"^ *# volnux project (?P<id>[0-9a-f]{16})\s*$", re.M)
 _HEAD = """\
 # Deployments of the flows in flows.py.
-# `volnux prefect init` adds what is missing. A key that you change is yours from then on.
+# `volnux prefect init` adds missing entries. It never overwrites a key that you have changed.
 """
 
 
 class ProjectFileError(VolnuxError):
-    """A `prefect.yaml` cannot be read, or not be changed safely."""
+    """A `prefect.yaml` cannot be read, or cannot be changed safely."""
 
 
 @dataclass(frozen=True)
 class Left:
-    """A key of a deployment that stays as the user wrote it, and differs from the file.
+    """A key of a deployment that the user changed, so that it differs from the file.
 
     Attributes:
-        name: of the deployment.
+        name: the name of the deployment.
         key: the key.
-        yours: its lines in `prefect.yaml`; none where the user took it out.
-        wanted: the lines that init would write; none where the file says nothing of it.
+        yours: its lines in `prefect.yaml`; none if the user removed it.
+        wanted: the lines that init would write; none if the file does not set it.
     """
 
     name: str
@@ -66,13 +66,13 @@ class Left:
 
 @dataclass(frozen=True)
 class Merged:
-    """What came of a merge.
+    """The result of a merge.
 
     Attributes:
         text: the new text.
-        left: what stays as the user wrote it although the file says something else.
+        left: the user's values that are kept although the file differs.
         project: the id of the project.
-        owned: of each entry, by entrypoint and name, the keys that say what the file says.
+        owned: for each entry, by entrypoint and name, the keys that match the file.
     """
 
     text: str
@@ -105,17 +105,18 @@ def merge(
     *,
     gone: Collection[str] = (),
 ) -> Merged:
-    """The text with these deployments in it; all else stays byte for byte.
+    """Merge these deployments into the text. Everything else stays unchanged, byte for byte.
 
     Args:
-        text: what the file holds now; empty where there is none.
-        deployments: those that it should have.
+        text: the current content of the file; empty if there is no file.
+        deployments: the deployments that it should have.
         project: the name of the project, for a new file.
         path: the file's name, for messages.
-        gone: entrypoints whose entries are taken out; they have to be `removable`.
+        gone: entrypoints whose entries are removed. They must be `removable`.
 
     Raises:
-        ProjectFileError: the file is not YAML, or its deployments are not a list with a line each.
+        ProjectFileError: the file is not YAML, or its deployments are not a list with one key per
+            line.
     """
     if not text.strip():
         text = f"{_HEAD}name: {scalar(project)}\n\ndeployments:\n"
@@ -154,7 +155,7 @@ def merge(
 
 
 def removable(text: str, entrypoint: str, path: str) -> bool:
-    """Whether all entries of an entrypoint are, to the letter, as init wrote them.
+    """Whether all entries of an entrypoint are exactly as init wrote them.
 
     Raises:
         ProjectFileError: the file is not YAML, or its deployments are not a list.
@@ -170,13 +171,13 @@ def _entries(text: str, path: str) -> list[dict[str, Any]]:
     return [entry for entry in found or [] if isinstance(entry, dict)]
 
 
-# Entries that are there.
+# Existing entries.
 
 
 def _update(
     lines: list[str], item: Entry, deployment: Deployment
 ) -> tuple[list[Left], frozenset[str]]:
-    """Write the keys of an entry anew that are init's; what is left, and the keys in step."""
+    """Rewrite the keys of an entry that init owns. Returns the keys that were left or match."""
     assert item.digests is not None
     digests = dict(item.digests)
     left: list[Left] = []
@@ -186,7 +187,7 @@ def _update(
         wanted, have = deployment.keys.get(key), texts.get(key)
         written = digests.get(key)
         ours = digest_of(have) == written if have else written is None
-        # The line with the dash cannot go.
+        # The line with the dash cannot be removed.
         stuck = wanted is None and have is not None and item.keys[key][0] == item.start
         if have == wanted or (ours and not stuck):
             owned.add(key)
@@ -207,7 +208,7 @@ def _update(
 
 
 def _rewritten(lines: list[str], item: Entry, texts: dict[str, tuple[str, ...]]) -> list[str]:
-    """The lines of an entry with other texts for some keys, in the order that it has."""
+    """The lines of an entry with new texts for some keys, in the existing order."""
     margin = " " * item.column
     parts: list[tuple[str | None, list[str]]] = []
     number = item.start
@@ -240,7 +241,7 @@ def _append(
     path: str,
     project: str | None,
 ) -> None:
-    """Add deployments behind the last one, with the id of the project if it is new."""
+    """Add deployments after the last one, and the id of the project if it is new."""
     head = head_of(lines)
     if head is None:
         while lines and not lines[-1].strip():
@@ -253,7 +254,7 @@ def _append(
     elif value:
         wanted = "\n".join(line for item in missing for line in item.render("  "))
         raise ProjectFileError(
-            f"{path}:{head + 1}: the deployments stand in one line, where nothing can be added; "
+            f"{path}:{head + 1}: the deployments are on one line, so nothing can be added; "
             f"write them as a list, or add this yourself:\n{wanted}"
         )
     indent, last = None, head
@@ -281,7 +282,7 @@ def _append(
 
 
 def _add_project(lines: list[str], project: str) -> None:
-    """Add the id of the project where a file without it needs no other entries."""
+    """Add the id of the project to a file that lacks it but needs no new entries."""
     items = entries_in(lines)
     head = head_of(lines)
     if items and head is not None:
@@ -300,7 +301,7 @@ def _check(
     changed: set[str],
     path: str,
 ) -> None:
-    """See that all that is the user's is what it was, and that every deployment is there."""
+    """Check that the user's content is unchanged, and that every deployment exists."""
 
     def rest(entry: dict[str, Any]) -> dict[str, Any]:
         return {key: value for key, value in entry.items() if key not in KEYS}
@@ -315,5 +316,6 @@ def _check(
     )
     if not (ours <= found and same):
         raise ProjectFileError(
-            f"{path} cannot be changed safely: write its deployments as a list, one key a line"
+            f"{path} cannot be changed safely: write its deployments as a list, "
+            "with one key per line"
         )

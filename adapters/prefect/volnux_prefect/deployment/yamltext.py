@@ -9,21 +9,21 @@ from typing import Any
 __all__ = ["flow_style", "scalar"]
 
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*|flows\.py:\w+")
-"""Texts that need no quotes, unless they are one of the words below."""
+"""Strings that need no quotes, unless they are one of the words below."""
 
 _WORDS = frozenset({"true", "false", "yes", "no", "on", "off", "null", "y", "n"})
 _ESCAPED = re.compile(r"[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
-"""Characters that are line breaks to YAML, or that it does not take."""
+"""Characters that YAML treats as line breaks, or does not allow."""
 
 
 def scalar(text: str) -> str:
-    """A text as YAML: plain where that is safe, else in double quotes."""
+    """A string as YAML: plain if that is safe, otherwise in double quotes."""
     plain = _PLAIN.fullmatch(text) and text.lower() not in _WORDS
     return text if plain else flow_style(text)
 
 
 def flow_style(value: Any) -> str:
-    """A JSON value: plain JSON, except where YAML would read it differently."""
+    """A JSON value as YAML: plain JSON, except where YAML would read it differently."""
     match value:
         case str():
             text = json.dumps(value, ensure_ascii=False)

@@ -1,4 +1,4 @@
-"""What the flows that `volnux prefect flow` prints are made of.
+"""The building blocks of the flows that `volnux prefect flow` prints.
 
 A flow has a `Place` for each event, and runs them in a `Run`:
 
@@ -12,8 +12,8 @@ A flow has a `Place` for each event, and runs them in a `Run`:
             run.value = await run.result(store, found)
         return run.state
 
-Each place is a task run of Prefect's, in the same states and with the same attempts and results as
-in the flow of a `.pty`.
+Each place is a Prefect task run, with the same states, attempts and results as in the flow of a
+`.pty`.
 """
 
 from __future__ import annotations

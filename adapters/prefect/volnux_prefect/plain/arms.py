@@ -1,4 +1,4 @@
-"""Arms of a flow that run at once."""
+"""Arms of a flow that run concurrently."""
 
 from __future__ import annotations
 
@@ -15,14 +15,15 @@ __all__ = ["LATEST", "all_of", "any_of"]
 LATEST: contextvars.ContextVar[tuple[uuid.UUID, ...]] = contextvars.ContextVar(
     "volnux_latest", default=()
 )
-"""The task runs that ended last in this arm of the flow: what comes next is drawn after them."""
+"""The task runs that ended last in this arm of the flow. The page shows the next ones after
+them."""
 
 
 async def all_of(*arms: Coroutine[Any, Any, Any]) -> list[Any]:
-    """Run arms at once, each to its end; all of them have to succeed.
+    """Run arms concurrently, each to its end. All of them must succeed.
 
     Raises:
-        EventFailed: that of the first place, in reading order, that failed.
+        EventFailed: the failure of the first place, in reading order, that failed.
     """
     ended = await _each(arms)
     failures = [each for each in ended if isinstance(each, EventFailed)]
@@ -32,10 +33,10 @@ async def all_of(*arms: Coroutine[Any, Any, Any]) -> list[Any]:
 
 
 async def any_of(*arms: Coroutine[Any, Any, Any]) -> list[Any]:
-    """Run arms at once, each to its end; one success is enough. A failed arm gives None.
+    """Run arms concurrently, each to its end. One success is enough, and a failed arm returns None.
 
     Raises:
-        EventFailed: that of the first place, in reading order, if all arms failed.
+        EventFailed: the failure of the first place, in reading order, if all arms failed.
     """
     ended = await _each(arms)
     failures = [each for each in ended if isinstance(each, EventFailed)]
@@ -45,7 +46,7 @@ async def any_of(*arms: Coroutine[Any, Any, Any]) -> list[Any]:
 
 
 async def _each(arms: Iterable[Coroutine[Any, Any, Any]]) -> list[Any]:
-    """What each arm returned, or the `EventFailed` that it ended with; anything else is raised."""
+    """What each arm returned, or the `EventFailed` that it raised. Other exceptions are raised."""
     latest: list[uuid.UUID] = []
 
     async def run(arm: Coroutine[Any, Any, Any]) -> Any:
@@ -63,7 +64,7 @@ async def _each(arms: Iterable[Coroutine[Any, Any, Any]]) -> list[Any]:
 
 
 def _first(failures: Iterable[EventFailed]) -> EventFailed:
-    """The failure of the first place, in reading order, which also tells of the others."""
+    """The failure of the first place, in reading order, with the other failures attached."""
     every = [single for each in failures for single in (each, *each.others)]
     first, *others = sorted(every, key=lambda each: each.place.order)
     for each in every:

@@ -1,4 +1,4 @@
-"""The places of a flow that `volnux prefect flow` has printed, and how they end."""
+"""The places of a flow that `volnux prefect flow` printed, and how they end."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ _ORDER = itertools.count()
 class Place:
     """An event at one place of a flow.
 
-    Places are made in reading order: where several arms fail, the failure of the first one counts.
+    Places are created in reading order. If several arms fail, the failure of the first one counts.
 
     Args:
         event: the event class or decorated function.
-        name: its name in the flow; its own name if None.
-        number: which place of this event it is; of the second one the id ends with `__2`.
-        attempts: at most so many attempts; else the event's retry policy holds.
-        timeout: seconds that one attempt may take; else the event's own timeout holds.
-        executor: where it runs; else the event's own executor.
+        name: its name in the flow; by default, the name of the event.
+        number: counts the places of this event; the id of the second one ends with `__2`.
+        attempts: the maximum number of attempts; by default, the event's retry policy applies.
+        timeout: seconds that one attempt may take; by default, the event's own timeout applies.
+        executor: where it runs; by default, the event's own executor.
         branches: the descriptors after which the flow continues. Any other, except 1, is a failure.
         tags: tags of its task runs.
-        limits: tag concurrency limits, which the run makes; the place has these tags, too.
+        limits: tag concurrency limits, which the run creates. The place also has these tags.
 
     Attributes:
         id: the name of its task runs.
@@ -65,18 +65,18 @@ class Place:
 
 
 class Ended(NamedTuple):
-    """How a place ended: 0 is a failure, 1 success, 2 to 9 are the event's own."""
+    """How a place ended: 0 is a failure, 1 a success, and 2 to 9 are defined by the event."""
 
     descriptor: int
     result: Any
 
 
 class EventFailed(VolnuxError):
-    """A place failed, and no branch of its own takes that: what comes after it does not start.
+    """A place failed, and none of its branches handles that: what comes after it does not start.
 
     Attributes:
         place: the place.
-        result: what the event returned, or the `Failure` of its last attempt.
+        result: the result of the event, or the `Failure` of its last attempt.
         others: failures of places in other arms, in reading order.
     """
 
@@ -91,4 +91,4 @@ class EventFailed(VolnuxError):
 
 
 class RunStopped(VolnuxError):
-    """An event with `stop_on_exception` has ended the run."""
+    """An event with `stop_on_exception` ended the run."""

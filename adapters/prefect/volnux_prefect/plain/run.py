@@ -1,4 +1,4 @@
-"""The run of a flow that `volnux prefect flow` has printed: its places as task runs."""
+"""The run of a flow that `volnux prefect flow` printed: its places as task runs."""
 
 from __future__ import annotations
 
@@ -43,19 +43,19 @@ __all__ = ["Run"]
 class Run:
     """One run of a flow, entered with `async with` in its body.
 
-    A failure that nothing takes ends the block, and the run is failed.
+    A failure that is not handled ends the block, and the run fails.
 
     Args:
         **inputs: the inputs of the run.
 
     Attributes:
-        value: what the flow returns, to be set in the block.
-        ended_places: how places ended so far, by their ids.
-        state: the state that the flow is to return, once the block is left.
+        value: what the flow returns. The block sets it.
+        ended_places: how each place ended so far, by id.
+        state: after the block, the state that the flow must return.
     """
 
     def __init__(self, /, **inputs: Any) -> None:
-        # Prefect hands the same default to every run, and an event may change it.
+        # Prefect passes the same default object to every run, and an event may change it.
         self._inputs = {name: fresh(value) for name, value in inputs.items()}
         self._tags: tuple[str, ...] = ()
         self._stopped = asyncio.Event()
@@ -71,12 +71,12 @@ class Run:
         self.state: State[Any] = Failed(message="the run did not end")
 
     def tagged(self, *tags: str) -> Self:
-        """Give the flow run and its task runs these tags."""
+        """Add these tags to the flow run and its task runs."""
         self._tags = tags
         return self
 
     def read_by(self, pipeline: type) -> Self:
-        """Have the fields of a pipeline class check and read the inputs."""
+        """Let the fields of a pipeline class check and read the inputs."""
         for name, value in self._inputs.items():
             field = getattr(pipeline, name, None)
             if isinstance(field, InputDataField):
@@ -86,7 +86,9 @@ class Run:
     async def __aenter__(self) -> Self:
         context: Any = FlowRunContext.get()
         if context is None or context.flow_run is None:
-            raise VolnuxError("a Run belongs in the body of a Prefect flow: decorate it @flow")
+            raise VolnuxError(
+                "a Run must be used in the body of a Prefect flow: decorate the function with @flow"
+            )
         self._run_id = context.flow_run.id
         self._runners = Runners(self._stack, USUAL, context.task_runner)
         self._client: Any = context.client
@@ -103,7 +105,7 @@ class Run:
         traceback: TracebackType | None,
     ) -> bool:
         self._stopped.set()
-        # Task runners wait for their threads, and those for their coroutines.
+        # Task runners wait for their threads, which wait for their coroutines.
         with self._stack:
             self._loop.close()
         if error is None:
@@ -118,20 +120,20 @@ class Run:
         return True
 
     async def result(self, place: Place, received: Any = None) -> Any:
-        """Run a place; its result.
+        """Run a place, and return its result.
 
         Raises:
-            EventFailed: it failed, and 0 is none of its branches.
-            RunStopped: it, or another one, has ended the run.
+            EventFailed: it failed, and it has no `0` branch.
+            RunStopped: this place, or another one, ended the run.
         """
         return (await self.ended(place, received)).result
 
     async def ended(self, place: Place, received: Any = None) -> Ended:
-        """Run a place; how it ended.
+        """Run a place, and return how it ended.
 
         Raises:
-            EventFailed: it failed, and 0 is none of its branches.
-            RunStopped: it, or another one, has ended the run.
+            EventFailed: it failed, and it has no `0` branch.
+            RunStopped: this place, or another one, ended the run.
         """
         self._refuse_when_stopped()
         outcome = await self._outcome(place, received)
@@ -144,7 +146,7 @@ class Run:
         if place.spec.stop_on_exception and outcome.raised:
             self._why_stopped = f"{place.id} failed: {reason(result)}"
             self._stopped.set()
-            # The other arms end, too.
+            # This also ends the other arms.
             await asyncio.to_thread(self._loop.close)
             raise RunStopped(self._why_stopped)
         if descriptor == FAILURE and FAILURE not in place.branches:
@@ -152,7 +154,7 @@ class Run:
         return ended
 
     def skip(self, *places: Place) -> None:
-        """Show that places are not reached, because another branch was taken."""
+        """Show that places were not reached because another branch was taken."""
         assert self._run_id is not None
         edges = [compat.edge(task_run) for task_run in LATEST.get()]
         for place in places:
@@ -169,10 +171,10 @@ class Run:
         if self._stopped.is_set():
             raise RunStopped(self._why_stopped)
 
-    # One place, from its start to its end.
+    # One place, from start to end.
 
     async def _outcome(self, place: Place, received: Any) -> Outcome:
-        """What came of a place; a lost worker costs one attempt."""
+        """The outcome of a place. A lost worker counts as one attempt."""
         await self._make_limits(place)
         earlier = 0
         while True:
@@ -200,7 +202,7 @@ class Run:
     async def _task_run(
         self, place: Place, received: Any, listener: _Listener, runner: Any
     ) -> State[Any] | BaseException:
-        """The final state of a task run of the place, or what kept it from having one."""
+        """The final state of a task run of the place, or the reason why it has none."""
         call = Call(place.id, str(self._run_id), self._inputs, received)
         work: Any = Work(
             place.order, place.spec, call, place.branches, listener, earlier=listener.attempts
@@ -209,7 +211,7 @@ class Run:
             listener.attempts += 1
             try:
                 work = work.sealed()
-            except Exception as error:  # noqa: BLE001 - inputs and results of the user may raise anything here
+            except Exception as error:  # noqa: BLE001 - pickling inputs and results may raise anything
                 fault = f"{place.spec.name} cannot be sent to a worker process: {error}"
                 return NotSentError(fault)
         before = {compat.edge(task_run) for task_run in LATEST.get()}
@@ -255,7 +257,7 @@ class _Listener:
 def _read(
     place: Place, ended: State[Any] | BaseException, listener: _Listener, started: float
 ) -> Outcome:
-    """How a place ended, from the state of its task run."""
+    """The outcome of a place, from the state of its task run."""
     spec = place.spec
     if isinstance(ended, EventState) and ended.outcome is not None:
         return ended.outcome._replace(result=compat.result_of(ended))
@@ -263,7 +265,7 @@ def _read(
     if isinstance(ended, BaseException):
         error = ended
     else:
-        error = WorkerLost(f"the task run of {spec.name} ended as {ended.name}")
+        error = WorkerLost(f"the task run of {spec.name} ended in the state {ended.name}")
     outcome = raised(spec, Call(place.id, attempt=attempts), error, started)
-    # Prefect repeats attempts itself, except those whose process is gone.
+    # Prefect itself repeats attempts, except those whose process was lost.
     return outcome if isinstance(ended, WorkerLost) else outcome._replace(retry_after=None)
