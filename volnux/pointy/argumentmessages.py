@@ -80,10 +80,11 @@ def value(at: Situation) -> Told | None:
         return None
     if closer == "RPAREN":
         hint = _ARGUMENTS
-        if at.found.type in _JOINS:
-            hint = "close the arguments with ')'"
-        elif at.found.type == "NAME" and at.after and at.after.type == "EQUALS":
+        following = [word.type for word in (at.found, *at.coming)]
+        if following[:2] == ["NAME", "EQUALS"] or following[1:] == ["NAME", "EQUALS"]:
             hint = "arguments are separated by commas: (a=1, b=2)"
+        elif at.found.type in _JOINS:
+            hint = "close the arguments with ')'"
     elif closer == "RBRACE":
         hint = _OBJECTS
     elif at.in_list:

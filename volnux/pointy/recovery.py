@@ -67,6 +67,7 @@ _INSERTIONS: tuple[tuple[str, ...], ...] = (
     ("EQUALS", "NAME"),
     ("COLON",),
     ("COLON", "NAME"),
+    ("COMMA", "NAME"),
 )
 _JOINS = ("ARROW", "PIPE", "PARALLEL")
 
@@ -147,6 +148,7 @@ def _candidates(found: str, *, repeats: bool, openers: tuple[str, ...]) -> Itera
             yield Repair(insertion, closer)
     elif openers and found in _JOINS:
         yield Repair((CLOSERS[openers[0]],), found)
+        yield Repair((), "COMMA")
     yield _LEAVE_OUT
 
 

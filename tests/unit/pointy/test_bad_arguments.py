@@ -290,6 +290,20 @@ BAD_ARGUMENTS = [
         "  hint: parts of a flow are joined by '->'; a line break has no meaning",
     ),
     bad(
+        'Load(a=1 || b=["x"], c={"k": 1}) -> B',
+        "1:10: error: expected ',' or ')' after the number 1, found '||'",
+        '  1 | Load(a=1 || b=["x"], c={"k": 1}) -> B',
+        "    |          ^^",
+        "  hint: arguments are separated by commas: (a=1, b=2)",
+    ),
+    bad(
+        'Load(a= b=["x"], c={"k": 1}) -> B',
+        "1:10: error: expected ',' or ')' after 'b', found '='",
+        '  1 | Load(a= b=["x"], c={"k": 1}) -> B',
+        "    |          ^",
+        '  hint: arguments are written (a=1, b="text")',
+    ),
+    bad(
         "Load(a=1,, b=2)",
         "1:10: error: expected the name of an argument after ',', found ','",
         "  1 | Load(a=1,, b=2)",
