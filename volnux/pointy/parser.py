@@ -169,6 +169,7 @@ class _Run:
         actions, gotos, productions = grammar.tables()
         makers = [getattr(self.builder, p.action) if p.action else None for p in productions]
         states, values = self._states, self._values
+        words, recent, ahead, repaired = self._words, self._recent, self._ahead, self._repaired
         token = self._take()
         while True:
             action = actions[states[-1]].get(token.type)
@@ -185,7 +186,11 @@ class _Run:
             elif action > 0:
                 states.append(action)
                 values.append(token)
-                token = self._take()
+                if ahead or repaired:
+                    token = self._take()
+                else:  # the same without a call, which would cost 2 % of the parse
+                    token = next(words)
+                    recent.append(token)
             elif action < 0:
                 left, length, _ = productions[-action]
                 make = makers[-action]
