@@ -1,4 +1,4 @@
-"""An event as linking understood it: everything that running it needs, read once from its class."""
+"""The spec of an event: all that is needed to run it, read once from its class by linking."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ __all__ = ["EventSpec", "spec_of"]
 
 
 class EventSpec:
-    """What running one place of an event needs.
+    """All that is needed to run an event at one place.
 
     Attributes:
-        name: the event's name as the flow writes it.
-        target: the class or decorated function, as the module holds it.
+        name: the event's name as written in the flow.
+        target: the class or decorated function in the module.
         event_class: the class that is instantiated for each attempt.
-        retry: the policy with the place's own factor put in.
-        executor: where it runs.
-        timeout: seconds that one attempt may take, or None.
-        conditions: `(descriptor, predicate)` in ascending order.
-        home: the folder whose modules plain names mean for this event; see `modules.at_home`.
-        requires: names of arguments without a default, which must be inputs.
+        retry: the retry policy, with the retry factor of the place applied.
+        executor: where the event runs.
+        timeout: the maximum duration of one attempt in seconds, or None.
+        conditions: pairs `(descriptor, predicate)` in ascending order.
+        home: the folder of this event's modules, or None; see `modules.at_home`.
+        requires: the names of arguments without a default; they must be inputs.
 
-    A spec pickles by its target's module and name, as classes and functions do.
+    A spec is pickled as the module and name of its target, like classes and functions.
     """
 
     __slots__ = (
@@ -70,7 +70,7 @@ class EventSpec:
         event_class = event_class_of(target)
         if event_class is None:
             raise EventDefinitionError(f"{target!r} is not an event")
-        # Every process that runs an event makes its spec first.
+        # Every process that runs an event creates its spec first.
         keep_stdin_open()
         self.name = name
         self.target = target
@@ -91,10 +91,10 @@ class EventSpec:
         )
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # The function, not its class: a decorated function is what its module's name leads to.
+        # Use the function, not its class: the name in the module refers to the decorated function.
         event: Any = (self.target, self.retry)
         if is_shared() and current_home() != self.home:
-            # Whoever pickles this does not say whose modules the names mean.
+            # The caller that pickles this has not set the folder that the names refer to.
             import pickle
 
             with at_home(self.home):
@@ -105,7 +105,7 @@ class EventSpec:
         return f"<EventSpec {self.name}>"
 
     def arguments(self, inputs: Mapping[str, Any], previous_result: Any) -> dict[str, Any]:
-        """The keyword arguments of `process` for these inputs and what was piped."""
+        """The keyword arguments of `process` for these inputs and the piped value."""
         if self._extra:
             arguments = dict(inputs)
         else:
@@ -116,7 +116,7 @@ class EventSpec:
 
 
 def _read_spec(name: str, event: Any, timeout: float | None, home: str | None) -> EventSpec:
-    # Where the folder lies elsewhere on this machine, whoever reads this knows.
+    # If the folder has another path on this machine, the reader has set it.
     home = current_home() or home
     if isinstance(event, bytes):
         import pickle
@@ -136,15 +136,15 @@ def spec_of(
     timeout: float | None = None,
     home: str | None = None,
 ) -> EventSpec:
-    """The spec of an event at one place of a flow.
+    """Make the spec of an event at one place of a flow.
 
     Args:
         name: the name in the flow.
         target: an event class or a decorated function.
-        factor: the retry factor of the place; it replaces `max_attempts` of the policy.
-        executor: the executor option of the place; it replaces the class's.
-        timeout: the timeout option of the place, in seconds; it replaces the class's.
-        home: the folder whose modules plain names mean for this event.
+        factor: the retry factor of the place; it overrides `max_attempts` of the policy.
+        executor: the executor option of the place; it overrides that of the class.
+        timeout: the timeout option of the place, in seconds; it overrides that of the class.
+        home: the folder of this event's modules, or None.
 
     Raises:
         VolnuxError: the class is defined in a way that cannot work.
