@@ -55,8 +55,8 @@ class Notes:
 
         Args:
             about: what ran, and where.
-            execution: its state machine, at its end.
-            inputs: the values of the inputs.
+            execution: the state machine of the run, at its end.
+            inputs: the values of the inputs, by name.
             results_kept: see `RunReport`.
         """
         return RunReport(
@@ -84,7 +84,7 @@ class Notes:
 
 
 def moment(seconds: float | None) -> dt.datetime | None:
-    """Seconds since the epoch as a moment in UTC."""
+    """Seconds since the epoch as a datetime in UTC."""
     return None if seconds is None else _AT(seconds, _UTC)
 
 
