@@ -55,19 +55,16 @@ class PipelineScheduler(BackgroundScheduler):  # type: ignore[misc]  # APSchedul
 
     It is APScheduler's `BackgroundScheduler`: `pause_job`, `resume_job`, `remove_job`, `get_jobs`,
     `modify_job`, `reschedule_job`, `add_listener`, `start` and `shutdown` work as usual. The
-    differences: jobs run pipelines and are stored in a database; cron expressions have the same
-    meaning as on every backend; no run begins twice; a run may be late by any time, unless
-    `misfire_grace_time` is set.
+    differences: jobs run pipelines and are stored in a database; cron expressions mean the same as
+    on every backend; no run begins twice; a late run starts unless `misfire_grace_time` is over.
 
     Args:
         store: a URL of SQLAlchemy (SQLite or PostgreSQL), the path of an SQLite file, or
-            `":memory:"`. Jobs and runs are stored there. Only one scheduler at a time can use a
-            store.
+            `":memory:"`; it contains jobs and runs. Only one scheduler at a time can use it.
         timezone: an IANA name, for triggers without a time zone.
         workers: the maximum number of runs at the same time.
         cut_off: what to do with a run that was active when an earlier scheduler was killed.
-        job_defaults: default values of `coalesce`, `misfire_grace_time` (seconds) and
-            `max_instances` for jobs.
+        job_defaults: `coalesce`, `misfire_grace_time` and `max_instances` of jobs without them.
         daemon: whether the scheduler ends with the main thread.
 
     Raises:
@@ -199,12 +196,10 @@ class PipelineScheduler(BackgroundScheduler):  # type: ignore[misc]  # APSchedul
             name: shown in logs; the pipeline's name if None.
             misfire_grace_time: the maximum delay of a run in seconds; None for no limit.
             coalesce: whether to execute only the last of several missed runs.
-            max_instances: the maximum number of runs of the job at the same time; further runs that
-                are due are skipped.
-            next_run_time: the time of the first run, instead of that of the trigger; None to add
-                the job paused.
-            jobstore: must be the default of APScheduler; there is only one job store.
-            executor: must be the default of APScheduler; there is only one executor.
+            max_instances: the maximum number of runs at the same time; further ones are skipped.
+            next_run_time: the time of the first run, whatever the trigger; None to pause the job.
+            jobstore: an argument of APScheduler; there is only one job store here.
+            executor: an argument of APScheduler; there is only one executor here.
             replace_existing: if false, an id that is already in the store is an error.
             **trigger_args: `crontab=…`, `hour=6`, `minutes=5`, `run_date=…`, `timezone=…`, ….
 
@@ -351,9 +346,7 @@ class PipelineScheduler(BackgroundScheduler):  # type: ignore[misc]  # APSchedul
             instants, upcoming = due(job, now)
         except Exception as error:  # noqa: BLE001 - the trigger may be the user's own
             why = f"{type(error).__name__}: {error}"
-            log.error(
-                "the trigger of job %s raised an error, so the job is paused: %s", job.id, why
-            )
+            log.error("the trigger of job %s failed, so the job is paused: %s", job.id, why)
             instants, upcoming = [], None
         if instants:
             events.append(self._hand_over(job, instants))

@@ -1,4 +1,4 @@
-"""Tests for a backend, ours or a third party's: cases, and random programs.
+"""Tests for a backend, ours or of a third party: cases and random programs.
 
 `run_case` runs a case on a backend and returns the differences from the expected result.
 """

@@ -253,4 +253,4 @@ def test_run_with_something_that_is_no_store(flow, store, message):
 def test_run_of_something_that_is_not_there(flow):
     done = volnux("run", "nowhere.pty")
     assert done.returncode == 2
-    assert "there is no nowhere.pty" in done.stderr
+    assert "there is no file or folder nowhere.pty" in done.stderr

@@ -55,7 +55,7 @@ def test_nothing_is_overwritten(cli):
     Path("hello/README.md").write_text("mine")
     result = cli("new", "hello")
     assert (result.code, result.out) == (2, "")
-    assert result.err == "error: hello/README.md exists already; nothing was written\n"
+    assert result.err == "error: hello/README.md already exists; nothing was written\n"
     assert names("hello") == ["README.md"]
 
 
