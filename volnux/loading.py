@@ -50,7 +50,7 @@ def load_graph(path: str | Path) -> Graph:
 
     Raises:
         FileError: the file cannot be read.
-        PointyError: with everything that is wrong with the text.
+        PointyError: the text has errors; it lists all of them.
     """
     return _compiled(path)[0]
 
@@ -66,8 +66,8 @@ def load_plan(path: str | Path, *, events: Sequence[str] = ()) -> Plan:
 
     Raises:
         FileError: the file cannot be read.
-        PointyError: with everything that is wrong with the text.
-        LinkError: with every event that is missing or makes no sense.
+        PointyError: the text has errors; it lists all of them.
+        LinkError: events are missing or not valid; it lists all of them.
     """
     graph, found = _compiled(path)
     plan = link_graph(graph, events=events)
@@ -85,7 +85,7 @@ def link_graph(graph: Graph, *, events: Sequence[str] = ()) -> Plan:
     If a module of events has a Pipeline class with this file, its fields are also inputs.
 
     Raises:
-        LinkError: with every event that is missing or makes no sense.
+        LinkError: events are missing or not valid; it lists all of them.
     """
     filename = graph.source.filename if graph.source else graph.name
     lookup = Lookup.for_file(filename, events or graph.events)

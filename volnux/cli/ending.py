@@ -6,8 +6,8 @@ effect depends on what the tool is doing:
 | the tool | first signal | next |
 | --- | --- | --- |
 | starts | ends | |
-| works (imports modules of the user, say) | raises `KeyboardInterrupt` | ends at once |
-| runs a pipeline | starts nothing more | gives up what runs, then ends at once |
+| works (for example, imports modules of the user) | raises `KeyboardInterrupt` | ends at once |
+| runs a pipeline | starts nothing more | gives up running events, then ends at once |
 | shows the result | is noted, for the exit code | ends at once |
 | leaves, waiting for exit handlers | ends at once | |
 

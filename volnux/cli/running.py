@@ -196,7 +196,7 @@ def _inputs(plan: Plan, given: Sequence[str]) -> dict[str, Any]:
     """A value for every input, from `name=value` texts.
 
     Raises:
-        InputError: with every fault of every text.
+        InputError: a text is not valid; the error lists the faults of all texts.
     """
     from volnux.events.inputs import InputError, read_inputs
 

@@ -167,12 +167,12 @@ try_out: Callable[[type[EventBase], Any, dict[str, Any]], Outcome] | None = None
 
 
 def check_init(event_class: type[EventBase]) -> None:
-    """Refuse a class that has an `__init__` besides ours, its own or that of a mixin.
+    """Refuse a class that defines or inherits another `__init__` than that of `EventBase`.
 
     A decorator such as `@dataclass` adds one after the class is made, so linking checks again.
 
     Raises:
-        EventDefinitionError: there is such an `__init__`.
+        EventDefinitionError: the class has such an `__init__`.
     """
     for owner in event_class.__mro__:
         own = vars(owner)

@@ -27,7 +27,7 @@ _CONTAINERS: Final = (bytes, bytearray, list, tuple, dict, set, frozenset)
 
 
 def failure_of(error: BaseException, *, attempts: int = 1) -> Failure:
-    """What is kept of an exception: its type, its message, and the frames of the user's code."""
+    """Keep the type and the message of an exception, and the frames of the user's code."""
     with _arguments_cut(error):
         try:
             message = str(error)
@@ -50,7 +50,7 @@ def class_name(kind: type) -> str:
 
 @contextlib.contextmanager
 def _arguments_cut(error: BaseException) -> Iterator[None]:
-    """While the context is entered, long arguments of exceptions are shortened for their `repr`."""
+    """Inside the context, long arguments of the exceptions are shortened for their `repr`."""
     whole: list[tuple[BaseException, tuple[Any, ...]]] = []
     seen: set[int] = set()
     chain: list[BaseException | None] = [error]

@@ -17,7 +17,7 @@ __all__ = ["InputError", "bind_inputs", "fresh", "read_inputs"]
 
 
 class InputError(VolnuxError, ValueError):
-    """Inputs are missing, unknown, or of a wrong type; `faults` maps names to what is wrong.
+    """Inputs are missing, unknown, or of a wrong type; `faults` maps names to messages.
 
     `missing` has the names of required inputs that were not given.
     """
@@ -85,7 +85,7 @@ def bind_inputs(
             `file path` instead of `str`.
 
     Raises:
-        InputError: with every fault: missing, unknown, of a wrong type.
+        InputError: inputs are missing, unknown or of a wrong type; it lists all faults.
     """
     known = list(specs)
     if not known and not given:

@@ -91,7 +91,7 @@ class Plan:
             without: names of inputs to leave out.
 
         Raises:
-            InputError: with every fault: missing, unknown, of a wrong type.
+            InputError: inputs are missing, unknown or of a wrong type; it lists all faults.
         """
         specs = [spec for spec in self.graph.inputs if spec.name not in without]
         return bind_inputs(specs, given, self.readers, self.kinds)

@@ -47,7 +47,7 @@ _ELSEWHERE = {
         "executor_config = {'NAME': …}",
     ),
 }
-"""Names that other tools use, or that belong into a nested setting, with the right place."""
+"""Names from other tools, or of nested settings, with the setting to use instead."""
 
 _checked: weakref.WeakSet[type[EventBase]] = weakref.WeakSet()
 """The classes that passed the check: one class may be at many places of many flows."""

@@ -118,7 +118,7 @@ def in_time(spec: EventSpec, call: Call, limit: float, late: Callable[[], object
 
     Args:
         spec: the event.
-        call: what it is given.
+        call: the arguments of the attempt.
         limit: the maximum duration of the attempt in seconds.
         late: called when an attempt that was left running has ended.
 
@@ -156,7 +156,7 @@ def in_pool(
 
     Args:
         spec: the event.
-        call: what it is given.
+        call: the arguments of the attempt.
         make: creates the pool.
         timeout: the maximum duration of the attempt in seconds.
 

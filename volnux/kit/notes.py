@@ -1,4 +1,4 @@
-"""What a run records about each place besides its state, and the report made from it."""
+"""The records of a run about each place, and the report that is made from them."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ class Target:
         for part in self.name.split("."):
             found = getattr(found, part, None)
         if not (inspect.isclass(found) and issubclass(found, Pipeline)):
-            raise SchedulerError(f"there is no pipeline {self.name} in {self.module} any more")
+            raise SchedulerError(f"there is no longer a pipeline {self.name} in {self.module}")
         return found
 
 

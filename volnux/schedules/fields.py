@@ -32,7 +32,7 @@ class Fields:
 
     Attributes:
         minutes, hours, months: the values of these fields.
-        days: days of the month; `last` adds the last day, whichever it is.
+        days: days of the month; `last` also adds the last day of every month.
         weekdays: 0 is Sunday.
         nth: pairs of a weekday and its number in the month (`5#2`: the second Friday).
         times: the minutes of a day at which it fires, ascending.

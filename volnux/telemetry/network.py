@@ -24,7 +24,7 @@ def watches_network() -> bool:
 
 
 class Sent:
-    """An event on its way to another machine and back.
+    """An event that is sent to another machine, and its answer.
 
     Args:
         url: the executor.

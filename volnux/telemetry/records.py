@@ -55,7 +55,7 @@ class AttemptRecord(NamedTuple):
         descriptor: the descriptor of the attempt, 0 to 9.
         failure: the exception of the attempt, even if the event is retried.
         retry_after: seconds until the next attempt; None if none follows.
-        started_at, ended_at: seconds since the epoch, by the clock of where it ran.
+        started_at, ended_at: seconds since the epoch, by the clock of the machine where it ran.
         pid: the id of the process where it ran; None if that process was lost.
         bypassed: whether `process` was skipped because of `can_bypass`.
     """

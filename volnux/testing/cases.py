@@ -90,7 +90,7 @@ class Case:
         text: the Pointy text.
         events: the settings of the event classes, by event; the default is a plain class.
         script: the behaviour of the events, by place; the default is success.
-        inputs: the values that the run is given.
+        inputs: the inputs for the run, by name.
         on_failure: the setting in `Meta` of a pipeline class, or None.
         modules: the modules that hold the events, by name; `<file>_events` if empty.
         expected: the expected result.

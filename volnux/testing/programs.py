@@ -116,7 +116,7 @@ class Parallel:
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """Parts in sequence; `piped[i]` says that `|->` stands between part i and part i + 1."""
+    """Parts in sequence; `piped[i]` says that `|->` is between part i and part i + 1."""
 
     parts: tuple[Parallel, ...]
     piped: tuple[bool, ...] = ()

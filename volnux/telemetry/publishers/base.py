@@ -17,7 +17,7 @@ __all__ = ["CompositePublisher", "Item", "MetricsPublisher", "MissingClientError
 log = logging.getLogger("volnux.telemetry")
 
 Item = EventMetrics | dict[str, Any]
-"""What is published: an event, or a network operation."""
+"""A published item: an event or a network operation."""
 
 
 class MissingClientError(VolnuxError, ImportError):
@@ -32,9 +32,9 @@ class MissingClientError(VolnuxError, ImportError):
 class MetricsPublisher(abc.ABC):
     """Sends metrics to a monitoring system.
 
-    `monitor_events` calls it on a thread of its own, one call at a time, so it may take as long as
-    it likes. Its exceptions are logged, and the call is retried a few times with growing waits.
-    Then the items are dropped and counted; a `PublishError` can give details.
+    `monitor_events` calls it on a separate thread, one call at a time, so it may take any time. Its
+    exceptions are logged, and the call is retried a few times with growing waits. Then the items
+    are dropped and counted; a `PublishError` can give details.
 
     Class attributes:
         background: whether it is called on a separate thread; False for a publisher that never

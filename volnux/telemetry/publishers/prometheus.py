@@ -74,7 +74,7 @@ class PrometheusPublisher(MetricsPublisher):
         )
         self._errors = client.Counter(
             "volnux_event_errors",
-            "Events that failed, by the exception (`returned` where there was none).",
+            "Events that failed, by exception (`returned` if there was none).",
             (*_EVENT, "error_type"), **made,
         )  # fmt: skip
         self._last = client.Gauge(

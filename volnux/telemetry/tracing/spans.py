@@ -209,7 +209,7 @@ def end_event(span: Span, record: AttemptRecord) -> None:
 
 
 class TaskTrace:
-    """The span of an event on an orchestrator that runs each attempt as a task of its own.
+    """The span of an event on an orchestrator that runs each attempt as a separate task.
 
     Args:
         headers: the orchestrator's own trace context; used if there is no current span.
