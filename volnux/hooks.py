@@ -44,7 +44,7 @@ _LISTENERS: Final = {
     # Code that configures an SDK has imported this module.
     "opentelemetry.trace": "volnux.telemetry.watch",
 }
-"""Maps each module that a program imports in order to listen to the module that then listens.
+"""Maps a module to the listening module that is used if a program has imported the former.
 
 The latter has a function `listener(about, loaded)`, which returns a `Listener` or None.
 """

@@ -47,5 +47,5 @@ def not_in_host(reason: str) -> Gap:
 
 
 def never(reason: str) -> Gap:
-    """The backend does not support it on purpose."""
+    """The backend deliberately does not support it."""
     return Gap(GapKind.NEVER, reason)

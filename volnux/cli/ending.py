@@ -53,7 +53,7 @@ received = 0
 """The first signal that ends the process; 0 if there was none yet."""
 
 _TOGETHER = 0.05
-"""For so many seconds, a repeated signal is ignored until the first one has taken effect."""
+"""The seconds for which a repeated signal is ignored if the first has not taken effect yet."""
 
 _acting: list[float] = []
 """The time of the latest step if its effect was not shown yet, else None."""

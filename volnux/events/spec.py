@@ -94,7 +94,7 @@ class EventSpec:
         # Use the function, not its class: the name in the module refers to the decorated function.
         event: Any = (self.target, self.retry)
         if is_shared() and current_home() != self.home:
-            # The caller that pickles this has not set the folder that the names refer to.
+            # Code that pickles this need not set the folder to which the names refer.
             import pickle
 
             with at_home(self.home):
@@ -116,7 +116,7 @@ class EventSpec:
 
 
 def _read_spec(name: str, event: Any, timeout: float | None, home: str | None) -> EventSpec:
-    # If the folder has another path on this machine, the reader has set it.
+    # The folder may have another path on this machine: then the calling code has set it.
     home = current_home() or home
     if isinstance(event, bytes):
         import pickle

@@ -47,7 +47,7 @@ _SAID = {
 
 
 class ExecutionContext:
-    """One run of a pipeline: listeners get it during the run, and `start` returns it afterwards.
+    """One run of a pipeline: listeners receive it during the run; `start` returns it at the end.
 
     Iteration yields the places in reading order; `context["Load__2"]` is one place.
 

@@ -125,7 +125,7 @@ def load_pipeline(file: str) -> type[Pipeline]:
 
 
 def to_run(pipeline: type[Pipeline]) -> type[Pipeline]:
-    """The pipeline without its catchup, which the scheduler does; no backend has to check it."""
+    """The pipeline without catchup: the scheduler does that, so the backend need not support it."""
     plan = pipeline.plan()
     if not plan.graph.catchup:
         return pipeline

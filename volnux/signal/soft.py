@@ -200,7 +200,7 @@ class SoftSignal:
         return [cast(_Receiver, each) for each in self._signal.receivers_for(sender)]
 
     def _connected_to(self, receiver: _Receiver, sender: Any) -> bool:
-        """Whether the receiver was connected to exactly this sender (not to any)."""
+        """Whether the receiver was connected to exactly this sender, and not to all senders."""
         any_ = receiver in self._receivers(blinker.ANY)
         return any_ if sender is blinker.ANY else not any_
 

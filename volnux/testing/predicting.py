@@ -92,7 +92,7 @@ def without_stops(program: Program) -> Program:
 
 
 def _same_for_all_places(program: Program) -> Program:
-    """The program with `stop_on_exception` equal for all places of a class, as in real classes."""
+    """The program with the same `stop_on_exception` at all places of an event, as on a class."""
     stopping = {each.name for each in places(program).values() if each.script.stop_on_exception}
     return _with_scripts(
         program, lambda event, script: replace(script, stop_on_exception=event in stopping)

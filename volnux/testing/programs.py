@@ -227,7 +227,7 @@ def random_program(
         events: about how many events it has at most.
         depth: the maximum nesting of groups and branches.
         stops: whether events may have `stop_on_exception`.
-        names: what the events are called.
+        names: the names of the events.
     """
     draw = source.random
     return _Maker(lambda below: int(draw() * below), depth, names, stops=stops).program(events)

@@ -44,7 +44,7 @@ class BatchResult:
 
     @property
     def context(self) -> ExecutionContext | None:
-        """The report as a context, as from `Pipeline.start`; None if there is no report."""
+        """The context of the batch, as returned by `Pipeline.start`; None if there is no report."""
         if self.report is None:
             return None
         context = ExecutionContext(None, self.report.run_id, self.report.inputs)

@@ -32,7 +32,7 @@ class MissingClientError(VolnuxError, ImportError):
 class MetricsPublisher(abc.ABC):
     """Sends metrics to a monitoring system.
 
-    `monitor_events` calls it on a separate thread, one call at a time, so it may take any time. Its
+    `monitor_events` calls it on a separate thread, one call at a time, so a call may take long. Its
     exceptions are logged, and the call is retried a few times with growing waits. Then the items
     are dropped and counted; a `PublishError` can give details.
 
