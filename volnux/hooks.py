@@ -44,9 +44,9 @@ _LISTENERS: Final = {
     # Code that configures an SDK has imported this module.
     "opentelemetry.trace": "volnux.telemetry.watch",
 }
-"""Maps a module to the listening module that is used if a program has imported the former.
+"""Our listening module for each module that a program imports in order to listen.
 
-The latter has a function `listener(about, loaded)`, which returns a `Listener` or None.
+The former has a function `listener(about, loaded)`, which returns a `Listener` or None.
 """
 
 
