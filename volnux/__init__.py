@@ -5,8 +5,8 @@ from __future__ import annotations
 from volnux._lazy import lazy
 from volnux._version import __version__
 
-# Type checkers take this name for true. Importing it from typing would take most of the time until
-# the tool can answer Ctrl-C.
+# Type checkers treat this name as true. Importing it from typing would take most of the time before
+# the tool can handle Ctrl-C.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from volnux.calling import arun, run

@@ -1,8 +1,8 @@
-"""Names of a package that are imported at first use, so that importing the package costs little."""
+"""Imports names of a package at first use, so that importing the package itself is fast."""
 
 from __future__ import annotations
 
-# Type checkers take this name for true; importing it from typing would cost more than all below.
+# Type checkers treat this name as true; importing it from typing would be slower than all below.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -14,11 +14,11 @@ __all__ = ["lazy"]
 def lazy(
     package: str, homes: Mapping[str, tuple[str, ...]]
 ) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
-    """The `__getattr__` and `__dir__` of a package.
+    """Make the `__getattr__` and `__dir__` of a package.
 
     Args:
-        package: its name.
-        homes: the modules that define its public names, each with those names.
+        package: the name of the package.
+        homes: the public names of the package, by the module that defines them.
     """
     home_of = {name: home for home, names in homes.items() for name in names}
 
@@ -34,6 +34,6 @@ def lazy(
     def names() -> list[str]:
         import importlib
 
-        return sorted(importlib.import_module(package).__all__)  # what a shell completes
+        return sorted(importlib.import_module(package).__all__)  # for completion in a shell
 
     return get, names

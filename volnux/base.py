@@ -1,4 +1,4 @@
-"""Events and what configures them, at the import path of the reference texts."""
+"""Events and their settings, at the import path of the original project."""
 
 from __future__ import annotations
 

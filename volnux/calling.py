@@ -1,4 +1,4 @@
-"""`volnux.run` and `volnux.arun`: a pipeline run by one call."""
+"""`volnux.run` and `volnux.arun`: run a pipeline with one call."""
 
 from __future__ import annotations
 
@@ -50,25 +50,25 @@ def run(
             main program.
         events: dotted modules to look events up in; they replace `@events`. For a `text` also
             modules and events themselves.
-        backend: an installed backend, or its name.
-        workers: how many events run at once, if the backend has such a setting.
-        portable: results must be JSON and are passed as JSON, as orchestrators do.
-        observer: receives what happens in the run.
-        control: lets other code stop the run.
-        results: keep every result to the end; see `Pipeline.start`.
+        backend: a backend, or the name of an installed one.
+        workers: the maximum number of events that run at once, if the backend has such a setting.
+        portable: whether results must be JSON and are passed on as JSON, as on orchestrators.
+        observer: an object whose methods are called when something happens in the run.
+        control: a handle for other code to stop the run.
+        results: whether to keep every result to the end; see `Pipeline.start`.
         run_id: the run's id; a new one if None.
         scheduled_at: the instant that the run stands for, aware; now if None.
         variables: values of variables for this run, in place of the host's.
         more: inputs of the run.
 
     Returns:
-        The report of the run, even if it failed: `raise_for_status` then raises.
+        The report of the run, even if the run failed; its `raise_for_status` then raises an error.
 
     Raises:
         FileError: the file cannot be read.
-        PointyError: the flow is wrong, or does not fit the events.
-        InputError: inputs are missing, unknown or of a wrong type; with every fault.
-        BackendError: there is no such backend, or it refuses the flow.
+        PointyError: the flow has errors, or does not fit the events.
+        InputError: inputs are missing, unknown or have a wrong type; the error lists all faults.
+        BackendError: there is no such backend, or it does not support the flow.
     """
     context = pipeline_of(flow, text, events)(**_together(inputs, more)).start(
         backend=backend,
@@ -103,7 +103,7 @@ async def arun(
 ) -> RunReport:
     """Run a pipeline to its end without blocking the event loop: see `run`.
 
-    Cancelling the task that awaits this cancels the run: see `Pipeline.astart`.
+    Cancelling the awaiting task cancels the run: see `Pipeline.astart`.
     """
     context = await pipeline_of(flow, text, events)(**_together(inputs, more)).astart(
         backend=backend,

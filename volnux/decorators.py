@@ -1,4 +1,4 @@
-"""Decorators: events of functions, and listeners to signals."""
+"""Decorators: they turn functions into events, or connect them to signals."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Errors and diagnostics: what went wrong, where, what was expected, what to do.
 
-Everything that a user can cause ends as a `Diagnostic` with a position in a file, or as a
-`VolnuxError` built from one. Nothing here knows the language, the graph or a backend.
+Every error that a user can cause becomes a `Diagnostic` with a position in a file, or a
+`VolnuxError`. This module does not depend on the language, the graph or a backend.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class VolnuxError(Exception):
 
 
 class Span(NamedTuple):
-    """A stretch of source text; lines and columns count from 1, the end is exclusive."""
+    """A range of source text; lines and columns count from 1, and the end is exclusive."""
 
     line: int
     column: int
@@ -44,14 +44,15 @@ class Span(NamedTuple):
     end_column: int
 
     def to(self, other: Span) -> Span:
-        """The stretch from the start of this span to the end of `other`."""
+        """The range from the start of this span to the end of `other`."""
         return Span(self.line, self.column, other.end_line, other.end_column)
 
 
 class Source:
-    """A text and the name it is shown under; turns offsets into lines and columns.
+    """A text with a name for display; converts offsets into lines and columns.
 
-    Lines end as in Python, at LF, CR LF or CR alone. A byte order mark takes no column.
+    As in Python, lines end at LF, CR LF or a single CR. A byte order mark does not count as a
+    column.
     """
 
     __slots__ = ("_lines", "_starts", "filename", "text")
@@ -86,7 +87,7 @@ class Source:
         return self._starts
 
     def span(self, start: int, end: int) -> Span:
-        """The span of the characters from offset `start` up to, not including, `end`."""
+        """The span of the characters from offset `start` up to but not including `end`."""
         starts = self._line_starts()
         first = bisect_right(starts, start)
         last = first
@@ -99,7 +100,7 @@ class Source:
         starts = self._line_starts()
         if not 1 <= number <= len(starts):
             return ""
-        # Many findings in one long line share one copy of it.
+        # Many diagnostics in one long line share one copy of it.
         if number not in self._lines:
             end = starts[number] if number < len(starts) else len(self.text)
             self._lines[number] = self.text[starts[number - 1] : end].rstrip("\r\n")
@@ -110,7 +111,7 @@ _LINE_BREAK = re.compile(r"\r\n?|\n")
 
 
 class Severity(StrEnum):
-    """How much a diagnostic matters: only an error makes a file unusable."""
+    """The severity of a diagnostic: only an error makes a file unusable."""
 
     ERROR = "error"
     WARNING = "warning"
@@ -118,15 +119,15 @@ class Severity(StrEnum):
 
 
 _SHOWN = 100
-"""Columns of a source line that a rendered diagnostic shows around its caret."""
+"""The number of columns of a source line that a rendered diagnostic shows around its caret."""
 
 
 @dataclass(frozen=True, slots=True)
 class Diagnostic:
     """One diagnostic about a file: a stable code, a message, a position, a hint.
 
-    `syntax` is true for what breaks the grammar, false for what breaks a rule of names or meaning.
-    `text` is the source line that `span` begins on.
+    `syntax` is true if the text violates the grammar, and false if it violates a rule about names
+    or meaning. `text` is the source line in which `span` begins.
     """
 
     code: str
@@ -140,13 +141,13 @@ class Diagnostic:
 
     @property
     def where(self) -> str:
-        """`file:line:column`, or the file alone where there is no position."""
+        """`file:line:column`, or only the file if there is no position."""
         if self.span is None:
             return self.file
         return f"{self.file}:{self.span.line}:{self.span.column}"
 
     def render(self) -> str:
-        """The diagnostic as a person reads it: place, message, line with caret, hint."""
+        """The diagnostic as readable text: position, message, source line with a caret, hint."""
         parts = [visible(f"{self.where}: {self.severity}: {self.message}")]
         if self.span is not None and self.text is not None:
             parts.append(_excerpt(self.text, self.span))
@@ -172,7 +173,7 @@ class Diagnostic:
 def _excerpt(text: str, span: Span) -> str:
     """The source line with a caret under the span, cut to a readable width."""
     if "://" in text and "@" in text:
-        # A password in a URL; as many characters, so that the caret stays in place.
+        # Hide a password in a URL; the length stays the same, so that the caret stays in place.
         text = _USERINFO.sub(lambda match: "*" * len(match[0]), text)
     start = span.column - 1
     end = span.end_column - 1 if span.end_line == span.line else len(text)
@@ -180,7 +181,7 @@ def _excerpt(text: str, span: Span) -> str:
     right = left + _SHOWN
     shown = "".join(map(_printable, text[left:right]))
     before, after = ("…" if left else ""), ("…" if right < len(text) else "")
-    # Tabs stay tabs in front of the caret, so that it stands under its character.
+    # Keep tabs before the caret, so that it is below its character.
     margin = "".join(c if c == "\t" else " " * _width(c) for c in shown[: start - left])
     width = max(1, sum(map(_width, shown[start - left : end - left])))
     number = str(span.line)
@@ -251,8 +252,8 @@ class PointySyntaxError(PointyError, SyntaxError):
 def pointy_error(diagnostics: Iterable[Diagnostic]) -> PointyError:
     """The error for diagnostics, sorted by position; at least one must be an error.
 
-    It is a `PointySyntaxError` where any of them breaks the grammar, described by the first
-    of those; else a `PointyError`.
+    It is a `PointySyntaxError` if any of them violates the grammar, and describes the first of
+    those; otherwise it is a `PointyError`.
     """
     ordered = sorted(diagnostics, key=lambda d: d.span or (0, 0, 0, 0))
     if any(d.syntax and d.severity is Severity.ERROR for d in ordered):
@@ -261,16 +262,16 @@ def pointy_error(diagnostics: Iterable[Diagnostic]) -> PointyError:
 
 
 MOST_SHOWN = 20
-"""How many errors of one file are shown, and how many warnings."""
+"""The maximum number of errors, and of warnings, that are shown for one file."""
 
 MOST_FOUND = 1000
-"""How many errors of one file are looked for."""
+"""The maximum number of errors that are searched for in one file."""
 
 
 def most_shown(found: Iterable[Diagnostic]) -> tuple[list[Diagnostic], list[str]]:
-    """The findings that are shown, and a line for each file that has more.
+    """The diagnostics to show, and a line for each file that has more.
 
-    What a file has beyond the first 20 errors, or the first 20 warnings, is counted only.
+    After the first 20 errors and the first 20 warnings of a file, the rest is only counted.
     """
     counts: dict[tuple[str, Severity], int] = {}
     shown = []
@@ -290,9 +291,9 @@ def most_shown(found: Iterable[Diagnostic]) -> tuple[list[Diagnostic], list[str]
 
 
 def nearest(name: str, known: Iterable[str], *, most: int = 3, cutoff: float = 0.6) -> list[str]:
-    """The names in `known` that `name` was most likely meant to be, best first.
+    """The names in `known` that are most similar to `name`, the best first.
 
-    `cutoff` is how alike they must be, from 0 to 1.
+    `cutoff` is the required similarity, from 0 to 1.
     """
     import difflib
 
@@ -306,18 +307,18 @@ def nearest(name: str, known: Iterable[str], *, most: int = 3, cutoff: float = 0
     return [c for word in (wanted, *close) for c in folded.get(word, ())][:most]
 
 
-# Characters that a terminal acts on, that reorder what stands beside them, or that pass for the end
-# of a line. Line feed and tab stay.
+# Characters that control a terminal, reorder the text around them, or count as line ends. Line feed
+# and tab are allowed.
 _UNSAFE = re.compile(
     r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufdd0-\ufdef]"
 )
 
 
 def visible(text: str) -> str:
-    r"""A text that is safe to show: control characters are written as escapes (`\x1b`, `\u009b`).
+    r"""A text that is safe to display: control characters become escapes (`\x1b`, `\u009b`).
 
-    Everything that a terminal or a log shows of what users wrote goes through here. JSON stays
-    JSON of the same value.
+    All text of users that a terminal or a log shows goes through here. JSON remains JSON with the
+    same value.
     """
     return text if text.isprintable() else _UNSAFE.sub(_escaped, text)
 
@@ -329,8 +330,8 @@ def _escaped(match: re.Match[str]) -> str:
 
 
 def shortened(text: str, most: int = 200) -> str:
-    """The first line of a text, cut to a readable width and safe to show."""
-    # A text may be far longer than the part that is shown, so it is cut first.
+    """The first line of a text, cut to a readable width and safe to display."""
+    # A text may be much longer than the part that is shown, so it is cut first.
     start = text[: most * 20].strip()
     first, line_break, _ = start.partition("\n")
     if len(first) > most:

@@ -1,4 +1,4 @@
-"""How to install what an optional part of volnux needs."""
+"""How to install the dependencies of an optional part of volnux."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ __all__ = ["how_to_install"]
 
 
 def how_to_install(extra: str) -> str:
-    """The command that installs the packages of an extra.
+    """The command to install the packages of an extra.
 
-    It names the packages themselves, so it is right wherever volnux itself was installed from.
+    It lists the packages, so it works wherever volnux itself was installed from.
     """
     try:
         listed = requires("volnux") or []
-    except PackageNotFoundError:  # the source is used without being installed
+    except PackageNotFoundError:  # volnux is used from source without installation
         listed = []
     packages = []
     for requirement in listed:

@@ -1,4 +1,4 @@
-"""Input fields of a pipeline class, at the import path of the reference texts."""
+"""Input fields of a pipeline class, at the import path of the original project."""
 
 from __future__ import annotations
 

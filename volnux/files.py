@@ -1,4 +1,4 @@
-"""Finding the `.pty` files of a folder, and reading files from outside.
+"""Finds the `.pty` files of a folder, and reads files safely.
 
 Every command and every host finds pipelines with `find_files`. `docs/files.md` states its rule.
 """
@@ -18,7 +18,7 @@ from volnux.errors import Diagnostic, Severity
 __all__ = ["LONGEST", "SUFFIX", "UNREADABLE", "Found", "find_files", "read_bytes"]
 
 SUFFIX = ".pty"
-"""How the name of a pipeline's file ends, in upper or lower case."""
+"""The suffix of pipeline files, in upper or lower case."""
 
 LONGEST = 16 * 2**20
 """The maximum size in bytes of a file that is read."""
@@ -27,10 +27,10 @@ UNREADABLE = "unreadable"
 """The code of a diagnostic about something that could not be read."""
 
 _OF_TOOLS = frozenset({"__pycache__", "node_modules", "site-packages"})
-"""Folders that tools fill, with files of other projects."""
+"""Folders that tools create, with files of other projects."""
 
 _ENVIRONMENT = "pyvenv.cfg"
-"""The file that makes a folder a virtual environment."""
+"""The file that marks a folder as a virtual environment."""
 
 
 class Found(NamedTuple):
@@ -51,20 +51,20 @@ def find_files(
 ) -> Found:
     """The pipelines in a folder and the folders below, sorted by path.
 
-    Hidden files and folders are left out, as are folders that tools fill. A link counts when what
-    it leads to is not there under a path of its own, even if that is hidden, so that each file is
-    found once. A link may not lead to a folder that was searched already: there are no circles.
+    Hidden files and folders, and folders that tools create, are left out. A link is followed only
+    if its target does not have a real path in the folder (even a hidden one), so each file is found
+    once. Links to folders that were already searched are not followed, so there are no cycles.
 
     Args:
         root: the folder. It may itself be hidden, or a link.
-        suffixes: how the names of the files end, in lower case.
-        leave_out: whether to leave out a file or folder that the rule above takes.
+        suffixes: the suffixes of the file names, in lower case.
+        leave_out: a function that returns whether to also leave out a file or folder.
     """
     return _Search(tuple(suffixes), leave_out).run(root)
 
 
 class _Search:
-    """One search: what has its own path first, then what only links lead to."""
+    """One search: first real paths, then paths that are reached only through links."""
 
     def __init__(self, suffixes: tuple[str, ...], leave_out: Callable[[Path], bool] | None) -> None:
         self._suffixes = suffixes
@@ -153,7 +153,7 @@ class _Search:
 def read_bytes(path: str | Path) -> bytes:
     """The content of a regular file of at most `LONGEST` bytes.
 
-    A device or a pipe could go on for ever, or never begin.
+    Reading a device or a pipe might never end, or never begin.
 
     Raises:
         OSError: there is no such file, it cannot be read, is not regular or is too long.
@@ -166,7 +166,7 @@ def read_bytes(path: str | Path) -> bytes:
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
         if not stat.S_ISREG(status.st_mode):
             raise OSError(errno.EINVAL, "it is not a regular file", str(path))
-        # Its size is a hint only: the file may grow, and those of /proc say 0.
+        # The size is only a hint: the file may grow, and files in /proc have size 0.
         data = os.read(number, min(status.st_size, LONGEST) + 2**12)
         while len(data) <= LONGEST and (more := os.read(number, 2**20)):
             data += more

@@ -1,8 +1,8 @@
-"""The one seam for everything that listens to runs: signals, telemetry, progress.
+"""The hooks of a run: they connect a backend to signals, telemetry and progress.
 
-A backend asks `hooks_of` once for each run, or for each task that it runs in another process, and
-tells the hooks what happens. Hooks are false if there is no listener, so a run without listeners
-costs only this check. Listeners do not register: see `_LISTENERS`.
+A backend calls `hooks_of` once for each run, or for each task that it runs in another process, and
+reports to the hooks what happens. Hooks are false if there is no listener, so a run without
+listeners costs only this check. Listeners are not registered: see `_LISTENERS`.
 """
 
 from __future__ import annotations
@@ -37,16 +37,16 @@ __all__ = [
 ]
 
 _LISTENERS: Final = {
-    # If the signals were not imported, no listener can be connected.
+    # If the signals were not imported, they cannot have listeners.
     "volnux.signal.soft": "volnux.signal.announce",
     "volnux.telemetry.records": "volnux.telemetry.watch",
     "volnux.telemetry.logs": "volnux.telemetry.watch",
-    # Code that sets up an SDK has imported this module.
+    # Code that configures an SDK has imported this module.
     "opentelemetry.trace": "volnux.telemetry.watch",
 }
-"""For a module that a program imports in order to listen, the module that then listens.
+"""Our listening module for each module that a program imports in order to listen.
 
-The latter has a function `listener(about, loaded)`, which gives a `Listener`, or None.
+The former has a function `listener(about, loaded)`, which returns a `Listener` or None.
 """
 
 
@@ -61,10 +61,10 @@ class About:
         pipeline: the name of the pipeline.
         backend: the name of the backend.
         run_id: the id of the run.
-        plan: of a whole run, its plan.
-        context: what listeners to signals are given as `execution_context`.
-        carrier: of a task, the trace context that its host hands on, as W3C headers.
-        sampled: of a task, whether that context counts as sampled although it does not say so.
+        plan: the plan of a whole run; None for a task.
+        context: the `execution_context` for listeners to signals.
+        carrier: the trace context that the host of a task passes on, as W3C headers.
+        sampled: whether to treat the context of a task as sampled, even if it is not marked so.
     """
 
     pipeline: str
@@ -79,20 +79,20 @@ class About:
 class Listener:
     """Receives what happens in a run; every method is optional.
 
-    Attempts are reported from any thread of the backend, several at once.
+    Attempts are reported from any thread of the backend, several at the same time.
     """
 
     def run_begins(self) -> None:
         """The run begins, in this thread."""
 
     def run_ended(self, report: RunReport | None, error: BaseException | None) -> None:
-        """The run has ended, in the thread where it began: with a report, or with an error.
+        """The run has ended with a report or an error, in the thread where it began.
 
         A task of a host has no report.
         """
 
     def call(self, spec: EventSpec, call: Call) -> Call:
-        """The call with what its attempt runs within; each attempt passes here first."""
+        """Return the call with its scope; called first for each attempt."""
         return call
 
     def began(self, spec: EventSpec, call: Call) -> None:
@@ -105,21 +105,21 @@ class Listener:
         """The last attempt of an event has ended."""
 
     def ended_elsewhere(self, spec: EventSpec, call: Call, outcome: Outcome) -> None:
-        """An attempt has ended in another process, whose own hooks were told of it."""
+        """An attempt has ended in another process, which has reported it to its own hooks."""
 
     def stops(self, running: int | None) -> None:
-        """The run is told to stop: `running` events may finish, or, if None, an event ended it."""
+        """The run is asked to stop. `running` events may finish; None: an event ended the run."""
 
 
 class Hooks(list[Listener]):
     """All listeners of one run; false if there are none. The methods are those of `Listener`."""
 
     def around(self, execute: Callable[[], RunReport]) -> RunReport:
-        """Execute a run, and tell that it begins and how it has ended."""
+        """Execute a run, and report its beginning and its end."""
         return self._around(execute, lambda report: report) if self else execute()
 
     def around_task(self, execute: Callable[[], Outcome]) -> Outcome:
-        """Execute an attempt in a task of a host, and tell that the task begins and has ended."""
+        """Execute an attempt in a task of a host, and report the beginning and end of the task."""
         return self._around(execute, lambda outcome: None) if self else execute()
 
     def _around(self, execute: Callable[[], _T], report_of: Callable[[_T], RunReport | None]) -> _T:
@@ -138,7 +138,7 @@ class Hooks(list[Listener]):
                 report = report_of(result)
             return result
         finally:
-            error = None  # It would keep this frame alive, and with it the locals of the event.
+            error = None  # It would keep this frame and the variables of the event alive.
 
     def call(self, spec: EventSpec, call: Call) -> Call:
         for listener in self:
@@ -150,7 +150,7 @@ class Hooks(list[Listener]):
             listener.began(spec, call)
 
     def attempt_ended(self, spec: EventSpec, call: Call, outcome: Outcome) -> None:
-        """An attempt has ended: `retries` or `ended`, as `outcome.retry_after` says."""
+        """Report the end of an attempt as `retries` or `ended`: see `outcome.retry_after`."""
         if outcome.retry_after is not None:
             self.retries(spec, call, outcome)
         else:
@@ -174,12 +174,12 @@ class Hooks(list[Listener]):
 
 
 def hooks_of(about: About, *others: Listener, observer: RunObserver | None = None) -> Hooks:
-    """The hooks of a run or task that is about to begin.
+    """Make the hooks of a run or task that is about to begin.
 
     Args:
-        about: what it is.
-        others: listeners of the backend's own; they are told first.
-        observer: the observer of the run, told next.
+        about: the run or task.
+        others: listeners of the backend itself; they are notified first.
+        observer: the observer of the run, notified next.
     """
     hooks = Hooks(others)
     if observer is not None:
@@ -193,24 +193,24 @@ def hooks_of(about: About, *others: Listener, observer: RunObserver | None = Non
 
 
 def network_watched() -> bool:
-    """Whether there may be a listener for operations on other machines."""
+    """Whether operations on other machines may have a listener."""
     return imported("volnux.telemetry.records") is not None
 
 
 def signals_loaded() -> bool:
-    """Whether a listener to a signal can have been connected in this process."""
+    """Whether a signal may have a listener in this process."""
     return imported("volnux.signal.soft") is not None
 
 
 class Observing(Listener):
-    """Passes on what happens to a `RunObserver`, one call at a time.
+    """Reports what happens to a `RunObserver`, one call at a time.
 
     An exception of an observer is logged; one that is not an `Exception` goes to `on_fatal`.
 
     Args:
         observer: the observer.
         about: the run.
-        on_fatal: called with what must end the run; it is raised if None.
+        on_fatal: called with an exception that must end the run; if None, it is raised.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Whether the program has imported a module: asked where importing it would cost too much."""
+"""Checks whether the program has imported a module, without importing it."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ __all__ = ["imported"]
 
 
 def imported(name: str) -> ModuleType | None:
-    """The module of that name if the program has imported it, else None."""
+    """The module with that name if the program has imported it, else None."""
     return sys.modules.get(name)

@@ -1,6 +1,6 @@
-"""From a path to a plan: read, parse, compile, find the events, link.
+"""Makes a plan from a path: reads, parses and compiles the file, finds the events, and links.
 
-What the command line tool and every adapter do first with a `.pty` file, in one place.
+The command line tool and every adapter use it to load a `.pty` file.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def load_file(path: str | Path) -> tuple[PointyFile | None, tuple[Diagnostic, ..
     """Read and parse a file: returns it, or None if it has errors, and all diagnostics.
 
     Raises:
-        FileError: the file cannot be read, or its name is not that of a pipeline.
+        FileError: the file cannot be read, or is not named like a pipeline.
     """
     check_kind(path)
     source, diagnostics = read_text(path)
@@ -46,11 +46,11 @@ def load_file(path: str | Path) -> tuple[PointyFile | None, tuple[Diagnostic, ..
 
 
 def load_graph(path: str | Path) -> Graph:
-    """The graph of a `.pty` file; no Python of the user is imported.
+    """The graph of a `.pty` file; no Python code of the user is imported.
 
     Raises:
         FileError: the file cannot be read.
-        PointyError: with everything that is wrong with the text.
+        PointyError: the text has errors; it lists all of them.
     """
     return _compiled(path)[0]
 
@@ -66,8 +66,8 @@ def load_plan(path: str | Path, *, events: Sequence[str] = ()) -> Plan:
 
     Raises:
         FileError: the file cannot be read.
-        PointyError: with everything that is wrong with the text.
-        LinkError: with every event that is missing or makes no sense.
+        PointyError: the text has errors; it lists all of them.
+        LinkError: events are missing or not valid; it lists all of them.
     """
     graph, found = _compiled(path)
     plan = link_graph(graph, events=events)
@@ -82,10 +82,10 @@ def link_graph(graph: Graph, *, events: Sequence[str] = ()) -> Plan:
         graph: the graph of a file on disk, from `load_graph`.
         events: dotted modules to look events up in; they replace `@events`.
 
-    Where a module of events has a Pipeline class with this file, its fields are inputs as well.
+    If a module of events has a Pipeline class with this file, its fields are also inputs.
 
     Raises:
-        LinkError: with every event that is missing or makes no sense.
+        LinkError: events are missing or not valid; it lists all of them.
     """
     filename = graph.source.filename if graph.source else graph.name
     lookup = Lookup.for_file(filename, events or graph.events)
@@ -98,7 +98,7 @@ def link_graph(graph: Graph, *, events: Sequence[str] = ()) -> Plan:
 
 
 def schedule_faults(graph: Graph) -> list[Diagnostic]:
-    """An error for each input that a scheduled run would have no value for."""
+    """An error for each input for which a scheduled run would have no value."""
     if not graph.schedules:
         return []
     source = graph.source.source() if graph.source else None
@@ -118,13 +118,13 @@ def schedule_faults(graph: Graph) -> list[Diagnostic]:
 
 
 def _pipeline_class(path: Path, lookup: Lookup) -> type[Pipeline] | None:
-    """The Pipeline class of a file among the modules of its events."""
+    """Find the Pipeline class of a file in the modules of its events."""
     try:
         modules = lookup.modules()
     except EventModuleError:
-        return None  # linking reports what is wrong with the module, and where it is needed
+        return None  # linking reports the error of the module, with the position
     if not imported("volnux.pipeline.base") or not path.is_file():
-        return None  # then no user module has a class, and the import takes time
+        return None  # then no user module has a class, so we avoid a slow import
     from volnux.pipeline.owner import class_for
 
     return class_for(path, modules)

@@ -1,8 +1,8 @@
-"""Writing Python: names that do not collide, text that is never code, and the usual layout.
+"""Writes Python code: names that do not collide, text that is never code, standard layout.
 
-Every part that writes Python (a DAG, a flow, a loader) uses this module. A name comes from `Names`,
-an import from `Imports`, a text of the user from `quoted` or `docstring`, and anything that may
-need several lines from an `Expression`. `module_source` puts the parts together.
+All code that writes Python (a DAG, a flow, a loader) uses this module: `Names` for names, `Imports`
+for imports, `quoted` and `docstring` for texts of the user, and `Expression` for anything that may
+need several lines. `module_source` combines the parts.
 """
 
 from __future__ import annotations
@@ -45,28 +45,28 @@ __all__ = [
 ]
 
 WIDTH = 88
-"""How long a line may be."""
+"""The maximum length of a line."""
 
 
 class PythonSourceError(VolnuxError):
-    """Something cannot be written as Python."""
+    """A value or name cannot be written as Python."""
 
 
 # Names.
 
 
 class Names:
-    """The names of one module. Each is given out once, and none is a keyword or a builtin.
+    """The names of one module: each is used once, and none is a keyword or a builtin.
 
     Args:
-        fixed: names that have to stay as they are, such as the parameters of a function.
+        fixed: names that are already taken, such as the parameters of a function.
     """
 
     def __init__(self, fixed: Iterable[str] = ()) -> None:
         self._taken = {*keyword.kwlist, *keyword.softkwlist, *dir(builtins), *fixed}
 
     def fresh(self, *wanted: str) -> str:
-        """The first of these names that is free, else the last one with a number."""
+        """Reserve the first of these names that is free, else the last one with a number."""
         name = free_name(self._taken, *map(identifier, wanted))
         self._taken.add(name)
         return name
@@ -79,7 +79,7 @@ def free_name(taken: Container[str], *wanted: str) -> str:
 
 
 def identifier(text: str, *, prefix: str = "_") -> str:
-    """The text as an identifier; the prefix goes before what no identifier can start with."""
+    """The text as an identifier; if it cannot start with its first character, with the prefix."""
     plain = re.sub(r"\W", "_", text, flags=re.ASCII)
     return plain if plain.isidentifier() else f"{prefix}{plain}"
 
@@ -90,7 +90,7 @@ def is_name(text: str) -> bool:
 
 
 def snake(name: str) -> str:
-    """The name of an event or place as that of a variable: `LoadCSV__2` becomes `load_csv_2`."""
+    """The name of an event or place as a variable name: `LoadCSV__2` becomes `load_csv_2`."""
     plain = re.sub(r"\W+", "_", name, flags=re.ASCII)
     apart = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", plain)
     return re.sub(r"_+", "_", apart).lower()
@@ -100,7 +100,7 @@ def snake(name: str) -> str:
 
 
 def quoted(text: str) -> str:
-    """A string literal for the text, in double quotes where that needs no more escapes."""
+    """A string literal for the text, in double quotes unless that needs more escapes."""
     shown = repr(text)
     if shown[0] == "'" and '"' not in text:
         return '"' + shown[1:-1].replace("\\'", "'") + '"'
@@ -108,14 +108,14 @@ def quoted(text: str) -> str:
 
 
 def one_line(text: str) -> str:
-    """The text for a sentence or a comment: line breaks and what else is not printable, escaped."""
+    """The text on one line, for a comment: line breaks and unprintable characters are escaped."""
     return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
 
 
 def docstring(text: str) -> str:
-    """A literal in three double quotes, over several lines where the text has several.
+    """A literal in triple double quotes, over several lines if the text has several.
 
-    Evaluated, it is the text again, whatever characters that has.
+    Its value is always the same text, whatever characters that contains.
     """
     lines = (one_line(line.replace("\\", "\\\\")) for line in text.split("\n"))
     body = "\n".join(lines)
@@ -125,12 +125,12 @@ def docstring(text: str) -> str:
     return f'"""{inner}{last}"""'
 
 
-# Expressions, laid out as the common formatters do.
+# Expressions, in the layout of common formatters.
 
 
 @dataclass(frozen=True)
 class Bracketed:
-    """`opening item, item closing`; each item with what stands before it (`name=`, `"key": `)."""
+    """`opening item, item closing`; each item has a prefix (`name=`, `"key": `)."""
 
     opening: str
     items: tuple[tuple[str, Expression], ...]
@@ -138,7 +138,7 @@ class Bracketed:
 
 
 Expression = str | Bracketed
-"""Text that stays on its line, or something in brackets that may be spread over several."""
+"""Text that stays on one line, or items in brackets that may use several lines."""
 
 
 def call(function: str, /, *positional: Expression, **named: Expression | None) -> Bracketed:
@@ -154,12 +154,12 @@ def list_of(items: Iterable[Expression]) -> Bracketed:
 
 
 def mapping_of(items: Iterable[tuple[Any, Expression]]) -> Bracketed:
-    """`{"key": value}`, from keys as values and values as expressions."""
+    """`{"key": value}`; keys are plain values, values are expressions."""
     return Bracketed("{", tuple((f"{_scalar(key)}: ", value) for key, value in items), "}")
 
 
 def literal(value: Any) -> Expression:
-    """A JSON value, or a tuple of such, in Python."""
+    """A JSON value, or a tuple of JSON values, as Python code."""
     match value:
         case Mapping():
             return mapping_of((key, literal(item)) for key, item in value.items())
@@ -173,7 +173,7 @@ def literal(value: Any) -> Expression:
 
 
 def has_literal(value: Any) -> bool:
-    """Whether a value is one of JSON's, which `literal` can write."""
+    """Whether a value is a JSON value, which `literal` can write."""
     match value:
         case None | bool() | int() | str():
             return True
@@ -193,12 +193,12 @@ def _scalar(value: Any) -> str:
 
 
 def laid_out(expression: Expression, *, indent: int = 0, before: str = "", after: str = "") -> str:
-    """The expression between two texts, as lines that are indented."""
+    """The expression between two texts, as indented lines."""
     return "\n".join(_spread(expression, indent, before, after))
 
 
 def assigned(name: str, expression: Expression, *, indent: int = 0) -> str:
-    """`name = expression`, as lines that are indented."""
+    """`name = expression`, as indented lines."""
     return laid_out(expression, indent=indent, before=f"{name} = ")
 
 
@@ -238,13 +238,12 @@ def _fits(line: str) -> bool:
 
 
 class Imports:
-    """The imports of one module: what it needs itself, and what belongs to the user.
+    """The imports of one module: its own, and those of modules of the user.
 
     Args:
-        names: the names of the module; each import takes its own there.
-        own: by module, what may be imported from it; of the module "", the modules themselves.
-            These names are given out first, whether they are used or not, so that no other name
-            depends on that.
+        names: the names of the module; each import reserves one.
+        own: the names that may be imported, by module; for the key "", names of modules. They are
+            all reserved first, even if unused, so that other names do not depend on their use.
     """
 
     def __init__(self, names: Names, own: Mapping[str, Iterable[str]]) -> None:
@@ -258,7 +257,7 @@ class Imports:
         self._from: dict[str, list[tuple[str, str]]] = {}
 
     def own(self, name: str) -> str:
-        """What the module calls one of its own names, which is imported from now on."""
+        """The local name for one of the module's own imports, which is added if needed."""
         module, alias = self._own[name]
         self._used[name] = module
         return alias
@@ -272,7 +271,7 @@ class Imports:
             file: where the module was found, if that is known.
 
         Raises:
-            PythonSourceError: the file has a name that no import finds.
+            PythonSourceError: Python cannot import a file with this name.
         """
         if file is not None and file.stem != module:
             raise PythonSourceError(
@@ -294,9 +293,9 @@ class Imports:
         return f"{found}.{name}" if is_name(name) else f"getattr({found}, {quoted(name)})"
 
     def lines(self) -> Iterator[str]:
-        """The imports, in the order of isort: the standard library's, the module's own, the user's.
+        """The imports in the order of isort: the standard library, the module's own, the user's.
 
-        Call it when everything that is imported has been asked for.
+        Call it after all imports were requested.
         """
         if self._modules:
             self._used["importlib"] = ""
@@ -324,7 +323,7 @@ class Imports:
 
 
 _STANDARD = ("concurrent.futures", "typing", "zoneinfo")
-"""Modules of the standard library that names are imported from."""
+"""Modules of the standard library from which names are imported."""
 
 
 def _from_lines(found: Mapping[str, list[tuple[str, str]]]) -> Iterator[str]:
@@ -344,7 +343,7 @@ def _from_lines(found: Mapping[str, list[tuple[str, str]]]) -> Iterator[str]:
 
 
 def _import_order(name: str) -> tuple[int, str]:
-    """Constants, classes, functions: as isort sorts."""
+    """The sort key of isort: constants, then classes, then functions."""
     if name.isupper() and len(name) > 1:
         return 0, name
     return (1 if name[:1].isupper() else 2), name
@@ -358,19 +357,19 @@ def module_source(about: str, imports: Imports, body: Iterable[str]) -> str:
 
     Args:
         about: its docstring, as a text.
-        imports: its imports; all have been asked for.
-        body: the lines below them.
+        imports: its imports, after all were requested.
+        body: the lines below the imports.
     """
     head = list(imports.lines())
     return "\n".join([docstring(about), "", *head, *([""] if head else []), *body]) + "\n"
 
 
 def checked(text: str, what: str) -> str:
-    """The text, which Python can compile.
+    """Check that Python can compile the text, and return it.
 
     Args:
         text: the text of a module.
-        what: what it was made from, for the message.
+        what: a name for the source of the text, for the message.
 
     Raises:
         PythonSourceError: Python cannot compile it, most likely because it is nested too deep.

@@ -1,4 +1,4 @@
-"""Reading the text of one pipeline's file, and saying why it cannot be read."""
+"""Reads the text of a pipeline file, or explains why that fails."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class FileError(VolnuxError):
 
 
 def read_text(path: str | Path) -> tuple[Source | None, tuple[Diagnostic, ...]]:
-    """The text of a file, or None and the reason why it is not text.
+    """Return the text of a file, or None and a diagnostic if it is not text.
 
     Raises:
         FileError: the file cannot be read.
@@ -38,7 +38,7 @@ def check_kind(path: str | Path) -> None:
     A name without a suffix may be anything: a pipe, standard input, a script.
 
     Raises:
-        FileError: the name is that of another kind of file.
+        FileError: the name belongs to another kind of file.
     """
     path = Path(path)
     suffix = path.suffix.lower()
@@ -74,14 +74,14 @@ def _file_error(path: Path, error: OSError | ValueError) -> FileError:
         files = sorted(file for file in path.glob("*.pty") if not file.name.startswith("."))
         known = ", ".join(file.name for file in files[:3]) + (" …" if len(files) > 3 else "")
         return FileError(
-            path, "this is a directory", f"name a file in it: {known}" if files else None
+            path, "this is a directory", f"give a file in it: {known}" if files else None
         )
     reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     return FileError(path, f"it cannot be read: {reason[0].lower()}{reason[1:]}")
 
 
 def _beside(path: Path) -> str | None:
-    """A hint with the file beside `path` that was most likely meant."""
+    """A hint with the most similar file name beside `path`, or None."""
     try:
         if not path.parent.is_dir():
             return f"there is no folder '{path.parent}' either"

@@ -1,7 +1,7 @@
-"""Taking credentials out of a text that people will read: an error, a log line, a metric.
+"""Removes credentials from texts for people: errors, log lines, metrics.
 
-URLs carry passwords, and libraries quote them, and the headers that they send, in their errors. So
-whatever is shown of a URL or of such an error goes through `redacted`.
+URLs contain passwords, and libraries quote URLs and request headers in their errors. So every shown
+URL or error of a library goes through `redacted`.
 """
 
 from __future__ import annotations
@@ -34,15 +34,14 @@ _SCHEME = re.compile(
 
 
 def redacted(text: str, secrets: Iterable[str] = ()) -> str:
-    """A text without the credentials that are in it.
+    """Remove the credentials from a text.
 
-    Taken out are the user and password of every URL, the values of parameters and headers whose
-    names say that they are secret, and the given secrets wherever they stand, as they are or as
-    `repr`, URLs and JSON write them.
+    It removes the user and password of every URL, the values of parameters and headers with secret
+    names, and all given secrets, in plain form or as written by `repr`, in URLs and in JSON.
 
     Args:
-        text: what is about to be shown.
-        secrets: passwords and tokens that are known here.
+        text: the text to show.
+        secrets: known passwords and tokens.
     """
     for form in forms_of(secrets):
         text = text.replace(form, HIDDEN)
@@ -54,9 +53,9 @@ def redacted(text: str, secrets: Iterable[str] = ()) -> str:
 
 
 def secrets_of(url: str) -> tuple[str, ...]:
-    """The password in a URL, whole and in the parts that a parser may have cut it into.
+    """The password in a URL: as a whole, and the parts into which a parser may split it.
 
-    Where there is no password it is the user: that may be a token.
+    If there is no password, this returns the user, which may be a token.
     """
     rest = url.partition("://")[2]
     userinfo, at, _ = rest.rpartition("@")
@@ -69,7 +68,7 @@ def secrets_of(url: str) -> tuple[str, ...]:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host is this machine, so that traffic to it cannot be intercepted."""
+    """Whether a host is this machine, so that traffic to it does not leave the machine."""
     import ipaddress
 
     name = host.strip("[]").lower().rstrip(".")
@@ -82,7 +81,7 @@ def is_loopback(host: str) -> bool:
 
 
 def forms_of(secrets: Iterable[str]) -> list[str]:
-    """The ways in which secrets are written, the longest first: one may begin with another."""
+    """The written forms of secrets, the longest first, because one may begin with another."""
     import json
 
     found: set[str] = set()
@@ -91,5 +90,5 @@ def forms_of(secrets: Iterable[str]) -> list[str]:
             written = {repr(text), ascii(text), json.dumps(text)}
             written.add(json.dumps(text, ensure_ascii=False))
             found |= {text, quote(text), quote(text, safe=""), *(each[1:-1] for each in written)}
-    # Ignore empty secrets; one of two letters would hide half of every text.
+    # Ignore very short secrets: one of two letters would hide half of every text.
     return sorted((form for form in found if len(form) > 2), key=len, reverse=True)

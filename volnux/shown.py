@@ -1,4 +1,4 @@
-"""`shown`: a value of the user for a message or a report, however large it is."""
+"""`shown`: a short text for a value of the user, for messages and reports."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from typing import Any
 __all__ = ["shown"]
 
 _DEEPEST = 100
-"""Levels of containers in containers that are shown."""
+"""The maximum depth of nested containers that is shown."""
 
 _WIDEST_INTEGER = 10_000
-"""Bits of an integer that is shown in digits; Python writes no more than 4,300 digits."""
+"""The maximum bits of an integer that is shown in digits; Python writes at most 4,300 digits."""
 
 
 def shown(value: Any, most: int = 200) -> str:
-    """The `repr` of a value; one longer than `most` characters is cut there and ends in `…`.
+    """The `repr` of a value, cut after `most` characters; a cut text ends in `…`.
 
     The text is cut while it is built. Builtin containers, text, bytes, dataclasses and named tuples
-    are only read as far as they are shown, so a result of 2 GB costs hardly more than one of 2 KB.
-    Any other object is asked for its `repr` once. Exceptions of that are caught, except
+    are only read as far as they are shown, so a result of 2 GB takes hardly more time than one of 2
+    KB. For any other object, `repr` is called once. Its exceptions are caught, except
     `KeyboardInterrupt`.
     """
     text = _Text(most)
@@ -34,11 +34,11 @@ def shown(value: Any, most: int = 200) -> str:
 
 
 class _FullError(Exception):
-    """There is more than will be shown."""
+    """The text has reached its maximum length."""
 
 
 class _Text:
-    """The text so far; adding more than it has room for raises `_FullError`."""
+    """The text so far; adding more than its maximum length raises `_FullError`."""
 
     def __init__(self, most: int) -> None:
         self.parts: list[str] = []
@@ -72,7 +72,7 @@ class _Text:
     def add_items(
         self, start: str, items: Iterable[Any], end: str, owner: Any, *, in_itself: str = ""
     ) -> None:
-        """Items between brackets; a container inside itself is shown as Python does."""
+        """Add items between brackets; a container inside itself is shown as in Python."""
         if id(owner) in self._open:
             self.add(in_itself or f"{start}...{end}")
             return
@@ -112,7 +112,7 @@ def _str(text: _Text, value: str) -> None:
     if len(value) <= text.most:
         text.add(str.__repr__(value))
         return
-    # Python chooses the quotes by the whole text: these two bring about the same choice.
+    # Python chooses the quotes by the whole text: these two characters lead to the same choice.
     quotes = "'" if "'" in value and '"' not in value else "'\""
     text.add(str.__repr__(value[: text.most] + quotes))
 
@@ -243,4 +243,4 @@ _WRITERS: dict[Any, Callable[[_Text, Any], None]] = {
     array.__repr__: _array,
     BaseException.__repr__: _exception,
 }
-"""By the `__repr__` of a class, which subclasses may have inherited."""
+"""Functions by the `__repr__` of a class, which subclasses may inherit."""

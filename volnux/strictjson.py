@@ -1,4 +1,4 @@
-"""JSON that came from outside: read strictly, and refused with the place that is wrong."""
+"""Reads JSON from outside strictly; errors contain the path of the wrong part."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ __all__ = [
 ]
 
 LONGEST_INTEGER = 10_000
-"""Bits of an integer: about 3,000 digits. Python reads and writes no more than 4,300."""
+"""The maximum bits of an integer: about 3,000 digits. Python itself allows up to 4,300."""
 
 _MOST_DIGITS = 3_010
 _LONG_NUMBER = re.compile(rf"[0-9]{{{_MOST_DIGITS + 1}}}")
 _HALF_PAIR = re.compile(r"\\u[dD][89a-fA-F]|[\ud800-\udfff]")
 
 DEEPEST = 50
-"""How deep lists and objects may be nested in the value of an input."""
+"""The maximum nesting of lists and objects in the value of an input."""
 
 T = TypeVar("T")
 
@@ -43,7 +43,7 @@ class FormatError(VolnuxError, ValueError):
     """A JSON text or value is not valid.
 
     Attributes:
-        path: the way to the part that is wrong (`places.Load.state`); empty for the whole.
+        path: the path of the wrong part (`places.Load.state`); empty for the whole value.
     """
 
     def __init__(self, message: str, path: str = "") -> None:
@@ -52,20 +52,20 @@ class FormatError(VolnuxError, ValueError):
 
 
 class NotJsonError(FormatError):
-    """A text breaks the grammar of JSON."""
+    """A text is not JSON."""
 
 
 def read_json(text: str | bytes, *, deepest: int | None = None) -> Any:
-    """The value of a JSON text, which can be written as JSON again anywhere.
+    """Read a JSON text as a value that every JSON writer can write again.
 
-    NaN, infinity, integers of more than 3,010 digits and halves of surrogate pairs are refused.
+    It refuses NaN, infinity, integers of more than 3,010 digits and halves of surrogate pairs.
 
     Args:
         text: the text.
-        deepest: how deep lists and objects may be nested; as deep as Python can read if None.
+        deepest: the maximum nesting of lists and objects; None for the limit of Python.
 
     Raises:
-        FormatError: it is not such a text.
+        FormatError: the text is not valid.
     """
     if not isinstance(text, str | bytes):
         raise FormatError(f"expected a JSON text, found a value of type {type(text).__name__}")
@@ -101,17 +101,17 @@ def built(
     at: str = "",
     error: type[FormatError] = FormatError,
 ) -> T:
-    """A dataclass or pydantic model from the JSON value that describes it.
+    """Create a dataclass or pydantic model from a JSON value.
 
     Args:
         kind: the class.
-        data: the value.
-        what: how the message begins.
-        at: the way to the value, where it is a part of a larger one.
+        data: the JSON value.
+        what: the beginning of the message.
+        at: the path of the value, if it is part of a larger one.
         error: the class of the error.
 
     Raises:
-        FormatError: a part is missing or is not what it should be.
+        FormatError: a part is missing or has a wrong type.
     """
     from pydantic import ValidationError
 
@@ -125,9 +125,9 @@ def built(
 def refusal(
     fault: ValidationError, data: Any, what: str, error: type[FormatError], at: str = ""
 ) -> FormatError:
-    """The error for a validation that failed: where, what was expected and what was found."""
+    """The error for a failed validation: where, what was expected and what was found."""
     faults = [(_way(each, data), each) for each in fault.errors(include_url=False)]
-    # Of the members of a union that were tried, the one that got farthest says most.
+    # Of the members of a union, use the error of the one that was validated furthest.
     first = faults[0][0]
     parts, found = max(
         (each for each in faults if each[0][: len(first)] == first), key=lambda each: len(each[0])
@@ -147,7 +147,7 @@ def refusal(
 
 
 def _way(found: ErrorDetails, data: Any) -> list[str]:
-    """The way to a fault. pydantic also names the members of unions, which are not in the data."""
+    """The path to a fault. pydantic also adds members of unions, which are not part of the data."""
     way = []
     for part in found["loc"]:
         if part in (data if isinstance(data, Mapping) else _indices(data)):
@@ -159,7 +159,7 @@ def _way(found: ErrorDetails, data: Any) -> list[str]:
 
 
 def is_text(value: str) -> bool:
-    """Whether a text can be written as UTF-8: half a surrogate pair cannot."""
+    """Whether a text can be encoded as UTF-8; half a surrogate pair cannot."""
     if value.isascii():
         return True
     try:

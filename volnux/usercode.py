@@ -1,6 +1,6 @@
-"""What the user's code may do with effects beyond its event: start threads, fork, call `exit()`.
+"""Handles effects of the user's code beyond its event: threads, forks, `exit()`.
 
-Each works in an event as it does elsewhere, and the run continues.
+They work in an event as in any program, and the run continues.
 """
 
 from __future__ import annotations
@@ -32,14 +32,13 @@ __all__ = [
 class RunThread(threading.Thread):
     """A daemon thread whose child threads are not daemons.
 
-    Code that is stuck in it must not keep a script from ending, so it is a daemon thread. A
-    thread inherits that from the thread that makes it, though, and Python would kill the user's
-    own threads at exit. So `daemon` reads False once the thread runs: all that Python itself does
-    with it is done before that.
+    It is a daemon thread, so that stuck code cannot prevent a script from ending. But threads
+    inherit this from their creator, and Python would kill the user's own threads at exit. So
+    `daemon` is False as soon as the thread runs; Python itself reads it only before that.
     """
 
     control: Any = None
-    """The control of the run whose thread it is."""
+    """The control of the run to which the thread belongs."""
 
     _runs = False
 
@@ -48,12 +47,12 @@ class RunThread(threading.Thread):
 
     @property
     def daemon(self) -> bool:
-        """Whether threads that this one makes are daemon threads by default."""
+        """Whether threads created by this one are daemon threads by default."""
         return not self._runs
 
     @daemon.setter
     def daemon(self, daemonic: bool) -> None:
-        raise RuntimeError("the daemon status of a run's own thread is not for others to set")
+        raise RuntimeError("the daemon status of a thread that belongs to a run cannot be changed")
 
     def run(self) -> None:
         self._runs = True
@@ -63,18 +62,18 @@ class RunThread(threading.Thread):
 # Forks.
 
 generation = 0
-"""How often this process and its ancestors were forked: callers of user code compare it.
+"""The number of forks from the first process to this one; callers of user code compare it.
 
-`os.fork()` copies the calling thread only. A child that came back into a run would go on with it as
-if it were the parent, without the threads, locks and connections that the parent has.
+`os.fork()` copies only the calling thread. A child that returned into a run would continue it as if
+it were the parent, but without the threads, locks and connections of the parent.
 """
 
 
 def end_child(error: BaseException | None = None) -> NoReturn:
-    """End a forked child as Python would, short of exit handlers, which are the parent's.
+    """End a forked child as Python does, but without exit handlers, which belong to the parent.
 
     Args:
-        error: what the user's code raised; anything but `SystemExit` is shown.
+        error: the exception of the user's code, or None; it is shown unless it is `SystemExit`.
     """
     code = 0
     if isinstance(error, SystemExit):
@@ -102,22 +101,22 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_count)
 
 
-# Exceptions that are not errors of the user's code, which must not swallow them.
+# Exceptions that are not errors of the user's code, and must not be suppressed.
 
 _INTERRUPTIONS: list[type[BaseException]] = [KeyboardInterrupt]
 
 
 def unless_interrupted_by(kind: type[BaseException]) -> None:
-    """Let an exception pass that a host raises in the middle of whatever runs, such as its timeout.
+    """Let exceptions pass that a host raises in running code, such as its timeout.
 
-    It is not an error of the module that was being imported.
+    They are not errors of the module that is being imported.
     """
     if kind not in _INTERRUPTIONS:
         _INTERRUPTIONS.append(kind)
 
 
 def interruptions() -> tuple[type[BaseException], ...]:
-    """The exceptions that come from outside: `KeyboardInterrupt`, and those of the host."""
+    """The exceptions that come from outside: `KeyboardInterrupt` and those of the host."""
     return tuple(_INTERRUPTIONS)
 
 
@@ -129,17 +128,17 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 
 
 def runs_user_code(function: _F) -> _F:
-    """Decorator for our functions that call the user's code."""
+    """A decorator for our functions that call the user's code."""
     _OURS.add(function.__code__)
     return function
 
 
 def keep_stdin_open() -> None:
-    """Have `exit()` and `quit()` leave standard input alone below what `runs_user_code` marks.
+    """Let `exit()` and `quit()` keep standard input open in functions called by `runs_user_code`.
 
-    Python's own close it, for the sake of shells. In a run it is the input of the whole process: of
-    the other events, and under Airflow the line to the supervisor. Elsewhere they do as ever, and
-    whatever else goes by these names is not touched.
+    Python's own versions close it, for interactive shells. In a run, it is the input of the whole
+    process: of the other events, and on Airflow the connection to the supervisor. Elsewhere they
+    work as usual, and other objects with these names are not changed.
     """
     sitebuiltins = imported("_sitebuiltins")
     if sitebuiltins is None:  # python -S

@@ -1,4 +1,4 @@
-"""Known gaps: conformance cases that a backend does not get right, each with kind and reason."""
+"""Known gaps: conformance cases that a backend does not pass, each with kind and reason."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["Gap", "GapKind", "never", "not_done", "not_in_host"]
 
 
 class GapKind(StrEnum):
-    """Why a backend does not get a case right."""
+    """Why a backend does not pass a case."""
 
     NOT_DONE = "not implemented yet"
     NOT_IN_HOST = "not possible in the host"
@@ -18,11 +18,11 @@ class GapKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """A case that a backend does not get right.
+    """A case that a backend does not pass.
 
     Attributes:
         kind: the kind of the gap.
-        reason: why; what would have to change.
+        reason: why, and what would have to change.
     """
 
     kind: GapKind
@@ -37,15 +37,15 @@ class Gap:
 
 
 def not_done(reason: str) -> Gap:
-    """The backend could do it, and its authors have not done it yet."""
+    """It would be possible, but is not implemented yet."""
     return Gap(GapKind.NOT_DONE, reason)
 
 
 def not_in_host(reason: str) -> Gap:
-    """The host of the backend cannot do it."""
+    """It is not possible in the host of the backend."""
     return Gap(GapKind.NOT_IN_HOST, reason)
 
 
 def never(reason: str) -> Gap:
-    """The backend leaves it out on purpose."""
+    """The backend deliberately does not support it."""
     return Gap(GapKind.NEVER, reason)

@@ -1,4 +1,4 @@
-"""The port: what a backend is to the core. `docs/backends.md` shows how to write one."""
+"""The port: the interface of a backend. `docs/backends.md` shows how to write one."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class BackendError(VolnuxError):
 
 
 class RefusedError(BackendError):
-    """A file needs something that a backend cannot do; `diagnostics` says where."""
+    """A file needs something that a backend does not support; `diagnostics` says where."""
 
     def __init__(self, backend: str, diagnostics: list[Diagnostic]) -> None:
         super().__init__("\n".join(d.render() for d in diagnostics))
@@ -49,10 +49,10 @@ class RefusedError(BackendError):
 
 @dataclass(frozen=True)
 class Capabilities:
-    """What a backend can do. It refuses anything else, except hints: it ignores those with a note.
+    """The features that a backend supports; it refuses others, but ignores hints with a note.
 
     Attributes:
-        hints: the hints in brackets that it uses.
+        hints: the names of the hints in brackets that it uses.
         url_schemes: the schemes of executor URLs that it can send events to.
         pools: whether an event may run in a pool of its own executor class.
         timeout: whether it can end an attempt after `timeout` seconds.
@@ -68,7 +68,7 @@ class Capabilities:
     catchup: bool = False
 
     def check(self, plan: Plan, backend: str) -> list[Diagnostic]:
-        """What the backend of this name refuses in a plan (errors) or ignores (notes)."""
+        """Errors for what a backend of this name refuses in a plan; notes for what it ignores."""
         found: list[Diagnostic] = []
         graph = plan.graph
         if graph.catchup and graph.schedules and not self.catchup:
@@ -111,15 +111,15 @@ def finding(
     hint: str | None = None,
     severity: Severity = Severity.ERROR,
 ) -> Diagnostic:
-    """What a backend finds in a plan, with the line of the file that it is about.
+    """A diagnostic of a backend about a plan, with the position in the file.
 
     Args:
         plan: the plan.
         message: what is wrong.
         code: the code of the diagnostic.
-        span: where; None for the whole file.
-        hint: what to do about it.
-        severity: how bad it is.
+        span: the position; None for the whole file.
+        hint: how to fix it.
+        severity: the severity of the diagnostic.
     """
     source = plan.graph.source.source() if plan.graph.source else None
     return Diagnostic(
@@ -136,7 +136,7 @@ def finding(
 class RunObserver:
     """Receives what happens in a run, for progress and summaries; every method is optional.
 
-    Methods are called from whatever thread the backend uses, one at a time.
+    Methods are called from any thread of the backend, but only one at a time.
     """
 
     def run_started(self, plan: Plan, run_id: str) -> None:
@@ -162,9 +162,9 @@ class RunControl:
     """A handle to a run from outside: `cancel()` lets running events finish, `give_up()` does not.
 
     Attributes:
-        cancelled: `cancel` was called.
-        interrupted: the backend sets it when Ctrl-C reached the run. The report then shows the
-            result; the caller raises `KeyboardInterrupt` once the run is closed.
+        cancelled: whether `cancel` was called.
+        interrupted: set by the backend if Ctrl-C reached the run. The run then ends with a report,
+            and the caller raises `KeyboardInterrupt` after closing the run.
     """
 
     def __init__(self) -> None:
@@ -176,7 +176,7 @@ class RunControl:
         self._given_up = False
 
     def cancel(self) -> None:
-        """Start nothing more; what runs may finish. Safe from any thread, at any time."""
+        """Start nothing more; running events may finish. Safe from any thread, at any time."""
         with self._lock:
             self.cancelled = True
             callbacks, self._cancels = self._cancels, []
@@ -198,7 +198,7 @@ class RunControl:
             callback()
 
     def on_cancel(self, callback: Callable[[], object]) -> None:
-        """Call back when the run is cancelled, at once if it is already."""
+        """Call back when the run is cancelled, or immediately if it already is."""
         with self._lock:
             if not self.cancelled:
                 self._cancels.append(callback)
@@ -206,7 +206,7 @@ class RunControl:
         callback()
 
     def on_give_up(self, callback: Callable[[], object]) -> None:
-        """Call back when the run is given up, at once if it is already."""
+        """Call back when the run is given up, or immediately if it already is."""
         with self._lock:
             self._gives_up.append(callback)
             if not self._given_up:
@@ -214,10 +214,10 @@ class RunControl:
         callback()
 
     def raise_if_interrupted(self) -> None:
-        """Called by the caller of the run when it is closed.
+        """Raise if Ctrl-C reached the run; the caller of the run calls this after closing it.
 
         Raises:
-            KeyboardInterrupt: Ctrl-C reached it.
+            KeyboardInterrupt: Ctrl-C reached the run.
         """
         if self.interrupted:
             raise KeyboardInterrupt
@@ -229,16 +229,17 @@ class RunOptions:
 
     Attributes:
         run_id: the run's id; a new one if None.
-        workers: how many events of the default executor run at once; None for the default.
-        portable: results are checked to be JSON and passed on as JSON.
-        observer: receives what happens.
-        control: lets another thread cancel the run, and says whether Ctrl-C did.
-        context: what listeners to signals are given as `execution_context`.
+        workers: the maximum number of events of the default executor that run at once; None for the
+            default.
+        portable: whether results must be JSON and are passed on as JSON.
+        observer: an object whose methods are called when something happens in the run.
+        control: a handle for other threads to cancel the run; it also records whether Ctrl-C did.
+        context: the `execution_context` for listeners to signals.
+        results: whether to keep the results. If false, a backend with results in memory releases
+            each one after its last reader, and the report has none; other backends may ignore this.
         scheduled_at: the instant that the run stands for, aware; its start if None.
         variables: values of variables, in place of the host's.
         secrets: values of secrets, in place of the host's; for tests.
-        results: keep the results. If false, a backend that holds them in memory frees each one
-            after its last reader, and its report has none; other backends may ignore this.
     """
 
     run_id: str | None = None
@@ -259,7 +260,7 @@ class Backend(abc.ABC):
     name: str
     capabilities: Capabilities
     gaps: ClassVar[Mapping[str, Gap]] = MappingProxyType({})
-    """The conformance cases that it does not get right, by name; see `volnux.backends.gaps`."""
+    """The conformance cases that the backend does not pass, by name; see `volnux.backends.gaps`."""
     logs_failures: ClassVar[bool] = False
     """Whether `run` logs failures to `volnux.run` as they happen; otherwise `Pipeline.start`
     does."""
@@ -272,29 +273,29 @@ class Backend(abc.ABC):
     ) -> RunReport:
         """Run a plan to its end and report.
 
-        A Ctrl-C that reaches the run cancels it, and is noted in `options.control.interrupted`.
+        A Ctrl-C that reaches the run cancels it and sets `options.control.interrupted`.
 
         Args:
-            plan: the linked graph; `check` found nothing to refuse in it.
-            inputs: a value for every input, as `bind_inputs` gives them.
+            plan: the linked graph; `check` has found no errors in it.
+            inputs: a value for every input by name, as returned by `bind_inputs`.
             options: how to run.
 
         Raises:
-            RefusedError: the plan says something that this backend cannot do.
+            RefusedError: the plan needs something that this backend does not support.
         """
 
     def check(self, plan: Plan) -> list[Diagnostic]:
-        """What this backend refuses in a plan (errors) or ignores (notes), in reading order."""
+        """Errors for what this backend refuses in a plan, and notes, in reading order."""
         return self.capabilities.check(plan, self.name)
 
     def check_live(self, plan: Plan) -> list[Diagnostic]:
-        """What the installation that this backend deploys to lacks for a plan, in reading order.
+        """Diagnostics for what the installation of this backend lacks for a plan, in reading order.
 
-        For what only the installation knows: pools, queues, connections, limits. `check` found
-        nothing to refuse in the plan. One backend object may be asked about many plans.
+        This checks what only the installation knows: pools, queues, connections, limits. `check`
+        has found no errors in the plan. It may be called for many plans.
 
         Raises:
-            BackendError: there is no such installation, or it does not answer.
+            BackendError: there is no installation, or it does not answer.
         """
         raise BackendError(f"{self.name} has no installation to check: remove --live")
 
@@ -302,7 +303,7 @@ class Backend(abc.ABC):
         """Raise if `check` finds an error.
 
         Raises:
-            RefusedError: with all of them.
+            RefusedError: with all errors.
         """
         errors = [d for d in self.check(plan) if d.severity is Severity.ERROR]
         if errors:

@@ -20,7 +20,7 @@ def backend_names() -> list[str]:
 
 
 def get_backend(name: str) -> Backend:
-    """The backend of that name.
+    """Find the backend with that name.
 
     Raises:
         BackendError: there is none, or it cannot be imported.

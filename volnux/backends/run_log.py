@@ -1,7 +1,7 @@
-"""The log of runs, `volnux.run`: failures, so that they are seen without a report.
+"""The log of runs, `volnux.run`: it shows failures even if nobody reads the report.
 
-ERROR: a failure that nothing in the flow handles. WARNING: an attempt that is repeated. INFO: a
-failure that the flow handles. Python writes warnings and errors to standard error where a program
+ERROR: a failure that the flow does not handle. WARNING: an attempt that is repeated. INFO: a
+failure that the flow handles. Python writes warnings and errors to standard error if the program
 has not configured logging.
 """
 
@@ -19,7 +19,7 @@ __all__ = ["failed", "failed_batch", "failures_of", "handled", "log", "repeated"
 log = logging.getLogger("volnux.run")
 
 _LONGEST = 50_000
-"""Characters of a traceback that a log record may have."""
+"""The maximum length of a traceback in a log record, in characters."""
 
 
 def repeated(
@@ -52,7 +52,7 @@ def handled(pipeline: str, run_id: str, place: str, result: Any, attempts: int) 
 
 
 def failed(pipeline: str, run_id: str, place: str, result: Any, attempts: int) -> None:
-    """Log a failure that nothing handles, with the traceback of the event."""
+    """Log a failure that the flow does not handle, with the traceback of the event."""
     log.error(
         "%s: %s failed%s: %s (run %s)",
         visible(pipeline),
@@ -98,7 +98,7 @@ def _reason(result: Any) -> str:
 def _exc_info(result: Any) -> Any:
     """The exception for a record, or its text if it is missing or must not be shown as it is."""
     if not isinstance(result, Failure) or "  File " not in result.traceback:
-        return None  # the message says everything
+        return None  # the message is sufficient
     error, text = result.exception, result.traceback
     if error is None or len(result.message) + len(text) > _LONGEST or visible(text) != text:
         error = RemoteTraceback(visible(text[:_LONGEST]))

@@ -7,7 +7,7 @@ __all__ = ["main"]
 
 def main() -> None:
     """Run the tool on the arguments of this process and exit with its code."""
-    # From here on no signal ends in a traceback, so this comes before anything that is slow.
+    # From here on, no signal causes a traceback, so this comes before all slow code.
     import _signal  # type: ignore[import-not-found]  # `signal` itself takes longer to load
 
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):
@@ -24,7 +24,7 @@ def main() -> None:
 
         code = start(sys.argv[1:])
     except BaseException as error:
-        # Not everything that is interrupted says so: some imports raise another error instead.
+        # Interrupted code may raise another error, for example during an import.
         if not (ending.received or isinstance(error, KeyboardInterrupt)):
             raise
         code = ending.cancelled()
@@ -32,7 +32,7 @@ def main() -> None:
 
 
 def _cancelled(number: int, frame: object) -> None:
-    """A signal before there is anything to close."""
+    """End the process after a signal that came before there was anything to close."""
     import os
 
     os.write(2, b"cancelled\n")

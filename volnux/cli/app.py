@@ -1,4 +1,4 @@
-"""The tool as a Typer app: which commands there are."""
+"""The tool as a Typer app, with all its commands."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ COMMANDS = (
     "backends",
     "conformance",
 )
-"""Our own commands: `volnux.cli.<name>` has the function `command`, or the Typer app `group`."""
+"""Built-in commands: `volnux.cli.<name>` has a function `command` or a Typer app `group`."""
 
 
 def call(arguments: Sequence[str]) -> int:
-    """Run the command that the arguments name; the exit code."""
+    """Run the command in the arguments, and return the exit code."""
     command = typer.main.get_command(_build(arguments[0] if arguments else None))
     try:
         command.main(list(arguments), prog_name="volnux")
@@ -38,7 +38,7 @@ def call(arguments: Sequence[str]) -> int:
 
 
 def _build(first: str | None) -> typer.Typer:
-    """The Typer app: with one command where the first argument names it, else with all."""
+    """The Typer app: only with the command in the first argument if there is one, else with all."""
     app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
     app.callback(help="Run, check, format and draw pipelines that are written in Pointy.")(_top)
     for name in (first,) if first in COMMANDS else COMMANDS:

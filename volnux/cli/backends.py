@@ -28,7 +28,7 @@ _MEANING = {
 def command() -> None:
     """List the installed backends.
 
-    `volnux check --backend NAME FILE` says what a file needs that a backend lacks.
+    `volnux check --backend NAME FILE` shows which features a file needs that a backend lacks.
     """
     for number, name in enumerate(backend_names()):
         if number:

@@ -46,10 +46,10 @@ def command(
 ) -> None:
     """Show errors, warnings and notes of files.
 
-    Nothing is run, and no Python of the user is imported unless events are linked.
+    Nothing is run, and no Python code of the user is imported unless events are linked.
 
     --backend also shows what that backend refuses or ignores; it implies --link, as does --events.
-    --live also shows what its installation, as this machine is set up to reach it, does not have.
+    --live also shows what is missing in its installation, as configured on this machine.
 
     Exit code: 0 no errors, 1 errors, 2 a path cannot be read.
     """
@@ -158,7 +158,7 @@ def _needs(graph: Graph) -> Iterator[Diagnostic]:
 
 
 def _check_on(backend: AnyBackend, plan: Plan, *, live: bool) -> list[Diagnostic]:
-    """What a backend reports about a plan; its installation too, if the plan could run there."""
+    """The diagnostics of a backend for a plan, and of its installation if there are no errors."""
     found = backend.check(plan)
     if live and not any(diagnostic.severity is Severity.ERROR for diagnostic in found):
         found += backend.check_live(plan)

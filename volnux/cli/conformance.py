@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 _PERIOD = 5.0
-"""Seconds between two lines of progress."""
+"""The seconds between two lines of progress."""
 
 
 def command(
@@ -68,8 +68,8 @@ def command(
 ) -> None:
     """Run the conformance suite on a backend.
 
-    First the cases that come with the package, then random programs. If a program shows a
-    difference, the smallest program that still shows it is searched for and printed.
+    First come the cases of the package, then random programs. If a program shows a difference, the
+    command searches for a small program that still shows it, and prints that.
 
     A case that the backend declares as a gap is listed and does not count as a difference.
 
@@ -107,7 +107,7 @@ class _Run:
     def all(self, only: str | None, programs: int, seed: int) -> None:
         from volnux.testing.conformance import check_cases, check_programs
 
-        # Many cases fail, as they should.
+        # Many cases are expected to fail.
         made = tempfile.TemporaryDirectory(prefix="volnux-conformance-")
         with output.failures_said_once(), made as name:
             folder = Path(name)
@@ -164,7 +164,7 @@ class _Run:
         output.say()
 
     def summary(self, seed: int) -> str:
-        """The result in one line, and how to repeat the run."""
+        """The result in one line, with the command to repeat the run."""
         wrong = len(self.differences)
         text = (
             f"{self.backend.name}: {self.cases} case{'' if self.cases == 1 else 's'}, "

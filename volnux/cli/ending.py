@@ -1,19 +1,19 @@
-"""How the process of the tool ends: what signals do, when they come, and what an exit waits for.
+"""How the process of the tool ends: the effect of signals, and what the exit waits for.
 
-Ctrl-C (SIGINT), SIGTERM and SIGHUP are one thing with three exit codes: 130, 143 and 129. What they
-do depends on what the tool is doing:
+Ctrl-C (SIGINT), SIGTERM and SIGHUP have the same effect, with the exit codes 130, 143 and 129. The
+effect depends on what the tool is doing:
 
 | the tool | first signal | next |
 | --- | --- | --- |
 | starts | ends | |
-| works (imports modules of the user, say) | raises `KeyboardInterrupt` | ends at once |
-| runs a pipeline | starts nothing more | gives up what runs, then ends at once |
+| works (for example, imports modules of the user) | raises `KeyboardInterrupt` | ends at once |
+| runs a pipeline | starts nothing more | gives up running events, then ends at once |
 | shows the result | is noted, for the exit code | ends at once |
 | leaves, waiting for exit handlers | ends at once | |
 
-SIGTERM and SIGHUP need no second signal: after a while, the next step follows by itself.
-A signal that is ignored when the tool starts stays ignored, as with `nohup`. One that comes twice
-at once, to the process and to its group, counts once: so `timeout` sends it.
+SIGTERM and SIGHUP do not need a second signal: after a while, the next step follows automatically.
+A signal that is ignored when the tool starts stays ignored, as with `nohup`. A signal that arrives
+twice at once, for the process and for its group, counts once: `timeout` sends it that way.
 """
 
 from __future__ import annotations
@@ -44,22 +44,22 @@ __all__ = [
 ]
 
 GRACE = 5.0
-"""Seconds for what runs to finish after SIGTERM, unless the user says otherwise."""
+"""The default time in seconds for running events to finish after SIGTERM."""
 
 LIMIT = 10.0
-"""Seconds for the remaining work once the process has to end."""
+"""The time in seconds for the remaining work when the process has to end."""
 
 received = 0
-"""The first signal that ends the process; 0 while there was none."""
+"""The first signal that ends the process; 0 if there was none yet."""
 
 _TOGETHER = 0.05
-"""Seconds in which a signal is ignored that comes again before the first has had its effect."""
+"""The seconds for which a repeated signal is ignored if the first has not taken effect yet."""
 
 _acting: list[float] = []
-"""When the latest step was taken, if its effect has not been shown yet."""
+"""The time of the latest step if its effect was not shown yet, else None."""
 
 _due: list[int] = []
-"""Signals that this process has sent to itself and not handled yet: each is a step of its own."""
+"""Signals that this process sent to itself and has not handled yet; each is a separate step."""
 
 _left_behind = False
 _said = False
@@ -69,7 +69,7 @@ _Handler = Callable[[int, FrameType | None], object]
 
 
 def take_signals() -> None:
-    """Take over the signals that end a process: until `working`, each ends it at once."""
+    """Handle the signals that end a process; until `working`, each ends it at once."""
     global _taken
     _taken = True
     sys.unraisablehook = _unraisable
@@ -79,7 +79,7 @@ def take_signals() -> None:
 
 
 def working() -> None:
-    """Have the first signal raise `KeyboardInterrupt` where the main thread is."""
+    """Let the first signal raise `KeyboardInterrupt` in the main thread."""
     _handle_with(_raise)
 
 
@@ -94,12 +94,12 @@ def showing() -> None:
 def steps(
     *actions: Callable[[], object], grace: float | None, orderly: bool = False
 ) -> Iterator[None]:
-    """Have each signal take the next of some steps, and one after the last end the process.
+    """Let each signal take the next of some steps; a signal after the last step ends the process.
 
     Args:
-        actions: the steps. They are called in the signal handler; see `on_thread`.
-        grace: seconds from SIGTERM or SIGHUP to the next step; None for as long as it takes.
-        orderly: this is the normal end of the command, so the signal does not set the exit code.
+        actions: the steps as functions. They are called in the signal handler; see `on_thread`.
+        grace: the seconds from SIGTERM or SIGHUP to the next step; None for no limit.
+        orderly: whether a signal is the normal end of the command and does not set the exit code.
     """
     global _said
     if not _taken:
@@ -130,7 +130,7 @@ def steps(
     except BaseException:
         showing()
         raise
-    # What comes now shows that it was cancelled.
+    # The following output shows that the run was cancelled.
     _said = bool(received)
     showing()
 
@@ -141,7 +141,7 @@ def seen() -> None:
 
 
 def on_thread(action: Callable[[], object]) -> Callable[[], object]:
-    """A step that runs on a thread of its own: the main thread may hold a lock that it needs."""
+    """A step on a separate thread, because the main thread may hold a lock that it needs."""
 
     def act() -> None:
         try:
@@ -157,13 +157,13 @@ def on_thread(action: Callable[[], object]) -> Callable[[], object]:
 
 
 def came_too_late() -> None:
-    """Note that what is shown does not say that it was cancelled: it had ended by then."""
+    """Note that the shown result is not that of a cancelled run: the run had already ended."""
     global _said
     _said = False
 
 
 def cancelled() -> int:
-    """Say that the command was cancelled, unless something else has said so; the exit code."""
+    """Print that the command was cancelled, unless that was shown; return the exit code."""
     global _said
     if not _said:
         _said = True
@@ -173,7 +173,7 @@ def cancelled() -> int:
 
 
 def leave_behind() -> None:
-    """Note that code of the user still runs, in threads, which must not keep the process."""
+    """Note that code of the user still runs in threads, which must not keep the process alive."""
     global _left_behind
     _left_behind = True
 
@@ -189,7 +189,7 @@ def leave(code: int) -> NoReturn:
     sys.exit(code)
 
 
-# What signals do.
+# Signal handlers.
 
 
 def _numbers() -> Iterator[signal.Signals]:
@@ -206,11 +206,11 @@ def _handle_with(handler: _Handler | signal.Handlers) -> None:
 
 
 _held: dict[int, set[int]] = {}
-"""The signals that were blocked before, by the thread that forks."""
+"""The signals that were already blocked, by forking thread."""
 
 
 def _hold() -> None:
-    """Block the signals while a thread forks: Python would drop those that a child gets early."""
+    """Block the signals while a thread forks: Python would lose early signals to the child."""
     _held[_thread.get_ident()] = signal.pthread_sigmask(signal.SIG_BLOCK, set(_numbers()))
 
 
@@ -221,7 +221,7 @@ def _let_go() -> None:
 def _give_back() -> None:
     """In a child that the user's code forked, signals have Python's default effect.
 
-    It is not the tool: a pool of processes, say, ends its workers by SIGTERM.
+    The child is not the tool: for example, a process pool ends its workers with SIGTERM.
     """
     global _taken, received
     _handle_with(signal.SIG_DFL)
@@ -248,7 +248,7 @@ def _raise(number: int, frame: FrameType | None) -> None:
     global received
     received = received or number
     for each in _numbers():
-        # Not SIGINT where a run has taken that over: to it, this is Ctrl-C.
+        # Except SIGINT if a run handles it: for the run, it means Ctrl-C.
         if signal.getsignal(each) is _raise:
             signal.signal(each, _end_at_once)
     if number != signal.SIGINT:
@@ -260,7 +260,7 @@ def _raise(number: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
 
-# For a run that handles Ctrl-C itself, unless other code handles it.
+# For a run that handles Ctrl-C itself, unless other code does.
 _raise.only_raises = True  # type: ignore[attr-defined]  # see above
 
 
@@ -273,7 +273,7 @@ def _note(number: int, frame: FrameType | None) -> None:
 
 
 def _again(number: int, seconds: float | None, wanted: Callable[[], bool] = lambda: True) -> None:
-    """Send a signal to this process once more after a while, if that is still wanted then."""
+    """Send a signal to this process again after a while, if that is still needed then."""
 
     def send() -> None:
         if wanted():
@@ -285,7 +285,7 @@ def _again(number: int, seconds: float | None, wanted: Callable[[], bool] = lamb
 
 
 def _later(seconds: float, action: Callable[[], object]) -> None:
-    """Call something after a while, on its own daemon thread.
+    """Call a function after a while, on a separate daemon thread.
 
     A signal handler may call this: a `threading.Thread` takes locks that the main thread may hold.
     """
@@ -300,20 +300,20 @@ def _later(seconds: float, action: Callable[[], object]) -> None:
 
 
 def _unraisable(unraisable: Any) -> None:
-    """What is raised where nothing can be raised: a `KeyboardInterrupt` there would be lost."""
+    """Handle unraisable exceptions: otherwise a `KeyboardInterrupt` there would be lost."""
     if received and issubclass(unraisable.exc_type, KeyboardInterrupt):
         _exit_at_once(received)
     sys.__unraisablehook__(unraisable)
 
 
-# Leaving threads behind.
+# Leaving threads running at the end.
 
 
 def _leave_threads_behind(code: int) -> NoReturn:
-    """End as Python does, but do not wait for the threads of given-up events.
+    """End the process as Python does, but without waiting for the threads of given-up events.
 
-    Threads of the user are waited for, exit handlers run (those of publishers, of logging), and
-    what is buffered is written; then the process ends, whatever still runs.
+    It waits for threads of the user, runs exit handlers (such as those of publishers and logging)
+    and flushes buffers. Then the process ends, even if other threads still run.
     """
     import atexit
 
@@ -334,17 +334,18 @@ def _leave_threads_behind(code: int) -> NoReturn:
 
 def _wait_for_threads_of_the_user() -> None:
     for thread in _threads_of_the_user():
-        # Not for good: Python does not see a signal that comes just before it begins to wait.
+        # Do not wait forever: Python does not notice a signal that arrives just before the wait
+        # begins.
         while thread.is_alive():
             thread.join(_GLANCE)
 
 
 _GLANCE = 0.5
-"""Seconds after which a wait looks for signals."""
+"""The interval in seconds at which a wait checks for signals."""
 
 
 def _threads_of_the_user() -> list[Any]:
-    """Threads that Python would wait for, except those of a run and of pools."""
+    """The threads that Python would wait for, except those of a run or of pools."""
     from volnux.imported import imported
 
     threading: Any = imported("threading")

@@ -1,4 +1,4 @@
-"""The `.pty` files that paths stand for, and writing a file whole or not at all."""
+"""Finds the `.pty` files for paths, and writes files atomically."""
 
 from __future__ import annotations
 
@@ -22,9 +22,10 @@ class WriteError(VolnuxError):
 
 
 def find(paths: Iterable[Path]) -> Found:
-    """The pipelines that paths stand for, each path once, and diagnostics about the rest.
+    """Find the pipelines for paths, without duplicates, and diagnostics about other files.
 
-    A folder stands for those that `find_files` finds in it; any other path stands for itself.
+    For a folder, these are the files that `find_files` finds in it; any other path is a file
+    itself.
     """
     files: dict[Path, None] = {}
     diagnostics: list[Diagnostic] = []
@@ -46,12 +47,12 @@ def _is_folder(path: Path) -> bool:
 
 
 def write(path: Path, data: bytes) -> None:
-    """Write a file whole or not at all; a file that exists keeps its permissions.
+    """Write a file atomically; an existing file keeps its permissions.
 
     Raises:
-        WriteError: it cannot be written; what was there is untouched.
+        WriteError: it cannot be written; an existing file is unchanged.
     """
-    # A link stays a link: what it leads to is replaced.
+    # A link stays a link: its target is replaced.
     target = path.resolve()
     try:
         mode = target.stat().st_mode & 0o7777 if target.exists() else None

@@ -1,4 +1,4 @@
-"""`volnux fmt`: files in the one style."""
+"""`volnux fmt`: formats files."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def _standard_input(*, check: bool, diff: bool) -> None:
 def _formatted(
     path: Path, source: Source | None, found: tuple[Diagnostic, ...]
 ) -> tuple[str, str] | None:
-    """The text before and after; None where it has errors, which are shown."""
+    """The text before and after formatting; None if it has errors, which are shown."""
     from volnux.pointy.formatter import format_file
     from volnux.pointy.parser import analyze
 

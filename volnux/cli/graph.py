@@ -44,8 +44,8 @@ def command(
 ) -> None:
     """Draw a pipeline, or write it as JSON.
 
-    No Python of it is imported: what only event classes say is drawn as the default, a parallel
-    group that is done when all its arms are.
+    No Python code is imported. Settings in event classes are therefore unknown: a parallel group is
+    drawn as done when all its arms are done.
     """
     graph = load_graph(file)
     if target is None and format not in _TEXTS:

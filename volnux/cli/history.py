@@ -1,4 +1,4 @@
-"""The runs of a scheduler's store, for people."""
+"""The runs in a scheduler's store as readable text."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _STYLES = {
 
 
 def history(records: Sequence[RunRecord], *, colour: bool) -> Iterator[str]:
-    """The lines that list runs, the latest first."""
+    """Lines that list runs, the latest first."""
     if not records:
         yield "no runs"
         return

@@ -1,4 +1,4 @@
-"""`volnux new`: a small pipeline that works, to start from."""
+"""`volnux new`: creates a small working pipeline to start from."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def command(
     }
     taken = [str(path) for path in texts if path.exists() or path.is_symlink()]
     if taken:
-        raise UsageError([f"{path} exists already; nothing was written" for path in taken])
+        raise UsageError([f"{path} already exists; nothing was written" for path in taken])
     try:
         target.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -1,10 +1,10 @@
-"""Everything that the tool writes: plain or coloured text, diagnostics, the one JSON object.
+"""All output of the tool: plain or coloured text, diagnostics, and the JSON object.
 
-Control characters of users never reach a terminal: all text is made `visible` on its way out, and
-only the colours of `paint` become escape sequences.
+Control characters from users never reach a terminal: all text goes through `visible`, and only the
+colours of `paint` become escape sequences.
 
-A reader that leaves early (`| head`) is not an error: the rest is written to nowhere. Output that
-cannot be written for another reason (a full disk) is an `OutputError`.
+If the reader closes the pipe early (`| head`), that is not an error: the rest is discarded. Any
+other failure (such as a full disk) is an `OutputError`.
 """
 
 from __future__ import annotations
@@ -69,18 +69,18 @@ class OutputError(VolnuxError):
 
 
 def say(text: str = "", stream: TextIO | None = None) -> None:
-    """Write a line, to standard output unless told otherwise."""
+    """Write a line, by default to standard output."""
     _write(sys.stdout if stream is None else stream, finished(text) + "\n")
 
 
 def write(text: str) -> None:
-    """Write a document to standard output: as it is, unless a terminal shows it."""
+    """Write a document to standard output: unchanged, unless that is a terminal."""
     on_terminal = sys.stdout is not None and sys.stdout.isatty()
     _write(sys.stdout, visible(text) if on_terminal else text)
 
 
 def finished(text: str) -> str:
-    """A text as it is written: what `paint` marked as escape sequences, everything else visible."""
+    """The final form of a text: styles of `paint` as escape sequences, all else made visible."""
     parts = _MARK.split(text)
     parts[::2] = map(visible, parts[::2])
     parts[1::2] = [f"\x1b[{code}m" for code in parts[1::2]]
@@ -88,7 +88,7 @@ def finished(text: str) -> str:
 
 
 def error(text: str) -> None:
-    """Write an error of the call as a whole to standard error."""
+    """Write an error that concerns the whole command to standard error."""
     _labelled("error", "bold red", text)
 
 
@@ -98,13 +98,13 @@ def warn(text: str) -> None:
 
 
 def show(diagnostics: Iterable[Diagnostic], stream: TextIO | None = None) -> None:
-    """Write the first diagnostics of each file, to standard error unless told otherwise."""
+    """Write the first diagnostics of each file, by default to standard error."""
     stream = sys.stderr if stream is None else stream
     shown, left_out = most_shown(diagnostics)
     for diagnostic in shown:
         text = rendered(diagnostic, colour=False)
         bounded = _bounded(text)
-        # Nothing is cut between a colour and its end.
+        # A text is never cut between a colour and its end.
         say(rendered(diagnostic, colour=coloured(stream)) if bounded is text else bounded, stream)
     for line in left_out:
         say(line, stream)
@@ -118,7 +118,7 @@ _LONGEST_LINE = 4000
 
 
 def _bounded(text: str) -> str:
-    """A message whose lines end somewhere: a name or a value in it may be of any length."""
+    """Cut the lines of a message: names and values in it may have any length."""
     if len(text) <= _LONGEST_LINE:
         return text
     return "\n".join(
@@ -130,7 +130,7 @@ def _bounded(text: str) -> str:
 
 
 def _write(stream: TextIO | None, text: str) -> None:
-    if stream is None:  # it was closed before we began
+    if stream is None:  # it was already closed at the start
         return
     with _guarded(stream):
         stream.write(text)
@@ -139,7 +139,7 @@ def _write(stream: TextIO | None, text: str) -> None:
 
 @contextlib.contextmanager
 def _guarded(stream: TextIO) -> Iterator[None]:
-    """Remember for `finish` that a stream cannot be written, and continue without it."""
+    """Record for `finish` that a stream cannot be written, and continue without it."""
     try:
         yield
     except BrokenPipeError:
@@ -153,7 +153,7 @@ _broken: list[OutputError] = []
 
 
 def _to_nowhere(stream: TextIO) -> None:
-    """Discard what is still buffered and everything that follows."""
+    """Discard buffered data and all later output."""
     with contextlib.suppress(OSError, ValueError):
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, stream.fileno())
@@ -164,7 +164,7 @@ def _to_nowhere(stream: TextIO) -> None:
 
 
 def refuse(fault: VolnuxError) -> int:
-    """Show why a command cannot do its work; the exit code."""
+    """Show why a command cannot run, and return the exit code."""
     from volnux.backends.port import RefusedError
     from volnux.cli.usage import UsageError
     from volnux.events.inputs import InputError
@@ -186,21 +186,21 @@ def refuse(fault: VolnuxError) -> int:
     return 2
 
 
-# Beginning and end.
+# Start and end of the output.
 
 
 def prepare() -> None:
-    """Make the streams take every text, whatever their encoding."""
+    """Make the streams accept every text, whatever their encoding."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
 
 
 def finish() -> None:
-    """Write out what is buffered.
+    """Flush the buffers.
 
     Raises:
-        OutputError: it cannot be written, or something before could not.
+        OutputError: this output, or earlier output, could not be written.
     """
     _flush()
     if _broken:
@@ -215,7 +215,7 @@ def _flush() -> None:
 
 
 class JsonOutput:
-    """Where the one JSON object of a command goes."""
+    """The destination of the JSON object of a command."""
 
     def __init__(self, descriptor: int | None) -> None:
         self._descriptor = descriptor
@@ -233,12 +233,12 @@ class JsonOutput:
 
 @contextlib.contextmanager
 def json_only() -> Iterator[JsonOutput]:
-    """Keep standard output for one JSON object; all else that is printed goes to standard error.
+    """Reserve standard output for one JSON object; all other output goes to standard error.
 
-    This holds for the file descriptor, so also for worker processes and for C libraries.
+    This applies to the file descriptor, and therefore to worker processes and C libraries too.
     """
     _flush()
-    if sys.stdout is None:  # it was closed before we began
+    if sys.stdout is None:  # it was already closed at the start
         yield JsonOutput(None)
         return
     kept = os.dup(1)
@@ -254,9 +254,9 @@ def json_only() -> Iterator[JsonOutput]:
 
 @contextlib.contextmanager
 def failures_said_once() -> Iterator[None]:
-    """Keep the log of runs off standard error, where Python puts it without a logging setup.
+    """Keep the log of runs off standard error, where it goes if logging is not configured.
 
-    The tool shows failures itself. Handlers of the user's still get every record.
+    The tool shows failures itself. The user's handlers still receive every record.
     """
     import logging
 
@@ -281,20 +281,20 @@ def coloured(stream: TextIO | None) -> bool:
     return stream.isatty()
 
 
-# The mark of a style until the text is written; the author of the text cannot know it.
+# Marks a style until the text is written; it is random, so that no text can contain it.
 _SECRET = f"\ufdd0{os.urandom(8).hex()}"
 _MARK = re.compile(_SECRET + r"([0-9;]{1,4})\ufdd1")
 
 
 def paint(text: str, style: str, *, colour: bool) -> str:
-    """The text marked with a style, for the other functions here to write, or as it is."""
+    """Mark a text with a style for the other functions here, if colour is wanted."""
     if not (colour and text):
         return text
     return f"{_SECRET}{_CODES[style]}\ufdd1{text}{_SECRET}0\ufdd1"
 
 
 def rendered(diagnostic: Diagnostic, *, colour: bool) -> str:
-    """`Diagnostic.render()`, painted if wanted."""
+    """The text of `Diagnostic.render()`, with colours if wanted."""
     text = diagnostic.render()
     if not colour:
         return text

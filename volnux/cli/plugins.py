@@ -24,8 +24,8 @@ def add_commands(app: typer.Typer, first: str | None, *, taken: Collection[str])
 
     Args:
         app: the tool.
-        first: its first argument; where a plugin has that name, it alone is loaded.
-        taken: names that a plugin cannot have.
+        first: its first argument; if a plugin has that name, only that plugin is loaded.
+        taken: the names of built-in commands, which a plugin cannot have.
     """
     points = sorted(entry_points(group=GROUP), key=lambda point: point.name)
     asked = [point for point in points if point.name == first]
@@ -37,7 +37,7 @@ def add_commands(app: typer.Typer, first: str | None, *, taken: Collection[str])
         seen.add(point.name)
         try:
             group = point.load()
-        except Exception as error:  # noqa: BLE001 - a plugin's module may raise anything
+        except Exception as error:  # noqa: BLE001 - a plugin may raise anything
             _warn(point, f"{type(error).__name__}: {error}")
             continue
         if isinstance(group, typer.Typer):

@@ -1,4 +1,4 @@
-"""`volnux run --pdb`: the debugger in the event whose failure ended the run."""
+"""`volnux run --pdb`: opens the debugger in the event whose failure ended the run."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["post_mortem"]
 
 
 def post_mortem(report: RunReport) -> None:
-    """Open the debugger in the first event that failed without being handled, or say why not."""
+    """Open the debugger in the first event with an unhandled failure, or print why that fails."""
     failed = (
         (place, item)
         for place, item in report.places.items()
@@ -40,7 +40,7 @@ def post_mortem(report: RunReport) -> None:
 
         _say(f"post mortem of {place}: {shortened(str(failure))} (q to quit)")
         error: Any = failure.exception
-        # From Python 3.13 the debugger also leads through the causes of an exception.
+        # From Python 3.13, the debugger can also show the causes of an exception.
         pdb.post_mortem(error if sys.version_info >= (3, 13) else error.__traceback__)
 
 

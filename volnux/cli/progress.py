@@ -1,4 +1,4 @@
-"""What `volnux run` shows meanwhile: a live display on a terminal, else one line per event."""
+"""The progress of `volnux run`: a live display on a terminal, else one line per event."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 __all__ = ["LiveProgress", "Progress", "on"]
 
 _MOST_SHOWN = 10
-"""Running places that the live display names."""
+"""The maximum number of running places in the live display."""
 
 
 def on(stream: TextIO | None, *, plain: bool = False) -> Progress:
-    """The progress that fits a stream; `plain` lines even on a terminal if asked for."""
+    """The progress for a stream: a live display on a terminal unless `plain`, else plain lines."""
     live = stream is not None and stream.isatty() and os.environ.get("TERM") != "dumb"
     if live and not plain:
         assert stream is not None
@@ -38,7 +38,7 @@ def on(stream: TextIO | None, *, plain: bool = False) -> Progress:
 
 
 class Progress(RunObserver):
-    """Plain lines: each place as it starts, is to be repeated, and ends."""
+    """Plain lines: one each time a place starts, is retried or ends."""
 
     def __init__(self, stream: TextIO | None) -> None:
         self._stream = stream
@@ -110,13 +110,13 @@ class Progress(RunObserver):
 
 
 class LiveProgress(Progress):
-    """The running places with their times, below a line for each place that has ended.
+    """Shows the running places with their times, below a line for each place that has ended.
 
-    While somebody reads from the terminal it steps aside: nothing is painted, and lines wait.
+    While code reads from the terminal, the display is hidden and lines are held back.
     """
 
     def __init__(self, stream: TextIO) -> None:
-        # Only here: without a terminal, nothing reads from one.
+        # Imported here, because it is needed only with a terminal.
         from volnux.cli.readers import Readers
 
         super().__init__(stream)
@@ -136,7 +136,7 @@ class LiveProgress(Progress):
     def _new_console(self, stream: TextIO) -> Console:
         from rich.console import Console
 
-        # Without a colour system rich writes no bold or dim either.
+        # Without a colour system, rich does not write bold or dim text either.
         system: Literal["auto"] | None = "auto" if self._colour else None
         return Console(file=stream, color_system=system, highlight=False, markup=False, emoji=False)
 
@@ -155,14 +155,14 @@ class LiveProgress(Progress):
         self._step_aside()
 
     def _step_aside(self) -> None:
-        """Take the display off the terminal, and give the streams back."""
+        """Remove the display from the terminal, and restore the streams."""
         with self._switching:
             live, self._live = self._live, None
             if live is not None:
                 live.stop()
 
     def _show(self) -> None:
-        """Put the display on the terminal: a new one, as another would paint where it once was."""
+        """Show a new display on the terminal: an old one would draw at its old position."""
         from rich.live import Live
 
         with self._switching:
@@ -199,7 +199,7 @@ class LiveProgress(Progress):
         self._line(text)
 
     def _line(self, text: str) -> None:
-        """Print a line at once, or together with others if many arrive: each print is expensive."""
+        """Print a line, alone or together with others, because each print is expensive."""
         with self._lock:
             self._lines.append(text)
             if time.monotonic() - self._printed < _PERIOD:
@@ -209,7 +209,8 @@ class LiveProgress(Progress):
     def _print(self) -> None:
         from rich.text import Text
 
-        # Held while it is written: a display that is taken off meanwhile would be painted again.
+        # Hold the lock while writing: otherwise a display that is removed meanwhile would be drawn
+        # again.
         with self._switching:
             if self._readers.any and not self._over.is_set():
                 return
@@ -251,11 +252,11 @@ class LiveProgress(Progress):
 
 _SPINNER = "|/-\\"
 _PERIOD = 0.1
-"""Seconds between two pictures of the live display."""
+"""The seconds between two updates of the live display."""
 
 
 def _taken(graph: Graph) -> dict[str, frozenset[int]]:
-    """For each place, the descriptors that its edges take."""
+    """The descriptors that have a branch, for each place."""
     nodes = zip(graph.nodes, graph.topology.taken, strict=True)
     return {node.id: taken for node, taken in nodes if node.event is not None}
 

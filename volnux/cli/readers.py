@@ -1,7 +1,7 @@
-"""Which code reads from the terminal right now: `input`, a debugger, a password prompt.
+"""Detects code that currently reads from the terminal: `input`, a debugger, a password prompt.
 
-Python tells of `input`, of `breakpoint` and of files that are opened by audit events, wherever and
-under whatever name they are called. Reads of `sys.stdin` go through a stand-in for it.
+Python reports `input`, `breakpoint` and opened files by audit events, in whatever way they are
+called. `sys.stdin` is replaced by an object that reports its reads.
 """
 
 from __future__ import annotations
@@ -17,17 +17,18 @@ from typing import Any, NamedTuple
 __all__ = ["Readers"]
 
 _HOLD = 0.5
-"""Seconds that a reader counts after its last read: a debugger asks again at once."""
+"""How many seconds a reader counts as active after a read: a debugger reads again at once."""
 
 _READS = frozenset({"read", "readline", "readlines"})
 
 
 class _Reader(NamedTuple):
-    """A thread that has asked for something: in `frame`, at the instruction `position`.
+    """A thread that started to read in `frame`, at the instruction `position`.
 
     Attributes:
-        whole: it reads as long as `frame` runs, and not only during that one call.
-        since: when it asked; while it still asks, `frame` is not yet where it waits.
+        whole: whether it reads as long as `frame` runs, and not only during that one call.
+        since: when the read began; just after that, `frame` may not have reached the call that
+            waits.
     """
 
     thread: int
@@ -38,10 +39,10 @@ class _Reader(NamedTuple):
 
 
 class Readers:
-    """Notices reads from the terminal while it is entered.
+    """Detects reads from the terminal inside the context.
 
     Args:
-        begins: called in the thread that is about to read, before it does.
+        begins: called in the thread that is about to read.
     """
 
     def __init__(self, begins: Callable[[], object]) -> None:
@@ -56,7 +57,7 @@ class Readers:
         global _current, _hooked
         _current = self
         if not _hooked:
-            # A hook cannot be taken away again; without a current object it does nothing.
+            # An audit hook cannot be removed; without a current object, it does nothing.
             sys.addaudithook(_heard)
             _hooked = True
         if sys.stdin is not None:
@@ -72,7 +73,7 @@ class Readers:
 
     @property
     def any(self) -> bool:
-        """Whether a reader is active, or was a moment ago."""
+        """Whether a reader is active, or was until a moment ago."""
         with self._lock:
             now = time.monotonic()
             running = sys._current_frames()
@@ -84,7 +85,7 @@ class Readers:
             return now - self._last < _HOLD
 
     def note(self, frame: FrameType, *, whole: bool) -> None:
-        """The function of a frame of this thread is about to read."""
+        """Note that the function of a frame of this thread is about to read."""
         now = time.monotonic()
         reader = _Reader(threading.get_ident(), frame, frame.f_lasti, whole, now)
         with self._lock:
@@ -108,15 +109,16 @@ class Readers:
 
 
 _kept: list[Any] = []
-"""Streams that were `sys.stdin` or `sys.stdout` for a while: `input` uses what it found there at
-first, without holding it, so that Python crashes where it is freed meanwhile."""
+"""Streams that were `sys.stdin` or `sys.stdout`: `input` uses them without holding a reference, so
+Python would crash if they were freed meanwhile.
+"""
 
 _current: Readers | None = None
 _hooked = False
 
 
 def _heard(event: str, arguments: tuple[Any, ...]) -> None:
-    """The audit hook: called for very much, so it looks at names first."""
+    """The audit hook: it is called very often, so it checks the name first."""
     if _current is None:
         return
     if event == "builtins.input":
@@ -131,13 +133,13 @@ def _reads(reader: _Reader, running: dict[int, FrameType]) -> bool:
         return frame is reader.frame and frame.f_lasti == reader.position
     while frame is not None and frame is not reader.frame:
         frame = frame.f_back
-    # A debugger traces the frame until it is told to go on; a password prompt traces nothing, and
-    # is over when the function is.
+    # A debugger traces the frame until it continues; a password prompt does not trace, and ends
+    # with its function.
     return frame is not None and (frame.f_trace is not None or "getpass" in frame.f_code.co_name)
 
 
 class _Stdin:
-    """Standard input that says when it is read."""
+    """Standard input that reports when it is read."""
 
     def __init__(self, stream: Any, readers: Readers) -> None:
         self._stream = stream

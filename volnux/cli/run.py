@@ -1,4 +1,4 @@
-"""`volnux run`: run a pipeline and report."""
+"""`volnux run`: runs a pipeline and shows the result."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ def command(
 ) -> None:
     """Run a pipeline.
 
-    Prints a line for each event during the run, then how every place of the flow ended and why.
+    Prints a line for each event during the run, then the state of every place and all failures.
 
     Ctrl-C once: nothing new starts, and running events may finish. Twice: the run ends now. SIGTERM
     and SIGHUP do both, one after the other.

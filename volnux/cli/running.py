@@ -1,6 +1,6 @@
-"""Running one file from the command line: what `volnux run` does once its options are read.
+"""Runs one file from the command line: the part of `volnux run` after reading the options.
 
-Nothing here needs Typer or pydantic, which take longer to load than a small pipeline to run.
+It does not import Typer or pydantic: loading them takes longer than running a small pipeline.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def run_file(
     results: bool = True,
     grace: float = ending.GRACE,
 ) -> int:
-    """Run a file, show its progress and its result; the exit code.
+    """Run a file, show its progress and its result, and return the exit code.
 
     Args:
         file: the `.pty` file.
@@ -57,13 +57,13 @@ def run_file(
         variables: `name=value` texts.
         events: modules to look events up in; they replace `@events`.
         backend: the backend's name.
-        workers: how many events run at once at most; None for the backend's default.
+        workers: the maximum number of events that run at once; None for the backend's default.
         portable: pass results on as JSON.
         plain: show plain lines, even on a terminal.
         pdb: open the debugger in the event whose failure ended the run.
-        results: keep the results for the JSON or a listener. Without either, each result is freed
-            after its last reader in any case.
-        grace: seconds for what runs to finish after SIGTERM or SIGHUP.
+        results: whether to keep the results for the JSON or a listener. Without either, each result
+            is released after its last reader in any case.
+        grace: the seconds for running events to finish after SIGTERM or SIGHUP.
     """
     if pdb and json:
         raise UsageError(["--pdb uses standard output: remove --json"])
@@ -105,7 +105,7 @@ def run_file(
 def _prepare(
     file: Path, given: Given, *, events: Sequence[str], name: str
 ) -> tuple[Backend, Plan, Values] | None:
-    """What a run needs; None if it cannot start, after every reason has been shown."""
+    """Prepare a run; None if it cannot start, after showing all reasons."""
     from volnux.backends.registry import get_backend
     from volnux.loading import load_plan
 
@@ -148,7 +148,7 @@ def _run(
     stream: TextIO | None,
     grace: float,
 ) -> RunReport:
-    """Run a plan, with progress on a stream; signals cancel the run, then give it up."""
+    """Run a plan with progress on a stream. The first signal cancels it, the next gives it up."""
     from volnux.backends.port import RunControl, RunOptions
 
     output.show(plan.warnings)
@@ -197,7 +197,7 @@ def _run(
 
 
 def _listened() -> bool:
-    """Whether a listener of the user's modules is told the end of the run, with its results."""
+    """Whether the user's modules listen to the end of the run, and can read its results."""
     if not signals_loaded():
         return False
     from volnux.signal.signals import pipeline_execution_end

@@ -1,4 +1,4 @@
-"""`volnux schedule`: when files run, running them on schedule, and their past runs."""
+"""`volnux schedule`: shows when files run, runs them on schedule, and lists past runs."""
 
 from __future__ import annotations
 
@@ -79,7 +79,8 @@ def next_(
 ) -> None:
     """Show when a pipeline runs next, in its schedule's zone and in UTC.
 
-    Each schedule of the file is shown separately. No Python of the user is imported without --link.
+    Each schedule of the file is shown separately. No Python code of the user is imported without
+    --link.
     """
     from volnux.loading import load_graph, load_plan
     from volnux.schedules import Schedule, describe
@@ -165,11 +166,11 @@ def run(
         ),
     ] = None,
 ) -> None:
-    """Serve every scheduled file until told to stop: run each when its time comes.
+    """Run scheduled files at their times, until stopped.
 
     Changed files are read again; a file with errors keeps its previous version. Ctrl-C, SIGTERM or
-    SIGHUP once: nothing new starts, and what runs may finish. Twice: what runs is cancelled. Three
-    times: the process ends at once.
+    SIGHUP once: nothing new starts, and current runs may finish. Twice: current runs are cancelled.
+    Three times: the process ends at once.
 
     A second scheduler on the same store refuses to start. Exit code: 0 stopped, 2 could not start.
     """
@@ -177,7 +178,7 @@ def run(
     from volnux.scheduler.service import Service
 
     known: list[Diagnostic] = []
-    """Messages about files that cannot be served: each is shown once, not at each check."""
+    """Messages about files that cannot be scheduled; each is shown once, not at each check."""
     lock = threading.Lock()
 
     def find() -> list[Path]:
@@ -189,10 +190,10 @@ def run(
         return found.files
 
     served = find()
-    missing = [f"there is no {path}" for path in paths if not path.exists()]
+    missing = [f"there is no file or folder {path}" for path in paths if not path.exists()]
     if missing:
         raise UsageError(missing)
-    # Unreadable files next to the others have been reported, and do not end the service.
+    # Other unreadable files were reported and do not end the service.
     if not served and any(each.severity is Severity.ERROR for each in known):
         raise typer.Exit(2)
 
@@ -206,7 +207,7 @@ def run(
 
     scheduler = PipelineScheduler(store, workers=workers, cut_off=cut_off.value)
     service = Service(scheduler, find, say, complain)
-    # Neither waits, but the main thread may hold a lock that they take.
+    # On a thread, because they take a lock that the main thread may hold.
     stop, cancel = ending.on_thread(service.stop), ending.on_thread(service.cancel)
     with ending.steps(stop, cancel, grace=grace, orderly=True):
         service.serve(poll)
@@ -245,7 +246,7 @@ def show(
     from volnux.graph.report import RunReport
     from volnux.scheduler import History
 
-    kept = History(store)  # which says what to install, so it comes before the import of the next
+    kept = History(store)  # it reports what to install, so it comes before the next import
     from volnux.cli.history import history, runs_as_json
 
     if run_id is None:

@@ -1,4 +1,4 @@
-"""`volnux simulate`: the path that a pipeline would take for given outcomes."""
+"""`volnux simulate`: shows the path of a pipeline for given outcomes."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def command(
 ) -> None:
     """Show the path for given outcomes.
 
-    Events that are not named succeed. No Python of the pipeline is imported.
+    Other events succeed. No Python code of the pipeline is imported.
 
     Exit code: 0 success, 1 failed, 2 could not start.
     """
@@ -72,7 +72,7 @@ def command(
 def _read(
     option: str, kind: str, given: Sequence[str], known: Collection[str], faults: list[str]
 ) -> dict[str, int]:
-    """Descriptors by name, from `name=descriptor` texts."""
+    """Read descriptors by name from `name=descriptor` texts."""
     values: dict[str, int] = {}
     for text in given:
         name, equals, value = (part.strip() for part in text.partition("="))
@@ -97,7 +97,7 @@ def _some(names: Collection[str], most: int = 10) -> str:
 
 
 def _assumptions(graph: Graph, report: RunReport) -> Iterator[Diagnostic]:
-    """A note on each group whose evaluation only its event's class knows, where it matters."""
+    """A note for each group whose evaluation matters here, but is known only to an event class."""
     source = graph.source.source() if graph.source else None
     order = graph.topology.index
     failed = [order[name] for name, place in report.places.items() if place.state is State.FAILED]
@@ -107,8 +107,8 @@ def _assumptions(graph: Graph, report: RunReport) -> Iterator[Diagnostic]:
             continue
         yield Diagnostic(
             code="assumed-evaluation",
-            message="this simulation needs all arms of this group to be done: "
-            f"only the class of {group.decided_by} says whether one is enough",
+            message="this simulation assumes that all arms of this group must be done: "
+            f"only the class of {group.decided_by} knows whether one is enough",
             file=source.filename if source else graph.name,
             span=group.span,
             hint="set it in the file: {…}[evaluation=…]",

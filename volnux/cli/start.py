@@ -1,4 +1,4 @@
-"""The tool from its arguments to its exit code, whatever goes wrong on the way."""
+"""Runs the tool, from its arguments to its exit code, and handles all errors."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ __all__ = ["start"]
 
 
 def start(arguments: Sequence[str]) -> int:
-    """Run the tool; the exit code. No mistake of a user ends in a traceback."""
+    """Run the tool and return the exit code; a mistake of a user never causes a traceback."""
     ending.working()
     output.prepare()
-    # As with `python -m`, modules of the working folder are found, but after installed ones.
-    with suppress(OSError):  # the working folder is gone
+    # Like `python -m`, find modules in the working folder, but after installed ones.
+    with suppress(OSError):  # the working folder no longer exists
         sys.path.append(str(Path.cwd()))
     try:
         code = _dispatch(arguments)
@@ -41,7 +41,7 @@ def _dispatch(arguments: Sequence[str]) -> int:
         raise UsageError([f"'{first}' is not a command; to run the file: volnux run {first}"])
     files = [argument for argument in rest if argument != "--json"]
     if first == "run" and len(files) == 1 and not files[0].startswith("-"):
-        # Typer loads pydantic, which takes longer than a small run: the plain call does without.
+        # Typer loads pydantic, which takes longer than a small run, so a plain call avoids it.
         from volnux.cli.running import run_file
 
         return run_file(Path(files[0]), json="--json" in rest)

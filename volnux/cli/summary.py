@@ -1,4 +1,4 @@
-"""A run report as a person reads it: the path taken, place by place, then what failed and why."""
+"""A run report as readable text: the path, place by place, then the failures and their reasons."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _STATUS = {
 
 
 def summary(report: RunReport, *, colour: bool) -> Iterator[str]:
-    """The lines that describe a run, places in reading order."""
+    """Lines that describe a run, with the places in reading order."""
     yield ""
     yield from _table(report, colour=colour)
     for place, entry in report.places.items():
@@ -74,7 +74,7 @@ def _table(report: RunReport, *, colour: bool) -> Iterator[str]:
 
 
 def _failure(place: str, entry: PlaceReport, *, colour: bool) -> Iterator[str]:
-    """What failed: handled failures in a line, others with the frames of the user's code."""
+    """A failure: one line if it was handled, otherwise with the frames of the user's code."""
     handled = entry.handled
     after = f" after {entry.attempts} attempts" if entry.attempts > 1 else ""
     style = "yellow" if handled else "bold red"
@@ -86,7 +86,7 @@ def _failure(place: str, entry: PlaceReport, *, colour: bool) -> Iterator[str]:
         yield f"{head}: it returned {shortened(shown(entry.result))}"
         return
     yield f"{head}: {shortened(str(failure))}"
-    # An error of the returned value has no frames of the user: its message says it all.
+    # An error about the returned value has no frames of the user: the message is sufficient.
     if not handled and "  File " in failure.traceback:
         for line in failure.traceback.rstrip().splitlines():
             yield f"  {line}"
@@ -99,7 +99,7 @@ def _duration(start: Any, end: Any) -> str | None:
 
 
 def seconds(number: float) -> str:
-    """A duration for people: `5ms`, `1.25s`, `12.3s`, `2m 05s`, `1h 02m`."""
+    """A duration as readable text: `5ms`, `1.25s`, `12.3s`, `2m 05s`, `1h 02m`."""
     number = max(0.0, number)
     if number < 0.9995:
         return f"{number * 1000:.0f}ms"

@@ -1,4 +1,4 @@
-"""Usage errors: invalid options, and how the value of one is read."""
+"""Usage errors for invalid options, and reading the value of `--events`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["UsageError", "event_modules"]
 
 
 class UsageError(VolnuxError):
-    """Options make no sense; each text is one fault."""
+    """Options are not valid; each text describes one fault."""
 
     def __init__(self, faults: Iterable[str]) -> None:
         self.faults = tuple(faults)

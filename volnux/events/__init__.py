@@ -1,4 +1,4 @@
-"""Events: defining them, finding them, linking them to a graph, and running one."""
+"""Events: how to define them, find them, link them to a graph, and run one."""
 
 from __future__ import annotations
 

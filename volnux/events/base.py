@@ -1,4 +1,4 @@
-"""Events: the classes and functions that do a pipeline's work."""
+"""Events: the classes and functions that do the work of a pipeline."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ __all__ = [
 ]
 
 EventExecutionEvaluationState = Evaluation
-"""When the parallel group that an event ends is done (the name of the reference texts)."""
+"""The rule by which a parallel group is done; another name of `Evaluation`."""
 
 EVENT_ATTRIBUTE = "__volnux_event__"
 """The attribute of a decorated function that holds its event class."""
@@ -44,7 +44,7 @@ class EventDefinitionError(VolnuxError, TypeError):
 
 
 class WorkerLost(VolnuxError):
-    """The worker that ran an event died, or the way to it; retried as the event's policy says."""
+    """The worker of an event died or became unreachable; the event's retry policy applies."""
 
     __module__ = "volnux"
 
@@ -56,19 +56,19 @@ class NotSentError(VolnuxError, TypeError):
 
 
 class EventReturnError(VolnuxError, TypeError):
-    """`process` did not return a pair `(descriptor, result)`, or `can_bypass` none of its own."""
+    """The value that `process` or `can_bypass` returned is not a valid pair."""
 
     __module__ = "volnux"
 
 
 class NotPortableError(VolnuxError, TypeError):
-    """A result is not JSON, in a run that passes results as JSON."""
+    """A result is not valid JSON, but the run passes results on as JSON."""
 
     __module__ = "volnux"
 
 
 class Goto(BaseException):
-    """How `self.goto(…)` leaves `process`; no `except Exception` of an event stops it."""
+    """Raised by `self.goto(…)` to leave `process`; `except Exception` does not catch it."""
 
     def __init__(self, descriptor: int, result: Any) -> None:
         super().__init__(descriptor, result)
@@ -80,22 +80,25 @@ class EventBase:
     """Base class of events: override `process`.
 
     Class attributes (all optional):
-        executor: where it runs: a `concurrent.futures.Executor` class, or a name or URL.
+        executor: where the event runs: a `concurrent.futures.Executor` class, a name or a URL.
         executor_config: an `ExecutorInitializerConfig`, or a dict of its fields.
         retry_policy: a `RetryPolicy`, or a dict of its fields.
-        execution_evaluation_state: when the parallel group that this event ends is done.
-        conditions: `{3: predicate}`: after a success the first predicate, in ascending order,
-            that is true of the result makes its number the descriptor.
-        timeout: how many seconds one attempt may take; `[timeout=]` in the flow replaces it.
-        stop_on_exception: an exception left after the last attempt ends the whole run.
+        execution_evaluation_state: the rule by which a parallel group is done if this event is the
+            last one in it.
+        conditions: `{3: predicate}`. After a success, the predicates are called with the result, in
+            ascending order of their numbers; the first that returns true sets the descriptor.
+        timeout: the maximum duration of one attempt in seconds; `[timeout=]` in the flow overrides
+            it.
+        stop_on_exception: if true, the whole run ends when the last attempt raises an exception.
         airflow: arguments for the operator of this event's tasks on Airflow, such as
             `{"owner": "data", "queue": "large"}`. Other backends ignore them.
-        prefect: the same for its tasks on Prefect, such as `{"log_prints": True}`.
+        prefect: arguments for this event's tasks on Prefect, such as `{"log_prints": True}`. Other
+            backends ignore them.
 
-    Inside `process` an event knows `task_id` (its place in the flow), `run_id`, `attempt`
-    (1, 2, …), `inputs` (all inputs of the run, by name), `previous_result` (what was piped),
-    `arguments` (what the flow gives it at this place, by name) and `scheduled_at` (the instant that
-    the run stands for, aware, in the pipeline's time zone).
+    Inside `process`, these attributes are set: `task_id` (the place in the flow), `run_id`,
+    `attempt` (1, 2, …), `inputs` (all inputs of the run, by name), `previous_result` (the piped
+    value), `arguments` (the arguments in the flow, by name) and `scheduled_at` (the instant of the
+    run, aware, in the pipeline's time zone).
     """
 
     executor: ClassVar[Any] = DefaultExecutor
@@ -134,15 +137,15 @@ class EventBase:
         return f"<{type(self).__name__} {self.task_id} attempt {self.attempt}>"
 
     def process(self, *args: Any, **kwargs: Any) -> Any:
-        """Do the work; return `(descriptor, result)`, where True is 1 and False is 0.
+        """Do the work and return `(descriptor, result)`; True means 1 and False means 0.
 
-        Arguments that bear the names of inputs receive those values; one named
-        `previous_result` receives what was piped. May be a coroutine function.
+        An argument with the name of an input receives that input. An argument named
+        `previous_result` receives the piped value. It may be a coroutine function.
         """
         raise NotImplementedError
 
     def can_bypass(self) -> tuple[bool, Any]:
-        """Whether `process` is not needed: `(True, result)` skips it and succeeds with result."""
+        """Whether to skip `process`: `(True, result)` skips it and succeeds with that result."""
         return False, None
 
     def goto(self, descriptor: int, result: Any = None) -> NoReturn:
@@ -151,15 +154,15 @@ class EventBase:
 
     @classmethod
     def try_out(cls, /, *, previous_result: Any = None, **inputs: Any) -> Outcome:
-        """Run this event alone, with all its attempts but without the waits between them.
+        """Run this event alone, with all its attempts, without waiting between them.
 
         Args:
-            previous_result: what is piped to it.
+            previous_result: the piped value.
             inputs: the inputs of the run, by name.
 
         Raises:
-            EventDefinitionError: the class makes no sense, or `process` requires an argument that
-                is not among the inputs.
+            EventDefinitionError: the class is not valid, or `process` requires an argument that is
+                not among the inputs.
         """
         assert try_out is not None
         return try_out(cls, previous_result, inputs)
@@ -170,20 +173,20 @@ try_out: Callable[[type[EventBase], Any, dict[str, Any]], Outcome] | None = None
 
 
 def check_init(event_class: type[EventBase]) -> None:
-    """Refuse a class whose `__init__`, or that of a mixin, would run in place of ours or never.
+    """Refuse a class that defines or inherits another `__init__` than that of `EventBase`.
 
     A decorator such as `@dataclass` adds one after the class is made, so linking checks again.
 
     Raises:
-        EventDefinitionError: there is such an `__init__`.
+        EventDefinitionError: the class has such an `__init__`.
     """
     for owner in event_class.__mro__:
         own = vars(owner)
         if owner in (EventBase, object) or "__init__" not in own or own.get("_is_protocol"):
             continue
         advice = (
-            "volnux creates an event anew for each attempt. Use class attributes for settings, and "
-            "arguments of process for what differs from run to run"
+            "volnux creates a new object for each attempt. Use class attributes for settings, and "
+            "arguments of process for values that differ from run to run"
         )
         if "__dataclass_fields__" in own or "__attrs_attrs__" in own:
             kind = "a dataclass" if "__dataclass_fields__" in own else "an attrs class"
@@ -196,7 +199,7 @@ def check_init(event_class: type[EventBase]) -> None:
 
 
 class _FunctionEventType(type):
-    """The type of the classes of functions, which are pickled by way of their functions."""
+    """The metaclass of events made from functions; it lets them be pickled as their functions."""
 
 
 def _class_and_function(class_: Any) -> tuple[Any, ...]:
@@ -209,7 +212,7 @@ copyreg.pickle(_FunctionEventType, _class_and_function)
 
 
 class FunctionEvent(EventBase, metaclass=_FunctionEventType):
-    """Base of the class that `@event` makes of a function."""
+    """Base class of the event classes that `@event` creates."""
 
     function: ClassVar[Callable[..., Any]]
     attributes: ClassVar[Mapping[str, Any]]
@@ -254,14 +257,14 @@ def event(
     prefect: Mapping[str, Any] | None = None,
     **unknown: Any,
 ) -> Any:
-    """Make an event of a function; the function stays callable as it is.
+    """Turn a function into an event; the function itself can still be called as before.
 
-    Use it as `@event` or `@event(…)`. The arguments are the class attributes of `EventBase`, with
-    the fields of `executor_config` on their own. A first parameter named `self` receives the
-    event, with `goto`, `attempt` and the rest.
+    Use it as `@event` or `@event(…)`. The arguments are the class attributes of `EventBase`; the
+    fields of `executor_config` are separate arguments. If the first parameter is named `self`, it
+    receives the event object, with `goto`, `attempt` and so on.
 
     Raises:
-        EventDefinitionError: an argument is unknown, or this is not a function.
+        EventDefinitionError: an argument is unknown, or the decorated object is not a function.
     """
     settings = {
         "max_workers": max_workers,
@@ -314,7 +317,7 @@ def _class_for(function: Callable[..., Any], attributes: Mapping[str, Any]) -> t
 
 
 def event_class_of(target: object) -> type[EventBase] | None:
-    """The event class that an object of a module stands for; None where it is no event."""
+    """The event class of an object in a module, or None if the object is not an event."""
     if isinstance(target, type):
         if issubclass(target, EventBase) and target not in (EventBase, FunctionEvent):
             return target
@@ -325,7 +328,7 @@ def event_class_of(target: object) -> type[EventBase] | None:
     if not (isinstance(class_, type) and issubclass(class_, FunctionEvent)):
         return None
     if class_.function is not target:
-        # A decorator above @event that copied the marks of what it wraps: it is part of the event.
+        # A decorator above @event copied the function's attributes: it becomes part of the event.
         class_ = _class_for(target, class_.attributes)
         setattr(target, EVENT_ATTRIBUTE, class_)
     return class_

@@ -1,4 +1,4 @@
-"""Parallel groups whose arms ask for different evaluations, where only the last arm is heard."""
+"""Warnings about parallel groups whose arms set different evaluations: only the last one counts."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["asked_for", "disagreements"]
 
 
 def asked_for(event_class: type[EventBase]) -> Evaluation | None:
-    """The evaluation that an event class sets itself; None where it has the default of all."""
+    """The evaluation that an event class sets itself, or None if it has the default."""
     for base in event_class.__mro__:
         if base is EventBase:
             return None
@@ -25,11 +25,12 @@ def asked_for(event_class: type[EventBase]) -> Evaluation | None:
 
 
 def disagreements(graph: Graph, asked: Mapping[str, Evaluation]) -> Iterator[Diagnostic]:
-    """A warning for each arm that asks for what its group does not do.
+    """A warning for each arm whose evaluation differs from that of its group.
 
     Args:
-        graph: a graph before linking: a group whose text says `evaluation=` has one there already.
-        asked: what the classes of events set, by the events' names.
+        graph: a graph before linking; groups with `evaluation=` in the text have their evaluation
+            already.
+        asked: the evaluations that event classes set, by event name.
     """
     undecided = {group.span: group for group in graph.groups if group.evaluation is None}
     if graph.source is None or not undecided:
@@ -49,7 +50,7 @@ def disagreements(graph: Graph, asked: Mapping[str, Evaluation]) -> Iterator[Dia
                 message=_message(group, name, holds),
                 file=source.filename,
                 span=arm.span,
-                hint="put braces around the group and say which one holds: "
+                hint="put braces around the group and set its evaluation: "
                 f"{{…}}[evaluation={asked[name].value}]",
                 severity=Severity.WARNING,
                 text=source.line(arm.span.line),
@@ -65,8 +66,8 @@ def _message(group: Group, name: str, holds: Evaluation) -> str:
 
 
 def _parallels(flow: tree.Flow) -> Iterator[tree.Parallel]:
-    """Every `a || b …` of a flow, the branches included, in the order of the text."""
-    # A stack and no recursion: a flow may nest deeper than Python calls.
+    """Every parallel group of a flow, including those in branches, in the order of the text."""
+    # This uses a stack, not recursion: a flow may nest deeper than Python calls can.
     stack: list[tree.Flow | tree.Parallel | tree.Unit] = [flow]
     while stack:
         match stack.pop():
@@ -83,7 +84,7 @@ def _parallels(flow: tree.Flow) -> Iterator[tree.Parallel]:
 
 
 def _last_event(arm: tree.Unit) -> str | None:
-    """The event that ends an arm; None where another group does, which decides itself, or a `!`."""
+    """The last event of an arm; None if it ends with a `!`, or a group, which is checked separately."""
     while isinstance(arm.primary, tree.Group):
         last = arm.primary.body.parts[-1]
         if len(last.arms) > 1:

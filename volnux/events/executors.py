@@ -1,4 +1,4 @@
-"""Where an event runs: the executor it names, and the settings of that executor."""
+"""Where an event runs: its executor, and the settings of that executor."""
 
 from __future__ import annotations
 
@@ -29,30 +29,30 @@ class _Empty(Enum):
 
 
 EMPTY: Final = _Empty.EMPTY
-"""A setting that is not given: the executor's own default holds."""
+"""Stands for a missing setting: the executor's own default applies."""
 
 
 class ExecutorConfigError(VolnuxError, ValueError):
-    """An executor, or a setting of one, makes no sense."""
+    """An executor, or a setting of an executor, is not valid."""
 
 
 class DefaultExecutor:
-    """The executor of an event that names none: the run's own workers, shared by all such events.
+    """The executor of events that do not set one: the run's own workers, which they share.
 
-    It is a name, not a pool: how many workers there are is the run's business (`--workers`).
+    It is only a name, not a pool: the run sets the number of workers (`--workers`).
     """
 
 
 @dataclass(frozen=True)
 class ExecutorInitializerConfig:
-    """Settings of the pool that an event's executor class makes.
+    """Settings of the pool that is created from an event's executor class.
 
     Attributes:
-        max_workers: how many workers; EMPTY leaves it to the executor class.
-        max_tasks_per_child: after how many tasks a worker process is replaced.
-        thread_name_prefix: how the names of a thread pool's threads begin.
+        max_workers: the number of workers; EMPTY means the default of the executor class.
+        max_tasks_per_child: the number of tasks after which a worker process is replaced.
+        thread_name_prefix: the prefix of the thread names in a thread pool.
 
-    A setting that an executor class does not have is left out when its pool is made.
+    Settings that the executor class does not accept are ignored.
     """
 
     max_workers: int | _Empty = EMPTY
@@ -78,10 +78,10 @@ class ExecutorInitializerConfig:
     def of(
         cls, value: ExecutorInitializerConfig | Mapping[str, Any] | None
     ) -> ExecutorInitializerConfig:
-        """The configuration itself, or the one that a mapping describes; empty for None.
+        """The value as a configuration: itself, one made from a mapping, or an empty one for None.
 
         Raises:
-            ExecutorConfigError: the value is neither, or has an unknown key.
+            ExecutorConfigError: the value is none of these, or has an unknown key.
         """
         if value is None:
             return cls()
@@ -101,7 +101,7 @@ class ExecutorInitializerConfig:
         return cls(**value)
 
     def settings_for(self, executor: type) -> dict[str, Any]:
-        """The settings that are given and that the executor class takes."""
+        """The given settings that the executor class accepts."""
         given = {
             each.name: getattr(self, each.name)
             for each in fields(self)
@@ -115,7 +115,7 @@ class ExecutorInitializerConfig:
             return given
         if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
             if issubclass(executor, ThreadPoolExecutor):
-                # From Python 3.14 it hands other arguments on, and has no use for this one.
+                # From Python 3.14, it passes other arguments on but does not use this one.
                 given.pop("max_tasks_per_child", None)
             return given
         return {name: value for name, value in given.items() if name in parameters}
@@ -131,7 +131,7 @@ class ExecutorKind(Enum):
 
 @dataclass(frozen=True)
 class ExecutorSpec:
-    """What runs an event: the run's own workers, a pool of an executor class, or a URL."""
+    """Where an event runs: on the run's own workers, in its own pool, or at a URL."""
 
     kind: ExecutorKind = ExecutorKind.DEFAULT
     pool: type[Executor] | None = None
@@ -139,7 +139,7 @@ class ExecutorSpec:
     config: ExecutorInitializerConfig = ExecutorInitializerConfig()
 
     def describe(self) -> str:
-        """The executor in a word, without the password of its URL."""
+        """A short text for the executor, without the password of its URL."""
         if self.pool is not None:
             return self.pool.__name__
         if self.url is None:
@@ -158,7 +158,7 @@ def executor_spec(executor: Any, config: Any) -> ExecutorSpec:
         config: an `ExecutorInitializerConfig`, a dict of its fields, or None.
 
     Raises:
-        ExecutorConfigError: either makes no sense.
+        ExecutorConfigError: one of them is not valid.
     """
     settings = ExecutorInitializerConfig.of(config)
     if executor is None or executor is DefaultExecutor or executor == "inline":

@@ -1,4 +1,4 @@
-"""What is kept of an exception: its type, its message, and the frames of the user's code."""
+"""Failures: the type, the message and the frames of the user's code of an exception."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ __all__ = ["class_name", "failure_of"]
 _MOST_FRAMES: Final = 20
 
 _LONGEST_PART: Final = 10_000
-"""Characters of one part of a traceback: a frame, or what an exception says."""
+"""The maximum length of one part of a traceback (a frame or a message), in characters."""
 
 _LONGEST_ARGUMENT: Final = 10_000
 
-# Python's own: an exception class may have made something else of these names.
+# Python's own accessors: an exception class may redefine these names.
 _ARGUMENTS: Final[Any] = vars(BaseException)["args"]
 _CAUSE: Final[Any] = vars(BaseException)["__cause__"]
 _CONTEXT: Final[Any] = vars(BaseException)["__context__"]
@@ -28,7 +28,7 @@ _CONTAINERS: Final = (bytes, bytearray, list, tuple, dict, set, frozenset)
 
 
 def failure_of(error: BaseException, *, attempts: int = 1) -> Failure:
-    """What is kept of an exception: its type, its message, and the frames of the user's code."""
+    """Keep the type and the message of an exception, and the frames of the user's code."""
     with _arguments_cut(error):
         try:
             message = str(error)
@@ -47,7 +47,7 @@ def failure_of(error: BaseException, *, attempts: int = 1) -> Failure:
 
 
 def class_name(kind: type) -> str:
-    """The name of a class: dotted, unless it is a builtin or of the main program."""
+    """The name of a class, with its module unless that is builtins or the main program."""
     if kind.__module__ in ("builtins", "__main__", "__mp_main__"):
         return kind.__qualname__
     return f"{kind.__module__}.{kind.__qualname__}"
@@ -55,7 +55,7 @@ def class_name(kind: type) -> str:
 
 @contextlib.contextmanager
 def _arguments_cut(error: BaseException) -> Iterator[None]:
-    """Meanwhile, exceptions hold their data cut: its `repr` would be all of it."""
+    """Inside the context, long arguments of the exceptions are shortened for their `repr`."""
     whole: list[tuple[BaseException, tuple[Any, ...]]] = []
     seen: set[int] = set()
     chain: list[BaseException | None] = [error]
@@ -79,7 +79,7 @@ def _arguments_cut(error: BaseException) -> Iterator[None]:
 
 
 class _Cut:
-    """In the place of an argument of an exception: what is shown of it."""
+    """Replaces an argument of an exception by its shortened text."""
 
     def __init__(self, argument: Any) -> None:
         from volnux.shown import shown
@@ -91,7 +91,7 @@ class _Cut:
 
 
 def _drop_our_frames(error: BaseException) -> None:
-    """Have the traceback begin in the user's code: our frames would keep the whole call alive."""
+    """Remove our own frames from the traceback: they would keep the whole call alive."""
     frame = error.__traceback__
     while frame is not None and _ours(frame.tb_frame.f_code.co_filename):
         frame = frame.tb_next

@@ -1,4 +1,4 @@
-"""Files as inputs of a pipeline: opened when they are read, closed when the attempt has ended."""
+"""Files as inputs of a pipeline: opened at the first read, closed when the attempt has ended."""
 
 from __future__ import annotations
 
@@ -12,16 +12,17 @@ __all__ = ["InputFile", "close_files", "with_own_files"]
 
 
 class InputFile(os.PathLike[str]):
-    """A file that an event reads: a path, or a part of a file, that opens itself at first use.
+    """A file, or a part of one, that an event reads; it is opened at the first read.
 
-    It reads like an open file (`read`, `readline`, iteration, `with`), and it is a path
-    (`open(book)`, `Path(book)`). Each attempt of an event gets one of its own, closed afterwards.
+    It can be read like an open file (`read`, `readline`, iteration, `with`) and used as a path
+    (`open(book)`, `Path(book)`). Each attempt of an event gets a separate object, which is closed
+    afterwards.
 
     Args:
         path: the file.
         mode: `r` for text, `rb` for bytes.
-        encoding: of a text file.
-        start, end: byte offsets of the part to read; None for the end of the file.
+        encoding: the encoding of a text file.
+        start, end: byte offsets of the part to read; an `end` of None is the end of the file.
     """
 
     def __init__(
@@ -57,7 +58,7 @@ class InputFile(os.PathLike[str]):
         return hash(self.__reduce__()[1])
 
     def open(self) -> IO[Any]:
-        """The open file (or part of it), the same until `close`."""
+        """The open file (or part of it); every call returns the same object until `close`."""
         if self._handle is None:
             if self.start == 0 and self.end is None:
                 self._handle = self.path.open(self.mode, encoding=self.encoding)
@@ -74,11 +75,11 @@ class InputFile(os.PathLike[str]):
         return io.TextIOWrapper(io.BytesIO(data), encoding=self.encoding)
 
     def read(self, size: int = -1) -> Any:
-        """What is left, or `size` characters (bytes in a binary mode)."""
+        """Read the rest of the file, or at most `size` characters (bytes in binary mode)."""
         return self.open().read(size)
 
     def readline(self) -> Any:
-        """The next line."""
+        """Read the next line; empty at the end of the file."""
         return self.open().readline()
 
     def __iter__(self) -> Iterator[Any]:
@@ -92,17 +93,17 @@ class InputFile(os.PathLike[str]):
 
     @property
     def closed(self) -> bool:
-        """Whether the file is not open now."""
+        """Whether the file is currently closed."""
         return self._handle is None
 
     def close(self) -> None:
-        """Close the file if it is open; reading opens it again from the beginning."""
+        """Close the file if it is open; a later read opens it again from the beginning."""
         if self._handle is not None:
             self._handle.close()
             self._handle = None
 
     def fresh(self) -> InputFile:
-        """The same file, not open, for another reader."""
+        """A new, closed object for the same file, for another reader."""
         return InputFile(
             self.path, mode=self.mode, encoding=self.encoding, start=self.start, end=self.end
         )
@@ -113,7 +114,7 @@ def _restore(path: str, mode: str, encoding: str | None, start: int, end: int | 
 
 
 def with_own_files(inputs: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The inputs with files of their own; the same mapping where there are none."""
+    """The inputs with a separate object for each file; the same mapping if there are no files."""
     if not any(isinstance(value, InputFile) for value in inputs.values()):
         return inputs
     return {

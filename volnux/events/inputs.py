@@ -1,4 +1,4 @@
-"""Inputs of a run: given values checked against what the pipeline declares, all faults at once."""
+"""Inputs of a run: checks given values against the declarations and reports all faults at once."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ __all__ = ["InputError", "bind_inputs", "fresh", "read_inputs", "read_value", "w
 
 
 class InputError(VolnuxError, ValueError):
-    """Inputs are missing, unknown, or of a wrong type; `faults` maps names to what is wrong.
+    """Inputs are missing, unknown, or of a wrong type; `faults` maps names to messages.
 
-    `missing` has the names of those that are required and were not given.
+    `missing` has the names of required inputs that were not given.
     """
 
     def __init__(self, faults: Mapping[str, str], missing: Iterable[str] = ()) -> None:
@@ -35,13 +35,13 @@ class InputError(VolnuxError, ValueError):
 
 
 def read_inputs(specs: Iterable[InputSpec], given: Iterable[str]) -> dict[str, Any]:
-    """Inputs from `name=value` texts, as the command line takes them.
+    """Read inputs from `name=value` texts, the format of the command line.
 
-    A list or dict is written as JSON, a date in ISO form, a str as it is. The values are read, not
-    yet checked: `bind_inputs` does that.
+    Lists and dicts are written as JSON, dates in ISO format, and a str is taken as it is. The
+    values are only read here; `bind_inputs` checks them.
 
     Raises:
-        InputError: a text has no `=`, names an input twice, or is not JSON where it must be.
+        InputError: a text has no `=`, an input is given twice, or a list or dict is not valid JSON.
     """
     from volnux.shown import shown
 
@@ -77,21 +77,22 @@ def bind_inputs(
     kinds: Mapping[str, str] | None = None,
     clock: Clock | None = None,
 ) -> dict[str, Any]:
-    """A value for every declared input, in the order declared.
+    """Check the given values and return one for every input, in the order of declaration.
 
     Args:
-        specs: what the pipeline declares.
-        given: values by name; a text is read by the declared type (`"3"` for an int). An input
-            that is not given gets a copy of its default. None stands for a default that is a time
-            of the run.
-        readers: for some inputs a function of their own that checks and converts a value, and
-            raises a `ValueError` (fields of a pipeline class).
-        kinds: for some inputs what to call their type in an error, where the declared type says
-            too little: `file path`, not `str`.
-        clock: the time of the run; needed where a default is a time of it.
+        specs: the declared inputs.
+        given: values by name. A text is converted to the declared type (`"3"` to an int). An input
+            that is not given gets a copy of its default. None counts as not given if the default is a
+            time of the run.
+        readers: functions that check and convert the values of some inputs, and raise `ValueError`
+            for a wrong value. Fields of a pipeline class have them.
+        kinds: the name of the type in errors, for inputs whose declared type is not precise enough:
+            `file path` instead of `str`.
+        clock: the time of the run; required if the default of an input is a time of the run.
 
     Raises:
-        InputError: with every fault: missing, unknown, of a wrong type, out of range.
+        InputError: inputs are missing, unknown, of a wrong type or out of range; it lists all
+            faults.
     """
     known = list(specs)
     if not known and not given:
@@ -182,7 +183,7 @@ def _outside(spec: InputSpec, value: Any) -> str | None:
 
 
 def _unfit(type_: str, value: object) -> str | None:
-    """Why no report and no host could hold a value of a declared type; None if they can."""
+    """Why a report or a host cannot store a value of a declared type, or None if both can."""
     match type_, value:
         case "float", float() if not math.isfinite(value):
             return "a number must be finite"
@@ -194,16 +195,16 @@ def _unfit(type_: str, value: object) -> str | None:
 
 
 def fresh(default: Any) -> Any:
-    """A default for one run, which no other run can change.
+    """A copy of a default for one run, so that no other run can change it.
 
-    What cannot be hashed counts as changeable, as for the defaults of dataclasses, and is copied in
-    depth. What cannot be copied either (an open connection) is shared.
+    Values that cannot be hashed count as mutable, as for the defaults of dataclasses, and are
+    deep-copied. Values that cannot be copied either (such as an open connection) are shared.
     """
     try:
         hash(default)
     except TypeError:
         try:
             return copy.deepcopy(default)
-        except Exception:  # noqa: BLE001 - what a user's __deepcopy__ or __reduce__ raises
+        except Exception:  # noqa: BLE001 - a user's __deepcopy__ or __reduce__ may raise anything
             return default
     return default

@@ -1,4 +1,4 @@
-"""Graph and events to a plan: what Python knows settled, every fault found and placed."""
+"""Linking: makes a plan from a graph and its events, and reports every fault with its position."""
 
 from __future__ import annotations
 
@@ -32,21 +32,21 @@ __all__ = ["LinkError", "Plan", "link"]
 
 
 class LinkError(PointyError):
-    """The events of a flow cannot be found, or do not fit it; `diagnostics` holds all faults."""
+    """The events of a flow cannot be found or do not fit it; `diagnostics` lists all faults."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """The linked graph: what a backend runs.
+    """The linked graph, which a backend runs.
 
     Attributes:
-        graph: the graph with evaluations and `on_failure` settled.
-        specs: of each node, its event's spec; None for joins and catches.
-        warnings: what linking noticed that is no error.
-        readers: of inputs that are fields of a pipeline class, the field's own check.
-        kinds: of these, what errors call their type.
-        found: by event, its module and its global name there.
-        owner: the pipeline class that the fields are of, if there is one.
+        graph: the graph with its final evaluations and `on_failure`.
+        specs: the spec of each node's event; None for joins and catches.
+        warnings: warnings found by linking.
+        readers: the check of each input that is a field of a pipeline class, by name.
+        kinds: the names that errors use for the types of these fields, by name.
+        found: the module and the global name of each event, by event name.
+        owner: the pipeline class that has the fields, or None.
     """
 
     graph: Graph
@@ -59,7 +59,7 @@ class Plan:
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 over the graph and what linking read from the events, in hex."""
+        """The SHA-256 of the graph and of the settings of its events, in hex."""
         events = [
             spec
             and [
@@ -82,7 +82,7 @@ class Plan:
 
     @property
     def home(self) -> str | None:
-        """The folder of the events' modules, if any; see `volnux.events.modules.at_home`."""
+        """The folder of the events' modules, or None; see `volnux.events.modules.at_home`."""
         return next((spec.home for spec in self.specs if spec is not None), None)
 
     def bind(
@@ -92,15 +92,15 @@ class Plan:
         without: Container[str] = (),
         scheduled_at: dt.datetime | None = None,
     ) -> dict[str, Any]:
-        """A value for every input, in the order declared; see `bind_inputs`.
+        """Return a value for every input, in the order of declaration; see `bind_inputs`.
 
         Args:
             given: values by name.
-            without: names of inputs that are left out.
+            without: names of inputs to leave out.
             scheduled_at: the instant that the run stands for, aware; now if None.
 
         Raises:
-            InputError: with every fault: missing, unknown, of a wrong type.
+            InputError: inputs are missing, unknown or of a wrong type; it lists all faults.
         """
         specs = [spec for spec in self.graph.inputs if spec.name not in without]
         clock = None
@@ -135,7 +135,7 @@ class Plan:
         return bind_inputs(timed, {}, clock=Clock.of(self.graph, scheduled_at))
 
     def spec(self, place: str) -> EventSpec:
-        """The spec of a place.
+        """The spec of the event at a place.
 
         Raises:
             KeyError: there is no such place.
@@ -147,15 +147,16 @@ class Plan:
 
 
 def link(graph: Graph, lookup: Lookup, *, on_failure: OnFailure | str | None = None) -> Plan:
-    """Find the events of a graph and settle what only they know.
+    """Find the events of a graph and apply the settings of their classes.
 
     Args:
         graph: a graph from `compile`.
-        lookup: where the events are.
-        on_failure: `Meta.on_failure` of the Pipeline class; `@on-failure` in the text wins.
+        lookup: where to look for the events.
+        on_failure: `Meta.on_failure` of the Pipeline class; `@on-failure` in the text takes
+            precedence.
 
     Raises:
-        LinkError: an event is not found, or something about it makes no sense; all faults at once.
+        LinkError: an event is not found or not valid; the error lists all faults.
     """
     faults = check_names(graph)
     found = _find_all(graph, lookup, faults)
@@ -175,14 +176,15 @@ def link(graph: Graph, lookup: Lookup, *, on_failure: OnFailure | str | None = N
         spec = None
         target = targets.get(node.event or "")
         if target is not None:
-            # Places that say the same share one spec: a chain of one event has one, not 100,000.
+            # Equal places share one spec: 100,000 places of one event have one spec, not 100,000.
             given = tuple((each.name, str(each)) for each in node.arguments)
             key = (node.event, node.retry, tuple(node.options.items()), given)
             if key not in known:
                 try:
                     known[key] = _spec(node, target, lookup.home, offered)
                 except VolnuxError as error:
-                    # One fault of a class is said once, however often it occurs in the flow.
+                    # A fault of a class is reported once, however often the event occurs in the
+                    # flow.
                     if (target, str(error)) not in said:
                         said.add((target, str(error)))
                         faults.append(fault(linked, node, "bad-event", str(error)))
@@ -220,7 +222,7 @@ def _find_all(graph: Graph, lookup: Lookup, faults: list[Diagnostic]) -> dict[st
         except EventNotFoundError as error:
             faults.append(fault(graph, node, "unknown-event", str(error), error.hint))
         except EventModuleError as error:
-            # A module that cannot be imported is one fault, not one for each event.
+            # A module that cannot be imported is reported once, not once for each event.
             if str(error) not in broken:
                 broken.add(str(error))
                 hint = error.traceback.strip() or "write the module, or correct @events"
@@ -229,7 +231,7 @@ def _find_all(graph: Graph, lookup: Lookup, faults: list[Diagnostic]) -> dict[st
 
 
 def _settle(graph: Graph, targets: Mapping[str, Any], on_failure: OnFailure | str | None) -> Graph:
-    """The graph with evaluations and `on_failure` as the events and the class say."""
+    """The graph with the evaluations of the events and the `on_failure` of the class."""
     evaluations: dict[str, Evaluation] = {}
     for group in graph.groups:
         class_ = event_class_of(targets.get(group.decided_by))
@@ -303,7 +305,7 @@ def _check_evaluations(graph: Graph, targets: Mapping[str, Any]) -> list[Diagnos
         for class_ in map(event_class_of, targets.values())
         if class_ is not None
     ):
-        return []  # nothing to disagree about, which is nearly always so
+        return []  # the usual case: there is no disagreement
     from volnux.events.evaluations import asked_for, disagreements
 
     asked = {}
@@ -324,7 +326,7 @@ def _check_conditions(
             node,
             "no-branch",
             f"{spec.name} has a condition for descriptor {number}, but no branch for it here: "
-            "it would be a failure",
+            "the event would fail",
             f"add a branch: {node.event} ({number} -> …)",
             severity=Severity.WARNING,
         )

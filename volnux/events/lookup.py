@@ -1,4 +1,4 @@
-"""Finding events by name (`language.md`, "Finding events"): in modules, never in a global table."""
+"""Finds events by name in modules; there is no global table (`language.md`, "Finding events")."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["EventModuleError", "EventNotFoundError", "FoundEvent", "Lookup"]
 class EventModuleError(VolnuxError):
     """A module of events cannot be imported.
 
-    `traceback` holds the frames of the user's code, where the module itself raised.
+    If the module itself raised an exception, `traceback` has the frames of the user's code.
     """
 
     def __init__(self, message: str, traceback: str = "") -> None:
@@ -29,7 +29,7 @@ class EventModuleError(VolnuxError):
 
 
 class EventNotFoundError(VolnuxError):
-    """No module has an event of that name, or several match it; `hint` says what to do."""
+    """No event, or more than one, matches the name; `hint` says what to do."""
 
     def __init__(self, message: str, hint: str) -> None:
         super().__init__(message)
@@ -41,8 +41,8 @@ class FoundEvent(NamedTuple):
 
     Attributes:
         target: the event class or decorated function.
-        module: the module, by the name that Python imports it under.
-        name: the global name of the event there, which may differ in case from the flow's.
+        module: the import name of the module.
+        name: the global name of the event in it; its case may differ from that in the flow.
     """
 
     target: Any
@@ -51,14 +51,15 @@ class FoundEvent(NamedTuple):
 
 
 class Lookup:
-    """The modules in which one pipeline's event names are looked up, in order.
+    """The modules in which the events of one pipeline are looked up, in order.
 
     Args:
-        folder: the folder of the `.pty`, first on the import path for this pipeline only.
-        stem: the stem of the `.pty`'s name, for the sibling `<stem>_events.py`; a dot
-            in it may be an underscore there.
-        modules: dotted names, which replace the siblings when there are any.
-        extra: modules that are searched last (that of the Pipeline class).
+        folder: the folder of the `.pty` file. It comes first on the import path, for this pipeline
+            only.
+        stem: the name of the `.pty` file without its suffix; events are in `<stem>_events.py`
+            beside it. A dot in the stem may be an underscore there.
+        modules: dotted module names; if given, they replace the modules beside the file.
+        extra: modules that are searched last (such as the module of the Pipeline class).
     """
 
     def __init__(
@@ -80,22 +81,22 @@ class Lookup:
     def for_file(
         filename: str, modules: Sequence[str] = (), extra: Iterable[ModuleType] = ()
     ) -> Lookup:
-        """The lookup of a `.pty` on disk; a name that is no path has no folder."""
+        """The lookup for a `.pty` file on disk; a name that is not a path has no folder."""
         path = Path(filename)
         folder = path.parent if path.suffix and not filename.startswith("<") else None
         return Lookup(folder, path.stem, modules, extra)
 
     @property
     def home(self) -> str | None:
-        """The folder, where a module was imported from it: see `volnux.events.modules.at_home`."""
+        """The folder, or None if no module was imported from it; see `modules.at_home`."""
         modules = [*(each for _, each in self._loaded or ()), *self._dotted.values()]
         return next((home for each in modules if (home := home_of(each))), None)
 
     def find(self, name: str) -> FoundEvent:
-        """The event of that name.
+        """Find the event with that name.
 
         Raises:
-            EventNotFoundError: there is none, or more than one that differs in case only.
+            EventNotFoundError: there is none, or several that differ only in case.
             EventModuleError: a module cannot be imported.
         """
         module, dot, last = name.rpartition(".")
@@ -122,11 +123,11 @@ class Lookup:
         raise self._not_found(name, last, modules)
 
     def names(self) -> list[str]:
-        """All event names that can be found, in the order of the search."""
+        """The names of all events that can be found, in search order."""
         return _names_in(self._all())
 
     def modules(self) -> list[ModuleType]:
-        """The modules that are searched, in order.
+        """The modules to search, in order.
 
         Raises:
             EventModuleError: a module cannot be imported.
@@ -134,7 +135,7 @@ class Lookup:
         return [module for _, module in self._all()]
 
     def module_names(self) -> list[str]:
-        """The names of the modules that are searched; nothing is imported."""
+        """The names of the modules to search; nothing is imported."""
         if self._folder is None:
             return list(self._named)
         siblings = (name for name in self._siblings if events_file(self._folder, name) is not None)
@@ -162,7 +163,7 @@ class Lookup:
 
     def _where_to_put(self) -> str:
         if self._folder is None:
-            return "name the modules of the events with @events"
+            return "list the modules of the events with @events"
         siblings = " or ".join(f"{name}.py" for name in self._siblings)
         return f"put the events into {siblings} beside the file, or name their modules with @events"
 
@@ -178,7 +179,7 @@ class Lookup:
         return self._loaded
 
     def _sibling(self, path: Path, name: str) -> ModuleType:
-        """A module beside the file; that of the Pipeline class itself is not imported again."""
+        """A module beside the file; the module of the Pipeline class is not imported again."""
         if self._extra:
             path = path.resolve()
             for module in self._extra:
@@ -193,7 +194,7 @@ class Lookup:
         return self._dotted[module]
 
     def _import(self, name: str) -> ModuleType:
-        # A module that raised is not run again for each event.
+        # A module that raised an exception is not executed again for each event.
         if name not in self._broken:
             try:
                 return self._import_now(name)
@@ -220,7 +221,7 @@ class Lookup:
 
 
 def _not_an_event(name: str, modules: Iterable[tuple[str, ModuleType]]) -> str | None:
-    """A hint about an object of that name that is not an event; None where there is none."""
+    """A hint about an object of that name that is not an event, or None if there is none."""
     for where, module in modules:
         for known, target in vars(module).items():
             if known.casefold() != name.casefold():

@@ -1,4 +1,4 @@
-"""What one attempt of an event is given, and how it ended."""
+"""The arguments of one attempt of an event, and its outcome."""
 
 from __future__ import annotations
 
@@ -32,17 +32,17 @@ class Host(Protocol):
 
 
 class Call(NamedTuple):
-    """What one attempt of an event is given.
+    """The arguments of one attempt of an event.
 
     Attributes:
         task_id: the place in the flow.
-        run_id: the run.
+        run_id: the id of the run.
         inputs: all inputs of the run, by name.
-        previous_result: what was piped, or None.
-        attempt: counts from 1.
-        portable: results must be JSON that every host can store, and are passed on as JSON gives
-            them back.
-        scope: what the attempt runs within, for telemetry; None where nobody watches.
+        previous_result: the piped value, or None.
+        attempt: the number of the attempt, from 1.
+        portable: whether results must be JSON that every host can store; they are then passed on as
+            values read back from JSON.
+        scope: the telemetry scope in which the attempt runs; None without telemetry.
         scheduled_at: the instant that the run stands for, aware, in the pipeline's time zone.
         host: where the run's variables and secrets come from; None where it needs none.
     """
@@ -63,14 +63,14 @@ class Outcome(NamedTuple):
 
     Attributes:
         descriptor: 0 to 9.
-        result: what was returned; a `Failure` after an exception.
-        attempts: attempts made so far.
-        started_at, ended_at: seconds since the epoch; of `run_event`, of the first attempt and
-            the last.
-        retry_after: seconds to wait before the next attempt; None when none is due.
-        raised: whether the attempt raised (and did not return a failure).
-        bypassed: whether `can_bypass` made `process` unnecessary.
-        pid: the process where it ran, if that was another than the one that drives the run.
+        result: the returned value; a `Failure` after an exception.
+        attempts: the number of attempts so far.
+        started_at, ended_at: seconds since the epoch; for `run_event`, the start of the first
+            attempt and the end of the last.
+        retry_after: seconds to wait before the next attempt; None if there is no further attempt.
+        raised: whether the attempt raised an exception, and did not return a failure.
+        bypassed: whether `process` was skipped because of `can_bypass`.
+        pid: the id of the process where it ran; None if that is the process that drives the run.
     """
 
     descriptor: int

@@ -1,4 +1,4 @@
-"""The arguments that an event's `process` takes, read once from its signature."""
+"""The arguments of an event's `process`, read once from its signature."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ __all__ = ["Parameters", "parameters_of"]
 _signatures: weakref.WeakKeyDictionary[Callable[..., Any], list[inspect.Parameter]] = (
     weakref.WeakKeyDictionary()
 )
-"""The arguments of functions that have been read: one may stand at many places of many flows."""
+"""A cache by function: one event may be at many places of many flows."""
 
 
 class Parameters(NamedTuple):
-    """The arguments of a `process`.
+    """The arguments of a `process` method.
 
     Attributes:
-        named: the names of the inputs that it takes.
-        previous_result: whether it takes what was piped.
-        extra: whether it takes all inputs, by `**kwargs`.
-        required: the names that have no default.
+        named: the names of the inputs that it takes as arguments.
+        previous_result: whether it takes the piped value.
+        extra: whether it takes all inputs, through `**kwargs`.
+        required: the names of arguments without a default.
     """
 
     named: tuple[str, ...]
@@ -37,15 +37,15 @@ class Parameters(NamedTuple):
 def parameters_of(
     event_class: type[EventBase], function: Callable[..., Any], *, bound: bool
 ) -> Parameters:
-    """The arguments of a class's `process`.
+    """Read the arguments of a class's `process`.
 
     Args:
         event_class: the class.
-        function: its `process`, as a plain function.
+        function: its `process` as a plain function.
         bound: whether the first argument is `self` (or the class).
 
     Raises:
-        EventDefinitionError: it is not a function that volnux can call by names.
+        EventDefinitionError: volnux cannot call it with arguments by name.
     """
     if function is EventBase.process:
         meant = [name for name, known in without_effect(event_class) if known == "process"]

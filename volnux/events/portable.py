@@ -1,4 +1,4 @@
-"""What a host can store: JSON whose numbers and texts fit into a database."""
+"""Checks that a host can store a value: JSON whose numbers and texts fit into a database."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ __all__ = [
 ]
 
 DEEPEST: Final = 200
-"""How deep lists and dicts may be nested in each other: Airflow's limit is about 260."""
+"""The maximum nesting of lists and dicts; Airflow's own limit is about 260."""
 
 
 def not_portable(value: Any) -> tuple[str, str] | None:
-    """The path to the first thing in the value that a host cannot store, and what it is; or None.
+    """The path and the problem of the first part that a host cannot store, or None.
 
-    JSON knows no limits, but what carries it does: numbers travel in 64 bits, text as UTF-8, and
-    PostgreSQL has no NUL character.
+    JSON itself has no limits, but its transports do: numbers have 64 bits, text is UTF-8, and
+    PostgreSQL does not store the NUL character.
     """
-    # An item, how deep it is, and the way to it: its key, and the way to what holds it.
+    # An item, its depth, and the path to it as a pair: its key, and the path to its container.
     stack: list[tuple[Any, int, Any]] = [(value, 0, None)]
     while stack:
         item, depth, way = stack.pop()
@@ -73,7 +73,7 @@ def has_64_bits(number: int) -> bool:
 
 
 def unstorable(text: str) -> str | None:
-    """What is in a text that a host cannot store; None where there is nothing of the kind."""
+    """The character in a text that a host cannot store, or None if there is none."""
     if "\0" in text:
         return "the character U+0000"
     if not text.isascii():
@@ -85,10 +85,10 @@ def unstorable(text: str) -> str | None:
 
 
 def portable_result(event: str, result: Any) -> Any:
-    """The result of an event as JSON gives it back; a `Failure` in it stays one.
+    """The result of an event as read back from JSON; a `Failure` in it remains a `Failure`.
 
     Raises:
-        NotPortableError: a host could not store it; the message names `event`.
+        NotPortableError: a host cannot store it; the message contains `event`.
     """
     where = not_portable(result)
     if where is not None:
@@ -100,7 +100,7 @@ def portable_result(event: str, result: Any) -> Any:
 
 
 def portable_failure(failure: Failure) -> Failure:
-    """The failure with what a host cannot store in its texts written as escapes."""
+    """The failure, with escapes for all characters in its texts that a host cannot store."""
     texts = failure.message, failure.traceback
     if all(unstorable(text) is None for text in texts):
         return failure
@@ -122,7 +122,7 @@ def _failure_in(data: dict[str, Any]) -> Any:
         return data
     try:
         return Failure.from_json(data[_FAILURE_KEY])
-    except FormatError:  # a dict of the user's that happens to have this key
+    except FormatError:  # a dict of the user that happens to have this key
         return data
 
 

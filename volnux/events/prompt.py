@@ -1,4 +1,4 @@
-"""Events that are defined in a notebook or at a prompt, on their way to a worker process."""
+"""Sends events that are defined in a notebook or at a prompt to worker processes."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ __all__ = ["packed"]
 
 
 def packed(value: Any, kind: type) -> bytes:
-    """A value pickled for a worker process that must find the class `kind`.
+    """Pickle a value for a worker process that needs the class `kind`.
 
-    What a notebook or a prompt defines is in no file that a worker process could import. It is sent
-    along, if cloudpickle is installed.
+    A worker process cannot import a class that is defined in a notebook or at a prompt. So the
+    class is sent with the value, if cloudpickle is installed.
 
     Raises:
-        NotSentError: it is not installed.
+        NotSentError: cloudpickle is needed and is not installed.
     """
     if kind.__module__ != "__main__" or hasattr(imported("__main__"), "__file__"):
         return pickle.dumps(value)

@@ -1,4 +1,4 @@
-"""One attempt of an event in another process: sent as bytes, and its outcome as bytes back."""
+"""One attempt of an event in another process: the attempt and its outcome are sent as bytes."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ __all__ = ["RemoteTask", "read_outcome", "remote_task"]
 
 
 class RemoteTask:
-    """An attempt as a callable for another process; it returns its outcome pickled.
+    """An attempt as a callable for another process; it returns the pickled outcome.
 
-    It is pickled over there, where a fault of the result can be named.
+    The outcome is pickled in that process, so that an error there can mention the event.
 
     Args:
-        home: the folder whose modules plain names mean in the payload, if any.
-        payload: the spec and the call, pickled.
+        home: the folder whose modules the payload refers to by plain names, or None.
+        payload: the pickled spec and call.
     """
 
     def __init__(self, home: str | None, payload: bytes) -> None:
@@ -34,7 +34,7 @@ class RemoteTask:
 
     @property
     def size(self) -> int:
-        """Bytes of the event with what it is given."""
+        """The size of the payload in bytes."""
         return len(self.payload)
 
     def __call__(self) -> bytes:
@@ -60,7 +60,7 @@ class RemoteTask:
 
 
 def remote_task(spec: EventSpec, call: Call) -> RemoteTask:
-    """The attempt as a callable for another process.
+    """Make a callable that runs the attempt in another process.
 
     Raises:
         NotSentError: the event or its inputs cannot be pickled.
@@ -73,10 +73,10 @@ def remote_task(spec: EventSpec, call: Call) -> RemoteTask:
 
 
 def _packed_call(spec: EventSpec, call: Call) -> bytes:
-    """The attempt, pickled.
+    """Pickle the attempt.
 
     Raises:
-        NotSentError: the event is defined in a notebook, and cannot be sent along.
+        NotSentError: the event is defined in a notebook, and cloudpickle is not installed.
     """
     if spec.event_class.__module__ != "__main__":
         return pickle.dumps((spec, call))
@@ -86,7 +86,7 @@ def _packed_call(spec: EventSpec, call: Call) -> bytes:
 
 
 def _packed_outcome(spec: EventSpec, outcome: Outcome) -> bytes:
-    # What a notebook defines came along by cloudpickle, and goes back by it.
+    # Classes from a notebook came with cloudpickle, so they go back with it.
     cloudpickle = imported("cloudpickle")
     if spec.event_class.__module__ != "__main__" or cloudpickle is None:
         return pickle.dumps((outcome, _packed_exception(outcome, pickle.Pickler)))
@@ -95,20 +95,20 @@ def _packed_outcome(spec: EventSpec, outcome: Outcome) -> bytes:
 
 
 def _packed_exception(outcome: Outcome, pickler: Callable[[_Short], Any]) -> bytes:
-    """The exception of a failure, pickled apart: nothing is lost where that is not possible."""
+    """The exception of a failure, pickled separately: if it fails, the rest is still sent."""
     error = outcome.result.exception if isinstance(outcome.result, Failure) else None
     if error is None:
         return b""
     file = _Short()
     try:
         pickler(file).dump(error)
-    except Exception:  # noqa: BLE001 - what a user's class does when it is pickled
+    except Exception:  # noqa: BLE001 - pickling a user's class may raise anything
         return b""
     return b"".join(file.parts)
 
 
 class _Short:
-    """A file for what is worth sending: an exception that holds much data is not."""
+    """A file of limited size: an exception that holds more data is not sent."""
 
     def __init__(self) -> None:
         self.parts: list[bytes] = []
@@ -122,7 +122,7 @@ class _Short:
 
 
 def read_outcome(result: Outcome | bytes, spec: EventSpec) -> Outcome | BaseException:
-    """The outcome that a `RemoteTask` returned, or the error that kept the attempt from one."""
+    """Read the outcome that a `RemoteTask` returned, or the error that prevented an outcome."""
     if not isinstance(result, bytes):
         return result
     try:
@@ -130,18 +130,19 @@ def read_outcome(result: Outcome | bytes, spec: EventSpec) -> Outcome | BaseExce
             outcome: Outcome | BaseException
             outcome, exception = pickle.loads(result)
             return _with_exception(outcome, exception) if exception else outcome
-    except Exception as error:  # noqa: BLE001 - what a user's class does when it is unpickled
+    except Exception as error:  # noqa: BLE001 - unpickling a user's class may raise anything
         return NotSentError(f"the result of {spec.name} cannot be read back: {error}")
 
 
 def _with_exception(outcome: Outcome | BaseException, exception: bytes) -> Outcome | BaseException:
-    """The outcome with the exception of its failure, if that can be made again here.
+    """The outcome with the exception of its failure, if that can be unpickled here.
 
-    Its frames stayed in the other process. Their text is its cause, as `concurrent.futures` has it.
+    The stack frames are not sent. Their text is the cause of the exception, as in
+    `concurrent.futures`.
     """
     try:
         error = pickle.loads(exception)
-    except Exception:  # noqa: BLE001 - many exceptions cannot be made again from their arguments
+    except Exception:  # noqa: BLE001 - many exceptions cannot be created again from their arguments
         return outcome
     if isinstance(outcome, Outcome) and isinstance(error, BaseException):
         error.__cause__ = RemoteTraceback(outcome.result.traceback)

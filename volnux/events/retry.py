@@ -1,4 +1,4 @@
-"""Retry policies (`language.md`, section 3): what is repeated, how often, after what wait."""
+"""Retry policies: what is repeated, how often, and after what wait (`language.md`, section 3)."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ __all__ = ["RetryPolicy", "RetryPolicyError"]
 
 
 class RetryPolicyError(VolnuxError, ValueError):
-    """A retry policy has a field that is unknown or has a value that makes no sense."""
+    """A retry policy has an unknown field or an invalid value."""
 
 
 @dataclass(frozen=True)
 class RetryPolicy:
-    """When an attempt that raised is repeated.
+    """When and how often a failed attempt is repeated.
 
     Attributes:
-        max_attempts: attempts in all, at least 1.
+        max_attempts: the maximum number of attempts, at least 1.
         backoff_factor: seconds; the wait before retry n (n = 1, 2, …) is
             `min(backoff_factor * 2**(n-1), max_backoff)`.
-        max_backoff: seconds; the longest wait.
-        retry_on_exceptions: exception classes (subclasses too); empty covers all.
-        exclude_exceptions: exception classes that are never repeated.
-        retry_on_failure: whether a returned failure is repeated as well.
+        max_backoff: seconds; the maximum wait.
+        retry_on_exceptions: exception classes, including their subclasses; empty means all.
+        exclude_exceptions: exception classes for which there is no retry.
+        retry_on_failure: whether an attempt that returned a failure is also repeated.
 
     Raises:
-        RetryPolicyError: a value makes no sense.
+        RetryPolicyError: a value is not valid.
     """
 
     max_attempts: int = 5
@@ -54,7 +54,9 @@ class RetryPolicy:
             )
         for name, value in (("backoff_factor", backoff_factor), ("max_backoff", max_backoff)):
             if not isinstance(value, int | float) or isinstance(value, bool) or not value >= 0:
-                raise RetryPolicyError(f"{name} is a number of seconds, at least 0: {value!r}")
+                raise RetryPolicyError(
+                    f"{name} is a number of seconds, at least 0, found {value!r}"
+                )
         if not isinstance(retry_on_failure, bool):
             raise RetryPolicyError(f"retry_on_failure is True or False, found {retry_on_failure!r}")
         put = object.__setattr__
@@ -67,10 +69,10 @@ class RetryPolicy:
 
     @classmethod
     def of(cls, value: RetryPolicy | Mapping[str, Any]) -> RetryPolicy:
-        """The policy itself, or the one that a mapping of its fields describes.
+        """The value as a policy: itself, or one made from a mapping of the fields.
 
         Raises:
-            RetryPolicyError: the value is neither, or has an unknown key.
+            RetryPolicyError: the value is neither of these, or has an unknown key.
         """
         if isinstance(value, cls):
             return value
@@ -87,18 +89,18 @@ class RetryPolicy:
         return cls(**value)
 
     def with_attempts(self, max_attempts: int) -> RetryPolicy:
-        """The same policy with another number of attempts in all."""
+        """The same policy with another maximum number of attempts."""
         return replace(self, max_attempts=max_attempts)
 
     def covers(self, error: BaseException) -> bool:
-        """Whether an attempt that raised `error` may be repeated, if attempts are left."""
+        """Whether the policy allows a retry after `error`; it does not count the attempts."""
         if isinstance(error, self.exclude_exceptions):
             return False
         return not self.retry_on_exceptions or isinstance(error, self.retry_on_exceptions)
 
     def wait(self, retry: int) -> float:
-        """Seconds to wait before retry number `retry`, which counts from 1."""
-        # 2**1024 is no float any more, and any wait is at its longest long before.
+        """Seconds to wait before retry number `retry` (1, 2, …)."""
+        # 2**1024 does not fit into a float; the wait reaches its maximum long before.
         return min(self.backoff_factor * 2.0 ** min(retry - 1, 1000), self.max_backoff)
 
 
@@ -117,4 +119,4 @@ def _classes(
 
 
 NO_RETRY = RetryPolicy(max_attempts=1)
-"""The policy of an event that has none: one attempt."""
+"""The policy of an event without a policy: one attempt."""

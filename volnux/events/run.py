@@ -1,6 +1,6 @@
-"""The one place that runs an attempt of an event.
+"""Runs an attempt of an event; nothing else does.
 
-Every backend calls it, in whatever process it runs events, so that descriptors, conditions,
+Every backend calls this module, in every process that runs events, so that descriptors, conditions,
 bypass, retries and error texts are the same everywhere. `Outcome.retry_after` says whether another
 attempt follows, and when; `volnux.events.trying` runs all of them.
 """
@@ -34,12 +34,12 @@ def run_attempt(
     *,
     convert: Callable[[BaseException], BaseException] | None = None,
 ) -> Outcome:
-    """Run one attempt. Nothing that the event raises gets out, but `KeyboardInterrupt`.
+    """Run one attempt. Only `KeyboardInterrupt` is raised; other exceptions become failures.
 
     Args:
         spec: the event.
-        call: what the attempt is given.
-        convert: makes an exception of the host (its own kind of timeout) one of the language.
+        call: the arguments of the attempt.
+        convert: turns an exception of the host (such as its own timeout) into one of the language.
     """
     if spec.is_async:
         return _run_to_end(run_attempt_async(spec, call))
@@ -69,7 +69,7 @@ def _run_attempt(
             if bypass:
                 return _bypassed(spec, call, data, started, generation, resolved)
         returned = event.process(**spec.keywords(call.inputs, call.previous_result, resolved))
-    except BaseException as error:  # noqa: BLE001 - SystemExit and the like are failures of the event too
+    except BaseException as error:  # noqa: BLE001 - SystemExit is also a failure of the event
         returned = _left_by(error, generation)
         if returned is None:
             return raised(spec, call, convert(error) if convert else error, started)
@@ -102,7 +102,7 @@ async def _run_attempt_async(spec: EventSpec, call: Call) -> Outcome:
             if bypass:
                 return _bypassed(spec, call, data, started, generation, resolved)
         returned = await event.process(**spec.keywords(call.inputs, call.previous_result, resolved))
-    except BaseException as error:  # noqa: BLE001 - a cancelled coroutine is a failure of its event too
+    except BaseException as error:  # noqa: BLE001 - a cancelled coroutine is also a failure
         returned = _left_by(error, generation)
         if returned is None:
             return raised(spec, call, error, started)
@@ -110,9 +110,9 @@ async def _run_attempt_async(spec: EventSpec, call: Call) -> Outcome:
 
 
 def _left_by(error: BaseException, generation: int) -> tuple[int, Any] | None:
-    """What an event that raised has returned by that: something after `goto`, else None.
+    """The value passed to `goto` if that was raised, else None.
 
-    A child that the event has forked ends here.
+    A child process that the event forked ends here.
     """
     if usercode.generation != generation:
         usercode.end_child(None if isinstance(error, Goto) else error)
@@ -122,14 +122,14 @@ def _left_by(error: BaseException, generation: int) -> tuple[int, Any] | None:
 
 
 def _run_to_end(coroutine: Coroutine[Any, Any, Outcome]) -> Outcome:
-    """Run a coroutine on an event loop of its own."""
+    """Run a coroutine to its end on a new event loop."""
     import asyncio
 
     try:
         asyncio.get_running_loop()
     except RuntimeError:
         return asyncio.run(coroutine)
-    # This thread is busy with a loop (a notebook's, a host's) and cannot have two.
+    # This thread already runs an event loop (of a notebook or host) and cannot run a second one.
     from concurrent.futures import ThreadPoolExecutor
 
     with ThreadPoolExecutor(1) as pool:
@@ -137,7 +137,7 @@ def _run_to_end(coroutine: Coroutine[Any, Any, Outcome]) -> Outcome:
 
 
 def _with_own_files(call: Call) -> Call:
-    """The call with files that are this attempt's own; the same call where it has no files."""
+    """The call with separate file objects for this attempt; the same call if it has no files."""
     inputs = with_own_files(call.inputs) if call.inputs else call.inputs
     previous = call.previous_result
     if isinstance(previous, InputFile):
@@ -152,7 +152,7 @@ def _close_files(call: Call) -> None:
 
 
 def raised(spec: EventSpec, call: Call, error: BaseException, started: float) -> Outcome:
-    """The outcome of an attempt that raised `error`, and whether it is to be repeated."""
+    """The outcome of an attempt that raised `error`, with the wait before a retry, if any."""
     retry_after = None
     if (
         call.attempt < spec.retry.max_attempts
@@ -176,7 +176,7 @@ def raised(spec: EventSpec, call: Call, error: BaseException, started: float) ->
 
 def too_long(spec: EventSpec) -> TimeoutError:
     """The error of an attempt that took longer than its timeout."""
-    # Without one of its own, the limit is that of a host.
+    # If the event has no timeout, the limit came from the host.
     limit = "its execution_timeout" if spec.timeout is None else f"{spec.timeout:g} s"
     return TimeoutError(f"{spec.name} took longer than {limit}")
 
@@ -211,9 +211,9 @@ def _returned(
     *,
     conditions: bool = True,
 ) -> Outcome:
-    """The outcome of an attempt that returned, or left by `goto`.
+    """The outcome of an attempt that returned or called `goto`.
 
-    A child that was forked since `generation` ends here.
+    A child process that was forked after `generation` was read ends here.
     """
     try:
         descriptor, result = _read(spec, returned)
@@ -227,7 +227,7 @@ def _returned(
         if resolved.secrets:
             result = masked(result, resolved.secrets)
     except BaseException as error:
-        # A predicate is the user's code too.
+        # A predicate is also the user's code.
         if usercode.generation != generation:
             usercode.end_child(error)
         if isinstance(error, KeyboardInterrupt):
@@ -278,9 +278,10 @@ def _what_is_wrong(returned: Any) -> str:
 
 
 def _number(status: Any) -> int | None:
-    """The descriptor that stands in another kind of number, such as numpy's integers and bools."""
+    """The descriptor from another kind of number, such as numpy's integers and bools."""
     try:
-        # A scalar of an array library has no dimensions. Its bool is not a number to Python.
+        # A scalar of an array library has no dimensions. Python does not treat its bool as a
+        # number.
         if getattr(status, "shape", None) == () and hasattr(status, "item"):
             status = status.item()
         return operator.index(status)
@@ -289,7 +290,7 @@ def _number(status: Any) -> int | None:
 
 
 def _pair(spec: EventSpec, returned: Any) -> tuple[Any, Any]:
-    """What `can_bypass` returned, which is `(whether, result)`."""
+    """Check the pair `(whether to skip, result)` that `can_bypass` returned."""
     if not isinstance(returned, tuple | list) or len(returned) != 2:
         from volnux.shown import shown
 

@@ -1,4 +1,4 @@
-"""The settings of an event class: each is read here, and refused if it cannot work."""
+"""Reads the settings of an event class, and refuses those that cannot work."""
 
 from __future__ import annotations
 
@@ -47,19 +47,19 @@ _ELSEWHERE = {
         "executor_config = {'NAME': …}",
     ),
 }
-"""Names from other tools, or from one level further down, and where the setting belongs."""
+"""Names from other tools, or of nested settings, with the setting to use instead."""
 
 _checked: weakref.WeakSet[type[EventBase]] = weakref.WeakSet()
-"""The classes that are known to be right: a class may stand at many places of many flows."""
+"""The classes that passed the check: one class may be at many places of many flows."""
 
 _SET_ON_INSTANCES = ("task_id", "run_id", "attempt", "inputs", "previous_result")
 
 
 def check_class(event_class: type[EventBase]) -> None:
-    """Refuse a class whose instances volnux could not create, or not fill in.
+    """Refuse a class whose instances volnux cannot create or set attributes on.
 
     Raises:
-        EventDefinitionError: it says what is in the way.
+        EventDefinitionError: the message says what is wrong.
     """
     if event_class in _checked:
         return
@@ -78,12 +78,12 @@ def check_class(event_class: type[EventBase]) -> None:
     if event_class.__new__ is not object.__new__:
         raise EventDefinitionError(
             f"event {name} must not define __new__, nor inherit from a class that does (Enum, "
-            "tuple, …): volnux creates an event anew for each attempt"
+            "tuple, …): volnux creates a new object for each attempt"
         )
     try:
         event_class("", "", 1, {}, None)
     except Exception as error:
-        # A metaclass or a base such as pydantic's BaseModel may refuse anything.
+        # A metaclass, or a base such as pydantic's BaseModel, may raise anything.
         raise EventDefinitionError(
             f"event {name} cannot be created ({type(error).__name__}: {error}): derive it from "
             "EventBase alone, and keep models and other classes in attributes"
@@ -92,10 +92,10 @@ def check_class(event_class: type[EventBase]) -> None:
 
 
 def check_settings(name: str, event_class: type[EventBase]) -> None:
-    """Refuse settings of a wrong type, those that no other function here reads.
+    """Refuse settings with a wrong type that no other function here checks.
 
     Raises:
-        EventDefinitionError: it names the event as the flow does, by `name`.
+        EventDefinitionError: the message calls the event `name`, as in the flow.
     """
     state = event_class.execution_evaluation_state
     if not isinstance(state, Evaluation):
@@ -125,7 +125,7 @@ def check_bypass(event_class: type[EventBase]) -> None:
 
 
 def timeout_of(event_class: type[EventBase]) -> float | None:
-    """The seconds that an attempt may take, as the class says; None for any."""
+    """The timeout of a class in seconds; None if there is no limit."""
     value = event_class.timeout
     if value is None:
         return None
@@ -144,7 +144,7 @@ def timeout_of(event_class: type[EventBase]) -> float | None:
 def conditions_of(
     event_class: type[EventBase],
 ) -> tuple[tuple[int, Callable[[Any], bool]], ...]:
-    """The conditions as `(descriptor, predicate)`, in ascending order of the descriptors."""
+    """The conditions as pairs `(descriptor, predicate)`, in ascending order of descriptors."""
     conditions = event_class.conditions
     if not isinstance(conditions, Mapping):
         raise EventDefinitionError(
@@ -174,10 +174,10 @@ def without_effect(event_class: type[EventBase]) -> list[tuple[str, str]]:
     """Attributes of an event class that look like misspelt settings or methods.
 
     Returns:
-        Each name with the name, or the line, that was most likely meant.
+        Each name with the most likely correct name or line.
     """
     if issubclass(event_class, FunctionEvent):
-        return []  # @event has checked its arguments
+        return []  # @event has already checked its arguments
     bases = event_class.__mro__[: event_class.__mro__.index(EventBase)]
     own = {name: value for base in reversed(bases) for name, value in vars(base).items()}
     found = []
@@ -185,8 +185,9 @@ def without_effect(event_class: type[EventBase]) -> list[tuple[str, str]]:
         if name.startswith("_") or hasattr(EventBase, name):
             continue
         known = _METHODS if callable(value) and not isinstance(value, type) else _SETTINGS
-        # With a `process` beside it, `processor` is a name of its own. Names that cannot be alike
-        # are left out first: comparing the others takes a module that most runs do without.
+        # If there is a `process` too, `processor` is not a misspelling. Names that cannot be
+        # similar are left out first: comparing the rest imports a module that most runs do not
+        # need.
         alike = [
             each
             for each in known
@@ -201,7 +202,7 @@ def without_effect(event_class: type[EventBase]) -> list[tuple[str, str]]:
 
 
 def _check_host_settings(event_class: type[EventBase], host: str) -> None:
-    """Refuse settings for a host that are no dict by name; the host's adapter checks the names."""
+    """Refuse host settings that are not a dict with names as keys; the adapter checks the names."""
     settings = getattr(event_class, host)
     if not isinstance(settings, Mapping) or not all(isinstance(key, str) for key in settings):
         raise EventDefinitionError(

@@ -1,4 +1,4 @@
-"""An event as linking understood it: everything that running it needs, read once from its class."""
+"""The spec of an event: all that is needed to run it, read once from its class by linking."""
 
 from __future__ import annotations
 
@@ -38,21 +38,21 @@ NOTHING_OFFERED: Final = Offered()
 
 
 class EventSpec:
-    """What running one place of an event needs.
+    """All that is needed to run an event at one place.
 
     Attributes:
-        name: the event's name as the flow writes it.
-        target: the class or decorated function, as the module holds it.
+        name: the event's name as written in the flow.
+        target: the class or decorated function in the module.
         event_class: the class that is instantiated for each attempt.
-        retry: the policy with the place's own factor put in.
-        executor: where it runs.
-        timeout: seconds that one attempt may take, or None.
-        conditions: `(descriptor, predicate)` in ascending order.
-        home: the folder whose modules plain names mean for this event; see `modules.at_home`.
-        requires: names of arguments without a default, which must be given.
-        given: what the place is given besides inputs; None where that is nothing.
+        retry: the retry policy, with the retry factor of the place applied.
+        executor: where the event runs.
+        timeout: the maximum duration of one attempt in seconds, or None.
+        conditions: pairs `(descriptor, predicate)` in ascending order.
+        home: the folder of this event's modules, or None; see `modules.at_home`.
+        requires: the names of arguments without a default; they must be given.
+        given: what the place is given besides inputs; None if nothing.
 
-    A spec pickles by its target's module and name, as classes and functions do.
+    A spec is pickled as the module and name of its target, like classes and functions.
     """
 
     __slots__ = (
@@ -88,7 +88,7 @@ class EventSpec:
         event_class = event_class_of(target)
         if event_class is None:
             raise EventDefinitionError(f"{target!r} is not an event")
-        # Every process that runs an event makes its spec first.
+        # Every process that runs an event creates its spec first.
         keep_stdin_open()
         self.name = name
         self.target = target
@@ -111,10 +111,10 @@ class EventSpec:
         self.given = Given.of(offered.arguments, self.named, offered.variables, offered.secrets)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # The function, not its class: a decorated function is what its module's name leads to.
+        # Use the function, not its class: the name in the module refers to the decorated function.
         event: Any = (self.target, self.retry)
         if is_shared() and current_home() != self.home:
-            # Whoever pickles this does not say whose modules the names mean.
+            # Code that pickles this need not set the folder to which the names refer.
             import pickle
 
             with at_home(self.home):
@@ -159,7 +159,7 @@ class EventSpec:
 def _read_spec(
     name: str, event: Any, timeout: float | None, home: str | None, given: Given | None
 ) -> EventSpec:
-    # Where the folder lies elsewhere on this machine, whoever reads this knows.
+    # The folder may have another path on this machine: then the calling code has set it.
     home = current_home() or home
     if isinstance(event, bytes):
         import pickle
@@ -182,16 +182,16 @@ def spec_of(
     home: str | None = None,
     offered: Offered = NOTHING_OFFERED,
 ) -> EventSpec:
-    """The spec of an event at one place of a flow.
+    """Make the spec of an event at one place of a flow.
 
     Args:
         name: the name in the flow.
         target: an event class or a decorated function.
-        factor: the retry factor of the place; it replaces `max_attempts` of the policy.
-        executor: the executor option of the place; it replaces the class's.
-        timeout: the timeout option of the place, in seconds; it replaces the class's.
-        home: the folder whose modules plain names mean for this event.
-        offered: what the text offers to the place besides inputs.
+        factor: the retry factor of the place; it overrides `max_attempts` of the policy.
+        executor: the executor option of the place; it overrides that of the class.
+        timeout: the timeout option of the place, in seconds; it overrides that of the class.
+        home: the folder of this event's modules, or None.
+        offered: the arguments of the place, and the variables and secrets of the file.
 
     Raises:
         VolnuxError: the class is defined in a way that cannot work.

@@ -1,4 +1,4 @@
-"""All attempts of an event, with the waits between them."""
+"""Runs all attempts of an event, with the waits between them."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ def run_event(
     sleep: Callable[[float], object] = time.sleep,
     context: Any = None,
 ) -> Outcome:
-    """Run an event with all attempts that its policy allows, waiting in between.
+    """Run an event with all the attempts that its policy allows, and wait between them.
 
-    An `async def process` runs on an event loop of its own. `KeyboardInterrupt` is raised on.
-    Listeners to signals are given `context` as `execution_context`.
+    An `async def process` runs on a new event loop. `KeyboardInterrupt` is passed on.
+    Signal listeners receive `context` as `execution_context`.
     """
     hooks = hooks_of(About(spec.name, "", call.run_id, context=context))
     first: float | None = None
@@ -38,7 +38,7 @@ def run_event(
         if outcome.retry_after is None:
             return outcome._replace(started_at=first)
         wait = outcome.retry_after
-        del outcome  # With its exception it would keep the locals of the event alive.
+        del outcome  # Its exception would keep the local variables of the event alive.
         sleep(wait)
         call = call._replace(attempt=call.attempt + 1)
 

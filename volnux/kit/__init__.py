@@ -1,4 +1,4 @@
-"""What a backend needs besides its host: the parts that are the same for all of them."""
+"""The parts of a backend that do not depend on its host and are the same for all backends."""
 
 from __future__ import annotations
 

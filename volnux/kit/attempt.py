@@ -1,7 +1,7 @@
-"""One attempt of an event where the event wants to run, within its time limit.
+"""Runs one attempt of an event, on the event's executor and within its time limit.
 
-For a host that runs Python and leaves the rest to the backend: `attempt` blocks, `attempt_async`
-does not, and `event_async` makes all attempts of an event.
+It is for hosts that only run Python code: `attempt` blocks, `attempt_async` does not, and
+`event_async` makes all attempts of an event.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class TimeIsOver(Exception):
 
 
 def attempt(spec: EventSpec, call: Call) -> Outcome:
-    """Run an attempt in this thread, or in a process of its own if its executor class says so."""
+    """Run an attempt in this thread, or in a new process if its executor class requires that."""
     started = time.time()
     try:
         if needs_process(spec):
@@ -65,11 +65,11 @@ async def attempt_async(spec: EventSpec, call: Call) -> Outcome:
 
 
 def as_taken(spec: EventSpec, outcome: Outcome, taken: Collection[int]) -> Outcome:
-    """The outcome as the flow takes it: a descriptor without a branch is a failure.
+    """The outcome for the flow: a descriptor without a branch becomes a failure.
 
     Args:
         spec: the event.
-        outcome: what came of the attempt.
+        outcome: the outcome of the attempt.
         taken: the descriptors that have a branch; see `Topology.taken`.
     """
     if outcome.descriptor <= SUCCESS or outcome.descriptor in taken:
@@ -85,14 +85,14 @@ async def event_async(
     hooks: Hooks,
     begins: Callable[[int], object],
 ) -> Outcome:
-    """Run an event with all attempts that its policy allows, waiting in between.
+    """Run an event with all the attempts that its policy allows, and wait between them.
 
     Args:
         spec: the event.
-        call: what it is given.
+        call: the arguments of the attempt.
         taken: the descriptors that have a branch.
-        hooks: what listens to the run.
-        begins: called with the number of each attempt when that begins.
+        hooks: the hooks of the run.
+        begins: called with the number of an attempt when it begins.
     """
     while True:
         begins(call.attempt)
@@ -114,13 +114,13 @@ def needs_process(spec: EventSpec) -> bool:
 
 
 def in_time(spec: EventSpec, call: Call, limit: float, late: Callable[[], object]) -> Outcome:
-    """Run an attempt in a thread, which is left behind when the time is over.
+    """Run an attempt in a thread; if it exceeds its time limit, the thread is left running.
 
     Args:
         spec: the event.
-        call: what it is given.
-        limit: seconds that the attempt may take.
-        late: called when an attempt that was left behind has ended.
+        call: the arguments of the attempt.
+        limit: the maximum duration of the attempt in seconds.
+        late: called when an attempt that was left running has ended.
 
     Raises:
         TimeIsOver: the attempt has not ended in time.
@@ -152,17 +152,17 @@ def in_time(spec: EventSpec, call: Call, limit: float, late: Callable[[], object
 def in_pool(
     spec: EventSpec, call: Call, make: Callable[[], Executor], *, timeout: float | None = None
 ) -> Outcome:
-    """Run an attempt in a pool of its own, which ends with it.
+    """Run an attempt in a new pool, which ends with the attempt.
 
     Args:
         spec: the event.
-        call: what it is given.
-        make: makes the pool.
-        timeout: seconds that the attempt may take.
+        call: the arguments of the attempt.
+        make: creates the pool.
+        timeout: the maximum duration of the attempt in seconds.
 
     Raises:
         TimeIsOver: the attempt has not ended in time; its process has been ended.
-        BaseException: what a host raised in this thread meanwhile; the process has been ended.
+        BaseException: an exception that a host raised in this thread; the process has been ended.
     """
     began = time.time()
     executor: Executor | None = None
@@ -203,6 +203,6 @@ def one_worker(spec: EventSpec) -> Executor:
 
 
 def _kill(executor: Executor) -> None:
-    """End the processes of a pool, if it has any, and what they have started."""
+    """Kill the processes of a pool, if it has any, and the processes that they started."""
     for process in list((getattr(executor, "_processes", None) or {}).values()):
         WorkerGroup(process).kill()

@@ -1,4 +1,4 @@
-"""What every export of a plan to Python needs: imports of its events and of its pipeline class."""
+"""The common part of every export of a plan to Python: imports of events and pipeline class."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["file_name", "import_events", "import_owner"]
 
 
 def file_name(graph: Graph) -> str:
-    """The name of the file that a graph was made from, else that of the graph."""
+    """The name of the file from which a graph was made, else the name of the graph."""
     return PurePath(graph.source.filename).name if graph.source else graph.name
 
 
@@ -21,7 +21,7 @@ def import_events(imports: Imports, plan: Plan) -> dict[str, str]:
     """The expression for each event of a plan, in reading order.
 
     Raises:
-        PythonSourceError: the module of an event has a file name that no import finds.
+        PythonSourceError: the module of an event has a file name that Python cannot import.
     """
     source = plan.graph.source
     folder = Path(source.filename).parent if source else None

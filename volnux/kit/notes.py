@@ -1,4 +1,4 @@
-"""What a run records about each place besides its state, and the report made from it."""
+"""The records of a run about each place, and the report that is made from them."""
 
 from __future__ import annotations
 
@@ -56,8 +56,8 @@ class Notes:
 
         Args:
             about: what ran, and where.
-            execution: its state machine, at its end.
-            inputs: the values of the inputs.
+            execution: the state machine of the run, at its end.
+            inputs: the values of the inputs, by name.
             results_kept: see `RunReport`.
             scheduled_at: the instant that the run stood for.
         """
@@ -88,7 +88,7 @@ class Notes:
 
 
 def moment(seconds: float | None) -> dt.datetime | None:
-    """Seconds since the epoch as a moment in UTC."""
+    """Seconds since the epoch as a datetime in UTC."""
     return None if seconds is None else _AT(seconds, _UTC)
 
 

@@ -1,9 +1,9 @@
-"""Worker processes: how they begin, and how each of them ends, with all that it has started.
+"""Worker processes: how they start, and how they end together with all that they started.
 
-A worker leads a process group of its own. To kill it is to kill that group: the programs that an
-event has started end with it. The kernel does the same when the process that drives the run is
-gone, however that ended, so no worker outlives its run. `docs/standalone.md`, "How processes
-end", is the table of what holds.
+Each worker leads its own process group. Killing a worker kills the group, including programs that
+an event started. The kernel does the same when the process that drives the run has ended for any
+reason, so no worker outlives its run. `docs/standalone.md`, "How processes end", has a table of the
+guarantees.
 """
 
 from __future__ import annotations
@@ -37,16 +37,16 @@ __all__ = [
 ]
 
 
-# In the process that drives the run.
+# Functions for the process that drives the run.
 
 
 def default_workers() -> int:
-    """How many events of the default executor run at once unless told otherwise."""
+    """The default for the number of events of the default executor that run at once."""
     return min(32, (os.cpu_count() or 1) + 4)
 
 
 def takes(pool: type[Executor], *names: str) -> bool:
-    """Whether an executor class accepts arguments of these names: a subclass may not."""
+    """Whether an executor class accepts arguments with these names; a subclass might not."""
     parameters = inspect.signature(pool).parameters
     return any(p.kind is p.VAR_KEYWORD for p in parameters.values()) or all(
         name in parameters for name in names
@@ -54,7 +54,7 @@ def takes(pool: type[Executor], *names: str) -> bool:
 
 
 def made_pool(pool: type[Executor], offered: Mapping[str, Any]) -> Executor:
-    """An executor of a class, made with those arguments that the class accepts."""
+    """Create an executor, with those arguments that its class accepts."""
     taken = {name: value for name, value in offered.items() if takes(pool, name)}
     if "initargs" not in taken:
         taken.pop("initializer", None)
@@ -64,8 +64,9 @@ def made_pool(pool: type[Executor], offered: Mapping[str, Any]) -> Executor:
 def worker_context() -> Any:
     """The multiprocessing context for worker processes.
 
-    A plain fork would copy the locks of our other threads in whatever state they are, so there
-    is a fork server. It is started here, out of the reach of signals to the terminal's group.
+    A plain fork would copy the locks of our other threads in any state, so we use a fork server. It
+    is started here, outside of the terminal's process group, so that signals to that group do not
+    reach it.
     """
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
@@ -75,8 +76,8 @@ def worker_context() -> Any:
     preloaded = list(getattr(server, "_preload_modules", ("__main__",)))
     if _SERVER not in preloaded:
         multiprocessing.set_forkserver_preload([*preloaded, _SERVER])
-    # In some versions of Python the start of the tracker unblocks SIGINT: it comes first.
-    with _blocked("SIGHUP"):  # It ignores the others by itself.
+    # In some versions of Python, starting the tracker unblocks SIGINT, so it is started first.
+    with _blocked("SIGHUP"):  # The tracker already ignores the other signals.
         resource_tracker.ensure_running()
     with starting():
         forkserver.ensure_running()
@@ -87,9 +88,9 @@ _SERVER = "volnux._forkserver"
 
 
 def starting() -> contextlib.AbstractContextManager[None]:
-    """Processes started by this thread meanwhile ignore Ctrl-C until they unblock it.
+    """Inside the context, processes started by this thread ignore Ctrl-C until they unblock it.
 
-    Ctrl-C goes to every process of the terminal's group, also to one that is only starting.
+    Ctrl-C goes to every process of the terminal's group, even to one that is just starting.
     """
     return _blocked("SIGINT")
 
@@ -138,7 +139,7 @@ class WorkerGroup:
         return True
 
     def kill(self) -> None:
-        """Kill the worker and what it has started."""
+        """Kill the worker and the processes that it started."""
         process = self._process
         if not hasattr(os, "killpg"):
             if process is not None:
@@ -146,17 +147,17 @@ class WorkerGroup:
             return
         born = _birth(self._pid)
         if born is not None and born != self._born:
-            return  # The number belongs to another process by now.
+            return  # The process number now belongs to another process.
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._pid, signal.SIGKILL)
         if process is not None or born is not None:
-            # It may only be starting, and lead no group yet.
+            # The worker may be just starting, and not lead a group yet.
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(self._pid, signal.SIGKILL)
 
 
 def _birth(pid: int) -> str | None:
-    """When a process began, to tell it from a later one with the same number; None if unknown."""
+    """The start time of a process, because numbers are reused; None if unknown."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
     except OSError:
@@ -166,10 +167,10 @@ def _birth(pid: int) -> str | None:
 
 
 class Surroundings:
-    """What a worker shares with the process that drives the run, as it is when this is made.
+    """State that a worker shares with the process that drives the run, read when this is created.
 
-    multiprocessing sends the working folder and the import path. The fork server, whose children
-    workers are, keeps the environment, the umask and the output of the moment when it was started.
+    multiprocessing sends the working folder and the import path. But workers inherit the
+    environment, the umask and the output from the fork server, which has them from its start.
     """
 
     def __init__(self) -> None:
@@ -188,7 +189,7 @@ class Surroundings:
         return {**self.__dict__, "_streams": streams}
 
     def enter(self) -> None:
-        """Make them those of this process."""
+        """Apply this state to the current process."""
         zone = os.environ.get("TZ")
         os.environ.clear()
         os.environ.update(self._environment)
@@ -204,7 +205,7 @@ class Surroundings:
 
 
 def _umask() -> int | None:
-    """The umask, where it can be read without being changed for a moment."""
+    """The umask, if it can be read without changing it for a moment; else None."""
     with contextlib.suppress(OSError):
         for line in Path("/proc/self/status").read_text().splitlines():
             if line.startswith("Umask:"):
@@ -212,7 +213,7 @@ def _umask() -> int | None:
     return None
 
 
-# In the worker.
+# Functions for the worker.
 
 _begun = False
 
@@ -224,7 +225,7 @@ def begin_worker(surroundings: Surroundings | None = None) -> None:
         return
     _begun = True
     if hasattr(os, "setpgid"):
-        with contextlib.suppress(PermissionError):  # it leads a session, and so a group
+        with contextlib.suppress(PermissionError):  # it leads a session, and therefore a group
             os.setpgid(0, 0)
     _end_with_parent()
     # The process that drives the run handles Ctrl-C. A program that an event starts
@@ -237,7 +238,7 @@ def begin_worker(surroundings: Surroundings | None = None) -> None:
 
 
 def _deaf(number: int, frame: FrameType | None) -> None:
-    """For a signal that this process ignores."""
+    """A handler for a signal that this process ignores."""
 
 
 def _end_with_parent() -> None:
@@ -261,7 +262,7 @@ def _end_with_parent() -> None:
         fcntl.fcntl(sentinel, fcntl.F_SETSIG, signal.SIGKILL)
         flags = fcntl.fcntl(sentinel, fcntl.F_GETFL)
         fcntl.fcntl(sentinel, fcntl.F_SETFL, flags | os.O_ASYNC)
-        # It may have been gone before.
+        # The parent may have ended before.
         if multiprocessing.connection.wait([sentinel], 0):
             _kill_own_group()
     else:

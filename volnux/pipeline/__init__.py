@@ -1,4 +1,4 @@
-"""Pipelines as Python classes: inputs as fields, a flow in Pointy, a run and what came of it."""
+"""Pipelines as Python classes: input fields, a flow in Pointy, runs and their results."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs for programs that have an event loop: awaited in a thread, so that the loop goes on."""
+"""Runs in programs with an event loop: a thread waits for the run, so the loop is not blocked."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ _NOTEBOOKS = ("IPython.", "ipykernel.")
 
 
 async def in_thread(work: Callable[[], _T], cancel: Callable[[], object]) -> _T:
-    """What `work` returns or raises; it runs in a thread of its own.
+    """Call `work` in a new thread and await it; returns or raises what it does.
 
     Args:
-        work: what to do.
-        cancel: called when the task that awaits this is cancelled. The work is then waited for; a
-            second cancellation leaves it to itself.
+        work: the function to call.
+        cancel: called when the awaiting task is cancelled. The task then still waits for the work;
+            after a second cancellation, it does not.
     """
     ended: Future[_T] = Future()
     context = contextvars.copy_context()
@@ -35,7 +35,7 @@ async def in_thread(work: Callable[[], _T], cancel: Callable[[], object]) -> _T:
     def serve() -> None:
         try:
             ended.set_result(context.run(work))
-        except BaseException as error:  # noqa: BLE001 - it is raised where the work is awaited
+        except BaseException as error:  # noqa: BLE001 - raised where the work is awaited
             ended.set_exception(error)
 
     ended.set_running_or_notify_cancel()
@@ -46,14 +46,14 @@ async def in_thread(work: Callable[[], _T], cancel: Callable[[], object]) -> _T:
     except asyncio.CancelledError:
         cancel()
         await asyncio.wait([waiting])
-        waiting.exception()  # The cancellation counts, whatever came of the work.
+        waiting.exception()  # The cancellation counts, whatever the outcome of the work.
         raise
 
 
 def warn_of_blocked_loop() -> None:
-    """Warn if a run is started where an event loop runs, which stands still meanwhile.
+    """Warn if a run is started in a running event loop, which it blocks.
 
-    A plain cell of a notebook runs in the loop of the kernel, and may block it.
+    A plain cell of a notebook runs in the loop of the kernel, and is allowed to block it.
     """
     try:
         asyncio.get_running_loop()

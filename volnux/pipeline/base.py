@@ -29,7 +29,7 @@ __all__ = ["Pipeline", "PipelineDefinitionError", "PipelineStateError"]
 
 
 class PipelineStateError(VolnuxError):
-    """A pipeline is started while it runs, or again without being told so."""
+    """A pipeline is already running, or has already run and `force_rerun` is false."""
 
 
 class _State(enum.Enum):
@@ -41,8 +41,8 @@ class _State(enum.Enum):
 class Pipeline:
     """Base class of pipelines.
 
-    Input fields are class attributes; the flow is `Meta.pointy`, or the file `Meta.file`, or the
-    file `<ClassName>.pty` beside the module. An instance holds the inputs of one run::
+    Input fields are class attributes. The flow is in `Meta.pointy`, in the file `Meta.file`, or in
+    the file `<ClassName>.pty` beside the module. An instance holds the inputs of one run::
 
         class Greeting(Pipeline):
             who = InputDataField(data_type=str, required=True)
@@ -53,18 +53,18 @@ class Pipeline:
         context = Greeting(who="Ada").start()
 
     Args:
-        **inputs: a value for each field and `@input` of the flow. If one that is required is
-            missing, the pipeline can still be drawn, and fields can still be assigned; `start`
-            raises then.
+        **inputs: a value for each field and each `@input` of the flow. If a required value is
+            missing, the pipeline can still be drawn, and fields can still be assigned, but `start`
+            raises an `InputError`.
 
     Raises:
-        InputError: inputs are unknown or of a wrong type; with every fault.
+        InputError: inputs are unknown or have a wrong type; the error lists all faults.
         PipelineDefinitionError: there is no flow.
-        PointyError: the flow is wrong, or does not fit the events.
+        PointyError: the flow has errors, or does not fit the events.
     """
 
     _lineage: ClassVar[tuple[type[Pipeline], ...]] = ()
-    """The class and its bases below `Pipeline`, nearest first: where its flow is looked for."""
+    """The class and its bases up to `Pipeline`, nearest first: they are searched for a flow."""
     _fields: ClassVar[dict[str, InputDataField]] = {}
     _linked: ClassVar[Plan | None] = None
     _made_from: ClassVar[type[Pipeline] | None] = None
@@ -101,7 +101,7 @@ class Pipeline:
         signals.pipeline_post_init.emit(self, pipeline=self)
 
     def _prepare(self) -> None:
-        """Make what belongs to this process."""
+        """Create the attributes that belong to this process and are not pickled."""
         self._lock = threading.Lock()
         self._ended = threading.Event()
         self._control: Any = None
@@ -110,7 +110,7 @@ class Pipeline:
         return f"<{type(self).__name__} {self._state.value}>"
 
     def _repr_html_(self) -> str:
-        """A picture of the flow, for notebooks; after a run, with how its places ended."""
+        """A picture of the flow for notebooks; after a run, it shows the states of the places."""
         from volnux.graph.draw.notebook import as_html
 
         context = self.context
@@ -144,13 +144,13 @@ class Pipeline:
 
     @classmethod
     def plan(cls) -> Plan:
-        """The linked graph; found and made at first use, then kept.
+        """The linked graph; it is built at the first call, then cached.
 
-        In a notebook or at a prompt it is made again when one of its events is defined anew.
+        In a notebook or at a prompt, it is built again after one of its events was redefined.
 
         Raises:
-            PipelineDefinitionError: there is no flow; it says which paths were tried.
-            PointyError: the flow is wrong, or does not fit the events and fields.
+            PipelineDefinitionError: there is no flow; the message lists the paths that were tried.
+            PointyError: the flow has errors, or does not fit the events and fields.
         """
         if cls._linked is None or (cls._made_from is None and is_stale(cls._linked)):
             cls._linked = plan_of(cls)
@@ -158,9 +158,9 @@ class Pipeline:
 
     @classmethod
     def of_plan(cls, plan: Plan) -> type[Pipeline]:
-        """A pipeline class for a plan that was made elsewhere: of a `.pty`, by `load_plan`.
+        """Make a pipeline class from an existing plan, such as one from `load_plan`.
 
-        It is a subclass of the plan's own pipeline class, where it has one.
+        It is a subclass of the plan's own pipeline class, if there is one.
         """
         base: type[Pipeline] = cls
         name = plan.graph.name
@@ -173,7 +173,7 @@ class Pipeline:
 
     @property
     def inputs(self) -> dict[str, Any]:
-        """The value of every input, but for those that are missing."""
+        """The values of the inputs by name; missing inputs are left out."""
         assigned = {n: self.__dict__[n] for n in type(self)._fields if n in self.__dict__}
         return {**self._inputs, **assigned}
 
@@ -184,7 +184,7 @@ class Pipeline:
         return {n: v for n, v in self.inputs.items() if n in self._given or n not in timed}
 
     def _inputs_of_a_run(self, scheduled_at: dt.datetime) -> dict[str, Any]:
-        """The inputs as a run gets them: values as they were given, and copies of defaults."""
+        """The inputs of a run: the given values, and copies of the defaults."""
         inputs = {
             name: fresh(value)
             if name not in self._given and value is self._inputs.get(name)
@@ -211,27 +211,31 @@ class Pipeline:
         """Run the pipeline to its end.
 
         Args:
-            force_rerun: run an instance again that has run already.
-            backend: an installed backend, or its name.
-            workers: how many events run at once, where the backend can be told.
-            portable: results must be JSON and are passed as JSON, as orchestrators do.
-            observer: hears what happens in the run.
-            control: lets others stop the run, also before it has begun; else there is `stop`.
-            results: keep every result to the end. With False a result is let go once the last
-                event that receives it has ended, and `context.results` cannot be asked for.
+            force_rerun: allow an instance that has already run to run again.
+            backend: a backend, or the name of an installed one.
+            workers: the maximum number of events that run at once, if the backend has such a
+                setting.
+            portable: whether results must be JSON and are passed on as JSON, as on orchestrators.
+            observer: an object whose methods are called when something happens in the run.
+            control: a handle for other code to stop the run, even before it has begun. Without one,
+                use `stop`.
+            results: whether to keep every result to the end. If false, a result is released when
+                the last event that receives it has ended, and `context.results` raises an error.
             run_id: the run's id; a new one if None.
             scheduled_at: the instant that the run stands for, aware; its start if None.
             variables: values of variables for this run, in place of the host's.
 
         Returns:
-            The context of the run, also when it failed: `raise_for_status` raises then.
+            The context of the run, even if the run failed; its `raise_for_status` then raises an
+            error.
 
         Raises:
             InputError: a required input is missing.
             ValueError: the instant has no time zone.
-            PipelineStateError: the instance runs, or has run and `force_rerun` is false.
-            BackendError: there is no such backend, or it refuses the flow.
-            KeyboardInterrupt: Ctrl-C cancelled the run; it is closed, and `context` has its report.
+            PipelineStateError: the instance is already running, or has already run and
+                `force_rerun` is false.
+            BackendError: there is no such backend, or it does not support the flow.
+            KeyboardInterrupt: Ctrl-C cancelled the run; it has ended, and `context` has its report.
         """
         from volnux.backends import RunControl, RunOptions, get_backend
 
@@ -247,10 +251,10 @@ class Pipeline:
             raise InputError(missing, missing)
         with self._lock:
             if self._state is _State.RUNNING:
-                raise PipelineStateError(f"{self!r} runs already: wait until it has ended")
+                raise PipelineStateError(f"{self!r} is already running: wait until it has ended")
             if self._state is _State.FINISHED and not force_rerun:
                 raise PipelineStateError(
-                    f"{self!r} has run already: make a new instance, or start(force_rerun=True)"
+                    f"{self!r} has already run: make a new instance, or use start(force_rerun=True)"
                 )
             self._state = _State.RUNNING
             self._ended.clear()
@@ -305,9 +309,9 @@ class Pipeline:
     ) -> ExecutionContext:
         """Run the pipeline to its end without blocking the event loop: see `start`.
 
-        The run is driven by a thread, where its listeners and its observer are called, too.
-        Cancelling the task that awaits this cancels the run: nothing new starts, and what runs may
-        finish. A second cancellation does not wait for that.
+        A thread drives the run, and calls the listeners and the observer.
+        Cancelling the awaiting task cancels the run: nothing new starts, and running events may
+        finish. After a second cancellation, the task does not wait for them.
         """
         from volnux.backends import RunControl
         from volnux.pipeline.awaiting import in_thread
@@ -330,9 +334,9 @@ class Pipeline:
         return await in_thread(start, chosen.cancel)
 
     def stop(self) -> None:
-        """Start nothing more; what runs may finish. From any thread; nothing while it is not run.
+        """Start nothing more; running events may finish, and the run ends as cancelled.
 
-        The run ends as cancelled.
+        It is safe from any thread, and has no effect if there is no run.
         """
         with self._lock:
             control = self._control if self._state is _State.RUNNING else None
@@ -340,9 +344,9 @@ class Pipeline:
             control.cancel()
 
     def shutdown(self, *, wait: bool = True) -> None:
-        """Stop, and with `wait` return only when the run has ended.
+        """Stop the run; with `wait`, return only when it has ended.
 
-        An event or a listener of the run itself would wait for its own end: `wait=False` there.
+        In an event or a listener of the same run, use `wait=False`; otherwise it waits for itself.
         """
         with self._lock:
             running = self._state is _State.RUNNING
@@ -352,9 +356,9 @@ class Pipeline:
 
     @classmethod
     def draw_ascii_graph(cls) -> str:
-        """Print the flow as a drawing of plain text, and return that text.
+        """Print the flow as a plain text drawing, and return the text.
 
-        It can be called on the class, or on an instance, whose inputs play no part.
+        It can be called on the class or on an instance; the inputs of an instance are not used.
         """
         from volnux.pipeline.drawing import print_drawing
 
@@ -364,14 +368,14 @@ class Pipeline:
     def draw_graphviz_image(
         cls, directory: str | os.PathLike[str] = ".", *, format: str = "svg"
     ) -> Path:
-        """Write a picture of the flow into a directory, which is made if need be; its path.
+        """Write a picture of the flow into a directory, and return the path of the file.
 
-        It can be called on the class, or on an instance, whose inputs play no part.
+        It can be called on the class or on an instance; the inputs of an instance are not used.
 
         Args:
-            directory: where `<name of the pipeline>.svg` goes.
+            directory: the directory for `<name of the pipeline>.svg`; it is created if needed.
             format: any format that Graphviz can write, such as `svg`, `png` or `pdf`; also `dot`
-                or `mermaid`, which do without Graphviz.
+                or `mermaid`, which do not need Graphviz.
 
         Raises:
             DrawError: Graphviz is not installed, or cannot write that format.
@@ -382,12 +386,12 @@ class Pipeline:
 
 
 def _fields_of(cls: type[Pipeline]) -> dict[str, InputDataField]:
-    """The fields of a class, its bases' first; a base need not be a pipeline itself."""
+    """The fields of a class, those of its bases first; a base need not be a pipeline."""
     fields: dict[str, InputDataField] = {}
     for base in reversed(cls.__mro__):
         for name, value in vars(base).items():
             if not isinstance(value, InputDataField):
-                # What is something else in a subclass is no field of it any more.
+                # An attribute that a subclass replaces by something else is no longer a field.
                 fields.pop(name, None)
                 continue
             if hasattr(Pipeline, name) or name in _OWN_NAMES:
@@ -408,6 +412,6 @@ _OWN_NAMES = ("context", "signal_parent")
 
 
 def _blank(cls: type[Pipeline], plan: Plan | None = None) -> Pipeline:
-    """A pipeline that is about to be unpickled."""
+    """Create an empty pipeline, for unpickling."""
     made = cls if plan is None else cls.of_plan(plan)
     return made.__new__(made)

@@ -1,4 +1,4 @@
-"""The outcome of a run: its status, its results by place and by event, its report."""
+"""The outcome of a run: its status, its results by place and event, and its report."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ __all__ = ["ExecutionContext", "RunFailedError"]
 
 
 class ExecutionContext:
-    """One run of a pipeline, during it (as listeners see it) and after it.
+    """One run of a pipeline: listeners receive it during the run; `start` returns it at the end.
 
-    Iteration gives the places in reading order; `context["Load__2"]` is one place.
+    Iteration yields the places in reading order; `context["Load__2"]` is one place.
 
     Attributes:
-        pipeline: the pipeline that was started; None for a batch, which does not keep it.
-        run_id: the run.
-        inputs: the value of every input.
-        stopped: listeners have been told that the run is to stop.
+        pipeline: the pipeline that was started; None in the results of a batch pipeline.
+        run_id: the id of the run.
+        inputs: the value of every input, by name.
+        stopped: whether listeners have been notified that the run is asked to stop.
     """
 
     def __init__(self, pipeline: Any, run_id: str, inputs: Mapping[str, Any]) -> None:
@@ -38,7 +38,7 @@ class ExecutionContext:
         return f"<ExecutionContext {self.run_id} {status}>"
 
     def _repr_html_(self) -> str:
-        """The places of the run and its failures, for notebooks."""
+        """The places and failures of the run as HTML, for notebooks."""
         from volnux.pipeline.notebook import report_as_html
 
         if self._report is None:
@@ -46,7 +46,7 @@ class ExecutionContext:
         return report_as_html(self._report)
 
     def finish(self, report: RunReport) -> None:
-        """Set the report of the run: for code that runs pipelines, not for their users."""
+        """Set the report of the run; for code that runs pipelines, not for users."""
         self._report = report
 
     @property
@@ -77,7 +77,7 @@ class ExecutionContext:
 
     @property
     def results(self) -> dict[str, Any]:
-        """By place, the results of the events that returned one.
+        """The results of the events that returned one, by place.
 
         Raises:
             VolnuxError: the run has not ended, or was started with `results=False`.
@@ -87,12 +87,12 @@ class ExecutionContext:
 
     @property
     def first_failed(self) -> PlaceReport | None:
-        """The first place, in reading order, that ran and failed; None if none did."""
+        """The first place in reading order that ran and failed; None if there is none."""
         failed = (i for i in self if i.state is State.FAILED and i.descriptor is not None)
         return next(failed, None)
 
     def filter_by_event(self, event: Any) -> list[PlaceReport]:
-        """The places of an event in reading order, given by its name, class or function."""
+        """The places of an event, given by name, class or function, in reading order."""
         if isinstance(event, str):
             wanted = {event}
         else:
@@ -105,7 +105,7 @@ class ExecutionContext:
         return [item for item in places if wanted & {item.event, item.event.rpartition(".")[2]}]
 
     def results_of(self, event: Any) -> list[Any]:
-        """What an event returned at each of its places that ran, a `Failure` where it raised.
+        """The result of an event at each place where it ran; a `Failure` if it raised an exception.
 
         Raises:
             VolnuxError: the run has not ended, or was started with `results=False`.
@@ -134,8 +134,8 @@ class ExecutionContext:
 
         Raises:
             RunFailedError: the run failed or was cancelled. Its cause is the exception of the first
-                event that failed without being handled, with the frames of the event; of an event
-                in another process, its traceback as text.
+                event whose failure was not handled, with its stack frames, or with the traceback as
+                text if the event ran in another process.
         """
         if self.succeeded:
             return

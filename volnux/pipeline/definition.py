@@ -1,4 +1,4 @@
-"""From a pipeline class to its plan: `Meta`, the search for the flow, fields as inputs."""
+"""Makes the plan of a pipeline class: reads `Meta`, finds the flow, adds fields as inputs."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ __all__ = [
 ]
 
 META_KEYS = ("pointy", "file", "name", "on_failure", "events", *SCHEDULE_KEYS)
-"""What `class Meta` and `meta = {…}` of a pipeline may say."""
+"""The keys that `class Meta` and `meta = {…}` of a pipeline may have."""
 
 _META_TYPES = (
     ("pointy", "a string of Pointy", str),
@@ -53,10 +53,10 @@ class PipelineDefinitionError(VolnuxError, TypeError):
 
 
 def own_meta(cls: type) -> dict[str, Any]:
-    """What the class itself says in `class Meta` or `meta = {…}`, bases not counted.
+    """The settings in `class Meta` or `meta = {…}` of the class itself, without those of its bases.
 
     Raises:
-        PipelineDefinitionError: it says something that is unknown or makes no sense.
+        PipelineDefinitionError: a key is unknown, or a value is not valid.
     """
     namespace = vars(cls)
     if "Meta" in namespace and "meta" in namespace:
@@ -67,7 +67,7 @@ def own_meta(cls: type) -> dict[str, Any]:
     if meta is None:
         return {}
     if isinstance(meta, type):
-        # `class Meta(Base.Meta)` says what Base.Meta says, but for the name, which is one class's.
+        # `class Meta(Base.Meta)` inherits all settings except `name`, which belongs to one class.
         own = meta
         meta = {
             key: value
@@ -101,10 +101,10 @@ def own_meta(cls: type) -> dict[str, Any]:
 
 
 def plan_of(cls: type[Pipeline]) -> Plan:
-    """The plan of a pipeline class: its flow found, parsed, compiled and linked.
+    """Find, parse, compile and link the flow of a pipeline class.
 
     Raises:
-        PipelineDefinitionError: there is no flow; it says which paths were tried.
+        PipelineDefinitionError: there is no flow; the message lists the paths that were tried.
         PointyError: the flow is wrong, or does not fit the events and fields.
     """
     flow = _find_flow(cls)
@@ -118,7 +118,7 @@ def plan_of(cls: type[Pipeline]) -> Plan:
 
 
 def is_stale(plan: Plan) -> bool:
-    """Whether an event of the plan has been defined anew, in a notebook or at a prompt."""
+    """Whether an event of the plan was redefined in a notebook or at a prompt."""
     if not _at_prompt():
         return False
     kinds = {spec.event_class for spec in plan.specs if spec is not None}
@@ -126,12 +126,12 @@ def is_stale(plan: Plan) -> bool:
 
 
 def _at_prompt() -> bool:
-    """Whether somebody types into this Python: what is defined may be defined anew."""
+    """Whether this Python is interactive, so that definitions may change."""
     return hasattr(sys, "ps1") or not hasattr(imported("__main__"), "__file__")
 
 
 def _newest(event: Any) -> Any:
-    """An event, or the one that its module has under its name by now."""
+    """The current event with this name in its module, or the event itself if there is none."""
     kind = event_class_of(event)
     if kind is None:
         return event
@@ -142,7 +142,7 @@ def _newest(event: Any) -> Any:
 def link_class(
     cls: type[Pipeline], graph: Graph, path: Path | None, *, events: Sequence[str] = ()
 ) -> Plan:
-    """Link a flow to a pipeline class: its fields, its `Meta`, the events it leads to.
+    """Link a flow, using the fields, the `Meta` and the events of a pipeline class.
 
     Args:
         cls: the class.
@@ -151,7 +151,7 @@ def link_class(
         events: dotted modules to look events up in; they replace `@events` and `Meta.events`.
 
     Raises:
-        PointyError: the flow does not fit the events and fields.
+        PointyError: the flow does not fit the events or the fields.
     """
     meta = _merged_meta(cls)
     modules, extra = _event_sources(cls, meta)
@@ -168,7 +168,7 @@ def link_class(
 
 
 def owns(cls: type[Pipeline], path: Path) -> bool:
-    """Whether the class's own flow, not one that it inherits, is that file."""
+    """Whether that file is the flow of this class itself, not an inherited one."""
     meta = own_meta(cls)
     if meta.get("pointy") is not None:
         return False
@@ -180,12 +180,12 @@ def with_fields(graph: Graph, fields: Mapping[str, InputDataField]) -> Graph:
     """The graph with the fields of a pipeline class as inputs, before those of the text.
 
     Raises:
-        PointyError: a name is a field and an `@input`.
+        PointyError: a name is both a field and an `@input`.
     """
     faults = [
         Diagnostic(
             "double-input",
-            f"the input '{item.name}' is a field of the pipeline class as well",
+            f"the input '{item.name}' is also a field of the pipeline class",
             graph.source.filename if graph.source else graph.name,
             item.span,
             "declare it in only one of the two places",
@@ -201,7 +201,7 @@ def with_fields(graph: Graph, fields: Mapping[str, InputDataField]) -> Graph:
 
 @dataclass(frozen=True)
 class _FlowText:
-    """A flow that was found: its text, its file if it has one, the name it gives the pipeline."""
+    """A flow that was found: its text, its file (if any), and the pipeline name that it implies."""
 
     source: Source
     path: Path | None
@@ -221,7 +221,7 @@ def _find_flow(cls: type[Pipeline]) -> _FlowText:
             source, diagnostics = read_text(path)
             if source is None:
                 raise pointy_error(diagnostics)
-            # A flow that is inherited does not make two pipelines of one name.
+            # An inherited flow must not give two pipelines the same name.
             return _FlowText(source, path, path.stem if base is cls else cls.__name__)
         if file is not None:
             raise PipelineDefinitionError(
@@ -235,7 +235,7 @@ def _find_flow(cls: type[Pipeline]) -> _FlowText:
 
 
 def _beside(cls: type[Pipeline]) -> Path | None:
-    """The file of the class's name beside its module, in whatever case; None if there is none."""
+    """The file with the class's name beside its module, in any case; None if there is none."""
     folder = _folder(cls)
     path = folder / f"{cls.__name__}.pty"
     if path.is_file():
@@ -251,14 +251,15 @@ def _merged_meta(cls: type[Pipeline]) -> dict[str, Any]:
     merged: dict[str, Any] = {}
     for base in reversed(cls._lineage):
         merged.update(own_meta(base))
-    # A name is the class's own: two classes of one name would be one pipeline on an orchestrator.
+    # The name is not inherited: on an orchestrator, two classes with one name would be one
+    # pipeline.
     if "name" not in own_meta(cls):
         merged.pop("name", None)
     return merged
 
 
 def _folder(cls: type) -> Path:
-    """The folder of the module that defines the class; the working directory for a prompt."""
+    """The folder of the module that defines the class; at a prompt, the working directory."""
     file = getattr(module_of(cls), "__file__", None)
     return Path(file).resolve().parent if file else Path.cwd()
 
@@ -266,7 +267,7 @@ def _folder(cls: type) -> Path:
 def _event_sources(
     cls: type[Pipeline], meta: Mapping[str, Any]
 ) -> tuple[tuple[str, ...], list[ModuleType]]:
-    """Dotted modules of `Meta.events`, and the modules searched last: those of the classes."""
+    """The modules of `Meta.events`, and the modules of the classes, which are searched last."""
     given = meta.get("events", ())
     if isinstance(given, str) or event_class_of(given) is not None:
         given = (given,)

@@ -1,4 +1,4 @@
-"""The drawings that a pipeline class offers: printed as text, or written as a picture."""
+"""Drawings of a pipeline class: printed as text, or written as a picture."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ __all__ = ["print_drawing", "write_picture"]
 
 
 def print_drawing(graph: Graph) -> str:
-    """Print a graph as a drawing of plain text; that text."""
+    """Print a graph as a plain text drawing, and return the text."""
     text = draw(graph, "ascii")
     sys.stdout.write(visible(text))
     return text
 
 
 def write_picture(graph: Graph, folder: Path, format: str) -> Path:
-    """Write a picture of a graph into a folder, which is made if need be; its path.
+    """Write a picture of a graph into a folder, which is created if needed; return its path.
 
     Raises:
         DrawError: Graphviz is not installed, or cannot write that format.
@@ -30,7 +30,7 @@ def write_picture(graph: Graph, folder: Path, format: str) -> Path:
     picture = draw(graph, format).encode() if is_text else image(graph, format)
     folder.mkdir(parents=True, exist_ok=True)
     name = re.sub(r"[^\w.-]+", "_", graph.name)
-    # Graphviz takes `png:cairo` for a PNG by another of its renderers.
+    # In Graphviz, a format such as `png:cairo` also selects the renderer.
     suffix = "mmd" if format == "mermaid" else format.partition(":")[0]
     path = folder / f"{name}.{suffix}"
     path.write_bytes(picture)

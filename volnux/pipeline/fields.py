@@ -1,4 +1,4 @@
-"""Input fields of a pipeline class: what a run is given, checked before it starts."""
+"""Input fields of a pipeline class: declare the inputs of a run, and check their values."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ __all__ = ["FieldError", "FileInputDataField", "InputDataField"]
 _NAMES: dict[type, str] = {each.python: each.value for each in InputType}
 
 _UNCUT = (int, float, bool, complex, dt.date, dt.datetime, dt.time, Path)
-"""Types whose parts are not of the same type."""
+"""Types whose values cannot be cut into parts of the same type."""
 
 BatchProcessor = Callable[[Any, int], Iterable[Any]]
-"""Cuts a value into batches: takes the value and the batch size, gives the parts in order."""
+"""A function that takes a value and a batch size, and returns the parts in order."""
 
 
 class FieldError(VolnuxError, TypeError):
-    """A field is declared in a way that cannot work."""
+    """A field has arguments that are not valid."""
 
 
 class InputDataField:
@@ -37,16 +37,17 @@ class InputDataField:
 
     Args:
         data_type: a type, a tuple of types, or any annotation that pydantic knows.
-        required: whether a run must be given a value.
-        default: the value otherwise, of which each run gets a copy; None if it is left out.
-        batch_size: items in a batch, for batch pipelines: each batch is of `data_type` again.
-        batch_processor: a function `(value, batch_size) -> parts` that cuts in another way.
-        description: shown where the input is asked for.
+        required: whether a run needs a value.
+        default: the value if none is given (each run gets a copy); None by default.
+        batch_size: the number of items in a batch, for batch pipelines. Each batch has the
+            `data_type` too.
+        batch_processor: a function `(value, batch_size) -> parts` that cuts the value instead.
+        description: the text that user interfaces show for the input.
 
-    Reading the attribute on a pipeline gives the value; assigning checks it.
+    Reading the attribute of a pipeline returns the value; assigning a value checks it.
 
     Raises:
-        FieldError: the arguments make no sense together.
+        FieldError: the arguments are not valid, or do not fit together.
     """
 
     def __init__(
@@ -77,8 +78,8 @@ class InputDataField:
         self.name = ""
 
     def __set_name__(self, owner: type, name: str) -> None:
-        # One field under two names is refused where the class is complete: raised from here, an
-        # error would be wrapped in a RuntimeError by Python 3.11.
+        # One field with two names is refused when the class is complete: Python 3.11 would wrap an
+        # error that is raised here in a RuntimeError.
         self.name = self.name or name
 
     def __getstate__(self) -> dict[str, Any]:
@@ -107,24 +108,24 @@ class InputDataField:
 
     @property
     def type_name(self) -> str:
-        """The type as `@input` would name it; `any` where it has no such name."""
+        """The name of the type for `@input`; `any` if it has none."""
         plain = typing.get_origin(self.data_type) or self.data_type
         return _NAMES.get(plain, "any") if isinstance(plain, type) else "any"
 
     @property
     def kind(self) -> str:
-        """What an error calls the type of the value."""
+        """The name of the value's type in errors."""
         return self.type_name
 
     def spec(self) -> InputSpec:
-        """The field as an input of a graph."""
+        """The field as an input spec of a graph."""
         return InputSpec(self.name, self.type_name, self.required, self.default)
 
     def read(self, value: Any) -> Any:
-        """The value as the field's type.
+        """Check a value and convert it to the field's type.
 
         Raises:
-            pydantic.ValidationError: it is not of that type.
+            pydantic.ValidationError: the value does not fit the type.
         """
         if self.data_type is Any or (value is None and not self.required):
             return value
@@ -139,7 +140,7 @@ class InputDataField:
             data_type = typing.Union[data_type]  # noqa: UP007 - made from a tuple at run time
         try:
             return TypeAdapter(data_type)
-        except Exception:  # noqa: BLE001 - pydantic asks for a config with foreign classes
+        except Exception:  # noqa: BLE001 - pydantic needs a config for foreign classes
             return TypeAdapter(data_type, config=ConfigDict(arbitrary_types_allowed=True))
 
     @property
@@ -148,7 +149,7 @@ class InputDataField:
         return self.batch_size is not None
 
     def check_source(self, value: Any) -> None:
-        """Whether a value can be cut into batches, found out without reading it.
+        """Check that a value can be cut into batches, without reading it.
 
         Raises:
             ValueError: it cannot.
@@ -157,13 +158,13 @@ class InputDataField:
             return
         if isinstance(value, str | bytes) and self._container not in (type(value), Any):
             raise ValueError(
-                f"expected a collection to cut into batches, found one {type(value).__name__}"
+                f"expected a collection to cut into batches, found a single {type(value).__name__}"
             )
         if not hasattr(value, "__iter__"):
             raise ValueError("expected items to cut into batches")
 
     def batches(self, value: Any) -> Iterator[Any]:
-        """The parts of a value, one after the other; the source is never read whole."""
+        """Yield the parts of a value one by one; an iterator is never read whole."""
         if self.batch_size is None:
             raise FieldError(f"the field {self.name} has no batch_size")
         if self.batch_processor is not None:
@@ -181,7 +182,7 @@ class InputDataField:
             yield self._part(batch)
 
     def count(self, value: Any) -> int | None:
-        """How many batches there will be; None where only reading the value would tell."""
+        """The number of batches; None if it is known only after reading the value."""
         if not hasattr(value, "__len__"):
             return None
         if self.batch_processor is not None:
@@ -203,17 +204,17 @@ class InputDataField:
 
 
 class FileInputDataField(InputDataField):
-    """A file as an input: given as a path or an open file, received as an `InputFile`.
+    """A file input: a run is given a path or an open file, and events receive an `InputFile`.
 
     Args:
-        path: the file that is used unless another is given.
-        required: whether a run must be given a file.
-        chunk_size: bytes in a batch, for batch pipelines; text is cut behind the end of the line
-            that fills it.
-        batch_processor: a function `(file, chunk_size) -> parts` that cuts in another way.
+        path: the default file; a path or None.
+        required: whether a run needs a file.
+        chunk_size: the number of bytes in a batch, for batch pipelines. Text is cut only after the
+            end of a line, so a chunk can be longer.
+        batch_processor: a function `(file, chunk_size) -> parts` that cuts the file instead.
         mode: `r` for text, `rb` for bytes.
-        encoding: of a text file.
-        description: shown where the input is asked for.
+        encoding: the encoding of a text file.
+        description: the text that user interfaces show for the input.
     """
 
     def __init__(
@@ -253,10 +254,10 @@ class FileInputDataField(InputDataField):
         return "file path"
 
     def read(self, value: Any) -> Any:
-        """The `InputFile` of a path or an open file.
+        """Make an `InputFile` from a path or an open file.
 
         Raises:
-            ValueError: there is no such file, or the value is neither.
+            ValueError: there is no such file, or the value is neither of them.
         """
         if value is None and not self.required:
             return None
@@ -285,7 +286,7 @@ class FileInputDataField(InputDataField):
         self.read(value)
 
     def batches(self, value: Any) -> Iterator[Any]:
-        """Parts of the file, as `InputFile` objects that read their bytes when they are used."""
+        """Yield the parts of the file as `InputFile` objects, which are read when they are used."""
         if self.chunk_size is None:
             raise FieldError(f"the field {self.name} has no chunk_size")
         file = self.read(value)
@@ -297,12 +298,12 @@ class FileInputDataField(InputDataField):
             yield InputFile(file.path, mode=file.mode, encoding=file.encoding, start=start, end=end)
 
     def count(self, value: Any) -> int | None:
-        """How many chunks there will be."""
+        """The number of chunks."""
         return sum(1 for _ in self.batches(value))
 
 
 def _chunks(file: InputFile, size: int) -> Iterator[tuple[int, int]]:
-    """Byte offsets of the chunks of a file; a text file is cut behind the line that fills one."""
+    """The byte offsets of the chunks of a file; a text file is cut only at line ends."""
     text = "b" not in file.mode
     with file.path.open("rb") as handle:
         total = handle.seek(0, os.SEEK_END)
@@ -312,7 +313,7 @@ def _chunks(file: InputFile, size: int) -> Iterator[tuple[int, int]]:
         while start < total:
             end = min(start + size, total)
             if text and end < total:
-                # Read on to the end of the line: the chunk ends behind it.
+                # Read to the end of the line: the chunk ends after it.
                 handle.seek(end - 1)
                 while True:
                     line = handle.readline(1 << 16)
@@ -324,7 +325,7 @@ def _chunks(file: InputFile, size: int) -> Iterator[tuple[int, int]]:
 
 
 def _is_wide(encoding: str) -> bool:
-    """Whether a line end is more than one byte in an encoding."""
+    """Whether a line end takes more than one byte in an encoding."""
     try:
         name = codecs.lookup(encoding).name
     except LookupError:

@@ -1,4 +1,4 @@
-"""A run as HTML, for notebooks: its places in a table, then what failed and why."""
+"""A run as HTML for notebooks: a table of its places, then the failures with their reasons."""
 
 from __future__ import annotations
 

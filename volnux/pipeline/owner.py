@@ -13,10 +13,10 @@ __all__ = ["class_for"]
 
 
 def class_for(path: Path, modules: Iterable[ModuleType]) -> type[Pipeline] | None:
-    """The pipeline class in some modules whose own flow is that file; None if there is none.
+    """Find the pipeline class in some modules whose own flow is that file; None if there is none.
 
     Raises:
-        PipelineDefinitionError: there are several.
+        PipelineDefinitionError: there are several such classes.
     """
     found: list[type[Pipeline]] = []
     for module in modules:

@@ -1,4 +1,4 @@
-"""The schedule that a pipeline class names in its `Meta`, checked as in a file."""
+"""The schedule in `Meta` of a pipeline class, checked as in a file."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from volnux.graph.model import Graph, ScheduleSpec
 __all__ = ["SCHEDULE_KEYS", "schedule_fault", "with_schedule"]
 
 SCHEDULE_KEYS = ("schedule", "timezone", "start_date", "catchup", "max_active_runs")
-"""What `Meta` may say of when a pipeline runs."""
+"""The keys of `Meta` for schedules."""
 
 
 def schedule_fault(meta: Mapping[str, Any]) -> tuple[str, str] | None:
-    """The key that is wrong and what is wrong with it; None where nothing is."""
+    """A wrong key with the error message for it; None if all are right."""
     # Imported late: most pipelines have no schedule.
     from volnux.schedules import Schedule, ScheduleError
 
@@ -53,7 +53,7 @@ def schedule_fault(meta: Mapping[str, Any]) -> tuple[str, str] | None:
 
 
 def with_schedule(graph: Graph, meta: Mapping[str, Any]) -> Graph:
-    """The graph with what `Meta` says of its schedule; what the text itself says wins."""
+    """The graph with the schedule of `Meta`; settings in the text take precedence."""
     if not any(meta.get(key) is not None for key in SCHEDULE_KEYS):
         return graph
     expressions = _expressions(meta.get("schedule")) or ()
@@ -69,7 +69,7 @@ def with_schedule(graph: Graph, meta: Mapping[str, Any]) -> Graph:
 
 
 def _expressions(given: object) -> tuple[str, ...] | None:
-    """The expressions of `Meta.schedule`, in order; None where it is no text and no list."""
+    """The expressions of `Meta.schedule`, in order; None if it is neither a string nor a list."""
     if given is None:
         return ()
     items = (given,) if isinstance(given, str) else given

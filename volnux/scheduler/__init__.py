@@ -1,4 +1,4 @@
-"""`PipelineScheduler`: run pipelines when their time comes, in this process.
+"""`PipelineScheduler`: runs pipelines on their schedules, in this process.
 
 It needs the extra `schedule` (APScheduler and SQLAlchemy).
 """

@@ -1,4 +1,4 @@
-"""What can go wrong with a scheduler."""
+"""The errors of a scheduler."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["RunCutOffError", "SchedulerError", "StoreError", "StoreInUseError"]
 
 
 class SchedulerError(VolnuxError):
-    """The scheduler cannot do what it is asked to."""
+    """The scheduler cannot do what was requested."""
 
 
 class StoreError(SchedulerError):
@@ -18,19 +18,20 @@ class StoreError(SchedulerError):
 
 
 class StoreInUseError(StoreError):
-    """Another scheduler serves the store."""
+    """Another scheduler is using the store."""
 
     def __init__(self, store: str, holder: str = "") -> None:
         by = f" ({holder})" if holder else ""
-        super().__init__(f"another scheduler serves {store}{by}: stop it, or use another store")
+        super().__init__(f"another scheduler is using {store}{by}: stop it, or use another store")
 
 
 class RunCutOffError(SchedulerError):
-    """A run was cut off when its scheduler ended: it is lost, and not repeated."""
+    """A run was interrupted because its scheduler ended; it is lost and will not be repeated."""
 
     def __init__(self, job_id: str, scheduled: dt.datetime) -> None:
         super().__init__(
-            f"the run of {job_id} at {scheduled.isoformat()} was cut off when its scheduler ended"
+            f"the run of {job_id} at {scheduled.isoformat()} was interrupted "
+            "because its scheduler ended"
         )
         self.job_id = job_id
         self.scheduled = scheduled

@@ -1,4 +1,4 @@
-"""Runs what is due, in threads, and keeps the ledger."""
+"""Executes due runs in threads and records them in the ledger."""
 
 from __future__ import annotations
 
@@ -44,13 +44,13 @@ _FIRST_WAIT, _LONGEST_WAIT = 0.25, 10.0
 
 @dataclass(frozen=True, slots=True)
 class DueRun:
-    """A run that is written down and has to be made.
+    """A run that is recorded in the ledger and has to be executed.
 
     Attributes:
         instant: the instant for which it is due.
-        work: what it runs, as it stands in the ledger.
-        run_id: the id that it had when it was cut off; None for a new one.
-        however_late: it runs whatever `misfire_grace_time` says.
+        work: the target of the run, as stored in the ledger.
+        run_id: the id of the interrupted run that is repeated; None for a new id.
+        however_late: whether to ignore `misfire_grace_time`.
     """
 
     instant: dt.datetime
@@ -65,11 +65,11 @@ def run_target(
     run_id: str | None = None,
     scheduled_at: dt.datetime | None = None,
 ) -> RunReport:
-    """Run a target once, to its end.
+    """Run a target once and wait for its end.
 
     Args:
         target: the pipeline and its inputs.
-        began: is given the instance before it starts.
+        began: called with the pipeline instance before it starts.
         run_id: the run's id; a new one if None.
         scheduled_at: the instant for which it was due, aware; now if None.
 
@@ -85,14 +85,14 @@ def run_target(
 
 
 class PipelineExecutor(BaseExecutor):  # type: ignore[misc]  # APScheduler has no types
-    """Threads that run what is due; each run is in the ledger before it is handed to one.
+    """Executes due runs in threads; each run is recorded in the ledger before a thread gets it.
 
     Args:
-        ledger: where runs are written down.
-        workers: how many runs go on at once at most.
-        clock: the present moment, aware.
-        outage: is told when the store fails.
-        release: is told of a job on hold when the runs that it waits for have ended.
+        ledger: where runs are recorded.
+        workers: the maximum number of runs at the same time.
+        clock: returns the current time as an aware datetime.
+        outage: notified when the store fails or works again.
+        release: called with the id of a job on hold when the runs that it waits for have ended.
     """
 
     def __init__(
@@ -123,7 +123,7 @@ class PipelineExecutor(BaseExecutor):  # type: ignore[misc]  # APScheduler has n
         self._pool = ThreadPoolExecutor(self._workers, "volnux-scheduled")
 
     def submit_job(self, job: Any, run_times: Sequence[dt.datetime]) -> None:
-        """See APScheduler's `BaseExecutor`; runs that are in the ledger already are left out."""
+        """See APScheduler's `BaseExecutor`; runs that are already in the ledger are skipped."""
         with self._lock:
             if self._instances[job.id] >= job.max_instances:
                 self._ledger.claim(job.id, run_times, state=RunState.SKIPPED)
@@ -134,16 +134,16 @@ class PipelineExecutor(BaseExecutor):  # type: ignore[misc]  # APScheduler has n
         self.take_up(job.id, runs, held=len(run_times) > 1)
 
     def _do_submit_job(self, job: Any, run_times: Sequence[dt.datetime]) -> None:
-        """APScheduler's hook for its own `submit_job`, which ours does without."""
+        """APScheduler's hook for its own `submit_job`; our `submit_job` does not call it."""
         raise NotImplementedError
 
     def take_up(self, job_id: str, runs: Sequence[DueRun], *, held: bool) -> None:
-        """Make runs that are in the ledger, one after the other.
+        """Execute runs from the ledger, one after the other.
 
         Args:
-            job_id: their job.
+            job_id: the id of their job.
             runs: the runs, in order.
-            held: the job is on hold until they have ended.
+            held: whether the job is on hold until they have ended.
         """
         assert self._pool is not None
         with self._lock:
@@ -151,11 +151,11 @@ class PipelineExecutor(BaseExecutor):  # type: ignore[misc]  # APScheduler has n
         try:
             self._pool.submit(self._work, job_id, runs, held=held)
         except RuntimeError:
-            # The scheduler ends just now: they stay in the ledger, for the next one.
+            # The scheduler is ending: the runs stay in the ledger for the next scheduler.
             self._run_job_success(job_id, ())
 
     def cancel(self) -> int:
-        """Cancel what runs: events that have begun may finish; how many runs these are."""
+        """Cancel the current runs, whose running events may finish; return their number."""
         with self._state:
             running = list(self._running)
         for pipeline in running:
@@ -163,13 +163,13 @@ class PipelineExecutor(BaseExecutor):  # type: ignore[misc]  # APScheduler has n
         return len(running)
 
     def shutdown(self, wait: bool = True) -> None:  # noqa: FBT001, FBT002 - APScheduler's signature
-        """End the threads; what waits for one stays in the ledger for the next scheduler."""
+        """End the threads; runs that have not started stay in the ledger for the next scheduler."""
         self._stopping.set()
         if self._pool is not None:
             self._pool.shutdown(wait=wait, cancel_futures=True)
 
     def when_idle(self, callback: Callable[[], object]) -> None:
-        """Call back once nothing runs any more, at once if that is now."""
+        """Call back when no run is active, immediately if there is none now."""
         with self._state:
             if self._busy:
                 self._when_idle = callback
@@ -188,9 +188,11 @@ class PipelineExecutor(BaseExecutor):  # type: ignore[misc]  # APScheduler has n
                     break
                 self._scheduler._dispatch_event(event)
         except Exception:
-            log.exception("the runs of %s were given up", job_id)
+            log.exception(
+                "the remaining runs of job %s were abandoned after an unexpected error", job_id
+            )
         finally:
-            # Counts the instance down, as APScheduler's own executors do.
+            # This decrements the number of instances, as in APScheduler's own executors.
             self._run_job_success(job_id, ())
             if held:
                 self._release(job_id)
@@ -201,23 +203,23 @@ class PipelineExecutor(BaseExecutor):  # type: ignore[misc]  # APScheduler has n
                 callback()
 
     def _run(self, job_id: str, run: DueRun) -> JobExecutionEvent | None:
-        """Make one run; what listeners are told of it, or None where it did not begin."""
+        """Execute one run; return the event for listeners, or None if the run did not begin."""
         ledger, instant = self._ledger, run.instant
         try:
             target, grace = read_work(run.work)
-        except Exception as error:  # noqa: BLE001 - unpickling runs whatever the user stored
+        except Exception as error:  # noqa: BLE001 - unpickling the user's objects may raise anything
             return self._failed_to_start(job_id, instant, error)
         started = self._clock()
         late = started - instant
         if grace is not None and not run.however_late and late > dt.timedelta(seconds=grace):
-            log.warning("the run of %s at %s is %s late: left out", job_id, instant, late)
-            message = f"{late.total_seconds():.1f} s late, {grace} s are allowed"
+            log.warning("the run of %s at %s is %s late: it is skipped", job_id, instant, late)
+            message = f"{late.total_seconds():.1f} s late, at most {grace} s are allowed"
             if not self._write(lambda: ledger.skip(job_id, instant, started, message)):
                 return None
             return JobExecutionEvent(EVENT_JOB_MISSED, job_id, "default", instant)
         run_id = run.run_id or uuid.uuid4().hex
         if not self._write(lambda: ledger.begin(job_id, instant, started, run_id)):
-            return None  # It stays in the ledger, for the next scheduler.
+            return None  # It stays in the ledger for the next scheduler.
         pipelines: list[Pipeline] = []
 
         def began(pipeline: Pipeline) -> None:
@@ -230,7 +232,7 @@ class PipelineExecutor(BaseExecutor):  # type: ignore[misc]  # APScheduler has n
         except RunFailedError as error:
             report = error.context.report
             if report.status is RunStatus.FAILED:
-                # The log of runs has said which events failed, with their tracebacks.
+                # The log of runs already has the failed events with their tracebacks.
                 log.error("the run of %s at %s failed (run %s)", job_id, instant, report.run_id)
             self._end(job_id, instant, _STATES[report.status], str(error), report)
             return _error_event(job_id, instant, error)
@@ -267,17 +269,17 @@ class PipelineExecutor(BaseExecutor):  # type: ignore[misc]  # APScheduler has n
             lambda: self._ledger.end(job_id, instant, state, ended, message, report)
         ):
             log.error(
-                "the run of %s at %s ended as %s, which could not be written down: "
-                "the next scheduler will take it for cut off",
+                "the run of %s at %s ended as %s, but this could not be recorded: "
+                "the next scheduler will treat it as interrupted",
                 job_id,
                 instant,
                 state.value,
             )
 
     def _write(self, write: Callable[[], None]) -> bool:
-        """Write to the ledger, however long the store takes; False when the scheduler ends first.
+        """Write to the ledger, and retry until it works; False if the scheduler ends before.
 
-        What is not written down is not begun, and what has ended is not made again.
+        So no run starts before it is recorded, and no run that has ended is executed again.
         """
         wait = _FIRST_WAIT
         while True:

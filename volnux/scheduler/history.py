@@ -1,4 +1,4 @@
-"""What a store says of past runs, without a scheduler and without changing anything."""
+"""Reads the past runs from a store, without a scheduler and without changes to the store."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ __all__ = ["History"]
 
 
 class History:
-    """The runs that a store has kept.
+    """The runs that a store contains.
 
     Args:
         store: a URL of SQLAlchemy, or the path of an SQLite file.
 
     Raises:
-        StoreError: there is none, or it cannot be read.
+        StoreError: there is no such store, or it cannot be read.
     """
 
     def __init__(self, store: str | os.PathLike[str]) -> None:
@@ -32,7 +32,7 @@ class History:
             raise StoreError(f"there is no store {self._name}: name one with --store")
 
     def runs(self, job: str | None, count: int) -> list[RunRecord]:
-        """The latest runs, of all jobs or of one, given by its file or its id."""
+        """The latest runs, of all jobs or of the job with this file or id."""
         with usable(self._engine):
             if not self._ledger.exists:
                 return []
@@ -45,13 +45,13 @@ class History:
         """The report of a run as JSON.
 
         Raises:
-            SchedulerError: none is kept, or several ids begin so.
+            SchedulerError: there is no report of such a run, or several ids begin with `run_id`.
         """
         with usable(self._engine):
             found = self._ledger.report(run_id) if self._ledger.exists else None
         if found is None:
             raise SchedulerError(
-                f"{self._name} keeps no report of a run {run_id}, or more than one whose id begins "
+                f"{self._name} has no report of a run {run_id}, or more than one whose id begins "
                 "so; `volnux schedule show` lists the runs"
             )
         return found

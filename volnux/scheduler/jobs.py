@@ -1,4 +1,4 @@
-"""The table of jobs: APScheduler's, with JSON in it, and with jobs that wait for their own runs."""
+"""The table of jobs: APScheduler's own, but with JSON, and with jobs that can be on hold."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ __all__ = ["BATCH", "JobStore", "due"]
 log = logging.getLogger("volnux.scheduler")
 
 BATCH = 100
-"""How many missed instants of a job are taken on at once; the others wait in its schedule."""
+"""How many missed instants of a job are handled at a time; the others follow later."""
 
 
 def due(job: Job, now: dt.datetime) -> tuple[list[dt.datetime], dt.datetime | None]:
-    """The instants at which a job is due, at most `BATCH`, and the one that comes after them.
+    """The instants at which a job is due (at most `BATCH`), and the next one after them.
 
-    A job that makes up for several missed runs with one (`coalesce`) is due at the last of them.
+    With `coalesce`, one run replaces several missed runs: only the last instant is due.
     """
     found: list[dt.datetime] = []
     upcoming = job.next_run_time
@@ -46,7 +46,7 @@ def due(job: Job, now: dt.datetime) -> tuple[list[dt.datetime], dt.datetime | No
 def _last_interval(
     trigger: IntervalTrigger, upcoming: dt.datetime | None, now: dt.datetime
 ) -> dt.datetime | None:
-    """The last or last but one instant that is due, without a step for each before it."""
+    """The last or second to last due instant, computed without visiting all before it."""
     if upcoming is None:
         return None
     until = now if trigger.end_date is None else min(now, trigger.end_date)
@@ -62,11 +62,11 @@ def _last_interval(
 class JobStore(SQLAlchemyJobStore):  # type: ignore[misc]  # APScheduler has no types
     """The jobs of a scheduler.
 
-    A job on hold is not due, however late it is: its missed runs are being made up for, in order.
+    A job on hold is not due, even if its time has come: its missed runs are executed first.
 
     Args:
         engine: the store.
-        writing: held by whoever writes to it: threads that wait for a lock do not poll SQLite.
+        writing: a lock for writers, so that threads wait for the lock and do not poll SQLite.
     """
 
     def __init__(self, engine: sa.Engine, writing: threading.Lock) -> None:
@@ -77,20 +77,20 @@ class JobStore(SQLAlchemyJobStore):  # type: ignore[misc]  # APScheduler has no 
         self._holding = threading.Lock()
 
     def hold(self, job_id: str) -> None:
-        """Let a job not be due until `release`."""
+        """Put a job on hold until `release`."""
         with self._holding:
             self._held.add(job_id)
 
     def release(self, job_id: str) -> None:
-        """Let a job be due again."""
+        """End the hold of a job."""
         with self._holding:
             self._held.discard(job_id)
 
     def make(self) -> None:
-        """Make the table, if there is none."""
+        """Create the table if it does not exist."""
         self.jobs_t.create(self.engine, checkfirst=True)
 
-    # What follows is APScheduler's interface.
+    # APScheduler's interface.
 
     def start(self, scheduler: Any, alias: str) -> None:
         super().start(scheduler, alias)
@@ -150,7 +150,7 @@ class JobStore(SQLAlchemyJobStore):  # type: ignore[misc]  # APScheduler has no 
         return job
 
     def _get_jobs(self, *conditions: Any) -> list[Job]:
-        """The jobs; one that cannot be read stays in the store, unlike with APScheduler's own."""
+        """The jobs. Unlike in APScheduler, a job that cannot be read stays in the store."""
         jobs = self.jobs_t.c
         rows = sa.select(jobs.id, jobs.job_state).order_by(jobs.next_run_time).where(*conditions)
         found = []
@@ -159,7 +159,7 @@ class JobStore(SQLAlchemyJobStore):  # type: ignore[misc]  # APScheduler has no 
         for job_id, state in table:
             try:
                 found.append(self._reconstitute_job(state))
-            except Exception as error:  # noqa: BLE001 - unpickling runs whatever the user stored
+            except Exception as error:  # noqa: BLE001 - unpickling the user's objects may raise anything
                 if job_id not in self._unreadable:
                     self._unreadable.add(job_id)
                     why = f"{type(error).__name__}: {error}"

@@ -1,4 +1,4 @@
-"""`StoreKeeper`: what keeps the store of a running scheduler its own, in its place, and small."""
+"""`StoreKeeper`: keeps the store of a running scheduler locked, in its place, and small."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ log = logging.getLogger("volnux.scheduler")
 
 
 class StoreKeeper:
-    """Holds the lock of a store, and its file where it is one."""
+    """Holds the lock of a store and, if the store is a file, keeps that file open."""
 
     def __init__(self, engine: sa.Engine, ledger: Ledger, jobs: JobStore) -> None:
         self._lock = lock_for(engine)
@@ -33,12 +33,12 @@ class StoreKeeper:
         """Take the lock of the store.
 
         Raises:
-            StoreInUseError: another scheduler has it.
+            StoreInUseError: another scheduler has the lock.
         """
         self._lock.take()
 
     def open(self) -> None:
-        """Open the ledger, and hold the file open."""
+        """Open the ledger, and keep the file open."""
         self._ledger.open()
         if self._database is not None:
             self._database.keep()
@@ -46,15 +46,15 @@ class StoreKeeper:
     def look_after(
         self, now: dt.datetime, jobs_lock: contextlib.AbstractContextManager[Any]
     ) -> None:
-        """See that the store is ours, is where it was, and does not grow for ever.
+        """Check that the store is still locked by us and in its place, and delete old runs.
 
         Args:
-            now: the time.
-            jobs_lock: held while no job may be read.
+            now: the current time, aware.
+            jobs_lock: acquired while jobs must not be read.
 
         Raises:
-            StoreInUseError: another scheduler has it.
-            StoreError, OSError, sqlite3.Error, SQLAlchemyError: it cannot be used.
+            StoreInUseError: another scheduler has the lock.
+            StoreError, OSError, sqlite3.Error, SQLAlchemyError: the store cannot be used.
         """
         if not self._lock.still_held():
             self._lock.release()
@@ -68,13 +68,13 @@ class StoreKeeper:
             self._forget_at = now + dt.timedelta(days=1)
 
     def release(self) -> None:
-        """Let other schedulers have the store."""
+        """Release the lock, so that other schedulers can use the store."""
         if self._database is not None:
             self._database.let_go()
         self._lock.release()
 
     def _reopen(self, found: Found, jobs_lock: contextlib.AbstractContextManager[Any]) -> None:
-        """Bring a deleted database back, or go on with the one that has taken its place."""
+        """Restore a deleted database, or continue with a database that has replaced it."""
         assert self._database is not None
         with jobs_lock, self._ledger.closed():
             if found is Found.DELETED:
@@ -86,6 +86,9 @@ class StoreKeeper:
         self._jobs.make()
         self._database.keep()
         if found is Found.DELETED:
-            log.warning("the store %s was deleted: it is back", self._database.path)
+            log.warning("the store %s was deleted and has been restored", self._database.path)
         else:
-            log.warning("the store %s was replaced: its jobs are served now", self._database.path)
+            log.warning(
+                "the store %s was replaced: the scheduler now uses the jobs of the new one",
+                self._database.path,
+            )

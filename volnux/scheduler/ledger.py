@@ -1,7 +1,7 @@
-"""The ledger: each run that was due, once, what became of it, and its report.
+"""The ledger: it records each due run once, with its outcome and its report.
 
-A run is written down before it starts, under its job and its instant. So a scheduler that was
-killed finds out what it had begun, and nothing is ever begun twice.
+A run is recorded before it starts, by job and instant. So after a crash, the next scheduler knows
+which runs had begun, and no run begins twice.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ __all__ = ["REPORTS_KEPT", "Ledger", "RunRecord", "RunState"]
 _KEPT = dt.timedelta(days=30)
 
 REPORTS_KEPT = 100
-"""Of each job, this many reports are kept of the latest runs that ended alike, for a month."""
+"""How many reports are kept for each job and final state, of the latest runs, for a month."""
 
 _LONGEST_REPORT = 1_000_000
 _MESSAGE = 10_000
 
 
 class RunState(enum.StrEnum):
-    """What became of a run that was due."""
+    """The state of a run in the ledger."""
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -45,17 +45,17 @@ class RunState(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RunRecord:
-    """A line of the ledger.
+    """A row of the ledger.
 
     Attributes:
-        job_id: the job.
+        job_id: the id of the job.
         scheduled: the instant for which it was due, in UTC.
-        state: what became of it.
-        run_id: the run's id, which it keeps when it is repeated; None where it never began.
-        started: when it began, in UTC; of a repeated run, the last time.
+        state: the state of the run.
+        run_id: the id of the run, which a repetition keeps; None if it never began.
+        started: when it began, in UTC; for a repeated run, when the last attempt began.
         ended: when it ended, in UTC.
-        attempt: how often the run was begun: 2 and more where it was cut off and repeated.
-        message: why it failed.
+        attempt: how often the run began; 2 or more if it was interrupted and repeated.
+        message: why it failed or was missed; None otherwise.
     """
 
     job_id: str
@@ -69,7 +69,7 @@ class RunRecord:
 
     @property
     def lateness(self) -> dt.timedelta | None:
-        """How long after its instant it began."""
+        """The delay between the instant and the start of the run; None if it did not start."""
         return None if self.started is None else self.started - self.scheduled
 
 
@@ -78,7 +78,7 @@ class Ledger:
 
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
-        # SQLite has one writer at a time: threads that wait here do not poll there.
+        # SQLite has one writer at a time: threads wait for this lock instead of polling SQLite.
         self.writing = threading.Lock()
         self._runs = sa.Table(
             "volnux_runs",
@@ -91,10 +91,10 @@ class Ledger:
             sa.Column("ended", sa.Float(53)),
             sa.Column("attempt", sa.Integer, nullable=False),
             sa.Column("message", sa.Text),
-            # What was to run, for when its job is gone: a job for one date ends when it is due.
+            # The target, in case the job is gone: a job for one date is removed when it is due.
             sa.Column("work", sa.LargeBinary),
         )
-        # A table of its own: what a run returned may be large, and is read one at a time.
+        # A separate table: reports may be large, and are read one at a time.
         self._reports = sa.Table(
             "volnux_reports",
             sa.MetaData(),
@@ -107,25 +107,25 @@ class Ledger:
         )
 
     def open(self) -> None:
-        """Make the tables, if there are none."""
+        """Create the tables if they do not exist."""
         with self.writing, self._engine.begin() as connection:
             self._runs.create(connection, checkfirst=True)
             self._reports.create(connection, checkfirst=True)
 
     @contextlib.contextmanager
     def closed(self) -> Iterator[None]:
-        """Let nobody write, and close all connections afterwards: the database is exchanged."""
+        """Block writers, and close all connections at the end: the database is replaced."""
         with self.writing:
             yield
             self._engine.dispose()
 
     @property
     def exists(self) -> bool:
-        """Whether a scheduler has ever written to the store."""
+        """Whether the store has the tables of a scheduler."""
         return sa.inspect(self._engine).has_table(self._runs.name)
 
     def forget(self, now: dt.datetime) -> None:
-        """Leave out what was due, and ended, more than a month ago."""
+        """Delete the runs that were due more than a month ago and have ended."""
         runs, limit = self._runs, (now - _KEPT).timestamp()
         old = runs.delete().where(runs.c.ended < limit, runs.c.scheduled < limit)
         reports = self._reports
@@ -140,7 +140,7 @@ class Ledger:
         work: bytes | None = None,
         state: RunState = RunState.QUEUED,
     ) -> list[dt.datetime]:
-        """Write down runs that are due; those among them that were not known yet."""
+        """Record due runs, and return those that were not recorded before."""
         runs = self._runs
         stamps = {moment.timestamp(): moment for moment in scheduled}
         with self.writing, self._engine.begin() as connection:
@@ -166,17 +166,17 @@ class Ledger:
         return list(stamps.values())
 
     def skip(self, job_id: str, scheduled: dt.datetime, ended: dt.datetime, message: str) -> None:
-        """Write down that a run was missed."""
+        """Record that a run was missed."""
         values = {"state": RunState.MISSED.value, **_end(ended), "message": message}
         self._update(job_id, scheduled, values)
 
     def begin(self, job_id: str, scheduled: dt.datetime, started: dt.datetime, run_id: str) -> None:
-        """Write down that a run begins."""
+        """Record that a run begins."""
         values = {"state": RunState.RUNNING.value, "started": started.timestamp(), "run_id": run_id}
         self._update(job_id, scheduled, values)
 
     def repeat(self, job_id: str, scheduled: dt.datetime) -> None:
-        """Write down that a run which was cut off is due again, as a further attempt."""
+        """Record that an interrupted run is due again, as a further attempt."""
         values = {"state": RunState.QUEUED.value, "attempt": self._runs.c.attempt + 1}
         self._update(job_id, scheduled, values)
 
@@ -189,7 +189,7 @@ class Ledger:
         message: str | None = None,
         report: RunReport | None = None,
     ) -> None:
-        """Write down how a run ended, and keep its report."""
+        """Record how a run ended, and store its report."""
         values = {"state": state.value, **_end(ended), "message": message and message[:_MESSAGE]}
         kept: dict[str, Any] | None = None
         if report is not None:
@@ -217,7 +217,8 @@ class Ledger:
             connection.execute(change.values(**values))
             if report is None:
                 return
-            # A repeated write, whose first answer was lost, finds its own report.
+            # If the answer to a first write was lost, the repeated write finds the report already
+            # there.
             connection.execute(reports.delete().where(reports.c.run_id == report["run_id"]))
             connection.execute(reports.insert().values(**report))
             alike = (reports.c.job_id == job_id, reports.c.state == report["state"])
@@ -233,10 +234,10 @@ class Ledger:
                 connection.execute(reports.delete().where(*alike, reports.c.ended <= oldest))
 
     def report(self, run_id: str) -> dict[str, Any] | None:
-        """The report of a run as JSON; None where none is kept.
+        """The report of a run as JSON; None if there is none.
 
         Args:
-            run_id: the run's id, or how it begins, if no other begins so.
+            run_id: the id of the run, or the beginning of it, if that is unique.
         """
         reports = self._reports
         like = reports.c.run_id.startswith(run_id, autoescape=True)
@@ -249,7 +250,7 @@ class Ledger:
         return data
 
     def unfinished(self) -> list[tuple[RunRecord, bytes | None]]:
-        """The runs that an earlier scheduler has left queued or running, oldest first."""
+        """The runs that an earlier scheduler left queued or running, oldest first."""
         runs = self._runs
         states = (RunState.QUEUED.value, RunState.RUNNING.value)
         rows = sa.select(runs).where(runs.c.state.in_(states)).order_by(runs.c.scheduled)
@@ -257,7 +258,7 @@ class Ledger:
             return [(_record(row), row.work) for row in connection.execute(rows)]
 
     def records(self, job_id: str | None = None, limit: int | None = None) -> list[RunRecord]:
-        """Runs by the instant for which they were due, latest first."""
+        """Recorded runs, sorted by the instant for which they were due, latest first."""
         runs = self._runs
         rows = sa.select(runs).order_by(runs.c.scheduled.desc(), runs.c.job_id).limit(limit)
         if job_id is not None:
@@ -267,12 +268,12 @@ class Ledger:
 
 
 def _end(ended: dt.datetime) -> dict[str, Any]:
-    # What ended is never begun again.
+    # A run that has ended never begins again.
     return {"ended": ended.timestamp(), "work": None}
 
 
 def _dumped(report: RunReport) -> str:
-    """A report as JSON of bounded length: first without values, then without what went well."""
+    """A report as JSON of limited length: a long one loses values, then successful places."""
     data = report.to_json()
     text = json.dumps(data)
     if len(text) <= _LONGEST_REPORT:

@@ -1,4 +1,4 @@
-"""What becomes of the runs that a scheduler which was killed left behind."""
+"""Handles the runs that an earlier scheduler left unfinished when it was killed."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ log = logging.getLogger("volnux.scheduler")
 
 
 class CutOff(enum.StrEnum):
-    """What becomes of a run that was under way when its scheduler was killed.
+    """What to do with a run that was active when its scheduler was killed.
 
-    Either way it is made known: as `lost` in the ledger, an `EVENT_JOB_ERROR` with a
-    `RunCutOffError` and a warning in the log; or as a further attempt of the same run. A run cannot
-    be resumed in its middle.
+    A lost run is `lost` in the ledger, and causes an `EVENT_JOB_ERROR` with a `RunCutOffError` and
+    a warning in the log. A repeated run is a further attempt of the same run, from the beginning: a
+    run cannot be resumed.
     """
 
     LOST = "lost"
@@ -36,12 +36,12 @@ def runs_to_repeat(
     ledger: Ledger,
     lose: Callable[[RunRecord], None],
 ) -> dict[str, list[DueRun]]:
-    """The runs of each job that have to be run, in their order.
+    """The runs to execute now, by job, in order.
 
     Args:
-        left: the runs that had not ended, with what they run; None where that is not known.
-        cut_off: what becomes of those that had begun.
-        ledger: where it is noted that a run is repeated.
+        left: the unfinished runs, each with its stored target; None if that is not known.
+        cut_off: what to do with those that had begun.
+        ledger: where repetitions are recorded.
         lose: called for each run that is lost.
     """
     again: dict[str, list[DueRun]] = {}
@@ -52,7 +52,7 @@ def runs_to_repeat(
             continue
         if begun:
             log.warning(
-                "the run of %s at %s was cut off: it is repeated",
+                "the run of %s at %s was interrupted: it is repeated",
                 record.job_id,
                 record.scheduled,
             )
@@ -63,10 +63,10 @@ def runs_to_repeat(
 
 
 def note_lost(record: RunRecord, ledger: Ledger, now: dt.datetime) -> JobExecutionEvent:
-    """Note in the log and the ledger that a run is lost; the event that says so."""
+    """Record in the log and the ledger that a run is lost; return the event for listeners."""
     fault = RunCutOffError(record.job_id, record.scheduled)
     log.warning("%s: it is lost", fault)
-    message = "cut off when its scheduler ended"
+    message = "interrupted because its scheduler ended"
     ledger.end(record.job_id, record.scheduled, RunState.LOST, now, message)
     return JobExecutionEvent(
         EVENT_JOB_ERROR, record.job_id, "default", record.scheduled, exception=fault

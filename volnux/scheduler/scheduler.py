@@ -1,4 +1,4 @@
-"""`PipelineScheduler`: APScheduler with our instants, a ledger and a lock."""
+"""`PipelineScheduler`: APScheduler with the instants of `volnux.schedules`, a ledger and a lock."""
 
 from __future__ import annotations
 
@@ -44,27 +44,27 @@ __all__ = ["PipelineScheduler"]
 log = logging.getLogger("volnux.scheduler")
 
 _LONGEST_SLEEP = 30.0
-"""Seconds after which the clock is looked at again: it may have been set, or slept."""
+"""The longest sleep in seconds: the clock may be set, or the machine may be suspended."""
 
 _RETRY = 5.0
-"""Seconds after which a store that failed is tried again."""
+"""Seconds between attempts to use a store that failed."""
 
 
 class PipelineScheduler(BackgroundScheduler):  # type: ignore[misc]  # APScheduler has no types
     """Runs pipelines on schedules, in threads of this process.
 
     It is APScheduler's `BackgroundScheduler`: `pause_job`, `resume_job`, `remove_job`, `get_jobs`,
-    `modify_job`, `reschedule_job`, `add_listener`, `start` and `shutdown` are as there. What
-    differs: jobs run pipelines, and live in a database; cron means what it means on every backend;
-    no run is ever begun twice; it may be however late, but for `misfire_grace_time`.
+    `modify_job`, `reschedule_job`, `add_listener`, `start` and `shutdown` work as usual. The
+    differences: jobs run pipelines and are stored in a database; cron expressions mean the same as
+    on every backend; no run begins twice; a late run starts unless `misfire_grace_time` is over.
 
     Args:
         store: a URL of SQLAlchemy (SQLite or PostgreSQL), the path of an SQLite file, or
-            `":memory:"`; jobs and runs are kept there. One scheduler at a time serves a store.
-        timezone: an IANA name, for triggers that name none.
-        workers: how many runs go on at once at most.
-        cut_off: what becomes of a run that was under way when an earlier scheduler was killed.
-        job_defaults: `coalesce`, `misfire_grace_time` and `max_instances` of jobs that say nothing.
+            `":memory:"`; it contains jobs and runs. Only one scheduler at a time can use it.
+        timezone: an IANA name, for triggers without a time zone.
+        workers: the maximum number of runs at the same time.
+        cut_off: what to do with a run that was active when an earlier scheduler was killed.
+        job_defaults: `coalesce`, `misfire_grace_time` and `max_instances` of jobs without them.
         daemon: whether the scheduler ends with the main thread.
 
     Raises:
@@ -97,16 +97,16 @@ class PipelineScheduler(BackgroundScheduler):  # type: ignore[misc]  # APSchedul
         )
 
     def start(self, paused: bool = False) -> None:  # noqa: FBT001, FBT002 - APScheduler's signature
-        """Take the store, settle what an earlier scheduler left behind, and begin.
+        """Lock the store, handle the runs that an earlier scheduler left unfinished, and begin.
 
         Raises:
-            StoreInUseError: another scheduler serves the store; nothing has changed.
+            StoreInUseError: another scheduler is using the store; nothing was changed.
             StoreError: the store cannot be used.
         """
         if self.running:
-            super().start(paused)  # which says that it runs already
+            super().start(paused)  # which raises an error: it is already running
         with usable(self._engine):
-            # What is no database stays as it is, without a lock beside it.
+            # A file that is not a database stays as it is, without a lock file beside it.
             self._engine.connect().close()
         self._keeper.take()
         try:
@@ -124,10 +124,10 @@ class PipelineScheduler(BackgroundScheduler):  # type: ignore[misc]  # APSchedul
             self.resume()
 
     def shutdown(self, wait: bool = True) -> None:  # noqa: FBT001, FBT002 - APScheduler's signature
-        """Start nothing more; with `wait`, come back when all runs have ended.
+        """Start no more runs; with `wait`, return when all runs have ended.
 
-        The store stays locked until they have. Runs that were due and have not begun stay in it for
-        the next scheduler.
+        The store stays locked until then. Due runs that have not begun stay in the store for the
+        next scheduler.
         """
         executor = self._pipelines
         super().shutdown(wait)
@@ -135,29 +135,29 @@ class PipelineScheduler(BackgroundScheduler):  # type: ignore[misc]  # APSchedul
             executor.when_idle(self._keeper.release)
 
     def store_fault(self, error: BaseException) -> StoreError:
-        """What the store raised, as a sentence that has no password."""
+        """An exception of the store as a `StoreError`, without passwords."""
         return fault_of(error, self._engine)
 
     def cancel_runs(self) -> int:
-        """Cancel the runs under way: what has begun in them may finish; how many runs these are."""
+        """Cancel the current runs, whose running events may finish; return their number."""
         return self._pipelines.cancel() if self._pipelines else 0
 
     def runs(self, job_id: str | None = None, *, limit: int | None = None) -> list[RunRecord]:
-        """What was due and what became of it, latest first; of the last month at least.
+        """The recorded runs of at least the last month, latest first.
 
         Args:
-            job_id: of this job only.
-            limit: at most so many.
+            job_id: return only the runs of this job.
+            limit: the maximum number of runs.
         """
         with usable(self._engine):
             self._ledger.open()
             return self._ledger.records(job_id, limit)
 
     def report(self, run_id: str) -> dict[str, Any] | None:
-        """The report of a run as JSON; None where none is kept.
+        """The report of a run as JSON; None if there is none.
 
-        Of each job the reports of its latest 100 successes, 100 failures and 100 cancelled runs
-        are kept, for a month. `RunReport.from_json` makes an object of one.
+        For each job, the reports of the latest 100 successful, 100 failed and 100 cancelled runs
+        are kept for a month. `RunReport.from_json` turns one into an object.
         """
         with usable(self._engine):
             self._ledger.open()
@@ -182,34 +182,34 @@ class PipelineScheduler(BackgroundScheduler):  # type: ignore[misc]  # APSchedul
     ) -> Any:
         """Add a job that runs a pipeline.
 
-        A job that an earlier process left in the store under the same id is replaced; if its
-        trigger is the same, it keeps its next run time, so that what was missed is not forgotten.
+        A job with the same id in the store is replaced. If its trigger is the same, the job keeps
+        its next run time, so that missed runs are not forgotten.
 
         Args:
             pipeline: a Pipeline class, an instance of one, or the path of a `.pty` file.
             trigger: `"cron"`, `"interval"` or `"date"` with their keywords; a crontab string or
-                several; a trigger of APScheduler. None: the pipeline's own schedule, with its
-                catchup and max_active_runs, or, where it has none, once, now.
-            args: nothing; inputs have names.
-            kwargs: inputs of each run.
+                several; or a trigger of APScheduler. None means the pipeline's own schedule, with
+                its catchup and max_active_runs; a pipeline without a schedule runs once, now.
+            args: must be empty, because inputs are passed by name.
+            kwargs: the inputs of each run, by name.
             id: the job's id; the pipeline's name if None.
             name: shown in logs; the pipeline's name if None.
-            misfire_grace_time: seconds that a run may be late; None for any.
-            coalesce: make up for several missed runs with one, the last of them.
-            max_instances: how many runs of the job go on at once; what is due beyond is skipped.
-            next_run_time: when it runs first, whatever the trigger says; None: it is paused.
-            jobstore: APScheduler's; there is one.
-            executor: APScheduler's; there is one.
-            replace_existing: False: an id that is in the store is an error.
+            misfire_grace_time: the maximum delay of a run in seconds; None for no limit.
+            coalesce: whether to execute only the last of several missed runs.
+            max_instances: the maximum number of runs at the same time; further ones are skipped.
+            next_run_time: the time of the first run, whatever the trigger; None to pause the job.
+            jobstore: an argument of APScheduler; there is only one job store here.
+            executor: an argument of APScheduler; there is only one executor here.
+            replace_existing: if false, an id that is already in the store is an error.
             **trigger_args: `crontab=…`, `hour=6`, `minutes=5`, `run_date=…`, `timezone=…`, ….
 
         Returns:
             APScheduler's `Job`.
 
         Raises:
-            TypeError: this is no pipeline.
-            ScheduleError: the trigger makes no sense.
-            VolnuxError: the pipeline, or its inputs, are wrong.
+            TypeError: `pipeline` is not a pipeline.
+            ScheduleError: the trigger is not valid.
+            VolnuxError: the pipeline or its inputs are not valid.
         """
         if args:
             raise TypeError("a pipeline takes its inputs by name: kwargs={'name': value}")
@@ -255,12 +255,12 @@ class PipelineScheduler(BackgroundScheduler):  # type: ignore[misc]  # APSchedul
         return job
 
     def remove_job(self, job_id: str, jobstore: str | None = None) -> None:
-        """Remove a job; what runs of it may finish."""
+        """Remove a job; its current runs may finish."""
         super().remove_job(job_id, jobstore)
         self._added.discard(job_id)
 
     def resume_job(self, job_id: str, jobstore: str | None = None) -> Any:
-        """Go on with a job that was paused, from now on; what it missed is not made up for."""
+        """Resume a paused job from now on; runs that it missed are not executed."""
         job, alias = self._lookup_job(job_id, jobstore)
         now = self._now()
         upcoming = job.trigger.get_next_fire_time(now - dt.timedelta.resolution, now)
@@ -269,7 +269,7 @@ class PipelineScheduler(BackgroundScheduler):  # type: ignore[misc]  # APSchedul
             return None
         return self.modify_job(job_id, alias, next_run_time=upcoming)
 
-    # APScheduler's own inner parts.
+    # Overridden internals of APScheduler.
 
     def _now(self) -> dt.datetime:
         return dt.datetime.now(dt.UTC)
@@ -294,17 +294,17 @@ class PipelineScheduler(BackgroundScheduler):  # type: ignore[misc]  # APSchedul
             if says_the_same(known.trigger, job.trigger):
                 job._modify(trigger=known.trigger, next_run_time=known.next_run_time)
             else:
-                # Another schedule from now on, not one that begins again at its start date.
+                # The schedule changes from now on; it does not begin again at its start date.
                 is_ours = isinstance(job.trigger, ScheduleTrigger)
                 before = now - dt.timedelta.resolution if is_ours else None
                 job._modify(next_run_time=job.trigger.get_next_fire_time(before, now))
         super()._real_add_job(job, jobstore_alias, replace_existing)
 
     def _process_jobs(self) -> float | None:
-        """Hand over what is due; the seconds until something is again.
+        """Submit due runs; return the seconds until the next check, or None while paused.
 
-        APScheduler's own loop takes a run whose submission failed for done, and lists all instants
-        that a job has missed before the first of them runs.
+        This replaces APScheduler's own loop, which treats a run as done even if its submission
+        failed, and lists all missed instants of a job before the first of them runs.
         """
         if self.state == STATE_PAUSED:
             return None
@@ -314,18 +314,18 @@ class PipelineScheduler(BackgroundScheduler):  # type: ignore[misc]  # APSchedul
             wait = self._hand_over_due()
             self._outage.over()
         except StoreInUseError:
-            log.critical("the lock of the store was lost to another scheduler: this one pauses")
+            log.critical("another scheduler has taken the lock of the store: this scheduler pauses")
             self.pause()
             return None
         except STORE_FAULTS as error:
             self._outage.began(error)
         except Exception:
-            # Whatever else goes wrong, the other jobs have to run.
-            log.exception("the scheduler goes on after an error of its own")
+            # After any other error, the other jobs must still run.
+            log.exception("the scheduler continues after an internal error")
         return wait if self.running else None
 
     def _hand_over_due(self) -> float:
-        """Hand over what is due; the seconds until something is again, at most a while."""
+        """Submit due runs; return the seconds until the next check."""
         events: list[JobSubmissionEvent] = []
         try:
             with self._jobstores_lock:
@@ -341,23 +341,23 @@ class PipelineScheduler(BackgroundScheduler):  # type: ignore[misc]  # APSchedul
         return min(max((first - self._now()).total_seconds(), 0.0), _LONGEST_SLEEP)
 
     def _serve(self, job: Any, now: dt.datetime, events: list[JobSubmissionEvent]) -> None:
-        """Hand over what a job has due, and note when it is due next."""
+        """Submit the due runs of a job, and store its next run time."""
         try:
             instants, upcoming = due(job, now)
         except Exception as error:  # noqa: BLE001 - the trigger may be the user's own
             why = f"{type(error).__name__}: {error}"
-            log.error("the trigger of %s fails, so it is paused: %s", job.id, why)
+            log.error("the trigger of job %s failed, so the job is paused: %s", job.id, why)
             instants, upcoming = [], None
         if instants:
             events.append(self._hand_over(job, instants))
         elif upcoming is not None:
-            return  # The clock was put back since the store was asked.
+            return  # The clock was set back after the store was read.
         self._advance(job, upcoming, ended=bool(instants))
 
     def _hand_over(self, job: Any, instants: list[dt.datetime]) -> JobSubmissionEvent:
         assert self._pipelines is not None
         if len(instants) > 1:
-            # It makes up for what was missed, in order: what is due meanwhile comes after that.
+            # Missed runs are executed in order; runs that become due meanwhile come after them.
             self._jobs.hold(job.id)
         code = EVENT_JOB_SUBMITTED
         try:
@@ -371,7 +371,7 @@ class PipelineScheduler(BackgroundScheduler):  # type: ignore[misc]  # APSchedul
         return JobSubmissionEvent(code, job.id, "default", instants)
 
     def _advance(self, job: Any, upcoming: dt.datetime | None, *, ended: bool) -> None:
-        """Note when a job is due next; one that has ended is removed."""
+        """Store the next run time of a job; remove the job if there is none."""
         try:
             if upcoming is None and ended:
                 self.remove_job(job.id)
@@ -379,18 +379,18 @@ class PipelineScheduler(BackgroundScheduler):  # type: ignore[misc]  # APSchedul
                 job._modify(next_run_time=upcoming)
                 self._jobs.update_job(job)
         except JobLookupError:
-            pass  # It was removed meanwhile.
+            pass  # The job was removed meanwhile.
 
     def _go_on(self, job_id: str) -> None:
-        """A job's runs have ended: more that it has missed may follow."""
+        """The runs of a job have ended: end its hold, so that further missed runs follow."""
         self._jobs.release(job_id)
         if self.running:
             self.wakeup()
 
     def _settle(self, left: Sequence[tuple[RunRecord, bytes | None]]) -> None:
-        """See to the runs that an earlier scheduler left queued or running."""
+        """Handle the runs that an earlier scheduler left queued or running."""
         for job_id, runs in runs_to_repeat(left, self.cut_off, self._ledger, self._lose).items():
-            # In their order, and before what is due now.
+            # These run in order, and before runs that are due now.
             self._jobs.hold(job_id)
             assert self._pipelines is not None
             self._pipelines.take_up(job_id, runs, held=True)

@@ -1,4 +1,4 @@
-"""Serving the scheduled files of some folders in the foreground: `volnux schedule run`."""
+"""Runs scheduled files in the foreground, for `volnux schedule run`."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ __all__ = ["Service", "job_id_of", "name_of"]
 
 _PREFIX = "file:"
 _SAID = {
-    CutOff.LOST: "a run that is cut off is lost, and named at the next start",
-    CutOff.REPEAT: "a run that is cut off is repeated from its beginning at the next start",
+    CutOff.LOST: "an interrupted run is lost, and reported at the next start",
+    CutOff.REPEAT: "an interrupted run is repeated from its beginning at the next start",
 }
 
 Signature = tuple[tuple[str, int, int], ...]
@@ -42,20 +42,20 @@ Signature = tuple[tuple[str, int, int], ...]
 
 @dataclass
 class _Served:
-    """A file that is served, or was found to have no schedule."""
+    """A file that is served, or that has no schedule."""
 
     signature: Signature
     graph: Graph | None = None
 
 
 class Service:
-    """Keeps the jobs of a scheduler what the files say.
+    """Keeps the jobs of a scheduler in step with the files.
 
     Args:
-        scheduler: not started yet.
-        find: the files, asked for again and again.
-        say: shows a line to people.
-        complain: shows why a file cannot be served.
+        scheduler: a scheduler that has not started yet.
+        find: returns the files; called again at each check.
+        say: shows a line to the user.
+        complain: shows the user why a file cannot be served.
     """
 
     def __init__(
@@ -80,15 +80,15 @@ class Service:
         )
 
     def serve(self, every: float) -> None:
-        """Serve until `stop`, and come back when what ran has ended.
+        """Serve until `stop`, and return when the current runs have ended.
 
         Args:
-            every: look for changed files after so many seconds.
+            every: the seconds between checks for changed files.
 
-        A file or a store that fails meanwhile is spoken of, and tried again.
+        Later errors of a file or of the store are reported, and the operation is retried.
 
         Raises:
-            StoreInUseError: another scheduler serves the store.
+            StoreInUseError: another scheduler is using the store.
             StoreError: the store cannot be used.
         """
         scheduler = self._scheduler
@@ -104,30 +104,30 @@ class Service:
             while not self._stop.wait(every):
                 self.refresh()
         finally:
-            self._say("stopping: what runs may finish")
+            self._say("stopping: current runs may finish")
             scheduler.shutdown(wait=True)
         self._say("stopped")
 
     def stop(self) -> None:
-        """Start nothing more; safe in a signal handler and from any thread."""
+        """Start no more runs; safe in a signal handler and from any thread."""
         self._stop.set()
 
     def cancel(self) -> None:
-        """Cancel what runs, as well."""
+        """Stop, and also cancel the current runs."""
         self.stop()
         self._scheduler.cancel_runs()
 
     def refresh(self) -> None:
-        """Make the jobs what the files say now; a file that is wrong goes on as it was."""
+        """Update the jobs from the files; a file with errors keeps its previous version."""
         try:
             found = {path.absolute(): _signature(path) for path in self._find()}
         except OSError as error:  # the working folder is gone
-            self._trouble(SchedulerError(f"the files cannot be looked for: {error.strerror}"))
+            self._trouble(SchedulerError(f"the search for files failed: {error.strerror}"))
             return
         try:
             self._make(found)
         except STORE_FAULTS as error:
-            # What is left to do is found again at the next look.
+            # The next check finds the remaining work again.
             self._trouble(self._scheduler.store_fault(error))
         else:
             self._in_trouble = ""
@@ -147,14 +147,14 @@ class Service:
         for path in [path for path in self._served if path not in found]:
             if self._served[path].graph is not None:
                 self._drop(path)
-                self._say(f"{path.name} is gone: its job is removed")
+                self._say(f"{path.name} no longer exists: its job is removed")
             del self._served[path]
         if not self._tidy:
             self._remove_others()
             self._tidy = True
 
     def _trouble(self, fault: VolnuxError) -> None:
-        """Say what keeps the service from its work, once for as long as it stays the same."""
+        """Report what prevents the service from working, once until it changes."""
         if str(fault) != self._in_trouble:
             self._in_trouble = str(fault)
             self._complain(fault)
@@ -172,7 +172,7 @@ class Service:
         if not graph.schedules:
             if previous is not None:
                 self._drop(path)
-                self._say(f"{path.name} has no schedule any more: its job is removed")
+                self._say(f"{path.name} no longer has a schedule: its job is removed")
             self._served[path] = _Served(signature)
             return
         pin(str(path), Pipeline.of_plan(plan))
@@ -181,7 +181,7 @@ class Service:
             self._scheduler.add_job(path, id=job_id, name=graph.name, replace_existing=True)
         except STORE_FAULTS:
             raise
-        except Exception as error:  # noqa: BLE001 - one file must not keep the others from being served
+        except Exception as error:  # noqa: BLE001 - one file must not affect the others
             self._refuse(path, signature, previous, error)
             return
         self._served[path] = _Served(signature, graph)
@@ -194,13 +194,13 @@ class Service:
     def _refuse(
         self, path: Path, signature: Signature, previous: Graph | None, error: Exception
     ) -> None:
-        # What is wrong is shown once, not each time that somebody looks.
+        # A problem is shown once, not at each check.
         self._served[path] = _Served(signature, previous)
         if not isinstance(error, VolnuxError):
             error = SchedulerError(f"{path} cannot be served: {type(error).__name__}: {error}")
         self._complain(error)
         if previous is not None:
-            self._say(f"{path.name} goes on as it was")
+            self._say(f"{path.name} keeps its previous version")
 
     def _drop(self, path: Path) -> None:
         pin(str(path), None)
@@ -208,15 +208,15 @@ class Service:
             self._scheduler.remove_job(job_id_of(path))
 
     def _remove_others(self) -> None:
-        """Remove jobs of files that an earlier service had and this one has not."""
+        """Remove the jobs of files that an earlier service had and this one does not have."""
         served = {job_id_of(path) for path, each in self._served.items() if each.graph}
         for job in self._scheduler.get_jobs():
             if job.id.startswith(_PREFIX) and job.id not in served:
                 if Path(job.id.removeprefix(_PREFIX)) in self._served:
-                    continue  # It cannot be read at present: its job stays as it was.
+                    continue  # It cannot be read at the moment: its job stays as it was.
                 self._scheduler.remove_job(job.id)
 
-    # What people see.
+    # Output for the user.
 
     def _show_next(self) -> None:
         try:
@@ -235,7 +235,7 @@ class Service:
         name = name_of(event.job_id)
         if event.code == EVENT_JOB_MAX_INSTANCES:
             for instant in event.scheduled_run_times:
-                self._say(f"skip  {_shown(instant)}  {name}: it runs already")
+                self._say(f"skip  {_shown(instant)}  {name}: it is already running")
             return
         when = _shown(event.scheduled_run_time)
         if event.code == EVENT_JOB_MISSED:
@@ -243,7 +243,7 @@ class Service:
         elif event.code == EVENT_JOB_EXECUTED:
             self._say(f"done  {when}  {name}: {_took(event.retval)}")
         elif isinstance(event.exception, RunCutOffError):
-            self._say(f"lost  {when}  {name}: it was cut off")
+            self._say(f"lost  {when}  {name}: it was interrupted")
         else:
             self._say(f"fail  {when}  {name}: {event.exception}")
         upcoming = self._upcoming(event.job_id)
@@ -262,12 +262,12 @@ class Service:
 
 
 def job_id_of(path: Path) -> str:
-    """The id of a file's job."""
+    """The job id of a file."""
     return f"{_PREFIX}{path.absolute()}"
 
 
 def name_of(job_id: str) -> str:
-    """The job as people know it: the name of its file, or its id."""
+    """The name of a job for display: the name of its file, or its id."""
     return Path(job_id).stem if job_id.startswith(_PREFIX) else job_id
 
 
@@ -282,7 +282,7 @@ def _took(report: Any) -> str:
 
 
 def _signature(path: Path) -> Signature:
-    """What changes when a file or a module beside it does: the file first."""
+    """A value that changes when the file, or a module beside it, changes; the file comes first."""
     try:
         beside = sorted(path.parent.glob("*.py"))
     except OSError:

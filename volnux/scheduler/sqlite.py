@@ -1,4 +1,4 @@
-"""A store that is an SQLite file: private, under one name, and brought back when it is deleted."""
+"""A store in an SQLite file: private, with only one path, and restored if it is deleted."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _PRIVATE = 0o600
 
 
 class Found(Enum):
-    """What has become of a database file since it was opened."""
+    """The state of a database file since it was opened."""
 
     SAME = "same"
     DELETED = "deleted"
@@ -30,7 +30,7 @@ class DatabaseFile:
     """The file of an SQLite store.
 
     Args:
-        path: where it is, with links resolved: two names of one store must be one path.
+        path: its path with links resolved, so that a store has only one path.
     """
 
     def __init__(self, path: Path) -> None:
@@ -40,11 +40,11 @@ class DatabaseFile:
         self._own_journals: dict[Path, tuple[int, int]] = {}
 
     def prepare(self) -> None:
-        """Make the file if there is none, readable to its owner alone.
+        """Create the file if it does not exist, readable by its owner only.
 
         Raises:
-            StoreError: it cannot be made, or has several names.
-            sqlite3.OperationalError: it was deleted or replaced while it was served.
+            StoreError: it cannot be created, or has several names.
+            sqlite3.OperationalError: it was deleted or replaced while it was in use.
         """
         if self.look() is Found.REPLACED:
             raise sqlite3.OperationalError(f"{self.path} was replaced")
@@ -52,8 +52,8 @@ class DatabaseFile:
         if self._identity is not None:
             flags &= ~os.O_CREAT
         try:
-            # Closing a descriptor of a database drops SQLite's own locks on it: none is opened on
-            # a file that is there.
+            # Closing any descriptor of a database drops SQLite's own locks on it, so an existing
+            # file is not opened here.
             if not self.path.exists():
                 os.close(os.open(self.path, flags, _PRIVATE))
             status = self.path.stat()
@@ -67,30 +67,30 @@ class DatabaseFile:
             raise StoreError(f"the store {self.path} is not a file")
         if status.st_nlink > 1:
             raise StoreError(
-                f"the store {self.path} has {status.st_nlink} names (hard links): SQLite databases "
-                "are damaged when they are used under several; remove all but one"
+                f"the store {self.path} has {status.st_nlink} names (hard links): an SQLite "
+                "database is damaged if it is used under several names; remove all but one"
             )
 
     def close_to_others(self) -> None:
-        """Take the file, which is a database, and its journals from all but their owner.
+        """Make the database and its journals accessible to their owner only.
 
-        An earlier version has left them readable to others. What is new gets its mode right:
-        SQLite makes journals with the mode of their database.
+        An earlier version left them readable by others. New files need no change: SQLite creates
+        journals with the mode of their database.
         """
         for each in (self.path, *self._journals()):
-            with contextlib.suppress(OSError):  # it belongs to somebody else, or is gone again
+            with contextlib.suppress(OSError):  # it belongs to another user, or no longer exists
                 if stat.S_IMODE(each.stat().st_mode) & 0o077:
                     each.chmod(_PRIVATE)
 
     def keep(self) -> None:
-        """Hold the database open, so that it can be brought back when it is deleted."""
+        """Keep the database open, so that it can be restored if it is deleted."""
         self._kept = sqlite3.connect(self.path, check_same_thread=False)
         self._kept.execute("SELECT count(*) FROM sqlite_master").fetchone()
         self._identity = _identity(self.path)
         self._own_journals = {path: _identity(path) for path in self._journals()}
 
     def look(self) -> Found:
-        """Whether the file that was opened is still there."""
+        """Check whether the opened file is still in place, or was deleted or replaced."""
         if self._identity is None:
             return Found.SAME
         try:
@@ -100,10 +100,10 @@ class DatabaseFile:
         return Found.SAME if same else Found.REPLACED
 
     def restore(self) -> None:
-        """Write the deleted database back to its place.
+        """Write the deleted database to its path again.
 
         Raises:
-            OSError, sqlite3.Error: that cannot be done.
+            OSError, sqlite3.Error: it cannot be written.
         """
         assert self._kept is not None
         number, name = tempfile.mkstemp(dir=self.path.parent, prefix=f".{self.path.name}-")
@@ -119,19 +119,19 @@ class DatabaseFile:
             raise
 
     def leave_to_other(self) -> None:
-        """Let go of the database, as another one has taken its place."""
+        """Close the database, because another one has replaced it."""
         self._remove_journals()
         self.let_go()
 
     def let_go(self) -> None:
-        """Hold the database no longer."""
+        """Close the database."""
         self._identity = None
         if self._kept is not None:
             self._kept.close()
             self._kept = None
 
     def _remove_journals(self) -> None:
-        """Remove the journals of the file that was opened, or they are applied to its successor."""
+        """Remove the journals of the opened file, so that its successor does not get them."""
         for path, identity in self._own_journals.items():
             with contextlib.suppress(OSError):
                 if _identity(path) == identity:

@@ -1,4 +1,4 @@
-"""The database of a scheduler, and the lock that keeps a second one out of it."""
+"""The database of a scheduler, and the lock that prevents use by a second scheduler."""
 
 from __future__ import annotations
 
@@ -42,33 +42,33 @@ DEFAULT_STORE = "sqlite:///volnux-schedule.db"
 """A file in the working folder."""
 
 MEMORY = ":memory:"
-"""A store that ends with its scheduler."""
+"""A store in memory, which ends with its scheduler."""
 
 STORE_FAULTS: Final = (sa.exc.SQLAlchemyError, sqlite3.Error, OSError, StoreError)
-"""What the use of a store may raise."""
+"""The exceptions that access to a store may raise."""
 
 log = logging.getLogger("volnux.scheduler")
 
 _NO_SCHEME = re.compile(r"[^/@:]+:[^/@]+@")
-"""User and password: of a path it would be the name of a file or folder."""
+"""Matches a user and a password; in a path, that would be the name of a file or folder."""
 
 _KEY = 0x766F6C6E7578  # "volnux"
 _BUSY_SECONDS = 10
 
 
 def engine_for(store: str | os.PathLike[str]) -> sa.Engine:
-    """The engine of a store.
+    """Create the engine for a store.
 
     Args:
         store: a URL of SQLAlchemy, or the path of an SQLite file.
 
     Raises:
-        StoreError: the URL makes no sense, or its driver is not installed.
+        StoreError: the URL is not valid, or its driver is not installed.
     """
     text = os.fspath(store)
     if "://" not in text and _NO_SCHEME.match(text):
         raise StoreError(
-            "the store looks like a URL without `postgresql://`; of a file give ./ too"
+            "the store looks like a URL without `postgresql://`; for a file, begin with ./"
         )
     try:
         url = sa.make_url(text) if "://" in text else sa.URL.create("sqlite", database=text)
@@ -77,8 +77,8 @@ def engine_for(store: str | os.PathLike[str]) -> sa.Engine:
         if url.database in (None, "", MEMORY):
             return _in_memory()
         if str(url.database).startswith("file:"):
-            raise StoreError(f"the store {redacted(text)} is a URI of SQLite's: give its path")
-        path = Path(os.path.realpath(str(url.database)))  # resolve() raises where links are a loop
+            raise StoreError(f"the store {redacted(text)} is an SQLite URI: give a path instead")
+        path = Path(os.path.realpath(str(url.database)))  # resolve() raises if links form a loop
         engine = sa.create_engine(
             url.set(database=str(path)), connect_args={"timeout": _BUSY_SECONDS}
         )
@@ -87,7 +87,7 @@ def engine_for(store: str | os.PathLike[str]) -> sa.Engine:
         why = redacted(str(error), secrets_of(text))
         if isinstance(error, ModuleNotFoundError) and error.name == "psycopg":
             why += "; pip install 'psycopg[binary]'"
-        # Not from `error`, whose message may have the password.
+        # Without `from error`: its message may contain the password.
         raise StoreError(f"the store {shown!r} cannot be used: {why}") from None
     file = DatabaseFile(path)
     _FILES[engine] = file
@@ -101,36 +101,37 @@ _FILES: weakref.WeakKeyDictionary[sa.Engine, DatabaseFile] = weakref.WeakKeyDict
 
 
 def database_of(engine: sa.Engine) -> DatabaseFile | None:
-    """The file of a store; None where it is none."""
+    """The file of a store; None if it is not a file."""
     return _FILES.get(engine)
 
 
 def lock_for(engine: sa.Engine) -> Lock:
-    """The lock of a store, not yet taken.
+    """The lock of a store, not acquired yet.
 
     Raises:
-        StoreError: this kind of database has no lock that ends with its holder.
+        StoreError: this kind of database is not supported; it has no lock that ends with its
+            process.
     """
     kind = engine.url.get_backend_name()
     if kind == "sqlite":
         return _FileLock(Path(str(engine.url.database)))
     if kind == "postgresql":
         return _PostgresLock(engine)
-    raise StoreError(f"a store is SQLite or PostgreSQL, found {kind}")
+    raise StoreError(f"a store must be SQLite or PostgreSQL, found {kind}")
 
 
 def is_there(engine: sa.Engine) -> bool:
-    """Whether a store can be looked into without making it."""
+    """Whether a store exists, so that it can be read without creating it."""
     file = database_of(engine)
     return file is None or file.path.exists()
 
 
 @contextlib.contextmanager
 def usable(engine: sa.Engine) -> Iterator[None]:
-    """Say in one sentence that a store cannot be used, whatever its driver raises.
+    """Turn any exception of the database driver into a `StoreError`.
 
     Raises:
-        StoreError: with the store, without its password, and the reason.
+        StoreError: with the name of the store (without its password) and the reason.
     """
     try:
         yield
@@ -139,14 +140,14 @@ def usable(engine: sa.Engine) -> Iterator[None]:
 
 
 def fault_of(error: BaseException, engine: sa.Engine) -> StoreError:
-    """What the use of a store raised, as an error that people can read."""
+    """An exception of a store as a readable `StoreError`."""
     if isinstance(error, StoreError):
         return error
     return StoreError(f"the store {name_of_store(engine)} cannot be used: {_reason(error, engine)}")
 
 
 def _reason(error: BaseException, engine: sa.Engine) -> str:
-    """Why a store fails, in a line that has no password."""
+    """The reason why a store fails, in one line without passwords."""
     cause = getattr(error, "orig", None) or error
     text = " ".join(str(cause).split()) or type(cause).__name__
     if "not a database" in text:
@@ -155,7 +156,7 @@ def _reason(error: BaseException, engine: sa.Engine) -> str:
 
 
 class Outage:
-    """Tells of a store that fails once, and once when it answers again.
+    """Logs once that a store fails, and once that it works again.
 
     Args:
         engine: the store.
@@ -173,24 +174,24 @@ class Outage:
                 self._failing = True
                 why = _reason(error, self._engine)
                 log.error(
-                    "the store %s fails, and is tried again: %s", name_of_store(self._engine), why
+                    "the store %s fails and will be retried: %s", name_of_store(self._engine), why
                 )
 
     def over(self) -> None:
-        """Note that the store has answered."""
+        """Note that the store works."""
         if self._failing:
             with self._lock:
                 if self._failing:
                     self._failing = False
-                    log.warning("the store %s answers again", name_of_store(self._engine))
+                    log.warning("the store %s works again", name_of_store(self._engine))
 
 
 class Lock(abc.ABC):
-    """Keeps other schedulers out of a store. It is gone when its process is, however that ended."""
+    """Prevents other schedulers from using a store. It ends with its process in any case."""
 
     @abc.abstractmethod
     def take(self) -> None:
-        """Take the lock.
+        """Acquire the lock.
 
         Raises:
             StoreInUseError: another scheduler has it.
@@ -199,17 +200,17 @@ class Lock(abc.ABC):
 
     @abc.abstractmethod
     def still_held(self) -> bool:
-        """Whether it is ours still."""
+        """Whether we still have the lock."""
 
     @abc.abstractmethod
     def release(self) -> None:
-        """Let others in."""
+        """Release the lock."""
 
 
 class _FileLock(Lock):
     """A lock of the operating system on a file beside the database.
 
-    Links to the database lead to the same lock, as its path has them resolved; a database with
+    The path is resolved, so symbolic links to the database use the same lock. A database with
     several hard links is refused when it is opened.
     """
 
@@ -220,7 +221,7 @@ class _FileLock(Lock):
 
     def take(self) -> None:
         try:
-            file = open(  # noqa: SIM115 - it stays open for as long as the lock is held
+            file = open(  # noqa: SIM115 - it stays open while the lock is held
                 self._path, "a+", encoding="utf-8", opener=_private
             )
         except OSError as error:
@@ -233,7 +234,7 @@ class _FileLock(Lock):
             file.close()
             raise StoreInUseError(self.store, holder) from error
         self._file = file
-        with contextlib.suppress(OSError):  # a full disk: the lock holds, only its note is missing
+        with contextlib.suppress(OSError):  # a full disk: only the note is missing
             file.seek(0)
             file.truncate()
             file.write(f"process {os.getpid()} on {socket.gethostname()}\n")
@@ -256,7 +257,7 @@ class _FileLock(Lock):
 
 
 class _PostgresLock(Lock):
-    """An advisory lock of PostgreSQL, which ends with the connection that took it."""
+    """An advisory lock of PostgreSQL, which ends with the connection that acquired it."""
 
     def __init__(self, engine: sa.Engine) -> None:
         self.store = name_of_store(engine)
@@ -289,14 +290,14 @@ class _PostgresLock(Lock):
     def release(self) -> None:
         if self._connection is not None:
             with contextlib.suppress(sa.exc.SQLAlchemyError):
-                # Not back to the pool, where the lock would live on.
+                # Do not return the connection to the pool: the lock would remain.
                 self._connection.invalidate()
                 self._connection.close()
             self._connection = None
 
 
 def _in_memory() -> sa.Engine:
-    """A database in memory has one connection, and a scheduler many threads: it is a file."""
+    """A store for many threads: a temporary file, as a database in memory has one connection."""
     folder = tempfile.mkdtemp(prefix="volnux-")
     engine = engine_for(Path(folder, "schedule.db"))
     weakref.finalize(engine, shutil.rmtree, folder, ignore_errors=True)
@@ -304,7 +305,7 @@ def _in_memory() -> sa.Engine:
 
 
 def name_of_store(engine: sa.Engine) -> str:
-    """A store as it is shown: its path, or its URL without the password."""
+    """The name of a store for display: its path, or its URL without the password."""
     if engine.url.get_backend_name() == "sqlite":
         return str(engine.url.database)
     return redacted(engine.url.render_as_string(hide_password=True))
@@ -312,15 +313,15 @@ def name_of_store(engine: sa.Engine) -> str:
 
 def _private(path: str, flags: int) -> int:
     number = os.open(path, flags | os.O_CLOEXEC, 0o600)
-    with contextlib.suppress(OSError):  # the lock file of an earlier version, of another user
+    with contextlib.suppress(OSError):  # an old lock file of another user
         os.fchmod(number, 0o600)
     return number
 
 
 def _prepare(connection: Any, record: object) -> None:
-    """Let readers and a writer of SQLite work side by side."""
+    """Let readers and a writer use SQLite at the same time."""
     cursor = connection.cursor()
     cursor.execute("PRAGMA journal_mode=WAL")
-    # After a power cut the last moments may be lost; after the end of a process nothing is.
+    # A power failure may lose the latest writes; a killed process loses nothing.
     cursor.execute("PRAGMA synchronous=NORMAL")
     cursor.close()

@@ -1,8 +1,8 @@
-"""Jobs, and what a run needs, as they are written into the store: JSON wherever that can be.
+"""The format of jobs and runs in the store: JSON where possible.
 
-What JSON cannot carry exactly (inputs that are objects, triggers of APScheduler's beyond dates and
-intervals) is pickled as a whole, and a pickle is read as one. So whoever may write to a store can
-run code as its scheduler's user; a job that names a file can do that anyway.
+A job that JSON cannot represent exactly (inputs that are objects, triggers of APScheduler other
+than dates and intervals) is pickled, and pickles are loaded. So anyone who can write to a store can
+run code as the user of its scheduler; a job with the path of a file allows that anyway.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ from volnux.scheduler.trigger import ScheduleTrigger
 __all__ = ["Work", "read_job", "read_work", "write_job", "write_work"]
 
 Work = tuple[Target, int | None]
-"""What a run needs: its target, and how many seconds late it may begin; None for any number."""
+"""The data of a run: its target, and its maximum delay in seconds; None for no limit."""
 
 _FIELDS = ("id", "name", "misfire_grace_time", "coalesce", "max_instances", "executor")
 _RUN = "volnux.scheduler.executor:run_target"
 
 
 class _NotJsonError(Exception):
-    """A value has no exact JSON."""
+    """JSON cannot represent a value exactly."""
 
 
 def write_job(state: dict[str, Any]) -> bytes:
-    """The state of a job, as APScheduler's `Job.__getstate__` gives it."""
+    """Write the state of a job, as returned by APScheduler's `Job.__getstate__`."""
     try:
         (target,) = state["args"]
         data = {
@@ -52,7 +52,7 @@ def write_job(state: dict[str, Any]) -> bytes:
 
 
 def read_job(data: bytes) -> dict[str, Any]:
-    """The state that `write_job` wrote, or that APScheduler has pickled."""
+    """Read a state that `write_job` wrote or APScheduler pickled."""
     if not data.startswith(b"{"):
         found: dict[str, Any] = pickle.loads(data)
         return found
@@ -69,7 +69,7 @@ def read_job(data: bytes) -> dict[str, Any]:
 
 
 def write_work(target: Target, grace: int | None) -> bytes:
-    """What a run needs that is due."""
+    """Write the data of a due run."""
     try:
         return json.dumps({"target": _target_data(target), "grace": grace}).encode()
     except _NotJsonError:
@@ -77,7 +77,7 @@ def write_work(target: Target, grace: int | None) -> bytes:
 
 
 def read_work(data: bytes) -> Work:
-    """What `write_work` wrote."""
+    """Read the data that `write_work` wrote."""
     if not data.startswith(b"{"):
         target, grace, *_ = pickle.loads(data)
         return target, grace
@@ -99,7 +99,7 @@ def _target(data: dict[str, Any]) -> Target:
 
 
 def _check(value: Any, levels: int) -> None:
-    """Refuse a value that JSON would give back as something else."""
+    """Refuse a value that would change when it is written as JSON and read back."""
     kind = type(value)
     if value is None or kind in (bool, int):
         return
@@ -173,7 +173,7 @@ def _trigger(data: dict[str, Any]) -> BaseTrigger:
                 timezone=_zone(data["timezone"]),
             )
         case kind:
-            raise ValueError(f"a trigger of a newer version: {kind}")
+            raise ValueError(f"the store has a trigger of a newer version of volnux: {kind}")
 
 
 def _moment_data(moment: dt.datetime | None) -> dict[str, str] | None:

@@ -1,4 +1,4 @@
-"""What a job runs: a pipeline, named so that another process finds it again."""
+"""The target of a job: a pipeline, stored so that another process can find it again."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ _LOCK = threading.Lock()
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A file, or a class by its module and name, with the inputs of its runs.
+    """A file, or a class given by module and name, with the inputs of its runs.
 
     Attributes:
-        file: the absolute path of a `.pty`.
+        file: the absolute path of a `.pty` file.
         module: the module of a pipeline class.
         name: its qualified name in the module.
-        folder: the folder of a module that lies beside a `.pty`.
-        inputs: the inputs of each run.
+        folder: the folder of a module that is beside a `.pty` file.
+        inputs: the inputs of each run, by name.
     """
 
     file: str | None = None
@@ -42,10 +42,10 @@ class Target:
     inputs: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     def load(self) -> type[Pipeline]:
-        """The pipeline class, found anew.
+        """Find the pipeline class again.
 
         Raises:
-            VolnuxError: there is none any more, or its flow is wrong.
+            VolnuxError: it no longer exists, or its flow is not valid.
         """
         if self.file is not None:
             return load_pipeline(self.file)
@@ -55,20 +55,20 @@ class Target:
         for part in self.name.split("."):
             found = getattr(found, part, None)
         if not (inspect.isclass(found) and issubclass(found, Pipeline)):
-            raise SchedulerError(f"there is no pipeline {self.name} in {self.module} any more")
+            raise SchedulerError(f"there is no longer a pipeline {self.name} in {self.module}")
         return found
 
 
 def target_of(pipeline: object, inputs: Mapping[str, Any] | None = None) -> Target:
-    """The target for what a user schedules.
+    """The target for a pipeline that a user schedules.
 
     Args:
         pipeline: a pipeline class, an instance with its inputs, or the path of a `.pty`.
-        inputs: inputs of each run; they win over those of an instance.
+        inputs: the inputs of each run; they take precedence over those of an instance.
 
     Raises:
-        TypeError: it is none of these.
-        SchedulerError: the class cannot be found again by another process.
+        TypeError: `pipeline` is none of these.
+        SchedulerError: another process could not find the class.
     """
     given = dict(inputs or {})
     if isinstance(pipeline, str | os.PathLike):
@@ -100,7 +100,7 @@ def check_storable(target: Target, name: str) -> None:
     """Refuse a target whose inputs cannot be stored.
 
     Args:
-        target: what a job would run.
+        target: the target of a job.
         name: the pipeline's name, for the message.
 
     Raises:
@@ -113,11 +113,11 @@ def check_storable(target: Target, name: str) -> None:
 
 
 def load_pipeline(file: str) -> type[Pipeline]:
-    """The pipeline of a file, as it was pinned, else as it is now.
+    """The pipeline of a file: the pinned version, else the current one.
 
     Raises:
         FileError: the file cannot be read.
-        PointyError: with everything that is wrong with it.
+        PointyError: with all errors of the file.
     """
     with _LOCK:
         pinned = _PINNED.get(file)
@@ -125,7 +125,7 @@ def load_pipeline(file: str) -> type[Pipeline]:
 
 
 def to_run(pipeline: type[Pipeline]) -> type[Pipeline]:
-    """The pipeline without its catchup: that is the scheduler's work, no backend must mind it."""
+    """The pipeline without catchup: the scheduler does that, so the backend need not support it."""
     plan = pipeline.plan()
     if not plan.graph.catchup:
         return pipeline
@@ -135,7 +135,7 @@ def to_run(pipeline: type[Pipeline]) -> type[Pipeline]:
 
 
 def pin(file: str, pipeline: type[Pipeline] | None) -> None:
-    """Run this version of a file from now on; None: always the present one."""
+    """Use this version of a file from now on; None means always the current one."""
     with _LOCK:
         if pipeline is None:
             _PINNED.pop(file, None)

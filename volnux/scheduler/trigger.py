@@ -1,4 +1,4 @@
-"""Our trigger for APScheduler: the instants of `volnux.schedules`, not those of its own cron."""
+"""A trigger for APScheduler with the instants of `volnux.schedules`, not of its own cron."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ class ScheduleTrigger(BaseTrigger):  # type: ignore[misc]  # APScheduler has no 
 
     Args:
         schedule: the schedule.
-        every: after a time without a scheduler, every instant that was missed is due; else only
-            the last of them, however many there were.
-        from_start: with `every`, a new job begins with the start date, even one that is past.
-        begin: no instant comes before it; aware.
-        end: no instant comes after it; aware.
+        every: whether all missed instants are due after a time without a scheduler; otherwise only
+            the last one is due.
+        from_start: with `every`, a new job begins at the start date, even if that is in the past.
+        begin: the earliest instant, aware; None for no limit.
+        end: the latest instant, aware; None for no limit.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class ScheduleTrigger(BaseTrigger):  # type: ignore[misc]  # APScheduler has no 
         if previous_fire_time is not None:
             found = self.schedule.after(previous_fire_time)
             if found is not None and found < now and not self.every:
-                # A job that fires each minute must not list the minutes of a year's pause.
+                # After a year's pause, a job that fires each minute must not list all minutes.
                 found = self.schedule.before(now + _RESOLUTION)
         elif self.every and self.from_start and begins is not None:
             found = self._from(begins)
@@ -65,7 +65,7 @@ class ScheduleTrigger(BaseTrigger):  # type: ignore[misc]  # APScheduler has no 
         return found.astimezone(self.schedule.zone)
 
     def _from(self, moment: dt.datetime) -> dt.datetime | None:
-        """The first instant that is not before a moment."""
+        """The first instant at or after a moment."""
         return self.schedule.after(max(utc_of(moment), FIRST) - _RESOLUTION)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -105,17 +105,17 @@ class ScheduleTrigger(BaseTrigger):  # type: ignore[misc]  # APScheduler has no 
 def schedule_trigger(
     trigger: Any, options: Mapping[str, Any], timezone: str
 ) -> ScheduleTrigger | None:
-    """The trigger that `add_job` is given as crontab strings or as `"cron"`; None for any other.
+    """The trigger for crontab strings or `"cron"` in `add_job`; None for any other.
 
     Args:
         trigger: as `PipelineScheduler.add_job` takes it.
-        options: the keywords beside it.
-        timezone: where the options name none.
+        options: the keyword arguments for the trigger.
+        timezone: the zone to use if the options have none.
 
     Raises:
-        SchedulerError: a schedule cannot do what an option says.
-        ScheduleError: the trigger makes no sense.
-        TypeError: there is no such option.
+        SchedulerError: a schedule does not support an option.
+        ScheduleError: the trigger is not valid.
+        TypeError: an option is unknown.
     """
     rest = dict(options)
     if isinstance(trigger, list | tuple):
@@ -134,7 +134,9 @@ def schedule_trigger(
     timezone = str(rest.pop("timezone", None) or timezone)
     begin, end = rest.pop("start_date", None), rest.pop("end_date", None)
     if rest.pop("jitter", None) is not None:
-        raise SchedulerError("a schedule has no jitter: its instants are the same everywhere")
+        raise SchedulerError(
+            "a schedule does not support jitter: its instants are the same on every backend"
+        )
     if rest:
         raise TypeError(f"a schedule has no option {', '.join(map(repr, rest))}")
     schedule = Schedule(tuple(" ".join(text.split()) for text in expressions), timezone)
@@ -146,13 +148,13 @@ def schedule_trigger(
 
 
 def says_the_same(known: BaseTrigger, new: BaseTrigger) -> bool:
-    """Whether a trigger in the store says what a new one says."""
+    """Whether a trigger in the store is equivalent to a new one."""
     if isinstance(known, ScheduleTrigger):
         return bool(known == new)
     if type(known) is not type(new):
         return False
     if isinstance(known, IntervalTrigger):
-        # Without a start date it begins when it is made: only the interval counts.
+        # Without a start date, a trigger begins when it is created: only the interval counts.
         return bool(known.interval == new.interval and known.timezone == new.timezone)
     return bool(known.__getstate__() == new.__getstate__())
 
@@ -162,13 +164,13 @@ _FIRST = {"minute": "0", "hour": "0", "day": "1", "month": "1"}
 
 
 def _cron_from_fields(fields: dict[str, Any]) -> str:
-    """The expression that APScheduler's keywords of its cron trigger stand for.
+    """The cron expression for the keywords of APScheduler's cron trigger.
 
-    As there, what is left out is `*` above the least of the fields that are given, and the least
-    value below it: `hour=6` is `0 6 * * *`.
+    As in APScheduler, a missing field is `*` if it is larger than the smallest given field, else
+    its smallest value: `hour=6` is `0 6 * * *`.
 
     Raises:
-        ScheduleError: a field means one thing in APScheduler and another in cron, or nothing here.
+        ScheduleError: a field has different meanings in APScheduler and cron, or is not supported.
     """
     for name in ("year", "week", "second"):
         if fields.get(name) is not None:
@@ -182,7 +184,7 @@ def _cron_from_fields(fields: dict[str, Any]) -> str:
     weekday = given.get("day_of_week", "*")
     if any(character.isdigit() for character in weekday.partition("#")[0].partition("/")[0]):
         raise ScheduleError(
-            f"day_of_week={weekday!r}: 0 is Monday in APScheduler and Sunday in cron: "
+            f"day_of_week={weekday!r}: 0 means Monday in APScheduler but Sunday in cron: "
             "write names, such as 'mon-fri', or a crontab string"
         )
     if weekday != "*" and given.get("day", "*") != "*":
@@ -190,7 +192,7 @@ def _cron_from_fields(fields: dict[str, Any]) -> str:
             "day and day_of_week together mean both in APScheduler and either in cron: "
             "write a crontab string, or give an instance: trigger=CronTrigger(…)"
         )
-    # From the most to the least significant.
+    # From the largest to the smallest unit.
     order = ("month", "day", "day_of_week", "hour", "minute")
     last = max(order.index(name) for name in given)
     values = {

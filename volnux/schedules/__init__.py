@@ -1,7 +1,7 @@
-"""When schedules fire: one rule for every backend, from cron expressions to instants.
+"""When schedules fire: one rule for every backend that turns cron expressions into instants.
 
-The dialect stands in `volnux.pointy.cron`, the rule for the hours of a clock change in `Schedule`;
-`docs/scheduling.md` says both in words.
+`volnux.pointy.cron` defines the dialect, and `Schedule` the rule for clock changes;
+`docs/scheduling.md` describes both.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Schedules in the hours of a clock change: which times move, and which occur twice."""
+"""Schedules during clock changes: which times move, and which occur twice."""
 
 from __future__ import annotations
 
@@ -23,14 +23,15 @@ _SHOWN = 3
 
 @dataclass(frozen=True, slots=True)
 class ClockChange:
-    """A change of the clock that an expression has times in.
+    """A clock change that affects times of an expression.
 
     Attributes:
         expression: the cron expression.
         at: the moment of the change, in UTC.
-        skips: the clock is put forward: `times` do not exist; otherwise they occur twice.
-        times: what the expression asks for in that hour, on the clock, without zone.
-        instants: when it fires for them, in UTC.
+        skips: whether the clock goes forward, so that `times` do not exist; otherwise they occur
+            twice.
+        times: the affected local times of the expression, without time zone.
+        instants: when the expression fires for these times, in UTC.
     """
 
     expression: str
@@ -56,7 +57,8 @@ def clock_changes(
             continue
         before = (at - _MINUTE).astimezone(zone).utcoffset() or dt.timedelta()
         now = at.astimezone(zone).utcoffset() or dt.timedelta()
-        # On the clock, what is skipped or repeated lies between the change read with both offsets.
+        # The local times that are skipped or repeated lie between the two local times of the
+        # change.
         wall = at.replace(tzinfo=None)
         low, high = sorted((wall + before, wall + now))
         for expression in schedule.expressions:
@@ -85,7 +87,7 @@ def schedule_warnings(
     Args:
         graph: the graph.
         backend: the name of a backend.
-        now: from when on to look, aware; the present if None.
+        now: the beginning of the year to check, aware; the current time if None.
     """
     after = now or dt.datetime.now(dt.UTC)
     source = graph.source.source() if graph.source else None
@@ -130,7 +132,7 @@ def _say(change: ClockChange, timezone: str) -> str:
 
 
 def _times(fields: Fields, low: dt.datetime, high: dt.datetime) -> Iterator[dt.datetime]:
-    """The times on the clock, from `low` to before `high`, at which an expression fires."""
+    """The local times, from `low` up to but not including `high`, at which an expression fires."""
     midnight = low.replace(hour=0, minute=0, second=0)
     while midnight < high:
         if fields.on(midnight.date()):
@@ -142,7 +144,7 @@ def _times(fields: Fields, low: dt.datetime, high: dt.datetime) -> Iterator[dt.d
 
 
 def _transitions(timezone: str, after: dt.datetime, until: dt.datetime) -> Iterator[dt.datetime]:
-    """The moments at which the offset of a zone changes, to the minute."""
+    """The moments at which the offset of a zone changes, exact to the minute."""
     zone = zone_of(timezone)
 
     def offset(moment: dt.datetime) -> dt.timedelta | None:

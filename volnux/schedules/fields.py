@@ -31,8 +31,8 @@ class Fields:
     """What the five fields of an expression mean.
 
     Attributes:
-        minutes, hours, months: their values.
-        days: days of the month; `last` adds the last day, whichever it is.
+        minutes, hours, months: the values of these fields.
+        days: days of the month; `last` also adds the last day of every month.
         weekdays: 0 is Sunday.
         nth: pairs of a weekday and its number in the month (`5#2`: the second Friday).
         times: the minutes of a day at which it fires, ascending.
@@ -54,12 +54,12 @@ class Fields:
 
     @property
     def every_day_of_month(self) -> bool:
-        """Whether the day of the month allows every day: it names each, or is `*`."""
+        """Whether the day of the month allows every day: it is `*` or lists all days."""
         return self.days == _ALL_DAYS and not self.last
 
     @property
     def every_weekday(self) -> bool:
-        """Whether the weekday allows every day: it names each, or is `*`."""
+        """Whether the weekday allows every day: it is `*` or lists all days."""
         return self.weekdays == _ALL_WEEKDAYS and not self.nth
 
     def on(self, date: dt.date) -> bool:
@@ -84,7 +84,7 @@ class Fields:
 
 @functools.lru_cache(maxsize=1024)
 def parse(expression: str) -> Fields:
-    """Read an expression or preset.
+    """Parse an expression or preset.
 
     Raises:
         ScheduleError: it is not valid, or its dates never occur.
@@ -133,7 +133,7 @@ def _values(
             first = _number(start, low, names)
             end = _number(stop, low, names) if dash else first
             if end < first:
-                end += 7  # FRI-SUN: the only range that may end before it begins
+                end += 7  # FRI-SUN: the only range that may end with a smaller number
         found.update(range(first, end + 1, int(step or 1)))
     return frozenset(found)
 

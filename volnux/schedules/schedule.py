@@ -20,24 +20,24 @@ __all__ = ["FIRST", "LAST", "Schedule", "utc_of", "zone_of"]
 
 FIRST = dt.datetime(2, 1, 1, tzinfo=dt.UTC)
 LAST = dt.datetime(9998, 12, 31, 23, 59, tzinfo=dt.UTC)
-"""Nothing fires before or after: in the years 1 and 9999, a zone may leave the calendar."""
+"""The limits of all instants: in the years 1 and 9999, a local time may be out of range."""
 
 _DAY = dt.timedelta(days=1)
 _FARTHEST = 41 * 366
-"""Days to look ahead: a fifth Sunday in February may be 40 years away."""
+"""The days to search ahead: a fifth Sunday in February may be 40 years away."""
 
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """Cron expressions in a time zone; it fires when any of them does, once an instant.
+    """Cron expressions in a time zone; it fires when any of them does, at most once per instant.
 
-    An expression names times on the clock of its zone. In the hours of a clock change:
+    An expression means local times in its zone. During a clock change, these rules apply:
 
-    - a time that the clock skips comes as much later as the clock is put forward (02:30 becomes
-      03:30), as RFC 5545 says;
-    - a time that the clock shows twice is the first of the two;
-    - an expression that names every hour of the day (`*/15 * * * *`) goes on in the second pass
-      too, so that it never pauses.
+    - a time that the clock skips moves forward by the size of the change (02:30 becomes 03:30), as
+      in RFC 5545;
+    - a time that occurs twice means its first occurrence;
+    - an expression that fires in every hour of the day (`*/15 * * * *`) also fires in the repeated
+      hour, so that it never pauses.
 
     Args:
         expressions: cron expressions and presets, at least one.
@@ -65,7 +65,7 @@ class Schedule:
 
     @staticmethod
     def of(graph: Graph) -> Schedule | None:
-        """The schedule of a graph, all its expressions together; None where it has none."""
+        """The schedule of a graph with all its expressions, or None if there are none."""
         if not graph.schedules:
             return None
         start = dt.date.fromisoformat(graph.start_date) if graph.start_date else None
@@ -73,7 +73,7 @@ class Schedule:
         return Schedule(expressions, graph.timezone or "UTC", start)
 
     def each(self) -> tuple[Schedule, ...]:
-        """One schedule for each expression, in order."""
+        """A separate schedule for each expression, in order."""
         return tuple(Schedule((text,), self.timezone, self.start) for text in self.expressions)
 
     @property
@@ -83,7 +83,7 @@ class Schedule:
 
     @property
     def begins(self) -> dt.datetime | None:
-        """The first moment of the start date, in UTC."""
+        """The first moment of the start date, in UTC, or None without a start date."""
         if self.start is None:
             return None
         return utc_of(dt.datetime.combine(self.start, dt.time(), self.zone))
@@ -170,7 +170,7 @@ def zone_of(name: str) -> zoneinfo.ZoneInfo:
 
 
 def utc_of(moment: dt.datetime) -> dt.datetime:
-    """A moment as a plain datetime in UTC; `FIRST` or `LAST` where UTC leaves the calendar.
+    """A moment as a plain datetime in UTC; `FIRST` or `LAST` if it is out of range in UTC.
 
     Raises:
         ValueError: the moment has no time zone.
@@ -189,7 +189,7 @@ def utc_of(moment: dt.datetime) -> dt.datetime:
 
 
 def _skip(fields: Fields, date: dt.date) -> dt.date:
-    """A later date, at most that of the next firing: the next day, or the next month."""
+    """A later date to continue the search: the next day, or the first of the next month."""
     if date.month in fields.months:
         return date + _DAY
     return (date.replace(day=1) + 32 * _DAY).replace(day=1)
@@ -198,7 +198,7 @@ def _skip(fields: Fields, date: dt.date) -> dt.date:
 def _on(
     fields: Fields, zone: zoneinfo.ZoneInfo, date: dt.date, moment: dt.datetime
 ) -> dt.datetime | None:
-    """The first instant after a moment that lies on a date, or near it if clocks change there."""
+    """The first instant after a moment on a date, or near the date if the clock changes there."""
     if not _is_even(zone, date.toordinal()):
         return next((each for each in _around(fields, zone, date) if each > moment), None)
     midnight = dt.datetime.combine(date, dt.time(), zone).astimezone(dt.UTC)
@@ -212,7 +212,7 @@ def _on(
 def _last_on(
     fields: Fields, zone: zoneinfo.ZoneInfo, date: dt.date, moment: dt.datetime
 ) -> dt.datetime | None:
-    """The last instant before a moment that lies on a date, or near it if clocks change there."""
+    """The last instant before a moment on a date, or near the date if the clock changes there."""
     if not _is_even(zone, date.toordinal()):
         earlier = (each for each in reversed(_around(fields, zone, date)) if each < moment)
         return next(earlier, None)
@@ -225,9 +225,9 @@ def _last_on(
 
 
 def _around(fields: Fields, zone: zoneinfo.ZoneInfo, date: dt.date) -> list[dt.datetime]:
-    """The instants of a date and of the two before and after it, in order, each once.
+    """The instants of a date and of two days on either side, in order, without duplicates.
 
-    Where clocks change, the times of one date may come after those of the next.
+    If the clock changes, times of one date may come after those of the next date.
     """
     found: set[dt.datetime] = set()
     for days in range(-2, 3):
@@ -236,7 +236,7 @@ def _around(fields: Fields, zone: zoneinfo.ZoneInfo, date: dt.date) -> list[dt.d
             continue
         for minutes in fields.times:
             local = dt.datetime.combine(day, dt.time(minutes // 60, minutes % 60), zone)
-            # PEP 495: fold=0 is the first of two, and counts a skipped time from before the gap.
+            # PEP 495: fold=0 means the first of two times, and the old offset for a skipped time.
             first = local.astimezone(dt.UTC)
             found.add(first)
             second = local.replace(fold=1).astimezone(dt.UTC)
@@ -247,7 +247,7 @@ def _around(fields: Fields, zone: zoneinfo.ZoneInfo, date: dt.date) -> list[dt.d
 
 @functools.lru_cache(maxsize=65536)
 def _is_even(zone: zoneinfo.ZoneInfo, ordinal: int) -> bool:
-    """Whether no clock changes from the day before a date to the end of the day after it."""
+    """Whether the clock does not change on a date or on the days around it."""
     date = dt.date.fromordinal(ordinal)
     offsets = {
         dt.datetime.combine(date + days * _DAY, dt.time(hour), zone).replace(fold=fold).utcoffset()

@@ -18,7 +18,7 @@ _MOST_TIMES = 6
 
 
 def describe(expression: str) -> str:
-    """What an expression or preset means, as a sentence without its full stop.
+    """Describe an expression or preset as a sentence without its full stop.
 
     >>> describe("30 6 * * 1-5")
     'At 06:30 from Monday to Friday'
@@ -83,7 +83,7 @@ def _days(fields: Fields) -> str:
 
 
 def _weekdays(days: Collection[int]) -> str:
-    # A week begins with Monday where that makes a shorter list: Friday to Sunday.
+    # The week begins with Monday if that gives a shorter list: Friday to Sunday.
     week = sorted(days, key=lambda day: (day - 1) % 7)
     places = [(day - 1) % 7 for day in week]
     if len(places) > 2 and places[-1] - places[0] + 1 == len(places):
@@ -102,7 +102,7 @@ def _minutes(minutes: Sequence[int]) -> str:
 
 
 def _step(values: Sequence[int], whole: int) -> int | None:
-    """The step of values that divide a whole evenly from 0 on; None if they do not."""
+    """The step of values from 0 that divide a whole evenly, or None if they do not."""
     if len(values) < 2 or values[0] != 0:
         return None
     step = values[1]
@@ -111,7 +111,7 @@ def _step(values: Sequence[int], whole: int) -> int | None:
 
 
 def _runs(values: Sequence[int], name: Callable[[int], str]) -> str:
-    """Values as a list, three or more in a row as `1 to 3`."""
+    """Values as a list; three or more consecutive values are written as `1 to 3`."""
     parts: list[str] = []
     start = 0
     for end in range(1, len(values) + 1):

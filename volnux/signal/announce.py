@@ -18,7 +18,7 @@ __all__ = ["Announcer", "EventFailedError", "listener"]
 
 
 class EventFailedError(VolnuxError):
-    """What `future.result()` raises for an event whose last attempt raised; see `failure`."""
+    """Raised by `future.result()` if the last attempt of an event raised; see `failure`."""
 
     __module__ = "volnux"
 
@@ -43,7 +43,7 @@ _END = frozenset(
 
 
 def listener(about: About, loaded: frozenset[str]) -> Announcer | None:
-    """The listener that emits signals; None if nothing can be connected to them."""
+    """The listener that emits signals; None if no signal can have listeners."""
     return Announcer(about.context) if "volnux.signal.soft" in loaded else None
 
 
@@ -103,7 +103,7 @@ class Announcer(Listener):
         ended.emit(spec.event_class, **about, task_id=call.task_id, result=outcome.result)
 
     def stops(self, running: int | None) -> None:
-        """See `Listener`; of several calls for one run the first counts."""
+        """See `Listener`; only the first call for a run has an effect."""
         if self._context is None or getattr(self._context, "stopped", False):
             return
         self._context.stopped = True

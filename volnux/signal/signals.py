@@ -1,8 +1,8 @@
-"""The signals of a pipeline's life.
+"""The signals that pipelines emit.
 
 Each is emitted in the process that drives the run (on an orchestrator: in the worker that runs the
-task). The sender is the pipeline, or the class of the event; of `pipeline_pre_init` it is the class
-of the pipeline, which is not there yet.
+task). The sender is the pipeline, or the class of the event. For `pipeline_pre_init` it is the
+class of the pipeline, because the pipeline does not exist yet.
 """
 
 from __future__ import annotations
@@ -34,21 +34,21 @@ pipeline_post_init: Final = SoftSignal("pipeline_post_init", ("pipeline",))
 """After a pipeline has been initialised."""
 
 pipeline_shutdown: Final = SoftSignal("pipeline_shutdown", ())
-"""A run is over, however it ended: the last signal, and the time to clean up."""
+"""A run is over, whatever its outcome: the last signal, for cleaning up."""
 
 pipeline_stop: Final = SoftSignal("pipeline_stop", ())
-"""A run is asked to stop, by a call, by Ctrl-C or by an event that ends it: nothing new starts."""
+"""A run was asked to stop (by a call, Ctrl-C, or an event that ends it); nothing new starts."""
 
 pipeline_execution_start: Final = SoftSignal("pipeline_execution_start", ("pipeline",))
 """A run begins."""
 
 pipeline_execution_end: Final = SoftSignal("pipeline_execution_end", ("execution_context",))
-"""A run has ended, successfully or not: the context has its status, results and report."""
+"""A run has ended, successfully or not; the context has its status, results and report."""
 
 event_execution_init: Final = SoftSignal(
     "event_execution_init", ("event", "execution_context", "executor", "call_kwargs")
 )
-"""An event is about to run: where, and with which arguments of `process`."""
+"""An event is about to run; gives its place and the arguments of `process`."""
 
 event_execution_start: Final = SoftSignal("event_execution_start", ("event", "execution_context"))
 """The first attempt of an event begins."""
@@ -56,13 +56,13 @@ event_execution_start: Final = SoftSignal("event_execution_start", ("event", "ex
 event_execution_end: Final = SoftSignal(
     "event_execution_end", ("event", "execution_context", "future")
 )
-"""The last attempt of an event has ended: `future.result()` gives its result, or raises."""
+"""The last attempt of an event has ended; `future.result()` returns its result or raises."""
 
 event_execution_retry: Final = SoftSignal(
     "event_execution_retry",
     ("event", "execution_context", "task_id", "backoff", "retry_count", "max_attempts"),
 )
-"""An attempt failed and is repeated: retry number `retry_count`, after `backoff` seconds."""
+"""An attempt failed; retry number `retry_count` follows after `backoff` seconds."""
 
 event_execution_retry_done: Final = SoftSignal(
     "event_execution_retry_done", ("event", "execution_context", "task_id", "max_attempts")
@@ -75,7 +75,7 @@ task_completed: Final = SoftSignal(
 """An event finished with a descriptor other than 0."""
 
 task_failed: Final = SoftSignal("task_failed", ("event", "execution_context", "task_id", "result"))
-"""An event finished with descriptor 0; `result` is what it returned, or a `Failure`.
+"""An event finished with descriptor 0; `result` is the returned value, or a `Failure`.
 
-A descriptor of 2 to 9 that has no branch is a failure, too.
+A descriptor from 2 to 9 without a branch also counts as a failure.
 """

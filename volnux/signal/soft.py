@@ -1,4 +1,4 @@
-"""`SoftSignal`: a named signal, the listeners connected to it, and what they are given."""
+"""`SoftSignal`: a named signal, its listeners, and the arguments that they receive."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ class SignalParent(Protocol):
     """An object that also receives the signals of its children: a batch pipeline."""
 
     def hears(self, signal: SoftSignal) -> bool:
-        """Whether listeners to this object are told of a signal of its children."""
+        """Whether listeners to this object receive a signal of its children."""
 
 
 SIGNAL_PARENT: ContextVar[SignalParent | None] = ContextVar("volnux_signal_parent", default=None)
-"""The parent of what is emitted here; a pipeline keeps the one under which it was made."""
+"""The current parent of emitted signals; a pipeline keeps the one from its creation."""
 
 Redirect = Callable[["SoftSignal", Any, dict[str, Any]], object]
 """Receives a signal, its sender and its arguments instead of the listeners."""
@@ -48,7 +48,7 @@ class ListenerError(VolnuxError, TypeError):
 
 
 class _Receiver:
-    """A listener as blinker calls it: with the arguments that it names, its failure isolated."""
+    """Calls a listener for blinker, with the arguments that it names, and logs its errors."""
 
     def __init__(self, listener: Callable[..., Any], signal: SoftSignal) -> None:
         self.listener = listener
@@ -77,12 +77,12 @@ class _Receiver:
 
 
 class SoftSignal:
-    """A signal by name: two objects of one name are the same signal.
+    """A signal with a name: two objects with the same name are the same signal.
 
     Args:
         name: the name.
-        arguments: the names of what `emit` gives, for checking listeners when they are connected;
-            None if any are allowed.
+        arguments: the names of the arguments of `emit`, for checking listeners when they are
+            connected; None to allow any.
     """
 
     def __init__(self, name: str, arguments: Sequence[str] | None = None) -> None:
@@ -107,7 +107,7 @@ class SoftSignal:
 
     @property
     def arguments(self) -> tuple[str, ...] | None:
-        """The arguments of a listener, besides `sender` and `signal`; None if any are allowed."""
+        """The names of the arguments besides `sender` and `signal`; None if any are allowed."""
         return _ARGUMENTS.get(self.name)
 
     @property
@@ -119,11 +119,11 @@ class SoftSignal:
         """Call `listener` when the signal is emitted.
 
         Args:
-            listener: any callable. It is given, by name, the arguments that it names, of the
-                signal's own, `sender` and `signal`; all of them if it takes `**kwargs`. It stays
-                connected until it is disconnected, also if it is a lambda.
-            sender: only for this sender: an object, or a class, which stands for its instances
-                and subclasses too. None: for all.
+            listener: any callable. It receives, by name, those arguments that it declares:
+                arguments of the signal, `sender` and `signal`; with `**kwargs`, it receives all of
+                them. It stays connected until it is disconnected, even if it is a lambda.
+            sender: call it only for this sender: an object, or a class, which includes its
+                instances and subclasses. None means all senders.
 
         Returns:
             The listener.
@@ -142,24 +142,25 @@ class SoftSignal:
         return listener
 
     def disconnect(self, listener: Callable[..., Any], sender: Any = None) -> bool:
-        """Undo `connect` with the same arguments; whether there was anything to undo."""
+        """Undo `connect` with the same arguments; return whether the listener was connected."""
         with _LOCK:
             receiver = self._find(listener, sender)
             if receiver is None:
                 return False
-            # From every sender: it has only one, and blinker would keep it for another.
+            # Disconnect from every sender: the receiver has only one, and blinker would keep it
+            # otherwise.
             self._signal.disconnect(receiver)
             if not self._signal.receivers and self.name not in _REDIRECTED:
                 _HEARD.discard(self.name)
             return True
 
     def emit(self, sender: Any = None, **arguments: Any) -> list[tuple[Any, Any]]:
-        """Call all listeners that want this sender, in the order in which they were connected.
+        """Call all listeners to this sender, in the order in which they were connected.
 
         An exception of a listener is logged and does not affect other listeners.
 
         Returns:
-            Each listener with what it returned.
+            Pairs of a listener and its return value.
         """
         redirect = _REDIRECTED.get(self.name)
         if redirect is not None:
@@ -172,7 +173,7 @@ class SoftSignal:
     send = emit
 
     def relay(self, parent: SignalParent, sender: Any, arguments: dict[str, Any]) -> None:
-        """Emit what a child of `parent` has emitted in another process."""
+        """Emit a signal again that a child of `parent` emitted in another process."""
         self._tell(sender, arguments, parent)
 
     def _tell(
@@ -199,7 +200,7 @@ class SoftSignal:
         return [cast(_Receiver, each) for each in self._signal.receivers_for(sender)]
 
     def _connected_to(self, receiver: _Receiver, sender: Any) -> bool:
-        """Whether the receiver was connected to exactly this sender (not to any)."""
+        """Whether the receiver was connected to exactly this sender, and not to all senders."""
         any_ = receiver in self._receivers(blinker.ANY)
         return any_ if sender is blinker.ANY else not any_
 
@@ -222,7 +223,7 @@ def redirected(names: Iterable[str], redirect: Redirect) -> Iterator[None]:
 
 
 def is_heard(names: frozenset[str]) -> bool:
-    """Whether any signal of these names has a listener; this check is cheap."""
+    """Whether any signal with one of these names has a listener; this check is cheap."""
     return not _HEARD.isdisjoint(names)
 
 
@@ -231,7 +232,7 @@ def _connected() -> set[str]:
 
 
 def _parent(sender: Any, arguments: dict[str, Any]) -> SignalParent | None:
-    """The parent of the sender: of the pipeline in the arguments, or the current one."""
+    """The parent of the sender: that of the pipeline in the arguments, or the current one."""
     context = arguments.get("execution_context")
     for each in (getattr(context, "pipeline", None), arguments.get("pipeline"), sender):
         parent = getattr(each, "signal_parent", None)

@@ -1,7 +1,7 @@
-"""Names of attributes and metrics: those of OpenTelemetry where it has one, else our own.
+"""Names of attributes and metrics: those of OpenTelemetry if they exist, else our own.
 
-A pipeline, its runs and their tasks are named by the semantic conventions for CI/CD pipelines,
-errors by those for exceptions, hosts by those for servers, processes by those for processes.
+They follow the semantic conventions of OpenTelemetry: those for CI/CD pipelines (pipelines, runs
+and tasks), for exceptions (errors), for servers (hosts) and for processes.
 """
 
 from __future__ import annotations
@@ -60,4 +60,4 @@ NETWORK_IO: Final = "volnux.network.io"
 DURATION_BUCKETS: Final = (
     0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0,
 )  # fmt: skip
-"""Seconds; from an event that does next to nothing to one that takes an hour."""
+"""The bounds of histogram buckets in seconds, from almost empty events to those of an hour."""

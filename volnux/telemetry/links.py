@@ -1,4 +1,4 @@
-"""Which events' results were piped to an event: for links from its span to theirs."""
+"""Finds the events whose results were piped to an event, for links between their spans."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from volnux.graph.values import MISSING, Values, needed
 __all__ = ["Sources"]
 
 Ended = Callable[[str], int | None]
-"""The descriptor that a place ended with; None if it has none."""
+"""A function that returns the descriptor of a place, or None if it has none."""
 
 
 class Sources:
-    """The sources of what is piped in a graph."""
+    """The sources of the piped results in a graph."""
 
     def __init__(self, graph: Graph) -> None:
         self._graph = graph
@@ -50,7 +50,7 @@ class Sources:
         return sorted(found, key=index.__getitem__)
 
     def _places(self, number: int) -> list[str]:
-        """The places that an entry of the table may stand for; none where it combines others."""
+        """The places that an entry of the table can refer to; none if it combines other entries."""
         value = self._graph.values[number]
         if value.node is None:
             return []

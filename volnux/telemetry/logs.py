@@ -1,4 +1,4 @@
-"""Run and place in every line of a log."""
+"""Adds the run and the place to every line of a log."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ __all__ = ["RunContextFilter"]
 
 
 class RunContextFilter(logging.Filter):
-    """Gives log records `run_id`, `place`, `event` and `attempt`, for the format of a handler.
+    """Adds `run_id`, `place`, `event` and `attempt` to log records, for the format of a handler.
 
-    Outside of an event they are `-` (and 0). Add it to handlers, not to loggers: a logger's filter
-    does not see what loggers below it log::
+    Outside of an event, the texts are `-` and `attempt` is 0. Add it to handlers, not to loggers: a
+    logger's filter does not see what loggers below it log::
 
         handler.addFilter(RunContextFilter())
         handler.setFormatter(logging.Formatter("%(run_id)s %(place)s %(message)s"))

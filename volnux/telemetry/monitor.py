@@ -1,4 +1,4 @@
-"""Switching monitoring on and off, and reading what it recorded."""
+"""Switches monitoring on and off, and returns the recorded data."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ def monitor_events(
     *,
     queue_size: int = 10_000,
 ) -> None:
-    """Record all events that this process runs, or lets run elsewhere, from now on.
+    """From now on, record all events of runs that this process drives.
 
-    Called again, it adds publishers; what was recorded stays.
+    A further call adds publishers; recorded data stays.
 
     Args:
-        publishers: where metrics go as well.
-        queue_size: how many metrics may wait for each publisher; beyond that the oldest are
-            dropped, and counted.
+        publishers: objects that also receive the metrics.
+        queue_size: the maximum number of metrics that wait for each publisher. If there are more,
+            the oldest are dropped and counted.
     """
     global _at_exit, _deliveries
     if isinstance(publishers, MetricsPublisher):
@@ -80,21 +80,21 @@ def stop_monitoring(*, timeout: float = 5.0) -> None:
 
 
 def flush(timeout: float = 5.0) -> bool:
-    """Publish waiting items, `timeout` seconds per publisher at most; whether all went out."""
+    """Publish waiting items, within `timeout` seconds per publisher; whether all were published."""
     went_out = [delivery.flush(timeout) for delivery in _deliveries]
     return all(went_out)
 
 
 def reset_metrics() -> None:
-    """Forget what was recorded."""
+    """Delete the recorded data."""
     _STORE.clear()
 
 
 def get_metrics() -> str:
     """All recorded data as JSON: totals, by place, by run, by host, and the latest events.
 
-    `docs/telemetry.md` describes it. Memory is bounded: totals count everything, the rest goes
-    back as far as the bounds allow.
+    `docs/telemetry.md` describes it. Memory is bounded: the totals count everything, and the rest
+    covers as much of the past as the limits allow.
     """
     data = _STORE.to_json()
     data["publishers"] = [delivery.to_json() for delivery in _deliveries]

@@ -1,7 +1,6 @@
-"""Network operations: events that are sent to another machine, and what comes back.
+"""Network operations: events that are sent to another machine, and their outcomes.
 
-Code that sends events to other machines calls `network_operation`; a pool of processes on this
-machine does not.
+Code that sends events to other machines calls `network_operation`; pools on this machine do not.
 """
 
 from __future__ import annotations
@@ -25,13 +24,13 @@ def watches_network() -> bool:
 
 
 class Sent:
-    """An event on its way to another machine and back.
+    """An event that is sent to another machine, and its answer.
 
     Args:
         url: the executor.
         event: the event's name.
-        call: what it is given.
-        size: bytes that were sent.
+        call: the arguments of the attempt.
+        size: the number of bytes that were sent.
     """
 
     def __init__(self, url: str, event: str, call: Call, size: int) -> None:
@@ -46,7 +45,7 @@ class Sent:
 
         Args:
             answer: the answer, as bytes if it is known in that form; None if there was none.
-            outcome: the outcome of the attempt, or what kept it from having one.
+            outcome: the outcome of the attempt, or the error that prevented one.
         """
         error = outcome if isinstance(outcome, BaseException) else None
         ran = 0.0 if isinstance(outcome, BaseException) else outcome.ended_at - outcome.started_at
@@ -80,17 +79,18 @@ def network_operation(
     """Note that an operation has ended.
 
     Args:
-        url: with whom: `dask://host:8786`. What it says of a user or a password is not kept.
+        url: the URL of the other machine, such as `dask://host:8786`. User and password are
+            removed.
         started_at: seconds since the epoch.
-        ended_at: the same; now if None.
-        executed_seconds: of that, how long the event itself ran over there.
-        bytes_sent: of the event with its inputs.
-        bytes_received: of its outcome.
+        ended_at: seconds since the epoch; now if None.
+        executed_seconds: how long the event itself ran on the other machine, in seconds.
+        bytes_sent: the size of the event with its inputs.
+        bytes_received: the size of its outcome.
         error: why it failed; a failure of the event itself does not count.
-        event: what was sent.
+        event: the name of the event.
         task_id: its place in the flow.
         run_id: its run.
-        operation: what was done.
+        operation: the name of the operation.
     """
     if not network_ended.has_listeners:
         return
@@ -119,14 +119,14 @@ def network_operation(
 
 
 def host_and_port(url: str) -> tuple[str, str, int | None]:
-    """Scheme, host and port of a URL; None where it names no port."""
+    """Scheme, host and port of a URL; the port is None if the URL has none."""
     try:
         parts = urlsplit(url)
-    except ValueError:  # brackets that hold no address
+    except ValueError:  # brackets without a valid address
         return url.partition("://")[0], "localhost", None
     try:
         port = parts.port
     except ValueError:
         port = None
-    # Without a host it is a cluster that was started on this machine.
+    # A URL without a host means a cluster on this machine.
     return parts.scheme, parts.hostname or "localhost", port

@@ -30,34 +30,34 @@ __all__ = [
 ]
 
 attempt_ended: Final = SoftSignal("telemetry_attempt_ended", ("record",))
-"""An attempt of an event has ended, as an `AttemptRecord`; from whatever process it ran in."""
+"""An attempt of an event has ended, in any process; the argument is an `AttemptRecord`."""
 
 network_ended: Final = SoftSignal("telemetry_network_ended", ("record",))
-"""A network operation has ended: the dict that `publish_network_metrics` takes."""
+"""A network operation has ended; the argument is the dict for `publish_network_metrics`."""
 
 COMING_HOME: Final = (attempt_ended, network_ended)
-"""The signals that worker processes of a batch pipeline send home when somebody listens there."""
+"""The signals that worker processes of a batch pipeline send to a main process with listeners."""
 
 RUNS: Final[dict[str, tuple[str, str]]] = {}
-"""Of the runs that this process drives: the names of pipeline and backend, by run id."""
+"""The names of pipeline and backend of the runs that this process drives, by run id."""
 
 _MOST_TEXT: Final = 2_000
 
 
 class AttemptRecord(NamedTuple):
-    """One attempt of an event, when it has ended.
+    """One attempt of an event that has ended.
 
     Attributes:
         event: the event's name.
         place: the place in the flow.
-        run_id, pipeline, backend: the run; empty where they are not known.
-        attempt: counts from 1.
-        descriptor: what it ended with.
+        run_id, pipeline, backend: the run; empty if they are not known.
+        attempt: the number of the attempt, from 1.
+        descriptor: the descriptor of the attempt, 0 to 9.
         failure: the exception of the attempt, even if the event is retried.
-        retry_after: seconds until the next attempt; None when none follows.
-        started_at, ended_at: seconds since the epoch, by the clock of where it ran.
-        pid: the process where it ran; None if it was lost there.
-        bypassed: `can_bypass` made `process` unnecessary.
+        retry_after: seconds until the next attempt; None if none follows.
+        started_at, ended_at: seconds since the epoch, by the clock of the machine where it ran.
+        pid: the id of the process where it ran; None if that process was lost.
+        bypassed: whether `process` was skipped because of `can_bypass`.
     """
 
     event: str
@@ -77,20 +77,21 @@ class AttemptRecord(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class EventMetrics:
-    """An event that has ended: what publishers are given.
+    """The metrics of an event that has ended, as publishers get them.
 
     Attributes:
         event_name: the event's name.
         task_id: the place in the flow.
-        run_id, pipeline, backend: the run; empty where they are not known.
-        status: `success`, or `failure` where it ended with descriptor 0.
+        run_id, pipeline, backend: the run; empty if they are not known.
+        status: `failure` if it ended with descriptor 0, else `success`.
         descriptor: 0 to 9.
-        started_at, ended_at: of the first and the last attempt, seconds since the epoch.
-        duration_seconds: in attempts, all together; waits between them are not counted.
-        attempts: how many were made; `retries` is one less.
-        error_type, error_message: of the exception that was left; None where there is none.
-        process_id: where the last attempt ran; None if that process was lost.
-        bypassed: `can_bypass` made `process` unnecessary.
+        started_at, ended_at: start of the first attempt and end of the last, in seconds since the
+            epoch.
+        duration_seconds: the total duration of all attempts, without the waits between them.
+        attempts: the number of attempts; `retries` is one less.
+        error_type, error_message: the exception of the last attempt; None if there is none.
+        process_id: the id of the process of the last attempt; None if that process was lost.
+        bypassed: whether `process` was skipped because of `can_bypass`.
     """
 
     event_name: str
@@ -111,7 +112,7 @@ class EventMetrics:
 
     @property
     def retries(self) -> int:
-        """How often it was repeated."""
+        """The number of retries."""
         return self.attempts - 1
 
     def to_json(self) -> dict[str, Any]:
@@ -124,7 +125,7 @@ class EventMetrics:
 
 
 def record_of(spec: EventSpec, call: Call, outcome: Outcome, context: Any) -> AttemptRecord:
-    """The record of an attempt, from what the process that drives the run knows of it."""
+    """Create the record of an attempt, in the process that drives the run."""
     run = RUNS.get(call.run_id)
     if run is None:
         run = _names(context)
@@ -151,7 +152,7 @@ def record_of(spec: EventSpec, call: Call, outcome: Outcome, context: Any) -> At
 
 
 def metrics_of(last: AttemptRecord, first_started: float, seconds: float) -> EventMetrics:
-    """The metrics of an event from its last attempt, and what its attempts add up to."""
+    """Create the metrics of an event from its last attempt and the totals of all its attempts."""
     failure = last.failure
     return EventMetrics(
         last.event,
@@ -173,7 +174,7 @@ def metrics_of(last: AttemptRecord, first_started: float, seconds: float) -> Eve
 
 
 def shortened(text: str) -> str:
-    """A text of bounded length: some exceptions carry a whole web page."""
+    """A text of limited length: some exceptions contain a whole web page."""
     return text if len(text) <= _MOST_TEXT else text[:_MOST_TEXT] + "…"
 
 
@@ -195,7 +196,7 @@ def _in_this_process(spec: EventSpec) -> bool:
     executor = spec.executor
     if executor.kind is ExecutorKind.DEFAULT:
         return True
-    # Imported late: code with such a pool has imported it.
+    # Looked up late: code with such a pool has already imported it.
     from concurrent.futures import ThreadPoolExecutor
 
     return executor.pool is not None and issubclass(executor.pool, ThreadPoolExecutor)

@@ -1,6 +1,6 @@
-"""The scope of an attempt: its span as the current one, and its ids for the logs.
+"""The scope of an attempt: makes its span the current one, and provides its ids to logs.
 
-A scope travels with the attempt, to threads and in a pickle to other processes and machines.
+A scope is passed along with the attempt to threads, and pickled to other processes.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ __all__ = ["CURRENT", "Here", "Scope"]
 
 
 class Here(NamedTuple):
-    """Which attempt this code runs in."""
+    """The attempt in which the current code runs."""
 
     run_id: str
     place: str
@@ -23,7 +23,7 @@ class Here(NamedTuple):
 
 
 CURRENT: ContextVar[Here | None] = ContextVar("volnux_here", default=None)
-"""The attempt that this thread or coroutine runs, for the logs."""
+"""The attempt that this thread or coroutine runs, for log records."""
 
 
 class Scope:
@@ -31,8 +31,8 @@ class Scope:
 
     Args:
         event: the event's name.
-        headers: the context of the event's span, as W3C headers; empty without tracing.
-        context: the same as an object, for this process only.
+        headers: the trace context of the event's span, as W3C headers; empty without tracing.
+        context: the trace context as an object, for this process only.
     """
 
     __slots__ = ("_context", "event", "headers")
@@ -49,7 +49,7 @@ class Scope:
 
     @contextlib.contextmanager
     def entered(self, run_id: str, place: str, attempt: int) -> Iterator[None]:
-        """Run a block within the scope; several attempts may do so at once."""
+        """Run a block within the scope; several attempts may use it at once."""
         token = CURRENT.set(Here(run_id, place, self.event, attempt))
         try:
             if not self.headers:
@@ -57,7 +57,8 @@ class Scope:
                 return
             from opentelemetry import context, propagate
 
-            # Read over there only: the span itself stays where it can be ended.
+            # In other processes, only the ids are read: the span itself is ended where it was
+            # created.
             within = self._context
             if within is None:
                 within = propagate.extract(self.headers)

@@ -14,11 +14,11 @@ from volnux.telemetry.records import AttemptRecord, EventMetrics, iso, metrics_o
 __all__ = ["Limits", "Store"]
 
 OTHER: Final = "(other)"
-"""Stands for all places, hosts or error types beyond the limit."""
+"""The name under which places, hosts or error types beyond the limit are counted."""
 
 
 class Limits:
-    """How much is kept of each kind; the totals always count everything."""
+    """The limits for each kind of data; the totals always count everything."""
 
     recent = 5_000
     failed = 1_000
@@ -72,7 +72,7 @@ class _Sums:
 
 
 class _Slowest:
-    """The slowest of many, by a heap of bounded size."""
+    """Keeps the slowest of many items in a heap of limited size."""
 
     def __init__(self, size: int) -> None:
         self._size = size
@@ -87,20 +87,20 @@ class _Slowest:
             heapq.heapreplace(heap, (seconds, next(self._numbers), item))
 
     def above(self, threshold: float) -> list[Any]:
-        """Those that took longer, the slowest first."""
+        """The items that took longer than `seconds`, the slowest first."""
         ordered = sorted(self._heap, key=lambda entry: (-entry[0], entry[1]))
         return [item for seconds, _, item in ordered if seconds > threshold]
 
 
 class Store:
-    """Counts and keeps; safe from any thread."""
+    """Counts and stores metrics; safe from any thread."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self.clear()
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Delete everything."""
         with self._lock:
             self._since = time.time()
             self._all = _Sums()
@@ -111,7 +111,7 @@ class Store:
             self._recent: deque[EventMetrics] = deque(maxlen=Limits.recent)
             self._failed: deque[EventMetrics] = deque(maxlen=Limits.failed)
             self._slowest = _Slowest(Limits.slowest)
-            # Of events that wait for a retry: first start, and seconds so far.
+            # For events that wait for a retry: the first start, and the seconds so far.
             self._waiting: OrderedDict[tuple[str, str], tuple[float, float]] = OrderedDict()
             self._hosts: dict[tuple[str, str, int | None], dict[str, Any]] = {}
             self._failed_ops: deque[dict[str, Any]] = deque(maxlen=Limits.failed)
@@ -194,7 +194,7 @@ class Store:
             return list(self._failed)
 
     def slow(self, threshold: float) -> list[EventMetrics]:
-        """The events that took longer, the slowest first."""
+        """The events that took longer than `seconds`, the slowest first."""
         with self._lock:
             return self._slowest.above(threshold)
 
@@ -209,7 +209,7 @@ class Store:
             return [dict(record) for record in self._slowest_ops.above(threshold)]
 
     def retries(self) -> dict[str, Any]:
-        """Numbers of retries, in all and by place."""
+        """The numbers of retries, in total and by place."""
         with self._lock:
             by_place = [
                 {"pipeline": pipeline, "task_id": place, "event_name": event, **_retries(sums)}
@@ -224,7 +224,7 @@ class Store:
             }
 
     def to_json(self) -> dict[str, Any]:
-        """Everything that is kept."""
+        """Everything in the store as JSON."""
         with self._lock:
             return {
                 "format_version": 1,

@@ -1,6 +1,6 @@
-"""Telemetry of a run: its names for the records, its trace, the ids for the logs.
+"""Telemetry of a run: names for the records, the trace, and ids for the logs.
 
-`listener` is asked for each run, and for each task of a host; see `volnux.hooks`.
+`listener` is called for each run, and for each task of a host; see `volnux.hooks`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["headers_of_here", "listener", "within"]
 
 _PATIENCE = 2.0
-"""Seconds that a task of a host may take to publish its metrics before its process ends."""
+"""The maximum seconds for a task of a host to publish its metrics before its process ends."""
 
 
 def listener(about: About, loaded: frozenset[str]) -> Listener | None:
@@ -38,13 +38,13 @@ def listener(about: About, loaded: frozenset[str]) -> Listener | None:
 def _recorded(loaded: frozenset[str]) -> bool:
     if "volnux.telemetry.records" not in loaded:
         return False
-    # Another thread may be importing the module right now: then there is no listener yet.
+    # Another thread may be importing the module now: then there is no listener yet.
     signal = getattr(imported("volnux.telemetry.records"), "attempt_ended", None)
     return signal is not None and signal.has_listeners
 
 
 class _Watch(Listener):
-    """Emits a record of each attempt, and gives attempts their ids for the logs."""
+    """Emits a record for each attempt, and provides the ids of attempts to logs."""
 
     def __init__(self, about: About, *, logs: bool) -> None:
         self._about = about
@@ -125,8 +125,8 @@ class RunWatch(_Watch):
 class TaskWatch(_Watch):
     """One attempt in a task of a host, whose process ends soon after.
 
-    Its span lies below the one that the host has for the task. If the host does not trace, it still
-    passes on its context, so that the tasks of a run share a trace.
+    Its span is a child of the host's span for the task. A host that does not trace still passes on
+    a context, so that the tasks of a run share a trace.
     """
 
     def __init__(self, about: About, *, logs: bool, traces: bool) -> None:

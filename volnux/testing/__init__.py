@@ -1,6 +1,6 @@
-"""Tests for pipelines, and tests for a backend: cases, and random programs.
+"""Tests for pipelines, and tests for a backend: cases and random programs.
 
-`run` runs a pipeline with stubs in the place of some events.
+`run` runs a pipeline with stubs in place of some events.
 
 `run_case` runs a case on a backend and returns the differences from the expected result.
 """

@@ -1,7 +1,8 @@
-"""Cases: a flow, what its events do, and the expected result. Each is a folder of two files.
+"""Cases: each is a folder with a flow, the behaviour of its events, and the expected result.
 
-`flow.pty` is the flow; `case.json` says what the case shows, what the events do, and the end of
-the run in the words of the run report. The folder `cases` beside this module holds ours.
+`flow.pty` is the flow. `case.json` has the purpose of the case, the behaviour of the events, and
+the expected result in the format of the run report. Our cases are in the folder `cases` beside this
+module.
 """
 
 from __future__ import annotations
@@ -20,19 +21,19 @@ from volnux.testing.scripts import CaseError, EventScript, PlaceScript, read, wr
 __all__ = ["CASES", "Case", "Expected", "ExpectedPlace", "Found", "all_cases", "load_case"]
 
 CASES = Path(__file__).parent / "cases"
-"""The folder of the cases that come with the package."""
+"""The folder of the cases in the package."""
 
 
 @dataclass(frozen=True, slots=True)
 class ExpectedPlace:
-    """How a place must end; values as the JSON of the run report has them.
+    """The expected end of a place; values are in the format of the run report's JSON.
 
     Attributes:
         state: `done`, `skipped` or `failed`.
         descriptor, attempts, result, received: as in the report.
-        failure: the type and, if given, the message of what it raised.
-        bypassed: whether the report says so.
-        lasts: the seconds that it takes from its first attempt to its last, at least.
+        failure: the type and, if given, the message of the exception.
+        bypassed: whether the event bypassed `process`.
+        lasts: the minimum seconds from the start of its first attempt to the end of its last.
     """
 
     state: str
@@ -58,13 +59,13 @@ class Expected:
     """The expected result of a case.
 
     Attributes:
-        status: how the run ends; None where it cannot start.
+        status: how the run ends; None if it cannot start.
         places: every place of the flow, in reading order.
-        pipeline: the name of the pipeline, where it is not the file's.
-        inputs: the inputs of the run, as the report has them.
+        pipeline: the name of the pipeline, if it is not that of the file.
+        inputs: the inputs of the run, as in the report.
         settings: attributes of the graph, such as `timezone`.
-        warnings: warnings and notes that are said before the run.
-        refused: errors that keep the run from starting.
+        warnings: warnings and notes before the run.
+        refused: errors that prevent the run from starting.
         together: places that run at the same time.
     """
 
@@ -84,15 +85,15 @@ class Case:
 
     Attributes:
         name: the name of its folder.
-        about: what it shows, in a sentence.
+        about: what it tests, in a sentence.
         shows: the sentences of the language that it covers, by the names in `docs/conformance.md`.
         text: the Pointy text.
-        events: what the classes of the events say, by event; a class of no special kind if absent.
-        script: what events do, by place; they succeed if absent.
-        inputs: the values that the run is given.
-        on_failure: what `Meta` of a pipeline class says.
+        events: the settings of the event classes, by event; the default is a plain class.
+        script: the behaviour of the events, by place; the default is success.
+        inputs: the inputs for the run, by name.
+        on_failure: the setting in `Meta` of a pipeline class, or None.
         modules: the modules that hold the events, by name; `<file>_events` if empty.
-        expected: what must come out.
+        expected: the expected result.
     """
 
     name: str
@@ -112,12 +113,12 @@ class Case:
 
 @functools.cache
 def all_cases() -> tuple[Case, ...]:
-    """The cases that come with the package, by name."""
+    """The cases of the package, by name."""
     return tuple(load_case(path.parent) for path in sorted(CASES.glob("*/case.json")))
 
 
 def load_case(folder: str | Path) -> Case:
-    """The case of a folder.
+    """Read the case in a folder.
 
     Raises:
         CaseError: the folder does not contain a case.

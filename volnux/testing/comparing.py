@@ -14,15 +14,15 @@ from volnux.testing.cases import Expected, ExpectedPlace
 __all__ = ["differences", "plain"]
 
 _EARLY: Final = 0.005
-"""Seconds that a clock may be off when durations are compared."""
+"""The tolerance in seconds when durations are compared."""
 
 
 def differences(expected: Expected, report: RunReport) -> list[str]:
     """The differences between a report and the expected result, one line each.
 
     Args:
-        expected: what must come out.
-        report: what a backend reported.
+        expected: the expected result.
+        report: the report of a backend.
     """
     return list(_differences(expected, report))
 
@@ -73,10 +73,10 @@ def _of_place(wanted: ExpectedPlace, found: PlaceReport, report: RunReport) -> I
 
 
 def _same(given: Any, value: Any) -> bool:
-    """Whether a value is expected; of a failure without a message, only the type counts."""
+    """Whether a value is as expected; of a failure without a message, only the type counts."""
     if isinstance(value, dict) and value.keys() == {"type"} and isinstance(given, dict):
         return bool(given.get("type") == value["type"])
-    # `True == 1`, which JSON tells apart.
+    # Python has `True == 1`, but in JSON they differ.
     return json.dumps(given, sort_keys=True) == json.dumps(value, sort_keys=True)
 
 
@@ -90,7 +90,7 @@ def _together(places: Sequence[str], report: RunReport) -> Iterator[str]:
 
 
 def plain(value: Any) -> Any:
-    """A value as the JSON of a report has it, failures by type and message only."""
+    """A value as in the JSON of a report, but failures with type and message only."""
     return _without_traceback(jsonable(value))
 
 
@@ -103,7 +103,7 @@ def _without_traceback(value: Any) -> Any:
 
 
 def _filled(value: Any, report: RunReport) -> Any:
-    """An expected value with the id of the run in the place of `$run_id`."""
+    """An expected value, with `$run_id` replaced by the id of the run."""
     if value == "$run_id":
         return report.run_id
     if isinstance(value, Mapping):

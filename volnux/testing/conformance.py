@@ -1,4 +1,4 @@
-"""The whole suite on one backend: all cases, then random programs, with differences shrunk."""
+"""Runs the suite on one backend: all cases, then random programs, which are shrunk."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ _names = itertools.count(1)
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A difference of a backend from the expected result.
+    """A difference between the result of a backend and the expected result.
 
     Attributes:
-        case: the case that shows it; for a random program the smallest that was found.
-        lines: what differs.
-        seed: of a random program.
+        case: the case that shows it; for a random program, the smallest one that was found.
+        lines: the differences, one line each.
+        seed: the seed of a random program; None for a case of the package.
     """
 
     case: Case
@@ -51,12 +51,12 @@ def _shown(said: object) -> str:
 
 
 def check_case(case: Case, backend: Backend, folder: Path) -> Difference | None:
-    """Run one case; the difference, if there is one.
+    """Run one case, and return the difference or None.
 
     Args:
         case: the case.
         backend: the backend.
-        folder: where its files are written; they are gone afterwards.
+        folder: where its files are written; they are removed afterwards.
     """
     lines = _run(case, backend, folder)
     return Difference(case, tuple(lines)) if lines else None
@@ -65,7 +65,7 @@ def check_case(case: Case, backend: Backend, folder: Path) -> Difference | None:
 def check_cases(
     backend: Backend, folder: Path, *, chosen: Callable[[Case], bool] = lambda case: True
 ) -> Iterator[tuple[Case, Difference | None]]:
-    """Run the cases that come with the package, one after the other.
+    """Run the cases of the package, one after the other.
 
     Args:
         backend: the backend.
@@ -80,17 +80,17 @@ def check_cases(
 def check_program(
     seed: int, backend: Backend, folder: Path, *, tries: int = 100
 ) -> Difference | None:
-    """Run the random program of a seed; the smallest program that shows a difference.
+    """Run the random program of a seed; return the smallest program with a difference, or None.
 
     Args:
         seed: of the program.
         backend: the backend.
         folder: where files are written.
-        tries: how many smaller programs are run at most.
+        tries: the maximum number of smaller programs to run.
     """
 
     def lines_of(program: Program) -> list[str]:
-        # A new name for each: some hosts remember names.
+        # Each program gets a new name, because some hosts remember names.
         case = case_of(program, f"program_{seed}_{next(_names)}")
         return _run(case, backend, folder)
 
@@ -115,15 +115,15 @@ def check_programs(
     Args:
         backend: the backend.
         folder: where files are written.
-        programs: how many.
-        seed: of the first; the next has the next number.
+        programs: the number of programs.
+        seed: the seed of the first program; each further program uses the next number.
     """
     for number in range(seed, seed + programs):
         yield number, check_program(number, backend, folder)
 
 
 def save(difference: Difference, folder: Path) -> Path:
-    """Write what shows a difference as files that can be run; the path of the flow."""
+    """Write the case of a difference as files that can be run; return the path of the flow."""
     return write_case(difference.case, folder)
 
 

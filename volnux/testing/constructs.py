@@ -1,4 +1,4 @@
-"""Which constructs of the language a case puts together."""
+"""Finds the constructs of the language that a case combines."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ CONSTRUCTS: Final = {
     "stop": "`stop_on_exception`",
     "exception": "an event that raises",
 }
-"""What flows are made of, by name."""
+"""The constructs of flows, by name."""
 
 
 def constructs(case: Case) -> frozenset[str]:
@@ -75,7 +75,7 @@ def _of_unit(unit: tree.Unit, case: Case, outer: Evaluation | None) -> Iterator[
     if unit.retry is not None or unit.option("retry_attempts") is not None:
         yield "retry"
     if isinstance(unit.primary, tree.Group):
-        # Braces that only carry an option or branches of `a || b` are no group of their own.
+        # Braces that only add an option or branches to `a || b` are not a separate group.
         body = unit.primary.body
         bare = option is None and not unit.branches
         if len(body.parts) > 1 or bare:

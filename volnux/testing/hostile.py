@@ -1,8 +1,8 @@
-"""Random programs whose names and texts are hostile to generators of Python code.
+"""Random programs with names and texts that try to break generators of Python code.
 
-Events, modules, inputs and files are named like what generated code imports or defines, like
-keywords and builtins, or like code; descriptions and comments try to end the literal that they
-stand in. What a program means does not depend on any of that.
+Events, modules, inputs and files have the names of imports and definitions of generated code, of
+keywords or builtins, or look like code. Descriptions and comments try to end the literal around
+them. The meaning of a program does not depend on that.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ TEXTS: Final = (
     "a\u0085b\u007fc\u2028d\re\tf\ufeff",
     "\U0001f600 \u00e9",
 )
-"""Texts that are not code, whatever they look like."""
+"""Texts that look like code."""
 
 _STEMS: Final = ("01_load", "class", "events", "flow", "my-flow", "task", *TEXTS)
 
@@ -115,5 +115,5 @@ def _directives(source: random.Random) -> list[str]:
 
 
 def _text(source: random.Random) -> str:
-    """A text as a string of the language."""
+    """A text as a string literal of the language."""
     return json.dumps(source.choice(TEXTS))

@@ -1,6 +1,6 @@
-"""What the events of a case do when they run: the modules made for cases call this.
+"""Runs the events of a case; the generated modules of cases call this.
 
-It needs only the script, so it runs in the workers of every backend.
+It needs only the script, so it works in the workers of every backend.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ __all__ = ["play", "play_async"]
 
 
 def play(event: Any, script: Mapping[str, Any], **arguments: Any) -> Any:
-    """Do what the script says for this place and attempt; the value that `process` returns.
+    """Execute the script for this place and attempt, and return the value for `process`.
 
     Args:
-        event: the event, which knows its place and its attempt.
-        script: by place, what a `PlaceScript` says, as JSON.
-        **arguments: what `process` was given.
+        event: the event object, with its place and its attempt.
+        script: the `PlaceScript` of each place as JSON, by place.
+        **arguments: the arguments of `process`.
     """
     does = script.get(event.task_id, {})
     if does.get("delay"):

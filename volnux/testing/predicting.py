@@ -1,6 +1,6 @@
-"""The expected result of a random program, from the graph and its state machine, without a backend.
+"""Predicts the result of a random program with the state machine, without a backend.
 
-A program becomes a case like those that are written by hand: the same files, the same comparison.
+A program becomes a case like those written by hand, with the same files and comparison.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ __all__ = ["case_of", "is_certain", "random_case_program"]
 
 RAISED: Final = "RuntimeError"
 SECOND: Final = 0.002
-"""The seconds of one unit of a script's delay."""
+"""The length of one unit of a script's delay, in seconds."""
 
 
 def case_of(program: Program, name: str, *, delays: bool = False) -> Case:
-    """A program as a case, with the expected result from the state machine.
+    """Turn a program into a case, with the expected result from the state machine.
 
     Args:
         program: the program.
         name: the case's name.
-        delays: events take time, as their scripts say.
+        delays: whether events take time, as in their scripts.
     """
     found = places(program)
     states = dict(program.evaluations)
@@ -58,10 +58,10 @@ def case_of(program: Program, name: str, *, delays: bool = False) -> Case:
 
 
 def is_certain(program: Program) -> bool:
-    """Whether the result does not depend on the order in which the events of a program end.
+    """Whether the result of a program is independent of the order in which its events end.
 
-    Only an event that ends the run can make it depend on the order: other running events may or may
-        not end before it.
+    Only an event that ends the run can make the result depend on the order, because other running
+        events may or may not end before it.
     """
     source = random.Random(1)
     wanted = _expected(program, min)
@@ -71,12 +71,12 @@ def is_certain(program: Program) -> bool:
 
 
 def random_case_program(seed: int, *, events: int = 12, names: Sequence[str] = NAMES) -> Program:
-    """The random program of a seed; in one of four, events may end the run.
+    """The random program of a seed; in one of four programs, events may end the run.
 
     Args:
         seed: the same seed gives the same program.
-        events: about how many events it has at most.
-        names: what the events are called.
+        events: the approximate maximum number of events.
+        names: the names of the events.
     """
     from volnux.testing.programs import random_program
 
@@ -87,12 +87,12 @@ def random_case_program(seed: int, *, events: int = 12, names: Sequence[str] = N
 
 
 def without_stops(program: Program) -> Program:
-    """The program with no event that ends the run."""
+    """The program without events that end the run."""
     return _with_scripts(program, lambda event, script: replace(script, stop_on_exception=False))
 
 
 def _same_for_all_places(program: Program) -> Program:
-    """The program with `stop_on_exception` as a class has it: for all of its places or none."""
+    """The program with the same `stop_on_exception` at all places of an event, as on a class."""
     stopping = {each.name for each in places(program).values() if each.script.stop_on_exception}
     return _with_scripts(
         program, lambda event, script: replace(script, stop_on_exception=event in stopping)
@@ -150,7 +150,7 @@ class _Ending:
 
 
 class _Driven:
-    """One run of a program: its state machine, and what else a backend would know."""
+    """One run of a program: its state machine, and the other data that a backend would have."""
 
     def __init__(self, program: Program) -> None:
         states = {name: Evaluation(state) for name, state in program.evaluations}

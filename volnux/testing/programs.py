@@ -1,9 +1,9 @@
-"""Random programs: a flow as plain data, what each of its events does, and the Pointy text of it.
+"""Random programs: a flow as plain data, the behaviour of its events, and its Pointy text.
 
-A `Program` is not a syntax tree: it is made here, written as text by `render`, and so tests the
-parser, the graph and a backend from the outside. Two sources give the same kinds of programs:
+A `Program` is not a syntax tree: `render` writes it as text, so it tests the parser, the graph and
+a backend from outside. Two sources create the same kinds of programs:
 
-- `random_program(random.Random(seed))` is fast and repeats from a seed;
+- `random_program(random.Random(seed))` is fast and reproducible from a seed;
 - `programs()` is a Hypothesis strategy, which shrinks what it finds. Only this needs Hypothesis.
 
 Programs are small (their nesting is limited), so plain recursion is fine here.
@@ -38,27 +38,27 @@ __all__ = [
 ]
 
 ALL_STATES = ("SUCCESS_ON_ALL_EVENTS_SUCCESS", "FAILURE_FOR_PARTIAL_ERROR")
-"""The evaluation states with which a group is done when all of its arms are."""
+"""The evaluation states for which a group is done if all of its arms are done."""
 
 ANY_STATES = ("SUCCESS_FOR_PARTIAL_SUCCESS", "FAILURE_FOR_ALL_EVENTS_FAILURE")
-"""The evaluation states with which a group is done when one of its arms is."""
+"""The evaluation states for which a group is done if one of its arms is done."""
 
 DEFAULT_ATTEMPTS = 5
-"""The attempts of an event that has neither a factor nor a policy of its own."""
+"""The number of attempts of an event with neither a factor nor a policy."""
 
 NAMES = ("A", "B", "C", "D", "E", "F", "Load", "billing.Charge")
 
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """What the event of one place does.
+    """The behaviour of the event at one place.
 
     Attributes:
-        descriptor: what it finishes with, once it does not raise.
-        raising: how many attempts raise before that.
-        silent: its result is None; else it is one that names the place.
-        delay: how long it takes, as a whole number of at least 1; the unit is the caller's.
-        stop_on_exception: it ends the run where it raises in its last attempt.
+        descriptor: the descriptor of the first attempt that does not raise.
+        raising: the number of attempts that raise before it.
+        silent: whether the result is None; otherwise it contains the name of the place.
+        delay: its duration, a whole number of at least 1, in a unit that the caller chooses.
+        stop_on_exception: whether it ends the run if its last attempt raises.
     """
 
     descriptor: int = 1
@@ -78,7 +78,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """A flow in braces, or in parentheses where `round` is true."""
+    """A flow in braces, or in parentheses if `round` is true."""
 
     body: Flow
     round: bool = False
@@ -86,7 +86,7 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Branch:
-    """`descriptor -> flow`, or `|->` where `piped` is true."""
+    """`descriptor -> flow`, or with `|->` if `piped` is true."""
 
     descriptor: int
     flow: Flow
@@ -95,7 +95,10 @@ class Branch:
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """An event or a group with what stands around it; `prefix` puts the factor in front."""
+    """An event or a group with its factor, options and branches.
+
+    `prefix` says that the factor comes first.
+    """
 
     primary: Event | Group
     retry: int | None = None
@@ -106,14 +109,14 @@ class Unit:
 
 @dataclass(frozen=True, slots=True)
 class Parallel:
-    """One unit, or several that run at once."""
+    """One unit, or several that run in parallel."""
 
     arms: tuple[Unit, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """Parts in sequence; `piped[i]` says that `|->` stands between part i and part i + 1."""
+    """Parts in sequence; `piped[i]` says that `|->` is between part i and part i + 1."""
 
     parts: tuple[Parallel, ...]
     piped: tuple[bool, ...] = ()
@@ -121,7 +124,7 @@ class Flow:
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """A whole file, and the evaluation states that the classes of its events have, by name."""
+    """A whole file, and the evaluation states of its event classes, by name."""
 
     flow: Flow
     continues: bool = False
@@ -129,7 +132,7 @@ class Program:
 
 
 def places(program: Program) -> dict[str, Event]:
-    """The events of a program by their places (`A`, `A__2`), in reading order."""
+    """The events of a program by place (`A`, `A__2`), in reading order."""
     found: dict[str, Event] = {}
     counts: dict[str, int] = {}
     for event in _events(program.flow):
@@ -157,9 +160,9 @@ def render(program: Program, layout: random.Random | None = None) -> str:
     """The program as Pointy text.
 
     Args:
-        program: what to write.
-        layout: where it is given, white space, line breaks and comments are put between the words
-            at random, which changes nothing in the meaning.
+        program: the program.
+        layout: if given, it inserts random white space, line breaks and comments between the words,
+            without changing the meaning.
     """
     directives = "@on-failure: continue\n" if program.continues else ""
     words = list(_words(program.flow))
@@ -206,7 +209,7 @@ def _unit_words(unit: Unit) -> Iterator[str]:
         yield ")"
 
 
-# Making them. One maker serves both sources: it asks for nothing but "a number below n".
+# Creating programs. One maker works with both sources: it needs only "a number below n".
 
 
 def random_program(
@@ -217,14 +220,14 @@ def random_program(
     stops: bool = False,
     names: Sequence[str] = NAMES,
 ) -> Program:
-    """A program drawn from `source`: the same state of it gives the same program.
+    """Draw a program from `source`: the same state of the source gives the same program.
 
     Args:
-        source: where every choice comes from.
+        source: the source of all choices.
         events: about how many events it has at most.
-        depth: how deep groups and branches nest at most.
-        stops: events may have `stop_on_exception`.
-        names: what the events are called.
+        depth: the maximum nesting of groups and branches.
+        stops: whether events may have `stop_on_exception`.
+        names: the names of the events.
     """
     draw = source.random
     return _Maker(lambda below: int(draw() * below), depth, names, stops=stops).program(events)
@@ -243,7 +246,7 @@ def programs(*, events: int = 12, depth: int = 5, stops: bool = False) -> Search
 
 
 class _Maker:
-    """Makes one program; the choice 0 is always the simplest, which is what shrinking needs."""
+    """Creates one program; the choice 0 is always the simplest, as shrinking requires."""
 
     def __init__(
         self, below: Callable[[int], int], depth: int, names: Sequence[str], *, stops: bool
@@ -334,7 +337,7 @@ class _Maker:
 
 
 def _takes_evaluation(body: Flow) -> bool:
-    """Whether `[evaluation=…]` may stand behind braces around `body`: they hold just `a || b`."""
+    """Whether `[evaluation=…]` is allowed after braces around `body`: it must be just `a || b`."""
     while len(body.parts) == 1:
         arms = body.parts[0].arms
         if len(arms) > 1:

@@ -1,4 +1,4 @@
-"""One case on one backend: written, linked, run, and its report compared."""
+"""Runs a case on a backend: writes, links and runs it, and compares the report."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["report_of_case", "run_case"]
 def run_case(
     case: Case, backend: Backend, folder: str | Path, *, options: RunOptions | None = None
 ) -> list[str]:
-    """Run a case on a backend; the differences from the expected result, one line each.
+    """Run a case on a backend; return the differences from the expected result, one line each.
 
     Args:
         case: the case.
@@ -49,10 +49,10 @@ def run_case(
 def report_of_case(
     case: Case, backend: Backend, folder: str | Path, *, options: RunOptions | None = None
 ) -> RunReport:
-    """The report of a case on a backend.
+    """Run a case on a backend and return the report.
 
     Raises:
-        PointyError: the flow, or its events, are wrong.
+        PointyError: the flow or its events have errors.
         RefusedError: the backend cannot run it.
     """
     return _run(case, backend, load_plan(write_case(case, folder)), options)

@@ -1,7 +1,7 @@
-"""Scripts: what the events of a case do, as plain data that stands in JSON.
+"""Scripts: the behaviour of the events of a case, as plain data that is stored as JSON.
 
-An `EventScript` is what the class of an event says; a `PlaceScript` is what the event does at one
-place of the flow. `volnux.testing.writing` makes a module of events from them.
+An `EventScript` has the settings of an event class; a `PlaceScript` has the behaviour of the event
+at one place of the flow. `volnux.testing.writing` creates a module of events from them.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ from volnux.strictjson import FormatError, built
 __all__ = ["FORMS", "CaseError", "EventScript", "PlaceScript", "read", "written"]
 
 FORMS: Final = ("class", "function", "coroutine", "inner")
-"""How an event may be written: a class, a decorated function, a class with `async def process`, a
-decorated function that another function makes."""
+"""The ways to write an event: a class, a decorated function, a class with `async def process`, a
+decorated function that another function creates.
+"""
 
 
 class CaseError(FormatError):
@@ -36,20 +37,21 @@ UNSAID: Final = _Unsaid()
 
 @dataclass(frozen=True, slots=True)
 class PlaceScript:
-    """What an event does at one place.
+    """The behaviour of an event at one place.
 
     Attributes:
-        descriptor: what it finishes with; a list has one for each attempt, the last one again and
-            again.
-        how: the way it says so: it returns the number, returns True or False, or calls `goto`.
-        result: what it returns beside the descriptor; the place's name if this is left out.
-        returns: what it returns as a whole, in place of a pair.
-        raises: the built-in exception that every attempt raises; a list has one for each attempt,
-            None where it does not raise, and nothing is raised when it is used up.
-        message: what the exceptions say.
-        delay: seconds that each attempt takes.
-        reads: names of what the event reads, for a result of the form `{name: value}`: attributes
-            of the event, or arguments of `process`.
+        descriptor: the descriptor, or a list with one for each attempt, of which the last is
+            repeated.
+        how: how the descriptor is given: as a number, as True or False, or by `goto`.
+        result: the result that it returns with the descriptor; by default, the name of the place.
+        returns: the whole return value, instead of a pair.
+        raises: the built-in exception that every attempt raises, or a list with one for each
+            attempt: None means that the attempt does not raise, and attempts after the end of the
+            list do not raise.
+        message: the message of the exceptions.
+        delay: the duration of each attempt in seconds.
+        reads: the names of attributes of the event, or of arguments of `process`, that the result
+            contains, in the form `{name: value}`.
     """
 
     descriptor: int | list[int] = 1
@@ -64,17 +66,17 @@ class PlaceScript:
 
 @dataclass(frozen=True, slots=True)
 class EventScript:
-    """What the class of an event says.
+    """The settings of an event class.
 
     Attributes:
         form: one of `FORMS`.
-        arguments: names of the arguments of `process`.
+        arguments: the names of the arguments of `process`.
         retry_policy: fields of a `RetryPolicy`, exceptions by name.
         conditions: by descriptor, an expression in `result`, such as `result > 10`.
         evaluation: its `execution_evaluation_state`.
         stop_on_exception: whether it ends the run.
         executor: `thread` or `process`: the class's own executor.
-        bypass: what `can_bypass` gives for the result, where it says yes.
+        bypass: the result with which `can_bypass` skips `process`.
     """
 
     form: str = "class"
@@ -91,16 +93,16 @@ _T = TypeVar("_T")
 
 
 def read(kind: type[_T], data: object, name: str, at: str = "") -> _T:
-    """A dataclass from JSON.
+    """Create a dataclass from JSON.
 
     Args:
         kind: the dataclass.
-        data: the value that describes it.
-        name: the case.
-        at: the way to the value within `case.json`.
+        data: the JSON value.
+        name: the name of the case.
+        at: the path to the value in `case.json`.
 
     Raises:
-        CaseError: there is a key that it does not have, or a value of a wrong type.
+        CaseError: a key is unknown, or a value has a wrong type.
     """
     known = [item.name for item in fields(kind)]  # type: ignore[arg-type]  # any dataclass
     for key in data if isinstance(data, Mapping) else ():

@@ -1,6 +1,6 @@
-"""The meaning of the language in sentences, each with a name that cases refer to.
+"""The meaning of the language in sentences; cases refer to their names.
 
-`docs/conformance.md` shows them with their cases; `docs/language.md` says the same at length.
+`docs/conformance.md` lists them with their cases; `docs/language.md` explains them in detail.
 """
 
 from __future__ import annotations
@@ -110,4 +110,4 @@ SENTENCES: Final = {
     "unknown": "An event that is not found is an error.",
     "bypass": "An event that bypasses `process` counts as one attempt and is marked as bypassed.",
 }
-"""What a file means, sentence by sentence, by name."""
+"""The sentences about the meaning of a file, by name."""

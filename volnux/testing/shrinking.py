@@ -1,4 +1,4 @@
-"""Making a program smaller while it still shows a difference."""
+"""Makes a program smaller while it still shows a difference."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ __all__ = ["each_event", "shrink", "size"]
 
 
 def shrink(program: Program, shows: Callable[[Program], bool], *, tries: int = 300) -> Program:
-    """The smallest program that is found which still shows it.
+    """Find a smaller program for which `shows` is still true, as small as possible.
 
     Args:
         program: a program for which `shows` is true.
-        shows: whether a program shows what is looked for.
-        tries: how often `shows` is asked at most.
+        shows: returns whether a program still shows the difference.
+        tries: the maximum number of calls of `shows`.
     """
     left = tries
     smaller = True
@@ -35,7 +35,7 @@ def shrink(program: Program, shows: Callable[[Program], bool], *, tries: int = 3
 
 
 def size(program: Program) -> tuple[int, int]:
-    """How large a program is: its events, then all that stands around them."""
+    """The size of a program: the number of its events, then that of all other parts."""
     rest = len(program.evaluations) + program.continues
     for event in places(program).values():
         rest += event.script != Script()
@@ -44,7 +44,7 @@ def size(program: Program) -> tuple[int, int]:
 
 
 def each_event(program: Program, change: Callable[[Event], Event]) -> Program:
-    """The program with every event replaced by what `change` makes of it."""
+    """The program with every event replaced by the result of `change`."""
     return replace(program, flow=_map_flow(program.flow, change))
 
 
@@ -70,7 +70,7 @@ def _map_unit(unit: Unit, change: Callable[[Event], Event]) -> Unit:
 
 
 def _marks(flow: Flow) -> Iterator[None]:
-    """One for each part of a flow besides events."""
+    """Yield 1 for each part of a flow besides events."""
     yield from (None for piped in flow.piped if piped)
     for part in flow.parts:
         for unit in part.arms:
@@ -160,7 +160,7 @@ def _units(unit: Unit) -> Iterator[Unit]:
 
 
 def _units_of_option(unit: Unit, group: Group) -> Iterator[Unit]:
-    """Smaller bodies of braces with `[evaluation=…]`, which must go on holding `a || b`."""
+    """Smaller bodies for braces with `[evaluation=…]`, which must remain `a || b`."""
     for flow in _flows(group.body):
         if len(flow.parts) == 1 and len(flow.parts[0].arms) > 1:
             yield replace(unit, primary=replace(group, body=flow))

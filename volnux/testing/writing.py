@@ -1,6 +1,6 @@
-"""A case as files that any backend can run: the flow, and modules of events made from its script.
+"""Writes a case as files that any backend can run: the flow, and modules with its events.
 
-The modules are plain Python beside the flow, so that workers in other processes import them too.
+The modules are plain Python files beside the flow, so that worker processes can import them.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ _OWN = {
     "volnux": ("EventBase", "EventExecutionEvaluationState", "Pipeline", "RetryPolicy", "event"),
     "volnux.testing.playing": ("play", "play_async"),
 }
-"""What a module may import, by module."""
+"""The names that a module may import, by module."""
 
 _EXECUTORS = {"thread": "ThreadPoolExecutor", "process": "ProcessPoolExecutor"}
 
 
 def write_case(case: Case, folder: str | Path) -> Path:
-    """Write the flow and the modules of its events into a folder; the path of the flow.
+    """Write the flow and the modules of its events into a folder; return the path of the flow.
 
     Args:
         case: the case.
-        folder: it is made if it is not there.
+        folder: the folder; it is created if needed.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -47,7 +47,7 @@ def write_case(case: Case, folder: str | Path) -> Path:
 
 
 def _modules(case: Case) -> Mapping[str, tuple[str, ...]]:
-    """Which events are in which module."""
+    """The events of each module."""
     if case.modules:
         return case.modules
     found: dict[str, list[str]] = {f"{case.name}_events": []}
@@ -58,7 +58,7 @@ def _modules(case: Case) -> Mapping[str, tuple[str, ...]]:
 
 
 def event_names(case: Case) -> list[str]:
-    """The events of a case, in reading order; only those of the script where the text is wrong."""
+    """The events of a case, in reading order; only those of the script if the text has errors."""
     from volnux.errors import VolnuxError
     from volnux.graph import compile
     from volnux.pointy import parse
@@ -84,14 +84,14 @@ def _module(case: Case, module: str, events: tuple[str, ...]) -> str:
 
 
 class _Module:
-    """Writes one module, and knows its imports."""
+    """Writes one module with its imports."""
 
     def __init__(self) -> None:
         self.imports = Imports(Names(), _OWN)
         self._own = self.imports.own
 
     def pipeline(self, file: str, on_failure: str) -> Iterator[str]:
-        """The lines of a pipeline class with settings that no `.pty` has."""
+        """The lines of a pipeline class, for settings that a `.pty` file cannot have."""
         yield f"class TheFlow({self._own('Pipeline')}):"
         yield "    class Meta:"
         yield f"        file = {file!r}"
@@ -100,7 +100,7 @@ class _Module:
     def event(self, name: str, said: EventScript) -> Iterator[str]:
         """The lines of an event."""
         if keyword.iskeyword(name):
-            name = name.capitalize()  # it is found anyway: case does not matter
+            name = name.capitalize()  # it is found anyway, because case does not matter
         match said.form:
             case "function":
                 yield from self._function(name, said)

@@ -82,7 +82,7 @@ def test_a_class_with_another_flow_has_no_part_in_it(write):
 
 
 def test_a_name_is_declared_once(write):
-    with pytest.raises(PointyError, match="the input 'who' is a field of the pipeline class"):
+    with pytest.raises(PointyError, match="the input 'who' is also a field of the pipeline class"):
         load_plan(write(flow="@input: who: str\ngreet"))
 
 

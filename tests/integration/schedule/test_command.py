@@ -154,11 +154,11 @@ def test_run_serves_a_folder_fires_reloads_and_stops(flow, serve):
     flow("plain")
     os.mkfifo("pipe.pty")
     service = serve(".", "--poll", "0.2")
-    service.wait_for("serving 1 file; a run that is cut off is lost")
+    service.wait_for("serving 1 file; an interrupted run is lost")
     service.wait_for("next  ")
     second = volnux("run", ".")
     assert second.returncode == 2
-    assert "another scheduler serves" in second.stderr
+    assert "another scheduler is using" in second.stderr
     assert f"process {service.process.pid}" in second.stderr
     service.wait_for("due   ")
     service.wait_for("a: success in")
@@ -168,12 +168,12 @@ def test_run_serves_a_folder_fires_reloads_and_stops(flow, serve):
     service.wait_for("reloaded a.pty: At 07:00 every day")
     flow("a", "0 7 * * *", text="Helo")
     service.wait_for("there is no event 'Helo'")
-    service.wait_for("a.pty goes on as it was")
+    service.wait_for("a.pty keeps its previous version")
     Path("b.pty").unlink()
-    service.wait_for("b.pty is gone: its job is removed")
+    service.wait_for("b.pty no longer exists: its job is removed")
     assert service.end() == 0
     assert sum("pipe.pty: warning: skipped" in line for line in service.lines) == 1
-    assert service.lines[-2:] == ["stopping: what runs may finish\n", "stopped\n"]
+    assert service.lines[-2:] == ["stopping: current runs may finish\n", "stopped\n"]
 
 
 def test_run_uses_changed_events(flow, serve):
@@ -204,7 +204,7 @@ def test_what_became_of_runs_can_be_looked_at(flow, serve):
     report = json.loads(volnux("show", "--run", run["run_id"], "--json").stdout)
     assert report["places"]["Bad"]["failure"]["message"] == "no luck"
     assert volnux("show", "other.pty").stdout == "no runs\n"
-    assert "keeps no report" in volnux("show", "--run", "nothing").stderr
+    assert "has no report" in volnux("show", "--run", "nothing").stderr
     assert service.end() == 0
 
 
@@ -226,7 +226,7 @@ def test_nothing_that_goes_wrong_ends_the_service(flow, serve):
     for path in Path().glob("volnux-schedule.db*"):
         path.unlink()
     flow("c", "0 8 * * *")
-    service.wait_for("it is back")
+    service.wait_for("has been restored")
     service.wait_for("serving c.pty")
     assert service.end() == 0
     assert not any("Traceback" in line for line in service.lines)
@@ -253,4 +253,4 @@ def test_run_with_something_that_is_no_store(flow, store, message):
 def test_run_of_something_that_is_not_there(flow):
     done = volnux("run", "nowhere.pty")
     assert done.returncode == 2
-    assert "there is no nowhere.pty" in done.stderr
+    assert "there is no file or folder nowhere.pty" in done.stderr

@@ -38,7 +38,7 @@ def test_the_test_that_is_made_passes(cli):
         text=True,
     )
     assert done.returncode == 0, done.stdout
-    assert "3 passed" in done.stdout
+    assert "4 passed" in done.stdout
 
 
 def test_another_folder(cli):
@@ -55,7 +55,7 @@ def test_nothing_is_overwritten(cli):
     Path("hello/README.md").write_text("mine")
     result = cli("new", "hello")
     assert (result.code, result.out) == (2, "")
-    assert result.err == "error: hello/README.md exists already; nothing was written\n"
+    assert result.err == "error: hello/README.md already exists; nothing was written\n"
     assert names("hello") == ["README.md"]
 
 

@@ -238,7 +238,7 @@ COULD_NOT_START = [
         ["no/flow.pty"],
         "no/flow.pty: error: there is no such file\n  hint: there is no folder 'no' either\n",
     ),
-    (["."], ".: error: this is a directory\n  hint: name a file in it: flow.pty\n"),
+    (["."], ".: error: this is a directory\n  hint: give a file in it: flow.pty\n"),
     (["latin.pty"], "latin.pty:1:4: error: the byte 0xE9 is not UTF-8\n"
      "  1 | Caf�\n    |    ^\n  hint: save the file as UTF-8\n"),
     (["a\0b"], "a\\x00b: error: it cannot be read: embedded null byte\n"),

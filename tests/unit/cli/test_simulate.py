@@ -60,9 +60,10 @@ def test_a_group_that_only_a_class_decides_is_noted_where_it_matters(cli, flow):
     assert result.code == 1
     assert json.loads(result.out)["status"] == "failed"
     assert (
-        "flow.pty:1:1: note: this simulation needs all arms of this group to be done" in result.err
+        "flow.pty:1:1: note: this simulation assumes that all arms of this group must be done"
+        in result.err
     )
-    assert "only the class of B says" in result.err
+    assert "only the class of B knows" in result.err
     path = flow("{A || B}[evaluation=SUCCESS_FOR_PARTIAL_SUCCESS] -> C")
     result = cli("simulate", path, "--outcome", "A=0")
     assert (result.code, result.err) == (0, "")

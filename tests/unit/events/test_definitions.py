@@ -106,7 +106,7 @@ async def async_generator(self):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (a_dataclass, "event Work must not be a dataclass: volnux creates an event anew for each"),
+        (a_dataclass, "event Work must not be a dataclass: volnux creates a new object for each"),
         (a_dataclass_with_slots, "event Work must not be a dataclass"),
         (a_dataclass_mixin, "event Work must not be a dataclass"),
         (an_attrs_class, "event Work must not be an attrs class"),
@@ -268,7 +268,7 @@ def test_arms_that_ask_for_different_evaluations_are_a_warning(flow, unheard):
     for name, (_, message, hint) in zip(unheard, found, strict=True):
         assert message.endswith(f"execution_evaluation_state of {name} has no effect here")
         assert hint.startswith(
-            "put braces around the group and say which one holds: {…}[evaluation="
+            "put braces around the group and set its evaluation: {…}[evaluation="
         )
 
 

@@ -27,12 +27,12 @@ def test_a_dict_of_fields_is_the_same():
         ({"max_attempts": 0}, "max_attempts is a whole number of at least 1, found 0"),
         ({"max_attempts": True}, "max_attempts is a whole number of at least 1, found True"),
         ({"max_attempts": 2.0}, "max_attempts is a whole number of at least 1, found 2.0"),
-        ({"backoff_factor": -1}, "backoff_factor is a number of seconds, at least 0: -1"),
+        ({"backoff_factor": -1}, "backoff_factor is a number of seconds, at least 0, found -1"),
         (
             {"max_backoff": float("nan")},
-            "max_backoff is a number of seconds, at least 0: nan",
+            "max_backoff is a number of seconds, at least 0, found nan",
         ),
-        ({"max_backoff": "1"}, "max_backoff is a number of seconds, at least 0: '1'"),
+        ({"max_backoff": "1"}, "max_backoff is a number of seconds, at least 0, found '1'"),
         (
             {"retry_on_exceptions": "OSError"},
             "retry_on_exceptions is a list of exception classes, found 'OSError'",

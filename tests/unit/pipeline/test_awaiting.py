@@ -124,7 +124,7 @@ def test_errors_and_arguments_of_start():
         flow = Short()
         context = await flow.astart(results=False)
         assert context.report.results_kept is False
-        with pytest.raises(PipelineStateError, match="has run already"):
+        with pytest.raises(PipelineStateError, match="has already run"):
             await flow.astart()
         assert (await flow.astart(force_rerun=True)).succeeded
         with pytest.raises(volnux.InputError):

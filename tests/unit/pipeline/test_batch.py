@@ -257,7 +257,7 @@ def test_misuse_is_told():
     )
     assert said(lambda: Totals(name="abc")) == (
         "the input 'name' cannot be cut into batches: "
-        "expected a collection to cut into batches, found one str"
+        "expected a collection to cut into batches, found a single str"
     )
     assert said(lambda: Totals(name=[1]).execute(executor="proces")) == (
         "the executor of a batch pipeline must be 'thread' or 'process', found 'proces'; "

@@ -386,7 +386,7 @@ def test_data_that_ends_with_an_error_is_logged(caplog):
 
     report = All(numbers=numbers()).execute(progress=False)
     (record,) = (r for r in caplog.records if r.name == "volnux.run")
-    assert record.getMessage().startswith("Part: the data of the batches ended early: ")
+    assert record.getMessage().startswith("Part: reading the data of the batches failed: ")
     with pytest.raises(BatchFailedError) as caught:
         report.raise_for_status()
     assert type(caught.value.__cause__) is NoPaper

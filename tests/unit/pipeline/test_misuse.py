@@ -28,8 +28,9 @@ def test_an_overridden_init_is_refused_at_once():
                 pass
 
     assert str(caught.value) == (
-        "event Work must not define __init__: volnux creates an event anew for each attempt. Use "
-        "class attributes for settings, and arguments of process for what differs from run to run"
+        "event Work must not define __init__: volnux creates a new object for each attempt. Use "
+        "class attributes for settings, and arguments of process for values that differ from run "
+        "to run"
     )
 
 
@@ -119,7 +120,7 @@ def test_what_process_may_not_return(returned, shown):
         ),
         (
             lambda: RetryPolicy(backoff_factor=-1),
-            "backoff_factor is a number of seconds, at least 0: -1",
+            "backoff_factor is a number of seconds, at least 0, found -1",
         ),
         (
             lambda: ExecutorInitializerConfig(thread_name_prefix=3),

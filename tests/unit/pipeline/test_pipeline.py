@@ -147,8 +147,8 @@ def test_a_pipeline_runs_once_unless_told_otherwise():
     first = pipeline.start()
     with pytest.raises(
         PipelineStateError,
-        match=r"^<Letter finished> has run already: make a new instance, or "
-        r"start\(force_rerun=True\)$",
+        match=r"^<Letter finished> has already run: make a new instance, or "
+        r"use start\(force_rerun=True\)$",
     ):
         pipeline.start()
     pipeline.who = "Bea"
@@ -162,7 +162,7 @@ def test_a_running_pipeline_is_not_started_again():
     thread = threading.Thread(target=pipeline.start)
     thread.start()
     assert BEGUN.wait(10)
-    with pytest.raises(PipelineStateError, match="runs already: wait until it has ended"):
+    with pytest.raises(PipelineStateError, match="is already running: wait until it has ended"):
         pipeline.start(force_rerun=True)
     GATE.set()
     thread.join(10)
@@ -392,9 +392,7 @@ def test_a_name_is_a_field_or_an_input_of_the_text():
         class Meta:
             pointy = "@input: who: str\nCompose"
 
-    with pytest.raises(
-        PointyError, match="the input 'who' is a field of the pipeline class as well"
-    ):
+    with pytest.raises(PointyError, match="the input 'who' is also a field of the pipeline class"):
         Both.plan()
 
 

@@ -283,13 +283,13 @@ def test_cron_as_apscheduler_writes_it(make, fields, expression):
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"day_of_week": "0"}, "0 is Monday in APScheduler and Sunday in cron"),
+        ({"day_of_week": "0"}, "0 means Monday in APScheduler but Sunday in cron"),
         ({"day_of_week": "mon", "day": 1}, "both in APScheduler and either in cron"),
         ({"second": 5}, "no field 'second'"),
         ({"week": 5}, "no field 'week'"),
         ({}, "takes a crontab string"),
         ({"hour": 25}, "expected 0 to 23, found '25'"),
-        ({"hour": 6, "jitter": 5}, "no jitter"),
+        ({"hour": 6, "jitter": 5}, "does not support jitter"),
         ({"hour": 6, "timezone": "Mars/Olympus"}, "no time zone 'Mars/Olympus'"),
     ],
 )

@@ -97,7 +97,7 @@ def link_loop(path):
         (folder, "jobs.db", "is not a file"),
         (hard_link, "jobs.db", "has 2 names"),
         (None, "nowhere/jobs.db", "there is no folder"),
-        (None, "sqlite:///file:jobs.db?uri=true", "give its path"),
+        (None, "sqlite:///file:jobs.db?uri=true", "give a path instead"),
         (None, "mysql+nosuch://me:PW-1234@host/db", "cannot be used"),
         (None, "postgresql+nosuch://me:PW-1234@host/db", "cannot be used"),
         (None, "postgresql+nosuch://me:PW-1234/5@host/db", "cannot be used"),
@@ -147,7 +147,7 @@ def test_one_store_has_one_scheduler_however_it_is_spelled(own_folder, monkeypat
             os.link("jobs.db", "hard.db")
         second = PipelineScheduler(spelled.format(here=here))
         error = SchedulerError if spelled == "hard.db" else StoreInUseError
-        with pytest.raises(error, match=r"another scheduler serves|has 2 names"):
+        with pytest.raises(error, match=r"another scheduler is using|has 2 names"):
             second.start()
     finally:
         first.shutdown()
@@ -301,8 +301,8 @@ def test_what_is_due_while_the_store_is_locked_runs_afterwards_once(make, clock,
         scheduler.look()
     assert states(scheduler) == [("13:00", "success")]
     assert [record.message.rpartition("jobs.db ")[2] for record in caplog.records] == [
-        "fails, and is tried again: database is locked",
-        "answers again",
+        "fails and will be retried: database is locked",
+        "works again",
     ]
 
 
@@ -314,7 +314,7 @@ def Lock():
 
     class LetGo(logging.Handler):
         def emit(self, record):
-            if "is tried again" in record.getMessage():
+            if "will be retried" in record.getMessage():
                 logging.getLogger("volnux.scheduler").removeHandler(self)
                 other.execute("ROLLBACK")
                 other.close()
@@ -367,7 +367,7 @@ def test_a_store_that_is_deleted_comes_back_with_all_that_was_in_it(make, clock,
         path.unlink()
     scheduler.advance(at("2026-01-01T16:00"))
     assert states(scheduler) == [("13:00", "success"), ("15:00", "success")]
-    assert "was deleted: it is back" in caplog.text
+    assert "was deleted and has been restored" in caplog.text
     assert set(modes().values()) == {0o600}
     with pytest.raises(StoreInUseError):
         make("jobs.db").start()
@@ -410,4 +410,4 @@ def test_a_trigger_that_fails_keeps_no_other_job_from_running(make, caplog):
     scheduler.advance(at("2026-01-01T14:00"))
     assert states(scheduler) == [("13:00", "success")]
     assert scheduler.get_job("broken").next_run_time is None
-    assert "the trigger of broken fails, so it is paused: OverflowError" in caplog.text
+    assert "the trigger of job broken failed, so the job is paused: OverflowError" in caplog.text

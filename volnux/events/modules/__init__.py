@@ -1,17 +1,17 @@
-"""Modules beside a `.pty`: imported as in any Python program, and two folders never collide.
+"""Modules beside a `.pty` file: imported as usual in Python, without conflicts between folders.
 
 The folder of a `.pty` comes first on the import path, as the folder of a script does, and its
-modules have their own plain names: `events`, `helpers`, `shop.parts`. What they pickle, another
-process can load; what they import by name, patch or log has the name that its author wrote.
+modules have their own plain names: `events`, `helpers`, `shop.parts`. So other processes can load
+what they pickle, and imports by name, patches and log lines use the names that the author wrote.
 
-A process that serves one folder gets nothing else. A process that serves several (a scheduler, a
-DAG processor, a test session), or one in which an installed module already has a name that the
-folder uses, is *shared*: there, the same plain name means the module of the folder whose code
-asks. `docs/modules.md` describes both, and what a shared process cannot do.
+For a process with one folder, that is all. A process is *shared* if it uses several folders (a
+scheduler, a DAG processor, a test session), or if an installed module already has a name that the
+folder uses. In a shared process, a plain name means the module of the folder whose code asks for
+it. `docs/modules.md` describes both kinds, and the limits of a shared process.
 
-Each folder is also a package of its own with a made-up name. Python's import system loads and locks
-the modules under that package, and relative imports at the top of a folder use it. Nobody else
-sees it: `__name__` is the plain name.
+Each folder is also a package with a generated name. Python's import system loads and locks the
+modules under that package, and relative imports at the top of a folder use it. Other code does not
+see it: `__name__` is the plain name.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Whose code asks for a module: in a shared process, that decides what its name means."""
+"""Finds which folder's code asks for a module; in a shared process, this decides its meaning."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ from volnux.events.modules.registry import FOLDERS, STATE, package_of_file
 __all__ = ["asking_as", "current_home", "package_that_asks"]
 
 _ACTIVE = threading.local()
-"""`package`: that of the folder that this thread links or pickles for."""
+"""`package`: the package of the folder for which this thread links or pickles."""
 
 
 def package_that_asks() -> str | None:
-    """The package of the folder whose code asks for a module; None where it is no folder's.
+    """The package of the folder whose code asks for a module, or None if it is not a folder's code.
 
-    In a shared process that is the folder that this thread links or pickles for, else that of the
-    innermost code on the stack, else that of the code that started the thread.
+    In a shared process, it is the first of these: the folder for which this thread links or
+    pickles, the folder of the innermost code on the stack, the folder of the code that started the
+    thread.
     """
     if not STATE.shared:
         return next(iter(FOLDERS), None)
@@ -37,7 +38,7 @@ def package_that_asks() -> str | None:
 
 @contextlib.contextmanager
 def asking_as(package: str) -> Iterator[None]:
-    """While the context is entered, this package asks on this thread, whatever code runs."""
+    """Inside the context, requests of this thread count as those of this package."""
     before = getattr(_ACTIVE, "package", None)
     _ACTIVE.package = package
     try:
@@ -47,6 +48,6 @@ def asking_as(package: str) -> Iterator[None]:
 
 
 def current_home() -> str | None:
-    """The folder of the innermost `at_home` on this thread."""
+    """The folder of the innermost `at_home` context on this thread."""
     package = getattr(_ACTIVE, "package", None)
     return None if package is None else FOLDERS[package]

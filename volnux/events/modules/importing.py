@@ -1,4 +1,4 @@
-"""Putting folders into use, and importing their modules."""
+"""Registers folders and imports their modules."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ __all__ = ["adopt", "at_home", "forget", "import_from", "module_of"]
 
 @runs_user_code
 def import_from(folder: Path | None, name: str) -> ModuleType:
-    """Import a dotted module, from the folder if it has it, else as Python would.
+    """Import a module by its dotted name, from the folder if it is there, else as Python does.
 
-    A file that the program has imported already, under whatever name, is not imported again.
+    A file that the program has already imported, under any name, is not imported again.
 
     Raises:
-        ModuleNotFoundError: there is none; `error.name` is `name` or a part of it.
-        Exception: whatever the module itself raises.
+        ModuleNotFoundError: there is no such module; `error.name` is `name` or a part of it.
+        Exception: an exception of the module itself.
     """
     keep_stdin_open()
     generation = usercode.generation
@@ -50,7 +50,7 @@ def import_from(folder: Path | None, name: str) -> ModuleType:
             usercode.end_child(error)
         raise
     if usercode.generation != generation:
-        # In a child that the module forked: going on from here is for the parent.
+        # This is a child that the module forked: only the parent may continue.
         usercode.end_child()
     return module
 
@@ -59,16 +59,16 @@ def adopt(known: Mapping[str, str]) -> None:
     """Make the modules of these folders importable in this process.
 
     Args:
-        known: what `folders` returned where the folders are in use already.
+        known: the value that `folders` returned in a process that uses the folders.
     """
     for path in known.values():
         _use(path)
 
 
 def at_home(folder: str | None) -> contextlib.AbstractContextManager[None]:
-    """While the context is entered, plain names mean this folder's modules on this thread.
+    """Inside the context, plain names mean this folder's modules, for this thread.
 
-    For code of ours that pickles or unpickles values of the user. None changes nothing.
+    It is for our code that pickles or unpickles values of the user. None has no effect.
     """
     if folder is None:
         return contextlib.nullcontext()
@@ -78,7 +78,7 @@ def at_home(folder: str | None) -> contextlib.AbstractContextManager[None]:
 def module_of(target: Any) -> ModuleType | None:
     """The module of a class or function; None if it is not loaded.
 
-    Unlike `sys.modules[target.__module__]` it is the right one in a shared process, too.
+    Unlike `sys.modules[target.__module__]`, this is also correct in a shared process.
     """
     module = sys.modules.get(target.__module__)
     if type(module) is not SharedModule:
@@ -93,7 +93,7 @@ def module_of(target: Any) -> ModuleType | None:
 
 
 def forget(folder: Path) -> None:
-    """Have the modules of a folder imported anew; runs under way keep the ones they have."""
+    """Forget the modules of a folder, so that they are imported again; current runs keep theirs."""
     package = _use(os.path.realpath(folder))
     with LOCK:
         for key in [key for key in sys.modules if key.startswith(f"{package}.")]:
@@ -119,7 +119,7 @@ def _import_from(folder: Path | None, name: str) -> ModuleType:
 
 
 def _use(path: str) -> str:
-    """Put a folder into use, unless it is; the name of its package."""
+    """Register a folder unless it is registered already, and return the name of its package."""
     name = package_name(path)
     if name in FOLDERS:
         return name
@@ -144,7 +144,7 @@ def _use(path: str) -> str:
 
 
 def _is_taken(path: str) -> bool:
-    """Whether a module that is loaded already has the name of a module of the folder."""
+    """Whether a loaded module already has the name of a module of the folder."""
     for stem in {entry.stem for entry in entries(path)}:
         loaded = sys.modules.get(stem)
         if loaded is None or stem in NEVER_OWNED or stem in ("conftest", "__main__"):
@@ -156,7 +156,7 @@ def _is_taken(path: str) -> bool:
 
 
 def _is_package(path: str) -> bool:
-    """Whether a folder is that of an imported package: it must not be on the import path, then."""
+    """Whether a folder is an imported package: then it must not be on the import path."""
     return any(
         path in map(os.path.realpath, vars(module).get("__path__") or ())
         for name, module in list(sys.modules.items())
@@ -165,7 +165,7 @@ def _is_package(path: str) -> bool:
 
 
 def _loaded_file(folder: str, name: str) -> ModuleType | None:
-    """The module that the program has made of a file of the folder, under whatever name."""
+    """The module that the program has loaded from a file of the folder, under any name."""
     *above, stem = name.split(".")
     spec = find_source(stem, [str(Path(folder, *above))])
     if spec is None or not spec.has_location or spec.origin is None:

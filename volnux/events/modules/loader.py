@@ -1,4 +1,4 @@
-"""Finds and loads the modules of folders, by their plain names and by those of their packages."""
+"""Finds and loads the modules of folders, by plain name and by name in the folder's package."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["Finder"]
 
 
 class Finder(importlib.abc.MetaPathFinder):
-    """Finds the modules of folders, by their plain names and by those of the made-up packages."""
+    """Finds the modules of folders, by plain name and by name in the generated packages."""
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
@@ -33,7 +33,7 @@ class Finder(importlib.abc.MetaPathFinder):
         if not owns(asking, package):
             return None
         if not STATE.shared:
-            # Whatever stands before the folder on the import path wins, as ever.
+            # Entries before the folder on the import path take precedence, as usual.
             spec = find_source(fullname, path)
             if spec is None and path is None:
                 spec = find_source(fullname, [FOLDERS[asking]])
@@ -53,14 +53,14 @@ class Finder(importlib.abc.MetaPathFinder):
             and type(loaded) is not SharedModule
             and same_file(loaded, spec.loader.path)
         ):
-            # The program has imported this very file: its classes are these.
+            # The program has imported this file already: use its classes.
             return importlib.machinery.ModuleSpec(fullname, _Alias(plain))
         spec.loader = _Loader(plain, spec.loader.path)
         return spec
 
 
 class _Loader(importlib.machinery.SourceFileLoader):
-    """Loads a module of a folder, which knows itself by its plain name."""
+    """Loads a module of a folder, with its plain name as `__name__`."""
 
     def exec_module(self, module: ModuleType) -> None:
         module.__name__ = self.name
@@ -71,7 +71,7 @@ class _Loader(importlib.machinery.SourceFileLoader):
             _withdraw(self.name, module)
             raise
 
-    # Asked by the name of the spec, or by that of the module.
+    # The caller passes the name of the spec or the name of the module.
 
     def get_filename(self, name: str | None = None) -> str:
         return self.path
@@ -81,7 +81,7 @@ class _Loader(importlib.machinery.SourceFileLoader):
 
 
 class _Alias(importlib.abc.Loader):
-    """Loads nothing: the module is that of another name, which is imported if need be."""
+    """Loads nothing: returns the module of another name, and imports that if needed."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -97,13 +97,13 @@ class _Alias(importlib.abc.Loader):
         return module
 
     def exec_module(self, module: ModuleType) -> None:
-        # The import system has just put the spec of this name into the module.
+        # The import system has just set the module's spec to the one with this name.
         if type(module) is not SharedModule:
             module.__spec__ = self._spec
 
 
 def _publish(name: str, module: ModuleType) -> None:
-    """Make a module of a folder known by its plain name, which others may have as well."""
+    """Register a module of a folder under its plain name, which other folders may also use."""
     with LOCK:
         known = sys.modules.get(name)
         if not STATE.shared:

@@ -1,4 +1,4 @@
-"""The folders that this process uses, each a package with a made-up name."""
+"""The folders that this process uses; each is a package with a generated name."""
 
 from __future__ import annotations
 
@@ -30,21 +30,21 @@ __all__ = [
 ]
 
 NEVER_OWNED: Final = frozenset({"volnux", "volnux_standalone", "volnux_airflow", "volnux_prefect"})
-"""A second copy of these, in a folder that happens to hold one, would not know the first."""
+"""A second copy of these packages, found in a folder, would not share state with the first."""
 
 FOLDERS: Final[dict[str, str]] = {}
-"""The folders in use, by the name of their package, in the order of their first use."""
+"""The registered folders, by the name of their package, in the order of first use."""
 
 LOCK: Final = threading.RLock()
-"""Held while folders, or names that several of them use, change."""
+"""Held while the registered folders, or the shared names, are changed."""
 
 
 class _State:
-    """What changes once in a process, or never.
+    """State that changes at most once in a process.
 
     Attributes:
-        on_path: the folder that was put first on `sys.path`.
-        shared: whether a plain name may mean several modules.
+        on_path: the folder that was added as the first entry of `sys.path`.
+        shared: whether a plain name can mean several modules.
     """
 
     def __init__(self) -> None:
@@ -59,19 +59,19 @@ _MADE_UP: Final = re.compile(rf"\b{_PREFIX}[0-9a-f]{{12}}\.")
 _INSTALLED: Final = frozenset({"site-packages", "dist-packages"})
 
 _packages: dict[str, str] = {}
-"""The names of the packages by their folders: `FOLDERS` the other way round."""
+"""The package names by folder: the inverse of `FOLDERS`."""
 
 _of_known_file: dict[str, str | None] = {}
-"""What `package_of_file` has found: it is asked for each file of the stack."""
+"""A cache for `package_of_file`, which is called for each file of the stack."""
 
 
 def package_name(path: str) -> str:
-    """The name of the package of a folder, whether it is in use or not."""
+    """The name of the package of a folder, whether or not it is registered."""
     return _PREFIX + hashlib.sha256(path.encode("utf-8", "surrogateescape")).hexdigest()[:12]
 
 
 def register(path: str) -> None:
-    """Note that a folder is in use."""
+    """Add a folder to the registry."""
     package = package_name(path)
     FOLDERS[package] = path
     _packages[path] = package
@@ -79,28 +79,28 @@ def register(path: str) -> None:
 
 
 def folders() -> dict[str, str]:
-    """The folders in use, for `adopt` in another process."""
+    """The registered folders, for `adopt` in another process."""
     return dict(FOLDERS)
 
 
 def is_shared() -> bool:
-    """Whether a plain name may mean several modules in this process."""
+    """Whether a plain name can mean several modules in this process."""
     return STATE.shared
 
 
 def home_of(module: ModuleType | None) -> str | None:
-    """The folder in use that a module was loaded from; None if it was loaded from none."""
+    """The registered folder from which a module was loaded, or None."""
     package = package_of_file(str(getattr(module, "__file__", None) or ""))
     return None if package is None else FOLDERS[package]
 
 
 def display_text(text: str) -> str:
-    """A text as the user should see it: without the made-up packages."""
+    """A text for users: without the generated package names."""
     return _MADE_UP.sub("", text) if _PREFIX in text else text
 
 
 def owns(package: str, top: str) -> bool:
-    """Whether the folder has a module or package of that name, which wins over all others."""
+    """Whether the folder has a module or package of that name, which then takes precedence."""
     if f"{package}.{top}" in sys.modules:
         return True
     if top in NEVER_OWNED:
@@ -119,10 +119,10 @@ def owns(package: str, top: str) -> bool:
 
 
 def package_of_file(filename: str) -> str | None:
-    """The package of the innermost folder in use that holds a file, if it is no installed one."""
+    """The package of the innermost registered folder with the file; None for installed code."""
     if filename in _of_known_file:
         return _of_known_file[filename]
-    # A process may have thousands of folders, so its parents are looked up in them.
+    # There may be thousands of folders, so the parents of the file are looked up among them.
     found = None
     file = Path(real_path(filename))
     for folder in file.parents:

@@ -1,4 +1,4 @@
-"""Shared processes: a plain name means the module of the folder whose code asks."""
+"""Shared processes: a plain name means the module of the folder whose code asks for it."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ _python_start = threading.Thread.start
 
 
 class SharedModule(ModuleType):
-    """What `sys.modules` holds for a name in a shared process: each folder sees its own module.
+    """The entry in `sys.modules` for a shared name: it gives each folder its own module.
 
-    Libraries look at all of `sys.modules`. That must neither import anything nor raise anything but
-    an `AttributeError`, so only the import system has a module loaded, when it asks for the spec.
+    Some libraries inspect all of `sys.modules`. That must not import anything, and may raise only
+    `AttributeError`. So a module is loaded only when the import system asks for its spec.
     """
 
     def __init__(self, name: str, outside: ModuleType | None) -> None:
@@ -42,7 +42,8 @@ class SharedModule(ModuleType):
         return getattr(module_meant(self), attribute)
 
     def __setattr__(self, attribute: str, value: Any) -> None:
-        # The import system sets the spec of a module, and a module in its package.
+        # The import system sets these attributes: the spec of a module, and a module in its
+        # package.
         if attribute != "__spec__" and type(value) is not SharedModule:
             setattr(module_meant(self), attribute, value)
 
@@ -60,7 +61,7 @@ class SharedModule(ModuleType):
 
 
 def share() -> None:
-    """Have plain names mean the module of the folder whose code asks, from now on."""
+    """From now on, let a plain name mean the module of the folder whose code asks for it."""
     if STATE.shared:
         return
     STATE.shared = True
@@ -73,7 +74,7 @@ def share() -> None:
 
 
 def take_in(package: str) -> None:
-    """Share the names of the modules that are loaded from a folder already."""
+    """Share the names of the modules that were already loaded from a folder."""
     folder = FOLDERS[package]
     stems = {entry.name.partition(".")[0] for entry in entries(folder)}
     for name, module in list(sys.modules.items()):
@@ -88,16 +89,16 @@ def take_in(package: str) -> None:
 
 
 def name_and_outside(shared: SharedModule) -> tuple[str, ModuleType | None]:
-    """The shared name, and the module that it means outside of all folders, if any."""
+    """The shared name, and its module for code outside of all folders, if there is one."""
     own = object.__getattribute__(shared, "__dict__")
     return own["name"], own["outside"]
 
 
 def module_meant(shared: SharedModule) -> ModuleType:
-    """The loaded module that a shared name means for whoever asks.
+    """The loaded module that a shared name means for the calling code.
 
     Raises:
-        AttributeError: there is none.
+        AttributeError: no module is loaded.
     """
     name, outside = name_and_outside(shared)
     asking = package_that_asks()
@@ -113,10 +114,10 @@ def module_meant(shared: SharedModule) -> ModuleType:
 
 
 def _imported(shared: SharedModule) -> ModuleType:
-    """The module that a shared name means for whoever asks, imported if need be.
+    """The module that a shared name means for the calling code; it is imported if needed.
 
     Raises:
-        ModuleNotFoundError: there is none.
+        ModuleNotFoundError: there is no such module.
     """
     name, _ = name_and_outside(shared)
     asking = package_that_asks()
@@ -135,7 +136,7 @@ def _import(
     fromlist: Sequence[str] | None = (),
     level: int = 0,
 ) -> ModuleType:
-    """`builtins.__import__` of a shared process."""
+    """Replaces `builtins.__import__` in a shared process."""
     if level == 0:
         asking = package_that_asks()
         top = name.partition(".")[0]
@@ -146,16 +147,16 @@ def _import(
             return sys.modules[f"{asking}.{top}"]
         shared = sys.modules.get(top)
         if type(shared) is SharedModule:
-            # The import system of Python 3.11 and 3.12 would not hear that there is none.
+            # In Python 3.11 and 3.12, the import system would not notice that it is missing.
             _imported(_with_outside(shared, top))
     return _python_import(name, globals, locals, fromlist or (), level)
 
 
 def _import_module(name: str, package: str | None = None) -> ModuleType:
-    """`importlib.import_module` of a shared process.
+    """Replaces `importlib.import_module` in a shared process.
 
-    If two folders import a name at once, the import system gives the second one what the first one
-    has just imported, without asking for its spec.
+    If two folders import one name at the same time, the import system gives the second folder the
+    module of the first, without asking for its spec.
     """
     asking = package_that_asks()
     top = name.partition(".")[0]
@@ -165,7 +166,7 @@ def _import_module(name: str, package: str | None = None) -> ModuleType:
 
 
 def _with_outside(shared: SharedModule, name: str) -> SharedModule:
-    """The shared name, once what it means outside of all folders is imported, if that exists."""
+    """The shared name, after importing the module that it means outside of all folders, if any."""
     with LOCK:
         if name_and_outside(shared)[1] is not None:
             return shared
@@ -180,7 +181,7 @@ def _with_outside(shared: SharedModule, name: str) -> SharedModule:
 
 
 class _ImportPath(list[str]):
-    """`sys.path` of a shared process: for code of a folder, that folder comes first."""
+    """Replaces `sys.path` in a shared process: for code of a folder, that folder comes first."""
 
     def _seen(self) -> list[str]:
         asking = package_that_asks()
@@ -205,6 +206,6 @@ class _ImportPath(list[str]):
 
 
 def _start(thread: threading.Thread) -> None:
-    """`Thread.start` of a shared process: a thread asks as whoever started it."""
+    """Replaces `Thread.start` in a shared process: a thread keeps the folder of its starter."""
     thread._volnux_folder = package_that_asks()  # type: ignore[attr-defined]  # for package_that_asks
     _python_start(thread)

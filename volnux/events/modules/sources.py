@@ -1,4 +1,4 @@
-"""Finding the file of a module, also of a module of events whose own name has dots."""
+"""Finds the file of a module, even if the name of a module of events contains dots."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ __all__ = [
 ]
 
 EVENTS = "_events"
-"""How the name of the module of events beside a `.pty` ends."""
+"""The suffix of the name of the module of events beside a `.pty` file."""
 
 
 def events_module(stem: str) -> str:
-    """The name of the module of events beside `<stem>.pty`: a module's name has no dot."""
+    """The name of the module of events beside `<stem>.pty`; it contains no dot."""
     return stem.replace(".", "_") + EVENTS
 
 
 def events_file(folder: Path, name: str) -> Path | None:
-    """The file of a module of events in a folder; its own name may have dots (`a.b_events.py`)."""
-    file = os.path.join(folder, f"{name}.py")  # noqa: PTH118 - it is asked twice for each file
+    """The file of a module of events in a folder; its name may contain dots (`a.b_events.py`)."""
+    file = os.path.join(folder, f"{name}.py")  # noqa: PTH118 - called twice for each file
     if os.path.isfile(file):  # noqa: PTH113 - the same
         return Path(file)
     try:
         changed = os.stat(folder).st_mtime_ns  # noqa: PTH116 - the same
     except OSError:
         return None
-    # A file that comes within a tick of the clock does not change the time again.
+    # A file that is added within the same clock tick does not change the time again.
     settled = time.time_ns() - changed > _TICK
     read = _dotted_events if settled else _dotted_events.__wrapped__
     dotted = read(folder, changed).get(name)
@@ -48,7 +48,7 @@ def events_file(folder: Path, name: str) -> Path | None:
 
 
 def find_source(fullname: str, path: Sequence[str] | None) -> importlib.machinery.ModuleSpec | None:
-    """As Python finds a module; in a folder, `a_b_events` may also be the file `a.b_events.py`."""
+    """Find a module as Python does; in a folder, `a_b_events` may also be `a.b_events.py`."""
     spec = importlib.machinery.PathFinder.find_spec(fullname, path)
     name = fullname.rpartition(".")[2]
     if spec is None and name.endswith(EVENTS):
@@ -67,7 +67,7 @@ def same_file(module: ModuleType | None, path: str) -> bool:
 
 
 def entries(folder: str) -> list[Path]:
-    """What is in a folder; nothing if it cannot be read."""
+    """The entries of a folder; empty if it cannot be read."""
     with contextlib.suppress(OSError):
         return list(Path(folder).iterdir())
     return []
@@ -75,23 +75,24 @@ def entries(folder: str) -> list[Path]:
 
 @functools.cache
 def real_path(filename: str) -> str:
-    """The file without links; empty for `<string>` and the like, wherever the process may be."""
+    """The path with links resolved; empty for names such as `<string>`."""
     return os.path.realpath(filename) if Path(filename).is_absolute() else ""
 
 
 _TICK = 50_000_000
-"""Nanoseconds after which a change of a folder has another time than the one before.
+"""Two changes of a folder that are this many nanoseconds apart have different times.
 
-The clock of Linux's file systems has ticks of at most 10 ms. Importing a folder's first module adds
-`__pycache__` to it, so a longer wait would keep each pipeline from using what was read.
+The file system clock of Linux has ticks of at most 10 ms. Importing the first module of a folder
+adds `__pycache__` to it, so with a longer time no pipeline would use what was read before.
 """
 
 
 @functools.lru_cache(maxsize=16)
 def _dotted_events(folder: Path, changed: int) -> dict[str, Path]:
-    """The modules of events in a folder whose own names have dots, by the name without.
+    """The modules of events in a folder whose file names contain dots, by their names without dots.
 
-    Every pipeline of a folder asks, so it is read once for each `changed`, its time in ns.
+    Every pipeline of a folder needs them, so the result is cached for each `changed`, the
+    modification time of the folder in ns.
     """
     found = (each for each in sorted(folder.glob(f"*.*{EVENTS}.py")) if "." in each.stem)
     return {each.stem.replace(".", "_"): each for each in reversed(list(found))}

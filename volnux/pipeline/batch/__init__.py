@@ -1,4 +1,4 @@
-"""Batch pipelines: the data of a run cut into batches, and one run of a template for each."""
+"""Batch pipelines: the data is cut into batches, and a template pipeline runs once for each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`BatchPipeline`: much data through one pipeline, in batches, several at once."""
+"""`BatchPipeline`: runs one pipeline on a lot of data, in batches, several at once."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ class _State(enum.Enum):
 
 
 class BatchPipeline:
-    """Base class of batch pipelines: a template, and the data that is cut into batches for it.
+    """Base class of batch pipelines: they cut data into batches and run a template on each.
 
-    Every field of the template with a `batch_size` or `chunk_size` is cut; batch i gets part i of
-    each, and the other fields as they are::
+    The data of every template field with a `batch_size` or `chunk_size` is cut into parts. Batch i
+    gets part i of each, and the whole values of the other fields::
 
         class Names(Pipeline):
             name = InputDataField(data_type=list, batch_size=5)
@@ -52,18 +52,21 @@ class BatchPipeline:
 
     Class attributes:
         pipeline_template: the pipeline that runs each batch.
-        listen_to_signals: signals of the batches that reach listeners to this class, and, from
-            worker processes, any listeners at all.
+        listen_to_signals: the signals of the batches that listeners to this class receive. Signals
+            from worker processes reach listeners only if they are listed here.
         executor: where batches run: `"thread"` or `"process"` (or one of the pool classes).
-        max_workers: how many run at once; None for the number that fits the machine.
-        max_tasks_per_child: after how many batches a worker process is replaced; None for never.
+        max_workers: the number of batches that run at once; None for a number that suits the
+            machine.
+        max_tasks_per_child: the number of batches after which a worker process is replaced; None
+            for never.
 
     Args:
-        **inputs: data for each field of the template; the cut ones of any length, iterators too.
+        **inputs: data for each field of the template. Data that is cut may have any length, and may
+            be an iterator.
 
     Raises:
-        InputError: inputs are missing, unknown, of a wrong type, or cannot be cut.
-        PipelineDefinitionError: there is no template, or nothing in it is cut.
+        InputError: inputs are missing, unknown, have a wrong type, or cannot be cut.
+        PipelineDefinitionError: there is no template, or no field of it is cut.
     """
 
     pipeline_template: ClassVar[type[Pipeline] | None] = None
@@ -122,7 +125,7 @@ class BatchPipeline:
         """The pipeline that runs each batch.
 
         Raises:
-            PipelineDefinitionError: there is none.
+            PipelineDefinitionError: the class has no `pipeline_template`.
         """
         if cls.pipeline_template is None:
             raise PipelineDefinitionError(
@@ -131,10 +134,10 @@ class BatchPipeline:
         return cls.pipeline_template
 
     def batches(self) -> Iterator[dict[str, Any]]:
-        """The inputs of each batch, for running them elsewhere.
+        """The inputs of each batch, for code that runs batches itself.
 
         Raises:
-            InputError: the cut fields make different numbers of batches, or that is not known.
+            InputError: the cut fields give different or unknown numbers of batches.
         """
         cut = self._cut()
         cut.total()
@@ -157,28 +160,32 @@ class BatchPipeline:
         """Run all batches and report.
 
         Args:
-            force_rerun: run an instance again that has run already.
-            executor: `"thread"` or `"process"`; the class's own by default.
-            max_workers: how many batches run at once; the class's own by default.
-            max_tasks_per_child: after how many batches a worker process is replaced.
-            backend: an installed backend that runs each batch, or its name.
-            workers: how many events run at once in a batch.
-            portable: results must be JSON and are passed as JSON.
-            keep_results: keep the report of each batch. Without it memory stays the same however
-                many there are, and a batch runs as with `start(results=False)`, unless a function
-                as `progress`, or a listener to the end of a run, may ask for its results.
-            progress: a function that takes a `BatchProgress` after each batch; or True for a
-                bar, False for none; by default a bar if standard error is a terminal.
+            force_rerun: allow an instance that has already run to run again.
+            executor: `"thread"` or `"process"`; by default, the setting of the class.
+            max_workers: the number of batches that run at once; by default, the setting of the
+                class.
+            max_tasks_per_child: the number of batches after which a worker process is replaced.
+            backend: the backend that runs each batch, or the name of an installed one.
+            workers: the maximum number of events that run at once in a batch.
+            portable: whether results must be JSON and are passed on as JSON.
+            keep_results: whether to keep the report of each batch. If false, memory use does not
+                grow with the number of batches, and a batch runs as with `start(results=False)`,
+                unless a `progress` function, or a listener to the end of a run, may read its
+                results.
+            progress: a function that is called with a `BatchProgress` after each batch, True for a
+                progress bar, or False for none. The default is a bar if standard error is a
+                terminal.
             scheduled_at: the instant that every batch stands for, aware; now if None.
 
         Returns:
-            The report, also when batches failed: `raise_for_status` raises then.
+            The report, even if batches failed; its `raise_for_status` then raises an error.
 
         Raises:
-            InputError: the cut fields make different numbers of batches, or that is not known.
-            PipelineStateError: the instance runs, or has run and `force_rerun` is false.
-            KeyboardInterrupt: Ctrl-C stopped the batches; they have ended, and `report` has their
-                results.
+            InputError: the cut fields give different or unknown numbers of batches.
+            PipelineStateError: the instance is already running, or has already run and
+                `force_rerun` is false.
+            KeyboardInterrupt: Ctrl-C stopped the batches; they have ended, and the attribute
+                `report` has their results.
         """
         if imported("asyncio"):
             from volnux.pipeline.awaiting import warn_of_blocked_loop
@@ -209,7 +216,7 @@ class BatchPipeline:
         failure = None
         if run.source_error is not None:
             failure = failure_of(run.source_error)
-            failed_batch(name, "the data of the batches ended early", failure)
+            failed_batch(name, "reading the data of the batches failed", failure)
         self.report = tally.report(stopped=run.cut_short, failure=failure)
         if interrupts:
             raise interrupts[0]
@@ -233,8 +240,8 @@ class BatchPipeline:
     ) -> Iterator[BatchResult]:
         """Run all batches and yield each result in order; only a few are in memory at a time.
 
-        Leaving the loop early stops the rest. The arguments are those of `execute`. What the
-        source of the data raises is raised here, after the results of what was read before.
+        Leaving the loop early stops the rest. The arguments are those of `execute`. An exception of
+        the data source is raised here, after the results of the data that was read before.
         """
         how = _How(
             executor,
@@ -265,7 +272,7 @@ class BatchPipeline:
             run.stop()
 
     def shutdown(self, *, wait: bool = True) -> None:
-        """Stop, and with `wait` return only when all batches have ended."""
+        """Stop the batches; with `wait`, return only when all of them have ended."""
         with self._lock:
             running = self._state is _State.RUNNING and self._run is not None
         self.stop()
@@ -273,7 +280,7 @@ class BatchPipeline:
             self._ended.wait()
 
     def hears(self, signal: SoftSignal) -> bool:
-        """Whether listeners to this batch pipeline are told of a signal of its batches."""
+        """Whether listeners to this batch pipeline receive a signal of its batches."""
         return signal in self.listen_to_signals
 
     def _cut(self) -> Cut:
@@ -342,10 +349,10 @@ class _How(NamedTuple):
         return _at_least_one("max_workers", given)
 
     def crew(self, batch: BatchPipeline) -> Crew:
-        """Who runs the batches."""
+        """The crew that runs the batches."""
         backend = self.backend
         if isinstance(backend, str):
-            # Found once, not for each batch: that takes longer than many a batch.
+            # Looked up once, not for each batch: it can take longer than a batch.
             backend = get_backend(backend)
         template = batch.template()
         settings = Settings(
@@ -373,7 +380,7 @@ def _executor(value: Any) -> str:
     if value in _EXECUTORS:
         return str(value)
     if isinstance(value, type):
-        # Imported late: it brings in all of multiprocessing.
+        # Imported late, because it imports all of multiprocessing.
         from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 
         for name, kind in zip(_EXECUTORS, (ThreadPoolExecutor, ProcessPoolExecutor), strict=True):
@@ -395,7 +402,7 @@ def _at_least_one(name: str, value: Any) -> int:
 
 
 def _next(run: BatchRun, interrupts: list[KeyboardInterrupt]) -> BatchResult | None:
-    """The next result. Ctrl-C once stops the batches, twice gives up running ones."""
+    """The next result. The first Ctrl-C stops the batches; the second gives up running ones."""
     while True:
         try:
             return next(run, None)

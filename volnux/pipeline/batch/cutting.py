@@ -1,4 +1,4 @@
-"""From the data of a batch pipeline to the inputs of each batch, without reading it whole."""
+"""Cuts the data of a batch pipeline into the inputs of each batch, without reading all of it."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ __all__ = ["Cut"]
 
 
 class Cut:
-    """The batches that some data makes.
+    """The batches of some data.
 
     Args:
         template: the pipeline that runs each batch.
-        given: the data: a value for each field, as for the template, but of any length.
+        given: the data: a value for each field of the template, of any length.
 
     Raises:
         InputError: inputs are missing, unknown, of a wrong type, or cannot be cut.
-        PipelineDefinitionError: there is data, but no field that is cut.
+        PipelineDefinitionError: the template has no field that is cut.
     """
 
     def __init__(self, template: type[Pipeline], given: Mapping[str, Any]) -> None:
@@ -68,7 +68,7 @@ class Cut:
         """The number of batches; None if it is known only after reading the data.
 
         Raises:
-            InputError: the cut fields make different numbers of batches, or that is not known.
+            InputError: the cut fields give different or unknown numbers of batches.
         """
         if len(self._sources) < 2:
             return self._cheap_total()

@@ -39,7 +39,7 @@ class Settings(NamedTuple):
 
 
 class Controls:
-    """The controls of the batches that run now; after `stop` no other begins."""
+    """The controls of the running batches; after `stop`, no further batch begins."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -47,7 +47,7 @@ class Controls:
         self.stopped = False
 
     def enter(self) -> RunControl | None:
-        """The control of a batch that begins; None when it must not."""
+        """The control of a batch that begins; None if it must not begin."""
         with self._lock:
             if self.stopped:
                 return None
@@ -56,7 +56,7 @@ class Controls:
             return control
 
     def leave(self, control: RunControl) -> None:
-        """The batch has ended."""
+        """Note that the batch has ended."""
         with self._lock:
             self._running.discard(control)
 
@@ -99,10 +99,10 @@ def run_batch(settings: Settings, job: Job, controls: Controls) -> BatchResult:
 
 
 class Crew(Protocol):
-    """The interface of what runs batches."""
+    """The interface for running batches."""
 
     def run(self, job: Job) -> BatchResult:
-        """Run a batch, and come back when it has ended; in several threads at once."""
+        """Run a batch and wait for its end; called from several threads at once."""
 
     def stop(self) -> None:
         """Let running events finish, and start nothing."""
@@ -112,18 +112,18 @@ class Crew(Protocol):
 
 
 class ThreadCrew:
-    """Runs each batch in the thread that asks for it.
+    """Runs each batch in the calling thread.
 
     Args:
-        settings: what holds for every batch.
-        parent: whom listeners know as the sender of the batches' signals.
+        settings: the settings of every batch.
+        parent: the parent to which listeners can connect for signals of the batches.
     """
 
     def __init__(self, settings: Settings, parent: SignalParent) -> None:
         self._settings = settings
         self._parent = parent
         self._controls = Controls()
-        # What is current where the batches are started (a trace, say) holds for each of them.
+        # Context variables of the starting thread, such as a trace, apply to each batch.
         self._context = contextvars.copy_context()
 
     def run(self, job: Job) -> BatchResult:
@@ -142,5 +142,5 @@ class ThreadCrew:
         self._controls.stop()
 
     def close(self) -> None:
-        """See `Crew.close`; a thread cannot be ended, but worker processes of a batch are."""
+        """See `Crew.close`; threads cannot be ended, but worker processes of a batch can."""
         self._controls.give_up()

@@ -1,4 +1,4 @@
-"""Worker processes of a batch pipeline, seen from the main process: each has a pipe to it."""
+"""The main process's side of the worker processes of a batch pipeline, with a pipe to each."""
 
 from __future__ import annotations
 
@@ -33,17 +33,17 @@ from volnux.telemetry.watch import headers_of_here
 __all__ = ["ProcessCrew"]
 
 _PATIENCE = 5.0
-"""Seconds that a process without work may take to end."""
+"""The seconds within which an idle process must end."""
 
 
 class ProcessCrew:
-    """Runs batches in processes; as many as there are threads that call `run` at once.
+    """Runs batches in processes; there are as many as threads that call `run` at once.
 
     Args:
-        settings: what holds for every batch.
-        signals: the signals that are brought home.
-        parent: whom listeners know as the sender of what is brought home.
-        tasks: after how many batches a process is replaced; None for never.
+        settings: the settings of every batch.
+        signals: the signals that workers send to the main process.
+        parent: the parent to which listeners can connect for these signals.
+        tasks: the number of batches after which a process is replaced; None for never.
     """
 
     def __init__(
@@ -65,11 +65,11 @@ class ProcessCrew:
         self._free: list[_Worker] = []
         self._busy: set[_Worker] = set()
         self._stopped = False
-        # Before multiprocessing waits, at the interpreter's end, for processes that wait for us.
+        # Run this at exit before multiprocessing waits for processes that in turn wait for us.
         self._at_exit = multiprocessing.util.Finalize(None, self.close, exitpriority=100)
 
     def run(self, job: Job) -> BatchResult:
-        """Run a batch in a free process, or a new one; see `run_batch`."""
+        """Run a batch in an idle process, or a new one; see `run_batch`."""
         try:
             with at_home(self._home):
                 payload = pickle.dumps((self._head, tuple(job)))
@@ -94,7 +94,7 @@ class ProcessCrew:
         return result
 
     def stop(self) -> None:
-        """Tell the processes to finish running events and start nothing else."""
+        """Let the processes finish running events and start nothing else."""
         with self._lock:
             self._stopped = True
             workers = [*self._busy, *self._free]
@@ -123,7 +123,7 @@ class ProcessCrew:
             if self._stopped:
                 return None
         with at_home(self._home):
-            # A new process receives the import path.
+            # A new process receives the current import path.
             worker = _Worker(self._surroundings)
         with self._lock:
             if not self._stopped:
@@ -184,7 +184,7 @@ class _Worker:
                 self._pipe.send(order)
             while True:
                 multiprocessing.connection.wait([self._pipe, self._process.sentinel])
-                # A dead process may have left something in the pipe.
+                # There may still be data in the pipe of a dead process.
                 if not self._pipe.poll():
                     break
                 message = self._pipe.recv()
@@ -211,7 +211,7 @@ class _Worker:
     def end(self, *, cancelled: bool = False) -> None:
         """Close the pipe of an idle process, and wait for its end.
 
-        What its batches have left running ends as well if they were `cancelled`.
+        If its batches were `cancelled`, processes that they left running end as well.
         """
         self.hang_up()
         if not self._group.wait(_PATIENCE) or cancelled:
@@ -223,7 +223,7 @@ class _Worker:
 def _read(payload: bytes, index: int) -> BatchResult:
     try:
         result: BatchResult = pickle.loads(payload)
-    except Exception as error:  # noqa: BLE001 - what a user's class does when it is unpickled
+    except Exception as error:  # noqa: BLE001 - unpickling a user's class may raise anything
         fault = NotSentError(f"the result of the batch cannot be read: {error}")
         return BatchResult(index, RunStatus.FAILED, failure=failure_of(fault))
     return result
@@ -232,5 +232,5 @@ def _read(payload: bytes, index: int) -> BatchResult:
 def _unpacked(value: bytes) -> Any:
     try:
         return pickle.loads(value)
-    except Exception as error:  # noqa: BLE001 - what a user's class does when it is unpickled
+    except Exception as error:  # noqa: BLE001 - unpickling a user's class may raise anything
         return f"<cannot be read: {type(error).__name__}: {error}>"

@@ -24,7 +24,7 @@ _Tell = Callable[[BatchProgress], None]
 
 @contextlib.contextmanager
 def progress_to(option: ProgressOption, title: str, total: int | None) -> Iterator[_Tell]:
-    """Where progress is shown, as the user asked."""
+    """Return the function that shows the progress as requested."""
     if callable(option):
         listener = option
 
@@ -48,7 +48,7 @@ def _nothing(progress: BatchProgress) -> None:
 
 @contextlib.contextmanager
 def _bar(title: str, total: int | None) -> Iterator[_Tell]:
-    # rich is imported late: it takes longer to load than many a batch to run.
+    # rich is imported late: loading it can take longer than running a batch.
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 

@@ -25,8 +25,8 @@ class BatchResult:
     Attributes:
         index: the number of the batch, from 0.
         status: how its run ended.
-        report: the report of its run; None where there was no run, which `failure` explains.
-        failure: why there was no run, or no report of it: inputs of a wrong type, a lost worker.
+        report: the report of its run; None if there was no run, for the reason in `failure`.
+        failure: why there is no report, such as inputs of a wrong type or a lost worker.
     """
 
     index: int
@@ -44,7 +44,7 @@ class BatchResult:
 
     @property
     def context(self) -> ExecutionContext | None:
-        """The report as `Pipeline.start` gives it; None where there is none."""
+        """The context of the batch, as returned by `Pipeline.start`; None if there is no report."""
         if self.report is None:
             return None
         context = ExecutionContext(None, self.report.run_id, self.report.inputs)
@@ -53,7 +53,7 @@ class BatchResult:
 
     @property
     def results(self) -> dict[str, Any]:
-        """By place, the results of the events that returned one."""
+        """The results of the events that returned one, by place."""
         context = self.context
         return {} if context is None else context.results
 
@@ -107,11 +107,11 @@ class BatchReport:
 
     Attributes:
         pipeline: the name of the template.
-        status: a success when every batch is; cancelled after a stop or Ctrl-C.
-        succeeded, failed, cancelled: how many batches ended so.
-        batches: every batch that was begun, in order; empty with `keep_results=False`.
-        failures: the first failed batches, kept in any case.
-        failure: the exception of the data source; nothing was read after it.
+        status: success if every batch succeeded, cancelled after a stop or Ctrl-C, else failed.
+        succeeded, failed, cancelled: the numbers of batches with these outcomes.
+        batches: all batches that began, in order; empty with `keep_results=False`.
+        failures: the first failed batches, even with `keep_results=False`.
+        failure: the exception of the data source, after which nothing was read; None otherwise.
         started_at, ended_at: aware, UTC.
     """
 
@@ -134,7 +134,7 @@ class BatchReport:
 
     @property
     def total(self) -> int:
-        """How many batches were begun."""
+        """How many batches began."""
         return self.succeeded + self.failed + self.cancelled
 
     def __len__(self) -> int:
@@ -150,10 +150,10 @@ class BatchReport:
         return self.batches[index]
 
     def raise_for_status(self) -> None:
-        """Nothing, when every batch is a success.
+        """Raise an error unless every batch succeeded.
 
         Raises:
-            BatchFailedError: some are not. Its cause is the exception of the first that failed.
+            BatchFailedError: some did not. Its cause is the exception of the first failed batch.
         """
         if self.status is RunStatus.SUCCESS:
             return
@@ -185,12 +185,12 @@ class BatchReport:
 
 @dataclass(frozen=True, slots=True)
 class BatchProgress:
-    """How far the batches are.
+    """The progress of a batch pipeline.
 
     Attributes:
         done: how many batches have ended, in order.
-        total: how many there will be; None where only reading the data would tell.
-        succeeded, failed: how many of them ended so.
+        total: the total number of batches; None if it is known only after reading the data.
+        succeeded, failed: the numbers of batches with these outcomes.
         last: the batch that ended last.
     """
 
@@ -221,7 +221,7 @@ class BatchFailedError(VolnuxError):
 
 
 class Tally:
-    """Counts results as they arrive, and makes the report."""
+    """Counts results as they arrive, and creates the report."""
 
     def __init__(self, pipeline: str, *, keep: bool) -> None:
         self._pipeline = pipeline
@@ -236,7 +236,8 @@ class Tally:
         self._counts[result.status] += 1
         first = len(self._failures) < _MOST_FAILURES
         if result.status is RunStatus.FAILED and not first:
-            # The frames of a million exceptions would keep all local variables of their events.
+            # The frames of a million exceptions would keep the local variables of all their events
+            # alive.
             result = result.bare()
         if self._keep:
             self._batches.append(result)
@@ -251,7 +252,7 @@ class Tally:
         )
 
     def report(self, *, stopped: bool, failure: Failure | None) -> BatchReport:
-        """The report of what was counted."""
+        """Create the report of the counted results."""
         status = RunStatus.SUCCESS
         if self._counts[RunStatus.FAILED] or failure is not None:
             status = RunStatus.FAILED

@@ -1,4 +1,4 @@
-"""Running batches: a few at a time from the source to workers, with results in order."""
+"""Runs batches: passes a few at a time from the source to workers, and returns results in order."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ from volnux.usercode import RunThread
 __all__ = ["BatchRun"]
 
 _AHEAD = 4
-"""Batches that are read, run, or wait for an earlier one to end, for each worker."""
+"""Batches for each worker that are read, running, or waiting for an earlier one to end."""
 
 
 class BatchRun:
-    """An iterator over the results of batches, in their order.
+    """An iterator over the results of the batches, in order.
 
     It survives a `KeyboardInterrupt` in `next`: the results are still available.
 
     Attributes:
-        stopped: a stop was requested.
-        cut_short: the stop left some of the data unprocessed.
-        source_error: the exception of the source; nothing was read after it.
+        stopped: whether a stop was requested.
+        cut_short: whether the stop left some of the data unprocessed.
+        source_error: the exception of the source, after which nothing was read; or None.
 
     Args:
-        source: the inputs of each batch; read a few batches ahead, never whole.
-        crew: runs the batches; it is asked in threads of ours, and closed with this.
+        source: the inputs of each batch; only a few batches are read ahead.
+        crew: runs the batches; it is called in our own threads, and closed by `close`.
         workers: how many batches run at once.
         name: the name of the pipeline, for the log.
-        told: called once, when a stop is requested.
+        told: called once when a stop is requested.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class BatchRun:
         raise StopIteration
 
     def stop(self) -> None:
-        """Begin nothing more; what runs may finish its events. From any thread."""
+        """Begin no more batches; running events may finish. Safe from any thread."""
         if not self.stopped:
             self.stopped = True
             self._told()
@@ -92,12 +92,12 @@ class BatchRun:
         self._crew.stop()
 
     def give_up(self) -> None:
-        """Wait no more for what runs."""
+        """Stop waiting for running batches."""
         self.stop()
         self._given_up = True
 
     def close(self) -> None:
-        """End the threads; what runs may finish its events, unless it was given up."""
+        """End the threads; running events may finish, unless they were given up."""
         if self._pending or not self._exhausted:
             self.stop()
         for _ in self._threads:
@@ -108,7 +108,7 @@ class BatchRun:
         self._crew.close()
 
     def _fill(self) -> None:
-        """Read and hand out batches: one, then more until enough wait or a result is there."""
+        """Read and submit one batch, then more until enough are pending or a result is there."""
         first = True
         while not self._exhausted and not self.stopped:
             if len(self._pending) >= self._workers * _AHEAD:
@@ -145,12 +145,12 @@ class BatchRun:
                 try:
                     result = self._crew.run(job)
                     if result.failure is not None:
-                        # Where there was a run, its log has said what failed.
+                        # If there was a run, its failures are already in the log.
                         what = f"batch {result.index} could not run"
                         failed_batch(self._name, what, result.failure)
                     future.set_result(result)
                     del result
-                except BaseException as error:  # noqa: BLE001 - a fault of ours must not hang the rest
+                except BaseException as error:  # noqa: BLE001 - our error must not block the rest
                     future.set_exception(error)
             # Do not keep the result alive until the next batch arrives.
             del job, future, taken

@@ -1,4 +1,4 @@
-"""A worker process of a batch pipeline: runs its batches, sends signals to the main process."""
+"""A worker process of a batch pipeline: runs batches and sends signals to the main process."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from concurrent.futures import Future
 from multiprocessing.connection import Connection
 from typing import Any, NamedTuple
 
-import volnux.telemetry.records  # noqa: F401 - once it is imported, hooks emit its signals
+import volnux.telemetry.records  # noqa: F401 - after this import, hooks emit signals
 from volnux.backends.run_log import log
 from volnux.events.base import NotSentError
 from volnux.events.failures import failure_of
@@ -33,15 +33,15 @@ _LONGEST_REPR = 10_000
 
 
 class Order(NamedTuple):
-    """A batch on its way to a worker.
+    """A batch that is sent to a worker.
 
     Attributes:
-        home: the folder whose modules plain names mean in the payload, if any.
-        payload: settings and job, pickled.
-        signals: the names of the signals that somebody at home listens to.
+        home: the folder whose modules the payload refers to by plain names, or None.
+        payload: the pickled settings and job.
+        signals: the names of the signals that have listeners in the main process.
         number: the number of the batch.
-        trace: the trace context at home.
-        level: from which level on the log of runs is brought home.
+        trace: the trace context of the main process.
+        level: the lowest level of log records of runs that are sent to the main process.
     """
 
     home: str | None
@@ -53,7 +53,7 @@ class Order(NamedTuple):
 
 
 class Said(NamedTuple):
-    """A signal on its way home; sender and arguments are pickled one by one."""
+    """A signal that is sent to the main process; sender and arguments are pickled separately."""
 
     name: str
     sender: bytes
@@ -61,13 +61,13 @@ class Said(NamedTuple):
 
 
 class Logged(NamedTuple):
-    """A record of the log of runs on its way home, pickled."""
+    """A pickled log record of a run that is sent to the main process."""
 
     record: bytes
 
 
 class Ended(NamedTuple):
-    """A result on its way home, pickled."""
+    """A pickled result that is sent to the main process."""
 
     payload: bytes
 
@@ -90,7 +90,7 @@ def serve(home: Connection, surroundings: Surroundings) -> None:
     known: dict[bytes, Settings] = {}
 
     def send(message: Said | Logged | Ended) -> None:
-        # The main process may have ended; then the message is not needed.
+        # The main process may have ended; then nobody needs the message.
         with contextlib.suppress(OSError), lock:
             home.send(message)
 
@@ -108,7 +108,7 @@ def serve(home: Connection, surroundings: Surroundings) -> None:
 
 
 class _Home(logging.Handler):
-    """Sends records home: the program has configured logging there, and not in its workers."""
+    """Sends log records to the main process: logging is configured there, not in the workers."""
 
     def __init__(self, send: Callable[[Logged], None]) -> None:
         super().__init__()
@@ -139,7 +139,7 @@ def _run(order: Order, controls: Controls, known: dict[bytes, Settings]) -> Batc
 
 
 def packed_settings(settings: Settings) -> bytes:
-    """Settings as they are sent; a template that was made of a plan is sent as that plan."""
+    """Pickle settings; a template that was made from a plan is sent as that plan."""
     base = settings.template._made_from
     template: Any = settings.template if base is None else (base, settings.template.plan())
     return packed((template, *settings[1:]), base or settings.template)
@@ -159,17 +159,17 @@ def unpacked_settings(packed: bytes) -> Settings:
 
 
 def _packed(value: Any) -> bytes:
-    """A pickled value, or its text if it cannot be pickled."""
+    """A value pickled, or its text if it cannot be pickled."""
     if isinstance(value, Future) and value.done():
         value = _SentFuture(value)
     try:
         return pickle.dumps(value)
-    except Exception:  # noqa: BLE001 - whatever the value's own __reduce__ raises
+    except Exception:  # noqa: BLE001 - the value's own __reduce__ may raise anything
         return pickle.dumps(shown(value, _LONGEST_REPR))
 
 
 class _SentFuture:
-    """A future that is done, on its way: a lock keeps it from being pickled itself."""
+    """Replaces a finished future, which cannot be pickled because of its lock."""
 
     def __init__(self, future: Future[Any]) -> None:
         self._error = future.exception()
@@ -190,11 +190,11 @@ def _future(result: Any, error: BaseException | None) -> Future[Any]:
 
 
 def _packed_result(result: BatchResult) -> bytes:
-    """A pickled result; values that cannot be pickled become JSON."""
+    """Pickle a result; values that cannot be pickled become JSON."""
     try:
         packed = pickle.dumps(result)
         pickle.loads(packed)
-    except Exception:  # noqa: BLE001 - whatever the user's own values raise
+    except Exception:  # noqa: BLE001 - the user's own values may raise anything
         assert result.report is not None
         plain = RunReport.from_json(result.report.to_json())
         return pickle.dumps(BatchResult(result.index, result.status, plain, result.failure))

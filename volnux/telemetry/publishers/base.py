@@ -1,4 +1,4 @@
-"""The interface of publishers, and the one that passes everything to several."""
+"""The interface of publishers, and a publisher that combines several."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["CompositePublisher", "Item", "MetricsPublisher", "MissingClientError
 log = logging.getLogger("volnux.telemetry")
 
 Item = EventMetrics | dict[str, Any]
-"""What is published: an event, or a network operation."""
+"""A published item: an event or a network operation."""
 
 
 class MissingClientError(VolnuxError, ImportError):
@@ -30,16 +30,17 @@ class MissingClientError(VolnuxError, ImportError):
 
 
 class MetricsPublisher(abc.ABC):
-    """Takes metrics to a monitoring system.
+    """Sends metrics to a monitoring system.
 
-    `monitor_events` calls it on a thread of its own, one call at a time, so it may take as long as
-    it likes. Its exceptions are logged, and the call is retried a few times with growing waits.
-    Then the items are dropped and counted; a `PublishError` can give details.
+    `monitor_events` calls it on a separate thread, one call at a time, so a call may take long. Its
+    exceptions are logged, and the call is retried a few times with growing waits. Then the items
+    are dropped and counted; a `PublishError` can give details.
 
     Class attributes:
-        background: whether it is called on a thread of its own; False for one that never waits.
-        batch_size: how many are handed to `publish_batch` at most.
-        linger: seconds for which the first of a batch may wait for others.
+        background: whether it is called on a separate thread; False for a publisher that never
+            blocks.
+        batch_size: the maximum number of items for each call of `publish_batch`.
+        linger: the seconds for which the first item of a batch may wait for others.
     """
 
     background: bool = True
@@ -55,7 +56,7 @@ class MetricsPublisher(abc.ABC):
         return
 
     def publish_batch(self, items: Sequence[Item]) -> None:
-        """Publish several at once; one by one by default."""
+        """Publish several items at once; the default implementation publishes them one by one."""
         for item in items:
             if isinstance(item, EventMetrics):
                 self.publish_event_metrics(item)
@@ -63,12 +64,12 @@ class MetricsPublisher(abc.ABC):
                 self.publish_network_metrics(item)
 
     def close(self) -> None:
-        """Monitoring has stopped: nothing more will come."""
+        """Called when monitoring has stopped: there will be no further items."""
         return
 
 
 class CompositePublisher(MetricsPublisher):
-    """Several publishers as one; each has its own queue, and they do not wait for each other."""
+    """Several publishers as one; each has a separate queue, and they do not wait for each other."""
 
     def __init__(self, publishers: Iterable[MetricsPublisher]) -> None:
         self.publishers = tuple(publishers)
@@ -107,7 +108,7 @@ def warn_of_plain_http(publisher: str, urls: Iterable[str]) -> None:
 
 
 def single(publishers: Iterable[MetricsPublisher]) -> list[MetricsPublisher]:
-    """The publishers with composite ones taken apart, each once."""
+    """The publishers without duplicates, with composite ones replaced by their parts."""
     found: list[MetricsPublisher] = []
     for each in publishers:
         parts = single(each.publishers) if isinstance(each, CompositePublisher) else [each]

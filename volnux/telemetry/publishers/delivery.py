@@ -1,4 +1,4 @@
-"""From the run to a publisher: a bounded queue and a thread, so that no pipeline ever waits."""
+"""Delivers items to a publisher through a bounded queue and a thread: pipelines never wait."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ class PublishError(VolnuxError):
 
     Args:
         message: why.
-        again: what to publish again; all of the batch if None, and nothing if empty.
-        rejected: how many the server refused for good; they are counted as dropped.
-        retry_after: seconds to wait, where the server says so.
-        patient: repeat until the server is back, however long that takes.
+        again: the items to publish again; the whole batch if None, nothing if empty.
+        rejected: the number of items that the server rejected permanently; they count as dropped.
+        retry_after: the seconds to wait if the server requested that, else None.
+        patient: whether to retry until the server is back, without a limit.
     """
 
     def __init__(
@@ -51,16 +51,16 @@ class PublishError(VolnuxError):
 
 
 class Delivery:
-    """Hands items to a publisher on a thread of its own.
+    """Passes items to a publisher on a separate thread.
 
-    Each item that was put in ends as one of `published`, `dropped`, or still `waiting`.
+    Each item of the queue is counted as `published`, `dropped` or still `waiting`.
 
     Args:
         publisher: the publisher.
-        size: how many may wait; of what comes beyond, the oldest are dropped.
+        size: the maximum number of waiting items; if there are more, the oldest are dropped.
         first_wait, longest_wait: seconds before a repetition; doubled each time in between.
-        attempts: how often an item is tried whose publisher fails with something else than a
-            patient `PublishError`.
+        attempts: the maximum number of attempts for an item if the publisher fails with another
+            error than a patient `PublishError`.
     """
 
     def __init__(
@@ -98,7 +98,7 @@ class Delivery:
 
     @property
     def waiting(self) -> int:
-        """How many are neither published nor dropped yet."""
+        """The number of items that are neither published nor dropped yet."""
         with self._changed:
             return len(self._queue) + len(self._batch)
 
@@ -217,7 +217,7 @@ class Delivery:
             return self._batch
 
     def _publish(self, batch: list[Item]) -> bool:
-        """Publish a batch, with retries if needed; False when the time is over."""
+        """Publish a batch, with retries if needed; False if the time is over."""
         wait = self._first_wait
         tries = 0
         while True:
@@ -239,7 +239,7 @@ class Delivery:
             tries += 1
             with self._changed:
                 if self._batch is not batch:
-                    return False  # Closed meanwhile: all items are already counted.
+                    return False  # It was closed meanwhile: all items are already counted.
                 done = len(batch) - len(again) - rejected
                 self.published += done
                 self.dropped += rejected
@@ -257,7 +257,7 @@ class Delivery:
             wait = min(wait * 2, self._longest_wait)
 
     def _sleep(self, seconds: float) -> bool:
-        """Wait before a repetition; False when there is no time for one any more."""
+        """Wait before a retry; False if there is no time left for one."""
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
             if self._deadline is not None:

@@ -61,20 +61,21 @@ FIELDS: Final[dict[str, dict[str, Any]]] = {
 class ElasticsearchPublisher(MetricsPublisher):
     """Writes to indices `<prefix>-events-2026.01.31` and `<prefix>-network-2026.01.31`, one a day.
 
-    Documents go in bulk. Where the server refuses (429, 5xx) or is not there, they are sent again
-    until it takes them; each has an id, so that what arrives twice is stored once. A wrong
+    Documents are sent in bulk. If the server refuses them (429, 5xx) or is unreachable, they are
+    sent again until it accepts them. Each document has an id, so it is stored only once. A wrong
     certificate or password is also retried: it may be fixed on the server.
 
-    Servers of version 8 and later are served, whichever version the client library has: requests
-    ask for no version of the API, as those that are sent are the same in all.
+    Servers of version 8 and later work with every version of the client library: requests do not
+    specify a version of the API, because they are the same in all versions.
 
     Args:
-        hosts: `localhost:9200`, or URLs; without a scheme it is `http`.
-        index_prefix: how the names of the indices begin; lower case.
-        batch_size: how many documents go in one request at most.
-        linger: seconds for which the first of them may wait for others.
-        timeout: seconds for a request.
-        **options: of `elasticsearch.Elasticsearch`: `api_key`, `basic_auth`, `ca_certs`, …
+        hosts: hosts such as `localhost:9200`, or URLs; the default scheme is `http`.
+        index_prefix: the prefix of the index names, in lower case.
+        batch_size: the maximum number of documents in one request.
+        linger: the seconds for which the first of them may wait for others.
+        timeout: the timeout of a request in seconds.
+        **options: arguments of `elasticsearch.Elasticsearch`: `api_key`, `basic_auth`, `ca_certs`,
+            …
 
     Raises:
         MissingClientError: `elasticsearch` is not installed.
@@ -129,7 +130,7 @@ class ElasticsearchPublisher(MetricsPublisher):
         """Send documents in one request.
 
         Raises:
-            PublishError: some, or all, did not arrive.
+            PublishError: some or all documents did not arrive.
         """
         client = self._client()
         self._ids = {id(item): self._ids.get(id(item)) or uuid.uuid4().hex for item in items}
@@ -150,7 +151,7 @@ class ElasticsearchPublisher(MetricsPublisher):
                 self._halve(items)
                 return
             said = redacted(str(error), self._secrets)
-            # Not from `error`: those of clients quote URLs, and what a proxy has answered.
+            # Without `from error`: errors of clients quote URLs and answers of proxies.
             if status in (400, 413):
                 raise PublishError(said, again=(), rejected=len(items)) from None
             raise PublishError(said, retry_after=_seconds(wait)) from None
@@ -199,17 +200,17 @@ class ElasticsearchPublisher(MetricsPublisher):
                                rejected=rejected)  # fmt: skip
 
     def _read(self, items: Sequence[Item], answers: Sequence[Any]) -> None:
-        """Sort out the documents that were rejected.
+        """Check the answer for rejected documents.
 
         Raises:
-            PublishError: some were rejected.
+            PublishError: some documents were rejected.
         """
         again: list[Item] = []
         rejected = 0
         reason = ""
         for item, answer in zip(items, answers, strict=False):
             told = answer["create"]
-            # 409: it is there already, from a request whose answer was lost.
+            # 409: the document is already there, from a request whose answer was lost.
             if told["status"] < 300 or told["status"] == 409:
                 continue
             reason = str(told.get("error", {}).get("reason", told["status"]))
@@ -235,10 +236,10 @@ class ElasticsearchPublisher(MetricsPublisher):
 
 
 def _unversioned() -> type[Any]:
-    """A transport that asks for JSON, and for no version of the API.
+    """A transport that requests JSON without a version of the API.
 
-    The client asks for its own version (`compatible-with=9`), and a server takes only its own and
-    the one before.
+    The client requests its own version (`compatible-with=9`), but a server accepts only its own
+    version and the previous one.
     """
     from elastic_transport import Transport
 
@@ -254,7 +255,7 @@ def _unversioned() -> type[Any]:
 
 
 def _secrets(hosts: Iterable[str], options: Mapping[str, Any]) -> tuple[str, ...]:
-    """Every password and token that a client is given."""
+    """All passwords and tokens in the arguments of a client."""
     found = [secret for host in hosts for secret in secrets_of(host)]
     for name in ("api_key", "basic_auth", "http_auth", "bearer_auth"):
         given = options.get(name)
@@ -279,7 +280,7 @@ def _reasons(error: BaseException) -> str:
 
 
 def _seconds(text: str | None) -> float | None:
-    """The seconds of a `Retry-After`."""
+    """The seconds in a `Retry-After` header, or None."""
     if text is None:
         return None
     with contextlib.suppress(ValueError):

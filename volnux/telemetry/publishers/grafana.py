@@ -21,33 +21,33 @@ from volnux.telemetry.records import EventMetrics
 __all__ = ["GrafanaCloudPublisher"]
 
 _LATER: Final = frozenset({401, 403, 404, 408, 429, 500, 502, 503, 504})
-"""Also for a wrong token or stack: totals lose nothing by waiting until that is fixed."""
+"""Errors that are retried, even a wrong token or stack: totals lose nothing while waiting."""
 
 
 class GrafanaCloudPublisher(MetricsPublisher):
-    """Sends running totals to the OTLP gateway of a Grafana Cloud stack, every so often.
+    """Sends running totals to the OTLP gateway of a Grafana Cloud stack at regular intervals.
 
     The stack's page shows the gateway and the user under *OpenTelemetry → Configure*: the zone
     (`prod-eu-west-2`) and the instance id (a number). With only the organisation's slug, both are
     requested from Grafana Cloud, which the token must allow (`stacks:read`).
 
-    Totals grow, and are sent as they are now: data that an unreachable gateway missed is sent with
-        the next request.
+    Each request has the current totals, so data that the gateway missed while it was unreachable is
+        part of the next request.
 
     Args:
         api_key: a token of an access policy with `metrics:write`.
         org_slug: the organisation's slug.
-        zone: the zone of the stack; else the environment variable `GRAFANA_CLOUD_ZONE`.
-        instance_id: the stack's instance id; else `GRAFANA_CLOUD_INSTANCE_ID`.
-        stack_slug: which stack to take, where the organisation has several.
-        endpoint: the whole address of the gateway, up to `/otlp`, instead of the zone.
+        zone: the zone of the stack; by default, the environment variable `GRAFANA_CLOUD_ZONE`.
+        instance_id: the stack's instance id; by default, `GRAFANA_CLOUD_INSTANCE_ID`.
+        stack_slug: the stack to use, if the organisation has several.
+        endpoint: the full URL of the gateway, up to `/otlp`, instead of the zone.
         service_name: the `service.name` of the metrics (`job` in Prometheus).
-        interval: seconds between requests.
-        timeout: seconds for a request.
-        api_url: where Grafana Cloud is asked for zone and instance.
+        interval: the seconds between requests.
+        timeout: the timeout of a request in seconds.
+        api_url: the URL where zone and instance are looked up.
 
     Raises:
-        ValueError: neither zone and instance nor an organisation are given.
+        ValueError: neither zone and instance nor an organisation is given.
         MissingClientError: `requests` or `opentelemetry-proto` is not installed.
     """
 
@@ -117,12 +117,12 @@ class GrafanaCloudPublisher(MetricsPublisher):
         """Add to the totals and send them.
 
         Raises:
-            PublishError: they did not arrive.
+            PublishError: the request failed.
         """
         for item in items:
             if id(item) not in self._counted:
                 self._totals.add(item)
-        # A repeated batch was counted the first time.
+        # A repeated batch was already added to the totals.
         self._counted = {id(item) for item in items}
         url, instance = self._where()
         answer = self._ask(
@@ -147,7 +147,7 @@ class GrafanaCloudPublisher(MetricsPublisher):
             self._session = None
 
     def _where(self) -> tuple[str, str]:
-        """The gateway and the instance; looked up once where they are not given."""
+        """The gateway and the instance; they are looked up once if they were not given."""
         if self._endpoint is None or self._instance is None:
             answer = self._ask(
                 "GET",
@@ -180,7 +180,7 @@ class GrafanaCloudPublisher(MetricsPublisher):
             return self._session[1].request(method, url, timeout=self._timeout, **arguments)
         except self._requests.RequestException as error:
             said = redacted(f"{type(error).__name__}: {error}", self._secrets)
-            # Not from `error`: it quotes the URL, and a header that cannot be sent.
+            # Without `from error`: it quotes the URL and invalid headers.
             raise PublishError(said) from None
 
     def _said(self, answer: Any) -> str:

@@ -27,7 +27,7 @@ _UNITS: Final = {
     "volnux.network.errors": ("{error}", "Failed operations."),
     "volnux.network.sent": ("By", "Bytes sent."),
     "volnux.network.received": ("By", "Bytes received."),
-    "volnux.event.duration": ("s", "Seconds in an event, without the waits between attempts."),
+    "volnux.event.duration": ("s", "Duration of an event, without the waits between attempts."),
     "volnux.network.latency": ("s", "Seconds in transit to and from another machine."),
 }
 
@@ -45,10 +45,10 @@ class _Histogram:
 
 
 class Totals:
-    """Totals since the start, by labels; the same as `PrometheusPublisher` has.
+    """Totals since the start, by labels; the same as those of `PrometheusPublisher`.
 
-    Prometheus and what is like it name them alike too: `volnux.event.duration` in seconds becomes
-    `volnux_event_duration_seconds`, `volnux.events` becomes `volnux_events_total`.
+    Prometheus and similar systems also give them the same names: `volnux.event.duration` in seconds
+    becomes `volnux_event_duration_seconds`, and `volnux.events` becomes `volnux_events_total`.
     """
 
     def __init__(self) -> None:
@@ -59,7 +59,7 @@ class Totals:
         self._pid = os.getpid()
 
     def add(self, item: Item) -> None:
-        """Count an item."""
+        """Add an item to the totals."""
         if isinstance(item, EventMetrics):
             self._add_event(item)
         else:

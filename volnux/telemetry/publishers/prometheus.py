@@ -22,20 +22,20 @@ _RETURNED: Final = "returned"
 
 
 class PrometheusPublisher(MetricsPublisher):
-    """Serves metrics at `http://<address>:<port>/metrics`, from a thread of its own.
+    """Serves metrics at `http://<address>:<port>/metrics` from a separate thread.
 
     For each event, it makes a few additions in memory: nothing waits and nothing is dropped.
 
     In the multiprocess mode of `prometheus_client` (the environment variable
-    `PROMETHEUS_MULTIPROC_DIR` names a folder, before anything is imported), every process that
-    monitors adds to the same metrics; only one of them needs a port.
+    `PROMETHEUS_MULTIPROC_DIR` is set to a folder before anything is imported), every process with
+    monitoring adds to the same metrics; only one of them needs a port.
 
     Args:
-        port: where to serve; 0 for any free port, see the attribute `port`; None to serve nothing
-            (another process does, or your own server serves `registry`).
-        address: the address to listen on. The default is this machine alone: name `0.0.0.0` to
-            let others fetch.
-        registry: add the metrics to this registry; to one of its own by default.
+        port: the port to listen on. 0 means any free port, which the attribute `port` then shows.
+            None means that another process, or your own server with `registry`, serves the metrics.
+        address: the address to listen on. The default is reachable from this machine only; use
+            `0.0.0.0` to allow other machines.
+        registry: the registry for the metrics; a new one by default.
 
     Raises:
         OSError: the port is taken.
@@ -63,7 +63,7 @@ class PrometheusPublisher(MetricsPublisher):
         )
         self._seconds = client.Histogram(
             "volnux_event_duration_seconds",
-            "Seconds in an event, all attempts together, without the waits between them.",
+            "Duration of an event, without the waits between attempts.",
             _EVENT, buckets=buckets, **made,
         )  # fmt: skip
         self._attempts = client.Counter(
@@ -74,12 +74,12 @@ class PrometheusPublisher(MetricsPublisher):
         )
         self._errors = client.Counter(
             "volnux_event_errors",
-            "Events that failed, by the exception (`returned` where there was none).",
+            "Events that failed, by exception (`returned` if there was none).",
             (*_EVENT, "error_type"), **made,
         )  # fmt: skip
         self._last = client.Gauge(
             "volnux_event_last_end_timestamp_seconds",
-            "When an event ended last, in seconds since the epoch.",
+            "Time when an event last ended, in seconds since the epoch.",
             _EVENT, multiprocess_mode="max", **made,
         )  # fmt: skip
         self._operations = client.Counter(
@@ -137,7 +137,7 @@ class PrometheusPublisher(MetricsPublisher):
             self._network_errors.labels(*host, metrics["error_type"]).inc()
 
     def close(self) -> None:
-        """Serve no more."""
+        """Stop serving."""
         with self._lock:
             server, self._server = self._server, None
         if server is not None:
@@ -153,7 +153,7 @@ class PrometheusPublisher(MetricsPublisher):
             self._attempts.labels(*place),
             self._last.labels(*place),
         )
-        # There from the start, so that the first increase shows in a rate.
+        # Created at the start, so that the first increase is visible in a rate.
         self._events.labels(*place, "failure")
         self._retries.labels(*place)
         self._known[place] = made
@@ -163,7 +163,7 @@ class PrometheusPublisher(MetricsPublisher):
         served = self.registry
         if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
             multiprocess: Any = importlib.import_module("prometheus_client.multiprocess")
-            # This registry reads the files of all processes.
+            # This registry collects the files of all processes.
             served = client.CollectorRegistry()
             multiprocess.MultiProcessCollector(served)
         self._server, self._thread = client.start_http_server(port, addr=address, registry=served)

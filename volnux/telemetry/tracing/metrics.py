@@ -1,4 +1,4 @@
-"""Metrics through the OpenTelemetry API; without an SDK for metrics they go nowhere."""
+"""Metrics through the OpenTelemetry API; without an SDK for metrics, they are discarded."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["Instruments"]
 
 
 class Instruments:
-    """The instruments, made once for each meter provider."""
+    """The instruments; they are created once for each meter provider."""
 
     def __init__(self, provider: metrics.MeterProvider) -> None:
         meter = provider.get_meter("volnux", __version__)
@@ -41,18 +41,18 @@ class Instruments:
 
     @staticmethod
     def current() -> Instruments:
-        """The instruments of the provider that is set now."""
+        """The instruments of the current meter provider."""
         return _instruments(metrics.get_meter_provider())
 
     def run(self, seconds: float, about: Mapping[str, Any], result: str, error: str | None) -> None:
-        """A run has ended."""
+        """Record a run that has ended."""
         attributes = {**about, names.PIPELINE_RESULT: result, names.PIPELINE_RUN_STATE: "executing"}
         if error is not None:
             attributes[names.ERROR_TYPE] = error
         self._run.record(seconds, attributes)
 
     def event(self, record: AttemptRecord, about: Mapping[str, Any]) -> None:
-        """An event has ended."""
+        """Record an event that has ended."""
         failed = record.descriptor == FAILURE
         attributes = {
             **about,
@@ -66,7 +66,7 @@ class Instruments:
         self._attempts.add(record.attempt, attributes)
 
     def network(self, record: Mapping[str, Any]) -> None:
-        """A network operation has ended."""
+        """Record a network operation that has ended."""
         about = {names.URL_SCHEME: record["scheme"], names.SERVER_ADDRESS: record["host"]}
         if record["port"] is not None:
             about[names.SERVER_PORT] = record["port"]

@@ -1,8 +1,8 @@
-"""Spans and metrics through the OpenTelemetry API: one span a run, one an event.
+"""Spans and metrics through the OpenTelemetry API: one span for each run and each event.
 
-An event's span begins when the event is handed out and ends with its last attempt; it is made and
-ended in the process that drives the run. Its attempts are events of the span, with the times of
-the place where they ran. Whatever the event's own code traces, in whatever process, lies below.
+The span of an event begins when the event is submitted and ends with its last attempt, in the
+process that drives the run. The attempts are span events, with the times of the machine where they
+ran. Spans from the event's own code, in any process, are its children.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def sdk_is_set_up() -> bool:
 
 
 def begin_run(plan: Plan, run_id: str, backend: str) -> RunTrace:
-    """Begin the span of a run, below the current one."""
+    """Begin the span of a run as a child of the current span."""
     run = RunTrace(plan, run_id, backend)
     with _LOCK:
         _RUNS[run_id] = run
@@ -86,11 +86,11 @@ class RunTrace:
         return otel_context.attach(self._context)
 
     def leave(self, token: Any) -> None:
-        """Undo `enter`, with what it gave."""
+        """Undo `enter`, given its return value."""
         otel_context.detach(token)
 
     def scope(self, event: str, call: Call) -> Scope:
-        """What an attempt runs within; with the first of an event its span begins."""
+        """The scope of an attempt; the first attempt of an event begins its span."""
         place = call.task_id
         with self._lock:
             known = self._open.get(place)
@@ -112,7 +112,7 @@ class RunTrace:
         return scope
 
     def attempt_ended(self, record: AttemptRecord) -> None:
-        """Note an attempt; the last ends the event's span."""
+        """Add an attempt to the span of its event; the last attempt ends the span."""
         with self._lock:
             known = self._open.get(record.place)
             if known is None:
@@ -129,7 +129,7 @@ class RunTrace:
             self._instruments.event(record, self._attributes)
 
     def end(self, report: RunReport | None, error: BaseException | None) -> None:
-        """The run is over; spans of running events are abandoned."""
+        """End the span of the run; spans of events that still run are dropped."""
         with _LOCK:
             _RUNS.pop(self._run_id, None)
         with self._lock:
@@ -171,7 +171,7 @@ class RunTrace:
 
 
 def note_attempt(span: Span, record: AttemptRecord) -> None:
-    """An attempt as events of its event's span: its beginning, its exception, its end."""
+    """Add the start, the exception and the end of an attempt to the span of its event."""
     attempt = {names.ATTEMPT: record.attempt}
     if record.pid is not None:
         attempt[names.PROCESS_PID] = record.pid
@@ -209,11 +209,11 @@ def end_event(span: Span, record: AttemptRecord) -> None:
 
 
 class TaskTrace:
-    """The span of an event on an orchestrator that runs each attempt as a task of its own.
+    """The span of an event on an orchestrator that runs each attempt as a separate task.
 
     Args:
-        headers: the orchestrator's own trace context; used where no span is current.
-        pipeline, backend: the run's.
+        headers: the orchestrator's own trace context; used if there is no current span.
+        pipeline, backend: the names of the run's pipeline and backend.
         sampled: treat the orchestrator's context as sampled, because it does not trace itself.
     """
 
@@ -225,7 +225,7 @@ class TaskTrace:
         self._span: Span | None = None
 
     def call(self, event: str, call: Call) -> Call:
-        """Begin the span; the call with what its attempt runs within."""
+        """Begin the span, and return the call with its scope."""
         tracer = trace.get_tracer(_NAME, __version__)
         self._span = tracer.start_span(
             event,
