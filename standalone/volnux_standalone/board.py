@@ -12,8 +12,11 @@ from volnux.events.outcome import Outcome
 from volnux.events.spec import EventSpec
 from volnux.graph.execution import Execution
 from volnux.graph.outcome import FAILURE
+from volnux.graph.report import RunReport
+from volnux.hooks import About
 from volnux.kit.notes import Notes
 from volnux_standalone.attempt import Attempt
+from volnux_standalone.given import Given
 
 __all__ = ["Board", "Locked"]
 
@@ -192,6 +195,18 @@ class Board:
         """Set `over` if no places are open any more."""
         if self.open == 0:
             self.over.set()
+
+    def report(self, about: About, given: Given) -> RunReport:
+        """The report of the run, at its end."""
+        if self.cancelled or not self.execution.ended:
+            self.execution.abandon()
+        return self.notes.report(
+            about,
+            self.execution,
+            given.inputs,
+            results_kept=self._keep_results,
+            scheduled_at=given.scheduled_at,
+        )
 
     def _note_end(self, index: int, outcome: Outcome) -> None:
         if not self._keep_results:

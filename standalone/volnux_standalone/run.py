@@ -14,25 +14,24 @@ from __future__ import annotations
 import logging
 import threading
 import time
-import uuid
 import weakref
 from collections.abc import Mapping
 from typing import Any
 
 from volnux.backends.port import RunOptions
 from volnux.events.link import Plan
-from volnux.events.outcome import Call, Host, Outcome
+from volnux.events.outcome import Call, Outcome
 from volnux.events.run import raised, run_attempt, too_long
 from volnux.events.spec import EventSpec
 from volnux.graph.outcome import FAILURE, SUCCESS
 from volnux.graph.report import RunReport
 from volnux.hooks import About, hooks_of
-from volnux.kit.instants import instant_of
 from volnux.kit.processes import default_workers
 from volnux_standalone.attempt import Attempt
 from volnux_standalone.board import Board, Locked
 from volnux_standalone.elsewhere import Elsewhere
 from volnux_standalone.failures import FailureLog
+from volnux_standalone.given import Given
 from volnux_standalone.interrupts import Interrupts, obey
 from volnux_standalone.timers import Timers
 from volnux_standalone.workers import Workers
@@ -52,20 +51,15 @@ class Run:
         self._nodes = plan.graph.nodes
         # Joins and catches have no spec, and never come here.
         self._specs: tuple[EventSpec, ...] = plan.specs  # type: ignore[assignment]  # see above
-        self._inputs = dict(inputs)
+        self._given = Given(plan, inputs, options)
         self._options = options
-        self._run_id = options.run_id or uuid.uuid4().hex
-        self._scheduled_at = instant_of(plan.graph, options.scheduled_at)
-        self._host: Host | None = None
-        if plan.graph.variables or plan.graph.secrets:
-            from volnux.kit.config import host_of
-
-            self._host = host_of(plan, options)
-        self._about = About(plan.graph.name, backend, self._run_id, plan, options.context)
+        self._about = About(plan.graph.name, backend, self._given.run_id, plan, options.context)
         self._hooks = hooks_of(self._about, observer=options.observer)
         self._board = Board(plan, keep_results=options.results)
         self._locked = Locked(self._board.lock, self._advance)
-        self._failures = FailureLog(plan, self._run_id, self._board.execution, self._board.notes)
+        self._failures = FailureLog(
+            plan, self._given.run_id, self._board.execution, self._board.notes
+        )
         self._workers = Workers(
             options.workers or default_workers(),
             self._board.ready,
@@ -106,7 +100,8 @@ class Run:
         self._failures.write(stopped=self._board.stopped)
         if self._crash is not None:
             raise self._crash
-        report = self._report()
+        with self._locked:
+            report = self._board.report(self._about, self._given)
         self._failures.write_rest(report)
         return report
 
@@ -193,18 +188,9 @@ class Run:
             self._hooks.began(spec, self._call(attempt))
 
     def _call(self, attempt: Attempt) -> Call:
-        """The arguments of an attempt."""
-        return Call(
-            self._nodes[attempt.index].id,
-            self._run_id,
-            self._inputs,
-            self._board.notes.received[attempt.index],
-            attempt.number,
-            self._options.portable,
-            None,
-            self._scheduled_at,
-            self._host,
-        )
+        """What an attempt is given."""
+        received = self._board.notes.received[attempt.index]
+        return self._given.call(self._nodes[attempt.index].id, received, attempt.number)
 
     def _interrupted_by(
         self, spec: EventSpec, call: Call, interrupt: KeyboardInterrupt, attempt: Attempt
@@ -412,16 +398,3 @@ class Run:
             self._workers.join()
         cancelled = board.cancelled or board.given_up
         self._elsewhere.close(wait=wait, cancelled=cancelled, wait_for_loop=not board.given_up)
-
-    def _report(self) -> RunReport:
-        board, about = self._board, self._about
-        with self._locked:
-            if board.cancelled or not board.execution.ended:
-                board.execution.abandon()
-        return board.notes.report(
-            about,
-            board.execution,
-            self._inputs,
-            results_kept=self._options.results,
-            scheduled_at=self._scheduled_at,
-        )

@@ -84,7 +84,7 @@ def _parallels(flow: tree.Flow) -> Iterator[tree.Parallel]:
 
 
 def _last_event(arm: tree.Unit) -> str | None:
-    """The last event of an arm; None if it ends with a `!`, or a group, which is checked separately."""
+    """The last event of an arm; None for a `!`, or a group, which is checked separately."""
     while isinstance(arm.primary, tree.Group):
         last = arm.primary.body.parts[-1]
         if len(last.arms) > 1:

@@ -82,8 +82,8 @@ def bind_inputs(
     Args:
         specs: the declared inputs.
         given: values by name. A text is converted to the declared type (`"3"` to an int). An input
-            that is not given gets a copy of its default. None counts as not given if the default is a
-            time of the run.
+            that is not given gets a copy of its default. None counts as not given if the default is
+            a time of the run.
         readers: functions that check and convert the values of some inputs, and raise `ValueError`
             for a wrong value. Fields of a pipeline class have them.
         kinds: the name of the type in errors, for inputs whose declared type is not precise enough:

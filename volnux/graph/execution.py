@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from volnux.graph.model import Entry, Graph, Kind, ValueKind
 from volnux.graph.outcome import FAILURE, SUCCESS, Failure, RunStatus, State, no_branch
+from volnux.graph.readers import Readers
 from volnux.graph.values import MISSING, Values
 
 __all__ = ["Execution", "Source"]
@@ -80,7 +81,7 @@ class Execution:
             for number, node in enumerate(graph.nodes)
             if node.first is not None
         }
-        self._readers = None if keep_results else _Readers(graph, self._node_of_value)
+        self._readers = None if keep_results else Readers(graph, self._node_of_value)
         self._wire(index)
 
     def _wire(self, index: dict[str, int]) -> None:
@@ -362,49 +363,3 @@ class Execution:
     def _let_go(self, index: int) -> None:
         if self.descriptors[index] != FAILURE:
             self.results[index] = None
-
-
-class _Readers:
-    """The number of remaining readers of each value and of each node's result.
-
-    Attributes:
-        of_node: the count of each node, by its index.
-    """
-
-    def __init__(self, graph: Graph, node_of_value: array[int]) -> None:
-        self._values = graph.values
-        self._node_of_value = node_of_value
-        self._of_value = [0] * len(graph.values)
-        self.of_node = [0] * len(graph.nodes)
-        for node in graph.nodes:
-            if node.receives is not None:
-                self._enter(node.receives)
-
-    def _enter(self, value: int) -> None:
-        stack = [value]
-        while stack:
-            current = stack.pop()
-            self._of_value[current] += 1
-            if self._of_value[current] == 1:
-                stack += self._values[current].of
-                if self._values[current].kind is ValueKind.RESULT:
-                    self.of_node[self._node_of_value[current]] += 1
-
-    def leave(self, value: int) -> tuple[list[int], list[int]]:
-        """Remove one reader of a value; returns the values and nodes without readers."""
-        values: list[int] = []
-        nodes: list[int] = []
-        stack = [value]
-        while stack:
-            current = stack.pop()
-            self._of_value[current] -= 1
-            if self._of_value[current]:
-                continue
-            values.append(current)
-            stack += self._values[current].of
-            if self._values[current].kind is ValueKind.RESULT:
-                index = self._node_of_value[current]
-                self.of_node[index] -= 1
-                if not self.of_node[index]:
-                    nodes.append(index)
-        return values, nodes

@@ -17,7 +17,13 @@ from volnux.events.link import Plan
 from volnux.imported import imported
 from volnux.kit.instants import instant_of
 from volnux.pipeline.context import ExecutionContext
-from volnux.pipeline.definition import PipelineDefinitionError, is_stale, own_meta, plan_of
+from volnux.pipeline.definition import (
+    PipelineDefinitionError,
+    fields_of,
+    is_stale,
+    own_meta,
+    plan_of,
+)
 from volnux.pipeline.fields import InputDataField
 from volnux.signal import signals
 from volnux.signal.soft import SIGNAL_PARENT
@@ -74,7 +80,7 @@ class Pipeline:
         cls._lineage = tuple(
             base for base in cls.__mro__ if issubclass(base, Pipeline) and base is not Pipeline
         )
-        cls._fields = _fields_of(cls)
+        cls._fields = fields_of(cls, taken=(*dir(Pipeline), *_OWN_NAMES))
         cls._linked = None
         cls._made_from = None
         own_meta(cls)
@@ -383,29 +389,6 @@ class Pipeline:
         from volnux.pipeline.drawing import write_picture
 
         return write_picture(cls.plan().graph, Path(directory), format)
-
-
-def _fields_of(cls: type[Pipeline]) -> dict[str, InputDataField]:
-    """The fields of a class, those of its bases first; a base need not be a pipeline."""
-    fields: dict[str, InputDataField] = {}
-    for base in reversed(cls.__mro__):
-        for name, value in vars(base).items():
-            if not isinstance(value, InputDataField):
-                # An attribute that a subclass replaces by something else is no longer a field.
-                fields.pop(name, None)
-                continue
-            if hasattr(Pipeline, name) or name in _OWN_NAMES:
-                raise PipelineDefinitionError(
-                    f"the field {name!r} of {cls.__name__} hides Pipeline.{name}: "
-                    "give it another name"
-                )
-            if value.name != name:
-                raise PipelineDefinitionError(
-                    f"the field {name!r} of {cls.__name__} is the same object as the field "
-                    f"{value.name!r}: make one for each"
-                )
-            fields[name] = value
-    return fields
 
 
 _OWN_NAMES = ("context", "signal_parent")

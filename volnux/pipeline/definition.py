@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
@@ -18,6 +18,7 @@ from volnux.events.modules import module_of
 from volnux.graph.compile import compile
 from volnux.graph.model import Graph
 from volnux.imported import imported
+from volnux.pipeline.fields import InputDataField
 from volnux.pipeline.schedule import SCHEDULE_KEYS, schedule_fault, with_schedule
 from volnux.pointy.parser import analyze
 from volnux.pointy.tree import OnFailure
@@ -25,11 +26,11 @@ from volnux.reading import read_text
 
 if TYPE_CHECKING:
     from volnux.pipeline.base import Pipeline
-    from volnux.pipeline.fields import InputDataField
 
 __all__ = [
     "META_KEYS",
     "PipelineDefinitionError",
+    "fields_of",
     "is_stale",
     "link_class",
     "own_meta",
@@ -197,6 +198,37 @@ def with_fields(graph: Graph, fields: Mapping[str, InputDataField]) -> Graph:
     if faults:
         raise pointy_error(faults)
     return graph.with_inputs((*(field.spec() for field in fields.values()), *graph.inputs))
+
+
+def fields_of(cls: type[Pipeline], taken: Collection[str]) -> dict[str, InputDataField]:
+    """The fields of a class, those of its bases first; a base need not be a pipeline.
+
+    Args:
+        cls: the class.
+        taken: the names that a field must not have.
+
+    Raises:
+        PipelineDefinitionError: a field has such a name, or is also another field.
+    """
+    fields: dict[str, InputDataField] = {}
+    for base in reversed(cls.__mro__):
+        for name, value in vars(base).items():
+            if not isinstance(value, InputDataField):
+                # An attribute that a subclass replaces by something else is no longer a field.
+                fields.pop(name, None)
+                continue
+            if name in taken:
+                raise PipelineDefinitionError(
+                    f"the field {name!r} of {cls.__name__} hides Pipeline.{name}: "
+                    "give it another name"
+                )
+            if value.name != name:
+                raise PipelineDefinitionError(
+                    f"the field {name!r} of {cls.__name__} is the same object as the field "
+                    f"{value.name!r}: make one for each"
+                )
+            fields[name] = value
+    return fields
 
 
 @dataclass(frozen=True)

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import datetime as dt
 import enum
-import os
 import threading
 from collections.abc import Iterable, Iterator
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
-from volnux.backends import Backend, get_backend
+from volnux.backends import Backend
 from volnux.backends.run_log import failed_batch
-from volnux.errors import nearest
 from volnux.events.failures import failure_of
 from volnux.imported import imported
-from volnux.kit.instants import instant_of
 from volnux.pipeline.base import Pipeline, PipelineStateError
 from volnux.pipeline.batch.cutting import Cut
-from volnux.pipeline.batch.job import Crew, Settings, ThreadCrew
+from volnux.pipeline.batch.how import How, executor_name
 from volnux.pipeline.batch.progress import ProgressOption, progress_to
 from volnux.pipeline.batch.report import BatchReport, BatchResult, Tally
 from volnux.pipeline.batch.run import BatchRun
@@ -26,8 +23,6 @@ from volnux.signal import signals
 from volnux.signal.soft import SoftSignal
 
 __all__ = ["BatchPipeline"]
-
-_EXECUTORS = ("thread", "process")
 
 
 class _State(enum.Enum):
@@ -92,7 +87,7 @@ class BatchPipeline:
             raise PipelineDefinitionError(
                 f"listen_to_signals of {cls.__name__} must be a list of SoftSignal, found {heard!r}"
             )
-        _executor(cls.executor)
+        executor_name(cls.executor)
 
     def __init__(self, *args: Any, **inputs: Any) -> None:
         cls = type(self)
@@ -193,7 +188,7 @@ class BatchPipeline:
             warn_of_blocked_loop()
         heard = signals.pipeline_execution_end.has_listeners
         results = keep_results or callable(progress) or heard
-        how = _How(
+        how = How(
             executor,
             max_workers,
             max_tasks_per_child,
@@ -243,7 +238,7 @@ class BatchPipeline:
         Leaving the loop early stops the rest. The arguments are those of `execute`. An exception of
         the data source is raised here, after the results of the data that was read before.
         """
-        how = _How(
+        how = How(
             executor,
             max_workers,
             max_tasks_per_child,
@@ -286,7 +281,7 @@ class BatchPipeline:
     def _cut(self) -> Cut:
         return Cut(self.template(), self.inputs)
 
-    def _begin(self, how: _How, *, force_rerun: bool) -> tuple[BatchRun, int | None]:
+    def _begin(self, how: How, *, force_rerun: bool) -> tuple[BatchRun, int | None]:
         """Check everything that can be checked before the first batch, and reserve the instance."""
         cut = self._cut()
         workers = how.workers_of(self)
@@ -322,83 +317,6 @@ class BatchPipeline:
                 self._state = _State.FINISHED
                 self._run = None
             self._ended.set()
-
-
-class _How(NamedTuple):
-    """The arguments of `execute` that say where and how batches run."""
-
-    executor: Any
-    max_workers: int | None
-    max_tasks_per_child: int | None
-    backend: str | Backend
-    workers: int | None
-    portable: bool
-    results: bool
-    scheduled_at: dt.datetime | None
-
-    def in_processes(self, batch: BatchPipeline) -> bool:
-        chosen = batch.executor if self.executor is None else self.executor
-        return _executor(chosen) == "process"
-
-    def workers_of(self, batch: BatchPipeline) -> int:
-        """How many batches run at once."""
-        given = batch.max_workers if self.max_workers is None else self.max_workers
-        if given is None:
-            cpus = os.cpu_count() or 1
-            return cpus if self.in_processes(batch) else min(32, cpus + 4)
-        return _at_least_one("max_workers", given)
-
-    def crew(self, batch: BatchPipeline) -> Crew:
-        """The crew that runs the batches."""
-        backend = self.backend
-        if isinstance(backend, str):
-            # Looked up once, not for each batch: it can take longer than a batch.
-            backend = get_backend(backend)
-        template = batch.template()
-        settings = Settings(
-            template,
-            backend,
-            self.workers,
-            self.portable,
-            self.results,
-            instant_of(template.plan().graph, self.scheduled_at),
-        )
-        tasks = batch.max_tasks_per_child
-        if self.max_tasks_per_child is not None:
-            tasks = self.max_tasks_per_child
-        if tasks is not None:
-            _at_least_one("max_tasks_per_child", tasks)
-        if not self.in_processes(batch):
-            return ThreadCrew(settings, batch)
-        from volnux.pipeline.batch.process import ProcessCrew
-
-        away = settings._replace(backend=self.backend)
-        return ProcessCrew(away, tuple(batch.listen_to_signals), batch, tasks)
-
-
-def _executor(value: Any) -> str:
-    if value in _EXECUTORS:
-        return str(value)
-    if isinstance(value, type):
-        # Imported late, because it imports all of multiprocessing.
-        from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
-
-        for name, kind in zip(_EXECUTORS, (ThreadPoolExecutor, ProcessPoolExecutor), strict=True):
-            if issubclass(value, kind):
-                return name
-    close = nearest(value, _EXECUTORS) if isinstance(value, str) else []
-    hint = f"; did you mean {close[0]!r}?" if close else ""
-    raise PipelineDefinitionError(
-        f"the executor of a batch pipeline must be 'thread' or 'process', found {value!r}{hint}"
-    )
-
-
-def _at_least_one(name: str, value: Any) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise PipelineDefinitionError(
-            f"{name} must be a whole number of at least 1, found {value!r}"
-        )
-    return value
 
 
 def _next(run: BatchRun, interrupts: list[KeyboardInterrupt]) -> BatchResult | None:
