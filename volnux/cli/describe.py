@@ -50,7 +50,7 @@ def _lines(graph: Graph) -> Iterator[str]:
         from volnux.schedules import describe
 
         for schedule in graph.schedules:
-            yield f"runs {describe(schedule.expression)}, {graph.timezone or 'UTC'}"
+            yield f"{describe(schedule.expression)}, {graph.timezone or 'UTC'}"
     if graph.run_timeout is not None:
         yield f"a run may take {graph.run_timeout:g} s"
     tables: dict[str, list[tuple[str, ...]]] = {
