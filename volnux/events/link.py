@@ -13,7 +13,6 @@ from volnux.errors import (
     Diagnostic,
     PointyError,
     Severity,
-    Source,
     VolnuxError,
     pointy_error,
 )
@@ -143,7 +142,7 @@ def link(graph: Graph, lookup: Lookup, *, on_failure: OnFailure | str | None = N
                     # flow.
                     if (target, str(error)) not in said:
                         said.add((target, str(error)))
-                        faults.append(_fault(linked, node, "bad-event", str(error)))
+                        faults.append(linked.diagnostic("bad-event", str(error), span=node.span))
                     specs.append(None)
                     continue
                 faults += _check_arguments(linked, node, known[key])
@@ -176,13 +175,17 @@ def _find_all(graph: Graph, lookup: Lookup, faults: list[Diagnostic]) -> dict[st
         try:
             found[node.event] = lookup.find(node.event)
         except EventNotFoundError as error:
-            faults.append(_fault(graph, node, "unknown-event", str(error), error.hint))
+            faults.append(
+                graph.diagnostic("unknown-event", str(error), span=node.span, hint=error.hint)
+            )
         except EventModuleError as error:
             # A module that cannot be imported is reported once, not once for each event.
             if str(error) not in broken:
                 broken.add(str(error))
                 hint = error.traceback.strip() or "create the module, or correct @events"
-                faults.append(_fault(graph, node, "broken-module", str(error), hint))
+                faults.append(
+                    graph.diagnostic("broken-module", str(error), span=node.span, hint=hint)
+                )
     return found
 
 
@@ -243,13 +246,12 @@ def _check_arguments(graph: Graph, node: Node, spec: EventSpec) -> list[Diagnost
         if name not in inputs:
             known = ", ".join(sorted(inputs)) or "none"
             faults.append(
-                _fault(
-                    graph,
-                    node,
+                graph.diagnostic(
                     "missing-input",
                     f"process of {spec.name} requires the argument '{name}', "
                     f"which is not an input of {graph.name}",
-                    f"declare it (@input: {name}: str), or give the argument a default; "
+                    span=node.span,
+                    hint=f"declare it (@input: {name}: str), or give the argument a default; "
                     f"inputs: {known}",
                 )
             )
@@ -259,12 +261,11 @@ def _check_arguments(graph: Graph, node: Node, spec: EventSpec) -> list[Diagnost
 def _check_attributes(graph: Graph, node: Node, spec: EventSpec) -> list[Diagnostic]:
     event_class = spec.event_class
     return [
-        _fault(
-            graph,
-            node,
+        graph.diagnostic(
             "no-effect",
             f"the attribute '{name}' of event {event_class.__name__} has no effect",
-            f"did you mean '{meant}'?" if meant.isidentifier() else f"write {meant}",
+            span=node.span,
+            hint=f"did you mean '{meant}'?" if meant.isidentifier() else f"write {meant}",
             severity=Severity.WARNING,
         )
         for name, meant in without_effect(event_class)
@@ -296,36 +297,14 @@ def _check_conditions(
     graph: Graph, node: Node, spec: EventSpec, taken: frozenset[int]
 ) -> list[Diagnostic]:
     return [
-        _fault(
-            graph,
-            node,
+        graph.diagnostic(
             "no-branch",
             f"{spec.name} has a condition for descriptor {number}, but no branch for it here: "
             "the event would fail",
-            f"add a branch: {node.event} ({number} -> …)",
+            span=node.span,
+            hint=f"add a branch: {node.event} ({number} -> …)",
             severity=Severity.WARNING,
         )
         for number, _ in spec.conditions
         if number not in taken
     ]
-
-
-def _fault(
-    graph: Graph,
-    node: Node,
-    code: str,
-    message: str,
-    hint: str | None = None,
-    *,
-    severity: Severity = Severity.ERROR,
-) -> Diagnostic:
-    source: Source | None = graph.source.source() if graph.source else None
-    return Diagnostic(
-        code=code,
-        message=message,
-        file=source.filename if source else graph.name,
-        span=node.span,
-        hint=hint,
-        severity=severity,
-        text=source.line(node.span.line) if source and node.span else None,
-    )
