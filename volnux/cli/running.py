@@ -153,28 +153,21 @@ def _run(
     cancel = ending.on_thread(control.cancel)
     progress = _progress(stream, plain=plain)
     with progress as observer, ending.steps(cancel, give_up, grace=grace):
+        options: dict[str, Any] = {
+            "workers": workers,
+            "portable": portable,
+            "observer": observer,
+            "control": control,
+            "results": results,
+        }
         if signals_loaded():
             # The user's modules may listen to signals, or have a class for this file.
             from volnux.pipeline import Pipeline
 
             pipeline = Pipeline.of_plan(plan)(**inputs)
-            report = pipeline.start(
-                backend=backend,
-                workers=workers,
-                portable=portable,
-                observer=observer,
-                control=control,
-                results=results,
-            ).report
+            report = pipeline.start(backend=backend, **options).report
         else:
-            options = RunOptions(
-                workers=workers,
-                portable=portable,
-                observer=observer,
-                control=control,
-                results=results,
-            )
-            report = backend.run(plan, inputs, options)
+            report = backend.run(plan, inputs, RunOptions(**options))
             report = report if results else report.without_results()
     if report.status.value != "cancelled":
         ending.came_too_late()
