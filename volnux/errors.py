@@ -307,6 +307,12 @@ def nearest(name: str, known: Iterable[str], *, most: int = 3, cutoff: float = 0
     return [c for word in (wanted, *close) for c in folded.get(word, ())][:most]
 
 
+def did_you_mean(name: str, known: Iterable[str], otherwise: str) -> str:
+    """A hint about a name that is not in `known`: the nearest name there, or another text."""
+    close = nearest(name, known, most=1)
+    return f"did you mean '{close[0]}'?" if close else otherwise
+
+
 # Characters that control a terminal, reorder the text around them, or count as line ends. Line feed
 # and tab are allowed.
 _UNSAFE = re.compile(

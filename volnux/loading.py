@@ -101,16 +101,13 @@ def schedule_faults(graph: Graph) -> list[Diagnostic]:
     """An error for each input for which a scheduled run would have no value."""
     if not graph.schedules:
         return []
-    source = graph.source.source() if graph.source else None
     return [
-        Diagnostic(
-            code="required-input",
-            message=f"the input '{item.name}' is required, but the pipeline has a schedule: "
+        graph.diagnostic(
+            "required-input",
+            f"the input '{item.name}' is required, but the pipeline has a schedule: "
             "a scheduled run gets no inputs",
-            file=source.filename if source else graph.name,
             span=item.span,
             hint=f"give it a default: @input: {item.name}: {item.type} = …",
-            text=source.line(item.span.line) if source and item.span else None,
         )
         for item in graph.inputs
         if item.required

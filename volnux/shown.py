@@ -8,13 +8,18 @@ from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable, Iterable
 from typing import Any
 
-__all__ = ["shown"]
+__all__ = ["cut", "shown"]
 
 _DEEPEST = 100
 """The maximum depth of nested containers that is shown."""
 
 _WIDEST_INTEGER = 10_000
 """The maximum bits of an integer that is shown in digits; Python writes at most 4,300 digits."""
+
+
+def cut(text: str, most: int) -> str:
+    """The text, or its first `most` characters and a `…`."""
+    return text if len(text) <= most else text[:most] + "…"
 
 
 def shown(value: Any, most: int = 200) -> str:

@@ -9,7 +9,7 @@ from concurrent.futures import Executor, Future
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from volnux.errors import nearest
+from volnux.errors import did_you_mean
 from volnux.events.base import WorkerLost
 from volnux.events.executors import EMPTY, ExecutorConfigError, ExecutorInitializerConfig
 from volnux.redaction import redacted
@@ -39,8 +39,7 @@ def dask_executor(url: str, config: ExecutorInitializerConfig) -> Executor:
     options = dict(parse_qsl(parts.query))
     for name in options:
         if name not in _OPTIONS:
-            close = nearest(name, _OPTIONS)
-            hint = f"did you mean {close[0]!r}?" if close else f"options: {', '.join(_OPTIONS)}"
+            hint = did_you_mean(name, _OPTIONS, f"options: {', '.join(_OPTIONS)}")
             raise ExecutorConfigError(f"{redacted(url)} has an unknown option {name!r}; {hint}")
     tls = any(name in options for name in _TLS)
     if tls and parts.scheme == "dask+tcp":

@@ -8,7 +8,7 @@ import signal
 import threading
 import weakref
 from collections.abc import Callable
-from types import FrameType, TracebackType
+from types import FrameType
 from typing import Any, TypeVar
 
 from volnux import usercode
@@ -62,12 +62,7 @@ class Interrupts:
             self._before = handler
             signal.signal(signal.SIGINT, self._interrupted)
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._before is not None:
             signal.signal(signal.SIGINT, self._before)
 

@@ -17,7 +17,7 @@ from volnux.events.remote import RemoteTask, read_outcome, remote_task
 from volnux.events.run import run_attempt
 from volnux.events.spec import EventSpec
 
-__all__ = ["Done", "Handle", "Pool", "Submitted", "Task", "hand_over"]
+__all__ = ["Done", "Handle", "Pool", "Submitted", "Task", "hand_over", "ignore"]
 
 
 Done = Callable[[Outcome | BaseException], object]
@@ -117,7 +117,7 @@ class Submitted:
 
     def _tell(self, future: Future[Any]) -> None:
         self._future = None
-        ended, self._ended = self._ended, _ignore
+        ended, self._ended = self._ended, ignore
         # Nobody waits for a withdrawn attempt. But an executor may also cancel an attempt by
         # itself.
         if not (self._unwanted and future.cancelled()):
@@ -152,5 +152,5 @@ def _nothing() -> None:
     """For an attempt whose beginning was already reported."""
 
 
-def _ignore(future: Future[Any]) -> None:
+def ignore(ended: object) -> None:
     """For an attempt whose end was already reported."""

@@ -25,7 +25,7 @@ from volnux.kit.processes import (
     worker_context,
 )
 from volnux.usercode import RunThread
-from volnux_standalone.pools import Done, Handle, Pool, hand_over
+from volnux_standalone.pools import Done, Handle, Pool, hand_over, ignore
 
 __all__ = ["ProcessPool"]
 
@@ -305,7 +305,7 @@ class _Waiting:
 
     def let_go(self) -> Done:
         """Drop the result and the arguments: a future keeps its callbacks."""
-        done, self.done = self.done, _ignore
+        done, self.done = self.done, ignore
         self.future = self.task = None
         return done
 
@@ -329,7 +329,3 @@ class _WorkerTask:
     def __call__(self) -> bytes:
         begin_worker(self._surroundings)
         return self._task()
-
-
-def _ignore(ended: object) -> None:
-    """For an attempt whose end was already reported."""

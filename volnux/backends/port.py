@@ -5,13 +5,13 @@ from __future__ import annotations
 import abc
 import datetime as dt
 import threading
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, ClassVar
 
 from volnux.backends.gaps import Gap
-from volnux.errors import Diagnostic, Severity, Span, VolnuxError
+from volnux.errors import Diagnostic, Severity, VolnuxError
 from volnux.events.executors import ExecutorKind
 from volnux.events.link import Plan
 from volnux.events.outcome import Outcome
@@ -27,7 +27,8 @@ __all__ = [
     "RunControl",
     "RunObserver",
     "RunOptions",
-    "finding",
+    "refuse",
+    "require_host",
 ]
 
 
@@ -72,7 +73,10 @@ class Capabilities:
         found: list[Diagnostic] = []
         graph = plan.graph
         if graph.catchup and graph.schedules and not self.catchup:
-            found.append(finding(plan, f"{backend} does not support catchup"))
+            directive = graph.directive("catchup")
+            span = directive.span if directive else None
+            text = f"{backend} does not support catchup"
+            found.append(graph.diagnostic("refused", text, span=span))
         for node, spec in zip(graph.nodes, plan.specs, strict=True):
             if spec is None:
                 continue
@@ -82,55 +86,56 @@ class Capabilities:
                 if scheme not in self.url_schemes:
                     text = f"{backend} cannot send an event to {where.describe()}"
                     hint = f"schemes: {', '.join(sorted(self.url_schemes)) or 'none'}"
-                    found.append(finding(plan, text, span=node.span, hint=hint))
+                    found.append(graph.diagnostic("refused", text, span=node.span, hint=hint))
             elif where.kind is ExecutorKind.POOL and not self.pools:
                 text = f"{backend} has no pool of {where.describe()} for an event"
-                found.append(finding(plan, text, span=node.span))
+                found.append(graph.diagnostic("refused", text, span=node.span))
             if spec.timeout is not None and not self.timeout:
                 text = f"{backend} cannot end an attempt after a timeout"
-                found.append(finding(plan, text, span=node.span))
+                found.append(graph.diagnostic("refused", text, span=node.span))
             if spec.stop_on_exception and not self.stop_on_exception:
                 text = f"{backend} cannot end a run for stop_on_exception of {spec.name}"
-                found.append(finding(plan, text, span=node.span))
+                found.append(graph.diagnostic("refused", text, span=node.span))
             for option in node.options:
                 if option in HINTS and option not in self.hints:
                     text = f"{backend} ignores the hint '{option}'"
                     note = Severity.NOTE
                     found.append(
-                        finding(plan, text, code="ignored-hint", span=node.span, severity=note)
+                        graph.diagnostic("ignored-hint", text, span=node.span, severity=note)
                     )
         return found
 
 
-def finding(
-    plan: Plan,
-    message: str,
-    *,
-    code: str = "refused",
-    span: Span | None = None,
-    hint: str | None = None,
-    severity: Severity = Severity.ERROR,
-) -> Diagnostic:
-    """A diagnostic of a backend about a plan, with the position in the file.
+def refuse(backend: str, found: Iterable[Diagnostic]) -> None:
+    """Raise if a diagnostic is an error.
 
     Args:
-        plan: the plan.
-        message: what is wrong.
-        code: the code of the diagnostic.
-        span: the position; None for the whole file.
-        hint: how to fix it.
-        severity: the severity of the diagnostic.
+        backend: the name of the backend.
+        found: what its check found.
+
+    Raises:
+        RefusedError: with all errors.
     """
-    source = plan.graph.source.source() if plan.graph.source else None
-    return Diagnostic(
-        code=code,
-        message=message,
-        file=source.filename if source else plan.graph.name,
-        span=span,
-        hint=hint,
-        severity=severity,
-        text=source.line(span.line) if source and span else None,
-    )
+    errors = [each for each in found if each.severity is Severity.ERROR]
+    if errors:
+        raise RefusedError(backend, errors)
+
+
+def require_host(name: str) -> None:
+    """Raise if the orchestrator that a backend needs is not installed.
+
+    Args:
+        name: the name of its package, and of the extra that installs it.
+
+    Raises:
+        BackendError: with the command that installs it.
+    """
+    from importlib.util import find_spec
+
+    if find_spec(name) is None:
+        from volnux.extras import how_to_install
+
+        raise BackendError(f"{name.capitalize()} is not installed: {how_to_install(name)}")
 
 
 class RunObserver:
@@ -305,6 +310,4 @@ class Backend(abc.ABC):
         Raises:
             RefusedError: with all errors.
         """
-        errors = [d for d in self.check(plan) if d.severity is Severity.ERROR]
-        if errors:
-            raise RefusedError(self.name, errors)
+        refuse(self.name, self.check(plan))

@@ -134,22 +134,16 @@ def _check(
 
 def _needs(graph: Graph) -> Iterator[Diagnostic]:
     """A note on each variable and secret that the host has to give."""
-    from volnux.graph.names import fault
-
     for spec in graph.variables:
         kind = spec.type if spec.required else f"{spec.type}, with a default"
-        yield fault(
-            graph,
-            None,
+        yield graph.diagnostic(
             "needs-variable",
             f"it reads the variable '{spec.name}' ({kind})",
             span=spec.span,
             severity=Severity.NOTE,
         )
     for secret in graph.secrets:
-        yield fault(
-            graph,
-            None,
+        yield graph.diagnostic(
             "needs-secret",
             f"it reads the secret '{secret.name}'",
             span=secret.span,

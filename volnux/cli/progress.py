@@ -6,7 +6,6 @@ import itertools
 import os
 import threading
 import time
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, TextIO
 
 from volnux.backends.port import RunObserver
@@ -49,12 +48,7 @@ class Progress(RunObserver):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         return None
 
     def run_started(self, plan: Plan, run_id: str) -> None:

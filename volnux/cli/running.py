@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from volnux.cli import ending, output
 from volnux.cli.given import Given, Values
@@ -162,32 +162,23 @@ def _run(
     cancel = ending.on_thread(control.cancel)
     progress = _progress(stream, plain=plain)
     with progress as observer, ending.steps(cancel, give_up, grace=grace):
+        options: dict[str, Any] = {
+            "workers": workers,
+            "portable": portable,
+            "observer": observer,
+            "control": control,
+            "results": results,
+            "scheduled_at": values.scheduled_at,
+            "variables": values.variables,
+        }
         if signals_loaded():
             # The user's modules may listen to signals, or have a class for this file.
             from volnux.pipeline import Pipeline
 
             pipeline = Pipeline.of_plan(plan)(**values.inputs)
-            report = pipeline.start(
-                backend=backend,
-                workers=workers,
-                portable=portable,
-                observer=observer,
-                control=control,
-                results=results,
-                scheduled_at=values.scheduled_at,
-                variables=values.variables,
-            ).report
+            report = pipeline.start(backend=backend, **options).report
         else:
-            options = RunOptions(
-                workers=workers,
-                portable=portable,
-                observer=observer,
-                control=control,
-                results=results,
-                scheduled_at=values.scheduled_at,
-                variables=values.variables,
-            )
-            report = backend.run(plan, values.inputs, options)
+            report = backend.run(plan, values.inputs, RunOptions(**options))
             report = report if results else report.without_results()
     if report.status.value != "cancelled":
         ending.came_too_late()

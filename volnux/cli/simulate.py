@@ -11,7 +11,7 @@ import typer
 from volnux.cli import output
 from volnux.cli.options import File, Json
 from volnux.cli.usage import UsageError
-from volnux.errors import Diagnostic, Severity, nearest
+from volnux.errors import Diagnostic, Severity, did_you_mean
 from volnux.graph.outcome import RunStatus, State
 from volnux.graph.simulate import simulate
 from volnux.loading import load_graph
@@ -80,8 +80,7 @@ def _read(
             faults.append(f"{option} takes {kind.upper()}=DESCRIPTOR, found '{text}'")
             continue
         if name not in known:
-            close = nearest(name, known)
-            hint = f"did you mean '{close[0]}'?" if close else f"{kind}s: {_some(known)}"
+            hint = did_you_mean(name, known, f"{kind}s: {_some(known)}")
             faults.append(f"there is no {kind} '{name}'; {hint}")
         elif name in values:
             faults.append(f"{option} is given twice for '{name}'")
@@ -98,22 +97,19 @@ def _some(names: Collection[str], most: int = 10) -> str:
 
 def _assumptions(graph: Graph, report: RunReport) -> Iterator[Diagnostic]:
     """A note for each group whose evaluation matters here, but is known only to an event class."""
-    source = graph.source.source() if graph.source else None
     order = graph.topology.index
     failed = [order[name] for name, place in report.places.items() if place.state is State.FAILED]
     for group in graph.groups:
         first, last = order[group.first], order[group.last]
         if group.evaluation is not None or not _any_between(failed, first, last):
             continue
-        yield Diagnostic(
-            code="assumed-evaluation",
-            message="this simulation assumes that all arms of this group must be done: "
+        yield graph.diagnostic(
+            "assumed-evaluation",
+            "this simulation assumes that all arms of this group must be done: "
             f"only the class of {group.decided_by} knows whether one is enough",
-            file=source.filename if source else graph.name,
             span=group.span,
             hint="set it in the file: {…}[evaluation=…]",
             severity=Severity.NOTE,
-            text=source.line(group.span.line) if source and group.span else None,
         )
 
 

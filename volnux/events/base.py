@@ -8,7 +8,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, TypeVar, cast, overload
 
-from volnux.errors import VolnuxError, nearest
+from volnux.errors import VolnuxError, did_you_mean
 from volnux.events.executors import DefaultExecutor
 from volnux.imported import imported
 from volnux.pointy.tree import Evaluation
@@ -283,8 +283,7 @@ def event(
     }
     for name in unknown:
         known = [*settings, *attributes, "execution_evaluation_state"]
-        close = nearest(name, known)
-        hint = f"did you mean {close[0]!r}?" if close else f"it takes {', '.join(sorted(known))}"
+        hint = did_you_mean(name, known, f"it takes {', '.join(sorted(known))}")
         raise EventDefinitionError(f"@event has no argument {name!r}; {hint}")
     if execution_evaluation_state is not None:
         attributes["execution_evaluation_state"] = execution_evaluation_state

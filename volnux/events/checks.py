@@ -8,7 +8,6 @@ from volnux.errors import Diagnostic, nearest
 from volnux.events.given import NotGivenError, reader_of, reason_of
 from volnux.events.spec import EventSpec
 from volnux.graph.model import Graph, Node
-from volnux.graph.names import fault
 
 __all__ = ["check_given"]
 
@@ -40,21 +39,20 @@ def check_given(graph: Graph, node: Node, spec: EventSpec) -> Iterator[Diagnosti
             except ValueError as error:
                 message = f"{spec.name} cannot take {argument.name}={argument}: {reason_of(error)}"
         if message is not None:
-            yield fault(graph, node, "bad-argument", message, hint, span=argument.span)
+            yield graph.diagnostic("bad-argument", message, hint=hint, span=argument.span)
     inputs = {item.name for item in graph.inputs}
     known = written.union(
         inputs, (v.name for v in graph.variables), (s.name for s in graph.secrets)
     )
     for name in spec.requires:
         if name not in known and name not in meant:
-            yield fault(
-                graph,
-                node,
+            yield graph.diagnostic(
                 "missing-input",
                 f"process of {spec.name} requires the argument '{name}', "
                 f"which is not an input of {graph.name}",
-                f"declare it (@input: {name}: str), give it here ({spec.name}({name}=…)), or give "
-                f"the argument a default; inputs: {', '.join(sorted(inputs)) or 'none'}",
+                span=node.span,
+                hint=f"declare it (@input: {name}: str), give it here ({spec.name}({name}=…)), or "
+                f"give the argument a default; inputs: {', '.join(sorted(inputs)) or 'none'}",
             )
 
 

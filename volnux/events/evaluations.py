@@ -35,7 +35,6 @@ def disagreements(graph: Graph, asked: Mapping[str, Evaluation]) -> Iterator[Dia
     undecided = {group.span: group for group in graph.groups if group.evaluation is None}
     if graph.source is None or not undecided:
         return
-    source = graph.source.source()
     for part in _parallels(graph.source.file.flow):
         group = undecided.get(part.span)
         if group is None:
@@ -45,15 +44,13 @@ def disagreements(graph: Graph, asked: Mapping[str, Evaluation]) -> Iterator[Dia
             name = _last_event(arm)
             if name is None or name not in asked or asked[name].any is holds.any:
                 continue
-            yield Diagnostic(
-                code="evaluations-differ",
-                message=_message(group, name, holds),
-                file=source.filename,
+            yield graph.diagnostic(
+                "evaluations-differ",
+                _message(group, name, holds),
                 span=arm.span,
                 hint="put braces around the group and set its evaluation: "
                 f"{{…}}[evaluation={asked[name].value}]",
                 severity=Severity.WARNING,
-                text=source.line(arm.span.line),
             )
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, fields
 from enum import Enum
 from typing import Any, Final
 
-from volnux.errors import VolnuxError, nearest
+from volnux.errors import VolnuxError, did_you_mean, nearest
 
 __all__ = [
     "EMPTY",
@@ -95,8 +95,7 @@ class ExecutorInitializerConfig:
         known = [each.name for each in fields(cls)]
         for key in value:
             if key not in known:
-                close = nearest(str(key), known)
-                hint = f"did you mean {close[0]!r}?" if close else f"settings: {', '.join(known)}"
+                hint = did_you_mean(str(key), known, f"settings: {', '.join(known)}")
                 raise ExecutorConfigError(f"executor_config has no setting {key!r}; {hint}")
         return cls(**value)
 

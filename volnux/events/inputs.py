@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from volnux.errors import VolnuxError, nearest
+from volnux.errors import VolnuxError, did_you_mean
 from volnux.graph.model import InputSpec
 from volnux.pointy.inputtypes import InputType
 from volnux.pointy.values import INPUT_TYPES
@@ -105,8 +105,7 @@ def bind_inputs(
     names = [spec.name for spec in known]
     for name in given:
         if name not in names:
-            close = nearest(name, names)
-            hint = f"did you mean '{close[0]}'?" if close else f"inputs: {', '.join(names)}"
+            hint = did_you_mean(name, names, f"inputs: {', '.join(names)}")
             faults[name] = f"there is no input '{name}'; " + (hint if names else "it has none")
     for spec in known:
         kind = (kinds or {}).get(spec.name, spec.type)

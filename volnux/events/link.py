@@ -25,7 +25,7 @@ from volnux.events.settings import without_effect
 from volnux.events.spec import EventSpec, Offered, spec_of
 from volnux.graph.compile import compile
 from volnux.graph.model import Graph, InputSpec, Node
-from volnux.graph.names import check_names, fault
+from volnux.graph.names import check_names
 from volnux.pointy.tree import Evaluation, OnFailure
 
 __all__ = ["LinkError", "Plan", "link"]
@@ -187,7 +187,7 @@ def link(graph: Graph, lookup: Lookup, *, on_failure: OnFailure | str | None = N
                     # flow.
                     if (target, str(error)) not in said:
                         said.add((target, str(error)))
-                        faults.append(fault(linked, node, "bad-event", str(error)))
+                        faults.append(linked.diagnostic("bad-event", str(error), span=node.span))
                     specs.append(None)
                     continue
                 faults += check_given(linked, node, known[key])
@@ -220,13 +220,17 @@ def _find_all(graph: Graph, lookup: Lookup, faults: list[Diagnostic]) -> dict[st
         try:
             found[node.event] = lookup.find(node.event)
         except EventNotFoundError as error:
-            faults.append(fault(graph, node, "unknown-event", str(error), error.hint))
+            faults.append(
+                graph.diagnostic("unknown-event", str(error), span=node.span, hint=error.hint)
+            )
         except EventModuleError as error:
             # A module that cannot be imported is reported once, not once for each event.
             if str(error) not in broken:
                 broken.add(str(error))
-                hint = error.traceback.strip() or "write the module, or correct @events"
-                faults.append(fault(graph, node, "broken-module", str(error), hint))
+                hint = error.traceback.strip() or "create the module, or correct @events"
+                faults.append(
+                    graph.diagnostic("broken-module", str(error), span=node.span, hint=hint)
+                )
     return found
 
 
@@ -284,12 +288,11 @@ def _spec(node: Node, target: Any, home: str | None, offered: Offered) -> EventS
 def _check_attributes(graph: Graph, node: Node, spec: EventSpec) -> list[Diagnostic]:
     event_class = spec.event_class
     return [
-        fault(
-            graph,
-            node,
+        graph.diagnostic(
             "no-effect",
             f"the attribute '{name}' of event {event_class.__name__} has no effect",
-            f"did you mean '{meant}'?" if meant.isidentifier() else f"write {meant}",
+            span=node.span,
+            hint=f"did you mean '{meant}'?" if meant.isidentifier() else f"write {meant}",
             severity=Severity.WARNING,
         )
         for name, meant in without_effect(event_class)
@@ -321,13 +324,12 @@ def _check_conditions(
     graph: Graph, node: Node, spec: EventSpec, taken: frozenset[int]
 ) -> list[Diagnostic]:
     return [
-        fault(
-            graph,
-            node,
+        graph.diagnostic(
             "no-branch",
             f"{spec.name} has a condition for descriptor {number}, but no branch for it here: "
             "the event would fail",
-            f"add a branch: {node.event} ({number} -> …)",
+            span=node.span,
+            hint=f"add a branch: {node.event} ({number} -> …)",
             severity=Severity.WARNING,
         )
         for number, _ in spec.conditions

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from volnux.errors import VolnuxError, nearest
+from volnux.errors import VolnuxError, did_you_mean
 
 __all__ = ["RetryPolicy", "RetryPolicyError"]
 
@@ -83,8 +83,7 @@ class RetryPolicy:
         known = [field.name for field in fields(cls)]
         for key in value:
             if key not in known:
-                close = nearest(str(key), known)
-                hint = f"did you mean {close[0]!r}?" if close else f"fields: {', '.join(known)}"
+                hint = did_you_mean(str(key), known, f"fields: {', '.join(known)}")
                 raise RetryPolicyError(f"a retry policy has no field {key!r}; {hint}")
         return cls(**value)
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from volnux.errors import Diagnostic, Severity, Span
 from volnux.graph.jsonable import jsonable
 from volnux.graph.outcome import Failure
 from volnux.graph.parts import (
@@ -175,6 +176,35 @@ class Graph:
     def with_inputs(self, inputs: tuple[InputSpec, ...]) -> Graph:
         """The same graph with other inputs."""
         return replace(self, inputs=inputs)
+
+    def diagnostic(
+        self,
+        code: str,
+        message: str,
+        *,
+        span: Span | None = None,
+        hint: str | None = None,
+        severity: Severity = Severity.ERROR,
+    ) -> Diagnostic:
+        """A diagnostic about the file that the graph was made from, with the line at `span`.
+
+        Args:
+            code: the code of the diagnostic.
+            message: what is wrong.
+            span: the position; None for the whole file.
+            hint: how to fix it.
+            severity: the severity of the diagnostic.
+        """
+        source = self.source.source() if self.source else None
+        return Diagnostic(
+            code=code,
+            message=message,
+            file=source.filename if source else self.name,
+            span=span,
+            hint=hint,
+            severity=severity,
+            text=source.line(span.line) if source and span else None,
+        )
 
 
 def _check_references(graph: Graph) -> None:

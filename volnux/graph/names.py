@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from volnux.errors import Diagnostic, Severity, Source, Span, nearest
-from volnux.graph.model import Graph, Node
+from volnux.errors import Diagnostic, nearest
+from volnux.graph.model import Graph
 from volnux.graph.parts import Argument
 
-__all__ = ["check_names", "fault"]
+__all__ = ["check_names"]
 
 
 def check_names(graph: Graph) -> list[Diagnostic]:
@@ -27,30 +27,6 @@ def check_names(graph: Graph) -> list[Diagnostic]:
     return found
 
 
-def fault(
-    graph: Graph,
-    node: Node | None,
-    code: str,
-    message: str,
-    hint: str | None = None,
-    *,
-    span: Span | None = None,
-    severity: Severity = Severity.ERROR,
-) -> Diagnostic:
-    """A diagnostic of a graph, at a node or another position of its text."""
-    source: Source | None = graph.source.source() if graph.source else None
-    span = span or (node.span if node else None)
-    return Diagnostic(
-        code=code,
-        message=message,
-        file=source.filename if source else graph.name,
-        span=span,
-        hint=hint,
-        severity=severity,
-        text=source.line(span.line) if source and span else None,
-    )
-
-
 def _doubles(graph: Graph) -> Iterator[Diagnostic]:
     # Inputs with a position are those of the text, which the parser has checked.
     fields = {item.name for item in graph.inputs if item.span is None}
@@ -59,7 +35,7 @@ def _doubles(graph: Graph) -> Iterator[Diagnostic]:
             if item.name in fields:
                 message = f"the {what} '{item.name}' is an input of the pipeline class as well"
                 hint = "one name is one thing: rename one of the two"
-                yield fault(graph, None, "double-name", message, hint, span=item.span)
+                yield graph.diagnostic("double-name", message, hint=hint, span=item.span)
 
 
 def _without_schedule(graph: Graph) -> Iterator[Diagnostic]:
@@ -67,18 +43,16 @@ def _without_schedule(graph: Graph) -> Iterator[Diagnostic]:
         if item.moment and item.moment.base == "previous" and not graph.schedules:
             message = f"the default of '{item.name}' is 'previous', but there is no schedule"
             hint = 'add @schedule: "0 6 * * *", or write scheduled - 1d'
-            yield fault(graph, None, "no-schedule", message, hint, span=item.span)
+            yield graph.diagnostic("no-schedule", message, hint=hint, span=item.span)
 
 
 def _unknown(graph: Graph, argument: Argument, known: set[str]) -> Iterator[Diagnostic]:
     for name in dict.fromkeys(at.name for at in argument.names if at.name not in known):
         close = nearest(name, known)
         meant = f"did you mean '{close[0]}'? " if close else ""
-        yield fault(
-            graph,
-            None,
+        yield graph.diagnostic(
             "unknown-name",
             f"'{name}' is not an input, a variable or a secret of this file",
-            f'{meant}A text is written in quotes: {argument.name}="{name}"',
+            hint=f'{meant}A text is written in quotes: {argument.name}="{name}"',
             span=argument.span,
         )

@@ -1,17 +1,35 @@
-"""The path that a flow would take for given outcomes, without any Python of the user."""
+"""The path that a flow takes for given outcomes, without any Python of the user."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from volnux.graph.execution import Execution
-from volnux.graph.model import Graph, Kind
+from volnux.graph.model import Graph
 from volnux.graph.outcome import SUCCESS
 from volnux.graph.report import RunReport, failure_of_run, places_of
 
-__all__ = ["simulate"]
+__all__ = ["play", "simulate"]
+
+
+def play(graph: Graph, end_of: Callable[[int], tuple[int, Any] | None]) -> Execution:
+    """The state machine of a run in which events ended as given.
+
+    Args:
+        graph: the graph.
+        end_of: the descriptor and the result of an event that was reached, by its index in the
+            graph; None if it did not end.
+    """
+    execution = Execution(graph)
+    ready = deque(execution.start())
+    while ready:
+        index = ready.popleft()
+        end = end_of(index)
+        if end is not None:
+            ready.extend(execution.finish(index, *end))
+    return execution
 
 
 def simulate(
@@ -28,17 +46,15 @@ def simulate(
         places: descriptors by place; they override `outcomes`. Events in neither succeed.
     """
     outcomes, places = outcomes or {}, places or {}
-    execution = Execution(graph)
     ran: set[int] = set()
-    ready = deque(execution.start())
-    while ready:
-        index = ready.popleft()
+
+    def end_of(index: int) -> tuple[int, None]:
         node = graph.nodes[index]
-        assert node.kind is Kind.EVENT
         assert node.event is not None
         ran.add(index)
-        descriptor = places.get(node.id, outcomes.get(node.event, SUCCESS))
-        ready.extend(execution.finish(index, descriptor))
+        return places.get(node.id, outcomes.get(node.event, SUCCESS)), None
+
+    execution = play(graph, end_of)
 
     def details(index: int) -> dict[str, Any]:
         return {"attempts": int(index in ran)}

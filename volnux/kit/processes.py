@@ -30,6 +30,7 @@ __all__ = [
     "WorkerGroup",
     "begin_worker",
     "default_workers",
+    "how_ended",
     "made_pool",
     "starting",
     "takes",
@@ -43,6 +44,16 @@ __all__ = [
 def default_workers() -> int:
     """The default for the number of events of the default executor that run at once."""
     return min(32, (os.cpu_count() or 1) + 4)
+
+
+def how_ended(code: int) -> str:
+    """The end of a process in words, from its exit code: a negative one is that of a signal."""
+    if code >= 0:
+        return f"exit code {code}"
+    try:
+        return signal.Signals(-code).name
+    except ValueError:
+        return f"signal {-code}"
 
 
 def takes(pool: type[Executor], *names: str) -> bool:

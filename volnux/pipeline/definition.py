@@ -10,7 +10,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from volnux.errors import Diagnostic, Severity, Source, VolnuxError, nearest, pointy_error
+from volnux.errors import Severity, Source, VolnuxError, did_you_mean, pointy_error
 from volnux.events.base import event_class_of
 from volnux.events.link import Plan, link
 from volnux.events.lookup import Lookup
@@ -82,8 +82,7 @@ def own_meta(cls: type) -> dict[str, Any]:
         )
     for key in meta:
         if key not in META_KEYS:
-            close = nearest(str(key), META_KEYS)
-            hint = f"did you mean {close[0]!r}?" if close else f"keys: {', '.join(META_KEYS)}"
+            hint = did_you_mean(str(key), META_KEYS, f"keys: {', '.join(META_KEYS)}")
             raise PipelineDefinitionError(f"Meta of {cls.__name__} has no key {key!r}; {hint}")
     for key, what, kinds in _META_TYPES:
         value = meta.get(key)
@@ -184,13 +183,11 @@ def with_fields(graph: Graph, fields: Mapping[str, InputDataField]) -> Graph:
         PointyError: a name is both a field and an `@input`.
     """
     faults = [
-        Diagnostic(
+        graph.diagnostic(
             "double-input",
             f"the input '{item.name}' is also a field of the pipeline class",
-            graph.source.filename if graph.source else graph.name,
-            item.span,
-            "declare it in only one of the two places",
-            text=graph.source.source().line(item.span.line) if graph.source and item.span else None,
+            span=item.span,
+            hint="declare it in only one of the two places",
         )
         for item in graph.inputs
         if item.name in fields

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from volnux.errors import nearest
+from volnux.errors import did_you_mean, nearest
 from volnux.pointy.report import Report, clip
 from volnux.pointy.tree import Evaluation, Group, Option, Unit
 
@@ -121,8 +121,7 @@ def check(report: Report, unit: Unit) -> None:
 
             hint = option_hint(option.name)
             if hint is None:
-                close = nearest(option.name, OPTIONS)
-                hint = f"did you mean '{close[0]}'?" if close else "options: " + ", ".join(OPTIONS)
+                hint = did_you_mean(option.name, OPTIONS, "options: " + ", ".join(OPTIONS))
             message = f"there is no option '{clip(option.name)}'"
             report.add("unknown-option", message, option.span, hint=hint)
             continue

@@ -90,7 +90,6 @@ def schedule_warnings(
         now: the beginning of the year to check, aware; the current time if None.
     """
     after = now or dt.datetime.now(dt.UTC)
-    source = graph.source.source() if graph.source else None
     warnings = []
     for spec in graph.schedules:
         start = dt.date.fromisoformat(graph.start_date) if graph.start_date else None
@@ -104,16 +103,14 @@ def schedule_warnings(
             continue
         message = f"clock changes in {schedule.timezone} affect this schedule: {'; '.join(texts)}"
         warnings.append(
-            Diagnostic(
+            graph.diagnostic(
                 "clock-change",
                 message,
-                source.filename if source else graph.name,
-                spec.span,
-                "Prefect's server handles these hours differently (docs/scheduling.md)"
+                span=spec.span,
+                hint="Prefect's server handles these hours differently (docs/scheduling.md)"
                 if backend == "prefect"
                 else "choose a time outside of these hours, or UTC",
                 severity=Severity.WARNING,
-                text=source.line(spec.span.line) if source and spec.span else None,
             )
         )
     return warnings

@@ -14,7 +14,7 @@ from typing import Any, Protocol, cast
 import blinker
 
 from volnux import usercode
-from volnux.errors import VolnuxError, nearest
+from volnux.errors import VolnuxError, did_you_mean
 from volnux.usercode import runs_user_code
 
 __all__ = ["SIGNAL_PARENT", "ListenerError", "SignalParent", "SoftSignal", "is_heard", "redirected"]
@@ -277,8 +277,7 @@ def _wanted(listener: Callable[..., Any], signal: SoftSignal) -> tuple[str, ...]
     if given is not None:
         for name in required:
             if name not in (*given, "sender", "signal"):
-                close = nearest(name, given)
-                hint = f"did you mean '{close[0]}'?" if close else f"it provides {', '.join(given)}"
+                hint = did_you_mean(name, given, f"it provides {', '.join(given)}")
                 raise ListenerError(
                     f"the listener {getattr(listener, '__name__', listener)!r} requires the "
                     f"argument '{name}', which the signal {signal.name} does not provide; {hint}"

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, Final, TypeVar
 
-from volnux.errors import nearest
+from volnux.errors import did_you_mean
 from volnux.strictjson import FormatError, built
 
 __all__ = ["FORMS", "CaseError", "EventScript", "PlaceScript", "read", "written"]
@@ -107,8 +107,7 @@ def read(kind: type[_T], data: object, name: str, at: str = "") -> _T:
     known = [item.name for item in fields(kind)]  # type: ignore[arg-type]  # any dataclass
     for key in data if isinstance(data, Mapping) else ():
         if key not in known:
-            close = nearest(key, known)
-            hint = f"did you mean '{close[0]}'?" if close else f"keys: {', '.join(known)}"
+            hint = did_you_mean(key, known, f"keys: {', '.join(known)}")
             path = f"{at}.{key}" if at else str(key)
             raise CaseError(f"{name}: {path}: there is no such key; {hint}", path)
     return built(kind, data, what=name, at=at, error=CaseError)

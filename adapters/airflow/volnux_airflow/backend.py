@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from volnux.backends.gaps import Gap, not_in_host
-from volnux.backends.port import (
-    Backend,
-    BackendError,
-    Capabilities,
-    RefusedError,
-    RunOptions,
-    finding,
-)
-from volnux.errors import Diagnostic, Severity, Span
+from volnux.backends.port import Backend, Capabilities, RunOptions, refuse, require_host
+from volnux.errors import Diagnostic, Span
 from volnux.events.link import Plan
 from volnux.events.portable import unstorable
 from volnux.events.spec import EventSpec
@@ -30,7 +23,7 @@ from volnux_airflow import storable
 if TYPE_CHECKING:
     from volnux_airflow.live import Installation
 
-__all__ = ["AirflowBackend", "require_airflow"]
+__all__ = ["AirflowBackend"]
 
 CAPABILITIES = Capabilities(
     hints=frozenset({"pool", "queue", "priority", "concurrency", "tags"}),
@@ -72,60 +65,41 @@ class AirflowBackend(Backend):
                 f"'{plan.graph.name}' is not a valid DAG id: Airflow allows letters, digits, '-', "
                 f"'_' and '.', at most {storable.LONGEST_ID} of them"
             )
-            found.append(finding(plan, text, hint="give it another @name"))
+            found.append(plan.graph.diagnostic("refused", text, hint="give it another @name"))
         found += [self._at(plan, span, fault) for span, fault in _not_storable(plan)]
         if _has_settings(plan):
             from volnux_airflow import hostsettings
 
             if imports:
-                require_airflow()
+                require_host(self.name)
             for node, text, hint in hostsettings.faults(plan, imports=imports):
                 span = node.span if node else None
-                found.append(finding(plan, text, span=span, hint=hint))
+                found.append(plan.graph.diagnostic("refused", text, span=span, hint=hint))
         return found
 
     def refuse(self, plan: Plan) -> None:
         """See `Backend.refuse`. A run creates a home for Airflow before it imports Airflow."""
-        found = self.check(plan, imports=imported("airflow") is not None)
-        errors = [each for each in found if each.severity is Severity.ERROR]
-        if errors:
-            raise RefusedError(self.name, errors)
+        refuse(self.name, self.check(plan, imports=imported("airflow") is not None))
 
     def check_live(self, plan: Plan) -> list[Diagnostic]:
         """See `Backend.check_live`. Queries the Airflow that this machine is configured for."""
         if self._installation is None:
-            require_airflow()
+            require_host(self.name)
             from volnux_airflow.live import Installation
 
             self._installation = Installation()
-        return [
-            finding(
-                plan,
-                each.message,
-                code="not-there",
-                span=each.node.span if each.node else None,
-                hint=each.hint,
-                severity=each.severity,
-            )
-            for each in self._installation.findings(plan)
-        ]
+        return list(self._installation.findings(plan))
 
     def _at(self, plan: Plan, span: Span | None, fault: str) -> Diagnostic:
-        source = plan.graph.source.source() if plan.graph.source else None
-        return Diagnostic(
-            "refused",
-            f"Airflow cannot store this: {fault}",
-            storable.clean_name(source.filename if source else plan.graph.name),
-            span=span,
-            text=source.line(span.line) if source and span else None,
-        )
+        found = plan.graph.diagnostic("refused", f"Airflow cannot store this: {fault}", span=span)
+        return replace(found, file=storable.clean_name(found.file))
 
     def run(
         self, plan: Plan, inputs: Mapping[str, Any], options: RunOptions | None = None
     ) -> RunReport:
         """See `Backend.run`."""
         self.refuse(plan)
-        require_airflow()
+        require_host(self.name)
         from volnux_airflow.home import enter_own_home
 
         enter_own_home()
@@ -133,18 +107,6 @@ class AirflowBackend(Backend):
         from volnux_airflow.local import run_locally
 
         return run_locally(plan, inputs, options or RunOptions())
-
-
-def require_airflow() -> None:
-    """Raise an error if Airflow is not installed.
-
-    Raises:
-        BackendError: with the command that installs it.
-    """
-    if importlib.util.find_spec("airflow") is None:
-        from volnux.extras import how_to_install
-
-        raise BackendError(f"Airflow is not installed: {how_to_install('airflow')}")
 
 
 def _has_settings(plan: Plan) -> bool:

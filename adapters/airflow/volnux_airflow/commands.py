@@ -11,7 +11,6 @@ import typer
 
 from volnux.cli import output
 from volnux.cli.options import Events, File
-from volnux.errors import VolnuxError
 
 __all__ = ["app"]
 
@@ -33,14 +32,9 @@ def init(
 
     Exit code: 0 done, or nothing to do; 2 not possible.
     """
-    from volnux_airflow.initialize import SetupError, set_up
+    from volnux_airflow.initialize import set_up
 
-    try:
-        lines = set_up(directory)
-    except SetupError as error:
-        output.error(str(error))
-        raise typer.Exit(2) from error
-    for line in lines:
+    for line in set_up(directory):
         output.say(line)
 
 
@@ -52,17 +46,14 @@ def dag(file: File, events: Events = None) -> None:
 
     Exit code: 0 printed; 2 the file is wrong, or asks for something that Airflow cannot do.
     """
+    from volnux.backends.port import require_host
     from volnux.cli.usage import event_modules
     from volnux.loading import load_plan
-    from volnux_airflow.backend import AirflowBackend, require_airflow
+    from volnux_airflow.backend import AirflowBackend
 
-    try:
-        require_airflow()
-        plan = load_plan(file, events=event_modules(events or ()))
-        AirflowBackend().refuse(plan)
-    except VolnuxError as error:
-        output.refuse(error)
-        raise typer.Exit(2) from error
+    require_host("airflow")
+    plan = load_plan(file, events=event_modules(events or ()))
+    AirflowBackend().refuse(plan)
     from volnux_airflow.home import enter_own_home
 
     # The operators are imported to check their arguments. This uses a temporary Airflow home.

@@ -320,12 +320,9 @@ def _dangerous(guard: Guard, files: Sequence[Path]) -> dict[Path, PtyImportError
 
 
 def _not_imported(graph: Graph, module: str, fault: str) -> PtyImportError:
-    assert graph.source is not None
-    source = graph.source.source()
     span = next((node.span for node in graph.nodes if node.event), None)
     message = f"the module '{module}' cannot be imported: {fault}"
-    text = source.line(span.line) if span else None
-    found = Diagnostic("broken-module", message, source.filename, span=span, text=text)
+    found = graph.diagnostic("broken-module", message, span=span)
     return PtyImportError(found.render(), [found])
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from volnux.errors import Diagnostic, nearest
+from volnux.errors import Diagnostic, did_you_mean
 from volnux.events.portable import unstorable
 from volnux.files import SUFFIX, UNREADABLE, Found, read_bytes
 from volnux.files import find_files as find_all
@@ -71,10 +71,7 @@ def no_such_dags(settings: Iterable[str], known: Sequence[str]) -> dict[str, str
     faults = {}
     for name in settings:
         if name not in known:
-            close = nearest(name, known)
-            hint = f"did you mean '{close[0]}'?"
-            if not close:
-                hint = f"the DAGs are {', '.join(known) or 'none'}"
+            hint = did_you_mean(name, known, f"the DAGs are {', '.join(known) or 'none'}")
             text = f"there are settings for the DAG '{name}', but no file has that id: {hint}"
             faults[name] = text
     return faults

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
-from volnux.errors import nearest
+from volnux.errors import did_you_mean
 from volnux.graph.outcome import FAILURE, SUCCESS
 from volnux.hooks import Listener
 from volnux_airflow import compat
@@ -89,8 +89,7 @@ class FlowOperator(compat.BaseOperator, compat.BranchMixIn):
         unknown = [name for name in conf or {} if name not in known]
         if not unknown or not all(map(_is_ours, self.dag.tasks)):
             return None
-        close = nearest(unknown[0], known)
-        hint = f"did you mean '{close[0]}'?" if close else f"inputs: {', '.join(known)}"
+        hint = did_you_mean(unknown[0], known, f"inputs: {', '.join(known)}")
         return f"there is no input '{unknown[0]}'; " + (hint if known else "this DAG has none")
 
     def _stopped_by(self, outcomes: Outcomes) -> str | None:

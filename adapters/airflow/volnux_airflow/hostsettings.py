@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from volnux.errors import nearest
+from volnux.errors import did_you_mean
 from volnux.events.link import Plan
 from volnux.events.spec import EventSpec
 from volnux.graph.model import Node
@@ -105,8 +105,7 @@ def _faults_of(settings: Mapping[str, Any], *, imports: bool) -> Iterator[tuple[
     ]
     unknown = [name for name in settings if name not in known]
     for name in unknown:
-        close = nearest(name, known)
-        hint = f"did you mean '{close[0]}'?" if close else "see the arguments of BaseOperator"
+        hint = did_you_mean(name, known, "see the arguments of BaseOperator")
         yield f"an operator has no argument '{name}'", hint
     if unknown:
         return

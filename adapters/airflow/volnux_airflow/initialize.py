@@ -6,13 +6,12 @@ import configparser
 import json
 import os
 import re
-import shutil
-import tempfile
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from volnux.cli import files
 from volnux.errors import VolnuxError
 from volnux.events.modules import events_module
 from volnux.files import find_files
@@ -64,6 +63,7 @@ def set_up(folder: Path, installed: tuple[int, int] | None = None) -> list[str]:
     Raises:
         SetupError: the folder does not exist, no supported Airflow is installed, or a setting
             conflicts.
+        WriteError: a file cannot be written.
     """
     installed = installed or _installed()
     if not folder.is_dir():
@@ -88,7 +88,7 @@ def _write_loader(loader: Path) -> list[str]:
         if "load_dags(" in loader.read_text(encoding="utf-8"):
             return [f"{loader} already exists: nothing to do"]
         raise SetupError(f"{loader} already exists and is not a loader")
-    loader.write_text(LOADER, encoding="utf-8")
+    files.write(loader, LOADER.encode())
     return [f"wrote {loader}: every .pty in {loader.parent} and its subfolders is a DAG now"]
 
 
@@ -112,7 +112,7 @@ def _ignore_events(folder: Path, config: _Config) -> list[str]:
     if not is_new:
         return [f"add to {file}, which was left as it is: {missing}"]
     title = "# Modules with the events of .pty files, which are not DAG files.\n"
-    file.write_text(title + "".join(f"{line}\n" for line in lines), encoding="utf-8")
+    files.write(file, (title + "".join(f"{line}\n" for line in lines)).encode())
     return [f"wrote {file}: Airflow does not read modules of events as DAG files"]
 
 
@@ -171,6 +171,7 @@ class _Config:
         Raises:
             SetupError: an environment variable would override it, or it cannot be written without
                 changing other settings.
+            WriteError: the file cannot be written.
         """
         variable = f"AIRFLOW__{section.upper()}__{name.upper()}"
         if variable in os.environ:
@@ -197,10 +198,7 @@ class _Config:
                 f"{self.path} is written in a way that init cannot change: "
                 f"set {name} in [{section}] to {value}"
             )
-        try:
-            _replace(self.path, text)
-        except OSError as error:
-            raise SetupError(f"{self.path} cannot be written: {error}") from error
+        files.write(self.path, text.encode())
 
     @staticmethod
     def _place(lines: list[str], section: str, name: str) -> tuple[int | None, int]:
@@ -233,20 +231,6 @@ def _parsed(text: str) -> configparser.RawConfigParser:
 
 def _settings(parser: configparser.RawConfigParser) -> dict[str, dict[str, str]]:
     return {name: dict(section) for name, section in parser.items()}
-
-
-def _replace(path: Path, text: str) -> None:
-    """Replace an existing file atomically. Its mode stays."""
-    path = path.resolve()
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
-            file.write(text)
-        shutil.copymode(path, name)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
 
 
 def _set_importer(config: _Config) -> list[str]:

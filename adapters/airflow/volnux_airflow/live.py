@@ -11,27 +11,22 @@ import inspect
 import os
 import textwrap
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
+from typing import Any
 
 from volnux.backends.port import BackendError
-from volnux.errors import Severity, nearest
+from volnux.errors import Diagnostic, Severity, did_you_mean
 from volnux.events.link import Plan
 from volnux.events.spec import EventSpec
-from volnux.graph.model import Node
 from volnux_airflow import hostsettings
 from volnux_airflow.home import config_path, home_path
 
-__all__ = ["Finding", "Installation"]
+__all__ = ["Installation"]
 
 
-class Finding(NamedTuple):
-    """Something that is missing or has no effect. `node` is None if it concerns the whole plan."""
-
-    node: Node | None
-    message: str
-    hint: str | None = None
-    severity: Severity = Severity.ERROR
+_Say = Callable[..., Diagnostic]
+"""Makes a diagnostic about one place."""
 
 
 class Installation:
@@ -62,87 +57,85 @@ class Installation:
                 ) from error
         self._known: dict[tuple[str, str], bool] = {}
 
-    def findings(self, plan: Plan) -> Iterator[Finding]:
+    def findings(self, plan: Plan) -> Iterator[Diagnostic]:
         """The findings about a plan, in reading order."""
         named: set[tuple[str, str]] = set()
         for node, spec in zip(plan.graph.nodes, plan.specs, strict=True):
             if spec is None:
                 continue
+            say = partial(plan.graph.diagnostic, "not-there", span=node.span)
             options = {**spec.event_class.airflow, **node.options}
-            yield from self._pool(node, options)
-            yield from self._executor(node, spec.event_class.airflow.get("executor"), options)
-            yield from self._limit(node, options)
+            yield from self._pool(say, options)
+            yield from self._executor(say, spec.event_class.airflow.get("executor"), options)
+            yield from self._limit(say, options)
             for thing in _named_in(spec):
                 if thing not in named:
                     named.add(thing)
-                    yield from self._thing(node, spec, *thing)
+                    yield from self._thing(say, spec.name, *thing)
         yield from self._width(plan)
 
-    def _pool(self, node: Node, options: Mapping[str, Any]) -> Iterator[Finding]:
+    def _pool(self, say: _Say, options: Mapping[str, Any]) -> Iterator[Diagnostic]:
         pool = options.get("pool") or "default_pool"
         slots = self._pools.get(pool)
         if slots is None:
-            close = nearest(pool, self._pools)
-            hint = f"did you mean '{close[0]}'?" if close else _listed("pools", self._pools)
-            yield Finding(node, f"this Airflow has no pool '{pool}'", hint)
+            hint = did_you_mean(pool, self._pools, _listed("pools", self._pools))
+            yield say(f"this Airflow has no pool '{pool}'", hint=hint)
             return
         needed = options.get("pool_slots", 1)
         if 0 <= slots < needed:  # A pool of -1 has no limit.
-            yield Finding(
-                node,
+            yield say(
                 f"the task takes {needed} slots of the pool '{pool}', which has only {slots}: "
                 "it would never start",
             )
 
     def _executor(
-        self, node: Node, executor: str | None, options: Mapping[str, Any]
-    ) -> Iterator[Finding]:
+        self, say: _Say, executor: str | None, options: Mapping[str, Any]
+    ) -> Iterator[Diagnostic]:
         if executor is not None and executor not in self._executors:
             message = f"this Airflow has no executor '{executor}'"
-            yield Finding(node, message, _listed("executors", self._executor_names()))
+            yield say(message, hint=_listed("executors", self._executor_names()))
         elif "queue" in options and not any(map(_has_queues, self._executors.values())):
-            yield Finding(
-                node,
+            yield say(
                 f"the queue '{options['queue']}' has no effect: no executor of this Airflow has "
                 "queues",
-                _listed("executors", self._executor_names()),
-                Severity.WARNING,
+                hint=_listed("executors", self._executor_names()),
+                severity=Severity.WARNING,
             )
 
     def _executor_names(self) -> set[str]:
         return {name for name in self._executors if "." not in name}
 
-    def _limit(self, node: Node, options: Mapping[str, Any]) -> Iterator[Finding]:
+    def _limit(self, say: _Say, options: Mapping[str, Any]) -> Iterator[Diagnostic]:
         wanted = options.get("concurrency", options.get("max_active_tis_per_dag"))
         if isinstance(wanted, int) and wanted > self._parallelism:
-            yield Finding(
-                node,
+            yield say(
                 f"this Airflow runs at most {self._parallelism} tasks at once (core.parallelism), "
                 f"which is less than {wanted}",
                 severity=Severity.WARNING,
             )
 
-    def _width(self, plan: Plan) -> Iterator[Finding]:
+    def _width(self, plan: Plan) -> Iterator[Diagnostic]:
         most = min(self._at_once, self._parallelism)
         for group in plan.graph.groups:
             if len(group.arms) > most:
-                yield Finding(
-                    plan.graph.nodes[plan.graph.topology.index[group.first]],
+                first = plan.graph.nodes[plan.graph.topology.index[group.first]]
+                yield plan.graph.diagnostic(
+                    "not-there",
                     f"this group has {len(group.arms)} arms, but this Airflow runs at most {most} "
                     "tasks of a DAG at once: the others wait",
-                    "change max_active_tasks in load_dags, or core.parallelism",
-                    Severity.WARNING,
+                    span=first.span,
+                    hint="change max_active_tasks in load_dags, or core.parallelism",
+                    severity=Severity.WARNING,
                 )
 
-    def _thing(self, node: Node, spec: EventSpec, kind: str, name: str) -> Iterator[Finding]:
+    def _thing(self, say: _Say, event: str, kind: str, name: str) -> Iterator[Diagnostic]:
         if (kind, name) not in self._known:
             self._known[kind, name] = _HAS[kind](name)
         if not self._known[kind, name]:
-            yield Finding(
-                node,
-                f"{spec.name} uses the {kind} '{name}', which this Airflow does not have",
-                _ADDED[kind] + "; ignore this if only the workers can read it",
-                Severity.WARNING,
+            yield say(
+                f"{event} uses the {kind} '{name}', which this Airflow does not have",
+                hint=_ADDED[kind] + "; ignore this if only the workers can read it",
+                severity=Severity.WARNING,
             )
 
 

@@ -101,12 +101,12 @@ def run_dag(
     )
 
 
-class _LocalRun(Watcher):
+class _LocalRun(Observing, Watcher):
     """A run in this process: notifies its observer, and knows whether it was cancelled."""
 
     def __init__(self, about: About, options: RunOptions) -> None:
+        super().__init__(options.observer or RunObserver(), about)
         self._control = options.control
-        self._observing = Observing(options.observer or RunObserver(), about)
         self._terminate = signal.getsignal(signal.SIGTERM)
         self.running = 0
 
@@ -128,33 +128,21 @@ class _LocalRun(Watcher):
         """See `Watcher`."""
         return self._control.cancelled
 
-    def run_begins(self) -> None:
-        """See `Listener`."""
-        self._observing.run_begins()
-
-    def run_ended(self, report: RunReport | None, error: BaseException | None) -> None:
-        """See `Listener`."""
-        self._observing.run_ended(report, error)
-
     def began(self, spec: EventSpec, call: Call) -> None:
         """See `Listener`."""
         self.running = 1
         self.keep_terminate()
-        self._observing.began(spec, call)
+        super().began(spec, call)
 
     def retries(self, spec: EventSpec, call: Call, outcome: Outcome) -> None:
         """See `Listener`."""
         self.running = 0
-        self._observing.retries(spec, call, outcome)
+        super().retries(spec, call, outcome)
 
     def ended(self, spec: EventSpec, call: Call, outcome: Outcome) -> None:
         """See `Listener`."""
         self.running = 0
-        self._observing.ended(spec, call, outcome)
-
-    def stops(self, running: int | None) -> None:
-        """See `Listener`."""
-        self._observing.stops(running)
+        super().ended(spec, call, outcome)
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from typing import Any
 from volnux.graph.execution import Execution
 from volnux.graph.model import Edge, Entry, Graph, Kind, Node, Value, ValueKind
 from volnux.graph.outcome import FAILURE, SUCCESS, Failure
+from volnux.graph.simulate import play
 from volnux_airflow import compat
 from volnux_airflow.outcomes import Outcomes, TaskOutcome
 
@@ -58,23 +59,19 @@ def replay(
         states: Airflow's states of the events.
         of: reads the results of events that failed.
     """
-    execution = Execution(graph)
-    ready = execution.start()
-    while ready:
-        index = ready.pop()
+
+    def end_of(index: int) -> tuple[int, Any]:
         task = graph.nodes[index].id
         end = ends[task]
         if end is not None and end.descriptor is not None:
-            result = of.result(task) if end.descriptor == FAILURE else None
-            ready += execution.finish(index, end.descriptor, result)
-        elif states.get(task) == "success":
+            return end.descriptor, of.result(task) if end.descriptor == FAILURE else None
+        if states.get(task) == "success":
             # It is a task of another kind, which somebody added to the DAG.
-            ready += execution.finish(index, SUCCESS)
-        else:
-            # There is no outcome: its worker was killed before it could store one.
-            lost = Failure("volnux.WorkerLost", f"the worker that ran {task} died")
-            ready += execution.finish(index, FAILURE, lost)
-    return execution
+            return SUCCESS, None
+        # There is no outcome: its worker was killed before it could store one.
+        return FAILURE, Failure("volnux.WorkerLost", f"the worker that ran {task} died")
+
+    return play(graph, end_of)
 
 
 def _node(task: Any) -> Node:

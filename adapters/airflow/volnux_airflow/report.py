@@ -12,6 +12,8 @@ from volnux.graph.execution import Execution
 from volnux.graph.model import Graph, Kind
 from volnux.graph.outcome import FAILURE, Failure, RunStatus, State
 from volnux.graph.report import PlaceReport, RunReport
+from volnux.graph.simulate import play
+from volnux.kit.notes import moment
 from volnux_airflow.outcomes import Piped, TaskOutcome
 
 __all__ = ["report_of"]
@@ -74,8 +76,8 @@ def report_of(
             result=None if failure is not None else result,
             received=received,
             failure=failure,
-            started_at=first_tries.get(node.id) or _moment(outcome.started_at if outcome else None),
-            ended_at=_moment(outcome.ended_at if outcome else None),
+            started_at=first_tries.get(node.id) or moment(outcome.started_at if outcome else None),
+            ended_at=moment(outcome.ended_at if outcome else None),
             bypassed=outcome.bypassed if outcome else False,
             handled=descriptor == FAILURE and (succeeded or ended is State.DONE),
         )
@@ -98,14 +100,12 @@ def report_of(
 
 def _replayed(graph: Graph, places: Mapping[str, PlaceReport]) -> Execution:
     """Run the state machine of a run with the known ends of its places."""
-    execution = Execution(graph)
-    ready = execution.start()
-    while ready:
-        index = ready.pop()
-        place = places[graph.nodes[index].id]
-        if place.descriptor is not None:
-            ready += execution.finish(index, place.descriptor)
-    return execution
+
+    def end_of(index: int) -> tuple[int, None] | None:
+        descriptor = places[graph.nodes[index].id].descriptor
+        return None if descriptor is None else (descriptor, None)
+
+    return play(graph, end_of)
 
 
 _STATES = {
@@ -126,7 +126,3 @@ def _status(*, succeeded: bool, cancelled: bool) -> RunStatus:
     if cancelled:
         return RunStatus.CANCELLED
     return RunStatus.SUCCESS if succeeded else RunStatus.FAILED
-
-
-def _moment(seconds: float | None) -> dt.datetime | None:
-    return None if seconds is None else dt.datetime.fromtimestamp(seconds, dt.UTC)

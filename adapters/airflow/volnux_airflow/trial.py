@@ -12,6 +12,8 @@ import time
 from collections.abc import Callable, Mapping
 from typing import NamedTuple, TypeVar
 
+from volnux.kit.processes import how_ended
+
 __all__ = ["SHARE", "Fault", "try_out"]
 
 _Name = TypeVar("_Name")
@@ -128,7 +130,8 @@ class _Trial:
         if self.at > self.last:
             self.is_over = True
         elif ended:
-            self.fault = _ending(os.waitstatus_to_exitcode(status))
+            code = os.waitstatus_to_exitcode(status)
+            self.fault = f"its import ends the whole process, with {how_ended(code)}"
 
     def stop(self) -> None:
         """End the process, and the processes that its imports have started."""
@@ -165,11 +168,3 @@ def _work(imports: list[Callable[[], object]], progress: int, end: float) -> Non
             os.write(progress, b"n")
     finally:
         os._exit(0)
-
-
-def _ending(code: int) -> str:
-    if code >= 0:
-        return f"its import ends the whole process, with exit code {code}"
-    with contextlib.suppress(ValueError):
-        return f"its import ends the whole process, with {signal.Signals(-code).name}"
-    return f"its import ends the whole process, with signal {-code}"

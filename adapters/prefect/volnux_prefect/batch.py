@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Mapping
-from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from prefect import Flow, Task
@@ -28,12 +28,11 @@ _MOST_NAMED = 20
 class Batch:
     """One batch: the argument of its task. A plain class, so that Prefect does not inspect it."""
 
-    __slots__ = ("flow", "inputs", "number")
+    __slots__ = ("flow", "inputs")
 
-    def __init__(self, flow: Flow[Any, Any], inputs: Mapping[str, Any], number: int) -> None:
+    def __init__(self, flow: Flow[Any, Any], inputs: Mapping[str, Any]) -> None:
         self.flow = flow
         self.inputs = inputs
-        self.number = number
 
 
 def batch_body(
@@ -94,19 +93,15 @@ def _run_all(
         log_prints=None,
     )
     task.task_key = f"{template.name}.batch"
-    ended: SimpleQueue[int] = SimpleQueue()
+    free = threading.Semaphore(workers)
     futures: list[Any] = []
-    running = 0
     for number, inputs in enumerate(batches, start=1):
-        if running == workers:
-            ended.get()
-            running -= 1
+        free.acquire()
         own = task.with_options(task_run_name=f"{template.name}-{number}")
         subflow = template.with_options(flow_run_name=f"{template.name}-{number}")
-        future = context.task_runner.submit(own, {"batch": Batch(subflow, inputs, number)})
-        future.add_done_callback(lambda _, number=number: ended.put(number))
+        future = context.task_runner.submit(own, {"batch": Batch(subflow, inputs)})
+        future.add_done_callback(lambda _: free.release())
         futures.append(future)
-        running += 1
     for future in futures:
         future.wait()
         yield future.state

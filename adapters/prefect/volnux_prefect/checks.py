@@ -6,12 +6,12 @@ import datetime as dt
 import importlib.util
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
-from dataclasses import dataclass, replace
 from functools import partial
 
 from prefect.utilities.templating import find_placeholders
 
-from volnux.backends.port import Capabilities, RefusedError, finding
+from volnux.backends import port
+from volnux.backends.port import Capabilities
 from volnux.errors import Diagnostic, Severity, Span
 from volnux.events.executors import EMPTY, ExecutorKind
 from volnux.events.link import Plan
@@ -47,15 +47,7 @@ def check(plan: Plan, can: Capabilities | None = None) -> list[Diagnostic]:
         can: what Prefect can do, if already known.
     """
     can = can or capabilities()
-    found = [_placed(plan, diagnostic) for diagnostic in can.check(plan, NAME)]
-    for fault in _faults_of(plan):
-        code, severity = "refused", Severity.ERROR
-        if fault.note:
-            code, severity = "ignored-setting", Severity.NOTE
-        span, hint = fault.span, fault.hint
-        found.append(
-            finding(plan, fault.message, code=code, span=span, hint=hint, severity=severity)
-        )
+    found = [*can.check(plan, NAME), *_faults_of(plan)]
     return sorted(found, key=lambda d: d.span or (0, 0, 0, 0))
 
 
@@ -65,78 +57,57 @@ def refuse(plan: Plan) -> None:
     Raises:
         RefusedError: with all of them.
     """
-    errors = [each for each in check(plan) if each.severity is Severity.ERROR]
-    if errors:
-        raise RefusedError(NAME, errors)
+    port.refuse(NAME, check(plan))
 
 
-def _placed(plan: Plan, diagnostic: Diagnostic) -> Diagnostic:
-    """Add the span of the directive to a finding about the whole file."""
-    if diagnostic.span is None and "catchup" in diagnostic.message:
-        span = _directive_span(plan.graph, "catchup")
-        if span is not None and plan.graph.source is not None:
-            line = plan.graph.source.source().line(span.line)
-            return replace(diagnostic, span=span, text=line)
-    return diagnostic
-
-
-@dataclass(frozen=True)
-class _Fault:
-    """Something that Prefect cannot do, and its place in the text."""
-
-    message: str
-    span: Span | None = None
-    hint: str | None = None
-    note: bool = False
-
-
-def _faults_of(plan: Plan) -> Iterator[_Fault]:
+def _faults_of(plan: Plan) -> Iterator[Diagnostic]:
     """What Prefect cannot do, apart from what its capabilities say."""
     graph = plan.graph
+    refused = partial(graph.diagnostic, "refused")
     banned = [c for c in "/%&><" if c in graph.name]
     if banned:
-        yield _Fault(
+        yield refused(
             f"prefect does not allow '{banned[0]}' in flow names: {graph.name}",
             hint="give the pipeline a name: @name: orders",
         )
     for item in graph.inputs:
         why = why_no_parameter(item.name)
         if why is not None:
-            yield _Fault(
+            yield refused(
                 f"the input '{item.name}' {why} and cannot be a parameter of a flow",
-                item.span,
-                "give it another name",
+                span=item.span,
+                hint="give it another name",
             )
         why = None if item.required else why_not_stored(item.default)
         if why is not None:
-            yield _Fault(
+            yield refused(
                 f"prefect's server cannot store the default of '{item.name}': {why}",
-                item.span,
-                "use another default, or a str that the event reads",
+                span=item.span,
+                hint="use another default, or a str that the event reads",
             )
     yield from _text_faults(graph)
     if graph.max_active_runs is not None and graph.max_active_runs > _MOST_AT_ONCE:
-        yield _Fault(
+        yield refused(
             f"prefect has no limits above {_MOST_AT_ONCE}, found @max-active-runs: "
             f"{graph.max_active_runs}",
-            _directive_span(graph, "max-active-runs"),
-            "leave it out to have no limit",
+            span=_directive_span(graph, "max-active-runs"),
+            hint="leave it out to have no limit",
         )
     if graph.start_date is not None and dt.date.fromisoformat(graph.start_date) > _today():
-        yield _Fault(
+        yield refused(
             f"prefect's cron schedules have no start date, and {graph.start_date} is in the future",
-            _directive_span(graph, "start-date"),
-            "deploy on that day, or leave @start-date out",
+            span=_directive_span(graph, "start-date"),
+            hint="deploy on that day, or leave @start-date out",
         )
     for node, spec in zip(graph.nodes, plan.specs, strict=True):
         if spec is not None:
-            yield from _event_faults(node, spec)
+            yield from _event_faults(graph, node, spec)
             names = [item.name for item in graph.inputs]
             for fault in option_faults(spec, names, partial(task_of, spec, frozenset(), node.id)):
-                yield _Fault(fault.message, node.span, fault.hint)
+                yield refused(fault.message, span=node.span, hint=fault.hint)
 
 
-def _text_faults(graph: Graph) -> Iterator[_Fault]:
+def _text_faults(graph: Graph) -> Iterator[Diagnostic]:
     """Names and tags that Prefect would change."""
     texts = [("name", graph.name), *(("tags", tag) for tag in graph.tags)]
     if graph.description is not None:
@@ -144,51 +115,50 @@ def _text_faults(graph: Graph) -> Iterator[_Fault]:
     for directive, text in texts:
         why = why_not_stored(text)
         if why is not None:
-            yield _Fault(
+            yield graph.diagnostic(
+                "refused",
                 f"prefect's server cannot store @{directive}: {why}",
-                _directive_span(graph, directive),
+                span=_directive_span(graph, directive),
             )
         elif directive != "description" and find_placeholders(text):
-            yield _Fault(
+            yield graph.diagnostic(
+                "refused",
                 f"prefect reads '{{{{ … }}}}' in @{directive} as a template: {text}",
-                _directive_span(graph, directive),
-                "write it without double braces",
+                span=_directive_span(graph, directive),
+                hint="write it without double braces",
             )
 
 
-def _event_faults(node: Node, spec: EventSpec) -> Iterator[_Fault]:
+def _event_faults(graph: Graph, node: Node, spec: EventSpec) -> Iterator[Diagnostic]:
+    refused = partial(graph.diagnostic, "refused", span=node.span)
     limit = node.options.get("concurrency")
     if limit is not None and int(limit) > _MOST_AT_ONCE:
-        yield _Fault(
+        yield refused(
             f"prefect has no limits above {_MOST_AT_ONCE}, found concurrency={limit}",
-            node.span,
-            "leave it out to have no limit",
+            hint="leave it out to have no limit",
         )
     executor = spec.executor
     pool = executor.pool
     if executor.kind is ExecutorKind.POOL and pool not in (ThreadPoolExecutor, ProcessPoolExecutor):
-        yield _Fault(
+        yield refused(
             f"prefect has no task runner for {executor.describe()}, the executor of {spec.name}",
-            node.span,
-            "use ThreadPoolExecutor, ProcessPoolExecutor, 'dask', or no executor",
+            hint="use ThreadPoolExecutor, ProcessPoolExecutor, 'dask', or no executor",
         )
     if executor.config.max_tasks_per_child is not EMPTY and executor.kind is ExecutorKind.POOL:
-        yield _Fault(
-            f"prefect's task runners do not support max_tasks_per_child ({spec.name})", node.span
-        )
+        yield refused(f"prefect's task runners do not support max_tasks_per_child ({spec.name})")
     if executor.config.thread_name_prefix is not EMPTY:
-        yield _Fault(
+        yield graph.diagnostic(
+            "ignored-setting",
             f"prefect names its threads itself: thread_name_prefix of {spec.name} is ignored",
-            node.span,
-            note=True,
+            span=node.span,
+            severity=Severity.NOTE,
         )
     retries = spec.retry.max_attempts - 1
     if retries > MOST_DELAYS and spec.retry.wait(MOST_DELAYS) != spec.retry.wait(retries):
-        yield _Fault(
+        yield refused(
             f"prefect supports at most {MOST_DELAYS} different waits between attempts, but "
             f"{spec.name} has more",
-            node.span,
-            "lower max_backoff or max_attempts",
+            hint="lower max_backoff or max_attempts",
         )
 
 

@@ -5,8 +5,6 @@ Prefect itself is imported only when a command runs: `volnux --help` does not ne
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -21,27 +19,6 @@ app = typer.Typer(
     no_args_is_help=True,
     help="Deploy pipelines on Prefect, or turn one into a Python flow.",
 )
-
-
-@contextlib.contextmanager
-def _installed() -> Iterator[None]:
-    """Raise an error that says how to install Prefect, if it is not installed.
-
-    Raises:
-        BackendError: it is not installed.
-    """
-    try:
-        # Most commands use Prefect only in the processes that load files, so it is checked here.
-        import prefect  # noqa: F401 - only checks that it can be imported
-
-        yield
-    except ModuleNotFoundError as error:
-        if error.name != "prefect":
-            raise
-        from volnux.backends.port import BackendError
-        from volnux.extras import how_to_install
-
-        raise BackendError(f"Prefect is not installed: {how_to_install('prefect')}") from error
 
 
 Folder = Annotated[
@@ -76,8 +53,10 @@ def init(
 
     Exit code: 0 done; 1 done, except for files with errors; 2 nothing was written.
     """
-    with _installed():
-        from volnux_prefect.deployment.project import initialise
+    from volnux.backends.port import require_host
+
+    require_host("prefect")
+    from volnux_prefect.deployment.project import initialise
 
     project, said = initialise(folder, work_pool=work_pool, seconds=load_timeout)
     output.show(project.diagnostics)
@@ -113,8 +92,10 @@ def deploy(
     Exit code: 0 the server matches the folder; 1 some files have errors or could not be deployed; 2
         nothing was deployed (no such folder, no server); 3 there are changes that were not made.
     """
-    with _installed():
-        from volnux_prefect.deployment.command import Options, run
+    from volnux.backends.port import require_host
+
+    require_host("prefect")
+    from volnux_prefect.deployment.command import Options, run
 
     options = Options(
         folder=folder, work_pool=work_pool, seconds=load_timeout, yes=yes, prune=prune,
@@ -135,8 +116,10 @@ def flow(
 
     It needs Prefect and the pipeline's events, but no longer the .pty.
     """
-    with _installed():
-        from volnux_prefect.codegen import source_of
+    from volnux.backends.port import require_host
+
+    require_host("prefect")
+    from volnux_prefect.codegen import source_of
 
     text = source_of(file)
     if out is None:

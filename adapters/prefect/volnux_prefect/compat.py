@@ -6,7 +6,6 @@ Prefect 3.7 and 3.8 are supported. All other modules of this package import only
 from __future__ import annotations
 
 import logging
-import uuid
 from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from functools import partial
 from typing import Any
 
 from prefect.cache_policies import CachePolicy
-from prefect.client.schemas.objects import State, StateType, TaskRun, TaskRunResult
+from prefect.client.schemas.objects import State, StateType, TaskRun
 from prefect.context import TaskRunContext
 from prefect.logging import get_logger, get_run_logger
 from prefect.results import (  # type: ignore[attr-defined]  # re-exports two of them without declaring it
@@ -34,21 +33,14 @@ __all__ = [
     "attempt_number",
     "current_task_run",
     "dumps",
-    "edge",
     "guard",
     "logger",
     "persists",
     "result_of",
     "returned_state",
     "run_logger",
-    "state_type",
     "tell",
 ]
-
-
-def state_type(name: str) -> StateType:
-    """The state type of that name."""
-    return StateType[name]
 
 
 def attempt_number() -> int:
@@ -115,11 +107,6 @@ def returned_state(state: State[Any]) -> State[Any]:
     Prefect 3.7 wraps it in another failed state; 3.8 does not.
     """
     return state.data if isinstance(state.data, State) else state
-
-
-def edge(task_run_id: uuid.UUID) -> TaskRunResult:
-    """The entry in `task_inputs` for a task run that comes before."""
-    return TaskRunResult(id=task_run_id)
 
 
 def logger() -> logging.Logger:

@@ -12,27 +12,23 @@ from typing import Any
 
 from prefect.client.schemas.objects import State
 from prefect.context import FlowRunContext
-from prefect.task_runners import ThreadPoolTaskRunner
 
 from volnux.backends.port import RunOptions
-from volnux.events.base import NotSentError, WorkerLost
+from volnux.events.base import WorkerLost
 from volnux.events.outcome import Call, Outcome
-from volnux.events.run import raised
 from volnux.events.spec import EventSpec
 from volnux.graph.execution import Execution
 from volnux.graph.report import RunReport
 from volnux.hooks import About, Hooks, Observing, hooks_of
 from volnux.kit.attempt import as_taken
 from volnux.kit.notes import Notes
-from volnux_prefect import compat
 from volnux_prefect.endings import state_of
 from volnux_prefect.limits import make_limits
 from volnux_prefect.loop import RunLoop
 from volnux_prefect.page import Page
 from volnux_prefect.runners import Runners
-from volnux_prefect.taskoptions import named
 from volnux_prefect.translate import Blueprint
-from volnux_prefect.work import EventState, Work
+from volnux_prefect.work import EventState, Work, is_away, outcome_of, submit
 
 __all__ = ["Drive"]
 
@@ -157,29 +153,18 @@ class Drive:
         assert task is not None
         call = self.hooks.call(spec, self._call(index))
         earlier = self._earlier[index]
-        work: Any = Work(index, spec, call, self._blueprint.taken[index], self, earlier=earlier)
+        work = Work(index, spec, call, self._blueprint.taken[index], self, earlier=earlier)
         self._outstanding += 1
         try:
             runner = self._sent_to[index] = self._runners.of(self._blueprint.runners[index])
         except Exception as error:  # noqa: BLE001 - a task runner's cluster may fail in any way
             self._ended.put((index, error))
             return
-        if not isinstance(runner, ThreadPoolTaskRunner):
+        if is_away(runner):
             self.began(index, earlier + 1)
-            try:
-                work = work.sealed()
-            except Exception as error:  # noqa: BLE001 - pickling the user's inputs and results may raise anything
-                fault = f"{spec.name} cannot be sent to a worker process: {error}"
-                self._ended.put((index, NotSentError(fault)))
-                return
-        try:
-            future = runner.submit(
-                named(spec, task, self._inputs),
-                {"upstream": work},
-                dependencies={"upstream": self._page.edges_to(index)},
-            )
-        except Exception as error:  # noqa: BLE001 - a task runner's cluster may fail in any way
-            self._ended.put((index, error))
+        future = submit(work, task, runner, self._page.edges_to(index))
+        if isinstance(future, Exception):
+            self._ended.put((index, future))
             return
         self._page.ran(index, future.task_run_id)
         future.add_done_callback(lambda done: self._ended.put((index, state_of(done))))
@@ -208,7 +193,6 @@ class Drive:
         if isinstance(ended, WorkerLost):
             self._runners.replace(self._blueprint.runners[index], self._sent_to[index])
         if outcome.retry_after is not None:
-            # Prefect itself repeats attempts, except those whose process was lost.
             if isinstance(ended, WorkerLost) and not self._cancelled:
                 self._again(index, outcome)
             return
@@ -234,19 +218,11 @@ class Drive:
         spec = self._spec(index)
         notes = self._notes
         started = notes.first[index] or time.time()
-        if isinstance(ended, EventState) and ended.outcome is not None:
-            told = ended.outcome
-            notes.made[index] = max(notes.made[index], told.attempts)
-            if notes.first[index] is None or self._is_away(index):
-                notes.first[index] = told.started_at
-            return told._replace(result=compat.result_of(ended))
-        notes.made[index] = max(1, notes.made[index])
-        if isinstance(ended, BaseException):
-            error = ended
-        else:
-            error = WorkerLost(f"the task run of {spec.name} ended in the state {ended.name}")
-        outcome = raised(spec, self._call(index, notes.made[index]), error, started)
-        return outcome if isinstance(ended, WorkerLost) else outcome._replace(retry_after=None)
+        told = ended.outcome if isinstance(ended, EventState) else None
+        notes.made[index] = max(notes.made[index], told.attempts if told else 1)
+        if told and (notes.first[index] is None or self._is_away(index)):
+            notes.first[index] = told.started_at
+        return outcome_of(spec, self._call(index, notes.made[index]), ended, started)
 
     def _again(self, index: int, outcome: Outcome) -> None:
         """Run a place again, in a new task run, after the wait of its retry policy."""
@@ -275,7 +251,7 @@ class Drive:
 
     def _is_away(self, index: int) -> bool:
         """Whether the event runs in another process."""
-        return not isinstance(self._sent_to.get(index), ThreadPoolTaskRunner | None)
+        return is_away(self._sent_to.get(index))
 
     def _spec(self, index: int) -> EventSpec:
         spec = self._plan.specs[index]

@@ -14,7 +14,7 @@ from volnux.graph.outcome import Failure, RunStatus
 from volnux.graph.outcome import State as PlaceState
 from volnux.graph.report import RunReport
 from volnux.redaction import redacted
-from volnux.shown import shown
+from volnux.shown import cut, shown
 from volnux_prefect.compat import WorkerInterrupted
 
 __all__ = ["HANDLED", "SKIPPED", "counts", "final_state", "reason", "state_of"]
@@ -69,8 +69,7 @@ def reason(result: Any) -> str:
     """Why an event failed, from its result, in at most about 300 characters."""
     if not isinstance(result, Failure):
         return f"it returned {shown(result, 300)}"
-    said = str(result)
-    return said if len(said) <= 300 else said[:300] + "…"
+    return cut(str(result), 300)
 
 
 def state_of(future: Any) -> State[Any] | BaseException:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Callable, Iterator, Mapping
+from typing import TypeVar
 
 from prefect.client.orchestration import SyncPrefectClient, get_client
 
-__all__ = ["make_limits", "missing_limits"]
+__all__ = ["in_pages", "make_limits", "missing_limits"]
 
 _PAGE = 200
+"""How many objects are asked for at once."""
+
+_T = TypeVar("_T")
 _seen: set[tuple[str, str, int]] = set()
 """Server, tag and limit of each limit that this process has found or created."""
 
@@ -27,14 +32,16 @@ def make_limits(limits: Mapping[str, int]) -> None:
 
 def missing_limits(client: SyncPrefectClient, limits: Mapping[str, int]) -> dict[str, int]:
     """The limits that the server lacks, or has with a different number."""
-    wanted = dict(limits)
-    offset = 0
-    while wanted:
-        page = client.read_concurrency_limits(limit=_PAGE, offset=offset)
-        for each in page:
-            if wanted.get(each.tag) == each.concurrency_limit:
-                del wanted[each.tag]
-        offset += _PAGE
+    if not limits:
+        return {}
+    there = {each.tag: each.concurrency_limit for each in in_pages(client.read_concurrency_limits)}
+    return {tag: most for tag, most in limits.items() if there.get(tag) != most}
+
+
+def in_pages(read: Callable[..., list[_T]]) -> Iterator[_T]:
+    """All objects that a method of the client reads, which gives so many at once at most."""
+    for offset in itertools.count(step=_PAGE):
+        page = read(limit=_PAGE, offset=offset)
+        yield from page
         if len(page) < _PAGE:
-            break
-    return wanted
+            return

@@ -16,7 +16,6 @@ from prefect.exceptions import ObjectNotFound
 from prefect.utilities.templating import find_placeholders
 from prefect.variables import Variable
 
-from volnux.backends.port import finding
 from volnux.errors import Diagnostic, Severity, Span
 from volnux.events.link import Plan
 from volnux.events.modules import module_of
@@ -83,11 +82,10 @@ def _limits(client: SyncPrefectClient, plan: Plan) -> Iterator[Diagnostic]:
     for node in graph.nodes:
         limit = missing.get(concurrency_tag(graph, node))
         if limit is not None:
-            yield finding(
-                plan,
+            yield graph.diagnostic(
+                "limit",
                 f"the server's limit for {node.id} is not {limit} yet: a deployment or the first "
                 "run sets it",
-                code="limit",
                 span=node.span,
                 severity=Severity.NOTE,
             )
@@ -147,11 +145,17 @@ def _lacks(client: SyncPrefectClient, kind: Any, shown: str, name: str) -> str |
     if not (isinstance(kind, type) and issubclass(kind, Block)):
         return None
     slug, _, own = name.rpartition("/")
+    if _has_block(client, slug or kind.get_block_type_slug(), own):
+        return None
+    return f"the server has no {shown} block '{own}'"
+
+
+def _has_block(client: SyncPrefectClient, slug: str, name: str) -> bool:
     try:
-        client.read_block_document_by_name(own, slug or kind.get_block_type_slug())
+        client.read_block_document_by_name(name, slug)
     except ObjectNotFound:
-        return f"the server has no {shown} block '{own}'"
-    return None
+        return False
+    return True
 
 
 def _templates(
@@ -162,18 +166,14 @@ def _templates(
         parts = placeholder.name.split(".")
         match parts:
             case ["prefect", "variables", name, *_]:
-                missing = client.read_variable_by_name(name) is None
+                known = client.read_variable_by_name(name) is not None
                 what = f"variable '{name}'"
             case ["prefect", "blocks", slug, name, *_]:
+                known = _has_block(client, slug, name)
                 what = f"{slug} block '{name}'"
-                try:
-                    client.read_block_document_by_name(name, slug)
-                    missing = False
-                except ObjectNotFound:
-                    missing = True
             case _:
                 continue
-        if missing:
+        if not known:
             yield Diagnostic(
                 "named",
                 f"the server has no {what}, which the deployment {entry.get('name')} uses",

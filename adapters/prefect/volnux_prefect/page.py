@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from prefect import Task
-from prefect.client.schemas.objects import State, TaskRun, TaskRunResult
+from prefect.client.schemas.objects import State, StateType, TaskRun, TaskRunResult
 from prefect.context import TagsContext
 
 from volnux.graph.execution import Execution
@@ -71,7 +71,7 @@ class Page:
                     continue
                 seen.add(source)
                 if source in self._ids or self._skipped(source):
-                    known.add(compat.edge(self._id_of(source)))
+                    known.add(TaskRunResult(id=self._id_of(source)))
                 else:
                     # It has no task run because an earlier place failed, so use what comes before
                     # it.
@@ -114,9 +114,7 @@ class Page:
 
 def tell_handled(task_run: TaskRun, failed: EventState) -> None:
     """Report that the failure of a task run was handled."""
-    state: State[Any] = State(
-        type=compat.state_type("COMPLETED"), name=HANDLED, message=failed.message
-    )
+    state: State[Any] = State(type=StateType.COMPLETED, name=HANDLED, message=failed.message)
     begun, ended = task_run.start_time or failed.timestamp, failed.timestamp
     times = {"end_time": ended, "total_run_time": ended - begun}
     compat.tell(task_run.model_copy(update=times), state, failed)
@@ -132,7 +130,7 @@ def tell_skipped(
     """Report a task run for a place that is not reached because another branch was taken."""
     # Prefect's page shows only cancelled task runs in grey.
     state: State[Any] = State(
-        type=compat.state_type("CANCELLED"), name=SKIPPED, message="another branch was taken"
+        type=StateType.CANCELLED, name=SKIPPED, message="another branch was taken"
     )
     now, tags = state.timestamp, TagsContext.get()
     task_run = TaskRun(

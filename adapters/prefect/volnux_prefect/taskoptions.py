@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from prefect import Task
 from prefect.context import TaskRunContext
 
-from volnux.errors import nearest
+from volnux.errors import did_you_mean
 from volnux.events.spec import EventSpec
 from volnux_prefect.endings import HANDLED
 
@@ -75,8 +75,7 @@ def option_faults(
         if name in _OWNED:
             yield OptionFault(f"prefect of {spec.name} cannot set {name!r}", _OWNED[name])
             continue
-        close = nearest(name, _ALLOWED, most=1)
-        hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(_ALLOWED)}"
+        hint = did_you_mean(name, _ALLOWED, f"known: {', '.join(_ALLOWED)}")
         yield OptionFault(f"prefect's tasks have no option {name!r} ({spec.name})", hint)
     if isinstance(options.get("tags"), str):
         wrong = True

@@ -13,10 +13,12 @@ from contextlib import closing
 from typing import Any, Protocol
 
 import cloudpickle
-from prefect.client.schemas.objects import State, TaskRun
+from prefect import Task
+from prefect.client.schemas.objects import State, StateType, TaskRun
+from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 from pydantic import PrivateAttr
 
-from volnux.events.base import NotSentError
+from volnux.events.base import NotSentError, WorkerLost
 from volnux.events.modules import at_home
 from volnux.events.outcome import Call, Outcome
 from volnux.events.run import raised, run_attempt, too_long
@@ -24,12 +26,22 @@ from volnux.events.spec import EventSpec
 from volnux.graph.outcome import FAILURE, SUCCESS, Failure
 from volnux.hooks import About, Hooks, hooks_of
 from volnux.kit.attempt import TimeIsOver, as_taken, in_time
-from volnux.shown import shown
+from volnux.shown import cut, shown
 from volnux_prefect import compat, logs
 from volnux_prefect.endings import HANDLED
 from volnux_prefect.loop import RunLoop
+from volnux_prefect.taskoptions import named
 
-__all__ = ["EventState", "Listener", "Work", "repeat_told", "run_work"]
+__all__ = [
+    "EventState",
+    "Listener",
+    "Work",
+    "is_away",
+    "outcome_of",
+    "repeat_told",
+    "run_work",
+    "submit",
+]
 
 
 class Listener(Protocol):
@@ -149,12 +161,11 @@ class EventState(State[Any]):
         return self._task_run
 
     @classmethod
-    def of(cls, outcome: Outcome, type_: str, *, name: str, message: str | None) -> EventState:
+    def of(cls, outcome: Outcome, kind: StateType, *, name: str, message: str | None) -> EventState:
         """Make the state of an outcome."""
-        kind = compat.state_type(type_)
         state = cls(type=kind, name=name, message=message, data=outcome.result)
         state._outcome = outcome._replace(result=None)
-        if type_ == "FAILED":
+        if kind is StateType.FAILED:
             state._task_run = compat.current_task_run()
         return state
 
@@ -198,6 +209,58 @@ def run_work(upstream: Work | SealedWork) -> State[Any]:
     return state
 
 
+def is_away(runner: TaskRunner[Any] | None) -> bool:
+    """Whether a task runner runs its tasks in other processes."""
+    return not isinstance(runner, ThreadPoolTaskRunner | None)
+
+
+def submit(work: Work, task: Task[Any, Any], runner: TaskRunner[Any], after: set[Any]) -> Any:
+    """Hand a work to a task runner.
+
+    Args:
+        work: the work.
+        task: the task of its place.
+        runner: where it runs.
+        after: the task runs that it comes after.
+
+    Returns:
+        The future of its task run, or the error that keeps it from having one.
+    """
+    sent: Any = work
+    try:
+        if is_away(runner):
+            try:
+                sent = work.sealed()
+            except Exception as error:  # noqa: BLE001 - pickling the user's inputs and results may raise anything
+                return NotSentError(f"{work.spec.name} cannot be sent to a worker process: {error}")
+        own: Any = named(work.spec, task, work.call.inputs)
+        return runner.submit(own, {"upstream": sent}, dependencies={"upstream": after})
+    except Exception as error:  # noqa: BLE001 - a task runner's cluster may fail in any way
+        return error
+
+
+def outcome_of(
+    spec: EventSpec, call: Call, ended: State[Any] | BaseException, started: float
+) -> Outcome:
+    """What came of an event.
+
+    Args:
+        spec: the event.
+        call: what its last attempt was given.
+        ended: the final state of its task run, or what kept it from having one.
+        started: when it began, if the state does not say that.
+    """
+    if isinstance(ended, EventState) and ended.outcome is not None:
+        return ended.outcome._replace(result=compat.result_of(ended))
+    if isinstance(ended, BaseException):
+        error = ended
+    else:
+        error = WorkerLost(f"the task run of {spec.name} ended in the state {ended.name}")
+    outcome = raised(spec, call, error, started)
+    # Prefect itself repeats attempts, except those whose process was lost.
+    return outcome if isinstance(ended, WorkerLost) else outcome._replace(retry_after=None)
+
+
 def repeat_told(task: Any, task_run: Any, state: Any) -> bool:
     """The retry condition of tasks: whether the attempt reported that it must be repeated."""
     told = compat.returned_state(state)
@@ -235,16 +298,15 @@ def _state(outcome: Outcome, judged: Outcome, failed: str) -> EventState:
     descriptor, result = judged.descriptor, judged.result
     if descriptor != FAILURE:
         name = "Completed" if descriptor == SUCCESS else f"Outcome {descriptor}"
-        return EventState.of(outcome, "COMPLETED", name=name, message=None)
+        return EventState.of(outcome, StateType.COMPLETED, name=name, message=None)
     if judged is not outcome:
         said = result.message
     elif isinstance(result, Failure):
         said = str(result)
     else:
         said = f"returned a failure: {shown(result, _LONGEST)}"
-    said = said if len(said) <= _LONGEST else said[:_LONGEST] + "…"
-    kind = "COMPLETED" if failed == HANDLED else "FAILED"
-    return EventState.of(outcome, kind, name=failed, message=said)
+    kind = StateType.COMPLETED if failed == HANDLED else StateType.FAILED
+    return EventState.of(outcome, kind, name=failed, message=cut(said, _LONGEST))
 
 
 _LONGEST = 500

@@ -193,16 +193,3 @@ def test_a_project_without_an_id_gets_one(text):
     assert yaml.safe_load(result.text) == yaml.safe_load(text)
     again = merged(result.text)
     assert (again.text, again.project) == (result.text, result.project)
-
-
-def test_what_a_former_release_wrote_is_taken_over():
-    text = ENTRY.format(
-        "  # volnux prefect init wrote this [f00000000000]\n"
-        '  - name: orders\n    entrypoint: flows.py:orders\n    tags: ["mine"]\n'
-        "    parameters:\n      limit: 3\n    work_pool:\n      name: default\n"
-    )
-    result = merged(text)
-    (entry,) = yaml.safe_load(result.text)["deployments"]
-    assert entry["tags"] == ["mine"]
-    assert entry["schedules"]
-    assert [each.key for each in result.left] == ["tags"]

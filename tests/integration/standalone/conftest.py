@@ -1,8 +1,6 @@
-"""Makes plans from classes in memory, or from files in the test's own folder."""
+"""Makes plans from classes in memory."""
 
 import types
-from pathlib import Path
-from textwrap import dedent
 
 import pytest
 from volnux_standalone import StandaloneBackend
@@ -10,7 +8,6 @@ from volnux_standalone import StandaloneBackend
 from volnux.backends import RunOptions
 from volnux.events import Lookup, link
 from volnux.graph import compile
-from volnux.loading import load_plan
 from volnux.pointy import parse
 
 
@@ -25,18 +22,6 @@ def flow():
         for name, event in named.items():
             setattr(module, name, event)
         return link(compile(parse(text, filename="flow.pty")), Lookup(extra=[module]))
-
-    return make
-
-
-@pytest.fixture
-def files():
-    """A plan of a flow and a module of events, both as files: what worker processes need."""
-
-    def make(text, events, name="flow"):
-        Path(f"{name}.pty").write_text(text)
-        Path(f"{name}_events.py").write_text(dedent(events))
-        return load_plan(Path(f"{name}.pty").resolve())
 
     return make
 

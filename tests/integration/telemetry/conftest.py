@@ -3,7 +3,6 @@
 import importlib.util
 import sys
 from pathlib import Path
-from textwrap import dedent
 
 import pytest
 
@@ -11,7 +10,6 @@ sys.path.insert(0, str(Path(__file__).parent))
 from servers import Collector, Elasticsearch
 
 from volnux import telemetry
-from volnux.loading import load_plan
 
 # The sessions `airflow` and `prefect` of noxfile.py run these; the core has neither of them.
 collect_ignore = [
@@ -40,15 +38,3 @@ def elasticsearch():
     server = Elasticsearch()
     yield server
     server.stop()
-
-
-@pytest.fixture
-def files():
-    """A plan of a flow and a module of events, both as files: what worker processes need."""
-
-    def make(text, events, name="flow"):
-        Path(f"{name}.pty").write_text(text)
-        Path(f"{name}_events.py").write_text(dedent(events))
-        return load_plan(Path(f"{name}.pty").resolve())
-
-    return make

@@ -10,6 +10,25 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import ClassVar
 
+WORKING = """
+    def work():
+        with trace.get_tracer("shop").start_as_current_span("work"):
+            return True, os.getpid()
+
+    @event
+    def First():
+        return work()
+
+    class Flaky(EventBase):
+        retry_policy = RetryPolicy(max_attempts=2, backoff_factor=0.0)
+
+        def process(self):
+            if self.attempt == 1:
+                raise ConnectionError("not yet")
+            return work()
+"""
+"""Events of which each makes a span of its own, the second one in its second attempt."""
+
 
 class Server:
     """An HTTP server in its own threads. `answers` has the answers that come before the usual one.

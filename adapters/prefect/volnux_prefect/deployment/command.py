@@ -11,6 +11,7 @@ from typing import Any
 
 from volnux.cli import output
 from volnux.errors import Severity
+from volnux.shown import cut
 from volnux_prefect.deployment.differences import HIDDEN
 from volnux_prefect.deployment.plan import Change, Kind, Plan, apply, plan_of
 from volnux_prefect.deployment.project import Project, read_folder
@@ -140,7 +141,7 @@ def _difference(key: str, before: Any, after: Any) -> Iterator[str]:
 
 def _text(value: Any) -> str:
     text = "none" if value in (None, "") else value if isinstance(value, str) else repr(value)
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
+    return cut(text, _LONGEST)
 
 
 def _total(plan: Plan, project: Project) -> str:

@@ -18,7 +18,7 @@ import os
 import re
 import signal
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,7 +30,13 @@ from volnux.backends.port import RefusedError
 from volnux.errors import Diagnostic, PointyError, Severity, Span, VolnuxError
 from volnux.events.link import Plan
 from volnux.graph.report import jsonable
-from volnux.kit.processes import Surroundings, WorkerGroup, begin_worker, worker_context
+from volnux.kit.processes import (
+    Surroundings,
+    WorkerGroup,
+    begin_worker,
+    how_ended,
+    worker_context,
+)
 from volnux_prefect.schedules import crons_of
 
 __all__ = ["LOAD_SECONDS", "Described", "describe_all"]
@@ -212,21 +218,14 @@ _LOST = 255
 def _read(data: bytes) -> Described | list[Diagnostic]:
     answer = json.loads(data)
     if "faults" in answer:
-        return [_diagnostic(each) for each in answer["faults"]]
+        return [_diagnostic(**each) for each in answer["faults"]]
     return Described(
         **{**answer, "tags": tuple(answer["tags"]), "schedules": tuple(answer["schedules"])}
     )
 
 
-def _diagnostic(fields: dict[str, Any]) -> Diagnostic:
-    span = fields["span"]
-    return Diagnostic(
-        **{
-            **fields,
-            "span": Span(*span) if span else None,
-            "severity": Severity(fields["severity"]),
-        }
-    )
+def _diagnostic(*, span: list[int] | None, severity: str, **texts: Any) -> Diagnostic:
+    return Diagnostic(span=Span(*span) if span else None, severity=Severity(severity), **texts)
 
 
 def _fault(path: Path, message: str, hint: str | None = None) -> Diagnostic:
@@ -236,11 +235,7 @@ def _fault(path: Path, message: str, hint: str | None = None) -> Diagnostic:
 def _ending(code: int | None) -> str:
     if code is None:
         return "did not end"
-    if code >= 0:
-        return f"ended the process with exit code {code}"
-    with contextlib.suppress(ValueError):
-        return f"ended the process with {signal.Signals(-code).name}"
-    return f"ended the process with signal {-code}"
+    return f"ended the process with {how_ended(code)}"
 
 
 _FRAME = re.compile(r'  File "(?P<file>[^"]+)", line (?P<line>\d+)')
@@ -270,10 +265,10 @@ def _answer(path: str, trace: str, writer: Any, surroundings: Surroundings) -> N
     try:
         answer: dict[str, Any] = _describe(Path(path))
     except (PointyError, RefusedError) as error:
-        answer = {"faults": [_fields(each) for each in error.diagnostics]}
+        answer = _faults(error.diagnostics)
     except VolnuxError as error:
         known = getattr(error, "diagnostic", None) or _fault(Path(path), str(error))
-        answer = {"faults": [_fields(known)]}
+        answer = _faults([known])
     if os.getpid() == own:  # a process that an import has forked also returns here
         writer.send_bytes(json.dumps(answer).encode())
     # Exit at once, without waiting for threads and exit handlers that the import created.
@@ -290,14 +285,13 @@ def _describe(path: Path) -> dict[str, Any]:
     faults = schedule_faults(plan.graph)
     faults += [d for d in check(plan) if d.severity is Severity.ERROR]
     if faults:
-        return {"faults": [_fields(each) for each in faults]}
+        return _faults(faults)
     flow = flow_of_plan(plan, Origin(path, Place("__main__", str(path))))
     return dataclasses.asdict(Described.of(plan, flow.parameters.model_dump_for_openapi()))
 
 
-def _fields(diagnostic: Diagnostic) -> dict[str, Any]:
-    fields = {item.name: getattr(diagnostic, item.name) for item in dataclasses.fields(Diagnostic)}
-    return {**fields, "severity": diagnostic.severity.value}
+def _faults(found: Iterable[Diagnostic]) -> dict[str, Any]:
+    return {"faults": [dataclasses.asdict(each) for each in found]}
 
 
 def _quiet() -> None:

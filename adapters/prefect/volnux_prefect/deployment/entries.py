@@ -32,10 +32,6 @@ _MARK = re.compile(
 _NO_DIGEST = f"name {'0' * 8}"
 """The mark of an entry in which init owns no key."""
 
-_OLD_MARK = re.compile(
-    r"(?P<indent> *)# volnux prefect init wrote this \[(?P<digest>[0-9a-f]{12})\]"
-)
-
 
 @dataclass(frozen=True)
 class Deployment:
@@ -175,28 +171,13 @@ def _entry(lines: list[str], start: int, stop: int, indent: str, column: int) ->
         key_name: tuple(line[column:] for line in lines[first:last])
         for key_name, (first, last) in keys.items()
     }
-    return Entry(start, stop, indent, column, keys, texts, _digests(lines, start, stop, texts))
+    mark = _MARK.fullmatch(lines[start - 1] if start else "")
+    digests = dict(part.split(" ") for part in mark["digests"].split(", ")) if mark else None
+    return Entry(start, stop, indent, column, keys, texts, digests)
 
 
 def _is_between(line: str) -> bool:
     return not line.strip() or line.lstrip().startswith("#")
-
-
-def _digests(
-    lines: list[str], start: int, stop: int, texts: dict[str, tuple[str, ...]]
-) -> dict[str, str] | None:
-    """The digests in the mark above an entry; None if there is no mark."""
-    above = lines[start - 1] if start else ""
-    mark = _MARK.fullmatch(above)
-    if mark:
-        return dict(part.split(" ") for part in mark["digests"].split(", "))
-    old = _OLD_MARK.fullmatch(above)
-    if old is None:
-        return None
-    whole = [line.removeprefix(old["indent"]) for line in lines[start:stop]]
-    if hashlib.sha256("\n".join(whole).encode()).hexdigest()[:12] != old["digest"]:
-        return {}
-    return {key: digest_of(texts[key]) for key in KEYS if key in texts}
 
 
 def _end_of_entry(lines: list[str], start: int, indent: int) -> int:

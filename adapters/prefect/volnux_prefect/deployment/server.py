@@ -15,6 +15,7 @@ from prefect.client.schemas.responses import DeploymentResponse
 from prefect.exceptions import ObjectNotFound
 
 from volnux.backends.port import BackendError
+from volnux_prefect.limits import in_pages
 
 __all__ = [
     "FILE_LABEL",
@@ -34,8 +35,8 @@ PROJECT_LABEL, FILE_LABEL = "volnux.project", "volnux.file"
 SCHEDULE_SETTINGS = ("slug", "active", "parameters", "max_scheduled_runs")
 """The fields of a schedule apart from its times."""
 
-_PAGE = 200
-"""How many objects are requested at once."""
+_MOST_IDS = 200
+"""How many flows are requested at once."""
 
 
 @contextlib.contextmanager
@@ -82,16 +83,11 @@ def said(error: Exception) -> str:
 
 def deployments_on(client: SyncPrefectClient) -> dict[str, DeploymentResponse]:
     """All deployments, by flow name and deployment name."""
-    found: list[DeploymentResponse] = []
-    while True:
-        page = client.read_deployments(limit=_PAGE, offset=len(found))
-        found += page
-        if len(page) < _PAGE:
-            break
+    found = list(in_pages(client.read_deployments))
     flows: dict[Any, str] = {}
     ids = sorted({each.flow_id for each in found})
-    for start in range(0, len(ids), _PAGE):
-        some = FlowFilter(id=FlowFilterId(any_=ids[start : start + _PAGE]))
+    for start in range(0, len(ids), _MOST_IDS):
+        some = FlowFilter(id=FlowFilterId(any_=ids[start : start + _MOST_IDS]))
         flows.update((flow.id, flow.name) for flow in client.read_flows(flow_filter=some))
     return {f"{flows.get(each.flow_id)}/{each.name}": each for each in found}
 

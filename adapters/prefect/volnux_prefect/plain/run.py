@@ -7,25 +7,21 @@ import contextlib
 import time
 import uuid
 from collections.abc import Iterator
-from types import TracebackType
 from typing import Any, Self
 
 from prefect import tags
-from prefect.client.schemas.objects import State
+from prefect.client.schemas.objects import State, TaskRunResult
 from prefect.context import FlowRunContext
 from prefect.states import Completed, Failed
-from prefect.task_runners import ThreadPoolTaskRunner
 
 from volnux.errors import VolnuxError
-from volnux.events.base import NotSentError, WorkerLost
+from volnux.events.base import WorkerLost
 from volnux.events.inputs import fresh
 from volnux.events.outcome import Call, Outcome
-from volnux.events.run import raised
 from volnux.graph.outcome import FAILURE, SUCCESS, Failure
 from volnux.hooks import About, hooks_of
 from volnux.kit.attempt import as_taken
 from volnux.pipeline.fields import InputDataField
-from volnux_prefect import compat
 from volnux_prefect.endings import counts, reason, state_of
 from volnux_prefect.limits import make_limits
 from volnux_prefect.loop import RunLoop
@@ -33,9 +29,8 @@ from volnux_prefect.page import tell_handled, tell_skipped
 from volnux_prefect.plain.arms import LATEST
 from volnux_prefect.plain.places import Ended, EventFailed, Place, RunStopped
 from volnux_prefect.runners import Runners
-from volnux_prefect.taskoptions import named
 from volnux_prefect.translate import USUAL, runner_key
-from volnux_prefect.work import EventState, Work
+from volnux_prefect.work import EventState, Work, is_away, outcome_of, submit
 
 __all__ = ["Run"]
 
@@ -99,10 +94,7 @@ class Run:
         return self
 
     async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
+        self, _kind: object, error: BaseException | None, _traceback: object
     ) -> bool:
         self._stopped.set()
         # Task runners wait for their threads, which wait for their coroutines.
@@ -156,7 +148,7 @@ class Run:
     def skip(self, *places: Place) -> None:
         """Show that places were not reached because another branch was taken."""
         assert self._run_id is not None
-        edges = [compat.edge(task_run) for task_run in LATEST.get()]
+        edges = [TaskRunResult(id=task_run) for task_run in LATEST.get()]
         for place in places:
             self._skipped.add(place.id)
             tell_skipped(place.id, place.task, self._run_id, uuid.uuid4(), edges)
@@ -204,22 +196,15 @@ class Run:
     ) -> State[Any] | BaseException:
         """The final state of a task run of the place, or the reason why it has none."""
         call = Call(place.id, str(self._run_id), self._inputs, received)
-        work: Any = Work(
+        work = Work(
             place.order, place.spec, call, place.branches, listener, earlier=listener.attempts
         )
-        if not isinstance(runner, ThreadPoolTaskRunner):
+        if is_away(runner):
             listener.attempts += 1
-            try:
-                work = work.sealed()
-            except Exception as error:  # noqa: BLE001 - pickling inputs and results may raise anything
-                fault = f"{place.spec.name} cannot be sent to a worker process: {error}"
-                return NotSentError(fault)
-        before = {compat.edge(task_run) for task_run in LATEST.get()}
-        try:
-            task = named(place.spec, place.task, self._inputs)
-            future = runner.submit(task, {"upstream": work}, dependencies={"upstream": before})
-        except Exception as error:  # noqa: BLE001 - a task runner's cluster may fail in any way
-            return error
+        before = {TaskRunResult(id=task_run) for task_run in LATEST.get()}
+        future = submit(work, place.task, runner, before)
+        if isinstance(future, Exception):
+            return future
         done = asyncio.Event()
         loop = asyncio.get_running_loop()
         future.add_done_callback(lambda _: loop.call_soon_threadsafe(done.set))
@@ -258,14 +243,5 @@ def _read(
     place: Place, ended: State[Any] | BaseException, listener: _Listener, started: float
 ) -> Outcome:
     """The outcome of a place, from the state of its task run."""
-    spec = place.spec
-    if isinstance(ended, EventState) and ended.outcome is not None:
-        return ended.outcome._replace(result=compat.result_of(ended))
-    attempts = max(1, listener.attempts)
-    if isinstance(ended, BaseException):
-        error = ended
-    else:
-        error = WorkerLost(f"the task run of {spec.name} ended in the state {ended.name}")
-    outcome = raised(spec, Call(place.id, attempt=attempts), error, started)
-    # Prefect itself repeats attempts, except those whose process was lost.
-    return outcome if isinstance(ended, WorkerLost) else outcome._replace(retry_after=None)
+    call = Call(place.id, attempt=max(1, listener.attempts))
+    return outcome_of(place.spec, call, ended, started)

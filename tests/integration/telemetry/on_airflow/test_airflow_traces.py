@@ -7,30 +7,15 @@ from pathlib import Path
 from textwrap import dedent
 
 import pytest
-from servers import connected
+from servers import WORKING, connected
 
-EVENTS = """
+EVENTS = f"""
     import os
     from concurrent.futures import ProcessPoolExecutor
     from opentelemetry import trace
     from volnux import EventBase, RetryPolicy, event
 
-    def work():
-        with trace.get_tracer("shop").start_as_current_span("work"):
-            return True, os.getpid()
-
-    @event
-    def First():
-        return work()
-
-    class Flaky(EventBase):
-        retry_policy = RetryPolicy(max_attempts=2, backoff_factor=0.0)
-
-        def process(self):
-            if self.attempt == 1:
-                raise ConnectionError("not yet")
-            return work()
-
+{WORKING}
     class Away(EventBase):
         executor = ProcessPoolExecutor
 

@@ -5,11 +5,11 @@ import sys
 from pathlib import Path
 from textwrap import dedent
 
-from servers import connected
+from servers import WORKING, connected
 
 from tests.integration.prefect.server import surroundings
 
-EVENTS = """
+EVENTS = f"""
     import os
     from concurrent.futures import ProcessPoolExecutor
     from opentelemetry import trace
@@ -22,22 +22,7 @@ EVENTS = """
     provider.add_span_processor(SimpleSpanProcessor(OTLPSpanExporter()))
     trace.set_tracer_provider(provider)
 
-    def work():
-        with trace.get_tracer("shop").start_as_current_span("work"):
-            return True, os.getpid()
-
-    @event
-    def First():
-        return work()
-
-    class Flaky(EventBase):
-        retry_policy = RetryPolicy(max_attempts=2, backoff_factor=0.0)
-
-        def process(self):
-            if self.attempt == 1:
-                raise ConnectionError("not yet")
-            return work()
-
+{WORKING}
     class Away(EventBase):
         executor = ProcessPoolExecutor
 
