@@ -48,7 +48,8 @@ def command(
 
     Nothing is run, and no Python code of the user is imported unless events are linked.
 
-    --backend also shows what that backend refuses or ignores; it implies --link, as does --events.
+    --backend also shows what that backend refuses or ignores, and which variables and secrets a file
+    reads; it implies --link, as does --events.
     --live also shows what is missing in its installation, as configured on this machine.
 
     Exit code: 0 no errors, 1 errors, 2 a path cannot be read.
@@ -119,7 +120,7 @@ def _check(
                 else:
                     graph = plan.graph
                     diagnostics += plan.warnings
-                    diagnostics += _needs(graph)
+                    diagnostics += _needs(graph) if backend else ()
                     diagnostics += _check_on(backend, plan, live=live) if backend else ()
         else:
             # A Pipeline class, which only linking sees, may declare what the text does not.

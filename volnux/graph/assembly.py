@@ -38,7 +38,7 @@ class Assembly:
         self._places: dict[str, int] = {}
         self._joins = 0
         self._catches = 0
-        self._fails = 0
+        self._fails: list[Node] = []
 
     def event(
         self, unit: tree.Unit, event: tree.Event, retry: int | None, receives: int | None
@@ -48,25 +48,26 @@ class Assembly:
         self._places[event.name] = number
         place = event.name if number == 1 else f"{event.name}__{number}"
         options = _options(unit) if unit.options else _NO_OPTIONS
-        self.nodes.append(
-            Node(
-                id=place,
-                event=event.name,
-                retry=retry,
-                options=options,
-                receives=receives,
-                span=event.span,
-                arguments=tuple(map(_argument, event.arguments)) if event.arguments else (),
-            )
+        node = Node(
+            id=place,
+            event=event.name,
+            retry=retry,
+            options=options,
+            receives=receives,
+            span=event.span,
         )
+        if event.arguments:
+            node = replace(node, arguments=tuple(map(_argument, event.arguments)))
+        self.nodes.append(node)
         self.last_place = place
         return len(self.nodes) - 1
 
     def fail(self, span: Span, failure: int | None) -> int:
         """Add a `!`, which fails with the value `failure`; its number."""
-        self._fails += 1
-        self.last_place = f"fail-{self._fails}"
-        self.nodes.append(Node(id=self.last_place, kind=Kind.FAIL, span=span, failure=failure))
+        self.last_place = f"fail-{len(self._fails) + 1}"
+        node = Node(id=self.last_place, kind=Kind.FAIL, span=span, failure=failure)
+        self._fails.append(node)
+        self.nodes.append(node)
         return len(self.nodes) - 1
 
     def join(self, exits: list[Exit], entry: Entry) -> int:
@@ -112,13 +113,8 @@ class Assembly:
 
     def finish(self, result: int) -> tuple[tuple[Node, ...], tuple[Value, ...], int]:
         """The nodes and the values, those left out that nothing refers to, and `result` anew."""
-        used = {
-            value
-            for node in self.nodes
-            for value in (node.receives, node.failure)
-            if value is not None
-        }
-        used.add(result)
+        used = {node.receives for node in self.nodes if node.receives is not None} | {result}
+        used |= {node.failure for node in self._fails if node.failure is not None}
         for index in range(len(self._values) - 1, -1, -1):
             if index in used:
                 used.update(self._values[index][_OF])

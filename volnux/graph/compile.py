@@ -173,7 +173,9 @@ class _Walk:
             if index:
                 receives = value if flow.arrows[index - 1] is Arrow.PIPE else None
             widen = self._continue and not context.caught if index < last else context.widen
-            inner = _Context(context.retry, receives, widen, context.caught, context.failure)
+            inner = context
+            if receives != context.receives or widen is not context.widen:
+                inner = context._replace(receives=receives, widen=widen)
             if index and len(before) > 1 and _several_heads(part):
                 before = [(self._graph.join(before, Entry.ALL), (1,))]
             starts = [] if index else heads
@@ -249,14 +251,13 @@ class _Walk:
     ) -> _Step:
         if _is_plain(unit):
             return self._plain(unit, context, heads, exits)
-        if isinstance(unit.primary, tree.Fail):
-            return self._ends(self._graph.fail(unit.span, context.failure), context, heads, exits)
         retry = _factor(unit, context.retry)
         if isinstance(unit.primary, tree.Event):
             index = self._graph.event(unit, unit.primary, retry, context.receives)
             heads.append(index)
             own = self._graph.value(ValueKind.RESULT, node=self._graph.nodes[index].id)
             return (yield self._branches(unit, context, exits, index, own, own))
+        assert isinstance(unit.primary, tree.Group)
         option = unit.option("evaluation")
         if option is not None:
             evaluation = Evaluation(str(option.value))
@@ -281,13 +282,14 @@ class _Walk:
         self, unit: tree.Unit, context: _Context, heads: list[int], exits: list[Exit]
     ) -> int:
         """The step of a unit that is plain, at once: most units are."""
-        assert isinstance(unit.primary, tree.Event)
-        retry = _factor(unit, context.retry)
-        index = self._graph.event(unit, unit.primary, retry, context.receives)
-        return self._ends(index, context, heads, exits)
-
-    def _ends(self, index: int, context: _Context, heads: list[int], exits: list[Exit]) -> int:
-        """What a node without branches hands up."""
+        primary = unit.primary
+        if isinstance(primary, tree.Event):
+            retry = context.retry
+            if unit.retry is not None or unit.options:
+                retry = _factor(unit, retry)
+            index = self._graph.event(unit, primary, retry, context.receives)
+        else:
+            index = self._graph.fail(unit.span, context.failure)
         heads.append(index)
         exits.append((index, (0, 1) if context.widen else (1,)))
         return self._graph.value(ValueKind.RESULT, node=self._graph.nodes[index].id)
@@ -372,8 +374,8 @@ _ALL: Final = Evaluation.SUCCESS_ON_ALL_EVENTS_SUCCESS
 
 
 def _is_plain(unit: tree.Unit) -> bool:
-    """Whether the unit is one event without branches."""
-    return not unit.branches and isinstance(unit.primary, tree.Event)
+    """Whether the unit is one event without branches, or a `!`."""
+    return not unit.branches and not isinstance(unit.primary, tree.Group)
 
 
 def _factor(unit: tree.Unit, around: int | None) -> int | None:

@@ -17,6 +17,7 @@ from volnux.pointy.tree import (
     Arrow,
     Branch,
     Event,
+    EventWithArguments,
     Fail,
     Flow,
     Group,
@@ -207,7 +208,7 @@ class Builder(ArgumentReader):
             return Unit(primary, span)
         if core.arguments and isinstance(primary, Event):
             where, arguments = core.arguments
-            primary = Event(primary.name, primary.span, tuple(arguments), where)
+            primary = EventWithArguments(primary.name, primary.span, tuple(arguments), where)
         unit = Unit(
             primary,
             span,

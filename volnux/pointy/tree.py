@@ -26,6 +26,7 @@ __all__ = [
     "Directive",
     "Evaluation",
     "Event",
+    "EventWithArguments",
     "Fail",
     "Flow",
     "Group",
@@ -100,10 +101,29 @@ class Argument:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A place of an event, by the event's name; `arguments_span` includes the parentheses."""
+    """A place of an event, by the event's name."""
 
     name: str
     span: Span
+
+    # Most events have no arguments: they do without the two fields, which would take as long to set
+    # as the others.
+
+    @property
+    def arguments(self) -> tuple[Argument, ...]:
+        """Its arguments, in the order written."""
+        return ()
+
+    @property
+    def arguments_span(self) -> Span | None:
+        """The position of the parentheses around the arguments; None without parentheses."""
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class EventWithArguments(Event):
+    """A place of an event with parentheses after its name; they may be empty."""
+
     arguments: tuple[Argument, ...] = ()
     arguments_span: Span | None = None
 

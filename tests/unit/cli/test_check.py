@@ -208,3 +208,20 @@ def test_a_name_that_is_not_utf8_can_be_shown(cli):
     result = cli("check", ".")
     assert result.code == 1
     assert "caf\\udce9.pty:1:" in result.out
+
+
+def test_what_a_file_reads_is_listed_for_a_backend(cli, flow):
+    path = flow('@variable: region: str = "eu"\n@variable: limit: int\n@secret: token\nOk')
+    assert "note" not in cli("check", "--link", path).out
+    out = cli("check", "--backend", "standalone", path).out
+    assert "flow.pty:1:1: note: it reads the variable 'region' (str, with a default)\n" in out
+    assert "flow.pty:2:1: note: it reads the variable 'limit' (int)\n" in out
+    assert "flow.pty:3:1: note: it reads the secret 'token'\n" in out
+
+
+def test_an_unknown_name_is_a_warning_until_the_file_is_linked(cli, flow):
+    path = flow("Add(n=limt)")
+    result = cli("check", path)
+    assert (result.code, "warning: 'limt' is not an input" in result.out) == (0, True)
+    result = cli("check", "--link", path)
+    assert (result.code, "error: 'limt' is not an input" in result.out) == (1, True)
