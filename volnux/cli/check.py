@@ -48,8 +48,8 @@ def command(
 
     Nothing is run, and no Python code of the user is imported unless events are linked.
 
-    --backend also shows what that backend refuses or ignores, and which variables and secrets a file
-    reads; it implies --link, as does --events.
+    --backend also shows what that backend refuses or ignores, and the variables and secrets that a
+    file reads; it implies --link, as does --events.
     --live also shows what is missing in its installation, as configured on this machine.
 
     Exit code: 0 no errors, 1 errors, 2 a path cannot be read.
