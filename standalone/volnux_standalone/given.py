@@ -10,12 +10,19 @@ from volnux.backends.port import RunOptions
 from volnux.events.link import Plan
 from volnux.events.outcome import Call, Host
 from volnux.kit.instants import instant_of
+from volnux_standalone.attempt import Attempt
 
 __all__ = ["Given"]
 
 
 class Given:
-    """What is the same for every attempt of a run.
+    """Makes what every attempt of a run is given.
+
+    Args:
+        plan: what runs.
+        inputs: the values of all inputs, by name.
+        options: how it runs.
+        received: the piped values, by the index of their places, or None.
 
     Attributes:
         run_id: the id of the run.
@@ -23,7 +30,11 @@ class Given:
         scheduled_at: the instant that the run stands for, aware, in the pipeline's time zone.
     """
 
-    def __init__(self, plan: Plan, inputs: Mapping[str, Any], options: RunOptions) -> None:
+    def __init__(
+        self, plan: Plan, inputs: Mapping[str, Any], options: RunOptions, received: list[Any]
+    ) -> None:
+        self._nodes = plan.graph.nodes
+        self._received = received
         self.run_id = options.run_id or uuid.uuid4().hex
         self.inputs = dict(inputs)
         self.scheduled_at = instant_of(plan.graph, options.scheduled_at)
@@ -34,20 +45,15 @@ class Given:
 
             self._host = host_of(plan, options)
 
-    def call(self, place: str, received: Any, attempt: int) -> Call:
-        """What one attempt is given.
-
-        Args:
-            place: the place in the flow.
-            received: the piped value, or None.
-            attempt: the number of the attempt, from 1.
-        """
+    def call(self, attempt: Attempt) -> Call:
+        """What one attempt is given."""
+        index = attempt.index
         return Call(
-            place,
+            self._nodes[index].id,
             self.run_id,
             self.inputs,
-            received,
-            attempt,
+            self._received[index],
+            attempt.number,
             self._portable,
             None,
             self.scheduled_at,

@@ -51,11 +51,11 @@ class Run:
         self._nodes = plan.graph.nodes
         # Joins and catches have no spec, and never come here.
         self._specs: tuple[EventSpec, ...] = plan.specs  # type: ignore[assignment]  # see above
-        self._given = Given(plan, inputs, options)
+        self._board = Board(plan, keep_results=options.results)
+        self._given = Given(plan, inputs, options, self._board.notes.received)
         self._options = options
         self._about = About(plan.graph.name, backend, self._given.run_id, plan, options.context)
         self._hooks = hooks_of(self._about, observer=options.observer)
-        self._board = Board(plan, keep_results=options.results)
         self._locked = Locked(self._board.lock, self._advance)
         self._failures = FailureLog(
             plan, self._given.run_id, self._board.execution, self._board.notes
@@ -165,7 +165,7 @@ class Run:
         attempt = Attempt(index, self._board.notes.made[index] + 1)
         self._board.flying.add(attempt)
         spec = self._specs[index]
-        call = self._call(attempt)
+        call = self._given.call(attempt)
         if self._hooks:
             call = self._hooks.call(spec, call)
         self._started(spec, attempt)
@@ -185,12 +185,7 @@ class Run:
         if spec.timeout is not None:
             attempt.drop_timer = self._timers.after(spec.timeout, lambda: self._timed_out(attempt))
         if self._hooks:
-            self._hooks.began(spec, self._call(attempt))
-
-    def _call(self, attempt: Attempt) -> Call:
-        """What an attempt is given."""
-        received = self._board.notes.received[attempt.index]
-        return self._given.call(self._nodes[attempt.index].id, received, attempt.number)
+            self._hooks.began(spec, self._given.call(attempt))
 
     def _interrupted_by(
         self, spec: EventSpec, call: Call, interrupt: KeyboardInterrupt, attempt: Attempt
@@ -221,7 +216,7 @@ class Run:
         attempt = Attempt(index, board.notes.made[index] + 1)
         board.flying.add(attempt)
         spec = self._specs[index]
-        call = self._hooks.call(spec, self._call(attempt))
+        call = self._hooks.call(spec, self._given.call(attempt))
 
         def began() -> None:
             self._started(spec, attempt)
@@ -281,7 +276,7 @@ class Run:
         unhandled = self._board.execution.unhandled(attempt.index, outcome.descriptor)
         if unhandled is not None:
             told = told._replace(descriptor=FAILURE, result=unhandled)
-        self._hooks.attempt_ended(self._specs[attempt.index], self._call(attempt), told)
+        self._hooks.attempt_ended(self._specs[attempt.index], self._given.call(attempt), told)
 
     def _late(self, attempt: Attempt) -> None:
         with self._locked:
@@ -373,7 +368,7 @@ class Run:
         if handle is not None:
             handle.abandon()
         spec = self._specs[attempt.index]
-        outcome = raised(spec, self._call(attempt), too_long(spec), attempt.started)
+        outcome = raised(spec, self._given.call(attempt), too_long(spec), attempt.started)
         try:
             self._finish(attempt, outcome)
         except BaseException as fault:  # noqa: BLE001 - an internal error must end the run, not block it

@@ -19,6 +19,7 @@ __all__ = [
     "ArgumentError",
     "Given",
     "NotGivenError",
+    "Reader",
     "Resolved",
     "SecretError",
     "VariableError",

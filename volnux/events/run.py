@@ -14,7 +14,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from volnux import usercode
-from volnux.events.base import EventBase, EventReturnError, Goto
+from volnux.events.base import EventReturnError, Goto
 from volnux.events.failures import class_name, failure_of
 from volnux.events.files import InputFile, close_files, with_own_files
 from volnux.events.given import NOTHING, NotGivenError, Resolved
@@ -62,8 +62,17 @@ def _run_attempt(
     generation = usercode.generation
     resolved = NOTHING
     try:
-        resolved = spec.resolve(call)
-        event = _event(spec, call, resolved)
+        if spec.given is not None:
+            resolved = spec.given.resolve(call, spec.reader)
+        event = spec.event_class(
+            call.task_id,
+            call.run_id,
+            call.attempt,
+            call.inputs,
+            call.previous_result,
+            call.scheduled_at,
+            resolved.arguments,
+        )
         if spec.may_bypass:
             bypass, data = _pair(spec, event.can_bypass())
             if bypass:
@@ -95,8 +104,17 @@ async def _run_attempt_async(spec: EventSpec, call: Call) -> Outcome:
     generation = usercode.generation
     resolved = NOTHING
     try:
-        resolved = spec.resolve(call)
-        event = _event(spec, call, resolved)
+        if spec.given is not None:
+            resolved = spec.given.resolve(call, spec.reader)
+        event = spec.event_class(
+            call.task_id,
+            call.run_id,
+            call.attempt,
+            call.inputs,
+            call.previous_result,
+            call.scheduled_at,
+            resolved.arguments,
+        )
         if spec.may_bypass:
             bypass, data = _pair(spec, event.can_bypass())
             if bypass:
@@ -179,18 +197,6 @@ def too_long(spec: EventSpec) -> TimeoutError:
     # If the event has no timeout, the limit came from the host.
     limit = "its execution_timeout" if spec.timeout is None else f"{spec.timeout:g} s"
     return TimeoutError(f"{spec.name} took longer than {limit}")
-
-
-def _event(spec: EventSpec, call: Call, resolved: Resolved) -> EventBase:
-    return spec.event_class(
-        call.task_id,
-        call.run_id,
-        call.attempt,
-        call.inputs,
-        call.previous_result,
-        call.scheduled_at,
-        resolved.arguments,
-    )
 
 
 def _bypassed(

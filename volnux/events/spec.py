@@ -8,9 +8,8 @@ from typing import Any, Final, NamedTuple
 
 from volnux.events.base import EventBase, EventDefinitionError, event_class_of
 from volnux.events.executors import ExecutorSpec, executor_spec
-from volnux.events.given import NOTHING, Given, Resolved, reader_of
+from volnux.events.given import NOTHING, Given, Reader, Resolved, reader_of
 from volnux.events.modules import at_home, current_home, is_shared
-from volnux.events.outcome import Call
 from volnux.events.parameters import parameters_of
 from volnux.events.retry import NO_RETRY, RetryPolicy
 from volnux.events.settings import (
@@ -124,15 +123,9 @@ class EventSpec:
     def __repr__(self) -> str:
         return f"<EventSpec {self.name}>"
 
-    def resolve(self, call: Call) -> Resolved:
-        """What an attempt is given besides its inputs.
-
-        Raises:
-            NotGivenError: a variable or secret is missing, or a value is of another type.
-        """
-        if self.given is None:
-            return NOTHING
-        return self.given.resolve(call, lambda name: reader_of(self.function, name))
+    def reader(self, name: str) -> Reader | None:
+        """What reads the value of an argument as the type that `process` says; see `reader_of`."""
+        return reader_of(self.function, name)
 
     def keywords(
         self, inputs: Mapping[str, Any], previous_result: Any, resolved: Resolved = NOTHING
