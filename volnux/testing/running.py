@@ -113,6 +113,11 @@ def _log_records() -> Iterator[list[str]]:
 def _leaks(case: Case, report: RunReport, logged: Sequence[str]) -> list[str]:
     """Where a secret of a case appears."""
     shown = {"the report": report.dumps(), "a log record": "\n".join(logged)}
+    for name, place in report.places.items():
+        failure = place.failure
+        texts = [failure.message, failure.traceback, failure.exception] if failure else []
+        # A report as JSON is masked again.
+        shown[name] = repr((place.result, place.received, *map(str, texts)))
     return [
         f"the secret {name} is in {where}"
         for name, secret in case.secrets.items()
