@@ -6,6 +6,7 @@ folder, and prints the first case that differs. It fails if a change is not noti
 
 from __future__ import annotations
 
+import compileall
 import os
 import shutil
 import subprocess
@@ -48,60 +49,70 @@ MUTATIONS = (
         EXECUTION,
         "        elif not self._any_done[index]:\n",
         "        elif not self._any_done[index] and node.kind is not Kind.EVENT:\n",
+        "any_",
     ),
     Mutation(
         "An event gets one more attempt than allowed.",
         RUN,
         "        call.attempt < spec.retry.max_attempts\n        and spec.retry.covers(error)\n",
         "        call.attempt <= spec.retry.max_attempts\n        and spec.retry.covers(error)\n",
+        "retry_",
     ),
     Mutation(
         "A handled failure fails the run.",
         EXECUTION,
         "if start == end and descriptor == _AS_FAILED:",
         "if self.descriptors[index] == FAILURE or start == end and descriptor == _AS_FAILED:",
+        "any_",
     ),
     Mutation(
         "Piped lists are in reverse order.",
         VALUES,
         "return MISSING if any(part is MISSING for part in parts) else parts",
         "return MISSING if any(part is MISSING for part in parts) else parts[::-1]",
+        "any_",
     ),
     Mutation(
         "A group for which one arm is enough needs all of them.",
         EXECUTION,
         "if failed and (node.entry is Entry.ALL or not self._any_done[index]):",
         "if failed:",
+        "any_",
     ),
     Mutation(
         "A catch passes on the latest failure instead of the first in reading order.",
         EXECUTION,
         "origin[target] = min(origin[target], origin[index])",
         "origin[target] = origin[index]",
+        "catch_",
     ),
     Mutation(
         "A group that never started is caught.",
         EXECUTION,
         "started = self.descriptors[self._first_of_catch[index]] is not None",
         "started = True",
+        "catch_",
     ),
     Mutation(
         "A descriptor without a branch is a success.",
         EXECUTION,
         "            descriptor = FAILURE\n",
         "            descriptor = SUCCESS\n",
+        "branch_",
     ),
     Mutation(
         "After a failure that is not handled, the branches are skipped.",
         EXECUTION,
         "if descriptor == FAILURE and not self._takes[index] & 1:",
         "if descriptor == FAILURE and not self._takes[index]:",
+        "branch_",
     ),
     Mutation(
         "With `continue`, the flow continues inside a group that catches.",
         COMPILE,
         "widen = self._continue and not context.caught if index < last",
         "widen = self._continue if index < last",
+        "continue_",
     ),
     Mutation(
         "The factor of a group applies to the group's own branches.",
@@ -109,30 +120,35 @@ MUTATIONS = (
         "return (yield self._branches(unit, context, exits, catch, body, failure))",
         "return (yield self._branches(unit, context._replace(retry=retry), exits, catch, body, "
         "failure))",
+        "factor_",
     ),
     Mutation(
         "Conditions are tried in descending order.",
         "volnux/events/settings.py",
         "return tuple(sorted(conditions.items()))",
         "return tuple(sorted(conditions.items(), reverse=True))",
+        "condition_",
     ),
     Mutation(
         "Returned failures are repeated.",
         RUN,
         "and spec.retry.retry_on_failure\n",
         "and spec.retry.max_attempts > 1\n",
+        "retry_",
     ),
     Mutation(
         "Waits do not double.",
         "volnux/events/retry.py",
         "self.backoff_factor * 2.0 ** min(retry - 1, 1000)",
         "self.backoff_factor * 1.0 ** min(retry - 1, 1000)",
+        "retry_",
     ),
     Mutation(
         "Events that had not started when the run was stopped are skipped.",
         EXECUTION,
         "        self._end_the_rest(State.FAILED)\n",
         "        self._end_the_rest(State.SKIPPED)\n",
+        "stop_",
     ),
     # Failing here.
     Mutation(
@@ -334,22 +350,43 @@ MUTATIONS = (
 _CONFORMANCE = (sys.executable, "-m", "volnux", "conformance", "--programs", "0", "--first")
 
 
-def noticed(mutation: Mutation, folder: Path) -> str | None:
-    """The first case in which the suite notices the change; None if it does not."""
+def copied(folder: Path) -> Path:
+    """A compiled copy of the package in a folder, in which one change after another is tried."""
     package = folder / "package"
     for name in ("volnux", "standalone"):
         ignored = shutil.ignore_patterns("__pycache__", "conformance-*")
         shutil.copytree(ROOT / name, package / name, ignore=ignored)
+    compileall.compile_dir(package, quiet=1)
+    return package
+
+
+def noticed(mutation: Mutation, package: Path) -> str | None:
+    """The first case in which the suite notices the change; None if it does not.
+
+    Args:
+        mutation: the change.
+        package: a copy of the package from `copied`. Afterwards it is as before.
+    """
     target = package / mutation.file
-    text = target.read_text(encoding="utf-8")
+    text, times = target.read_text(encoding="utf-8"), target.stat()
     if text.count(mutation.old) != 1:
         raise SystemExit(f"{mutation.file} must contain this exactly once: {mutation.old}")
     target.write_text(text.replace(mutation.old, mutation.new), encoding="utf-8")
+    # Bytecode is valid for a time and a size.
+    os.utime(target, (times.st_atime, times.st_mtime + 2))
+    try:
+        return _first_difference(mutation.cases, package)
+    finally:
+        target.write_text(text, encoding="utf-8")
+        os.utime(target, (times.st_atime, times.st_mtime))
+
+
+def _first_difference(cases: str, package: Path) -> str | None:
     paths = os.pathsep.join([str(package), str(package / "standalone")])
     done = subprocess.run(
-        [*_CONFORMANCE, *(["--case", mutation.cases] if mutation.cases else [])],
+        [*_CONFORMANCE, *(["--case", cases] if cases else [])],
         env={**os.environ, "PYTHONPATH": paths, "PYTHONDONTWRITEBYTECODE": "1"},
-        cwd=folder,
+        cwd=package.parent,
         capture_output=True,
         text=True,
         timeout=300,
@@ -364,9 +401,10 @@ def noticed(mutation: Mutation, folder: Path) -> str | None:
 
 def results() -> Iterator[tuple[Mutation, str | None]]:
     """Each change, and the first case that notices it."""
-    for mutation in MUTATIONS:
-        with tempfile.TemporaryDirectory(prefix="volnux-mutation-") as folder:
-            yield mutation, noticed(mutation, Path(folder))
+    with tempfile.TemporaryDirectory(prefix="volnux-mutation-") as folder:
+        package = copied(Path(folder))
+        for mutation in MUTATIONS:
+            yield mutation, noticed(mutation, package)
 
 
 def main() -> int:
