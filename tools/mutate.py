@@ -6,6 +6,7 @@ folder, and prints the first case that differs. It fails if a change is not noti
 
 from __future__ import annotations
 
+import compileall
 import os
 import shutil
 import subprocess
@@ -20,79 +21,98 @@ ROOT = Path(__file__).parents[1]
 EXECUTION = "volnux/graph/execution.py"
 VALUES = "volnux/graph/values.py"
 COMPILE = "volnux/graph/compile.py"
+REPORT = "volnux/graph/report.py"
 RUN = "volnux/events/run.py"
+GIVEN = "volnux/events/given.py"
+INPUTS = "volnux/events/inputs.py"
+MOMENTS = "volnux/schedules/moments.py"
 
 
 @dataclass(frozen=True)
 class Mutation:
-    """A change of one line in a file."""
+    """A change of one line in a file.
+
+    Attributes:
+        cases: a part of the names of the cases that run; all cases if it is empty.
+    """
 
     about: str
     file: str
     old: str
     new: str
+    cases: str = ""
 
 
 MUTATIONS = (
     Mutation(
         "A sink runs although everything before it was skipped.",
         EXECUTION,
-        "        elif not self._any_done[node]:\n",
-        "        elif not self._any_done[node] and model.kind is not Kind.EVENT:\n",
+        "        elif not self._any_done[index]:\n",
+        "        elif not self._any_done[index] and node.kind is not Kind.EVENT:\n",
+        "any_",
     ),
     Mutation(
         "An event gets one more attempt than allowed.",
         RUN,
-        "if call.attempt < spec.retry.max_attempts and spec.retry.covers(error):",
-        "if call.attempt <= spec.retry.max_attempts and spec.retry.covers(error):",
+        "        call.attempt < spec.retry.max_attempts\n        and spec.retry.covers(error)\n",
+        "        call.attempt <= spec.retry.max_attempts\n        and spec.retry.covers(error)\n",
+        "retry_",
     ),
     Mutation(
         "A handled failure fails the run.",
         EXECUTION,
         "if start == end and descriptor == _AS_FAILED:",
-        "if self.descriptors[node] == FAILURE or start == end and descriptor == _AS_FAILED:",
+        "if self.descriptors[index] == FAILURE or start == end and descriptor == _AS_FAILED:",
+        "any_",
     ),
     Mutation(
         "Piped lists are in reverse order.",
         VALUES,
         "return MISSING if any(part is MISSING for part in parts) else parts",
         "return MISSING if any(part is MISSING for part in parts) else parts[::-1]",
+        "any_",
     ),
     Mutation(
         "A group for which one arm is enough needs all of them.",
         EXECUTION,
-        "if failed and (model.entry is Entry.ALL or not self._any_done[node]):",
+        "if failed and (node.entry is Entry.ALL or not self._any_done[index]):",
         "if failed:",
+        "any_",
     ),
     Mutation(
         "A catch passes on the latest failure instead of the first in reading order.",
         EXECUTION,
-        "origin[target] = min(origin[target], origin[node])",
-        "origin[target] = origin[node]",
+        "origin[target] = min(origin[target], origin[index])",
+        "origin[target] = origin[index]",
+        "catch_",
     ),
     Mutation(
         "A group that never started is caught.",
         EXECUTION,
-        "started = self.descriptors[self._first_of_catch[node]] is not None",
+        "started = self.descriptors[self._first_of_catch[index]] is not None",
         "started = True",
+        "catch_",
     ),
     Mutation(
         "A descriptor without a branch is a success.",
         EXECUTION,
         "            descriptor = FAILURE\n",
         "            descriptor = SUCCESS\n",
+        "branch_",
     ),
     Mutation(
         "After a failure that is not handled, the branches are skipped.",
         EXECUTION,
-        "if descriptor == FAILURE and not self._takes[node] & 1:",
-        "if descriptor == FAILURE and not self._takes[node]:",
+        "if descriptor == FAILURE and not self._takes[index] & 1:",
+        "if descriptor == FAILURE and not self._takes[index]:",
+        "branch_",
     ),
     Mutation(
         "With `continue`, the flow continues inside a group that catches.",
         COMPILE,
         "widen = self._continue and not context.caught if index < last",
         "widen = self._continue if index < last",
+        "continue_",
     ),
     Mutation(
         "The factor of a group applies to the group's own branches.",
@@ -100,50 +120,273 @@ MUTATIONS = (
         "return (yield self._branches(unit, context, exits, catch, body, failure))",
         "return (yield self._branches(unit, context._replace(retry=retry), exits, catch, body, "
         "failure))",
+        "factor_",
     ),
     Mutation(
         "Conditions are tried in descending order.",
         "volnux/events/settings.py",
         "return tuple(sorted(conditions.items()))",
         "return tuple(sorted(conditions.items(), reverse=True))",
+        "condition_",
     ),
     Mutation(
         "Returned failures are repeated.",
         RUN,
         "and spec.retry.retry_on_failure\n",
         "and spec.retry.max_attempts > 1\n",
+        "retry_",
     ),
     Mutation(
         "Waits do not double.",
         "volnux/events/retry.py",
         "self.backoff_factor * 2.0 ** min(retry - 1, 1000)",
         "self.backoff_factor * 1.0 ** min(retry - 1, 1000)",
+        "retry_",
     ),
     Mutation(
         "Events that had not started when the run was stopped are skipped.",
         EXECUTION,
         "        self._end_the_rest(State.FAILED)\n",
         "        self._end_the_rest(State.SKIPPED)\n",
+        "stop_",
+    ),
+    # Failing here.
+    Mutation(
+        "In a `0` branch, `!` fails with a failure of its own.",
+        COMPILE,
+        "failure=failure if branch.descriptor == 0 else context.failure,",
+        "failure=context.failure,",
+        "fail_",
+    ),
+    Mutation(
+        "In a branch for another descriptor, `!` forgets the `0` branch around it.",
+        COMPILE,
+        "failure=failure if branch.descriptor == 0 else context.failure,",
+        "failure=failure if branch.descriptor == 0 else None,",
+        "fail_",
+    ),
+    Mutation(
+        "The failure of a `!` fails nothing that follows its group.",
+        EXECUTION,
+        "if self.graph.nodes[index].kind is not Kind.CATCH:",
+        "if self.graph.nodes[index].kind is _EVENT:",
+        "fail_",
+    ),
+    Mutation(
+        "A `!` at the start of the flow counts as skipped.",
+        EXECUTION,
+        "ready += self._conclude(index, FAILURE)",
+        "ready += self._conclude(index, _AS_SKIPPED)",
+        "fail_",
+    ),
+    Mutation(
+        "With `continue`, a `!` ends the flow.",
+        COMPILE,
+        "self._graph.fail(unit.span, context.failure), context, heads, exits)",
+        "self._graph.fail(unit.span, context.failure), context._replace(widen=False), heads, "
+        "exits)",
+        "fail_",
+    ),
+    Mutation(
+        "A run names the last `!` that was not handled.",
+        REPORT,
+        "            for node in graph.nodes\n            if node.id in lost",
+        "            for node in reversed(graph.nodes)\n            if node.id in lost",
+        "fail_",
+    ),
+    # What an event is given.
+    Mutation(
+        "An input takes precedence over an argument.",
+        "volnux/events/spec.py",
+        "            keywords.update(resolved.arguments)\n",
+        "            keywords = {**resolved.arguments, **keywords}\n",
+        "argument_",
+    ),
+    Mutation(
+        "A bare name inside a list or an object stands for null.",
+        "volnux/graph/parts.py",
+        "holder[last] = values(at.name)",
+        "holder[last] = None if at.path else values(at.name)",
+        "argument_",
+    ),
+    Mutation(
+        "What a bare name stands for is not read as the annotated type.",
+        GIVEN,
+        "if read is not None:\n",
+        "if read is not None and not argument.names:\n",
+        "argument_",
+    ),
+    Mutation(
+        "Variables that arguments name go into `**kwargs`.",
+        GIVEN,
+        "return Given(arguments, found, hidden, direct & known)",
+        "return Given(arguments, found, hidden, frozenset(known))",
+        "variable_",
+    ),
+    Mutation(
+        "An event that was not given a variable or a secret is tried again.",
+        RUN,
+        "        and not isinstance(error, NotGivenError)\n",
+        "",
+        "_missing",
+    ),
+    Mutation(
+        "The default of a variable takes precedence over the host.",
+        GIVEN,
+        "        value = call.host.variable(spec.name)\n",
+        "        value = call.host.variable(spec.name) if spec.required else spec.default\n",
+        "variable_",
+    ),
+    Mutation(
+        "Secrets are not masked in results.",
+        RUN,
+        "            result = masked(result, resolved.secrets)\n",
+        "            pass\n",
+        "secret_",
+    ),
+    Mutation(
+        "Secrets are not masked in failures.",
+        "volnux/events/failures.py",
+        "text, shown = hide(message), hide(frames)",
+        "text, shown = message, frames",
+        "secret_",
+    ),
+    Mutation(
+        "Secrets are not masked in log records.",
+        "volnux/masking.py",
+        "        record.msg, record.args = hidden, ()\n",
+        "        pass\n",
+        "secret_",
+    ),
+    Mutation(
+        "The lower end of a range is not in it.",
+        INPUTS,
+        "value < spec.least)",
+        "value <= spec.least)",
+        "range_",
+    ),
+    Mutation(
+        "A range has no upper end.",
+        INPUTS,
+        "(spec.most is not None and value > spec.most)",
+        "(spec.most is not None and value is spec)",
+        "range_",
+    ),
+    Mutation(
+        "Any value of the right type is a choice.",
+        INPUTS,
+        "(spec.choices and value not in spec.choices)",
+        "(spec.choices and value is spec)",
+        "choices_",
+    ),
+    # The time of a run.
+    Mutation(
+        "Days move the instant.",
+        MOMENTS,
+        'if unit in "dw":',
+        'if unit == "w":',
+        "time_",
+    ),
+    Mutation(
+        "Hours move the time on the wall clock.",
+        MOMENTS,
+        'if unit in "dw":',
+        'if unit != "m":',
+        "time_",
+    ),
+    Mutation(
+        "A time that exists twice is the second one.",
+        MOMENTS,
+        "time = wall.replace(tzinfo=zone).astimezone",
+        "time = wall.replace(tzinfo=zone, fold=1).astimezone",
+        "time_that",
+    ),
+    Mutation(
+        "A time that the clock skips stays as it is.",
+        MOMENTS,
+        "time = wall.replace(tzinfo=zone).astimezone(dt.UTC).astimezone(zone)",
+        "time = wall.replace(tzinfo=zone)",
+        "time_over",
+    ),
+    Mutation(
+        "A date is that of UTC.",
+        MOMENTS,
+        "return time.date() if",
+        "return time.astimezone(dt.UTC).date() if",
+        "time_",
+    ),
+    Mutation(
+        "`previous` is the instant of the run itself.",
+        MOMENTS,
+        "self.schedule.before(self.scheduled_at)",
+        "self.schedule.before(self.scheduled_at + dt.timedelta.resolution)",
+        "time_previous",
+    ),
+    Mutation(
+        "The time of a run takes precedence over a value that is given.",
+        INPUTS,
+        "if spec.moment is not None and value is None:",
+        "if spec.moment is not None:",
+        "time_given",
+    ),
+    # The time limit of a run.
+    Mutation(
+        "A run that took too long does not say so.",
+        REPORT,
+        "if execution.timed_out and graph.run_timeout is not None:",
+        "if execution.timed_out and graph.run_timeout is None:",
+        "run_timeout",
+    ),
+    Mutation(
+        "After the time limit, what has not ended counts as cancelled.",
+        EXECUTION,
+        "        self.timed_out = True\n        self._end()\n",
+        "        self.timed_out = True\n        self.abandon()\n",
+        "run_timeout",
     ),
 )
 
 
-def noticed(mutation: Mutation, folder: Path) -> str | None:
-    """The first case in which the suite notices the change; None if it does not."""
+_CONFORMANCE = (sys.executable, "-m", "volnux", "conformance", "--programs", "0", "--first")
+
+
+def copied(folder: Path) -> Path:
+    """A compiled copy of the package in a folder, in which one change after another is tried."""
     package = folder / "package"
     for name in ("volnux", "standalone"):
         ignored = shutil.ignore_patterns("__pycache__", "conformance-*")
         shutil.copytree(ROOT / name, package / name, ignore=ignored)
+    compileall.compile_dir(package, quiet=1)
+    return package
+
+
+def noticed(mutation: Mutation, package: Path) -> str | None:
+    """The first case in which the suite notices the change; None if it does not.
+
+    Args:
+        mutation: the change.
+        package: a copy of the package from `copied`. Afterwards it is as before.
+    """
     target = package / mutation.file
-    text = target.read_text(encoding="utf-8")
+    text, times = target.read_text(encoding="utf-8"), target.stat()
     if text.count(mutation.old) != 1:
         raise SystemExit(f"{mutation.file} must contain this exactly once: {mutation.old}")
     target.write_text(text.replace(mutation.old, mutation.new), encoding="utf-8")
+    # Bytecode is valid for a time and a size.
+    os.utime(target, (times.st_atime, times.st_mtime + 2))
+    try:
+        return _first_difference(mutation.cases, package)
+    finally:
+        target.write_text(text, encoding="utf-8")
+        os.utime(target, (times.st_atime, times.st_mtime))
+
+
+def _first_difference(cases: str, package: Path) -> str | None:
     paths = os.pathsep.join([str(package), str(package / "standalone")])
     done = subprocess.run(
-        [sys.executable, "-m", "volnux", "conformance", "--programs", "0", "--first"],
+        [*_CONFORMANCE, *(["--case", cases] if cases else [])],
         env={**os.environ, "PYTHONPATH": paths, "PYTHONDONTWRITEBYTECODE": "1"},
-        cwd=folder,
+        cwd=package.parent,
         capture_output=True,
         text=True,
         timeout=300,
@@ -158,9 +401,10 @@ def noticed(mutation: Mutation, folder: Path) -> str | None:
 
 def results() -> Iterator[tuple[Mutation, str | None]]:
     """Each change, and the first case that notices it."""
-    for mutation in MUTATIONS:
-        with tempfile.TemporaryDirectory(prefix="volnux-mutation-") as folder:
-            yield mutation, noticed(mutation, Path(folder))
+    with tempfile.TemporaryDirectory(prefix="volnux-mutation-") as folder:
+        package = copied(Path(folder))
+        for mutation in MUTATIONS:
+            yield mutation, noticed(mutation, package)
 
 
 def main() -> int:

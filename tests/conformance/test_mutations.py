@@ -2,10 +2,15 @@
 
 import pytest
 
-from tools.mutate import MUTATIONS, noticed
+from tools.mutate import MUTATIONS, copied, noticed
+
+
+@pytest.fixture(scope="module")
+def package(tmp_path_factory):
+    return copied(tmp_path_factory.mktemp("changed"))
 
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.about)
-def test_a_change_of_meaning_is_noticed(mutation, own_folder):
-    assert noticed(mutation, own_folder) is not None, mutation.about
+def test_a_change_of_meaning_is_noticed(mutation, package):
+    assert noticed(mutation, package) is not None, mutation.about

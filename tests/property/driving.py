@@ -12,6 +12,7 @@ from typing import Any
 
 from tests.property import naive
 from volnux.graph import Execution, Failure, Graph, Kind, RunStatus, compile
+from volnux.graph.report import failure_of_run
 from volnux.pointy import parse
 from volnux.pointy.tree import Evaluation
 from volnux.testing.programs import DEFAULT_ATTEMPTS, Program, Script, places, render
@@ -61,6 +62,11 @@ class Driven:
             self.execution.stop(node, result)
             return []
         return self.begin(self.execution.finish(node, descriptor, result))
+
+    def ending_of(self, place: str) -> tuple[int, Any]:
+        """The descriptor and the result with which the event of a place ends."""
+        node = self.graph.nodes[self.graph.topology.index[place]]
+        return ending(place, self.scripts[place], node.retry)[:2]
 
     def by_delay(self) -> Driven:
         """Run to the end. Events end in the order of their delays."""
@@ -141,6 +147,8 @@ def plain(value: Any) -> Any:
             return f"raised:{value.message}"
         case Failure(type="UnhandledDescriptor"):
             return "no branch"
+        case Failure(type="Failed") | naive.Failed():
+            return f"failed: {value.message}"
         case naive.Raised():
             return f"raised:{value.place}"
         case naive.NoBranch():
@@ -153,12 +161,14 @@ def plain(value: Any) -> Any:
 
 def difference(program: Program) -> str | None:
     """A readable difference between the graph and the naive evaluator; None if they agree."""
-    found = Driven(program, graph_of(program)).by_delay().outcome()
-    wanted = expected(program)
-    if found == wanted:
+    driven = Driven(program, graph_of(program)).by_delay()
+    found, wanted = driven.outcome(), expected(program)
+    meaning = naive.evaluate(program)
+    why = plain(failure_of_run(driven.execution)), plain(meaning.failure)
+    if found == wanted and (why[0] == why[1] or meaning.stopped):
         return None
     lines = [render(program), f"evaluations: {program.evaluations}"]
-    lines.append(f"run: graph {found[:2]}, naive {wanted[:2]}")
+    lines.append(f"run: graph {found[:2]} {why[0]}, naive {wanted[:2]} {why[1]}")
     for place, event in places(program).items():
         mark = "  " if found[2][place] == wanted[2][place] else "! "
         lines.append(f"{mark}{place}: {event.script}")

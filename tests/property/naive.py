@@ -6,7 +6,7 @@ edges, no joins, no catches and no values. It is slow, limited in depth, and mea
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from volnux.testing.programs import (
@@ -14,8 +14,10 @@ from volnux.testing.programs import (
     DEFAULT_ATTEMPTS,
     Branch,
     Event,
+    Fail,
     Flow,
     Group,
+    Name,
     Parallel,
     Program,
     Unit,
@@ -39,13 +41,29 @@ class NoBranch:
     place: str
 
 
+@dataclass(frozen=True)
+class Failed:
+    """The failure of a `!` without a `0` branch around it."""
+
+    message: str
+
+
+NOTHING = object()
+
+
 @dataclass
 class Place:
-    """How one place ended; `number` counts in reading order."""
+    """How one place ended, or a `!`, which is not a place.
+
+    `number` counts the places in reading order, and `order` counts each `!` as well. `given` is
+    what the event is given: the inputs and its arguments.
+    """
 
     number: int
     id: str
-    event: Event
+    event: Event | None
+    order: int = 0
+    given: dict[str, Any] = field(default_factory=dict)
     state: str | None = None
     attempts: int = 0
     descriptor: int | None = None
@@ -58,11 +76,15 @@ class Place:
 
 @dataclass(frozen=True)
 class End:
-    """How a part of a flow ended: when, and with which result or failure."""
+    """How a part of a flow ended: when, and with which result or failure.
+
+    `fails` contains each `!` whose failure was not handled in this part.
+    """
 
     at: int
     result: Any = None
     failed_by: Place | None = None
+    fails: tuple[Place, ...] = ()
 
     @property
     def done(self) -> bool:
@@ -74,12 +96,14 @@ class Around:
     """What a part inherits from its surroundings.
 
     `passes`: a failure that ends here is passed on (`continue`, and something comes next).
-    `caught`: an enclosing group has a `0` branch. `retry`: the nearest factor around.
+    `caught`: an enclosing group has a `0` branch. `retry`: the nearest factor around. `took`: the
+    failure that the innermost `0` branch around took.
     """
 
     passes: bool = False
     caught: bool = False
     retry: int | None = None
+    took: Any = NOTHING
 
 
 @dataclass
@@ -89,6 +113,8 @@ class Meaning:
     places: dict[str, Place]
     success: bool
     result: Any
+    failure: Failed | None = None
+    stopped: bool = False
     factors: dict[str, int | None] = field(default_factory=dict)
 
 
@@ -104,7 +130,8 @@ def evaluate(program: Program) -> Meaning:
     """The meaning of a program."""
     run = _Run(program)
     end = run.flow(program.flow, Around(), None, 0)
-    meaning = Meaning(run.by_id, end.done, end.result, run.factors)
+    failure = Failed(run.here) if end.fails else None
+    meaning = Meaning(run.by_id, end.done, end.result, failure, factors=run.factors)
     stopping = [place for place in run.by_id.values() if place.stops]
     if stopping:
         _stop(meaning, min(stopping, key=lambda place: place.ended))
@@ -124,6 +151,7 @@ def _stop(meaning: Meaning, by: Place) -> None:
             place.attempts = 0
             place.received = None
     meaning.success = False
+    meaning.stopped = True
 
 
 class _Run:
@@ -133,9 +161,30 @@ class _Run:
         self.by_id = {}
         self.by_event = {}
         self.factors: dict[str, int | None] = {}
+        # `render` writes each directive in a line, and the flow in the next.
+        line = 1 + program.continues + len(program.inputs)
+        self.here = f"the flow fails here: program.pty:{line}"
+        self.order = {id(primary): n for n, primary in enumerate(_primaries(program.flow))}
         for number, (id_, event) in enumerate(places(program).items()):
-            self.by_id[id_] = self.by_event[id(event)] = Place(number, id_, event)
+            place = Place(number, id_, event, self.order[id(event)], self.given(event))
+            self.by_id[id_] = self.by_event[id(event)] = place
         assert len(self.by_id) == len(self.by_event), "an event object stands twice"
+
+    def given(self, event: Event) -> dict[str, Any]:
+        """The inputs and the arguments of a place, which take precedence."""
+        inputs = dict(self.program.inputs)
+
+        def value(written: Any) -> Any:
+            match written:
+                case Name(name=name):
+                    return inputs[name]
+                case list():
+                    return [value(item) for item in written]
+                case dict():
+                    return {key: value(item) for key, item in written.items()}
+            return written
+
+        return inputs | {name: value(written) for name, written in event.arguments}
 
     # What starts.
 
@@ -143,11 +192,7 @@ class _Run:
         self, flow: Flow, around: Around, received: Any, at: int, evaluation: str | None = None
     ) -> End:
         """A sequence: each part starts when the one before it is done."""
-        goes_on = Around(
-            passes=self.program.continues and not around.caught,
-            caught=around.caught,
-            retry=around.retry,
-        )
+        goes_on = replace(around, passes=self.program.continues and not around.caught)
         end = End(at, received)
         for number, part in enumerate(flow.parts):
             last = number == len(flow.parts) - 1
@@ -171,21 +216,25 @@ class _Run:
         if len(part.arms) == 1:
             return self.unit(part.arms[0], around, received, at, evaluation)
         if evaluation is None:
-            evaluation = self.states.get(_last_event(part).name)
+            last = _last_event(part)
+            evaluation = None if last is None else self.states.get(last.name)
         ends = [self.unit(arm, around, received, at, None) for arm in part.arms]
         at = max(end.at for end in ends)
         failures = [end.failed_by for end in ends if end.failed_by is not None]
         enough = len(failures) < len(ends) if evaluation in ANY_STATES else not failures
         if enough:
             return End(at, [end.result if end.done else None for end in ends])
-        return End(at, failed_by=min(failures, key=lambda place: place.number))
+        fails = tuple(fail for end in ends for fail in end.fails)
+        return End(at, failed_by=min(failures, key=lambda place: place.order), fails=fails)
 
     def unit(
         self, unit: Unit, around: Around, received: Any, at: int, evaluation: str | None
     ) -> End:
-        """An event or a group, and the branch that is taken after it."""
-        inside = Around(around.passes, around.caught, unit.retry or around.retry)
+        """An event or a group, and the branch that is taken after it; or a `!`."""
+        inside = replace(around, retry=unit.retry or around.retry)
         match unit.primary:
+            case Fail():
+                return self.fail(unit.primary, around, at)
             case Event():
                 return self.event(unit, unit.primary, around, inside, received, at)
             case Group(body=body):
@@ -193,6 +242,13 @@ class _Run:
                 if not unit.branches:
                     return self.flow(body, inside, received, at, evaluation)
                 return self.group(unit, body, around, inside, received, at, evaluation)
+
+    def fail(self, fail: Fail, around: Around, at: int) -> End:
+        """The same as for an event without branches that returns a failure at once."""
+        result = Failed(self.here) if around.took is NOTHING else around.took
+        place = Place(-1, "!", None, self.order[id(fail)], result=result)
+        failed = End(at, failed_by=place, fails=(place,))
+        return self.decide((), 0, result, failed, around, at)
 
     def event(
         self, unit: Unit, event: Event, around: Around, inside: Around, received: Any, at: int
@@ -214,7 +270,8 @@ class _Run:
             has_branch = script.descriptor in [branch.descriptor for branch in unit.branches]
             if script.descriptor >= 2 and not has_branch:
                 place.descriptor, place.result = 0, NoBranch(place.id)
-        end = self.decide(unit.branches, place.descriptor, place.result, place, around, at)
+        failed = End(at, failed_by=place)
+        end = self.decide(unit.branches, place.descriptor, place.result, failed, around, at)
         handled = end.done or end.failed_by is not place
         place.state = DONE if handled else FAILED
         return end
@@ -230,25 +287,24 @@ class _Run:
         evaluation: str | None,
     ) -> End:
         catches = any(branch.descriptor == 0 for branch in unit.branches)
-        inside = Around(False, around.caught or catches, inside.retry)
+        inside = replace(inside, passes=False, caught=around.caught or catches)
         end = self.flow(body, inside, received, at, evaluation)
         if end.failed_by is None:
             return self.decide(unit.branches, 1, end.result, None, around, end.at)
-        place = end.failed_by
-        return self.decide(unit.branches, 0, place.result, place, around, end.at)
+        return self.decide(unit.branches, 0, end.failed_by.result, end, around, end.at)
 
     def decide(
         self,
         branches: tuple[Branch, ...],
         descriptor: int,
         result: Any,
-        place: Place | None,
+        failed: End | None,
         around: Around,
         at: int,
     ) -> End:
         """What comes after an event or a group of branches that ended with `descriptor`.
 
-        If that is 0, `place` is the place that failed.
+        If that is 0, `failed` is how it ended.
         """
         taken = [branch for branch in branches if branch.descriptor == descriptor]
         unhandled = not taken and descriptor == 0 and not around.passes
@@ -258,9 +314,10 @@ class _Run:
                 self.end_flow_unstarted(branch.flow, state, at, around.retry)
         if taken:
             (branch,) = taken
-            return self.flow(branch.flow, around, result if branch.piped else None, at)
+            inside = replace(around, took=result) if descriptor == 0 else around
+            return self.flow(branch.flow, inside, result if branch.piped else None, at)
         if unhandled:
-            return End(at, failed_by=place)
+            return failed
         return End(at, result)
 
     # What never starts.
@@ -283,9 +340,23 @@ class _Run:
                 self.end_flow_unstarted(branch.flow, state, at, retry)
 
 
-def _last_event(part: Parallel) -> Event:
-    """The last event in reading order, branches not counted."""
+def _last_event(part: Parallel) -> Event | None:
+    """The last event in reading order, branches not counted; None if a `!` is last."""
     last = part.arms[-1].primary
     while isinstance(last, Group):
         last = last.body.parts[-1].arms[-1].primary
-    return last
+    return last if isinstance(last, Event) else None
+
+
+def _primaries(flow: Flow) -> list[Event | Fail]:
+    """The events of a flow, and each `!`, in reading order."""
+    found: list[Event | Fail] = []
+    for part in flow.parts:
+        for unit in part.arms:
+            if isinstance(unit.primary, Group):
+                found += _primaries(unit.primary.body)
+            else:
+                found.append(unit.primary)
+            for branch in unit.branches:
+                found += _primaries(branch.flow)
+    return found

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from tests.property.driving import graph_of
 from volnux.graph import Graph
-from volnux.testing.programs import random_program, render
+from volnux.testing.making import random_program
+from volnux.testing.programs import render
 
 SEEDS = range(300)
 

@@ -8,13 +8,15 @@ runs that many in each test.
 import os
 import random
 from collections.abc import Iterator
+from itertools import zip_longest
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 
 from tests.property.driving import Driven, difference, ending, expected, graph_of
 from volnux.graph import Kind, RunStatus, simulate
-from volnux.testing.programs import Program, places, programs, random_program, render
+from volnux.testing.making import programs, random_program
+from volnux.testing.programs import Program, places, render
 
 PROGRAMS = int(os.environ.get("VOLNUX_PROGRAMS", "0"))
 SEED = int(os.environ.get("VOLNUX_SEED", "0")) or random.SystemRandom().randrange(10**9)
@@ -105,6 +107,36 @@ def test_a_small_program_means_what_the_language_says(program):
     assert difference(program) is None, difference(program)
 
 
+def test_a_fail_means_an_event_that_returned_a_failure():
+    """A `!` and an event in its place that returns the same failure end in the same way."""
+    for seed, program in each_program(600):
+        if "!" not in render(program):
+            continue
+        graph = graph_of(program)
+        driven = Driven(program, graph).by_delay()
+        fails = [index for index, node in enumerate(graph.nodes) if node.kind is Kind.FAIL]
+        names = [f"Fail{number}" for number in range(len(fails))]
+        text = "".join(map("".join, zip_longest(render(program).split("!"), names, fillvalue="")))
+        other = Driven(program, graph_of(program, text))
+        results = dict(zip(names, (driven.execution.results[n] for n in fails), strict=True))
+        running = other.execution.start()
+        while running:
+            node = max(running)
+            place = other.graph.nodes[node].id
+            ended = (0, results[place]) if place in results else driven.ending_of(place)
+            ready = other.execution.finish(node, *ended)
+            running = [*(n for n in running if n != node), *ready]
+        assert other.execution.status is driven.execution.status, repeat(seed)
+        index = {node.id: number for number, node in enumerate(other.graph.nodes)}
+        for number, node in enumerate(graph.nodes):
+            same = index[names[fails.index(number)] if number in fails else node.id]
+            for attribute in ("states", "descriptors", "results"):
+                found = getattr(driven.execution, attribute)[number]
+                assert found == getattr(other.execution, attribute)[same], repeat(seed)
+            if number in driven.received:
+                assert driven.received[number] == other.execution.received(same), repeat(seed)
+
+
 # What holds at each step of the state machine.
 
 
@@ -115,6 +147,14 @@ def test_a_place_ends_once_and_keeps_its_end():
         source = random.Random(seed)
         running = driven.begin(execution.start())
         ended: dict[int, tuple[object, object]] = {}
+
+        def check(execution=execution, ended=ended):
+            for index, state in enumerate(execution.states):
+                pair = (state, execution.descriptors[index])
+                if state is not None:
+                    assert ended.setdefault(index, pair) == pair
+
+        check()
         while not execution.ended:
             assert execution.running == set(running)
             idle = [n for n in range(len(execution.states)) if n not in execution.running]
@@ -126,10 +166,7 @@ def test_a_place_ends_once_and_keeps_its_end():
                     execution.stop(node)
             node = source.choice(running)
             running = [*(n for n in running if n != node), *driven.end(node)]
-            for index, state in enumerate(execution.states):
-                pair = (state, execution.descriptors[index])
-                if state is not None:
-                    assert ended.setdefault(index, pair) == pair
+            check()
         assert len(ended) == len(execution.states), f"{repeat(seed)}\n{render(program)}"
 
 
@@ -143,10 +180,10 @@ def test_a_run_that_is_cut_short(way):
         source = random.Random(seed)
         running = driven.begin(execution.start())
         for _ in range(source.randrange(len(graph.nodes))):
-            node = source.choice(running)
-            running = [*(n for n in running if n != node), *driven.end(node)]
             if not running:
                 break
+            node = source.choice(running)
+            running = [*(n for n in running if n != node), *driven.end(node)]
         if not running:
             continue
         if way == "stop":
@@ -189,7 +226,7 @@ def test_every_graph_is_well_formed():
         assert all(source < target for source, target in pairs), "edges lead forward"
         targets = {target for _, target in pairs}
         for number, node in enumerate(graph.nodes):
-            if node.kind is Kind.EVENT:
+            if node.kind in (Kind.EVENT, Kind.FAIL):
                 assert node.entry == "all"
             else:
                 assert number in targets

@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from volnux_standalone import StandaloneBackend
 
+from tests.property import naive
 from tests.property.driving import Driven
 from volnux import EventBase, RetryPolicy
 from volnux.backends import RunOptions
@@ -21,7 +22,8 @@ from volnux.events import Lookup, link
 from volnux.graph import Failure, compile
 from volnux.pointy import parse
 from volnux.pointy.tree import Evaluation
-from volnux.testing.programs import DEFAULT_ATTEMPTS, NAMES, places, random_program, render
+from volnux.testing.making import NAMES, random_program
+from volnux.testing.programs import DEFAULT_ATTEMPTS, places, render
 
 PROGRAMS = int(os.environ.get("VOLNUX_PROGRAMS", "600"))
 SEED = int(os.environ.get("VOLNUX_SEED", "1"))
@@ -32,9 +34,10 @@ class Boom(Exception):
     pass
 
 
-def play(event, scripts):
+def play(event, scripts, given, expected):
     """Do what the script of a place says for this attempt, and return its result."""
     script = scripts[event.task_id]
+    assert given == expected[event.task_id].given, f"{event.task_id} is given {given}"
     if event.attempt <= script.raising:
         raise Boom(event.task_id)
     return script.descriptor, None if script.silent else f"r:{event.task_id}"
@@ -42,19 +45,20 @@ def play(event, scripts):
 
 def event_class(name, program, scripts, draw, *, slow):
     """An event that follows the scripts of its places, with a random executor."""
+    expected = naive.evaluate(program).places
     kind = draw.choice(["default", "default", "coroutine", "pool"])
 
     def wait(event):
         return scripts[event.task_id].delay / 4000 if slow else 0.0
 
-    def process(self):
+    def process(self, **given):
         if slow:
             time.sleep(wait(self))
-        return play(self, scripts)
+        return play(self, scripts, given, expected)
 
-    async def process_async(self):
+    async def process_async(self, **given):
         await asyncio.sleep(wait(self))
-        return play(self, scripts)
+        return play(self, scripts, given, expected)
 
     attributes = {
         "process": process_async if kind == "coroutine" else process,
@@ -77,7 +81,7 @@ def plan_of(program, draw, monkeypatch):
         made = event_class(name, program, scripts, draw, slow=slow)
         setattr(billing if "." in name else module, made.__name__, made)
     monkeypatch.setitem(sys.modules, "billing", billing)
-    return link(compile(parse(render(program), filename="p.pty")), Lookup(extra=[module]))
+    return link(compile(parse(render(program), filename="program.pty")), Lookup(extra=[module]))
 
 
 def shown(value):
@@ -86,6 +90,8 @@ def shown(value):
             return f"raised:{value.message}"
         case Failure(type="UnhandledDescriptor"):
             return "no branch"
+        case Failure(type="Failed"):
+            return f"failed: {value.message}"
         case list():
             return [shown(item) for item in value]
         case _:
@@ -114,7 +120,7 @@ def test_a_run_agrees_with_the_state_machine(first, monkeypatch):
         program = random_program(draw)
         plan = plan_of(program, draw, monkeypatch)
         options = RunOptions(workers=draw.choice([None, 1, 2, 8]))
-        report = StandaloneBackend().run(plan, {}, options)
+        report = StandaloneBackend().run(plan, plan.bind({}), options)
         success, _, summary = Driven(program, plan.graph).by_delay().outcome()
         assert found(report) == (success, summary), f"seed {seed}:\n{render(program)}"
         for place in report.places.values():

@@ -108,11 +108,11 @@ class Execution:
         """The events that are ready at once, in reading order."""
         first = [index for index, waiting in enumerate(self._waiting) if waiting == 0]
         ready = [index for index in first if self.graph.nodes[index].kind is _EVENT]
-        for index in first:
-            if self.graph.nodes[index].kind is Kind.FAIL:
-                self._fail(index)
-                ready += self._conclude(index, FAILURE)
-        if len(ready) > len(first):
+        if len(ready) < len(first):
+            for index in first:
+                if self.graph.nodes[index].kind is Kind.FAIL:
+                    self._fail(index)
+                    ready += self._conclude(index, FAILURE)
             ready.sort()
         self._running.update(ready)
         return ready

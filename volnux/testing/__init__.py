@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from volnux.backends.gaps import Gap, GapKind, never, not_done, not_in_host
     from volnux.testing.cases import Case, Expected, ExpectedPlace, all_cases, load_case
     from volnux.testing.comparing import differences
+    from volnux.testing.making import programs, random_program
     from volnux.testing.predicting import case_of, random_case_program
-    from volnux.testing.programs import Program, programs, random_program, render
+    from volnux.testing.programs import Program, render
     from volnux.testing.running import report_of_case, run_case
     from volnux.testing.scripts import CaseError, EventScript, PlaceScript
     from volnux.testing.shrinking import shrink
@@ -58,8 +59,9 @@ __getattr__, __dir__ = lazy(
         "volnux.backends.gaps": ("Gap", "GapKind", "never", "not_done", "not_in_host"),
         "volnux.testing.cases": ("Case", "Expected", "ExpectedPlace", "all_cases", "load_case"),
         "volnux.testing.comparing": ("differences",),
+        "volnux.testing.making": ("programs", "random_program"),
         "volnux.testing.predicting": ("case_of", "random_case_program"),
-        "volnux.testing.programs": ("Program", "programs", "random_program", "render"),
+        "volnux.testing.programs": ("Program", "render"),
         "volnux.testing.running": ("report_of_case", "run_case"),
         "volnux.testing.scripts": ("CaseError", "EventScript", "PlaceScript"),
         "volnux.testing.shrinking": ("shrink",),

@@ -67,6 +67,9 @@ class Expected:
         warnings: warnings and notes before the run.
         refused: errors that prevent the run from starting.
         together: places that run at the same time.
+        failure: the type and optionally the message of the failure of the run itself.
+        scheduled_at: the instant in the report, in the time zone of the pipeline.
+        faults: the inputs whose values prevent the run from starting.
     """
 
     status: str | None = None
@@ -77,6 +80,9 @@ class Expected:
     warnings: tuple[Found, ...] = ()
     refused: tuple[Found, ...] = ()
     together: tuple[str, ...] = ()
+    failure: dict[str, Any] | None = None
+    scheduled_at: str | None = None
+    faults: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +97,9 @@ class Case:
         events: the settings of the event classes, by event; the default is a plain class.
         script: the behaviour of the events, by place; the default is success.
         inputs: the inputs for the run, by name.
+        scheduled_at: the instant of the run, in ISO form with an offset; by default, its start.
+        variables, secrets: their values, instead of those of the host. No secret may appear in the
+            report or in a log record.
         on_failure: the setting in `Meta` of a pipeline class, or None.
         modules: the modules that hold the events, by name; `<file>_events` if empty.
         expected: the expected result.
@@ -104,6 +113,9 @@ class Case:
     events: Mapping[str, EventScript] = field(default_factory=dict)
     script: Mapping[str, PlaceScript] = field(default_factory=dict)
     inputs: Mapping[str, Any] = field(default_factory=dict)
+    scheduled_at: str | None = None
+    variables: Mapping[str, Any] = field(default_factory=dict)
+    secrets: Mapping[str, str] = field(default_factory=dict)
     on_failure: str | None = None
     modules: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
@@ -150,6 +162,9 @@ def _case(name: str, text: str, data: Any) -> Case:
             for place, said in rest.script.items()
         },
         inputs=rest.inputs,
+        scheduled_at=rest.scheduled_at,
+        variables=rest.variables,
+        secrets=rest.secrets,
         on_failure=rest.on_failure,
         modules={module: tuple(events) for module, events in rest.modules.items()},
         expected=Expected(
@@ -164,6 +179,9 @@ def _case(name: str, text: str, data: Any) -> Case:
             warnings=_found(expected.warnings, name, "expected.warnings"),
             refused=_found(expected.refused, name, "expected.refused"),
             together=tuple(expected.together),
+            failure=expected.failure,
+            scheduled_at=expected.scheduled_at,
+            faults=tuple(expected.faults),
         ),
     )
 
@@ -178,6 +196,9 @@ def case_json(case: Case) -> str:
     data["events"] = {event: written(said) for event, said in case.events.items()}
     data["script"] = {place: written(said) for place, said in case.script.items()}
     data["inputs"] = dict(case.inputs)
+    data["scheduled_at"] = case.scheduled_at
+    data["variables"] = dict(case.variables)
+    data["secrets"] = dict(case.secrets)
     data["on_failure"] = case.on_failure
     data["modules"] = {module: list(events) for module, events in case.modules.items()}
     end = case.expected
@@ -189,6 +210,9 @@ def case_json(case: Case) -> str:
     expected["warnings"] = [written(said) for said in end.warnings]
     expected["refused"] = [written(said) for said in end.refused]
     expected["together"] = list(end.together)
+    expected["failure"] = end.failure
+    expected["scheduled_at"] = end.scheduled_at
+    expected["faults"] = list(end.faults)
     return _dumps({**_said(data), "expected": _said(expected)})
 
 
@@ -225,6 +249,9 @@ class _Rest:
     events: dict[str, dict[str, Any]] = field(default_factory=dict)
     script: dict[str, dict[str, Any]] = field(default_factory=dict)
     inputs: dict[str, Any] = field(default_factory=dict)
+    scheduled_at: str | None = None
+    variables: dict[str, Any] = field(default_factory=dict)
+    secrets: dict[str, str] = field(default_factory=dict)
     on_failure: str | None = None
     modules: dict[str, list[str]] = field(default_factory=dict)
 
@@ -239,3 +266,6 @@ class _Written:
     warnings: list[dict[str, Any]] = field(default_factory=list)
     refused: list[dict[str, Any]] = field(default_factory=list)
     together: list[str] = field(default_factory=list)
+    failure: dict[str, Any] | None = None
+    scheduled_at: str | None = None
+    faults: list[str] = field(default_factory=list)

@@ -8,6 +8,7 @@ from dataclasses import fields
 from typing import Any, Final
 
 from volnux.graph.jsonable import jsonable
+from volnux.graph.outcome import Failure
 from volnux.graph.report import PlaceReport, RunReport
 from volnux.testing.cases import Expected, ExpectedPlace
 
@@ -39,6 +40,9 @@ def _differences(expected: Expected, report: RunReport) -> Iterator[str]:
         given = plain(report.inputs.get(name))
         if given != value:
             yield f"the input {name}: {given!r}, expected {value!r}"
+    yield from _of_failure(expected.failure, report.failure)
+    if expected.scheduled_at is not None and plain(report.scheduled_at) != expected.scheduled_at:
+        yield f"scheduled_at {plain(report.scheduled_at)!r}, expected {expected.scheduled_at!r}"
     for place, wanted in expected.places.items():
         for line in _of_place(wanted, report.places[place], report):
             yield f"{place}: {line}"
@@ -57,12 +61,7 @@ def _of_place(wanted: ExpectedPlace, found: PlaceReport, report: RunReport) -> I
             given = str(given)
         if not _same(given, value):
             yield f"{name} {given!r}, expected {value!r}"
-    failure = None if found.failure is None else plain(found.failure)
-    if failure is None or wanted.failure is None:
-        if failure != wanted.failure:
-            yield f"failure {failure!r}, expected {wanted.failure!r}"
-    elif not failure.items() >= wanted.failure.items():
-        yield f"failure {failure!r}, expected {wanted.failure!r}"
+    yield from _of_failure(wanted.failure, found.failure)
     ended = found.ended_at is not None or found.descriptor is None
     if (found.attempts > 0) is not (found.started_at is not None and ended):
         yield f"{found.attempts} attempts, from {found.started_at} to {found.ended_at}"
@@ -70,6 +69,15 @@ def _of_place(wanted: ExpectedPlace, found: PlaceReport, report: RunReport) -> I
         lasted = (found.ended_at - found.started_at).total_seconds()
         if lasted < wanted.lasts - _EARLY:
             yield f"took {lasted:.3f} s from its first attempt on, expected {wanted.lasts} s"
+
+
+def _of_failure(wanted: Mapping[str, Any] | None, found: Failure | None) -> Iterator[str]:
+    failure = None if found is None else plain(found)
+    if failure is None or wanted is None:
+        if failure != wanted:
+            yield f"failure {failure!r}, expected {wanted!r}"
+    elif not failure.items() >= wanted.items():
+        yield f"failure {failure!r}, expected {wanted!r}"
 
 
 def _same(given: Any, value: Any) -> bool:

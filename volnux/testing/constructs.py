@@ -29,6 +29,8 @@ CONSTRUCTS: Final = {
     "continue": "`@on-failure: continue`",
     "stop": "`stop_on_exception`",
     "exception": "an event that raises",
+    "argument": "`A(x=1)`",
+    "fail": "`!`",
 }
 """The constructs of flows, by name."""
 
@@ -40,7 +42,10 @@ def constructs(case: Case) -> frozenset[str]:
     except VolnuxError:
         return frozenset()
     found = set(_of_flow(file.flow, case, outer=None))
-    names = [event.name for event in _events(file.flow)]
+    events = list(_events(file.flow))
+    if any(event.arguments for event in events):
+        found.add("argument")
+    names = [event.name for event in events]
     if len(set(names)) < len(names):
         found.add("repeated")
     if "continue" in (case.on_failure, file.settings.on_failure):
@@ -74,7 +79,9 @@ def _of_unit(unit: tree.Unit, case: Case, outer: Evaluation | None) -> Iterator[
     option = unit.option("evaluation")
     if unit.retry is not None or unit.option("retry_attempts") is not None:
         yield "retry"
-    if isinstance(unit.primary, tree.Group):
+    if isinstance(unit.primary, tree.Fail):
+        yield "fail"
+    elif isinstance(unit.primary, tree.Group):
         # Braces that only add an option or branches to `a || b` are not a separate group.
         body = unit.primary.body
         bare = option is None and not unit.branches

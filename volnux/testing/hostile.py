@@ -15,6 +15,7 @@ from typing import Final
 from volnux.events.modules import events_module
 from volnux.testing.cases import Case
 from volnux.testing.predicting import case_of, random_case_program
+from volnux.testing.programs import places
 from volnux.testing.scripts import FORMS
 
 __all__ = ["TEXTS", "hostile_case"]
@@ -58,11 +59,11 @@ def hostile_case(seed: int) -> Case:
     source = random.Random(seed)
     program = random_case_program(seed, names=_EVENTS)
     stem = source.choice(_STEMS).replace(".", "-")
-    case = case_of(program, stem)
-    own = [name for name in case.events if "." not in name]
+    events = list(dict.fromkeys(event.name for event in places(program).values()))
+    own = [name for name in events if "." not in name]
     modules = {
-        module: tuple(n.rpartition(".")[2] for n in case.events if n.rpartition(".")[0] == module)
-        for module in dict.fromkeys(n.rpartition(".")[0] for n in case.events if "." in n)
+        module: tuple(n.rpartition(".")[2] for n in events if n.rpartition(".")[0] == module)
+        for module in dict.fromkeys(n.rpartition(".")[0] for n in events if "." in n)
     }
     head = [f"@name: {source.choice(_NAMES)}"]
     if source.random() < 0.4:
@@ -78,9 +79,9 @@ def hostile_case(seed: int) -> Case:
     else:
         modules[events_module(stem)] = tuple(own)
     head += _directives(source)
+    case = case_of(program, stem, head=head)
     return replace(
         case,
-        text="\n".join([*head, case.text]),
         events={
             name: replace(said, form=source.choice(FORMS)) for name, said in case.events.items()
         },

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import builtins
+import logging
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -37,11 +38,13 @@ async def play_async(event: Any, script: Mapping[str, Any], **arguments: Any) ->
 
 
 def _end(event: Any, does: Mapping[str, Any], arguments: Mapping[str, Any]) -> Any:
+    if does.get("logs"):
+        logging.getLogger("volnux.testing.case").warning(does["logs"].format(**arguments))
     raises = does.get("raises", [])
     if isinstance(raises, list):
         raises = raises[event.attempt - 1] if event.attempt <= len(raises) else None
     if raises is not None:
-        raise getattr(builtins, raises)(does.get("message", "no way"))
+        raise getattr(builtins, raises)(does.get("message", "no way").format(**arguments))
     if "returns" in does:
         return does["returns"]
     descriptor = does.get("descriptor", 1)
@@ -49,16 +52,19 @@ def _end(event: Any, does: Mapping[str, Any], arguments: Mapping[str, Any]) -> A
         descriptor = descriptor[min(event.attempt, len(descriptor)) - 1]
     result = does.get("result", event.task_id)
     if does.get("reads"):
-        result = {
-            name: _plain(arguments[name] if name in arguments else getattr(event, name))
-            for name in does["reads"]
-        }
+        result = {name: _read(event, name, arguments) for name in does["reads"]}
     match does.get("how", "number"):
         case "goto":
             event.goto(descriptor, result)
         case "bool":
             return bool(descriptor), result
     return descriptor, result
+
+
+def _read(event: Any, name: str, arguments: Mapping[str, Any]) -> Any:
+    inner = name.removeprefix("type(").removesuffix(")")
+    value = arguments[inner] if inner in arguments else getattr(event, inner)
+    return _plain(value) if inner == name else type(value).__name__
 
 
 def _plain(value: Any) -> Any:

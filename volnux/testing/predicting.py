@@ -11,13 +11,16 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from volnux.errors import Source
+from volnux.events.inputs import bind_inputs
 from volnux.graph import Execution, Failure, Graph, Kind, RunStatus, compile
+from volnux.graph.report import failure_of_run
 from volnux.pointy import parse
 from volnux.pointy.parser import analyze
 from volnux.pointy.tree import Evaluation
 from volnux.testing.cases import Case, Expected, ExpectedPlace, Found
 from volnux.testing.comparing import plain
-from volnux.testing.programs import DEFAULT_ATTEMPTS, NAMES, Program, Script, places, render
+from volnux.testing.making import NAMES, random_program
+from volnux.testing.programs import DEFAULT_ATTEMPTS, Program, Script, places, render
 from volnux.testing.scripts import EventScript, PlaceScript
 
 __all__ = ["case_of", "is_certain", "random_case_program"]
@@ -27,33 +30,43 @@ SECOND: Final = 0.002
 """The length of one unit of a script's delay, in seconds."""
 
 
-def case_of(program: Program, name: str, *, delays: bool = False) -> Case:
+GIVEN: Final = "given"
+"""The parameter that takes all inputs and arguments of an event."""
+
+
+def case_of(program: Program, name: str, *, delays: bool = False, head: Sequence[str] = ()) -> Case:
     """Turn a program into a case, with the expected result from the state machine.
 
     Args:
         program: the program.
         name: the case's name.
         delays: whether events take time, as in their scripts.
+        head: lines above the text of the program.
     """
     found = places(program)
     states = dict(program.evaluations)
     stopping = {each.name for each in found.values() if each.script.stop_on_exception}
-    text = render(program)
-    _, diagnostics = analyze(Source(text, f"{name}.pty"))
+    text = "\n".join([*head, render(program)])
+    source = Source(text, f"{name}.pty")
+    _, diagnostics = analyze(source)
     warnings = tuple(Found(each.code) for each in diagnostics)
     return Case(
         name=name,
         text=text,
-        expected=replace(_expected(program, min), warnings=warnings),
+        expected=replace(_expected(program, min, source), warnings=warnings),
         events={
             event: EventScript(
+                arguments=[f"**{GIVEN}"] if program.inputs else [],
                 evaluation=states.get(event),
                 stop_on_exception=event in stopping,
                 retry_policy={"max_attempts": DEFAULT_ATTEMPTS, "backoff_factor": 0.0},
             )
             for event in dict.fromkeys(each.name for each in found.values())
         },
-        script={place: _script(place, each.script, delays=delays) for place, each in found.items()},
+        script={
+            place: _script(place, each.script, delays=delays, reads=bool(program.inputs))
+            for place, each in found.items()
+        },
     )
 
 
@@ -78,8 +91,6 @@ def random_case_program(seed: int, *, events: int = 12, names: Sequence[str] = N
         events: the approximate maximum number of events.
         names: the names of the events.
     """
-    from volnux.testing.programs import random_program
-
     source = random.Random(seed)
     program = random_program(source, events=events, stops=source.random() < 0.25, names=names)
     program = _same_for_all_places(program)
@@ -107,10 +118,12 @@ def _with_scripts(program: Program, change: Callable[[str, Script], Script]) -> 
     )
 
 
-def _script(place: str, script: Script, *, delays: bool) -> PlaceScript:
+def _script(place: str, script: Script, *, delays: bool, reads: bool) -> PlaceScript:
     told: dict[str, Any] = {"descriptor": script.descriptor}
     if script.silent:
         told["result"] = None
+    elif reads:
+        told["reads"] = [GIVEN]
     if script.raising:
         told["raises"] = [RAISED] * script.raising
         told["message"] = place
@@ -119,8 +132,10 @@ def _script(place: str, script: Script, *, delays: bool) -> PlaceScript:
     return PlaceScript(**told)
 
 
-def _expected(program: Program, choose: Callable[[list[int]], int]) -> Expected:
-    driven = _Driven(program)
+def _expected(
+    program: Program, choose: Callable[[list[int]], int], source: Source | None = None
+) -> Expected:
+    driven = _Driven(program, source)
     driven.run(choose)
     execution = driven.execution
     found = {}
@@ -138,7 +153,10 @@ def _expected(program: Program, choose: Callable[[list[int]], int]) -> Expected:
             failure=plain(result) if failed else None,
         )
     status = "success" if execution.status is RunStatus.SUCCESS else "failed"
-    return Expected(status=status, places=found)
+    failure = failure_of_run(execution)
+    return Expected(
+        status=status, places=found, failure=None if failure is None else plain(failure)
+    )
 
 
 @dataclass(frozen=True)
@@ -152,11 +170,11 @@ class _Ending:
 class _Driven:
     """One run of a program: its state machine, and the other data that a backend would have."""
 
-    def __init__(self, program: Program) -> None:
+    def __init__(self, program: Program, source: Source | None = None) -> None:
         states = {name: Evaluation(state) for name, state in program.evaluations}
-        self.graph: Graph = compile(
-            parse(render(program), filename="program.pty"), evaluations=states
-        )
+        source = source or Source(render(program), "program.pty")
+        self.graph: Graph = compile(parse(source.text, source.filename), evaluations=states)
+        self.inputs = bind_inputs(self.graph.inputs, {}) if program.inputs else None
         self.execution = Execution(self.graph)
         self.scripts = {place: event.script for place, event in places(program).items()}
         self.attempts: dict[int, int] = {}
@@ -196,5 +214,8 @@ class _Driven:
         if script.raising >= allowed:
             failure = Failure(RAISED, place.id, attempts=allowed)
             return _Ending(0, failure, allowed, script.stop_on_exception)
-        result = None if script.silent else place.id
+        result: Any = None if script.silent else place.id
+        if result is not None and self.inputs is not None:
+            given = {each.name: each.filled(self.inputs.__getitem__) for each in place.arguments}
+            result = {GIVEN: plain({**self.inputs, **given})}
         return _Ending(script.descriptor, result, script.raising + 1, stops=False)

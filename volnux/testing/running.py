@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+import datetime as dt
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from volnux.backends.port import Backend, RefusedError, RunOptions
 from volnux.errors import Diagnostic, PointyError
+from volnux.events.inputs import InputError
 from volnux.events.link import Plan
 from volnux.graph.jsonable import jsonable
 from volnux.graph.report import RunReport
@@ -37,13 +42,15 @@ def run_case(
     found = _said("refused", case.expected.refused, [])
     found += _said("warnings", case.expected.warnings, _promised(case, plan.warnings))
     found += _settings(case, plan)
+    found += _faults(case, plan)
     if found or case.expected.status is None:
         return found
     try:
-        report = _run(case, backend, plan, options)
+        with _log_records() as logged:
+            report = _run(case, backend, plan, options)
     except RefusedError as error:
         return [f"{backend.name} refuses the file: {each.message}" for each in error.diagnostics]
-    return differences(case.expected, report)
+    return [*differences(case.expected, report), *_leaks(case, report, logged)]
 
 
 def report_of_case(
@@ -59,12 +66,64 @@ def report_of_case(
 
 
 def _run(case: Case, backend: Backend, plan: Plan, options: RunOptions | None) -> RunReport:
-    inputs = plan.bind(case.inputs)
+    instant = _instant(case)
+    inputs = plan.bind(case.inputs, scheduled_at=instant)
     backend.refuse(plan)
-    options = options or RunOptions()
+    options = replace(
+        options or RunOptions(),
+        scheduled_at=instant,
+        variables=case.variables,
+        secrets=case.secrets,
+    )
     report = backend.run(plan, inputs, options)
     options.control.raise_if_interrupted()
     return report
+
+
+def _instant(case: Case) -> dt.datetime | None:
+    return None if case.scheduled_at is None else dt.datetime.fromisoformat(case.scheduled_at)
+
+
+def _faults(case: Case, plan: Plan) -> list[str]:
+    """The difference between the inputs that are at fault and those that are expected to be."""
+    faults: dict[str, str] = {}
+    try:
+        plan.bind(case.inputs, scheduled_at=_instant(case))
+    except InputError as error:
+        faults = error.faults
+    if sorted(faults) == sorted(case.expected.faults):
+        return []
+    said = "; ".join(faults.values()) or "none"
+    return [f"faults: {said}; expected {', '.join(case.expected.faults) or 'none'}"]
+
+
+@contextlib.contextmanager
+def _log_records() -> Iterator[list[str]]:
+    """The texts of what is logged in this process meanwhile."""
+    texts: list[str] = []
+    handler = logging.Handler()
+    handler.emit = lambda record: texts.append(handler.format(record))  # type: ignore[method-assign]  # a class of its own says no more
+    logging.getLogger().addHandler(handler)
+    try:
+        yield texts
+    finally:
+        logging.getLogger().removeHandler(handler)
+
+
+def _leaks(case: Case, report: RunReport, logged: Sequence[str]) -> list[str]:
+    """Where a secret of a case appears."""
+    shown = {"the report": report.dumps(), "a log record": "\n".join(logged)}
+    for name, place in report.places.items():
+        failure = place.failure
+        texts = [failure.message, failure.traceback, failure.exception] if failure else []
+        # A report as JSON is masked again.
+        shown[name] = repr((place.result, place.received, *map(str, texts)))
+    return [
+        f"the secret {name} is in {where}"
+        for name, secret in case.secrets.items()
+        for where, text in shown.items()
+        if secret in text
+    ]
 
 
 def _promised(case: Case, warnings: Sequence[Diagnostic]) -> list[Diagnostic]:

@@ -48,10 +48,11 @@ class PlaceScript:
         raises: the built-in exception that every attempt raises, or a list with one for each
             attempt: None means that the attempt does not raise, and attempts after the end of the
             list do not raise.
-        message: the message of the exceptions.
+        message: the message of the exceptions; `{name}` is replaced by an argument of `process`.
         delay: the duration of each attempt in seconds.
         reads: the names of attributes of the event, or of arguments of `process`, that the result
-            contains, in the form `{name: value}`.
+            contains, in the form `{name: value}`; `type(name)` is the name of a type.
+        logs: a text that each attempt logs; `{name}` is replaced by an argument of `process`.
     """
 
     descriptor: int | list[int] = 1
@@ -62,6 +63,7 @@ class PlaceScript:
     message: str = "no way"
     delay: float = 0
     reads: list[str] = field(default_factory=list)
+    logs: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,8 @@ class EventScript:
 
     Attributes:
         form: one of `FORMS`.
-        arguments: the names of the arguments of `process`.
+        arguments: the parameters of `process`, such as `name`, `day: date`, `limit: int = 3` or
+            `**rest`.
         retry_policy: fields of a `RetryPolicy`, exceptions by name.
         conditions: by descriptor, an expression in `result`, such as `result > 10`.
         evaluation: its `execution_evaluation_state`.

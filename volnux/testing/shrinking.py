@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from volnux.testing.programs import Event, Flow, Group, Parallel, Program, Script, Unit, places
+from volnux.testing.programs import (
+    Event,
+    Fail,
+    Flow,
+    Group,
+    Parallel,
+    Program,
+    Script,
+    Unit,
+    places,
+)
 
 __all__ = ["each_event", "shrink", "size"]
 
@@ -36,9 +46,10 @@ def shrink(program: Program, shows: Callable[[Program], bool], *, tries: int = 3
 
 def size(program: Program) -> tuple[int, int]:
     """The size of a program: the number of its events, then that of all other parts."""
-    rest = len(program.evaluations) + program.continues
+    rest = len(program.evaluations) + program.continues + len(program.inputs)
     for event in places(program).values():
         rest += event.script != Script()
+        rest += sum(len(repr(value)) for _, value in event.arguments)
         rest += event.script.raising + event.script.stop_on_exception + event.script.silent
     return len(places(program)), rest + sum(1 for _ in _marks(program.flow))
 
@@ -58,11 +69,11 @@ def _map_flow(flow: Flow, change: Callable[[Event], Event]) -> Flow:
 
 
 def _map_unit(unit: Unit, change: Callable[[Event], Event]) -> Unit:
-    primary: Event | Group
-    if isinstance(unit.primary, Event):
-        primary = change(unit.primary)
-    else:
-        primary = replace(unit.primary, body=_map_flow(unit.primary.body, change))
+    primary = unit.primary
+    if isinstance(primary, Event):
+        primary = change(primary)
+    elif isinstance(primary, Group):
+        primary = replace(primary, body=_map_flow(primary.body, change))
     branches = tuple(
         replace(branch, flow=_map_flow(branch.flow, change)) for branch in unit.branches
     )
@@ -75,6 +86,8 @@ def _marks(flow: Flow) -> Iterator[None]:
     for part in flow.parts:
         for unit in part.arms:
             yield from (None for each in (unit.retry, unit.evaluation, unit.prefix) if each)
+            if isinstance(unit.primary, Fail):
+                yield None
             if isinstance(unit.primary, Group):
                 yield None
                 yield from _marks(unit.primary.body)
@@ -90,6 +103,9 @@ def _marks(flow: Flow) -> Iterator[None]:
 def _smaller(program: Program) -> Iterator[Program]:
     if program.continues:
         yield replace(program, continues=False)
+    if program.inputs:
+        bare = each_event(program, lambda event: replace(event, arguments=()))
+        yield replace(bare, inputs=())
     for number in range(len(program.evaluations)):
         left = program.evaluations[:number] + program.evaluations[number + 1 :]
         yield replace(program, evaluations=left)
@@ -99,6 +115,14 @@ def _smaller(program: Program) -> Iterator[Program]:
 
 
 def _flows(flow: Flow) -> Iterator[Flow]:
+    """Flows that are one step smaller, those left out in which something follows a `!`."""
+    for smaller in _all_flows(flow):
+        units = [unit for part in smaller.parts[:-1] for unit in part.arms]
+        if not any(isinstance(unit.primary, Fail) for unit in units):
+            yield smaller
+
+
+def _all_flows(flow: Flow) -> Iterator[Flow]:
     parts, piped = flow.parts, flow.piped
     for number in range(len(parts)):
         if len(parts) > 1:
@@ -155,8 +179,13 @@ def _units(unit: Unit) -> Iterator[Unit]:
         else:
             yield from _units_of_option(unit, unit.primary)
         return
+    if isinstance(unit.primary, Fail):
+        return
     for script in _scripts(unit.primary.script):
         yield replace(unit, primary=replace(unit.primary, script=script))
+    for number in range(len(unit.primary.arguments)):
+        left = unit.primary.arguments[:number] + unit.primary.arguments[number + 1 :]
+        yield replace(unit, primary=replace(unit.primary, arguments=left))
 
 
 def _units_of_option(unit: Unit, group: Group) -> Iterator[Unit]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import keyword
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from pprint import pformat
@@ -20,6 +21,7 @@ __all__ = ["write_case"]
 
 _OWN = {
     "concurrent.futures": ("ProcessPoolExecutor", "ThreadPoolExecutor"),
+    "datetime": ("date", "datetime"),
     "volnux": ("EventBase", "EventExecutionEvaluationState", "Pipeline", "RetryPolicy", "event"),
     "volnux.testing.playing": ("play", "play_async"),
 }
@@ -118,7 +120,7 @@ class _Module:
     def _function(self, name: str, said: EventScript) -> Iterator[str]:
         settings = ", ".join(f"{key}={value}" for key, value in self._settings(said))
         yield f"@{self._own('event')}({settings})"
-        yield f"def {name}({_parameters(said)}):"
+        yield f"def {name}({self._parameters(said)}):"
         yield f"    return {self._own('play')}({_passed(said)})"
 
     def _class(self, name: str, said: EventScript) -> Iterator[str]:
@@ -127,10 +129,10 @@ class _Module:
         if settings:
             yield from [*settings, ""]
         if said.form == "coroutine":
-            yield f"    async def process({_parameters(said)}):"
+            yield f"    async def process({self._parameters(said)}):"
             yield f"        return await {self._own('play_async')}({_passed(said)})"
         else:
-            yield f"    def process({_parameters(said)}):"
+            yield f"    def process({self._parameters(said)}):"
             yield f"        return {self._own('play')}({_passed(said)})"
         if said.bypass is not UNSAID:
             yield ""
@@ -152,13 +154,19 @@ class _Module:
             tests = (f"{number}: lambda result: {test}" for number, test in said.conditions.items())
             yield "conditions", "{" + ", ".join(tests) + "}"
 
+    def _parameters(self, said: EventScript) -> str:
+        return ", ".join(["self", *map(self._parameter, said.arguments)])
 
-def _parameters(said: EventScript) -> str:
-    return ", ".join(["self", *said.arguments])
+    def _parameter(self, text: str) -> str:
+        """A parameter, with imports for the types that it names."""
+        name, colon, rest = text.partition(":")
+        types = "|".join(_OWN["datetime"])
+        return name + colon + re.sub(rf"\b({types})\b", lambda found: self._own(found[1]), rest)
 
 
 def _passed(said: EventScript) -> str:
-    return ", ".join(["self", "SCRIPT", *(f"{name}={name}" for name in said.arguments)])
+    names = [re.sub(r"[:=].*", "", text).strip(" *") for text in said.arguments]
+    return ", ".join(["self", "SCRIPT", *(f"{name}={name}" for name in names)])
 
 
 def _field(value: Any) -> str:

@@ -16,7 +16,8 @@ from volnux.events import Lookup, link
 from volnux.graph import compile, simulate
 from volnux.pointy import parse
 from volnux.pointy.tree import Evaluation
-from volnux.testing.programs import NAMES, places, random_program, render
+from volnux.testing.making import NAMES, random_program
+from volnux.testing.programs import places, render
 
 PROGRAMS = int(os.environ.get("VOLNUX_AIRFLOW_PROGRAMS", "12"))
 SEED = int(os.environ.get("VOLNUX_SEED", "1000"))
@@ -32,7 +33,7 @@ def test_random_programs(monkeypatch):
             place: 0 if script.raising else script.descriptor for place, script in scripts.items()
         }
         expected = simulate(plan.graph, places=outcomes)
-        report = AirflowBackend().run(plan, {})
+        report = AirflowBackend().run(plan, plan.bind({}))
         message = f"seed {seed}: {render(program)}"
         assert report.status == expected.status, message
         for place, item in expected.places.items():
@@ -41,7 +42,7 @@ def test_random_programs(monkeypatch):
 
 
 def _plan(program, scripts, monkeypatch):
-    def process(self):
+    def process(self, **given):
         script = scripts[self.task_id]
         if script.raising:
             raise ValueError(self.task_id)

@@ -1,0 +1,210 @@
+"""Random programs.
+
+Two sources create the same kinds of programs:
+
+- `random_program(random.Random(seed))` is fast and reproducible from a seed;
+- `programs()` is a Hypothesis strategy, which shrinks what it finds. Only this needs Hypothesis.
+
+One maker works with both: it needs only "a number below n".
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from volnux.testing.programs import (
+    ALL_STATES,
+    ANY_STATES,
+    DEFAULT_ATTEMPTS,
+    Branch,
+    Event,
+    Fail,
+    Flow,
+    Group,
+    Name,
+    Parallel,
+    Program,
+    Script,
+    Unit,
+    events_of,
+)
+
+if TYPE_CHECKING:
+    from hypothesis.strategies import SearchStrategy
+
+__all__ = ["INPUTS", "NAMES", "programs", "random_program"]
+
+NAMES = ("A", "B", "C", "D", "E", "F", "Load", "billing.Charge")
+
+INPUTS = (("size", 3), ("place", "north"), ("shops", ["a", "b"]))
+"""The inputs of programs whose events have arguments, with their defaults."""
+
+
+def random_program(
+    source: random.Random,
+    *,
+    events: int = 12,
+    depth: int = 5,
+    stops: bool = False,
+    names: Sequence[str] = NAMES,
+) -> Program:
+    """Draw a program from `source`: the same state of the source gives the same program.
+
+    Args:
+        source: the source of all choices.
+        events: about how many events it has at most.
+        depth: the maximum nesting of groups and branches.
+        stops: whether events may have `stop_on_exception`.
+        names: the names of the events.
+    """
+    draw = source.random
+    return _Maker(lambda below: int(draw() * below), depth, names, stops=stops).program(events)
+
+
+def programs(*, events: int = 12, depth: int = 5, stops: bool = False) -> SearchStrategy[Program]:
+    """A Hypothesis strategy for programs; the arguments are those of `random_program`."""
+    from hypothesis import strategies as st
+
+    @st.composite
+    def program(draw: Callable[[Any], Any]) -> Program:
+        maker = _Maker(lambda below: draw(st.integers(0, below - 1)), depth, NAMES, stops=stops)
+        return maker.program(events)
+
+    return program()
+
+
+class _Maker:
+    """Creates one program; the choice 0 is always the simplest, as shrinking requires."""
+
+    def __init__(
+        self, below: Callable[[int], int], depth: int, names: Sequence[str], *, stops: bool
+    ) -> None:
+        self.below = below
+        self.depth = depth
+        self.names = names
+        self.stops = stops
+        self.left = 0
+        self.gives = False
+
+    def chance(self, percent: int) -> bool:
+        return self.below(100) >= 100 - percent
+
+    def program(self, events: int) -> Program:
+        self.left = 1 + self.below(events)
+        self.gives = self.chance(40)
+        flow = self.flow(0)
+        states = ALL_STATES + ANY_STATES
+        return Program(
+            flow=flow,
+            continues=self.chance(40),
+            evaluations=tuple(
+                (name, states[self.below(4)])
+                for name in sorted({event.name for event in events_of(flow)})
+                if self.chance(25)
+            ),
+            inputs=INPUTS if self.gives else (),
+        )
+
+    def flow(self, depth: int) -> Flow:
+        if depth and self.chance(6):
+            return Flow((Parallel((Unit(Fail()),)),))
+        parts = [self.parallel(depth)]
+        while self.left > 0 and len(parts) < 4 and self.chance(60):
+            parts.append(self.parallel(depth))
+        if self.chance(10):
+            if self.chance(50):
+                # At most the last part has a `!` as an arm: nothing may follow it.
+                arms = list(parts[-1].arms)
+                arms.insert(self.below(len(arms) + 1), Unit(Fail()))
+                parts[-1] = Parallel(tuple(arms))
+            else:
+                parts.append(Parallel((Unit(Fail()),)))
+        return Flow(tuple(parts), tuple(self.chance(50) for _ in parts[1:]))
+
+    def parallel(self, depth: int) -> Parallel:
+        arms = [self.unit(depth)]
+        while self.left > 0 and len(arms) < 4 and self.chance(35):
+            arms.append(self.unit(depth))
+        return Parallel(tuple(arms))
+
+    def unit(self, depth: int) -> Unit:
+        nests = depth < self.depth and self.left > 1
+        retry = 2 + self.below(5) if self.chance(12) else None
+        prefix = retry is not None and self.chance(50)
+        if nests and self.chance(30):
+            body = self.flow(depth + 1)
+            evaluation = None
+            if _takes_evaluation(body) and self.chance(60):
+                evaluation = (ALL_STATES + ANY_STATES)[self.below(4)]
+            branches = self.branches((0, 1), depth) if self.chance(40) else ()
+            group = Group(body, self.chance(30))
+            return Unit(group, retry, branches, evaluation, prefix)
+        self.left -= 1
+        name = self.names[self.below(len(self.names))]
+        branches = ()
+        if nests and self.chance(40):
+            branches = self.branches((0, 1, 3 + self.below(7), 2 + self.below(8)), depth)
+        script = self.script([branch.descriptor for branch in branches])
+        return Unit(Event(name, script, self.arguments()), retry, branches, None, prefix)
+
+    def arguments(self) -> tuple[tuple[str, Any], ...]:
+        if not self.gives:
+            return ()
+        # `size` is an input as well, which an argument overrides at its place.
+        names = [name for name in ("x", "size", "y") if self.chance(30)]
+        return tuple((name, self.value(2)) for name in names)
+
+    def value(self, depth: int) -> Any:
+        kind = self.below(8 if depth else 6)
+        if kind < 3:
+            return (1, "size", None, -0.5, True)[self.below(5)]
+        if kind < 6:
+            return Name(INPUTS[self.below(len(INPUTS))][0])
+        count = self.below(3)
+        if kind == 6:
+            return [self.value(depth - 1) for _ in range(count)]
+        return {("k", "size")[number]: self.value(depth - 1) for number in range(count)}
+
+    def branches(self, descriptors: tuple[int, ...], depth: int) -> tuple[Branch, ...]:
+        chosen = [d for d in dict.fromkeys(descriptors) if self.chance(50 if d < 2 else 25)]
+        if self.chance(30):
+            chosen.reverse()
+        return tuple(
+            Branch(descriptor, self.flow(depth + 1), self.chance(50)) for descriptor in chosen
+        )
+
+    def script(self, branches: list[int]) -> Script:
+        descriptor = 1
+        raising = 0
+        kind = self.below(15)
+        if kind in (9, 10):
+            descriptor = 0
+        elif kind in (6, 7, 8, 11, 12) and branches:
+            descriptor = branches[self.below(len(branches))]
+        elif kind == 13:
+            descriptor = 2 + self.below(8)
+        elif kind == 14:
+            raising = 1 + self.below(2 * DEFAULT_ATTEMPTS)
+            descriptor = self.below(2)
+        return Script(
+            descriptor=descriptor,
+            raising=raising,
+            silent=self.chance(10),
+            delay=1 + self.below(9),
+            stop_on_exception=self.stops and raising > 0 and self.chance(40),
+        )
+
+
+def _takes_evaluation(body: Flow) -> bool:
+    """Whether `[evaluation=…]` is allowed after braces around `body`: it must be just `a || b`."""
+    while len(body.parts) == 1:
+        arms = body.parts[0].arms
+        if len(arms) > 1:
+            return True
+        unit = arms[0]
+        if not isinstance(unit.primary, Group) or unit.branches or unit.evaluation or unit.retry:
+            return False
+        body = unit.primary.body
+    return False
