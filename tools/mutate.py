@@ -182,9 +182,9 @@ MUTATIONS = (
     Mutation(
         "With `continue`, a `!` ends the flow.",
         COMPILE,
-        "self._graph.fail(unit.span, context.failure), context, heads, exits)",
-        "self._graph.fail(unit.span, context.failure), context._replace(widen=False), heads, "
-        "exits)",
+        "            index = self._graph.fail(unit.span, context.failure)\n",
+        "            index = self._graph.fail(unit.span, context.failure)\n"
+        "            context = context._replace(widen=False)\n",
         "fail_",
     ),
     Mutation(

@@ -281,7 +281,7 @@ class _Walk:
     def _plain(
         self, unit: tree.Unit, context: _Context, heads: list[int], exits: list[Exit]
     ) -> int:
-        """The step of a unit that is plain, at once: most units are."""
+        """The step of a unit that is plain, without a generator, because most units are plain."""
         primary = unit.primary
         if isinstance(primary, tree.Event):
             retry = context.retry
