@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from volnux.errors import did_you_mean, nearest
 from volnux.pointy.report import Report, clip
-from volnux.pointy.tree import Evaluation, Group, Option, Unit
+from volnux.pointy.tree import Evaluation, Event, Group, Option, Unit
 
 __all__ = ["HINTS", "OPTIONS", "OptionRule", "check", "holds_parallel", "split_tags"]
 
@@ -121,7 +121,7 @@ def check(report: Report, unit: Unit) -> None:
 
             hint = option_hint(option.name)
             if hint is None:
-                hint = did_you_mean(option.name, OPTIONS, "options: " + ", ".join(OPTIONS))
+                hint = did_you_mean(option.name, OPTIONS, _other_options(unit, option))
             message = f"there is no option '{clip(option.name)}'"
             report.add("unknown-option", message, option.span, hint=hint)
             continue
@@ -191,3 +191,11 @@ def _check_place(report: Report, unit: Unit, option: Option, rule: OptionRule) -
             option.span,
             hint="put the parallel part into its own braces: {A || B}[evaluation=…]",
         )
+
+
+def _other_options(unit: Unit, option: Option) -> str:
+    """What an unknown option may be meant for: an argument, or one of the options."""
+    known = "options: " + ", ".join(OPTIONS)
+    if not isinstance(unit.primary, Event):
+        return known
+    return f"for an argument write {clip(unit.primary.name)}({clip(option.name)}=…); {known}"

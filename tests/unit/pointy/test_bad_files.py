@@ -922,8 +922,8 @@ BAD_OPTIONS = [
         '  1 | A[colour="x"]',
         "    |   ^^^^^^^^^^",
         (
-            "  hint: options: timeout, retry_attempts, executor, evaluation, pool, "
-            "queue, priority, concurrency, tags"
+            "  hint: for an argument write A(colour=…); options: timeout, retry_attempts, "
+            "executor, evaluation, pool, queue, priority, concurrency, tags"
         ),
     ),
     bad(
