@@ -6,7 +6,6 @@ import inspect
 import typing
 import weakref
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 from volnux.errors import VolnuxError
@@ -71,8 +70,7 @@ class Resolved(NamedTuple):
 NOTHING: Final = Resolved()
 
 
-@dataclass(frozen=True, slots=True)
-class Given:
+class Given(NamedTuple):
     """What one place is given besides its inputs.
 
     Attributes:

@@ -18,14 +18,12 @@ from volnux.errors import (
     pointy_error,
 )
 from volnux.events.base import EventBase, event_class_of
-from volnux.events.checks import check_given
 from volnux.events.inputs import bind_inputs
 from volnux.events.lookup import EventModuleError, EventNotFoundError, FoundEvent, Lookup
 from volnux.events.settings import without_effect
 from volnux.events.spec import EventSpec, Offered, spec_of
 from volnux.graph.compile import compile
 from volnux.graph.model import Graph, InputSpec, Node
-from volnux.graph.names import check_names
 from volnux.pointy.tree import Evaluation, OnFailure
 
 __all__ = ["LinkError", "Plan", "link"]
@@ -158,7 +156,11 @@ def link(graph: Graph, lookup: Lookup, *, on_failure: OnFailure | str | None = N
     Raises:
         LinkError: an event is not found or not valid; the error lists all faults.
     """
-    faults = check_names(graph)
+    faults: list[Diagnostic] = []
+    if graph.inputs or graph.variables or graph.secrets or _has_arguments(graph):
+        from volnux.graph.names import check_names
+
+        faults += check_names(graph)
     found = _find_all(graph, lookup, faults)
     targets = {name: each.target for name, each in found.items()}
     linked = _settle(graph, targets, on_failure)
@@ -190,7 +192,10 @@ def link(graph: Graph, lookup: Lookup, *, on_failure: OnFailure | str | None = N
                         faults.append(linked.diagnostic("bad-event", str(error), span=node.span))
                     specs.append(None)
                     continue
-                faults += check_given(linked, node, known[key])
+                if node.arguments or known[key].requires:
+                    from volnux.events.checks import check_given
+
+                    faults += check_given(linked, node, known[key])
                 if known[key].event_class not in checked:
                     checked.add(known[key].event_class)
                     warnings += _check_attributes(linked, node, known[key])
@@ -205,6 +210,10 @@ def link(graph: Graph, lookup: Lookup, *, on_failure: OnFailure | str | None = N
     warnings += _check_evaluations(graph, targets)
     where = {name: (each.module, each.name) for name, each in found.items()}
     return Plan(linked, tuple(specs), tuple(warnings), found=where)
+
+
+def _has_arguments(graph: Graph) -> bool:
+    return any(node.arguments for node in graph.nodes)
 
 
 def _find_all(graph: Graph, lookup: Lookup, faults: list[Diagnostic]) -> dict[str, FoundEvent]:

@@ -10,7 +10,6 @@ from typing import Any
 
 from volnux.errors import Severity, Span, nearest
 from volnux.pointy.cron import PRESETS, check_cron
-from volnux.pointy.declarations import read_input, read_secret, read_variable
 from volnux.pointy.lexer import Token
 from volnux.pointy.report import Report, clip
 from volnux.pointy.strings import CONTROL, STRING
@@ -240,12 +239,19 @@ class DirectiveReader:
             self._lists["events"].append(text)
 
     def _input(self, directive: Directive) -> None:
+        # Most files declare nothing: they need not wait for this module.
+        from volnux.pointy.declarations import read_input
+
         self._declare("input", read_input(directive.value, directive.span))
 
     def _variable(self, directive: Directive) -> None:
+        from volnux.pointy.declarations import read_variable
+
         self._declare("variable", read_variable(directive.value, directive.span))
 
     def _secret(self, directive: Directive) -> None:
+        from volnux.pointy.declarations import read_secret
+
         self._declare("secret", read_secret(directive.value, directive.span))
 
     def _declare(self, kind: str, item: Input | Variable | Secret) -> None:

@@ -16,11 +16,10 @@ from typing import Any, Self
 
 from volnux.errors import Diagnostic, Source, Span, pointy_error
 from volnux.files import read_bytes
-from volnux.pointy import grammar, messages, recovery
+from volnux.pointy import grammar, recovery
 from volnux.pointy.actions import Builder
 from volnux.pointy.lexer import END, Lexer, Token
 from volnux.pointy.report import Report, TooManyErrorsError
-from volnux.pointy.situation import Situation
 from volnux.pointy.tree import Comment, Directive, Flow, Input, Settings, Variable, shape
 
 __all__ = ["PointyFile", "analyze", "load", "parse", "read_source"]
@@ -311,6 +310,10 @@ class _Run:
         unclosed = 0
         if token.type == END and openers:
             unclosed = sum(_opens(value) for value in self._values)
+        # Only texts with errors need these modules.
+        from volnux.pointy import messages
+        from volnux.pointy.situation import Situation
+
         finding = messages.explain(
             Situation(
                 token,

@@ -14,7 +14,7 @@ import datetime as dt
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, NoReturn, Self
+from typing import Any, NamedTuple, NoReturn, Self
 
 from volnux.errors import Span
 
@@ -81,16 +81,14 @@ class OnFailure(StrEnum):
     CONTINUE = "continue"
 
 
-@dataclass(frozen=True, slots=True)
-class Name:
+class Name(NamedTuple):
     """A bare name in the value of an argument: it stands for an input, a variable or a secret."""
 
     name: str
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Argument:
+class Argument(NamedTuple):
     """One `name=value` of an event; the value is JSON, with a `Name` wherever one is written."""
 
     name: str
@@ -128,8 +126,7 @@ class EventWithArguments(Event):
     arguments_span: Span | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Fail:
+class Fail(NamedTuple):
     """`!`, where the flow fails."""
 
     span: Span
@@ -309,8 +306,7 @@ class Variable:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Secret:
+class Secret(NamedTuple):
     """One `@secret`: the name that a secret has in the text and in the host's secret store."""
 
     name: str
