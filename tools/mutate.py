@@ -302,7 +302,7 @@ MUTATIONS = (
         "time_that",
     ),
     Mutation(
-        "A local time that the clocks skip does not move forward.",
+        "A local time that a clock change skips does not move forward.",
         MOMENTS,
         "time = wall.replace(tzinfo=zone).astimezone(dt.UTC).astimezone(zone)",
         "time = wall.replace(tzinfo=zone)",

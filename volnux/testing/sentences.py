@@ -138,7 +138,7 @@ SENTENCES: Final = {
     "time-date": "A `date` is the date in the pipeline's time zone.",
     "time-days": "`d` and `w` change the date and keep the local time of day.",
     "time-gap": (
-        "If the clocks skip a local time, it moves forward by the length of the gap. "
+        "If a clock change skips a local time, it moves forward by the length of the gap. "
         "If a local time occurs twice, the first occurrence is used."
     ),
     "time-hours": "`h` and `m` add or subtract elapsed time.",
