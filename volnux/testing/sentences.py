@@ -75,24 +75,24 @@ SENTENCES: Final = {
     "arguments": "An argument of `process` with the name of an input receives that input.",
     "knows": "An event knows its place, its attempt, its run and the inputs.",
     # Arguments.
-    "argument": "`A(x=1)` gives A the argument `x` of `process`, at this place.",
+    "argument": "`A(x=1)` passes 1 as the argument `x` of A's `process`, at this place.",
     "argument-attribute": "`self.arguments` contains the arguments of the place.",
     "argument-names": (
-        "A bare name in a value stands for an input, a variable or a secret, "
-        "also inside lists and objects."
+        "A bare name in a value, or in a list or an object in it, stands for an input, "
+        "a variable or a secret."
     ),
     "argument-first": "At its place, an argument takes precedence over an input of the same name.",
-    "argument-kwargs": "`**kwargs` receives all inputs and all arguments that `process` lacks.",
-    "argument-read": "The value of an argument is read as the annotated type.",
+    "argument-kwargs": "`**kwargs` receives all inputs and arguments that `process` does not name.",
+    "argument-read": "The value of an argument is converted to the annotated type.",
     "argument-checked": "An argument that is unknown, missing or of another type is an error.",
     "argument-place": "Arguments directly follow the name of an event.",
     # Failing here.
-    "fail": "`!` fails when it would start. It is not a place.",
-    "fail-carries": "`!` fails with the failure that the innermost `0` branch around it took.",
+    "fail": "`!` fails as soon as the flow reaches it. It is not a place.",
+    "fail-carries": "`!` fails with the failure for which the innermost `0` branch around it ran.",
     "fail-alone": "Without a `0` branch around it, its failure is `Failed`, with file and line.",
-    "fail-event": "In every other respect, `!` is an event that returned a failure.",
+    "fail-event": "In every other respect, `!` behaves like an event that returned a failure.",
     "fail-run": "If a `!` is not handled, the report of the run says where the flow failed.",
-    "fail-last": "`!` takes nothing that an event takes, and nothing may follow it.",
+    "fail-last": "`!` has no arguments, factor, options or branches, and nothing may follow it.",
     # Retry.
     "factor": "`A * 3` and `3 * A` mean at most 3 attempts in all.",
     "factor-least": "The factor is an integer of at least 2.",
@@ -115,31 +115,33 @@ SENTENCES: Final = {
     "without-effect": "`@recursive-depth` and `@mode` have no effect; a note says so.",
     "directive": "Any other directive is an error.",
     "choices": "An input may list the values that it takes.",
-    "range": "An input may have a range. Its ends are in it, and one may be left out.",
+    "range": "An input may have a range, which includes both ends. One end may be left out.",
     "described": "A description of an input is shown.",
-    "variable": "`@variable` declares a value that the host's configuration gives.",
+    "variable": "`@variable` declares a value that comes from the host's configuration.",
     "variable-missing": (
         "A variable that is missing or of another type is a failure of the event, without a retry."
     ),
-    "secret": "`@secret` declares a text that the host's secret store gives.",
+    "secret": "`@secret` declares a string that comes from the host's secret store.",
     "secret-hidden": "`***` replaces a secret in results, failures and log lines.",
     "secret-missing": "A missing secret is a failure of the event, without a retry.",
     "by-name": "Variables and secrets are given only to events that name them.",
-    "one-name": "One name is one thing: an input, a variable or a secret.",
+    "one-name": "Inputs, variables and secrets have different names; a repeated name is an error.",
     "run-timeout": (
         "After `@run-timeout`, nothing new starts, and every place that has not ended is failed."
     ),
     # The time of a run.
-    "scheduled-at": "`self.scheduled_at` is the instant of the run in the pipeline's time zone.",
-    "scheduled": "`scheduled - 1d` as the default of an input is a time of the run.",
-    "previous-time": "`previous` is the instant of the schedule before that of the run.",
-    "time-date": "A `date` is the date in the pipeline's time zone.",
-    "time-days": "`d` and `w` move the date and keep the time on the wall clock.",
-    "time-gap": (
-        "A time that the clock skips moves forward by the gap; of two that are alike, the first "
-        "counts."
+    "scheduled-at": (
+        "`self.scheduled_at` is the scheduled time of the run, in the pipeline's time zone."
     ),
-    "time-hours": "`h` and `m` move the instant.",
+    "scheduled": "`scheduled - 1d` as the default of an input is a day before the scheduled time.",
+    "previous-time": "`previous` is the last time of the schedule before the scheduled time.",
+    "time-date": "A `date` is the date in the pipeline's time zone.",
+    "time-days": "`d` and `w` change the date and keep the local time of day.",
+    "time-gap": (
+        "If a clock change skips a local time, it moves forward by the length of the gap. "
+        "If a local time occurs twice, the first occurrence is used."
+    ),
+    "time-hours": "`h` and `m` add or subtract elapsed time.",
     # Options.
     "timeout": "After `timeout`, an attempt fails with `TimeoutError` and may be retried.",
     "retry-option": "`retry_attempts=3` means `* 3`; using both on one unit is an error.",
