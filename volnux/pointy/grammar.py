@@ -1,15 +1,15 @@
 """The grammar of Pointy as LALR(1) productions, and their tables.
 
-ply's own table generator takes the productions directly: nothing is read from docstrings (which
-`python -OO` drops), nothing is written to a file. The tables are built once, at first use.
+`tools/grammar_tables.py` computes the tables with ply and writes them to `tables.json`, because
+computing them would take longer than most files take to run. A test compares the two.
 """
 
 from __future__ import annotations
 
 import functools
+import json
+from pathlib import Path
 from typing import NamedTuple
-
-from volnux.pointy.lexer import TOKENS
 
 __all__ = ["PRODUCTIONS", "Production", "Tables", "tables"]
 
@@ -70,7 +70,7 @@ PRODUCTIONS: tuple[tuple[str, str, str], ...] = (
 
 
 class Production(NamedTuple):
-    """A rule as the parser needs it: what it makes, of how many values, with which method."""
+    """A rule for the parser: its left side, the number of values, and the method of its action."""
 
     left: str
     length: int
@@ -78,31 +78,22 @@ class Production(NamedTuple):
 
 
 class Tables(NamedTuple):
-    """What the parser goes by.
+    """The tables of the parser.
 
     `actions[state][terminal]` is the state to shift into, minus the number of the production to
     reduce by, or 0 to accept; `gotos[state][left side]` is the state after a reduction.
     """
 
-    actions: dict[int, dict[str, int]]
-    gotos: dict[int, dict[str, int]]
+    actions: list[dict[str, int]]
+    gotos: list[dict[str, int]]
     productions: tuple[Production, ...]
 
 
 @functools.cache
 def tables() -> Tables:
     """The LALR(1) tables of the grammar, shared by all parses and never changed."""
-    from ply import yacc
-
-    grammar = yacc.Grammar(list(TOKENS))
-    for line, (left, right, action) in enumerate(PRODUCTIONS):
-        grammar.add_production(left, right.split(), action, __file__, line)
-    grammar.set_start("file")
-    grammar.compute_first()
-    grammar.compute_follow()
-    table = yacc.LRGeneratedTable(grammar, "LALR", yacc.NullLogger())
-    return Tables(
-        table.lr_action,
-        table.lr_goto,
-        tuple(Production(p.name, p.len, p.func) for p in table.lr_productions),
-    )
+    path = Path(__file__).with_name("tables.json")
+    actions, gotos = json.loads(path.read_bytes())
+    rules = [Production(left, len(right.split()), action) for left, right, action in PRODUCTIONS]
+    # Production 0 is the start of the grammar.
+    return Tables(actions, gotos, (Production("S'", 1, ""), *rules))
