@@ -1,7 +1,7 @@
 """The grammar of Pointy as LALR(1) productions, and their tables.
 
 ply's own table generator takes the productions directly: nothing is read from docstrings (which
-`python -OO` drops), nothing is written to a file. The tables are built once, at first use.
+`python -OO` drops), and nothing is written to a file. The tables are built once, at first use.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from volnux.pointy.lexer import TOKENS
 __all__ = ["PRODUCTIONS", "Production", "Tables", "tables"]
 
 PRODUCTIONS: tuple[tuple[str, str, str], ...] = (
-    # left side, right side, method of `volnux.pointy.actions.Builder`; "" hands on the only value
+    # left side, right side, method of `volnux.pointy.actions.Builder`; "" passes the only value on
     ("file", "directives flow", "file"),
     ("directives", "", "no_directives"),
     ("directives", "directives DIRECTIVE", "directive"),
@@ -31,7 +31,7 @@ PRODUCTIONS: tuple[tuple[str, str, str], ...] = (
     ("core", "core LBRACKET option_list COMMA RBRACKET", "options"),
     ("core", "core LPAREN branch_list RPAREN", "branches"),
     ("core", "core LPAREN branch_list COMMA RPAREN", "branches"),
-    # That arguments follow the name of an event is checked by the builder.
+    # The builder checks that arguments directly follow the name of an event.
     ("core", "core LPAREN RPAREN", "no_arguments"),
     ("core", "core LPAREN argument_list RPAREN", "arguments"),
     ("core", "core LPAREN argument_list COMMA RPAREN", "arguments"),
@@ -70,7 +70,7 @@ PRODUCTIONS: tuple[tuple[str, str, str], ...] = (
 
 
 class Production(NamedTuple):
-    """A rule as the parser needs it: what it makes, of how many values, with which method."""
+    """A production for the parser: its left side, how many values it takes, and its method."""
 
     left: str
     length: int
@@ -78,7 +78,7 @@ class Production(NamedTuple):
 
 
 class Tables(NamedTuple):
-    """What the parser goes by.
+    """The tables of the parser.
 
     `actions[state][terminal]` is the state to shift into, minus the number of the production to
     reduce by, or 0 to accept; `gotos[state][left side]` is the state after a reduction.
