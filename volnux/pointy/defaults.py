@@ -165,7 +165,8 @@ def _hint_for_default(name: str, type_: str, text: str, kind: str) -> str:
         hint += "; environment variables are not read here: remove the default and run with "
         hint += f"--input {name}={clip(text)}, or write @variable: {name}: {type_}"
     elif type_ in ("date", "datetime") and re.search("[A-Za-z]{2}", text):
-        hint += "; write scheduled for the time of the run, scheduled - 1d for the day before it"
+        hint += "; for the time of the run write scheduled, for the day before it "
+        hint += "write scheduled - 1d"
     return hint
 
 

@@ -211,7 +211,7 @@ BAD_DECLARATIONS = [
         "    |                   ^^^^^",
         (
             '  hint: write it like "2026-01-31"; for the time of the run write scheduled, for the '
-            "day before scheduled - 1d"
+            "day before it write scheduled - 1d"
         ),
     ),
     bad(
@@ -221,7 +221,7 @@ BAD_DECLARATIONS = [
         "    |                   ^^^^^^^^",
         (
             '  hint: write it like "2026-01-31"; for the time of the run write scheduled, for the '
-            "day before scheduled - 1d"
+            "day before it write scheduled - 1d"
         ),
     ),
     bad(
@@ -231,7 +231,7 @@ BAD_DECLARATIONS = [
         "    |                   ^^^^^^^^^^^^^",
         (
             '  hint: write it like "2026-01-31"; for the time of the run write scheduled, for the '
-            "day before scheduled - 1d"
+            "day before it write scheduled - 1d"
         ),
     ),
     bad(
