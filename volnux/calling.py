@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["Flow", "arun", "pipeline_of", "run"]
 
 Flow = str | os.PathLike[str] | type[Pipeline] | None
-"""The path of a file, or a pipeline class; None where the text of a flow is given."""
+"""The path of a file, or a pipeline class; None if the text of a flow is given."""
 
 
 def run(
@@ -44,12 +44,12 @@ def run(
 
     Args:
         flow: the path of a `.pty` file, or a pipeline class.
-        inputs: inputs of the run by name, for those that are named like an argument of this
-            function.
+        inputs: inputs of the run by name; required for inputs that have the same name as an
+            argument of this function.
         text: the text of a flow, in place of a file. Its events are those of `events` and of the
             main program.
-        events: dotted modules to look events up in; they replace `@events`. For a `text` also
-            modules and events themselves.
+        events: dotted modules to look events up in; they replace `@events`. With `text`,
+            also modules and event classes or functions.
         backend: a backend, or the name of an installed one.
         workers: the maximum number of events that run at once, if the backend has such a setting.
         portable: whether results must be JSON and are passed on as JSON, as on orchestrators.
@@ -59,7 +59,7 @@ def run(
         run_id: the run's id; a new one if None.
         scheduled_at: the instant that the run stands for, aware; now if None.
         variables: values of variables for this run, in place of the host's.
-        more: inputs of the run.
+        more: further inputs of the run.
 
     Returns:
         The report of the run, even if the run failed; its `raise_for_status` then raises an error.

@@ -1,7 +1,7 @@
-"""Keeping the secrets that were read in this process out of whatever is shown.
+"""Keeps the secrets that were read in this process out of everything that is shown.
 
-`remember` is called with each secret before the user's code gets it. From then on `hide` takes it
-out of texts, and the records of `logging` have `***` in its place.
+`remember` is called with each secret before the user's code gets it. From then on, `hide` and the
+records of `logging` replace it with `***`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _DEEPEST = 100
 _lock = threading.Lock()
 _known: frozenset[str] = frozenset()
 _forms: list[str] = []
-"""The ways in which the known secrets are written, the longest first."""
+"""All spellings of the known secrets, the longest first."""
 
 
 def remember(secrets: Iterable[str]) -> None:
@@ -52,7 +52,7 @@ def masked(value: Any, secrets: Iterable[str]) -> Any:
 
     Args:
         value: the result of an event.
-        secrets: what is taken out.
+        secrets: the secrets to replace.
     """
     from volnux.redaction import forms_of
 
@@ -109,5 +109,5 @@ def _hide_in(record: logging.LogRecord) -> None:
         text = logging.Formatter().formatException(record.exc_info)
         hidden = hide(text)
         if hidden != text:
-            # Handlers that draw their own traceback would draw the message of the exception.
+            # Handlers that format the traceback themselves would show the message of the exception.
             record.exc_info, record.exc_text = None, hidden

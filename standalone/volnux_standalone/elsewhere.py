@@ -1,4 +1,4 @@
-"""Runs events in other places than on a run's own threads."""
+"""Runs events outside the run's own threads."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ class Running:
         return self.begun
 
     def take_back(self) -> bool:
-        """Withdraw the coroutine. Returns whether it had not begun."""
+        """Withdraw the coroutine. Returns true if it had not begun."""
         try:
             return self._turn.pop()
         except IndexError:

@@ -94,8 +94,8 @@ class Given(NamedTuple):
                 faults.append(f"--var takes NAME=VALUE, found '{text}'")
             elif name in secrets:
                 faults.append(
-                    f"'{name}' is a secret: set VOLNUX_SECRET_{name.upper()}; a command line is "
-                    "seen by others"
+                    f"'{name}' is a secret: set VOLNUX_SECRET_{name.upper()}; others can "
+                    "see the command line"
                 )
             elif name not in known:
                 close = nearest(name, known)

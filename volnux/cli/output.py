@@ -104,7 +104,7 @@ def show(diagnostics: Iterable[Diagnostic], stream: TextIO | None = None) -> Non
     for diagnostic in shown:
         text = rendered(diagnostic, colour=False)
         bounded = _bounded(text)
-        # A text is never cut between a colour and its end.
+        # Never cut a text between a colour code and its reset code.
         say(rendered(diagnostic, colour=coloured(stream)) if bounded is text else bounded, stream)
     for line in left_out:
         say(line, stream)

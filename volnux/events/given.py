@@ -26,17 +26,17 @@ __all__ = [
 ]
 
 Reader = Callable[[Any], Any]
-"""Reads a value as a type; raises `ValueError` where it is not one."""
+"""Reads a value as a type; raises `ValueError` if it is not of that type."""
 
 
 class NotGivenError(VolnuxError):
-    """An event cannot be given what it takes. Another attempt would not help."""
+    """A value that an event takes is missing or wrong. Another attempt would not help."""
 
     __module__ = "volnux"
 
 
 class ArgumentError(NotGivenError, ValueError):
-    """The value of an argument is not of the type that `process` says."""
+    """The value of an argument is not of the type that `process` declares."""
 
     __module__ = "volnux"
 
@@ -57,7 +57,7 @@ class Resolved(NamedTuple):
     """What one attempt is given.
 
     Attributes:
-        arguments: what the flow gives it, by name, read as the types that `process` says.
+        arguments: what the flow gives it, by name, read as the types that `process` declares.
         extra: the variables and secrets that `process` takes by their own names.
         secrets: the values of all secrets among these.
     """
@@ -92,7 +92,7 @@ class Given(NamedTuple):
         variables: Mapping[str, VariableSpec],
         secrets: Iterable[str],
     ) -> Given | None:
-        """What a place is given; None where that is nothing.
+        """What a place is given; None if that is nothing.
 
         Args:
             arguments: those in the text.
@@ -111,7 +111,7 @@ class Given(NamedTuple):
         return Given(arguments, found, hidden, direct & known)
 
     def shown(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
-        """The arguments as they may be shown: variables and secrets by their names.
+        """The arguments for display, with the names of variables and secrets instead of values.
 
         Args:
             inputs: all inputs of the run.
@@ -123,7 +123,7 @@ class Given(NamedTuple):
 
         Args:
             call: the attempt.
-            readers: for an argument, what reads its value as the type that `process` says.
+            readers: returns what reads the value of an argument as the type in `process`.
 
         Raises:
             NotGivenError: something is missing, or of another type.
@@ -154,7 +154,7 @@ class Given(NamedTuple):
 
 
 def reason_of(error: ValueError) -> str:
-    """What an error of a reader says, in one line and without the value."""
+    """What an error of a reader says, on one line and without the value."""
     errors: Any = getattr(error, "errors", None)
     if errors is None:
         return str(error)
@@ -211,14 +211,14 @@ _readers: weakref.WeakKeyDictionary[Callable[..., Any], dict[str, Reader | None]
 
 
 def reader_of(function: Callable[..., Any], name: str) -> Reader | None:
-    """What reads a value as the annotation of an argument, by pydantic in lax mode.
+    """The reader for the annotation of an argument; pydantic reads values in lax mode.
 
     Args:
-        function: `process` of an event.
-        name: an argument; one that it does not name is of the type of its `**kwargs`.
+        function: the `process` of an event.
+        name: the argument; if `process` does not name it, `**kwargs` gives its type.
 
     Returns:
-        None where there is no annotation.
+        None if there is no annotation.
 
     Raises:
         ArgumentError: the annotation cannot be evaluated, or is not one that pydantic knows.
@@ -239,7 +239,7 @@ def _reader(function: Callable[..., Any], name: str) -> Reader | None:
     from pydantic.errors import PydanticSchemaGenerationError, PydanticUndefinedAnnotation
 
     class Annotated:
-        """Holds the one annotation: others of the function may lead nowhere."""
+        """Has only this annotation: others of the function may be impossible to evaluate."""
 
     holder = Annotated()
     holder.__annotations__ = {name: parameter.annotation}

@@ -1,4 +1,4 @@
-"""The graph: what a pipeline is before any backend, and its meaning as a state machine."""
+"""The graph of a pipeline, independent of any backend, and its meaning as a state machine."""
 
 from __future__ import annotations
 

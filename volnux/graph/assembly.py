@@ -1,4 +1,4 @@
-"""A graph while it is built: its nodes, edges and values, by index."""
+"""A graph under construction: its nodes, edges and values, by index."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Assembly:
         self.nodes: list[Node] = []
         self.last_place = ""
         self._edges: list[tuple[int, int, tuple[int, ...]]] = []
-        # As rows for now: most of them nothing refers to in the end.
+        # Plain rows for now: in the end, nothing refers to most of them.
         self._values: list[_ValueRow] = []
         self._places: dict[str, int] = {}
         self._joins = 0
@@ -43,7 +43,7 @@ class Assembly:
     def event(
         self, unit: tree.Unit, event: tree.Event, retry: int | None, receives: int | None
     ) -> int:
-        """Add an event's node; its index."""
+        """Add an event's node; return its index."""
         number = self._places.get(event.name, 0) + 1
         self._places[event.name] = number
         place = event.name if number == 1 else f"{event.name}__{number}"
@@ -63,7 +63,7 @@ class Assembly:
         return len(self.nodes) - 1
 
     def fail(self, span: Span, failure: int | None) -> int:
-        """Add a `!`, which fails with the value `failure`; its number."""
+        """Add a `!`, which fails with the value `failure`; return its index."""
         self.last_place = f"fail-{len(self._fails) + 1}"
         node = Node(id=self.last_place, kind=Kind.FAIL, span=span, failure=failure)
         self._fails.append(node)
@@ -71,7 +71,7 @@ class Assembly:
         return len(self.nodes) - 1
 
     def join(self, exits: list[Exit], entry: Entry) -> int:
-        """Add a join behind the exits; its index."""
+        """Add a join behind the exits; return its index."""
         self._joins += 1
         self.nodes.append(Node(id=f"join-{self._joins}", kind=Kind.JOIN, entry=entry))
         index = len(self.nodes) - 1
@@ -79,7 +79,7 @@ class Assembly:
         return index
 
     def catch(self, first: int, exits: list[Exit], span: Span) -> int:
-        """Add the catch of a group that begins with node `first`, behind the exits; its index."""
+        """Add the catch of a group, which begins with node `first`; return the catch's index."""
         self._catches += 1
         self.nodes.append(
             Node(
@@ -94,7 +94,7 @@ class Assembly:
         return index
 
     def connect(self, exits: list[Exit], heads: list[int]) -> None:
-        """Draw an edge from each exit to each head."""
+        """Add an edge from each exit to each head."""
         for source, when in exits:
             for target in heads:
                 self._edges.append((source, target, when))
@@ -107,12 +107,12 @@ class Assembly:
         of: tuple[int, ...] = (),
         when: tuple[int, ...] | None = None,
     ) -> int:
-        """Add a value; its index."""
+        """Add a value; return its index."""
         self._values.append((kind, node, of, when))
         return len(self._values) - 1
 
     def finish(self, result: int) -> tuple[tuple[Node, ...], tuple[Value, ...], int]:
-        """The nodes and the values, those left out that nothing refers to, and `result` anew."""
+        """The nodes, the values that something refers to, and the new index of `result`."""
         used = {node.receives for node in self.nodes if node.receives is not None} | {result}
         used |= {node.failure for node in self._fails if node.failure is not None}
         for index in range(len(self._values) - 1, -1, -1):
@@ -128,7 +128,7 @@ class Assembly:
         return tuple(_renumbered(node, new) for node in self.nodes), values, new[result]
 
     def edges(self) -> tuple[Edge, ...]:
-        """The edges by source and target in reading order."""
+        """The edges, sorted by source and target in reading order."""
         nodes = self.nodes
         return tuple(
             Edge(nodes[source].id, nodes[target].id, when)
@@ -163,7 +163,7 @@ def _value(value: Any, path: tuple[str | int, ...], names: list[NameAt]) -> Any:
 
 
 def _options(unit: tree.Unit) -> dict[str, bool | int | float | str]:
-    """The options that an event's node carries, by name; the shape of the graph says the others."""
+    """The options of an event's node, by name; the edges and values express the other options."""
     return {
         option.name: option.value
         for option in sorted(unit.options, key=lambda option: option.name)

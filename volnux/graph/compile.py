@@ -1,8 +1,8 @@
-"""Syntax tree to graph (`docs/graph.md`): nodes, edges with their descriptors, joins, values.
+"""Compiles a syntax tree to a graph, as `docs/graph.md` describes.
 
-One walk over the tree, without recursion on its depth. Each part of the tree hands up the value
-that it pipes on, and fills two lists that it is given: its heads (the nodes that start it) and its
-exits (the nodes that end it, with the descriptors that end it well).
+This is one walk over the tree, without recursion. Each part of the tree returns the value that it
+pipes on, and adds to two given lists: its heads (the nodes that start it) and its exits (the nodes
+that end it, with the descriptors after which the flow continues).
 """
 
 from __future__ import annotations
@@ -43,10 +43,10 @@ def compile(
 
     Args:
         file: the parsed file.
-        evaluations: the evaluation state of events by name, as linking knows them. A parallel
-            group without an option takes that of its last event; *all* where it is not given.
-        on_failure: what the Pipeline class says; `@on-failure` in the text wins. *stop* where
-            neither says anything.
+        evaluations: the evaluation state of events by name, as linking finds it. A parallel
+            group without an option uses that of its last event, or *all* if it is not given.
+        on_failure: the setting of the Pipeline class; `@on-failure` in the text overrides it.
+            *stop* if neither is set.
     """
     settings = file.settings
     decided = settings.on_failure or on_failure
@@ -110,16 +110,16 @@ def _settings(settings: Settings) -> dict[str, Any]:
 
 
 _Step: TypeAlias = "Generator[_Step, int, int]"
-"""A function of the walk: it yields the steps it calls and is sent what they return."""
+"""A function of the walk: it yields the steps it calls and receives what they return."""
 
 
 def _run(step: _Step) -> int:
-    """Run a step and all that it calls, on a stack of our own."""
+    """Run a step and all that it calls, on an explicit stack."""
     stack = [step]
     value: int | None = None
     while stack:
         try:
-            # A step that has just begun is sent None, as generators want it.
+            # A step that has just begun is sent None, as generators require.
             stack.append(stack[-1].send(cast(int, value)))
             value = None
         except StopIteration as stop:
@@ -129,14 +129,14 @@ def _run(step: _Step) -> int:
 
 
 class _Context(NamedTuple):
-    """What a part inherits from around it.
+    """What a part inherits from the parts around it.
 
     Attributes:
         retry: the nearest factor on a group around it.
         receives: the value piped to its heads.
-        widen: under `continue`, whether something comes next that also starts when it failed.
-        caught: whether a group around it has a `0` branch, which `continue` leaves alone.
-        failure: the value of the failure that the innermost `0` branch around it took.
+        widen: under `continue`, whether the next part also starts after a failure of this one.
+        caught: whether a group around it has a `0` branch: then `continue` has no effect.
+        failure: the value of the failure that the innermost `0` branch around it handles.
     """
 
     retry: int | None
@@ -210,7 +210,7 @@ class _Walk:
         self.groups.append(Group("", "", ""))
         arms: list[int] = []
         ends: list[list[Exit]] = []
-        # Which event decides is known before the arms are walked: their closing depends on it.
+        # Find the deciding event before walking the arms, because their ends depend on it.
         decided_by = self._decides(part)
         evaluation = option
         if evaluation is None and self._evaluations is not None:
@@ -281,7 +281,7 @@ class _Walk:
     def _plain(
         self, unit: tree.Unit, context: _Context, heads: list[int], exits: list[Exit]
     ) -> int:
-        """The step of a unit that is plain, without a generator, because most units are plain."""
+        """As `unit`, for a plain unit: most are plain, and this needs no generator."""
         primary = unit.primary
         if isinstance(primary, tree.Event):
             retry = context.retry
@@ -302,7 +302,7 @@ class _Walk:
         exits: list[Exit],
         evaluation: Evaluation | None,
     ) -> _Step:
-        """The inside of braces; an evaluation goes to the `a || b …` that they hold."""
+        """The inside of braces; an evaluation applies to the `a || b …` in them."""
         body = group.body
         if evaluation is not None:
             part = body.parts[0]
@@ -320,7 +320,7 @@ class _Walk:
         success: int,
         failure: int,
     ) -> _Step:
-        """The branches of an event, or of a group's catch, and what of the node goes on itself.
+        """The branches of an event or of a group's catch, and the exits of the node itself.
 
         `success` and `failure` are the values that the node pipes on after 1 (and 3 to 9), and
         after 0.
@@ -357,7 +357,7 @@ class _Walk:
 
         It is empty where a `!` comes last.
         """
-        # The parts on the way down have the same last event: each is walked through once.
+        # All parts on the way down have the same last event, so each part is visited once.
         way = []
         while (name := self._decided.get(id(part))) is None:
             way.append(part)

@@ -1,9 +1,9 @@
 """The meaning of a graph as a state machine: pure, no clock, no thread, no I/O.
 
 A backend asks `start()` for the events that are ready, runs them however it likes, and tells
-`finish()` how each one ended; the answer is the events that became ready. Nodes are named by their
-index in `graph.nodes`. One `Execution` is one run; it is not thread-safe: a backend that finishes
-events from several threads holds a lock around the calls.
+`finish()` how each one ended; the answer is the events that became ready. Nodes are identified by
+their index in `graph.nodes`. One `Execution` is one run; it is not thread-safe: a backend that
+finishes events from several threads holds a lock around the calls.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _AS_SKIPPED: Final = -1
 _AS_FAILED: Final = -2
 """How a node that did not run ends its edges: used in place of a descriptor."""
 
-# Looked up once: Python 3.11 takes as long for a member of an enum as for a call.
+# Looked up once: in Python 3.11, reading an enum member takes as long as a call.
 _DONE: Final = State.DONE
 _EVENT: Final = Kind.EVENT
 _RESULT: Final = ValueKind.RESULT
@@ -44,10 +44,10 @@ class Execution:
             that ended with descriptor 0 are kept in any case: they say what went wrong.
 
     Attributes:
-        states: of each node, its `State`, or None while it has not ended.
-        descriptors: of each node, the descriptor it ended with, or None where it did not run.
-        results: of each node, the result of its event (a `Failure` after an exception), or None.
-        timed_out: `expire` has ended the run.
+        states: the `State` of each node, or None while it has not ended.
+        descriptors: the descriptor that each node ended with, or None if it did not run.
+        results: the result of the event of each node (a `Failure` after an exception), or None.
+        timed_out: whether `expire` has ended the run.
     """
 
     def __init__(self, graph: Graph, *, keep_results: bool = True) -> None:
@@ -85,7 +85,7 @@ class Execution:
         self._wire(index)
 
     def _wire(self, index: dict[str, int]) -> None:
-        """Lay out the edges by their sources, in whatever order the graph has them."""
+        """Group the edges by source; the graph may have them in any order."""
         first = self._first_edge
         for edge in self.graph.edges:
             first[index[edge.source] + 1] += 1
@@ -118,7 +118,7 @@ class Execution:
         return ready
 
     def finish(self, index: int, descriptor: int, result: Any = None) -> list[int]:
-        """Report how a running event ended; the events that are now ready, in reading order.
+        """Report how a running event ended; return the events that are now ready, in reading order.
 
         Args:
             index: the index of the event's node, which `start` or `finish` gave.
@@ -163,7 +163,7 @@ class Execution:
         self._cancelled = True
 
     def expire(self) -> None:
-        """End the run because its time is over: every place that has not ended is failed.
+        """End the run because it took too long: every place that has not ended is failed.
 
         Running events need not be finished. A run that was cancelled stays cancelled.
         """
@@ -205,7 +205,7 @@ class Execution:
         return None if value is None else self.value(value)
 
     def received_from(self, index: int) -> Source:
-        """Where the value of `received` came from: the same lists, with the ids of events in them.
+        """Where the value of `received` came from: the same lists, but with ids of events.
 
         None if nothing was piped; inside a list, None stands for an arm that was not done.
         """
@@ -220,7 +220,7 @@ class Execution:
         return None if source is MISSING else source
 
     def origin(self, index: int) -> Any:
-        """The result of the event whose failure a failed node, or a catch with 0, carries."""
+        """The result of the event whose failure this failed node, or catch with 0, passes on."""
         origin = self._origin[index]
         return self.results[origin] if origin < len(self.results) else None
 
@@ -232,7 +232,7 @@ class Execution:
         return no_branch(event, descriptor, self.graph.topology.taken[index])
 
     def value(self, index: int) -> Any:
-        """The entry of `graph.values`, once all that it names has ended; None if not done."""
+        """The value at an index of `graph.values`, once its nodes have ended; None if not done."""
         value = self._values.get(index)
         return None if value is MISSING else value
 
@@ -244,7 +244,7 @@ class Execution:
         self._running.remove(index)
 
     def _conclude(self, index: int, descriptor: int) -> list[int]:
-        """End a node that ran and everything that ends with it; the events that are ready."""
+        """End a node that ran and everything that ends with it; return the ready events."""
         edges, waiting, any_done, origin = self._edges, self._waiting, self._any_done, self._origin
         readers = self._readers
         ready: list[int] = []
@@ -305,7 +305,7 @@ class Execution:
             ended.append((index, SUCCESS))
 
     def _fail(self, index: int) -> None:
-        """Give a `!` the failure that it fails with."""
+        """Set the failure of a `!`."""
         node = self.graph.nodes[index]
         if node.failure is None:
             self.results[index] = self.graph.failure_at(node)
@@ -348,7 +348,7 @@ class Execution:
     # Results that have no more readers.
 
     def _has_read(self, index: int) -> None:
-        """A node has ended: it has read its piped value, and may have no reader itself."""
+        """After a node has ended: release its piped value and its result, if nobody needs them."""
         assert self._readers is not None
         if not self._readers.of_node[index]:
             self._let_go(index)

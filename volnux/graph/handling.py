@@ -13,7 +13,7 @@ __all__ = ["may_be_taken", "unhandled"]
 def may_be_taken(graph: Graph) -> set[str]:
     """The nodes after which a catch or an *any* group may handle a failure that no branch handled.
 
-    A failure anywhere else ends the run as failed, whatever follows.
+    A failure anywhere else makes the run fail, whatever follows.
     """
     found = [n.id for n in graph.nodes if n.kind is Kind.CATCH or n.entry is Entry.ANY]
     topology = graph.topology
@@ -36,7 +36,7 @@ def unhandled(graph: Graph, states: Mapping[str, State], failed: Collection[str]
     """
     lost = {State.FAILED, State.CANCELLED}
     topology = graph.topology
-    # From the failed ends of the flow, back through places that failed without running.
+    # Search from the failed ends of the flow back through places that failed without running.
     ends = (n for n, behind in zip(graph.nodes, topology.behind, strict=True) if not behind)
     way = [node.id for node in ends if states.get(node.id) in lost]
     seen = set(way)

@@ -13,7 +13,7 @@ from volnux.strictjson import LONGEST_INTEGER, is_text
 __all__ = ["jsonable"]
 
 _DEEPEST = 100
-"""Levels of lists and dicts; JSON readers and writers of the world take at least so many."""
+"""Levels of lists and dicts; common JSON readers and writers accept at least this many."""
 
 _LONGEST_REPR = 10_000
 
@@ -25,10 +25,10 @@ class _NotJsonError(Exception):
 def jsonable(value: Any) -> Any:
     """The value as JSON, which can be written as UTF-8 and read again.
 
-    A tuple becomes a list, a date ISO text, a `Failure` its type, message and traceback. Whatever
-    else is not JSON becomes `{"type": …, "repr": …}`: sets and objects, also numbers and text that
-    JSON cannot carry (NaN, half a surrogate pair), dicts with keys that are not text, and the whole
-    of a value that contains itself or nests deeper than 100 levels.
+    A tuple becomes a list, a date becomes ISO text, and a `Failure` becomes its type, message and
+    traceback. Everything else that is not JSON becomes `{"type": …, "repr": …}`: sets, objects,
+    numbers and text that JSON cannot represent (NaN, half a surrogate pair), dicts with keys that
+    are not text, and any value that contains itself or is nested deeper than 100 levels.
     """
     try:
         return _jsonable(value, _DEEPEST)
@@ -75,7 +75,7 @@ def failure_as_json(failure: Failure) -> dict[str, Any]:
 
 
 def _shown(value: Any) -> dict[str, str]:
-    # Imported late: most reports hold JSON alone.
+    # Imported late: most reports contain only JSON.
     from volnux.shown import shown
 
     kind = type(value)

@@ -1,7 +1,7 @@
-"""The graph: what a pipeline is before any backend. Frozen values, JSON in and out.
+"""The graph of a pipeline, independent of any backend: frozen, readable and writable as JSON.
 
 `compile` makes a `Graph` from a syntax tree, `link` adds what only Python knows, and a backend runs
-it. `docs/graph.md` has the rules of its meaning; `Execution` implements them.
+it. `docs/graph.md` defines its meaning; `Execution` implements it.
 """
 
 from __future__ import annotations
@@ -63,16 +63,16 @@ FORMAT_VERSION = 2
 
 
 class GraphFormatError(FormatError):
-    """A JSON text is not a graph, or is one of another format version."""
+    """A JSON text is not a graph, or has another format version."""
 
 
 @dataclass(frozen=True)
 class Graph:
     """A pipeline: nodes in reading order, edges by source and target, values, settings.
 
-    `result` is the index of the value of the whole flow. `on_failure` is None until linking where
-    the text leaves it to the Pipeline class. `run_timeout` is in seconds. Equality leaves nothing
-    out; `fingerprint` leaves out positions and the source text.
+    `result` is the index of the value of the whole flow. `on_failure` is None until linking if
+    the text does not set it. `run_timeout` is in seconds. Equality compares everything;
+    `fingerprint` ignores positions and the source text.
     """
 
     name: str
@@ -103,7 +103,7 @@ class Graph:
         return Topology(self)
 
     def __getstate__(self) -> dict[str, Any]:
-        # The topology is made again where it is needed.
+        # The topology is computed again when it is needed.
         return {name: value for name, value in vars(self).items() if name != "topology"}
 
     @property
@@ -121,7 +121,7 @@ class Graph:
     def to_json(self, *, indent: int | None = None) -> str:
         """The graph as JSON, `fingerprint` included; the same graph gives the same bytes.
 
-        A default of an input that JSON does not know is written as `jsonable` shows it.
+        A default that JSON cannot represent is written as `jsonable` shows it.
         """
         text = _adapter().dump_json(self._plain(), indent=indent).decode()
         last = f'"fingerprint": "{self.fingerprint}"'
@@ -134,7 +134,7 @@ class Graph:
         """The graph of a text that `to_json` wrote.
 
         Raises:
-            GraphFormatError: it is not such a text, or one of another format version.
+            GraphFormatError: it is not such a text, or has another format version.
         """
         from pydantic import ValidationError
 
@@ -163,7 +163,7 @@ class Graph:
         return tuple(node for node in self.nodes if node.kind is Kind.EVENT)
 
     def failure_at(self, node: Node) -> Failure:
-        """The failure of a `!` that has no `0` branch around it."""
+        """The failure of a `!` that is not inside a `0` branch."""
         file = PurePath(self.source.filename).name if self.source else self.name
         line = f":{node.span.line}" if node.span else ""
         return Failure("Failed", f"the flow fails here: {file}{line}")
@@ -214,7 +214,7 @@ def _check_references(graph: Graph) -> None:
         _refuse("two nodes have the same id")
     values = range(len(graph.values))
     for edge in graph.edges:
-        # This also rules out a circle.
+        # This also rules out cycles.
         if not index.get(edge.source, len(index)) < index.get(edge.target, -1):
             _refuse(f"the edge from {edge.source!r} to {edge.target!r} does not lead forward")
         if not all(0 <= descriptor <= 9 for descriptor in edge.when):
@@ -253,7 +253,10 @@ def _check_names(node: Node, argument: Argument) -> None:
     try:
         argument.filled(lambda name: name)
     except (LookupError, TypeError):
-        _refuse(f"the argument {argument.name!r} of the node {node.id!r} has a name nowhere")
+        _refuse(
+            f"the argument {argument.name!r} of the node {node.id!r} has a name at a place that "
+            "its value does not have"
+        )
 
 
 def _refuse(reason: str) -> NoReturn:

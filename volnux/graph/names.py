@@ -1,4 +1,4 @@
-"""The names in a graph: one name is one thing, and each bare name stands for something."""
+"""Checks the names in a graph: each is declared only once, and each bare name is declared."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ __all__ = ["check_names"]
 def check_names(graph: Graph) -> list[Diagnostic]:
     """What is wrong with the names of a graph whose inputs are complete, in reading order.
 
-    That is a bare name in an argument that stands for nothing, an input of the Pipeline class that
-    is a variable or a secret of the text as well, and `previous` without a schedule.
+    It finds bare names in arguments that are not declared, inputs of the Pipeline class that are
+    also variables or secrets of the text, and `previous` without a schedule.
     """
     known = {item.name for item in graph.inputs}
     known.update(item.name for item in graph.variables)
@@ -34,7 +34,7 @@ def _doubles(graph: Graph) -> Iterator[Diagnostic]:
         for item in items:
             if item.name in fields:
                 message = f"the {what} '{item.name}' is an input of the pipeline class as well"
-                hint = "one name is one thing: rename one of the two"
+                hint = "a name is declared only once: rename one of the two"
                 yield graph.diagnostic("double-name", message, hint=hint, span=item.span)
 
 

@@ -1,4 +1,4 @@
-"""How events end, places end, and runs end: the vocabulary that every backend reports in."""
+"""How events, places and runs end: the terms that every backend uses in reports."""
 
 from __future__ import annotations
 
@@ -51,18 +51,18 @@ class Failure:
     Attributes:
         type: the name of the exception's class (dotted unless it is a builtin).
         message: what the exception says.
-        traceback: the frames of the user's code, as text; empty where there are none.
+        traceback: the frames of the user's code, as text; empty if there are none.
         attempts: how many attempts were made.
-        exception: the exception itself, in the process of the run and until something has handled
-            the failure; else None. It keeps the locals of its frames alive, unless it was raised
-            in another process: its frames are then the text of its cause.
+        exception: the exception itself, in the process of the run and until the failure is
+            handled; otherwise None. It keeps the locals of its frames alive, unless it was raised
+            in another process: then its cause has the frames as text.
     """
 
     type: str
     message: str
     traceback: str = ""
     attempts: int = 1
-    # An exception or None. Failures are read from JSON by pydantic, which knows no exceptions.
+    # An exception or None. Failures are read from JSON by pydantic, which cannot handle them.
     exception: Any = field(default=None, init=False, compare=False, repr=False)
 
     def __reduce__(self) -> tuple[Any, ...]:

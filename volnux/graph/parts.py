@@ -73,9 +73,9 @@ class Argument:
 
     Attributes:
         name: the argument of `process`.
-        value: JSON, with null in the place of each bare name.
+        value: JSON, with null in place of each bare name.
         names: the bare names, which stand for inputs, variables and secrets.
-        span: where it stands in the text.
+        span: its position in the text.
     """
 
     name: str
@@ -84,10 +84,10 @@ class Argument:
     span: Span | None = None
 
     def filled(self, values: Callable[[str], Any]) -> Any:
-        """A copy of the value with what each name stands for.
+        """A copy of the value in which each name is replaced by its value.
 
         Args:
-            values: what a name stands for.
+            values: a function that returns the value of a name.
         """
         whole = [_copied(self.value)]
         for at in self.names:
@@ -111,14 +111,14 @@ class Node:
         id: the place (`Z`, `Z__2`), or `join-1`, `catch-1`, `fail-1`; unique in the graph.
         entry: how incoming edges combine.
         event: the event's name; None for other nodes.
-        retry: the factor of `* 3`, the nearest one; None where the text has none.
+        retry: the nearest retry factor (3 in `* 3`); None if the text has none.
         options: the options in brackets, by name, without `retry_attempts` and `evaluation`.
         receives: index in `Graph.values` of what is piped to it.
-        first: of a catch, the id of its group's first event or `!`.
-        span: where the event's name, the group or the `!` stands in the text.
+        first: for a catch, the id of its group's first event or `!`.
+        span: the position of the event's name, the group or the `!` in the text.
         arguments: what the event is given at this place, in the order written.
-        failure: of a `!`, the index in `Graph.values` of the failure that it fails with; None where
-            no `0` branch is around it.
+        failure: for a `!`, the index in `Graph.values` of the failure that it fails with; None if
+            it is not inside a `0` branch.
     """
 
     id: str
@@ -136,7 +136,7 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """`source` before `target`; live when the source ends with a descriptor in `when`."""
+    """From `source` to `target`; live if the source ends with a descriptor in `when`."""
 
     source: str
     target: str
@@ -147,8 +147,9 @@ class Edge:
 class Value:
     """One entry of the table of values that are piped.
 
-    `result` of `node` (only where its descriptor is in `when`, if that is given); `first_done`,
-    `all_of` and `any_of` the values with the indices `of`; `failure_of` the catch `node`.
+    `result` is that of `node` (if `when` is given, only if its descriptor is in it). `first_done`,
+    `all_of` and `any_of` combine the values with the indices `of`. `failure_of` is the failure of
+    the catch `node`.
     """
 
     kind: ValueKind
@@ -159,11 +160,11 @@ class Value:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """One `a || b …`: its events stand from `first` to `last` in reading order.
+    """One `a || b …`: its events are those from `first` to `last` in reading order.
 
-    `evaluation` is that of its option; where it has none, that of the event named `decided_by`
-    (its last event, branches not counted), which only linking knows: None until then. `arms` are
-    the first events of the arms; the nodes of an arm stand together, its joins and catches last.
+    `evaluation` is that of its option. Without the option, linking takes it from the event named
+    `decided_by` (its last event, branches not counted); until then it is None. `arms` are the first
+    events of the arms; the nodes of an arm are adjacent, its joins and catches last.
     """
 
     first: str
@@ -180,12 +181,12 @@ class InputSpec:
 
     Attributes:
         type: one of the eight names of `@input`, or `any`.
-        default: the value where none is given; None for an input that is required or has a
+        default: the value if none is given; None for an input that is required or has a
             `moment`.
         moment: its default as a time of the run, such as `scheduled - 1d`.
-        choices: the values that it takes; empty for any.
+        choices: the allowed values; empty if any value is allowed.
         least, most: the ends of its range, both included; None for no limit.
-        description: what it is, for people.
+        description: a text that explains it to people.
     """
 
     name: str
@@ -202,7 +203,7 @@ class InputSpec:
 
 @dataclass(frozen=True, slots=True)
 class VariableSpec:
-    """A variable that the host's configuration gives; `type` is one of the eight of `@input`."""
+    """A variable from the host's configuration; `type` is one of the eight types of `@input`."""
 
     name: str
     type: str

@@ -25,7 +25,7 @@ class RunFailedError(VolnuxError):
 
     Attributes:
         report: the report of the run.
-        context: its `ExecutionContext`; None where it has none.
+        context: its `ExecutionContext`; None if it has none.
     """
 
     def __init__(self, report: RunReport, context: Any = None) -> None:
@@ -66,17 +66,17 @@ class PlaceReport:
     Attributes:
         event: the event's name.
         state: how the place ended.
-        descriptor: what its event finished with; None where it never ran, or did not finish.
-        attempts: how many attempts were made; 0 where it never ran.
+        descriptor: what its event finished with; None if it never ran, or did not finish.
+        attempts: how many attempts were made; 0 if it never ran.
         result: what the event returned; None after an exception, which `failure` describes.
         received: what was piped to it.
         received_from: the place that `received` came from, as its result or its failure; a list of
             places for a parallel group, with None for an arm that was not done.
         failure: the exception that was left after the last attempt.
-        started_at, ended_at: of the first and the last attempt, aware, UTC.
-        bypassed: the event's `can_bypass` made `process` unnecessary.
-        handled: it failed, and the failure was handled: by a branch of its own or of a group around
-            it, or by a group that needs only one arm.
+        started_at, ended_at: the start of the first and the end of the last attempt, aware, UTC.
+        bypassed: whether the event's `can_bypass` made `process` unnecessary.
+        handled: whether it failed and the failure was handled: by a branch of its own or of a
+            group around it, or by a group that needs only one arm.
     """
 
     event: str
@@ -109,7 +109,7 @@ class PlaceReport:
         }
 
     def _received(self) -> dict[str, Any] | None:
-        # The report already has the value where it came from; 20 arms would repeat it.
+        # The report already has the value at its source; 20 arms would repeat it.
         if self.received_from is not None:
             return {"from": self.received_from}
         return None if self.received is None else {"value": jsonable(self.received)}
@@ -119,11 +119,11 @@ class PlaceReport:
 class RunReport:
     """How a run ended; `places` are in reading order.
 
-    `failure` says why the run failed where no place does: at a `!`, or because its time was over.
+    `failure` says why the run failed if no place does: at a `!`, or because it took too long.
     `scheduled_at` is the instant that the run stands for.
 
-    With `results_kept` false it has the results of events that ended with descriptor 0 only, and
-    nothing of what places received.
+    If `results_kept` is false, it has only the results of events that ended with descriptor 0, and
+    no values that places received.
     """
 
     pipeline: str
@@ -145,7 +145,7 @@ class RunReport:
 
     @property
     def results(self) -> dict[str, Any]:
-        """By place, the results of the events that returned one."""
+        """The results of the events that returned one, by place."""
         return {
             place: item.result
             for place, item in self.places.items()
@@ -165,7 +165,7 @@ class RunReport:
         """What to raise for a run that is not a success.
 
         Its cause is the exception of the first event that failed without being handled, with the
-        frames of the event; of an event in another process, its traceback as text.
+        frames of the event; for an event in another process, its traceback as text.
 
         Args:
             context: the `ExecutionContext` of the run, if it has one.
@@ -218,7 +218,7 @@ class RunReport:
         Values that were not JSON stay as they were shown.
 
         Raises:
-            FormatError: it is not such a value or text, or is of a later format version.
+            FormatError: it is not such a value or text, or has a later format version.
         """
         from volnux.graph.reportjson import fields_of
 
@@ -228,7 +228,7 @@ class RunReport:
 
 
 def failure_of_run(execution: Execution) -> Failure | None:
-    """Why a run has failed where no place says it; None where the places do.
+    """Why a run failed if no place says why; None if a place does.
 
     That is its time limit, or the first `!` whose failure was not handled.
     """
@@ -251,7 +251,7 @@ def failure_of_run(execution: Execution) -> Failure | None:
 def places_of(
     execution: Execution, details: Callable[[int], Mapping[str, Any]]
 ) -> dict[str, PlaceReport]:
-    """The places of a run that has ended, by its state machine.
+    """The places of a run that has ended, from its state machine.
 
     Args:
         execution: the run.

@@ -29,7 +29,7 @@ def fields_of(data: object, *, newest: int) -> dict[str, Any]:
         The arguments of `RunReport`, where `places` holds those of each `PlaceReport`.
 
     Raises:
-        FormatError: it is not such a value, or of a later format version.
+        FormatError: it is not such a value, or has a later format version.
     """
     if isinstance(data, str | bytes):
         data = read_json(data)
@@ -86,7 +86,7 @@ def _failure(read: _Failure, attempts: int) -> Failure:
 
 
 def _value_from(source: Source, report: _Report, at: str) -> Any:
-    """What a place received, looked up where it came from."""
+    """What a place received, looked up at its source."""
     if source is None:
         return None
     if isinstance(source, list):

@@ -1,4 +1,4 @@
-"""The path that a flow takes for given outcomes, without any Python of the user."""
+"""The path that a flow takes for given outcomes, without running user code."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def simulate(
     """Run only the state machine, with the given outcomes.
 
     Args:
-        graph: the graph; where it leaves something to Python, *all* and *stop* are assumed.
+        graph: the graph; *all* and *stop* are assumed for what is unknown before linking.
         outcomes: descriptors by event name, for every place of the event.
         places: descriptors by place; they override `outcomes`. Events in neither succeed.
     """

@@ -1,4 +1,4 @@
-"""Indices of a graph: where its nodes are, how they are connected; made once, at first use."""
+"""Indices of a graph: where its nodes are and how they are connected; computed at first use."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["Topology"]
 
 
 class Topology:
-    """Indices of a graph. Nodes are named by their index in `Graph.nodes`."""
+    """Indices of a graph. Nodes are identified by their index in `Graph.nodes`."""
 
     def __init__(self, graph: Graph) -> None:
         self._graph = graph
@@ -27,17 +27,17 @@ class Topology:
 
     @functools.cached_property
     def node_at(self) -> dict[Span | None, Node]:
-        """The event or catch of each span that the text gives to an event or a group in braces."""
+        """The event or catch at each position of an event or a group in the text."""
         return {node.span: node for node in self._graph.nodes if node.kind is not Kind.JOIN}
 
     @functools.cached_property
     def group_at(self) -> dict[Span | None, Group]:
-        """The group of each span that the text gives to an `a || b …`."""
+        """The group at each position of an `a || b …` in the text."""
         return {group.span: group for group in self._graph.groups}
 
     @functools.cached_property
     def joins(self) -> list[int | None]:
-        """Of each group, the join behind its arms; None where all of them must be done."""
+        """For each group, the join behind its arms; None if all of them must be done."""
         opening: dict[str, list[int]] = {}
         for number, group in enumerate(self._graph.groups):
             if group.evaluation is not None and group.evaluation.any:
@@ -53,7 +53,7 @@ class Topology:
 
     @functools.cached_property
     def behind(self) -> list[list[Edge]]:
-        """Of each node, the edges that leave it, in the order of the graph."""
+        """For each node, the edges that leave it, in the order of the graph."""
         found: list[list[Edge]] = [[] for _ in self._graph.nodes]
         for edge in self._graph.edges:
             found[self.index[edge.source]].append(edge)
@@ -61,7 +61,7 @@ class Topology:
 
     @functools.cached_property
     def before(self) -> list[list[Edge]]:
-        """Of each node, the edges that lead to it, in the order of the graph."""
+        """For each node, the edges that lead to it, in the order of the graph."""
         found: list[list[Edge]] = [[] for _ in self._graph.nodes]
         for edge in self._graph.edges:
             found[self.index[edge.target]].append(edge)
@@ -69,5 +69,5 @@ class Topology:
 
     @functools.cached_property
     def taken(self) -> list[frozenset[int]]:
-        """Of each node, the descriptors that an edge takes; any other of 2 to 9 is a failure."""
+        """For each node, the descriptors that an edge takes; any other of 2 to 9 is a failure."""
         return [frozenset(d for edge in edges for d in edge.when) for edges in self.behind]

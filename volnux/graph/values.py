@@ -1,4 +1,4 @@
-"""The one evaluator of the table of values: what is piped, from how events have ended."""
+"""Evaluates the table of values: what is piped, given how events have ended."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ MISSING: Final[Any] = object()
 
 
 class Values:
-    """The values of one run; each is made once, when it is asked for.
+    """The values of one run; each is computed once, when it is needed.
 
     Args:
         table: `Graph.values`.
-        leaf: for the index of a `RESULT` or `FAILURE_OF`, what it stands for, or `MISSING`.
+        leaf: returns what the `RESULT` or `FAILURE_OF` at an index stands for, or `MISSING`.
     """
 
     def __init__(self, table: Sequence[Value], leaf: Callable[[int], Any]) -> None:
@@ -27,7 +27,7 @@ class Values:
         self._known: dict[int, Any] = {}
 
     def get(self, index: int) -> Any:
-        """The value at an index of the table, or `MISSING`; all that it names has ended."""
+        """The value at an index of the table, or `MISSING`; its nodes must have ended."""
         table, known = self._table, self._known
         if not table[index].of:
             # Most values are the result of one event, which is free to compute again.
@@ -64,7 +64,7 @@ def _combined(kind: ValueKind, parts: list[Any]) -> Any:
 
 
 def needed(table: Sequence[Value], indices: Iterable[int]) -> set[int]:
-    """The indices that some values stand on, their own included."""
+    """The indices of some values and of all values that they depend on."""
     found = set(indices)
     stack = list(found)
     while stack:

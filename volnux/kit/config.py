@@ -40,11 +40,11 @@ class ConfigError(VolnuxError):
 
 @dataclass(frozen=True)
 class LocalHost:
-    """The variables and secrets of runs that no orchestrator hosts; see `Host`.
+    """The variables and secrets of runs without an orchestrator; see `Host`.
 
-    A variable is looked for in the environment as `VOLNUX_VAR_NAME`, then in the `[variables]` of
-    the `volnux.toml` beside the file or in the nearest folder above it. A secret is looked for in
-    the environment as `VOLNUX_SECRET_NAME`, then as a file of its name in `VOLNUX_SECRETS_DIR`.
+    A variable is looked for in the environment as `VOLNUX_VAR_NAME`, then in `[variables]` of the
+    `volnux.toml` beside the file or in the nearest folder above it. A secret is looked for in the
+    environment as `VOLNUX_SECRET_NAME`, then as a file of its name in `VOLNUX_SECRETS_DIR`.
 
     Args:
         folder: the folder of the `.pty` file.
@@ -104,10 +104,10 @@ class Overridden:
 
 
 def host_of(plan: Plan, options: RunOptions, host: Host | None = None) -> Host | None:
-    """Where the variables and secrets of a run come from; None where its file names none.
+    """Where the variables and secrets of a run come from; None if its file declares none.
 
-    Secrets are read once here, so that this process keeps out of its reports what a worker process
-    may return.
+    Secrets are read here once, so that this process can hide them in its reports even if a worker
+    process returns them.
 
     Args:
         plan: what runs.
@@ -166,6 +166,6 @@ def read_config(path: Path) -> dict[str, Any]:
 
 
 def _line(text: str, key: str) -> int:
-    """The line on which a key stands at the top of a TOML text."""
+    """The line of a top-level key in a TOML text."""
     found = re.search(rf"^\s*\[*\s*[\"']?{re.escape(key)}\b", text, re.MULTILINE)
     return text.count("\n", 0, found.start() if found else 0) + 1

@@ -131,7 +131,7 @@ class Builder(ArgumentReader):
         self, core: _Growth, opener: Token, found: list[Argument], *closing: Token
     ) -> _Core:
         span = opener.span.to(closing[-1].span)
-        # A bracket that recovery inserted separates arguments from branches: that is reported.
+        # An inserted bracket separates arguments from branches, which was already reported.
         if opener.value is not None:
             self._check_place(core, found, span)
         core = _growing(core)
@@ -264,7 +264,7 @@ class Builder(ArgumentReader):
             )
 
     def _check_fail(self, core: _Core, factor_first: Token | None) -> None:
-        """Report what was written on a `!`."""
+        """Report any factor, options, branches or arguments of a `!`."""
         factors = core.factors if factor_first is None else [factor_first, *core.factors]
         found = [("factor", factor.span) for factor in factors]
         found += [("options", where) for where, _ in core.options]

@@ -100,7 +100,7 @@ def mixed(first: str) -> Told:
     second = "branches" if first == "arguments" else "arguments"
     return (
         "bad-arguments",
-        f"{second} cannot stand in the parentheses of {first}",
+        f"{second} cannot be in the parentheses of {first}",
         "write two pairs, the arguments first: Event(a=1) (0 -> X)",
     )
 

@@ -1,6 +1,6 @@
-"""The arguments of events: the actions of their productions, and what may be an argument.
+"""The arguments of events: the actions of their productions, and the rules for them.
 
-Whether a bare name in a value stands for something is checked when the file is linked.
+Linking checks whether each bare name in a value has been declared.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class _Value(NamedTuple):
 _CONSTANTS = {"true": True, "false": False, "null": None}
 _PYTHON = {"True": "true", "False": "false", "None": "null"}
 _RESERVED = {
-    "previous_result": "the result of the event before it is passed on by a pipe: A |-> B",
+    "previous_result": "a pipe passes the result of the event before it: A |-> B",
     "self": "it is the event itself: choose another name for the parameter",
 }
 

@@ -70,7 +70,7 @@ _FIELDS = (
 
 
 def check_cron(expression: str) -> CronProblem | None:
-    """What is wrong with a cron expression or preset; None when it is good."""
+    """What is wrong with a cron expression or preset; None if it is valid."""
     if expression.startswith("@"):
         if expression in PRESETS:
             return None
@@ -165,7 +165,7 @@ def _check_item(kind: _Field, item: str, start: int) -> None:
                 f"the range {clip(body)} is in the wrong order",
                 start,
                 end,
-                f"write it as two: {first}-{kind.most},{kind.least}-{last}",
+                f"write it as two ranges: {first}-{kind.most},{kind.least}-{last}",
             )
         if low == high:
             raise _Bad(f"the range {clip(body)} has only one value", start, end, f"write {first}")
@@ -190,9 +190,9 @@ def _value(kind: _Field, text: str, start: int) -> int:
 def _check_days(
     day: re.Match[str], month: re.Match[str], weekday: re.Match[str]
 ) -> CronProblem | None:
-    """Combinations of the three day fields that are refused.
+    """What is wrong with the combination of the three day fields; None if it is valid.
 
-    Fields that the hosts' versions of croniter read differently are refused.
+    Fields that the hosts' versions of croniter interpret differently are refused.
     """
 
     def at(place: re.Match[str], message: str, hint: str | None = None) -> CronProblem:

@@ -114,7 +114,7 @@ def read_secret(value: str, span: Span) -> Secret:
 
 @dataclass(frozen=True, slots=True)
 class _Kind:
-    """A kind of declaration in messages."""
+    """The words for one kind of declaration in messages."""
 
     article: str
     name: str
@@ -177,7 +177,7 @@ def _type(value: str, at: int, name: str, kind: _Kind) -> tuple[str, int]:
 
 
 def _choices(value: str, at: int) -> tuple[tuple[str | int, ...], int]:
-    """The values that an input takes, and the offset of what follows them."""
+    """The choices of an input, and the offset of what follows them."""
     found: list[str | int] = []
     while True:
         match = STRING.match(value, at) or _CHOICE.match(value, at)
@@ -200,10 +200,10 @@ def _choices(value: str, at: int) -> tuple[tuple[str | int, ...], int]:
             message = f"this choice cannot be used: {error}"
             raise BadValue("bad-input", message, at, match.end()) from None
         if found and type(choice) is not type(found[0]):
-            message = "choices are all strings or all whole numbers"
+            message = "choices must be all strings or all whole numbers"
             raise BadValue("bad-input", message, at, match.end())
         if choice in found:
-            message = f"the choice {clip(match[0])} is already there"
+            message = f"the choice {clip(match[0])} is given twice"
             raise BadValue("bad-input", message, at, match.end(), "remove one of the two")
         found.append(choice)
         at = _after_space(value, match.end())
@@ -213,7 +213,7 @@ def _choices(value: str, at: int) -> tuple[tuple[str | int, ...], int]:
 
 
 def _check_default(item: Input, default: object, start: int, end: int) -> None:
-    """Whether a default is one of the choices, and within the range."""
+    """Check that a default is one of the choices and within the range."""
     if item.choices and default not in item.choices:
         raise BadValue(
             "bad-input",
@@ -254,7 +254,7 @@ def _description(value: str, at: int) -> str:
         end = None if bad.end is None else bad.end + start
         raise BadValue(bad.code, bad.message, bad.start + start, end, bad.hint) from None
     if "\0" in description:
-        raise BadValue("bad-input", "a description cannot have the character U+0000", start)
+        raise BadValue("bad-input", "a description cannot contain the character U+0000", start)
     return description
 
 

@@ -1,6 +1,6 @@
 """The defaults and ranges of inputs and variables: JSON, times of a run, `(1..100)`.
 
-Each reader gives what it read and the offset of what follows, or raises `BadValue`.
+Each reader returns what it read and the offset of what follows, or raises `BadValue`.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _FORM_OF_RANGE = "a range is written (1..100), (1..) or (..100)"
 def default_of(
     value: str, at: int, name: str, type_: str, *, kind: str = "input"
 ) -> tuple[Any, Moment | None, int]:
-    """A default that begins at an offset: its JSON value or its time, and where it ends.
+    """Read the default at an offset: its JSON value or its time, and where the default ends.
 
     Raises:
         BadValue: it is not JSON, or not of the type.
@@ -62,7 +62,7 @@ def range_of(value: str, at: int, type_: str) -> tuple[int | float | None, int |
     """A range such as `(1..100)`: its ends, and the offset of what follows it.
 
     Raises:
-        BadValue: it is not a range, or not one of numbers of this type.
+        BadValue: it is not a range, or its ends are not of this type.
     """
     close = value.find(")", at)
     end = len(value) if close < 0 else close + 1
@@ -81,19 +81,19 @@ def range_of(value: str, at: int, type_: str) -> tuple[int | float | None, int |
                 message = f"this range cannot be used: {error}"
                 raise BadValue("bad-input", message, *match.span(group)) from None
             if not _fits(number, type_):
-                message = "the range of an int has whole numbers as its ends"
+                message = "the ends of an int range must be whole numbers"
                 raise BadValue("bad-input", message, *match.span(group))
         ends.append(number)
     least, most = ends
     if least is None and most is None:
-        raise BadValue("bad-input", "a range has at least one end", at, end, _FORM_OF_RANGE)
+        raise BadValue("bad-input", "a range needs at least one end", at, end, _FORM_OF_RANGE)
     if least is not None and most is not None and least > most:
         raise BadValue("bad-input", "the range ends before it begins", at, end, _FORM_OF_RANGE)
     return least, most, match.end()
 
 
 def _end_of_json(value: str, at: int) -> int:
-    """Where a JSON value ends; if what follows is not a description, all of it is the value."""
+    """Where a JSON value ends: before a description, otherwise at the end of the text."""
     try:
         _, end = json.JSONDecoder().raw_decode(value, at)
     except (ValueError, RecursionError):
@@ -106,7 +106,7 @@ def _end_of_json(value: str, at: int) -> int:
 
 
 def _moment(value: str, base: re.Match[str], type_: str) -> tuple[Moment, int]:
-    """A time of the run, such as `scheduled - 1d`, and where it ends."""
+    """Read a time of the run, such as `scheduled - 1d`; return it and where it ends."""
     word = base["base"]
     if type_ not in ("date", "datetime"):
         raise BadValue(
@@ -165,7 +165,8 @@ def _hint_for_default(name: str, type_: str, text: str, kind: str) -> str:
         hint += "; environment variables are not read here: remove the default and run with "
         hint += f"--input {name}={clip(text)}, or write @variable: {name}: {type_}"
     elif type_ in ("date", "datetime") and re.search("[A-Za-z]{2}", text):
-        hint += "; for the time of the run write scheduled, for the day before scheduled - 1d"
+        hint += "; for the time of the run write scheduled, for the day before it "
+        hint += "write scheduled - 1d"
     return hint
 
 

@@ -46,7 +46,7 @@ class DirectiveReader:
         self._lists: dict[str, list[Any]] = {name: [] for name in _REPEATABLE}
 
     def settings(self) -> Settings:
-        """What the directives say, all together."""
+        """The settings from all directives."""
         return Settings(
             **self._values,
             schedules=tuple(self._lists["schedule"]),
@@ -116,7 +116,7 @@ class DirectiveReader:
             )
 
     def _span(self, token: Token, start: int, end: int) -> Span:
-        """The span of a part of a directive, which never goes over its end."""
+        """The span of a part of a directive, cut off at the end of the directive."""
         length = len(token.text)
         start, end = min(start, length), min(end, length)
         return Span(token.line, token.column + start, token.line, token.column + end)
@@ -132,7 +132,7 @@ class DirectiveReader:
         message = f"there is no directive '@{clip(name)}'"
         self._report.add("unknown-directive", message, span, hint=hint)
 
-    # One reader a directive.
+    # One reader for each directive.
 
     def _name(self, directive: Directive) -> None:
         name = unquoted(directive.value)
@@ -147,7 +147,7 @@ class DirectiveReader:
     def _description(self, directive: Directive) -> None:
         text = unquoted(directive.value)
         if "\0" in text:
-            raise BadValue("bad-directive", "a description cannot have the character U+0000")
+            raise BadValue("bad-directive", "a description cannot contain the character U+0000")
         self._values["description"] = text
 
     def _tags(self, directive: Directive) -> None:
@@ -266,7 +266,9 @@ class DirectiveReader:
                 else f"'{shown}' is already {'an' if before == 'input' else 'a'} {before}",
                 0,
                 len(name),
-                "remove one of the two" if before == kind else "a name is one thing: rename one",
+                "remove one of the two"
+                if before == kind
+                else "a name is declared only once: rename one",
             )
         self._names[name] = kind
         self._lists[kind].append(item)

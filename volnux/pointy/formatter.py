@@ -1,8 +1,8 @@
-"""One way to write each `.pty` text: what `volnux fmt` prints.
+"""The formatter of `.pty` texts, which `volnux fmt` uses.
 
 The tree becomes a row of texts and possible line breaks; a section stays on one line if it fits and
-contains no comment. All of it is loops: cost and memory are linear in the length of the text,
-however deep it is nested.
+contains no comment. Nothing is recursive: time and memory are linear in the length of the text,
+however deeply it is nested.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ _Node = Flow | Parallel | Unit | Group | Option | Branch | Argument
 
 
 def _items(flow: Flow, source: Source) -> list[Item]:
-    """The row of a flow."""
+    """The items of a flow."""
     items: list[Item] = []
     jobs: list[Item | tuple[_Node, int]] = [(flow, 0)]
     while jobs:
@@ -129,7 +129,7 @@ def _expand(node: _Node, level: int, source: Source) -> list[Item | tuple[_Node,
 def _row(
     nodes: Sequence[_Node], signs: Sequence[str], level: int
 ) -> list[Item | tuple[_Node, int]]:
-    """Nodes with a sign before each but the first, broken before each sign."""
+    """Nodes with a sign between them, and a possible line break before each sign."""
     if len(nodes) == 1:
         return [(nodes[0], level)]
     row: list[Item | tuple[_Node, int]] = [Bracket.OPEN, (nodes[0], level)]
@@ -214,7 +214,7 @@ def _argument(argument: Argument, level: int, source: Source) -> list[Item | tup
 
 
 def _value(span: Span, level: int, source: Source) -> Iterator[Item]:
-    """The items of a list or an object, from its words: the tree does not say where they are."""
+    """The items of a list or an object, from its tokens: the tree has no positions for them."""
     lines = [source.line(number) for number in range(span.line, span.end_line + 1)]
     lines[-1] = lines[-1][: span.end_column - 1]
     lines[0] = lines[0][span.column - 1 :]

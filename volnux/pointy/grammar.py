@@ -14,7 +14,7 @@ from typing import NamedTuple
 __all__ = ["PRODUCTIONS", "Production", "Tables", "tables"]
 
 PRODUCTIONS: tuple[tuple[str, str, str], ...] = (
-    # left side, right side, method of `volnux.pointy.actions.Builder`; "" hands on the only value
+    # left side, right side, method of `volnux.pointy.actions.Builder`; "" passes the only value on
     ("file", "directives flow", "file"),
     ("directives", "", "no_directives"),
     ("directives", "directives DIRECTIVE", "directive"),
@@ -31,7 +31,7 @@ PRODUCTIONS: tuple[tuple[str, str, str], ...] = (
     ("core", "core LBRACKET option_list COMMA RBRACKET", "options"),
     ("core", "core LPAREN branch_list RPAREN", "branches"),
     ("core", "core LPAREN branch_list COMMA RPAREN", "branches"),
-    # That arguments follow the name of an event is checked by the builder.
+    # The builder checks that arguments directly follow the name of an event.
     ("core", "core LPAREN RPAREN", "no_arguments"),
     ("core", "core LPAREN argument_list RPAREN", "arguments"),
     ("core", "core LPAREN argument_list COMMA RPAREN", "arguments"),

@@ -1,7 +1,7 @@
-"""A flow that is a row of texts and possible line breaks becomes lines, with its comments.
+"""Turns a row of texts and possible line breaks into lines, together with the comments.
 
-A section stays on one line if it fits and contains no comment. All of it is loops: cost and memory
-are linear in the length of the row.
+A section stays on one line if it fits and contains no comment. Nothing is recursive: time and
+memory are linear in the length of the row.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A place where the line may break: `flat` stands there if not, `broken` before it if so.
+    """A possible line break: `flat` if the line is not broken here; else `broken`, then a break.
 
     `level` is the indentation of the next line, `comments` that of comments before it.
     """
@@ -49,7 +49,7 @@ class Line:
 
 
 class Bracket(Enum):
-    """The start and the end of a section that is broken at all its places or at none."""
+    """The start or end of a section in which the line is broken everywhere or nowhere."""
 
     OPEN = "open"
     CLOSE = "close"
@@ -64,13 +64,13 @@ def start(span: Span) -> Place:
 
 
 def gap(line_before: int | None, line: int) -> list[str]:
-    """The empty line between two lines that did not follow one another."""
+    """An empty line, if there was anything between the two lines."""
     return [""] if line_before is not None and line > line_before + 1 else []
 
 
 @dataclass(slots=True)
 class _Notes:
-    """The comments of a flow: at the end of a text, on lines before an item, around it all."""
+    """The comments of a flow: after a text, before an item, and around the whole flow."""
 
     behind: dict[int, list[Comment]] = field(default_factory=dict)
     before: dict[int, list[Comment]] = field(default_factory=dict)
@@ -79,7 +79,7 @@ class _Notes:
 
 
 class Layout:
-    """One flow on its way to lines; `span` is its position in the text that was parsed."""
+    """Lays out one flow; `span` is its position in the text that was parsed."""
 
     def __init__(self, items: Sequence[Item], span: Span, comments: Sequence[Comment]) -> None:
         self._items = items
@@ -115,7 +115,7 @@ class Layout:
         return self._lines
 
     def _measure(self) -> None:
-        """Sums of widths, the partner of each bracket, the break before and after each item."""
+        """Compute widths, the partner of each bracket, and the break before and after each item."""
         items = self._items
         size = len(items)
         self._sums = [0] * (size + 1)
@@ -166,7 +166,7 @@ class Layout:
         return notes
 
     def _count_forced(self) -> None:
-        """Sums of the places that a comment forces to break."""
+        """Compute running sums of the line breaks that comments force."""
         forced = {self._line_after[index] for index in self._notes.behind}
         forced.update(self._notes.before)
         self._forced = [0] * (len(self._items) + 1)

@@ -1,7 +1,7 @@
-"""Text to tokens.
+"""Turns text into tokens.
 
-One regular expression names each word; every character belongs to exactly one match, so the cost
-is linear whatever the text is. Text that is nearly a Pointy operator (`=>`, `|`) is reported and
+One regular expression classifies each word; every character belongs to exactly one match, so the
+cost is linear for any text. Text that is nearly a Pointy operator (`=>`, `|`) is reported and
 read as that operator, so that one mistake is one error.
 """
 
@@ -38,16 +38,16 @@ SIGNS = {
     "COLON": ":",
     "FAIL": "!",
 }
-"""Token types that are one sign each, with the sign."""
+"""The token types that always have the same text, with that text."""
 
 TOKENS = (*SIGNS, "NAME", "NUMBER", "STRING", "DIRECTIVE")
 
 
 class Token(NamedTuple):
-    """One word of the text; it never goes over the end of a line.
+    """One word of the text; it never spans several lines.
 
-    `value` is what a literal stands for, None in a token that is not in the text. `fault` is true
-    where something in the word, or just before it, has been reported already.
+    `value` is what a literal stands for, or None for a token that is not in the text. `fault` is
+    true if an error in the word, or just before it, was already reported.
     """
 
     type: str
@@ -92,7 +92,7 @@ _NEAR = {"near_pipe": "PIPE", "near_arrow": "ARROW", "near_parallel": "PARALLEL"
 _IDENTIFIER = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*", re.ASCII)
 _MOST_DIGITS = 400
 _NEAR_BY = 200
-"""How many characters before a colon tell what it was meant to be."""
+"""How many characters before a colon are searched to guess what it was meant to be."""
 
 UNKNOWN_HINTS = {
     ";": "parts of a flow are joined by '->'; a line break has no meaning",
@@ -173,7 +173,7 @@ class Lexer:
         )
         self._fault = True
 
-    # What each kind of word becomes.
+    # One method for each kind of word.
 
     def _comment(self, _: str, word: str, start: int) -> None:
         column = start - self._line_start + 1
@@ -380,7 +380,7 @@ def _around(text: str) -> str | None:
 
 
 def _last_open(text: str) -> int:
-    """The offset of the last bracket that is not closed, or -1; strings are not looked at."""
+    """The offset of the last bracket that is not closed, or -1; brackets in strings count too."""
     closed = 0
     for offset in range(len(text) - 1, -1, -1):
         if text[offset] in ")]}":

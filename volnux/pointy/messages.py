@@ -119,7 +119,7 @@ def _hint_for_unit(at: Situation) -> str | None:
 def _factor(
     at: Situation,
 ) -> Told | tuple[str, str, str | None, Span] | None:
-    """The word follows a number that can only be a factor, or a star."""
+    """The word follows a star, or a number that can only be a factor."""
     previous = at.previous
     if previous is None:
         return None

@@ -23,7 +23,7 @@ class OptionRule:
 
 
 LONGEST_TIMEOUT = 1_000_000_000
-"""Seconds, about 31 years: clocks and threads cannot wait for an arbitrary time."""
+"""In seconds, about 31 years: clocks and threads cannot wait arbitrarily long."""
 
 
 def _seconds(option: Option) -> bool:
@@ -159,7 +159,7 @@ def _report_value(report: Report, option: Option, rule: OptionRule) -> None:
     elif option.name == "timeout" and _number(option) > LONGEST_TIMEOUT:
         hint = f"the maximum is {LONGEST_TIMEOUT} (31 years); for no limit, remove the option"
     elif isinstance(option.value, str) and "\0" in option.value:
-        hint = "it cannot have the character U+0000"
+        hint = "it cannot contain the character U+0000"
     report.add(
         "bad-option",
         f"the option '{option.name}' takes {rule.wants}",

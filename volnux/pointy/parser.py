@@ -1,4 +1,4 @@
-"""Pointy text to a `PointyFile`: an LALR parser, which goes on when the text is wrong.
+"""Parses Pointy text into a `PointyFile`, with an LALR parser that continues after errors.
 
 An error is reported at its position and repaired (a missing word is inserted, a surplus one
 removed), and parsing continues, so one run finds all errors of a file. Every repair moves the
@@ -29,7 +29,7 @@ __all__ = ["PointyFile", "analyze", "load", "parse", "read_source"]
 class PointyFile:
     """A whole `.pty` text: its directives, its flow, its comments.
 
-    Two files are equal when they say the same: positions, comments, the kind of brackets and the
+    Two files are equal if they mean the same: positions, comments, the kind of brackets and the
     order of directives do not count.
     """
 
@@ -117,7 +117,7 @@ def read_source(path: str | Path) -> tuple[Source | None, tuple[Diagnostic, ...]
 
 
 def analyze(source: Source) -> tuple[PointyFile | None, tuple[Diagnostic, ...]]:
-    """Parse without raising: the file, or None when there are errors, and everything found.
+    """Parse without raising: returns the file (None if it has errors) and all findings.
 
     The diagnostics (errors, warnings, notes) come in the order of the text. After 1000 errors the
     rest of the text is not read.
@@ -140,7 +140,7 @@ def analyze(source: Source) -> tuple[PointyFile | None, tuple[Diagnostic, ...]]:
 
 
 class _Run:
-    """One parse: a stack of states, what was made of the words so far, the words to come."""
+    """One parse: a stack of states, the values built so far, and the words to come."""
 
     def __init__(self, report: Report, words: Iterator[Token]) -> None:
         self.builder = Builder(report)
@@ -161,7 +161,7 @@ class _Run:
         self._reported: Token | None = None
         """The last word that was reported."""
         self._stray: tuple[Token | None] | None = None
-        """The bracket in which branches without an event were reported, in a box."""
+        """The bracket in which branches without an event were reported, in a tuple."""
 
     def flow(self) -> Flow | None:
         """Parse all words; None if the text ends too early."""
@@ -240,7 +240,7 @@ class _Run:
         return not (value and token.type in ("ARROW", "PIPE"))
 
     def _step_back(self, token: Token) -> Token:
-        """The last word again: it is the one that does not fit."""
+        """Go back to the last word, because it is the one that does not fit."""
         self._ahead.appendleft(token)
         self._recent.pop()
         self._states.pop()
@@ -355,7 +355,7 @@ _NOWHERE = Span(0, 0, 0, 0)
 
 
 def _closes_reread(openers: tuple[Token, ...], token: Token) -> bool:
-    """Whether the brace of `A{a=1}` closes, which was read as a parenthesis and reported."""
+    """Whether the token closes the `{` of `A{a=1}`, which was reported and read as `(`."""
     return bool(openers) and openers[0][:2] == ("LPAREN", "{") and token.type == "RBRACE"
 
 
@@ -392,5 +392,5 @@ def _spoken(settings: Settings) -> tuple[object, ...]:
 
 
 def _declared(item: Input | Variable) -> str:
-    """All of an input or variable but its place; unlike Python, `1`, `1.0` and `true` differ."""
+    """An input or variable without its position; unlike in Python, `1`, `1.0` and `true` differ."""
     return repr(replace(item, span=_NOWHERE))

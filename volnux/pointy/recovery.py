@@ -104,7 +104,7 @@ def choose(
         states: the states on top of the stack, `REACH` of them at most.
         found: the type of the word.
         coming: the types of the words after it.
-        repeats: the word directly follows the same operator.
+        repeats: whether the word directly follows the same operator.
         openers: the types of the brackets around the word, the innermost first.
     """
     best, most = _LEAVE_OUT, 0

@@ -1,4 +1,4 @@
-"""Where a parse is when a word does not fit, and how words are called in messages."""
+"""Where a parse is when a word does not fit, and the names of words in messages."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ Told = tuple[str, str, str | None]
 class Situation:
     """Where the parse is when a word does not fit.
 
-    `before` is the words of the flow before it, the nearest first, and `coming` the next two;
-    `openers` the brackets around it, the innermost first, as far as recovery looks; `unclosed` is
-    their total number at the end of the text; `in_list` whether the innermost one is in a value.
+    `before` has the words of the flow before it, the nearest first, and `coming` the next two.
+    `openers` has the brackets around it, the innermost first, as far as recovery looks. `unclosed`
+    is their total number at the end of the text. `in_list` says whether the innermost bracket is in
+    a value.
     """
 
     found: Token
@@ -44,7 +45,7 @@ class Situation:
 
     @property
     def behind(self) -> str:
-        """The position of the faulty word: after which word."""
+        """Which word the faulty word follows, for a message."""
         return f"after {word_of(self.previous)}" if self.previous else "at the start of the flow"
 
 

@@ -10,7 +10,7 @@ STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 """One string that is closed."""
 
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-"""A character that no name has: a control character, or a line break of Unicode."""
+"""A character that names cannot contain: a control character or a Unicode line break."""
 
 ESCAPES = r"the escapes are \n \t \r \" \\ \uXXXX; a backslash itself is \\"
 """The hint for an unknown escape."""
@@ -22,7 +22,7 @@ _WRITTEN = {meaning: f"\\{letter}" for letter, meaning in _MEANINGS.items()}
 
 
 def unescape(text: str) -> tuple[str, list[tuple[int, int, str]]]:
-    """The value of the inside of a string, and its faults.
+    """Decode the text between the quotes of a string.
 
     Returns:
         The value, and for each fault its start and end within `text` and a message.
@@ -61,7 +61,7 @@ _QUOTE_OR_COMMENT = re.compile(r'["#]')
 
 
 def comment_start(line: str) -> int:
-    """The offset in `line` at which a comment begins, strings respected; its length if none."""
+    """The offset of a comment in `line`, outside of strings; the length of `line` if none."""
     position = 0
     while match := _QUOTE_OR_COMMENT.search(line, position):
         if match[0] == "#":

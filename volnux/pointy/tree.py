@@ -1,11 +1,12 @@
 """The syntax tree of a `.pty` file: frozen values, each with the span it was read from.
 
-A flow is a row of parallels, a parallel a row of units, a unit one event or one group with its
-additions. The shape follows the grammar one to one, so every walker can be a loop.
+A flow is a sequence of parallels, a parallel is a sequence of units, and a unit is one event or one
+group with its factor, options and branches. The tree mirrors the grammar, so that every walk over
+it can be a loop.
 
-Nothing here recurses on the depth of a program. The nodes that nest are places: each is equal to
-itself alone, prints short, and is pickled only as part of its `PointyFile`, which pickles as its
-text. Two flows mean the same if their `shape` is equal.
+No method of a node is recursive. Nested nodes are compared by identity, have a short `repr`, and
+can be pickled only as part of their `PointyFile`, which is pickled as its text. Two flows mean the
+same if their `shape` is equal.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ Literal = int | float | bool | str
 
 
 class Arrow(StrEnum):
-    """How one part of a flow leads to the next: alone, or with its result."""
+    """Whether one part of a flow passes its result on to the next part."""
 
     THEN = "->"
     PIPE = "|->"
@@ -104,8 +105,7 @@ class Event:
     name: str
     span: Span
 
-    # Most events have no arguments: they do without the two fields, which would take as long to set
-    # as the others.
+    # Most events have no arguments: two more fields would double the time to create them.
 
     @property
     def arguments(self) -> tuple[Argument, ...]:
@@ -133,7 +133,7 @@ class Fail(NamedTuple):
 
 
 class _Nesting:
-    """Base of the nodes that nest; nothing in it recurses."""
+    """Base of the nested nodes; none of its methods is recursive."""
 
     __slots__ = ()
     span: Span
@@ -260,7 +260,7 @@ class Moment:
     Attributes:
         base: `scheduled`, the instant that the run stands for, or `previous`, the schedule's
             instant before it.
-        shifts: what is added to it, in order: a signed amount and a unit, `m`, `h`, `d` or `w`.
+        shifts: what is added, in order: each a signed amount and a unit, `m`, `h`, `d` or `w`.
     """
 
     base: str
@@ -277,9 +277,9 @@ class Input:
 
     Attributes:
         default: a JSON value; None for an input that is required or has a `moment`.
-        choices: the values that it takes, all of its type; empty for any.
+        choices: the allowed values, all of its type; empty if any value is allowed.
         least, most: the ends of its range, both included; None for no limit.
-        description: what it is, for people.
+        description: a text that explains it to people.
         moment: its default as a time of the run.
     """
 
@@ -315,7 +315,7 @@ class Secret(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What the directives say, read and checked; an absent directive leaves the default.
+    """The checked values of the directives; an absent directive leaves the default.
 
     `run_timeout` is in seconds.
     """
@@ -337,7 +337,7 @@ class Settings:
 
 
 def shape(flow: Flow) -> Iterator[object]:
-    """The flow as a row of plain tokens without positions: equal rows, equal flows.
+    """The flow as plain tokens without positions; equal flows have equal tokens.
 
     A loop with its own stack, since a flow may be nested deeper than Python recurses.
     """
@@ -378,7 +378,7 @@ def shape(flow: Flow) -> Iterator[object]:
 
 
 def _plain(value: Any) -> object:
-    """The value of an argument without positions; unlike Python, `1`, `1.0` and `true` differ."""
+    """An argument's value without positions; unlike in Python, `1`, `1.0` and `true` differ."""
     match value:
         case Name(name=name):
             return ("name", name)

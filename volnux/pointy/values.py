@@ -31,7 +31,7 @@ OTHER_QUOTES = "'“”„«»"
 """Quotes that Pointy does not accept."""
 
 _NO_ZONES = frozenset({"Factory", "localtime", "posixrules"})
-"""Names in the database that are not a zone, or a different one on each machine."""
+"""Names in the database that are not time zones, or that differ between machines."""
 _ZONE = re.compile(r"(?!posix/|right/)[A-Za-z][A-Za-z0-9_+-]*(?:/[A-Za-z0-9_+-]+)*")
 
 
@@ -85,7 +85,7 @@ def unquoted(value: str) -> str:
 
 
 def items(value: str) -> list[tuple[str, int]]:
-    """The items of a list with commas, each with its offset; a trailing comma is allowed."""
+    """The items of a comma-separated list, each with its offset; a trailing comma is allowed."""
     found = []
     start = 0
     for part in value.split(","):
@@ -99,7 +99,7 @@ def items(value: str) -> list[tuple[str, int]]:
 
 
 def check_zone(name: str) -> None:
-    """Whether the machine knows a time zone of that name.
+    """Check that the machine knows a time zone of that name.
 
     Raises:
         BadValue: it does not, or the name means a different zone on each machine.

@@ -31,7 +31,7 @@ class Clock:
     Attributes:
         scheduled_at: the instant that the run stands for, aware.
         timezone: the pipeline's time zone, an IANA name.
-        schedule: the pipeline's schedule, without a start date; None where it has none.
+        schedule: the pipeline's schedule, without a start date; None if it has none.
     """
 
     scheduled_at: dt.datetime
@@ -40,7 +40,7 @@ class Clock:
 
     @staticmethod
     def of(graph: Graph, scheduled_at: dt.datetime | None = None) -> Clock:
-        """The time of a run of a graph; now where no instant is given.
+        """The time of a run of a graph; now if no instant is given.
 
         Raises:
             ValueError: the instant has no time zone.
@@ -58,8 +58,8 @@ class Clock:
         """The time that a text names, for an input of type `date` or `datetime`.
 
         Days and weeks move the date and keep the time on the wall clock: a time that the clock
-        skips moves forward by the gap, and one that it shows twice is the first of the two. Hours
-        and minutes move the instant.
+        skips moves forward by the gap, and one that it shows twice means the first of the two.
+        Hours and minutes move the instant.
 
         Raises:
             ScheduleError: there is no such time.
@@ -90,7 +90,7 @@ class Clock:
 
 
 def instant_in(text: str, timezone: str) -> dt.datetime:
-    """The instant that an ISO text names; without an offset it is on the clock of the zone.
+    """The instant that an ISO text names; without an offset, it is local time in the zone.
 
     Raises:
         ValueError: it is not such a text.

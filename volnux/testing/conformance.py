@@ -83,7 +83,7 @@ def check_program(
     """Run the random program of a seed; return the smallest program with a difference, or None.
 
     Args:
-        seed: of the program.
+        seed: the seed of the program.
         backend: the backend.
         folder: where files are written.
         tries: the maximum number of smaller programs to run.

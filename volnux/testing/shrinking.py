@@ -115,7 +115,7 @@ def _smaller(program: Program) -> Iterator[Program]:
 
 
 def _flows(flow: Flow) -> Iterator[Flow]:
-    """Flows that are one step smaller, those left out in which something follows a `!`."""
+    """Flows that are one step smaller, without those in which something follows a `!`."""
     for smaller in _all_flows(flow):
         units = [unit for part in smaller.parts[:-1] for unit in part.arms]
         if not any(isinstance(unit.primary, Fail) for unit in units):

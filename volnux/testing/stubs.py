@@ -1,4 +1,4 @@
-"""`volnux.testing.run`: a pipeline run for a test, with stubs in the place of some events."""
+"""`volnux.testing.run`: a pipeline run for a test, with stubs in place of some events."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = ["StubError", "run"]
 
 
 class StubError(VolnuxError, ValueError):
-    """A stub names what the flow does not have, or is not one."""
+    """A stub is not valid, or is for an event or place that the flow does not have."""
 
 
 def run(
@@ -46,11 +46,11 @@ def run(
 
     Args:
         flow: the path of a `.pty` file, or a pipeline class.
-        given: inputs by name, for those that are named like an argument of this function.
+        given: inputs by name; required for those with the name of an argument of this function.
         stubs: by event or place, what happens in place of its `process`: a pair
             `(descriptor, result)`, an exception, a list of these (one for each attempt, the last
-            one for all further attempts), or a function, which is called with what it names of the
-            arguments of `process` and returns a pair. A stub of a place wins.
+            one for all further attempts), or a function that returns a pair; it gets the
+            arguments of `process` that it names. A stub of a place overrides one of its event.
         text: the text of a flow, in place of a file.
         events: modules to look events up in; see `volnux.run`.
         portable: results must be JSON and are passed as JSON, as orchestrators do.
@@ -63,7 +63,7 @@ def run(
         The report of the run, even if it failed.
 
     Raises:
-        StubError: a stub names no event or place of the flow, or is none of these.
+        StubError: a stub is for no event or place of the flow, or is none of these.
         PointyError: the flow is wrong, or does not fit the events.
         InputError: inputs are missing, unknown or of a wrong type.
     """
@@ -115,7 +115,7 @@ def _check(name: str, stub: Any) -> None:
 
 
 def _spec(spec: EventSpec, stub: Any) -> EventSpec:
-    """The spec with a stub in place of its event, or as it is, but without waits."""
+    """The spec without waits before retries, and with the stub in place of its event, if any."""
     retry = replace(spec.retry, backoff_factor=0)
     if stub is _NONE:
         made = EventSpec(spec.name, spec.target, retry, spec.executor, spec.timeout, spec.home)

@@ -89,7 +89,7 @@ BAD_ARGUMENTS = [
         "1:3: error: 'previous_result' cannot be given as an argument",
         "  1 | A(previous_result=1)",
         "    |   ^^^^^^^^^^^^^^^",
-        "  hint: the result of the event before it is passed on by a pipe: A |-> B",
+        "  hint: a pipe passes the result of the event before it: A |-> B",
     ),
     bad(
         "A(self=1)",
@@ -193,14 +193,14 @@ BAD_ARGUMENTS = [
     ),
     bad(
         "Load(a=1, 0 -> B, 1 -> C) -> D",
-        "1:11: error: branches cannot stand in the parentheses of arguments",
+        "1:11: error: branches cannot be in the parentheses of arguments",
         "  1 | Load(a=1, 0 -> B, 1 -> C) -> D",
         "    |           ^",
         "  hint: write two pairs, the arguments first: Event(a=1) (0 -> X)",
     ),
     bad(
         "Load(0 -> B, a=1, b=2) -> D",
-        "1:14: error: arguments cannot stand in the parentheses of branches",
+        "1:14: error: arguments cannot be in the parentheses of branches",
         "  1 | Load(0 -> B, a=1, b=2) -> D",
         "    |              ^",
         "  hint: write two pairs, the arguments first: Event(a=1) (0 -> X)",

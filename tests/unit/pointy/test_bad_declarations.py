@@ -16,13 +16,13 @@ def bad(text, *lines, errors=1):
 BAD_DECLARATIONS = [
     bad(
         '@input: mode: "full" | 3\nA',
-        "1:24: error: choices are all strings or all whole numbers",
+        "1:24: error: choices must be all strings or all whole numbers",
         '  1 | @input: mode: "full" | 3',
         "    |                        ^",
     ),
     bad(
         '@input: mode: "full" | "full"\nA',
-        '1:24: error: the choice "full" is already there',
+        '1:24: error: the choice "full" is given twice',
         '  1 | @input: mode: "full" | "full"',
         "    |                        ^^^^^^",
         "  hint: remove one of the two",
@@ -105,7 +105,7 @@ BAD_DECLARATIONS = [
     ),
     bad(
         "@input: n: int(..) = 1\nA",
-        "1:15: error: a range has at least one end",
+        "1:15: error: a range needs at least one end",
         "  1 | @input: n: int(..) = 1",
         "    |               ^^^^",
         "  hint: a range is written (1..100), (1..) or (..100)",
@@ -119,7 +119,7 @@ BAD_DECLARATIONS = [
     ),
     bad(
         "@input: n: int(0.5..1)\nA",
-        "1:16: error: the range of an int has whole numbers as its ends",
+        "1:16: error: the ends of an int range must be whole numbers",
         "  1 | @input: n: int(0.5..1)",
         "    |                ^^^",
     ),
@@ -211,7 +211,7 @@ BAD_DECLARATIONS = [
         "    |                   ^^^^^",
         (
             '  hint: write it like "2026-01-31"; for the time of the run write scheduled, for the '
-            "day before scheduled - 1d"
+            "day before it write scheduled - 1d"
         ),
     ),
     bad(
@@ -221,7 +221,7 @@ BAD_DECLARATIONS = [
         "    |                   ^^^^^^^^",
         (
             '  hint: write it like "2026-01-31"; for the time of the run write scheduled, for the '
-            "day before scheduled - 1d"
+            "day before it write scheduled - 1d"
         ),
     ),
     bad(
@@ -231,7 +231,7 @@ BAD_DECLARATIONS = [
         "    |                   ^^^^^^^^^^^^^",
         (
             '  hint: write it like "2026-01-31"; for the time of the run write scheduled, for the '
-            "day before scheduled - 1d"
+            "day before it write scheduled - 1d"
         ),
     ),
     bad(
@@ -381,14 +381,14 @@ BAD_DECLARATIONS = [
         "2:12: error: 'x' is already an input",
         "  2 | @variable: x: str",
         "    |            ^",
-        "  hint: a name is one thing: rename one",
+        "  hint: a name is declared only once: rename one",
     ),
     bad(
         "@variable: x: str\n@secret: x\nA",
         "2:10: error: 'x' is already a variable",
         "  2 | @secret: x",
         "    |          ^",
-        "  hint: a name is one thing: rename one",
+        "  hint: a name is declared only once: rename one",
     ),
     bad(
         "@secret: x\n@secret: x\nA",
@@ -644,7 +644,7 @@ BAD_DECLARATIONS = [
         "2:9: error: 'x' is already a secret",
         "  2 | @input: x: int",
         "    |         ^",
-        "  hint: a name is one thing: rename one",
+        "  hint: a name is declared only once: rename one",
     ),
     bad(
         "@variable: x: int = 1\n@variable: x: int = 2\nA",

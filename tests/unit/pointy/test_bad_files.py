@@ -1419,7 +1419,7 @@ BAD_DIRECTIVES = [
         "1:21: error: day of week: the range 5-1 is in the wrong order",
         '  1 | @schedule: "0 6 * * 5-1"',
         "    |                     ^^^",
-        "  hint: write it as two: 5-7,0-1",
+        "  hint: write it as two ranges: 5-7,0-1",
     ),
     bad(
         "@schedule: every day\nA",
@@ -1673,7 +1673,7 @@ BAD_DIRECTIVES = [
     ),
     bad(
         '@description: "a\\u0000b"\nA',
-        "1:15: error: a description cannot have the character U+0000",
+        "1:15: error: a description cannot contain the character U+0000",
         '  1 | @description: "a\\u0000b"',
         "    |               ^^^^^^^^^^",
     ),
@@ -1696,7 +1696,7 @@ BAD_DIRECTIVES = [
         "1:8: error: the option 'pool' takes a name, such as \"database\"",
         '  1 | A[pool="a\\u0000"]',
         "    |        ^^^^^^^^^",
-        "  hint: it cannot have the character U+0000",
+        "  hint: it cannot contain the character U+0000",
     ),
     bad(
         "A[timeout=1e15]",

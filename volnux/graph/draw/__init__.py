@@ -1,7 +1,7 @@
 """Pictures of a graph: for a terminal, for Mermaid, for Graphviz, as SVG.
 
-Drawing needs no event class and runs no Python of the user. What only linking knows is drawn as
-*all* and *stop*, as everywhere before linking.
+Drawing needs no event class and runs no user code. What is unknown before linking is drawn as *all*
+and *stop*.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ __all__ = ["DrawError", "Format", "ascii", "dot", "draw", "image", "mermaid", "s
 
 
 class Format(StrEnum):
-    """What a graph can be drawn as in text; `image` has every format of Graphviz."""
+    """The text formats of a drawing; `image` supports every format of Graphviz."""
 
     ASCII = "ascii"
     MERMAID = "mermaid"
@@ -35,10 +35,10 @@ class Format(StrEnum):
 def draw(
     graph: Graph, format: Format | str = Format.ASCII, *, states: Mapping[str, State] | None = None
 ) -> str:
-    """The picture of a graph as text that ends in a line break; the same graph, the same bytes.
+    """A picture of the graph as text that ends in a line break; equal graphs give equal text.
 
     Args:
-        graph: what is drawn.
+        graph: the graph.
         format: `ascii`, `mermaid`, `dot` or `svg`.
         states: how places ended in a run, by place; they are marked or coloured.
 

@@ -1,4 +1,4 @@
-"""Rows of text with rails on their left: what the picture for a terminal is drawn on."""
+"""The canvas for terminal pictures: rows of text with vertical lines (rails) on the left."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["PLAIN", "UNICODE", "Canvas", "Signs"]
 
 @dataclass(frozen=True, slots=True)
 class Signs:
-    """The characters of a picture; each set of leads has one width."""
+    """The characters of a picture; all leads of a set have the same width."""
 
     then: str
     pipe: str
@@ -90,7 +90,7 @@ PLAIN = Signs(
 
 
 class Canvas:
-    """Rows, each behind the rails that are open when it is written.
+    """Rows of text; each begins with the rails that are open when it is written.
 
     Events that follow each other share a row while there is room.
     """
@@ -124,7 +124,7 @@ class Canvas:
         self._write(text, _width(text))
 
     def arrow(self, *, pipe: bool) -> None:
-        """The next item follows the last one."""
+        """Join the next item to the last one with an arrow."""
         self._arrow = pipe
 
     def event(self, label: str) -> None:
@@ -162,7 +162,7 @@ class Canvas:
         self._next = self._rest = self._around.pop()
 
     def open_frame(self) -> None:
-        """Begin a frame; its rows stand behind a rail of the width of `side` and a space."""
+        """Begin a frame; its rows begin with a rail as wide as `side` and a space."""
         self._flush()
         self._frames.append((len(self._rows), self._next))
         self._write("", 0)

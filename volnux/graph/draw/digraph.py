@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["dot"]
 
-# Middle tones on a transparent ground: all of it reads on white and on black.
+# Medium colours on a transparent background: readable on white and on black.
 _GREY = "#7b8794"
 _LINE_COLOURS = {"0": "#e0443e", "1": "#2f9e54"}
 _OTHER_LINE = "#3b82d0"
@@ -32,13 +32,13 @@ _DEEPEST_INDENT = 8
 
 
 def dot(graph: Graph, *, states: Mapping[str, State] | None = None) -> str:
-    """The graph as a `digraph`, which `dot` lays out; node names are the places.
+    """The graph as a `digraph` for the program `dot`; the places are the names of the nodes.
 
     Branches are labelled with their descriptor, bold arrows pipe a result, small circles are joins
     and a dot at the foot of a frame is where the branches of a group leave it.
 
     Args:
-        graph: what is drawn.
+        graph: the graph.
         states: how places ended in a run, by place; each state has a colour.
     """
     states = states or {}
@@ -126,10 +126,10 @@ def _group(graph: Graph, catch: Node) -> str:
 
 
 def _markup(text: str) -> str:
-    """Text in a label of HTML's kind, where a backslash starts an escape too."""
+    """Text for an HTML-like label, where a backslash also starts an escape."""
     return html.escape(text).replace("\\", "\\\\")
 
 
 def _quoted(text: str) -> str:
-    """A string of the language: a backslash would start one of its own escapes."""
+    """A quoted string; backslashes are doubled, because they would start an escape."""
     return '"' + printable(text).replace("\\", "\\\\").replace('"', '\\"') + '"'

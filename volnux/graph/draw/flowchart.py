@@ -1,4 +1,4 @@
-"""A graph as a Mermaid flowchart, which GitHub and GitLab show in place."""
+"""A graph as a Mermaid flowchart, which GitHub and GitLab render inline."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def mermaid(
     shows at most 50,000 characters and 499 arrows.
 
     Args:
-        graph: what is drawn.
+        graph: the graph.
         direction: `TD`, from the top down, or `LR`, from left to right.
         states: how places ended in a run, by place; each state has a colour.
     """
@@ -96,5 +96,5 @@ _SPECIAL = re.compile(r"[^\w .,=+*/()\[\]{}%@!?~\xd7-]")
 
 
 def _escaped(text: str) -> str:
-    """The text inside quotes, with Mermaid's own entities for all that it or HTML might read."""
+    """Text for use in quotes; what Mermaid or HTML would interpret becomes Mermaid entities."""
     return _SPECIAL.sub(lambda found: f"#{ord(found[0])};", printable(text))

@@ -35,7 +35,7 @@ def image(
     """The graph as an image.
 
     Args:
-        graph: what is drawn.
+        graph: the graph.
         format: a format that Graphviz can write: `png`, `svg`, `pdf` and many others.
         states: how places ended in a run, by place; each state has a colour.
         timeout: seconds that `dot` may take.
@@ -59,7 +59,7 @@ def image(
         raise DrawError(f"Graphviz writes no file in the format {format!r}", hint=_INSTEAD)
     size = len(graph.nodes)
     try:
-        # The package's own `pipe` knows no timeout.
+        # The package's own `pipe` has no timeout.
         done = execute.run_check(
             ["dot", f"-T{format}"],
             input=dot(graph, states=states).encode(),

@@ -27,17 +27,17 @@ def label(node: Node) -> str:
 
 
 def option_texts(node: Node) -> tuple[str, ...]:
-    """The options of an event as `name=value`, each in one line."""
+    """The options of an event as `name=value`, each on one line."""
     return tuple(f"{name}={_value(value)}" for name, value in node.options.items())
 
 
 def argument_texts(node: Node) -> tuple[str, ...]:
-    """The arguments of an event as `name=value`, each in one line."""
+    """The arguments of an event as `name=value`, each on one line."""
     return tuple(f"{each.name}={printable(_short(str(each)))}" for each in node.arguments)
 
 
 def position(graph: Graph, node: Node) -> str | None:
-    """`file:line` of a node, or None where it has no position."""
+    """`file:line` of a node, or None if it has no position."""
     if graph.source is None or node.span is None:
         return None
     return f"{printable(graph.source.filename)}:{node.span.line}"

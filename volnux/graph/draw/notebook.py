@@ -24,7 +24,7 @@ def as_html(graph: Graph, *, states: Mapping[str, State] | None = None) -> str:
     """The graph as HTML.
 
     Args:
-        graph: what is drawn.
+        graph: the graph.
         states: how places ended in a run, by place.
     """
     try:
@@ -35,5 +35,5 @@ def as_html(graph: Graph, *, states: Mapping[str, State] | None = None) -> str:
         except DrawError as error:  # the graph was read from JSON without its text
             text = str(error)
         return f"<pre>{html.escape(text)}</pre>"
-    # The XML declaration and the document type before it belong into a file of its own.
+    # The XML declaration and the document type before it are only valid in a separate file.
     return picture[picture.index("<svg") :]

@@ -10,7 +10,7 @@
     ┏━ Mail                             both at the same time
     ┗━ Ship → Track
 
-A group with branches stands in a frame, which its branches leave at the foot.
+A group with branches is drawn in a frame; its branches leave the frame at the bottom.
 """
 
 from __future__ import annotations
@@ -43,10 +43,10 @@ def ascii(
     """The graph as lines of text.
 
     Args:
-        graph: what is drawn; it includes the text it was compiled from.
+        graph: the graph; it includes the text it was compiled from.
         charset: `unicode` for box-drawing characters, `ascii` for a terminal without them.
-        columns: the width at which rows of events are broken. Parts that are nested too deep for it
-            are drawn separately below.
+        columns: the width at which rows of events are broken. Parts that are nested too deeply
+            for it are drawn separately below.
         states: how places ended in a run, by place; each gets a mark.
 
     Raises:
@@ -63,7 +63,7 @@ def ascii(
 
 
 _Step: TypeAlias = "Generator[_Step, None, None]"
-"""A function of the walk: it yields the steps it calls, so that depth costs no recursion."""
+"""A function of the walk: it yields the steps it calls, so that no recursion is needed."""
 
 
 def _run(step: _Step) -> None:
@@ -107,7 +107,7 @@ class _Drawing:
                 yield self.lanes(part)
 
     def lanes(self, part: tree.Parallel) -> _Step:
-        """`a || b …`: a heavy rail with an arm for each."""
+        """Draw `a || b …` as a heavy vertical line, with one lead for each arm."""
         canvas, signs = self._canvas, self._signs
         canvas.block()
         top = signs.first_arm

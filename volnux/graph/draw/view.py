@@ -1,4 +1,4 @@
-"""A graph as the drawings of boxes and arrows see it: arrows with labels, frames around groups."""
+"""The arrows and frames of a graph, for drawings that consist of boxes and arrows."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ __all__ = ["Close", "Frame", "Line", "lines", "places_and_frames"]
 class Line:
     """One edge, by the indices of its nodes.
 
-    `label` names the descriptors, where they say more than that the flow goes on; `pipe` tells
-    whether the result goes along.
+    `label` lists the descriptors, or is None for a plain arrow; `pipe` says whether the result is
+    passed on.
     """
 
     source: int
@@ -50,7 +50,7 @@ def lines(graph: Graph) -> list[Line]:
     ends = [(index[edge.source], index[edge.target], edge.when) for edge in graph.edges]
     piped = [node.receives is not None for node in graph.nodes]
     labelled = [node.kind is Kind.CATCH for node in graph.nodes]
-    # A join receives nothing itself: it passes on what its targets receive, which come after it.
+    # A join pipes a value if its targets receive one. They come after it, so go backwards.
     for source, target, when in reversed(ends):
         if graph.nodes[source].kind is Kind.JOIN and piped[target]:
             piped[source] = True

@@ -76,7 +76,7 @@ def executor_name(value: Any) -> str:
     """The name of an executor: `thread` or `process`.
 
     Raises:
-        PipelineDefinitionError: it is neither a name nor a class of these.
+        PipelineDefinitionError: it is neither of these names, nor one of their classes.
     """
     if value in _EXECUTORS:
         return str(value)

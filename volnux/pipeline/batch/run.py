@@ -108,7 +108,7 @@ class BatchRun:
         self._crew.close()
 
     def _fill(self) -> None:
-        """Read and submit one batch, then more until enough are pending or a result is there."""
+        """Read and submit one batch, then more until enough are pending or a result is ready."""
         first = True
         while not self._exhausted and not self.stopped:
             if len(self._pending) >= self._workers * _AHEAD:
