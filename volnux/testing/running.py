@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import json
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -114,15 +115,16 @@ def _leaks(case: Case, report: RunReport, logged: Sequence[str]) -> list[str]:
     """Where a secret of a case appears."""
     shown = {"the report": report.dumps(), "a log record": "\n".join(logged)}
     for name, place in report.places.items():
-        failure = place.failure
-        texts = [failure.message, failure.traceback, failure.exception] if failure else []
-        # A report as JSON is masked again.
-        shown[name] = repr((place.result, place.received, *map(str, texts)))
+        # A report is masked again when it becomes JSON.
+        values = [place.result, place.received]
+        if place.failure is not None:
+            values += [place.failure, str(place.failure.exception)]
+        shown[name] = repr(values)
     return [
         f"the secret {name} is in {where}"
         for name, secret in case.secrets.items()
         for where, text in shown.items()
-        if secret in text
+        if any(form in text for form in (secret, repr(secret)[1:-1], json.dumps(secret)[1:-1]))
     ]
 
 
