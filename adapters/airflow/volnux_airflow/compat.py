@@ -20,6 +20,7 @@ from airflow.sdk import (
     RetryPolicy,
     TaskGroup,
     TriggerRule,
+    Variable,
     get_parsing_context,
 )
 from airflow.sdk.bases.branch import BranchMixIn
@@ -36,6 +37,7 @@ from airflow.sdk.exceptions import (
     TaskAwaitingInput,
     TaskDeferred,
 )
+from airflow.sdk.log import mask_secret
 
 __all__ = [
     "DAG",
@@ -60,8 +62,10 @@ __all__ = [
     "TaskDeferred",
     "TaskGroup",
     "TriggerRule",
+    "Variable",
     "get_parsing_context",
     "ignored",
+    "mask_secret",
     "parses_for_the_processor",
     "serialization_error",
     "storage",
