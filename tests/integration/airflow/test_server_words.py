@@ -102,6 +102,8 @@ def test_times_choices_and_arguments(server):
 def Show(self, day, before, mode, many):
     return True, [str(day), before.isoformat(), self.scheduled_at.isoformat(), mode, many]
 """,
+        # This one is loaded by the bundle or the importer, the others by the loader.
+        folder=server.home / "more",
     )
     params = server.get("/dags/timely/details")["params"]
     assert params["day"]["description"] == "the day to load (left empty: scheduled - 1d)"
