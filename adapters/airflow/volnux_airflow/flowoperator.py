@@ -28,11 +28,14 @@ class Watcher(Listener):
 
     Attributes:
         host: where the variables and secrets of the run come from.
-        began_at: when the run began; None if the DAG run knows it.
     """
 
     host: Host = AirflowHost()
-    began_at: dt.datetime | None = None
+
+    def start_of(self, run: Any) -> dt.datetime:
+        """When a DAG run began; its time limit counts from there."""
+        began: dt.datetime = run.start_date
+        return began
 
     def stopped(self) -> bool:
         """Whether no more tasks may start."""
@@ -108,7 +111,7 @@ class FlowOperator(compat.BaseOperator, compat.BranchMixIn):
         """The seconds that are left of the time limit of the run; None if it has no limit."""
         if self.run_timeout is None:
             return None
-        began = self.watcher.began_at or context["dag_run"].start_date
+        began = self.watcher.start_of(context["dag_run"])
         return self.run_timeout - (dt.datetime.now(dt.UTC) - began).total_seconds()
 
     def is_late(self, context: Mapping[str, Any]) -> bool:

@@ -9,7 +9,7 @@ import signal
 import threading
 import uuid
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -59,7 +59,7 @@ def run_locally(plan: Plan, inputs: Mapping[str, Any], options: RunOptions) -> R
                 run_id=options.run_id,
                 control=options.control,
                 instant=instant,
-                began_at=local.began_at,
+                began_at=lambda: local.began_at,
             )
         finally:
             local.keep_terminate()
@@ -78,7 +78,7 @@ def run_dag(
     run_id: str | None = None,
     control: RunControl | None = None,
     instant: dt.datetime | None = None,
-    began_at: dt.datetime | None = None,
+    began_at: Callable[[], dt.datetime] | None = None,
 ) -> RunReport:
     """Run the DAG of a plan with `dag.test()`, and return the report.
 
@@ -89,7 +89,7 @@ def run_dag(
         run_id: the id of the run in the report; by default, that of the DAG run.
         control: knows whether the run was cancelled.
         instant: the instant that the run stands for; by default, now.
-        began_at: when the run began; by default, the start of the DAG run.
+        began_at: called after the run for when it began; by default, the start of the DAG run.
     """
     instant = instant_of(plan.graph, instant)
     DagBundlesManager().sync_bundles_to_db()  # type: ignore[no-untyped-call]  # untyped there
@@ -125,7 +125,7 @@ def run_dag(
         outcome_of=outcomes.get,
         result_of=result_of,
         inputs=inputs,
-        started_at=began_at or run.start_date,
+        started_at=began_at() if began_at else run.start_date,
         ended_at=run.end_date,
         scheduled_at=instant,
     )
@@ -139,8 +139,8 @@ class _LocalRun(Watcher):
         self.observing = Observing(options.observer or RunObserver(), about)
         self._terminate = signal.getsignal(signal.SIGTERM)
         self.running = 0
-        # For `dag.test()`, a run starts at the instant that it stands for.
         self.began_at = dt.datetime.now(dt.UTC)
+        self._has_begun = False
 
     def keep_terminate(self) -> None:
         """Restore the SIGTERM handler: the one that Airflow sets does not end the process."""
@@ -155,6 +155,13 @@ class _LocalRun(Watcher):
     def interrupted(self) -> None:
         """Record that Ctrl-C reached the run."""
         self._control.interrupted = True
+
+    def start_of(self, run: Any) -> dt.datetime:
+        """See `Watcher`: the start of the first task, because `dag.test()` prepares for seconds."""
+        if not self._has_begun:
+            self._has_begun = True
+            self.began_at = dt.datetime.now(dt.UTC)
+        return self.began_at
 
     def stopped(self) -> bool:
         """See `Watcher`."""
