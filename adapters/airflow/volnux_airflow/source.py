@@ -65,7 +65,8 @@ _OWN = {
 """The names that a file may import, by module."""
 
 _NEEDS = """\
-It needs its events, which must be importable from here, and the operators of volnux_airflow.
+It needs its events, which must be importable from here, and the operators of
+volnux_airflow.
 """
 
 _DEEPEST = 12
