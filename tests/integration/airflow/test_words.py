@@ -5,6 +5,8 @@ import datetime as dt
 import pytest
 from airflow.sdk import Param
 from volnux_airflow import AirflowBackend
+from volnux_airflow.declared import Name, arguments_of, input_specs, offered, written
+from volnux_airflow.declared import shown as shown_arguments
 from volnux_airflow.local import run_dag
 from volnux_airflow.translate import build_dag
 
@@ -273,3 +275,34 @@ def test_inputs_are_checked_before_the_first_event(tmp_path):
         "Take": (State.FAILED, 0),
         "Last": (State.FAILED, 0),
     }
+
+
+INPUTS = (
+    "str",
+    "any",
+    "int(1..)",
+    "int(..5)",
+    "float(0.5..1.5)",
+    '"a" | "b \\" é"',
+    "1 | 2",
+    "date = scheduled",
+    "datetime = previous + 2h - 1w",
+)
+VARIABLES = ("str", 'str = "eu"', 'list = [1, {"a": null}]', 'date = "2026-01-01"', "int = 3")
+
+
+@pytest.mark.parametrize("text", INPUTS)
+def test_an_input_as_a_dag_file_writes_it(text):
+    specs, readers = input_specs({"x": text})
+    assert ([written(spec) for spec in specs], readers) == ([text], {})
+
+
+@pytest.mark.parametrize("text", VARIABLES)
+def test_a_variable_as_a_dag_file_writes_it(text):
+    assert written(offered({}, {"x": text}, ()).variables["x"]) == text
+
+
+def test_arguments_as_a_dag_file_writes_them():
+    arguments = arguments_of({"a": [1, {"b": Name("day")}], "c": Name("key"), "d": "day"})
+    assert shown_arguments(arguments) == 'a=[1, {"b": day}], c=key, d="day"'
+    assert arguments[0].filled(str.upper) == [1, {"b": "DAY"}]
