@@ -378,7 +378,7 @@ def test_check_live_asks_the_installation(server):
         (4, "warning", "Load uses the connection 'shp', which this Airflow does not have"),
         (5, "warning", "the queue 'gpu' has no effect: no executor of this Airflow has queues"),
         (
-            2,
+            5,
             "warning",
             "this Airflow runs at most 2 tasks at once (core.parallelism), which is less than 3",
         ),
