@@ -9,13 +9,20 @@ from volnux._lazy import lazy
 if TYPE_CHECKING:
     from volnux_airflow.backend import AirflowBackend
     from volnux_airflow.dags import load_dags, to_dag
-    from volnux_airflow.operators import VolnuxEventOperator, VolnuxGroupOperator
+    from volnux_airflow.declared import Name
+    from volnux_airflow.failoperator import VolnuxFailOperator
+    from volnux_airflow.groupoperator import VolnuxGroupOperator
+    from volnux_airflow.instants import Calendar
+    from volnux_airflow.operators import VolnuxEventOperator
     from volnux_airflow.timetable import VolnuxTimetable
     from volnux_airflow.values import all_of, any_of, failure_of, first_done, result
 
 __all__ = [
     "AirflowBackend",
+    "Calendar",
+    "Name",
     "VolnuxEventOperator",
+    "VolnuxFailOperator",
     "VolnuxGroupOperator",
     "VolnuxTimetable",
     "all_of",
@@ -32,7 +39,11 @@ __getattr__, __dir__ = lazy(
     {
         "volnux_airflow.backend": ("AirflowBackend",),
         "volnux_airflow.dags": ("load_dags", "to_dag"),
-        "volnux_airflow.operators": ("VolnuxEventOperator", "VolnuxGroupOperator"),
+        "volnux_airflow.declared": ("Name",),
+        "volnux_airflow.failoperator": ("VolnuxFailOperator",),
+        "volnux_airflow.groupoperator": ("VolnuxGroupOperator",),
+        "volnux_airflow.instants": ("Calendar",),
+        "volnux_airflow.operators": ("VolnuxEventOperator",),
         "volnux_airflow.timetable": ("VolnuxTimetable",),
         "volnux_airflow.values": ("all_of", "any_of", "failure_of", "first_done", "result"),
     },

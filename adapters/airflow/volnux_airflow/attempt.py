@@ -20,6 +20,7 @@ from volnux.kit.attempt import in_pool, needs_process
 from volnux.kit.processes import Surroundings, made_pool, worker_context
 from volnux_airflow import compat
 from volnux_airflow.child import Supervisor, begin_in_task
+from volnux_airflow.output import secrets_hidden, takes_secrets
 
 __all__ = ["describe", "run"]
 
@@ -56,7 +57,8 @@ def _limited(spec: EventSpec, call: Call) -> Outcome:
             with _fit_for_children():
                 outcome = in_pool(spec, call, lambda: _pool(spec))
         else:
-            outcome = run_attempt(spec, call, convert=lambda error: _converted(spec, error))
+            with secrets_hidden() if takes_secrets(spec) else contextlib.nullcontext():
+                outcome = run_attempt(spec, call, convert=lambda error: _converted(spec, error))
     except compat.AirflowTaskTimeout as error:
         return raised(spec, call, _converted(spec, error), 0.0)
     result = outcome.result
@@ -140,7 +142,7 @@ def _pool(spec: EventSpec) -> Executor:
         "max_workers": 1,
         "mp_context": worker_context(),
         "initializer": begin_in_task,
-        "initargs": (Surroundings(), Supervisor.of_task(), *own),
+        "initargs": (Surroundings(), Supervisor.of_task(), takes_secrets(spec), *own),
     }
     return made_pool(where.pool, offered)
 

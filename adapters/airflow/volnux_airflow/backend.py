@@ -127,9 +127,16 @@ def _not_storable(plan: Plan) -> Iterator[tuple[Span | None, str]]:
         if fault is not None:
             yield _value_span(graph, "description"), f"the description has {fault}"
     for item in graph.inputs:
-        fault = storable.fault_of(item.default)
-        if fault is not None:
-            yield item.span, f"the default of the input '{item.name}' has {fault}"
+        said = {
+            "default": item.default,
+            "choices": item.choices,
+            "range": (item.least, item.most),
+            "description": item.description,
+        }
+        for what, value in said.items():
+            fault = storable.fault_of(value)
+            if fault is not None:
+                yield item.span, f"the {what} of the input '{item.name}' has {fault}"
     for node, spec in zip(graph.nodes, plan.specs, strict=True):
         if spec is not None:
             yield from ((node.span, fault) for fault in _of_place(node, spec))

@@ -46,6 +46,9 @@ def batch_dag(source: type[BatchPipeline], **settings: Any) -> compat.DAG:
     arguments["params"] = {item.name: param_of(item) for item in plan.graph.inputs}
     arguments["doc_md"] = f"One run of `{plan.graph.name}` for each batch of the data."
     arguments.setdefault("schedule", None)
+    # The time limit is that of each batch.
+    if "dagrun_timeout" not in settings:
+        arguments.pop("dagrun_timeout", None)
     with compat.DAG(source.__name__, **arguments) as dag:
         cut = VolnuxCutOperator(task_id="cut", source=source)
         batch = TriggerDagRunOperator.partial(

@@ -8,6 +8,7 @@ must not use.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import multiprocessing.context
 import multiprocessing.reduction
@@ -19,6 +20,8 @@ from volnux.imported import imported
 from volnux.kit.processes import Surroundings, begin_worker
 
 __all__ = ["Supervisor", "begin_in_task"]
+
+_HIDING = contextlib.ExitStack()
 
 _RUNNER = "airflow.sdk.execution_time.task_runner"
 
@@ -60,6 +63,7 @@ class Supervisor:
 def begin_in_task(
     surroundings: Surroundings,
     supervisor: Supervisor | None,
+    takes_secrets: bool,  # noqa: FBT001 - initializers of pools have no keyword arguments
     then: Callable[..., object] | None,
     arguments: tuple[Any, ...],
 ) -> None:
@@ -72,5 +76,10 @@ def begin_in_task(
             logging.getLogger(__name__).exception(
                 "there is no connection to the supervisor of the task"
             )
+    if takes_secrets:
+        from volnux_airflow.output import secrets_hidden
+
+        # For as long as the process lives.
+        _HIDING.enter_context(secrets_hidden())
     if then is not None:
         then(*arguments)

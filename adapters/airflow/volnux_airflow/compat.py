@@ -20,6 +20,7 @@ from airflow.sdk import (
     RetryPolicy,
     TaskGroup,
     TriggerRule,
+    Variable,
     get_parsing_context,
 )
 from airflow.sdk.bases.branch import BranchMixIn
@@ -36,6 +37,7 @@ from airflow.sdk.exceptions import (
     TaskAwaitingInput,
     TaskDeferred,
 )
+from airflow.sdk.log import mask_logs, mask_secret
 
 __all__ = [
     "DAG",
@@ -60,8 +62,11 @@ __all__ = [
     "TaskDeferred",
     "TaskGroup",
     "TriggerRule",
+    "Variable",
     "get_parsing_context",
     "ignored",
+    "mask_secret",
+    "mask_structlog",
     "parses_for_the_processor",
     "serialization_error",
     "storage",
@@ -99,6 +104,16 @@ def _ignore_rules(rule: Any, root: Path, file: Path) -> list[Any]:
     lines = [re.sub(r"\s*#.*", "", line) for line in file.read_text().split("\n")]
     made = [rule.compile(line, root, file) for line in lines if line]
     return [each for each in made if each is not None]
+
+
+def mask_structlog() -> None:
+    """Let structlog hide secrets in this process; Airflow hides them in the supervisor only."""
+    import structlog
+
+    processors = structlog.get_config()["processors"]
+    # Changed in place, because loggers keep the list that they found first. The last one renders.
+    if isinstance(processors, list) and processors and mask_logs not in processors:
+        processors.insert(len(processors) - 1, mask_logs)
 
 
 def parses_for_the_processor() -> bool:

@@ -77,6 +77,7 @@ def _context(dag_run: Any) -> Any:
             inputs=inputs,
             started_at=dag_run.start_date,
             ended_at=dag_run.end_date,
+            scheduled_at=dag_run.logical_date or dag_run.run_after,
         )
         context.finish(report)
     return context

@@ -68,7 +68,7 @@ class Installation:
             yield from self._pool(say, options)
             yield from self._executor(say, spec.event_class.airflow.get("executor"), options)
             yield from self._limit(say, options)
-            for thing in _named_in(spec):
+            for thing in _things_of(spec):
                 if thing not in named:
                     named.add(thing)
                     yield from self._thing(say, spec.name, *thing)
@@ -199,14 +199,23 @@ def _has_variable(name: str) -> bool:
     return Variable.get(name, default_var=None) is not None
 
 
-_HAS = {"connection": _has_connection, "variable": _has_variable}
+_HAS = {"connection": _has_connection, "variable": _has_variable, "secret": _has_variable}
 _ADDED = {
     "connection": "add it: airflow connections add",
     "variable": "set it: airflow variables set",
+    "secret": "add the Variable to a secrets backend, or set it: airflow variables set",
 }
 
 
 # Reading events.
+
+
+def _things_of(spec: EventSpec) -> Iterator[tuple[str, str]]:
+    """The connections, variables and secrets that an event needs, as far as can be seen."""
+    if spec.given is not None:
+        yield from (("variable", each.name) for each in spec.given.variables if each.required)
+        yield from (("secret", name) for name in spec.given.secrets)
+    yield from _named_in(spec)
 
 
 def _named_in(spec: EventSpec) -> Iterator[tuple[str, str]]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import _thread
+import datetime as dt
 import logging
 import signal
 import threading
 import uuid
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -25,7 +26,10 @@ from volnux.events.spec import EventSpec
 from volnux.graph.outcome import Failure
 from volnux.graph.report import RunReport, jsonable
 from volnux.hooks import About, Hooks, Observing, hooks_of
+from volnux.kit.config import host_of
+from volnux.kit.instants import instant_of
 from volnux_airflow.flowoperator import FlowOperator, Watcher
+from volnux_airflow.hostvalues import AirflowHost
 from volnux_airflow.outcomes import OUTCOME_KEY, TaskOutcome
 from volnux_airflow.report import report_of
 from volnux_airflow.translate import build_dag
@@ -35,24 +39,35 @@ __all__ = ["run_dag", "run_locally"]
 
 def run_locally(plan: Plan, inputs: Mapping[str, Any], options: RunOptions) -> RunReport:
     """Run a plan with `dag.test()` in the Airflow home of this process."""
-    dag = build_dag(plan, schedule=None)
+    # A run for an instant before the start date would have no tasks.
+    dag = build_dag(plan, schedule=None, start_date=None)
     run_id = options.run_id or uuid.uuid4().hex
+    instant = instant_of(plan.graph, options.scheduled_at)
     about = About(plan.graph.name, "airflow", run_id, plan, options.context)
     hooks = hooks_of(about)
     local = _LocalRun(about, options)
+    local.host = host_of(plan, options, AirflowHost()) or local.host
 
     def execute() -> RunReport:
         options.control.on_cancel(lambda: hooks.stops(local.running))
         options.control.on_cancel(lambda: local.stops(local.running))
         try:
-            return run_dag(dag, plan, inputs, run_id=options.run_id, control=options.control)
+            return run_dag(
+                dag,
+                plan,
+                inputs,
+                run_id=options.run_id,
+                control=options.control,
+                instant=instant,
+                began_at=lambda: local.began_at,
+            )
         finally:
             local.keep_terminate()
 
     with warnings.catch_warnings(), _interrupts(local), _watched(local):
         # The user of a flow cannot fix what Airflow itself warns about.
         warnings.simplefilter("ignore")
-        return hooks.around(lambda: Hooks([local]).around(execute))
+        return hooks.around(lambda: Hooks([local.observing]).around(execute))
 
 
 def run_dag(
@@ -62,13 +77,27 @@ def run_dag(
     *,
     run_id: str | None = None,
     control: RunControl | None = None,
+    instant: dt.datetime | None = None,
+    began_at: Callable[[], dt.datetime] | None = None,
 ) -> RunReport:
-    """Run the DAG of a plan with `dag.test()`, and return the report."""
+    """Run the DAG of a plan with `dag.test()`, and return the report.
+
+    Args:
+        dag: the DAG.
+        plan: the plan.
+        inputs: the values of its inputs.
+        run_id: the id of the run in the report; by default, that of the DAG run.
+        control: knows whether the run was cancelled.
+        instant: the instant that the run stands for; by default, now.
+        began_at: called after the run for when it began; by default, the start of the DAG run.
+    """
+    instant = instant_of(plan.graph, instant)
     DagBundlesManager().sync_bundles_to_db()  # type: ignore[no-untyped-call]  # untyped there
     bag = DagBag(dag_folder="/dev/null", collect_dags=False)
     bag.bag_dag(dag)
     sync_bag_to_db(bag, "dags-folder", None)
-    run = dag.test(run_conf={name: jsonable(value) for name, value in inputs.items()})
+    conf = {name: jsonable(value) for name, value in inputs.items()}
+    run = dag.test(run_conf=conf, logical_date=instant)
     _end_connections()
     xcoms = _xcoms(dag.dag_id, run.run_id)
     outcomes = {
@@ -96,19 +125,22 @@ def run_dag(
         outcome_of=outcomes.get,
         result_of=result_of,
         inputs=inputs,
-        started_at=run.start_date,
+        started_at=began_at() if began_at else run.start_date,
         ended_at=run.end_date,
+        scheduled_at=instant,
     )
 
 
-class _LocalRun(Observing, Watcher):
+class _LocalRun(Watcher):
     """A run in this process: notifies its observer, and knows whether it was cancelled."""
 
     def __init__(self, about: About, options: RunOptions) -> None:
-        super().__init__(options.observer or RunObserver(), about)
         self._control = options.control
+        self.observing = Observing(options.observer or RunObserver(), about)
         self._terminate = signal.getsignal(signal.SIGTERM)
         self.running = 0
+        self.began_at = dt.datetime.now(dt.UTC)
+        self._has_begun = False
 
     def keep_terminate(self) -> None:
         """Restore the SIGTERM handler: the one that Airflow sets does not end the process."""
@@ -124,6 +156,13 @@ class _LocalRun(Observing, Watcher):
         """Record that Ctrl-C reached the run."""
         self._control.interrupted = True
 
+    def start_of(self, run: Any) -> dt.datetime:
+        """See `Watcher`: the start of the first task, because `dag.test()` prepares for seconds."""
+        if not self._has_begun:
+            self._has_begun = True
+            self.began_at = dt.datetime.now(dt.UTC)
+        return self.began_at
+
     def stopped(self) -> bool:
         """See `Watcher`."""
         return self._control.cancelled
@@ -132,17 +171,21 @@ class _LocalRun(Observing, Watcher):
         """See `Listener`."""
         self.running = 1
         self.keep_terminate()
-        super().began(spec, call)
+        self.observing.began(spec, call)
 
     def retries(self, spec: EventSpec, call: Call, outcome: Outcome) -> None:
         """See `Listener`."""
         self.running = 0
-        super().retries(spec, call, outcome)
+        self.observing.retries(spec, call, outcome)
 
     def ended(self, spec: EventSpec, call: Call, outcome: Outcome) -> None:
         """See `Listener`."""
         self.running = 0
-        super().ended(spec, call, outcome)
+        self.observing.ended(spec, call, outcome)
+
+    def stops(self, running: int | None) -> None:
+        """See `Listener`."""
+        self.observing.stops(running)
 
 
 @contextmanager

@@ -1,7 +1,6 @@
-"""The operators: one for events, and one for the catch of a group and the end of an arm.
+"""The operator for events.
 
-They are plain Airflow operators, which also work in a DAG file written by hand. A generated DAG
-needs nothing else.
+It is a plain Airflow operator, which also works in a DAG file written by hand.
 """
 
 from __future__ import annotations
@@ -18,20 +17,17 @@ from volnux.events.modules import display_text
 from volnux.events.outcome import Call, Outcome
 from volnux.events.run import raised
 from volnux.events.spec import EventSpec, spec_of
-from volnux.graph.model import InputSpec
-from volnux.graph.outcome import FAILURE, SUCCESS, Failure, State, no_branch
+from volnux.graph.outcome import FAILURE, SUCCESS, Failure, no_branch
 from volnux.hooks import hooks_of
-from volnux.pipeline.fields import InputDataField
-from volnux_airflow import attempt, compat, hostsettings, replay, storable, traces
-from volnux_airflow.flowoperator import NO_CALLBACKS, Branches, FlowOperator, ways_to
-from volnux_airflow.outcomes import OUTCOME_KEY, Outcomes, Piped, TaskOutcome
+from volnux_airflow import attempt, compat, hostsettings, storable, traces
+from volnux_airflow.declared import Inputs, input_specs, offered, shown
+from volnux_airflow.flowoperator import RUN_TIMEOUT, Branches, FlowOperator
+from volnux_airflow.instants import UTC, Calendar, instant_of_run
+from volnux_airflow.outcomes import Outcomes, Piped, TaskOutcome
 from volnux_airflow.retries import EXACT, AttemptFailedError
 from volnux_airflow.values import piped
 
-__all__ = ["Inputs", "VolnuxEventOperator", "VolnuxGroupOperator"]
-
-Inputs = Mapping[str, str | InputDataField] | Sequence[InputSpec]
-"""The inputs of a pipeline by name: each a type of `@input`, or a field of a pipeline class."""
+__all__ = ["VolnuxEventOperator"]
 
 
 class VolnuxEventOperator(FlowOperator):
@@ -47,8 +43,15 @@ class VolnuxEventOperator(FlowOperator):
         receives: what is piped to it: a task id, or a value of `volnux_airflow.values`.
         inputs: the inputs of the pipeline, which come as the params of the run.
         readers: for some inputs, a function that checks and converts the value.
+        arguments: what the flow gives the event, by name; a `Name` in a value stands for an input,
+            a variable or a secret.
+        variables: the variables of the pipeline, each with what `@variable` says after its name.
+        secrets: the names of the pipeline's secrets.
+        calendar: the time zone and schedules of the pipeline; UTC if None.
+        run_timeout: seconds that the whole run may take.
         tags: listed in the task's documentation, after the docstring of the event.
-        spec: what linking read from the event, instead of the first five arguments.
+        spec: what linking read from the event, instead of the first five arguments and of
+            `arguments`, `variables` and `secrets`.
         **kwargs: as for `BaseOperator`; `retries` and `execution_timeout` come from the event.
             These arguments override the event's own `airflow`, which overrides `default_args`.
 
@@ -56,7 +59,14 @@ class VolnuxEventOperator(FlowOperator):
         TypeError: `airflow` of the event has a setting that is not allowed there.
     """
 
-    shallow_copy_attrs: Sequence[str] = ("branches", "spec", "receives", "inputs", "readers")
+    shallow_copy_attrs: Sequence[str] = (
+        "branches",
+        "calendar",
+        "inputs",
+        "readers",
+        "receives",
+        "spec",
+    )
     ui_color = "#e8f0fe"
 
     def __init__(
@@ -70,6 +80,11 @@ class VolnuxEventOperator(FlowOperator):
         receives: str | Piped | None = None,
         inputs: Inputs = (),
         readers: Mapping[str, Callable[[Any], Any]] | None = None,
+        arguments: Mapping[str, Any] | None = None,
+        variables: Mapping[str, str] | None = None,
+        secrets: Sequence[str] = (),
+        calendar: Calendar | None = None,
+        run_timeout: float | None = None,
         tags: Sequence[str] = (),
         spec: EventSpec | None = None,
         branches: Branches | None = None,
@@ -82,6 +97,7 @@ class VolnuxEventOperator(FlowOperator):
                 factor=attempts,
                 executor=executor,
                 timeout=timeout,
+                offered=offered(arguments or {}, variables or {}, secrets),
             )
         # Always passed, so that `default_args` for other tasks cannot change the meaning of a flow.
         kwargs.setdefault("retries", spec.retry.max_attempts - 1)
@@ -98,92 +114,104 @@ class VolnuxEventOperator(FlowOperator):
             kwargs["doc_md"] = _doc_of(spec, tags)
         self.custom_operator_name = _operator_name(spec)
         super().__init__(**kwargs)
-        self.begin(branches)
+        self.begin(branches, run_timeout)
         self.spec = spec
         self.receives = None if receives is None else piped(receives)
-        self.inputs, found = _input_specs(inputs)
+        self.inputs, found = input_specs(inputs)
         self.readers = {**found, **(readers or {})}
+        self.calendar = calendar or UTC
+        if spec.given is not None and spec.given.arguments:
+            self.arguments = storable.cleaned(shown(spec.given.arguments))
+            self.template_fields = ("arguments", *self.template_fields)
+        self._own_timeout = self.execution_timeout
 
     @property
     def may_stop_run(self) -> bool:
         """See `FlowOperator`."""
         return self.spec.stop_on_exception
 
-    @property
-    def watching(self) -> frozenset[str]:
-        """The downstream tasks that only watch this one, because it does not end their group."""
-        return frozenset(
-            task.task_id
-            for task in self.downstream_list
-            if isinstance(task, VolnuxGroupOperator) and self.task_id not in task.ends
-        )
+    def pre_execute(self, context: Any) -> None:
+        """Limit the attempt to what is left of the time limit of the run."""
+        left = self.seconds_left(context)
+        limits = [self._own_timeout, None if left is None else timedelta(seconds=max(left, 0.1))]
+        self.execution_timeout = min((each for each in limits if each is not None), default=None)
 
     def execute(self, context: Mapping[str, Any]) -> Any:
         """Run one attempt, then end, retry, branch or fail as the flow says."""
         ti = context["ti"]
         outcomes = Outcomes(ti)
+        number = self.attempt(ti)
         refusal = self.refusal(context, outcomes)
+        inputs: Mapping[str, Any] = {}
+        if refusal is None:
+            if self.is_passed_by(outcomes):
+                raise compat.AirflowSkipException("another branch was taken")
+            try:
+                inputs = self._inputs(context)
+            except Exception as error:  # noqa: BLE001 - a reader is the user's code
+                refusal = str(error)
         if refusal is not None:
-            self._leave(ti, TaskOutcome(done=False, descriptor=None, attempts=0))
+            self.leave(ti, TaskOutcome(done=False, descriptor=None, attempts=number - 1))
             raise compat.AirflowFailException(f"{refusal}: not started")
-        if self._is_passed_by(outcomes):
-            raise compat.AirflowSkipException("another branch was taken")
-        outcome = self._run(context, outcomes, self.attempt(ti))
+        outcome = self._run(context, outcomes, inputs, number)
         if outcome.retry_after is not None:
             most = self.spec.retry.max_attempts
             raise AttemptFailedError(
                 f"attempt {outcome.attempts} of {most} failed: {outcome.result}",
-                outcome.retry_after,
+                self._wait(context, outcome.retry_after),
             ) from _cause(outcome)
         return self._end(context, outcome)
 
-    def _is_passed_by(self, outcomes: Outcomes) -> bool:
-        """Whether Airflow has started this task although no branch that was taken leads to it.
-
-        A task skips the branches that it does not take when it ends. If a person marks it as a
-        success while it runs, it cannot do that: then the flow continues as after descriptor 1.
-        """
-        ways = list(ways_to(self))
-        if all(when is None or SUCCESS in when for _, when in ways):
-            return False
-        sources = [source for source, _ in ways]
-        ends = outcomes.of(sources)
-        for (_, when), end in zip(ways, ends, strict=True):
-            if when is not None and end is not None and end.done and end.descriptor in when:
-                return False
-        states = outcomes.states(sources)
-        for (source, when), end in zip(ways, ends, strict=True):
-            descriptor = end.descriptor if end is not None and end.done else SUCCESS
-            if states.get(source) == "success" and (when is None or descriptor in when):
-                return False
-        return True
+    def _wait(self, context: Mapping[str, Any], seconds: float) -> float:
+        """The seconds to wait before a retry: at most until the time limit of the run."""
+        left = self.seconds_left(context)
+        return seconds if left is None else min(seconds, max(left, 0) + 0.1)
 
     def attempt(self, ti: Any) -> int:
         """The number of this attempt. It starts at 1 again when a task is cleared."""
         left: int = ti.max_tries - ti.try_number + 1
         return max(1, self.spec.retry.max_attempts - left)
 
-    def _run(self, context: Mapping[str, Any], outcomes: Outcomes, number: int) -> Outcome:
+    def _run(
+        self,
+        context: Mapping[str, Any],
+        outcomes: Outcomes,
+        inputs: Mapping[str, Any],
+        number: int,
+    ) -> Outcome:
         call = Call(
             task_id=self.task_id,
             run_id=context["dag_run"].run_id,
+            inputs=inputs,
             attempt=number,
             portable=True,
+            scheduled_at=self.calendar.local(instant_of_run(context["dag_run"])),
+            host=None if self.spec.given is None else self.watcher.host,
         )
-        params = context["params"]
         try:
             previous = self.receives.read(outcomes) if self.receives is not None else None
-            names = [item.name for item in self.inputs if item.name in params]
-            given = {name: self._param(params, name) for name in names}
-            inputs = bind_inputs(self.inputs, given, self.readers)
-        except Exception as error:  # noqa: BLE001 - a wrong input is a failure of the event
+        except Exception as error:  # noqa: BLE001 - what was left for it cannot be read
             outcome = raised(self.spec, call, error, 0.0)._replace(retry_after=None)
             self.watcher.began(self.spec, call)
             self.watcher.ended(self.spec, call, outcome)
             return outcome
-        call = call._replace(inputs=inputs, previous_result=previous)
+        call = call._replace(previous_result=previous)
         hooks = hooks_of(traces.about_task(call, context["ti"]), self.watcher)
-        return attempt.run(self.spec, call, hooks, partial(self._judged, context["ti"]))
+        return attempt.run(self.spec, call, hooks, partial(self._judged, context))
+
+    def _inputs(self, context: Mapping[str, Any]) -> dict[str, Any]:
+        """The inputs of the run.
+
+        Raises:
+            Exception: a value is not one that the input takes.
+        """
+        params = context["params"]
+        names = [item.name for item in self.inputs if item.name in params]
+        given = {name: self._param(params, name) for name in names}
+        clock = None
+        if any(item.moment is not None for item in self.inputs):
+            clock = self.calendar.clock(instant_of_run(context["dag_run"]))
+        return bind_inputs(self.inputs, given, self.readers, clock=clock)
 
     def _param(self, params: Mapping[str, Any], name: str) -> Any:
         """A param of the run. Null, as from an empty field of the form, means the default."""
@@ -196,23 +224,23 @@ class VolnuxEventOperator(FlowOperator):
         descriptor, result = outcome.descriptor, outcome.result
         failure = result if isinstance(result, Failure) else None
         stop = self.spec.stop_on_exception and outcome.raised
-        done = descriptor != FAILURE or (self.takes(FAILURE) and not stop)
+        late = outcome.raised and failure is not None and failure.type == RUN_TIMEOUT
+        done = descriptor != FAILURE or (self.takes(FAILURE) and not stop and not late)
         returned = failure is None and result is not None
-        self._leave(
+        self.leave(
             ti,
             TaskOutcome(
                 done=done,
-                descriptor=descriptor,
+                descriptor=None if late else descriptor,
                 attempts=outcome.attempts,
                 returned=returned,
-                failure=None if failure is None else failure.to_json(),
+                failure=None if failure is None or late else failure.to_json(),
                 started_at=outcome.started_at,
                 ended_at=outcome.ended_at,
                 bypassed=outcome.bypassed,
             ),
+            result,
         )
-        if returned:
-            ti.xcom_push(key="return_value", value=result)
         self.outcome = attempt.describe(outcome)
         if not done:
             error = compat.AirflowFailException(f"{self.task_id} failed with {self.outcome}")
@@ -233,8 +261,14 @@ class VolnuxEventOperator(FlowOperator):
         self.on_success_callback = []
         self.outlets = []
 
-    def _judged(self, ti: Any, outcome: Outcome) -> Outcome:
+    def _judged(self, context: Mapping[str, Any], outcome: Outcome) -> Outcome:
         """The outcome as the flow sees it: a descriptor without a branch is a failure."""
+        if self.is_late(context):
+            late = self.too_late()
+            return outcome._replace(
+                descriptor=FAILURE, result=late, retry_after=None, raised=True, bypassed=False
+            )
+        ti = context["ti"]
         if ti.try_number > ti.max_tries:
             outcome = outcome._replace(retry_after=None)
         descriptor = outcome.descriptor
@@ -247,94 +281,6 @@ class VolnuxEventOperator(FlowOperator):
         if self.branches is None and self.downstream_task_ids - self.watching:
             taken = [SUCCESS]
         return no_branch(self.spec.name, descriptor, taken)
-
-    def _leave(self, ti: Any, outcome: TaskOutcome) -> None:
-        ti.xcom_push(key=OUTCOME_KEY, value=outcome.to_json())
-
-
-class VolnuxGroupOperator(FlowOperator):
-    """Decides how a group of tasks ended, after all of them have ended.
-
-    With `branches`, it is the catch of a group: a failure inside becomes its outcome 0. Without
-    `branches`, it ends an arm of a group for which one arm is enough, and fails if the arm failed.
-
-    Args:
-        first: the task id of the group's first event. The group consists of all tasks of the DAG
-            from that task to this one. Tasks that do not end the group are also watched.
-        ends: the tasks that end the group. Their edges to this task must be set like any others.
-    """
-
-    shallow_copy_attrs: Sequence[str] = ("branches", "ends")
-    decides_group = True
-    ui_color = "#f3e8fd"
-    custom_operator_name = "decides how a group ended"
-
-    def __init__(
-        self,
-        *,
-        first: str,
-        ends: str | Sequence[str],
-        branches: Branches | None = None,
-        **kwargs: Any,
-    ) -> None:
-        kwargs = {
-            **NO_CALLBACKS,
-            "trigger_rule": compat.TriggerRule.ALL_DONE,
-            "retries": 0,
-            **kwargs,
-        }
-        super().__init__(**kwargs)
-        self.begin(branches)
-        self.first = first
-        self.ends = frozenset([ends] if isinstance(ends, str) else ends)
-        # Otherwise an early `upstream_failed` would start this task while an arm still runs.
-        tasks = list(self.dag.task_dict.values())
-        begin = next(i for i, task in enumerate(tasks) if task.task_id == first)
-        for task in tasks[begin:]:
-            if isinstance(task, VolnuxEventOperator) and task.task_id not in self.ends:
-                self.set_upstream(task)
-
-    def execute(self, context: Mapping[str, Any]) -> Any:
-        """Decide how the group ended."""
-        ti = context["ti"]
-        outcomes = Outcomes(ti)
-        refusal = self.refusal(context, outcomes)
-        if refusal is not None:
-            raise compat.AirflowFailException(refusal)
-        graph = replay.group_of(self)
-        events = replay.events_of(graph)
-        states = outcomes.states(events)
-        if states.get(self.first) == "skipped":
-            raise compat.AirflowSkipException("the group was not taken")
-        ran = [task for task in events if states.get(task) in ("success", "failed")]
-        ends = dict.fromkeys(events) | dict(zip(ran, outcomes.of(ran), strict=True))
-        if self.first not in ran:
-            raise compat.AirflowFailException("the group never started")
-        execution = replay.replay(graph, ends, states, outcomes)
-        last = len(graph.nodes) - 1
-        state, descriptor = execution.states[last], execution.descriptors[last]
-        if state is State.SKIPPED:
-            raise compat.AirflowSkipException("the group was not taken")
-        if descriptor is None:
-            raise compat.AirflowFailException("the group failed")
-        failure = execution.origin(last) if descriptor == FAILURE else None
-        raised_ = isinstance(failure, Failure)
-        done = descriptor != FAILURE or self.takes(FAILURE)
-        left = TaskOutcome(
-            done=done,
-            descriptor=descriptor,
-            returned=failure is not None and not raised_,
-            failure=failure.to_json() if isinstance(failure, Failure) else None,
-        )
-        ti.xcom_push(key=OUTCOME_KEY, value=left.to_json())
-        if left.returned:
-            ti.xcom_push(key="return_value", value=failure)
-        self.outcome = f"descriptor {descriptor}" + (f": {failure}" if failure else "")
-        if not done:
-            raise compat.AirflowFailException(f"the group failed with {self.outcome}")
-        self.log.info("the group finished with %s", self.outcome)
-        self.go_on(context, descriptor)
-        return None
 
 
 def _cause(outcome: Outcome) -> BaseException | None:
@@ -366,21 +312,3 @@ def _operator_name(spec: EventSpec) -> str:
     """What Airflow's page shows below the name of a task: where the code of its event is."""
     name = f"{display_text(spec.target.__module__)}.{spec.target.__qualname__}"
     return storable.cleaned(name)[-storable.LONGEST_TEXT :]
-
-
-def _input_specs(
-    inputs: Inputs,
-) -> tuple[tuple[InputSpec, ...], dict[str, Callable[[Any], Any]]]:
-    """The specs of the inputs, and the readers of those that are fields."""
-    if not isinstance(inputs, Mapping):
-        return tuple(inputs), {}
-    specs: list[InputSpec] = []
-    readers: dict[str, Callable[[Any], Any]] = {}
-    for name, kind in inputs.items():
-        if isinstance(kind, str):
-            # The params of the DAG have the default, and say whether a value is required.
-            specs.append(InputSpec(name, kind, required=False))
-        else:
-            specs.append(kind.spec())
-            readers[name] = kind.read
-    return tuple(specs), readers

@@ -50,6 +50,13 @@ class TaskOutcome:
         return asdict(self)
 
     @staticmethod
+    def of(descriptor: int, result: Any, *, done: bool) -> TaskOutcome:
+        """The outcome of a task that runs no event; its result is a `Failure` or a value."""
+        failure = result.to_json() if isinstance(result, Failure) else None
+        returned = failure is None and result is not None
+        return TaskOutcome(done=done, descriptor=descriptor, returned=returned, failure=failure)
+
+    @staticmethod
     def from_json(data: object) -> TaskOutcome:
         """Restore an outcome from `to_json`.
 

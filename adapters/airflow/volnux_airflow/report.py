@@ -9,9 +9,10 @@ from typing import Any
 
 from volnux.events.link import Plan
 from volnux.graph.execution import Execution
-from volnux.graph.model import Graph, Kind
+from volnux.graph.handling import unhandled
+from volnux.graph.model import Kind
 from volnux.graph.outcome import FAILURE, Failure, RunStatus, State
-from volnux.graph.report import PlaceReport, RunReport
+from volnux.graph.report import PlaceReport, RunReport, failure_of_run
 from volnux.graph.simulate import play
 from volnux.kit.notes import moment
 from volnux_airflow.outcomes import Piped, TaskOutcome
@@ -33,6 +34,7 @@ def report_of(
     inputs: Mapping[str, Any],
     started_at: dt.datetime | None,
     ended_at: dt.datetime | None,
+    scheduled_at: dt.datetime | None = None,
 ) -> RunReport:
     """The report of a DAG run that has ended.
 
@@ -49,6 +51,7 @@ def report_of(
         inputs: the inputs of the run.
         started_at: when the run began.
         ended_at: when it ended.
+        scheduled_at: the instant that it stands for, in the pipeline's time zone.
     """
     places: dict[str, PlaceReport] = {}
     for node in plan.graph.nodes:
@@ -79,33 +82,76 @@ def report_of(
             started_at=first_tries.get(node.id) or moment(outcome.started_at if outcome else None),
             ended_at=moment(outcome.ended_at if outcome else None),
             bypassed=outcome.bypassed if outcome else False,
-            handled=descriptor == FAILURE and (succeeded or ended is State.DONE),
         )
-    replayed = _replayed(plan.graph, places)
+    status = _status(succeeded=succeeded, cancelled=cancelled)
+    limit = plan.graph.run_timeout
+    timed_out = False
+    if status is RunStatus.FAILED and limit is not None and started_at and ended_at:
+        timed_out = (ended_at - started_at).total_seconds() >= limit
+    replayed = _replayed(plan, places, status, timed_out=timed_out)
+    lost = _lost(replayed) if status is not RunStatus.SUCCESS else set()
     for index, node in enumerate(plan.graph.nodes):
         if node.id in places and places[node.id].attempts:
-            source = replayed.received_from(index)
-            places[node.id] = replace(places[node.id], received_from=source)
+            places[node.id] = replace(
+                places[node.id],
+                received_from=replayed.received_from(index),
+                handled=places[node.id].descriptor == FAILURE and node.id not in lost,
+            )
     return RunReport(
         pipeline=plan.graph.name,
         backend="airflow",
         run_id=run_id,
-        status=_status(succeeded=succeeded, cancelled=cancelled),
+        status=status,
         places=places,
         inputs=inputs,
         started_at=started_at,
         ended_at=ended_at,
+        failure=failure_of_run(replayed),
+        scheduled_at=scheduled_at,
     )
 
 
-def _replayed(graph: Graph, places: Mapping[str, PlaceReport]) -> Execution:
+def _replayed(
+    plan: Plan, places: Mapping[str, PlaceReport], status: RunStatus, *, timed_out: bool
+) -> Execution:
     """Run the state machine of a run with the known ends of its places."""
+    stopped_by: list[int] = []
 
-    def end_of(index: int) -> tuple[int, None] | None:
-        descriptor = places[graph.nodes[index].id].descriptor
-        return None if descriptor is None else (descriptor, None)
+    def end_of(index: int) -> tuple[int, Any] | None:
+        place, spec = places[plan.graph.nodes[index].id], plan.specs[index]
+        if place.descriptor is None:
+            return None
+        stops = spec is not None and spec.stop_on_exception
+        if stops and place.failure and place.state is State.FAILED:
+            # Later: a run that was stopped accepts no more results.
+            stopped_by.append(index)
+            return None
+        return place.descriptor, place.failure or place.result
 
-    return play(graph, end_of)
+    execution = play(plan.graph, end_of)
+    if status is RunStatus.CANCELLED:
+        execution.cancel()
+        execution.abandon()
+    elif stopped_by:
+        first, *others = stopped_by
+        for index in others:
+            execution.finish(index, FAILURE, places[plan.graph.nodes[index].id].failure)
+        execution.stop(first, places[plan.graph.nodes[first].id].failure)
+    elif timed_out:
+        execution.expire()
+    return execution
+
+
+def _lost(execution: Execution) -> set[str]:
+    """The places and `!` whose failure was not handled."""
+    graph = execution.graph
+    states = zip(graph.nodes, execution.states, strict=True)
+    failed = [
+        node.id
+        for node, descriptor in zip(graph.nodes, execution.descriptors, strict=True)
+        if descriptor == FAILURE and node.kind is not Kind.CATCH
+    ]
+    return unhandled(graph, {node.id: s for node, s in states if s is not None}, failed)
 
 
 _STATES = {

@@ -21,12 +21,13 @@ __all__ = ["Shape", "Task", "TaskKind", "Wire", "shape_of"]
 
 
 class TaskKind(StrEnum):
-    """The kind of a task: an event, an empty join, the catch of a group, or the end of an arm."""
+    """The kind of a task: an event, a join, the catch of a group, the end of an arm, or a `!`."""
 
     EVENT = "event"
     JOIN = "join"
     CATCH = "catch"
     END = "end"
+    FAIL = "fail"
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +106,8 @@ class _Shaping:
         self._index = plan.graph.topology.index
         self._edges = plan.graph.topology.behind
         self._incoming = plan.graph.topology.before
-        # Joins that end an arm late, by their id; ends without a node in the graph, by the event
-        # before them and by the index of the node after them.
+        # Joins that end an arm late, by their id; ends without a node in the graph, by the event or
+        # `!` before them and by the index of the node after them.
         self._late_joins: dict[str, _End] = {}
         self._ends: dict[str, _End] = {}
         self._before: dict[int, list[_End]] = {}
@@ -129,14 +130,18 @@ class _Shaping:
 
     def _task(self, i: int, node: Node, spec: EventSpec | None) -> Task:
         match node.kind:
-            case Kind.EVENT:
+            case Kind.EVENT | Kind.FAIL:
                 # With a single task before this one, both rules mean the same. This one is easier
                 # to read.
                 alone = len(self._incoming[i]) <= 1
                 rule = compat.TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS
                 if alone:
                     rule = compat.TriggerRule.ALL_SUCCESS
-                return Task(node.id, TaskKind.EVENT, rule, node, spec, self._branches(i))
+                branches = self._branches(i)
+                if node.kind is Kind.EVENT:
+                    return Task(node.id, TaskKind.EVENT, rule, node, spec, branches)
+                label = f"! in line {node.span.line}" if node.span else "!"
+                return Task(node.id, TaskKind.FAIL, rule, node, branches=branches, label=label)
             case Kind.CATCH:
                 assert node.first is not None
                 return Task(
@@ -181,7 +186,7 @@ class _Shaping:
     def _branches(self, i: int) -> dict[int, tuple[str, ...]] | None:
         """None if all that follows comes after 1: then the operator needs no branches."""
         edges = self._edges[i]
-        if self._graph.nodes[i].kind is Kind.EVENT and all(e.when == (1,) for e in edges):
+        if self._graph.nodes[i].kind is not Kind.CATCH and all(e.when == (1,) for e in edges):
             return None
         found: dict[int, list[str]] = {}
         for edge in edges:
@@ -203,7 +208,7 @@ class _Shaping:
             if node.kind is Kind.JOIN and node.entry is Entry.ALL:
                 sources = tuple(e.source for e in self._incoming[last])
                 self._late_joins[node.id] = _End(node.id, first, sources)
-            elif node.kind is Kind.EVENT:
+            elif node.kind in (Kind.EVENT, Kind.FAIL):
                 made = _End(f"end-{node.id}", first, (node.id,))
                 self._ends[node.id] = made
                 self._before.setdefault(end, []).insert(0, made)

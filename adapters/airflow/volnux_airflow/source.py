@@ -24,8 +24,19 @@ from volnux.pysource import (
     snake,
 )
 from volnux_airflow import compat
+from volnux_airflow.declared import written
+from volnux_airflow.instants import UTC, Calendar
 from volnux_airflow.shape import Shape, Task, TaskKind, shape_of
-from volnux_airflow.translate import crons, doc_of, is_native, schema_of, start_date, task_options
+from volnux_airflow.sourcevalues import arguments_of, values_of
+from volnux_airflow.translate import (
+    crons,
+    doc_of,
+    is_native,
+    schema_of,
+    start_date,
+    task_options,
+    timeout_of,
+)
 
 __all__ = ["source_of"]
 
@@ -42,7 +53,10 @@ _OWN = {
         "TaskGroup",
     ),
     "volnux_airflow": (
+        "Calendar",
+        "Name",
         "VolnuxEventOperator",
+        "VolnuxFailOperator",
         "VolnuxGroupOperator",
         "VolnuxTimetable",
         *(kind.value for kind in ValueKind),
@@ -51,7 +65,8 @@ _OWN = {
 """The names that a file may import, by module."""
 
 _NEEDS = """\
-It needs its events, which must be importable from here, and the operators of volnux_airflow.
+It needs its events, which must be importable from here, and the operators of
+volnux_airflow.
 """
 
 _DEEPEST = 12
@@ -77,10 +92,15 @@ class _Source:
         self._own = self._imports.own
         self._doc = self._names.fresh("DOC")
         self._inputs = self._names.fresh("INPUTS")
+        self._variable_table = self._names.fresh("VARIABLES")
+        self._secrets = self._names.fresh("SECRETS")
+        calendar = Calendar.of(self._graph)
+        self._calendar = None if calendar == UTC else calendar
+        self._calendar_name = self._names.fresh("CALENDAR")
         # Reserved in this order, so that the names of events get no number suffix if possible.
         self._events = import_events(self._imports, plan)
         self._owner = import_owner(self._imports, plan)
-        self._values, self._variables = self._make_values()
+        self._values, self._variables = values_of(self._graph, self._own, self._names)
         self._tasks = {
             task.id: self._names.fresh(snake(task.id), f"{snake(task.id)}_task")
             for task in self._shape.tasks
@@ -102,6 +122,17 @@ class _Source:
         if self._graph.inputs:
             yield assigned(self._inputs, self._input_table())
             yield ""
+        if self._graph.variables:
+            table = {item.name: written(item) for item in self._graph.variables}
+            yield assigned(self._variable_table, literal(table))
+            yield ""
+        if self._graph.secrets:
+            yield assigned(self._secrets, literal([item.name for item in self._graph.secrets]))
+            yield ""
+        if self._calendar is not None:
+            said = map(literal, (self._calendar.timezone, *self._calendar.schedules))
+            yield assigned(self._calendar_name, call(self._own("Calendar"), *said))
+            yield ""
         for name, value in self._variables:
             yield assigned(name, value)
         if self._variables:
@@ -113,7 +144,10 @@ class _Source:
     def _input_table(self) -> Expression:
         fields = self._plan.readers if self._owner else {}
         return mapping_of(
-            (item.name, f"{self._owner}.{item.name}" if item.name in fields else literal(item.type))
+            (
+                item.name,
+                f"{self._owner}.{item.name}" if item.name in fields else literal(written(item)),
+            )
             for item in self._graph.inputs
         )
 
@@ -127,6 +161,7 @@ class _Source:
             "start_date": self._start(),
             "catchup": literal(graph.catchup),
             "max_active_runs": literal(graph.max_active_runs) if graph.max_active_runs else None,
+            "dagrun_timeout": self._dagrun_timeout(),
             "tags": literal(sorted(graph.tags)) if graph.tags else None,
             "params": self._params(),
             "doc_md": self._doc,
@@ -184,6 +219,12 @@ class _Source:
         parts = map(str, (start.year, start.month, start.day))
         return call(f"{self._own('datetime')}.datetime", *parts, tzinfo=zone)
 
+    def _dagrun_timeout(self) -> Expression | None:
+        if self._graph.run_timeout is None:
+            return None
+        seconds = timeout_of(self._graph.run_timeout).total_seconds()
+        return call(f"{self._own('datetime')}.timedelta", seconds=literal(_number(seconds)))
+
     def _params(self) -> Expression | None:
         if not self._graph.inputs:
             return None
@@ -225,10 +266,29 @@ class _Source:
                     first=literal(task.first),
                     ends=literal(ends[0] if len(ends) == 1 else ends),
                     branches=branches,
+                    run_timeout=self._run_timeout(),
+                    task_group=self._group_of(task),
+                )
+            case TaskKind.FAIL:
+                assert task.node is not None
+                failure = task.node.failure
+                return call(
+                    self._own("VolnuxFailOperator"),
+                    task_id=literal(task.id),
+                    task_display_name=label,
+                    message=literal(self._graph.failure_at(task.node).message),
+                    failure=None if failure is None else self._values[failure],
+                    branches=branches,
+                    trigger_rule=rule,
+                    run_timeout=self._run_timeout(),
                     task_group=self._group_of(task),
                 )
             case TaskKind.EVENT:
                 return self._event(task, branches, rule)
+
+    def _run_timeout(self) -> Expression | None:
+        limit = self._graph.run_timeout
+        return None if limit is None else literal(_number(limit))
 
     def _group_of(self, task: Task) -> str | None:
         """The variable of a task's group, if no `with` block sets the group."""
@@ -252,7 +312,17 @@ class _Source:
             "branches": branches,
             "trigger_rule": rule,
             "inputs": self._inputs if self._graph.inputs else None,
+            "arguments": arguments_of(node, self._own) if node.arguments else None,
+            "variables": None,
+            "secrets": None,
+            "calendar": None if self._calendar is None else self._calendar_name,
+            "run_timeout": self._run_timeout(),
         }
+        if spec.given is not None:
+            if spec.given.variables:
+                named["variables"] = self._variable_table
+            if spec.given.secrets:
+                named["secrets"] = self._secrets
         named.update({name: literal(value) for name, value in task_options(node).items()})
         named["task_group"] = self._group_of(task)
         return call(self._own("VolnuxEventOperator"), **named)
@@ -291,34 +361,7 @@ class _Source:
         groups = self._shape.groups
         return any(groups.get(target) != groups.get(source) for target in targets)
 
-    # Values.
 
-    def _make_values(self) -> tuple[dict[int, Expression], list[tuple[str, Expression]]]:
-        """Each value as an expression. Values that are used more than once become variables."""
-        values = self._graph.values
-        wanted = [node.receives for node in self._graph.nodes if node.receives is not None]
-        used: dict[int, int] = {}
-        for index in wanted:
-            used[index] = used.get(index, 0) + 1
-        for index in range(len(values) - 1, -1, -1):
-            if index in used:
-                for part in values[index].of:
-                    used[part] = used.get(part, 0) + 1
-        made: dict[int, Expression] = {}
-        variables: list[tuple[str, Expression]] = []
-        for index in sorted(used):
-            value = values[index]
-            if value.kind is ValueKind.RESULT and value.when is None:
-                made[index] = literal(value.node)
-                continue
-            name = self._own(value.kind.value)
-            if value.node is not None:
-                when = None if value.when is None else literal(list(value.when))
-                made[index] = call(name, literal(value.node), when=when)
-            else:
-                made[index] = call(name, *(made[part] for part in value.of))
-            if used[index] > 1:
-                variable = self._names.fresh(f"value_{len(variables) + 1}")
-                variables.append((variable, made[index]))
-                made[index] = variable
-        return made, variables
+def _number(seconds: float) -> int | float:
+    """Whole seconds as an integer, which reads better."""
+    return int(seconds) if seconds == int(seconds) else seconds

@@ -15,8 +15,11 @@ from volnux.pointy.inputtypes import InputType
 from volnux.pointy.options import split_tags
 from volnux.pointy.values import INPUT_TYPES
 from volnux_airflow import compat
+from volnux_airflow.failoperator import VolnuxFailOperator
 from volnux_airflow.flowoperator import NO_CALLBACKS
-from volnux_airflow.operators import VolnuxEventOperator, VolnuxGroupOperator
+from volnux_airflow.groupoperator import VolnuxGroupOperator
+from volnux_airflow.instants import UTC, Calendar
+from volnux_airflow.operators import VolnuxEventOperator
 from volnux_airflow.outcomes import Piped
 from volnux_airflow.shape import Shape, Task, TaskKind, shape_of
 from volnux_airflow.storable import LONGEST_DESCRIPTION
@@ -32,6 +35,7 @@ __all__ = [
     "schema_of",
     "start_date",
     "task_options",
+    "timeout_of",
 ]
 
 FIRST_DATE = dt.date(2020, 1, 1)
@@ -87,7 +91,21 @@ def dag_arguments(plan: Plan, *, doc: bool = True) -> dict[str, Any]:
     }
     if graph.max_active_runs is not None:
         arguments["max_active_runs"] = graph.max_active_runs
+    if graph.run_timeout is not None:
+        arguments["dagrun_timeout"] = timeout_of(graph.run_timeout)
     return arguments
+
+
+def timeout_of(seconds: float) -> dt.timedelta:
+    """The `dagrun_timeout` for a `@run-timeout`: Airflow ends the run if the tasks did not.
+
+    Each task looks at the limit itself, and fails when it is reached. Airflow would mark such tasks
+    as skipped, so it gets a minute more.
+    """
+    return dt.timedelta(seconds=seconds) + _FOR_TASKS
+
+
+_FOR_TASKS = dt.timedelta(minutes=1)
 
 
 def _params_with(of_file: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -96,7 +114,7 @@ def _params_with(of_file: Mapping[str, Any], settings: Mapping[str, Any]) -> dic
     for name, value in settings.items():
         known = found.get(name)
         if known is not None and not isinstance(value, compat.Param):
-            found[name] = compat.Param(value, **known.schema)
+            found[name] = compat.Param(value, description=known.description, **known.schema)
         else:
             found[name] = value
     return found
@@ -129,6 +147,8 @@ class _Translation:
         self._shape = shape
         self._plan = shape.plan
         self._dag = dag
+        calendar = Calendar.of(shape.plan.graph)
+        self._calendar = None if calendar == UTC else calendar
 
     def run(self) -> None:
         groups: dict[str, compat.TaskGroup] = {}
@@ -151,17 +171,21 @@ class _Translation:
 
     def _make(self, task: Task, group: compat.TaskGroup | None) -> Any:
         around: dict[str, Any] = {} if group is None else {"task_group": group}
+        if task.kind is TaskKind.JOIN:
+            return compat.EmptyOperator(
+                task_id=task.id,
+                task_display_name=task.label,
+                trigger_rule=task.rule,
+                **NO_CALLBACKS,
+                **around,
+            )
+        if self._plan.graph.run_timeout is not None:
+            around["run_timeout"] = self._plan.graph.run_timeout
         match task.kind:
             case TaskKind.EVENT:
                 return self._event(task, around)
-            case TaskKind.JOIN:
-                return compat.EmptyOperator(
-                    task_id=task.id,
-                    task_display_name=task.label,
-                    trigger_rule=task.rule,
-                    **NO_CALLBACKS,
-                    **around,
-                )
+            case TaskKind.FAIL:
+                return self._fail(task, around)
             case TaskKind.CATCH | TaskKind.END:
                 assert task.first is not None
                 return VolnuxGroupOperator(
@@ -173,6 +197,19 @@ class _Translation:
                     **around,
                 )
 
+    def _fail(self, task: Task, around: dict[str, Any]) -> VolnuxFailOperator:
+        node, graph = task.node, self._plan.graph
+        assert node is not None
+        return VolnuxFailOperator(
+            task_id=task.id,
+            task_display_name=task.label,
+            message=graph.failure_at(node).message,
+            failure=None if node.failure is None else Piped(graph.values, node.failure),
+            trigger_rule=task.rule,
+            branches=task.branches,
+            **around,
+        )
+
     def _event(self, task: Task, around: dict[str, Any]) -> VolnuxEventOperator:
         node, spec = task.node, task.spec
         assert node is not None
@@ -183,6 +220,7 @@ class _Translation:
             receives=None if node.receives is None else Piped(graph.values, node.receives),
             inputs=graph.inputs,
             readers=self._plan.readers,
+            calendar=self._calendar,
             trigger_rule=task.rule,
             branches=task.branches,
             **task_options(node),
@@ -239,18 +277,35 @@ def param_of(item: InputSpec) -> compat.Param:
 
 
 def schema_of(item: InputSpec) -> tuple[Any, dict[str, Any]]:
-    """The default of an input, as JSON, and its JSON schema."""
+    """The default of an input, as JSON, and its JSON schema with its description."""
     schema = InputType(item.type).schema if item.type in INPUT_TYPES else {}
     if item.type == InputType.LIST:
         # Airflow's form expects JSON for an array, unless its items are declared as strings.
         schema["items"] = {"type": list(_ANYTHING)}
+    if item.choices:
+        schema["enum"] = list(item.choices)
+    limits = {"minimum": item.least, "maximum": item.most}
+    schema.update({name: limit for name, limit in limits.items() if limit is not None})
+    description = _description(item)
+    if description is not None:
+        schema["description"] = description
     if item.required:
         return None, schema
     # Airflow's form sends null for an empty text field.
     if item.default in (None, "") and "type" in schema:
         schema["type"] = ["null", schema["type"]]
+        if item.choices:
+            schema["enum"].append(None)
     default = jsonable(item.default)
     return default if "format" not in schema or default is None else str(default), schema
+
+
+def _description(item: InputSpec) -> str | None:
+    """What the trigger form says about an input, with its default if that is a time of the run."""
+    if item.moment is None:
+        return item.description
+    empty = f"left empty: {item.moment}"
+    return f"{item.description} ({empty})" if item.description else empty.capitalize()
 
 
 def doc_of(graph: Graph) -> str:

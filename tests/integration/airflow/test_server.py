@@ -353,7 +353,10 @@ def test_a_run_with_an_input_that_the_file_does_not_have(server):
 def test_check_live_asks_the_installation(server):
     folder = server.home / "checked"
     folder.mkdir()
-    (folder / "deep.pty").write_text("Load[pool=bigg]\n  -> Load[concurrency=3, queue=gpu]\n")
+    (folder / "deep.pty").write_text(
+        '@variable: shop: str\n@variable: spare: str = "x"\n@secret: hush\n'
+        "Load[pool=bigg]\n  -> Load[concurrency=3, queue=gpu]\n"
+    )
     (folder / "deep_events.py").write_text(CHECKED)
     done = subprocess.run(
         [sys.executable, "-m", "volnux", "check", "--backend=airflow", "--live", "--json", "."],
@@ -366,13 +369,16 @@ def test_check_live_asks_the_installation(server):
     )
     assert done.returncode == 1, done.stderr
     found = json.loads(done.stdout)["diagnostics"]
+    found = [each for each in found if each["severity"] != "note"]
     assert [(each["line"], each["severity"], each["message"]) for each in found] == [
-        (1, "error", "this Airflow has no pool 'bigg'"),
-        (1, "warning", "Load uses the variable 'shape', which this Airflow does not have"),
-        (1, "warning", "Load uses the connection 'shp', which this Airflow does not have"),
-        (2, "warning", "the queue 'gpu' has no effect: no executor of this Airflow has queues"),
+        (4, "error", "this Airflow has no pool 'bigg'"),
+        (4, "warning", "Load uses the variable 'shop', which this Airflow does not have"),
+        (4, "warning", "Load uses the secret 'hush', which this Airflow does not have"),
+        (4, "warning", "Load uses the variable 'shape', which this Airflow does not have"),
+        (4, "warning", "Load uses the connection 'shp', which this Airflow does not have"),
+        (5, "warning", "the queue 'gpu' has no effect: no executor of this Airflow has queues"),
         (
-            2,
+            5,
             "warning",
             "this Airflow runs at most 2 tasks at once (core.parallelism), which is less than 3",
         ),
@@ -384,7 +390,7 @@ from volnux import event
 
 if True:
     @event
-    def Load():
+    def Load(shop, spare, hush):
         from airflow.sdk import Variable
         from airflow.providers.http.hooks.http import HttpHook
         size = Variable.get("size", default=1)

@@ -1,0 +1,135 @@
+"""Arguments, inputs, variables and secrets of an event, as a DAG file in Python writes them.
+
+A generated DAG file is written with these: `arguments={"table": "orders", "day": Name("day")}`,
+`inputs={"day": "date = scheduled - 1d"}`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from volnux.errors import Span
+from volnux.events.spec import NOTHING_OFFERED, Offered
+from volnux.graph.model import Argument, InputSpec, NameAt, VariableSpec
+from volnux.pipeline.fields import InputDataField
+from volnux.pointy.values import INPUT_TYPES
+
+__all__ = ["Inputs", "Name", "arguments_of", "input_specs", "offered", "shown", "written"]
+
+Inputs = Mapping[str, str | InputDataField] | Sequence[InputSpec]
+"""The inputs of a pipeline by name: what `@input` says after the name, or a field of a pipeline
+class."""
+
+
+class Name(str):
+    """A name in the value of an argument: it stands for an input, a variable or a secret."""
+
+    __slots__ = ()
+
+
+def arguments_of(written: Mapping[str, Any]) -> tuple[Argument, ...]:
+    """The arguments of an event, from values in which a `Name` stands for what it names."""
+    found = []
+    for name, value in written.items():
+        names: list[NameAt] = []
+        plain = _without_names(value, (), names)
+        found.append(Argument(name, plain, tuple(names)))
+    return tuple(found)
+
+
+def _without_names(value: Any, path: tuple[str | int, ...], names: list[NameAt]) -> Any:
+    match value:
+        case Name():
+            names.append(NameAt(path, str(value)))
+            return None
+        case list():
+            return [_without_names(each, (*path, i), names) for i, each in enumerate(value)]
+        case dict():
+            return {key: _without_names(each, (*path, key), names) for key, each in value.items()}
+        case _:
+            return value
+
+
+def shown(arguments: Iterable[Argument]) -> str:
+    """Arguments as a flow writes them: a name as its name, never what it stands for."""
+    return ", ".join(f"{argument.name}={argument}" for argument in arguments)
+
+
+def offered(
+    arguments: Mapping[str, Any], variables: Mapping[str, str], secrets: Iterable[str]
+) -> Offered:
+    """What an event is given besides inputs.
+
+    Args:
+        arguments: by name; see `arguments_of`.
+        variables: by name, what `@variable` says after the name: `str = "eu"`.
+        secrets: their names.
+    """
+    if not (arguments or variables or secrets):
+        return NOTHING_OFFERED
+    specs = {name: _variable(name, text) for name, text in variables.items()}
+    return Offered(arguments_of(arguments), specs, tuple(secrets))
+
+
+def written(item: InputSpec | VariableSpec) -> str:
+    """What the directive of an input or variable says after its name.
+
+    Of an input without its default and description, which the params of a DAG have.
+    """
+    if isinstance(item, VariableSpec):
+        default = "" if item.required else f" = {json.dumps(item.default, ensure_ascii=False)}"
+        return item.type + default
+    if item.choices:
+        return " | ".join(json.dumps(choice, ensure_ascii=False) for choice in item.choices)
+    text = item.type
+    if item.least is not None or item.most is not None:
+        least, most = ("" if each is None else str(each) for each in (item.least, item.most))
+        text += f"({least}..{most})"
+    return text if item.moment is None else f"{text} = {item.moment}"
+
+
+def _variable(name: str, text: str) -> VariableSpec:
+    from volnux.pointy.declarations import read_variable
+
+    read = read_variable(f"{name}: {text}", _NOWHERE)
+    return VariableSpec(name, read.type, read.required, read.default)
+
+
+def input_specs(
+    inputs: Inputs,
+) -> tuple[tuple[InputSpec, ...], dict[str, Callable[[Any], Any]]]:
+    """The specs of the inputs, and the readers of those that are fields."""
+    if not isinstance(inputs, Mapping):
+        return tuple(inputs), {}
+    specs: list[InputSpec] = []
+    readers: dict[str, Callable[[Any], Any]] = {}
+    for name, kind in inputs.items():
+        if isinstance(kind, str):
+            specs.append(_input(name, kind))
+        else:
+            specs.append(kind.spec())
+            readers[name] = kind.read
+    return tuple(specs), readers
+
+
+def _input(name: str, text: str) -> InputSpec:
+    # The params of the DAG have the default, and say whether a value is required.
+    if text in INPUT_TYPES or text == "any":
+        return InputSpec(name, text, required=False)
+    from volnux.pointy.declarations import read_input
+
+    read = read_input(f"{name}: {text}", _NOWHERE)
+    return InputSpec(
+        name,
+        read.type,
+        required=False,
+        choices=read.choices,
+        least=read.least,
+        most=read.most,
+        moment=read.moment,
+    )
+
+
+_NOWHERE = Span(1, 1, 1, 1)

@@ -1,0 +1,171 @@
+"""Arguments, `!`, secrets, times and time limits on a real Airflow."""
+
+import contextlib
+import urllib.error
+
+import pytest
+from sqlalchemy import MetaData, create_engine, select
+
+from tests.integration.airflow.test_server import put
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+
+SECRET = "hush-4711-hush"
+
+TELLING = """
+import logging, structlog, sys
+log = logging.getLogger(__name__)
+@event
+def Tells(token, region):
+    print("printed", token)
+    print("complained about", token, file=sys.stderr)
+    log.warning("logged %s", token)
+    structlog.get_logger("other").warning("said", what=[token])
+    return True, {"token": token, "list": [f"Bearer {token}"], "region": region}
+@event
+def Raises(key):
+    try:
+        raise KeyError(key)
+    except KeyError as error:
+        raise ValueError(f"refused {key}") from error
+@event
+def Told(previous_result): return True, str(previous_result)
+"""
+
+
+def test_a_secret_is_nowhere(server):
+    server.post("/variables", {"key": "region", "value": "eu"})
+    server.post("/variables", {"key": "token", "value": SECRET})
+    put(
+        server,
+        "@variable: region: str\n@secret: token\n"
+        "{Tells || Tells [executor=process]} -> {Raises(key=token) * 2 (0 |-> Told)\n"
+        "  || Raises(key=token) [executor=process]} (0 |-> Told -> !)",
+        "hushed",
+        events=TELLING,
+    )
+    run = server.trigger("hushed")
+    assert server.ended("hushed", run) == "failed"
+    hidden = {"token": "***", "list": ["Bearer ***"], "region": "eu"}
+    for place in ("Tells", "Tells__2"):
+        assert server.xcom("hushed", run, place) == hidden
+        log = server.task_log("hushed", run, place)
+        assert "printed ***" in log
+        assert "complained about ***" in log
+        assert "logged ***" in log
+    tasks = server.tasks("hushed", run)
+    assert tasks["Raises"]["rendered_fields"]["arguments"] == "key=token"
+    assert "refused ***" in tasks["Raises"]["rendered_fields"]["outcome"]
+    assert server.xcom("hushed", run, "Told") == "ValueError: refused ***"
+    assert tasks["fail-1"]["state"] == "failed"
+    said = "the flow fails here: hushed.pty:4, after ValueError: refused ***"
+    assert said in server.task_log("hushed", run, "fail-1")
+    for task, item in tasks.items():
+        for number in range(1, item["try_number"] + 1):
+            assert SECRET not in server.task_log("hushed", run, task, number)
+    # All that Airflow keeps: its logs and XComs as files, and its database.
+    shown = [
+        (path.name, line)
+        for path in server.home.rglob("*")
+        if path.is_file() and not path.name.startswith("airflow.db")
+        for line in path.read_bytes().splitlines()
+        if SECRET.encode() in line
+    ]
+    assert shown == []
+    rows = _rows_with(server.database, SECRET)
+    assert [(table, row) for table, row in rows if table != "variable"] == []
+
+
+def _rows_with(database, text):
+    """The rows of a database that have a text, by table."""
+    engine = create_engine(database)
+    tables = MetaData()
+    tables.reflect(engine)
+    with engine.connect() as connection:
+        for table in tables.sorted_tables:
+            for row in connection.execute(select(table)):
+                shown = [bytes(each) if isinstance(each, memoryview) else each for each in row]
+                if text in str(shown):
+                    yield table.name, shown
+
+
+def test_times_choices_and_arguments(server):
+    put(
+        server,
+        '@timezone: Europe/Berlin\n@schedule: "0 6 1 1 *"\n@start-date: 2026-01-01\n'
+        '@input: day: date = scheduled - 1d, "the day to load"\n'
+        "@input: before: datetime = previous\n"
+        '@input: mode: "full" | "delta" = "full"\n@input: many: int(1..9) = 3\n'
+        "Show(many=many)",
+        "timely",
+        events="""
+@event
+def Show(self, day, before, mode, many):
+    return True, [str(day), before.isoformat(), self.scheduled_at.isoformat(), mode, many]
+""",
+        # This one is loaded by the bundle or the importer, the others by the loader.
+        folder=server.home / "more",
+    )
+    params = server.get("/dags/timely/details")["params"]
+    assert params["day"]["description"] == "the day to load (left empty: scheduled - 1d)"
+    assert params["mode"]["schema"]["enum"] == ["full", "delta"]
+    # What the form sends for fields that are left empty, and for dates.
+    data = {"dag_run_id": "told", "logical_date": "2026-06-02T04:00:00Z", "conf": {"day": None}}
+
+    def told():
+        # Asked again while SQLite is locked.
+        with contextlib.suppress(urllib.error.HTTPError):
+            server.post("/dags/timely/dagRuns", data)
+        return server.state("timely", "told")
+
+    server.until("it is triggered", told)
+    given = {"day": "2026-05-05", "before": "2026-05-04T00:00:00+02:00", "mode": "delta"}
+    asked = server.trigger("timely", given)
+    assert server.ended("timely", "told") == "success"
+    assert server.xcom("timely", "told", "Show") == [
+        "2026-06-01",
+        "2026-01-01T06:00:00+01:00",
+        "2026-06-02T06:00:00+02:00",
+        "full",
+        3,
+    ]
+    assert server.ended("timely", asked) == "success"
+    shown = server.xcom("timely", asked, "Show")
+    assert (shown[:2], shown[3:]) == (["2026-05-05", given["before"]], ["delta", 3])
+    for wrong in ({"mode": "half"}, {"many": 10}, {"day": "2026-13-44"}):
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            server.trigger("timely", wrong)
+        assert refused.value.code == 400
+
+
+def test_a_run_that_takes_too_long(server):
+    put(
+        server,
+        "@run-timeout: 8s\n{Quick -> {Slow (0 -> Late) || Again * 5}} (0 -> Late) -> Late",
+        "too_long",
+        events="""
+import time
+@event
+def Quick(): return True, "quick"
+@event
+def Slow(): time.sleep(120)
+@event(retry_policy={"backoff_factor": 60})
+def Again(): raise ValueError("again")
+@event
+def Late(): return True, None
+""",
+    )
+    run = server.trigger("too_long")
+    assert server.ended("too_long", run) == "failed"
+    states = server.states("too_long", run)
+    assert {task: state for task, state in states.items() if "-" not in task} == {
+        "Quick": "success",
+        "Slow": "failed",
+        "Again": "failed",
+        "Late": "upstream_failed",
+        "Late__2": "upstream_failed",
+        "Late__3": "upstream_failed",
+    }
+    said = "the run took longer than 8 s, its @run-timeout"
+    assert said in server.task_log("too_long", run, "Slow")
+    assert server.xcom("too_long", run, "Slow", "volnux")["descriptor"] is None
