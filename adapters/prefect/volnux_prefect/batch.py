@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
@@ -13,8 +14,10 @@ from prefect.context import FlowRunContext
 from prefect.states import Completed, Failed
 from prefect.task_runners import ThreadPoolTaskRunner
 
+from volnux.events.link import Plan
 from volnux.kit.processes import default_workers
 from volnux_prefect import compat
+from volnux_prefect.instants import for_all_below, instant_and_inputs
 
 if TYPE_CHECKING:
     from volnux.pipeline.batch import BatchPipeline
@@ -28,27 +31,32 @@ _MOST_NAMED = 20
 class Batch:
     """One batch: the argument of its task. A plain class, so that Prefect does not inspect it."""
 
-    __slots__ = ("flow", "inputs")
+    __slots__ = ("flow", "inputs", "instant")
 
-    def __init__(self, flow: Flow[Any, Any], inputs: Mapping[str, Any]) -> None:
+    def __init__(
+        self, flow: Flow[Any, Any], inputs: Mapping[str, Any], instant: dt.datetime
+    ) -> None:
         self.flow = flow
         self.inputs = inputs
+        self.instant = instant
 
 
 def batch_body(
-    cls: type[BatchPipeline], template: Flow[Any, Any], workers: int
+    cls: type[BatchPipeline], plan: Plan, template: Flow[Any, Any], workers: int
 ) -> Callable[..., State[Any]]:
     """The body of a batch pipeline's flow.
 
     Args:
         cls: the batch pipeline.
+        plan: what each batch runs.
         template: the flow that runs one batch.
         workers: how many batches run at once.
     """
 
-    def body(**inputs: Any) -> State[Any]:
+    def body(**parameters: Any) -> State[Any]:
+        instant, inputs = instant_and_inputs(plan.graph, parameters)
         given = {name: value for name, value in inputs.items() if value is not None}
-        states = list(_run_all(cls(**given).batches(), template, workers))
+        states = list(_run_all(cls(**given).batches(), template, workers, instant))
         failed = [number for number, state in enumerate(states, start=1) if not _good(state)]
         if failed:
             shown = ", ".join(map(str, failed[:_MOST_NAMED]))
@@ -73,14 +81,18 @@ def workers_of(cls: type[BatchPipeline]) -> int:
 def _run_batch(batch: Batch) -> State[Any]:
     """Run one batch as a subflow, and return its final state."""
     run: Any = batch.flow
-    state: State[Any] = run(return_state=True, **batch.inputs)
+    with for_all_below(batch.instant):
+        state: State[Any] = run(return_state=True, **batch.inputs)
     if _good(state):
         return Completed(message=state.message, data=compat.result_of(state))
     return Failed(message=state.message)
 
 
 def _run_all(
-    batches: Iterator[dict[str, Any]], template: Flow[Any, Any], workers: int
+    batches: Iterator[dict[str, Any]],
+    template: Flow[Any, Any],
+    workers: int,
+    instant: dt.datetime,
 ) -> Iterator[State[Any]]:
     """Run batches, at most one per worker at once. The source is read as batches start."""
     context = FlowRunContext.get()
@@ -99,7 +111,7 @@ def _run_all(
         free.acquire()
         own = task.with_options(task_run_name=f"{template.name}-{number}")
         subflow = template.with_options(flow_run_name=f"{template.name}-{number}")
-        future = context.task_runner.submit(own, {"batch": Batch(subflow, inputs)})
+        future = context.task_runner.submit(own, {"batch": Batch(subflow, inputs, instant)})
         future.add_done_callback(lambda _: free.release())
         futures.append(future)
     for future in futures:

@@ -17,6 +17,7 @@ from volnux.events.executors import EMPTY, ExecutorKind
 from volnux.events.link import Plan
 from volnux.events.spec import EventSpec
 from volnux.graph.model import Graph, Node
+from volnux_prefect.host import block_name, variable_name
 from volnux_prefect.parameters import why_no_parameter, why_not_stored
 from volnux_prefect.taskoptions import option_faults
 from volnux_prefect.translate import MOST_DELAYS, task_of
@@ -85,6 +86,7 @@ def _faults_of(plan: Plan) -> Iterator[Diagnostic]:
                 span=item.span,
                 hint="use another default, or a str that the event reads",
             )
+    yield from _name_faults(graph)
     yield from _text_faults(graph)
     if graph.max_active_runs is not None and graph.max_active_runs > _MOST_AT_ONCE:
         yield refused(
@@ -105,6 +107,26 @@ def _faults_of(plan: Plan) -> Iterator[Diagnostic]:
             names = [item.name for item in graph.inputs]
             for fault in option_faults(spec, names, partial(task_of, spec, frozenset(), node.id)):
                 yield refused(fault.message, span=node.span, hint=fault.hint)
+
+
+def _name_faults(graph: Graph) -> Iterator[Diagnostic]:
+    """Variables, or secrets, that would be one and the same on Prefect."""
+    kinds = (
+        ("variable", graph.variables, variable_name),
+        ("Secret block", graph.secrets, block_name),
+    )
+    for kind, items, own_name in kinds:
+        known: dict[str, str] = {}
+        for item in items:
+            own = own_name(item.name)
+            if own in known:
+                yield graph.diagnostic(
+                    "refused",
+                    f"'{known[own]}' and '{item.name}' are both the {kind} '{own}' of prefect",
+                    span=item.span,
+                    hint="give one of them another name",
+                )
+            known.setdefault(own, item.name)
 
 
 def _text_faults(graph: Graph) -> Iterator[Diagnostic]:

@@ -32,6 +32,7 @@ class _Context(NamedTuple):
         widen: under `continue`, whether the next part also starts if this one failed.
         caught: whether a group around it has a `0` branch.
         blocks: how many Python blocks are open around it in its function.
+        failure: the expression of the failure that the innermost `0` branch around it took.
     """
 
     indent: str
@@ -41,6 +42,7 @@ class _Context(NamedTuple):
     widen: bool = False
     caught: bool = False
     blocks: int = 0
+    failure: str | None = None
 
     def deeper(self, levels: int = 1, *, blocks: int = 0) -> _Context:
         indent = self.indent + "    " * levels
@@ -67,7 +69,7 @@ class Walk:
 
     Args:
         plan: the linked graph.
-        places: by place, the variable that stands for it.
+        places: by place or `!`, the variable that stands for it.
         run: the variable of the run.
         own: returns the name in the text for something that it imports.
         names: the names that are used in the text.
@@ -121,9 +123,11 @@ class Walk:
         whole = Body()
         arms: list[Expression] = []
         for arm in part.arms:
-            if _is_plain(arm):
-                assert isinstance(arm.primary, tree.Event)
-                place = self._place(arm.primary)
+            if isinstance(arm.primary, tree.Fail):
+                arms.append(self._fail(arm.primary, context))
+                continue
+            if isinstance(arm.primary, tree.Event) and not arm.branches:
+                place = self._node(arm.primary)
                 whole.places.append(place)
                 arms.append(self._call("result", place, context))
                 continue
@@ -135,7 +139,7 @@ class Walk:
             whole.lines.insert(0, "")
         prefix = "await "
         if context.wanted:
-            whole.value = context.into or self._fresh(f"{snake(whole.places[0])}_and_others")
+            whole.value = context.into or self._fresh(f"{_title(whole.places)}_and_others")
             prefix = f"{whole.value} = await "
         gather = call(self._own("any_of" if any_ else "all_of"), *arms)
         whole.lines.append(context.line(gather, prefix))
@@ -146,7 +150,7 @@ class Walk:
     ) -> tuple[str, list[str], list[str]]:
         """Write a function for a unit. Returns its name, its lines, and the places in it."""
         found = self._unit(unit, context.in_function())
-        name = self._fresh(f"{snake(found.places[0])}_{kind}")
+        name = self._fresh(f"{_title(found.places)}_{kind}")
         lines = [
             f"{context.indent}async def {name}() -> {self._own('Any')}:",
             *found.lines,
@@ -162,21 +166,25 @@ class Walk:
             if context.blocks >= _MOST_BLOCKS:
                 return self._apart(unit, context)
             return self._caught(primary, unit, context)
-        place = self._place(primary)
-        if unit.branches:
-            return self._branched(place, unit, context)
-        whole = Body(places=[place])
+        if isinstance(primary, tree.Fail):
+            places, made = [], self._fail(primary, context)
+        else:
+            place = self._node(primary)
+            if unit.branches:
+                return self._branched(place, unit, context)
+            places, made = [place], self._call("result", place, context)
+        whole = Body(places=places)
         prefix = "await "
         if context.wanted:
-            whole.value = context.into or self._fresh(snake(place))
+            whole.value = context.into or self._fresh(_title(places))
             prefix = f"{whole.value} = await "
-        whole.lines.append(context.line(self._call("result", place, context), prefix))
+        whole.lines.append(context.line(made, prefix))
         return whole
 
     def _apart(self, unit: tree.Unit, context: _Context) -> Body:
         """Write a unit as a separate function, because Python limits nested blocks per function."""
         name, lines, places = self._function(unit, "group", context)
-        value = self._value(context, snake(places[0]))
+        value = self._value(context, _title(places))
         prefix = f"{value} = " if context.wanted else ""
         return Body(["", *lines, "", context.line(call(name), f"{prefix}await ")], value, places)
 
@@ -192,7 +200,10 @@ class Walk:
         found = [
             self._flow(
                 branch.flow,
-                inside._replace(receives=own if branch.arrow is Arrow.PIPE else None),
+                inside._replace(
+                    receives=own if branch.arrow is Arrow.PIPE else None,
+                    failure=own if branch.descriptor == 0 else context.failure,
+                ),
             )
             for branch in unit.branches
         ]
@@ -236,7 +247,9 @@ class Walk:
         for branch in unit.branches:
             result = f"{failure}.result" if branch.descriptor == 0 else body.value
             receives = result if branch.arrow is Arrow.PIPE else None
-            inside = handler if branch.descriptor == 0 else deeper
+            inside = deeper
+            if branch.descriptor == 0:
+                inside = handler._replace(failure=result)
             found[branch.descriptor] = self._flow(branch.flow, inside._replace(receives=receives))
         after_success = found.get(1, Body(value=body.value))
         after_failure = found.get(0, Body(value=f"{failure}.result"))
@@ -269,8 +282,12 @@ class Walk:
         received = () if context.receives is None else (context.receives,)
         return call(f"{self._run}.{method}", self._places[place], *received)
 
-    def _place(self, event: tree.Event) -> str:
-        return self._topology.node_at[event.span].id
+    def _fail(self, fail: tree.Fail, context: _Context) -> Expression:
+        failure = () if context.failure is None else (context.failure,)
+        return call(f"{self._run}.fail", self._places[self._node(fail)], *failure)
+
+    def _node(self, unit: tree.Event | tree.Fail) -> str:
+        return self._topology.node_at[unit.span].id
 
     def _value(self, context: _Context, name: str) -> str:
         """The variable for the value of a part, or `None` if the value is not used."""
@@ -286,5 +303,6 @@ def _unless_none(value: str) -> str | None:
     return None if value == "None" else value
 
 
-def _is_plain(unit: tree.Unit) -> bool:
-    return isinstance(unit.primary, tree.Event) and not unit.branches
+def _title(places: list[str]) -> str:
+    """The base of the name of a variable or function for some places."""
+    return snake(places[0]) if places else "fail"

@@ -9,6 +9,7 @@ linked graph.
 from __future__ import annotations
 
 import datetime as dt
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,8 @@ from volnux.pysource import (
 )
 from volnux_prefect.checks import refuse
 from volnux_prefect.codeflow import Walk
+from volnux_prefect.codewords import Words, uses
+from volnux_prefect.instants import PARAMETER, speaks_of_time
 from volnux_prefect.parameters import default_of, described
 from volnux_prefect.translate import tags_of
 
@@ -76,8 +79,14 @@ class _Program:
         self._plan = plan
         self._graph = plan.graph
         # A parameter always has the name of its input, so other things must use different names.
-        self._names = Names(item.name for item in plan.graph.inputs)
-        self._imports = Imports(self._names, _OWN)
+        parameters = [item.name for item in plan.graph.inputs]
+        if speaks_of_time(plan.graph):
+            parameters.append(PARAMETER)
+        self._names = Names(parameters)
+        own = uses(plan.graph)
+        self._imports = Imports(
+            self._names, {m: (*_OWN.get(m, ()), *own.get(m, ())) for m in {**_OWN, **own}}
+        )
         self._own = self._imports.own
         self._events = import_events(self._imports, plan)
         self._nodes = [node for node in plan.graph.nodes if node.kind is Kind.EVENT]
@@ -86,13 +95,15 @@ class _Program:
             for node in self._nodes
         }
         self._owner = import_owner(self._imports, plan)
+        self._words = Words(plan, self._imports, self._names)
         self._constants: list[str] = []
         self._function = self._names.fresh(plan.graph.name, f"{plan.graph.name}_flow")
 
     def text(self) -> str:
         """The whole text."""
         places, flow, main = list(self._make_places()), list(self._flow()), list(self._main())
-        constants = [*self._constants, ""] if self._constants else []
+        own = [*self._words.constants, *self._constants]
+        constants = [*own, ""] if own else []
         return module_source(
             self._about(), self._imports, [*constants, *places, "", "", *flow, *main]
         )
@@ -110,9 +121,13 @@ class _Program:
         )
 
     def _make_places(self) -> Iterator[str]:
-        for node in self._nodes:
-            positional, named = self._said(node)
-            yield assigned(self._places[node.id], call(self._own("Place"), *positional, **named))
+        for node in self._plan.graph.nodes:
+            if node.kind is Kind.FAIL:
+                yield self._words.made_fail(node)
+            elif node.kind is Kind.EVENT:
+                positional, named = self._said(node)
+                made = call(self._own("Place"), *positional, **named)
+                yield from self._words.made_place(self._places[node.id], node, made)
 
     def _said(self, node: Node) -> tuple[list[Expression], dict[str, Expression]]:
         """The arguments of a place."""
@@ -133,7 +148,8 @@ class _Program:
             "limits": (limits, {}),
         }
         named = {name: literal(value) for name, (value, usual) in told.items() if value != usual}
-        return positional, named
+        taken_by_name = self._words.taken(node)
+        return positional, named | ({"takes": taken_by_name} if taken_by_name else {})
 
     def _flow(self) -> Iterator[str]:
         graph = self._graph
@@ -142,24 +158,34 @@ class _Program:
         decorator = call(f"@{self._own('flow')}", name=literal(graph.name), description=told)
         yield laid_out(decorator)
         parameters = [self._parameter(item) for item in _required_first(graph)]
+        if speaks_of_time(graph):
+            parameters.append(f"{PARAMETER}: {self._own('datetime')}.datetime | None = None")
         # Quoted, because the evaluated class could not be found by a process that unpickles the
         # flow.
         returns = f' -> "{self._own("State")}[{self._own("Any")}]":'
         yield laid_out(call(f"async def {self._function}", *parameters), after=returns)
         shown = described(self._plan)
         if shown != graph.description:
-            yield f"    {docstring(shown or '')}"
+            # Whoever asks for it gets it without the indent.
+            yield f"    {docstring(textwrap.indent(shown or '', '    ').lstrip())}"
         made = call(self._own("Run"), **{item.name: item.name for item in graph.inputs})
-        entered = f"{self._run_options()} as {run}:"
-        yield laid_out(made, indent=4, before="async with ", after=entered)
+        settings = list(self._words.settings(run))
+        if settings:
+            yield laid_out(made, indent=4, before=f"{run} = ")
+            yield from settings
+            yield f"    async with {run}{self._run_options()}:"
+        else:
+            entered = f"{self._run_options()} as {run}:"
+            yield laid_out(made, indent=4, before="async with ", after=entered)
         assert graph.source is not None
-        walk = Walk(self._plan, self._places, run, self._own, self._names)
+        places = {**self._places, **self._words.fails}
+        walk = Walk(self._plan, places, run, self._own, self._names)
         yield from walk.lines(graph.source.file.flow, "        ", f"{run}.value")
         yield f"    return {run}.state"
 
     def _run_options(self) -> str:
         """The options of the run, in addition to its inputs."""
-        said = ""
+        said = self._words.zone()
         if self._owner:
             said += f".read_by({self._owner})"
         if self._graph.tags:
@@ -174,7 +200,7 @@ class _Program:
             yield f"    {self._own('asyncio')}.run({self._function}())"
 
     def _parameter(self, item: InputSpec) -> str:
-        kind = self._kind(item.type)
+        kind = self._words.kinds.get(item.name) or self._kind(item.type)
         if item.required:
             return f"{item.name}: {kind}"
         default = default_of(self._plan, item)

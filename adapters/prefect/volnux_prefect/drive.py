@@ -7,7 +7,7 @@ import threading
 import time
 import uuid
 from collections.abc import Mapping
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import Any
 
 from prefect.client.schemas.objects import State
@@ -21,12 +21,16 @@ from volnux.graph.execution import Execution
 from volnux.graph.report import RunReport
 from volnux.hooks import About, Hooks, Observing, hooks_of
 from volnux.kit.attempt import as_taken
+from volnux.kit.config import host_of
 from volnux.kit.notes import Notes
 from volnux_prefect.endings import state_of
+from volnux_prefect.host import PrefectHost
+from volnux_prefect.instants import instant_here
 from volnux_prefect.limits import make_limits
 from volnux_prefect.loop import RunLoop
 from volnux_prefect.page import Page
 from volnux_prefect.runners import Runners
+from volnux_prefect.timelimit import TimeLimit
 from volnux_prefect.translate import Blueprint
 from volnux_prefect.work import EventState, Work, is_away, outcome_of, submit
 
@@ -48,6 +52,9 @@ class Drive:
         self._plan = blueprint.plan
         self._inputs = dict(inputs)
         self._options = options
+        self._scheduled_at = instant_here(self._plan.graph, options.scheduled_at)
+        self._host = host_of(self._plan, options, PrefectHost())
+        self._limit: TimeLimit | None = None
         flow_run = FlowRunContext.get()
         flow_run_id = flow_run.flow_run.id if flow_run and flow_run.flow_run else None
         self._run_id = options.run_id or str(flow_run_id or uuid.uuid4())
@@ -84,6 +91,7 @@ class Drive:
 
     def _execute(self) -> RunReport:
         self._options.control.on_cancel(lambda: self._ended.put(None))
+        self._limit = TimeLimit.of(self._plan.graph.run_timeout)
         make_limits(self._blueprint.limits)
         with self._stack:
             try:
@@ -94,7 +102,9 @@ class Drive:
                 self.loop.close()
         if self._cancelled or not self._execution.ended:
             self._execution.abandon()
-        report = self._notes.report(self._about, self._execution, self._inputs)
+        report = self._notes.report(
+            self._about, self._execution, self._inputs, scheduled_at=self._scheduled_at
+        )
         self._page.tell_handled(report)
         return report
 
@@ -106,6 +116,7 @@ class Drive:
             BaseException: any other error in a thread that ends the run.
         """
         self._submit(self._execution.start())
+        self._page.tell_skipped_at_start()
         while self._outstanding:
             try:
                 self._next()
@@ -153,7 +164,8 @@ class Drive:
         assert task is not None
         call = self.hooks.call(spec, self._call(index))
         earlier = self._earlier[index]
-        work = Work(index, spec, call, self._blueprint.taken[index], self, earlier=earlier)
+        taken, limit = self._blueprint.taken[index], self._limit
+        work = Work(index, spec, call, taken, self, earlier=earlier, limit=limit)
         self._outstanding += 1
         try:
             runner = self._sent_to[index] = self._runners.of(self._blueprint.runners[index])
@@ -171,7 +183,14 @@ class Drive:
 
     def _next(self) -> None:
         """Process the next thing that happened."""
-        item = self._ended.get()
+        try:
+            item = self._ended.get(timeout=None if self._limit is None else self._limit.left)
+        except Empty:
+            self._run_out()
+            return
+        if self._limit is not None and self._limit.is_over:
+            self._run_out()
+            return
         if item is None:
             self._cancel()
             return
@@ -233,6 +252,12 @@ class Drive:
         timer.daemon = True
         timer.start()
 
+    def _run_out(self) -> None:
+        """End the run because its time is over; attempts know that by themselves."""
+        self._execution.expire()
+        self._outstanding = 0
+        self.hooks.stops(None)
+
     def _cancel(self) -> None:
         """Start no more places. Running ones may finish."""
         if self._cancelled or self._execution.ended:
@@ -266,4 +291,6 @@ class Drive:
             self._notes.received[index],
             attempt,
             self._options.portable,
+            scheduled_at=self._scheduled_at,
+            host=self._host,
         )

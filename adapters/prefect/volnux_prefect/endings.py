@@ -10,17 +10,29 @@ from prefect.client.schemas.objects import State
 from prefect.states import Cancelled, Completed, Failed
 
 from volnux.events.base import WorkerLost
-from volnux.graph.outcome import Failure, RunStatus
+from volnux.graph.outcome import Failure, RunStatus, run_too_long
 from volnux.graph.outcome import State as PlaceState
 from volnux.graph.report import RunReport
 from volnux.redaction import redacted
 from volnux.shown import cut, shown
 from volnux_prefect.compat import WorkerInterrupted
 
-__all__ = ["HANDLED", "SKIPPED", "counts", "final_state", "reason", "state_of"]
+__all__ = [
+    "HANDLED",
+    "SKIPPED",
+    "counts",
+    "final_state",
+    "out_of_time",
+    "reason",
+    "state_of",
+    "why",
+]
 
 SKIPPED = "Skipped"
 """The name of the state of a place that was not reached because another branch was taken."""
+
+RUN_TIMEOUT = run_too_long(0).type
+"""The type of the failure of a run whose time was over."""
 
 HANDLED = "Handled"
 """The name of the state of an event that failed, if the flow handles the failure."""
@@ -32,7 +44,28 @@ def final_state(report: RunReport, result: Any) -> State[Any]:
         return Cancelled(message="the run was cancelled")
     if report.status is RunStatus.SUCCESS:
         return Completed(message=counts(_ends(report)), data=result)
-    return Failed(message="; ".join(_failures(report)))
+    failure = report.failure
+    if failure is not None and failure.type == RUN_TIMEOUT:
+        return out_of_time(failure.message)
+    said = [*_failures(report), *([failure.message] if failure is not None else ())]
+    before = [*_handled(report)] if failure is not None else []
+    return Failed(message=why(said, before))
+
+
+def out_of_time(message: str) -> State[Any]:
+    """The state of a flow whose time is over."""
+    return Failed(name="TimedOut", message=message)
+
+
+def why(failures: Iterable[str], handled: Iterable[str] = ()) -> str:
+    """Why a run failed.
+
+    Args:
+        failures: what failed, and nothing handled it.
+        handled: what failed and was handled, where the flow failed at a `!`.
+    """
+    said, before = "; ".join(failures), "; ".join(handled)
+    return f"{said}, after {before}" if before else said
 
 
 def counts(ends: Iterable[str]) -> str:
@@ -62,6 +95,12 @@ def _failures(report: RunReport) -> Iterator[str]:
             place.descriptor is not None
         )  # otherwise it was abandoned when the run was stopped
         if place.state is PlaceState.FAILED and finished and not place.handled:
+            yield f"{name} failed: {reason(place.failure or place.result)}"
+
+
+def _handled(report: RunReport) -> Iterator[str]:
+    for name, place in report.places.items():
+        if place.handled:
             yield f"{name} failed: {reason(place.failure or place.result)}"
 
 

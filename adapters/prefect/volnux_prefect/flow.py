@@ -29,6 +29,7 @@ from volnux_prefect import logs
 from volnux_prefect.checks import refuse
 from volnux_prefect.drive import Drive
 from volnux_prefect.endings import final_state
+from volnux_prefect.instants import instant_and_inputs
 from volnux_prefect.origin import ClassName, Origin, Place, beside, variable_name
 from volnux_prefect.parameters import described, refuse_values, signature_of
 from volnux_prefect.schedules import schedules_of
@@ -245,7 +246,7 @@ def _of_batch_class(cls: type[BatchPipeline], origin: Origin) -> PointyFlow:
     of_each = Origin(template, origin.place, {"validate_parameters": False})
     each = flow_of_plan(plan, of_each, template)
     workers = workers_of(cls)
-    body = origin.place.function(batch_body(cls, each, workers), cls.__name__)
+    body = origin.place.function(batch_body(cls, plan, each, workers), cls.__name__)
     own = {"name": cls.__name__, "task_runner": batch_runner(workers), **origin.options}
     return flow_of_body(blueprint_of(plan), body, own, origin)
 
@@ -258,13 +259,16 @@ def flow_of_plan(plan: Plan, origin: Origin, cls: type[Pipeline] | None = None) 
         item.name for item in plan.graph.inputs if fresh(item.default) is not item.default
     }
 
-    def body(**inputs: Any) -> State[Any]:
+    def body(**parameters: Any) -> State[Any]:
         from volnux_prefect.signals import announced
 
+        instant, inputs = instant_and_inputs(plan.graph, parameters)
         # Prefect passes the same default object to every run.
-        bound = plan.bind({n: fresh(v) if n in changeable else v for n, v in inputs.items()})
+        given = {n: fresh(v) if n in changeable else v for n, v in inputs.items()}
+        bound = plan.bind(given, scheduled_at=instant)
         with announced(plan, bound, cls) as about:
-            drive = Drive(blueprint, about.inputs, RunOptions(context=about.context))
+            options = RunOptions(context=about.context, scheduled_at=instant)
+            drive = Drive(blueprint, about.inputs, options)
             report = drive.execute()
             about.finish(report)
         return state_of(drive, report)

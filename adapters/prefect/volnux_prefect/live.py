@@ -23,6 +23,7 @@ from volnux_prefect.deployment.flowsfile import FLOWS, FlowsFile, entrypoint
 from volnux_prefect.deployment.project import PROJECT, text_of
 from volnux_prefect.deployment.server import connected
 from volnux_prefect.deployment.yamlfile import read_project
+from volnux_prefect.host import SECRET_TYPE, block_name, variable_name
 from volnux_prefect.limits import missing_limits
 from volnux_prefect.translate import concurrency_tag, limits_of
 
@@ -39,6 +40,7 @@ def lacking(plan: Plan) -> list[Diagnostic]:
         return [
             *_pools(client, plan),
             *_limits(client, plan),
+            *_declared(client, plan),
             *_named_in_events(client, plan),
         ]
 
@@ -88,6 +90,34 @@ def _limits(client: SyncPrefectClient, plan: Plan) -> Iterator[Diagnostic]:
                 "run sets it",
                 span=node.span,
                 severity=Severity.NOTE,
+            )
+
+
+def _declared(client: SyncPrefectClient, plan: Plan) -> Iterator[Diagnostic]:
+    """Variables and secrets of the file."""
+    graph = plan.graph
+    for variable in graph.variables:
+        own = variable_name(variable.name)
+        if client.read_variable_by_name(own) is not None:
+            continue
+        message, severity = f"the server has no variable '{own}'", Severity.ERROR
+        if not variable.required:
+            message, severity = f"{message}: its default is taken", Severity.NOTE
+        yield graph.diagnostic(
+            "variable",
+            message,
+            span=variable.span,
+            hint=f"make it: prefect variable set {own} VALUE",
+            severity=severity,
+        )
+    for secret in graph.secrets:
+        own = block_name(secret.name)
+        if not _has_block(client, SECRET_TYPE, own):
+            yield graph.diagnostic(
+                "secret",
+                f"the server has no Secret block '{own}'",
+                span=secret.span,
+                hint=f"make it on the page Blocks, or in Python: Secret(value=…).save({own!r})",
             )
 
 

@@ -41,11 +41,14 @@ class RunLoop:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread = RunThread(self._serve, "volnux-prefect-loop")
 
-    def run(self, spec: EventSpec, call: Call) -> Outcome:
+    def run(self, spec: EventSpec, call: Call, limit: float | None) -> Outcome:
         """Run one attempt on the loop, in the caller's context, and wait until it ends.
 
-        The time limit starts when the coroutine starts: before that, another one may block the
-            loop.
+        Args:
+            spec: the event.
+            call: what it is given.
+            limit: seconds that it may take. The time starts when the coroutine starts: before that,
+                another one may block the loop.
 
         Raises:
             TimeIsOver: it took too long, and was cancelled.
@@ -66,7 +69,7 @@ class RunLoop:
             loop.call_soon_threadsafe(self._begin, loop, spec, call, attempt, context=context)
         attempt.begun.wait()
         try:
-            return attempt.result(spec.timeout)
+            return attempt.result(limit)
         except TimeoutError:
             # The wait raised it: exceptions of the event are in the outcome.
             raise TimeIsOver from None

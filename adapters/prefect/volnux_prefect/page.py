@@ -78,6 +78,12 @@ class Page:
                     stack += self._blueprint.before[source]
         return known
 
+    def tell_skipped_at_start(self) -> None:
+        """Tell of the places that are skipped because of a `!` that begins the flow."""
+        for node, before in enumerate(self._blueprint.plan.graph.topology.before):
+            if self._nodes[node].kind is Kind.FAIL and not before:
+                self.tell_skipped(node)
+
     def tell_skipped(self, after: int) -> None:
         """Report a task run for each place that was skipped when `after` ended."""
         stack = [after]

@@ -8,7 +8,7 @@ import math
 import typing
 import warnings
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from prefect import Flow
 from pydantic import BaseModel, Field, WithJsonSchema
@@ -18,11 +18,13 @@ from volnux.events.link import Plan
 from volnux.graph.model import InputSpec
 from volnux.pipeline.fields import FileInputDataField, InputDataField
 from volnux.pointy.inputtypes import InputType
+from volnux_prefect.instants import PARAMETER, speaks_of_time
 
 __all__ = [
     "annotation_of",
     "default_of",
     "described",
+    "ends_of",
     "refuse_values",
     "signature_of",
     "why_no_parameter",
@@ -30,6 +32,8 @@ __all__ = [
 ]
 
 _LEAST, _MOST = -(2**63), 2**63 - 1
+
+_WHEN = "the time that the run stands for (default: the time that it was scheduled for)"
 
 _DATE = r"^\d{4}-\d{2}-\d{2}$"
 _MOMENT = r"^\d{4}-\d{2}-\d{2}([Tt _]\d{2}:\d{2}(:\d{2}([.,]\d+)?)?\s?([Zz]|[+-]\d{2}:?\d{2})?)?$"
@@ -50,26 +54,33 @@ _TYPES: dict[str, Any] = {
 
 def signature_of(plan: Plan) -> inspect.Signature:
     """The signature of the flow. Prefect derives the form and the checks of parameters from it."""
-    inputs = plan.graph.inputs
     # Python requires that required parameters come first. Prefect passes all of them by name
     # anyway.
-    return inspect.Signature(
-        [
+    parameters = [
+        inspect.Parameter(
+            item.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=inspect.Parameter.empty if item.required else default_of(plan, item),
+            annotation=annotation_of(plan, item),
+        )
+        for item in plan.graph.inputs
+    ]
+    if speaks_of_time(plan.graph):
+        parameters.append(
             inspect.Parameter(
-                item.name,
+                PARAMETER,
                 inspect.Parameter.KEYWORD_ONLY,
-                default=inspect.Parameter.empty if item.required else default_of(plan, item),
-                annotation=annotation_of(plan, item),
+                default=None,
+                annotation=_TYPES["datetime"] | None,
             )
-            for item in inputs
-        ]
-    )
+        )
+    return inspect.Signature(parameters)
 
 
 def annotation_of(plan: Plan, item: InputSpec) -> Any:
     """The Python type of an input, or the type of its field if a pipeline class declares it."""
     field = _field(plan, item)
-    kind: Any = _TYPES.get(item.type, Any)
+    kind: Any = _limited(item)
     if isinstance(field, FileInputDataField):
         kind = str
     elif field is not None:
@@ -79,6 +90,25 @@ def annotation_of(plan: Plan, item: InputSpec) -> Any:
     if not item.required and item.default is None and kind is not Any:
         kind = kind | None if isinstance(kind, type) else typing.Optional[kind]  # noqa: UP045 - kind may be a string or a special form
     return kind
+
+
+def ends_of(item: InputSpec) -> dict[str, int | float]:
+    """The range of an input as arguments of pydantic's `Field`."""
+    ends = {"ge": item.least, "le": item.most}
+    return {name: end for name, end in ends.items() if end is not None}
+
+
+def _limited(item: InputSpec) -> Any:
+    """The type of the values that an input of the text takes."""
+    if item.choices:
+        return Literal[item.choices]
+    ends: Any = ends_of(item)
+    match item.type:
+        case "int" if ends:
+            return Annotated[int, Field(**{"ge": _LEAST, "le": _MOST, **ends})]
+        case "float" if ends:
+            return Annotated[float, Field(**ends)]
+    return _TYPES.get(item.type, Any)
 
 
 def why_no_parameter(name: str) -> str | None:
@@ -136,17 +166,27 @@ def described(plan: Plan) -> str | None:
     lines = []
     for item in plan.graph.inputs:
         field = _field(plan, item)
-        if field is not None and field.description:
-            lines.append(f"    {item.name}: {' '.join(field.description.split())}")
+        said = [item.description or (field and field.description) or ""]
+        if item.moment is not None:
+            said.append(f"(default: {item.moment})")
+        if any(said):
+            lines.append(f"    {item.name}: {' '.join(' '.join(said).split())}")
+    if speaks_of_time(plan.graph):
+        lines.append(f"    {PARAMETER}: {_WHEN}")
     if not lines:
         return plan.graph.description
     return "\n".join([plan.graph.description or plan.graph.name, "", "Args:", *lines])
 
 
 def default_of(plan: Plan, item: InputSpec) -> Any:
-    """The default of an input, as a value of its type. A file is given as its path."""
+    """The default of an input, as a value of its type. A file is given as its path.
+
+    It is None if the default is a time of the run, which the run computes.
+    """
     if isinstance(_field(plan, item), FileInputDataField):
         return item.default
+    if item.moment is not None:
+        return None
     return bind_inputs([item], {}, plan.readers).get(item.name)
 
 

@@ -9,10 +9,12 @@ from prefect.client.schemas.objects import State
 
 from volnux.backends.port import BackendError, RunOptions
 from volnux.events.link import Plan
+from volnux.graph.model import Graph
 from volnux.graph.report import RunReport
 from volnux.redaction import redacted
 from volnux_prefect.drive import Drive
 from volnux_prefect.flow import flow_of_body, state_of
+from volnux_prefect.instants import PARAMETER, speaks_of_time
 from volnux_prefect.translate import blueprint_of, runner_of
 from volnux_prefect.waiting import patience
 
@@ -40,7 +42,7 @@ def run_plan(plan: Plan, inputs: Mapping[str, Any], options: RunOptions) -> RunR
     )
     try:
         with patience() as there:
-            state = flow(return_state=True, **inputs)
+            state = flow(return_state=True, **inputs, **_instant(graph, options))
     except Exception as error:
         # No user code has run: Prefect has no server, or refuses to create a flow run.
         if reports:
@@ -50,6 +52,11 @@ def run_plan(plan: Plan, inputs: Mapping[str, Any], options: RunOptions) -> RunR
     if not reports:
         raise BackendError(f"prefect did not run {graph.name}: {state.message or state.name}")
     return reports[0]
+
+
+def _instant(graph: Graph, options: RunOptions) -> dict[str, Any]:
+    """The parameter that says which instant the run stands for, where its flow has that."""
+    return {PARAMETER: options.scheduled_at} if speaks_of_time(graph) else {}
 
 
 def _help(error: Exception) -> str:

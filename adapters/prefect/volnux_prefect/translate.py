@@ -17,6 +17,7 @@ from volnux.events.link import Plan
 from volnux.events.spec import EventSpec
 from volnux.graph.model import Graph, Kind, Node
 from volnux.pointy.options import split_tags
+from volnux_prefect.arguments import with_arguments
 from volnux_prefect.compat import OwnKey
 from volnux_prefect.taskoptions import options_of
 from volnux_prefect.work import repeat_told, run_work
@@ -178,7 +179,7 @@ def _task(spec: EventSpec, tags: frozenset[str]) -> Task[Any, Any]:
     if "description" not in own:
         task.description = inspect.getdoc(event) if event.__doc__ else None
     task.task_key = f"{event.__module__}.{event.__qualname__}"
-    return task
+    return with_arguments(task, spec)
 
 
 def _at_place(task: Task[Any, Any], place: str) -> Task[Any, Any]:

@@ -28,9 +28,11 @@ from volnux.hooks import About, Hooks, hooks_of
 from volnux.kit.attempt import TimeIsOver, as_taken, in_time
 from volnux.shown import cut, shown
 from volnux_prefect import compat, logs
+from volnux_prefect.arguments import parameters_of
 from volnux_prefect.endings import HANDLED
 from volnux_prefect.loop import RunLoop
 from volnux_prefect.taskoptions import named
+from volnux_prefect.timelimit import TimeLimit
 
 __all__ = [
     "EventState",
@@ -80,11 +82,22 @@ class Work:
         taken: the descriptors that have a branch.
         strict: whether results must be picklable even if nothing pickles them.
         earlier: the number of attempts in earlier task runs.
+        limit: the time limit of the run, or None.
         listener: is notified of it in this process.
         failed: the outcome of the attempt that will be repeated.
     """
 
-    __slots__ = ("call", "earlier", "failed", "index", "listener", "spec", "strict", "taken")
+    __slots__ = (
+        "call",
+        "earlier",
+        "failed",
+        "index",
+        "limit",
+        "listener",
+        "spec",
+        "strict",
+        "taken",
+    )
 
     def __init__(
         self,
@@ -96,6 +109,7 @@ class Work:
         *,
         strict: bool = False,
         earlier: int = 0,
+        limit: TimeLimit | None = None,
     ) -> None:
         self.index = index
         self.spec = spec
@@ -104,6 +118,7 @@ class Work:
         self.listener = listener
         self.strict = strict
         self.earlier = earlier
+        self.limit = limit
         self.failed: tuple[Outcome, str] | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -124,24 +139,27 @@ class Work:
         """
         parts = (self.index, self.spec, self.call, self.taken)
         with at_home(self.spec.home):
-            return SealedWork(self.spec.home, cloudpickle.dumps(parts), self.earlier)
+            return SealedWork(self.spec.home, cloudpickle.dumps(parts), self.earlier, self.limit)
 
 
 class SealedWork:
     """A pickled `Work` for another process, and the folder of its modules."""
 
-    __slots__ = ("_earlier", "_home", "_parts")
+    __slots__ = ("_earlier", "_home", "_limit", "_parts")
 
-    def __init__(self, home: str | None, parts: bytes, earlier: int) -> None:
+    def __init__(
+        self, home: str | None, parts: bytes, earlier: int, limit: TimeLimit | None
+    ) -> None:
         self._home = home
         self._earlier = earlier
+        self._limit = limit
         self._parts = parts
 
     def open(self) -> Work:
         """Restore the work, with the events imported in this process."""
         with at_home(self._home):
             parts = cloudpickle.loads(self._parts)
-        return Work(*parts, strict=True, earlier=self._earlier)
+        return Work(*parts, strict=True, earlier=self._earlier, limit=self._limit)
 
 
 class EventState(State[Any]):
@@ -181,13 +199,16 @@ def run_work(upstream: Work | SealedWork) -> State[Any]:
         return _state(outcome, as_taken(spec, outcome, work.taken), failed)
     logs.send_from([spec])
     call = work.call._replace(attempt=work.earlier + compat.attempt_number())
+    if work.limit is not None and work.limit.is_over:
+        outcome = raised(spec, call, work.limit.error(), time.time())._replace(retry_after=None)
+        return _state(outcome, outcome, _TIMED_OUT)
     if listener is not None:
         listener.began(work.index, call.attempt)
         hooks = listener.hooks
     else:
         hooks = hooks_of(About("", "prefect", call.run_id))
     hooks.began(spec, call)
-    outcome, late = _attempt(spec, call, listener)
+    outcome, late = _attempt(spec, call, listener, work.limit)
     if listener is None:
         outcome = outcome._replace(pid=os.getpid())
     if work.strict or compat.persists():
@@ -198,12 +219,17 @@ def run_work(upstream: Work | SealedWork) -> State[Any]:
             again, outcome = False, outcome._replace(retry_after=None)
         else:
             listener.repeats(work.index, outcome)
-            work.failed = outcome._replace(retry_after=None), "TimedOut" if late else "Failed"
+            work.failed = outcome._replace(retry_after=None), _TIMED_OUT if late else "Failed"
+    over = work.limit is not None and _ends_before(work.limit, outcome.retry_after)
+    if over:
+        again, outcome = False, outcome._replace(retry_after=None)
     judged = as_taken(spec, outcome, work.taken)
     hooks.attempt_ended(spec, call, judged)
     stops = spec.stop_on_exception and judged.raised
-    handled = judged.descriptor == FAILURE and FAILURE in work.taken and not (again or stops)
-    failed = HANDLED if handled else "TimedOut" if late else "Failed"
+    handled = (
+        judged.descriptor == FAILURE and FAILURE in work.taken and not (again or stops or over)
+    )
+    failed = HANDLED if handled else _TIMED_OUT if late else "Failed"
     state = _state(outcome, judged, failed)
     _log_failure(call.task_id, judged, state, again=again, handled=handled)
     return state
@@ -234,7 +260,8 @@ def submit(work: Work, task: Task[Any, Any], runner: TaskRunner[Any], after: set
             except Exception as error:  # noqa: BLE001 - pickling the user's inputs and results may raise anything
                 return NotSentError(f"{work.spec.name} cannot be sent to a worker process: {error}")
         own: Any = named(work.spec, task, work.call.inputs)
-        return runner.submit(own, {"upstream": sent}, dependencies={"upstream": after})
+        parameters, shown = parameters_of(work.spec, sent, after, work.call.inputs)
+        return runner.submit(own, parameters, dependencies=shown)
     except Exception as error:  # noqa: BLE001 - a task runner's cluster may fail in any way
         return error
 
@@ -312,28 +339,50 @@ def _state(outcome: Outcome, judged: Outcome, failed: str) -> EventState:
 _LONGEST = 500
 """The maximum length of the message of a state."""
 
+_TIMED_OUT = "TimedOut"
+"""Prefect's name for the state of what took too long."""
+
 
 # Attempts and their limits.
 
 
-def _attempt(spec: EventSpec, call: Call, listener: Listener | None) -> tuple[Outcome, bool]:
+def _attempt(
+    spec: EventSpec, call: Call, listener: Listener | None, limit: TimeLimit | None
+) -> tuple[Outcome, bool]:
     """Run the attempt within its time limit. Returns the outcome, and whether the time was over."""
     started = time.time()
+    longest = spec.timeout
+    if limit is not None:
+        longest = limit.left if longest is None else min(limit.left, longest)
     try:
         if spec.is_async:
-            return _on_loop(spec, call, listener), False
-        if spec.timeout is not None:
-            return _in_time(spec, call, spec.timeout), False
+            return _on_loop(spec, call, listener, longest), False
+        if longest is not None:
+            return _in_time(spec, call, longest), False
         return run_attempt(spec, call), False
     except TimeIsOver:
-        return raised(spec, call, too_long(spec), started), True
+        if limit is None or longest == spec.timeout:
+            return raised(spec, call, too_long(spec), started), True
+        _ends_before(limit, limit.left)
+        return raised(spec, call, limit.error(), started), True
 
 
-def _on_loop(spec: EventSpec, call: Call, listener: Listener | None) -> Outcome:
+def _ends_before(limit: TimeLimit, wait: float | None) -> bool:
+    """Whether the time of the run is over when a wait is; then it is waited for here."""
+    if limit.left > (wait or 0):
+        return False
+    while not limit.is_over:
+        time.sleep(limit.left)
+    return True
+
+
+def _on_loop(
+    spec: EventSpec, call: Call, listener: Listener | None, longest: float | None
+) -> Outcome:
     if listener is None:
         with closing(RunLoop()) as own:
-            return own.run(spec, call)
-    return listener.loop.run(spec, call)
+            return own.run(spec, call, longest)
+    return listener.loop.run(spec, call, longest)
 
 
 def _in_time(spec: EventSpec, call: Call, limit: float) -> Outcome:

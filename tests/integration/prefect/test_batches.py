@@ -1,5 +1,6 @@
 """Batch pipelines as flows: a subflow run for each batch, on a real server."""
 
+import datetime as dt
 import time
 
 from prefect.client.orchestration import get_client
@@ -53,6 +54,37 @@ class Sums(Pipeline):
 class AllSums(BatchPipeline):
     pipeline_template = Sums
     max_workers = 2
+
+
+@event
+def Stamp(self, day, limit):
+    return True, [day.isoformat(), self.scheduled_at.isoformat(), limit]
+
+
+class Day(Pipeline):
+    numbers = InputDataField(data_type=list, required=True, batch_size=1)
+
+    class Meta:
+        pointy = """
+            @timezone: Europe/Paris
+            @input: day: date = scheduled - 1d
+            @input: limit: int(1..100) = 10
+            Stamp
+            """
+
+
+class Days(BatchPipeline):
+    pipeline_template = Day
+    max_workers = 1
+
+
+def test_all_batches_stand_for_the_time_of_their_flow(server):
+    night = dt.datetime(2026, 3, 29, 4, tzinfo=dt.UTC)
+    stamp = ["2026-03-28", "2026-03-29T06:00:00+02:00", 10]
+    assert to_flow(Days)(numbers=[1, 2], scheduled_at=night) == [stamp, stamp]
+    stamp = ["2020-02-02", "2026-03-29T06:00:00+02:00", 5]
+    day = dt.date(2020, 2, 2)
+    assert to_flow(Days)(numbers=[1], day=day, limit=5, scheduled_at=night) == [stamp]
 
 
 def subflow_runs(flow_run_id):

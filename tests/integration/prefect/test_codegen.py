@@ -1,6 +1,7 @@
 """The export to Python: flows that `volnux prefect flow` prints do the same as the `.pty`."""
 
 import asyncio
+import datetime as dt
 import importlib
 import importlib.util
 import inspect
@@ -9,8 +10,10 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
+from prefect.blocks.system import Secret
 from volnux_prefect.codegen import source_of
 
 from tests.conformance.cases import CASES, EVENTS
@@ -20,6 +23,7 @@ from tests.integration.prefect.states import (
     wait_for_flow_run,
     wait_for_states,
 )
+from volnux.backends import RunOptions
 from volnux.loading import load_graph
 from volnux.pysource import PythonSourceError
 
@@ -98,6 +102,29 @@ def Large():
 
 
 @event
+def Told(self, region, token, what: list, day=None):
+    return True, [region, len(token), what, day, self.scheduled_at.isoformat(), dict(self.inputs)]
+
+
+@event
+def Tells(token):
+    print(f"the token is {token}")
+    return False, [token]
+
+
+@event
+def Sleeps():
+    while not os.path.exists("over.txt"):
+        threading.Event().wait(0.02)
+    return True, None
+
+
+@event
+async def Waits():
+    await asyncio.Event().wait()
+
+
+@event
 def Slow():
     import time
 
@@ -111,10 +138,11 @@ def Slow():
 def plain(server, write, monkeypatch):
     """Run the Python text of a flow, and return the final state of the flow run."""
 
-    def run(text, **inputs):
+    def run(text, *, hides=None, **inputs):
         path = write("flow.pty", text)
         write("flow_events.py", MORE_EVENTS)
         source = source_of(path)
+        assert hides is None or hides not in source
         monkeypatch.syspath_prepend(str(path.parent))
         monkeypatch.delitem(sys.modules, "flow_events", raising=False)
         module = path.with_name("plain_flow.py")
@@ -171,6 +199,85 @@ def test_an_event_stops_what_runs_beside_it(plain, run, way):
     assert task_runs(id, ["FailsAfterwards"])["FailsAfterwards"].run_count == 1
 
 
+WORDS = """
+@timezone: Europe/Paris
+@schedule: "0 6 * * *"
+@input: day: date = scheduled - 1d, "the day to load"
+@input: since: datetime = previous + 1h
+@input: mode: "full" | "delta" = "full"
+@input: limit: int(1..100) = 10
+@variable: region: str = "eu"
+@variable: Sizes: list = [1, 2]
+@secret: Shop_Token
+@run-timeout: 1h
+{Told(what=["x", {"a": limit, "b": Sizes}], token=Shop_Token, day=day) -> Bad -> A}
+  (0 |-> H -> !) || {! || B} [evaluation=SUCCESS_FOR_PARTIAL_SUCCESS]
+"""
+"""A flow with all that a run brings."""
+
+
+def test_what_a_run_brings_is_that_of_the_pty(plain, run):
+    Secret(value="hunter2/42").save("shop-token", overwrite=True)
+    night = dt.datetime(2026, 3, 29, 4, tzinfo=dt.UTC)
+    report = run(WORDS, MORE_EVENTS, options=RunOptions(scheduled_at=night), **timed(night))
+    state = plain(WORDS, hides="hunter2", scheduled_at=night)
+    message = "the flow fails here: flow.pty:13, after Bad failed: "
+    assert state.message.startswith(message)
+    assert wait_for_flow_run(flow_run_of(report)).state.message == state.message
+    found = task_runs(state.state_details.flow_run_id, ["Told", "Bad", "H", "B"])
+    assert {name: each.state.name for name, each in found.items()} == {
+        "Told": "Completed",
+        "Bad": "Failed",
+        "H": "Completed",
+        "B": "Completed",
+    }
+    theirs = task_runs(flow_run_of(report), ["Told"])["Told"].task_inputs
+    ours = found["Told"].task_inputs
+    assert {name: list(shown) for name, shown in ours.items()} == {
+        name: list(shown) for name, shown in theirs.items()
+    }
+    told = "Told(what=[limit], token=Shop_Token)"
+    words = WORDS.partition("{")[0]
+    assert plain(words + told, scheduled_at=night).result() == [
+        "eu",
+        10,
+        [10],
+        dt.date(2026, 3, 28),
+        "2026-03-29T06:00:00+02:00",
+        {**timed(night), "mode": "full", "limit": 10},
+    ]
+
+
+def timed(night):
+    """The inputs of `WORDS` that depend on the time of a run."""
+    paris = ZoneInfo("Europe/Paris")
+    since = dt.datetime(2026, 3, 28, 7, tzinfo=paris)
+    return {"day": dt.date(2026, 3, 28), "since": since}
+
+
+def test_a_printed_flow_keeps_secrets_and_tells_what_is_missing(plain):
+    Secret(value="hunter2/42").save("shop-token", overwrite=True)
+    state = plain("@secret: shop_token\nTells(token=shop_token)", hides="hunter2")
+    assert state.message == "Tells failed: it returned ['***']"
+    state = plain("@secret: nowhere\nTells(token=nowhere)")
+    assert "the secret 'nowhere' is not set: prefect's server at http" in state.message
+    state = plain("@variable: Nothing: int\nTold(region=Nothing, token=1, what=[])")
+    assert "has no variable 'nothing'" in state.message
+
+
+@pytest.mark.parametrize("event", ["Sleeps", "Waits"])
+def test_a_printed_flow_ends_in_time(plain, event):
+    try:
+        state = plain(f"@run-timeout: 2s\nA -> {event} (0 -> B) -> C")
+    finally:
+        Path("over.txt").touch()
+    assert (state.name, state.type.value) == ("TimedOut", "FAILED")
+    assert state.message == "the run took longer than 2 s, its @run-timeout"
+    found = task_runs(state.state_details.flow_run_id, ["A", event])
+    assert set(found) == {"A", event}
+    assert found[event].state.is_failed()
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -192,6 +299,8 @@ def test_a_timeout_is_a_failure_of_that_name(plain):
     [
         *[case.text for case in CASES],
         "@on-failure: continue\n{A || Bad -> B} (0 -> C) -> {Bad || Three (3 -> D)} -> F",
+        "@on-failure: continue\n{A || Bad (0 -> !)} -> B",
+        WORDS,
         '@description: "It\'s \\"quoted\\""\n' + " -> ".join(["A || B (0 -> C)"] * 40),
         " || ".join(["A"] * 60) + " |-> B",
         '@input: words: list = ["a very long text that fills a line", 2, "and another one"]\n'
@@ -250,12 +359,20 @@ def test_linters_and_type_checkers_find_nothing(write):
         @input: day: date = "2026-01-01"
         @input: at: datetime = "2026-01-31T00:00:00+02:00"
         @input: words: list = ["x"]
+        @input: mode: "full" | "delta" = "full"
+        @input: share: float(0..) = null
+        @input: since: datetime = scheduled - 2h, "from when"
+        @variable: region: str
+        @secret: token
+        @run-timeout: 2d
+        {Load (0 |-> Fix(by={"a": [day, region]}, key=token) -> !) -> Load} ->
         {Load || Label * 3 -> Store} (0 |-> Fix) |-> Load (3 |-> Fix [tags="a"]) |-> Store
         """
     path = write("typed.pty", text)
     events = "from typing import Any\n\nfrom volnux import EventBase\n"
     for name in ("Fix", "Label", "Load", "Store"):
-        events += f"\n\nclass {name}(EventBase):\n    def process(self) -> tuple[bool, Any]:\n"
+        events += f"\n\nclass {name}(EventBase):\n"
+        events += "    def process(self, **words: Any) -> tuple[bool, Any]:\n"
         events += "        return True, None\n"
     path.with_name("typed_events.py").write_text(events)
     path.with_name("typed_flow.py").write_text(source_of(path))

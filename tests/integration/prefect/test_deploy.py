@@ -1,5 +1,6 @@
 """From a folder of `.pty` files to runs on a server: init, deploy, worker, run, schedule."""
 
+import datetime as dt
 import json
 import os
 import re
@@ -9,9 +10,11 @@ import uuid
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 import yaml
+from prefect.blocks.system import Secret
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.client.schemas.filters import (
@@ -66,8 +69,28 @@ def Show(previous_result, limit, day):
 
     logging.getLogger(__name__).warning("showing %s", limit)
     return True, [previous_result, limit, day.isoformat()]
+
+
+@event
+def Night(self, day, token):
+    import logging
+
+    logging.getLogger(__name__).warning("%s at %s: %s", day, self.scheduled_at.isoformat(), token)
+    return True, token
 """
 )
+
+NIGHT = """\
+@schedule: "* * * * *"
+@timezone: Europe/Paris
+@events: flow_events
+@input: day: date = scheduled - 1d, "the day to load"
+@input: mode: "full" | "delta" = "full"
+@input: limit: int(1..100) = 10
+@secret: night_token
+
+Night(token=night_token)
+"""
 
 USER = """\
 # Ours, since 2025.
@@ -272,7 +295,9 @@ def flow_run_in(text: str) -> uuid.UUID:
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_deployed_flows_run_by_hand_and_by_schedule(shop, prefect, worker, capfd):
+def test_deployed_flows_run_by_hand_and_by_schedule(shop, write, prefect, worker, capfd):
+    write("night.pty", NIGHT)
+    Secret(value="hunter2/42").save("night-token", overwrite=True)
     assert init(capfd)[0] == 0
     deployed = prefect("deploy", "--all", "--no-prompt")
     assert "orders/orders" in deployed.stdout
@@ -283,6 +308,12 @@ def test_deployed_flows_run_by_hand_and_by_schedule(shop, prefect, worker, capfd
     assert refused.returncode == 1
     assert "'many' is not of type 'integer'" in " ".join(refused.stdout.split())
     case = prefect("deployment", "run", "case/case")
+
+    # As if it were a night in June.
+    again = prefect("deployment", "run", "night/night", "-p", "scheduled_at=2026-06-01T06:00")
+    for wrong, said in (("mode=other", "'other' is not one of"), ("limit=0", "0 is less than")):
+        refused = prefect("deployment", "run", "night/night", "-p", wrong, check=False)
+        assert said in " ".join(refused.stdout.split())
 
     flow_run = wait_for_flow_run(flow_run_in(ordered.stdout))
     assert flow_run.state.name == "Completed", flow_run.state
@@ -307,8 +338,19 @@ def test_deployed_flows_run_by_hand_and_by_schedule(shop, prefect, worker, capfd
     found = task_runs(flow_run.id, expected)
     assert {n: (t.state.type.value, t.state.name) for n, t in found.items()} == expected
 
+    flow_run = wait_for_flow_run(flow_run_in(again.stdout))
+    assert flow_run.state.name == "Completed", flow_run.state
+    log = prefect("flow-run", "logs", str(flow_run.id)).stdout
+    assert "2026-05-31 at 2026-06-01T06:00:00+02:00: ***" in " ".join(log.split())
+
     # By its schedule, each minute.
-    scheduled = _scheduled_run()
+    night = _scheduled_run("night")
+    at = night.expected_start_time.astimezone(ZoneInfo("Europe/Paris"))
+    day = at.date() - dt.timedelta(days=1)
+    log = prefect("flow-run", "logs", str(night.id)).stdout
+    assert f"{day} at {at.isoformat()}: ***" in " ".join(log.split())
+
+    scheduled = _scheduled_run("orders")
     assert scheduled.auto_scheduled
     assert scheduled.state.name == "Completed"
     assert scheduled.parameters["limit"] == 3
@@ -318,9 +360,9 @@ def test_deployed_flows_run_by_hand_and_by_schedule(shop, prefect, worker, capfd
     assert "showing 3" in log
 
 
-def _scheduled_run():
+def _scheduled_run(name):
     # The server has many runs of other tests, and tells no more than 200 of them at once.
-    deployed = DeploymentFilter(name=DeploymentFilterName(any_=["orders"]))
+    deployed = DeploymentFilter(name=DeploymentFilterName(any_=[name]))
     ended = FlowRunFilter(
         state=FlowRunFilterState(
             type=FlowRunFilterStateType(any_=[StateType.COMPLETED, StateType.FAILED])

@@ -6,12 +6,15 @@ the text; `python -m tests.generated prefect` runs more programs on a server.
 
 import ast
 import asyncio
+import dataclasses
+import datetime as dt
 
 import pytest
 from prefect import Flow
 from volnux_prefect import plain
 from volnux_prefect.codegen import source_of
 from volnux_prefect.deployment.project import initialise
+from volnux_prefect.instants import PARAMETER, speaks_of_time
 
 from tests.conformance.chosen import CHOSEN
 from tests.generated import (
@@ -23,9 +26,12 @@ from tests.generated import (
     imported,
     print_programs,
 )
+from volnux.backends import get_backend
 from volnux.events import Call, run_event
+from volnux.kit.config import Overridden
+from volnux.kit.instants import instant_of
 from volnux.loading import load_plan
-from volnux.testing import all_cases, write_case
+from volnux.testing import Case, Expected, ExpectedPlace, PlaceScript, all_cases, write_case
 from volnux.testing.hostile import TEXTS, hostile_case
 
 IMPORTED = range(1, 31)
@@ -36,19 +42,38 @@ TIMED = {case.name for case in all_cases() if "timeout" in case.text}
 """Cases whose attempts are ended by Prefect."""
 
 
+class Nothing:
+    """A host without variables and secrets."""
+
+    def variable(self, name):
+        raise LookupError("there are none here")
+
+    secret = variable
+
+
 class Local(plain.Run):
     """A run that executes events in its own process."""
 
     last = None
+    host = None
+    scheduled_at = None
 
     async def __aenter__(self):
         Local.last = self
+        self._scheduled_at = self._scheduled_at or instant_of(self._graph, self.scheduled_at)
         self.received, self.outcomes, self.skipped = {}, {}, set()
         return self
 
     async def _outcome(self, place, received):
         self.received[place.id] = received
-        call = Call(place.id, "a run", self._inputs, received)
+        call = Call(
+            place.id,
+            "a run",
+            self._inputs,
+            received,
+            scheduled_at=self._scheduled_at,
+            host=self.host,
+        )
         outcome = await asyncio.to_thread(run_event, place.spec, call, sleep=lambda seconds: None)
         self.outcomes[place.id] = outcome
         return outcome
@@ -64,9 +89,18 @@ def places_of(case, folder, monkeypatch):
     target = path.with_name(GENERATED)
     target.write_text(source_of(path), encoding="utf-8")
     monkeypatch.setattr(plain, "Run", Local)
+    instant = case.scheduled_at and dt.datetime.fromisoformat(case.scheduled_at)
+    monkeypatch.setattr(Local, "scheduled_at", instant)
+    monkeypatch.setattr(Local, "host", Overridden(Nothing(), case.variables, case.secrets))
+    inputs = plan.bind(case.inputs, scheduled_at=instant)
+    # The flow computes these.
+    timed = {item.name for item in plan.timed if item.name not in case.inputs}
+    inputs = {name: value for name, value in inputs.items() if name not in timed}
+    if speaks_of_time(plan.graph):
+        inputs[PARAMETER] = instant
     with imported(target) as module:
         (flow,) = (each for each in vars(module).values() if isinstance(each, Flow))
-        state = asyncio.run(flow.fn(**plan.bind(case.inputs)))
+        state = asyncio.run(flow.fn(**inputs))
     run = Local.last
     found = {}
     for place in case.expected.places:
@@ -106,6 +140,59 @@ def test_every_case_without_a_server(tmp_path, monkeypatch):
     for number, case in enumerate([*cases, *hostile]):
         found = places_of(case, tmp_path / str(number), monkeypatch)
         assert told(found) == told(expected_of(case)), f"{case.name}:\n{case.text}"
+
+
+FAILS = [
+    "A -> !",
+    "! || A",
+    "A || ! || Boom",
+    "{Boom -> A} (0 |-> B -> !)",
+    "Boom (0 |-> B |-> !)",
+    "No (0 -> !) -> B",
+    "{No (0 -> !)} (0 |-> B) -> A",
+    "{Nothing (0 -> !)} (0 |-> B) -> A",
+    "{A |-> No (0 -> A -> !, 1 -> B)} (0 |-> C (1 -> !), 1 |-> B)",
+    "{Boom} (0 |-> {A || No (0 -> !) || !}) -> B",
+    "{{A || Boom (0 -> !)} -> C} (0 |-> B |-> A)",
+    "{!} (0 |-> B, 1 -> C) |-> A",
+    "{{!} (1 -> C)} (0 |-> A)",
+    "Three (3 -> A -> !, 1 -> B) -> C",
+    "{A || !} [evaluation=SUCCESS_FOR_PARTIAL_SUCCESS] |-> B",
+    "{! || Boom} [evaluation=SUCCESS_FOR_PARTIAL_SUCCESS] |-> B",
+    "{{Boom (0 -> !) || A} [evaluation=SUCCESS_FOR_PARTIAL_SUCCESS] |-> B || C} -> A",
+    "@on-failure: continue\n{Boom (0 |-> B -> !)} -> A",
+    "@on-failure: continue\n{A -> !} -> B -> {! || A} |-> C",
+    "@on-failure: continue\n{{A -> !} -> B} (0 |-> C) -> A",
+    "@on-failure: continue\n{A || Three (3 -> !, 1 -> B)} |-> C",
+    "@on-failure: continue\nA -> {Boom (0 -> !)}",
+]
+
+
+@pytest.mark.parametrize("text", FAILS)
+def test_a_flow_fails_where_it_says_so(tmp_path, monkeypatch, text):
+    script = {
+        "Boom": PlaceScript(raises="ValueError"),
+        "No": PlaceScript(0, result="no"),
+        "Nothing": PlaceScript(0, result=None),
+        "Three": PlaceScript(3),
+    }
+    case = Case("fails", text, Expected(), script=script)
+    path = write_case(case, tmp_path / "told")
+    report = get_backend("standalone").run(load_plan(path), {})
+    places = {
+        name: ExpectedPlace(
+            place.state,
+            place.descriptor,
+            place.attempts,
+            place.result,
+            place.received,
+            place.failure,
+        )
+        for name, place in report.places.items()
+    }
+    case = dataclasses.replace(case, expected=Expected(report.status.value, places))
+    found = places_of(case, tmp_path / "made", monkeypatch)
+    assert told(found) == told(expected_of(case))
 
 
 @pytest.mark.parametrize("case", CHOSEN, ids=str)

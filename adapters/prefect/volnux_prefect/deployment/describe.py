@@ -132,7 +132,7 @@ def _parameters(plan: Plan) -> dict[str, Any]:
 
     found = {}
     for item in plan.graph.inputs:
-        if item.required:
+        if item.required or item.moment is not None:
             continue
         value = jsonable(bind_inputs([item], {}, plan.readers).get(item.name))
         # The flow itself has the default, so a value without a JSON form can be left out.

@@ -19,7 +19,20 @@ Each place is a Prefect task run, with the same states, attempts and results as 
 from __future__ import annotations
 
 from volnux_prefect.plain.arms import all_of, any_of
-from volnux_prefect.plain.places import Ended, EventFailed, Place, RunStopped
+from volnux_prefect.plain.names import Input, Secret, Variable
+from volnux_prefect.plain.places import Ended, EventFailed, Fail, Place, RunStopped
 from volnux_prefect.plain.run import Run
 
-__all__ = ["Ended", "EventFailed", "Place", "Run", "RunStopped", "all_of", "any_of"]
+__all__ = [
+    "Ended",
+    "EventFailed",
+    "Fail",
+    "Input",
+    "Place",
+    "Run",
+    "RunStopped",
+    "Secret",
+    "Variable",
+    "all_of",
+    "any_of",
+]

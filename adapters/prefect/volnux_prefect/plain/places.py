@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from volnux.errors import VolnuxError
+from volnux.events.given import Given
 from volnux.events.spec import EventSpec, spec_of
 from volnux_prefect.endings import reason
+from volnux_prefect.plain.names import Secret, Variable, argument_of, secrets_in, variables_in
 from volnux_prefect.translate import task_of
 
-__all__ = ["Ended", "EventFailed", "Place", "RunStopped"]
+__all__ = ["Ended", "EventFailed", "Fail", "Place", "RunStopped"]
 
 _ORDER = itertools.count()
 
@@ -31,6 +33,7 @@ class Place:
         branches: the descriptors after which the flow continues. Any other, except 1, is a failure.
         tags: tags of its task runs.
         limits: tag concurrency limits, which the run creates. The place also has these tags.
+        takes: the variables and secrets that `process` takes by their own names.
 
     Attributes:
         id: the name of its task runs.
@@ -49,6 +52,7 @@ class Place:
         branches: Iterable[int] = (1,),
         tags: Iterable[str] = (),
         limits: dict[str, int] | None = None,
+        takes: Iterable[Variable | Secret] = (),
     ) -> None:
         name = name or event.__name__
         self.spec: EventSpec = spec_of(
@@ -57,11 +61,45 @@ class Place:
         self.id = name if number == 1 else f"{name}__{number}"
         self.branches = frozenset(branches)
         self.limits = limits or {}
-        self.task = task_of(self.spec, frozenset({*tags, *self.limits}), self.id)
+        self._tags = frozenset({*tags, *self.limits})
+        self._takes = tuple(takes)
         self.order = next(_ORDER)
+        self.given()
+
+    def given(self, /, **arguments: Any) -> Self:
+        """Give the event these arguments, in each run.
+
+        Args:
+            **arguments: JSON, with an `Input`, a `Variable` or a `Secret` for what a run brings.
+        """
+        told = tuple(argument_of(name, value) for name, value in arguments.items())
+        named = [self._takes, *arguments.values()]
+        if told or self._takes:
+            self.spec.given = Given(
+                told,
+                variables_in(named),
+                secrets_in(named),
+                frozenset(each.name for each in self._takes),
+            )
+        self.task = task_of(self.spec, self._tags, self.id)
+        return self
 
     def __repr__(self) -> str:
         return f"<Place {self.id}>"
+
+
+class Fail:
+    """A `!`, where the flow fails.
+
+    Args:
+        where: file and line.
+        continues: what comes next starts all the same, by `@on-failure: continue`.
+    """
+
+    def __init__(self, where: str, *, continues: bool = False) -> None:
+        self.message = f"the flow fails here: {where}"
+        self.continues = continues
+        self.order = next(_ORDER)
 
 
 class Ended(NamedTuple):
@@ -75,13 +113,16 @@ class EventFailed(VolnuxError):
     """A place failed, and none of its branches handles that: what comes after it does not start.
 
     Attributes:
-        place: the place.
+        place: the place, or the `!`.
         result: the result of the event, or the `Failure` of its last attempt.
         others: failures of places in other arms, in reading order.
     """
 
-    def __init__(self, place: Place, result: Any) -> None:
-        super().__init__(f"{place.id} failed: {reason(result)}")
+    def __init__(self, place: Place | Fail, result: Any) -> None:
+        if isinstance(place, Fail):
+            super().__init__(place.message)
+        else:
+            super().__init__(f"{place.id} failed: {reason(result)}")
         self.place = place
         self.result = result
         self.others: list[EventFailed] = []

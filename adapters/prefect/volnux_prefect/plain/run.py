@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import datetime as dt
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any, Self
 
 from prefect import tags
@@ -16,23 +18,31 @@ from prefect.states import Completed, Failed
 
 from volnux.errors import VolnuxError
 from volnux.events.base import WorkerLost
-from volnux.events.inputs import fresh
+from volnux.events.inputs import bind_inputs, fresh
 from volnux.events.outcome import Call, Outcome
+from volnux.graph.model import Graph, InputSpec, ScheduleSpec
 from volnux.graph.outcome import FAILURE, SUCCESS, Failure
 from volnux.hooks import About, hooks_of
 from volnux.kit.attempt import as_taken
 from volnux.pipeline.fields import InputDataField
-from volnux_prefect.endings import counts, reason, state_of
+from volnux.pointy.defaults import default_of
+from volnux.schedules.moments import Clock
+from volnux_prefect.endings import counts, out_of_time, reason, state_of, why
+from volnux_prefect.host import PrefectHost
+from volnux_prefect.instants import instant_here
 from volnux_prefect.limits import make_limits
 from volnux_prefect.loop import RunLoop
 from volnux_prefect.page import tell_handled, tell_skipped
 from volnux_prefect.plain.arms import LATEST
-from volnux_prefect.plain.places import Ended, EventFailed, Place, RunStopped
+from volnux_prefect.plain.places import Ended, EventFailed, Fail, Place, RunStopped
 from volnux_prefect.runners import Runners
+from volnux_prefect.timelimit import TimeLimit
 from volnux_prefect.translate import USUAL, runner_key
 from volnux_prefect.work import EventState, Work, is_away, outcome_of, submit
 
 __all__ = ["Run"]
+
+_OWN: Any = object()
 
 
 class Run:
@@ -53,8 +63,13 @@ class Run:
         # Prefect passes the same default object to every run, and an event may change it.
         self._inputs = {name: fresh(value) for name, value in inputs.items()}
         self._tags: tuple[str, ...] = ()
+        self._graph = Graph("", (), (), (), 0)
+        self._scheduled_at: dt.datetime | None = None
+        self._seconds: float | None = None
+        self._limit: TimeLimit | None = None
         self._stopped = asyncio.Event()
         self._why_stopped = "the run has ended"
+        self._timed_out = False
         self._run_id: uuid.UUID | None = None
         self._limits: set[str] = set()
         self._loop = RunLoop()
@@ -68,6 +83,48 @@ class Run:
     def tagged(self, *tags: str) -> Self:
         """Add these tags to the flow run and its task runs."""
         self._tags = tags
+        return self
+
+    def at(
+        self,
+        scheduled_at: dt.datetime | None,
+        timezone: str = "UTC",
+        schedules: Iterable[str] = (),
+        /,
+        **defaults: tuple[str, str],
+    ) -> Self:
+        """Set the time that the run stands for, and the inputs whose defaults are times of it.
+
+        Args:
+            scheduled_at: the time; if None, the one that Prefect scheduled the flow run for.
+            timezone: the time zone of the flow.
+            schedules: its cron expressions, for `previous`.
+            **defaults: of inputs that may be None, the type and the default, such as
+                `("date", "scheduled - 1d")`.
+        """
+        inputs = []
+        for name, (type_, text) in defaults.items():
+            _, moment, _ = default_of(text, 0, name, type_)
+            inputs.append(InputSpec(name, type_, required=False, moment=moment))
+        graph = replace(
+            self._graph,
+            inputs=tuple(inputs),
+            schedules=tuple(map(ScheduleSpec, schedules)),
+            timezone=timezone,
+        )
+        self._scheduled_at = instant_here(graph, scheduled_at)
+        waiting = [each for each in inputs if self._inputs.get(each.name) is None]
+        self._inputs |= bind_inputs(waiting, {}, clock=Clock.of(graph, self._scheduled_at))
+        return self
+
+    def in_zone(self, timezone: str) -> Self:
+        """Have events see the time that the run stands for in this time zone."""
+        self._graph = replace(self._graph, timezone=timezone)
+        return self
+
+    def within(self, seconds: float) -> Self:
+        """Fail the run if it takes longer: nothing more starts, and what runs is given up."""
+        self._seconds = seconds
         return self
 
     def read_by(self, pipeline: type) -> Self:
@@ -85,6 +142,12 @@ class Run:
                 "a Run must be used in the body of a Prefect flow: decorate the function with @flow"
             )
         self._run_id = context.flow_run.id
+        if self._scheduled_at is None:
+            self._scheduled_at = instant_here(self._graph)
+        self._limit = TimeLimit.of(self._seconds)
+        if self._limit is not None:
+            timer = asyncio.get_running_loop().call_later(self._limit.left, self._run_out)
+            self._stack.callback(timer.cancel)
         self._runners = Runners(self._stack, USUAL, context.task_runner)
         self._client: Any = context.client
         if self._tags:
@@ -105,8 +168,10 @@ class Run:
                 assert failed.task_run is not None
                 tell_handled(failed.task_run, failed)
             self.state = Completed(message=counts(self._ends()), data=self.value)
+        elif self._timed_out and isinstance(error, RunStopped):
+            self.state = out_of_time(str(error))
         elif isinstance(error, EventFailed | RunStopped):
-            self.state = Failed(message=str(error))
+            self.state = Failed(message=why([str(error)], self._before(error)))
         else:
             return False
         return True
@@ -145,6 +210,24 @@ class Run:
             raise EventFailed(place, result)
         return ended
 
+    async def fail(self, fail: Fail, failure: Any = _OWN) -> Any:
+        """Fail at a `!`.
+
+        Args:
+            fail: the `!`.
+            failure: what it fails with: what the innermost `0` branch around it took. Without
+                such a branch it has a failure of its own.
+
+        Raises:
+            EventFailed: unless what comes next starts all the same.
+            RunStopped: another place has ended the run.
+        """
+        self._refuse_when_stopped()
+        result = Failure("Failed", fail.message) if failure is _OWN else failure
+        if not fail.continues:
+            raise EventFailed(fail, result)
+        return result
+
     def skip(self, *places: Place) -> None:
         """Show that places were not reached because another branch was taken."""
         assert self._run_id is not None
@@ -159,9 +242,30 @@ class Run:
             yield "handled" if ended.descriptor == FAILURE else "done"
         yield from ["skipped"] * len(self._skipped)
 
+    def _before(self, error: VolnuxError) -> Iterator[str]:
+        """The failures that were handled, where the flow failed at a `!`."""
+        if not isinstance(error, EventFailed):
+            return
+        ends = [each.place for each in (error, *error.others)]
+        lost = {place.id for place in ends if isinstance(place, Place)}
+        if len(lost) == len(ends):
+            return
+        for name, ended in self.ended_places.items():
+            if ended.descriptor == FAILURE and name not in lost:
+                yield f"{name} failed: {reason(ended.result)}"
+
     def _refuse_when_stopped(self) -> None:
+        if self._limit is not None and self._limit.is_over:
+            self._run_out()
         if self._stopped.is_set():
             raise RunStopped(self._why_stopped)
+
+    def _run_out(self) -> None:
+        """End the run because its time is over; attempts know that by themselves."""
+        if self._limit is not None and not self._stopped.is_set():
+            self._timed_out = True
+            self._why_stopped = str(self._limit.error())
+            self._stopped.set()
 
     # One place, from start to end.
 
@@ -195,9 +299,17 @@ class Run:
         self, place: Place, received: Any, listener: _Listener, runner: Any
     ) -> State[Any] | BaseException:
         """The final state of a task run of the place, or the reason why it has none."""
-        call = Call(place.id, str(self._run_id), self._inputs, received)
+        call = Call(
+            place.id,
+            str(self._run_id),
+            self._inputs,
+            received,
+            scheduled_at=self._scheduled_at,
+            host=PrefectHost(),
+        )
+        earlier, limit = listener.attempts, self._limit
         work = Work(
-            place.order, place.spec, call, place.branches, listener, earlier=listener.attempts
+            place.order, place.spec, call, place.branches, listener, earlier=earlier, limit=limit
         )
         if is_away(runner):
             listener.attempts += 1

@@ -1,0 +1,174 @@
+"""Parts of a printed flow for arguments, variables, secrets, times, time limits and `!`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from volnux.events.link import Plan
+from volnux.graph.model import Graph, InputSpec, Kind, Node
+from volnux.kit.export import file_name
+from volnux.pysource import (
+    Bracketed,
+    Expression,
+    Imports,
+    Names,
+    assigned,
+    call,
+    laid_out,
+    list_of,
+    literal,
+    mapping_of,
+    quoted,
+    snake,
+)
+from volnux_prefect.instants import PARAMETER, speaks_of_time
+from volnux_prefect.parameters import ends_of
+
+__all__ = ["Words", "uses"]
+
+_PLAIN = "volnux_prefect.plain"
+
+
+def uses(graph: Graph) -> dict[str, tuple[str, ...]]:
+    """What the file of a graph imports for these parts, by module.
+
+    Names that it does not need are left to events.
+    """
+    found: dict[str, tuple[str, ...]] = {}
+    typing = ["Literal"] if any(item.choices for item in graph.inputs) else []
+    if any(ends_of(item) for item in graph.inputs):
+        typing.append("Annotated")
+        found["pydantic"] = ("Field",)
+    plain = ["Fail"] if any(node.kind is Kind.FAIL for node in graph.nodes) else []
+    if any(node.arguments for node in graph.nodes):
+        plain.append("Input")
+    plain += ["Variable"] if graph.variables else []
+    plain += ["Secret"] if graph.secrets else []
+    return {**found, "typing": tuple(typing), _PLAIN: tuple(plain)}
+
+
+class Words:
+    """The parts of one file.
+
+    Args:
+        plan: the linked graph.
+        imports: the imports of the file.
+        names: the names of the file.
+
+    Attributes:
+        constants: the lines of constants besides places.
+        kinds: by input, the type of its parameter where that is one of the constants.
+        fails: by node, the variable of a `!`.
+    """
+
+    def __init__(self, plan: Plan, imports: Imports, names: Names) -> None:
+        self._plan = plan
+        self._graph = graph = plan.graph
+        self._own = imports.own
+        self._names = names
+        self.constants: list[str] = []
+        self.kinds = {item.name: kind for item in graph.inputs if (kind := self._kind(item))}
+        self._brought = {
+            **{item.name: self._constant(item.name, "Variable") for item in graph.variables},
+            **{item.name: self._constant(item.name, "Secret") for item in graph.secrets},
+        }
+        for variable in graph.variables:
+            default = {} if variable.required else {"default": literal(variable.default)}
+            told = literal(variable.name), literal(variable.type)
+            self._make(variable.name, call(self._own("Variable"), *told, **default))
+        for secret in graph.secrets:
+            self._make(secret.name, call(self._own("Secret"), literal(secret.name)))
+        self.fails = {
+            node.id: names.fresh(snake(node.id).upper().removesuffix("_1"), "FAIL_HERE")
+            for node in graph.nodes
+            if node.kind is Kind.FAIL
+        }
+
+    def made_place(self, variable: str, node: Node, made: Expression) -> Iterator[str]:
+        """The lines of a place, with the arguments that the flow gives it."""
+        yield assigned(variable, made)
+        if node.arguments:
+            given = {each.name: self._value(each.filled(_Name)) for each in node.arguments}
+            yield laid_out(call(f"{variable}.given", **given))
+
+    def made_fail(self, node: Node) -> str:
+        """The line of a `!`."""
+        line = f":{node.span.line}" if node.span else ""
+        continues = any(e.source == node.id and 0 in e.when for e in self._graph.edges)
+        named = {"continues": literal(True)} if continues else {}
+        where = literal(f"{file_name(self._graph)}{line}")
+        return assigned(self.fails[node.id], call(self._own("Fail"), where, **named))
+
+    def taken(self, node: Node) -> Expression | None:
+        """The variables and secrets that the event takes by their own names."""
+        given = self._plan.spec(node.id).given
+        names = [name for name in self._brought if given is not None and name in given.direct]
+        if not names:
+            return None
+        closing = ",)" if len(names) == 1 else ")"
+        return Bracketed("(", tuple(("", self._brought[name]) for name in names), closing)
+
+    def zone(self) -> str:
+        """What is said to the run of its time zone, where `settings` does not say it."""
+        if self._graph.timezone is None or self._plan.timed:
+            return ""
+        return f".in_zone({quoted(self._graph.timezone)})"
+
+    def settings(self, run: str) -> Iterator[str]:
+        """The lines that give the run its time and its limit."""
+        graph = self._graph
+        moments = {item.name: literal((item.type, str(item.moment))) for item in self._plan.timed}
+        if moments:
+            told: list[Expression] = [PARAMETER if speaks_of_time(graph) else "None"]
+            needs_schedules = any("previous" in str(item.moment) for item in self._plan.timed)
+            if graph.timezone or needs_schedules:
+                told.append(literal(graph.timezone or "UTC"))
+            if needs_schedules:
+                told.append(literal(tuple(each.expression for each in graph.schedules)))
+            yield laid_out(call(f"{run}.at", *told, **moments), indent=4)
+        if graph.run_timeout is not None:
+            yield laid_out(call(f"{run}.within", literal(graph.run_timeout)), indent=4)
+
+    def _kind(self, item: InputSpec) -> str | None:
+        """The constant for the type of an input that takes some values only."""
+        ends = ends_of(item)
+        if item.choices:
+            items = tuple(("", literal(choice)) for choice in item.choices)
+            kind: Expression = Bracketed(f"{self._own('Literal')}[", items, "]")
+        elif ends:
+            field = call(self._own("Field"), **{n: literal(end) for n, end in ends.items()})
+            parts = (("", item.type), ("", field))
+            kind = Bracketed(f"{self._own('Annotated')}[", parts, "]")
+        else:
+            return None
+        title = "".join(word.capitalize() for word in snake(item.name).split("_"))
+        name = self._names.fresh(title, f"{title}Input")
+        self.constants.append(assigned(name, kind))
+        return name
+
+    def _constant(self, name: str, kind: str) -> str:
+        upper = snake(name).upper()
+        return self._names.fresh(upper, f"{upper}_{kind.upper()}")
+
+    def _make(self, name: str, made: Expression) -> None:
+        self.constants.append(assigned(self._brought[name], made))
+
+    def _value(self, value: Any) -> Expression:
+        """The value of an argument, with what each bare name in it stands for."""
+        match value:
+            case _Name():
+                known = self._brought.get(str(value))
+                return known or call(self._own("Input"), literal(str(value)))
+            case list():
+                return list_of(map(self._value, value))
+            case dict():
+                return mapping_of((key, self._value(each)) for key, each in value.items())
+            case _:
+                return literal(value)
+
+
+class _Name(str):
+    """A bare name in the value of an argument."""
+
+    __slots__ = ()

@@ -1,0 +1,70 @@
+"""Variables and secrets of a run: Prefect's variables, and its blocks of the type Secret."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from prefect.client.orchestration import SyncPrefectClient
+from prefect.context import SyncClientContext
+from prefect.exceptions import ObjectNotFound
+
+from volnux.redaction import redacted
+
+__all__ = ["SECRET_TYPE", "PrefectHost", "block_name", "variable_name"]
+
+SECRET_TYPE = "secret"
+"""What Prefect calls the type of its Secret blocks."""
+
+
+def variable_name(name: str) -> str:
+    """Prefect's name of a variable: it allows no capital letters."""
+    return name.lower()
+
+
+def block_name(name: str) -> str:
+    """The name of the block that holds a secret: it allows no capital letters or underscores."""
+    return name.lower().replace("_", "-")
+
+
+@dataclass(frozen=True)
+class PrefectHost:
+    """The server that Prefect is set to, as the `Host` of a run."""
+
+    def variable(self, name: str) -> Any:
+        """See `Host`."""
+        with _client() as client:
+            found = client.read_variable_by_name(variable_name(name))
+            if found is None:
+                raise LookupError(f"{_server(client)} has no variable '{variable_name(name)}'")
+        return found.value
+
+    def secret(self, name: str) -> str:
+        """See `Host`."""
+        own = block_name(name)
+        with _client() as client:
+            try:
+                data = client.read_block_document_by_name(own, SECRET_TYPE).data
+            except ObjectNotFound:
+                raise LookupError(f"{_server(client)} has no Secret block '{own}'") from None
+            # `Secret.get` reads a text as JSON: it makes a number of "0123".
+            value = data.get("value")
+            if isinstance(value, bool) or not isinstance(value, str | int | float):
+                raise LookupError(
+                    f"the Secret block '{own}' on {_server(client)} holds a "
+                    f"{type(value).__name__}, not a text"
+                )
+        return str(value)
+
+
+@contextmanager
+def _client() -> Iterator[SyncPrefectClient]:
+    """The client of the run; a new one reads the certificates of the system."""
+    with SyncClientContext.get_or_create() as context:
+        yield context.client
+
+
+def _server(client: SyncPrefectClient) -> str:
+    return f"prefect's server at {redacted(str(client.api_url))}"

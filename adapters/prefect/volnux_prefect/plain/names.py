@@ -1,0 +1,92 @@
+"""What a run brings, by name, in the arguments of the places of a printed flow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+from volnux.graph.parts import Argument, NameAt, VariableSpec
+
+__all__ = ["Input", "Secret", "Variable", "argument_of", "secrets_in", "variables_in"]
+
+_REQUIRED: Final[Any] = object()
+
+
+@dataclass(frozen=True)
+class Input:
+    """An input of the run."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Variable:
+    """A variable of Prefect.
+
+    Args:
+        name: its name in the flow; Prefect's is the same in small letters.
+        type: one of `str`, `int`, `float`, `bool`, `date`, `datetime`, `list`, `dict`, as a text.
+        default: the value where Prefect has none; without it the variable is required.
+    """
+
+    name: str
+    type: str
+    default: Any = _REQUIRED
+
+
+@dataclass(frozen=True)
+class Secret:
+    """A Secret block of Prefect; it has the same name in small letters, with `-` for each `_`."""
+
+    name: str
+
+
+def argument_of(name: str, value: Any) -> Argument:
+    """An argument of a place."""
+    names: list[NameAt] = []
+    return Argument(name, _without_names(value, (), names), tuple(names))
+
+
+def variables_in(value: Any) -> tuple[VariableSpec, ...]:
+    """The variables in an argument, each one once."""
+    found = {each.name: each for each in _names_in(value) if isinstance(each, Variable)}
+    return tuple(map(_spec, found.values()))
+
+
+def secrets_in(value: Any) -> tuple[str, ...]:
+    """The names of the secrets in an argument, each one once."""
+    return tuple(dict.fromkeys(each.name for each in _names_in(value) if isinstance(each, Secret)))
+
+
+def _spec(variable: Variable) -> VariableSpec:
+    required = variable.default is _REQUIRED
+    default = None if required else variable.default
+    return VariableSpec(variable.name, variable.type, required, default)
+
+
+def _without_names(value: Any, path: tuple[str | int, ...], found: list[NameAt]) -> Any:
+    """A value with None for each name; what stands where goes to `found`."""
+    match value:
+        case Input() | Variable() | Secret():
+            found.append(NameAt(path, value.name))
+            return None
+        case list():
+            return [_without_names(each, (*path, at), found) for at, each in enumerate(value)]
+        case dict():
+            return {key: _without_names(each, (*path, key), found) for key, each in value.items()}
+        case _:
+            return value
+
+
+def _names_in(value: Any) -> Iterator[Input | Variable | Secret]:
+    match value:
+        case Input() | Variable() | Secret():
+            yield value
+        case dict():
+            yield from _names_in(list(value.values()))
+        case str():
+            return
+        case Iterable():
+            for each in value:
+                yield from _names_in(each)
