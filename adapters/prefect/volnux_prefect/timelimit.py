@@ -36,6 +36,14 @@ class TimeLimit(NamedTuple):
         """Whether the time is over."""
         return time.time() >= self.until
 
+    def ends_before(self, wait: float | None) -> bool:
+        """Whether the time is over before a wait of so many seconds. If so, it waits for that."""
+        if self.left > (wait or 0):
+            return False
+        while not self.is_over:
+            time.sleep(self.left)
+        return True
+
     def error(self) -> TimeoutError:
         """Why an attempt is given up when the time is over."""
         return TimeoutError(run_too_long(self.seconds).message)

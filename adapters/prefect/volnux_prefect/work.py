@@ -220,7 +220,7 @@ def run_work(upstream: Work | SealedWork) -> State[Any]:
         else:
             listener.repeats(work.index, outcome)
             work.failed = outcome._replace(retry_after=None), _TIMED_OUT if late else "Failed"
-    over = work.limit is not None and _ends_before(work.limit, outcome.retry_after)
+    over = work.limit is not None and work.limit.ends_before(outcome.retry_after)
     if over:
         again, outcome = False, outcome._replace(retry_after=None)
     judged = as_taken(spec, outcome, work.taken)
@@ -363,17 +363,8 @@ def _attempt(
     except TimeIsOver:
         if limit is None or longest == spec.timeout:
             return raised(spec, call, too_long(spec), started), True
-        _ends_before(limit, limit.left)
+        limit.ends_before(limit.left)
         return raised(spec, call, limit.error(), started), True
-
-
-def _ends_before(limit: TimeLimit, wait: float | None) -> bool:
-    """Whether the time of the run is over when a wait is; then it is waited for here."""
-    if limit.left > (wait or 0):
-        return False
-    while not limit.is_over:
-        time.sleep(limit.left)
-    return True
 
 
 def _on_loop(
