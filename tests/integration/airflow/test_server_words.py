@@ -1,7 +1,11 @@
 """Arguments, `!`, secrets, times and time limits on a real Airflow."""
 
 import contextlib
+import datetime as dt
+import shutil
 import urllib.error
+from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy import MetaData, create_engine, select
@@ -169,3 +173,35 @@ def Late(): return True, None
     said = "the run took longer than 8 s, its @run-timeout"
     assert said in server.task_log("too_long", run, "Slow")
     assert server.xcom("too_long", run, "Slow", "volnux")["descriptor"] is None
+
+
+def test_the_nightly_example_loads_the_same_day_however_it_is_started(server):
+    example = Path(__file__).parents[3] / "examples/nightly"
+    shutil.copy(example / "nightly_events.py", server.dags)
+    server.post("/variables", {"key": "database", "value": str(server.home / "warehouse.db")})
+    berlin = ZoneInfo("Europe/Berlin")
+    begin = dt.datetime.now(berlin).date() - dt.timedelta(days=2)
+    text = (example / "nightly.pty").read_text(encoding="utf-8")
+    put(server, f"@start-date: {begin}\n@catchup: true\n{text}", "nightly")
+
+    def loaded(run):
+        assert server.ended("nightly", run) == "success"
+        return server.xcom("nightly", run, "Count")["day"]
+
+    def scheduled():
+        runs = server.get("/dags/nightly/dagRuns?order_by=run_after")["dag_runs"]
+        return [each for each in runs if each["run_type"] == "scheduled"]
+
+    first, *_ = server.until("the schedule has fired", scheduled)
+    instant = dt.datetime.fromisoformat(first["logical_date"]).astimezone(berlin)
+    assert (instant.date(), instant.hour) == (begin, 5)
+    day_before = str(begin - dt.timedelta(days=1))
+    assert loaded(first["dag_run_id"]) == day_before
+    # By hand, for the same time; another second, since a logical date is taken once.
+    by_hand = (instant + dt.timedelta(seconds=1)).isoformat()
+    server.post("/dags/nightly/dagRuns", {"dag_run_id": "dated", "logical_date": by_hand})
+    assert loaded("dated") == day_before
+    server.post("/dags/nightly/dagRuns", {"dag_run_id": "now", "logical_date": None})
+    asked = server.get("/dags/nightly/dagRuns/now")["run_after"]
+    today = dt.datetime.fromisoformat(asked).astimezone(berlin).date()
+    assert loaded("now") == str(today - dt.timedelta(days=1))
