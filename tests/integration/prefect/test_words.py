@@ -5,8 +5,10 @@ import contextlib
 import datetime as dt
 import json
 import os
+import sqlite3
 import time
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from prefect.blocks.system import Secret
@@ -345,6 +347,27 @@ def test_a_run_stands_for_the_instant_that_it_was_scheduled_for(server, write):
     assert flow(day=dt.date(2020, 2, 2), scheduled_at=NIGHT)[1]["day"] == dt.date(2020, 2, 2)
     before = dt.datetime.now(dt.UTC)
     assert dt.datetime.fromisoformat(flow()[0]) >= before - dt.timedelta(seconds=60)
+
+
+def test_the_nightly_example_loads_the_same_day_however_it_is_started(server, write):
+    example = Path(__file__).parents[3] / "examples/nightly"
+    for name in ("nightly.pty", "nightly_events.py"):
+        path = write(name, (example / name).read_text(encoding="utf-8"))
+    flow = load_flow(path.with_name("nightly.pty"))
+    assert flow(scheduled_at=NIGHT, return_state=True).is_completed()
+    with get_client(sync_client=True) as client:
+        flow_run = client.create_flow_run(flow, state=Scheduled(scheduled_time=NIGHT))
+    from prefect.flow_engine import run_flow
+
+    run_flow(flow, wait_for_scheduled(flow_run.id), parameters={})
+    with sqlite3.connect(path.with_name("warehouse.db")) as warehouse:
+        days = warehouse.execute("SELECT DISTINCT day FROM sales").fetchall()
+    assert days == [("2026-03-28",)]
+    assert flow(return_state=True).is_completed()
+    yesterday = dt.datetime.now(ZoneInfo("Europe/Berlin")).date() - dt.timedelta(days=1)
+    with sqlite3.connect(path.with_name("warehouse.db")) as warehouse:
+        days = warehouse.execute("SELECT DISTINCT day FROM sales ORDER BY day").fetchall()
+    assert days == [("2026-03-28",), (str(yesterday),)]
 
 
 def wait_for_scheduled(flow_run_id):
