@@ -57,7 +57,7 @@ def run(
         control: a handle for other code to stop the run.
         results: whether to keep every result to the end; see `Pipeline.start`.
         run_id: the run's id; a new one if None.
-        scheduled_at: the instant that the run stands for, aware; now if None.
+        scheduled_at: the scheduled time of the run, aware; now if None.
         variables: values of variables for this run, in place of the host's.
         more: further inputs of the run.
 

@@ -27,7 +27,7 @@ class Given:
     Attributes:
         run_id: the id of the run.
         inputs: the values of all inputs, by name.
-        scheduled_at: the instant that the run stands for, aware, in the pipeline's time zone.
+        scheduled_at: the scheduled time of the run, aware, in the pipeline's time zone.
     """
 
     def __init__(

@@ -242,7 +242,7 @@ class RunOptions:
         context: the `execution_context` for listeners to signals.
         results: whether to keep the results. If false, a backend with results in memory releases
             each one after its last reader, and the report has none; other backends may ignore this.
-        scheduled_at: the instant that the run stands for, aware; its start if None.
+        scheduled_at: the scheduled time of the run, aware; its start if None.
         variables: values of variables, in place of the host's.
         secrets: values of secrets, in place of the host's; for tests.
     """

@@ -1,4 +1,4 @@
-"""`volnux describe`: what a pipeline is, when it runs and what it is given."""
+"""`volnux describe`: the description, schedule and inputs of a pipeline."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["command", "inputs_of"]
 
 
 def command(file: File, json: Json = False) -> None:
-    """Show what a pipeline is, when it runs and what it is given.
+    """Show the description, schedule and inputs of a pipeline.
 
     No Python of the pipeline is imported: fields of a Pipeline class are not shown.
 

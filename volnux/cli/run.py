@@ -68,7 +68,7 @@ def command(
         typer.Option(
             "--at",
             metavar="TIME",
-            help="The instant that the run stands for, such as 2026-01-31T06:00; now by default. "
+            help="The scheduled time of the run, such as 2026-01-31T06:00; now by default. "
             "Without an offset it is in the pipeline's time zone.",
             show_default=False,
         ),

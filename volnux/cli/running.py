@@ -53,7 +53,7 @@ def run_file(
         json: print the run report as JSON instead, and nothing else on standard output.
         inputs: `name=value` texts.
         input_file: a JSON file with an object of further inputs.
-        at: the instant that the run stands for, as ISO text; now if None.
+        at: the scheduled time of the run, as ISO text; now if None.
         variables: `name=value` texts.
         events: modules to look events up in; they replace `@events`.
         backend: the backend's name.

@@ -95,7 +95,7 @@ class Plan:
         Args:
             given: values by name.
             without: names of inputs to leave out.
-            scheduled_at: the instant that the run stands for, aware; now if None.
+            scheduled_at: the scheduled time of the run, aware; now if None.
 
         Raises:
             InputError: inputs are missing, unknown or of a wrong type; it lists all faults.
@@ -119,7 +119,7 @@ class Plan:
         """The values of the inputs whose default is a time of the run.
 
         Args:
-            scheduled_at: the instant that the run stands for, aware; now if None.
+            scheduled_at: the scheduled time of the run, aware; now if None.
             without: names of inputs that are left out.
 
         Raises:

@@ -43,7 +43,7 @@ class Call(NamedTuple):
         portable: whether results must be JSON that every host can store; they are then passed on as
             values read back from JSON.
         scope: the telemetry scope in which the attempt runs; None without telemetry.
-        scheduled_at: the instant that the run stands for, aware, in the pipeline's time zone.
+        scheduled_at: the scheduled time of the run, aware, in the pipeline's time zone.
         host: where the run's variables and secrets come from; None where it needs none.
     """
 

@@ -120,7 +120,7 @@ class RunReport:
     """How a run ended; `places` are in reading order.
 
     `failure` says why the run failed if no place does: at a `!`, or because it took too long.
-    `scheduled_at` is the instant that the run stands for.
+    `scheduled_at` is the scheduled time of the run.
 
     If `results_kept` is false, it has only the results of events that ended with descriptor 0, and
     no values that places received.

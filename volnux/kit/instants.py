@@ -1,4 +1,4 @@
-"""The instant that a run stands for."""
+"""The scheduled time of a run."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ class Notes:
             execution: the state machine of the run, at its end.
             inputs: the values of the inputs, by name.
             results_kept: see `RunReport`.
-            scheduled_at: the instant that the run stood for.
+            scheduled_at: the scheduled time of the run.
         """
         return RunReport(
             pipeline=about.pipeline,

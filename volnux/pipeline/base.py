@@ -228,7 +228,7 @@ class Pipeline:
             results: whether to keep every result to the end. If false, a result is released when
                 the last event that receives it has ended, and `context.results` raises an error.
             run_id: the run's id; a new one if None.
-            scheduled_at: the instant that the run stands for, aware; its start if None.
+            scheduled_at: the scheduled time of the run, aware; its start if None.
             variables: values of variables for this run, in place of the host's.
 
         Returns:

@@ -258,7 +258,7 @@ class Moment:
     """A default of an input that is a time of the run, such as `scheduled - 1d`.
 
     Attributes:
-        base: `scheduled`, the instant that the run stands for, or `previous`, the schedule's
+        base: `scheduled`, the scheduled time of the run, or `previous`, the schedule's
             instant before it.
         shifts: what is added, in order: each a signed amount and a unit, `m`, `h`, `d` or `w`.
     """

@@ -29,7 +29,7 @@ class Clock:
     """The time of one run.
 
     Attributes:
-        scheduled_at: the instant that the run stands for, aware.
+        scheduled_at: the scheduled time of the run, aware.
         timezone: the pipeline's time zone, an IANA name.
         schedule: the pipeline's schedule, without a start date; None if it has none.
     """

@@ -54,7 +54,7 @@ def run(
         text: the text of a flow, in place of a file.
         events: modules to look events up in; see `volnux.run`.
         portable: results must be JSON and are passed as JSON, as orchestrators do.
-        scheduled_at: the instant that the run stands for, aware; now if None.
+        scheduled_at: the scheduled time of the run, aware; now if None.
         variables: values of variables, in place of the host's.
         secrets: values of secrets, in place of the host's.
         inputs: inputs of the run.

@@ -88,7 +88,7 @@ def run_dag(
         inputs: the values of its inputs.
         run_id: the id of the run in the report; by default, that of the DAG run.
         control: knows whether the run was cancelled.
-        instant: the instant that the run stands for; by default, now.
+        instant: the scheduled time of the run; by default, now.
         began_at: called after the run for when it began; by default, the start of the DAG run.
     """
     instant = instant_of(plan.graph, instant)

@@ -1,4 +1,4 @@
-"""Turn the part of a DAG that a catch, or the end of an arm, decides about into a Volnux graph.
+"""Turn the tasks before a catch, or before the end of an arm, into a Volnux graph.
 
 The graph is built from the tasks themselves: all tasks from the first of the group to the one that
 decides, in the order in which the DAG file creates them. That is the reading order of the flow.
@@ -51,7 +51,7 @@ def events_of(graph: Graph) -> list[str]:
 def replay(
     graph: Graph, ends: Mapping[str, TaskOutcome | None], states: Mapping[str, str], of: Outcomes
 ) -> Execution:
-    """Run the state machine of a group with the known ends of its events.
+    """Run the state machine of a group with the known outcomes of its events.
 
     Args:
         graph: the group.

@@ -172,7 +172,7 @@ class _Shaping:
         return Task(end.id, TaskKind.END, rule, first=end.first, ends=end.ends, label=label)
 
     def _braces(self, catch: Node) -> str:
-        """The group that a catch ends, as it is written in the text if that is short."""
+        """A label for the group of a catch: its text if it is short, otherwise its events."""
         assert catch.first is not None
         first, last = self._index[catch.first], self._index[catch.id]
         events = [n.id for n in self._graph.nodes[first:last] if n.kind is Kind.EVENT]
@@ -184,7 +184,7 @@ class _Shaping:
         return f"{{{_few(events)}}}"
 
     def _branches(self, i: int) -> dict[int, tuple[str, ...]] | None:
-        """None if all that follows comes after 1: then the operator needs no branches."""
+        """The tasks after each descriptor; None if there are only tasks after 1."""
         edges = self._edges[i]
         if self._graph.nodes[i].kind is not Kind.CATCH and all(e.when == (1,) for e in edges):
             return None

@@ -18,7 +18,7 @@ from volnux.pysource import Expression, Names, call, laid_out, snake
 __all__ = ["Body", "Walk"]
 
 _MOST_BLOCKS = 12
-"""How deeply blocks are nested in one function at most. Python itself allows 20."""
+"""The maximum depth of nested blocks in one function. Python itself allows 20."""
 
 
 class _Context(NamedTuple):

@@ -121,7 +121,7 @@ class PointyFlow(Flow[Any, Any]):
         return again, (self._origin.portable(), plain, folders())
 
     def _make(self) -> bool:
-        """Load the source of the flow if necessary. Returns whether it was loaded now."""
+        """Load the source of the flow if necessary. Returns true if this call loaded it."""
         if "fn" in vars(self):
             return False
         with _MAKING:
@@ -376,7 +376,7 @@ def _in_background(origin: Origin, known: Mapping[str, Any], used: Mapping[str, 
 def _stand_in(
     name: str, version: str | None, description: str | None, used: Mapping[str, str]
 ) -> Flow[Any, Any]:
-    """Stands for a flow made from a plan only: a worker needs just its name and version."""
+    """A placeholder for a flow without a file, for a worker: it has its name and version."""
     adopt(used)
 
     def body(**inputs: Any) -> Any:

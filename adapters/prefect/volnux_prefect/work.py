@@ -269,7 +269,7 @@ def submit(work: Work, task: Task[Any, Any], runner: TaskRunner[Any], after: set
 def outcome_of(
     spec: EventSpec, call: Call, ended: State[Any] | BaseException, started: float
 ) -> Outcome:
-    """What came of an event.
+    """The outcome of an event.
 
     Args:
         spec: the event.

@@ -170,7 +170,7 @@ class BatchPipeline:
             progress: a function that is called with a `BatchProgress` after each batch, True for a
                 progress bar, or False for none. The default is a bar if standard error is a
                 terminal.
-            scheduled_at: the instant that every batch stands for, aware; now if None.
+            scheduled_at: the scheduled time of every batch, aware; now if None.
 
         Returns:
             The report, even if batches failed; its `raise_for_status` then raises an error.

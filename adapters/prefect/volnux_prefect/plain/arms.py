@@ -15,8 +15,8 @@ __all__ = ["LATEST", "all_of", "any_of"]
 LATEST: contextvars.ContextVar[tuple[uuid.UUID, ...]] = contextvars.ContextVar(
     "volnux_latest", default=()
 )
-"""The task runs that ended last in this arm of the flow. The page shows the next ones after
-them."""
+"""The task runs that ended last in this arm of the flow. The flow run page connects them with the
+next ones."""
 
 
 async def all_of(*arms: Coroutine[Any, Any, Any]) -> list[Any]:
