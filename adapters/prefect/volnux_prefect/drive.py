@@ -49,24 +49,27 @@ class Drive:
         self, blueprint: Blueprint, inputs: Mapping[str, Any], options: RunOptions
     ) -> None:
         self._blueprint = blueprint
-        self._plan = blueprint.plan
-        self._inputs = dict(inputs)
         self._options = options
-        self._scheduled_at = instant_here(self._plan.graph, options.scheduled_at)
-        self._host = host_of(self._plan, options, PrefectHost())
         self._limit: TimeLimit | None = None
         flow_run = FlowRunContext.get()
         flow_run_id = flow_run.flow_run.id if flow_run and flow_run.flow_run else None
-        self._run_id = options.run_id or str(flow_run_id or uuid.uuid4())
-
-        name = self._plan.graph.name
-        self._about = About(name, "prefect", self._run_id, self._plan, options.context)
+        plan = blueprint.plan
+        # What is the same in the calls of all events.
+        self._given = Call(
+            run_id=options.run_id or str(flow_run_id or uuid.uuid4()),
+            inputs=dict(inputs),
+            portable=options.portable,
+            scheduled_at=instant_here(plan.graph, options.scheduled_at),
+            host=host_of(plan, options, PrefectHost()),
+        )
+        name, run_id = plan.graph.name, self._given.run_id
+        self._about = About(name, "prefect", run_id, plan, options.context)
         self.hooks = hooks_of(self._about)
         # Notified by the thread that drives the run, after it has processed what happened.
         self._progress = Hooks()
         if options.observer is not None:
             self._progress.append(Observing(options.observer, self._about, self._end_by))
-        self._execution = Execution(self._plan.graph)
+        self._execution = Execution(plan.graph)
         # What happened in other threads: see `_next`.
         self._ended: SimpleQueue[
             tuple[int, State[Any] | BaseException | None] | BaseException | None
@@ -78,11 +81,10 @@ class Drive:
         self._thread = threading.current_thread()
         self.loop = RunLoop()
         self._page = Page(blueprint, self._execution, flow_run_id)
-        self._notes = Notes(len(self._plan.graph.nodes))
-        self._earlier = [0] * len(self._plan.graph.nodes)
-        self._stack = contextlib.ExitStack()
+        self._notes = Notes(len(plan.graph.nodes))
+        self._earlier = [0] * len(plan.graph.nodes)
         main = flow_run.task_runner if flow_run else None
-        self._runners = Runners(self._stack, blueprint.main, main)
+        self._runners = Runners(contextlib.ExitStack(), blueprint.main, main)
         self._sent_to: dict[int, Any] = {}
 
     def execute(self) -> RunReport:
@@ -91,9 +93,9 @@ class Drive:
 
     def _execute(self) -> RunReport:
         self._options.control.on_cancel(lambda: self._ended.put(None))
-        self._limit = TimeLimit.of(self._plan.graph.run_timeout)
+        self._limit = TimeLimit.of(self._blueprint.plan.graph.run_timeout)
         make_limits(self._blueprint.limits)
-        with self._stack:
+        with self._runners.stack:
             try:
                 self._go()
             finally:
@@ -102,8 +104,9 @@ class Drive:
                 self.loop.close()
         if self._cancelled or not self._execution.ended:
             self._execution.abandon()
+        given = self._given
         report = self._notes.report(
-            self._about, self._execution, self._inputs, scheduled_at=self._scheduled_at
+            self._about, self._execution, given.inputs, scheduled_at=given.scheduled_at
         )
         self._page.tell_handled(report)
         return report
@@ -131,7 +134,7 @@ class Drive:
     @property
     def result(self) -> Any:
         """The value of the whole flow, after a success."""
-        return self._execution.value(self._plan.graph.result)
+        return self._execution.value(self._blueprint.plan.graph.result)
 
     # Called from the threads of tasks (`work.Listener`).
 
@@ -154,7 +157,7 @@ class Drive:
 
     def _submit(self, ready: list[int]) -> None:
         for index in ready:
-            if self._plan.graph.nodes[index].receives is not None:
+            if self._blueprint.plan.graph.nodes[index].receives is not None:
                 self._notes.received[index] = self._execution.received(index)
             self._send(index)
 
@@ -279,18 +282,13 @@ class Drive:
         return is_away(self._sent_to.get(index))
 
     def _spec(self, index: int) -> EventSpec:
-        spec = self._plan.specs[index]
+        spec = self._blueprint.plan.specs[index]
         assert spec is not None
         return spec
 
     def _call(self, index: int, attempt: int = 1) -> Call:
-        return Call(
-            self._plan.graph.nodes[index].id,
-            self._run_id,
-            self._inputs,
-            self._notes.received[index],
-            attempt,
-            self._options.portable,
-            scheduled_at=self._scheduled_at,
-            host=self._host,
+        return self._given._replace(
+            task_id=self._blueprint.plan.graph.nodes[index].id,
+            previous_result=self._notes.received[index],
+            attempt=attempt,
         )

@@ -15,13 +15,13 @@ class Runners:
     """The task runners of a run. Each is created when an event first needs it.
 
     Args:
-        stack: closes them at the end of the run.
+        stack: closes them at the end of the run; also an attribute.
         main_key: the key of the events that run in the task runner of the flow itself.
         main: the task runner of the flow; None if there is no flow.
     """
 
     def __init__(self, stack: contextlib.ExitStack, main_key: RunnerKey, main: Any) -> None:
-        self._stack = stack
+        self.stack = stack
         self._runners: dict[RunnerKey, Any] = {} if main is None else {main_key: main}
         self._main = main
 
@@ -32,7 +32,7 @@ class Runners:
             Exception: whatever its cluster raises when it starts.
         """
         if key not in self._runners:
-            self._runners[key] = self._stack.enter_context(runner_of(key))
+            self._runners[key] = self.stack.enter_context(runner_of(key))
         runner = self._runners[key]
         compat.guard(runner)
         return runner
@@ -42,7 +42,7 @@ class Runners:
         if self._runners.get(key) is not broken:
             return
         if broken is self._main:
-            self._main = self._stack.enter_context(broken.duplicate())
+            self._main = self.stack.enter_context(broken.duplicate())
             self._runners[key] = self._main
         else:
             del self._runners[key]
