@@ -161,7 +161,7 @@ class Board:
         self.over.set()
 
     def run_out(self) -> None:
-        """End the run because its time is over: nothing starts, and what runs is given up."""
+        """End the run at its time limit. Nothing more starts, and running attempts are given up."""
         self.stopped = not self.cancelled
         self.execution.expire()
         self.drop_waiting()

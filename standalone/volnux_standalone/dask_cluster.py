@@ -27,8 +27,9 @@ _OPTIONS = (*_TLS, "timeout", "processes", "threads")
 def dask_executor(url: str, config: ExecutorInitializerConfig) -> Executor:
     """The executor of a dask URL.
 
-    With an address, it uses that scheduler. Without one, it starts a cluster on this machine for
-        this run only, which listens on loopback only and has no dashboard.
+    If the URL has an address, the executor uses that scheduler. Otherwise it starts a cluster on
+    this machine for this run only, which listens on loopback only and has no dashboard.
+
     Options in the query: `timeout` (seconds to wait for the scheduler); for TLS `ca`, `cert` and
     `key` (paths of PEM files); for a cluster on this machine `processes` and `threads` (of each).
 
@@ -64,7 +65,8 @@ def dask_executor(url: str, config: ExecutorInitializerConfig) -> Executor:
 
 def _local(url: str, options: dict[str, str], config: ExecutorInitializerConfig) -> tuple[Any, Any]:
     workers = None if config.max_workers is EMPTY else int(config.max_workers)
-    # Only the retry policy repeats an event. By default, dask would also do so after a worker died.
+    # Only the retry policy repeats an event. By default, dask would also repeat it after a worker
+    # died.
     with dask_config.set({"distributed.scheduler.allowed-failures": 0}):
         cluster = distributed.LocalCluster(
             n_workers=workers or _number(url, options, "processes"),

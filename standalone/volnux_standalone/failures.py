@@ -34,7 +34,7 @@ class FailureLog:
         self._execution = execution
         self._notes = notes
         self._logging = threading.RLock()
-        # The place, and for a repeated attempt its outcome.
+        # The index of a place, and the outcome of the attempt if it will be repeated.
         self._waiting: deque[tuple[int, Outcome | None]] = deque()
         self._may_be_taken: set[str] | None = None
         # Whether these are handled is only known later in the run.
@@ -49,7 +49,7 @@ class FailureLog:
         self._waiting.append((index, repeated))
 
     def write(self, *, stopped: bool) -> None:
-        """Log the failures that are already decided.
+        """Log the waiting failures, except those that a later event may still handle.
 
         Args:
             stopped: whether `stop_on_exception` ended the run, so that no failure is handled.
@@ -75,7 +75,7 @@ class FailureLog:
                     self._write_failure(index, run_log.failed)
 
     def write_rest(self, report: RunReport) -> None:
-        """Log the failures that are only decided at the end of the run."""
+        """Log the rest at the end of the run, when it is known whether they were handled."""
         if not self._undecided:
             return
         from volnux.backends import run_log

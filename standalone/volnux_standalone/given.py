@@ -1,4 +1,4 @@
-"""What one run gives to its events."""
+"""The arguments that one run passes to its events."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ __all__ = ["Given"]
 
 
 class Given:
-    """Makes what every attempt of a run is given.
+    """Makes the arguments of every attempt of a run.
 
     Args:
-        plan: what runs.
+        plan: the plan of the run.
         inputs: the values of all inputs, by name.
-        options: how it runs.
-        received: the piped values, by the index of their places, or None.
+        options: the options of the run.
+        received: for each place, by index, the value that is piped to it, or None.
 
     Attributes:
         run_id: the id of the run.
@@ -46,7 +46,7 @@ class Given:
             self._host = host_of(plan, options)
 
     def call(self, attempt: Attempt) -> Call:
-        """What one attempt is given."""
+        """The arguments of one attempt."""
         index = attempt.index
         return Call(
             self._nodes[index].id,

@@ -23,7 +23,7 @@ class Running:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        # The first to take it decides: either the loop begins, or the coroutine is withdrawn.
+        # A single token. The code that takes it either begins the coroutine or withdraws it.
         self._turn = [True]
         self.begun = False
         self.task: asyncio.Task[Any] | None = None
@@ -83,7 +83,7 @@ class BackgroundLoop:
             try:
                 return await coroutine
             except KeyboardInterrupt as interrupt:
-                # asyncio would let it end the loop and all other coroutines.
+                # Return it: if it is raised here, asyncio ends the loop and all other coroutines.
                 return interrupt
 
         def ended(task: asyncio.Task[Any]) -> None:
@@ -102,7 +102,7 @@ class BackgroundLoop:
         return running
 
     def close(self, *, wait: bool) -> None:
-        """Cancel running coroutines and end the thread. Without `wait`, do not wait for that."""
+        """Cancel running coroutines and end the thread. Without `wait`, return at once."""
 
         async def drain() -> None:
             rest = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
@@ -116,8 +116,8 @@ class BackgroundLoop:
                     )
             await self._loop.shutdown_asyncgens()
             if not rest:
-                # Threads of cancelled coroutines may run for ever, and close() does not wait for
-                # them.
+                # Not after cancelling coroutines: their threads may run for ever, and close() must
+                # not wait for them.
                 await self._loop.shutdown_default_executor()
             self._loop.stop()
 

@@ -21,7 +21,7 @@ __all__ = ["Done", "Handle", "Pool", "Submitted", "Task", "hand_over", "ignore"]
 
 
 Done = Callable[[Outcome | BaseException], object]
-"""Receives the outcome of an attempt, or the error because of which it has none."""
+"""Called with the outcome of an attempt, or with an error if it has no outcome."""
 
 
 class Handle(Protocol):
@@ -105,8 +105,8 @@ class Pool:
 class Submitted:
     """An attempt in an executor of any class.
 
-    It holds the future only until that has ended: a future keeps its callbacks, so its result would
-        stay in memory until the next garbage collection.
+    It drops the future as soon as the future has ended: a future keeps its callbacks, so its result
+    would stay in memory until the next garbage collection.
     """
 
     def __init__(self, future: Future[Any], ended: Callable[[Future[Any]], object]) -> None:

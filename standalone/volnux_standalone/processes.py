@@ -39,8 +39,8 @@ _NEVER_WORKED = (
 class ProcessPool(Pool):
     """Worker processes, with at most one submitted attempt per worker.
 
-    So it is known which attempt ran when a worker died. That one is lost; the others go to a new
-        executor.
+    So the pool knows which attempt was running when a worker died. That attempt is lost; the others
+    go to a new executor.
     """
 
     stoppable = True
@@ -50,7 +50,7 @@ class ProcessPool(Pool):
         self._class = spec.pool
         self._settings = spec.config.settings_for(spec.pool)
         self._limit = int(self._settings.pop("max_workers", os.cpu_count() or 1))
-        # An executor that replaces its processes itself can hang (python/cpython#115634). So each
+        # An executor that itself replaces its processes can hang (python/cpython#115634). So each
         # process is a separate executor here, which is replaced as a whole.
         self._settings.pop("max_tasks_per_child", None)
         tasks = spec.config.max_tasks_per_child

@@ -135,7 +135,7 @@ class Run:
         """Stop waiting for running attempts."""
         with self._locked:
             self._board.give_up()
-        # Also if the run only waits for a worker process to end.
+        # Do this even without running attempts: the run may wait for a worker process to end.
         self._elsewhere.kill()
 
     def _cancel(self) -> None:
@@ -226,8 +226,8 @@ class Run:
                 if isinstance(ended, KeyboardInterrupt):
                     ended = self._interrupted_by(spec, call, ended, attempt)
                 elif isinstance(ended, BaseException):
-                    # It still counts as an attempt, unless it only ended because its pool was
-                    # closed.
+                    # Count it as an attempt even if it did not begin, unless it only ended because
+                    # its pool was closed.
                     if not (attempt.started or attempt.expired):
                         began()
                     ended = raised(spec, call, ended, attempt.started)
@@ -238,7 +238,8 @@ class Run:
         try:
             attempt.stoppable = self._elsewhere.can_stop(spec)
             if board.cancelled or board.stopped:
-                # Its pool was created in the meantime, which may take long.
+                # The call above may create a pool. That can take long, so the run may have been
+                # stopped.
                 with self._locked:
                     board.forget(attempt)
                     board.check_over()
@@ -248,7 +249,7 @@ class Run:
             done(error)
             return
         with self._locked:
-            # If the run was stopped in between, the handle was not known yet.
+            # The run may have been stopped while the handle was not known yet.
             attempt.handle = handle
             unwanted = attempt.expired or board.stopped
             if board.cancelled or board.stopped:
@@ -344,7 +345,7 @@ class Run:
             self._timers.after(0, attempt.handle.abandon)
 
     def _run_out(self) -> None:
-        """The time of the whole run is over."""
+        """End the run because its time limit is reached."""
         with self._locked:
             if self._board.over.is_set():
                 return

@@ -25,7 +25,7 @@ class Timers:
         self._closed = False
 
     def after(self, delay: float, callback: Callable[[], object]) -> Callable[[], None]:
-        """Call back after `delay` seconds on the timer thread. Returns what cancels the timer."""
+        """Call back on the timer thread after `delay` seconds. Returns a function to cancel it."""
         due = time.monotonic() + delay
         number = next(self._numbers)
         with self._changed:

@@ -128,7 +128,7 @@ class UrlPool(Pool):
         self, spec: EventSpec, call: Call, began: Callable[[], object], done: Done
     ) -> Handle:
         """See `Pool.submit`."""
-        # It is not reported when the attempt begins there.
+        # The other machine does not report when the attempt begins.
         began()
         try:
             task = shipped_task(spec, call)

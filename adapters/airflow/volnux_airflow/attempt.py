@@ -68,14 +68,14 @@ def _limited(spec: EventSpec, call: Call) -> Outcome:
         and isinstance(result, Failure)
         and result.type.rpartition(".")[2] == compat.AirflowTaskTimeout.__name__
     ):
-        # It was raised inside the coroutine, where nothing converts it.
+        # The alarm went off inside the coroutine, where no code converts the exception.
         late = raised(spec, call, too_long(spec), outcome.started_at)
         return late._replace(ended_at=outcome.ended_at)
     return outcome
 
 
 def _as_airflow_means(spec: EventSpec, outcome: Outcome) -> Outcome:
-    """Turn exceptions that have a meaning for Airflow into the outcome that they stand for."""
+    """Turn an exception that has a meaning for Airflow into the outcome with that meaning."""
     failure = outcome.result
     if not outcome.raised or not isinstance(failure, Failure):
         return outcome
@@ -98,7 +98,7 @@ def _as_airflow_means(spec: EventSpec, outcome: Outcome) -> Outcome:
 
 
 def _storable(spec: EventSpec, call: Call, outcome: Outcome) -> Outcome:
-    """Return the outcome, or a failure if XCom would refuse the result, which is already JSON."""
+    """Return the outcome, or a failure if its JSON result has a key that XCom reserves."""
     waiting = [outcome.result]
     while waiting:
         value = waiting.pop()
@@ -149,12 +149,12 @@ def _pool(spec: EventSpec) -> Executor:
 
 @contextlib.contextmanager
 def _fit_for_children() -> Iterator[None]:
-    """Allow this process, which runs one attempt, to have children even if Airflow forbids it.
+    """Allow this process, which runs one attempt, to start child processes.
 
-    The processes of a Celery worker (from billiard) count as daemons, which must not have children,
-    and their authentication key is only passed on by billiard. A child first runs the file of the
-    main program. If that is the `airflow` command, it looks for a database that a task has no
-    access to, and dies.
+    A Celery worker runs tasks in processes of the library billiard. They count as daemons, which
+    must not have children, and only billiard can pass their authentication key on to a child. A
+    child first runs the file of the main program. If that is the `airflow` command, it looks for a
+    database that a task has no access to, and dies.
     """
     here: Any = multiprocessing.current_process()
     if here.daemon:

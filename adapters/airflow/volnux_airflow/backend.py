@@ -1,4 +1,4 @@
-"""The Airflow backend: what a DAG can express, and runs in this process without a server."""
+"""The Airflow backend: checks what a DAG can express, and runs plans without a server."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class AirflowBackend(Backend):
         return found
 
     def refuse(self, plan: Plan) -> None:
-        """See `Backend.refuse`. A run creates a home for Airflow before it imports Airflow."""
+        """See `Backend.refuse`. Does not import Airflow: a run must create its home first."""
         refuse(self.name, self.check(plan, imports=imported("airflow") is not None))
 
     def check_live(self, plan: Plan) -> list[Diagnostic]:
@@ -103,7 +103,7 @@ class AirflowBackend(Backend):
         from volnux_airflow.home import enter_own_home
 
         enter_own_home()
-        self.refuse(plan)  # Check again, now with what only Airflow knows.
+        self.refuse(plan)  # Some checks need Airflow itself.
         from volnux_airflow.local import run_locally
 
         return run_locally(plan, inputs, options or RunOptions())
@@ -114,7 +114,7 @@ def _has_settings(plan: Plan) -> bool:
 
 
 def _not_storable(plan: Plan) -> Iterator[tuple[Span | None, str]]:
-    """Find what Airflow's messages or its database would refuse, and its place in the text."""
+    """Find the values that Airflow cannot send or store, each with its place in the text."""
     graph = plan.graph
     if graph.source is not None and unstorable(graph.source.filename):
         yield None, "the path of the file is not UTF-8"
@@ -166,7 +166,7 @@ def _of_place(node: Node, spec: EventSpec) -> Iterator[str]:
 
 
 def _value_span(graph: Graph, directive: str) -> Span | None:
-    """Where the value of a directive stands in the text."""
+    """The place of a directive's value in the text; None if the text has no such directive."""
     found = graph.directive(directive)
     return None if found is None else found.value_span
 

@@ -1,8 +1,8 @@
 """Batch pipelines: a DAG that splits the data and starts one run of the template's DAG per batch.
 
-Mapped tasks cannot do this: Airflow skips a branch that is not taken before the mapped copies
-exist, and so for all copies at once. With a run for each batch, branches, retries and clearing of
-one batch do not affect the others.
+Mapped tasks cannot do this: Airflow decides which branches to skip before the mapped copies exist,
+so it would skip them for all copies at once. With a run for each batch, branches, retries and
+clearing of one batch do not affect the others.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def batch_dag(source: type[BatchPipeline], **settings: Any) -> compat.DAG:
     arguments["params"] = {item.name: param_of(item) for item in plan.graph.inputs}
     arguments["doc_md"] = f"One run of `{plan.graph.name}` for each batch of the data."
     arguments.setdefault("schedule", None)
-    # The time limit is that of each batch.
+    # The file's time limit applies to each batch, not to this DAG.
     if "dagrun_timeout" not in settings:
         arguments.pop("dagrun_timeout", None)
     with compat.DAG(source.__name__, **arguments) as dag:
@@ -59,7 +59,7 @@ def batch_dag(source: type[BatchPipeline], **settings: Any) -> compat.DAG:
             template=plan.graph.name,
             mode="reschedule",
             poke_interval=5,
-            # Retries are for a poll that could not be answered. A failed batch is final.
+            # Retry only if the poll itself fails. A failed batch is final.
             retries=3,
             retry_delay=5,
             trigger_rule=compat.TriggerRule.NONE_FAILED,

@@ -1,7 +1,7 @@
 """For Airflow 3.3: a DAG bundle that generates a small Python file for each `.pty` of a folder.
 
-Airflow 3.3 looks for Python files only. It imports this module in its long-lived processes, so
-nothing here imports the user's code or ours before a file is read.
+Airflow 3.3 looks for Python files only. It imports this module in its long-lived processes, so the
+rest of Volnux is imported only when needed, and user code only in the process that parses a file.
 """
 
 from __future__ import annotations
@@ -45,15 +45,16 @@ _LONGEST_NAME = 200
 
 
 class PtyDagBundle(BaseDagBundle):
-    """Makes each `.pty` file of a folder a DAG.
+    """Turns each `.pty` file of a folder into a DAG.
 
     Each file is parsed in its own process, so a broken file does not affect the others.
 
     Args:
         path: the folder; the dags folder if None.
         settings: further arguments of every `DAG`, as JSON values: default_args, tags, …
-        dags: arguments for single DAGs, by their ids; they replace those for every DAG.
-        **kwargs: as for `BaseDagBundle`; `refresh_interval` is how often to look for new files.
+        dags: extra arguments for single DAGs, by DAG id; they override `settings`.
+        **kwargs: as for `BaseDagBundle`; `refresh_interval` is the number of seconds between two
+            searches for new files.
     """
 
     supports_versioning = False
@@ -82,7 +83,7 @@ class PtyDagBundle(BaseDagBundle):
         return self.base_dir / "files"
 
     def get_current_version(self) -> None:
-        """None: a folder has no versions."""
+        """Return None, because a folder has no versions."""
 
     def initialize(self) -> None:
         """Bring the Python files up to date."""
@@ -139,7 +140,7 @@ class PtyDagBundle(BaseDagBundle):
             except OSError as error:
                 log.error("%s cannot be written, so its DAG is left as it is: %s", shim, error)
         for shim in self.path.rglob("*.py"):
-            # A file that cannot be read at the moment may still exist.
+            # Keep the Python file if its `.pty` cannot be read at the moment: it may still exist.
             if shim not in wanted and not any(shim.is_relative_to(path) for path in unreadable):
                 with contextlib.suppress(OSError):
                     shim.unlink()

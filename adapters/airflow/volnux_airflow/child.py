@@ -29,7 +29,7 @@ _RUNNER = "airflow.sdk.execution_time.task_runner"
 class Supervisor:
     """A task's connection to its supervisor, which can be passed on to a new process.
 
-    The two never use it at the same time: the task waits while its child runs.
+    The task and its child never use it at the same time: the task waits while its child runs.
     """
 
     def __init__(self, descriptor: int) -> None:
@@ -48,10 +48,10 @@ class Supervisor:
         return {"_descriptor": multiprocessing.reduction.DupFd(self._descriptor)}
 
     def connect(self) -> None:
-        """Connect this process to it, so that variables, connections and the task log work."""
+        """Connect this process, so that variables, connections and the task log work in it."""
         os.environ["__AIRFLOW_SUPERVISOR_FD"] = str(self._descriptor.detach())
-        # As a library, Airflow does not open a database. These variables hold no real database
-        # address.
+        # Airflow opens no database when it is used as a library. The variables that are removed
+        # below hold no real database address in a task.
         os.environ["_AIRFLOW__AS_LIBRARY"] = "1"
         for section in ("DATABASE", "CORE"):
             os.environ.pop(f"AIRFLOW__{section}__SQL_ALCHEMY_CONN", None)
@@ -79,7 +79,7 @@ def begin_in_task(
     if takes_secrets:
         from volnux_airflow.output import secrets_hidden
 
-        # For as long as the process lives.
+        # Never exited: secrets stay hidden until the process ends.
         _HIDING.enter_context(secrets_hidden())
     if then is not None:
         then(*arguments)

@@ -75,7 +75,7 @@ __all__ = [
 
 
 def ignored(root: Path) -> Callable[[Path], bool]:
-    """Whether an `.airflowignore` in a folder, or in a subfolder, matches a path there."""
+    """A function that tells whether an `.airflowignore` in or below the folder matches a path."""
     try:
         from airflow.sdk._shared.module_loading import file_discovery
     except ImportError:  # pragma: no cover - not public in any version
@@ -111,7 +111,8 @@ def mask_structlog() -> None:
     import structlog
 
     processors = structlog.get_config()["processors"]
-    # Changed in place, because loggers keep the list that they found first. The last one renders.
+    # Change the list in place, because existing loggers keep a reference to it. The last processor
+    # renders the text, so hide secrets before that.
     if isinstance(processors, list) and processors and mask_logs not in processors:
         processors.insert(len(processors) - 1, mask_logs)
 
@@ -123,7 +124,7 @@ def parses_for_the_processor() -> bool:
 
 
 def serialization_error(name: str) -> type[Exception]:
-    """An exception type of this name that Airflow shows as it is when it cannot serialise a DAG.
+    """An exception type of this name. If serialising a DAG raises it, Airflow shows it unchanged.
 
     Airflow would wrap any other exception and show both.
     """

@@ -41,7 +41,7 @@ class PtyDag(compat.DAG):
 
     @property
     def doc_md(self) -> str | None:
-        """The description of the file, and its drawing; made when somebody reads it."""
+        """The description and the drawing of the file, built at the first access."""
         graph = self.__dict__.pop("_graph", None)
         if graph is not None and self.__dict__.get("_doc") is None:
             self.__dict__["_doc"] = doc_of(graph)
@@ -78,14 +78,14 @@ class PtyDag(compat.DAG):
         self.__dict__["_relative"] = value
 
     def of_file(self, path: Path, graph: Graph, maker: str | None = None) -> None:
-        """Set the file of the DAG, and the Python file that makes it, if not beside it."""
+        """Set the `.pty` file of the DAG, and the Python file that makes it if not beside it."""
         self.__dict__["_graph"] = graph
         self.__dict__["_pty"] = str(path)
         self.__dict__["_relative_maker"] = maker
 
 
 class BrokenDag(compat.DAG):
-    """Stands for files that cannot become DAGs, so that Airflow shows why and keeps the others.
+    """A placeholder for files that cannot become DAGs: Airflow shows why and keeps the others.
 
     If a DAG cannot be serialised, Airflow's DAG processor records the error under the file of that
     DAG, which is the `.pty`. Everywhere else (a `DagBag` in a test), validation raises the error.
@@ -93,7 +93,7 @@ class BrokenDag(compat.DAG):
 
     @property
     def relative_fileloc(self) -> str | None:
-        """The file that is wrong, beside the loader."""
+        """The path of the wrong file, relative to the bundle."""
         known = self.__dict__.get("_relative")
         beside = self.__dict__.get("_beside")
         return str(Path(known).parent / beside) if known and beside else known
@@ -159,7 +159,7 @@ def plan_of(source: str | os.PathLike[str] | type, *, events: Sequence[str] = ()
         PointyError: the file is wrong, or does not match its events.
         RefusedError: the file asks for something that Airflow cannot do.
     """
-    # Airflow itself reports that the time is over.
+    # Do not handle the exception of Airflow's time limit: Airflow reports it itself.
     unless_interrupted_by(compat.AirflowTaskTimeout)
     if isinstance(source, type):
         plan: Plan = source.plan()  # type: ignore[attr-defined]  # a pipeline class
@@ -219,17 +219,18 @@ def load_dags(
     settings: Mapping[str, Mapping[str, Any]] | None = None,
     **common: Any,
 ) -> dict[str, compat.DAG]:
-    """Make a DAG of every `.pty` in the folder of a loader file and the folders below.
+    """Build a DAG from each `.pty` file in the folder of a loader file and its subfolders.
 
     Call it in a Python file of a dags folder, with `__file__`. A file with an error appears among
     the import errors and does not hide the others. If importing the events of a file crashes or
-    hangs, the same holds from the second time on that Airflow's DAG processor parses the loader. If
-    Airflow needs only one DAG (a worker that runs a task), only that DAG is built.
+    hangs, Airflow's DAG processor gets no DAGs from its first parse of the loader. From the second
+    parse on, this is an import error too. If Airflow needs only one DAG (a worker that runs a
+    task), only that DAG is built.
 
     Args:
         loader: the Python file that makes the call.
         folder: where to look; the loader's own folder if None.
-        settings: arguments for single DAGs, by their ids; they replace those for every DAG.
+        settings: extra arguments for single DAGs, by DAG id; they override `common`.
         **common: further arguments of every `DAG`: default_args, access_control, callbacks, …
 
     Returns:
@@ -298,7 +299,7 @@ def _unreadable(found: Found) -> dict[Path, Exception]:
 
 
 def _dangerous(guard: Guard, files: Sequence[Path]) -> dict[Path, PtyImportError]:
-    """The files with a module that must not be imported in this process, and the reason."""
+    """The files with a module that must not be imported here, and the reason for each."""
     if not guard.careful:
         return {}
     graphs: dict[Path, Graph] = {}

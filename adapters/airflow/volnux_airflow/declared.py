@@ -1,6 +1,6 @@
-"""Arguments, inputs, variables and secrets of an event, as a DAG file in Python writes them.
+"""Arguments, inputs, variables and secrets of an event, as written in a Python DAG file.
 
-A generated DAG file is written with these: `arguments={"table": "orders", "day": Name("day")}`,
+Generated DAG files use this form: `arguments={"table": "orders", "day": Name("day")}`,
 `inputs={"day": "date = scheduled - 1d"}`.
 """
 
@@ -19,18 +19,18 @@ from volnux.pointy.values import INPUT_TYPES
 __all__ = ["Inputs", "Name", "arguments_of", "input_specs", "offered", "shown", "written"]
 
 Inputs = Mapping[str, str | InputDataField] | Sequence[InputSpec]
-"""The inputs of a pipeline by name: what `@input` says after the name, or a field of a pipeline
+"""The inputs of a pipeline, by name: the text after the name in `@input`, or a field of a pipeline
 class."""
 
 
 class Name(str):
-    """A name in the value of an argument: it stands for an input, a variable or a secret."""
+    """A name in the value of an argument. It refers to an input, a variable or a secret."""
 
     __slots__ = ()
 
 
 def arguments_of(written: Mapping[str, Any]) -> tuple[Argument, ...]:
-    """The arguments of an event, from values in which a `Name` stands for what it names."""
+    """The arguments of an event. A `Name` in a value is a reference."""
     found = []
     for name, value in written.items():
         names: list[NameAt] = []
@@ -53,19 +53,19 @@ def _without_names(value: Any, path: tuple[str | int, ...], names: list[NameAt])
 
 
 def shown(arguments: Iterable[Argument]) -> str:
-    """Arguments as a flow writes them: a name as its name, never what it stands for."""
+    """Arguments in the syntax of a flow. A name is shown as a name, never as its value."""
     return ", ".join(f"{argument.name}={argument}" for argument in arguments)
 
 
 def offered(
     arguments: Mapping[str, Any], variables: Mapping[str, str], secrets: Iterable[str]
 ) -> Offered:
-    """What an event is given besides inputs.
+    """The arguments, variables and secrets that an event can use.
 
     Args:
         arguments: by name; see `arguments_of`.
-        variables: by name, what `@variable` says after the name: `str = "eu"`.
-        secrets: their names.
+        variables: by name, the text after the name in `@variable`, such as `str = "eu"`.
+        secrets: the names of the secrets.
     """
     if not (arguments or variables or secrets):
         return NOTHING_OFFERED
@@ -74,9 +74,10 @@ def offered(
 
 
 def written(item: InputSpec | VariableSpec) -> str:
-    """What the directive of an input or variable says after its name.
+    """The text after the name in the directive of an input or variable.
 
-    Of an input without its default and description, which the params of a DAG have.
+    The text of an input has no constant default and no description: the params of the DAG have
+    them.
     """
     if isinstance(item, VariableSpec):
         default = "" if item.required else f" = {json.dumps(item.default, ensure_ascii=False)}"
@@ -100,7 +101,7 @@ def _variable(name: str, text: str) -> VariableSpec:
 def input_specs(
     inputs: Inputs,
 ) -> tuple[tuple[InputSpec, ...], dict[str, Callable[[Any], Any]]]:
-    """The specs of the inputs, and the readers of those that are fields."""
+    """The specs of the inputs, and the readers of the inputs that are fields."""
     if not isinstance(inputs, Mapping):
         return tuple(inputs), {}
     specs: list[InputSpec] = []

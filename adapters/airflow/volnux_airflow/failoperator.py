@@ -15,11 +15,11 @@ __all__ = ["VolnuxFailOperator"]
 
 
 class VolnuxFailOperator(FlowOperator):
-    """Fails when it starts, as an event that returned a failure.
+    """Fails when it starts, like an event that returns a failure.
 
     Args:
-        message: what the log says, and the failure where there is no other.
-        failure: the failure that it fails with: a task id, or a value of `volnux_airflow.values`.
+        message: the message in the log. It is also the failure if `failure` is None.
+        failure: where to read the failure: a task id, or a value of `volnux_airflow.values`.
     """
 
     shallow_copy_attrs: Sequence[str] = ("branches", "failure")

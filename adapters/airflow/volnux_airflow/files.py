@@ -1,4 +1,4 @@
-"""Which files of a folder are DAGs: what `volnux.files` finds, unless an `.airflowignore` matches.
+"""The `.pty` files of a folder that become DAGs: all except those that an `.airflowignore` matches.
 
 This module imports little, because Airflow's DAG processor keeps what it imports in memory.
 """
@@ -18,7 +18,7 @@ __all__ = ["Ids", "find_files", "id_of", "no_such_dags", "repeated", "taken_id"]
 
 
 def find_files(root: Path, suffixes: Sequence[str] = (SUFFIX,)) -> Found:
-    """The pipelines of a folder by the rule in `docs/files.md`, except those that Airflow ignores.
+    """The pipelines of a folder, found as in `docs/files.md`, except those that Airflow ignores.
 
     A path that is not UTF-8 is an error: Airflow can neither send nor store it.
     """
@@ -67,7 +67,7 @@ def taken_id(path: Path, name: str, first: Path) -> str:
 
 
 def no_such_dags(settings: Iterable[str], known: Sequence[str]) -> dict[str, str]:
-    """An error for each id that has settings, but that no file has."""
+    """An error for each id in the settings that is not the id of any file."""
     faults = {}
     for name in settings:
         if name not in known:

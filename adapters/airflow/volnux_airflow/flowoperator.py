@@ -1,4 +1,4 @@
-"""What all tasks of a flow have in common: continuing with some downstream tasks, and stopping."""
+"""The common part of all tasks of a flow: continuing with some downstream tasks, and stopping."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ class Watcher(Listener):
     """Is notified of events in a run inside one process (`volnux run --backend airflow`).
 
     Attributes:
-        host: where the variables and secrets of the run come from.
+        host: the source of the run's variables and secrets.
     """
 
     host: Host = AirflowHost()
 
     def start_of(self, run: Any) -> dt.datetime:
-        """When a DAG run began; its time limit counts from there."""
+        """The time at which a DAG run began. Its time limit is measured from then."""
         began: dt.datetime = run.start_date
         return began
 
@@ -51,20 +51,20 @@ NO_CALLBACKS: Mapping[str, Any] = {
     "outlets": None,
     "execution_timeout": None,
 }
-"""What tasks added by Volnux do not take from `default_args`, which is for the user's tasks."""
+"""Arguments of tasks that Volnux adds: `default_args` for these are only for the user's tasks."""
 
 
 class FlowOperator(compat.BaseOperator, compat.BranchMixIn):
-    """What the operators have in common: continuing with some downstream tasks, and stopping.
+    """The common part of the operators: continuing with some downstream tasks, and stopping.
 
     Attributes:
         decides_group: whether the task decides how a group ended.
-        ends: if it decides, the tasks that end its group.
+        ends: if `decides_group`, the tasks that end its group.
         branches: for each descriptor, the direct downstream tasks that continue after it; the
-            others are skipped. A failure (0) without an entry is unhandled. None: all tasks
-            continue after 1.
+            others are skipped. A failure (0) without an entry is unhandled. None if all tasks
+            continue after descriptor 1.
         run_timeout: seconds that the whole run may take; None for no limit.
-        outcome: how the task ended, as text for the user.
+        outcome: a text for the user that says how the task ended.
     """
 
     inherits_from_skipmixin = True
@@ -96,7 +96,7 @@ class FlowOperator(compat.BaseOperator, compat.BranchMixIn):
         """Render nothing: the fields are text for the user, not templates."""
 
     def refusal(self, context: Mapping[str, Any], outcomes: Outcomes) -> str | None:
-        """Why no more tasks of this run may start; None if they may."""
+        """The reason why no more tasks of this run may start; None if they may start."""
         unknown = self._unknown_input(context["dag_run"].conf)
         if unknown is not None:
             return unknown
@@ -108,7 +108,7 @@ class FlowOperator(compat.BaseOperator, compat.BranchMixIn):
         return "the run was cancelled" if self.watcher.stopped() else None
 
     def seconds_left(self, context: Mapping[str, Any]) -> float | None:
-        """The seconds that are left of the time limit of the run; None if it has no limit."""
+        """The seconds until the run reaches its time limit; None if it has no limit."""
         if self.run_timeout is None:
             return None
         began = self.watcher.start_of(context["dag_run"])
@@ -157,7 +157,7 @@ class FlowOperator(compat.BaseOperator, compat.BranchMixIn):
 
     @property
     def watching(self) -> frozenset[str]:
-        """The downstream tasks that only watch this one: it is not an end of their group."""
+        """The downstream tasks that only watch this task, because it does not end their group."""
         return frozenset(
             task.task_id
             for task in self.downstream_list
@@ -167,10 +167,10 @@ class FlowOperator(compat.BaseOperator, compat.BranchMixIn):
         )
 
     def is_passed_by(self, outcomes: Outcomes) -> bool:
-        """Whether Airflow has started this task although no branch that was taken leads to it.
+        """Whether Airflow has started this task although the flow took no branch to it.
 
-        A task skips the branches that it does not take when it ends. If a person marks it as a
-        success while it runs, it cannot do that: then the flow continues as after descriptor 1.
+        When a task ends, it skips the branches that it does not take. It cannot do this if a person
+        marked it as a success while it ran. Then the flow continues as after descriptor 1.
         """
         ways = list(ways_to(self))
         if all(when is None or SUCCESS in when for _, when in ways):
@@ -203,7 +203,7 @@ class FlowOperator(compat.BaseOperator, compat.BranchMixIn):
         """Skip the direct downstream tasks that this descriptor does not lead to."""
         if self.branches is None:
             return
-        # The list of task instances shows this for every task, mapped or not.
+        # Airflow shows this text in its list of task instances, even for tasks that are not mapped.
         handled = ", a handled failure" if descriptor == FAILURE else ""
         context["map_index_template"] = f"descriptor {descriptor}{handled}"
         if not self.downstream_task_ids:
@@ -224,9 +224,10 @@ def _decides_group(task: Any) -> bool:
 
 
 def ways_to(task: Any) -> Iterator[tuple[str, set[int] | None]]:
-    """The tasks before a task, each with the descriptors that lead to it. Joins are skipped over.
+    """The upstream tasks of a task, each with the descriptors after which the flow continues here.
 
-    None means that the task does not branch.
+    Instead of a join, its own upstream tasks are yielded. None means that the upstream task has no
+    branches.
     """
     for source in task.upstream_list:
         if isinstance(source, compat.EmptyOperator):

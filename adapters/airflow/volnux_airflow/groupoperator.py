@@ -1,4 +1,4 @@
-"""The catch of a group, and the end of an arm of a group for which one arm is enough."""
+"""The catch of a group, and the end of an arm of an *any* group."""
 
 from __future__ import annotations
 
@@ -17,11 +17,13 @@ class VolnuxGroupOperator(FlowOperator):
     """Decides how a group of tasks ended, after all of them have ended.
 
     With `branches`, it is the catch of a group: a failure inside becomes its outcome 0. Without
-    `branches`, it ends an arm of a group for which one arm is enough, and fails if the arm failed.
+    `branches`, it is the end of an arm of an *any* group (one arm is enough), and fails if the arm
+    failed.
 
     Args:
         first: the task id of the group's first event. The group consists of all tasks of the DAG
-            from that task to this one. Tasks that do not end the group are also watched.
+            from that task to this one. The operator also adds edges from the tasks that do not end
+            the group, to wait for them.
         ends: the tasks that end the group. Their edges to this task must be set like any others.
     """
 

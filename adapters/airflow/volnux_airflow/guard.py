@@ -1,4 +1,4 @@
-"""In Airflow's DAG processor: a module of events that fails on import does not hide other files.
+"""Guards imports in Airflow's DAG processor: a module that breaks does not hide other files.
 
 Airflow parses each Python file in its own process, which sends its result at the end. If a module
 ends that process, crashes it or never returns, every DAG of the file is lost, and Airflow shows no
@@ -40,17 +40,17 @@ _IMPORT_TIMEOUT = 30.0
 """Airflow's default time limit, used if Airflow has set no alarm."""
 
 _LATE = "late"
-"""In a mark: an import was too slow once, so the next parse imports as usual."""
+"""The text of a mark after an import was too slow once: the next parse imports as usual."""
 
 _LATE_AGAIN = "late again"
-"""In a mark: that parse did not finish either, so a slow import now counts as hanging."""
+"""The text of a mark if the next parse did not finish either: a slow import is now an error."""
 
 
 class Guard:
     """How the modules of one parse are imported.
 
     Attributes:
-        careful: the last parse did not finish, so modules are tried out first.
+        careful: whether modules are tried out first, because the last parse did not finish.
     """
 
     def __init__(self, mark: Path | None) -> None:

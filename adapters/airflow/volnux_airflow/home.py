@@ -1,4 +1,4 @@
-"""An Airflow home for a run in this process: created before importing Airflow, then removed.
+"""A temporary Airflow home for a run in this process, created before Airflow is imported.
 
 Migrating an empty database takes seconds, so an empty migrated database is kept for each Airflow
 version in the user's cache directory. It never contains user data.
@@ -25,7 +25,7 @@ from volnux.imported import imported
 __all__ = ["config_path", "enter_own_home", "home_path", "template"]
 
 LOG_LEVEL = "AIRFLOW__LOGGING__LOGGING_LEVEL"
-"""If the user sets this variable, Airflow logs: INFO shows the task logs."""
+"""If this environment variable is set, Airflow's logs are shown; INFO includes the task logs."""
 
 _CONFIG = """\
 # For one run in one process. All other settings are Airflow's defaults or come from the
@@ -34,12 +34,12 @@ _CONFIG = """\
 
 
 def home_path() -> Path:
-    """The home of the Airflow that this machine is configured for, by Airflow's own rule."""
+    """The Airflow home that this machine is configured for, found by Airflow's own rule."""
     return Path(os.environ.get("AIRFLOW_HOME", "~/airflow")).expanduser()
 
 
 def config_path() -> Path:
-    """Its `airflow.cfg`, which may not exist."""
+    """The path of the `airflow.cfg` for that home. The file may not exist."""
     return Path(os.environ.get("AIRFLOW_CONFIG") or home_path() / "airflow.cfg").expanduser()
 
 
@@ -107,8 +107,8 @@ def _settings(home: Path, database: Path) -> dict[str, str]:
     }
     if LOG_LEVEL not in os.environ:
         settings[LOG_LEVEL] = "WARNING"
-        # Warnings from events are shown. Airflow's messages about a failed task are not: our report
-        # has them.
+        # Warnings from events are shown. Airflow's messages about a failed task are not, because
+        # our report contains the same.
         quiet = ("airflow", "task", "py.warnings", "sqlalchemy", "httpx", "alembic")
         levels = " ".join(f"{name}=CRITICAL" for name in quiet)
         settings["AIRFLOW__LOGGING__NAMESPACE_LEVELS"] = levels

@@ -58,10 +58,10 @@ _CALLBACKS = ("on_execute", "on_failure", "on_success", "on_retry", "on_skipped"
 
 
 def of(spec: EventSpec) -> dict[str, Any]:
-    """The arguments that an event has for its operator.
+    """The operator arguments that an event sets.
 
     Raises:
-        TypeError: an event must not set one of them.
+        TypeError: the event sets an argument that events must not set.
     """
     settings = dict(spec.event_class.airflow)
     for name in settings:

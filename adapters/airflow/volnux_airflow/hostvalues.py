@@ -1,4 +1,4 @@
-"""Variables and secrets of a run on Airflow: its Variables, through its secrets backends."""
+"""Variables and secrets of a run on Airflow. Both are Airflow Variables."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["AirflowHost"]
 
 @dataclass(frozen=True)
 class AirflowHost:
-    """The variables and secrets of an Airflow; see `volnux.events.outcome.Host`.
+    """The variables and secrets of an Airflow installation; see `volnux.events.outcome.Host`.
 
     Both are Variables of Airflow. They are read as a task reads them: from the secrets backends,
     the environment, and the database of Airflow, in this order.
@@ -31,7 +31,7 @@ class AirflowHost:
         try:
             value = compat.Variable.get(name, default=None)
         except Exception as error:  # noqa: BLE001 - a secrets backend may raise anything
-            # Airflow's own message may be of several lines, with the answer of a server.
+            # Airflow's own message may have several lines and contain the answer of a server.
             said = str(error).partition("\n")[0]
             raise LookupError(f"Airflow could not read its Variable '{name}': {said}") from None
         if value is None:

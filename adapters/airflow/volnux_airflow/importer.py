@@ -1,4 +1,4 @@
-"""For Airflow 3.4 and later: a DAG importer that makes a `.pty` a DAG without any Python file.
+"""For Airflow 3.4 and later: a DAG importer that turns a `.pty` into a DAG without a Python file.
 
 In `airflow.cfg`, section `[dag_processor]`:
 `dag_importer_configs = ["volnux_airflow.importer.PtyDagImporter"]`.
@@ -33,9 +33,9 @@ class PtyDagImporter(AbstractDagImporter[FilesystemDagDefinition]):
     """Builds a DAG from each `.pty` file of a bundle.
 
     Args:
-        extensions: the suffixes of its files; `.pty` if None.
+        extensions: the suffixes of the files; `.pty` if None.
         settings: further arguments of every `DAG`, as JSON values: default_args, tags, …
-        dags: arguments for single DAGs, by their ids; they replace those for every DAG.
+        dags: extra arguments for single DAGs, by DAG id; they override `settings`.
     """
 
     def __init__(
@@ -55,9 +55,10 @@ class PtyDagImporter(AbstractDagImporter[FilesystemDagDefinition]):
     def list_dag_definitions(
         self, bundle: Any, *, safe_mode: bool = True
     ) -> Iterator[FilesystemDagDefinition | DagImportError]:
-        """List the files, and what cannot be read. No file is read here.
+        """List the files, and an error for each path that cannot be a DAG. No file is opened.
 
-        Airflow lists a whole bundle, and again only one file in the process that imports it.
+        Airflow calls this for a whole bundle, and again for a single file in the process that
+        imports that file.
         """
         root = Path(bundle.path)
         if root.is_file():

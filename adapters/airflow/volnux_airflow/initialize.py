@@ -1,4 +1,4 @@
-"""`volnux airflow init`: what the installed Airflow needs to see `.pty` files."""
+"""`volnux airflow init`: sets up the installed Airflow so that it finds `.pty` files."""
 
 from __future__ import annotations
 
@@ -51,14 +51,14 @@ class SetupError(VolnuxError):
 
 
 def set_up(folder: Path, installed: tuple[int, int] | None = None) -> list[str]:
-    """Make the `.pty` files of a dags folder DAGs. Returns what was done, line by line.
+    """Make Airflow turn the `.pty` files of a dags folder into DAGs. Returns lines for the user.
 
     With an `airflow.cfg`, this configures the importer for Airflow 3.4 and later, or the bundle for
     3.3. Both parse each file separately. Without an `airflow.cfg`, it writes a loader file.
 
     Args:
         folder: Airflow's dags folder.
-        installed: the version of Airflow; that of the one here if None.
+        installed: the major and minor version of Airflow; that of the installed one if None.
 
     Raises:
         SetupError: the folder does not exist, no supported Airflow is installed, or a setting
@@ -202,7 +202,7 @@ class _Config:
 
     @staticmethod
     def _place(lines: list[str], section: str, name: str) -> tuple[int | None, int]:
-        """The lines of the setting; if there are none, the position at the end of its section."""
+        """The line range of a setting: empty if it is not set, None and 0 without its section."""
         begin = None
         inside = False
         for number, line in enumerate(lines):
@@ -212,7 +212,8 @@ class _Config:
                 begin = number + 1 if inside and begin is None else begin
             elif inside and re.match(rf"{name}\s*[=:]", line, re.IGNORECASE):
                 end = number + 1
-                # A value continues in indented lines, with blank lines and comments between them.
+                # A value may continue in indented lines, with blank lines and comments between
+                # them.
                 for following, text in enumerate(lines[end:], end + 1):
                     if re.match(r"\s*([#;]|$)", text):
                         continue

@@ -1,4 +1,4 @@
-"""The instant that a DAG run stands for, and the calendar in which its times are computed."""
+"""The scheduled time of a DAG run, and the calendar for computing other times from it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["UTC", "Calendar", "instant_of_run"]
 
 @dataclass(frozen=True, init=False)
 class Calendar:
-    """The time zone of a pipeline and its schedules: what `scheduled` and `previous` refer to.
+    """The time zone and schedules of a pipeline, which determine `scheduled` and `previous`.
 
     Args:
         timezone: an IANA name.
@@ -46,7 +46,7 @@ class Calendar:
         return instant.astimezone(zone_of(self.timezone))
 
     def clock(self, instant: dt.datetime) -> Clock:
-        """The time of a run that stands for an instant."""
+        """The clock of a run with this scheduled time."""
         from volnux.schedules.moments import Clock
         from volnux.schedules.schedule import Schedule
 
@@ -58,7 +58,7 @@ UTC = Calendar()
 
 
 def instant_of_run(run: Any) -> dt.datetime:
-    """The instant of a DAG run, in UTC: its logical date, and where it has none its run-after."""
+    """The scheduled time of a DAG run, in UTC: its logical date, or its `run_after` without one."""
     instant = run.logical_date or run.run_after
-    # A plain datetime: Airflow's may be of a library of its own.
+    # Return a plain datetime: Airflow's may be an instance of a subclass from another library.
     return dt.datetime.fromisoformat(instant.astimezone(dt.UTC).isoformat()).astimezone(dt.UTC)

@@ -47,7 +47,7 @@ def _ended(dag_run: Any) -> None:
 
 
 def _is_heard(dag_run: Any) -> bool:
-    """Whether there may be listeners, and the DAG is one of ours."""
+    """Whether the DAG is one of ours and there may be listeners."""
     if not signals_loaded():
         return False
     tasks = getattr(getattr(dag_run, "dag", None), "tasks", ())

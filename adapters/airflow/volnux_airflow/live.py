@@ -1,4 +1,4 @@
-"""Check what an Airflow installation lacks for a plan: `volnux check --backend airflow --live`.
+"""Find what an Airflow installation lacks: `volnux check --backend airflow --live`.
 
 Airflow is found in the same way as by the `airflow` command, through `airflow.cfg` and the
 environment of this machine. Nothing is changed.
@@ -30,7 +30,7 @@ _Say = Callable[..., Diagnostic]
 
 
 class Installation:
-    """An Airflow installation that answers. Each question is asked only once.
+    """An Airflow installation that responds. Each query is made only once.
 
     Raises:
         BackendError: no Airflow is set up, or its database does not answer.
@@ -82,7 +82,7 @@ class Installation:
             yield say(f"this Airflow has no pool '{pool}'", hint=hint)
             return
         needed = options.get("pool_slots", 1)
-        if 0 <= slots < needed:  # A pool of -1 has no limit.
+        if 0 <= slots < needed:  # A pool with -1 slots has no limit.
             yield say(
                 f"the task takes {needed} slots of the pool '{pool}', which has only {slots}: "
                 "it would never start",
@@ -143,7 +143,7 @@ class Installation:
 
 
 def _require_home() -> None:
-    """Raise an error before Airflow creates a home and a database that do not exist."""
+    """Raise an error if no Airflow is set up: importing it would create a home and a database."""
     config = config_path()
     told = any(name.startswith("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN") for name in os.environ)
     if not told and not config.is_file():
@@ -211,7 +211,7 @@ _ADDED = {
 
 
 def _things_of(spec: EventSpec) -> Iterator[tuple[str, str]]:
-    """The connections, variables and secrets that an event needs, as far as can be seen."""
+    """The connections, variables and secrets that an event needs, as far as its code shows them."""
     if spec.given is not None:
         yield from (("variable", each.name) for each in spec.given.variables if each.required)
         yield from (("secret", name) for name in spec.given.secrets)

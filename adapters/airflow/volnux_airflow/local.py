@@ -87,9 +87,10 @@ def run_dag(
         plan: the plan.
         inputs: the values of its inputs.
         run_id: the id of the run in the report; by default, that of the DAG run.
-        control: knows whether the run was cancelled.
+        control: the control of the run, which records whether it was cancelled.
         instant: the scheduled time of the run; by default, now.
-        began_at: called after the run for when it began; by default, the start of the DAG run.
+        began_at: called after the run, returns the time at which it began; by default, the start of
+            the DAG run.
     """
     instant = instant_of(plan.graph, instant)
     DagBundlesManager().sync_bundles_to_db()  # type: ignore[no-untyped-call]  # untyped there
@@ -157,7 +158,7 @@ class _LocalRun(Watcher):
         self._control.interrupted = True
 
     def start_of(self, run: Any) -> dt.datetime:
-        """See `Watcher`: the start of the first task, because `dag.test()` prepares for seconds."""
+        """See `Watcher`. The start of the first task: `dag.test()` takes seconds to begin it."""
         if not self._has_begun:
             self._has_begun = True
             self.began_at = dt.datetime.now(dt.UTC)
@@ -200,7 +201,7 @@ def _watched(watcher: Watcher) -> Iterator[None]:
 
 @contextmanager
 def _interrupts(local: _LocalRun) -> Iterator[None]:
-    """On Ctrl-C, let the running task finish and start no more. Another one ends the process."""
+    """On Ctrl-C, let the running task finish and start no more. A second one ends the process."""
     if (
         threading.current_thread() is not threading.main_thread()
         or signal.getsignal(signal.SIGINT) is not signal.default_int_handler

@@ -40,18 +40,18 @@ class VolnuxEventOperator(FlowOperator):
             decides.
         timeout: seconds that one attempt may take.
         executor: `inline` or `process`; by default, the event's own executor.
-        receives: what is piped to it: a task id, or a value of `volnux_airflow.values`.
-        inputs: the inputs of the pipeline, which come as the params of the run.
+        receives: the value that is piped to it: a task id, or a value of `volnux_airflow.values`.
+        inputs: the inputs of the pipeline. Their values are the params of the run.
         readers: for some inputs, a function that checks and converts the value.
-        arguments: what the flow gives the event, by name; a `Name` in a value stands for an input,
-            a variable or a secret.
-        variables: the variables of the pipeline, each with what `@variable` says after its name.
+        arguments: the arguments of the event in the flow, by name; a `Name` in a value refers to an
+            input, a variable or a secret.
+        variables: the variables of the pipeline, each with the text after its name in `@variable`.
         secrets: the names of the pipeline's secrets.
         calendar: the time zone and schedules of the pipeline; UTC if None.
         run_timeout: seconds that the whole run may take.
         tags: listed in the task's documentation, after the docstring of the event.
-        spec: what linking read from the event, instead of the first five arguments and of
-            `arguments`, `variables` and `secrets`.
+        spec: the spec of the linked event. It replaces the first five arguments, `arguments`,
+            `variables` and `secrets`.
         **kwargs: as for `BaseOperator`; `retries` and `execution_timeout` come from the event.
             These arguments override the event's own `airflow`, which overrides `default_args`.
 
@@ -131,7 +131,7 @@ class VolnuxEventOperator(FlowOperator):
         return self.spec.stop_on_exception
 
     def pre_execute(self, context: Any) -> None:
-        """Limit the attempt to what is left of the time limit of the run."""
+        """Limit the attempt to the time that is left until the run reaches its time limit."""
         left = self.seconds_left(context)
         limits = [self._own_timeout, None if left is None else timedelta(seconds=max(left, 0.1))]
         self.execution_timeout = min((each for each in limits if each is not None), default=None)
@@ -190,7 +190,7 @@ class VolnuxEventOperator(FlowOperator):
         )
         try:
             previous = self.receives.read(outcomes) if self.receives is not None else None
-        except Exception as error:  # noqa: BLE001 - what was left for it cannot be read
+        except Exception as error:  # noqa: BLE001 - a stored result may be unreadable
             outcome = raised(self.spec, call, error, 0.0)._replace(retry_after=None)
             self.watcher.began(self.spec, call)
             self.watcher.ended(self.spec, call, outcome)
@@ -203,7 +203,7 @@ class VolnuxEventOperator(FlowOperator):
         """The inputs of the run.
 
         Raises:
-            Exception: a value is not one that the input takes.
+            Exception: a value is not valid for its input.
         """
         params = context["params"]
         names = [item.name for item in self.inputs if item.name in params]
@@ -214,12 +214,12 @@ class VolnuxEventOperator(FlowOperator):
         return bind_inputs(self.inputs, given, self.readers, clock=clock)
 
     def _param(self, params: Mapping[str, Any], name: str) -> Any:
-        """A param of the run. Null, as from an empty field of the form, means the default."""
+        """A param of the run. Null, which an empty field of the form sends, means the default."""
         value = params[name]
         return self.dag.params[name] if value is None else value
 
     def _end(self, context: Mapping[str, Any], outcome: Outcome) -> Any:
-        """Called when the last attempt has ended."""
+        """Finish the task after its last attempt: store the outcome, then continue or fail."""
         ti = context["ti"]
         descriptor, result = outcome.descriptor, outcome.result
         failure = result if isinstance(result, Failure) else None
@@ -253,7 +253,7 @@ class VolnuxEventOperator(FlowOperator):
         return None
 
     def _handled(self, failure: Failure | None) -> None:
-        """Mark a handled failure: to Airflow a success, but without success callbacks or assets."""
+        """Log a handled failure, and disable success callbacks and assets for it."""
         self.outcome += " (a failure that the flow handles)"
         if failure is not None and failure.traceback:
             self.log.warning("%s", failure.traceback.rstrip())
@@ -284,7 +284,7 @@ class VolnuxEventOperator(FlowOperator):
 
 
 def _cause(outcome: Outcome) -> BaseException | None:
-    """The cause of the error about a failed attempt: the exception of the event.
+    """The exception of the event, as the cause of the error about a failed attempt.
 
     Airflow cannot log text that is not valid Unicode, and would end the task, so such text is
     escaped.
@@ -309,6 +309,6 @@ def _doc_of(spec: EventSpec, tags: Iterable[str]) -> str | None:
 
 
 def _operator_name(spec: EventSpec) -> str:
-    """What Airflow's page shows below the name of a task: where the code of its event is."""
+    """The operator name that Airflow's page shows for a task: the module and name of the event."""
     name = f"{display_text(spec.target.__module__)}.{spec.target.__qualname__}"
     return storable.cleaned(name)[-storable.LONGEST_TEXT :]

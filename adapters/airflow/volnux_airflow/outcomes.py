@@ -1,4 +1,4 @@
-"""How tasks pass on how an event ended: a small XCom beside the returned value.
+"""The outcome of a task, which other tasks read from a small XCom beside the returned value.
 
 Each of our tasks stores what Airflow's own state cannot express under the key `volnux`: the
 descriptor, the attempts, the failure. The result itself is the task's `return_value`.
@@ -30,8 +30,8 @@ class TaskOutcome:
         descriptor: 0 to 9; None if the event did not run because the run was stopped.
         attempts: the number of attempts that were made.
         failure: the stored form of an exception, from `Failure.to_json`.
-        started_at, ended_at: seconds since the epoch, of the last attempt.
-        bypassed: `can_bypass` made `process` unnecessary.
+        started_at, ended_at: the start and end of the last attempt, in seconds since the epoch.
+        bypassed: whether `process` was not called because `can_bypass` returned true.
         returned: whether there is also a result under `return_value`; None does not count as a
             result.
     """
@@ -131,7 +131,7 @@ _RAN = ("success", "failed")
 
 @dataclass(frozen=True, slots=True)
 class Piped:
-    """What is piped to a task: entry `index` of a table of values (`Graph.values`).
+    """The value that is piped to a task: entry `index` of a table of values (`Graph.values`).
 
     Node names in the table are task ids.
     """
@@ -140,7 +140,7 @@ class Piped:
     index: int
 
     def read(self, outcomes: Outcomes) -> Any:
-        """The value, from what the tasks stored; None if it is not done."""
+        """The value, computed from the stored outcomes; None if it is not done."""
         nodes = dict.fromkeys(self.values[i].node for i in needed(self.values, [self.index]))
         tasks = [node for node in nodes if node is not None]
         if len(tasks) > 1:

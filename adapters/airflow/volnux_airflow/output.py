@@ -2,7 +2,7 @@
 
 Airflow hides secrets where it writes the log of a task. But an executor may also copy what a task
 prints and logs to its own output (`LocalExecutor` to that of the scheduler), where Airflow hides
-nothing. So they are hidden in the task already.
+nothing. So this module hides them in the task itself.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def secrets_hidden() -> Iterator[None]:
 
 
 class _Hiding:
-    """A stream of text that hides secrets; in all other respects the stream that it writes to."""
+    """A wrapper of a text stream that hides secrets and otherwise behaves like that stream."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream

@@ -20,7 +20,7 @@ def _listeners() -> list[Any]:
     """The listener, if `[volnux] run_signals` is True.
 
     It is off by default: if any plugin has a listener, Airflow refuses every DAG that has an
-        operator with `end_from_trigger=True`.
+    operator with `end_from_trigger=True`.
     """
     if not conf.getboolean("volnux", "run_signals", fallback=False):
         return []

@@ -20,7 +20,7 @@ __all__ = ["events_of", "group_of", "replay"]
 
 
 def group_of(decider: Any) -> Graph:
-    """The group that a `VolnuxGroupOperator` decides about; its last node is that task itself."""
+    """The group that a `VolnuxGroupOperator` decides about. Its last node is the operator."""
     tasks = list(decider.dag.task_dict.values())
     ids = [task.task_id for task in tasks]
     begin, end = ids.index(decider.first), ids.index(decider.task_id)
@@ -66,7 +66,7 @@ def replay(
         if end is not None and end.descriptor is not None:
             return end.descriptor, of.result(task) if end.descriptor == FAILURE else None
         if states.get(task) == "success":
-            # It is a task of another kind, which somebody added to the DAG.
+            # This is another kind of task, which somebody added to the DAG.
             return SUCCESS, None
         # There is no outcome: its worker was killed before it could store one.
         return FAILURE, Failure("volnux.WorkerLost", f"the worker that ran {task} died")
@@ -88,7 +88,7 @@ def _node(task: Any) -> Node:
 
 
 def _edges(task: Any) -> dict[str, list[int]]:
-    """The downstream tasks, except those that only watch, with the descriptors that lead there."""
+    """The downstream tasks, without those that only watch, each with its descriptors."""
     found: dict[str, list[int]] = {}
     branches = getattr(task, "branches", None)
     if branches is None:

@@ -42,7 +42,7 @@ def report_of(
         plan: the plan that the DAG was built from.
         run_id: the DAG run's id.
         states: Airflow's state of each task.
-        succeeded: whether Airflow calls the run a success.
+        succeeded: whether the DAG run is a success in Airflow.
         cancelled: whether somebody ended the run, so that places that never began are cancelled.
         tries: the number of tries that Airflow counted, for tasks that stored no outcome.
         first_tries: the start of the first try of each task that was tried again.
@@ -51,7 +51,7 @@ def report_of(
         inputs: the inputs of the run.
         started_at: when the run began.
         ended_at: when it ended.
-        scheduled_at: the instant that it stands for, in the pipeline's time zone.
+        scheduled_at: the scheduled time of the run, in the pipeline's time zone.
     """
     places: dict[str, PlaceReport] = {}
     for node in plan.graph.nodes:
@@ -114,7 +114,7 @@ def report_of(
 def _replayed(
     plan: Plan, places: Mapping[str, PlaceReport], status: RunStatus, *, timed_out: bool
 ) -> Execution:
-    """Run the state machine of a run with the known ends of its places."""
+    """Run the state machine of a run with the known outcomes of its places."""
     stopped_by: list[int] = []
 
     def end_of(index: int) -> tuple[int, Any] | None:
@@ -123,7 +123,7 @@ def _replayed(
             return None
         stops = spec is not None and spec.stop_on_exception
         if stops and place.failure and place.state is State.FAILED:
-            # Later: a run that was stopped accepts no more results.
+            # Handle this place last, because a stopped run accepts no more results.
             stopped_by.append(index)
             return None
         return place.descriptor, place.failure or place.result

@@ -19,7 +19,7 @@ class AttemptFailedError(compat.AirflowException):
 
 
 class ExactRetryPolicy(compat.RetryPolicy):
-    """Retries what our own policy retries, after exactly its wait (Airflow's adds jitter)."""
+    """Retries when the event's own policy does, after exactly its wait (Airflow's adds jitter)."""
 
     def evaluate(
         self,

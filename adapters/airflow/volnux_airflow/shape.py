@@ -37,13 +37,13 @@ class Task:
     Attributes:
         id: the task id; for an event, its place.
         rule: Airflow's trigger rule.
-        node: the node of the graph; None for the end of an arm that has no node.
-        spec: for an event, what linking read from it.
-        branches: for each descriptor, the direct downstream tasks that continue; None: all continue
-            after 1.
+        node: the node of the graph; None if the task is the end of an arm.
+        spec: for an event, the spec of the linked event.
+        branches: for each descriptor, the direct downstream tasks that continue; None if all
+            continue after descriptor 1.
         first: for a catch or end, the first event of its group.
         ends: for a catch or end, the tasks that end its group.
-        label: the display name of a task that Volnux adds, in the words of the text.
+        label: the display name of a task that Volnux adds, taken from the text of the flow.
     """
 
     id: str
@@ -73,9 +73,9 @@ class Shape:
     Attributes:
         plan: the plan.
         tasks: the tasks, in reading order.
-        wires: the edges. The operator itself adds the edges of tasks that only watch.
-        groups: for each task inside task groups, these groups, the outermost first.
-        labels: the display name of each task group, in the words of the text.
+        wires: the edges, except those to a task that only watches; its operator adds them.
+        groups: for each task, the task groups that it is in, outermost first.
+        labels: the display name of each task group, taken from the text of the flow.
     """
 
     plan: Plan
@@ -92,7 +92,7 @@ def shape_of(plan: Plan) -> Shape:
 
 @dataclass(frozen=True, slots=True)
 class _End:
-    """The end of an arm: its task, and the first event of the arm."""
+    """The task at the end of an arm, with the first event and the last tasks of the arm."""
 
     id: str
     first: str
@@ -106,8 +106,9 @@ class _Shaping:
         self._index = plan.graph.topology.index
         self._edges = plan.graph.topology.behind
         self._incoming = plan.graph.topology.before
-        # Joins that end an arm late, by their id; ends without a node in the graph, by the event or
-        # `!` before them and by the index of the node after them.
+        # The ends of arms. `_late_joins` has the joins that are such an end, by their id. The
+        # others have no node in the graph: `_ends` has them by the event or `!` before them, and
+        # `_before` by the index of the node after them.
         self._late_joins: dict[str, _End] = {}
         self._ends: dict[str, _End] = {}
         self._before: dict[int, list[_End]] = {}
@@ -131,7 +132,7 @@ class _Shaping:
     def _task(self, i: int, node: Node, spec: EventSpec | None) -> Task:
         match node.kind:
             case Kind.EVENT | Kind.FAIL:
-                # With a single task before this one, both rules mean the same. This one is easier
+                # With a single upstream task, both rules mean the same, and `all_success` is easier
                 # to read.
                 alone = len(self._incoming[i]) <= 1
                 rule = compat.TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS
@@ -194,7 +195,7 @@ class _Shaping:
                 found.setdefault(descriptor, []).append(self._target(edge))
         return {descriptor: tuple(found[descriptor]) for descriptor in sorted(found)}
 
-    # Arms of *any* groups that end late.
+    # Ends of the arms of *any* groups.
 
     def _close_arms(self, group: Group, join: int) -> None:
         begins = [self._index[arm] for arm in group.arms]
@@ -222,7 +223,7 @@ class _Shaping:
     # Edges.
 
     def _target(self, edge: Edge) -> str:
-        """The target of an edge: the end of its arm, if there is one in between."""
+        """The target of an edge, or the end of its arm if that comes first."""
         end = self._ends.get(edge.source)
         if end is not None and self._graph.nodes[self._index[edge.target]].entry is Entry.ANY:
             return end.id
@@ -247,7 +248,7 @@ class _Shaping:
             return None
         return ", ".join(map(str, edge.when))
 
-    # Task groups: flows in braces before branches.
+    # Task groups: one for each flow in braces that has branches.
 
     def _task_groups(self, tasks: Iterable[Task]) -> dict[str, tuple[str, ...]]:
         opening: dict[str, list[Node]] = {}

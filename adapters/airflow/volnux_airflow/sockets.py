@@ -1,6 +1,6 @@
-"""Protects what a process that parses files for Airflow needs to answer: its sockets, and its exit.
+"""Protects the sockets and the exit of a process that parses files for Airflow.
 
-User code cannot reach either while it is imported.
+The process needs both to send its result, so imported user code must not reach them.
 """
 
 from __future__ import annotations
@@ -73,7 +73,8 @@ def own_sockets() -> Iterator[None]:
     try:
         yield
     finally:
-        # The DAGs are sent whatever the imports have done to the streams and file descriptors.
+        # Airflow must be able to send the DAGs, even if imports have changed the streams and file
+        # descriptors.
         for stream in (sys.stdout, sys.stderr):
             with contextlib.suppress(Exception):
                 stream.flush()
@@ -110,7 +111,7 @@ def _close_in_children(sockets: set[int]) -> None:
 
 
 class _Limited:
-    """A stream that accepts `MOST_OUTPUT` characters, then says that there is more and discards it.
+    """A stream that accepts `MOST_OUTPUT` characters, then notes that it discards the rest.
 
     Args:
         stream: where the characters go.
@@ -131,7 +132,7 @@ class _Limited:
         return self._number
 
     def write(self, text: str) -> int:
-        """Write a text, or nothing."""
+        """Write the part of a text that is within the limit."""
         if self._left > 0:
             self._stream.write(text[: int(min(self._left, len(text)))])
             self._left -= len(text)
@@ -146,11 +147,11 @@ class _Limited:
             self.write(line)
 
     def end(self, original: TextIO) -> None:
-        """Write to another stream from now on, without a limit: log handlers may still use this."""
+        """From now on, write to another stream without a limit: log handlers may still write."""
         with contextlib.suppress(OSError, ValueError):
             self._stream.flush()
-        # Other objects on this file descriptor can no longer write: the number will be reused for
-        # another file.
+        # After this, no other object can write to this file descriptor, whose number will be reused
+        # for another file.
         with contextlib.suppress(OSError, ValueError):
             self._buffer.close()
         self._stream = original

@@ -70,11 +70,11 @@ volnux_airflow.
 """
 
 _DEEPEST = 12
-"""How deeply `with` statements are nested at most. Python itself allows 20."""
+"""The maximum nesting depth of `with` statements. Python itself allows 20."""
 
 
 def source_of(plan: Plan) -> str:
-    """The text of a Python file that builds the DAG of a plan: same states, attempts and results.
+    """The text of a Python file that builds the DAG of a plan, with the same behaviour.
 
     Raises:
         PythonSourceError: the plan cannot be written as Python.
@@ -137,7 +137,7 @@ class _Source:
             yield assigned(name, value)
         if self._variables:
             yield ""
-        # The first line is kept separate, so that it is easy to read.
+        # The text starts on a line of its own, so that it is easy to read.
         doc = docstring("\n" + doc_of(self._graph)).replace("\n", "\\\n", 1)
         yield f"{self._doc} = {doc}\n"
 
@@ -291,7 +291,7 @@ class _Source:
         return None if limit is None else literal(_number(limit))
 
     def _group_of(self, task: Task) -> str | None:
-        """The variable of a task's group, if no `with` block sets the group."""
+        """The variable of a task's group; None without a group or inside its `with` block."""
         groups = self._shape.groups.get(task.id, ())
         return self._groups[groups[-1]] if groups and self._is_flat else None
 
@@ -328,7 +328,7 @@ class _Source:
         return call(self._own("VolnuxEventOperator"), **named)
 
     def _wires(self) -> Iterator[str]:
-        """The edges. Those with one label and source, or with the same targets, share a line."""
+        """The edges. Those with the same source and label, or the same targets, share a line."""
         after: dict[tuple[str, str | None], list[str]] = {}
         for wire in self._shape.wires:
             after.setdefault((wire.source, wire.label), []).append(wire.target)

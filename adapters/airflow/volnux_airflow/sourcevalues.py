@@ -1,4 +1,4 @@
-"""What is piped to a task, and the arguments of an event, in the Python source of a DAG."""
+"""Piped values and the arguments of events, as written in the Python source of a DAG."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ def values_of(
 
     Args:
         graph: the graph.
-        own: imports what the file itself needs; its name in the file.
-        names: the names of the file.
+        own: imports a name that the file itself needs, and returns its name in the file.
+        names: the names that the file already uses.
     """
     values = graph.values
     wanted = [
@@ -56,7 +56,7 @@ def values_of(
 
 
 def arguments_of(node: Node, own: Callable[[str], str]) -> Expression:
-    """The arguments of an event, names in them as `Name("day")`."""
+    """The arguments of an event. A name in a value is written as `Name("day")`."""
 
     def named(name: str) -> _Named:
         return _Named(call(own("Name"), literal(name)))
@@ -73,7 +73,7 @@ class _Named(NamedTuple):
 
 
 def _with_names(value: Any) -> Expression:
-    """The value of an argument, with the expressions in it, in Python."""
+    """The Python source of an argument's value, which may contain expressions."""
     match value:
         case _Named(expression):
             return expression

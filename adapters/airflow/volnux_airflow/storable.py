@@ -1,8 +1,8 @@
 """What Airflow cannot send or store: numbers, characters and texts that no database column accepts.
 
-Values are msgpack between Airflow's processes, and JSON in its database. A value that either of
-them refuses would break every DAG of the process, so it is found in advance. Nothing here imports
-Airflow.
+Airflow sends values between its processes as msgpack, and stores them as JSON. A value that either
+of them refuses would break every DAG of the process, so it is found in advance. Nothing here
+imports Airflow.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def cleaned(text: str) -> str:
 
 
 def clean(text: str) -> str:
-    """A message that Airflow can store, whatever a user's exception put into it."""
+    """A message in a form that Airflow can store, whatever text a user's exception contains."""
     if len(text) > _LONGEST_FAULT:
         text = text[:_LONGEST_FAULT] + " …"
     return _escaped(text)

@@ -1,9 +1,10 @@
 """Our own timetable: Airflow fires at the instants that `volnux schedule next` prints.
 
 Airflow's `CronTriggerTimetable` differs in three things: if a time occurs twice because clocks go
-back, it takes the second; if clocks skip several times, it keeps only the first; and if an
-expression names every hour but not every day (`*/30 * * * mon`), it starts an hour late or loses
-runs after each clock change, since it adds local time differences to an instant.
+back, it takes the second; if clocks go forward over several scheduled times, it keeps only the
+first of these; and if an expression names every hour but not every day (`*/30 * * * mon`), it
+starts an hour late or loses runs after each clock change, since it adds local time differences to
+an instant.
 
 The scheduler loads a DAG that uses this timetable through `airflow.plugins`: the plugin has
 `timetables = [VolnuxTimetable]`, and must be installed wherever a scheduler or an API server runs.
@@ -30,15 +31,15 @@ __all__ = ["VolnuxTimetable", "timetable_of"]
 def timetable_of(graph: Graph) -> VolnuxTimetable | None:
     """The timetable of a graph; None if it has no schedule."""
     schedule = Schedule.of(graph)
-    # The start date belongs to the DAG, which may be given a different one.
+    # Without the start date: it is an argument of the DAG, which settings can override.
     return VolnuxTimetable(*schedule.expressions, timezone=schedule.timezone) if schedule else None
 
 
 class VolnuxTimetable(Timetable):
     """Cron expressions in a time zone. A DAG run starts each time one of them fires.
 
-    As with `CronTriggerTimetable`, a run begins at its instant, and its data interval is empty.
-    Without catchup, only the last of the missed runs is made up for.
+    As with `CronTriggerTimetable`, a run begins at its scheduled time, and its data interval is
+    empty. Without catchup, Airflow creates only the last of the missed runs.
 
     Args:
         *crons: cron expressions, as in `@schedule`.
@@ -91,7 +92,7 @@ class VolnuxTimetable(Timetable):
         now = dt.datetime.now(dt.UTC)
         last = last_automated_data_interval
         earliest = restriction.earliest
-        # The first allowed instant at or after each of these.
+        # Lower bounds of the next instant, each on the schedule. The latest one is used.
         starts = [self._at_or_after(earliest)] if earliest is not None else []
         if last is not None:
             starts = [self._schedule.after(last.end)]

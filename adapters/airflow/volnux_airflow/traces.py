@@ -1,4 +1,4 @@
-"""What the listeners of an event in an Airflow task are told about the task: its run, its trace."""
+"""Information about an Airflow task for the listeners of its event: its run and its trace."""
 
 from __future__ import annotations
 

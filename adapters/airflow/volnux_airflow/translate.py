@@ -70,7 +70,7 @@ def build_dag(
     dag = dag_class(dag_id or plan.graph.name, auto_register=False, **arguments)
     with dag:
         _Translation(shape_of(plan), dag).run()
-    # Otherwise Airflow would find a DAG that an error left incomplete.
+    # Register the DAG only now, so that Airflow never finds one that an error left incomplete.
     dag.auto_register = register
     with dag:
         pass
@@ -78,7 +78,7 @@ def build_dag(
 
 
 def dag_arguments(plan: Plan, *, doc: bool = True) -> dict[str, Any]:
-    """The arguments of `DAG` from the file, except the id; the documentation only on request."""
+    """The arguments of `DAG` from the file, except the id; `doc` includes the documentation."""
     graph = plan.graph
     arguments: dict[str, Any] = {
         "description": graph.description,
@@ -99,8 +99,8 @@ def dag_arguments(plan: Plan, *, doc: bool = True) -> dict[str, Any]:
 def timeout_of(seconds: float) -> dt.timedelta:
     """The `dagrun_timeout` for a `@run-timeout`: Airflow ends the run if the tasks did not.
 
-    Each task looks at the limit itself, and fails when it is reached. Airflow would mark such tasks
-    as skipped, so it gets a minute more.
+    Each task checks the limit itself, and fails when it is reached. Airflow would mark such a task
+    as skipped, so its own limit is a minute longer.
     """
     return dt.timedelta(seconds=seconds) + _FOR_TASKS
 
@@ -109,7 +109,7 @@ _FOR_TASKS = dt.timedelta(minutes=1)
 
 
 def _params_with(of_file: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The params of a file, and those of the settings. A plain value is a new default."""
+    """The params of a file, updated from the settings. A plain value replaces the default."""
     found = dict(of_file)
     for name, value in settings.items():
         known = found.get(name)
@@ -245,9 +245,9 @@ def _timetable(graph: Graph) -> Any:
 def is_native(graph: Graph) -> bool:
     """Whether Airflow's own timetable is sufficient.
 
-    It is if the clocks never change, and if its description of all schedules fits into the
-    database. Written out in words, an expression has at most six times as many characters, plus a
-    constant.
+    That is the case if the clocks in the time zone never change, and if its description of all
+    schedules fits into the database. The description of an expression has at most six times as many
+    characters as the expression, plus a constant.
     """
     described = sum(6 * len(expression) + 100 for expression in crons(graph))
     zone = graph.timezone or "UTC"
@@ -301,7 +301,7 @@ def schema_of(item: InputSpec) -> tuple[Any, dict[str, Any]]:
 
 
 def _description(item: InputSpec) -> str | None:
-    """What the trigger form says about an input, with its default if that is a time of the run."""
+    """The description of an input in the trigger form, with its default if that is computed."""
     if item.moment is None:
         return item.description
     empty = f"left empty: {item.moment}"

@@ -31,7 +31,7 @@ def first_done(*parts: str | Piped) -> Piped:
 
 
 def all_of(*parts: str | Piped) -> Piped:
-    """The list of the parts; nothing if one of them is not done."""
+    """The list of the parts; None if one of them is not done."""
     return _together(ValueKind.ALL_OF, parts)
 
 
