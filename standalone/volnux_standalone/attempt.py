@@ -44,6 +44,6 @@ class Attempt:
         self.stuck = False
 
     def expire(self) -> None:
-        """Record that it continues although its end has been claimed."""
+        """Record that the attempt continues although its end has been claimed."""
         self.expired = True
         self.stuck = bool(self.started) and not self.stoppable

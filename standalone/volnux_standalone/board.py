@@ -24,7 +24,7 @@ _DEFAULT = ExecutorKind.DEFAULT
 
 
 class Locked:
-    """A lock as a context manager. Calls a function after the release, for queued work."""
+    """A lock as a context manager. After the release, it calls a function for queued work."""
 
     def __init__(self, lock: threading.Lock, then: Callable[[], object]) -> None:
         self._lock = lock
@@ -99,7 +99,7 @@ class Board:
         self.open += len(ready)
 
     def queue(self, index: int) -> None:
-        """Queue a place for our own workers, or to be sent elsewhere."""
+        """Queue a place for our own workers or for another executor."""
         spec = self._specs[index]
         if spec.executor.kind is _DEFAULT and not spec.is_async:
             self.ready.append(index)

@@ -31,7 +31,8 @@ def dask_executor(url: str, config: ExecutorInitializerConfig) -> Executor:
     this machine for this run only, which listens on loopback only and has no dashboard.
 
     Options in the query: `timeout` (seconds to wait for the scheduler); for TLS `ca`, `cert` and
-    `key` (paths of PEM files); for a cluster on this machine `processes` and `threads` (of each).
+    `key` (paths of PEM files); for a cluster on this machine `processes` and `threads` (in each
+    process).
 
     Raises:
         ExecutorConfigError: the URL is invalid.
@@ -95,7 +96,7 @@ def _number(url: str, options: dict[str, str], name: str) -> int | None:
 
 
 class _DaskExecutor(Executor):
-    """The executor of a dask client. The client is closed with it."""
+    """The executor of a dask client. Its shutdown closes the client."""
 
     def __init__(self, url: str, client: Any, cluster: Any) -> None:
         self._url = redacted(url)

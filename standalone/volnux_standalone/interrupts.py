@@ -40,8 +40,8 @@ class Interrupts:
     """A context manager in which each Ctrl-C calls a function on a separate thread.
 
     It works only on the main thread, and only if Ctrl-C would raise `KeyboardInterrupt`: if the
-    handler is Python's own, or has an attribute `only_raises` which says that it only raises.
-    Otherwise this does nothing, and other code handles the signal.
+    handler is Python's own, or has the attribute `only_raises`, which means that it only raises
+    this. Otherwise this does nothing, and other code handles the signal.
 
     Args:
         callback: called on a separate thread for each Ctrl-C.

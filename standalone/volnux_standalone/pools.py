@@ -35,7 +35,7 @@ class Handle(Protocol):
 
 
 class Task:
-    """One attempt as an executor gets it: called in a thread, or pickled for a process."""
+    """The callable for one attempt: called in a thread, or pickled for a process."""
 
     def __init__(self, spec: EventSpec, call: Call, began: Callable[[], object]) -> None:
         self.spec = spec
@@ -149,8 +149,8 @@ def hand_over(future: Future[Any], spec: EventSpec, done: Done, hint: str = "") 
 
 
 def _nothing() -> None:
-    """For an attempt whose beginning was already reported."""
+    """Do nothing: the beginning of the attempt was already reported."""
 
 
 def ignore(ended: object) -> None:
-    """For an attempt whose end was already reported."""
+    """Do nothing: the end of the attempt was already reported."""

@@ -1,4 +1,4 @@
-"""Pools of worker processes: detect what is lost when one dies, and stop what takes too long."""
+"""Pools of worker processes: they detect lost attempts, and stop attempts that take too long."""
 
 from __future__ import annotations
 
@@ -261,9 +261,9 @@ class _Crew:
     def _look_again(self) -> None:
         """Make the executor watch the process that it has just started.
 
-        `submit` wakes the thread that watches processes before it starts a new one (seen in Python
-        3.11 to 3.13). So the thread may not notice the end of the new process until something else
-        ends. There is no public method for this.
+        `submit` first wakes the thread that watches processes, then starts a new process (seen in
+        Python 3.11 to 3.13). So the thread may not notice the end of the new process until
+        something else ends. There is no public method for this.
         """
         lock = getattr(self.executor, "_shutdown_lock", None)
         if lock is None:

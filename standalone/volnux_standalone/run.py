@@ -79,7 +79,7 @@ class Run:
         return self._hooks.around(self._execute)
 
     def _execute(self) -> RunReport:
-        # An event of another run may have started this run. Then this run ends with that one.
+        # If an event of another run started this run, cancelling that run cancels this one too.
         outer = getattr(threading.current_thread(), "control", None)
         for control in (self._options.control, outer):
             if control is not None:
@@ -150,7 +150,7 @@ class Run:
         self._tell_stop(running)
 
     def _tell_stop(self, running: int | None) -> None:
-        """Notify listeners that the run stops. It was kept open for this."""
+        """Notify listeners that the run stops. The run was kept open until this is done."""
         try:
             self._hooks.stops(running)
         finally:

@@ -84,7 +84,7 @@ def _folder_for(path: str, parcel: bytes) -> str:
         return path
     digest = hashlib.sha256(parcel).hexdigest()[:16]
     folder = Path(tempfile.mkdtemp(prefix=f"volnux-{digest}-"))
-    # Not earlier, because an event of an earlier run may still import from it.
+    # Do not delete it earlier: an event of an earlier run may still import from it.
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     for name, text in files.items():
         target = folder / name

@@ -2,8 +2,9 @@
 
 A package provides one in the entry point group `volnux.executors`: the name is the URL scheme, and
 the object is a function `(url, config) -> concurrent.futures.Executor`, where `config` is the
-event's `ExecutorInitializerConfig`. Its `shutdown` is called at the end of the run. An executor
-that has lost its connection sets an attribute `broken`. Then the next event gets a new executor.
+event's `ExecutorInitializerConfig`. The `shutdown` of the executor is called at the end of the run.
+An executor that has lost its connection sets an attribute `broken`. Then the next event gets a new
+executor.
 """
 
 from __future__ import annotations

@@ -20,7 +20,8 @@ class Workers:
         ready: the places that wait for a thread. `append`, `popleft` and `len` need no lock.
         run: runs one ready place, given by its index in the graph.
         fail: called with an internal error, which must end the run and not block it.
-        control: the control of the run, for runs that an event starts on one of the threads.
+        control: the control of the run. A run that an event starts on one of the threads obeys it
+            too.
     """
 
     def __init__(

@@ -166,7 +166,7 @@ def dag_of(path: str, name: str, settings: str) -> Any:
 
 
 def refuse(fault: str) -> None:
-    """Report why a file cannot become a DAG.
+    """Raise the error that says why a file cannot become a DAG.
 
     Raises:
         PtyImportError: always.

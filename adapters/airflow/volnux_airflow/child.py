@@ -1,4 +1,4 @@
-"""The worker process of an event inside an Airflow task. It talks to Airflow as the task does.
+"""The worker process of an event inside an Airflow task. It talks to Airflow like the task.
 
 Airflow's supervisor gives a task a socket, which the task uses to ask for connections and variables
 and to send its log. A child gets the same socket. It must tell Airflow that it runs inside a task

@@ -1,4 +1,4 @@
-"""Everything that differs between Airflow versions, and every name we take from Airflow."""
+"""Everything that differs between Airflow versions, and every name that we import from Airflow."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def ignored(root: Path) -> Callable[[Path], bool]:
 
 
 def _ignore_rules(rule: Any, root: Path, file: Path) -> list[Any]:
-    """The rules of one `.airflowignore`, read as Airflow reads it."""
+    """The rules of one `.airflowignore`, read in the same way as by Airflow."""
     if not file.is_file():
         return []
     lines = [re.sub(r"\s*#.*", "", line) for line in file.read_text().split("\n")]

@@ -103,7 +103,7 @@ class BrokenDag(compat.DAG):
         self.__dict__["_relative"] = value
 
     def of_fault(self, beside: str, fault: str, all_faults: str) -> None:
-        """Set the file that is wrong, relative to the loader's folder, and the error."""
+        """Set the path of the wrong file, relative to the loader's folder, and its error."""
         self.__dict__.update(_beside=beside, _fault=fault, _faults=all_faults)
 
     def validate(self) -> None:
@@ -273,8 +273,8 @@ def _load(
             faults[path] = error
         if wanted is not None:
             break
-    # The DAGs are built after all files have been read. One step for all files, then the next step,
-    # makes better use of the processor's caches and takes a third less time.
+    # The DAGs are built after all files have been read. Doing each step for all files before the
+    # next step makes better use of the processor's caches and takes a third less time.
     dags: dict[str, compat.DAG] = {}
     for name, (path, plan) in plans.items():
         try:

@@ -63,7 +63,7 @@ class Guard:
         """The imports that must not be made in this process, and the reason for each.
 
         Args:
-            imports: a function for each import, by any key.
+            imports: for each import, a function that makes it; the keys may be anything.
         """
         if not self.careful:
             return {}
@@ -103,7 +103,7 @@ class Guard:
 
 @contextlib.contextmanager
 def guarded(file: str | os.PathLike[str]) -> Iterator[Guard]:
-    """A context in which user code is imported for a file that Airflow parses.
+    """A context manager for importing user code for a file that Airflow parses.
 
     Args:
         file: the Python file that Airflow parses, or the `.pty` if there is none.

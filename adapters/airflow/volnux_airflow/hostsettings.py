@@ -75,7 +75,7 @@ def faults(plan: Plan, *, imports: bool) -> Iterator[tuple[Node, str, str | None
 
     Args:
         plan: the plan.
-        imports: whether Airflow may be imported. If not, its part of the check is skipped.
+        imports: whether Airflow may be imported. If not, the checks that need it are skipped.
     """
     seen: set[int] = set()
     for node, spec in zip(plan.graph.nodes, plan.specs, strict=True):

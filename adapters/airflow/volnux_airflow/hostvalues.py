@@ -13,8 +13,8 @@ __all__ = ["AirflowHost"]
 class AirflowHost:
     """The variables and secrets of an Airflow installation; see `volnux.events.outcome.Host`.
 
-    Both are Variables of Airflow. They are read as a task reads them: from the secrets backends,
-    the environment, and the database of Airflow, in this order.
+    Both are Variables of Airflow. They are read in the same order as in a task: from the secrets
+    backends, from the environment, then from the database of Airflow.
     """
 
     def variable(self, name: str) -> str:

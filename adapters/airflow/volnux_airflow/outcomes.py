@@ -1,6 +1,6 @@
 """The outcome of a task, which other tasks read from a small XCom beside the returned value.
 
-Each of our tasks stores what Airflow's own state cannot express under the key `volnux`: the
+Under the key `volnux`, each of our tasks stores what Airflow's own state cannot express: the
 descriptor, the attempts, the failure. The result itself is the task's `return_value`.
 """
 
@@ -102,7 +102,7 @@ class Outcomes:
     def leave_out_unfinished(self, task_ids: Iterable[str]) -> None:
         """Treat tasks that have not run as if they stored nothing.
 
-        A task that was cleared and is skipped this time still has what it stored the last time.
+        A task that was cleared and is skipped this time still has the values from the last time.
         """
         task_ids = list(task_ids)
         states = self.states(task_ids)

@@ -1,4 +1,4 @@
-"""Hiding secrets in what a task prints, and in what it logs with structlog.
+"""Hides secrets in the output of a task, and in the messages that it logs with structlog.
 
 Airflow hides secrets where it writes the log of a task. But an executor may also copy what a task
 prints and logs to its own output (`LocalExecutor` to that of the scheduler), where Airflow hides
@@ -26,7 +26,7 @@ def takes_secrets(spec: EventSpec) -> bool:
 
 @contextlib.contextmanager
 def secrets_hidden() -> Iterator[None]:
-    """While the context is entered, hide the secrets that this process has read."""
+    """A context manager that hides the secrets that this process has read."""
     compat.mask_structlog()
     output: Any = _Hiding(sys.stdout)
     errors: Any = _Hiding(sys.stderr)

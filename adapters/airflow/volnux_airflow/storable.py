@@ -1,4 +1,4 @@
-"""What Airflow cannot send or store: numbers, characters and texts that no database column accepts.
+"""Finds what Airflow cannot send or store: numbers, characters and texts.
 
 Airflow sends values between its processes as msgpack, and stores them as JSON. A value that either
 of them refuses would break every DAG of the process, so it is found in advance. Nothing here

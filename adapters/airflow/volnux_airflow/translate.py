@@ -141,7 +141,7 @@ _ARGUMENTS = {
 
 
 class _Translation:
-    """Makes the tasks of one plan, in the order of the shape, then wires them."""
+    """Makes the tasks of one plan, in the order of the shape, then adds the edges."""
 
     def __init__(self, shape: Shape, dag: compat.DAG) -> None:
         self._shape = shape

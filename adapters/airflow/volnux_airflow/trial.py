@@ -42,8 +42,8 @@ def try_out(imports: Mapping[_Name, Callable[[], object]], seconds: float) -> di
     so that the time is enough even if many imports hang.
 
     Args:
-        imports: a function for each import, by any key. An exception that it raises is ignored
-            here.
+        imports: for each import, a function that makes it; the keys may be anything. An exception
+            that the function raises is ignored here.
         seconds: the time limit for all imports together.
     """
     names = list(imports)
