@@ -176,8 +176,8 @@ def dag_of_file(path: Path, *, maker: str | None = None, **settings: Any) -> com
 
     Args:
         path: the file.
-        maker: the path, relative to the bundle, of the Python file that makes the DAG, if that is
-            not beside the file.
+        maker: the path of the Python file that makes the DAG, relative to the bundle; None if it is
+            beside the file.
         **settings: further arguments of `DAG`.
 
     Raises:

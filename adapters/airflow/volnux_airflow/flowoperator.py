@@ -125,7 +125,7 @@ class FlowOperator(compat.BaseOperator, compat.BranchMixIn):
         return run_too_long(self.run_timeout)
 
     def _unknown_input(self, conf: Mapping[str, Any] | None) -> str | None:
-        """Describe an unknown name in the configuration of a run, which Airflow does not check.
+        """Describe an unknown name in a run's configuration, if any: Airflow does not check this.
 
         In a DAG with other tasks, the name may be meant for them.
         """
