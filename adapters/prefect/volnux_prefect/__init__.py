@@ -1,7 +1,7 @@
 """Run Pointy on Prefect: `load_flow("orders.pty")` returns an ordinary flow.
 
-Prefect imports this package when it starts (entry point `prefect.collections`), so the content is
-imported at first use.
+Prefect imports this package when it starts (entry point `prefect.collections`). To keep that fast,
+the modules are only imported at first use.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The arguments of a place as parameters of its task run, as the text writes them."""
+"""The arguments of a place as parameters of its task run, as written in the file."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from volnux.events.spec import EventSpec
 __all__ = ["parameters_of", "with_arguments"]
 
 _WORK = "upstream"
-"""The parameter of every task; the server shows the task runs that come before it there."""
+"""The parameter that every task has. The server lists the preceding task runs under it."""
 
 
 def parameters_of(
     spec: EventSpec, work: Any, before: Collection[TaskRunResult], inputs: Collection[str]
 ) -> tuple[dict[str, Any], dict[str, set[RunInput]]]:
-    """The parameters of a task run, and what the server shows of them.
+    """Return the parameters of a task run, and what the server shows for each of them.
 
-    Values are read where the attempt runs. So a name is no more than its name here, and that holds
-    for secrets above all.
+    The attempt itself looks up the values of inputs, variables and secrets. The parameters only
+    contain their names, so the server never shows a secret.
 
     Args:
         spec: the event.
-        work: what the task does.
+        work: the `Work` or `SealedWork` of the task.
         before: the task runs that come before it.
         inputs: the names of the flow's parameters.
     """
@@ -42,7 +42,7 @@ def parameters_of(
 
 
 def with_arguments(task: Task[Any, Any], spec: EventSpec) -> Task[Any, Any]:
-    """The task of a place, which takes the arguments of the place as parameters."""
+    """Return the task of a place, with its arguments as additional parameters."""
     names = tuple(_arguments(spec))
     if not names:
         return task
@@ -52,13 +52,13 @@ def with_arguments(task: Task[Any, Any], spec: EventSpec) -> Task[Any, Any]:
 
 
 def _arguments(spec: EventSpec) -> dict[str, Any]:
-    """The arguments of a place by the names of their parameters."""
+    """The arguments of a place, by parameter name."""
     given = spec.given.arguments if spec.given is not None else ()
     return {f"{each.name}_" if each.name == _WORK else each.name: each for each in given}
 
 
 class _WithArguments:
-    """The function of a task with more parameters, which it ignores."""
+    """A task's function with additional parameters, which it ignores."""
 
     def __init__(self, function: Callable[[Any], Any], names: tuple[str, ...]) -> None:
         self._function = function

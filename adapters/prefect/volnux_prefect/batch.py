@@ -29,7 +29,7 @@ _MOST_NAMED = 20
 
 
 class Batch:
-    """One batch: the argument of its task. A plain class, so that Prefect does not inspect it."""
+    """One batch, the argument of its task. Prefect does not inspect objects of a plain class."""
 
     __slots__ = ("flow", "inputs", "instant")
 
@@ -44,13 +44,13 @@ class Batch:
 def batch_body(
     cls: type[BatchPipeline], plan: Plan, template: Flow[Any, Any], workers: int
 ) -> Callable[..., State[Any]]:
-    """The body of a batch pipeline's flow.
+    """Return the function that is the body of a batch pipeline's flow.
 
     Args:
         cls: the batch pipeline.
-        plan: what each batch runs.
+        plan: the plan that each batch runs.
         template: the flow that runs one batch.
-        workers: how many batches run at once.
+        workers: the maximum number of concurrent batches.
     """
 
     def body(**parameters: Any) -> State[Any]:
@@ -74,7 +74,7 @@ def batch_runner(workers: int) -> ThreadPoolTaskRunner[Any]:
 
 
 def workers_of(cls: type[BatchPipeline]) -> int:
-    """How many batches of a class run at once."""
+    """The maximum number of concurrent batches of a class."""
     return cls.max_workers or default_workers()
 
 
@@ -94,7 +94,7 @@ def _run_all(
     workers: int,
     instant: dt.datetime,
 ) -> Iterator[State[Any]]:
-    """Run batches, at most one per worker at once. The source is read as batches start."""
+    """Run batches, at most one per worker at once. Each is only read when a worker is free."""
     context = FlowRunContext.get()
     assert context is not None
     task: Task[Any, Any] = Task(

@@ -45,7 +45,7 @@ def check(plan: Plan, can: Capabilities | None = None) -> list[Diagnostic]:
 
     Args:
         plan: the plan.
-        can: what Prefect can do, if already known.
+        can: the capabilities of Prefect; None to determine them here.
     """
     can = can or capabilities()
     found = [*can.check(plan, NAME), *_faults_of(plan)]
@@ -56,13 +56,13 @@ def refuse(plan: Plan) -> None:
     """Raise if `check` finds an error.
 
     Raises:
-        RefusedError: with all of them.
+        RefusedError: it lists all errors found.
     """
     port.refuse(NAME, check(plan))
 
 
 def _faults_of(plan: Plan) -> Iterator[Diagnostic]:
-    """What Prefect cannot do, apart from what its capabilities say."""
+    """Yield the errors that are not about missing capabilities."""
     graph = plan.graph
     refused = partial(graph.diagnostic, "refused")
     banned = [c for c in "/%&><" if c in graph.name]
@@ -110,7 +110,7 @@ def _faults_of(plan: Plan) -> Iterator[Diagnostic]:
 
 
 def _name_faults(graph: Graph) -> Iterator[Diagnostic]:
-    """Variables, or secrets, that would be one and the same on Prefect."""
+    """Yield errors for variables or secrets whose names would be identical on Prefect."""
     kinds = (
         ("variable", graph.variables, variable_name),
         ("Secret block", graph.secrets, block_name),
@@ -130,7 +130,7 @@ def _name_faults(graph: Graph) -> Iterator[Diagnostic]:
 
 
 def _text_faults(graph: Graph) -> Iterator[Diagnostic]:
-    """Names and tags that Prefect would change."""
+    """Yield errors for names and tags that Prefect would change."""
     texts = [("name", graph.name), *(("tags", tag) for tag in graph.tags)]
     if graph.description is not None:
         texts.append(("description", graph.description))
@@ -185,7 +185,7 @@ def _event_faults(graph: Graph, node: Node, spec: EventSpec) -> Iterator[Diagnos
 
 
 def _directive_span(graph: Graph, name: str) -> Span | None:
-    """The span of a directive in the text of a graph; None if it is not there."""
+    """The span of a directive in the text of a graph; None if there is none."""
     found = graph.directive(name)
     return None if found is None else found.span
 

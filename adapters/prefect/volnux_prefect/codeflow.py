@@ -1,7 +1,7 @@
 """Write the flow of a `.pty` as the body of a Python function: the core of `volnux prefect flow`.
 
-The walk is that of `volnux.graph.compile`; the names of places and the evaluations of groups are
-those of the linked graph.
+The syntax tree is walked in the same way as in `volnux.graph.compile`. The names of places and the
+evaluations of groups come from the linked graph.
 """
 
 from __future__ import annotations
@@ -26,13 +26,14 @@ class _Context(NamedTuple):
 
     Attributes:
         indent: the white space that its lines begin with.
-        receives: the expression that is piped to its first events.
+        receives: the expression that is piped to its first events; None if there is none.
         wanted: whether its value is used.
         into: the variable that its value must be assigned to; None to choose a new one.
-        widen: under `continue`, whether the next part also starts if this one failed.
+        widen: whether the next part also starts after a failure (`@on-failure: continue`).
         caught: whether a group around it has a `0` branch.
-        blocks: how many Python blocks are open around it in its function.
-        failure: the expression of the failure that the innermost `0` branch around it took.
+        blocks: the number of Python blocks around it in its function.
+        failure: the expression of the failure that the innermost enclosing `0` branch handles; None
+            if no `0` branch encloses it.
     """
 
     indent: str
@@ -69,9 +70,9 @@ class Walk:
 
     Args:
         plan: the linked graph.
-        places: by place or `!`, the variable that stands for it.
+        places: the variable of each place and each `!`, by id.
         run: the variable of the run.
-        own: returns the name in the text for something that it imports.
+        own: a function that returns the local name of an imported object.
         names: the names that are used in the text.
     """
 
@@ -216,8 +217,8 @@ class Walk:
         taken = {branch.descriptor for branch in unit.branches}
         direct = [d for d in (0, 1) if d not in taken and (d or context.widen)]
         if direct:
-            # The descriptors 0 and 1 without a branch. Other descriptors without a branch have
-            # failed before.
+            # Only 0 and 1 can get here. Any other descriptor without a branch has become a failure,
+            # which is 0.
             whole.lines.append(f"{indent}    case _:")
             whole.lines += self._settled(Body(value=own), every, value, inside)
         whole.places += every
@@ -268,7 +269,7 @@ class Walk:
         return whole
 
     def _settled(self, body: Body, skipped: list[str], value: str, context: _Context) -> list[str]:
-        """The lines of a branch that is taken: skip the other branches, and assign its value."""
+        """The lines of a branch: they report other branches as skipped, and assign its value."""
         lines: list[str] = []
         if skipped:
             variables = [self._places[place] for place in skipped]
@@ -304,5 +305,5 @@ def _unless_none(value: str) -> str | None:
 
 
 def _title(places: list[str]) -> str:
-    """The base of the name of a variable or function for some places."""
+    """The start of the name of a variable or function that belongs to some places."""
     return snake(places[0]) if places else "fail"

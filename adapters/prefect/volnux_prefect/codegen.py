@@ -1,9 +1,9 @@
-"""`volnux prefect flow`: a Python flow that does the same as a `.pty`, without that file.
+"""`volnux prefect flow`: a Python flow that does the same as a `.pty` file but does not need it.
 
-The flow is written from the syntax tree, so that it has the structure of the text: a sequence
-becomes a series of `await`, a branch a `match`, a parallel group one `all_of`, and a branch on a
-group a `try`. What linking has decided (evaluations, continue, the order of places) comes from the
-linked graph.
+The flow is written from the syntax tree, so it has the structure of the file. A sequence becomes a
+series of `await` expressions, a branch becomes a `match`, a parallel group becomes one `all_of`,
+and a branch of a group becomes a `try`. The results of linking (evaluations, continue, the order of
+places) come from the linked graph.
 """
 
 from __future__ import annotations
@@ -160,13 +160,13 @@ class _Program:
         parameters = [self._parameter(item) for item in _required_first(graph)]
         if speaks_of_time(graph):
             parameters.append(f"{PARAMETER}: {self._own('datetime')}.datetime | None = None")
-        # Quoted, because the evaluated class could not be found by a process that unpickles the
-        # flow.
+        # The annotation is quoted, because a process that unpickles the flow could not find the
+        # evaluated class.
         returns = f' -> "{self._own("State")}[{self._own("Any")}]":'
         yield laid_out(call(f"async def {self._function}", *parameters), after=returns)
         shown = described(self._plan)
         if shown != graph.description:
-            # Whoever asks for it gets it without the indent.
+            # `inspect.getdoc` removes this indent again.
             yield f"    {docstring(textwrap.indent(shown or '', '    ').lstrip())}"
         made = call(self._own("Run"), **{item.name: item.name for item in graph.inputs})
         settings = list(self._words.settings(run))
@@ -237,7 +237,7 @@ class _Program:
         raise PythonSourceError(f"the default of the input {item.name} has no Python literal")
 
     def _constant(self, item: InputSpec, value: Expression) -> str:
-        """A default as a constant: linters would report it as a mistake in the signature."""
+        """Define a constant for a default that linters would report in a signature."""
         name = self._names.fresh(f"DEFAULT_{item.name.upper()}")
         self._constants.append(assigned(f"{name}: {self._kind(item.type)}", value))
         return name

@@ -31,9 +31,9 @@ _PLAIN = "volnux_prefect.plain"
 
 
 def uses(graph: Graph) -> dict[str, tuple[str, ...]]:
-    """What the file of a graph imports for these parts, by module.
+    """Return the names that the file imports for these parts, by module.
 
-    Names that it does not need are left to events.
+    Names that are not needed are not imported, so that events can have them.
     """
     found: dict[str, tuple[str, ...]] = {}
     typing = ["Literal"] if any(item.choices for item in graph.inputs) else []
@@ -57,9 +57,9 @@ class Words:
         names: the names of the file.
 
     Attributes:
-        constants: the lines of constants besides places.
-        kinds: by input, the type of its parameter where that is one of the constants.
-        fails: by node, the variable of a `!`.
+        constants: the lines that define constants other than places.
+        kinds: the constant for the type of each input that needs one, by input name.
+        fails: the variable of each `!`, by node id.
     """
 
     def __init__(self, plan: Plan, imports: Imports, names: Names) -> None:
@@ -86,14 +86,14 @@ class Words:
         }
 
     def made_place(self, variable: str, node: Node, made: Expression) -> Iterator[str]:
-        """The lines of a place, with the arguments that the flow gives it."""
+        """The lines that define a place and its arguments."""
         yield assigned(variable, made)
         if node.arguments:
             given = {each.name: self._value(each.filled(_Name)) for each in node.arguments}
             yield laid_out(call(f"{variable}.given", **given))
 
     def made_fail(self, node: Node) -> str:
-        """The line of a `!`."""
+        """The line that defines a `!`."""
         line = f":{node.span.line}" if node.span else ""
         continues = any(e.source == node.id and 0 in e.when for e in self._graph.edges)
         named = {"continues": literal(True)} if continues else {}
@@ -101,7 +101,7 @@ class Words:
         return assigned(self.fails[node.id], call(self._own("Fail"), where, **named))
 
     def taken(self, node: Node) -> Expression | None:
-        """The variables and secrets that the event takes by their own names."""
+        """The variables and secrets that are parameters of `process`; None if there are none."""
         given = self._plan.spec(node.id).given
         names = [name for name in self._brought if given is not None and name in given.direct]
         if not names:
@@ -110,13 +110,13 @@ class Words:
         return Bracketed("(", tuple(("", self._brought[name]) for name in names), closing)
 
     def zone(self) -> str:
-        """What is said to the run of its time zone, where `settings` does not say it."""
+        """The call that sets the time zone of the run; empty if there is none to set here."""
         if self._graph.timezone is None or self._plan.timed:
             return ""
         return f".in_zone({quoted(self._graph.timezone)})"
 
     def settings(self, run: str) -> Iterator[str]:
-        """The lines that give the run its time and its limit."""
+        """The lines that set the scheduled time and the time limit of the run."""
         graph = self._graph
         moments = {item.name: literal((item.type, str(item.moment))) for item in self._plan.timed}
         if moments:
@@ -131,7 +131,7 @@ class Words:
             yield laid_out(call(f"{run}.within", literal(graph.run_timeout)), indent=4)
 
     def _kind(self, item: InputSpec) -> str | None:
-        """The constant for the type of an input that takes some values only."""
+        """Define a constant for the type of an input with choices or a range; None for others."""
         ends = ends_of(item)
         if item.choices:
             items = tuple(("", literal(choice)) for choice in item.choices)
@@ -155,7 +155,7 @@ class Words:
         self.constants.append(assigned(self._brought[name], made))
 
     def _value(self, value: Any) -> Expression:
-        """The value of an argument, with what each bare name in it stands for."""
+        """The expression of an argument, with each bare name replaced by its object."""
         match value:
             case _Name():
                 known = self._brought.get(str(value))

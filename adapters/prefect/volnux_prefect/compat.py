@@ -1,4 +1,4 @@
-"""What differs between versions of Prefect, and the undocumented parts of it that we use.
+"""Differences between versions of Prefect, and the undocumented parts that we use.
 
 Prefect 3.7 and 3.8 are supported. All other modules of this package import only documented names.
 """
@@ -50,7 +50,7 @@ def attempt_number() -> int:
 
 
 def current_task_run() -> TaskRun | None:
-    """A copy of the current task run."""
+    """A copy of the current task run; None outside of a task run."""
     context = TaskRunContext.get()
     return context.task_run.model_copy() if context else None
 
@@ -89,22 +89,22 @@ def dumps(result: Any) -> bytes:
 
 
 def result_of(state: State[Any]) -> Any:
-    """What a task returned, from its state, even if it failed."""
+    """Return the result of a task from its final state, even if the task failed."""
     data = state.data
     if isinstance(data, ResultRecord):
         return data.result
     if isinstance(data, ResultRecordMetadata):
-        # It is not kept in memory, so it is read from storage. There is no public method for a
-        # failed state.
+        # The result is not in memory, so read it from storage. Prefect has no public method that
+        # does this for a failed state.
         copy = State(type=StateType.COMPLETED, data=data)
         return copy.result(raise_on_failure=False, _sync=True)  # type: ignore[call-overload]  # missing from the overloads
     return data
 
 
 def returned_state(state: State[Any]) -> State[Any]:
-    """The state that a task returned, from the argument of a retry condition.
+    """Return the state that a task returned, from the state that a retry condition receives.
 
-    Prefect 3.7 wraps it in another failed state; 3.8 does not.
+    Prefect 3.7 wraps the returned state in another failed state. Prefect 3.8 does not.
     """
     return state.data if isinstance(state.data, State) else state
 
@@ -125,7 +125,7 @@ def run_logger() -> logging.Logger | logging.LoggerAdapter[Any]:
 
 
 def tell(task_run: TaskRun, state: State[Any], before: State[Any] | None = None) -> None:
-    """Report a task run's state to the server as Prefect's engine does: later, and in bulk."""
+    """Report a task run's state to the server in the background, as Prefect's engine does."""
     details = state.state_details
     details.task_run_id, details.flow_run_id = task_run.id, task_run.flow_run_id
     task_run.state, task_run.state_id = state, state.id
@@ -133,7 +133,7 @@ def tell(task_run: TaskRun, state: State[Any], before: State[Any] | None = None)
     emit_task_run_state_change_event(task_run, initial_state=before, validated_state=state)
 
 
-# Pools of processes.
+# Process pools.
 
 
 class WorkerInterrupted(Exception):
@@ -141,10 +141,10 @@ class WorkerInterrupted(Exception):
 
 
 def guard(runner: TaskRunner[Any]) -> None:
-    """Make sure that every task in the pool of a started task runner ends.
+    """Make sure that no task in the process pool of a started task runner waits for ever.
 
-    If a worker raises something other than an `Exception` (after Ctrl-C or SIGTERM), the thread of
-    Prefect that reads the result does not catch it. That thread dies, and all tasks wait for ever.
+    After Ctrl-C or SIGTERM, a worker raises an error that is not an `Exception`. The thread of
+    Prefect that reads the result does not catch such an error and dies. Then all tasks would wait.
     """
     pool = getattr(runner, "_executor", None)
     if isinstance(pool, ProcessPoolExecutor) and "submit" not in vars(pool):

@@ -65,12 +65,12 @@ class Drive:
         name, run_id = plan.graph.name, self._given.run_id
         self._about = About(name, "prefect", run_id, plan, options.context)
         self.hooks = hooks_of(self._about)
-        # Notified by the thread that drives the run, after it has processed what happened.
+        # The observer. It is notified of the end of a place after `_next` has processed it.
         self._progress = Hooks()
         if options.observer is not None:
             self._progress.append(Observing(options.observer, self._about, self._end_by))
         self._execution = Execution(plan.graph)
-        # What happened in other threads: see `_next`.
+        # Filled by other threads, and read by `_next`.
         self._ended: SimpleQueue[
             tuple[int, State[Any] | BaseException | None] | BaseException | None
         ] = SimpleQueue()
@@ -99,8 +99,8 @@ class Drive:
             try:
                 self._go()
             finally:
-                # Close it first: task runners wait for their threads, which wait for their
-                # coroutines.
+                # Close the loop first: task runners wait for their threads, and those wait for
+                # their coroutines.
                 self.loop.close()
         if self._cancelled or not self._execution.ended:
             self._execution.abandon()
@@ -116,7 +116,7 @@ class Drive:
 
         Raises:
             KeyboardInterrupt: an event raised it, or Ctrl-C was pressed for the second time.
-            BaseException: any other error in a thread that ends the run.
+            BaseException: any other error, from any thread, that must end the run.
         """
         self._submit(self._execution.start())
         self._page.tell_skipped_at_start()
@@ -133,7 +133,7 @@ class Drive:
 
     @property
     def result(self) -> Any:
-        """The value of the whole flow, after a success."""
+        """The value of the whole flow, if the run succeeded."""
         return self._execution.value(self._blueprint.plan.graph.result)
 
     # Called from the threads of tasks (`work.Listener`).
@@ -146,7 +146,7 @@ class Drive:
 
     @property
     def ends(self) -> bool:
-        """Whether the run is ending, so that no attempt is repeated any more."""
+        """Whether the run is ending. If so, failed attempts are not repeated."""
         return self._options.control.cancelled or self._cancelled or self._execution.ended
 
     def repeats(self, index: int, outcome: Outcome) -> None:
@@ -185,7 +185,7 @@ class Drive:
         future.add_done_callback(lambda done: self._ended.put((index, state_of(done))))
 
     def _next(self) -> None:
-        """Process the next thing that happened."""
+        """Wait for the next item in the queue, or for the time limit, and process it."""
         try:
             item = self._ended.get(timeout=None if self._limit is None else self._limit.left)
         except Empty:
@@ -247,7 +247,7 @@ class Drive:
         return outcome_of(spec, self._call(index, notes.made[index]), ended, started)
 
     def _again(self, index: int, outcome: Outcome) -> None:
-        """Run a place again, in a new task run, after the wait of its retry policy."""
+        """Run a place again in a new task run, after the delay that its retry policy sets."""
         self.repeats(index, outcome)
         self._earlier[index] = outcome.attempts
         self._outstanding += 1
@@ -256,7 +256,7 @@ class Drive:
         timer.start()
 
     def _run_out(self) -> None:
-        """End the run because its time is over; attempts know that by themselves."""
+        """End the run because its time is over. Attempts check the limit themselves."""
         self._execution.expire()
         self._outstanding = 0
         self.hooks.stops(None)
@@ -272,7 +272,7 @@ class Drive:
         self.hooks.stops(running)
 
     def _end_by(self, error: BaseException) -> None:
-        """End the run with the error that its observer raised, in any thread."""
+        """End the run with an error that its observer raised. Any thread may call this."""
         if threading.current_thread() is self._thread:
             raise error
         self._ended.put(error)

@@ -1,4 +1,4 @@
-"""How a flow and the future of a task end on Prefect."""
+"""The final states of flows and task runs on Prefect."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ SKIPPED = "Skipped"
 """The name of the state of a place that was not reached because another branch was taken."""
 
 RUN_TIMEOUT = run_too_long(0).type
-"""The type of the failure of a run whose time was over."""
+"""The failure type of a run that exceeded its time limit."""
 
 HANDLED = "Handled"
 """The name of the state of an event that failed, if the flow handles the failure."""
 
 
 def final_state(report: RunReport, result: Any) -> State[Any]:
-    """The state that a flow returns, always explicitly."""
+    """Return the final state of a flow, so that Prefect does not derive it from a result."""
     if report.status is RunStatus.CANCELLED:
         return Cancelled(message="the run was cancelled")
     if report.status is RunStatus.SUCCESS:
@@ -53,7 +53,7 @@ def final_state(report: RunReport, result: Any) -> State[Any]:
 
 
 def out_of_time(message: str) -> State[Any]:
-    """The state of a flow whose time is over."""
+    """The final state of a flow that exceeded its time limit."""
     return Failed(name="TimedOut", message=message)
 
 
@@ -61,15 +61,15 @@ def why(failures: Iterable[str], handled: Iterable[str] = ()) -> str:
     """Why a run failed.
 
     Args:
-        failures: what failed, and nothing handled it.
-        handled: what failed and was handled, where the flow failed at a `!`.
+        failures: the failures that nothing handled.
+        handled: the failures that were handled, if the flow failed at a `!`.
     """
     said, before = "; ".join(failures), "; ".join(handled)
     return f"{said}, after {before}" if before else said
 
 
 def counts(ends: Iterable[str]) -> str:
-    """The number of places by how they ended, as the run's page shows it.
+    """Return how many places ended in each way, as text for the page of the run.
 
     Args:
         ends: for each place, "done", "handled", "skipped" or "not reached".

@@ -45,11 +45,11 @@ __all__ = ["PointyFlow", "flow_of_body", "flow_of_plan", "load_flow", "state_of"
 class PointyFlow(Flow[Any, Any]):
     """A flow made from a pipeline.
 
-    If it is created at the top of an imported module, or unpickled, it is built at first use.
+    A flow at the top level of an imported module, or an unpickled one, is built at first use.
 
     Attributes:
         plan: the linked graph that it runs.
-        tags: the pipeline's tags, on every flow run and its task runs.
+        tags: the pipeline's tags. Every flow run and its task runs have them.
     """
 
     plan: Plan
@@ -58,7 +58,7 @@ class PointyFlow(Flow[Any, Any]):
 
     @classmethod
     def later(cls, origin: Origin, known: Mapping[str, Any] = MappingProxyType({})) -> PointyFlow:
-        """A flow that is built when an attribute is needed that is not known yet."""
+        """Return a flow that is built when an attribute is used that `known` does not have."""
         flow = cls.__new__(cls)
         flow.__dict__.update(known, _origin=origin, __module__=origin.place.module)
         return flow
@@ -69,7 +69,7 @@ class PointyFlow(Flow[Any, Any]):
         return getattr(self, name)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Run the flow here and now.
+        """Run the flow in this process.
 
         Raises:
             InputError: Prefect's server could not store a value.
@@ -81,7 +81,7 @@ class PointyFlow(Flow[Any, Any]):
             return super().__call__(*args, **kwargs)
 
     def with_options(self, **options: Any) -> PointyFlow:
-        """The same flow with other options of Prefect."""
+        """Return the same flow with different Prefect options."""
         self._make()
         # Prefect creates a plain Flow here, whatever the class of the flow is.
         made = PointyFlow.__new__(PointyFlow)
@@ -95,7 +95,7 @@ class PointyFlow(Flow[Any, Any]):
 
         Args:
             *args: as for Prefect's own flows.
-            **settings: the same. They replace the settings of the file.
+            **settings: as for Prefect's own flows. They replace the settings of the file.
         """
         return super().to_deployment(**self._deployed(args, settings))
 
@@ -201,8 +201,8 @@ def to_flow(pipeline: type[Pipeline] | str | os.PathLike[str], **options: Any) -
 def _flow(origin: Origin, frame: FrameType) -> PointyFlow:
     """The flow, built now or at first use.
 
-    A run, a worker or a deployment imports a module with many flows but needs only one. The other
-        flows are not loaded, so errors in them do not matter.
+    A run, a worker or a deployment may import a module with many flows, but needs only one. The
+    other flows are not loaded, so errors in them do not matter.
     """
     imported = frame.f_code.co_name == "<module>" and origin.place.module != "__main__"
     return PointyFlow.later(origin) if imported else _made(origin)
@@ -252,7 +252,7 @@ def _of_batch_class(cls: type[BatchPipeline], origin: Origin) -> PointyFlow:
 
 
 def flow_of_plan(plan: Plan, origin: Origin, cls: type[Pipeline] | None = None) -> PointyFlow:
-    """Build the flow of a plan, as if it were written in the module that it comes from."""
+    """Build the flow of a plan, as if it were defined in the module that made it."""
     refuse(plan)
     blueprint = blueprint_of(plan)
     changeable = {
@@ -317,15 +317,15 @@ def flow_of_body(
 
 
 def state_of(drive: Drive, report: RunReport) -> State[Any]:
-    """The final state of a run, with what its flow returns."""
+    """The final state of a run, with the value of its flow."""
     return final_state(report, drive.result if report.status == "success" else None)
 
 
-# Errors that only Prefect can show.
+# Errors that are shown through Prefect.
 
 
 def _in_command() -> bool:
-    """Whether a Prefect command that only inspects flows imports the module, and not a run."""
+    """Whether this process is a Prefect command that only inspects flows, not a run."""
     program = Path(sys.argv[0] if sys.argv else "")
     prefect = program.stem == "prefect" or program.parts[-2:] == ("prefect", "__main__.py")
     return prefect and not {"deploy", "flow"}.isdisjoint(sys.argv[1:])
@@ -343,7 +343,7 @@ def _failing(origin: Origin, error: VolnuxError) -> PointyFlow:
     def body(**inputs: Any) -> State[Any]:
         return Failed(message=said)
 
-    # Prefect only passes parameters that the function declares.
+    # Prefect passes only those parameters that the function declares.
     from prefect.runtime import flow_run
 
     kind = inspect.Parameter.KEYWORD_ONLY
@@ -366,9 +366,9 @@ def _again(origin: Origin, known: Mapping[str, Any], used: Mapping[str, str]) ->
 
 
 def _in_background(origin: Origin, known: Mapping[str, Any], used: Mapping[str, str]) -> PointyFlow:
-    """The flow that a task run in a worker process belongs to. It need not be loaded there.
+    """Restore the flow of a task run in a worker process, which does not have to load it.
 
-    Prefect starts the flow's task runner there, but nothing uses it.
+    Prefect starts a task runner for the flow in that process, but nothing uses it.
     """
     return _again(origin, {**known, "task_runner": ThreadPoolTaskRunner()}, used)
 
@@ -376,7 +376,7 @@ def _in_background(origin: Origin, known: Mapping[str, Any], used: Mapping[str, 
 def _stand_in(
     name: str, version: str | None, description: str | None, used: Mapping[str, str]
 ) -> Flow[Any, Any]:
-    """A placeholder for a flow without a file, for a worker: it has its name and version."""
+    """Return a placeholder, for a worker, of a flow that no other process can build."""
     adopt(used)
 
     def body(**inputs: Any) -> Any:

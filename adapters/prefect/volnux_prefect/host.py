@@ -16,22 +16,22 @@ from volnux.redaction import redacted
 __all__ = ["SECRET_TYPE", "PrefectHost", "block_name", "variable_name"]
 
 SECRET_TYPE = "secret"
-"""What Prefect calls the type of its Secret blocks."""
+"""The slug of Prefect's block type Secret."""
 
 
 def variable_name(name: str) -> str:
-    """Prefect's name of a variable: it allows no capital letters."""
+    """Prefect's name of a variable. Prefect allows no capital letters there."""
     return name.lower()
 
 
 def block_name(name: str) -> str:
-    """The name of the block that holds a secret: it allows no capital letters or underscores."""
+    """The name of the block of a secret. Prefect allows no capital letters or underscores."""
     return name.lower().replace("_", "-")
 
 
 @dataclass(frozen=True)
 class PrefectHost:
-    """The server that Prefect is set to, as the `Host` of a run."""
+    """The `Host` of a run. It reads from the configured Prefect server."""
 
     def variable(self, name: str) -> Any:
         """See `Host`."""
@@ -49,7 +49,7 @@ class PrefectHost:
                 data = client.read_block_document_by_name(own, SECRET_TYPE).data
             except ObjectNotFound:
                 raise LookupError(f"{_server(client)} has no Secret block '{own}'") from None
-            # `Secret.get` reads a text as JSON: it makes a number of "0123".
+            # `Secret.get` parses a string as JSON, and would turn "0123" into a number.
             value = data.get("value")
             if isinstance(value, bool) or not isinstance(value, str | int | float):
                 raise LookupError(
@@ -61,7 +61,7 @@ class PrefectHost:
 
 @contextmanager
 def _client() -> Iterator[SyncPrefectClient]:
-    """The client of the run; a new one reads the certificates of the system."""
+    """The client of the run. A new client would load the system's certificates again."""
     with SyncClientContext.get_or_create() as context:
         yield context.client
 

@@ -1,4 +1,4 @@
-"""The instant that a flow run stands for."""
+"""The scheduled time of a flow run."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from volnux.schedules.moments import instant_in
 __all__ = ["PARAMETER", "for_all_below", "instant_and_inputs", "instant_here", "speaks_of_time"]
 
 PARAMETER = "scheduled_at"
-"""The parameter of flows that speak of time: the instant that a run is to stand for."""
+"""The name of the flow parameter that sets the scheduled time; see `speaks_of_time`."""
 
 _GIVEN: contextvars.ContextVar[dt.datetime | None] = contextvars.ContextVar(
     "volnux_instant", default=None
@@ -25,21 +25,21 @@ _GIVEN: contextvars.ContextVar[dt.datetime | None] = contextvars.ContextVar(
 
 
 def speaks_of_time(graph: Graph) -> bool:
-    """Whether the flow of a graph has the parameter: an input has a time of the run as default.
+    """Whether the flow of a graph has the parameter `scheduled_at`.
 
-    An input of the same name has the parameter for itself.
+    It does if a default is computed from the scheduled time, and no input is named `scheduled_at`.
     """
     inputs = graph.inputs
     return any(each.moment for each in inputs) and all(each.name != PARAMETER for each in inputs)
 
 
 def instant_here(graph: Graph, given: dt.datetime | None = None) -> dt.datetime:
-    """The instant of the flow run in progress here, aware, in the pipeline's time zone.
+    """Return the scheduled time of the current flow run, in the pipeline's time zone.
 
     Args:
-        graph: what runs.
-        given: the instant that whoever started the run wants; one without a time zone is on the
-            clocks of the pipeline's. If None, the instant that Prefect scheduled the run for.
+        graph: the graph of the flow.
+        given: the requested scheduled time. Without a time zone, it is in the pipeline's. If None,
+            it is the time for which Prefect scheduled the run.
     """
     given = given or _GIVEN.get()
     if given is not None and given.tzinfo is None:
@@ -50,10 +50,10 @@ def instant_here(graph: Graph, given: dt.datetime | None = None) -> dt.datetime:
 def instant_and_inputs(
     graph: Graph, parameters: Mapping[str, Any]
 ) -> tuple[dt.datetime, dict[str, Any]]:
-    """The instant of the flow run in progress here, and its inputs.
+    """Return the scheduled time of the current flow run, and its inputs.
 
     Args:
-        graph: what runs.
+        graph: the graph of the flow.
         parameters: the parameters of the flow run.
     """
     inputs = dict(parameters)
@@ -63,7 +63,7 @@ def instant_and_inputs(
 
 @contextlib.contextmanager
 def for_all_below(instant: dt.datetime) -> Iterator[None]:
-    """Have the flow runs that begin within the block stand for the same instant."""
+    """Set the scheduled time of all flow runs that begin within the block."""
     token = _GIVEN.set(instant)
     try:
         yield
@@ -76,5 +76,5 @@ def _scheduled() -> dt.datetime | None:
     flow_run = context.flow_run if context else None
     if flow_run is None or flow_run.expected_start_time is None:
         return None
-    # Prefect has a class of its own for times.
+    # Prefect uses its own class for times.
     return dt.datetime.fromisoformat(flow_run.expected_start_time.isoformat())

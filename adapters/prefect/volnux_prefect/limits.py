@@ -11,7 +11,7 @@ from prefect.client.orchestration import SyncPrefectClient, get_client
 __all__ = ["in_pages", "make_limits", "missing_limits"]
 
 _PAGE = 200
-"""How many objects are asked for at once."""
+"""The maximum number of objects in one request."""
 
 _T = TypeVar("_T")
 _seen: set[tuple[str, str, int]] = set()
@@ -39,7 +39,7 @@ def missing_limits(client: SyncPrefectClient, limits: Mapping[str, int]) -> dict
 
 
 def in_pages(read: Callable[..., list[_T]]) -> Iterator[_T]:
-    """All objects that a method of the client reads, which gives so many at once at most."""
+    """Yield all objects that a method of the client reads, one page per request."""
     for offset in itertools.count(step=_PAGE):
         page = read(limit=_PAGE, offset=offset)
         yield from page

@@ -31,7 +31,7 @@ __all__ = ["lacking"]
 
 
 def lacking(plan: Plan) -> list[Diagnostic]:
-    """List what the server does not have.
+    """List what the server lacks for a plan.
 
     Raises:
         BackendError: the server does not answer.
@@ -46,7 +46,7 @@ def lacking(plan: Plan) -> list[Diagnostic]:
 
 
 def _pools(client: SyncPrefectClient, plan: Plan) -> Iterator[Diagnostic]:
-    """Work pools and queues of this file's deployments in the nearest `prefect.yaml`."""
+    """Check the work pools and queues that the nearest `prefect.yaml` names for this file."""
     for path, entry in _entries(plan):
         yield from _templates(client, path, entry)
         pool = entry.get("work_pool")
@@ -78,7 +78,7 @@ def _pools(client: SyncPrefectClient, plan: Plan) -> Iterator[Diagnostic]:
 
 
 def _limits(client: SyncPrefectClient, plan: Plan) -> Iterator[Diagnostic]:
-    """Limits of `[concurrency=…]` that are missing or differ from the file."""
+    """Check that the server has the limits of `[concurrency=…]`, with the values of the file."""
     graph = plan.graph
     missing = missing_limits(client, limits_of(graph))
     for node in graph.nodes:
@@ -94,7 +94,7 @@ def _limits(client: SyncPrefectClient, plan: Plan) -> Iterator[Diagnostic]:
 
 
 def _declared(client: SyncPrefectClient, plan: Plan) -> Iterator[Diagnostic]:
-    """Variables and secrets of the file."""
+    """Check the variables and secrets that the file declares."""
     graph = plan.graph
     for variable in graph.variables:
         own = variable_name(variable.name)
@@ -122,7 +122,7 @@ def _declared(client: SyncPrefectClient, plan: Plan) -> Iterator[Diagnostic]:
 
 
 def _named_in_events(client: SyncPrefectClient, plan: Plan) -> Iterator[Diagnostic]:
-    """Variables and blocks that the code of events names in string literals."""
+    """Check the variables and blocks that event code names in string literals."""
     seen: set[tuple[str, str]] = set()
     for spec in plan.specs:
         module = module_of(spec.target) if spec is not None else None
@@ -156,7 +156,7 @@ def _named_in_events(client: SyncPrefectClient, plan: Plan) -> Iterator[Diagnost
 
 
 def _named(node: ast.AST) -> tuple[str, str] | None:
-    """The variable or block in `Variable.get("x")`, `Secret.load("x")`: its class, its name."""
+    """The class and the name in a call like `Variable.get("x")`; None for other nodes."""
     match node:
         case ast.Call(
             func=ast.Attribute(value=ast.Name(id=kind), attr="get" | "aget" | "load" | "aload"),
@@ -191,7 +191,7 @@ def _has_block(client: SyncPrefectClient, slug: str, name: str) -> bool:
 def _templates(
     client: SyncPrefectClient, path: Path, entry: dict[str, Any]
 ) -> Iterator[Diagnostic]:
-    """Variables and blocks that an entry of `prefect.yaml` names in double braces."""
+    """Check the variables and blocks that an entry of `prefect.yaml` names in double braces."""
     for placeholder in sorted(find_placeholders(entry), key=lambda each: each.name):
         parts = placeholder.name.split(".")
         match parts:
@@ -232,7 +232,7 @@ def _entries(plan: Plan) -> Iterator[tuple[Path, dict[str, Any]]]:
 
 
 def _line_of(path: Path, text: str) -> Span | None:
-    """The line of a text in a file, matched as a whole word."""
+    """The first place in a file where a text is a whole word; None if there is none."""
     whole = re.compile(rf"(?:\b|(?=\W)){re.escape(text)}(?![\w.-])")
     for number, line in enumerate(text_of(path).splitlines(), start=1):
         found = whole.search(line)
@@ -242,7 +242,7 @@ def _line_of(path: Path, text: str) -> Span | None:
 
 
 def _shown(file: str | Path) -> str:
-    """The shortest form of a path from the current folder."""
+    """The path relative to the current folder, or unchanged if it is not below that folder."""
     try:
         return str(Path(file).resolve().relative_to(Path.cwd()))
     except ValueError:

@@ -15,7 +15,7 @@ __all__ = ["send_from"]
 
 
 def send_from(specs: Iterable[EventSpec | None]) -> None:
-    """Send the logs of event modules in this process to Prefect, as its extra loggers do."""
+    """Send the logs of event modules to Prefect, like those of its `extra_loggers` setting."""
     modules = {spec.event_class.__module__.partition(".")[0] for spec in specs if spec is not None}
     for name in sorted({*modules, "volnux"} - {"__main__"}):
         found = logging.getLogger(name)
@@ -27,7 +27,7 @@ def send_from(specs: Iterable[EventSpec | None]) -> None:
 
 
 class _RunLogHandler(APILogHandler):
-    """Sends what is logged in a run. Prefect's own handler warns about records outside of a run."""
+    """Sends records only during a run. Prefect's own handler would warn about all others."""
 
     def emit(self, record: logging.LogRecord) -> None:
         if TaskRunContext.get() is not None or FlowRunContext.get() is not None:
@@ -35,11 +35,11 @@ class _RunLogHandler(APILogHandler):
 
 
 def _said_otherwise(record: logging.LogRecord) -> bool:
-    """Whether to log one of Prefect's records about a task run.
+    """Whether to keep one of Prefect's log records about a task run.
 
-    When a task returns a failed state, Prefect first logs that state with all its data and
-    "NoneType: None" as traceback, and then how the task ended. The second record is enough: the
-    event's own traceback has already been logged.
+    When a task returns a failed state, Prefect logs two records. The first has all data of the
+    state and "NoneType: None" as traceback, and the second says how the task ended. The first is
+    dropped, because the event's own traceback has already been logged.
     """
     if record.levelno < logging.ERROR or record.exc_info != (None, None, None):
         return True

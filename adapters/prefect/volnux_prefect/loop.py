@@ -16,7 +16,7 @@ from volnux.usercode import RunThread
 __all__ = ["RunLoop"]
 
 _GRACE = 2.0
-"""How many seconds cancelled coroutines have to clean up."""
+"""The time limit for the cleanup of cancelled coroutines, in seconds."""
 
 
 class _Attempt(Future[Outcome]):
@@ -46,9 +46,9 @@ class RunLoop:
 
         Args:
             spec: the event.
-            call: what it is given.
-            limit: seconds that it may take. The time starts when the coroutine starts: before that,
-                another one may block the loop.
+            call: the arguments of the event.
+            limit: its time limit in seconds, or None. The time starts when the coroutine starts,
+                because another coroutine may block the loop before that.
 
         Raises:
             TimeIsOver: it took too long, and was cancelled.
@@ -71,7 +71,7 @@ class RunLoop:
         try:
             return attempt.result(limit)
         except TimeoutError:
-            # The wait raised it: exceptions of the event are in the outcome.
+            # Only the wait can raise this: an exception of the event is in the outcome.
             raise TimeIsOver from None
         finally:
             with self._lock:
@@ -80,7 +80,7 @@ class RunLoop:
                     loop.call_soon_threadsafe(attempt.task.cancel)
 
     def close(self) -> None:
-        """Cancel running attempts, let them clean up, and end the thread. No new one can begin."""
+        """Cancel running attempts, let them clean up, and end the thread. Refuse new attempts."""
         with self._lock:
             if self._loop is not None and not self._closed:
                 asyncio.run_coroutine_threadsafe(self._drain(self._loop), self._loop)

@@ -1,8 +1,8 @@
 """Where a flow comes from: enough to build it again, in this process or in another one.
 
 Prefect pickles flows: `serve` sends the flow to each process that runs it, and a task in a worker
-process gets the flow of its run. An unpickled flow has its settings. It loads its file or class
-when something else is needed.
+process gets the flow of its run. An unpickled flow already has its settings. It only loads its file
+or class when something else is needed.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Place:
 
         Args:
             body: the function.
-            name: of the pipeline.
+            name: the name of the pipeline.
         """
         assert isinstance(body, FunctionType)
         code = body.__code__.replace(co_filename=self.filename)
@@ -63,13 +63,13 @@ class Place:
 
 @dataclass(frozen=True)
 class ClassName:
-    """A pipeline class by module and name, for processes in which it is a different object."""
+    """The module and name of a pipeline class. Another process imports the class by them."""
 
     module: str
     qualname: str
 
     def find(self) -> type[Any]:
-        """The class.
+        """Import the class.
 
         Raises:
             VolnuxError: it cannot be imported here.
@@ -113,11 +113,11 @@ class Origin:
                 return cls.__name__
 
     def with_options(self, options: Mapping[str, Any]) -> Origin:
-        """The same with other options."""
+        """Return the same origin with other options."""
         return dataclasses.replace(self, options={**self.options, **options})
 
     def portable(self) -> Origin:
-        """The same, in the form that is sent to another process.
+        """Return the same origin in the form that is sent to another process.
 
         Raises:
             NotSentError: an option cannot be pickled, and no run is in progress here. In a run,

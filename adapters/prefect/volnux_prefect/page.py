@@ -1,7 +1,7 @@
 """A run as Prefect's page shows it: edges, skipped places, and failures that are handled later.
 
-Places without a real task run are reported as Prefect's engine reports its own states: as events,
-which a thread of Prefect sends in bulk while the flow continues.
+Places without a real task run are reported in the same way in which Prefect's engine reports its
+states: as Prefect events, which one of its threads sends in bulk while the flow continues.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ class Page:
     """The task runs of a run.
 
     Args:
-        blueprint: what runs.
-        execution: its progress.
-        flow_run_id: the flow run; None if there is none, and then nothing is reported.
+        blueprint: the plan that runs.
+        execution: the progress of the run.
+        flow_run_id: the id of the flow run. If None, skipped places are not reported.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class Page:
             self._failed[index] = state.task_run, state
 
     def edges_to(self, index: int) -> set[TaskRunResult]:
-        """The task runs right before a place. Places with the same ones share the result."""
+        """The task runs directly before a place. Places with equal predecessors share one set."""
         before = self._blueprint.before[index]
         known = self._edges.get(id(before))
         if known is None:
@@ -79,7 +79,7 @@ class Page:
         return known
 
     def tell_skipped_at_start(self) -> None:
-        """Tell of the places that are skipped because of a `!` that begins the flow."""
+        """Report the places that are skipped because the flow begins with a `!`."""
         for node, before in enumerate(self._blueprint.plan.graph.topology.before):
             if self._nodes[node].kind is Kind.FAIL and not before:
                 self.tell_skipped(node)
@@ -91,7 +91,7 @@ class Page:
             for index in self._blueprint.behind[stack.pop()]:
                 if self._execution.states[index] is None or index in self._seen:
                     continue
-                # It ended without running, and so may the places after it.
+                # This place ended without running, and the places after it may have done the same.
                 self._seen.add(index)
                 stack.append(index)
                 if self._nodes[index].kind is Kind.EVENT and self._skipped(index):

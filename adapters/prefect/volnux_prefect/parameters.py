@@ -53,9 +53,9 @@ _TYPES: dict[str, Any] = {
 
 
 def signature_of(plan: Plan) -> inspect.Signature:
-    """The signature of the flow. Prefect derives the form and the checks of parameters from it."""
-    # Python requires that required parameters come first. Prefect passes all of them by name
-    # anyway.
+    """The signature of the flow. Prefect derives its form and its validation from it."""
+    # Python requires parameters without a default to come first. The order does not matter to
+    # Prefect, which passes all parameters by name.
     parameters = [
         inspect.Parameter(
             item.name,
@@ -99,7 +99,7 @@ def ends_of(item: InputSpec) -> dict[str, int | float]:
 
 
 def _limited(item: InputSpec) -> Any:
-    """The type of the values that an input of the text takes."""
+    """The type of an input that the file declares, with its choices or its range."""
     if item.choices:
         return Literal[item.choices]
     ends: Any = ends_of(item)
@@ -114,8 +114,8 @@ def _limited(item: InputSpec) -> Any:
 def why_no_parameter(name: str) -> str | None:
     """Why an input of this name cannot be a parameter of a flow; None if it can.
 
-    Prefect creates a pydantic model with a field for each parameter, and some names are reserved
-    there. Which ones depends on both versions, so a name that either of them uses is tried out.
+    Prefect creates a pydantic model with a field for each parameter. Which names are reserved there
+    depends on the versions of both. So a name that may be reserved is tested.
     """
     if name.startswith("_"):
         return "begins with '_'"
@@ -150,7 +150,7 @@ def refuse_values(values: Mapping[str, Any]) -> None:
     """Raise an error for inputs of a run that the server could not store.
 
     Raises:
-        InputError: with every such input.
+        InputError: it lists every such input.
     """
     faults = {
         name: f"prefect's server cannot store the input '{name}': {why}"
@@ -181,7 +181,7 @@ def described(plan: Plan) -> str | None:
 def default_of(plan: Plan, item: InputSpec) -> Any:
     """The default of an input, as a value of its type. A file is given as its path.
 
-    It is None if the default is a time of the run, which the run computes.
+    None if the default depends on the scheduled time: then each run computes it.
     """
     if isinstance(_field(plan, item), FileInputDataField):
         return item.default
@@ -191,7 +191,7 @@ def default_of(plan: Plan, item: InputSpec) -> Any:
 
 
 def _field(plan: Plan, item: InputSpec) -> InputDataField | None:
-    """The field of a pipeline class that declares an input. The plan's reader does its checks."""
+    """The field of a pipeline class that declares an input; None if the file declares it."""
     owner = getattr(plan.readers.get(item.name), "__self__", None)
     return owner if isinstance(owner, InputDataField) else None
 
@@ -204,7 +204,7 @@ def _known_names() -> frozenset[str]:
 
 @functools.cache
 def _tried(name: str) -> str | None:
-    """Make a flow with this parameter and pass a value. Returns an error if the value is lost."""
+    """Make a flow with this parameter and pass a value. Returns an error if that fails."""
     taken = "is a name that prefect or pydantic reserves"
 
     def body(**given: Any) -> None:

@@ -44,7 +44,7 @@ def run_plan(plan: Plan, inputs: Mapping[str, Any], options: RunOptions) -> RunR
         with patience() as there:
             state = flow(return_state=True, **inputs, **_instant(graph, options))
     except Exception as error:
-        # No user code has run: Prefect has no server, or refuses to create a flow run.
+        # No user code has run: Prefect could not reach a server or create a flow run.
         if reports:
             raise
         said = redacted(str(error))
@@ -55,7 +55,7 @@ def run_plan(plan: Plan, inputs: Mapping[str, Any], options: RunOptions) -> RunR
 
 
 def _instant(graph: Graph, options: RunOptions) -> dict[str, Any]:
-    """The parameter that says which instant the run stands for, where its flow has that."""
+    """The parameter with the scheduled time; empty if the flow does not have it."""
     return {PARAMETER: options.scheduled_at} if speaks_of_time(graph) else {}
 
 

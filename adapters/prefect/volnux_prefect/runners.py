@@ -16,7 +16,7 @@ class Runners:
 
     Args:
         stack: closes them at the end of the run; also an attribute.
-        main_key: the key of the events that run in the task runner of the flow itself.
+        main_key: the key of the flow's own task runner.
         main: the task runner of the flow; None if there is no flow.
     """
 
@@ -38,7 +38,7 @@ class Runners:
         return runner
 
     def replace(self, key: RunnerKey, broken: Any) -> None:
-        """Use a new task runner for the next event, if the current one is still the broken one."""
+        """Replace a broken task runner, unless it has already been replaced."""
         if self._runners.get(key) is not broken:
             return
         if broken is self._main:

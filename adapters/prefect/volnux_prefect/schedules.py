@@ -14,9 +14,9 @@ __all__ = ["crons_of", "schedules_of"]
 
 
 def crons_of(graph: Graph) -> list[dict[str, str]]:
-    """Slug, cron expression and time zone of each schedule, in the order of the text.
+    """Slug, cron expression and time zone of each schedule, in the order of the file.
 
-    Prefect identifies a schedule by its slug when the deployment is written again.
+    Prefect identifies a schedule by its slug when the deployment is updated.
     """
     return [
         {

@@ -19,12 +19,12 @@ __all__ = ["About", "announced", "hooks"]
 
 @dataclass
 class About:
-    """What listeners are told about a run.
+    """The data about a run that listeners get.
 
     Attributes:
         inputs: the inputs of the run, including changes by listeners.
         context: the `execution_context`; None if there are no listeners.
-        finish: receives the report.
+        finish: a function to call with the report.
     """
 
     inputs: Mapping[str, Any]

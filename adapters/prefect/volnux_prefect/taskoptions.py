@@ -50,7 +50,7 @@ def options_of(spec: EventSpec) -> dict[str, Any]:
     options = dict(spec.event_class.prefect)
     options.pop("task_run_name", None)
     failed, completed = options.get("on_failure") or (), options.get("on_completion") or ()
-    # Prefect refuses any other option.
+    # Any other value is left for Prefect to reject.
     if isinstance(failed, Collection) and isinstance(completed, Collection):
         options["on_completion"] = _CompletionHooks(failed, completed)
     return options
@@ -64,7 +64,7 @@ def option_faults(
     Args:
         spec: the event.
         inputs: the names of the flow's inputs.
-        make: creates the task, so that Prefect checks the values.
+        make: a function that creates the task, so that Prefect checks the values.
     """
     options: Mapping[str, Any] = spec.event_class.prefect
     wrong = False
@@ -94,7 +94,7 @@ def option_faults(
 
 
 def named(spec: EventSpec, task: Task[Any, Any], inputs: Mapping[str, Any]) -> Task[Any, Any]:
-    """The task of a place. If the event names its task runs, the task has the name for this run.
+    """Return the task of a place, with the task run name that the event sets for this run.
 
     Args:
         spec: the event.
@@ -106,7 +106,7 @@ def named(spec: EventSpec, task: Task[Any, Any], inputs: Mapping[str, Any]) -> T
         return task
     if not callable(name):
         name = name.format(**{**inputs, "place": task.task_run_name})
-        # Prefect will format it again.
+        # Prefect formats the name again.
         name = name.replace("{", "{{").replace("}", "}}")
     own = copy.copy(task)
     own.task_run_name = name

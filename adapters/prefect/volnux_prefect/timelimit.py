@@ -11,11 +11,11 @@ __all__ = ["TimeLimit"]
 
 
 class TimeLimit(NamedTuple):
-    """When a run has to have ended; it goes with each attempt, into whatever process that is.
+    """The deadline of a run. It is passed with each attempt, also to other processes.
 
     Attributes:
-        seconds: how long the run may take.
-        until: when its time is over, seconds since the epoch.
+        seconds: the time limit of the run, in seconds.
+        until: the deadline, in seconds since the epoch.
     """
 
     seconds: float
@@ -23,21 +23,21 @@ class TimeLimit(NamedTuple):
 
     @staticmethod
     def of(seconds: float | None) -> TimeLimit | None:
-        """The limit of a run that begins now."""
+        """The deadline of a run that begins now; None if it has no time limit."""
         return None if seconds is None else TimeLimit(seconds, time.time() + seconds)
 
     @property
     def left(self) -> float:
-        """Seconds that are left, 0 at least."""
+        """The number of seconds left; 0 after the deadline."""
         return max(0.0, self.until - time.time())
 
     @property
     def is_over(self) -> bool:
-        """Whether the time is over."""
+        """Whether the deadline has passed."""
         return time.time() >= self.until
 
     def ends_before(self, wait: float | None) -> bool:
-        """Whether the time is over before a wait of so many seconds. If so, it waits for that."""
+        """Whether a wait of this many seconds would pass the deadline. If so, wait until then."""
         if self.left > (wait or 0):
             return False
         while not self.is_over:
@@ -45,5 +45,5 @@ class TimeLimit(NamedTuple):
         return True
 
     def error(self) -> TimeoutError:
-        """Why an attempt is given up when the time is over."""
+        """The error of an attempt that is abandoned at the deadline."""
         return TimeoutError(run_too_long(self.seconds).message)

@@ -45,7 +45,7 @@ RunnerKey = tuple[ExecutorSpec, type | None]
 """Two events with the same key share a task runner."""
 
 USUAL: RunnerKey = (ExecutorSpec(), None)
-"""The flow's own task runner."""
+"""The key of the flow's own task runner."""
 
 
 @dataclass(frozen=True)
@@ -57,9 +57,9 @@ class Blueprint:
         tasks: the task of each node; None for joins and catches.
         runners: the task runner key of each node.
         taken: for each node, the descriptors that have a branch.
-        before: for each node, the events right before it. Joins and catches are skipped over.
+        before: for each node, the events directly before it. Joins and catches do not count.
         behind: for each node, all nodes that its edges lead to.
-        main: the key of the flow's own task runner. Events with another key use additional ones.
+        main: the key of the flow's own task runner. Each other key has an additional task runner.
         limits: tag concurrency limits that the flow needs, by tag.
     """
 
@@ -74,7 +74,7 @@ class Blueprint:
 
 
 def blueprint_of(plan: Plan) -> Blueprint:
-    """Build everything of a flow that does not depend on a run."""
+    """Build the parts of a flow that do not depend on a run."""
     graph = plan.graph
     tasks: list[Task[Any, Any] | None] = []
     runners: list[RunnerKey] = []
@@ -110,7 +110,7 @@ def runner_of(key: RunnerKey, workers: int | None = None) -> TaskRunner[Any]:
 
     Args:
         key: the key of its events.
-        workers: the number of workers of the default one; None for Prefect's own setting.
+        workers: the number of workers of the default task runner; None for Prefect's own setting.
     """
     executor, _ = key
     given = executor.config.max_workers
@@ -151,7 +151,7 @@ def retry_delays(spec: EventSpec) -> list[float]:
 
 
 def concurrency_tag(graph: Graph, node: Node) -> str:
-    """The tag that carries the limit of `[concurrency=…]`."""
+    """The tag whose concurrency limit is that of `[concurrency=…]`."""
     return f"{graph.name}.{node.id}"
 
 
@@ -162,7 +162,7 @@ def _task(spec: EventSpec, tags: frozenset[str]) -> Task[Any, Any]:
     delays: Any = retry_delays(spec)
     own = {"log_prints": None, **options_of(spec)}
     own["tags"] = {*tags, *own.get("tags", ())}
-    # The event itself enforces the time limit of an attempt: Prefect cannot end a thread.
+    # `run_work` enforces the time limit of an attempt, because Prefect cannot end a thread.
     task: Task[Any, Any] = Task(
         run_work,
         name=spec.name,
@@ -174,7 +174,7 @@ def _task(spec: EventSpec, tags: frozenset[str]) -> Task[Any, Any]:
     )
     # If passed to the constructor, any policy except NO_CACHE makes Prefect store results.
     vars(task)["cache_policy"] = OwnKey()
-    # All tasks have the same function, so what Prefect reads from it is replaced by the event's.
+    # All tasks have the same function, so the properties that Prefect read from it are replaced.
     event = spec.event_class
     if "description" not in own:
         task.description = inspect.getdoc(event) if event.__doc__ else None
@@ -220,7 +220,7 @@ def runner_key(spec: EventSpec) -> RunnerKey:
 
 
 def events_before(graph: Graph) -> list[tuple[int, ...]]:
-    """For each node, the events right before it. All nodes behind a join share one tuple."""
+    """For each node, the events directly before it. All nodes behind a join share one tuple."""
     index, before, behind = graph.topology.index, graph.topology.before, graph.topology.behind
     waiting = [len(edges) for edges in before]
     found: list[tuple[int, ...]] = [()] * len(graph.nodes)

@@ -1,4 +1,4 @@
-"""Waits longer for the server that Prefect starts if none is configured."""
+"""A longer timeout for the server that Prefect starts if none is configured."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from volnux_prefect import compat
 __all__ = ["patience"]
 
 _LONGEST = 300
-"""How many seconds a temporary server may need to start on a very busy machine."""
+"""The time that a temporary server may need on a very busy machine, in seconds."""
 
 
 @contextlib.contextmanager

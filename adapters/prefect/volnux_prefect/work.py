@@ -1,7 +1,7 @@
 """What a Prefect task does: it runs one attempt of an event and returns a Prefect state.
 
 All tasks have the same function, `run_work`, whose argument says which event to run. So a task is
-pickled by name for a worker process, and nothing that a pipeline created must be sent with it.
+pickled by name for a worker process, without any objects that the pipeline created.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Listener(Protocol):
     Attributes:
         hooks: the listeners of the run.
         loop: the event loop of the run.
-        ends: whether the run is ending, so that no attempt is repeated any more.
+        ends: whether the run is ending. If so, failed attempts are not repeated.
     """
 
     hooks: Hooks
@@ -72,8 +72,8 @@ class Listener(Protocol):
 class Work:
     """One event with its arguments: the argument of `run_work`.
 
-    It is a plain class, so that Prefect does not search inputs and results for futures. That takes
-    long if they are large.
+    Prefect does not search objects of a plain class for futures. For large inputs and results, the
+    search would take long.
 
     Attributes:
         index: the index of its node in the graph.
@@ -83,8 +83,8 @@ class Work:
         strict: whether results must be picklable even if nothing pickles them.
         earlier: the number of attempts in earlier task runs.
         limit: the time limit of the run, or None.
-        listener: is notified of it in this process.
-        failed: the outcome of the attempt that will be repeated.
+        listener: the listener in this process; None in another process.
+        failed: the outcome and the state name of an attempt that will be repeated; else None.
     """
 
     __slots__ = (
@@ -122,8 +122,8 @@ class Work:
         self.failed: tuple[Outcome, str] | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # Prefect pickles the context of a task run for what the event itself starts elsewhere:
-        # tasks with `delay`, or its own task runners. They do not need this object, and it may not
+        # If the event itself starts tasks in other processes, Prefect pickles the context of its
+        # task run, which contains this object. Those tasks do not need the object, and it may not
         # be picklable.
         return type(None), ()
 
@@ -175,7 +175,7 @@ class EventState(State[Any]):
 
     @property
     def task_run(self) -> TaskRun | None:
-        """For a failure, the task run as it was before it ended."""
+        """For a failure, the task run as it was before it ended; otherwise None."""
         return self._task_run
 
     @classmethod
@@ -189,7 +189,7 @@ class EventState(State[Any]):
 
 
 def run_work(upstream: Work | SealedWork) -> State[Any]:
-    """Run one attempt of an event and return its state; the function of every task."""
+    """Run one attempt of an event, and return its state. Every task has this function."""
     work = upstream.open()
     spec = work.spec
     listener = work.listener
@@ -241,16 +241,16 @@ def is_away(runner: TaskRunner[Any] | None) -> bool:
 
 
 def submit(work: Work, task: Task[Any, Any], runner: TaskRunner[Any], after: set[Any]) -> Any:
-    """Hand a work to a task runner.
+    """Submit work to a task runner.
 
     Args:
-        work: the work.
+        work: the work of one task run.
         task: the task of its place.
-        runner: where it runs.
-        after: the task runs that it comes after.
+        runner: the task runner.
+        after: the task runs directly before it.
 
     Returns:
-        The future of its task run, or the error that keeps it from having one.
+        The future of its task run, or the error if it could not be submitted.
     """
     sent: Any = work
     try:
@@ -273,9 +273,9 @@ def outcome_of(
 
     Args:
         spec: the event.
-        call: what its last attempt was given.
-        ended: the final state of its task run, or what kept it from having one.
-        started: when it began, if the state does not say that.
+        call: the arguments of its last attempt.
+        ended: the final state of its task run, or the error if there is none.
+        started: when it began, in seconds since the epoch, if the state does not say that.
     """
     if isinstance(ended, EventState) and ended.outcome is not None:
         return ended.outcome._replace(result=compat.result_of(ended))
@@ -300,7 +300,7 @@ def _log_failure(
 ) -> None:
     """Log what Prefect does not log about a failure, mainly the traceback.
 
-    A handled failure is a single warning, which is easy to find on the page.
+    A handled failure is logged as a single warning, which is easy to find on the page.
     """
     result = judged.result
     traceback = ""
@@ -318,9 +318,9 @@ def _state(outcome: Outcome, judged: Outcome, failed: str) -> EventState:
     """Make the state of a task run.
 
     Args:
-        outcome: the outcome of the attempt. The run judges it itself.
-        judged: the same outcome as the flow sees it.
-        failed: the name of the state of a failure.
+        outcome: the outcome of the attempt, which the state contains.
+        judged: the same outcome, as a failure if its descriptor has no branch.
+        failed: the state name to use for a failure.
     """
     descriptor, result = judged.descriptor, judged.result
     if descriptor != FAILURE:
@@ -340,7 +340,7 @@ _LONGEST = 500
 """The maximum length of the message of a state."""
 
 _TIMED_OUT = "TimedOut"
-"""Prefect's name for the state of what took too long."""
+"""Prefect's name for the state of a run that exceeded its time limit."""
 
 
 # Attempts and their limits.

@@ -21,7 +21,7 @@ __all__ = ["Options", "run"]
 _SIGNS = {Kind.ADDED: "+", Kind.CHANGED: "~", Kind.GONE: "-"}
 _STYLES = {Kind.ADDED: "green", Kind.CHANGED: "yellow", Kind.GONE: "red"}
 _LONGEST = 200
-"""How many characters of a value are shown."""
+"""The maximum number of characters that are shown of a value."""
 
 
 @dataclass(frozen=True)
@@ -158,7 +158,7 @@ def _total(plan: Plan, project: Project) -> str:
 
 
 def _json(project: Project, plan: Plan, done: list[Change] | None) -> dict[str, Any]:
-    """The JSON output. `done` has the changes that were made; None if none were to be made."""
+    """The JSON output. `done` lists the changes made; None if the plan was not carried out."""
     carried_out = {change.name: change for change in done or ()}
     return {
         "applied": done is not None,

@@ -42,7 +42,7 @@ from volnux_prefect.schedules import crons_of
 __all__ = ["LOAD_SECONDS", "Described", "describe_all"]
 
 LOAD_SECONDS = 60.0
-"""The time limit for loading a file and its events."""
+"""The time limit for loading a file and its events, in seconds."""
 
 _LARGEST = 64 * 2**20
 """The largest answer that is read, in bytes."""
@@ -101,7 +101,7 @@ def describe_all(
 
     Args:
         paths: the files.
-        seconds: the time limit for each.
+        seconds: the time limit for each file.
     """
     if not paths:
         return {}
@@ -114,8 +114,8 @@ def describe_all(
         asking = _Asking(Path(folder), seconds)
         try:
             found = dict(zip(paths, pool.map(asking.ask, paths), strict=True))
-            # One of the files ended the fork server, and so the other processes. Now load each
-            # alone.
+            # One of the files ended the fork server, and with it the other processes. Load each
+            # affected file again, one at a time.
             found.update({path: asking.ask(path) for path, each in found.items() if each is None})
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
@@ -165,7 +165,7 @@ class _Asking:
         self._running: set[WorkerGroup] = set()
 
     def ask(self, path: Path) -> Described | list[Diagnostic] | None:
-        """The answer of a process; None if the fork server was lost."""
+        """Load a file, and return the answer; None if the fork server was lost."""
         context = worker_context()
         trace = self._traces / hashlib.sha256(bytes(path)).hexdigest()
         reader, writer = context.Pipe(duplex=False)

@@ -26,10 +26,10 @@ _WRITTEN_AS = {
     "work_queue": ("work_pool",),
     "job_variables": ("work_pool",),
     "concurrency_options": ("concurrency_limit",),
-    # Only the worker fills in their templates.
+    # Only the worker fills in the templates of pull steps.
     "pull_steps": (),
 }
-"""For each key of a difference, the keys of an entry in `prefect.yaml` that it comes from."""
+"""For each key of a difference, the keys in `prefect.yaml` from which its value comes."""
 
 
 def differences_of(wanted: dict[str, Any], there: DeploymentResponse) -> Differences:
@@ -46,7 +46,7 @@ def differences_of(wanted: dict[str, Any], there: DeploymentResponse) -> Differe
 
 
 def without_secrets(differences: Differences, entry: Mapping[str, Any]) -> Differences:
-    """Hide the values in the differences that come from the templates of an entry."""
+    """Return the differences, but hide all values that come from templates of an entry."""
 
     def is_template(key: str) -> bool:
         return any("{{" in str(entry.get(name)) for name in _WRITTEN_AS.get(key, (key,)))
@@ -72,12 +72,12 @@ def schedules_to_send(
         for each in _anchored(wanted, there)
     ]
     if any(not each.get("slug") for each in wanted):
-        return own  # then schedules without a slug come from the folder
+        return own  # the server's schedules without a slug then come from the folder
     return own + [_as_sent(each) for each in there.schedules if not each.slug]
 
 
 def _anchored(wanted: list[dict[str, Any]], there: DeploymentResponse) -> list[dict[str, Any]]:
-    """Interval schedules without an anchor date keep the one that they have on the server."""
+    """Give interval schedules without an anchor date the one that they have on the server."""
     known = {
         (each.slug, each.schedule.interval, each.schedule.timezone): each.schedule.anchor_date
         for each in there.schedules

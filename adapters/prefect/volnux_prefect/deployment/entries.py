@@ -1,7 +1,7 @@
 """Entries of the list of deployments in a `prefect.yaml`: how init writes and reads them.
 
-Init owns keys, not entries. Above each entry that it wrote there is a comment line, the mark, with
-a digest of the text of each of its keys. So init recognizes a key that somebody changed.
+Init owns keys, not entries. It writes a comment line above each of its entries: the mark. The mark
+has a digest of the text of each key, so that init recognizes a key that somebody changed.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ class Entry:
             return None
 
     def untouched(self, lines: list[str]) -> bool:
-        """Whether its lines are exactly those that init writes, with any work pool."""
+        """Whether its lines, apart from the work pool, are exactly those that init writes."""
         if self.digests is None or "name" not in self.texts:
             return False
         try:

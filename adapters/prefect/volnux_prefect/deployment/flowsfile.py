@@ -32,7 +32,7 @@ class FlowsFile:
     """The content of a `flows.py`.
 
     Attributes:
-        variables: for each path that it loads, the variable of the flow.
+        variables: the variable of each flow, by the path that it loads.
         names: all names in it.
         has_import: whether it imports `load_flow` by that name.
     """
@@ -83,7 +83,7 @@ def with_flows(text: str, pipelines: Mapping[str, str]) -> tuple[str, dict[str, 
 
     Args:
         text: the current content of the file; empty if there is no file.
-        pipelines: the names of pipelines, by their path in the folder.
+        pipelines: the names of the pipelines, by path in the folder.
 
     Raises:
         UsageError: the text is not valid Python.

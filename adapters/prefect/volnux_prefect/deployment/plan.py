@@ -90,7 +90,7 @@ class Change:
 
 @dataclass(frozen=True)
 class Plan:
-    """What to do with each deployment, and what is not possible."""
+    """The change for each deployment, and the errors of those that cannot be deployed."""
 
     changes: tuple[Change, ...]
     diagnostics: tuple[Diagnostic, ...]
@@ -112,7 +112,7 @@ def plan_of(project: Project) -> Plan:
         known = deployments_on(client)
         pools: dict[str, bool] = {}
         mine: set[str] = set()
-        # A file that cannot be read or deployed still exists.
+        # A file that cannot be read or deployed still exists, so its deployment is not deleted.
         broken = [each.file for each in project.diagnostics]
         for file, described, entry in entries_of(project):
             mine.add(f"{described.name}/{entry.get('name')}")
@@ -151,7 +151,7 @@ def apply(plan: Plan, *, prune: bool) -> Iterator[Change]:
 
     Args:
         plan: the plan.
-        prune: delete deployments that are gone.
+        prune: whether to delete deployments whose files no longer exist.
     """
     kinds = {Kind.ADDED, Kind.CHANGED, *((Kind.GONE,) if prune else ())}
     waiting = deque(change for change in plan.changes if change.kind in kinds)

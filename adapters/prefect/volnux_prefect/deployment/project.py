@@ -126,7 +126,7 @@ def read_folder(
         folder: the folder.
         work_pool: the work pool for new deployments.
         seconds: the time limit for loading a file and its events.
-        prune: remove unchanged entries whose files no longer exist.
+        prune: whether to remove unchanged entries whose files no longer exist.
 
     Raises:
         FileError: `flows.py` or `prefect.yaml` cannot be read.
@@ -194,7 +194,7 @@ def text_of(path: Path) -> str:
 
 
 def within(path: Path, others: Iterable[str | Path]) -> bool:
-    """Whether a path is one of the given paths, or below one: it may exist but be unreadable."""
+    """Whether a path is one of the given paths, or below one. An unreadable one may exist."""
     real = Path(os.path.realpath(path))
     return not {real, *real.parents}.isdisjoint(Path(os.path.realpath(each)) for each in others)
 
@@ -204,7 +204,7 @@ def _sorted_out(
 ) -> tuple[dict[str, Described], list[Diagnostic]]:
     """The pipelines by path in the folder, and the errors of the other files.
 
-    If several files have the same name, none is used: the original cannot be told from its copy.
+    If several pipelines have the same name, none is used: any of them may be the original.
     """
     described: dict[str, Described] = {}
     faults: list[Diagnostic] = []

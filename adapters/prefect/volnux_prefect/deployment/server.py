@@ -36,7 +36,7 @@ SCHEDULE_SETTINGS = ("slug", "active", "parameters", "max_scheduled_runs")
 """The fields of a schedule apart from its times."""
 
 _MOST_IDS = 200
-"""How many flows are requested at once."""
+"""The maximum number of flows in one request."""
 
 
 @contextlib.contextmanager

@@ -119,7 +119,7 @@ def _meant(
         "work_pool_name": pool["name"],
         "work_queue_name": pool.get("work_queue_name"),
         "job_variables": pool.get("job_variables") or {},
-        # The worker fills in the templates of these.
+        # The worker fills in the templates of these steps.
         "pull_steps": entry["pull"] if entry.get("pull") is not None else steps,
         "enforce_parameter_schema": given.get("enforce_parameter_schema", True),
         "parameter_openapi_schema": dict(described.schema or {}),
@@ -139,7 +139,7 @@ def _filled(entry: dict[str, Any]) -> dict[str, Any]:
 
     async def fill() -> dict[str, Any]:
         found: Any = await resolve_variables(await resolve_block_document_references(entry))
-        # The worker fills in what depends on the run.
+        # The worker fills in templates that depend on the run.
         filled: Any = apply_values(found, dict(os.environ), skip_prefixes=["ctx."])
         return dict(filled)
 

@@ -1,8 +1,8 @@
 """Updates the deployments in a `prefect.yaml` from the files, and keeps the user's changes.
 
-Init owns keys, not entries. A line above each entry that it wrote has a digest of the text of each
-of its keys. As long as a key has that text, init may rewrite it. A key that was changed belongs to
-the user, and so does every key that init did not write.
+Init owns keys, not entries. It writes a comment line above each of its entries, with a digest of
+the text of each key. As long as the text of a key matches its digest, init may rewrite the key. A
+key that was changed, or that init did not write, belongs to the user.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class Merged:
         text: the new text.
         left: the user's values that are kept although the file differs.
         project: the id of the project.
-        owned: for each entry, by entrypoint and name, the keys that match the file.
+        owned: the keys of each entry that match the file, by entrypoint and name.
     """
 
     text: str
@@ -177,7 +177,7 @@ def _entries(text: str, path: str) -> list[dict[str, Any]]:
 def _update(
     lines: list[str], item: Entry, deployment: Deployment
 ) -> tuple[list[Left], frozenset[str]]:
-    """Rewrite the keys of an entry that init owns. Returns the keys that were left or match."""
+    """Rewrite the keys that init owns. Returns those that differ, and those that match."""
     assert item.digests is not None
     digests = dict(item.digests)
     left: list[Left] = []
@@ -187,7 +187,7 @@ def _update(
         wanted, have = deployment.keys.get(key), texts.get(key)
         written = digests.get(key)
         ours = digest_of(have) == written if have else written is None
-        # The line with the dash cannot be removed.
+        # A key on the line with the dash cannot be removed.
         stuck = wanted is None and have is not None and item.keys[key][0] == item.start
         if have == wanted or (ours and not stuck):
             owned.add(key)

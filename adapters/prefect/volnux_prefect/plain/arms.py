@@ -15,12 +15,12 @@ __all__ = ["LATEST", "all_of", "any_of"]
 LATEST: contextvars.ContextVar[tuple[uuid.UUID, ...]] = contextvars.ContextVar(
     "volnux_latest", default=()
 )
-"""The task runs that ended last in this arm of the flow. The flow run page connects them with the
-next ones."""
+"""The task runs that ended last in this arm. The page of the flow run connects them with the next
+task runs."""
 
 
 async def all_of(*arms: Coroutine[Any, Any, Any]) -> list[Any]:
-    """Run arms concurrently, each to its end. All of them must succeed.
+    """Run arms concurrently, and wait until each has ended. All of them must succeed.
 
     Raises:
         EventFailed: the failure of the first place, in reading order, that failed.
@@ -33,7 +33,9 @@ async def all_of(*arms: Coroutine[Any, Any, Any]) -> list[Any]:
 
 
 async def any_of(*arms: Coroutine[Any, Any, Any]) -> list[Any]:
-    """Run arms concurrently, each to its end. One success is enough, and a failed arm returns None.
+    """Run arms concurrently, and wait until each has ended. At least one must succeed.
+
+    The result of a failed arm is None.
 
     Raises:
         EventFailed: the failure of the first place, in reading order, if all arms failed.

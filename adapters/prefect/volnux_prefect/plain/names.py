@@ -1,4 +1,4 @@
-"""What a run brings, by name, in the arguments of the places of a printed flow."""
+"""Inputs, variables and secrets in the arguments of the places of a printed flow."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ class Variable:
     """A variable of Prefect.
 
     Args:
-        name: its name in the flow; Prefect's is the same in small letters.
-        type: one of `str`, `int`, `float`, `bool`, `date`, `datetime`, `list`, `dict`, as a text.
-        default: the value where Prefect has none; without it the variable is required.
+        name: its name in the flow. On Prefect, it has the same name in lower case.
+        type: one of `str`, `int`, `float`, `bool`, `date`, `datetime`, `list`, `dict`, as a string.
+        default: the value if Prefect does not have the variable. If omitted, it is required.
     """
 
     name: str
@@ -37,25 +37,25 @@ class Variable:
 
 @dataclass(frozen=True)
 class Secret:
-    """A Secret block of Prefect; it has the same name in small letters, with `-` for each `_`."""
+    """A Secret block of Prefect, with the same name in lower case and `-` instead of `_`."""
 
     name: str
 
 
 def argument_of(name: str, value: Any) -> Argument:
-    """An argument of a place."""
+    """Make an argument of a place."""
     names: list[NameAt] = []
     return Argument(name, _without_names(value, (), names), tuple(names))
 
 
 def variables_in(value: Any) -> tuple[VariableSpec, ...]:
-    """The variables in an argument, each one once."""
+    """The variables in an argument, without duplicates."""
     found = {each.name: each for each in _names_in(value) if isinstance(each, Variable)}
     return tuple(map(_spec, found.values()))
 
 
 def secrets_in(value: Any) -> tuple[str, ...]:
-    """The names of the secrets in an argument, each one once."""
+    """The names of the secrets in an argument, without duplicates."""
     return tuple(dict.fromkeys(each.name for each in _names_in(value) if isinstance(each, Secret)))
 
 
@@ -66,7 +66,7 @@ def _spec(variable: Variable) -> VariableSpec:
 
 
 def _without_names(value: Any, path: tuple[str | int, ...], found: list[NameAt]) -> Any:
-    """A value with None for each name; what stands where goes to `found`."""
+    """Replace each name in a value by None, and add the name and its position to `found`."""
     match value:
         case Input() | Variable() | Secret():
             found.append(NameAt(path, value.name))

@@ -26,14 +26,14 @@ class Place:
     Args:
         event: the event class or decorated function.
         name: its name in the flow; by default, the name of the event.
-        number: counts the places of this event; the id of the second one ends with `__2`.
+        number: its number among the places of this event. The id of number 2 ends with `__2`.
         attempts: the maximum number of attempts; by default, the event's retry policy applies.
-        timeout: seconds that one attempt may take; by default, the event's own timeout applies.
+        timeout: the seconds that one attempt may take; by default, the event's own timeout applies.
         executor: where it runs; by default, the event's own executor.
         branches: the descriptors after which the flow continues. Any other, except 1, is a failure.
         tags: tags of its task runs.
         limits: tag concurrency limits, which the run creates. The place also has these tags.
-        takes: the variables and secrets that `process` takes by their own names.
+        takes: the variables and secrets whose names are parameters of `process`.
 
     Attributes:
         id: the name of its task runs.
@@ -67,10 +67,10 @@ class Place:
         self.given()
 
     def given(self, /, **arguments: Any) -> Self:
-        """Give the event these arguments, in each run.
+        """Pass these arguments to the event in each run.
 
         Args:
-            **arguments: JSON, with an `Input`, a `Variable` or a `Secret` for what a run brings.
+            **arguments: JSON values. They may contain an `Input`, a `Variable` or a `Secret`.
         """
         told = tuple(argument_of(name, value) for name, value in arguments.items())
         named = [self._takes, *arguments.values()]
@@ -89,11 +89,11 @@ class Place:
 
 
 class Fail:
-    """A `!`, where the flow fails.
+    """A `!`: the flow fails here.
 
     Args:
-        where: file and line.
-        continues: what comes next starts all the same, by `@on-failure: continue`.
+        where: the file and line of the `!`.
+        continues: whether the flow continues after it, because of `@on-failure: continue`.
     """
 
     def __init__(self, where: str, *, continues: bool = False) -> None:
@@ -110,7 +110,7 @@ class Ended(NamedTuple):
 
 
 class EventFailed(VolnuxError):
-    """A place failed, and none of its branches handles that: what comes after it does not start.
+    """A place failed, and it has no branch for that. The places after it do not start.
 
     Attributes:
         place: the place, or the `!`.

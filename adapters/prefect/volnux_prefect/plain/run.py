@@ -56,7 +56,7 @@ class Run:
     Attributes:
         value: what the flow returns. The block sets it.
         ended_places: how each place ended so far, by id.
-        state: after the block, the state that the flow must return.
+        state: the state that the flow must return. It is set at the end of the block.
     """
 
     def __init__(self, /, **inputs: Any) -> None:
@@ -93,14 +93,14 @@ class Run:
         /,
         **defaults: tuple[str, str],
     ) -> Self:
-        """Set the time that the run stands for, and the inputs whose defaults are times of it.
+        """Set the scheduled time, and compute the inputs whose defaults depend on it.
 
         Args:
-            scheduled_at: the time; if None, the one that Prefect scheduled the flow run for.
+            scheduled_at: the scheduled time; None for the time that Prefect set for the flow run.
             timezone: the time zone of the flow.
-            schedules: its cron expressions, for `previous`.
-            **defaults: of inputs that may be None, the type and the default, such as
-                `("date", "scheduled - 1d")`.
+            schedules: the cron expressions of the flow. Defaults with `previous` need them.
+            **defaults: the type and the default of each such input, for example
+                `("date", "scheduled - 1d")`. An input with a value keeps its value.
         """
         inputs = []
         for name, (type_, text) in defaults.items():
@@ -118,17 +118,17 @@ class Run:
         return self
 
     def in_zone(self, timezone: str) -> Self:
-        """Have events see the time that the run stands for in this time zone."""
+        """Set the time zone in which events see the scheduled time."""
         self._graph = replace(self._graph, timezone=timezone)
         return self
 
     def within(self, seconds: float) -> Self:
-        """Fail the run if it takes longer: nothing more starts, and what runs is given up."""
+        """Set a time limit in seconds. At its end, the run fails and abandons running events."""
         self._seconds = seconds
         return self
 
     def read_by(self, pipeline: type) -> Self:
-        """Let the fields of a pipeline class check and read the inputs."""
+        """Check and convert the inputs with the fields of a pipeline class."""
         for name, value in self._inputs.items():
             field = getattr(pipeline, name, None)
             if isinstance(field, InputDataField):
@@ -160,7 +160,7 @@ class Run:
         self, _kind: object, error: BaseException | None, _traceback: object
     ) -> bool:
         self._stopped.set()
-        # Task runners wait for their threads, which wait for their coroutines.
+        # Close the loop first: task runners wait for threads, and those wait for coroutines.
         with self._stack:
             self._loop.close()
         if error is None:
@@ -215,11 +215,11 @@ class Run:
 
         Args:
             fail: the `!`.
-            failure: what it fails with: what the innermost `0` branch around it took. Without
-                such a branch it has a failure of its own.
+            failure: the failure that the innermost enclosing `0` branch handles. If omitted, the
+                `!` has its own failure.
 
         Raises:
-            EventFailed: unless what comes next starts all the same.
+            EventFailed: always, unless the flow continues after the `!`.
             RunStopped: another place has ended the run.
         """
         self._refuse_when_stopped()
@@ -229,7 +229,7 @@ class Run:
         return result
 
     def skip(self, *places: Place) -> None:
-        """Show that places were not reached because another branch was taken."""
+        """Report places that were not reached because another branch was taken."""
         assert self._run_id is not None
         edges = [TaskRunResult(id=task_run) for task_run in LATEST.get()]
         for place in places:
@@ -243,7 +243,7 @@ class Run:
         yield from ["skipped"] * len(self._skipped)
 
     def _before(self, error: VolnuxError) -> Iterator[str]:
-        """The failures that were handled, where the flow failed at a `!`."""
+        """The failures that were handled before the flow failed at a `!`; none otherwise."""
         if not isinstance(error, EventFailed):
             return
         ends = [each.place for each in (error, *error.others)]
@@ -261,7 +261,7 @@ class Run:
             raise RunStopped(self._why_stopped)
 
     def _run_out(self) -> None:
-        """End the run because its time is over; attempts know that by themselves."""
+        """End the run because its time is over. Attempts check the limit themselves."""
         if self._limit is not None and not self._stopped.is_set():
             self._timed_out = True
             self._why_stopped = str(self._limit.error())
@@ -270,7 +270,7 @@ class Run:
     # One place, from start to end.
 
     async def _outcome(self, place: Place, received: Any) -> Outcome:
-        """The outcome of a place. A lost worker counts as one attempt."""
+        """Run a place, and return its outcome. A lost worker counts as one attempt."""
         await self._make_limits(place)
         earlier = 0
         while True:
@@ -298,7 +298,7 @@ class Run:
     async def _task_run(
         self, place: Place, received: Any, listener: _Listener, runner: Any
     ) -> State[Any] | BaseException:
-        """The final state of a task run of the place, or the reason why it has none."""
+        """Run a task run of a place. Returns its final state, or the error if it has none."""
         call = Call(
             place.id,
             str(self._run_id),
