@@ -1,4 +1,4 @@
-"""The Prefect backend: its capabilities, and how it runs a plan and makes the report."""
+"""The Prefect backend: checks plans, runs them and returns their reports."""
 
 from __future__ import annotations
 

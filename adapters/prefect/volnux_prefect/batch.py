@@ -1,4 +1,4 @@
-"""Batch pipelines: a flow that runs a subflow for each batch, several at once."""
+"""Batch pipelines as flows that run a subflow for each batch, several of them at once."""
 
 from __future__ import annotations
 

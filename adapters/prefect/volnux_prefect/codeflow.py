@@ -66,7 +66,7 @@ class Body:
 
 
 class Walk:
-    """A walk over a flow that writes its code.
+    """Walks over a flow and writes its code.
 
     Args:
         plan: the linked graph.
@@ -225,7 +225,7 @@ class Walk:
         return whole
 
     def _caught(self, group: tree.Group, unit: tree.Unit, context: _Context) -> Body:
-        """Write a group with branches, in a `try` if a branch handles its failure."""
+        """Write a group with branches. The group is in a `try` if its failure is handled."""
         indent = context.indent
         taken = {branch.descriptor for branch in unit.branches}
         guarded = 0 in taken or context.widen

@@ -130,7 +130,7 @@ class _Program:
                 yield from self._words.made_place(self._places[node.id], node, made)
 
     def _said(self, node: Node) -> tuple[list[Expression], dict[str, Expression]]:
-        """The arguments of a place."""
+        """The positional and named arguments of a `Place`."""
         graph, event = self._graph, node.event or ""
         taken = graph.topology.taken[graph.topology.index[node.id]]
         tags, limits = tags_of(graph, node)
@@ -184,7 +184,7 @@ class _Program:
         yield f"    return {run}.state"
 
     def _run_options(self) -> str:
-        """The options of the run, in addition to its inputs."""
+        """The calls that set the options of the run."""
         said = self._words.zone()
         if self._owner:
             said += f".read_by({self._owner})"

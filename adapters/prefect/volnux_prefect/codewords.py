@@ -49,7 +49,7 @@ def uses(graph: Graph) -> dict[str, tuple[str, ...]]:
 
 
 class Words:
-    """The parts of one file.
+    """Writes these parts of one file.
 
     Args:
         plan: the linked graph.
@@ -101,7 +101,7 @@ class Words:
         return assigned(self.fails[node.id], call(self._own("Fail"), where, **named))
 
     def taken(self, node: Node) -> Expression | None:
-        """The variables and secrets that are parameters of `process`; None if there are none."""
+        """The variables and secrets that `process` has as parameters; None if there are none."""
         given = self._plan.spec(node.id).given
         names = [name for name in self._brought if given is not None and name in given.direct]
         if not names:
@@ -110,7 +110,7 @@ class Words:
         return Bracketed("(", tuple(("", self._brought[name]) for name in names), closing)
 
     def zone(self) -> str:
-        """The call that sets the time zone of the run; empty if there is none to set here."""
+        """The call that sets the time zone of the run; empty if `settings` sets it or if unset."""
         if self._graph.timezone is None or self._plan.timed:
             return ""
         return f".in_zone({quoted(self._graph.timezone)})"

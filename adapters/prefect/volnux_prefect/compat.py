@@ -16,7 +16,7 @@ from prefect.cache_policies import CachePolicy
 from prefect.client.schemas.objects import State, StateType, TaskRun
 from prefect.context import TaskRunContext
 from prefect.logging import get_logger, get_run_logger
-from prefect.results import (  # type: ignore[attr-defined]  # re-exports two of them without declaring it
+from prefect.results import (  # type: ignore[attr-defined]  # re-exports two of them implicitly
     ResultRecord,
     ResultRecordMetadata,
     get_result_store,
@@ -79,7 +79,7 @@ class OwnKey(CachePolicy):
 
 
 def dumps(result: Any) -> bytes:
-    """The result as result storage would store it.
+    """Serialize a result in the same way as result storage.
 
     Raises:
         Exception: whatever the result raises when it is pickled.

@@ -54,7 +54,7 @@ class Drive:
         flow_run = FlowRunContext.get()
         flow_run_id = flow_run.flow_run.id if flow_run and flow_run.flow_run else None
         plan = blueprint.plan
-        # What is the same in the calls of all events.
+        # The part of a call that is the same for all events.
         self._given = Call(
             run_id=options.run_id or str(flow_run_id or uuid.uuid4()),
             inputs=dict(inputs),

@@ -29,13 +29,13 @@ __all__ = [
 ]
 
 SKIPPED = "Skipped"
-"""The name of the state of a place that was not reached because another branch was taken."""
+"""The state name of a place that was not reached because another branch was taken."""
 
 RUN_TIMEOUT = run_too_long(0).type
 """The failure type of a run that exceeded its time limit."""
 
 HANDLED = "Handled"
-"""The name of the state of an event that failed, if the flow handles the failure."""
+"""The state name of a failed event whose failure the flow handles."""
 
 
 def final_state(report: RunReport, result: Any) -> State[Any]:

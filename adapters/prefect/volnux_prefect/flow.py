@@ -214,8 +214,8 @@ def _made(origin: Origin) -> PointyFlow:
         return _load(origin)
     except VolnuxError as error:
         if _in_command():
-            # Otherwise `prefect deploy` would search for the flow in the text of the module and
-            # report "Could not find object". So the error ends the command.
+            # End the command. Otherwise, `prefect deploy` would search for the flow in the text of
+            # the module, and report "Could not find object" instead of this error.
             raise SystemExit(str(error)) from error
         if _in_deployed_run():
             return _failing(origin, error)
@@ -376,7 +376,7 @@ def _in_background(origin: Origin, known: Mapping[str, Any], used: Mapping[str, 
 def _stand_in(
     name: str, version: str | None, description: str | None, used: Mapping[str, str]
 ) -> Flow[Any, Any]:
-    """Return a placeholder, for a worker, of a flow that no other process can build."""
+    """Return a placeholder for a flow that a worker cannot build."""
     adopt(used)
 
     def body(**inputs: Any) -> Any:

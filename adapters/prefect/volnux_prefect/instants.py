@@ -38,8 +38,8 @@ def instant_here(graph: Graph, given: dt.datetime | None = None) -> dt.datetime:
 
     Args:
         graph: the graph of the flow.
-        given: the requested scheduled time. Without a time zone, it is in the pipeline's. If None,
-            it is the time for which Prefect scheduled the run.
+        given: the requested scheduled time, by default in the pipeline's time zone. None for the
+            time for which Prefect scheduled the run.
     """
     given = given or _GIVEN.get()
     if given is not None and given.tzinfo is None:

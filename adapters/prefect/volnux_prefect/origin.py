@@ -1,4 +1,4 @@
-"""Where a flow comes from: enough to build it again, in this process or in another one.
+"""The origin of a flow: the data to build it again, in this process or in another one.
 
 Prefect pickles flows: `serve` sends the flow to each process that runs it, and a task in a worker
 process gets the flow of its run. An unpickled flow already has its settings. It only loads its file
@@ -103,7 +103,7 @@ class Origin:
 
     @property
     def name(self) -> str:
-        """The name of the file without its suffix, or that of the class."""
+        """The name of the file without its suffix, or the name of the class."""
         match self.source:
             case Path() as path:
                 return path.stem

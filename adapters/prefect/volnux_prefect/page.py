@@ -1,7 +1,7 @@
 """A run as Prefect's page shows it: edges, skipped places, and failures that are handled later.
 
-Places without a real task run are reported in the same way in which Prefect's engine reports its
-states: as Prefect events, which one of its threads sends in bulk while the flow continues.
+Places without a real task run are reported in the same way as the states of Prefect's engine: as
+Prefect events, which a background thread sends in bulk while the flow continues.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Page:
             self._failed[index] = state.task_run, state
 
     def edges_to(self, index: int) -> set[TaskRunResult]:
-        """The task runs directly before a place. Places with equal predecessors share one set."""
+        """The task runs directly before a place. Places with the same predecessors share a set."""
         before = self._blueprint.before[index]
         known = self._edges.get(id(before))
         if known is None:

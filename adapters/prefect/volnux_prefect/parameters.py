@@ -179,7 +179,7 @@ def described(plan: Plan) -> str | None:
 
 
 def default_of(plan: Plan, item: InputSpec) -> Any:
-    """The default of an input, as a value of its type. A file is given as its path.
+    """The default of an input, as a value of its type. The default of a file input is its path.
 
     None if the default depends on the scheduled time: then each run computes it.
     """
@@ -213,7 +213,7 @@ def _tried(name: str) -> str | None:
     kind = inspect.Parameter.KEYWORD_ONLY
     setattr(body, "__signature__", inspect.Signature([inspect.Parameter(name, kind)]))  # noqa: B010 - mypy does not know this attribute
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the name shadows one of pydantic's, which may work
+        warnings.simplefilter("ignore")  # the name may shadow one of pydantic's and still work
         try:
             flow: Flow[Any, Any] = Flow(body, name="trial")
             kept = flow.validate_parameters({name: 1}) == {name: 1}

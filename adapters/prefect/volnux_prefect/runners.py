@@ -15,7 +15,7 @@ class Runners:
     """The task runners of a run. Each is created when an event first needs it.
 
     Args:
-        stack: closes them at the end of the run; also an attribute.
+        stack: closes them at the end of the run. It is also an attribute.
         main_key: the key of the flow's own task runner.
         main: the task runner of the flow; None if there is no flow.
     """

@@ -46,7 +46,7 @@ class OptionFault(NamedTuple):
 
 
 def options_of(spec: EventSpec) -> dict[str, Any]:
-    """The arguments of `Task` that an event sets, without those that `option_faults` rejects."""
+    """The arguments of `Task` that an event sets, without those that `option_faults` reports."""
     options = dict(spec.event_class.prefect)
     options.pop("task_run_name", None)
     failed, completed = options.get("on_failure") or (), options.get("on_completion") or ()

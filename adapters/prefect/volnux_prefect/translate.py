@@ -39,10 +39,10 @@ __all__ = [
 ]
 
 MOST_DELAYS = 50
-"""How many delays `retry_delay_seconds` may list. The last one is used for all later retries."""
+"""The maximum length of `retry_delay_seconds`. All later retries use the last delay."""
 
 RunnerKey = tuple[ExecutorSpec, type | None]
-"""Two events with the same key share a task runner."""
+"""The key of a task runner. Events with the same key share one."""
 
 USUAL: RunnerKey = (ExecutorSpec(), None)
 """The key of the flow's own task runner."""
@@ -57,9 +57,9 @@ class Blueprint:
         tasks: the task of each node; None for joins and catches.
         runners: the task runner key of each node.
         taken: for each node, the descriptors that have a branch.
-        before: for each node, the events directly before it. Joins and catches do not count.
+        before: for each node, the events directly before it, ignoring joins and catches.
         behind: for each node, all nodes that its edges lead to.
-        main: the key of the flow's own task runner. Each other key has an additional task runner.
+        main: the key of the flow's own task runner. Each other key needs another one.
         limits: tag concurrency limits that the flow needs, by tag.
     """
 

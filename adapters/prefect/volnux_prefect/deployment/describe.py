@@ -1,8 +1,8 @@
 """What a deployment needs to know about `.pty` files. Each file is loaded in its own process.
 
 Loading a file imports the user's modules, which may hang, exit, crash or fork. So each file is
-loaded in a separate forked process, which answers in JSON and ends. Whatever one file does, the
-others are described, and the error is reported for that file only.
+loaded in a separate forked process, which answers in JSON and ends. If one
+file fails, the error is reported for that file only, and the others are still described.
 """
 
 from __future__ import annotations
@@ -60,8 +60,7 @@ class Described:
         parameters: the defaults of its inputs, as JSON.
         schedules: slug, cron expression and time zone of each schedule.
         concurrency_limit: the maximum number of concurrent runs.
-        schema: the schema of its parameters, as Prefect creates it; None if only the text is
-            compared.
+        schema: the schema of its parameters, as Prefect creates it; None if it is not needed.
         limits: the tag concurrency limits that its places need.
     """
 
@@ -242,7 +241,7 @@ _FRAME = re.compile(r'  File "(?P<file>[^"]+)", line (?P<line>\d+)')
 
 
 def _place(trace: Path) -> str:
-    """The current line of the user's code, if the process could write it."""
+    """The current line of the user's code, from the traceback; empty if there is none."""
     with contextlib.suppress(OSError):
         for found in _FRAME.finditer(trace.read_text(errors="replace")):
             file = Path(found["file"])

@@ -1,7 +1,8 @@
 """Entries of the list of deployments in a `prefect.yaml`: how init writes and reads them.
 
-Init owns keys, not entries. It writes a comment line above each of its entries: the mark. The mark
-has a digest of the text of each key, so that init recognizes a key that somebody changed.
+Init owns single keys of an entry, not the whole entry. It writes a comment line, the mark, above
+each entry that it creates. The mark has a digest of the text of each key, so that init recognizes a
+key that somebody changed.
 """
 
 from __future__ import annotations

@@ -114,7 +114,7 @@ def without_flows(text: str, gone: Mapping[str, str]) -> str:
 
 
 def is_droppable(text: str, path: str, variable: str) -> bool:
-    """Whether `flows.py` has the line that init wrote for a path, and uses its name only there."""
+    """Whether the line that init wrote for a path exists, and nothing else uses its variable."""
     nodes = ast.walk(ast.parse(text))
     used = sum(isinstance(node, ast.Name) and node.id == variable for node in nodes)
     return used == 1 and without_flows(text, {path: variable}) != text

@@ -75,7 +75,7 @@ class Project:
         yield from _write(self.folder / PROJECT, *self.yaml)
 
     def notes(self) -> Iterator[str]:
-        """Messages about values that are kept although the file differs, and why."""
+        """Messages that say which values are kept although the file differs, and why."""
         yaml = self.folder / PROJECT
         for left in self.merged.left:
             did = (
@@ -194,7 +194,10 @@ def text_of(path: Path) -> str:
 
 
 def within(path: Path, others: Iterable[str | Path]) -> bool:
-    """Whether a path is one of the given paths, or below one. An unreadable one may exist."""
+    """Whether a path is one of the given paths, or below one.
+
+    A file in a folder that cannot be read may still exist.
+    """
     real = Path(os.path.realpath(path))
     return not {real, *real.parents}.isdisjoint(Path(os.path.realpath(each)) for each in others)
 

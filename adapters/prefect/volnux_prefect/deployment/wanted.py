@@ -150,7 +150,7 @@ def _filled(entry: dict[str, Any]) -> dict[str, Any]:
 
 
 def _schedules(entry: dict[str, Any]) -> list[dict[str, Any]]:
-    """The schedules of an entry that the user wrote."""
+    """The schedules that the user wrote in an entry."""
     given = entry.get("schedules") or ([entry["schedule"]] if entry.get("schedule") else [])
     if not isinstance(given, list):
         given = [given]

@@ -1,8 +1,9 @@
 """Updates the deployments in a `prefect.yaml` from the files, and keeps the user's changes.
 
-Init owns keys, not entries. It writes a comment line above each of its entries, with a digest of
-the text of each key. As long as the text of a key matches its digest, init may rewrite the key. A
-key that was changed, or that init did not write, belongs to the user.
+Init owns single keys of an entry, not the whole entry. It writes a comment line above each entry
+that it creates, with a digest of the text of each key. As long as the text of a key matches its
+digest, init may rewrite the key. A key that was changed, or that init did not write, belongs to the
+user.
 """
 
 from __future__ import annotations

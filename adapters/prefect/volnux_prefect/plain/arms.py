@@ -23,7 +23,7 @@ async def all_of(*arms: Coroutine[Any, Any, Any]) -> list[Any]:
     """Run arms concurrently, and wait until each has ended. All of them must succeed.
 
     Raises:
-        EventFailed: the failure of the first place, in reading order, that failed.
+        EventFailed: the failure of the first failed place in reading order.
     """
     ended = await _each(arms)
     failures = [each for each in ended if isinstance(each, EventFailed)]
@@ -38,7 +38,7 @@ async def any_of(*arms: Coroutine[Any, Any, Any]) -> list[Any]:
     The result of a failed arm is None.
 
     Raises:
-        EventFailed: the failure of the first place, in reading order, if all arms failed.
+        EventFailed: all arms failed. It is the failure of the first place in reading order.
     """
     ended = await _each(arms)
     failures = [each for each in ended if isinstance(each, EventFailed)]
@@ -66,7 +66,7 @@ async def _each(arms: Iterable[Coroutine[Any, Any, Any]]) -> list[Any]:
 
 
 def _first(failures: Iterable[EventFailed]) -> EventFailed:
-    """The failure of the first place, in reading order, with the other failures attached."""
+    """Return the failure of the first place in reading order, with the others attached to it."""
     every = [single for each in failures for single in (each, *each.others)]
     first, *others = sorted(every, key=lambda each: each.place.order)
     for each in every:
