@@ -110,7 +110,7 @@ class Words:
         return Bracketed("(", tuple(("", self._brought[name]) for name in names), closing)
 
     def zone(self) -> str:
-        """The call that sets the time zone of the run; empty if `settings` sets it or if unset."""
+        """The call that sets the time zone; empty if none is set, or if `settings` sets it."""
         if self._graph.timezone is None or self._plan.timed:
             return ""
         return f".in_zone({quoted(self._graph.timezone)})"

@@ -31,7 +31,7 @@ __all__ = ["lacking"]
 
 
 def lacking(plan: Plan) -> list[Diagnostic]:
-    """List what the server lacks for a plan.
+    """Return a diagnostic for each thing that the server lacks for a plan.
 
     Raises:
         BackendError: the server does not answer.

@@ -41,7 +41,7 @@ class Place:
         return cls(frame.f_globals.get("__name__", "__main__"), frame.f_code.co_filename)
 
     def variable_of(self, flow: object) -> str | None:
-        """The variable at the top of the module that holds a flow; None if there is none."""
+        """The name of the global variable that holds a flow; None if there is none."""
         module = imported(self.module)
         names = vars(module).items() if module is not None else ()
         return next((name for name, value in names if value is flow), None)

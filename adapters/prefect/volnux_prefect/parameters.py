@@ -53,7 +53,7 @@ _TYPES: dict[str, Any] = {
 
 
 def signature_of(plan: Plan) -> inspect.Signature:
-    """The signature of the flow. Prefect derives its form and its validation from it."""
+    """The flow's signature. Prefect derives the input form and the validation from it."""
     # Python requires parameters without a default to come first. The order does not matter to
     # Prefect, which passes all parameters by name.
     parameters = [

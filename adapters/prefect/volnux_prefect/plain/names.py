@@ -27,7 +27,7 @@ class Variable:
     Args:
         name: its name in the flow. On Prefect, it has the same name in lower case.
         type: one of `str`, `int`, `float`, `bool`, `date`, `datetime`, `list`, `dict`, as a string.
-        default: the value if Prefect does not have the variable. If omitted, it is required.
+        default: the value if Prefect lacks the variable. If omitted, the variable is required.
     """
 
     name: str

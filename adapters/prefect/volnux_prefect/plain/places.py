@@ -30,7 +30,7 @@ class Place:
         attempts: the maximum number of attempts; by default, the event's retry policy applies.
         timeout: the seconds that one attempt may take; by default, the event's own timeout applies.
         executor: where it runs; by default, the event's own executor.
-        branches: the descriptors after which the flow continues. Any other, except 1, is a failure.
+        branches: the descriptors after which the flow continues. Any other except 1 is a failure.
         tags: tags of its task runs.
         limits: tag concurrency limits, which the run creates. The place also has these tags.
         takes: the variables and secrets whose names are parameters of `process`.

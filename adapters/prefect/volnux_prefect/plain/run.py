@@ -123,7 +123,7 @@ class Run:
         return self
 
     def within(self, seconds: float) -> Self:
-        """Set a time limit in seconds. At its end, the run fails and abandons running events."""
+        """Set a time limit in seconds. After that, the run fails and abandons running events."""
         self._seconds = seconds
         return self
 
