@@ -148,12 +148,12 @@ def test_text_that_is_no_json_of_ours(text, message):
 @pytest.mark.parametrize(
     ("read", "data", "way", "value", "message"),
     [
-        (*FORMATS[0].values, "nodes 0 kind", "task", "nodes.0.kind: expected 'event', 'join' or"),
+        (*FORMATS[0].values, "nodes 0 kind", "task", "nodes.0.kind: expected 'event', 'jo"),
         (*FORMATS[0].values, "nodes 0 colour", 1, "nodes.0.colour: there is no such key"),
         (*FORMATS[1].values, "places A state", "gone", "places.A.state: expected 'done', 'skip"),
         (*FORMATS[1].values, "places A", {}, "places.A.event: it is missing"),
         (*FORMATS[1].values, "started_at", 7, "started_at: expected a moment in ISO form, found 7"),
-        (*FORMATS[1].values, "format_version", 3, "of format version 1 or 2 was expected, found 3"),
+        (*FORMATS[1].values, "format_version", 4, "of format version 1 to 3 was expected, found 4"),
         (*FORMATS[2].values, "script A delay", "x", "script.A.delay: expected a number"),
         (*FORMATS[2].values, "script A raises", [7], "script.A.raises.0: expected a string"),
     ],
