@@ -75,7 +75,7 @@ def test_the_first_minutes(checkout):
         f"{block}\nvolnux new hello\nvolnux run hello/hello.pty\npytest -q hello", checkout
     )
     assert "hello: success" in said
-    assert "3 passed" in said
+    assert "4 passed" in said
 
 
 OTHERS = [page for page in PAGES if page not in (INSTALL, ROOT / "docs" / "getting-started.md")]

@@ -56,7 +56,7 @@ class Assembly:
             receives=receives,
             span=event.span,
         )
-        if event.arguments:
+        if type(event) is not tree.Event and event.arguments:
             node = replace(node, arguments=tuple(map(_argument, event.arguments)))
         self.nodes.append(node)
         self.last_place = place

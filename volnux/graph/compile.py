@@ -217,14 +217,15 @@ class _Walk:
             evaluation = self._evaluations.get(decided_by, _ALL)
         any_ = evaluation is not None and evaluation.any
         begins: list[str] = []
+        nodes = self._graph.nodes
         for arm in part.arms:
             own: list[Exit] = [] if any_ else exits
-            begin = len(self._graph.nodes)
+            begin = len(nodes)
             if _is_plain(arm):
                 arms.append(self._plain(arm, context, heads, own))
             else:
                 arms.append((yield self.unit(arm, context, heads, own, None)))
-            begins.append(self._graph.nodes[begin].id)
+            begins.append(nodes[begin].id)
             if any_:
                 if len(own) > 1:
                     own = [(self._graph.join(own, Entry.ALL), (1,))]
@@ -282,17 +283,17 @@ class _Walk:
         self, unit: tree.Unit, context: _Context, heads: list[int], exits: list[Exit]
     ) -> int:
         """As `unit`, for a plain unit: most are plain, and this needs no generator."""
-        primary = unit.primary
+        graph, primary = self._graph, unit.primary
         if isinstance(primary, tree.Event):
             retry = context.retry
             if unit.retry is not None or unit.options:
                 retry = _factor(unit, retry)
-            index = self._graph.event(unit, primary, retry, context.receives)
+            index = graph.event(unit, primary, retry, context.receives)
         else:
-            index = self._graph.fail(unit.span, context.failure)
+            index = graph.fail(unit.span, context.failure)
         heads.append(index)
         exits.append((index, (0, 1) if context.widen else (1,)))
-        return self._graph.value(ValueKind.RESULT, node=self._graph.nodes[index].id)
+        return graph.value(ValueKind.RESULT, node=graph.last_place)
 
     def _body(
         self,
@@ -375,7 +376,7 @@ _ALL: Final = Evaluation.SUCCESS_ON_ALL_EVENTS_SUCCESS
 
 def _is_plain(unit: tree.Unit) -> bool:
     """Whether the unit is one event without branches, or a `!`."""
-    return not unit.branches and not isinstance(unit.primary, tree.Group)
+    return not unit.branches and type(unit.primary) is not tree.Group
 
 
 def _factor(unit: tree.Unit, around: int | None) -> int | None:
