@@ -10,7 +10,7 @@ import functools
 import hashlib
 from dataclasses import dataclass, replace
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from volnux.errors import Diagnostic, Severity, Span
 from volnux.graph.jsonable import jsonable
@@ -95,7 +95,7 @@ class Graph:
     on_failure: OnFailure | None = None
     run_timeout: float | None = None
     source: Text | None = None
-    format_version: int = FORMAT_VERSION
+    format_version: ClassVar[int] = FORMAT_VERSION
 
     @functools.cached_property
     def topology(self) -> Topology:
@@ -110,7 +110,8 @@ class Graph:
     def fingerprint(self) -> str:
         """SHA-256 of the canonical JSON without positions, in hex: equal on every machine."""
         text = _adapter().dump_json(self._plain(), exclude=_WITHOUT_POSITIONS)
-        return hashlib.sha256(text).hexdigest()
+        version = f',"format_version":{FORMAT_VERSION}}}'
+        return hashlib.sha256(text[:-1] + version.encode()).hexdigest()
 
     def _repr_html_(self) -> str:
         """A picture of the graph, for notebooks."""
@@ -126,8 +127,9 @@ class Graph:
         text = _adapter().dump_json(self._plain(), indent=indent).decode()
         last = f'"fingerprint": "{self.fingerprint}"'
         if indent is None:
-            return f"{text[:-1]},{last}}}"
-        return f"{text[:-2]},\n{' ' * indent}{last}\n}}"
+            return f'{text[:-1]},"format_version":{FORMAT_VERSION},{last}}}'
+        tab = " " * indent
+        return f'{text[:-2]},\n{tab}"format_version": {FORMAT_VERSION},\n{tab}{last}\n}}'
 
     @staticmethod
     def from_json(text: str | bytes) -> Graph:
@@ -144,7 +146,8 @@ class Graph:
             raise GraphFormatError(str(error)) from error
         if not isinstance(data, dict) or data.get("format_version") != FORMAT_VERSION:
             raise GraphFormatError(f"this is not a graph of format version {FORMAT_VERSION}")
-        data.pop("fingerprint", None)
+        for name in ("format_version", "fingerprint"):
+            data.pop(name, None)
         try:
             graph = _adapter().validate_python(data)
         except ValidationError as fault:
