@@ -86,7 +86,7 @@ def _replaced(text: str, forms: list[str]) -> str:
 
 
 def _watch_logging() -> None:
-    """Have the log records of this process hide secrets, whoever handles them."""
+    """Hide secrets in the log records of this process, for all handlers."""
     make = logging.getLogRecordFactory()
 
     def made(*args: Any, **kwargs: Any) -> logging.LogRecord:

@@ -2,16 +2,11 @@
 
 import pytest
 
+from tests.unit.pointy.bad_arguments import BAD_ARGUMENTS, BAD_FAILS, BAD_VALUES
+from tests.unit.pointy.bad_declarations import BAD_DECLARATIONS
+from tests.unit.pointy.rows import bad
 from volnux.errors import PointyError, PointySyntaxError, Severity, Source
 from volnux.pointy import analyze, parse
-
-
-def bad(text, *lines, errors=1):
-    """One bad file, the message about its first error line by line, the number of errors."""
-    return pytest.param(
-        text, "\n".join(lines), errors, id=text[:40].encode("unicode_escape").decode()
-    )
-
 
 BAD_FLOWS = [
     bad(
@@ -1803,6 +1798,10 @@ ALL = [
     *BAD_STRINGS,
     *BAD_DIRECTIVES,
     *BAD_SEVERAL_ERRORS,
+    *BAD_ARGUMENTS,
+    *BAD_VALUES,
+    *BAD_FAILS,
+    *BAD_DECLARATIONS,
 ]
 
 

@@ -1,17 +1,6 @@
-"""What a bad file says about what it declares: the first message of each, word for word."""
+"""Bad files about declarations, with the complete first message of each."""
 
-import pytest
-
-from volnux.errors import Severity, Source
-from volnux.pointy import analyze
-
-
-def bad(text, *lines, errors=1):
-    """One bad file, the message about its first error line by line, the number of errors."""
-    return pytest.param(
-        text, "\n".join(lines), errors, id=text[:40].encode("unicode_escape").decode()
-    )
-
+from tests.unit.pointy.rows import bad
 
 BAD_DECLARATIONS = [
     bad(
@@ -654,12 +643,3 @@ BAD_DECLARATIONS = [
         "  hint: remove one of the two",
     ),
 ]
-
-
-@pytest.mark.parametrize(("text", "message", "errors"), [*BAD_DECLARATIONS])
-def test_the_first_message_about_a_bad_file(text, message, errors):
-    file, diagnostics = analyze(Source(text, "bad.pty"))
-    found = [d for d in diagnostics if d.severity is Severity.ERROR]
-    assert file is None, f"repeat with: volnux.pointy.parse({text!r})"
-    assert found[0].render() == f"bad.pty:{message}"
-    assert len(found) == errors, "\n".join(d.render() for d in found)
