@@ -36,7 +36,7 @@ def check_given(graph: Graph, node: Node, spec: EventSpec) -> Iterator[Diagnosti
                     read(argument.filled(str))
             except NotGivenError as error:
                 message = f"process of {spec.name}: {error}"
-            except ValueError as error:
+            except Exception as error:  # noqa: BLE001 - a validator of the user may raise anything
                 message = f"{spec.name} cannot take {argument.name}={argument}: {reason_of(error)}"
         if message is not None:
             yield graph.diagnostic("bad-argument", message, hint=hint, span=argument.span)

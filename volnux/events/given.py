@@ -153,7 +153,7 @@ class Given(NamedTuple):
         return Resolved(arguments, extra, secrets)
 
 
-def reason_of(error: ValueError) -> str:
+def reason_of(error: Exception) -> str:
     """What an error of a reader says, on one line and without the value."""
     errors: Any = getattr(error, "errors", None)
     if errors is None:
@@ -171,6 +171,9 @@ def _variable(spec: VariableSpec, call: Call) -> Any:
         if call.host is None:
             raise LookupError("this run has no variables")
         value = call.host.variable(spec.name)
+    except VolnuxError as error:
+        # A default must not hide a configuration that cannot be read.
+        raise VariableError(f"the variable '{spec.name}' cannot be read: {error}") from None
     except LookupError as error:
         if not spec.required:
             return read_value(spec.type, spec.default) if spec.default is not None else None

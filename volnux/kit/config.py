@@ -58,10 +58,7 @@ class LocalHost:
         if word in os.environ:
             return os.environ[word]
         path = config_file(self.folder)
-        try:
-            values = read_config(path) if path else {}
-        except ConfigError as error:
-            raise LookupError(f"{word} is not set, and {error}") from None
+        values = read_config(path) if path else {}
         if name not in values:
             where = f"{path} has none" if path else f"there is no {CONFIG_FILE} in {self.folder}"
             above = "" if path else " or above it"

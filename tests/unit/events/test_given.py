@@ -148,6 +148,7 @@ def test_where_variables_and_secrets_come_from(clean, monkeypatch):
         ("@variable: token: int\n", "", "VariableError", "'token' is not set: VOLNUX_VAR_TOKEN"),
         ("@variable: token: int\n", "[variables]\ntoken = 'x'", "VariableError", "of type int"),
         ("@variable: token: int\n", "[variable]\n", "VariableError", "toml:1: there is no key"),
+        ("@variable: token: int = 3\n", "[variable]\n", "VariableError", "toml:1: there is no key"),
         ("@variable: token: int\n", "a = \n", "VariableError", "volnux.toml cannot be read"),
     ],
 )  # fmt: skip
