@@ -1,4 +1,4 @@
-"""What the command line gives a run: inputs, variables, and the instant that it stands for."""
+"""The inputs, variables and scheduled time of a run, as the command line gives them."""
 
 from __future__ import annotations
 

@@ -53,7 +53,11 @@ class LocalHost:
     folder: Path
 
     def variable(self, name: str) -> Any:
-        """See `Host`."""
+        """See `Host`.
+
+        Raises:
+            ConfigError: the `volnux.toml` is not valid.
+        """
         word = f"VOLNUX_VAR_{name.upper()}"
         if word in os.environ:
             return os.environ[word]
