@@ -193,6 +193,8 @@ def _secret(name: str, call: Call) -> str:
         if call.host is None:
             raise LookupError("this run has no secrets")
         value = call.host.secret(name)
+    except VolnuxError as error:
+        raise SecretError(f"the secret '{name}' cannot be read: {error}") from None
     except LookupError as error:
         raise SecretError(f"the secret '{name}' is not set: {_text(error)}") from None
     if len(value) < SHORTEST:

@@ -21,6 +21,7 @@ class Host(Protocol):
 
         Raises:
             LookupError: there is none; the message says where it was looked for.
+            VolnuxError: it cannot be read; then a default does not count.
         """
 
     def secret(self, name: str) -> str:

@@ -124,7 +124,7 @@ def host_of(plan: Plan, options: RunOptions, host: Host | None = None) -> Host |
     if options.variables or options.secrets:
         host = Overridden(host, options.variables, options.secrets)
     for spec in graph.secrets:
-        with contextlib.suppress(LookupError):
+        with contextlib.suppress(LookupError, VolnuxError):
             secret = host.secret(spec.name)
             if len(secret) >= SHORTEST:
                 remember([secret])

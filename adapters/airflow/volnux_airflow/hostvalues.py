@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from volnux.errors import VolnuxError
 from volnux_airflow import compat
 
 __all__ = ["AirflowHost"]
@@ -33,7 +34,7 @@ class AirflowHost:
         except Exception as error:  # noqa: BLE001 - a secrets backend may raise anything
             # Airflow's own message may have several lines and contain the answer of a server.
             said = str(error).partition("\n")[0]
-            raise LookupError(f"Airflow could not read its Variable '{name}': {said}") from None
+            raise VolnuxError(f"Airflow could not read its Variable '{name}': {said}") from None
         if value is None:
             raise LookupError(
                 f"Airflow has no Variable '{name}' in its secrets backends, in AIRFLOW_VAR_"

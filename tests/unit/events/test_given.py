@@ -7,6 +7,8 @@ import pytest
 
 import volnux
 from volnux import event
+from volnux.calling import pipeline_of
+from volnux.events import Call, run_attempt
 from volnux.testing import run
 
 
@@ -158,6 +160,24 @@ def test_what_is_missing_is_a_failure_without_another_attempt(clean, head, toml,
     place = run(text=f"{head}Named * 3", events=EVENTS).places["Named"]
     assert (place.state, place.attempts, place.failure.type) == ("failed", 1, f"volnux.{kind}")
     assert said in place.failure.message
+
+
+class Broken:
+    """A host whose store does not answer."""
+
+    def variable(self, name):
+        raise volnux.VolnuxError("the store does not answer")
+
+    secret = variable
+
+
+@pytest.mark.parametrize("head", ['@variable: token: str = "x"\n', "@secret: token\n"])
+def test_a_store_that_does_not_answer_is_no_reason_for_a_default(head):
+    plan = pipeline_of(None, f"{head}Named", EVENTS).plan()
+    call = Call("Named", host=Broken())
+    outcome = run_attempt(plan.spec("Named"), call)
+    assert outcome.descriptor == 0
+    assert "'token' cannot be read: the store does not answer" in outcome.result.message
 
 
 def test_secrets_and_variables_do_not_go_into_kwargs(clean):
