@@ -182,8 +182,8 @@ MUTATIONS = (
     Mutation(
         "With `continue`, a `!` ends the flow.",
         COMPILE,
-        "            index = self._graph.fail(unit.span, context.failure)\n",
-        "            index = self._graph.fail(unit.span, context.failure)\n"
+        "            index = graph.fail(unit.span, context.failure)\n",
+        "            index = graph.fail(unit.span, context.failure)\n"
         "            context = context._replace(widen=False)\n",
         "fail_",
     ),

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tools.mutate import MUTATIONS
+
 ROOT = Path(__file__).parents[2]
 CODE = ("volnux", "standalone", "adapters", "tests", "benchmarks", "examples", "tools")
 SOURCES = sorted(path for folder in CODE for path in (ROOT / folder).rglob("*.py"))
@@ -146,3 +148,8 @@ def test_only_one_module_says_what_is_imported(path):
 )
 def test_what_counts_as_reading_the_imported_modules(line, is_fine):
     assert (reads_of_modules(line) == []) is is_fine
+
+
+@pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.about)
+def test_the_line_that_a_mutation_changes_is_there(mutation):
+    assert (ROOT / mutation.file).read_text(encoding="utf-8").count(mutation.old) == 1
