@@ -1,0 +1,26 @@
+"""The names of places: `Fetch` in the flow, `Fetch[3]` for its fourth copy."""
+
+from __future__ import annotations
+
+__all__ = ["index_of", "place_name", "template_of"]
+
+
+def place_name(template: str, index: tuple[int, ...]) -> str:
+    """The place of a copy.
+
+    Args:
+        template: the id of its node in the graph, such as `Fetch`.
+        index: the numbers of the items, of the outermost `each` first.
+    """
+    return template + "".join([f"[{number}]" for number in index])
+
+
+def template_of(place: str) -> str:
+    """The id of the node in the graph that a place is a copy of, or the place itself."""
+    return place.partition("[")[0]
+
+
+def index_of(place: str) -> tuple[int, ...]:
+    """The numbers of the items of a place; empty if it is not a copy."""
+    _, opened, rest = place.partition("[")
+    return tuple(int(number) for number in rest[:-1].split("][")) if opened else ()
