@@ -17,6 +17,7 @@ __all__ = [
     "RunStatus",
     "State",
     "no_branch",
+    "no_list",
     "run_too_long",
 ]
 
@@ -137,6 +138,21 @@ def no_branch(event: str | None, descriptor: int, taken: Iterable[int]) -> Failu
         f"{event} finished with descriptor {descriptor}, which has no branch "
         f"(descriptors with a branch: {known})",
     )
+
+
+def no_list(name: str, source: str | None, found: object) -> Failure:
+    """The failure of an `each` without a list.
+
+    Args:
+        name: the name of the item.
+        source: the input, variable or `each` that should be the list; None for the piped value.
+        found: what it is.
+    """
+    from volnux.shown import shown
+
+    what = "what is piped to it" if source is None else f"'{source}'"
+    kind = "nothing" if found is None else f"{type(found).__name__} {shown(found)}"
+    return Failure("EachError", f"each={name} needs a list, but {what} is {kind}")
 
 
 def run_too_long(seconds: float) -> Failure:

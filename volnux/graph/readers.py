@@ -5,6 +5,7 @@ from __future__ import annotations
 from array import array
 
 from volnux.graph.model import Graph, ValueKind
+from volnux.graph.values import needed
 
 __all__ = ["Readers"]
 
@@ -21,6 +22,7 @@ class Readers:
         self._node_of_value = node_of_value
         self._of_value = [0] * len(graph.values)
         self.of_node = [0] * len(graph.nodes)
+        self._piped_on: dict[int, set[int]] = {}
         for node in graph.nodes:
             if node.receives is not None:
                 self._enter(node.receives)
@@ -34,6 +36,23 @@ class Readers:
                 stack += self._values[current].of
                 if self._values[current].kind is ValueKind.RESULT:
                     self.of_node[self._node_of_value[current]] += 1
+
+    def piped_on(self, begin: int) -> set[int]:
+        """The nodes of a copy whose results are part of a value outside of it that has a reader.
+
+        Args:
+            begin: the node that begins the `each`.
+        """
+        if begin not in self._piped_on:
+            rows = [
+                row
+                for row, value in enumerate(self._values)
+                if value.kind in (ValueKind.ALL_EACH, ValueKind.ANY_EACH)
+                and self._node_of_value[row] == begin
+                and self._of_value[row]
+            ]
+            self._piped_on[begin] = {self._node_of_value[n] for n in needed(self._values, rows)}
+        return self._piped_on[begin]
 
     def leave(self, value: int) -> tuple[list[int], list[int]]:
         """Remove one reader of a value; returns the values and nodes without readers."""

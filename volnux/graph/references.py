@@ -121,11 +121,9 @@ def _of_eaches(graph: Graph) -> Iterator[str]:
         first, last = index[each.each], index[each.gather]
         if each.value not in range(len(graph.values)) or last - first < 2:
             yield f"{each.each!r} has no nodes, or a value that does not exist"
-        if not any(edge.source == each.each and edge.target == each.gather for edge in graph.edges):
-            yield f"{each.each!r} has no edge to {each.gather!r}"
-        for edge in graph.topology.before[last]:
-            if index[edge.source] not in (first, last - 1):
-                yield f"{each.gather!r} has an edge from {edge.source!r}"
+        sources = sorted(index[edge.source] for edge in graph.topology.before[last])
+        if sources != [first, last - 1]:
+            yield f"{each.gather!r} must have an edge from {each.each!r} and from its last node"
     for edge in graph.edges:
         source, target = inside[index[edge.source]], inside[index[edge.target]]
         begins = edge.source == target

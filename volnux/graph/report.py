@@ -32,7 +32,7 @@ class RunFailedError(VolnuxError):
         failed = [
             f"{place} ({shortened(str(item.failure))})" if item.failure else place
             for place, item in report.places.items()
-            if item.state is State.FAILED and item.attempts and not item.handled
+            if item.state is State.FAILED and (item.attempts or item.failure) and not item.handled
         ]
         if report.failure is not None:
             failed.append(shortened(str(report.failure)))
@@ -237,15 +237,13 @@ def failure_of_run(execution: Execution) -> Failure | None:
         return run_too_long(graph.run_timeout)
     if execution.status is RunStatus.SUCCESS:
         return None
-    lost = _unhandled(execution) if any(node.kind is Kind.FAIL for node in graph.nodes) else set()
-    return next(
-        (
-            graph.failure_at(node)
-            for node in graph.nodes
-            if node.id in lost and node.kind is Kind.FAIL
-        ),
-        None,
-    )
+    if not any(node.kind is Kind.FAIL for node in graph.nodes):
+        return None
+    nodes = execution.nodes
+    lost = [i for i in _unhandled(execution) if nodes[i].kind is Kind.FAIL]
+    if not lost:
+        return None
+    return graph.failure_at(nodes[min(lost, key=execution.copies.order)])
 
 
 def places_of(
@@ -260,47 +258,73 @@ def places_of(
     """
     places = {}
     lost = _unhandled(execution)
-    states, descriptors, results = execution.states, execution.descriptors, execution.results
+    copies = execution.copies
+    without_list = _without_list(execution)
     for index, node in enumerate(execution.graph.nodes):
         if node.event is None:
             continue
-        known = details(index)
-        result, descriptor = results[index], descriptors[index]
-        handled = descriptor == FAILURE and node.id not in lost
-        failure = None
-        if isinstance(result, Failure):
-            failure = result.bare() if handled else result
-            result = None
-        source = None
-        if node.receives is not None and known.get("attempts"):
-            source = execution.received_from(index)
-        places[node.id] = PlaceReport(
-            event=node.event,
-            state=states[index] or State.CANCELLED,
-            descriptor=descriptor,
-            result=result,
-            failure=failure,
-            handled=handled,
-            received_from=source,
-            **known,
-        )
+        if not execution.graph.eaches:
+            places[node.id] = _place_of(execution, index, details(index), lost=index in lost)
+            continue
+        for instance in copies.instances(index):
+            place = _place_of(execution, instance, details(instance), lost=instance in lost)
+            each = without_list.get(instance)
+            if each is not None:
+                failure = execution.results[each].bare()
+                place = replace(place, failure=failure, handled=each not in lost)
+            places[copies.place(instance)] = place
     return places
 
 
-def _unhandled(execution: Execution) -> set[str]:
+def _place_of(
+    execution: Execution, index: int, known: Mapping[str, Any], *, lost: bool
+) -> PlaceReport:
+    node = execution.nodes[index]
+    assert node.event is not None
+    result, descriptor = execution.results[index], execution.descriptors[index]
+    handled = descriptor == FAILURE and not lost
+    failure = None
+    if isinstance(result, Failure):
+        failure = result.bare() if handled else result
+        result = None
+    source = None
+    if node.receives is not None and known.get("attempts"):
+        source = execution.received_from(index)
+    return PlaceReport(
+        event=node.event,
+        state=execution.states[index] or State.CANCELLED,
+        descriptor=descriptor,
+        result=result,
+        failure=failure,
+        handled=handled,
+        received_from=source,
+        **known,
+    )
+
+
+def _without_list(execution: Execution) -> dict[int, int]:
+    """The first place in each `each` that had no list, and the instance that began it."""
+    found: dict[int, int] = {}
+    nodes = execution.graph.nodes
+    for begin in execution.copies.of_each:
+        for each in execution.copies.instances(begin):
+            if execution.descriptors[each] == FAILURE:
+                offset = next(i for i, node in enumerate(nodes[begin:]) if node.event is not None)
+                found.setdefault(each + offset, each)
+    return found
+
+
+def _unhandled(execution: Execution) -> set[int]:
     if execution.status is RunStatus.SUCCESS:
         return set()
     from volnux.graph.handling import unhandled
 
-    nodes = execution.graph.nodes
+    nodes, descriptors = execution.nodes, execution.descriptors
+    ran = (Kind.EVENT, Kind.FAIL, Kind.EACH)
     return unhandled(
-        execution.graph,
-        {n.id: s for n, s in zip(nodes, execution.states, strict=True) if s is not None},
-        {
-            n.id
-            for n, descriptor in zip(nodes, execution.descriptors, strict=True)
-            if descriptor == FAILURE and n.kind in (Kind.EVENT, Kind.FAIL)
-        },
+        execution.copies,
+        execution.states,
+        lambda index: descriptors[index] == FAILURE and nodes[index].kind in ran,
     )
 
 
