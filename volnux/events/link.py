@@ -157,7 +157,7 @@ def link(graph: Graph, lookup: Lookup, *, on_failure: OnFailure | str | None = N
         LinkError: an event is not found or not valid; the error lists all faults.
     """
     faults: list[Diagnostic] = []
-    if graph.inputs or graph.variables or graph.secrets or _has_arguments(graph):
+    if graph.inputs or graph.variables or graph.secrets or graph.eaches or _has_arguments(graph):
         from volnux.graph.names import check_names
 
         faults += check_names(graph)

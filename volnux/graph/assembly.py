@@ -19,6 +19,7 @@ from volnux.graph.parts import (
     ValueKind,
 )
 from volnux.pointy import tree
+from volnux.pointy.options import SHAPING
 
 __all__ = ["Assembly", "Exit"]
 
@@ -29,10 +30,6 @@ _ValueRow = tuple[ValueKind, str | None, tuple[int, ...], tuple[int, ...] | None
 """The fields of a `Value`."""
 
 _OF: Final = 2
-_EXPRESSED: Final = frozenset(
-    {"retry_attempts", "evaluation", "each", "in", "at_once", "batch", "task", "again"}
-)
-"""The options that a graph expresses in other ways than as options of a node."""
 _NO_OPTIONS: Final[dict[str, bool | int | float | str]] = {}
 
 
@@ -226,5 +223,5 @@ def _options(unit: tree.Unit) -> dict[str, bool | int | float | str]:
     return {
         option.name: option.value
         for option in sorted(unit.options, key=lambda option: option.name)
-        if option.name not in _EXPRESSED
+        if option.name not in SHAPING
     }

@@ -918,7 +918,8 @@ BAD_OPTIONS = [
         "    |   ^^^^^^^^^^",
         (
             "  hint: for an argument write A(colour=…); options: timeout, retry_attempts, "
-            "executor, evaluation, pool, queue, priority, concurrency, tags"
+            "executor, evaluation, each, in, at_once, batch, pool, queue, priority, concurrency, "
+            "tags"
         ),
     ),
     bad(
