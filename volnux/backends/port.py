@@ -245,6 +245,9 @@ class RunOptions:
         scheduled_at: the scheduled time of the run, aware; its start if None.
         variables: values of variables, in place of the host's.
         secrets: values of secrets, in place of the host's; for tests.
+        index: the numbers of the items, if the plan is a part of another one that runs for an item.
+        given: the values from outside, if the plan is a part of another one, by their index in
+            `Graph.values`.
     """
 
     run_id: str | None = None
@@ -257,6 +260,8 @@ class RunOptions:
     scheduled_at: dt.datetime | None = None
     variables: Mapping[str, Any] = field(default_factory=dict)
     secrets: Mapping[str, str] = field(default_factory=dict)
+    index: tuple[int, ...] = ()
+    given: Mapping[int, Any] = field(default_factory=dict)
 
 
 class Backend(abc.ABC):

@@ -97,8 +97,9 @@ class EventBase:
 
     Inside `process`, these attributes are set: `task_id` (the place in the flow), `run_id`,
     `attempt` (1, 2, …), `inputs` (all inputs of the run, by name), `previous_result` (the piped
-    value), `arguments` (the arguments in the flow, by name) and `scheduled_at` (the instant of the
-    run, aware, in the pipeline's time zone).
+    value), `arguments` (the arguments in the flow, by name), `scheduled_at` (the instant of the
+    run, aware, in the pipeline's time zone) and `index` (in a unit with `each`, the numbers of the
+    items, that of the outermost `each` first; otherwise empty).
     """
 
     executor: ClassVar[Any] = DefaultExecutor
@@ -110,6 +111,7 @@ class EventBase:
     stop_on_exception: ClassVar[bool] = False
     airflow: ClassVar[Mapping[str, Any]] = {}
     prefect: ClassVar[Mapping[str, Any]] = {}
+    index: tuple[int, ...] = ()
 
     def __init__(
         self,
@@ -120,6 +122,7 @@ class EventBase:
         previous_result: Any = None,
         scheduled_at: dt.datetime | None = None,
         arguments: Mapping[str, Any] | None = None,
+        index: tuple[int, ...] = (),
     ) -> None:
         self.task_id = task_id
         self.run_id = run_id
@@ -128,6 +131,9 @@ class EventBase:
         self.previous_result = previous_result
         self.scheduled_at = dt.datetime.now(dt.UTC) if scheduled_at is None else scheduled_at
         self.arguments = {} if arguments is None else arguments
+        if index:
+            # Elsewhere, a class may have an attribute of its own with this name.
+            self.index = index
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

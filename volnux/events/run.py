@@ -72,6 +72,7 @@ def _run_attempt(
             call.previous_result,
             call.scheduled_at,
             resolved.arguments,
+            call.numbers,
         )
         if spec.may_bypass:
             bypass, data = _pair(spec, event.can_bypass())
@@ -114,6 +115,7 @@ async def _run_attempt_async(spec: EventSpec, call: Call) -> Outcome:
             call.previous_result,
             call.scheduled_at,
             resolved.arguments,
+            call.numbers,
         )
         if spec.may_bypass:
             bypass, data = _pair(spec, event.can_bypass())

@@ -13,7 +13,7 @@ from volnux.graph.readers import Readers
 from volnux.graph.values import MISSING, Values, ValuesOfCopies
 
 if TYPE_CHECKING:
-    from volnux.graph.execution import Execution
+    from volnux.graph.progress import Progress
 
 __all__ = ["Piped", "Source"]
 
@@ -29,7 +29,7 @@ class Piped:
     """The piped values of a run.
 
     Args:
-        execution: the state machine of the run.
+        run: the state machine of the run.
         given: what the values of kind `given` stand for, by their index in `Graph.values`.
         keep_results: see `Execution`.
 
@@ -37,14 +37,12 @@ class Piped:
         releases: whether results are released.
     """
 
-    def __init__(
-        self, execution: Execution, given: Mapping[int, Any], *, keep_results: bool
-    ) -> None:
-        graph = execution.graph
+    def __init__(self, run: Progress, given: Mapping[int, Any], *, keep_results: bool) -> None:
+        graph = run.graph
         index = graph.topology.index
         self.releases = not keep_results
-        self._run = execution
-        self._copies = execution.copies
+        self._run = run
+        self._copies = run.copies
         self._size = len(graph.nodes)
         self._given = given
         self._rows = graph.values

@@ -37,6 +37,13 @@ class Notes:
         self.last: list[Outcome | None] = [None] * size
         self.received: list[Any] = [None] * size
 
+    def grow(self, size: int) -> None:
+        """Make room for this many more instances."""
+        self.made += [0] * size
+        self.first += [None] * size
+        self.last += [None] * size
+        self.received += [None] * size
+
     def begins(self, index: int, attempt: int, now: float) -> None:
         """Note that an attempt begins, at `now` seconds since the epoch."""
         if self.first[index] is None:
