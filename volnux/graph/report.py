@@ -14,7 +14,16 @@ from volnux.graph.jsonable import failure_as_json, jsonable
 from volnux.graph.model import Kind
 from volnux.graph.outcome import FAILURE, Failure, RunStatus, State, run_too_long
 
-__all__ = ["PlaceReport", "RunFailedError", "RunReport", "failure_of_run", "jsonable", "places_of"]
+__all__ = [
+    "FlowEnd",
+    "PlaceReport",
+    "RunFailedError",
+    "RunReport",
+    "end_of",
+    "failure_of_run",
+    "jsonable",
+    "places_of",
+]
 
 REPORT_FORMAT_VERSION = 3
 """The version that `to_json` writes; `from_json` reads earlier versions as well."""
@@ -116,6 +125,21 @@ class PlaceReport:
 
 
 @dataclass(frozen=True, slots=True)
+class FlowEnd:
+    """What the flow of a run handed on at its end.
+
+    Attributes:
+        value: what its last part pipes on; None if that is not done.
+        origin: the place of the failure that made the flow fail, or the `!`; None if it is done.
+        failure: what the event at that place returned, or its `Failure`.
+    """
+
+    value: Any = None
+    origin: str | None = None
+    failure: Any = None
+
+
+@dataclass(frozen=True, slots=True)
 class RunReport:
     """How a run ended; `places` are in reading order.
 
@@ -123,7 +147,7 @@ class RunReport:
     `scheduled_at` is the scheduled time of the run.
 
     If `results_kept` is false, it has only the results of events that ended with descriptor 0, and
-    no values that places received.
+    no values that places received. `end` is known where the run ended, and not in JSON.
     """
 
     pipeline: str
@@ -137,6 +161,7 @@ class RunReport:
     results_kept: bool = True
     failure: Failure | None = None
     scheduled_at: dt.datetime | None = None
+    end: FlowEnd | None = field(default=None, compare=False, repr=False)
 
     @property
     def succeeded(self) -> bool:
@@ -244,6 +269,21 @@ def failure_of_run(execution: Execution) -> Failure | None:
     if not lost:
         return None
     return graph.failure_at(nodes[min(lost, key=execution.copies.order)])
+
+
+def end_of(execution: Execution) -> FlowEnd:
+    """What the flow of a run hands on, once it has ended."""
+    topology = execution.graph.topology
+    origins = {
+        origin
+        for node, behind in enumerate(topology.behind)
+        if not behind and execution.states[node] is State.FAILED
+        if (origin := execution.origin_of(node)) is not None
+    }
+    if not origins:
+        return FlowEnd(execution.value(execution.graph.result))
+    first = min(origins, key=execution.copies.order)
+    return FlowEnd(None, execution.copies.place(first), execution.results[first])
 
 
 def places_of(

@@ -9,7 +9,7 @@ from typing import Any
 
 from volnux.events.outcome import Outcome
 from volnux.graph.execution import Execution
-from volnux.graph.report import RunReport, failure_of_run, places_of
+from volnux.graph.report import RunReport, end_of, failure_of_run, places_of
 from volnux.hooks import About
 
 __all__ = ["Notes", "moment"]
@@ -80,6 +80,7 @@ class Notes:
             results_kept=results_kept,
             failure=failure_of_run(execution),
             scheduled_at=scheduled_at,
+            end=end_of(execution) if results_kept else None,
         )
 
     def _details(self, index: int) -> dict[str, Any]:
