@@ -9,7 +9,7 @@ from collections.abc import Callable
 from volnux.backends.port import RunOptions
 from volnux.events.executors import ExecutorKind
 from volnux.events.link import Plan
-from volnux.events.outcome import Call, Outcome
+from volnux.events.outcome import Outcome
 from volnux.events.spec import EventSpec
 from volnux.graph.execution import Execution
 from volnux.graph.outcome import FAILURE
@@ -72,6 +72,7 @@ class Board:
         # Joins and catches have no spec, and are never ready.
         self.specs: list[EventSpec] = list(plan.specs)  # type: ignore[arg-type]  # see above
         self._keep_results = options.results
+        self._with_end = options.with_end
         self._calls = calls
         self.lock = threading.Lock()
         self.over = threading.Event()
@@ -106,8 +107,9 @@ class Board:
 
     def take(self, ready: list[int]) -> None:
         """Queue places that have become ready."""
+        nodes = self.execution.nodes
         for index in ready:
-            if self.execution.nodes[index].receives is not None:
+            if nodes[index].receives is not None:
                 self.notes.received[index] = self.execution.received(index)
             self.queue(index)
         self.open += len(ready)
@@ -181,12 +183,6 @@ class Board:
         self.drop_waiting()
         self.give_up()
 
-    def call(self, attempt: Attempt) -> Call:
-        """The arguments of an attempt."""
-        index = attempt.index
-        received = self.notes.received[index]
-        return self._calls.call(self.execution, index, attempt.number, received)
-
     def retry(self, index: int) -> bool:
         """Queue a place whose wait is over. Returns False if the run no longer knows it."""
         if index not in self.retrying:
@@ -226,6 +222,7 @@ class Board:
             self._calls.inputs,
             results_kept=self._keep_results,
             scheduled_at=self._calls.scheduled_at,
+            with_end=self._with_end,
         )
 
     def _note_end(self, index: int, outcome: Outcome) -> None:

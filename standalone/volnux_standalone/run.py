@@ -50,6 +50,9 @@ class Run:
         self._plan = plan
         calls = Calls(plan, inputs, options)
         self._board = Board(plan, options, calls)
+        self._calls = calls
+        self._execution = self._board.execution
+        self._received = self._board.notes.received
         self._specs = self._board.specs
         self._options = options
         self._about = About(plan.graph.name, backend, calls.run_id, plan, options.context)
@@ -161,12 +164,16 @@ class Run:
         attempt = Attempt(index, self._board.notes.made[index] + 1)
         self._board.flying.add(attempt)
         spec = self._specs[index]
-        call = self._board.call(attempt)
+        call = self._calls.call(self._execution, index, attempt.number, self._received[index])
         if self._hooks:
             call = self._hooks.call(spec, call)
         self._started(spec, attempt)
         # Do not keep the outcome in a variable: an exception in it refers to this frame.
         self._ended(attempt, self._outcome_here(spec, call, attempt), goes_on=True)
+
+    def _call(self, attempt: Attempt) -> Call:
+        index = attempt.index
+        return self._calls.call(self._execution, index, attempt.number, self._received[index])
 
     def _outcome_here(self, spec: EventSpec, call: Call, attempt: Attempt) -> Outcome:
         try:
@@ -181,7 +188,7 @@ class Run:
         if spec.timeout is not None:
             attempt.drop_timer = self._timers.after(spec.timeout, lambda: self._timed_out(attempt))
         if self._hooks:
-            self._hooks.began(spec, self._board.call(attempt))
+            self._hooks.began(spec, self._call(attempt))
 
     def _interrupted_by(
         self, spec: EventSpec, call: Call, interrupt: KeyboardInterrupt, attempt: Attempt
@@ -212,7 +219,7 @@ class Run:
         attempt = Attempt(index, board.notes.made[index] + 1)
         board.flying.add(attempt)
         spec = self._specs[index]
-        call = self._hooks.call(spec, self._board.call(attempt))
+        call = self._hooks.call(spec, self._call(attempt))
 
         def began() -> None:
             self._started(spec, attempt)
@@ -273,7 +280,7 @@ class Run:
         unhandled = self._board.execution.unhandled(attempt.index, outcome.descriptor)
         if unhandled is not None:
             told = told._replace(descriptor=FAILURE, result=unhandled)
-        self._hooks.attempt_ended(self._specs[attempt.index], self._board.call(attempt), told)
+        self._hooks.attempt_ended(self._specs[attempt.index], self._call(attempt), told)
 
     def _late(self, attempt: Attempt) -> None:
         with self._locked:
@@ -365,7 +372,7 @@ class Run:
         if handle is not None:
             handle.abandon()
         spec = self._specs[attempt.index]
-        outcome = raised(spec, self._board.call(attempt), too_long(spec), attempt.started)
+        outcome = raised(spec, self._call(attempt), too_long(spec), attempt.started)
         try:
             self._finish(attempt, outcome)
         except BaseException as fault:  # noqa: BLE001 - an internal error must end the run, not block it

@@ -248,6 +248,7 @@ class RunOptions:
         index: the numbers of the items, if the plan is a part of another one that runs for an item.
         given: the values from outside, if the plan is a part of another one, by their index in
             `Graph.values`.
+        with_end: whether the report has `RunReport.end`, if the backend can tell.
     """
 
     run_id: str | None = None
@@ -262,6 +263,7 @@ class RunOptions:
     secrets: Mapping[str, str] = field(default_factory=dict)
     index: tuple[int, ...] = ()
     given: Mapping[int, Any] = field(default_factory=dict)
+    with_end: bool = False
 
 
 class Backend(abc.ABC):

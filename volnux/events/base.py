@@ -122,7 +122,6 @@ class EventBase:
         previous_result: Any = None,
         scheduled_at: dt.datetime | None = None,
         arguments: Mapping[str, Any] | None = None,
-        index: tuple[int, ...] = (),
     ) -> None:
         self.task_id = task_id
         self.run_id = run_id
@@ -131,9 +130,6 @@ class EventBase:
         self.previous_result = previous_result
         self.scheduled_at = dt.datetime.now(dt.UTC) if scheduled_at is None else scheduled_at
         self.arguments = {} if arguments is None else arguments
-        if index:
-            # Elsewhere, a class may have an attribute of its own with this name.
-            self.index = index
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

@@ -72,8 +72,10 @@ def _run_attempt(
             call.previous_result,
             call.scheduled_at,
             resolved.arguments,
-            call.numbers,
         )
+        if call.numbers:
+            # Elsewhere, a class may have an attribute of its own with this name.
+            event.index = call.numbers
         if spec.may_bypass:
             bypass, data = _pair(spec, event.can_bypass())
             if bypass:
@@ -115,8 +117,10 @@ async def _run_attempt_async(spec: EventSpec, call: Call) -> Outcome:
             call.previous_result,
             call.scheduled_at,
             resolved.arguments,
-            call.numbers,
         )
+        if call.numbers:
+            # Elsewhere, a class may have an attribute of its own with this name.
+            event.index = call.numbers
         if spec.may_bypass:
             bypass, data = _pair(spec, event.can_bypass())
             if bypass:

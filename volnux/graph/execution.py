@@ -158,7 +158,8 @@ class Execution(Progress):
 
     def received(self, index: int) -> Any:
         """The value piped to a node that is ready, or None."""
-        return self._piped.received(index)
+        value = self.nodes[index].receives
+        return None if value is None else self._piped.value(value, index)
 
     def received_from(self, index: int) -> Source:
         """Where the value of `received` came from: the same lists, but with ids of events.

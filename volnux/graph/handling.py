@@ -39,8 +39,7 @@ def unhandled(
     """
     lost = (State.FAILED, State.CANCELLED)
     # Search from the failed ends of the flow back through places that failed without running.
-    ends = enumerate(copies.graph.topology.behind)
-    way = [node for node, behind in ends if not behind and states[node] in lost]
+    way = [node for node in copies.graph.topology.ends if states[node] in lost]
     seen = set(way)
     found = set()
     while way:

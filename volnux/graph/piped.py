@@ -23,6 +23,8 @@ Source = str | list["Source"] | None
 # Looked up once: in Python 3.11, reading an enum member takes as long as a call.
 _DONE: Final = State.DONE
 _RESULT: Final = ValueKind.RESULT
+_ITEM: Final = ValueKind.ITEM
+_GIVEN: Final = ValueKind.GIVEN
 
 
 class Piped:
@@ -62,11 +64,6 @@ class Piped:
         """The value at an index of `Graph.values`, as an instance sees it; None if not done."""
         value = self._values.get(index, instance)
         return None if value is MISSING else value
-
-    def received(self, instance: int) -> Any:
-        """See `Execution.received`."""
-        value = self._run.nodes[instance].receives
-        return None if value is None else self.value(value, instance)
 
     def received_from(self, instance: int) -> Source:
         """See `Execution.received_from`."""
@@ -108,16 +105,21 @@ class Piped:
         return origin
 
     def _result_of(self, value: int, instance: int) -> Any:
-        kind = self._rows[value].kind
-        if kind is ValueKind.ITEM:
+        row = self._rows[value]
+        kind = row.kind
+        if kind is _RESULT and row.when is None and instance < self._size:
+            # Most values are of this kind.
+            index = self._node_of[value]
+            return self._run.results[index] if self._run.states[index] is _DONE else MISSING
+        if kind is _ITEM:
             return self._copies.item(self._node_of[value], instance)
-        if kind is ValueKind.GIVEN:
+        if kind is _GIVEN:
             return self._given.get(value)
-        index = self._done(value, instance)
-        return MISSING if index is None else self._run.results[index]
+        done = self._done(value, instance)
+        return MISSING if done is None else self._run.results[done]
 
     def _source_of(self, value: int, instance: int) -> Any:
-        if self._rows[value].kind in (ValueKind.ITEM, ValueKind.GIVEN):
+        if self._rows[value].kind in (_ITEM, _GIVEN):
             return MISSING
         index = self._done(value, instance)
         return MISSING if index is None else self._copies.place(index)

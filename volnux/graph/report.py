@@ -147,7 +147,8 @@ class RunReport:
     `scheduled_at` is the scheduled time of the run.
 
     If `results_kept` is false, it has only the results of events that ended with descriptor 0, and
-    no values that places received. `end` is known where the run ended, and not in JSON.
+    no values that places received. `end` is there if
+    `RunOptions.with_end` asked for it; it is not part of the JSON.
     """
 
     pipeline: str
@@ -273,16 +274,13 @@ def failure_of_run(execution: Execution) -> Failure | None:
 
 def end_of(execution: Execution) -> FlowEnd:
     """What the flow of a run hands on, once it has ended."""
-    topology = execution.graph.topology
-    origins = {
-        origin
-        for node, behind in enumerate(topology.behind)
-        if not behind and execution.states[node] is State.FAILED
-        if (origin := execution.origin_of(node)) is not None
-    }
-    if not origins:
+    if execution.status is RunStatus.SUCCESS:
         return FlowEnd(execution.value(execution.graph.result))
-    first = min(origins, key=execution.copies.order)
+    origins = set(map(execution.origin_of, execution.graph.topology.ends))
+    failed = [origin for origin in origins if origin is not None]
+    if not failed:
+        return FlowEnd()
+    first = min(failed, key=execution.copies.order)
     return FlowEnd(None, execution.copies.place(first), execution.results[first])
 
 
@@ -296,50 +294,50 @@ def places_of(
         details: for an event's node, what only the backend knows about it, as keyword arguments of
             `PlaceReport`: attempts, received, times.
     """
-    places = {}
-    lost = _unhandled(execution)
-    copies = execution.copies
+    states, descriptors, results = execution.states, execution.descriptors, execution.results
+    nodes, lost = execution.nodes, _unhandled(execution)
     without_list = _without_list(execution)
-    for index, node in enumerate(execution.graph.nodes):
-        if node.event is None:
-            continue
-        if not execution.graph.eaches:
-            places[node.id] = _place_of(execution, index, details(index), lost=index in lost)
-            continue
-        for instance in copies.instances(index):
-            place = _place_of(execution, instance, details(instance), lost=instance in lost)
-            each = without_list.get(instance)
-            if each is not None:
-                failure = execution.results[each].bare()
-                place = replace(place, failure=failure, handled=each not in lost)
-            places[copies.place(instance)] = place
+    places = {}
+    for index, place in _in_order(execution):
+        node = nodes[index]
+        known = details(index)
+        result, descriptor = results[index], descriptors[index]
+        handled = descriptor == FAILURE and index not in lost
+        failure = None
+        if isinstance(result, Failure):
+            failure = result.bare() if handled else result
+            result = None
+        elif without_list and index in without_list:
+            each = without_list[index]
+            handled = each not in lost
+            failure = results[each]
+        source = None
+        if node.receives is not None and known.get("attempts"):
+            source = execution.received_from(index)
+        places[place] = PlaceReport(
+            event=node.event or "",
+            state=states[index] or State.CANCELLED,
+            descriptor=descriptor,
+            result=result,
+            failure=failure,
+            handled=handled,
+            received_from=source,
+            **known,
+        )
     return places
 
 
-def _place_of(
-    execution: Execution, index: int, known: Mapping[str, Any], *, lost: bool
-) -> PlaceReport:
-    node = execution.nodes[index]
-    assert node.event is not None
-    result, descriptor = execution.results[index], execution.descriptors[index]
-    handled = descriptor == FAILURE and not lost
-    failure = None
-    if isinstance(result, Failure):
-        failure = result.bare() if handled else result
-        result = None
-    source = None
-    if node.receives is not None and known.get("attempts"):
-        source = execution.received_from(index)
-    return PlaceReport(
-        event=node.event,
-        state=execution.states[index] or State.CANCELLED,
-        descriptor=descriptor,
-        result=result,
-        failure=failure,
-        handled=handled,
-        received_from=source,
-        **known,
-    )
+def _in_order(execution: Execution) -> list[tuple[int, str]]:
+    """The places in the order of a report: their instances and names."""
+    copies, nodes = execution.copies, execution.graph.nodes
+    if not execution.graph.eaches and not copies.index(0):
+        return [(index, node.id) for index, node in enumerate(nodes) if node.event is not None]
+    return [
+        (instance, copies.place(instance))
+        for index, node in enumerate(nodes)
+        if node.event is not None
+        for instance in copies.instances(index)
+    ]
 
 
 def _without_list(execution: Execution) -> dict[int, int]:

@@ -70,6 +70,13 @@ class Topology:
         return found
 
     @functools.cached_property
+    def ends(self) -> list[int]:
+        """The nodes that no edge leaves: those at which the flow ends."""
+        index = self.index
+        inner = {index[edge.source] for edge in self._graph.edges}
+        return [number for number in range(len(self._graph.nodes)) if number not in inner]
+
+    @functools.cached_property
     def behind(self) -> list[list[Edge]]:
         """For each node, the edges that leave it, in the order of the graph."""
         found: list[list[Edge]] = [[] for _ in self._graph.nodes]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from volnux.events.failures import failure_of
 from volnux.events.link import Plan
 from volnux.events.outcome import Call, Host
+from volnux.graph.copies import Copies
 from volnux.graph.execution import Execution
 from volnux.kit.instants import instant_of
 
@@ -61,27 +62,33 @@ class Calls:
             attempt: the number of the attempt, from 1.
             received: the value that is piped to the place, or None.
         """
-        place, inputs, numbers = self._place(execution, index)
+        if index >= self._plain:
+            return self._in_copy(execution.copies, index, attempt, received)
         return Call(
-            place,
+            self._nodes[index].id,
             self.run_id,
-            inputs,
+            self.inputs,
             received,
             attempt,
             self._portable,
             None,
             self.scheduled_at,
             self.host,
-            numbers,
         )
 
-    def _place(
-        self, execution: Execution, index: int
-    ) -> tuple[str, dict[str, Any], tuple[int, ...]]:
-        if index < self._plain:
-            return self._nodes[index].id, self.inputs, ()
-        copies = execution.copies
-        return copies.place(index), {**self.inputs, **copies.items(index)}, copies.index(index)
+    def _in_copy(self, copies: Copies, index: int, attempt: int, received: Any) -> Call:
+        return Call(
+            copies.place(index),
+            self.run_id,
+            {**self.inputs, **copies.items(index)},
+            received,
+            attempt,
+            self._portable,
+            None,
+            self.scheduled_at,
+            self.host,
+            copies.index(index),
+        )
 
     def items(self, execution: Execution, index: int) -> object:
         """The list of an `each`, or the `Failure` of the variable that it should be read from.

@@ -58,6 +58,7 @@ class Notes:
         *,
         results_kept: bool = True,
         scheduled_at: dt.datetime | None = None,
+        with_end: bool = False,
     ) -> RunReport:
         """The report of a run that has ended.
 
@@ -67,6 +68,7 @@ class Notes:
             inputs: the values of the inputs, by name.
             results_kept: see `RunReport`.
             scheduled_at: the scheduled time of the run.
+            with_end: whether the report says what the flow handed on.
         """
         return RunReport(
             pipeline=about.pipeline,
@@ -80,7 +82,7 @@ class Notes:
             results_kept=results_kept,
             failure=failure_of_run(execution),
             scheduled_at=scheduled_at,
-            end=end_of(execution) if results_kept else None,
+            end=end_of(execution) if with_end else None,
         )
 
     def _details(self, index: int) -> dict[str, Any]:

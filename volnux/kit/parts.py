@@ -77,4 +77,6 @@ class Part:
         items = items or {}
         given.update((new, items[name]) for new, name in self.items.items())
         known = {**inputs, **items}
-        return get_backend("standalone").run(self.plan, known, replace(options, given=given))
+        return get_backend("standalone").run(
+            self.plan, known, replace(options, given=given, with_end=True)
+        )
