@@ -164,7 +164,8 @@ class Builder(ArgumentReader):
 
     def option(self, name: Token, _: Token, literal: Token) -> Option:
         bare = literal.type == "NAME"
-        value = literal.value
+        # A word that was reported already has no value to check.
+        value = None if literal.fault else literal.value
         if bare and value in ("true", "false"):
             value = value == "true"
         self._wide = self._wide or name.value in options.WIDE

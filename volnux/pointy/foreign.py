@@ -145,6 +145,7 @@ _OPTIONS = {
     "max_workers": _AT_ONCE,
     "max_active_tis_per_dagrun": _AT_ONCE,
     "limit": _AT_ONCE,
+    "at": _AT_ONCE,
     "chunk": _BATCH,
     "chunk_size": _BATCH,
     "batch_size": _BATCH,

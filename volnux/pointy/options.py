@@ -109,7 +109,7 @@ OPTIONS: dict[str, OptionRule] = {
     "each": OptionRule(_bare_name, "a name for the item, such as url", on_groups=True),
     "in": OptionRule(
         _bare_name,
-        "the name of an input, a variable or an 'each' around it",
+        "the name of an input, variable or 'each' around it",
         on_groups=True,
         with_each=True,
     ),
