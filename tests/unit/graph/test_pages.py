@@ -14,7 +14,7 @@ DOCS = Path(__file__).parents[3] / "docs"
 BLOCK = re.compile(r"^```(\w[^\n]*)\n(.*?)^```$", re.M | re.S)
 # `# Check=0, Load=3: Check, Report run, the run fails`
 PROMISE = re.compile(
-    r"# (all succeed|\w+=\d(?:, \w+=\d)*): (\w+(?:, \w+)*) run(, the run fails)?$", re.M
+    r"# (all succeed|\w+=\d(?:, \w+=\d)*): ([\w.]+(?:, [\w.]+)*) run(, the run fails)?$", re.M
 )
 
 
