@@ -11,6 +11,7 @@ from volnux.pointy import options
 from volnux.pointy.arguments import ArgumentReader
 from volnux.pointy.directives import DirectiveReader
 from volnux.pointy.lexer import Token
+from volnux.pointy.options import WIDE
 from volnux.pointy.report import Report, clip
 from volnux.pointy.tree import (
     Argument,
@@ -168,7 +169,8 @@ class Builder(ArgumentReader):
         value = None if literal.fault else literal.value
         if bare and value in ("true", "false"):
             value = value == "true"
-        self._wide = self._wide or name.value in options.WIDE
+        if name.value in WIDE:
+            self._wide = True
         span = name.span.to(literal.span)
         return Option(name.value or "", value, span, literal.span, bare)
 
