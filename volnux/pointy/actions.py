@@ -364,12 +364,13 @@ def _digit(branch: Branch) -> Span:
 
 def _with_branch(unit: Unit, branch: Branch) -> str:
     """An event with one of its branches, in a hint."""
-    name = unit.primary.name if isinstance(unit.primary, Event) else "A"
-    target = "…"
+    event = unit.primary.name if isinstance(unit.primary, Event) else "A"
     match branch.flow.parts:
-        case (Parallel(arms=(Unit(primary=Event(name=target)),)),):
-            pass
-    return f"{clip(name)} ({branch.descriptor} {branch.arrow} {clip(target)})"
+        case (Parallel(arms=(Unit(primary=Event(name=name)),)),):
+            target = clip(name)
+        case _:
+            target = "…"
+    return f"{clip(event)} ({branch.descriptor} {branch.arrow} {target})"
 
 
 def _growing(core: _Growth) -> _Core:

@@ -17,10 +17,7 @@ def option_hint(name: str, *, on_group: bool = False) -> str | None:
 
 
 def event_hint(name: str) -> str | None:
-    """What to write instead of an event of that name, if another tool has such a call."""
-    event, _, method = name.rpartition(".")
-    if event and method in ("map", "expand", "expand_kwargs"):
-        return f"to run an event once for every item of a list, write {event}[each=item, in=items]"
+    """What to write instead of an event of that name, if it is an Airflow operator."""
     if not name.endswith(("Operator", "Sensor")):
         return None
     return (

@@ -382,9 +382,16 @@ BAD_EACH = [
     ),
     bad(
         "{A -> B}[task=A]",
-        "1:15: error: the task 'A' has the name of an event in this file",
+        "1:15: error: the task 'A' has the name of a place in this file",
         "  1 | {A -> B}[task=A]",
         "    |               ^",
+        "  hint: give the task another name",
+    ),
+    bad(
+        "{A -> A}[task=A__2]",
+        "1:15: error: the task 'A__2' has the name of a place in this file",
+        "  1 | {A -> A}[task=A__2]",
+        "    |               ^^^^",
         "  hint: give the task another name",
     ),
     bad(
