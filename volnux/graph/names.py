@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from volnux.errors import Diagnostic, Span, did_you_mean, nearest
 from volnux.graph.model import Graph
 from volnux.graph.parts import Argument, Each, Node
-from volnux.pointy import tree
+from volnux.pointy.tree import Flow, Group, Parallel, Unit
 
 __all__ = ["check_names"]
 
@@ -114,7 +114,7 @@ class _Names:
     def _source_spans(self) -> dict[Span | None, Span]:
         """The position of the name after `in=`, by that of the event or group with the `each`."""
         text = self._graph.source
-        found = tree.units(text.file.flow) if text else ()
+        found = _units(text.file.flow) if text else ()
         return {
             unit.primary.span: source.value_span
             for unit in found
@@ -125,3 +125,19 @@ class _Names:
 def _node(graph: Graph, each: Each) -> Node:
     """The node that begins an `each`; its position is that of the option."""
     return graph.nodes[graph.topology.index[each.each]]
+
+
+def _units(flow: Flow) -> Iterator[Unit]:
+    """Every unit of a flow, in reading order."""
+    stack: list[Flow | Parallel | Unit] = [flow]
+    while stack:
+        match stack.pop():
+            case Flow(parts=parts):
+                stack += reversed(parts)
+            case Parallel(arms=arms):
+                stack += reversed(arms)
+            case Unit() as unit:
+                yield unit
+                stack += [branch.flow for branch in reversed(unit.branches)]
+                if isinstance(unit.primary, Group):
+                    stack.append(unit.primary.body)

@@ -11,6 +11,7 @@ from volnux.pointy import options
 from volnux.pointy.arguments import ArgumentReader
 from volnux.pointy.directives import DirectiveReader
 from volnux.pointy.lexer import Token
+from volnux.pointy.options import WIDE
 from volnux.pointy.report import Report, clip
 from volnux.pointy.tree import (
     Argument,
@@ -164,10 +165,12 @@ class Builder(ArgumentReader):
 
     def option(self, name: Token, _: Token, literal: Token) -> Option:
         bare = literal.type == "NAME"
-        value = literal.value
+        # A word that was reported already has no value to check.
+        value = None if literal.fault else literal.value
         if bare and value in ("true", "false"):
             value = value == "true"
-        self._wide = self._wide or name.value in options.WIDE
+        if name.value in WIDE:
+            self._wide = True
         span = name.span.to(literal.span)
         return Option(name.value or "", value, span, literal.span, bare)
 
@@ -361,12 +364,13 @@ def _digit(branch: Branch) -> Span:
 
 def _with_branch(unit: Unit, branch: Branch) -> str:
     """An event with one of its branches, in a hint."""
-    name = unit.primary.name if isinstance(unit.primary, Event) else "A"
-    target = "…"
+    event = unit.primary.name if isinstance(unit.primary, Event) else "A"
     match branch.flow.parts:
-        case (Parallel(arms=(Unit(primary=Event(name=target)),)),):
-            pass
-    return f"{clip(name)} ({branch.descriptor} {branch.arrow} {clip(target)})"
+        case (Parallel(arms=(Unit(primary=Event(name=name)),)),):
+            target = clip(name)
+        case _:
+            target = "…"
+    return f"{clip(event)} ({branch.descriptor} {branch.arrow} {target})"
 
 
 def _growing(core: _Growth) -> _Core:

@@ -17,10 +17,7 @@ def option_hint(name: str, *, on_group: bool = False) -> str | None:
 
 
 def event_hint(name: str) -> str | None:
-    """What to write instead of an event of that name, if another tool has such a call."""
-    event, _, method = name.rpartition(".")
-    if event and method in ("map", "expand", "expand_kwargs"):
-        return f"to run an event once for every item of a list, write {event}[each=item, in=items]"
+    """What to write instead of an event of that name, if it is an Airflow operator."""
     if not name.endswith(("Operator", "Sensor")):
         return None
     return (
@@ -145,6 +142,7 @@ _OPTIONS = {
     "max_workers": _AT_ONCE,
     "max_active_tis_per_dagrun": _AT_ONCE,
     "limit": _AT_ONCE,
+    "at": _AT_ONCE,
     "chunk": _BATCH,
     "chunk_size": _BATCH,
     "batch_size": _BATCH,

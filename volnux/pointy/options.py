@@ -109,7 +109,7 @@ OPTIONS: dict[str, OptionRule] = {
     "each": OptionRule(_bare_name, "a name for the item, such as url", on_groups=True),
     "in": OptionRule(
         _bare_name,
-        "the name of an input, a variable or an 'each' around it",
+        "the name of an input, variable or 'each' around it",
         on_groups=True,
         with_each=True,
     ),
@@ -229,26 +229,29 @@ def _meant_name(option: Option) -> str | None:
 
 
 def _check_place(report: Report, unit: Unit, option: Option, rule: OptionRule) -> None:
-    message = hint = None
     name = option.name
+    on_group = isinstance(unit.primary, Group)
+    allowed = rule.on_groups if on_group else rule.on_events
+    if allowed and not rule.with_each and name != "evaluation":
+        return
+    message = hint = None
     each = unit.option("each") is not None
     if rule.with_each and not each:
         message = f"the option '{name}' needs the option 'each' on the same unit"
         hint = f"write [each=item, {name}={_shown(option)}]"
     elif name == "evaluation" and not each:
         message, hint = _evaluation_place(unit)
-    elif not isinstance(unit.primary, Group):
-        if not rule.on_events:
-            message = f"the option '{name}' belongs to a group, not to an event"
-            hint = "remove it: an event is one task already"
-            if name == "again":
-                times = _shown(option) if rule.accepts(option) else 3
-                hint = f"to repeat an event, write {clip(_name_of(unit))} * {times}"
-    elif not rule.on_groups:
+    elif not allowed and on_group:
         message = f"the option '{name}' belongs to an event, not to a group"
         hint = "write it after each event that needs it"
         if name == "concurrency" and each:
             hint = f"to limit how many items are processed at once, write at_once={_shown(option)}"
+    elif not allowed:
+        message = f"the option '{name}' belongs to a group, not to an event"
+        hint = "remove it: an event is one task already"
+        if name == "again":
+            times = _shown(option) if rule.accepts(option) else 3
+            hint = f"to repeat an event, write {clip(_name_of(unit))} * {times}"
     if message is not None:
         report.add("misplaced-option", message, option.span, hint=hint)
 

@@ -77,10 +77,11 @@ class _Walk:
     def finish(self) -> None:
         """Report what only the whole flow shows."""
         for name, option in self._tasks.items():
-            if name in self._events:
+            stem, _, number = name.rpartition("__")
+            if name in self._events or (number.isdigit() and stem in self._events):
                 self._report.add(
                     "double-task",
-                    f"the task '{clip(name)}' has the name of an event in this file",
+                    f"the task '{clip(name)}' has the name of a place in this file",
                     option.value_span,
                     hint="give the task another name",
                 )

@@ -45,7 +45,6 @@ __all__ = [
     "Unit",
     "Variable",
     "shape",
-    "units",
 ]
 
 Literal = int | float | bool | str
@@ -335,22 +334,6 @@ class Settings:
     secrets: tuple[Secret, ...] = ()
     on_failure: OnFailure | None = None
     run_timeout: float | None = None
-
-
-def units(flow: Flow) -> Iterator[Unit]:
-    """Every unit of a flow, in reading order."""
-    stack: list[Flow | Parallel | Unit] = [flow]
-    while stack:
-        match stack.pop():
-            case Flow(parts=parts):
-                stack += reversed(parts)
-            case Parallel(arms=arms):
-                stack += reversed(arms)
-            case Unit() as unit:
-                yield unit
-                stack += [branch.flow for branch in reversed(unit.branches)]
-                if isinstance(unit.primary, Group):
-                    stack.append(unit.primary.body)
 
 
 def shape(flow: Flow) -> Iterator[object]:

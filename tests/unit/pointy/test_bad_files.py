@@ -4,6 +4,7 @@ import pytest
 
 from tests.unit.pointy.bad_arguments import BAD_ARGUMENTS, BAD_FAILS, BAD_VALUES
 from tests.unit.pointy.bad_declarations import BAD_DECLARATIONS
+from tests.unit.pointy.bad_each import BAD_EACH
 from tests.unit.pointy.rows import bad
 from volnux.errors import PointyError, PointySyntaxError, Severity, Source
 from volnux.pointy import analyze, parse
@@ -1803,6 +1804,7 @@ ALL = [
     *BAD_VALUES,
     *BAD_FAILS,
     *BAD_DECLARATIONS,
+    *BAD_EACH,
 ]
 
 
