@@ -64,7 +64,14 @@ class Assembly:
         self, unit: tree.Unit, event: tree.Event, retry: int | None, receives: int | None
     ) -> int:
         """Add an event's node; return its index."""
-        place = self._place_in_round(event) if self.rounds else self._next_place(event.name)
+        place = self._first_rounds.get(id(event)) if self.rounds else None
+        if place is None:
+            number = self._places.get(event.name, 0) + 1
+            self._places[event.name] = number
+            place = event.name if number == 1 else f"{event.name}__{number}"
+        if self.rounds:
+            self._first_rounds[id(event)] = place
+            place = self.in_round(place)
         options = _options(unit) if unit.options else _NO_OPTIONS
         node = Node(
             id=place,
@@ -80,24 +87,12 @@ class Assembly:
         self.last_place = place
         return len(self.nodes) - 1
 
-    def _next_place(self, name: str) -> str:
-        number = self._places.get(name, 0) + 1
-        self._places[name] = number
-        return name if number == 1 else f"{name}__{number}"
-
     def in_round(self, name: str) -> str:
         """A name with the current round: `A` in the second round is `A.2`."""
         rounds = "".join(f".{number}" for number in self.rounds)
         while rounds.endswith(".1"):
             rounds = rounds[:-2]
         return name + rounds
-
-    def _place_in_round(self, event: tree.Event) -> str:
-        place = self._first_rounds.get(id(event))
-        if place is None:
-            place = self._next_place(event.name)
-            self._first_rounds[id(event)] = place
-        return self.in_round(place)
 
     def each(self, span: Span, receives: int | None) -> int:
         """Add the node that begins an `each`; return its index."""

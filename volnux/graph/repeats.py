@@ -20,7 +20,10 @@ __all__ = ["is_each", "whole"]
 
 def is_each(unit: tree.Unit) -> bool:
     """Whether the unit has the option `each`."""
-    return any(option.name == "each" for option in unit.options)
+    for option in unit.options:  # noqa: SIM110 - asked for each unit with options; faster
+        if option.name == "each":
+            return True
+    return False
 
 
 def whole(
@@ -61,7 +64,7 @@ def _each(
     starts: list[int] = []
     ends: list[Exit] = []
     if isinstance(unit.primary, tree.Event):
-        value = walk.event(unit, unit.primary, inner, starts, ends)
+        value = walk.plain(unit, inner, starts, ends)
     else:
         value = yield _task(walk, unit, inner, starts, ends, None)
     if len(ends) > 1:

@@ -93,7 +93,7 @@ class Walk:
             starts = [] if index else heads
             ends = exits if index == last else []
             if len(part.arms) == 1 and _is_plain(part.arms[0]):
-                value = self._plain(part.arms[0], inner, starts, ends)
+                value = self.plain(part.arms[0], inner, starts, ends)
             else:
                 value = yield self.parallel(part, inner, starts, ends)
             if index:
@@ -132,7 +132,7 @@ class Walk:
             own: list[Exit] = [] if any_ else exits
             begin = len(nodes)
             if _is_plain(arm):
-                arms.append(self._plain(arm, context, heads, own))
+                arms.append(self.plain(arm, context, heads, own))
             else:
                 arms.append((yield self.unit(arm, context, heads, own, None)))
             begins.append(nodes[begin].id)
@@ -161,7 +161,7 @@ class Walk:
         evaluation: Evaluation | None,
     ) -> Step:
         if _is_plain(unit):
-            return self._plain(unit, context, heads, exits)
+            return self.plain(unit, context, heads, exits)
         retry = _factor(unit, context.retry)
         if isinstance(unit.primary, tree.Event) and not is_each(unit):
             index = self.graph.event(unit, unit.primary, retry, context.receives)
@@ -188,29 +188,16 @@ class Walk:
         failure = self.graph.value(ValueKind.FAILURE_OF, node=self.graph.nodes[catch].id)
         return (yield self._branches(unit, context, exits, catch, body, failure))
 
-    def event(
-        self,
-        unit: tree.Unit,
-        event: tree.Event,
-        context: Context,
-        heads: list[int],
-        exits: list[Exit],
-    ) -> int:
-        """An event without its branches."""
-        graph, retry = self.graph, context.retry
-        if unit.retry is not None or unit.options:
-            retry = _factor(unit, retry)
-        index = graph.event(unit, event, retry, context.receives)
-        heads.append(index)
-        exits.append((index, (0, 1) if context.widen else (1,)))
-        return graph.value(ValueKind.RESULT, node=graph.last_place)
-
-    def _plain(self, unit: tree.Unit, context: Context, heads: list[int], exits: list[Exit]) -> int:
-        """As `unit`, for a plain unit: most are plain, and this needs no generator."""
+    def plain(self, unit: tree.Unit, context: Context, heads: list[int], exits: list[Exit]) -> int:
+        """An event without its branches and its `each`, or a `!`; it needs no generator."""
         graph, primary = self.graph, unit.primary
         if isinstance(primary, tree.Event):
-            return self.event(unit, primary, context, heads, exits)
-        index = graph.fail(unit.span, context.failure)
+            retry = context.retry
+            if unit.retry is not None or unit.options:
+                retry = _factor(unit, retry)
+            index = graph.event(unit, primary, retry, context.receives)
+        else:
+            index = graph.fail(unit.span, context.failure)
         heads.append(index)
         exits.append((index, (0, 1) if context.widen else (1,)))
         return graph.value(ValueKind.RESULT, node=graph.last_place)
