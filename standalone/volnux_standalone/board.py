@@ -228,7 +228,4 @@ class Board:
     def _note_end(self, index: int, outcome: Outcome) -> None:
         if not self._keep_results:
             self.notes.received[index] = None
-        if outcome.raised or not self._keep_results:
-            # Only the execution keeps the exception, which holds the local variables of the event.
-            outcome = outcome._replace(result=None)
-        self.notes.last[index] = outcome
+        self.notes.ends(index, outcome)

@@ -171,6 +171,16 @@ class Copies:
         """The name of the place of an instance."""
         return place_name(self.nodes[instance].id, self.index(instance))
 
+    def located(self, instance: int) -> tuple[str, tuple[int, ...], dict[str, Any]]:
+        """The place, the index and the items of an instance, faster than one by one."""
+        block = self.block_of(instance)
+        if block is None or block.each >= self._size:
+            return self.place(instance), self.index(instance), self.items(instance)
+        number = (instance - block.base) // block.width
+        index = (*self._outer, number)
+        place = place_name(self.nodes[instance].id, index)
+        return place, index, {block.name: block.items[number]}
+
     def order(self, instance: int) -> tuple[int, ...]:
         """A key that sorts instances in reading order, copy by copy."""
         key = [self.node(instance)]

@@ -24,6 +24,8 @@ _NO_ORIGIN: Final = 1 << 62
 
 # Looked up once: in Python 3.11, reading an enum member takes as long as a call.
 _DONE: Final = State.DONE
+_FAILED: Final = State.FAILED
+_SKIPPED: Final = State.SKIPPED
 _EVENT: Final = Kind.EVENT
 _EACH: Final = Kind.EACH
 _GATHER: Final = Kind.GATHER
@@ -62,6 +64,16 @@ class Progress:
         self.stopped = False
         self._piped = Piped(self, given, keep_results=keep_results)
         self._items = items
+        wiring = self._wiring
+        # In one tuple, because `conclude` needs them for each event.
+        self._constants = (
+            wiring.size,
+            wiring.first_edge,
+            wiring.edges,
+            wiring.takes,
+            wiring.heads,
+            self._piped.releases,
+        )
         self._grows = grows
 
     def begin(self) -> list[int]:
@@ -82,8 +94,7 @@ class Progress:
     def conclude(self, index: int, descriptor: int) -> list[int]:
         """End a node that ran and everything that ends with it; return the ready events."""
         waiting, any_done, origin = self._waiting, self._any_done, self._origin
-        wiring, piped, templates = self._wiring, self._piped, self.copies.templates
-        edges, size, releases = wiring.edges, wiring.size, piped.releases
+        size, first_edge, edges, takes, heads, releases = self._constants
         ready: list[int] = []
         ended = [(index, descriptor)]
         # Each iteration ends one node and its edges; nodes that end without running join the list.
@@ -91,35 +102,33 @@ class Progress:
             index, descriptor = ended.pop()
             node, shift = index, 0
             if index >= size:
-                node = templates[index - size]
+                node = self.copies.templates[index - size]
                 shift = index - node
-            if descriptor == _AS_SKIPPED:
-                self.states[index] = State.SKIPPED
-            elif descriptor == _AS_FAILED:
-                self.states[index] = State.FAILED
-            elif descriptor == BEGINS:
-                self._begin(index, node, ready, ended)
-                continue
-            else:
+            if descriptor >= 0:
                 self.descriptors[index] = descriptor
-                if descriptor == FAILURE and not wiring.takes[node] & 1:
+                if descriptor == FAILURE and not takes[node] & 1:
                     self.states[index] = State.FAILED
                     if self.nodes[index].kind is not Kind.CATCH:
                         origin[index] = index
                     descriptor = _AS_FAILED
                 else:
                     self.states[index] = _DONE
+            elif descriptor == BEGINS:
+                self._begin(index, node, ready, ended)
+                continue
+            else:
+                self.states[index] = _SKIPPED if descriptor == _AS_SKIPPED else _FAILED
             if releases:
-                piped.has_read(index, node)
-            start, end = wiring.first_edge[node], wiring.first_edge[node + 1]
+                self._piped.has_read(index, node)
+            start, end = first_edge[node], first_edge[node + 1]
             if start == end and descriptor == _AS_FAILED:
                 self.failed = True
-            if wiring.heads:
-                if node in wiring.heads:
+            if heads:
+                if node in heads:
                     self._begin_nothing(index, node, descriptor)
-                    start = wiring.edge_to_gather[node]
+                    start = self._wiring.edge_to_gather[node]
                     end = start + 1
-                elif shift and node in wiring.lasts:
+                elif shift and node in self._wiring.lasts:
                     shift = self._end_copy(index, ready, ended) - (edges[start] >> BITS)
             for position in range(start, end):
                 edge = edges[position]

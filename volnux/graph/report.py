@@ -6,7 +6,7 @@ import datetime as dt
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from volnux.errors import VolnuxError, shortened, visible
 from volnux.graph.execution import Execution, Source
@@ -15,6 +15,7 @@ from volnux.graph.model import Kind
 from volnux.graph.outcome import FAILURE, Failure, RunStatus, State, run_too_long
 
 __all__ = [
+    "Details",
     "FlowEnd",
     "PlaceReport",
     "RunFailedError",
@@ -284,15 +285,22 @@ def end_of(execution: Execution) -> FlowEnd:
     return FlowEnd(None, execution.copies.place(first), execution.results[first])
 
 
-def places_of(
-    execution: Execution, details: Callable[[int], Mapping[str, Any]]
-) -> dict[str, PlaceReport]:
+class Details(NamedTuple):
+    """The fields of a `PlaceReport` that only the backend of a run knows."""
+
+    attempts: int = 0
+    received: Any = None
+    started_at: dt.datetime | None = None
+    ended_at: dt.datetime | None = None
+    bypassed: bool = False
+
+
+def places_of(execution: Execution, details: Callable[[int], Details]) -> dict[str, PlaceReport]:
     """The places of a run that has ended, from its state machine.
 
     Args:
         execution: the run.
-        details: for an event's node, what only the backend knows about it, as keyword arguments of
-            `PlaceReport`: attempts, received, times.
+        details: what the backend knows about an instance of an event.
     """
     states, descriptors, results = execution.states, execution.descriptors, execution.results
     nodes, lost = execution.nodes, _unhandled(execution)
@@ -300,7 +308,7 @@ def places_of(
     places = {}
     for index, place in _in_order(execution):
         node = nodes[index]
-        known = details(index)
+        attempts, received, started_at, ended_at, bypassed = details(index)
         result, descriptor = results[index], descriptors[index]
         handled = descriptor == FAILURE and index not in lost
         failure = None
@@ -312,17 +320,21 @@ def places_of(
             handled = each not in lost
             failure = results[each]
         source = None
-        if node.receives is not None and known.get("attempts"):
+        if node.receives is not None and attempts:
             source = execution.received_from(index)
         places[place] = PlaceReport(
-            event=node.event or "",
-            state=states[index] or State.CANCELLED,
-            descriptor=descriptor,
-            result=result,
-            failure=failure,
-            handled=handled,
-            received_from=source,
-            **known,
+            node.event or "",
+            states[index] or State.CANCELLED,
+            descriptor,
+            attempts,
+            result,
+            received,
+            failure,
+            started_at,
+            ended_at,
+            bypassed,
+            source,
+            handled,
         )
     return places
 

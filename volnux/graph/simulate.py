@@ -9,7 +9,7 @@ from typing import Any
 from volnux.graph.execution import Execution
 from volnux.graph.model import Graph
 from volnux.graph.outcome import SUCCESS
-from volnux.graph.report import RunReport, failure_of_run, places_of
+from volnux.graph.report import Details, RunReport, failure_of_run, places_of
 
 __all__ = ["play", "simulate"]
 
@@ -56,8 +56,8 @@ def simulate(
 
     execution = play(graph, end_of)
 
-    def details(index: int) -> dict[str, Any]:
-        return {"attempts": int(index in ran)}
+    def details(index: int) -> Details:
+        return Details(attempts=int(index in ran))
 
     return RunReport(
         pipeline=graph.name,

@@ -77,17 +77,18 @@ class Calls:
         )
 
     def _in_copy(self, copies: Copies, index: int, attempt: int, received: Any) -> Call:
+        place, numbers, items = copies.located(index)
         return Call(
-            copies.place(index),
+            place,
             self.run_id,
-            {**self.inputs, **copies.items(index)},
+            {**self.inputs, **items},
             received,
             attempt,
             self._portable,
             None,
             self.scheduled_at,
             self.host,
-            copies.index(index),
+            numbers,
         )
 
     def items(self, execution: Execution, index: int) -> object:

@@ -6,6 +6,8 @@ refused anyway.
 
 from __future__ import annotations
 
+from typing import Any
+
 from volnux.errors import Severity, Span
 from volnux.pointy import options
 from volnux.pointy.arguments import ArgumentReader
@@ -166,7 +168,7 @@ class Builder(ArgumentReader):
     def option(self, name: Token, _: Token, literal: Token) -> Option:
         bare = literal.type == "NAME"
         # A word that was reported already has no value to check.
-        value = None if literal.fault else literal.value
+        value: Any = None if literal.fault else literal.value
         if bare and value in ("true", "false"):
             value = value == "true"
         if name.value in WIDE:

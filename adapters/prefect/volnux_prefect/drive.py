@@ -219,7 +219,7 @@ class Drive:
                 self._again(index, outcome)
             return
         spec = self._spec(index)
-        self._notes.last[index] = outcome
+        self._notes.ends(index, outcome)
         self._page.ended(index, ended)
         if self._is_away(index):
             self.hooks.ended_elsewhere(spec, self._call(index, outcome.attempts), outcome)
@@ -242,7 +242,7 @@ class Drive:
         started = notes.first[index] or time.time()
         told = ended.outcome if isinstance(ended, EventState) else None
         notes.made[index] = max(notes.made[index], told.attempts if told else 1)
-        if told and (notes.first[index] is None or self._is_away(index)):
+        if told and (not notes.first[index] or self._is_away(index)):
             notes.first[index] = told.started_at
         return outcome_of(spec, self._call(index, notes.made[index]), ended, started)
 

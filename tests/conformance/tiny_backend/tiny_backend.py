@@ -56,7 +56,7 @@ class _Run:
                 index, outcome = task.result()
                 if self.execution.ended:
                     break
-                self.notes.last[index] = outcome
+                self.notes.ends(index, outcome)
                 if outcome.raised and self.plan.specs[index].stop_on_exception:
                     self.execution.stop(index, outcome.result)
                 else:
