@@ -115,6 +115,7 @@ class _Evaluation:
         self._ended = ended
         # The numbers that `ValuesOfCopies` has for instances are positions in this list.
         self._indices = [index]
+        self._made: dict[tuple[int, int], range] = {}
 
     def values(self) -> Values:
         """The values."""
@@ -145,8 +146,11 @@ class _Evaluation:
             found = [(*at, n) for at in found for n in self._ended.copies(node.id, at)]
         return (place_name(node.id, at) for at in found)
 
-    def _copies(self, number: int, instance: int) -> list[int]:
+    def _copies(self, number: int, instance: int) -> range:
         """An instance for each copy of an `each` in which something has ended."""
+        made = self._made.get((number, instance))
+        if made is not None:
+            return made
         graph = self._graph
         value = graph.values[number]
         each = graph.nodes[graph.topology.index[value.node or ""]]
@@ -156,7 +160,8 @@ class _Evaluation:
         copies = sorted({n for name in templates for n in self._ended.copies(name, index)})
         start = len(self._indices)
         self._indices += [(*index, n) for n in copies]
-        return list(range(start, len(self._indices)))
+        self._made[number, instance] = made = range(start, len(self._indices))
+        return made
 
 
 def _flat(value: Any) -> Iterator[str]:
