@@ -12,7 +12,7 @@ import logging
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from volnux import usercode
@@ -251,11 +251,7 @@ class Observing(Listener):
             self._tell(lambda: self._observer.cancelling(running))
 
     def _node(self, call: Call) -> Node:
-        from volnux.graph.places import template_of
-
-        graph, place = self._plan.graph, call.task_id
-        node = graph.nodes[graph.topology.index[template_of(place)]]
-        return node if node.id == place else replace(node, id=place)
+        return self._plan.graph.node_of(call.task_id)
 
     def _tell(self, tell: Callable[[], object]) -> None:
         generation = usercode.generation
