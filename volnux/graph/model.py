@@ -33,6 +33,7 @@ from volnux.graph.parts import (
     ValueKind,
     VariableSpec,
 )
+from volnux.graph.places import template_of
 from volnux.graph.references import first_fault
 from volnux.graph.topology import Topology
 from volnux.pointy.tree import OnFailure
@@ -173,6 +174,11 @@ class Graph:
     def places(self) -> tuple[Node, ...]:
         """The nodes that are events, in reading order."""
         return tuple(node for node in self.nodes if node.kind is Kind.EVENT)
+
+    def node_of(self, place: str) -> Node:
+        """The node of a place; that of a copy, such as `Fetch[3]`, has the place as its id."""
+        node = self.nodes[self.topology.index[template_of(place)]]
+        return node if node.id == place else replace(node, id=place)
 
     def failure_at(self, node: Node) -> Failure:
         """The failure of a `!` that is not inside a `0` branch."""
