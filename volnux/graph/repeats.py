@@ -148,6 +148,10 @@ def _rounds(
         if number > 1:
             graph.connect([(before, (0,))], starts)
         before, starts = catch, []
+        # A `!` of the next round is in the `0` branch of this one.
+        failure = graph.value(ValueKind.FAILURE_OF, node=graph.nodes[catch].id)
+        context = context._replace(failure=failure)
+        guarded = guarded._replace(failure=failure)
     graph.rounds[-1] = int(option.value)
     values.append((yield walk.body(unit.primary, context, starts, exits, evaluation)))
     graph.connect([(before, (0,))], starts)
