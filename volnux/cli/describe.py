@@ -9,7 +9,6 @@ import typer
 
 from volnux.cli import output
 from volnux.cli.options import File, Json
-from volnux.graph.draw.labels import each_text
 from volnux.graph.jsonable import jsonable
 from volnux.graph.model import Graph, InputSpec
 from volnux.loading import load_graph
@@ -69,6 +68,8 @@ def _lines(graph: Graph) -> Iterator[str]:
 
 def _units(graph: Graph) -> Iterator[str]:
     """A line for each unit with `each` or `task`."""
+    from volnux.graph.draw.labels import each_text
+
     known = set()
     for each in graph.eaches:
         # In a group that runs again, each round has an `each` of its own.

@@ -37,7 +37,7 @@ def dot(graph: Graph, *, states: Mapping[str, State] | None = None) -> str:
 
     Branches are labelled with their descriptor, bold arrows pipe a result, small circles are joins
     and a dot at the foot of a frame is where the branches of a group leave it. A frame with a title
-    is a group with `each`, `task` or `again`; its places are drawn once.
+    is a group with `each` (a bold frame), `task` or `again`; its places are drawn once.
 
     Args:
         graph: the graph.
@@ -89,12 +89,11 @@ def _frame(graph: Graph, frame: Frame) -> str:
         tooltip = _group(graph, graph.nodes[frame.last])
         return f'style=rounded, color="{_GREY}", margin=10, tooltip={tooltip}'
     title = _quoted(frame.title)
-    style = '"rounded,filled", fillcolor="#7b879418"' if _is_each(graph, frame) else "rounded"
-    return f'style={style}, color="{_GREY}", margin=10, label={title}, labeljust=l, tooltip={title}'
-
-
-def _is_each(graph: Graph, frame: Frame) -> bool:
-    return graph.nodes[frame.last].kind is Kind.GATHER
+    many = ", penwidth=2.4" if graph.nodes[frame.last].kind is Kind.GATHER else ""
+    return (
+        f'style=rounded, color="{_GREY}", margin=10, label={title}, labeljust=l, tooltip={title}'
+        f"{many}"
+    )
 
 
 def _node(graph: Graph, index: int, marks: Marks) -> str:
