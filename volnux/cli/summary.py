@@ -43,9 +43,7 @@ def summary(report: RunReport, *, colour: bool, fold: bool = False) -> Iterator[
             failed ones.
     """
     copies = _copies(report) if fold else {}
-    hidden = {place for group in copies.values() for place in group} - {
-        place for group in copies.values() for place in _first_failed(group)
-    }
+    hidden = {place for group in copies.values() for place in _hidden(group)}
     yield ""
     yield from _table(_rows(report, copies, hidden), colour=colour)
     for place, entry in report.places.items():
@@ -53,10 +51,12 @@ def summary(report: RunReport, *, colour: bool, fold: bool = False) -> Iterator[
             yield ""
             yield from _failure(place, entry, colour=colour)
     for template, group in copies.items():
-        more = sum(_has_failed(group[place]) for place in group if place in hidden)
+        more = [e for place, e in group.items() if place in hidden and _has_failed(e)]
         if more:
+            handled = all(entry.handled for entry in more)
+            text = f"{template}: {len(more)} more failed"
             yield ""
-            yield paint(f"{template}: {more} more failed", "bold red", colour=colour)
+            yield paint(text, "yellow" if handled else "bold red", colour=colour)
     if report.failure is not None:
         yield ""
         yield f"{paint('the run failed', 'bold red', colour=colour)}: {report.failure}"
@@ -80,10 +80,10 @@ def _has_failed(entry: PlaceReport) -> bool:
     return entry.descriptor == FAILURE or entry.failure is not None
 
 
-def _first_failed(group: Mapping[str, PlaceReport]) -> list[str]:
-    """The copies that are shown by themselves."""
+def _hidden(group: Mapping[str, PlaceReport]) -> set[str]:
+    """The copies of a place that are not shown by themselves: all but the first failed ones."""
     failed = (place for place, entry in group.items() if _has_failed(entry))
-    return list(itertools.islice(failed, _MOST_COPIES))
+    return set(group).difference(itertools.islice(failed, _MOST_COPIES))
 
 
 def _rows(

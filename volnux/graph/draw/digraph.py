@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, assert_never
 
 from volnux.graph.draw.labels import argument_texts, label, option_texts, position, printable
-from volnux.graph.draw.view import Close, Frame, View, is_place
+from volnux.graph.draw.view import Close, Frame, View, has_head
 from volnux.graph.outcome import State
 from volnux.graph.parts import Entry, Kind, Node
 
@@ -76,7 +76,7 @@ def dot(graph: Graph, *, states: Mapping[str, State] | None = None) -> str:
             attributes = [f'label=" {line.label} "', f'color="{colour}"', f'fontcolor="{colour}"']
         if line.pipe:
             attributes.append("penwidth=2.4")
-        if not is_place(graph.nodes[line.target]):
+        if not has_head(graph.nodes[line.target]):
             attributes.append("arrowhead=none")
         after = f" [{', '.join(attributes)}]" if attributes else ""
         out.append(f"  {names[line.source]} -> {names[line.target]}{after}")

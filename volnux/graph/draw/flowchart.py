@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Literal
 
 from volnux.graph.draw.labels import argument_texts, label, option_texts, printable
-from volnux.graph.draw.view import Close, Frame, Line, View, is_place
+from volnux.graph.draw.view import Close, Frame, Line, View, has_head
 from volnux.graph.outcome import State
 from volnux.graph.parts import Entry, Kind, Node
 
@@ -84,7 +84,7 @@ def _node(node: Node, ended: tuple[str, ...], state: State | None) -> str:
 
 
 def _arrow(graph: Graph, line: Line) -> str:
-    head = ">" if is_place(graph.nodes[line.target]) else ("=" if line.pipe else "-")
+    head = ">" if has_head(graph.nodes[line.target]) else ("=" if line.pipe else "-")
     body = "==" if line.pipe else "--"
     return f"{body}{head}" + (f'|"{line.label}"|' if line.label is not None else "")
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from volnux.graph.outcome import State
     from volnux.graph.parts import Node
 
-__all__ = ["Close", "Frame", "Line", "View", "is_place"]
+__all__ = ["Close", "Frame", "Line", "View", "has_head"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +175,6 @@ class View:
         return frames
 
 
-def is_place(node: Node) -> bool:
+def has_head(node: Node) -> bool:
     """Whether an arrow to a node has a head: joins and the like are points on the way."""
     return node.kind in (Kind.EVENT, Kind.FAIL)
