@@ -20,7 +20,11 @@ ROOT = Path(__file__).parents[1]
 
 EXECUTION = "volnux/graph/execution.py"
 VALUES = "volnux/graph/values.py"
-COMPILE = "volnux/graph/compile.py"
+PROGRESS = "volnux/graph/progress.py"
+WALK = "volnux/graph/walk.py"
+REPEATS = "volnux/graph/repeats.py"
+COPIES = "volnux/graph/copies.py"
+CALLS = "volnux/kit/calls.py"
 REPORT = "volnux/graph/report.py"
 RUN = "volnux/events/run.py"
 GIVEN = "volnux/events/given.py"
@@ -46,7 +50,7 @@ class Mutation:
 MUTATIONS = (
     Mutation(
         "A sink runs although everything before it was skipped.",
-        EXECUTION,
+        PROGRESS,
         "        elif not self._any_done[index]:\n",
         "        elif not self._any_done[index] and node.kind is not Kind.EVENT:\n",
         "any_",
@@ -60,7 +64,7 @@ MUTATIONS = (
     ),
     Mutation(
         "A handled failure fails the run.",
-        EXECUTION,
+        PROGRESS,
         "if start == end and descriptor == _AS_FAILED:",
         "if self.descriptors[index] == FAILURE or start == end and descriptor == _AS_FAILED:",
         "any_",
@@ -74,22 +78,22 @@ MUTATIONS = (
     ),
     Mutation(
         "A group for which one arm is enough needs all of them.",
-        EXECUTION,
+        PROGRESS,
         "if failed and (node.entry is Entry.ALL or not self._any_done[index]):",
         "if failed:",
         "any_",
     ),
     Mutation(
         "A catch passes on the latest failure instead of the first in reading order.",
-        EXECUTION,
+        PROGRESS,
         "origin[target] = min(origin[target], origin[index])",
         "origin[target] = origin[index]",
         "catch_",
     ),
     Mutation(
         "A group that never started is caught.",
-        EXECUTION,
-        "started = self.descriptors[self._first_of_catch[index]] is not None",
+        PROGRESS,
+        "started = self.descriptors[self.copies.seen(first, index)] is not None",
         "started = True",
         "catch_",
     ),
@@ -102,21 +106,21 @@ MUTATIONS = (
     ),
     Mutation(
         "After a failure that is not handled, the branches are skipped.",
-        EXECUTION,
-        "if descriptor == FAILURE and not self._takes[index] & 1:",
-        "if descriptor == FAILURE and not self._takes[index]:",
+        PROGRESS,
+        "if descriptor == FAILURE and not wiring.takes[node] & 1:",
+        "if descriptor == FAILURE and not wiring.takes[node]:",
         "branch_",
     ),
     Mutation(
         "With `continue`, the flow continues inside a group that catches.",
-        COMPILE,
+        WALK,
         "widen = self._continue and not context.caught if index < last",
         "widen = self._continue if index < last",
         "continue_",
     ),
     Mutation(
         "The factor of a group applies to the group's own branches.",
-        COMPILE,
+        WALK,
         "return (yield self._branches(unit, context, exits, catch, body, failure))",
         "return (yield self._branches(unit, context._replace(retry=retry), exits, catch, body, "
         "failure))",
@@ -153,46 +157,202 @@ MUTATIONS = (
     # Failing here.
     Mutation(
         "In a `0` branch, `!` ignores the failure for which that branch ran.",
-        COMPILE,
+        WALK,
         "failure=failure if branch.descriptor == 0 else context.failure,",
         "failure=context.failure,",
         "fail_",
     ),
     Mutation(
         "In a branch for another descriptor, `!` ignores the `0` branch around it.",
-        COMPILE,
+        WALK,
         "failure=failure if branch.descriptor == 0 else context.failure,",
         "failure=failure if branch.descriptor == 0 else None,",
         "fail_",
     ),
     Mutation(
         "After a `!` fails, the parts that follow its group are not failed.",
-        EXECUTION,
-        "if self.graph.nodes[index].kind is not Kind.CATCH:",
-        "if self.graph.nodes[index].kind is _EVENT:",
+        PROGRESS,
+        "if self.nodes[index].kind is not Kind.CATCH:",
+        "if self.nodes[index].kind is _EVENT:",
         "fail_",
     ),
     Mutation(
         "A `!` at the start of the flow counts as skipped.",
-        EXECUTION,
-        "ready += self._conclude(index, FAILURE)",
-        "ready += self._conclude(index, _AS_SKIPPED)",
+        PROGRESS,
+        "ready += self.conclude(index, FAILURE)",
+        "ready += self.conclude(index, _AS_SKIPPED)",
         "fail_",
     ),
     Mutation(
         "With `continue`, a `!` ends the flow.",
-        COMPILE,
-        "            index = graph.fail(unit.span, context.failure)\n",
-        "            index = graph.fail(unit.span, context.failure)\n"
-        "            context = context._replace(widen=False)\n",
+        WALK,
+        "        index = graph.fail(unit.span, context.failure)\n",
+        "        index = graph.fail(unit.span, context.failure)\n"
+        "        context = context._replace(widen=False)\n",
         "fail_",
     ),
     Mutation(
         "A run names the last `!` that was not handled.",
         REPORT,
-        "            for node in graph.nodes\n            if node.id in lost",
-        "            for node in reversed(graph.nodes)\n            if node.id in lost",
+        "first = min(lost, key=execution.copies.order)",
+        "first = max(lost, key=execution.copies.order)",
         "fail_",
+    ),
+    # Once for each item, and again.
+    Mutation(
+        "A copy receives the list instead of its item.",
+        REPEATS,
+        "inner = context._replace(receives=graph.value(ValueKind.ITEM, node=id_))",
+        "inner = context",
+        "each_",
+    ),
+    Mutation(
+        "The results of the copies are in reverse order.",
+        "volnux/graph/piped.py",
+        "return block.instances(block.start)",
+        "return block.instances(block.start)[::-1]",
+        "each_",
+    ),
+    Mutation(
+        "Without items, a unit fails.",
+        PROGRESS,
+        "        if not items:\n            ended.append((index, SUCCESS))\n",
+        "        if not items:\n            ended.append((index, FAILURE))\n",
+        "each_empty",
+    ),
+    Mutation(
+        "Without items, a unit is skipped, and so is what follows.",
+        PROGRESS,
+        "        if not items:\n            ended.append((index, SUCCESS))\n",
+        "        if not items:\n            ended.append((index, _AS_SKIPPED))\n",
+        "each_empty",
+    ),
+    Mutation(
+        "A text is the list of its characters.",
+        PROGRESS,
+        "if not isinstance(items, list | tuple):",
+        "if not isinstance(items, list | tuple | str):",
+        "each_of",
+    ),
+    Mutation(
+        "The places of a unit without a list are skipped.",
+        PROGRESS,
+        "State.FAILED if failed else State.SKIPPED)",
+        "State.SKIPPED)",
+        "each_of",
+    ),
+    Mutation(
+        "The failure of a unit without a list stands at no place.",
+        REPORT,
+        "each = without_list.get(instance)",
+        "each = None",
+        "each_of",
+    ),
+    Mutation(
+        "A failure that is piped to an `each` is its own failure.",
+        PROGRESS,
+        "failed = isinstance(items, Failure) and source not in (None, *self.copies.items(index))",
+        "failed = isinstance(items, Failure)",
+        "each_of",
+    ),
+    Mutation(
+        "With *any*, every copy must be done.",
+        REPEATS,
+        "Entry.ANY if any_ else Entry.ALL",
+        "Entry.ALL",
+        "each_any",
+    ),
+    Mutation(
+        "The class of the last event does not decide for the copies.",
+        REPEATS,
+        "evaluation = evaluation or walk.evaluation_of(decided_by)",
+        "evaluation = evaluation or (walk.evaluation_of(decided_by) and None)",
+        "each_any",
+    ),
+    Mutation(
+        "With `continue`, a unit without a list stops the flow.",
+        REPEATS,
+        "failed = (0,) if context.widen else ()",
+        "failed = (0,) if context.retry else ()",
+        "each_error",
+    ),
+    Mutation(
+        "All copies start at once.",
+        PROGRESS,
+        "self._start_copies(block, min(at_once, count), ready, ended)",
+        "self._start_copies(block, count, ready, ended)",
+        "each_at_once",
+    ),
+    Mutation(
+        "After a copy has ended, no other one starts.",
+        PROGRESS,
+        "if block.started < len(block.items):",
+        "if block.started < 0:",
+        "each_at_once",
+    ),
+    Mutation(
+        "The number of the innermost copy comes first.",
+        COPIES,
+        "tuple(number for _, number in reversed(self.around(instance)))",
+        "tuple(number for _, number in self.around(instance))",
+        "each_nested",
+    ),
+    Mutation(
+        "Items are not given to events.",
+        CALLS,
+        "return copies.place(index), {**self.inputs, **copies.items(index)}, copies.index(index)",
+        "return copies.place(index), self.inputs, copies.index(index)",
+        "each_item",
+    ),
+    Mutation(
+        "An event in a copy does not know its numbers.",
+        CALLS,
+        "return copies.place(index), {**self.inputs, **copies.items(index)}, copies.index(index)",
+        "return copies.place(index), {**self.inputs, **copies.items(index)}, ()",
+        "each_knows",
+    ),
+    Mutation(
+        "`in` is ignored.",
+        CALLS,
+        "        if name is None:\n",
+        "        if name is None or name:\n",
+        "each_in",
+    ),
+    Mutation(
+        "A group runs again once less.",
+        REPEATS,
+        "for number in range(1, int(option.value)):",
+        "for number in range(1, int(option.value) - 1):",
+        "again_",
+    ),
+    Mutation(
+        "The last round receives nothing.",
+        REPEATS,
+        "values.append((yield walk.body(unit.primary, context, starts, exits, evaluation)))",
+        "values.append((yield walk.body(unit.primary, context._replace(receives=None), starts, "
+        "exits, evaluation)))",
+        "again_",
+    ),
+    Mutation(
+        "With `continue`, a round goes on after a failure.",
+        REPEATS,
+        "guarded = context._replace(widen=False, caught=True)",
+        "guarded = context._replace(widen=False)",
+        "again_continue",
+    ),
+    Mutation(
+        "In an inner round, the outer round is left out.",
+        "volnux/graph/assembly.py",
+        'while rounds.endswith(".1"):',
+        'while rounds.startswith(".1"):',
+        "again_nested",
+    ),
+    Mutation(
+        "A task is done if one of its ends is done.",
+        REPEATS,
+        "last = graph.join(ends, Entry.ALL)",
+        "last = graph.join(ends, Entry.ANY)",
+        "task_",
     ),
     # What an event is given.
     Mutation(
@@ -233,8 +393,8 @@ MUTATIONS = (
     Mutation(
         "The default of a variable takes precedence over the host.",
         GIVEN,
-        "        value = call.host.variable(spec.name)\n",
-        "        value = call.host.variable(spec.name) if spec.required else spec.default\n",
+        "        value = host.variable(spec.name)\n",
+        "        value = host.variable(spec.name) if spec.required else spec.default\n",
         "variable_",
     ),
     Mutation(

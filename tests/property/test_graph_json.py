@@ -69,7 +69,7 @@ def test_the_meaning_of_the_text_is_in_the_fingerprint():
         # What a graph says, put in other words: everything but positions and the text.
         data = json.loads(graph.to_json())
         said = {key: data[key] for key in sorted(data) if key not in ("source", "fingerprint")}
-        for row in (*said["nodes"], *said["groups"]):
+        for row in (*said["nodes"], *said["groups"], *said["eaches"], *said["tasks"]):
             del row["span"]
         text = json.dumps(said)
         assert texts.setdefault(graph.fingerprint, text) == text

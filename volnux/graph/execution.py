@@ -164,7 +164,8 @@ class Execution(Progress):
     def received_from(self, index: int) -> Source:
         """Where the value of `received` came from: the same lists, but with ids of events.
 
-        None if nothing was piped; inside a list, None stands for an arm that was not done.
+        None if nothing was piped, or something that did not come from events only, such as an item
+        or the failure of a `!`. Inside a list, None stands for an arm that was not done.
         """
         return self._piped.received_from(index)
 

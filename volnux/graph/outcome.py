@@ -148,10 +148,13 @@ def no_list(name: str, source: str | None, found: object) -> Failure:
         source: the input, variable or `each` that should be the list; None for the piped value.
         found: what it is.
     """
+    from volnux.errors import shortened
     from volnux.shown import shown
 
     what = "what is piped to it" if source is None else f"'{source}'"
     kind = "nothing" if found is None else f"{type(found).__name__} {shown(found)}"
+    if isinstance(found, Failure):
+        kind = f"the failure {shortened(str(found))}"
     return Failure("EachError", f"each={name} needs a list, but {what} is {kind}")
 
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from volnux.graph.copies import Block
 from volnux.graph.outcome import FAILURE, SUCCESS, Failure, State
-from volnux.graph.parts import ValueKind
+from volnux.graph.parts import Kind, ValueKind
+from volnux.graph.places import template_of
 from volnux.graph.readers import Readers
 from volnux.graph.values import MISSING, Values, ValuesOfCopies
 
@@ -25,6 +26,7 @@ _DONE: Final = State.DONE
 _RESULT: Final = ValueKind.RESULT
 _ITEM: Final = ValueKind.ITEM
 _GIVEN: Final = ValueKind.GIVEN
+_OTHERS: Final = (Kind.FAIL, Kind.EACH)
 
 
 class Piped:
@@ -43,6 +45,8 @@ class Piped:
         graph = run.graph
         index = graph.topology.index
         self.releases = not keep_results
+        # Whether a failure may come from a node that is no place.
+        self._others = any(node.kind in _OTHERS for node in graph.nodes)
         self._run = run
         self._copies = run.copies
         self._size = len(graph.nodes)
@@ -73,9 +77,23 @@ class Piped:
         row = self._rows[value]
         if row.kind is _RESULT and row.when is None and instance < self._size:
             # Most values are the result of one event, and a report asks for all of them.
-            return row.node if self._run.states[self._node_of[value]] is _DONE else None
+            node = self._node_of[value]
+            done = self._run.states[node] is _DONE and self._run.nodes[node].event is not None
+            return row.node if done else None
         source = self._sources.get(value, instance)
-        return None if source is MISSING else source
+        return None if source is MISSING or not self._only_places(source) else source
+
+    def _only_places(self, source: Source) -> bool:
+        """Whether a value came from places only, and not from a `!` or an `each`."""
+        graph = self._run.graph
+        parts: list[Source] = [source] if self._others else []
+        while parts:
+            part = parts.pop()
+            if isinstance(part, list):
+                parts += part
+            elif part and graph.nodes[graph.topology.index[template_of(part)]].event is None:
+                return False
+        return True
 
     def _copies_of(self, value: int, instance: int) -> Sequence[int] | None:
         """An instance in each copy, for `ValuesOfCopies`."""

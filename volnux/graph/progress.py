@@ -187,9 +187,10 @@ class Progress:
             return
         items = self._items(self, index)
         if not isinstance(items, list | tuple):
-            each = self.copies.of_each[node]
-            failed = isinstance(items, Failure)
-            self.results[index] = items if failed else no_list(each.name, each.source, items)
+            source, name = self.copies.of_each[node].source, self.copies.of_each[node].name
+            # A failure that was piped, or is an item of an `each` around, is what came.
+            failed = isinstance(items, Failure) and source not in (None, *self.copies.items(index))
+            self.results[index] = items if failed else no_list(name, source, items)
             ended.append((index, FAILURE))
             return
         if not items:

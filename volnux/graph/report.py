@@ -257,7 +257,8 @@ class RunReport:
 def failure_of_run(execution: Execution) -> Failure | None:
     """Why a run failed if no place says why; None if a place does.
 
-    That is its time limit, or the first `!` whose failure was not handled.
+    That is its time limit, or the first `!` whose failure was not handled, or an `each` without a
+    list that has no place either.
     """
     graph = execution.graph
     if execution.timed_out and graph.run_timeout is not None:
@@ -267,10 +268,15 @@ def failure_of_run(execution: Execution) -> Failure | None:
     if not any(node.kind is Kind.FAIL for node in graph.nodes):
         return None
     nodes = execution.nodes
-    lost = [i for i in _unhandled(execution) if nodes[i].kind is Kind.FAIL]
+    shown = set(_without_list(execution).values())
+    lost = [i for i in _unhandled(execution) - shown if nodes[i].kind is not Kind.EVENT]
     if not lost:
         return None
-    return graph.failure_at(nodes[min(lost, key=execution.copies.order)])
+    first = min(lost, key=execution.copies.order)
+    if nodes[first].kind is Kind.EACH:
+        failure: Failure = execution.results[first]
+        return failure.bare()
+    return graph.failure_at(nodes[first])
 
 
 def end_of(execution: Execution) -> FlowEnd:
@@ -356,11 +362,13 @@ def _without_list(execution: Execution) -> dict[int, int]:
     """The first place in each `each` that had no list, and the instance that began it."""
     found: dict[int, int] = {}
     nodes = execution.graph.nodes
-    for begin in execution.copies.of_each:
+    for begin, known in execution.copies.of_each.items():
         for each in execution.copies.instances(begin):
             if execution.descriptors[each] == FAILURE:
-                offset = next(i for i, node in enumerate(nodes[begin:]) if node.event is not None)
-                found.setdefault(each + offset, each)
+                body = range(begin + 1, execution.graph.topology.index[known.gather])
+                first = next((at for at in body if nodes[at].event is not None), None)
+                if first is not None:
+                    found.setdefault(each + first - begin, each)
     return found
 
 

@@ -19,6 +19,7 @@ from volnux.testing.programs import (
     ANY_STATES,
     DEFAULT_ATTEMPTS,
     Branch,
+    Each,
     Event,
     Fail,
     Flow,
@@ -29,6 +30,7 @@ from volnux.testing.programs import (
     Script,
     Unit,
     events_of,
+    in_round,
 )
 
 if TYPE_CHECKING:
@@ -41,6 +43,9 @@ NAMES = ("A", "B", "C", "D", "E", "F", "Load", "billing.Charge")
 INPUTS = (("size", 3), ("place", "north"), ("shops", ["a", "b"]))
 """The inputs of programs whose events have arguments, with their defaults."""
 
+LIST = "shops"
+"""The input that is a list."""
+
 
 def random_program(
     source: random.Random,
@@ -49,6 +54,7 @@ def random_program(
     depth: int = 5,
     stops: bool = False,
     names: Sequence[str] = NAMES,
+    repeats: bool = True,
 ) -> Program:
     """Draw a program from `source`: the same state of the source gives the same program.
 
@@ -58,9 +64,11 @@ def random_program(
         depth: the maximum nesting of groups and branches.
         stops: whether events may have `stop_on_exception`.
         names: the names of the events.
+        repeats: whether units may have `each`, `again` and `task`.
     """
     draw = source.random
-    return _Maker(lambda below: int(draw() * below), depth, names, stops=stops).program(events)
+    maker = _Maker(lambda below: int(draw() * below), depth, names, stops=stops, repeats=repeats)
+    return maker.program(events)
 
 
 def programs(*, events: int = 12, depth: int = 5, stops: bool = False) -> SearchStrategy[Program]:
@@ -69,7 +77,9 @@ def programs(*, events: int = 12, depth: int = 5, stops: bool = False) -> Search
 
     @st.composite
     def program(draw: Callable[[Any], Any]) -> Program:
-        maker = _Maker(lambda below: draw(st.integers(0, below - 1)), depth, NAMES, stops=stops)
+        maker = _Maker(
+            lambda below: draw(st.integers(0, below - 1)), depth, NAMES, stops=stops, repeats=True
+        )
         return maker.program(events)
 
     return program()
@@ -79,7 +89,13 @@ class _Maker:
     """Creates one program; the choice 0 is always the simplest, as shrinking requires."""
 
     def __init__(
-        self, below: Callable[[int], int], depth: int, names: Sequence[str], *, stops: bool
+        self,
+        below: Callable[[int], int],
+        depth: int,
+        names: Sequence[str],
+        *,
+        stops: bool,
+        repeats: bool,
     ) -> None:
         self.below = below
         self.depth = depth
@@ -87,6 +103,10 @@ class _Maker:
         self.stops = stops
         self.left = 0
         self.gives = False
+        self.repeats = repeats
+        self.eaches: tuple[str, ...] = ()
+        self.rounds: tuple[int, ...] = ()
+        self.tasks = 0
 
     def chance(self, percent: int) -> bool:
         return self.below(100) >= 100 - percent
@@ -94,6 +114,7 @@ class _Maker:
     def program(self, events: int) -> Program:
         self.left = 1 + self.below(events)
         self.gives = self.chance(40)
+        self.repeats = self.repeats and self.chance(60)
         flow = self.flow(0)
         states = ALL_STATES + ANY_STATES
         return Program(
@@ -133,21 +154,65 @@ class _Maker:
         nests = depth < self.depth and self.left > 1
         retry = 2 + self.below(5) if self.chance(12) else None
         prefix = retry is not None and self.chance(50)
+        around = self.eaches, self.rounds
+        each = self.each()
         if nests and self.chance(30):
+            again = task = None
+            if self.repeats and len(self.rounds) < 2 and self.chance(20):
+                again = 2 + self.below(2)
+                self.rounds += (again,)
+            if self.repeats and self.chance(15):
+                self.tasks += 1
+                task = f"task_{self.tasks}"
             body = self.flow(depth + 1)
+            self.eaches, self.rounds = around
             evaluation = None
-            if _takes_evaluation(body) and self.chance(60):
+            if (each or _takes_evaluation(body)) and self.chance(60):
                 evaluation = (ALL_STATES + ANY_STATES)[self.below(4)]
             branches = self.branches((0, 1), depth) if self.chance(40) else ()
             group = Group(body, self.chance(30))
-            return Unit(group, retry, branches, evaluation, prefix)
+            return Unit(group, retry, branches, evaluation, prefix, each, again, task)
         self.left -= 1
         name = self.names[self.below(len(self.names))]
-        branches = ()
+        arguments, others = self.arguments(), self.others()
+        self.eaches, self.rounds = around
+        branches, evaluation = (), None
+        if each:
+            if nests and self.chance(40):
+                branches = self.branches((0, 1), depth)
+            if self.chance(30):
+                evaluation = (ALL_STATES + ANY_STATES)[self.below(4)]
+            event = Event(name, self.script([]), arguments, others)
+            return Unit(event, retry, branches, evaluation, prefix, each)
         if nests and self.chance(40):
             branches = self.branches((0, 1, 3 + self.below(7), 2 + self.below(8)), depth)
         script = self.script([branch.descriptor for branch in branches])
-        return Unit(Event(name, script, self.arguments()), retry, branches, None, prefix)
+        return Unit(Event(name, script, arguments, others), retry, branches, None, prefix)
+
+    def each(self) -> Each | None:
+        """An `each` now and then, which is then around what comes next."""
+        if not self.repeats or len(self.eaches) > 2 or not self.chance(20):
+            return None
+        sources = [*self.eaches, *([LIST] if self.gives else [])]
+        source = sources[self.below(len(sources))] if sources and self.chance(30) else None
+        name = f"item_{len(self.eaches)}" if self.eaches else "item"
+        self.eaches += (name,)
+        at_once = 1 + self.below(3) if self.chance(30) else None
+        return Each(name, source, at_once, 1 + self.below(3) if self.chance(15) else None)
+
+    def others(self) -> tuple[tuple[str, Script], ...]:
+        """The scripts of some rounds and copies of an event."""
+        found = {}
+        if self.eaches or self.rounds:
+            for _ in range(self.below(4)):
+                rounds = tuple(1 + self.below(most) for most in self.rounds)
+                copies = [self.below(3) for _ in self.eaches]
+                key = in_round("", rounds)
+                if copies and self.chance(80):
+                    key += "".join(f"[{number}]" for number in copies)
+                if key:
+                    found[key] = self.script([])
+        return tuple(found.items())
 
     def arguments(self) -> tuple[tuple[str, Any], ...]:
         if not self.gives:
@@ -161,7 +226,8 @@ class _Maker:
         if kind < 3:
             return (1, "size", None, -0.5, True)[self.below(5)]
         if kind < 6:
-            return Name(INPUTS[self.below(len(INPUTS))][0])
+            names = [*(name for name, _ in INPUTS), *self.eaches]
+            return Name(names[self.below(len(names))])
         count = self.below(3)
         if kind == 6:
             return [self.value(depth - 1) for _ in range(count)]
@@ -192,9 +258,17 @@ class _Maker:
             descriptor=descriptor,
             raising=raising,
             silent=self.chance(10),
+            items=self.items() if self.repeats else (),
             delay=1 + self.below(9),
             stop_on_exception=self.stops and raising > 0 and self.chance(40),
         )
+
+    def items(self) -> tuple[int, ...]:
+        """The lengths of the lists in a result; mostly a list, so that there is something to do."""
+        kind = self.below(10)
+        if kind < 2:
+            return ()
+        return tuple((2, 2, 1, 3, 2, 0, 4)[self.below(7)] for _ in range(1 + (kind > 6)))
 
 
 def _takes_evaluation(body: Flow) -> bool:
@@ -205,6 +279,8 @@ def _takes_evaluation(body: Flow) -> bool:
             return True
         unit = arms[0]
         if not isinstance(unit.primary, Group) or unit.branches or unit.evaluation or unit.retry:
+            return False
+        if unit.each or unit.again or unit.task:
             return False
         body = unit.primary.body
     return False

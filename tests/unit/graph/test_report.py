@@ -197,6 +197,30 @@ def test_what_was_received_is_told_by_where_it_came_from():
     assert again.to_json() == data
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "@on-failure: continue\n{A || !} |-> B",
+        "@on-failure: continue\n{A -> !} |-> B",
+        "A |-> {! || A[each=item]} (0 |-> B)",
+        "@on-failure: continue\nA |-> {A || A[each=item]} |-> B",
+        "@on-failure: continue\nA |-> A[each=item] |-> B",
+    ],
+)
+def test_what_came_from_no_place_is_told_as_it_is(text):
+    execution = Execution(graph(text))
+    ready = execution.start()
+    while ready:
+        ready += execution.finish(ready.pop(), 1, "a")
+    report = RunReport(
+        "flow", "b", "r", execution.status, places_of(execution, made_once(execution))
+    )
+    data = report.to_json()
+    assert data["places"]["B"]["received"].keys() == {"value"}
+    again = RunReport.from_json(json.loads(report.dumps()))
+    assert again.to_json() == data
+
+
 def made_once(execution):
     def details(index):
         ran = execution.descriptors[index] is not None
