@@ -13,7 +13,7 @@ from typing import Any, Final
 from volnux.errors import Source
 from volnux.events.inputs import bind_inputs
 from volnux.graph import Execution, Failure, Graph, RunStatus, compile
-from volnux.graph.report import failure_of_run, places_of
+from volnux.graph.report import Details, failure_of_run, places_of
 from volnux.pointy import parse
 from volnux.pointy.parser import analyze
 from volnux.pointy.tree import Evaluation
@@ -221,9 +221,9 @@ class _Driven:
                 return
             running += self._begin(self.execution.finish(node, end.descriptor, end.result))
 
-    def details(self, node: int) -> dict[str, Any]:
+    def details(self, node: int) -> Details:
         """What only a backend knows about a place."""
-        return {"attempts": self.attempts.get(node, 0), "received": self.received.get(node)}
+        return Details(self.attempts.get(node, 0), self.received.get(node))
 
     def _items(self, execution: Execution, node: int) -> object:
         each = execution.copies.of_each[execution.copies.node(node)]

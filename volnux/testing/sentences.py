@@ -102,7 +102,7 @@ SENTENCES: Final = {
         "`[each=x, in=name]` takes the list from an input, a variable or the item of an `each` "
         "around it. A copy receives its item all the same."
     ),
-    "each-result": "Its result is the list of the results of the copies, in the order of the items.",
+    "each-result": "Its result is the list of the copies' results, in the order of the items.",
     "each-empty": (
         "Without items, the unit is done with the result `[]`, what follows starts, "
         "and its places are skipped."
