@@ -151,11 +151,14 @@ def no_list(name: str, source: str | None, found: object) -> Failure:
     from volnux.errors import shortened
     from volnux.shown import shown
 
-    what = "what is piped to it" if source is None else f"'{source}'"
-    kind = "nothing" if found is None else f"{type(found).__name__} {shown(found)}"
-    if isinstance(found, Failure):
+    if found is None:
+        kind = "nothing"
+    elif isinstance(found, Failure):
         kind = f"the failure {shortened(str(found))}"
-    return Failure("EachError", f"each={name} needs a list, but {what} is {kind}")
+    else:
+        kind = f"{type(found).__name__} {shown(found)}"
+    what = f"{kind} is piped to it" if source is None else f"'{source}' is {kind}"
+    return Failure("EachError", f"each={name} needs a list, but {what}")
 
 
 def run_too_long(seconds: float) -> Failure:
