@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
@@ -157,7 +157,11 @@ def no_list(name: str, source: str | None, found: object) -> Failure:
         kind = f"the failure {shortened(str(found))}"
     else:
         kind = f"{type(found).__name__} {shown(found)}"
-    what = f"{kind} is piped to it" if source is None else f"'{source}' is {kind}"
+        if isinstance(found, Iterable) and not isinstance(found, str | bytes | Mapping):
+            kind += " (convert it with list(…))"
+    what = f"what is piped to it is {kind}" if source is None else f"'{source}' is {kind}"
+    if found is None and source is None:
+        what = "nothing is piped to it"
     return Failure("EachError", f"each={name} needs a list, but {what}")
 
 
