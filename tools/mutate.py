@@ -244,8 +244,8 @@ MUTATIONS = (
     Mutation(
         "The failure of a unit without a list stands at no place.",
         REPORT,
-        "each = without_list.get(instance)",
-        "each = None",
+        "elif without_list and index in without_list:",
+        "elif without_list and index is without_list:",
         "each_of",
     ),
     Mutation(
@@ -300,15 +300,15 @@ MUTATIONS = (
     Mutation(
         "Items are not given to events.",
         CALLS,
-        "return copies.place(index), {**self.inputs, **copies.items(index)}, copies.index(index)",
-        "return copies.place(index), self.inputs, copies.index(index)",
+        "            {**self.inputs, **copies.items(index)},\n",
+        "            self.inputs,\n",
         "each_item",
     ),
     Mutation(
         "An event in a copy does not know its numbers.",
         CALLS,
-        "return copies.place(index), {**self.inputs, **copies.items(index)}, copies.index(index)",
-        "return copies.place(index), {**self.inputs, **copies.items(index)}, ()",
+        "            copies.index(index),\n",
+        "            (),\n",
         "each_knows",
     ),
     Mutation(
@@ -331,6 +331,13 @@ MUTATIONS = (
         "values.append((yield walk.body(unit.primary, context, starts, exits, evaluation)))",
         "values.append((yield walk.body(unit.primary, context._replace(receives=None), starts, "
         "exits, evaluation)))",
+        "again_",
+    ),
+    Mutation(
+        "A `!` in a later round does not carry the failure of the round before.",
+        REPEATS,
+        "context = context._replace(failure=failure)",
+        "context = context._replace(failure=context.failure)",
         "again_",
     ),
     Mutation(

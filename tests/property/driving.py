@@ -12,7 +12,7 @@ from typing import Any
 
 from tests.property import naive
 from volnux.graph import Execution, Failure, Graph, Kind, RunStatus, compile
-from volnux.graph.report import failure_of_run, places_of
+from volnux.graph.report import Details, failure_of_run, places_of
 from volnux.pointy import parse
 from volnux.pointy.tree import Evaluation
 from volnux.testing.programs import (
@@ -143,9 +143,9 @@ class Driven:
         items = values.items() if isinstance(values, dict) else enumerate(values)
         return {self.execution.copies.place(node): value for node, value in items}
 
-    def details(self, node: int) -> dict[str, Any]:
+    def details(self, node: int) -> Details:
         """What only a backend knows about a place."""
-        return {"attempts": self.attempts.get(node, 0), "received": self.received.get(node)}
+        return Details(self.attempts.get(node, 0), self.received.get(node))
 
     def outcome(self) -> tuple[Any, ...]:
         """Everything that is compared between runs."""

@@ -136,8 +136,8 @@ class Around:
 class Meaning:
     """The result of `evaluate`.
 
-    `lists` are the lists of the units with `each` that began (None if there was none), `rounds`
-    what the groups with `again` received, and `fails` the failures of each `!`.
+    `lists` are the lists of the units with `each` that began (None if there was none), and `rounds`
+    what the groups with `again` received.
     """
 
     places: dict[str, Place]
@@ -148,7 +148,6 @@ class Meaning:
     factors: dict[str, int | None] = field(default_factory=dict)
     lists: dict[Spot, list[Any] | None] = field(default_factory=dict)
     rounds: dict[Spot, Any] = field(default_factory=dict)
-    fails: dict[Spot, Any] = field(default_factory=dict)
 
 
 def duration(place: str, delay: int) -> int:
@@ -176,7 +175,6 @@ def evaluate(program: Program) -> Meaning:
         run.factors,
         run.lists,
         run.rounds_of,
-        run.fails,
     )
     stopping = [place for place in run.found.values() if place.stops]
     if stopping:
@@ -226,7 +224,6 @@ class _Run:
         self.factors: dict[str, int | None] = {}
         self.lists: dict[Spot, list[Any] | None] = {}
         self.rounds_of: dict[Spot, Any] = {}
-        self.fails: dict[Spot, Any] = {}
         self.began: dict[Spot, int] = {}
         # `render` writes each directive in a line, and the flow in the next.
         line = 1 + program.continues + len(program.inputs)
@@ -385,11 +382,13 @@ class _Run:
                 inside = replace(inside, passes=False, caught=True)
             end = self.flow(body, inside, received, at, evaluation)
             at = end.at
-            if end.done:
+            if end.failed_by is not None:
+                around = replace(around, took=end.failed_by.result)
+            else:
                 for left in range(number + 1, again + 1):
                     inside = replace(around, rounds=(*around.rounds, left))
                     self.end_flow_unstarted(body, SKIPPED, at, inside)
-                return end
+                break
         return end
 
     def first_place(self, unit: Unit, around: Around) -> Place | None:
@@ -407,7 +406,6 @@ class _Run:
     def fail(self, fail: Fail, around: Around, at: int) -> End:
         """The same as for an event without branches that returns a failure at once."""
         result = Failed(self.here) if around.took is NOTHING else around.took
-        self.fails[around.at(fail)] = result
         self.order += 1
         place = Place("!", None, self.order, result=result)
         failed = End(at, failed_by=place, fails=(place,))

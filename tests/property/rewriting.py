@@ -54,7 +54,6 @@ class Rewritten:
         given: how the added events end, by name: descriptor and result.
         without_list: by the first place of an `each` without a list, the event that fails for it.
         failed: the events that never start because of such an `each`.
-        fails: whether a `!` became an event.
     """
 
     program: Program
@@ -62,7 +61,6 @@ class Rewritten:
     given: dict[str, tuple[int, Any]] = field(default_factory=dict)
     without_list: dict[str, str] = field(default_factory=dict)
     failed: set[str] = field(default_factory=set)
-    fails: bool = False
 
 
 def rewrite(program: Program) -> Rewritten:
@@ -115,7 +113,7 @@ class _Rewriter:
 
     def unit(self, unit: Unit, rounds: tuple[int, ...], copies: tuple[int, ...]) -> Unit:
         if isinstance(unit.primary, Fail):
-            return self.fail(unit.primary, rounds, copies)
+            return Unit(Fail())
         if isinstance(unit.primary, Event) and unit.each is None:
             made = self.event(unit.primary, rounds, copies)
         else:
@@ -199,22 +197,6 @@ class _Rewriter:
         place = in_round(self.names[id(event)], rounds)
         return place + "".join(f"[{number}]" for number in copies)
 
-    def fail(self, fail: Fail, rounds: tuple[int, ...], copies: tuple[int, ...]) -> Unit:
-        """A `!`; in a later round an event, since no `0` branch around it stands in the text."""
-        if max(rounds, default=1) == 1:
-            return Unit(Fail())
-        self.made.fails = True
-        result = self.meaning.fails.get((id(fail), rounds, copies))
-        if isinstance(result, naive.Failed):
-            result = Failure("Failed", result.message)
-        elif isinstance(result, naive.Raised):
-            result = Failure("Boom", result.place)
-        elif isinstance(result, naive.NoBranch):
-            result = Failure("UnhandledDescriptor", "")
-        elif isinstance(result, naive.NoList):
-            result = Failure("EachError", "")
-        return self.added("Fail", 0, result)
-
     def added(self, what: str, descriptor: int, result: Any, as_: Event | None = None) -> Unit:
         """An event that ends in this way; its class decides like that of `as_`."""
         name = f"{what}{len(self.made.given)}"
@@ -269,7 +251,7 @@ def _shown(driven: Driven, made: Rewritten | None = None) -> tuple[Any, ...]:
 
     def source(found: Any) -> Any:
         # A failure of a `!` or of an `each` has no place.
-        if any(name in str(found) for name in ("Fail", "Error")):
+        if "Error" in str(found):
             return None
         if isinstance(found, list):
             return [source(each) for each in found if not str(each).startswith("Pad")]
@@ -284,7 +266,7 @@ def _shown(driven: Driven, made: Rewritten | None = None) -> tuple[Any, ...]:
         origin = execution.origin_of(node) if kind.kind is Kind.EVENT else None
         if origin is not None:
             place = execution.copies.place(origin)
-            if execution.nodes[origin].kind is Kind.FAIL or place.startswith("Fail"):
+            if execution.nodes[origin].kind is Kind.FAIL:
                 place = "!"
             elif execution.nodes[origin].kind is Kind.EACH or place.startswith("Error"):
                 place = "each"
@@ -324,7 +306,7 @@ def differences(driven: Driven, program: Program, made: Rewritten, other: Driven
         # Where an `each` makes no copies, nothing goes through the nodes of its places.
         wanted[2][place] = *shown, other_source, origin and other_origin
     # The failure of an `each` that has no place stands at the event that was added for it.
-    why = not made.fails and found[3] not in (wanted[3], "no list")
+    why = found[3] not in (wanted[3], "no list")
     if found[:3] == wanted[:3] and not why:
         return None
     lines = [render(program), f"in other words: {render(made.program)}", f"given: {made.given}"]
