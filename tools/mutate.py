@@ -107,8 +107,8 @@ MUTATIONS = (
     Mutation(
         "After a failure that is not handled, the branches are skipped.",
         PROGRESS,
-        "if descriptor == FAILURE and not wiring.takes[node] & 1:",
-        "if descriptor == FAILURE and not wiring.takes[node]:",
+        "if descriptor == FAILURE and not takes[node] & 1:",
+        "if descriptor == FAILURE and not takes[node]:",
         "branch_",
     ),
     Mutation(
@@ -300,14 +300,14 @@ MUTATIONS = (
     Mutation(
         "Items are not given to events.",
         CALLS,
-        "            {**self.inputs, **copies.items(index)},\n",
+        "            {**self.inputs, **items},\n",
         "            self.inputs,\n",
         "each_item",
     ),
     Mutation(
         "An event in a copy does not know its numbers.",
         CALLS,
-        "            copies.index(index),\n",
+        "            numbers,\n",
         "            (),\n",
         "each_knows",
     ),
