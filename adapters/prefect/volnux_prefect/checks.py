@@ -101,10 +101,10 @@ def _faults_of(plan: Plan) -> Iterator[Diagnostic]:
             span=_directive_span(graph, "start-date"),
             hint="deploy on that day, or leave @start-date out",
         )
-    for node, spec in zip(graph.nodes, plan.specs, strict=True):
+    for index, (node, spec) in enumerate(zip(graph.nodes, plan.specs, strict=True)):
         if spec is not None:
             yield from _event_faults(graph, node, spec)
-            names = [item.name for item in graph.inputs]
+            names = [item.name for item in (*graph.inputs, *graph.topology.around[index])]
             for fault in option_faults(spec, names, partial(task_of, spec, frozenset(), node.id)):
                 yield refused(fault.message, span=node.span, hint=fault.hint)
 

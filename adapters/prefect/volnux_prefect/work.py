@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import time
+from collections.abc import Collection
 from contextlib import closing
 from typing import Any, Protocol
 
@@ -240,7 +241,13 @@ def is_away(runner: TaskRunner[Any] | None) -> bool:
     return not isinstance(runner, ThreadPoolTaskRunner | None)
 
 
-def submit(work: Work, task: Task[Any, Any], runner: TaskRunner[Any], after: set[Any]) -> Any:
+def submit(
+    work: Work,
+    task: Task[Any, Any],
+    runner: TaskRunner[Any],
+    after: set[Any],
+    inputs: Collection[str],
+) -> Any:
     """Submit work to a task runner.
 
     Args:
@@ -248,6 +255,7 @@ def submit(work: Work, task: Task[Any, Any], runner: TaskRunner[Any], after: set
         task: the task of its place.
         runner: the task runner.
         after: the task runs directly before it.
+        inputs: the names of the flow's parameters.
 
     Returns:
         The future of its task run, or the error if it could not be submitted.
@@ -260,7 +268,7 @@ def submit(work: Work, task: Task[Any, Any], runner: TaskRunner[Any], after: set
             except Exception as error:  # noqa: BLE001 - pickling the user's inputs and results may raise anything
                 return NotSentError(f"{work.spec.name} cannot be sent to a worker process: {error}")
         own: Any = named(work.spec, task, work.call.inputs)
-        parameters, shown = parameters_of(work.spec, sent, after, work.call.inputs)
+        parameters, shown = parameters_of(work.spec, sent, after, inputs)
         return runner.submit(own, parameters, dependencies=shown)
     except Exception as error:  # noqa: BLE001 - a task runner's cluster may fail in any way
         return error

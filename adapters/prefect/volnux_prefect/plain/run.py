@@ -314,7 +314,7 @@ class Run:
         if is_away(runner):
             listener.attempts += 1
         before = {TaskRunResult(id=task_run) for task_run in LATEST.get()}
-        future = submit(work, place.task, runner, before)
+        future = submit(work, place.task, runner, before, self._inputs)
         if isinstance(future, Exception):
             return future
         done = asyncio.Event()
