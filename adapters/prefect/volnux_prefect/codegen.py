@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from volnux.backends import port
 from volnux.events.link import Plan
 from volnux.graph.model import Graph, InputSpec, Kind, Node
 from volnux.kit.export import file_name, import_events, import_owner
@@ -64,12 +65,34 @@ def source_of(path: str | Path) -> str:
     """
     plan = load_plan(path)
     refuse(plan)
+    _refuse_words(plan.graph)
     name = one_line(str(path))
     try:
         text = _Program(plan).text()
     except RecursionError as error:
         raise PythonSourceError(f"{name} is nested too deeply to be written as Python") from error
     return checked(text, name)
+
+
+def _refuse_words(graph: Graph) -> None:
+    """Raise if a graph has words that this module cannot write.
+
+    Raises:
+        RefusedError: it lists all of them.
+    """
+    found = [(each.span, "each") for each in graph.eaches]
+    found += [(group.span, "task") for group in graph.tasks]
+    found += [(node.span, "again") for node in graph.nodes if "." in node.id]
+    faults = {
+        each: graph.diagnostic(
+            "refused",
+            f"'{each[1]}' cannot be written as a Python flow",
+            span=each[0],
+            hint="load the .pty: flow = load_flow(…)",
+        )
+        for each in found
+    }
+    port.refuse("prefect", sorted(faults.values(), key=lambda d: d.span or (0, 0, 0, 0)))
 
 
 class _Program:

@@ -30,7 +30,7 @@ def send_from(specs: Iterable[EventSpec | None]) -> None:
                 found.setLevel(logging.INFO)
     own = logging.getLogger("prefect.task_runs")
     own.addFilter(_said_otherwise)
-    own.addFilter(_with_place)
+    own.addFilter(_name_place)
 
 
 class _RunLogHandler(APILogHandler):
@@ -38,18 +38,18 @@ class _RunLogHandler(APILogHandler):
 
     def emit(self, record: logging.LogRecord) -> None:
         if TaskRunContext.get() is not None or FlowRunContext.get() is not None:
-            super().emit(_with_place(record))
+            told = copy.copy(record)
+            _name_place(told)
+            super().emit(told)
 
 
-def _with_place(record: logging.LogRecord) -> logging.LogRecord:
-    """The record with the place that it comes from, if the name of its task run is another one."""
+def _name_place(record: logging.LogRecord) -> bool:
+    """Name the place that a record comes from, if its task run has another name. Keeps all."""
     place = PLACE.get()
     # Our own loggers name the place themselves.
-    if place is None or record.name.partition(".")[0] == "volnux":
-        return record
-    told = copy.copy(record)
-    told.msg, told.args = f"{place}: {record.getMessage()}", ()
-    return told
+    if place is not None and record.name.partition(".")[0] != "volnux":
+        record.msg, record.args = f"{place}: {record.getMessage()}", ()
+    return True
 
 
 def _said_otherwise(record: logging.LogRecord) -> bool:
