@@ -17,6 +17,7 @@ from volnux.backends.port import RunControl, RunObserver, RunOptions
 from volnux.events.outcome import Outcome
 from volnux.graph.model import Graph, Node
 from volnux.graph.outcome import RunStatus
+from volnux.graph.outcome import State as PlaceState
 from volnux.graph.report import RunReport
 from volnux.kit.parts import Part
 from volnux.shown import cut
@@ -127,7 +128,8 @@ def run_part(upstream: Holder) -> State[Any]:
     logs.send_from(run.part.plan.specs)
     observer = _Inside(run, contextvars.copy_context())
     options = replace(run.options, observer=observer, control=run.control)
-    report = run.report = run.part.run(run.inputs, options, taken=run.taken, items=run.items)
+    run.report = run.part.run(run.inputs, options, taken=run.taken, items=run.items)
+    report = _without_late_cancel(run.report)
     said = cut(summary(report), _LONGEST)
     if report.status is RunStatus.SUCCESS:
         return State(type=StateType.COMPLETED, message=said)
@@ -137,6 +139,17 @@ def run_part(upstream: Holder) -> State[Any]:
     if report.status is RunStatus.CANCELLED:
         return State(type=StateType.CANCELLED, message=said)
     return State(type=StateType.FAILED, message=said)
+
+
+def _without_late_cancel(report: RunReport) -> RunReport:
+    """The report as if nobody had cancelled the group, if all its places had ended by then."""
+    places = report.places.values()
+    if report.status is not RunStatus.CANCELLED or any(
+        place.state is PlaceState.CANCELLED for place in places
+    ):
+        return report
+    failed = report.end is not None and report.end.origin is not None
+    return replace(report, status=RunStatus.FAILED if failed else RunStatus.SUCCESS)
 
 
 _LONGEST = 500

@@ -281,6 +281,9 @@ def events_before(graph: Graph) -> list[tuple[int, ...]]:
     while ready:
         node = ready.pop()
         sources = [index[edge.source] for edge in before[node]]
+        if graph.nodes[node].kind is Kind.GATHER:
+            # Its copies say more than the node that made them.
+            sources = [s for s in sources if graph.nodes[s].kind is not Kind.EACH]
         parts = [
             (source,) if graph.nodes[source].kind is Kind.EVENT else found[source]
             for source in sources
