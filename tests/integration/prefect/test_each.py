@@ -252,7 +252,10 @@ SHOWN = {
         "tidy": "Completed",
         "Save": "Completed",
     },
-    "{{Word |-> {Save}[task=inner]}[task=outer]}[again=2]": {"outer": "Completed"},
+    "{{Word |-> {Save}[task=inner]}[task=outer]}[again=2]": {
+        "outer": "Completed",
+        "outer.2": "Skipped",
+    },
 }
 
 
@@ -397,7 +400,10 @@ def test_a_flow_run_that_is_killed_among_its_items(server, write, prefect, tmp_p
 
 def test_what_check_says_about_hints(write):
     write("flow_events.py", EVENTS)
-    text = "List |-> {Fetch[pool=web, timeout=9] -> Save}[each=url, batch=9, task=tidy] |-> Last[each=x, batch=2]"
+    text = (
+        "List |-> {Fetch[pool=web, timeout=9] -> Save}[each=url, batch=9, task=tidy] "
+        "|-> Last[each=x, batch=2]"
+    )
     plan = load_plan(write("flow.pty", text))
     assert [(each.severity.value, each.message) for each in check(plan)] == [
         ("note", "prefect ignores the hint 'batch': every item has a task run of its own"),
