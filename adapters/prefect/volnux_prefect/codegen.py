@@ -86,7 +86,7 @@ def _refuse_words(graph: Graph) -> None:
     faults = {
         each: graph.diagnostic(
             "refused",
-            f"'{each[1]}' cannot be written as a Python flow",
+            f"'{each[1]}' cannot be written as a Python flow yet",
             span=each[0],
             hint="load the .pty: flow = load_flow(…)",
         )
