@@ -25,6 +25,7 @@ from volnux.kit.attempt import as_taken
 from volnux.kit.calls import Calls
 from volnux.kit.notes import Notes
 from volnux_prefect.endings import state_of
+from volnux_prefect.groups import Groups
 from volnux_prefect.host import PrefectHost
 from volnux_prefect.instants import instant_here
 from volnux_prefect.limits import make_limits
@@ -78,10 +79,9 @@ class Drive:
         self._thread = threading.current_thread()
         self.loop = RunLoop()
         self._page = Page(blueprint, self._execution, flow_run_id)
+        self._groups = Groups(blueprint, self._execution, self._calls, options, self._page)
         self._notes = Notes(len(plan.graph.nodes))
         self._earlier = [0] * len(plan.graph.nodes)
-        # The groups with `task` that run, by their first instance.
-        self._parts: dict[int, PartRun] = {}
         main = flow_run.task_runner if flow_run else None
         self._runners = Runners(contextlib.ExitStack(), blueprint.main, main)
         self._sent_to: dict[int, Any] = {}
@@ -160,10 +160,8 @@ class Drive:
             unit = self._page.unit(index)
             if self._blueprint.grouped[self._node(unit)] is None:
                 self._send(index)
-            elif unit in self._parts:
-                self._parts[unit].waiting.append(index)
-            else:
-                self._send_part(unit, index)
+            elif self._groups.add(unit, index):
+                self._send_group(unit)
 
     def _receive(self, index: int) -> None:
         if self._execution.nodes[index].receives is not None:
@@ -192,52 +190,31 @@ class Drive:
         self._page.ran(index, future.task_run_id)
         future.add_done_callback(lambda done: self._ended.put((index, state_of(done))))
 
-    # Groups with `task`.
-
-    def _send_part(self, unit: int, index: int) -> None:
-        """Start the task run of a group, one of whose places is ready."""
-        execution, calls = self._execution, self._calls
-        known = self._blueprint.parts[self._node(unit)]
-        task = self._blueprint.task_at(execution.copies, unit)
-        run = PartRun(
-            known.part,
-            str(task.task_run_name),
-            calls.inputs,
-            replace(
-                self._options,
-                run_id=calls.run_id,
-                scheduled_at=calls.scheduled_at,
-                index=execution.copies.index(unit),
-                host=calls.host,
-            ),
-            {row: execution.value(row, unit) for row in known.part.takes},
-            execution.copies.items(unit),
-            self._limit,
-            [index],
-        )
-        self._parts[unit] = run
+    def _send_group(self, unit: int) -> None:
+        """Start the task run of a group with `task`, one of whose places is ready."""
         self._outstanding += 1
         try:
-            future = run.submit(task, self._runners.of_threads(), self._page.edges_to(unit))
+            runner = self._runners.of_threads()
+            future = self._groups.submit(unit, runner, self._limit)
         except Exception as error:  # noqa: BLE001 - a task runner may fail in any way
             self._ended.put((unit, error))
             return
         self._page.ran(unit, future.task_run_id)
         future.add_done_callback(lambda done: self._ended.put((unit, state_of(done))))
 
-    def _part_ended(self, unit: int, ended: State[Any] | BaseException) -> None:
+    def _end_group(self, unit: int, ended: State[Any] | BaseException) -> None:
         """Report what happened in a group to the state machine, as if its places had run here."""
-        run = self._parts.pop(unit)
+        run = self._groups.end(unit, ended)
         if run.interrupted and not self._cancelled:
             self._fault = KeyboardInterrupt()
             return
         execution = self._execution
+        replayed: list[int] = []
         behind: list[int] = []
         stops: list[tuple[int, Outcome]] = []
-        replayed: list[int] = []
+        waiting = deque(run.waiting)
         # What ended in the group before the run was cancelled has ended for the run as well.
         execution.cancelled = False
-        waiting = deque(run.waiting)
         while waiting:
             index = waiting.popleft()
             outcome = self._outcome_inside(run, index, ended)
@@ -249,17 +226,13 @@ class Drive:
             replayed.append(index)
             self._page.ended(index, None)
             for ready in self._finish(index, outcome):
-                if self._page.unit(ready) == unit:
+                inside = self._page.unit(ready) == unit
+                (waiting if inside else behind).append(ready)
+                if inside:
                     self._receive(ready)
-                    waiting.append(ready)
-                else:
-                    behind.append(ready)
         execution.cancelled = self._cancelled
-        if run.task_run is not None and run.report is not None and isinstance(ended, State):
-            end = run.report.end
-            self._page.failed(end.origin if end and end.origin else run.name, run.task_run, ended)
-        for index, outcome in stops[:1]:
-            self._finish(index, outcome)
+        if stops:
+            self._finish(*stops[0])
             return
         if not self._cancelled:
             self._submit(behind)
@@ -270,23 +243,17 @@ class Drive:
         self, run: PartRun, index: int, ended: State[Any] | BaseException
     ) -> Outcome | None:
         """The outcome of a place in a group; None if it did not end."""
-        notes, place = self._notes, self._execution.copies.place(index)
+        spec = self._spec(index)
         if run.report is None:
-            call = self._call(index)
-            outcome = outcome_of(self._spec(index), call, ended, time.time())
-            notes.begins(index, 1, outcome.started_at)
+            outcome = outcome_of(spec, self._call(index), ended, time.time())
+            self._notes.begins(index, 1, outcome.started_at)
             return outcome._replace(retry_after=None)
+        place = self._execution.copies.place(index)
         told = run.report.places.get(place)
-        if told is not None and told.attempts:
-            started = told.started_at.timestamp() if told.started_at else time.time()
-            notes.begins(index, told.attempts, started)
-            self._progress.began(self._spec(index), self._call(index, told.attempts))
+        if told is not None and told.started_at is not None:
+            self._notes.begins(index, told.attempts, told.started_at.timestamp())
+            self._progress.began(spec, self._call(index, told.attempts))
         return run.outcome(place)
-
-    def _give_up_parts(self) -> None:
-        for run in self._parts.values():
-            run.control.give_up()
-        self._parts.clear()
 
     # The queue.
 
@@ -317,8 +284,8 @@ class Drive:
             if not self._cancelled:
                 self._send(index)
             return
-        if index in self._parts:
-            self._part_ended(index, ended)
+        if index in self._groups.running:
+            self._end_group(index, ended)
             return
         outcome = self._outcome(index, ended)
         if isinstance(ended, WorkerLost):
@@ -341,7 +308,7 @@ class Drive:
         if spec.stop_on_exception and outcome.raised:
             self._execution.stop(index, outcome.result)
             self.hooks.stops(None)
-            self._give_up_parts()
+            self._groups.give_up()
             ready: list[int] = []
             self._outstanding = 0
         else:
@@ -373,7 +340,7 @@ class Drive:
     def _run_out(self) -> None:
         """End the run because its time is over. Attempts check the limit themselves."""
         self._execution.expire()
-        self._give_up_parts()
+        self._groups.give_up()
         self._outstanding = 0
         self.hooks.stops(None)
 
@@ -383,8 +350,7 @@ class Drive:
             return
         self._cancelled = True
         self._execution.cancel()
-        for part in self._parts.values():
-            part.control.cancel()
+        self._groups.cancel()
         running = self._outstanding
         self._progress.stops(running)
         self.hooks.stops(running)

@@ -34,7 +34,6 @@ class PartRun:
 
     Attributes:
         part: the group as a plan of its own.
-        name: the name of its task run.
         inputs: the inputs of the flow run.
         options: how to run it.
         taken: the values that it takes from outside; see `Part.run`.
@@ -48,12 +47,11 @@ class PartRun:
     """
 
     part: Part
-    name: str
     inputs: Mapping[str, Any]
     options: RunOptions
     taken: Mapping[int, Any]
     items: Mapping[str, Any]
-    limit: TimeLimit | None
+    limit: TimeLimit | None = None
     waiting: list[int] = field(default_factory=list)
     control: RunControl = field(default_factory=RunControl)
     outcomes: dict[str, Outcome] = field(default_factory=dict)
