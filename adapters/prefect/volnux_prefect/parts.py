@@ -13,13 +13,13 @@ from prefect.client.schemas.objects import State, StateType, TaskRun
 from prefect.context import TaskRunContext
 from prefect.task_runners import TaskRunner
 
+from volnux.backends.parts import Part
 from volnux.backends.port import RunControl, RunObserver, RunOptions
 from volnux.events.outcome import Outcome
 from volnux.graph.model import Graph, Node
 from volnux.graph.outcome import RunStatus
 from volnux.graph.outcome import State as PlaceState
 from volnux.graph.report import RunReport
-from volnux.kit.parts import Part
 from volnux.shown import cut
 from volnux_prefect import compat, logs
 from volnux_prefect.endings import summary

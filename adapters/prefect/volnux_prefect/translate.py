@@ -13,13 +13,13 @@ from prefect import Task
 from prefect.cache_policies import NO_CACHE
 from prefect.task_runners import ProcessPoolTaskRunner, TaskRunner, ThreadPoolTaskRunner
 
+from volnux.backends.parts import Part
 from volnux.events.executors import EMPTY, ExecutorKind, ExecutorSpec
 from volnux.events.link import Plan
 from volnux.events.spec import EventSpec
 from volnux.graph.copies import Copies
 from volnux.graph.model import Graph, Kind, Node
 from volnux.graph.places import place_name
-from volnux.kit.parts import Part
 from volnux.pointy.options import split_tags
 from volnux_prefect.arguments import with_arguments
 from volnux_prefect.compat import OwnKey
