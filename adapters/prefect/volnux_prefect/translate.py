@@ -32,6 +32,7 @@ __all__ = [
     "USUAL",
     "Blueprint",
     "RunnerKey",
+    "at_place",
     "blueprint_of",
     "concurrency_tag",
     "events_before",
@@ -110,10 +111,10 @@ class Blueprint:
         node, index = copies.node(unit), copies.index(unit)
         if self.grouped[node] is not None:
             part = self.parts[node]
-            return _at_place(part.task, place_name(part.name, index)) if index else part.task
+            return at_place(part.task, place_name(part.name, index)) if index else part.task
         task = self.tasks[node]
         assert task is not None
-        return _at_place(task, copies.place(unit)) if index else task
+        return at_place(task, copies.place(unit)) if index else task
 
 
 def blueprint_of(plan: Plan) -> Blueprint:
@@ -131,7 +132,7 @@ def blueprint_of(plan: Plan) -> Blueprint:
         key = (id(spec), tags)
         if key not in bases:
             bases[key] = _task(spec, tags)
-        tasks.append(_at_place(bases[key], node.id))
+        tasks.append(at_place(bases[key], node.id))
     used = [key for key, task in zip(runners, tasks, strict=True) if task is not None]
     grouped = outermost(graph)
     return Blueprint(
@@ -235,7 +236,7 @@ def _task(spec: EventSpec, tags: frozenset[str]) -> Task[Any, Any]:
     return with_arguments(task, spec)
 
 
-def _at_place(task: Task[Any, Any], place: str) -> Task[Any, Any]:
+def at_place(task: Task[Any, Any], place: str) -> Task[Any, Any]:
     """The task of one place: the task of its event, with runs named after the place."""
     own = copy.copy(task)
     own.task_run_name = place
@@ -256,7 +257,7 @@ def tags_of(graph: Graph, node: Node) -> tuple[frozenset[str], dict[str, int]]:
 
 def task_of(spec: EventSpec, tags: frozenset[str], place: str) -> Task[Any, Any]:
     """The task of an event at a place."""
-    return _at_place(_task(spec, tags), place)
+    return at_place(_task(spec, tags), place)
 
 
 def runner_key(spec: EventSpec) -> RunnerKey:
