@@ -14,7 +14,7 @@ from volnux.backends.gaps import Gap
 from volnux.errors import Diagnostic, Severity, VolnuxError
 from volnux.events.executors import ExecutorKind
 from volnux.events.link import Plan
-from volnux.events.outcome import Outcome
+from volnux.events.outcome import Host, Outcome
 from volnux.graph.model import Node
 from volnux.graph.report import RunReport
 from volnux.pointy.options import HINTS
@@ -245,6 +245,7 @@ class RunOptions:
         scheduled_at: the scheduled time of the run, aware; its start if None.
         variables: values of variables, in place of the host's.
         secrets: values of secrets, in place of the host's; for tests.
+        host: where variables and secrets come from; None for those of the backend itself.
         index: the numbers of the items, if the plan is a part of another one that runs for an item.
         given: the values from outside, if the plan is a part of another one, by their index in
             `Graph.values`.
@@ -261,6 +262,7 @@ class RunOptions:
     scheduled_at: dt.datetime | None = None
     variables: Mapping[str, Any] = field(default_factory=dict)
     secrets: Mapping[str, str] = field(default_factory=dict)
+    host: Host | None = None
     index: tuple[int, ...] = ()
     given: Mapping[int, Any] = field(default_factory=dict)
     with_end: bool = False

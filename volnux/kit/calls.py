@@ -26,7 +26,8 @@ class Calls:
         plan: the plan of the run.
         inputs: the values of all inputs, by name.
         options: the options of the run.
-        host: where its variables and secrets come from; None for the environment and `volnux.toml`.
+        host: where its variables and secrets come from; None for that of the options, or for the
+            environment and `volnux.toml`.
 
     Attributes:
         run_id: the id of the run.
@@ -46,7 +47,7 @@ class Calls:
         if graph.variables or graph.secrets:
             from volnux.kit.config import host_of
 
-            self.host = host_of(plan, options, host)
+            self.host = host_of(plan, options, host or options.host)
         self._nodes = graph.nodes
         # The indices below this one are places with the names and inputs of the graph itself.
         self._plain = 0 if options.index else len(graph.nodes)

@@ -6,11 +6,15 @@ evaluations of groups come from the linked graph.
 
 from __future__ import annotations
 
+from collections import defaultdict, deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
+from volnux.errors import Span
 from volnux.events.link import Plan
+from volnux.graph.model import Each, Kind
+from volnux.graph.repeats import is_each
 from volnux.pointy import tree
 from volnux.pointy.tree import Arrow, OnFailure
 from volnux.pysource import Expression, Names, call, laid_out, snake
@@ -90,6 +94,14 @@ class Walk:
         self._names = names
         self._continue = plan.graph.on_failure is OnFailure.CONTINUE
         self._topology = plan.graph.topology
+        # What is at each position of the text, round by round. The walk visits it in this order.
+        self._at: dict[Span | None, deque[str]] = defaultdict(deque)
+        for node in plan.graph.nodes:
+            if node.kind in (Kind.EVENT, Kind.FAIL):
+                self._at[node.span].append(node.id)
+        self._each_at: dict[Span | None, deque[Each]] = defaultdict(deque)
+        for each in plan.graph.eaches:
+            self._each_at[each.span].append(each)
 
     def lines(self, flow: tree.Flow, indent: str, into: str) -> list[str]:
         """The body of the function, which assigns the value of the flow to a variable."""
@@ -127,7 +139,8 @@ class Walk:
             if isinstance(arm.primary, tree.Fail):
                 arms.append(self._fail(arm.primary, context))
                 continue
-            if isinstance(arm.primary, tree.Event) and not arm.branches:
+            plain = not arm.branches and not is_each(arm)
+            if isinstance(arm.primary, tree.Event) and plain:
                 place = self._node(arm.primary)
                 whole.places.append(place)
                 arms.append(self._call("result", place, context))
@@ -161,12 +174,91 @@ class Walk:
 
     def _unit(self, unit: tree.Unit, context: _Context) -> Body:
         primary = unit.primary
-        if isinstance(primary, tree.Group):
-            if not unit.branches:
-                return self._flow(primary.body, context)
-            if context.blocks >= _MOST_BLOCKS:
+        if isinstance(primary, tree.Group) or is_each(unit):
+            if context.blocks >= _MOST_BLOCKS and (unit.branches or unit.option("again")):
                 return self._apart(unit, context)
-            return self._caught(primary, unit, context)
+            return self._caught(unit, context) if unit.branches else self._whole(unit, context)
+        return self._plain(unit, context)
+
+    def _whole(self, unit: tree.Unit, context: _Context) -> Body:
+        """A unit without its branches: once, or once for every item."""
+        if is_each(unit):
+            return self._each(unit, context)
+        assert isinstance(unit.primary, tree.Group)
+        option = unit.option("again")
+        rounds = 1 if option is None else int(option.value)
+        return self._round(unit.primary, rounds, context)
+
+    def _each(self, unit: tree.Unit, context: _Context) -> Body:
+        """Write a unit with `each` as a function for one item, and a call for all of them."""
+        each = self._each_at[unit.primary.span].popleft()
+        item = self._fresh(each.name)
+        inside = context.in_function()._replace(receives=item)
+        if isinstance(unit.primary, tree.Event):
+            found = self._plain(replace(unit, branches=()), inside)
+        else:
+            found = self._whole(replace(unit, options=_without_each(unit)), inside)
+        title = _title(found.places)
+        name = self._fresh(f"{title}_for_one")
+        any_ = self._own("Any")
+        whole = Body(places=found.places)
+        whole.lines = [
+            "",
+            f"{context.indent}async def {name}({item}: {any_}) -> {any_}:",
+            *found.lines,
+            f"{context.indent}    return {found.value}",
+            "",
+        ]
+        received = () if each.source or context.receives is None else (context.receives,)
+        prefix = "await "
+        if context.wanted:
+            whole.value = context.into or self._fresh(f"{title}_for_all")
+            prefix = f"{whole.value} = await "
+        made = call(f"{self._run}.each", self._places[each.gather], name, *received)
+        whole.lines.append(context.line(made, prefix))
+        return whole
+
+    def _round(self, group: tree.Group, rounds: int, context: _Context) -> Body:
+        """Write a group that runs again if it failed: the next round is in an `except`."""
+        if rounds == 1:
+            return self._flow(group.body, context)
+        if context.blocks >= _MOST_BLOCKS:
+            return self._round_apart(group, rounds, context)
+        value = self._value(context, "after_rounds")
+        context = context._replace(into=_unless_none(value))
+        guarded = context._replace(widen=False, caught=True).deeper(blocks=1)
+        body = self._flow(group.body, guarded)
+        failure = self._fresh("failure")
+        handler = context.deeper(blocks=2)._replace(failure=f"{failure}.result")
+        # It has two blocks more than the code around it, but only one level of indentation.
+        handler = handler._replace(indent=context.deeper().indent)
+        again = self._round(group, rounds - 1, handler)
+        good = self._settled(Body(value=body.value), again.places, value, context.deeper())
+        bad = self._settled(again, [], value, handler)
+        lines = [f"{context.indent}try:", *body.lines]
+        lines += [f"{context.indent}except {self._own('EventFailed')} as {failure}:", *bad]
+        lines += [f"{context.indent}else:", *good]
+        return Body(lines, value, [*body.places, *again.places])
+
+    def _round_apart(self, group: tree.Group, rounds: int, context: _Context) -> Body:
+        found = self._round(group, rounds, context.in_function())
+        name = self._fresh(f"{_title(found.places)}_rounds")
+        value = self._value(context, _title(found.places))
+        prefix = f"{value} = " if context.wanted else ""
+        lines = [
+            "",
+            f"{context.indent}async def {name}() -> {self._own('Any')}:",
+            *found.lines,
+            f"{context.indent}    return {found.value}",
+            "",
+            context.line(call(name), f"{prefix}await "),
+        ]
+        return Body(lines, value, found.places)
+
+    def _plain(self, unit: tree.Unit, context: _Context) -> Body:
+        """An event, or a `!`."""
+        primary = unit.primary
+        assert not isinstance(primary, tree.Group)
         if isinstance(primary, tree.Fail):
             places, made = [], self._fail(primary, context)
         else:
@@ -224,14 +316,14 @@ class Walk:
         whole.places += every
         return whole
 
-    def _caught(self, group: tree.Group, unit: tree.Unit, context: _Context) -> Body:
+    def _caught(self, unit: tree.Unit, context: _Context) -> Body:
         """Write a group with branches. The group is in a `try` if its failure is handled."""
         indent = context.indent
         taken = {branch.descriptor for branch in unit.branches}
         guarded = 0 in taken or context.widen
         piped = any(b.descriptor == 1 and b.arrow is Arrow.PIPE for b in unit.branches)
-        first = self._topology.node_at[group.span].first
-        assert first is not None
+        node = self._topology.node_at[unit.primary.span]
+        first = node.first or node.id
         value = self._value(context, f"after_{snake(first)}")
         context = context._replace(into=_unless_none(value))
         inner = context._replace(
@@ -240,7 +332,7 @@ class Walk:
             wanted=piped or (1 not in taken and context.wanted),
             into=None if 1 in taken else context.into,
         )
-        body = self._flow(group.body, inner.deeper(blocks=1) if guarded else inner)
+        body = self._whole(replace(unit, branches=()), inner.deeper(blocks=1) if guarded else inner)
         failure = self._fresh("failure")
         deeper = context.deeper() if guarded else context
         handler = context.deeper(blocks=2)
@@ -288,7 +380,7 @@ class Walk:
         return call(f"{self._run}.fail", self._places[self._node(fail)], *failure)
 
     def _node(self, unit: tree.Event | tree.Fail) -> str:
-        return self._topology.node_at[unit.span].id
+        return self._at[unit.span].popleft()
 
     def _value(self, context: _Context, name: str) -> str:
         """The variable for the value of a part, or `None` if the value is not used."""
@@ -298,6 +390,10 @@ class Walk:
 
     def _fresh(self, name: str) -> str:
         return self._names.fresh(name, f"{name}_result")
+
+
+def _without_each(unit: tree.Unit) -> tuple[tree.Option, ...]:
+    return tuple(option for option in unit.options if option.name != "each")
 
 
 def _unless_none(value: str) -> str | None:
