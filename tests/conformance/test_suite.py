@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from tiny_backend import TinyBackend
 
-from tests.property import naive
+from tests.property import endings, naive
 from tools.conformance_tables import PAGES, filled
 from volnux.graph import Execution
 from volnux.testing import (
@@ -130,13 +130,13 @@ def _named(value, given, scripts):
     for all copies that have one script.
     """
     match value:
-        case naive.Failed(message=message):
+        case endings.Failed(message=message):
             return {"type": "Failed", "message": message}
-        case naive.Raised(place=place):
+        case endings.Raised(place=place):
             return {"type": RAISED, "message": key_of(scripts, place)}
-        case naive.NoBranch():
+        case endings.NoBranch():
             return _Failed("UnhandledDescriptor")
-        case naive.NoList():
+        case endings.NoList():
             return _Failed("EachError")
         case str():
             place = value.removeprefix("r:")

@@ -10,7 +10,7 @@ import random
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from tests.property import naive
+from tests.property import endings, naive
 from volnux.graph import Execution, Failure, Graph, Kind, RunStatus, compile
 from volnux.graph.report import Details, failure_of_run, places_of
 from volnux.pointy import parse
@@ -94,7 +94,7 @@ class Driven:
     def lasts(self, node: int) -> int:
         """How long an event takes."""
         place = self.execution.copies.place(node)
-        return naive.duration(place, script_of(self.scripts, place).delay)
+        return endings.duration(place, script_of(self.scripts, place).delay)
 
     def by_delay(self) -> Driven:
         """Run to the end. Events end in the order of their delays."""
@@ -178,13 +178,13 @@ def plain(value: Any) -> Any:
             return f"raised:{value.message}"
         case Failure(type="UnhandledDescriptor"):
             return "no branch"
-        case Failure(type="EachError") | naive.NoList():
+        case Failure(type="EachError") | endings.NoList():
             return "no list"
-        case Failure(type="Failed") | naive.Failed():
+        case Failure(type="Failed") | endings.Failed():
             return f"failed: {value.message}"
-        case naive.Raised():
+        case endings.Raised():
             return f"raised:{value.place}"
-        case naive.NoBranch():
+        case endings.NoBranch():
             return "no branch"
         case list():
             return [plain(item) for item in value]

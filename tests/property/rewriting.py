@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from tests.property import naive
+from tests.property import endings, naive
 from tests.property.driving import Driven, ending, graph_of, plain
 from volnux.graph import Failure, Kind
 from volnux.graph.report import failure_of_run, places_of
@@ -233,7 +233,7 @@ class DrivenRewritten(Driven):
         place = self.made.places.get(self.graph.nodes[node].id)
         if place is None:
             return 0
-        return naive.duration(place, script_of(self.scripts, place).delay)
+        return endings.duration(place, script_of(self.scripts, place).delay)
 
 
 def _without_pads(value: Any) -> Any:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-__all__ = ["index_of", "place_name", "template_of"]
+from collections.abc import Iterator
+
+__all__ = ["index_of", "names_of", "place_name", "template_of"]
 
 
 def place_name(template: str, index: tuple[int, ...]) -> str:
@@ -18,6 +20,17 @@ def place_name(template: str, index: tuple[int, ...]) -> str:
 def template_of(place: str) -> str:
     """The id of the node in the graph that a place is a copy of, or the place itself."""
     return place.partition("[")[0]
+
+
+def names_of(place: str) -> Iterator[str]:
+    """The names that stand for a place, the most exact one first.
+
+    For `Page[1][4]`, these are `Page[1][4]`, `Page[1]` and `Page`.
+    """
+    yield place
+    while place.endswith("]"):
+        place = place.rpartition("[")[0]
+        yield place
 
 
 def index_of(place: str) -> tuple[int, ...]:

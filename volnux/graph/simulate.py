@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from volnux.graph.copies import Copies
 from volnux.graph.execution import Execution
 from volnux.graph.model import Each, Graph
 from volnux.graph.outcome import SUCCESS
-from volnux.graph.places import place_name
+from volnux.graph.places import names_of
 from volnux.graph.report import Details, RunReport, failure_of_run, places_of
 
 __all__ = ["ASSUMED_ITEMS", "eaches_named", "items_of", "play", "simulate"]
@@ -75,7 +74,7 @@ def simulate(
         node = execution.nodes[index]
         assert node.event is not None
         ran.add(index)
-        names = _names(execution.copies, index)
+        names = names_of(execution.copies.place(index))
         given = next((places[name] for name in names if name in places), None)
         return outcomes.get(node.event, SUCCESS) if given is None else given, None
 
@@ -122,10 +121,3 @@ def items_of(graph: Graph, items: Mapping[str, int]) -> dict[str, int]:
     for name, number in items.items():
         numbers |= {each.each: number for each in eaches_named(graph, name)}
     return numbers
-
-
-def _names(copies: Copies, index: int) -> Iterator[str]:
-    """The names in `places` that an instance may have, the most exact one first."""
-    template, numbers = copies.nodes[index].id, copies.index(index)
-    for length in range(len(numbers), -1, -1):
-        yield place_name(template, numbers[:length])

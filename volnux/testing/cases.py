@@ -97,7 +97,8 @@ class Case:
         shows: the sentences of the language that it covers, by the names in `docs/conformance.md`.
         text: the Pointy text.
         events: the settings of the event classes, by event; the default is a plain class.
-        script: the behaviour of the events, by place; the default is success.
+        script: the behaviour of the events, by place; the default is success. `Fetch` stands for
+            all copies without an entry of their own.
         inputs: the inputs for the run, by name.
         scheduled_at: the instant of the run, in ISO form with an offset; by default, its start.
         variables, secrets: their values, instead of those of the host. No secret may appear in the

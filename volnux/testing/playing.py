@@ -9,10 +9,10 @@ import asyncio
 import builtins
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from volnux.graph.places import template_of
+from volnux.graph.places import names_of
 from volnux.testing.programs import listed
 
 __all__ = ["play", "play_async"]
@@ -42,9 +42,9 @@ async def play_async(event: Any, script: Mapping[str, Any], **arguments: Any) ->
 
 
 def _script_of(event: Any, script: Mapping[str, Any]) -> Mapping[str, Any]:
-    place = event.task_id
-    found: Mapping[str, Any] = script.get(place, script.get(template_of(place), {}))
-    return found
+    found: Iterator[Mapping[str, Any]]
+    found = (script[name] for name in names_of(event.task_id) if name in script)
+    return next(found, {})
 
 
 def _end(event: Any, does: Mapping[str, Any], arguments: Mapping[str, Any]) -> Any:

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from volnux.graph.places import template_of
+from volnux.graph.places import names_of
 
 __all__ = [
     "ALL_STATES",
@@ -246,7 +246,7 @@ def script_of(scripts: Mapping[str, Script], place: str) -> Script:
 
 def key_of(scripts: Mapping[str, object], place: str) -> str:
     """The key of the script of a place."""
-    return place if place in scripts else template_of(place)
+    return next(name for name in names_of(place) if name in scripts)
 
 
 def result_of(text: str, script: Script) -> Any:
