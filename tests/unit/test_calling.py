@@ -103,6 +103,8 @@ EACH = "Fetch |-> Double[each=shop] * 2"
         ({"Double[1]": (1, 0)}, {"Double[0]": 2, "Double[1]": 0, "Double[2]": 6}),
         ({"Double": (1, 0), "Double[2]": (1, 9)}, {"Double[1]": 0, "Double[2]": 9}),
         ({"Double": lambda shop, self: (1, [shop, *self.index])}, {"Double[1]": [2, 1]}),
+        # A tuple is a list.
+        ({"Fetch": (1, (4, 5))}, {"Double[0]": 8, "Double[1]": 10}),
         ({"Double[0]": [OSError, (1, 5)]}, {"Double[0]": 5, "Double[1]": 4}),
     ],
 )

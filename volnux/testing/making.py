@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from volnux.testing.programs import (
@@ -154,40 +155,47 @@ class _Maker:
         nests = depth < self.depth and self.left > 1
         retry = 2 + self.below(5) if self.chance(12) else None
         prefix = retry is not None and self.chance(50)
+        if nests and self.chance(30):
+            unit = self.group(depth)
+        else:
+            self.left -= 1
+            unit = self.event(depth, nests=nests)
+        return replace(unit, retry=retry, prefix=prefix)
+
+    def group(self, depth: int) -> Unit:
         around = self.eaches, self.rounds
         each = self.each()
-        if nests and self.chance(30):
-            again = task = None
-            if self.repeats and len(self.rounds) < 2 and self.chance(20):
-                again = 2 + self.below(2)
-                self.rounds += (again,)
-            if self.repeats and self.chance(15):
-                self.tasks += 1
-                task = f"task_{self.tasks}"
-            body = self.flow(depth + 1)
-            self.eaches, self.rounds = around
-            evaluation = None
-            if (each or _takes_evaluation(body)) and self.chance(60):
-                evaluation = (ALL_STATES + ANY_STATES)[self.below(4)]
-            branches = self.branches((0, 1), depth) if self.chance(40) else ()
-            group = Group(body, self.chance(30))
-            return Unit(group, retry, branches, evaluation, prefix, each, again, task)
-        self.left -= 1
+        again = task = evaluation = None
+        if self.repeats and len(self.rounds) < 2 and self.chance(20):
+            again = 2 + self.below(2)
+            self.rounds += (again,)
+        if self.repeats and self.chance(15):
+            self.tasks += 1
+            task = f"task_{self.tasks}"
+        group = Group(self.flow(depth + 1), self.chance(30))
+        if (each or _takes_evaluation(group.body)) and self.chance(60):
+            evaluation = self.evaluation()
+        # Branches are outside of all options.
+        self.eaches, self.rounds = around
+        branches = self.branches((0, 1), depth) if self.chance(40) else ()
+        return Unit(group, None, branches, evaluation, each=each, again=again, task=task)
+
+    def event(self, depth: int, *, nests: bool) -> Unit:
+        around = self.eaches
+        each = self.each()
         name = self.names[self.below(len(self.names))]
         arguments, others = self.arguments(), self.others()
-        self.eaches, self.rounds = around
-        branches, evaluation = (), None
-        if each:
-            if nests and self.chance(40):
-                branches = self.branches((0, 1), depth)
-            if self.chance(30):
-                evaluation = (ALL_STATES + ANY_STATES)[self.below(4)]
-            event = Event(name, self.script([]), arguments, others)
-            return Unit(event, retry, branches, evaluation, prefix, each)
+        evaluation = self.evaluation() if each and self.chance(30) else None
+        self.eaches = around
+        branches: tuple[Branch, ...] = ()
         if nests and self.chance(40):
-            branches = self.branches((0, 1, 3 + self.below(7), 2 + self.below(8)), depth)
-        script = self.script([branch.descriptor for branch in branches])
-        return Unit(Event(name, script, arguments, others), retry, branches, None, prefix)
+            more = () if each else (3 + self.below(7), 2 + self.below(8))
+            branches = self.branches((0, 1, *more), depth)
+        script = self.script([] if each else [branch.descriptor for branch in branches])
+        return Unit(Event(name, script, arguments, others), None, branches, evaluation, each=each)
+
+    def evaluation(self) -> str:
+        return (ALL_STATES + ANY_STATES)[self.below(4)]
 
     def each(self) -> Each | None:
         """An `each` now and then, which is then around what comes next."""
