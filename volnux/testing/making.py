@@ -117,6 +117,10 @@ class _Maker:
         self.gives = self.chance(40)
         self.repeats = self.repeats and self.chance(60)
         flow = self.flow(0)
+        if _begins_with_each(flow.parts[0]) and self.chance(80):
+            # At the start of a flow there is no list.
+            first = Unit(Event(self.names[0], Script(items=(2, 2))))
+            flow = Flow((Parallel((first,)), *flow.parts), (True, *flow.piped))
         states = ALL_STATES + ANY_STATES
         return Program(
             flow=flow,
@@ -143,7 +147,11 @@ class _Maker:
                 parts[-1] = Parallel(tuple(arms))
             else:
                 parts.append(Parallel((Unit(Fail()),)))
-        return Flow(tuple(parts), tuple(self.chance(50) for _ in parts[1:]))
+        return Flow(tuple(parts), tuple(map(self.pipes, parts[1:])))
+
+    def pipes(self, part: Parallel) -> bool:
+        """Whether something is piped to a part: mostly if it needs a list."""
+        return self.chance(90 if _begins_with_each(part) else 50)
 
     def parallel(self, depth: int) -> Parallel:
         arms = [self.unit(depth)]
@@ -199,10 +207,11 @@ class _Maker:
 
     def each(self) -> Each | None:
         """An `each` now and then, which is then around what comes next."""
-        if not self.repeats or len(self.eaches) > 2 or not self.chance(20):
+        # Three within each other are rare, as they make many copies.
+        if not self.repeats or not self.chance((20, 20, 5, 0)[len(self.eaches)]):
             return None
         sources = [*self.eaches, *([LIST] if self.gives else [])]
-        source = sources[self.below(len(sources))] if sources and self.chance(30) else None
+        source = sources[self.below(len(sources))] if sources and self.chance(50) else None
         name = f"item_{len(self.eaches)}" if self.eaches else "item"
         self.eaches += (name,)
         at_once = 1 + self.below(3) if self.chance(30) else None
@@ -245,8 +254,10 @@ class _Maker:
         chosen = [d for d in dict.fromkeys(descriptors) if self.chance(50 if d < 2 else 25)]
         if self.chance(30):
             chosen.reverse()
+        flows = {descriptor: self.flow(depth + 1) for descriptor in chosen}
         return tuple(
-            Branch(descriptor, self.flow(depth + 1), self.chance(50)) for descriptor in chosen
+            Branch(descriptor, flow, self.pipes(flow.parts[0]))
+            for descriptor, flow in flows.items()
         )
 
     def script(self, branches: list[int]) -> Script:
@@ -273,10 +284,20 @@ class _Maker:
 
     def items(self) -> tuple[int, ...]:
         """The lengths of the lists in a result; mostly a list, so that there is something to do."""
-        kind = self.below(10)
-        if kind < 2:
+        kind = self.below(12)
+        if kind < 1:
             return ()
         return tuple((2, 2, 1, 3, 2, 0, 4)[self.below(7)] for _ in range(1 + (kind > 6)))
+
+
+def _begins_with_each(part: Parallel) -> bool:
+    """Whether an `each` in a part goes through what is piped to the part."""
+    return any(
+        unit.each.source is None
+        if unit.each is not None
+        else isinstance(unit.primary, Group) and _begins_with_each(unit.primary.body.parts[0])
+        for unit in part.arms
+    )
 
 
 def _takes_evaluation(body: Flow) -> bool:
