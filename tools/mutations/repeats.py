@@ -83,6 +83,13 @@ REPEATED = (
         "each_error",
     ),
     Mutation(
+        "A failure in a copy comes after all failures outside.",
+        PROGRESS,
+        "                self._origin[index] = index\n",
+        "                pass\n",
+        "another_failure",
+    ),
+    Mutation(
         "All copies start at once.",
         PROGRESS,
         "self._start_copies(block, min(at_once, count), ready, ended)",
