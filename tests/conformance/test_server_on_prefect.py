@@ -8,7 +8,37 @@ import pytest
 from tests.conformance.chosen import CHOSEN, handled_in, shown_on_prefect
 from tests.integration.prefect.server import PREFECT, end, start, started, surroundings
 from volnux.loading import load_plan
-from volnux.testing import write_case
+from volnux.testing import all_cases, write_case
+
+_NAMES = {
+    "again_in_a_nested_each",
+    "again_nested",
+    "again_not_needed",
+    "again_used_up",
+    "each_any",
+    "each_at_once_in_each_copy",
+    "each_branch_inside",
+    "each_catch_inside",
+    "each_continue_inside",
+    "each_empty",
+    "each_error_in_a_copy",
+    "each_error_is_caught",
+    "each_factor",
+    "each_fail_inside",
+    "each_in_a_branch_not_taken",
+    "each_in_an_input",
+    "each_nested_handled",
+    "each_nested_lengths",
+    "each_never_started",
+    "each_unhandled_descriptor",
+}
+
+REPEATED = [case for case in all_cases() if case.name in _NAMES]
+"""Cases with `each` and `again`."""
+
+assert len(REPEATED) == len(_NAMES) == 20
+
+RUN = [*CHOSEN, *REPEATED]
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -28,11 +58,11 @@ def call(folder, *arguments):
 
 @pytest.fixture(scope="module")
 def deployed(tmp_path_factory):
-    """All chosen cases deployed from one folder, and a worker that runs them."""
+    """All these cases deployed from one folder, and a worker that runs them."""
     started()
     folder = tmp_path_factory.mktemp("deployed")
     entries = []
-    for case in CHOSEN:
+    for case in RUN:
         write_case(case, folder / case.name)
         # A file each: whoever wants one flow need not make all of them.
         (folder / f"{case.name}.py").write_text(
@@ -66,7 +96,7 @@ def test_chosen_cases(deployed):
     wrong = {}
     with get_client(sync_client=True) as client:
         runs = []
-        for case in CHOSEN:
+        for case in RUN:
             deployment = client.read_deployment_by_name(f"{case.name}/{case.name}")
             run = client.create_flow_run_from_deployment(
                 deployment.id, parameters=dict(case.inputs)

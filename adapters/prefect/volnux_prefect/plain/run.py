@@ -18,13 +18,10 @@ from prefect.states import Completed, Failed
 
 from volnux.errors import VolnuxError
 from volnux.events.base import WorkerLost
-from volnux.events.failures import failure_of
-from volnux.events.given import VariableError, read_variable
 from volnux.events.inputs import bind_inputs, fresh
 from volnux.events.outcome import Call, Outcome
 from volnux.graph.model import Graph, InputSpec, ScheduleSpec
-from volnux.graph.outcome import FAILURE, SUCCESS, Failure, no_list
-from volnux.hooks import About, hooks_of
+from volnux.graph.outcome import FAILURE, SUCCESS, Failure
 from volnux.kit.attempt import as_taken
 from volnux.pipeline.fields import InputDataField
 from volnux.pointy.defaults import default_of
@@ -36,7 +33,8 @@ from volnux_prefect.limits import make_limits
 from volnux_prefect.loop import RunLoop
 from volnux_prefect.page import tell_handled, tell_skipped
 from volnux_prefect.plain.arms import LATEST, all_of, any_of
-from volnux_prefect.plain.names import Input, spec_of_variable
+from volnux_prefect.plain.items import items_of
+from volnux_prefect.plain.listening import Listener, read
 from volnux_prefect.plain.places import (
     WITHIN,
     Each,
@@ -50,7 +48,7 @@ from volnux_prefect.plain.places import (
 from volnux_prefect.runners import Runners
 from volnux_prefect.timelimit import TimeLimit
 from volnux_prefect.translate import USUAL, at_place, runner_key
-from volnux_prefect.work import EventState, Work, is_away, outcome_of, submit
+from volnux_prefect.work import EventState, Work, is_away, submit
 
 __all__ = ["Run"]
 
@@ -256,7 +254,8 @@ class Run:
             RunStopped: this place, or another one, ended the run.
         """
         self._refuse_when_stopped()
-        items = await asyncio.to_thread(self._items, each, received)
+        inputs = {**self._inputs, **WITHIN.get().items}
+        items = await asyncio.to_thread(items_of, each, received, inputs, self._host)
         if not isinstance(items, list | tuple):
             if each.continues:
                 return items
@@ -280,24 +279,6 @@ class Run:
 
         arms = [run(number, item) for number, item in enumerate(items)]
         return await (any_of if each.any else all_of)(*arms)
-
-    def _items(self, each: Each, received: Any) -> Any:
-        """The items of a part, or the `Failure` if there is no list."""
-        source = None
-        match each.items:
-            case None:
-                found = received
-            case Input(name):
-                source, found = name, {**self._inputs, **WITHIN.get().items}.get(name)
-            case variable:
-                source = variable.name
-                try:
-                    found = read_variable(spec_of_variable(variable), self._host)
-                except VariableError as error:
-                    return failure_of(error, attempts=0)
-        if isinstance(found, list | tuple):
-            return tuple(found)
-        return no_list(each.name, source, found)
 
     def skip(self, *places: Place) -> None:
         """Report places that were not reached because another branch was taken."""
@@ -346,16 +327,16 @@ class Run:
         await self._make_limits(place)
         earlier = 0
         while True:
-            listener = _Listener(earlier, self._loop, self._stopped, str(self._run_id))
+            listener = Listener(earlier, self._loop, self._stopped, str(self._run_id))
             started = time.time()
             try:
                 runner = self._runners.of(runner_key(place.spec))
             except Exception as error:  # noqa: BLE001 - a task runner's cluster may fail in any way
-                return _read(place, error, listener, started)
+                return read(place, error, listener, started)
             ended = await self._task_run(place, received, listener, runner)
             if isinstance(ended, KeyboardInterrupt):
                 raise ended
-            outcome = _read(place, ended, listener, started)
+            outcome = read(place, ended, listener, started)
             if isinstance(ended, WorkerLost):
                 self._runners.replace(runner_key(place.spec), runner)
             if outcome.retry_after is None or self._stopped.is_set():
@@ -368,7 +349,7 @@ class Run:
                 return outcome
 
     async def _task_run(
-        self, place: Place, received: Any, listener: _Listener, runner: Any
+        self, place: Place, received: Any, listener: Listener, runner: Any
     ) -> State[Any] | BaseException:
         """Run a task run of a place. Returns its final state, or the error if it has none."""
         call = self._call(place, received)
@@ -408,31 +389,3 @@ class Run:
         self._limits |= missing
         if missing:
             await asyncio.to_thread(make_limits, place.limits)
-
-
-class _Listener:
-    """Counts the attempts of one task run, and has the run's event loop."""
-
-    def __init__(self, earlier: int, loop: RunLoop, stopped: asyncio.Event, run_id: str) -> None:
-        self.attempts = earlier
-        self.hooks = hooks_of(About("", "prefect", run_id))
-        self.loop = loop
-        self._stopped = stopped
-
-    @property
-    def ends(self) -> bool:
-        return self._stopped.is_set()
-
-    def began(self, node: int, attempt: int) -> None:
-        self.attempts = attempt
-
-    def repeats(self, node: int, outcome: Outcome) -> None:
-        pass
-
-
-def _read(
-    place: Place, ended: State[Any] | BaseException, listener: _Listener, started: float
-) -> Outcome:
-    """The outcome of a place, from the state of its task run."""
-    call = Call(place.name, attempt=max(1, listener.attempts))
-    return outcome_of(place.spec, call, ended, started)
