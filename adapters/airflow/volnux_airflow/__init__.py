@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from volnux_airflow.backend import AirflowBackend
     from volnux_airflow.dags import load_dags, to_dag
     from volnux_airflow.declared import Name
+    from volnux_airflow.eachoperators import VolnuxEachOperator, VolnuxGatherOperator
     from volnux_airflow.failoperator import VolnuxFailOperator
     from volnux_airflow.groupoperator import VolnuxGroupOperator
     from volnux_airflow.instants import Calendar
@@ -21,8 +22,10 @@ __all__ = [
     "AirflowBackend",
     "Calendar",
     "Name",
+    "VolnuxEachOperator",
     "VolnuxEventOperator",
     "VolnuxFailOperator",
+    "VolnuxGatherOperator",
     "VolnuxGroupOperator",
     "VolnuxTimetable",
     "all_of",
@@ -40,6 +43,7 @@ __getattr__, __dir__ = lazy(
         "volnux_airflow.backend": ("AirflowBackend",),
         "volnux_airflow.dags": ("load_dags", "to_dag"),
         "volnux_airflow.declared": ("Name",),
+        "volnux_airflow.eachoperators": ("VolnuxEachOperator", "VolnuxGatherOperator"),
         "volnux_airflow.failoperator": ("VolnuxFailOperator",),
         "volnux_airflow.groupoperator": ("VolnuxGroupOperator",),
         "volnux_airflow.instants": ("Calendar",),

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
+from volnux.backends.port import refuse
+from volnux.errors import Diagnostic
 from volnux.events.link import Plan
-from volnux.graph.model import ValueKind
+from volnux.graph.model import Entry
 from volnux.kit.export import file_name, import_events, import_owner
 from volnux.pysource import (
     Expression,
@@ -26,6 +29,7 @@ from volnux.pysource import (
 from volnux_airflow import compat
 from volnux_airflow.declared import written
 from volnux_airflow.instants import UTC, Calendar
+from volnux_airflow.reduced import reduced
 from volnux_airflow.shape import Shape, Task, TaskKind, shape_of
 from volnux_airflow.sourcevalues import arguments_of, values_of
 from volnux_airflow.translate import (
@@ -55,11 +59,17 @@ _OWN = {
     "volnux_airflow": (
         "Calendar",
         "Name",
+        "VolnuxEachOperator",
         "VolnuxEventOperator",
         "VolnuxFailOperator",
+        "VolnuxGatherOperator",
         "VolnuxGroupOperator",
         "VolnuxTimetable",
-        *(kind.value for kind in ValueKind),
+        "all_of",
+        "any_of",
+        "failure_of",
+        "first_done",
+        "result",
     ),
 }
 """The names that a file may import, by module."""
@@ -78,8 +88,21 @@ def source_of(plan: Plan) -> str:
 
     Raises:
         PythonSourceError: the plan cannot be written as Python.
+        RefusedError: a group of the flow runs as one task.
     """
+    refuse("airflow", _not_written(plan))
     return checked(_Source(plan).text(), plan.graph.name)
+
+
+def _not_written(plan: Plan) -> Iterator[Diagnostic]:
+    """Errors for groups that run as one task: the file would need their text."""
+    for name, part in reduced(plan).parts.items():
+        yield plan.graph.diagnostic(
+            "refused",
+            f"a Python file cannot run this group as one task, '{name}'",
+            span=part.span,
+            hint="load the .pty file as a DAG",
+        )
 
 
 class _Source:
@@ -100,7 +123,7 @@ class _Source:
         # Reserved in this order, so that the names of events get no number suffix if possible.
         self._events = import_events(self._imports, plan)
         self._owner = import_owner(self._imports, plan)
-        self._values, self._variables = values_of(self._graph, self._own, self._names)
+        self._values, self._variables = values_of(self._shape.graph, self._own, self._names)
         self._tasks = {
             task.id: self._names.fresh(snake(task.id), f"{snake(task.id)}_task")
             for task in self._shape.tasks
@@ -283,8 +306,51 @@ class _Source:
                     run_timeout=self._run_timeout(),
                     task_group=self._group_of(task),
                 )
-            case TaskKind.EVENT:
+            case TaskKind.SCATTER:
+                return self._scatter(task, branches, rule, label)
+            case TaskKind.GATHER:
+                assert task.each is not None
+                assert task.node is not None
+                return call(
+                    self._own("VolnuxGatherOperator"),
+                    task_id=literal(task.id),
+                    task_display_name=label,
+                    each=literal(task.each.each),
+                    copies=literal(self._shape.copies[task.each.each]),
+                    one_is_enough="True" if task.node.entry is Entry.ANY else None,
+                    run_timeout=self._run_timeout(),
+                    task_group=self._group_of(task),
+                )
+            case TaskKind.EVENT | TaskKind.PART:
                 return self._event(task, branches, rule)
+
+    def _scatter(
+        self,
+        task: Task,
+        branches: Expression | None,
+        rule: Expression | None,
+        label: Expression | None,
+    ) -> Expression:
+        """The task that makes the list of an `each`."""
+        node, each = task.node, task.each
+        assert node is not None
+        assert each is not None
+        takes_variable = any(item.name == each.source for item in self._graph.variables)
+        return call(
+            self._own("VolnuxEachOperator"),
+            task_id=literal(task.id),
+            task_display_name=label,
+            each=literal(each.name),
+            source=None if each.source is None else literal(each.source),
+            receives=None if node.receives is None else self._values[node.receives],
+            inputs=self._inputs if self._graph.inputs else None,
+            variables=self._variable_table if takes_variable else None,
+            calendar=None if self._calendar is None else self._calendar_name,
+            branches=branches,
+            trigger_rule=rule,
+            run_timeout=self._run_timeout(),
+            task_group=self._group_of(task),
+        )
 
     def _run_timeout(self) -> Expression | None:
         limit = self._graph.run_timeout
@@ -308,7 +374,8 @@ class _Source:
             "attempts": None if node.retry is None else literal(node.retry),
             "timeout": literal(node.options["timeout"]) if "timeout" in node.options else None,
             "executor": literal(node.options["executor"]) if "executor" in node.options else None,
-            "receives": None if node.receives is None else self._values[node.receives],
+            "receives": None,
+            "each": None if task.each is None else literal(task.each.name),
             "branches": branches,
             "trigger_rule": rule,
             "inputs": self._inputs if self._graph.inputs else None,
@@ -325,12 +392,24 @@ class _Source:
                 named["secrets"] = self._secrets
         named.update({name: literal(value) for name, value in task_options(node).items()})
         named["task_group"] = self._group_of(task)
-        return call(self._own("VolnuxEventOperator"), **named)
+        operator = self._own("VolnuxEventOperator")
+        if task.each is None:
+            if node.receives is not None:
+                named["receives"] = self._values[node.receives]
+            return call(operator, **named)
+        if task.each.at_once is not None:
+            named["max_active_tis_per_dagrun"] = literal(task.each.at_once)
+        partial = call(f"{operator}.partial", **named)
+        item = f"{self._tasks[task.each.each]}.output"
+        return replace(partial, closing=f").expand(item={item})")
 
     def _wires(self) -> Iterator[str]:
         """The edges. Those with the same source and label, or the same targets, share a line."""
         after: dict[tuple[str, str | None], list[str]] = {}
         for wire in self._shape.wires:
+            if self._shape.maps(wire):
+                # `expand` adds the edge.
+                continue
             after.setdefault((wire.source, wire.label), []).append(wire.target)
         before: dict[tuple[str | None, tuple[str, ...]], list[str]] = {}
         for (source, label), targets in after.items():
