@@ -15,25 +15,17 @@ __all__ = ["part_faults"]
 
 
 def part_faults(plan: Plan) -> Iterator[Diagnostic]:
-    """Errors for names of tasks that Airflow refuses, and notes for what a part ignores."""
+    """Errors for names that Airflow cannot store, and notes for what a part ignores."""
     if not (plan.graph.eaches or plan.graph.tasks):
         return
     found = reduced(plan)
-    yield from _names(plan, found)
+    yield from _too_long(plan, found)
     yield from _ignored(plan, found)
 
 
-def _names(plan: Plan, found: Reduced) -> Iterator[Diagnostic]:
-    taken = {node.id for node in found.graph.nodes if node.id not in found.parts}
+def _too_long(plan: Plan, found: Reduced) -> Iterator[Diagnostic]:
     for name, part in found.parts.items():
-        if name in taken:
-            yield plan.graph.diagnostic(
-                "refused",
-                f"the task '{name}' and the event '{name}' would be tasks of the same id",
-                span=part.span,
-                hint="give the task another name",
-            )
-        elif len(name) > storable.LONGEST_ID:
+        if len(name) > storable.LONGEST_ID:
             most = f"a task id has at most {storable.LONGEST_ID} characters"
             text = f"Airflow cannot store this: {most}, this one has {len(name)}"
             yield plan.graph.diagnostic("refused", text, span=part.span)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -26,6 +27,7 @@ from volnux_airflow.flowoperator import (
 from volnux_airflow.flowpart import FlowPart
 from volnux_airflow.instants import Calendar
 from volnux_airflow.outcomes import Outcomes, TaskOutcome
+from volnux_airflow.output import secrets_hidden
 from volnux_airflow.partreport import PLACES_KEY, dumped
 from volnux_airflow.placelog import places_in_log
 from volnux_airflow.runinputs import RunInputs
@@ -142,7 +144,7 @@ class VolnuxPartOperator(FlowOperator):
         )
         self.watcher.cancels(self._control)
         try:
-            with places_in_log():
+            with places_in_log(), self._secrets_hidden():
                 if self.part.each is None:
                     return [(self.task_id, part.run(inputs, options, taken=taken))]
                 return [
@@ -189,6 +191,10 @@ class VolnuxPartOperator(FlowOperator):
             [variable.name for variable in graph.variables],
             [secret.name for secret in graph.secrets],
         )
+
+    def _secrets_hidden(self) -> contextlib.AbstractContextManager[None]:
+        has_secrets = bool(self.part.plan.graph.secrets)
+        return secrets_hidden() if has_secrets else contextlib.nullcontext()
 
     def _end_of(self, report: RunReport) -> tuple[TaskOutcome, Any]:
         """The outcome of a run of the part, and what it pipes on or failed with."""
