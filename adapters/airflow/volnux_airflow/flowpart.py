@@ -1,19 +1,64 @@
-"""A part of a flow for the operator that runs it in one task."""
+"""The parts of a flow that run in one task each."""
 
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
+from typing import Any
 
 from volnux.backends.parts import Part
-from volnux.events.link import Plan
+from volnux.events.link import Plan, link
+from volnux.events.lookup import FoundEvent, Lookup
 from volnux.events.spec import EventSpec
+from volnux.graph.compile import compile
 from volnux.graph.model import Each, Graph, TaskGroup
 from volnux.graph.outcome import State
 from volnux.graph.places import template_of
 from volnux.graph.report import RunReport
+from volnux.pointy.parser import parse
 from volnux_airflow.outcomes import Piped
+from volnux_airflow.reduced import reduced
 
-__all__ = ["FlowPart"]
+__all__ = ["FlowPart", "VolnuxFlow"]
+
+
+class VolnuxFlow:
+    """A flow as text with its events, for the parts of it that a `VolnuxPartOperator` runs.
+
+    `flow["tidy"]` is the group with `task=tidy`, and `flow["each-1"]` is the unit with the first
+    `each` of the flow.
+
+    Args:
+        text: the text of the `.pty` file.
+        events: the events by their names in the text.
+        filename: the name of the file, for messages.
+
+    Raises:
+        PointyError: the text is wrong, or does not match the events.
+    """
+
+    def __init__(self, text: str, *, events: Mapping[str, Any], filename: str = "flow.pty") -> None:
+        self._plan = link(compile(parse(text, filename=filename)), _Events(events))
+        self._graph = reduced(self._plan).graph
+
+    def __getitem__(self, name: str) -> FlowPart:
+        graph = self._plan.graph
+        parts: dict[str, Each | TaskGroup] = {each.each: each for each in graph.eaches}
+        parts.update((task.name, task) for task in graph.tasks)
+        return FlowPart(self._plan, parts[name], self._graph)
+
+
+class _Events(Lookup):
+    """Finds events among given ones."""
+
+    def __init__(self, events: Mapping[str, Any]) -> None:
+        super().__init__()
+        self._events = events
+
+    def find(self, name: str) -> FoundEvent:
+        """See `Lookup`."""
+        target = self._events[name]
+        return FoundEvent(target, target.__module__, target.__qualname__)
 
 
 class FlowPart:

@@ -8,7 +8,6 @@ from airflow.utils.session import create_session
 from sqlalchemy import select
 from volnux_airflow import AirflowBackend
 from volnux_airflow.local import run_dag
-from volnux_airflow.source import source_of
 from volnux_airflow.translate import build_dag
 
 from tests.integration.airflow.test_cases import generated, serialized
@@ -70,7 +69,7 @@ def Taken(region, token): return True, [region, len(token), os.getpid()]
 def Slow(): time.sleep(60)
 """
 
-WRITTEN = {
+FLOWS = {
     "an_event": "List |-> Tenfold[each=url] |-> Same",
     "no_items": "Empty |-> Tenfold[each=url] |-> Same",
     "no_list": "Five |-> Tenfold[each=url] |-> Same",
@@ -92,22 +91,18 @@ WRITTEN = {
         "{{{Ok || Boom} -> List |-> Odd[each=url]} || Ok}[evaluation=SUCCESS_FOR_PARTIAL_SUCCESS]"
     ),
     "again": "{Ok -> Boom}[again=2] (0 |-> Shown)",
-}
-"""Flows that can also be written as Python."""
-
-FUSED = {
     "a_group": "List |-> {Tenfold |-> Same}[each=url] |-> Same",
     "a_group_fails": "List |-> {Ok -> {NotTwo |-> Same}}[each=url] (0 |-> Shown)",
     "a_group_continues": "@on-failure: continue\nList |-> {Ok || Odd}[each=url] |-> Shown",
     "any": "List |-> {Odd |-> Same}[each=url, evaluation=SUCCESS_FOR_PARTIAL_SUCCESS] |-> Same",
-    "no_list": "Five |-> {Ok -> {Tenfold || Same}}[each=url] (0 |-> Shown)",
-    "no_items": "Empty |-> {Ok -> {Tenfold || Same}}[each=url] |-> Same",
+    "a_group_no_list": "Five |-> {Ok -> {Tenfold || Same}}[each=url] (0 |-> Shown)",
+    "a_group_no_items": "Empty |-> {Ok -> {Tenfold || Same}}[each=url] |-> Same",
     "nested": "List |-> {Pair |-> Where[each=x] |-> Same}[each=url] |-> Same",
     "nested_without_items": "List |-> {Empty |-> Where[each=x] || Where}[each=url] |-> Same",
     "nested_without_list": "List |-> {Five |-> Where[each=x]}[each=url] |-> Same",
     "nested_source": "@input: x: list = [[4], [5, 6]]\n{Tenfold[each=url, in=y]}[each=y, in=x]",
     "nested_variable": "@variable: x: list = [4]\nList |-> {Ok -> Where[each=url, in=x]}[each=y]",
-    "again": "List |-> {Odd -> Ok}[each=url, again=2] |-> Same",
+    "a_group_again": "List |-> {Odd -> Ok}[each=url, again=2] |-> Same",
     "own_branches": "List |-> {NotTwo (0 |-> Shown, 1 -> Ok)}[each=url] |-> Same",
     "fails_here": "List |-> {NotTwo (0 -> !)}[each=url] |-> Same",
     "batches": "List |-> Tenfold[each=url, batch=2] |-> Same",
@@ -123,7 +118,6 @@ FUSED = {
     "task_stops": "@input: url: int = 2\n{{Ok -> Stops}[task=tidy] || Ok} (0 -> Ok)",
     "task_in_an_arm": "{{Boom}[task=tidy] || Ok}[evaluation=SUCCESS_FOR_PARTIAL_SUCCESS] |-> Same",
 }
-"""Flows of which a part runs as one task."""
 
 
 @pytest.fixture
@@ -132,35 +126,14 @@ def plan(tmp_path):
     return lambda text, name="flow", events=EVENTS: plan_of(tmp_path, text, name, events)
 
 
-@pytest.mark.parametrize("name", WRITTEN)
-def test_an_event_for_every_item(name, plan, tmp_path, monkeypatch):
-    ours = plan(WRITTEN[name], name)
+@pytest.mark.parametrize("name", FLOWS)
+def test_a_flow(name, plan, tmp_path, monkeypatch):
+    ours = plan(FLOWS[name], name)
     expected = get_backend("standalone").run(ours, ours.bind({}), RunOptions(portable=True))
     assert shown(AirflowBackend().run(ours, ours.bind({}))) == shown(expected)
     dag = generated(ours, tmp_path, monkeypatch)
     assert serialized(dag) == serialized(build_dag(ours))
     assert shown(run_dag(dag, ours, ours.bind({}))) == shown(expected)
-
-
-@pytest.mark.parametrize("name", FUSED)
-def test_a_part_in_one_task(name, plan):
-    ours = plan(FUSED[name], name)
-    expected = get_backend("standalone").run(ours, ours.bind({}), RunOptions(portable=True))
-    assert shown(AirflowBackend().run(ours, ours.bind({}))) == shown(expected)
-    with pytest.raises(RefusedError, match=f"{name}.pty:.*as one task"):
-        source_of(ours)
-
-
-TASKS = {
-    "List |-> Tenfold[each=url]": ["List", "each-1", "Tenfold", "gather-1"],
-    "List |-> {Tenfold |-> Same}[each=url]": ["List", "each-1", "body-1", "gather-1"],
-    "List |-> {Tenfold |-> Same}[each=url, task=load]": ["List", "each-1", "load", "gather-1"],
-    "List |-> {Pair |-> Tenfold[each=url]}[each=x]": ["List", "each-1", "body-1", "gather-1"],
-    "{Ok -> {Ok || Ok} -> List |-> Tenfold[each=url]}[task=tidy]": ["tidy"],
-    "{Ok -> Ok}[again=2]": ["Ok", "Ok__2", "catch-1", "Ok.2", "Ok__2.2"],
-    "{Ok}[task=tidy, again=2]": ["tidy"],
-    "{{Ok}[task=tidy]}[again=2]": ["tidy", "catch-1", "tidy.2"],
-}
 
 
 STOPS = ["List |-> Stops[each=url] |-> Same", "List |-> {Ok -> Stops}[each=url] (0 -> Same)"]
@@ -174,6 +147,18 @@ def test_an_exception_that_ends_the_run(text, plan):
     # The others have ended before it, or have not begun.
     assert {report.places[f"Stops[{number}]"].attempts for number in (0, 2)} <= {0, 1}
     assert (report.places["Same"].state, report.places["Same"].attempts) == (State.FAILED, 0)
+
+
+TASKS = {
+    "List |-> Tenfold[each=url]": ["List", "each-1", "Tenfold", "gather-1"],
+    "List |-> {Tenfold |-> Same}[each=url]": ["List", "each-1", "body-1", "gather-1"],
+    "List |-> {Tenfold |-> Same}[each=url, task=load]": ["List", "each-1", "load", "gather-1"],
+    "List |-> {Pair |-> Tenfold[each=url]}[each=x]": ["List", "each-1", "body-1", "gather-1"],
+    "{Ok -> {Ok || Ok} -> List |-> Tenfold[each=url]}[task=tidy]": ["tidy"],
+    "{Ok -> Ok}[again=2]": ["Ok", "Ok__2", "catch-1", "Ok.2", "Ok__2.2"],
+    "{Ok}[task=tidy, again=2]": ["tidy"],
+    "{{Ok}[task=tidy]}[again=2]": ["tidy", "catch-1", "tidy.2"],
+}
 
 
 @pytest.mark.parametrize("text", TASKS)
