@@ -206,20 +206,21 @@ class VolnuxGatherOperator(FlowOperator):
         given = outcomes.result(self.each)
         states: Mapping[str, str] = {}
         ends: list[tuple[TaskOutcome, Any]] = []
-        for number, known in enumerate(outcomes.of_mapped(self.copies, len(given))):
-            outcome, result = known
-            if outcome is None:
+        for number, (outcome, result) in enumerate(outcomes.of_mapped(self.copies, len(given))):
+            is_marked = False
+            if outcome is None or not outcome.done:
                 states = states or outcomes.states([self.copies])
+                # A person marked it as a success.
+                is_marked = states.get(f"{self.copies}_{number}") == "success"
+            if outcome is None:
                 outcome = _lost(place_name(self.copies, (number,)))
-                if states.get(f"{self.copies}_{number}") == "success":
-                    # A person marked it as a success.
-                    outcome = TaskOutcome(done=True, descriptor=SUCCESS)
                 result = outcome.read(None)
-            if not self.batched:
-                ends.append((outcome, result))
-                continue
-            for i in range(len(given[number])):
-                ends.append((outcome.of_item(i), result[i] if outcome.items else result))
+            for i in range(len(given[number]) if self.batched else 1):
+                item = outcome.of_item(i)
+                if is_marked and not item.done:
+                    ends.append((TaskOutcome(done=True, descriptor=SUCCESS), None))
+                else:
+                    ends.append((item, result[i] if outcome.items else result))
         return ends
 
     def _decide(self, ti: Any, ends: Sequence[tuple[TaskOutcome, Any]]) -> None:

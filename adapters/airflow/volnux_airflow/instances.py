@@ -101,7 +101,7 @@ class Places:
     def _list(self, each: Each) -> list[Any] | Failure:
         outcome = self._instances.outcome_of(each.each)
         if outcome is None or outcome.descriptor is None:
-            return Failure("volnux.WorkerLost", f"the worker that ran {each.each} died")
+            return _lost(each.each)
         found: list[Any] | Failure = self._instances.result_of(each.each)
         if each.batch is None or isinstance(found, Failure):
             return found
@@ -118,25 +118,25 @@ class Places:
         begin = self._instances.outcome_of(each.each)
         items = self._list(each)
         if begin is None or isinstance(items, Failure) or not items:
-            yield from self._without_copies(each, items)
+            yield from self._without_copies(each)
             return
         size = each.batch or 1
         for start in range(0, len(items), size):
             numbers = range(start, min(start + size, len(items)))
             yield from self._of_instance(node, (start // size,), numbers)
 
-    def _without_copies(
-        self, each: Each, items: list[Any] | Failure
-    ) -> Iterator[tuple[str, PlaceReport]]:
-        begin = self._instances.outcome_of(each.each)
+    def _without_copies(self, each: Each) -> Iterator[tuple[str, PlaceReport]]:
+        """The places of an `each` that ran for no item."""
         found = self._instances.states.get(each.each)
-        state = State.SKIPPED
+        begin = self._instances.outcome_of(each.each)
+        state = self._state(found, never_ran=True)
         failure = None
-        if found != "success" or isinstance(items, Failure):
-            state = self._state(found, never_ran=begin is None or begin.descriptor is None)
-            ended = found == "failed" or (begin is not None and begin.descriptor == FAILURE)
-            if isinstance(items, Failure) and ended and not _was_refused(begin):
-                state, failure = State.FAILED, items
+        if begin is None and found == "failed":
+            failure = _lost(each.each)
+        elif begin is not None and begin.failure is not None:
+            state, failure = State.FAILED, begin.read(None)
+        elif begin is not None and begin.done:
+            state = State.SKIPPED
         for node in _events(self._graph, each):
             yield node.id, PlaceReport(node.event or "", state, failure=failure)
             failure = None
@@ -150,9 +150,9 @@ class Places:
             if node.event is not None:
                 yield name, self._of_event(name, node.event)
             return
-        text = self._instances.places_of(name)
-        if text is not None:
-            yield from loaded(text).items()
+        stored = self._instances.places_of(name)
+        if stored is not None:
+            yield from loaded(stored).items()
             return
         lost = self._instances.outcome_of(name) is None
         lost = lost and self._instances.states.get(name) == "failed"
@@ -167,10 +167,8 @@ class Places:
             lost = False
 
     def _lost(self, name: str, event: str) -> PlaceReport:
-        failure = Failure("volnux.WorkerLost", f"the worker that ran {name} died")
-        return PlaceReport(
-            event, State.FAILED, FAILURE, self._instances.tries.get(name, 1), failure=failure
-        )
+        tries = self._instances.tries.get(name, 1)
+        return PlaceReport(event, State.FAILED, FAILURE, tries, failure=_lost(name))
 
     def _of_event(self, name: str, event: str) -> PlaceReport:
         instances = self._instances
@@ -208,9 +206,9 @@ _STATES = {
 }
 
 
-def _was_refused(outcome: TaskOutcome | None) -> bool:
-    """Whether a task was not allowed to start."""
-    return outcome is not None and outcome.descriptor is None
+def _lost(instance: str) -> Failure:
+    """The failure of a task whose worker was killed before it could store an outcome."""
+    return Failure("volnux.WorkerLost", f"the worker that ran {instance} died")
 
 
 def _events(graph: Graph, part: Each | TaskGroup) -> list[Node]:

@@ -115,7 +115,7 @@ FLOWS = {
     "task_in_each": "List |-> {Tenfold |-> Same}[each=url, task=tidy] |-> Same",
     "task_again": "{{Ok -> Boom}[task=tidy]}[again=2] (0 |-> Shown)",
     "task_fails_here": "{Boom (0 -> {!}[task=tidy])} (0 |-> Shown)",
-    "task_stops": "@input: url: int = 2\n{{Ok -> Stops}[task=tidy] || Ok} (0 -> Ok)",
+    "task_stops": "@input: url: int = 2\n{{Ok -> Stops}[task=tidy] -> Ok} (0 -> Ok)",
     "task_in_an_arm": "{{Boom}[task=tidy] || Ok}[evaluation=SUCCESS_FOR_PARTIAL_SUCCESS] |-> Same",
 }
 

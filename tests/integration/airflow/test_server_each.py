@@ -21,6 +21,8 @@ def Tenfold(url):
     logging.getLogger("shop").warning("fetching %s", url)
     return True, url * 10
 @event
+def Odd(url): return url % 2 == 0, url
+@event
 def Same(previous_result): return True, previous_result
 @event
 def Shown(previous_result): return True, previous_result.message
@@ -135,3 +137,30 @@ def test_a_part_that_is_ended_leaves_no_process_behind(server):
 
     server.until("its process has ended", gone, seconds=60)
     assert server.ended("ended", run) == "failed"
+
+
+def test_a_failed_instance_that_is_marked_as_a_success(server):
+    put(server, "List |-> Odd[each=url] |-> Same", "marked_item", events=EVENTS)
+    run = server.trigger("marked_item")
+    assert server.ended("marked_item", run) == "failed"
+    task = f"/dags/marked_item/dagRuns/{run}/taskInstances/Odd"
+    for number in (0, 2):
+        server.until(
+            "it is marked",
+            lambda path=f"{task}/{number}": server.patch(path, {"new_state": "success"}),
+        )
+    clear = {
+        "dag_run_id": run,
+        "task_ids": ["gather-1"],
+        "include_downstream": True,
+        "reset_dag_runs": True,
+        "dry_run": False,
+        "only_failed": False,
+    }
+    path = "/dags/marked_item/clearTaskInstances"
+    server.until("it is cleared", lambda: server.post(path, clear))
+    server.until(
+        "it runs again", lambda: server.tasks("marked_item", run)["gather-1"]["try_number"] == 2
+    )
+    assert server.ended("marked_item", run) == "success"
+    assert server.xcom("marked_item", run, "Same") == [None, 2, None]
