@@ -35,10 +35,10 @@ def server():
 
 def report_of_run(server, plan, dag, run, inputs):
     """The report of a run, from Airflow's API."""
+    from volnux_airflow.instances import Instances
     from volnux_airflow.outcomes import OUTCOME_KEY, TaskOutcome
+    from volnux_airflow.partreport import PLACES_KEY
     from volnux_airflow.report import report_of
-
-    from volnux.graph import Failure
 
     status = server.ended(dag, run, seconds=300)
     tasks = server.tasks(dag, run)
@@ -49,20 +49,22 @@ def report_of_run(server, plan, dag, run, inputs):
             outcomes[task] = TaskOutcome.from_json(found)
 
     def result_of(task):
-        outcome = outcomes.get(task)
-        if outcome is not None and outcome.failure:
-            return Failure.from_json(outcome.failure)
-        return server.xcom(dag, run, task, "return_value")
+        value = server.xcom(dag, run, task, "return_value")
+        return outcomes[task].read(value) if task in outcomes else value
 
-    return report_of(
-        plan,
-        run_id=run,
+    instances = Instances(
         states={task: item["state"] for task, item in tasks.items()},
-        succeeded=status == "success",
         tries={task: item["try_number"] for task, item in tasks.items()},
         first_tries={},
         outcome_of=outcomes.get,
         result_of=result_of,
+        places_of=lambda task: server.xcom(dag, run, task, PLACES_KEY),
+    )
+    return report_of(
+        plan,
+        instances,
+        run_id=run,
+        succeeded=status == "success",
         inputs=inputs,
         started_at=None,
         ended_at=None,
