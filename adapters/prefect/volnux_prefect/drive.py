@@ -98,6 +98,8 @@ class Drive:
             try:
                 self._go()
             finally:
+                # Groups still run only if an error ends the run.
+                self._groups.give_up()
                 # Close the loop first: task runners wait for their threads, and those wait for
                 # their coroutines.
                 self.loop.close()

@@ -11,6 +11,7 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import LogFilter, LogFilterFlowRunId
 from prefect.logging.handlers import APILogHandler
 from prefect.settings import PREFECT_LOGGING_TO_API_ENABLED, temporary_settings
+from prefect.variables import Variable
 from volnux_prefect import load_flow
 from volnux_prefect.checks import check
 
@@ -133,6 +134,24 @@ class Waits(EventBase):
             time.sleep(0.01)
         return True, self.task_id
 
+@event(executor=ProcessPoolExecutor)
+def Away(previous_result=None):
+    return True, previous_result
+
+@event
+def Interrupts():
+    raise KeyboardInterrupt
+
+@event
+def Sleeps():
+    while not Path("over.txt").exists():
+        time.sleep(0.01)
+    return True, None
+
+@event
+def Told(what):
+    return True, what
+
 class Late(EventBase):
     async def process(self):
         return True, self.task_id
@@ -188,6 +207,8 @@ PROGRAMS = [
     "{Empty |-> Fetch[each=url] |-> Last}[task=tidy] |-> Save",
     "Word |-> {Fetch[each=url] |-> Last}[task=tidy] |-> Save",
     "Lists |-> {Save |-> {Fetch[each=word, in=page] |-> Last}[task=tidy] |-> Save}[each=page]",
+    "List |-> {Away |-> Away}[task=tidy] |-> Away",
+    "{Away |-> Away}[task=tidy]",
     "{{List -> Last}[task=inner] |-> Save}[task=outer] |-> Last",
 ]
 
@@ -343,6 +364,33 @@ def test_a_run_that_is_cancelled_among_its_items(run, options):
     wanted = dict.fromkeys(("List", f"{name}[0]", f"{name}[1]"), ("COMPLETED", "Completed"))
     assert wait_for_states(flow_run_of(report), wanted) == wanted
     assert wait_for_flow_run(flow_run_of(report)).state.type.value == "CANCELLED"
+
+
+def test_a_keyboard_interrupt_in_a_task_ends_the_run(run):
+    with pytest.raises(KeyboardInterrupt):
+        run("{List -> Interrupts}[task=tidy] (0 -> Last)", EVENTS)
+
+
+def test_a_task_ends_with_the_time_of_its_run(run):
+    try:
+        report = run("@run-timeout: 2s\n{List -> Sleeps -> Last}[task=tidy] -> Last", EVENTS)
+    finally:
+        Path("over.txt").touch()
+    assert {name: place.state.value for name, place in report.places.items()} == {
+        "List": "failed",
+        "Sleeps": "failed",
+        "Last": "failed",
+        "Last__2": "failed",
+    }
+    assert report.failure.message == "the run took longer than 2 s, its @run-timeout"
+    wanted = {"tidy": ("FAILED", "TimedOut")}
+    assert wait_for_states(flow_run_of(report), wanted) == wanted
+
+
+def test_variables_in_a_task_are_those_of_prefect(run):
+    Variable.set("each_region", "north", overwrite=True)
+    report = run("@variable: each_region: str\n{Told(what=each_region)}[task=tidy]", EVENTS)
+    assert report.places["Told"].result == "north"
 
 
 def test_a_worker_process_that_is_killed_with_an_item(run):
