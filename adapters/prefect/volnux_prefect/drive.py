@@ -7,7 +7,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import replace
 from queue import Empty, SimpleQueue
 from typing import Any
 
@@ -27,7 +26,7 @@ from volnux.kit.notes import Notes
 from volnux_prefect.endings import state_of
 from volnux_prefect.groups import Groups
 from volnux_prefect.host import PrefectHost
-from volnux_prefect.instants import instant_here
+from volnux_prefect.instants import options_here
 from volnux_prefect.limits import make_limits
 from volnux_prefect.loop import RunLoop
 from volnux_prefect.page import Page
@@ -57,17 +56,15 @@ class Drive:
         flow_run = FlowRunContext.get()
         flow_run_id = flow_run.flow_run.id if flow_run and flow_run.flow_run else None
         plan = blueprint.plan
-        self._calls = Calls(
-            plan, inputs, _options_here(blueprint, options, flow_run_id), PrefectHost()
-        )
-        name, run_id = plan.graph.name, self._calls.run_id
-        self._about = About(name, "prefect", run_id, plan, options.context)
+        here = options_here(plan.graph, options, flow_run_id)
+        self._calls = calls = Calls(plan, inputs, here, PrefectHost())
+        self._about = About(plan.graph.name, "prefect", calls.run_id, plan, options.context)
         self.hooks = hooks_of(self._about)
         # The observer. It is notified of the end of a place after `_next` has processed it.
         self._progress = Hooks()
         if options.observer is not None:
             self._progress.append(Observing(options.observer, self._about, self._end_by))
-        self._execution = Execution(plan.graph, items=self._calls.items, grows=self._grow)
+        self._execution = Execution(plan.graph, items=calls.items, grows=self._grow)
         # Filled by other threads, and read by `_next`.
         self._ended: SimpleQueue[
             tuple[int, State[Any] | BaseException | None] | BaseException | None
@@ -79,7 +76,7 @@ class Drive:
         self._thread = threading.current_thread()
         self.loop = RunLoop()
         self._page = Page(blueprint, self._execution, flow_run_id)
-        self._groups = Groups(blueprint, self._execution, self._calls, options, self._page)
+        self._groups = Groups(blueprint, self._execution, calls, options, self._page)
         self._notes = Notes(len(plan.graph.nodes))
         self._earlier = [0] * len(plan.graph.nodes)
         main = flow_run.task_runner if flow_run else None
@@ -204,8 +201,19 @@ class Drive:
         self._page.ran(unit, future.task_run_id)
         future.add_done_callback(lambda done: self._ended.put((unit, state_of(done))))
 
-    def _end_group(self, unit: int, ended: State[Any] | BaseException) -> None:
-        """Report what happened in a group to the state machine, as if its places had run here."""
+    def _cut_groups(self) -> None:
+        """Report what has ended in the groups that run, and stop waiting for them."""
+        for unit, run in list(self._groups.running.items()):
+            self._end_group(unit, None)
+            run.control.give_up()
+
+    def _end_group(self, unit: int, ended: State[Any] | BaseException | None) -> None:
+        """Report what happened in a group to the state machine, as if its places had run here.
+
+        Args:
+            unit: the group.
+            ended: the final state of its task run, or the error; None if it still runs.
+        """
         run = self._groups.end(unit, ended)
         if run.interrupted and not self._cancelled:
             self._fault = KeyboardInterrupt()
@@ -233,6 +241,8 @@ class Drive:
                 if inside:
                     self._receive(ready)
         execution.cancelled = self._cancelled
+        if ended is None:
+            return
         if stops:
             self._finish(*stops[0])
             return
@@ -242,19 +252,19 @@ class Drive:
             self._page.tell_skipped(index)
 
     def _outcome_inside(
-        self, run: PartRun, index: int, ended: State[Any] | BaseException
+        self, run: PartRun, index: int, ended: State[Any] | BaseException | None
     ) -> Outcome | None:
         """The outcome of a place in a group; None if it did not end."""
         spec = self._spec(index)
-        if run.report is None:
+        if run.report is None and ended is not None:
             outcome = outcome_of(spec, self._call(index), ended, time.time())
             self._notes.begins(index, 1, outcome.started_at)
             return outcome._replace(retry_after=None)
         place = self._execution.copies.place(index)
-        told = run.report.places.get(place)
-        if told is not None and told.started_at is not None:
-            self._notes.begins(index, told.attempts, told.started_at.timestamp())
-            self._progress.began(spec, self._call(index, told.attempts))
+        if place in run.started:
+            attempts, first = run.started[place]
+            self._notes.begins(index, attempts, first)
+            self._progress.began(spec, self._call(index, attempts))
         return run.outcome(place)
 
     # The queue.
@@ -308,9 +318,9 @@ class Drive:
         spec = self._spec(index)
         self._notes.ends(index, outcome)
         if spec.stop_on_exception and outcome.raised:
+            self._cut_groups()
             self._execution.stop(index, outcome.result)
             self.hooks.stops(None)
-            self._groups.give_up()
             ready: list[int] = []
             self._outstanding = 0
         else:
@@ -341,8 +351,8 @@ class Drive:
 
     def _run_out(self) -> None:
         """End the run because its time is over. Attempts check the limit themselves."""
+        self._cut_groups()
         self._execution.expire()
-        self._groups.give_up()
         self._outstanding = 0
         self.hooks.stops(None)
 
@@ -388,12 +398,3 @@ class Drive:
         size = (stop - start) * copies
         self._notes.grow(size)
         self._earlier += [0] * size
-
-
-def _options_here(blueprint: Blueprint, options: RunOptions, flow_run_id: Any) -> RunOptions:
-    """The options with the id and the scheduled time of the flow run, if they are not given."""
-    return replace(
-        options,
-        run_id=options.run_id or (str(flow_run_id) if flow_run_id else None),
-        scheduled_at=instant_here(blueprint.plan.graph, options.scheduled_at),
-    )

@@ -67,7 +67,7 @@ class Groups:
         task = self._blueprint.task_at(self._execution.copies, unit)
         return run.submit(task, runner, self._page.edges_to(unit))
 
-    def end(self, unit: int, ended: State[Any] | BaseException) -> PartRun:
+    def end(self, unit: int, ended: State[Any] | BaseException | None) -> PartRun:
         """Forget a group that has ended, and return it."""
         run = self.running.pop(unit)
         if run.task_run is not None and run.report is not None and isinstance(ended, State):

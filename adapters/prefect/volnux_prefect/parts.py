@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextvars
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -41,6 +42,7 @@ class PartRun:
         limit: the time limit of the flow run, or None.
         waiting: the places in it that are ready in the flow.
         control: cancels it.
+        started: how many attempts of its places have begun, and when the first one did, by place.
         outcomes: how its places ended, by place.
         report: its report, once it has ended.
         task_run: its task run, if it failed.
@@ -54,6 +56,7 @@ class PartRun:
     limit: TimeLimit | None = None
     waiting: list[int] = field(default_factory=list)
     control: RunControl = field(default_factory=RunControl)
+    started: dict[str, tuple[int, float]] = field(default_factory=dict)
     outcomes: dict[str, Outcome] = field(default_factory=dict)
     report: RunReport | None = None
     task_run: TaskRun | None = None
@@ -80,10 +83,11 @@ class PartRun:
         return report is not None and report.status is RunStatus.CANCELLED and not asked
 
     def outcome(self, place: str) -> Outcome | None:
-        """How a place ended; None if it did not end."""
-        if self.report is None or place not in self.report.places:
-            return None
-        return None if self.report.places[place].descriptor is None else self.outcomes[place]
+        """How a place has ended; None if it has not, or was given up."""
+        outcome = self.outcomes.get(place)
+        if outcome is None or self.report is None:
+            return outcome
+        return None if self.report.places[place].descriptor is None else outcome
 
 
 class Holder:
@@ -172,6 +176,8 @@ class _Inside(RunObserver):
             for variable, value in self._context.items():
                 variable.set(value)
         logs.PLACE.set(node.id)
+        _, first = self._run.started.get(node.id, (0, time.time()))
+        self._run.started[node.id] = attempt, first
 
     def place_ended(self, node: Node, outcome: Outcome) -> None:
         """See `RunObserver`."""
