@@ -177,13 +177,22 @@ def test_the_mapped_task(plan):
 
 
 def test_the_name_of_an_instance(plan):
-    text = '@input: x: list = ["a{{ 1 }}", 7]\n{Ok -> Ok}[each=y, in=x] -> Shown[each=y, in=x]'
+    text = """
+        @input: x: list = ["a{{ 1 }}", 7]
+        {Ok -> Ok}[each=y, in=x] -> Shown[each=y, in=x] -> Same[each=y, in=x, batch=2]
+    """
     ours = plan(text, "named")
     AirflowBackend().run(ours, ours.bind({}))
     query = select(TaskInstance).where(TaskInstance.dag_id == "named", TaskInstance.map_index >= 0)
     with create_session() as session:
         names = {item.rendered_map_index for item in session.scalars(query)}
-    assert names == {"body-1[0] 'a{{ 1 }}'", "body-1[1] 7", "Shown[0] 'a{{ 1 }}'", "Shown[1] 7"}
+    assert names == {
+        "body-1[0] 'a{{ 1 }}'",
+        "body-1[1] 7",
+        "Shown[0] 'a{{ 1 }}'",
+        "Shown[1] 7",
+        "Same[0…1] ['a{{ 1 }}', 7]",
+    }
 
 
 def test_more_items_than_airflow_maps_a_task_over(plan, monkeypatch):
