@@ -40,6 +40,10 @@ def Same(previous_result): return True, previous_result
 @event
 def Shown(previous_result): return True, str(getattr(previous_result, "message", previous_result))
 @event
+def Wraps(previous_result): return True, [{"of": [previous_result]}, {"of": [previous_result]}]
+@event
+def Told(x): return True, x["of"][0].message
+@event
 def Ok(): return True, "ok"
 @event
 def Boom(): raise ValueError("no way")
@@ -79,6 +83,7 @@ FLOWS = {
     "failures_caught": "{List |-> NotTwo[each=url] |-> Same} (0 |-> Shown)",
     "failures_continued": "@on-failure: continue\nList |-> Odd[each=url] |-> Same",
     "failures_as_items": "@on-failure: continue\n{Boom || List} |-> Shown[each=x] |-> Same",
+    "failures_in_items": "@on-failure: continue\nBoom |-> Wraps |-> Told[each=x] |-> Same",
     "one_is_enough": "List |-> Odd[each=url, evaluation=SUCCESS_FOR_PARTIAL_SUCCESS] |-> Same",
     "not_taken": "Ok (1 -> Same, 0 -> List |-> Tenfold[each=url])",
     "never_started": "{Boom -> List |-> Tenfold[each=url] |-> Same} (0 |-> Shown)",
