@@ -6,9 +6,18 @@ from pathlib import Path
 
 import pytest
 
-from tests.conformance.chosen import CHOSEN
+from tests.conformance.chosen import CHOSEN, REPEATED
 from volnux.loading import load_plan
-from volnux.testing import differences, write_case
+from volnux.testing import all_cases, differences, write_case
+
+PARTS = tuple(
+    case
+    for case in all_cases()
+    if case.name in ("each_batch", "task_of_arms", "task_with_branches", "task_with_each_inside")
+)
+"""Cases of which a part runs in one task."""
+
+RUN = (*CHOSEN, *REPEATED, *PARTS)
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -19,13 +28,13 @@ def server():
 
     home = Path(tempfile.mkdtemp(prefix="volnux-conformance-airflow-"))
     running = Server(home / "home")
-    for case in CHOSEN:
+    for case in RUN:
         write_case(case, running.dags / case.name)
     (running.dags / "pty_dags.py").write_text(LOADER)
     (running.home / "python").mkdir(exist_ok=True)
     try:
         running.start()
-        names = {case.name for case in CHOSEN}
+        names = {case.name for case in RUN}
         running.until("all DAGs are there", lambda: names <= running.dag_ids(), seconds=120)
         yield running
     finally:
@@ -71,9 +80,10 @@ def report_of_run(server, plan, dag, run, inputs):
     )
 
 
-def test_chosen_cases(server):
+@pytest.mark.parametrize("cases", [CHOSEN, REPEATED, PARTS], ids=["plain", "repeated", "parts"])
+def test_chosen_cases(server, cases):
     wrong = {}
-    waiting = list(CHOSEN)
+    waiting = list(cases)
     while waiting:
         # A few at a time: SQLite does not like more.
         some, waiting = waiting[:5], waiting[5:]

@@ -5,38 +5,10 @@ import time
 
 import pytest
 
-from tests.conformance.chosen import CHOSEN, handled_in, shown_on_prefect
+from tests.conformance.chosen import CHOSEN, REPEATED, handled_in, shown_on_prefect
 from tests.integration.prefect.server import PREFECT, end, start, started, surroundings
 from volnux.loading import load_plan
-from volnux.testing import all_cases, write_case
-
-_NAMES = {
-    "again_in_a_nested_each",
-    "again_nested",
-    "again_not_needed",
-    "again_used_up",
-    "each_any",
-    "each_at_once_in_each_copy",
-    "each_branch_inside",
-    "each_catch_inside",
-    "each_continue_inside",
-    "each_empty",
-    "each_error_in_a_copy",
-    "each_error_is_caught",
-    "each_factor",
-    "each_fail_inside",
-    "each_in_a_branch_not_taken",
-    "each_in_an_input",
-    "each_nested_handled",
-    "each_nested_lengths",
-    "each_never_started",
-    "each_unhandled_descriptor",
-}
-
-REPEATED = [case for case in all_cases() if case.name in _NAMES]
-"""Cases with `each` and `again`."""
-
-assert len(REPEATED) == len(_NAMES) == 20
+from volnux.testing import write_case
 
 RUN = [*CHOSEN, *REPEATED]
 

@@ -192,11 +192,7 @@ class FlowOperator(compat.BaseOperator, compat.BranchMixIn):
 
     def _stopped_by(self, outcomes: Outcomes) -> str | None:
         """The task with `stop_on_exception` that ended the run, if there is one."""
-        others = [
-            task
-            for task in self.dag.tasks
-            if (operator_of(task) or FlowOperator).may_stop_run(_arguments_of(task))
-        ]
+        others = list(filter(_may_stop_run, self.dag.tasks))
         plain = [
             task.task_id
             for task in others
@@ -249,7 +245,7 @@ class FlowOperator(compat.BaseOperator, compat.BranchMixIn):
 
     def whole_item(self, outcomes: Outcomes, number: int, item: Any) -> Any:
         """An item of an `each` with the failures in it, which the list cannot contain."""
-        if item is not None and not isinstance(item, list):
+        if item is not None and not isinstance(item, list | dict):
             return item
         (begin,) = outcomes.of(self.upstream_task_ids)
         if begin is None or begin.failures is None:
@@ -276,7 +272,8 @@ class FlowOperator(compat.BaseOperator, compat.BranchMixIn):
         if self.branches is None:
             return
         # Airflow shows this text in its list of task instances, even for tasks that are not mapped.
-        text = f"descriptor {descriptor}" + (", a handled failure" * (descriptor == FAILURE))
+        handled = ", a handled failure" if descriptor == FAILURE else ""
+        text = f"descriptor {descriptor}{handled}"
         if self.item_label:
             self.item_label += f": {text}"
         else:
@@ -304,9 +301,13 @@ def operator_of(task: Any) -> type[FlowOperator] | None:
     return kind if issubclass(kind, FlowOperator) else None
 
 
-def _arguments_of(task: Any) -> Mapping[str, Any]:
-    arguments: Mapping[str, Any] = vars(task) if isinstance(task, FlowOperator) else {}
-    return task.partial_kwargs if isinstance(task, compat.MappedOperator) else arguments
+def _may_stop_run(task: Any) -> bool:
+    """Whether a task, mapped or not, may end the whole run."""
+    kind = operator_of(task)
+    if kind is None:
+        return False
+    is_mapped = isinstance(task, compat.MappedOperator)
+    return kind.may_stop_run(task.partial_kwargs if is_mapped else vars(task))
 
 
 def _is_ours(task: Any) -> bool:

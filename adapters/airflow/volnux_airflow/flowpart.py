@@ -17,7 +17,7 @@ from volnux.graph.places import template_of
 from volnux.graph.report import RunReport
 from volnux.pointy.parser import parse
 from volnux_airflow.outcomes import Piped
-from volnux_airflow.reduced import reduced
+from volnux_airflow.reduced import inside, reduced
 
 __all__ = ["FlowPart", "VolnuxFlow"]
 
@@ -114,10 +114,9 @@ class FlowPart:
     @functools.cached_property
     def _specs(self) -> dict[str, EventSpec]:
         """The events of the part, by their places."""
-        graph = self.plan.graph
-        index = graph.topology.index
-        part = self._part
-        ends = (part.each, part.gather) if isinstance(part, Each) else (part.first, part.last)
-        first, last = (index[id_] for id_ in ends)
-        found = zip(graph.nodes[first:last], self.plan.specs[first:last], strict=True)
-        return {node.id: spec for node, spec in found if spec is not None}
+        graph, specs = self.plan.graph, self.plan.specs
+        return {
+            graph.nodes[i].id: spec
+            for i in inside(graph, self._part)
+            if (spec := specs[i]) is not None
+        }

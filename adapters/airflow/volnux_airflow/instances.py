@@ -16,7 +16,7 @@ from volnux.graph.report import PlaceReport
 from volnux.kit.notes import moment
 from volnux_airflow.outcomes import TaskOutcome
 from volnux_airflow.partreport import loaded
-from volnux_airflow.reduced import reduced
+from volnux_airflow.reduced import inside, reduced
 
 __all__ = ["Instances", "Places"]
 
@@ -157,13 +157,13 @@ class Places:
         lost = self._instances.outcome_of(name) is None
         lost = lost and self._instances.states.get(name) == "failed"
         state = self._state(self._instances.states.get(name), never_ran=not lost)
-        for inside in _events(self._graph, part):
+        for event in _events(self._graph, part):
             for number in numbers or (None,):
-                place = place_name(inside.id, () if number is None else (number,))
+                place = place_name(event.id, () if number is None else (number,))
                 if lost:
-                    yield place, self._lost(name, inside.event or "")
+                    yield place, self._lost(name, event.event or "")
                 else:
-                    yield place, PlaceReport(inside.event or "", state)
+                    yield place, PlaceReport(event.event or "", state)
             lost = False
 
     def _lost(self, name: str, event: str) -> PlaceReport:
@@ -213,10 +213,8 @@ def _lost(instance: str) -> Failure:
 
 def _events(graph: Graph, part: Each | TaskGroup) -> list[Node]:
     """The events of a part, in reading order."""
-    index = graph.topology.index
-    ends = (part.each, part.gather) if isinstance(part, Each) else (part.first, part.last)
-    first, last = (index[id_] for id_ in ends)
-    return [node for node in graph.nodes[first : last + 1] if node.event is not None]
+    nodes = (graph.nodes[i] for i in inside(graph, part))
+    return [node for node in nodes if node.event is not None]
 
 
 def _counts(

@@ -6,10 +6,9 @@ from collections.abc import Iterator
 
 from volnux.errors import Diagnostic, Severity
 from volnux.events.link import Plan
-from volnux.graph.model import Each, Kind
 from volnux.pointy.options import HINTS
 from volnux_airflow import storable
-from volnux_airflow.reduced import Reduced, reduced
+from volnux_airflow.reduced import Reduced, inside, reduced
 
 __all__ = ["part_faults"]
 
@@ -32,13 +31,12 @@ def _too_long(plan: Plan, found: Reduced) -> Iterator[Diagnostic]:
 
 
 def _ignored(plan: Plan, found: Reduced) -> Iterator[Diagnostic]:
-    graph, index = plan.graph, plan.graph.topology.index
+    graph = plan.graph
     seen = set()
     for part in found.parts.values():
-        ends = (part.each, part.gather) if isinstance(part, Each) else (part.first, part.last)
-        first, last = (index[id_] for id_ in ends)
-        for node, spec in zip(graph.nodes[first:last], plan.specs[first:last], strict=True):
-            if node.kind is not Kind.EVENT or spec is None:
+        for index in inside(graph, part):
+            node, spec = graph.nodes[index], plan.specs[index]
+            if spec is None:
                 continue
             names = [f"the hint '{name}'" for name in node.options if name in HINTS]
             if spec.event_class.airflow:

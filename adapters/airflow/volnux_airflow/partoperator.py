@@ -79,16 +79,19 @@ class VolnuxPartOperator(FlowOperator):
         cls,
         *,
         task_id: str,
+        part: FlowPart,
         inputs: Inputs = (),
         readers: Mapping[str, Callable[[Any], Any]] | None = None,
         calendar: Calendar | None = None,
         **kwargs: Any,
     ) -> Any:
         """A task that `expand` maps over the items of an `each`; see Airflow's `partial`."""
+        template = ITEM if part.batch is None else _ITEMS
         return super().partial(
             task_id=task_id,
+            part=part,
             inputs=RunInputs(inputs, readers, calendar),
-            **{"map_index_template": ITEM, **_SETTINGS, **kwargs},
+            **{"map_index_template": template, **_SETTINGS, **kwargs},
         )
 
     @classmethod
@@ -215,6 +218,12 @@ class VolnuxPartOperator(FlowOperator):
         outcome = TaskOutcome.of(FAILURE, value, done=self.takes(FAILURE))
         return replace(outcome, stops=self.part.stopped(report)), value
 
+
+_ITEMS = (
+    "{{ task.task_id }}[{{ ti.map_index * task.part.batch }}…"
+    "{{ ti.map_index * task.part.batch + task.item|length - 1 }}] {{ task.item_label }}"
+)
+"""The template of the name of a task instance for several items."""
 
 _SETTINGS: Mapping[str, Any] = {
     # The events inside have retries and time limits of their own.

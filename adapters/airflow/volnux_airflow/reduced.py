@@ -13,7 +13,7 @@ from volnux.events.link import Plan
 from volnux.events.spec import EventSpec
 from volnux.graph.model import Each, Edge, Graph, Group, Kind, Node, TaskGroup, Value, ValueKind
 
-__all__ = ["Reduced", "reduced"]
+__all__ = ["Reduced", "inside", "reduced"]
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,14 @@ class Reduced:
     specs: tuple[EventSpec | None, ...]
     parts: dict[str, Each | TaskGroup] = field(default_factory=dict)
     eaches: dict[str, Each] = field(default_factory=dict)
+
+
+def inside(graph: Graph, part: Each | TaskGroup) -> range:
+    """The indices of the nodes of a part; of an `each`, those of the template of one copy."""
+    index = graph.topology.index
+    if isinstance(part, Each):
+        return range(index[part.each] + 1, index[part.gather])
+    return range(index[part.first], index[part.last] + 1)
 
 
 def reduced(plan: Plan) -> Reduced:

@@ -21,7 +21,7 @@ from volnux.events.link import Plan
 from volnux.events.spec import EventSpec
 from volnux.graph.model import Each, Edge, Entry, Graph, Group, Kind, Node, TaskGroup
 from volnux_airflow import compat
-from volnux_airflow.reduced import reduced
+from volnux_airflow.reduced import inside, reduced
 
 __all__ = ["Shape", "Task", "TaskKind", "Wire", "shape_of"]
 
@@ -170,31 +170,21 @@ class _Shaping:
                 label = f"all of {self._text(each)}"
                 rule = compat.TriggerRule.ALL_DONE
                 return Task(node.id, TaskKind.GATHER, rule, node, label=label, each=each)
-            case Kind.EVENT | Kind.FAIL | Kind.EACH:
-                # With a single upstream task, both rules mean the same, and `all_success` is easier
-                # to read.
-                alone = len(self._incoming[i]) <= 1
-                rule = compat.TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS
-                if alone:
-                    rule = compat.TriggerRule.ALL_SUCCESS
+            case Kind.EACH:
+                assert each is not None
+                label = f"each {each.name}" + (f" in {each.source}" if each.source else "")
                 branches = self._branches(i)
-                if node.kind is Kind.EACH:
-                    assert each is not None
-                    label = f"each {each.name}" + (f" in {each.source}" if each.source else "")
-                    kind = TaskKind.SCATTER
-                    return Task(node.id, kind, rule, node, None, branches, label=label, each=each)
+                kind, rule = TaskKind.SCATTER, self._rule(i)
+                return Task(node.id, kind, rule, node, None, branches, label=label, each=each)
+            case Kind.EVENT | Kind.FAIL:
+                branches, rule = self._branches(i), self._rule(i)
                 part = self._reduced.parts.get(node.id)
                 if part is not None:
-                    label = self._text(part)
+                    # The name of a `task` needs no label.
+                    name = self._text(part) if node.id.startswith("body-") else None
+                    kind = TaskKind.PART
                     return Task(
-                        node.id,
-                        TaskKind.PART,
-                        rule,
-                        node,
-                        branches=branches,
-                        label=label if node.id.startswith("body-") else None,
-                        part=part,
-                        each=each,
+                        node.id, kind, rule, node, None, branches, label=name, part=part, each=each
                     )
                 if node.kind is Kind.EVENT:
                     return Task(node.id, TaskKind.EVENT, rule, node, spec, branches, each=each)
@@ -224,6 +214,14 @@ class _Shaping:
                 label = f"{word} {_few(names)}"
                 return Task(node.id, TaskKind.JOIN, rule, node, label=label)
 
+    def _rule(self, i: int) -> compat.TriggerRule:
+        """The trigger rule of a task that runs if nothing before it has failed."""
+        # With a single upstream task, both rules mean the same, and `all_success` is easier to
+        # read.
+        if len(self._incoming[i]) <= 1:
+            return compat.TriggerRule.ALL_SUCCESS
+        return compat.TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS
+
     def _end(self, end: _End) -> Task:
         rule = compat.TriggerRule.ALL_DONE
         label = f"end of {_few([end.first, *end.ends])}"
@@ -238,10 +236,8 @@ class _Shaping:
 
     def _text(self, part: Each | TaskGroup) -> str:
         """A label for a part: its text if it is short, otherwise its events."""
-        index = self._plan.graph.topology.index
-        ends = (part.each, part.gather) if isinstance(part, Each) else (part.first, part.last)
-        first, last = (index[id_] for id_ in ends)
-        nodes = self._plan.graph.nodes[first:last]
+        graph = self._plan.graph
+        nodes = [graph.nodes[i] for i in inside(graph, part)]
         return self._quoted(part.span) or _few(n.id for n in nodes if n.event is not None)
 
     def _quoted(self, span: Span | None) -> str | None:

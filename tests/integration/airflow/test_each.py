@@ -40,6 +40,10 @@ def Same(previous_result): return True, previous_result
 @event
 def Shown(previous_result): return True, str(getattr(previous_result, "message", previous_result))
 @event
+def Wraps(previous_result): return True, [{"of": [previous_result]}, {"of": [previous_result]}]
+@event
+def Told(x): return True, x["of"][0].message
+@event
 def Ok(): return True, "ok"
 @event
 def Boom(): raise ValueError("no way")
@@ -79,6 +83,7 @@ FLOWS = {
     "failures_caught": "{List |-> NotTwo[each=url] |-> Same} (0 |-> Shown)",
     "failures_continued": "@on-failure: continue\nList |-> Odd[each=url] |-> Same",
     "failures_as_items": "@on-failure: continue\n{Boom || List} |-> Shown[each=x] |-> Same",
+    "failures_in_items": "@on-failure: continue\nBoom |-> Wraps |-> Told[each=x] |-> Same",
     "one_is_enough": "List |-> Odd[each=url, evaluation=SUCCESS_FOR_PARTIAL_SUCCESS] |-> Same",
     "not_taken": "Ok (1 -> Same, 0 -> List |-> Tenfold[each=url])",
     "never_started": "{Boom -> List |-> Tenfold[each=url] |-> Same} (0 |-> Shown)",
@@ -177,13 +182,22 @@ def test_the_mapped_task(plan):
 
 
 def test_the_name_of_an_instance(plan):
-    text = '@input: x: list = ["a{{ 1 }}", 7]\n{Ok -> Ok}[each=y, in=x] -> Shown[each=y, in=x]'
+    text = """
+        @input: x: list = ["a{{ 1 }}", 7]
+        {Ok -> Ok}[each=y, in=x] -> Shown[each=y, in=x] -> Same[each=y, in=x, batch=2]
+    """
     ours = plan(text, "named")
     AirflowBackend().run(ours, ours.bind({}))
     query = select(TaskInstance).where(TaskInstance.dag_id == "named", TaskInstance.map_index >= 0)
     with create_session() as session:
         names = {item.rendered_map_index for item in session.scalars(query)}
-    assert names == {"body-1[0] 'a{{ 1 }}'", "body-1[1] 7", "Shown[0] 'a{{ 1 }}'", "Shown[1] 7"}
+    assert names == {
+        "body-1[0] 'a{{ 1 }}'",
+        "body-1[1] 7",
+        "Shown[0] 'a{{ 1 }}'",
+        "Shown[1] 7",
+        "Same[0…1] ['a{{ 1 }}', 7]",
+    }
 
 
 def test_more_items_than_airflow_maps_a_task_over(plan, monkeypatch):
