@@ -1,4 +1,4 @@
-"""The cost of one item of an `each`, compared with threads, a dask bag and a written group."""
+"""The cost of one item of an `each`, compared with threads, a dask bag and a group of arms."""
 
 import types
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Changes of what events are given, of the time of a run, and of its time limit."""
+"""Changes of the values that events receive, of the time of a run, and of its time limit."""
 
 from __future__ import annotations
 

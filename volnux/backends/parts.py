@@ -23,10 +23,10 @@ class Part:
 
     Attributes:
         plan: the part as a plan of its own.
-        takes: the indices in `Graph.values` of the whole graph of the values that it takes from
-            outside, with their indices in the part.
-        items: the names of the `each`es around it whose item is such a value, by its index in the
-            part.
+        takes: for each value that the part takes from outside, its index in `Graph.values` of the
+            whole graph, with its index in the part.
+        items: for each such value that is the item of an `each` around the part, the name of the
+            item, by the index of the value in the part.
     """
 
     plan: Plan
@@ -35,7 +35,7 @@ class Part:
 
     @staticmethod
     def of(plan: Plan, part: Each | TaskGroup) -> Part:
-        """A part of a plan.
+        """Cut a part out of a plan.
 
         Args:
             plan: the whole plan.
@@ -63,13 +63,13 @@ class Part:
     ) -> RunReport:
         """Run the part in this process, with the embedded backend.
 
-        The report has the places of the part; `report.end` says what it hands on.
+        The report has the places of the part. `report.end` is the result that it passes on.
 
         Args:
             inputs: the values of all inputs of the whole plan, by name.
-            options: how to run; `index` has the numbers of the items around the part.
+            options: how to run; `index` has the indices of the items around the part.
             taken: the values with the indices in `takes`.
-            items: the items around the part, by the names of their `each`es.
+            items: the items around the part, by name.
         """
         from volnux.backends.registry import get_backend
 

@@ -246,7 +246,7 @@ class RunOptions:
         variables: values of variables, in place of the host's.
         secrets: values of secrets, in place of the host's; for tests.
         host: where variables and secrets come from; None for those of the backend itself.
-        index: the numbers of the items, if the plan is a part of another one that runs for an item.
+        index: the indices of the items, if the plan is a part that runs for an item.
         given: the values from outside, if the plan is a part of another one, by their index in
             `Graph.values`.
         with_end: whether the report has `RunReport.end`, if the backend can tell.

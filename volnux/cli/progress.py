@@ -110,7 +110,7 @@ class Progress(RunObserver):
 
 
 _MOST_FAILED = 10
-"""The number of copies of a place that have a line of their own when they have failed."""
+"""The maximum number of failed copies of a place that have lines of their own."""
 
 
 @dataclass(slots=True)

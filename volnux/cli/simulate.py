@@ -35,7 +35,7 @@ def command(
         typer.Option(
             "--outcome",
             metavar="EVENT=0…9",
-            help="The descriptor for every place of an event, or for a copy such as 'Fetch[1]'; "
+            help="The descriptor for every place of an event, or for one copy, such as 'Fetch[1]'; "
             "may be repeated.",
             show_default=False,
         ),
@@ -54,8 +54,8 @@ def command(
         typer.Option(
             "--items",
             metavar="NAME=NUMBER",
-            help="The number of items of an 'each', by its name or a place in it; two by default; "
-            "may be repeated.",
+            help="The number of items of an 'each', by the name of the item or a place; "
+            "two by default; may be repeated.",
             show_default=False,
         ),
     ] = None,
@@ -110,7 +110,7 @@ def _read_items(graph: Graph, given: Sequence[str], faults: list[str]) -> dict[s
             # Only the limit on places matters for a number of more digits.
             numbers.setdefault(name, int(value) if len(value) < 10 else _MOST_PLACES + 1)
     if not faults and _size(graph, numbers) > _MOST_PLACES:
-        faults.append(f"these items make more than {_MOST_PLACES:,} places: use fewer --items")
+        faults.append(f"so many items make more than {_MOST_PLACES:,} places: lower --items")
     return numbers
 
 
@@ -133,7 +133,7 @@ def _read_outcomes(
     places: Sequence[str],
     faults: list[str],
 ) -> tuple[dict[str, int], dict[str, int]]:
-    """Read the outcomes by event and by place; those of copies are by place."""
+    """Read the outcomes by event and by place. The name of a copy is a place."""
     events = dict.fromkeys(node.event or "" for node in graph.places())
     ids = [node.id for node in graph.places()]
     copies = [text for text in outcomes if "[" in text.partition("=")[0]]
@@ -214,7 +214,7 @@ def _assumptions(
             noted.add(each.span)
             yield graph.diagnostic(
                 "assumed-items",
-                f"this simulation takes {ASSUMED_ITEMS} items for {each.name}",
+                f"this simulation assumes {ASSUMED_ITEMS} items for {each.name}",
                 span=each.span,
                 hint=f"give the number of items: --items {each.name}=3",
                 severity=Severity.NOTE,

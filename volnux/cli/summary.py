@@ -30,7 +30,7 @@ _STATUS = {
 
 
 _MOST_COPIES = 10
-"""The number of copies of a place that have a row each, and the number of failed ones shown."""
+"""More copies than this share rows by state. At most this many failed ones have their own row."""
 
 
 def summary(report: RunReport, *, colour: bool, fold: bool = False) -> Iterator[str]:
@@ -81,7 +81,7 @@ def _has_failed(entry: PlaceReport) -> bool:
 
 
 def _hidden(group: Mapping[str, PlaceReport]) -> set[str]:
-    """The copies of a place that are not shown by themselves: all but the first failed ones."""
+    """The copies of a place without a row of their own: all except the first failed ones."""
     failed = (place for place, entry in group.items() if _has_failed(entry))
     return set(group).difference(itertools.islice(failed, _MOST_COPIES))
 
@@ -89,7 +89,7 @@ def _hidden(group: Mapping[str, PlaceReport]) -> set[str]:
 def _rows(
     report: RunReport, copies: Mapping[str, Mapping[str, PlaceReport]], hidden: Collection[str]
 ) -> Iterator[tuple[str, list[PlaceReport]]]:
-    """The names and the reports of the rows; a row of many copies has one state."""
+    """The names and the reports of the rows. All copies in one row have the same state."""
     begun = set()
     for place, entry in report.places.items():
         template = template_of(place)

@@ -2,7 +2,7 @@
 
 Everything that runs is an *instance* of a node. The first instances are the nodes of the graph.
 When an `each` begins, the instances of its copies are appended, copy by copy: one for each node
-between the two ends of the `each`. An `each` inside a copy begins for each copy by itself.
+between the two ends of the `each`. An `each` inside a copy begins separately for each copy.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ __all__ = ["Block", "Copies"]
 
 
 class Block:
-    """The copies of one `each`, from the moment at which it began.
+    """The copies of one `each` that has begun.
 
     Attributes:
-        each, gather: the instances that begin and end it.
+        each, gather: the instances that begin and end the `each`.
         name: the name of the item.
         items: the items.
         start: the index in the graph of the first node of a copy.
@@ -46,7 +46,7 @@ class Block:
         self.started = 0
 
     def number(self, instance: int) -> int:
-        """The number of the copy that an instance belongs to."""
+        """The index of the copy that an instance belongs to."""
         return (instance - self.base) // self.width
 
     def instances(self, node: int) -> range:
@@ -64,11 +64,11 @@ class Copies:
 
     Args:
         graph: the graph.
-        outer: the index of the run itself, if it is a copy in another run.
+        outer: the indices of the items around the run, if it is a part of another run.
 
     Attributes:
         graph: the graph.
-        nodes: the node of each instance, as the graph has it.
+        nodes: the node in the graph of each instance.
         blocks: the `each`es that have copies, by the instance that began them.
         of_each: the `each`es of the graph, by the index of the node that begins them.
         templates: the index in the graph of the node of each instance in a copy.
@@ -106,7 +106,7 @@ class Copies:
         return block
 
     def block_of(self, instance: int) -> Block | None:
-        """The copies among which an instance is; None if it is a node of the graph itself."""
+        """The copies that an instance belongs to; None if it is a node of the graph itself."""
         if instance < self._size:
             return None
         return self._in_order[bisect_right(self._bases, instance) - 1]
@@ -116,7 +116,7 @@ class Copies:
         return instance if instance < self._size else self.templates[instance - self._size]
 
     def seen(self, node: int, instance: int) -> int:
-        """The instance of a node that an instance sees: that in its copy, or in one around it.
+        """The instance of a node that an instance sees: the one in its copy or in a copy around it.
 
         Args:
             node: an index in the graph.
@@ -134,7 +134,7 @@ class Copies:
         return self.blocks.get(gather - node + self._begin_of[node])
 
     def around(self, instance: int) -> list[tuple[Block, int]]:
-        """The copies around an instance with their numbers, the innermost first."""
+        """The copies around an instance with their indices, the innermost first."""
         found = []
         while (block := self.block_of(instance)) is not None:
             found.append((block, block.number(instance)))
@@ -142,25 +142,25 @@ class Copies:
         return found
 
     def index(self, instance: int) -> tuple[int, ...]:
-        """The numbers of the items of an instance, that of the outermost `each` first."""
+        """The indices of the items of an instance, starting with the outermost `each`."""
         if instance < self._size:
             return self._outer
         return self._outer + tuple(number for _, number in reversed(self.around(instance)))
 
     def items(self, instance: int) -> dict[str, Any]:
-        """The items of an instance, by the names of the `each`es around it, outermost first."""
+        """The items of an instance by name, starting with the outermost `each`."""
         way = reversed(self.around(instance))
         return {block.name: block.items[number] for block, number in way}
 
     def item(self, each: int, instance: int) -> Any:
-        """The item that an instance has of an `each` around it.
+        """The item of an instance for one of the `each`es around it.
 
         Args:
             each: the index in the graph of the node that begins the `each`.
             instance: the instance.
 
         Raises:
-            LookupError: the instance is in no copy of that `each`.
+            LookupError: the instance is not in a copy of that `each`.
         """
         for block, number in self.around(instance):
             if block.start == each + 1:
@@ -172,7 +172,7 @@ class Copies:
         return place_name(self.nodes[instance].id, self.index(instance))
 
     def located(self, instance: int) -> tuple[str, tuple[int, ...], dict[str, Any]]:
-        """The place, the index and the items of an instance, faster than one by one."""
+        """The place, the index and the items of an instance. This is faster than three calls."""
         block = self.block_of(instance)
         if block is None or block.each >= self._size:
             return self.place(instance), self.index(instance), self.items(instance)
@@ -189,7 +189,7 @@ class Copies:
         return tuple(key)
 
     def instances(self, node: int) -> Sequence[int]:
-        """The instances of a node, by their numbers; where there is no copy, the node itself.
+        """The instances of a node by the indices of their items; without copies, the node itself.
 
         Args:
             node: an index in the graph.

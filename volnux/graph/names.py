@@ -37,7 +37,7 @@ def _doubles(graph: Graph) -> Iterator[Diagnostic]:
     declared += [("item", each.name, _node(graph, each).span) for each in graph.eaches]
     for what, name, span in declared:
         if name in fields:
-            message = f"the {what} '{name}' is an input of the pipeline class as well"
+            message = f"the {what} '{name}' is also an input of the pipeline class"
             hint = "a name is declared only once: rename one of the two"
             yield graph.diagnostic("double-name", message, hint=hint, span=span)
 
@@ -57,12 +57,12 @@ class _Names:
         self._graph = graph
         self._lists = {item.name: item.type for item in graph.inputs}
         self._lists.update((item.name, item.type) for item in graph.variables)
-        """What may be the list of an `each`, with its type."""
+        """The names that may be the list of an `each`, with their types."""
         self._declared = {*self._lists, *(item.name for item in graph.secrets)}
         self._items = {each.name for each in graph.eaches}
 
     def unknown(self, argument: Argument, index: int) -> Iterator[Diagnostic]:
-        """An error for each bare name in an argument of a node that stands for nothing."""
+        """An error for each unknown bare name in the arguments of a node."""
         names = dict.fromkeys(at.name for at in argument.names if at.name not in self._declared)
         items = self._items_around(index) if names else set()
         for name in names:
@@ -83,7 +83,7 @@ class _Names:
             )
 
     def sources(self) -> Iterator[Diagnostic]:
-        """An error for each `in=` with a name that cannot be a list, or that stands for nothing."""
+        """An error for each `in=` whose name is unknown or cannot be a list."""
         graph = self._graph
         for each in graph.eaches:
             name = each.source

@@ -141,12 +141,12 @@ def no_branch(event: str | None, descriptor: int, taken: Iterable[int]) -> Failu
 
 
 def no_list(name: str, source: str | None, found: object) -> Failure:
-    """The failure of an `each` without a list.
+    """The failure of an `each` whose value is not a list.
 
     Args:
         name: the name of the item.
-        source: the input, variable or `each` that should be the list; None for the piped value.
-        found: what it is.
+        source: the name after `in`: an input, a variable or an item; None for the piped value.
+        found: the value.
     """
     from volnux.errors import shortened
     from volnux.shown import shown
@@ -159,7 +159,7 @@ def no_list(name: str, source: str | None, found: object) -> Failure:
         kind = f"{type(found).__name__} {shown(found)}"
         if isinstance(found, Iterable) and not isinstance(found, str | bytes | Mapping):
             kind += " (convert it with list(…))"
-    what = f"what is piped to it is {kind}" if source is None else f"'{source}' is {kind}"
+    what = f"the piped value is {kind}" if source is None else f"'{source}' is {kind}"
     if found is None and source is None:
         what = "nothing is piped to it"
     return Failure("EachError", f"each={name} needs a list, but {what}")

@@ -23,7 +23,7 @@ class GraphPart:
         graph: the part as a graph. Its last node is a join; the part is done if the join is done.
         first, last: the indices of its first and its last node in the whole graph.
         given: the index of each value that the part takes from outside, by its index in the whole
-            graph. A run of the part must be given these values.
+            graph. A run of the part needs these values.
     """
 
     graph: Graph
@@ -86,7 +86,7 @@ class _Rows:
     """The values that a part needs.
 
     Attributes:
-        outside: those among them that stand for what is not in the part.
+        outside: those that refer to nodes outside of the part.
     """
 
     def __init__(self, graph: Graph, ids: set[str]) -> None:

@@ -113,7 +113,7 @@ class Argument:
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A place of an event, a join, a catch, a `!`, or the begin or end of an `each`.
+    """A place of an event, a join, a catch, a `!`, or the beginning or end of an `each`.
 
     Attributes:
         id: the place (`Z`, `Z__2`, `Z.2`), or `join-1`, `catch-1`, `fail-1`, `each-1`, `gather-1`;

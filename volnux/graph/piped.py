@@ -1,4 +1,4 @@
-"""What is piped in a run: the values for its events, and when their results are released."""
+"""The piped values of a run, and the release of results that are no longer needed."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Piped:
         graph = run.graph
         index = graph.topology.index
         self.releases = not keep_results
-        # Whether a failure may come from a node that is no place.
+        # Whether a failure may come from a node that is not a place.
         self._others = any(node.kind in _OTHERS for node in graph.nodes)
         self._run = run
         self._copies = run.copies
@@ -104,7 +104,7 @@ class Piped:
         return () if self._run.descriptors[each] == SUCCESS else None
 
     def _done(self, value: int, instance: int) -> int | None:
-        """The instance whose result a `RESULT` or `FAILURE_OF` stands for; None if not done."""
+        """The instance whose result a `RESULT` or `FAILURE_OF` refers to; None if not done."""
         run, row, index = self._run, self._rows[value], self._node_of[value]
         if instance >= self._size:
             index = self._copies.seen(index, instance)

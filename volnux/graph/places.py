@@ -12,7 +12,7 @@ def place_name(template: str, index: tuple[int, ...]) -> str:
 
     Args:
         template: the id of its node in the graph, such as `Fetch`.
-        index: the numbers of the items, of the outermost `each` first.
+        index: the indices of the items, starting with the outermost `each`.
     """
     return template + "".join([f"[{number}]" for number in index])
 
@@ -23,7 +23,7 @@ def template_of(place: str) -> str:
 
 
 def names_of(place: str) -> Iterator[str]:
-    """The names that stand for a place, the most exact one first.
+    """The names that match a place, starting with the most specific one.
 
     For `Page[1][4]`, these are `Page[1][4]`, `Page[1]` and `Page`.
     """
@@ -34,6 +34,6 @@ def names_of(place: str) -> Iterator[str]:
 
 
 def index_of(place: str) -> tuple[int, ...]:
-    """The numbers of the items of a place; empty if it is not a copy."""
+    """The indices of the items of a place; empty if it is not in a copy."""
     _, opened, rest = place.partition("[")
     return tuple(int(number) for number in rest[:-1].split("][")) if opened else ()

@@ -54,7 +54,7 @@ class Progress:
         self._wiring = Wiring(graph)
         self._waiting = list(self._wiring.waiting)
         self._any_done = bytearray(size)
-        # The failed place that a failed edge carries; if there are several, the first. It is an
+        # The failed place that a failed edge carries, or the first of several. It is an
         # index in the scope of the edge: a copy, or the graph itself.
         self._origin = [_NO_ORIGIN] * size
         # The failed place in the copies, by the gather that failed because of it.
@@ -155,7 +155,7 @@ class Progress:
                 first = self._wiring.first_of_catch[self.copies.node(index)]
                 started = self.descriptors[self.copies.seen(first, index)] is not None
             elif node.kind is _GATHER and self.copies.ended_by(index) is not None:
-                # Outside, the whole `each` is one place in reading order.
+                # Outside of the `each`, all its copies count as one place in reading order.
                 self._origin_inside[index] = self._origin[index]
                 self._origin[index] = index
             ended.append((index, FAILURE if started else _AS_FAILED))
@@ -188,7 +188,7 @@ class Progress:
         items = self._items(self, index)
         if not isinstance(items, list | tuple):
             source, name = self.copies.of_each[node].source, self.copies.of_each[node].name
-            # A failure that was piped, or is an item of an `each` around, is what came.
+            # A failure that was piped, or is an item of an outer `each`, is a value like others.
             failed = isinstance(items, Failure) and source not in (None, *self.copies.items(index))
             self.results[index] = items if failed else no_list(name, source, items)
             ended.append((index, FAILURE))
@@ -219,7 +219,7 @@ class Progress:
     def _start_copies(
         self, block: Block, count: int, ready: list[int], ended: list[tuple[int, int]]
     ) -> None:
-        """Start the next copies, if the run goes on."""
+        """Start the next copies, unless the run has been stopped."""
         first = block.started
         block.started += count
         if self.cancelled or self.stopped:
@@ -255,7 +255,7 @@ class Progress:
         self._waiting[index + width + 1] = 1
 
     def _fill(self, each: int, width: int, state: State) -> None:
-        """Set the states of the nodes between an `each` and its gather, which are in no copy."""
+        """Set the states of the template: the nodes between an `each` and its gather."""
         self.states[each + 1 : each + 1 + width] = [state] * width
 
     def origin_of(self, index: int) -> int | None:

@@ -1,4 +1,4 @@
-"""Whether a graph that was read from JSON refers only to what it has."""
+"""Checks that a graph that was read from JSON refers only to parts that it has."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["first_fault"]
 
 
 def first_fault(graph: Graph) -> str | None:
-    """What is wrong with the references in a graph; None if they are right."""
+    """The first wrong reference in a graph; None if all are right."""
     return next(_faults(graph), None)
 
 

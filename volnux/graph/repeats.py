@@ -127,7 +127,7 @@ def _rounds(
     exits: list[Exit],
     evaluation: Evaluation | None,
 ) -> Step:
-    """A group that runs again if it failed: each round is in the `0` branch of the last one."""
+    """A group that runs again if it failed: each round is in the `0` branch of the one before."""
     assert isinstance(unit.primary, tree.Group)
     option = unit.option("again")
     if option is None:

@@ -127,7 +127,7 @@ class PlaceReport:
 
 @dataclass(frozen=True, slots=True)
 class FlowEnd:
-    """What the flow of a run handed on at its end.
+    """The value or the failure with which the flow of a run ended.
 
     Attributes:
         value: what its last part pipes on; None if that is not done.
@@ -280,7 +280,7 @@ def failure_of_run(execution: Execution) -> Failure | None:
 
 
 def end_of(execution: Execution) -> FlowEnd:
-    """What the flow of a run hands on, once it has ended."""
+    """The value or the failure with which the flow ended, once the run has ended."""
     if execution.status is RunStatus.SUCCESS:
         return FlowEnd(execution.value(execution.graph.result))
     origins = set(map(execution.origin_of, execution.graph.topology.ends))

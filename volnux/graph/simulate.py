@@ -15,7 +15,7 @@ from volnux.graph.report import Details, RunReport, failure_of_run, places_of
 __all__ = ["ASSUMED_ITEMS", "eaches_named", "items_of", "play", "simulate"]
 
 ASSUMED_ITEMS: Final = 2
-"""The number of items of an `each` for which none is given."""
+"""The number of items of an `each` if none is given."""
 
 
 def play(
@@ -94,7 +94,7 @@ def simulate(
 
 
 def eaches_named(graph: Graph, name: str) -> tuple[Each, ...]:
-    """The `each`es that a name of `items` stands for; empty if there are none.
+    """The `each`es that a name in `items` refers to; empty if there are none.
 
     Args:
         graph: the graph.

@@ -49,7 +49,7 @@ class Calls:
 
             self.host = host_of(plan, options, host or options.host)
         self._nodes = graph.nodes
-        # The indices below this one are places with the names and inputs of the graph itself.
+        # A place with a lower index is not in a copy: its name and inputs are those of the graph.
         self._plain = 0 if options.index else len(graph.nodes)
         self._variables = {spec.name: spec for spec in graph.variables}
         self._portable = options.portable
@@ -93,7 +93,7 @@ class Calls:
         )
 
     def items(self, execution: Execution, index: int) -> object:
-        """The list of an `each`, or the `Failure` of the variable that it should be read from.
+        """The list of an `each`, or the `Failure` of the variable that should contain it.
 
         Args:
             execution: the state machine of the run.

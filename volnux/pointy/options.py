@@ -133,7 +133,7 @@ HINTS = frozenset({"pool", "queue", "priority", "concurrency", "tags", "batch", 
 SHAPING = frozenset(
     {"retry_attempts", "evaluation", "each", "in", "at_once", "batch", "task", "again"}
 )
-"""The options that say something about the graph; the other ones belong to the node of an event."""
+"""The options that change the graph. The others are stored in the node of the event."""
 
 WIDE = frozenset({"each", "task", "again"})
 """The options with rules that concern more than one unit: `volnux.pointy.scopes`."""
@@ -248,7 +248,7 @@ def _check_place(report: Report, unit: Unit, option: Option, rule: OptionRule) -
             hint = f"to limit how many items are processed at once, write at_once={_shown(option)}"
     elif not allowed:
         message = f"the option '{name}' belongs to a group, not to an event"
-        hint = "remove it: an event is one task already"
+        hint = "remove it: an event is already one task"
         if name == "again":
             times = _shown(option) if rule.accepts(option) else 3
             hint = f"to repeat an event, write {clip(_name_of(unit))} * {times}"

@@ -11,7 +11,7 @@ from volnux.pointy.tree import Event, Flow, Group, Option, Parallel, Settings, U
 __all__ = ["MOST_PLACES", "check"]
 
 MOST_PLACES = 100_000
-"""How many places a file with `again` may have; each round counts."""
+"""The maximum number of places of a file with `again`, counting all rounds."""
 
 
 def check(report: Report, flow: Flow, settings: Settings) -> None:
@@ -22,14 +22,14 @@ def check(report: Report, flow: Flow, settings: Settings) -> None:
 
 
 class _Leave(NamedTuple):
-    """The end of a group with `each` or `again`, and what holds behind it."""
+    """The end of a group with `each` or `again`, and what applies after it."""
 
     each: str | None
     rounds: int
 
 
 class _Walk:
-    """The walk over a flow in reading order, with what holds at the current unit."""
+    """The walk over a flow in reading order, with what applies to the current unit."""
 
     def __init__(self, report: Report, settings: Settings) -> None:
         self._report = report
@@ -41,7 +41,7 @@ class _Walk:
         self._around: set[str] = set()
         """The names of the `each`es around the current unit."""
         self._rounds = 1
-        """How many rounds the `again`s around the current unit make of it."""
+        """How often the `again`s around the current unit can run it in all."""
         self._places = 0
         self._events: set[str] = set()
         self._tasks: dict[str, Option] = {}
@@ -58,7 +58,7 @@ class _Walk:
                 case Parallel(arms=arms):
                     stack += reversed(arms)
                 case Unit(primary=Group(body=body)) as unit:
-                    # Branches are outside of the options of their unit.
+                    # The options of a unit do not apply to its branches.
                     stack += [branch.flow for branch in reversed(unit.branches)]
                     if unit.options:
                         stack.append(self._enter(unit))
@@ -75,7 +75,7 @@ class _Walk:
                     self._rounds = rounds
 
     def finish(self) -> None:
-        """Report what only the whole flow shows."""
+        """Report errors that only the whole flow shows."""
         for name, option in self._tasks.items():
             stem, _, number = name.rpartition("__")
             if name in self._events or (number.isdigit() and stem in self._events):
@@ -94,7 +94,7 @@ class _Walk:
             )
 
     def _enter(self, unit: Unit) -> _Leave:
-        """Check the options of a group; what they say holds until the group ends."""
+        """Check the options of a group. They apply until the group ends."""
         leave = _Leave(self._check_each(unit), self._rounds)
         if leave.each is not None:
             self._around.add(leave.each)
@@ -104,12 +104,12 @@ class _Walk:
         if again is not None and isinstance(again.value, int):
             if self._most is None or again.value > int(self._most.value):
                 self._most = again
-            # All that matters about a higher number is that it is too high.
+            # Any higher number is too high, so its exact value does not matter.
             self._rounds = min(self._rounds * again.value, MOST_PLACES + 1)
         return leave
 
     def _check_each(self, unit: Unit) -> str | None:
-        """Check the `each` of a unit, and the list that it takes; the name if it is valid."""
+        """Check the `each` of a unit and its list. Returns the name of the item if it is valid."""
         each = unit.option("each")
         if each is None or not isinstance(each.value, str):
             return None
@@ -145,7 +145,7 @@ class _Walk:
             message = f"'{shown}' is the name of each item, not of the list"
             hint = f"write [each={shown}] for the list that is piped to it, or name an input"
         elif what is not None and type_ is None:
-            message = f"'in' cannot take {what}, found '{shown}'"
+            message = f"'in' takes a list, but '{shown}' is {what}"
             hint = "name an input or a variable of the type list"
         elif what is not None and type_ != InputType.LIST:
             message = f"'in' takes a list, but '{shown}' is {what} of the type {type_}"

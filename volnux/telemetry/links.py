@@ -23,7 +23,7 @@ class Ended:
 
     def __init__(self) -> None:
         self._descriptors: dict[str, int] = {}
-        # The numbers of the copies of a node, by its id and their index without its last part.
+        # The indices of the copies of a node, by its id and the index of the copy around them.
         self._copies: dict[tuple[str, Index], dict[int, None]] = {}
 
     def add(self, place: str, descriptor: int) -> None:
@@ -38,7 +38,7 @@ class Ended:
         return self._descriptors.get(place)
 
     def copies(self, template: str, index: Index) -> list[int]:
-        """The numbers of the copies of a node in a copy around it, in order.
+        """The indices of the copies of a node inside a copy around it, in order.
 
         Args:
             template: the id of the node.
@@ -82,11 +82,11 @@ class Sources:
         return in_order[:MOST_SOURCES]
 
     def depth(self, node: Node) -> int:
-        """How many `each`es are around a node."""
+        """The number of `each`es around a node."""
         return len(self._graph.topology.around[self._index[node.id]])
 
     def refers(self, number: int) -> bool:
-        """Whether an entry of the table refers to events; others combine entries, or are items."""
+        """Whether an entry refers to events. Other entries combine entries, or are items."""
         return self._graph.values[number].kind in (ValueKind.RESULT, ValueKind.FAILURE_OF)
 
     def nodes(self, number: int) -> Sequence[Node]:
@@ -100,7 +100,7 @@ class Sources:
 
 
 class _Evaluation:
-    """The values that one place sees, with the names of the places in place of their results.
+    """The values that one place sees, with the name of a place instead of its result.
 
     Args:
         sources: the sources.

@@ -67,7 +67,7 @@ class Expected:
         warnings: warnings and notes before the run.
         refused: errors that prevent the run from starting.
         together: places that run at the same time.
-        apart: places of which no two run at the same time.
+        apart: places, no two of which run at the same time.
         failure: the type and optionally the message of the failure of the run itself.
         scheduled_at: the instant in the report, in the time zone of the pipeline.
         faults: the inputs whose values prevent the run from starting.

@@ -100,7 +100,7 @@ def _together(places: Sequence[str], report: RunReport) -> Iterator[str]:
 
 
 def _apart(places: Sequence[str], report: RunReport) -> Iterator[str]:
-    """Whether no two of some places ran at the same time."""
+    """Whether no two of these places ran at the same time."""
     ran = [(report.places[place].started_at, report.places[place].ended_at) for place in places]
     times = sorted((start, end) for start, end in ran if start is not None and end is not None)
     if any(start < end for (_, end), (start, _) in pairwise(times)):

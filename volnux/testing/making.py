@@ -45,7 +45,7 @@ INPUTS = (("size", 3), ("place", "north"), ("shops", ["a", "b"]))
 """The inputs of programs whose events have arguments, with their defaults."""
 
 LIST = "shops"
-"""The input that is a list."""
+"""The name of the input that is a list."""
 
 
 def random_program(

@@ -118,7 +118,7 @@ def _smaller(program: Program) -> Iterator[Program]:
 
 
 def _known_flow(flow: Flow, names: frozenset[str], copies: int, rounds: int) -> Flow:
-    """The flow without names that stand for nothing, and scripts of places that do not exist."""
+    """The flow without unknown names and without scripts of places that do not exist."""
     parts = (
         Parallel(tuple(_known_unit(unit, names, copies, rounds) for unit in part.arms))
         for part in flow.parts

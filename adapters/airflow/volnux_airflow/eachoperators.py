@@ -1,4 +1,4 @@
-"""The two ends of an `each`: the task that makes the list, and the one that gathers the results.
+"""The two ends of an `each`: the task that checks the list, and the one that gathers the results.
 
 Between them is a mapped task, which runs once for every item.
 """
@@ -49,7 +49,7 @@ class VolnuxEachOperator(FlowOperator):
     shallow_copy_attrs: Sequence[str] = ("branches", "inputs", "receives", "variables")
     ends_a_place = False
     ui_color = "#e6f4ea"
-    custom_operator_name = "makes a list"
+    custom_operator_name = "checks the list"
 
     def __init__(
         self,
@@ -103,7 +103,7 @@ class VolnuxEachOperator(FlowOperator):
         return []
 
     def _items(self, outcomes: Outcomes, inputs: Mapping[str, Any]) -> list[Any] | Failure:
-        """The items; the failure that says why there are none."""
+        """The items, or the failure that says why there are none."""
         found: Any = None
         if self.source is None:
             try:
@@ -235,7 +235,7 @@ class VolnuxGatherOperator(FlowOperator):
             if not end.done and end.descriptor is not None:
                 left = TaskOutcome.of(FAILURE, value, done=False)
                 self._fail(ti, left, f"{self.outcome}; the first failure: {value}", value)
-        self._fail(ti, _NOT_STARTED, f"{self.outcome}, and no other was started")
+        self._fail(ti, _NOT_STARTED, f"{self.outcome}, and no further item was started")
 
     def _fail(self, ti: Any, outcome: TaskOutcome, text: str, result: Any = None) -> NoReturn:
         self.leave(ti, outcome, result)
@@ -247,6 +247,6 @@ _NOT_STARTED = TaskOutcome(done=False, descriptor=None, attempts=0)
 
 
 def _lost(place: str) -> TaskOutcome:
-    """The outcome of a task whose worker was killed before it could store one."""
+    """The outcome of a task whose worker was killed before the task stored one."""
     failure = Failure("volnux.WorkerLost", f"the worker that ran {place} died")
     return TaskOutcome.of(FAILURE, failure, done=False)

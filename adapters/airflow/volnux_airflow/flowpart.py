@@ -72,7 +72,7 @@ class FlowPart:
     Attributes:
         plan: the whole plan.
         each: the `each` whose items it runs for; None if it runs once.
-        batch: how many items one task runs; None for one that is not in a list.
+        batch: how many items one task runs; None if the task gets a single item, not a list.
     """
 
     def __init__(self, plan: Plan, part: Each | TaskGroup, graph: Graph) -> None:

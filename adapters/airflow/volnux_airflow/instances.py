@@ -69,7 +69,7 @@ class Places:
         self._counts = _counts(plan.graph, self.known)
 
     def failure(self, execution: Execution, instance: int) -> Failure | None:
-        """Why an `each` had no list; None if it had one, or did not begin."""
+        """The failure of an `each` without a list; None if it had a list or did not begin."""
         copies = execution.copies
         each = copies.of_each[copies.node(instance)]
         if each.each in self._reduced.eaches:
@@ -126,7 +126,7 @@ class Places:
             yield from self._of_instance(node, (start // size,), numbers)
 
     def _without_copies(self, each: Each) -> Iterator[tuple[str, PlaceReport]]:
-        """The places of an `each` that ran for no item."""
+        """The places of an `each` without copies."""
         found = self._instances.states.get(each.each)
         begin = self._instances.outcome_of(each.each)
         state = self._state(found, never_ran=True)

@@ -1,4 +1,4 @@
-"""Results as XCom can store them: a result may contain the `Failure` of an event.
+"""Results in a form that XCom can store: a result may contain the `Failure` of an event.
 
 The failures are taken out of the value, and stored beside it with their positions.
 """

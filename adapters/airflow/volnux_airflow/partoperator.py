@@ -169,7 +169,7 @@ class VolnuxPartOperator(FlowOperator):
             raise
 
     def _items(self, ti: Any, outcomes: Outcomes) -> list[tuple[int, Any]]:
-        """The items of this task with their numbers."""
+        """The items of this task with their indices."""
         size = self.part.batch
         items = [self.item] if size is None else self.item
         first = ti.map_index * (size or 1)
@@ -179,7 +179,7 @@ class VolnuxPartOperator(FlowOperator):
         ]
 
     def _timed(self, context: Mapping[str, Any]) -> Part:
-        """The part, with the time that is left for the run as its limit."""
+        """The part, limited to the time that is left for the run."""
         part = self.part.cut()
         left = self.seconds_left(context)
         if left is None:

@@ -1,6 +1,6 @@
 """The graph as Airflow runs it: each part that is one task is one node.
 
-A group with `task` is one node. Of an `each`, three nodes are left: the one that begins it, the
+A group with `task` is one node. An `each` becomes three nodes: the one that begins it, the
 event or the group that runs once for every item, and the one that gathers the results.
 """
 
@@ -22,7 +22,7 @@ class Reduced:
 
     Attributes:
         graph: the reduced graph. Its values have the same indices as those of the whole graph.
-        specs: the spec of each node; None for nodes that are no events.
+        specs: the spec of each node; None for nodes that are not events.
         parts: the part of the whole graph that a node stands for, by the id of the node.
         eaches: the `each` of a node, by the ids of the three nodes that it consists of.
     """

@@ -5,7 +5,7 @@ task: a group with branches (its catch), and an arm of an *any* group that conta
 group, since Airflow has no `all_success` rule that waits for all tasks. Both are made here, so that
 the DAG and its Python source cannot differ.
 
-An `each` becomes a task that makes the list, a mapped task, and a task that gathers the results. A
+An `each` becomes a task that checks the list, a mapped task, and a task that gathers the results. A
 group that runs as one task is one task here: see `volnux_airflow.reduced`.
 """
 

@@ -78,7 +78,7 @@ def fault_of(value: Any) -> str | None:
 
 
 def reserved_key(value: Any) -> str | None:
-    """A key that Airflow keeps for itself in XComs, and that a dict in a JSON value has."""
+    """A key of a dict in a JSON value that Airflow reserves in XComs; None if there is none."""
     waiting = [value]
     while waiting:
         part = waiting.pop()

@@ -20,7 +20,7 @@ __all__ = ["attempt", "picklable"]
 def attempt(
     spec: EventSpec, call: Call, loop: RunLoop | None, limit: TimeLimit | None
 ) -> tuple[Outcome, bool]:
-    """Run an attempt within its time limit. Returns the outcome, and whether the time was over.
+    """Run an attempt; return its outcome, and whether it reached its time limit.
 
     Args:
         spec: the event.

@@ -119,7 +119,7 @@ class Page:
         return known
 
     def tell_skipped_at_start(self) -> None:
-        """Report what is skipped because the flow begins with a `!` or an `each`."""
+        """Report the places that are skipped because the flow begins with a `!` or an `each`."""
         first = (Kind.FAIL, Kind.EACH)
         for node, before in enumerate(self._blueprint.plan.graph.topology.before):
             if self._nodes[node].kind in first and not before:
@@ -151,7 +151,7 @@ class Page:
     def _scope(self, index: int, before: tuple[int, ...]) -> tuple[int, int]:
         """Which places share the predecessors of a place.
 
-        Returns the first instance of the copy around them, or -1, and how many they are.
+        Returns the first instance of the copy around them, or -1, and their number.
         """
         targets = 1
         while (block := self._copies.block_of(index)) is not None:

@@ -116,7 +116,7 @@ PAGES = "List |-> {Fetch |-> Save}[each=url] |-> Sum"
 def test_two_items_are_assumed_and_that_is_said(cli, flow):
     result = cli("simulate", flow(PAGES), "--json")
     assert list(states(result)) == ["List", "Fetch[0]", "Fetch[1]", "Save[0]", "Save[1]", "Sum"]
-    assert "flow.pty:1:10: note: this simulation takes 2 items for url\n" in result.err
+    assert "flow.pty:1:10: note: this simulation assumes 2 items for url\n" in result.err
     assert "hint: give the number of items: --items url=3\n" in result.err
 
 
@@ -196,7 +196,7 @@ BAD_ITEMS = [
     (["--items", "url=1", "--items", "url=2"], "error: --items is given twice for 'url'\n"),
     (
         ["--items", "url=9999999999"],
-        "error: these items make more than 1,000,000 places: use fewer --items\n",
+        "error: so many items make more than 1,000,000 places: lower --items\n",
     ),
     (
         ["--outcome", "Fetch[2]=0"],

@@ -123,7 +123,7 @@ def test_an_input_of_the_pipeline_class_that_is_not_a_list():
 
 def test_an_item_with_the_name_of_an_input_of_the_pipeline_class():
     assert found("{A -> B}[each=day]", inputs=(InputSpec("day", "date"),)) == [
-        "names.pty:1:10: error: the item 'day' is an input of the pipeline class as well\n"
+        "names.pty:1:10: error: the item 'day' is also an input of the pipeline class\n"
         "  1 | {A -> B}[each=day]\n"
         "    |          ^^^^^^^^\n"
         "  hint: a name is declared only once: rename one of the two"

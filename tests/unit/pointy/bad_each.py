@@ -224,7 +224,7 @@ BAD_EACH = [
     ),
     bad(
         "@secret: urls\nA[each=url, in=urls]",
-        "2:16: error: 'in' cannot take a secret, found 'urls'",
+        "2:16: error: 'in' takes a list, but 'urls' is a secret",
         "  2 | A[each=url, in=urls]",
         "    |                ^^^^",
         "  hint: name an input or a variable of the type list",
@@ -351,7 +351,7 @@ BAD_EACH = [
         "1:3: error: the option 'task' belongs to a group, not to an event",
         "  1 | A[task=tidy]",
         "    |   ^^^^^^^^^",
-        "  hint: remove it: an event is one task already",
+        "  hint: remove it: an event is already one task",
     ),
     bad(
         "{A -> B}[task=3]",

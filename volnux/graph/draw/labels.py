@@ -45,7 +45,7 @@ def argument_texts(node: Node) -> tuple[str, ...]:
 
 
 def each_text(each: Each) -> str:
-    """What is mapped, on one line, such as `each url, at_once=8`."""
+    """An `each` with its options, on one line, such as `each url, at_once=8`."""
     options = {"in": each.source, "at_once": each.at_once, "batch": each.batch}
     given = [f"{name}={value}" for name, value in options.items() if value is not None]
     return printable(", ".join((f"each {each.name}", *given)))

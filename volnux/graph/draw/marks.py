@@ -1,4 +1,4 @@
-"""How places ended in a run, for drawings: one state for each node, and numbers for its copies."""
+"""How places ended in a run, for drawings: a state for each node, and its copies by state."""
 
 from __future__ import annotations
 
@@ -55,14 +55,14 @@ class Marks:
         return states[-1] if states else None
 
     def texts(self, index: int) -> tuple[str, ...]:
-        """What one state cannot say: the numbers of the copies, and the states of the rounds."""
+        """Details that one state cannot show: the number of copies by state, and the rounds."""
         places = self._shown(index)
         if len(places) < 2:
             return self.counts(index)
         return tuple(f"round {round_of(place)}: {self._text(place)}" for place in places)
 
     def counts(self, index: int) -> tuple[str, ...]:
-        """The numbers of the copies in each round; empty for a place that has no copies."""
+        """The number of copies by state, for each round; empty for a place without copies."""
         places = self._shown(index)
         return tuple(self._text(place) for place in places if place in self._copied)
 
@@ -79,5 +79,5 @@ class Marks:
 
 
 def numbers(counts: Mapping[State, int]) -> str:
-    """Numbers of places by their state, such as `198 done, 2 failed`."""
+    """The number of places in each state, such as `198 done, 2 failed`."""
     return ", ".join(f"{counts[s]} {s}" for s in _IN_ORDER if counts.get(s))

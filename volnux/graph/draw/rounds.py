@@ -1,4 +1,4 @@
-"""Groups that run again: a drawing shows the group once, and all its rounds at its places."""
+"""Groups that run again: a drawing shows the group once, with the states of all rounds."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def round_of(place: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Repeat:
-    """A group that runs again: its first round is the nodes from `start` to its catch, by index."""
+    """A group that runs again. Its first round consists of the nodes from `start` to `catch`."""
 
     start: int
     catch: int
@@ -70,7 +70,7 @@ class Rounds:
         self.repeats = [repeat for repeat in found if stands[repeat.catch] == repeat.catch]
 
     def _begins_again(self, start: int, catch: int) -> bool:
-        """Whether the first event of a group stands at the same position behind its catch."""
+        """Whether the first event of a group occurs again at its position after the catch."""
         nodes = self._graph.nodes
         event = next((i for i in range(start, catch) if nodes[i].kind is Kind.EVENT), catch)
         again = catch + 1 + event - start

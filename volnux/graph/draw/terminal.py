@@ -160,7 +160,7 @@ class _Drawing:
             yield self.body(unit.primary)
 
     def body(self, primary: tree.Event | tree.Group) -> _Step:
-        """What is inside of a unit, without its branches."""
+        """The content of a unit, without its branches."""
         if isinstance(primary, tree.Group):
             yield self.flow(primary.body)
         else:
@@ -200,7 +200,7 @@ class _Drawing:
         canvas.pop()
 
     def _title(self, unit: tree.Unit) -> str:
-        """What its frame says of a unit with `each`, `task` or `again`; empty for other units."""
+        """The frame title of a unit with `each`, `task` or `again`; empty for other units."""
         if not unit.options:
             return ""
         parts = []

@@ -56,7 +56,7 @@ class Close(Enum):
 class View:
     """What a drawing shows of a graph.
 
-    Of a group that runs again it shows the first round.
+    It shows only the first round of a group that runs again.
 
     Args:
         graph: the graph.

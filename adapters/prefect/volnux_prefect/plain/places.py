@@ -33,7 +33,7 @@ class Within:
     """The items around a piece of code.
 
     Attributes:
-        numbers: their numbers, that of the outermost `each` first.
+        numbers: their indices, starting with the outermost `each`.
         items: the items, by name.
         order: the position of the copy among all places of the run.
     """
@@ -103,7 +103,7 @@ class Place:
 
     @property
     def name(self) -> str:
-        """The name of its task run here: its id, and the numbers of the items around."""
+        """The name of its task run: its id, and the indices of the items around it."""
         return place_name(self.id, WITHIN.get().numbers)
 
     def given(self, /, **arguments: Any) -> Self:
