@@ -52,7 +52,7 @@ def part_of_trace(ti: Any, run_id: str) -> Iterator[None]:
     from volnux.telemetry.watch import tracing_wanted, within
 
     carrier: dict[str, str] = {}
-    if tracing_wanted() and not compat.traces_itself():
+    if tracing_wanted() and not _has_span():
         carrier = dict(_carrier(ti, run_id))
         # The context of a task that Airflow does not trace is marked as not sampled.
         carrier["traceparent"] = f"{carrier['traceparent'][:-2]}01"
@@ -68,6 +68,13 @@ def part_of_trace(ti: Any, run_id: str) -> Iterator[None]:
 
 _PATIENCE = 2.0
 """The seconds that a task waits at its end until its telemetry is published."""
+
+
+def _has_span() -> bool:
+    """Whether there is a current span: Airflow's own, or that of a run in this process."""
+    from opentelemetry import trace
+
+    return trace.get_current_span().get_span_context().is_valid
 
 
 def _carrier(ti: Any, run_id: str) -> Mapping[str, str]:
