@@ -150,21 +150,17 @@ class VolnuxPartOperator(FlowOperator):
         try:
             watched = traces.part_of_trace(context["ti"], context["dag_run"].run_id)
             with places_in_log(), self._secrets_hidden(), watched:
-                if self.part.each is None:
+                each = self.part.each
+                if each is None:
                     return [(self.task_id, part.run(inputs, options, taken=taken))]
-                return [
-                    (
-                        place_name(self.task_id, (number,)),
-                        part.run(
-                            inputs,
-                            replace(options, index=(number,)),
-                            taken=taken,
-                            items={self.part.each.name: item},
-                        ),
-                    )
-                    for number, item in self._items(context["ti"], outcomes)
-                    if not self._control.cancelled
-                ]
+                runs: list[tuple[str, RunReport]] = []
+                for number, item in self._items(context["ti"], outcomes):
+                    own = replace(options, index=(number,))
+                    report = part.run(inputs, own, taken=taken, items={each.name: item})
+                    runs.append((place_name(self.task_id, (number,)), report))
+                    if self._control.cancelled or self.part.stopped(report):
+                        break
+                return runs
         except BaseException:
             # Airflow's timeout, for instance: leave no process behind.
             self._control.give_up()
