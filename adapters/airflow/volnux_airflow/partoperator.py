@@ -14,7 +14,7 @@ from volnux.graph.outcome import FAILURE, SUCCESS, Failure, RunStatus
 from volnux.graph.places import place_name
 from volnux.graph.report import RunReport
 from volnux.shown import shown
-from volnux_airflow import compat, storable
+from volnux_airflow import compat, storable, traces
 from volnux_airflow.carried import CarriedHost
 from volnux_airflow.declared import Inputs
 from volnux_airflow.flowoperator import (
@@ -142,27 +142,25 @@ class VolnuxPartOperator(FlowOperator):
             portable=True,
             control=self._control,
             observer=self.watcher.observer,
+            context=traces.context_of(context["dag_run"].run_id, inputs),
             scheduled_at=self.inputs.scheduled_at(context),
             host=self._host(),
         )
         self.watcher.cancels(self._control)
         try:
-            with places_in_log(), self._secrets_hidden():
-                if self.part.each is None:
+            watched = traces.part_of_trace(context["ti"], context["dag_run"].run_id)
+            with places_in_log(), self._secrets_hidden(), watched:
+                each = self.part.each
+                if each is None:
                     return [(self.task_id, part.run(inputs, options, taken=taken))]
-                return [
-                    (
-                        place_name(self.task_id, (number,)),
-                        part.run(
-                            inputs,
-                            replace(options, index=(number,)),
-                            taken=taken,
-                            items={self.part.each.name: item},
-                        ),
-                    )
-                    for number, item in self._items(context["ti"], outcomes)
-                    if not self._control.cancelled
-                ]
+                runs: list[tuple[str, RunReport]] = []
+                for number, item in self._items(context["ti"], outcomes):
+                    own = replace(options, index=(number,))
+                    report = part.run(inputs, own, taken=taken, items={each.name: item})
+                    runs.append((place_name(self.task_id, (number,)), report))
+                    if self._control.cancelled or self.part.stopped(report):
+                        break
+                return runs
         except BaseException:
             # Airflow's timeout, for instance: leave no process behind.
             self._control.give_up()

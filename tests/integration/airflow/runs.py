@@ -46,10 +46,14 @@ class Runs:
 
     def tasks(self, dag_id: str, run_id: str) -> dict[str, dict[str, Any]]:
         """The task instances of a run, by task id; those of a mapped task as `Fetch[3]`."""
-        found = self.get(f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances?limit=500")
+        path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances?limit=100&order_by=id"
+        items: list[dict[str, Any]] = []
+        # Airflow gives at most 100 at once.
+        while page := self.get(f"{path}&offset={len(items)}")["task_instances"]:
+            items += page
         return {
             place_name(item["task_id"], () if item["map_index"] < 0 else (item["map_index"],)): item
-            for item in found["task_instances"]
+            for item in items
         }
 
     def states(self, dag_id: str, run_id: str) -> dict[str, str]:

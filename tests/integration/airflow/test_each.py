@@ -223,6 +223,24 @@ def test_log_lines_have_their_place(plan, caplog):
     assert sorted(lines) == ["Logs[0]: fetching 1", "Logs[1]: fetching 2", "Logs[2]: fetching 3"]
 
 
+def test_signals_of_events_in_a_part(plan):
+    from volnux.signal import signals
+
+    heard = []
+
+    def listener(sender, *, task_id, execution_context, **_):
+        heard.append((task_id, type(execution_context).__name__))
+
+    signals.task_completed.connect(listener)
+    try:
+        ours = plan('@input: day: str = "mon"\nList |-> {Ok -> Same}[each=url]')
+        AirflowBackend().run(ours, ours.bind({}))
+    finally:
+        signals.task_completed.disconnect(listener)
+    places = ["List", *(f"{place}[{i}]" for place in ("Ok", "Same") for i in range(3))]
+    assert sorted(heard) == sorted((place, "ExecutionContext") for place in places)
+
+
 def test_variables_and_secrets_in_a_process_of_a_part(plan, monkeypatch):
     monkeypatch.setenv("AIRFLOW_VAR_REGION", "eu")
     monkeypatch.setenv("AIRFLOW_VAR_TOKEN", "hush-4711-hush")
