@@ -20,7 +20,7 @@ from volnux.errors import (
 from volnux.events.base import EventBase, event_class_of
 from volnux.events.inputs import bind_inputs
 from volnux.events.lookup import EventModuleError, EventNotFoundError, FoundEvent, Lookup
-from volnux.events.settings import without_effect
+from volnux.events.settings import check_index, without_effect
 from volnux.events.spec import EventSpec, Offered, spec_of
 from volnux.graph.compile import compile
 from volnux.graph.model import Each, Graph, Group, InputSpec, Node
@@ -186,6 +186,8 @@ def link(graph: Graph, lookup: Lookup, *, on_failure: OnFailure | str | None = N
             if key not in known:
                 try:
                     known[key] = _spec(node, target, lookup.home, offered)
+                    if items:
+                        check_index(known[key].event_class)
                 except VolnuxError as error:
                     # A fault of a class is reported once, however often the event occurs in the
                     # flow.
