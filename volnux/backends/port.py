@@ -103,7 +103,8 @@ class Capabilities:
                     found.append(
                         graph.diagnostic("ignored-hint", text, span=node.span, severity=note)
                     )
-        return found
+        # The rounds of a group with `again` have the same positions.
+        return list({(each.code, each.message, each.span): each for each in found}.values())
 
 
 def refuse(backend: str, found: Iterable[Diagnostic]) -> None:
