@@ -211,7 +211,10 @@ def link(graph: Graph, lookup: Lookup, *, on_failure: OnFailure | str | None = N
     if faults:
         ordered = pointy_error(faults).diagnostics
         raise LinkError(ordered)
-    warnings += _check_lists(linked) if linked.eaches else []
+    if linked.eaches:
+        from volnux.graph.lists import check_lists
+
+        warnings += check_lists(linked)
     warnings += _check_evaluations(graph, targets)
     where = {name: (each.module, each.name) for name, each in found.items()}
     return Plan(linked, tuple(specs), tuple(warnings), found=where)
@@ -341,21 +344,6 @@ def _check_evaluations(graph: Graph, targets: Mapping[str, Any]) -> list[Diagnos
         if state is not None:
             asked[name] = state
     return list(disagreements(graph, asked))
-
-
-def _check_lists(graph: Graph) -> list[Diagnostic]:
-    index, nodes = graph.topology.index, graph.nodes
-    return [
-        graph.diagnostic(
-            "nothing-piped",
-            f"each={each.name} needs a list, but nothing is piped to it here: it would fail",
-            span=nodes[index[each.each]].span,
-            hint=f"write |-> before it, or name the list: [each={each.name}, in=…]",
-            severity=Severity.WARNING,
-        )
-        for each in graph.eaches
-        if each.source is None and nodes[index[each.each]].receives is None
-    ]
 
 
 def _check_conditions(
