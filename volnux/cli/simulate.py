@@ -75,7 +75,8 @@ def command(
     if faults:
         raise UsageError(faults)
     report = simulate(graph, outcomes=by_event, places=by_place, items=numbers)
-    output.show([*check_lists(graph), *_assumptions(graph, report, numbers)])
+    # The rounds of an `again` have the same groups at the same positions.
+    output.show(dict.fromkeys([*check_lists(graph), *_assumptions(graph, report, numbers)]))
     if json:
         output.say(report.dumps(indent=2))
     else:

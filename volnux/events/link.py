@@ -216,6 +216,8 @@ def link(graph: Graph, lookup: Lookup, *, on_failure: OnFailure | str | None = N
 
         warnings += check_lists(linked)
     warnings += _check_evaluations(graph, targets)
+    # The rounds of an `again` have the same events at the same positions.
+    warnings = list(dict.fromkeys(warnings))
     where = {name: (each.module, each.name) for name, each in found.items()}
     return Plan(linked, tuple(specs), tuple(warnings), found=where)
 

@@ -71,6 +71,8 @@ def test_a_group_that_only_a_class_decides_is_noted_where_it_matters(cli, flow):
         in result.err
     )
     assert "only the class of B knows" in result.err
+    again = cli("simulate", flow("{{A || B} -> C}[again=3]"), "--outcome", "A=0")
+    assert again.err.count("this simulation assumes") == 1, "once for all rounds"
     path = flow("{A || B}[evaluation=SUCCESS_FOR_PARTIAL_SUCCESS] -> C")
     result = cli("simulate", path, "--outcome", "A=0")
     assert (result.code, result.err) == (0, "")
