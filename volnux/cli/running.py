@@ -205,5 +205,5 @@ def _progress(stream: TextIO | None, *, plain: bool) -> Progress:
 def _show(report: RunReport, *, plain: bool) -> None:
     from volnux.cli.summary import summary
 
-    fold = not plain and sys.stdout is not None and sys.stdout.isatty()
+    fold = not plain and output.on_terminal(sys.stdout)
     output.say("\n".join(summary(report, colour=output.coloured(sys.stdout), fold=fold)))

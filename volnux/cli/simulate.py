@@ -82,8 +82,8 @@ def command(
     else:
         from volnux.cli.summary import summary
 
-        terminal = sys.stdout is not None and sys.stdout.isatty()
-        lines = summary(report, colour=output.coloured(sys.stdout), fold=terminal)
+        fold = output.on_terminal(sys.stdout)
+        lines = summary(report, colour=output.coloured(sys.stdout), fold=fold)
         output.say("\n".join(lines))
     raise typer.Exit(0 if report.status is RunStatus.SUCCESS else 1)
 
