@@ -97,6 +97,12 @@ def test_values_are_read_as_the_annotated_type():
     assert result('Options(a="1", b=2)') == {"a": 1, "b": 2}
 
 
+def test_an_item_is_read_as_the_annotated_type_only_as_an_argument():
+    days = '@input: days: list = ["2026-01-31"]\n'
+    assert result(f"{days}Typed[each=day, in=days]", "Typed[0]")[0] == "str"
+    assert result(f"{days}Typed(day=day)[each=day, in=days]", "Typed[0]")[0] == "date"
+
+
 @pytest.mark.parametrize(
     ("text", "code", "column", "message", "hint"),
     [
