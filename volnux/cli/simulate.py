@@ -13,6 +13,7 @@ from volnux.cli import output
 from volnux.cli.options import File, Json
 from volnux.cli.usage import UsageError
 from volnux.errors import Diagnostic, Severity, did_you_mean
+from volnux.graph.lists import check_lists
 from volnux.graph.outcome import RunStatus, State
 from volnux.graph.places import index_of, template_of
 from volnux.graph.simulate import ASSUMED_ITEMS, eaches_named, items_of, simulate
@@ -74,7 +75,8 @@ def command(
     if faults:
         raise UsageError(faults)
     report = simulate(graph, outcomes=by_event, places=by_place, items=numbers)
-    output.show(_assumptions(graph, report, numbers))
+    # The rounds of an `again` have the same groups at the same positions.
+    output.show(dict.fromkeys([*check_lists(graph), *_assumptions(graph, report, numbers)]))
     if json:
         output.say(report.dumps(indent=2))
     else:

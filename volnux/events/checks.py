@@ -49,13 +49,18 @@ def check_given(
     )
     for name in spec.requires:
         if name not in known and name not in meant:
+            hint = (
+                f"declare it (@input: {name}: str), give it here ({spec.name}({name}=…)), or "
+                f"give the argument a default; inputs: {', '.join(sorted(inputs)) or 'none'}"
+            )
+            if name == "self":
+                hint = "it is the event itself only as the first parameter: move it there"
             yield graph.diagnostic(
                 "missing-input",
                 f"process of {spec.name} requires the argument '{name}', "
                 f"which is not an input of {graph.name}",
                 span=node.span,
-                hint=f"declare it (@input: {name}: str), give it here ({spec.name}({name}=…)), or "
-                f"give the argument a default; inputs: {', '.join(sorted(inputs)) or 'none'}",
+                hint=hint,
             )
 
 

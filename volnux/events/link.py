@@ -20,7 +20,7 @@ from volnux.errors import (
 from volnux.events.base import EventBase, event_class_of
 from volnux.events.inputs import bind_inputs
 from volnux.events.lookup import EventModuleError, EventNotFoundError, FoundEvent, Lookup
-from volnux.events.settings import without_effect
+from volnux.events.settings import check_index, without_effect
 from volnux.events.spec import EventSpec, Offered, spec_of
 from volnux.graph.compile import compile
 from volnux.graph.model import Each, Graph, Group, InputSpec, Node
@@ -186,6 +186,8 @@ def link(graph: Graph, lookup: Lookup, *, on_failure: OnFailure | str | None = N
             if key not in known:
                 try:
                     known[key] = _spec(node, target, lookup.home, offered)
+                    if items:
+                        check_index(known[key].event_class)
                 except VolnuxError as error:
                     # A fault of a class is reported once, however often the event occurs in the
                     # flow.
@@ -209,8 +211,13 @@ def link(graph: Graph, lookup: Lookup, *, on_failure: OnFailure | str | None = N
     if faults:
         ordered = pointy_error(faults).diagnostics
         raise LinkError(ordered)
-    warnings += _check_lists(linked) if linked.eaches else []
+    if linked.eaches:
+        from volnux.graph.lists import check_lists
+
+        warnings += check_lists(linked)
     warnings += _check_evaluations(graph, targets)
+    # The rounds of an `again` have the same events at the same positions.
+    warnings = list(dict.fromkeys(warnings))
     where = {name: (each.module, each.name) for name, each in found.items()}
     return Plan(linked, tuple(specs), tuple(warnings), found=where)
 
@@ -339,21 +346,6 @@ def _check_evaluations(graph: Graph, targets: Mapping[str, Any]) -> list[Diagnos
         if state is not None:
             asked[name] = state
     return list(disagreements(graph, asked))
-
-
-def _check_lists(graph: Graph) -> list[Diagnostic]:
-    index, nodes = graph.topology.index, graph.nodes
-    return [
-        graph.diagnostic(
-            "nothing-piped",
-            f"each={each.name} needs a list, but nothing is piped to it here: it would fail",
-            span=nodes[index[each.each]].span,
-            hint=f"write |-> before it, or name the list: [each={each.name}, in=…]",
-            severity=Severity.WARNING,
-        )
-        for each in graph.eaches
-        if each.source is None and nodes[index[each.each]].receives is None
-    ]
 
 
 def _check_conditions(

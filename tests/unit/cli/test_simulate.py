@@ -27,6 +27,13 @@ def test_everything_succeeds_unless_told_otherwise(cli, flow):
     )
 
 
+def test_an_each_without_a_list_is_a_warning(cli, flow):
+    result = cli("simulate", flow("A -> B[each=day]"), "--items", "day=1")
+    assert result.code == 0
+    assert ":1:8: warning: each=day needs a list, but nothing is piped to it here" in result.err
+    assert cli("simulate", flow("A |-> B[each=day]"), "--items", "day=1").err == ""
+
+
 def test_an_event_and_a_place(cli, flow):
     path = flow("Z (0 -> A, 3 -> B) -> Z (0 -> C)")
     result = cli("simulate", path, "--outcome", "Z=0", "--place", "Z__2=1", "--json")
@@ -64,6 +71,8 @@ def test_a_group_that_only_a_class_decides_is_noted_where_it_matters(cli, flow):
         in result.err
     )
     assert "only the class of B knows" in result.err
+    again = cli("simulate", flow("{{A || B} -> C}[again=3]"), "--outcome", "A=0")
+    assert again.err.count("this simulation assumes") == 1, "once for all rounds"
     path = flow("{A || B}[evaluation=SUCCESS_FOR_PARTIAL_SUCCESS] -> C")
     result = cli("simulate", path, "--outcome", "A=0")
     assert (result.code, result.err) == (0, "")
