@@ -74,7 +74,9 @@ def _text(option: Option) -> bool:
 
 def _named(option: Option) -> bool:
     value = option.value
-    return isinstance(value, str) and is_name(value) and value not in RESERVED_NAMES
+    # In an argument, `null` would be the value of JSON and not the item.
+    named = isinstance(value, str) and is_name(value) and value != "null"
+    return named and value not in RESERVED_NAMES
 
 
 def _bare_name(option: Option) -> bool:

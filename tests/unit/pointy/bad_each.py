@@ -51,6 +51,12 @@ BAD_EACH = [
         "    |        ^^^^",
     ),
     bad(
+        "A[each=null]",
+        "1:8: error: the option 'each' takes a name for the item, such as url",
+        "  1 | A[each=null]",
+        "    |        ^^^^",
+    ),
+    bad(
         "A[each=self]",
         "1:8: error: the option 'each' takes a name for the item, such as url",
         "  1 | A[each=self]",
