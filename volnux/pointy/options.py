@@ -74,13 +74,12 @@ def _text(option: Option) -> bool:
 
 def _named(option: Option) -> bool:
     value = option.value
-    # In an argument, `null` would be the value of JSON and not the item.
-    named = isinstance(value, str) and is_name(value) and value != "null"
-    return named and value not in RESERVED_NAMES
+    return isinstance(value, str) and is_name(value) and value not in RESERVED_NAMES
 
 
 def _bare_name(option: Option) -> bool:
-    return option.bare and _named(option)
+    # In an argument, `null` would be the value of JSON and not the item.
+    return option.bare and _named(option) and option.value != "null"
 
 
 _NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?")
@@ -225,7 +224,7 @@ def _meant_name(option: Option) -> str | None:
     name = str(option.value)
     if not is_name(name):
         return "a name consists of ASCII letters, digits and '_', and is not a keyword of Python"
-    if name in RESERVED_NAMES:
+    if name in RESERVED_NAMES or name == "null":
         return f"'{name}' is reserved: choose another name"
     return f"names are written without quotes: {option.name}={clip(name)}"
 

@@ -55,6 +55,7 @@ BAD_EACH = [
         "1:8: error: the option 'each' takes a name for the item, such as url",
         "  1 | A[each=null]",
         "    |        ^^^^",
+        "  hint: 'null' is reserved: choose another name",
     ),
     bad(
         "A[each=self]",
