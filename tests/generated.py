@@ -160,7 +160,7 @@ class Prefect:
                 return await super().__aenter__()
 
             async def ended(self, place: Any, received: Any = None) -> Any:
-                self.received[place.id] = received
+                self.received[place.name] = received
                 return await super().ended(place, received)
 
         own, plain.Run = plain.Run, Recording

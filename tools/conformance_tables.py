@@ -25,7 +25,7 @@ NAMED = 6
 
 def filled(page: str) -> str:
     """The text of a page with its generated parts up to date."""
-    from tools.mutate import MUTATIONS
+    from tools.mutations import MUTATIONS
 
     made: dict[str, Callable[[], str]] = {
         "sentences": _sentences,

@@ -251,8 +251,7 @@ class Observing(Listener):
             self._tell(lambda: self._observer.cancelling(running))
 
     def _node(self, call: Call) -> Node:
-        graph = self._plan.graph
-        return graph.nodes[graph.topology.index[call.task_id]]
+        return self._plan.graph.node_of(call.task_id)
 
     def _tell(self, tell: Callable[[], object]) -> None:
         generation = usercode.generation

@@ -6,6 +6,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 
+from volnux.backends.port import RunOptions
 from volnux.events.executors import ExecutorKind
 from volnux.events.link import Plan
 from volnux.events.outcome import Outcome
@@ -14,9 +15,9 @@ from volnux.graph.execution import Execution
 from volnux.graph.outcome import FAILURE
 from volnux.graph.report import RunReport
 from volnux.hooks import About
+from volnux.kit.calls import Calls
 from volnux.kit.notes import Notes
 from volnux_standalone.attempt import Attempt
-from volnux_standalone.given import Given
 
 __all__ = ["Board", "Locked"]
 
@@ -46,12 +47,14 @@ class Board:
 
     Args:
         plan: the plan of the run.
-        keep_results: whether results are kept until the end; see `Execution`.
+        options: the options of the run.
+        calls: makes the arguments of the events.
 
     Attributes:
         lock: guards everything else.
         over: set when no places are open any more, or the run was abandoned.
         execution: the state machine.
+        specs: the spec of each instance of an event.
         notes: attempts, times and received values of the places.
         ready: places for our own workers.
         outbox: places that must be sent to other executors.
@@ -65,15 +68,23 @@ class Board:
         stuck: how many threads still run an attempt whose end has been claimed.
     """
 
-    def __init__(self, plan: Plan, *, keep_results: bool) -> None:
-        self._nodes = plan.graph.nodes
+    def __init__(self, plan: Plan, options: RunOptions, calls: Calls) -> None:
         # Joins and catches have no spec, and are never ready.
-        self._specs: tuple[EventSpec, ...] = plan.specs  # type: ignore[assignment]  # see above
-        self._keep_results = keep_results
+        self.specs: list[EventSpec] = list(plan.specs)  # type: ignore[arg-type]  # see above
+        self._keep_results = options.results
+        self._with_end = options.with_end
+        self._calls = calls
         self.lock = threading.Lock()
         self.over = threading.Event()
-        self.execution = Execution(plan.graph, keep_results=keep_results)
-        self.notes = Notes(len(self._nodes))
+        self.execution = Execution(
+            plan.graph,
+            keep_results=options.results,
+            index=options.index,
+            given=options.given,
+            items=calls.items,
+            grows=self._grow,
+        )
+        self.notes = Notes(len(plan.graph.nodes))
         self.ready: deque[int] = deque()
         self.outbox: deque[int] = deque()
         self.flying: set[Attempt] = set()
@@ -85,6 +96,10 @@ class Board:
         self.given_up = False
         self.stuck = 0
 
+    def _grow(self, start: int, stop: int, copies: int) -> None:
+        self.specs += self.specs[start:stop] * copies
+        self.notes.grow((stop - start) * copies)
+
     @property
     def left_behind(self) -> bool:
         """Whether threads still run user code that nobody waits for."""
@@ -92,15 +107,16 @@ class Board:
 
     def take(self, ready: list[int]) -> None:
         """Queue places that have become ready."""
+        nodes = self.execution.nodes
         for index in ready:
-            if self._nodes[index].receives is not None:
+            if nodes[index].receives is not None:
                 self.notes.received[index] = self.execution.received(index)
             self.queue(index)
         self.open += len(ready)
 
     def queue(self, index: int) -> None:
         """Queue a place for our own workers or for another executor."""
-        spec = self._specs[index]
+        spec = self.specs[index]
         if spec.executor.kind is _DEFAULT and not spec.is_async:
             self.ready.append(index)
         else:
@@ -196,22 +212,20 @@ class Board:
         if self.open == 0:
             self.over.set()
 
-    def report(self, about: About, given: Given) -> RunReport:
+    def report(self, about: About) -> RunReport:
         """The report of the run, at its end."""
         if self.cancelled or not self.execution.ended:
             self.execution.abandon()
         return self.notes.report(
             about,
             self.execution,
-            given.inputs,
+            self._calls.inputs,
             results_kept=self._keep_results,
-            scheduled_at=given.scheduled_at,
+            scheduled_at=self._calls.scheduled_at,
+            with_end=self._with_end,
         )
 
     def _note_end(self, index: int, outcome: Outcome) -> None:
         if not self._keep_results:
             self.notes.received[index] = None
-        if outcome.raised or not self._keep_results:
-            # Only the execution keeps the exception, which holds the local variables of the event.
-            outcome = outcome._replace(result=None)
-        self.notes.last[index] = outcome
+        self.notes.ends(index, outcome)

@@ -69,7 +69,7 @@ class FailureLog:
                     self._may_be_taken = may_be_taken(self._plan.graph)
                 if self._execution.states[index] is State.DONE:
                     self._write_failure(index, run_log.handled)
-                elif self._place(index) in self._may_be_taken and not stopped:
+                elif self._execution.nodes[index].id in self._may_be_taken and not stopped:
                     self._undecided.append(index)
                 else:
                     self._write_failure(index, run_log.failed)
@@ -102,4 +102,4 @@ class FailureLog:
         tell(self._plan.graph.name, self._run_id, self._place(index), result, made)
 
     def _place(self, index: int) -> str:
-        return self._plan.graph.nodes[index].id
+        return self._execution.copies.place(index)

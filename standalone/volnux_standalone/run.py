@@ -26,12 +26,12 @@ from volnux.events.spec import EventSpec
 from volnux.graph.outcome import FAILURE, SUCCESS
 from volnux.graph.report import RunReport
 from volnux.hooks import About, hooks_of
+from volnux.kit.calls import Calls
 from volnux.kit.processes import default_workers
 from volnux_standalone.attempt import Attempt
 from volnux_standalone.board import Board, Locked
 from volnux_standalone.elsewhere import Elsewhere
 from volnux_standalone.failures import FailureLog
-from volnux_standalone.given import Given
 from volnux_standalone.interrupts import Interrupts, obey
 from volnux_standalone.timers import Timers
 from volnux_standalone.workers import Workers
@@ -48,18 +48,17 @@ class Run:
         self, plan: Plan, inputs: Mapping[str, Any], options: RunOptions, backend: str
     ) -> None:
         self._plan = plan
-        self._nodes = plan.graph.nodes
-        # Joins and catches have no spec, and never come here.
-        self._specs: tuple[EventSpec, ...] = plan.specs  # type: ignore[assignment]  # see above
-        self._board = Board(plan, keep_results=options.results)
-        self._given = Given(plan, inputs, options, self._board.notes.received)
+        calls = Calls(plan, inputs, options)
+        self._board = Board(plan, options, calls)
+        self._calls = calls
+        self._execution = self._board.execution
+        self._received = self._board.notes.received
+        self._specs = self._board.specs
         self._options = options
-        self._about = About(plan.graph.name, backend, self._given.run_id, plan, options.context)
+        self._about = About(plan.graph.name, backend, calls.run_id, plan, options.context)
         self._hooks = hooks_of(self._about, observer=options.observer)
         self._locked = Locked(self._board.lock, self._advance)
-        self._failures = FailureLog(
-            plan, self._given.run_id, self._board.execution, self._board.notes
-        )
+        self._failures = FailureLog(plan, calls.run_id, self._board.execution, self._board.notes)
         self._workers = Workers(
             options.workers or default_workers(),
             self._board.ready,
@@ -101,7 +100,7 @@ class Run:
         if self._crash is not None:
             raise self._crash
         with self._locked:
-            report = self._board.report(self._about, self._given)
+            report = self._board.report(self._about)
         self._failures.write_rest(report)
         return report
 
@@ -165,12 +164,16 @@ class Run:
         attempt = Attempt(index, self._board.notes.made[index] + 1)
         self._board.flying.add(attempt)
         spec = self._specs[index]
-        call = self._given.call(attempt)
+        call = self._calls.call(self._execution, index, attempt.number, self._received[index])
         if self._hooks:
             call = self._hooks.call(spec, call)
         self._started(spec, attempt)
         # Do not keep the outcome in a variable: an exception in it refers to this frame.
         self._ended(attempt, self._outcome_here(spec, call, attempt), goes_on=True)
+
+    def _call(self, attempt: Attempt) -> Call:
+        index = attempt.index
+        return self._calls.call(self._execution, index, attempt.number, self._received[index])
 
     def _outcome_here(self, spec: EventSpec, call: Call, attempt: Attempt) -> Outcome:
         try:
@@ -185,7 +188,7 @@ class Run:
         if spec.timeout is not None:
             attempt.drop_timer = self._timers.after(spec.timeout, lambda: self._timed_out(attempt))
         if self._hooks:
-            self._hooks.began(spec, self._given.call(attempt))
+            self._hooks.began(spec, self._call(attempt))
 
     def _interrupted_by(
         self, spec: EventSpec, call: Call, interrupt: KeyboardInterrupt, attempt: Attempt
@@ -216,7 +219,7 @@ class Run:
         attempt = Attempt(index, board.notes.made[index] + 1)
         board.flying.add(attempt)
         spec = self._specs[index]
-        call = self._hooks.call(spec, self._given.call(attempt))
+        call = self._hooks.call(spec, self._call(attempt))
 
         def began() -> None:
             self._started(spec, attempt)
@@ -277,7 +280,7 @@ class Run:
         unhandled = self._board.execution.unhandled(attempt.index, outcome.descriptor)
         if unhandled is not None:
             told = told._replace(descriptor=FAILURE, result=unhandled)
-        self._hooks.attempt_ended(self._specs[attempt.index], self._given.call(attempt), told)
+        self._hooks.attempt_ended(self._specs[attempt.index], self._call(attempt), told)
 
     def _late(self, attempt: Attempt) -> None:
         with self._locked:
@@ -286,7 +289,7 @@ class Run:
             self._board.stuck -= 1
         log.warning(
             "%s ended after it was abandoned: its result is discarded",
-            self._nodes[attempt.index].id,
+            self._board.execution.copies.place(attempt.index),
         )
 
     def _advance(self, *, goes_on: bool = False) -> None:
@@ -369,7 +372,7 @@ class Run:
         if handle is not None:
             handle.abandon()
         spec = self._specs[attempt.index]
-        outcome = raised(spec, self._given.call(attempt), too_long(spec), attempt.started)
+        outcome = raised(spec, self._call(attempt), too_long(spec), attempt.started)
         try:
             self._finish(attempt, outcome)
         except BaseException as fault:  # noqa: BLE001 - an internal error must end the run, not block it

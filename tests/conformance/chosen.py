@@ -39,7 +39,34 @@ _NAMES = (
 CHOSEN: tuple[Case, ...] = tuple(case for case in all_cases() if case.name in _NAMES)
 """Twenty-five cases."""
 
+_REPEATED = (
+    "again_in_a_nested_each",
+    "again_nested",
+    "again_not_needed",
+    "again_used_up",
+    "each_any",
+    "each_at_once_in_each_copy",
+    "each_branch_inside",
+    "each_catch_inside",
+    "each_continue_inside",
+    "each_empty",
+    "each_error_in_a_copy",
+    "each_error_is_caught",
+    "each_factor",
+    "each_fail_inside",
+    "each_in_a_branch_not_taken",
+    "each_in_an_input",
+    "each_nested_handled",
+    "each_nested_lengths",
+    "each_never_started",
+    "each_unhandled_descriptor",
+)
+
+REPEATED: tuple[Case, ...] = tuple(case for case in all_cases() if case.name in _REPEATED)
+"""Twenty cases with `each` and `again`."""
+
 assert len(CHOSEN) == len(_NAMES) == 25
+assert len(REPEATED) == len(_REPEATED) == 20
 
 
 def handled_in(case: Case, plan: Plan) -> set[str]:

@@ -11,6 +11,7 @@ from volnux.testing.comparing import plain
 ANY = "[evaluation=SUCCESS_FOR_PARTIAL_SUCCESS]"
 INSTANT = "2026-03-30T02:30:00+02:00"
 ZONE = "@timezone: Europe/Berlin\n"
+LIST = '@input: tables: list = ["a", "b", "c"]\n'
 
 MEANINGS = [
     ("Copy()", "Copy"),
@@ -37,6 +38,17 @@ MEANINGS = [
     ("@run-timeout: 90m\nCopy", "Copy"),
     ('@input: table: "a" | "b" = "b"\nCopy', '@input: table: str = "b"\nCopy'),
     ("@input: table: int(1..9) = 3\nCopy", "@input: table: int = 3\nCopy"),
+    ("{A |-> Three |-> Copy}[task=tidy] |-> B", "{A |-> Three |-> Copy} |-> B"),
+    ("{A || Bad}[task=tidy] (0 |-> B) -> Copy", "{A || Bad} (0 |-> B) -> Copy"),
+    (f"{{{{A -> Bad}}[task=tidy] || B}}{ANY} |-> C", f"{{{{A -> Bad}} || B}}{ANY} |-> C"),
+    ("@on-failure: continue\n{A -> Bad}[task=t] |-> B", "@on-failure: continue\n{A -> Bad} |-> B"),
+    (f"{LIST}Copy[each=table, in=tables, batch=2]", f"{LIST}Copy[each=table, in=tables]"),
+    (f"{LIST}Copy[each=table, in=tables, at_once=1]", f"{LIST}Copy[each=table, in=tables]"),
+    (f"{LIST}A |-> Copy[each=table, in=tables]", f"{LIST}A -> {{Copy}}[each=table, in=tables]"),
+    (
+        f"{LIST}Copy[each=table, in=tables] * 2 (0 -> A, 1 |-> B)",
+        f"{LIST}{{Copy[each=table, in=tables, retry_attempts=2]}} (0 -> A, 1 |-> B)",
+    ),
 ]
 """A text with the new word, and the same without it."""
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from tools.mutate import MUTATIONS, copied, noticed
+from tools.mutate import copied, noticed
+from tools.mutations import MUTATIONS
 
 
 @pytest.fixture(scope="module")

@@ -6,9 +6,18 @@ from pathlib import Path
 
 import pytest
 
-from tests.conformance.chosen import CHOSEN
+from tests.conformance.chosen import CHOSEN, REPEATED
 from volnux.loading import load_plan
-from volnux.testing import differences, write_case
+from volnux.testing import all_cases, differences, write_case
+
+PARTS = tuple(
+    case
+    for case in all_cases()
+    if case.name in ("each_batch", "task_of_arms", "task_with_branches", "task_with_each_inside")
+)
+"""Cases of which a part runs in one task."""
+
+RUN = (*CHOSEN, *REPEATED, *PARTS)
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -19,13 +28,13 @@ def server():
 
     home = Path(tempfile.mkdtemp(prefix="volnux-conformance-airflow-"))
     running = Server(home / "home")
-    for case in CHOSEN:
+    for case in RUN:
         write_case(case, running.dags / case.name)
     (running.dags / "pty_dags.py").write_text(LOADER)
     (running.home / "python").mkdir(exist_ok=True)
     try:
         running.start()
-        names = {case.name for case in CHOSEN}
+        names = {case.name for case in RUN}
         running.until("all DAGs are there", lambda: names <= running.dag_ids(), seconds=120)
         yield running
     finally:
@@ -35,10 +44,10 @@ def server():
 
 def report_of_run(server, plan, dag, run, inputs):
     """The report of a run, from Airflow's API."""
+    from volnux_airflow.instances import Instances
     from volnux_airflow.outcomes import OUTCOME_KEY, TaskOutcome
+    from volnux_airflow.partreport import PLACES_KEY
     from volnux_airflow.report import report_of
-
-    from volnux.graph import Failure
 
     status = server.ended(dag, run, seconds=300)
     tasks = server.tasks(dag, run)
@@ -49,29 +58,32 @@ def report_of_run(server, plan, dag, run, inputs):
             outcomes[task] = TaskOutcome.from_json(found)
 
     def result_of(task):
-        outcome = outcomes.get(task)
-        if outcome is not None and outcome.failure:
-            return Failure.from_json(outcome.failure)
-        return server.xcom(dag, run, task, "return_value")
+        value = server.xcom(dag, run, task, "return_value")
+        return outcomes[task].read(value) if task in outcomes else value
 
-    return report_of(
-        plan,
-        run_id=run,
+    instances = Instances(
         states={task: item["state"] for task, item in tasks.items()},
-        succeeded=status == "success",
         tries={task: item["try_number"] for task, item in tasks.items()},
         first_tries={},
         outcome_of=outcomes.get,
         result_of=result_of,
+        places_of=lambda task: server.xcom(dag, run, task, PLACES_KEY),
+    )
+    return report_of(
+        plan,
+        instances,
+        run_id=run,
+        succeeded=status == "success",
         inputs=inputs,
         started_at=None,
         ended_at=None,
     )
 
 
-def test_chosen_cases(server):
+@pytest.mark.parametrize("cases", [CHOSEN, REPEATED, PARTS], ids=["plain", "repeated", "parts"])
+def test_chosen_cases(server, cases):
     wrong = {}
-    waiting = list(CHOSEN)
+    waiting = list(cases)
     while waiting:
         # A few at a time: SQLite does not like more.
         some, waiting = waiting[:5], waiting[5:]

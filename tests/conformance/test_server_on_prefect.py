@@ -5,10 +5,12 @@ import time
 
 import pytest
 
-from tests.conformance.chosen import CHOSEN, handled_in, shown_on_prefect
+from tests.conformance.chosen import CHOSEN, REPEATED, handled_in, shown_on_prefect
 from tests.integration.prefect.server import PREFECT, end, start, started, surroundings
 from volnux.loading import load_plan
 from volnux.testing import write_case
+
+RUN = [*CHOSEN, *REPEATED]
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -28,11 +30,11 @@ def call(folder, *arguments):
 
 @pytest.fixture(scope="module")
 def deployed(tmp_path_factory):
-    """All chosen cases deployed from one folder, and a worker that runs them."""
+    """All these cases deployed from one folder, and a worker that runs them."""
     started()
     folder = tmp_path_factory.mktemp("deployed")
     entries = []
-    for case in CHOSEN:
+    for case in RUN:
         write_case(case, folder / case.name)
         # A file each: whoever wants one flow need not make all of them.
         (folder / f"{case.name}.py").write_text(
@@ -66,7 +68,7 @@ def test_chosen_cases(deployed):
     wrong = {}
     with get_client(sync_client=True) as client:
         runs = []
-        for case in CHOSEN:
+        for case in RUN:
             deployment = client.read_deployment_by_name(f"{case.name}/{case.name}")
             run = client.create_flow_run_from_deployment(
                 deployment.id, parameters=dict(case.inputs)

@@ -75,6 +75,17 @@ def FailsFar():
 
 @event
 def Wrong(): return "wrong"
+
+@event
+def List(): return True, list(range(200))
+
+@event
+def Fetch(previous_result):
+    if previous_result in (7, 150): raise ValueError(previous_result)
+    return True, previous_result
+
+@event
+def FailsAll(previous_result): raise ValueError("no " + str(previous_result))
 """
 
 
@@ -134,6 +145,43 @@ def test_the_display_shows_what_runs_and_keeps_what_ended(terminal):
     assert re.search(r"^Bad +failed +0 +1 ", text, re.M)
     assert text.rstrip().endswith("s")
     assert "flow: failed in" in text
+
+
+def test_many_copies_share_a_line(terminal):
+    Path("flow.pty").write_text("List |-> {Fetch -> Ok}[each=url, at_once=8] (0 -> Wait) -> Bad")
+    child = terminal("run", "flow.pty")
+    child.expect("Fetch: .*198 done.*, .*2 failed.* in ")
+    child.expect("Wait [0-9.]+m?s")
+    Path("go").touch()
+    text, code = ended(child)
+    assert code == 1
+    assert not re.search(r"(Fetch|Ok)\[\d+\]: done", text)
+    table = text[text.index("place ") :]
+    assert re.search(r"^Fetch\[0\.\.199\] +198 done +1 +198 ", table, re.M)
+    assert re.search(r"^Fetch\[7\] +failed +0 +1 ", table, re.M)
+    assert re.search(r"^Ok\[0\.\.199\] +198 done +1 +198 ", table, re.M)
+    assert re.search(r"^Ok\[0\.\.199\] +2 failed +- +0 ", table, re.M)
+    assert "Fetch[150] failed, handled: ValueError: 150" in table
+    assert len(table.splitlines()) < 20
+
+
+def test_many_failed_copies_are_cut(terminal):
+    Path("flow.pty").write_text("List |-> FailsAll[each=url]")
+    text, code = ended(terminal("run", "flow.pty"))
+    assert code == 1
+    assert len(re.findall(r"FailsAll\[\d+\]: failed", text)) == 10
+    assert "FailsAll: 200 failed in" in text
+    assert re.search(r"^FailsAll\[0\.\.199\] +190 failed +0 +190 ", text, re.M)
+    assert "FailsAll: 190 more failed" in text
+    assert text.count("Traceback") == 10
+
+
+def test_every_copy_is_shown_if_asked_for(terminal):
+    Path("flow.pty").write_text("List |-> Fetch[each=url, at_once=8] (0 -> Ok)")
+    text, code = ended(terminal("run", "flow.pty", "--plain"))
+    assert code == 0
+    assert text.count("]: done in") == 198
+    assert len(re.findall(r"^Fetch\[\d+\] +(?:done|failed) +[01]", text, re.M)) == 200
 
 
 def test_what_events_print_stands_above_the_display(terminal):

@@ -7,15 +7,23 @@ from __future__ import annotations
 
 import heapq
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from tests.property import naive
+from tests.property import endings, naive
 from volnux.graph import Execution, Failure, Graph, Kind, RunStatus, compile
-from volnux.graph.report import failure_of_run
+from volnux.graph.report import Details, failure_of_run, places_of
 from volnux.pointy import parse
 from volnux.pointy.tree import Evaluation
-from volnux.testing.programs import DEFAULT_ATTEMPTS, Program, Script, places, render
+from volnux.testing.programs import (
+    DEFAULT_ATTEMPTS,
+    Program,
+    Script,
+    render,
+    result_of,
+    script_of,
+    scripts,
+)
 
 
 def graph_of(program: Program, text: str | None = None, filename: str = "program.pty") -> Graph:
@@ -28,8 +36,7 @@ def ending(place: str, script: Script, retry: int | None) -> tuple[int, Any, int
     allowed = retry or DEFAULT_ATTEMPTS
     if script.raising >= allowed:
         return 0, Failure("Boom", place, attempts=allowed), allowed, script.stop_on_exception
-    result = None if script.silent else f"r:{place}"
-    return script.descriptor, result, script.raising + 1, False
+    return script.descriptor, result_of(f"r:{place}", script), script.raising + 1, False
 
 
 class Driven:
@@ -37,55 +44,72 @@ class Driven:
 
     def __init__(self, program: Program, graph: Graph, *, keep_results: bool = True) -> None:
         self.graph = graph
-        self.execution = Execution(graph, keep_results=keep_results)
-        self.scripts = {place: event.script for place, event in places(program).items()}
+        self.inputs = dict(program.inputs)
+        self.eaches = {each.each: each for each in graph.eaches}
+        self.grown = len(graph.nodes)
+        self.execution = Execution(
+            graph, keep_results=keep_results, items=self.items, grows=self.grows
+        )
+        self.scripts = scripts(program)
         self.attempts: dict[int, int] = {}
         self.received: dict[int, Any] = {}
+
+    def items(self, execution: Execution, instance: int) -> object:
+        """What an `each` goes through."""
+        source = self.eaches[execution.nodes[instance].id].source
+        if source is None:
+            return execution.received(instance)
+        return {**self.inputs, **execution.copies.items(instance)}[source]
+
+    def grows(self, start: int, stop: int, copies: int) -> None:
+        """Check that the run says how many instances it has."""
+        self.grown += (stop - start) * copies
+        assert self.grown == len(self.execution.states)
 
     def begin(self, ready: list[int]) -> list[int]:
         """Record that these events start. Each must start only once."""
         assert ready == sorted(set(ready))
         for node in ready:
-            assert self.graph.nodes[node].kind is Kind.EVENT
+            assert self.execution.nodes[node].kind is Kind.EVENT
             assert node not in self.attempts, "a place is ready twice"
             assert self.execution.states[node] is None
             self.attempts[node] = 0
             self.received[node] = self.execution.received(node)
         return ready
 
+    def ending_of(self, node: int) -> tuple[int, Any, int, bool]:
+        """How a running event ends; see `ending`."""
+        place = self.execution.copies.place(node)
+        return ending(place, script_of(self.scripts, place), self.execution.nodes[node].retry)
+
     def end(self, node: int) -> list[int]:
         """Let one event end as its script says."""
-        place = self.graph.nodes[node]
-        descriptor, result, attempts, stops = ending(place.id, self.scripts[place.id], place.retry)
+        descriptor, result, attempts, stops = self.ending_of(node)
         self.attempts[node] = attempts
         if stops:
             self.execution.stop(node, result)
             return []
         return self.begin(self.execution.finish(node, descriptor, result))
 
-    def ending_of(self, place: str) -> tuple[int, Any]:
-        """The descriptor and the result with which the event of a place ends."""
-        node = self.graph.nodes[self.graph.topology.index[place]]
-        return ending(place, self.scripts[place], node.retry)[:2]
+    def lasts(self, node: int) -> int:
+        """How long an event takes."""
+        place = self.execution.copies.place(node)
+        return endings.duration(place, script_of(self.scripts, place).delay)
 
     def by_delay(self) -> Driven:
         """Run to the end. Events end in the order of their delays."""
         queue: list[tuple[int, int]] = []
-        order = {node.id: number for number, node in enumerate(self.graph.places())}
 
         def add(now: int, ready: list[int]) -> None:
             for node in ready:
-                id_ = self.graph.nodes[node].id
-                lasts = naive.duration(order[id_], self.scripts[id_].delay)
-                heapq.heappush(queue, (now + lasts, node))
+                heapq.heappush(queue, (now + self.lasts(node), node))
 
         add(0, self.begin(self.execution.start()))
         while queue and not self.execution.ended:
             now, node = heapq.heappop(queue)
             add(now, self.end(node))
         for _, node in queue:
-            place = self.graph.nodes[node]
-            self.attempts[node] = ending(place.id, self.scripts[place.id], place.retry)[2]
+            self.attempts[node] = self.ending_of(node)[2]
         assert self.execution.ended
         return self
 
@@ -103,18 +127,25 @@ class Driven:
 
     def summary(self) -> dict[str, tuple[Any, ...]]:
         """For each place: state, descriptor, attempts, result, and received value."""
-        execution = self.execution
         return {
-            node.id: (
-                str(execution.states[index]),
-                execution.descriptors[index],
-                self.attempts.get(index, 0),
-                plain(execution.results[index]),
-                plain(self.received.get(index)),
+            place: (
+                str(found.state),
+                found.descriptor,
+                found.attempts,
+                plain(found.failure or found.result),
+                plain(found.received),
             )
-            for index, node in enumerate(self.graph.nodes)
-            if node.kind is Kind.EVENT
+            for place, found in places_of(self.execution, self.details).items()
         }
+
+    def by_place(self, values: Sequence[Any] | dict[int, Any]) -> dict[str, Any]:
+        """Values of nodes and of their copies, by place."""
+        items = values.items() if isinstance(values, dict) else enumerate(values)
+        return {self.execution.copies.place(node): value for node, value in items}
+
+    def details(self, node: int) -> Details:
+        """What only a backend knows about a place."""
+        return Details(self.attempts.get(node, 0), self.received.get(node))
 
     def outcome(self) -> tuple[Any, ...]:
         """Everything that is compared between runs."""
@@ -147,11 +178,13 @@ def plain(value: Any) -> Any:
             return f"raised:{value.message}"
         case Failure(type="UnhandledDescriptor"):
             return "no branch"
-        case Failure(type="Failed") | naive.Failed():
+        case Failure(type="EachError") | endings.NoList():
+            return "no list"
+        case Failure(type="Failed") | endings.Failed():
             return f"failed: {value.message}"
-        case naive.Raised():
+        case endings.Raised():
             return f"raised:{value.place}"
-        case naive.NoBranch():
+        case endings.NoBranch():
             return "no branch"
         case list():
             return [plain(item) for item in value]
@@ -165,13 +198,14 @@ def difference(program: Program) -> str | None:
     found, wanted = driven.outcome(), expected(program)
     meaning = naive.evaluate(program)
     why = plain(failure_of_run(driven.execution)), plain(meaning.failure)
-    if found == wanted and (why[0] == why[1] or meaning.stopped):
+    same = found == wanted and list(found[2]) == list(wanted[2])
+    if same and (why[0] == why[1] or meaning.stopped):
         return None
     lines = [render(program), f"evaluations: {program.evaluations}"]
     lines.append(f"run: graph {found[:2]} {why[0]}, naive {wanted[:2]} {why[1]}")
-    for place, event in places(program).items():
-        mark = "  " if found[2][place] == wanted[2][place] else "! "
-        lines.append(f"{mark}{place}: {event.script}")
-        lines.append(f"{mark}  graph {found[2][place]}")
-        lines.append(f"{mark}  naive {wanted[2][place]}")
+    for place in dict.fromkeys([*found[2], *wanted[2]]):
+        mark = "  " if found[2].get(place) == wanted[2].get(place) else "! "
+        lines.append(f"{mark}{place}: {script_of(driven.scripts, place)}")
+        lines.append(f"{mark}  graph {found[2].get(place)}")
+        lines.append(f"{mark}  naive {wanted[2].get(place)}")
     return "\n".join(lines)

@@ -6,9 +6,27 @@ edges, no joins, no catches and no values. It is slow, limited in depth, and mea
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+import heapq
+from dataclasses import replace
 from typing import Any
 
+from tests.property.endings import (
+    DONE,
+    FAILED,
+    NOTHING,
+    SKIPPED,
+    Around,
+    End,
+    Failed,
+    Meaning,
+    NoBranch,
+    NoList,
+    Place,
+    Raised,
+    Spot,
+    duration,
+    stop,
+)
 from volnux.testing.programs import (
     ANY_STATES,
     DEFAULT_ATTEMPTS,
@@ -21,163 +39,86 @@ from volnux.testing.programs import (
     Parallel,
     Program,
     Unit,
+    events_of,
+    in_round,
     places,
+    result_of,
+    script_of,
+    scripts,
 )
-
-DONE, SKIPPED, FAILED = "done", "skipped", "failed"
-
-
-@dataclass(frozen=True)
-class Raised:
-    """The failure after the event of a place has raised an exception in its last attempt."""
-
-    place: str
-
-
-@dataclass(frozen=True)
-class NoBranch:
-    """The failure of an event whose descriptor, 2 to 9, has no branch."""
-
-    place: str
-
-
-@dataclass(frozen=True)
-class Failed:
-    """The failure of a `!` without a `0` branch around it."""
-
-    message: str
-
-
-NOTHING = object()
-
-
-@dataclass
-class Place:
-    """How one place ended, or a `!`, which is not a place.
-
-    `number` counts the places in reading order, and `order` counts each `!` as well. `given` is
-    what the event is given: the inputs and its arguments.
-    """
-
-    number: int
-    id: str
-    event: Event | None
-    order: int = 0
-    given: dict[str, Any] = field(default_factory=dict)
-    state: str | None = None
-    attempts: int = 0
-    descriptor: int | None = None
-    result: Any = None
-    received: Any = None
-    started: int = 0
-    ended: int = 0
-    stops: bool = False
-
-
-@dataclass(frozen=True)
-class End:
-    """How a part of a flow ended: when, and with which result or failure.
-
-    `fails` contains each `!` whose failure was not handled in this part.
-    """
-
-    at: int
-    result: Any = None
-    failed_by: Place | None = None
-    fails: tuple[Place, ...] = ()
-
-    @property
-    def done(self) -> bool:
-        return self.failed_by is None
-
-
-@dataclass(frozen=True)
-class Around:
-    """What a part inherits from its surroundings.
-
-    `passes`: a failure that ends here is passed on (`continue`, and something comes next).
-    `caught`: an enclosing group has a `0` branch. `retry`: the nearest factor around. `took`: the
-    failure that the innermost `0` branch around took.
-    """
-
-    passes: bool = False
-    caught: bool = False
-    retry: int | None = None
-    took: Any = NOTHING
-
-
-@dataclass
-class Meaning:
-    """The result of `evaluate`."""
-
-    places: dict[str, Place]
-    success: bool
-    result: Any
-    failure: Failed | None = None
-    stopped: bool = False
-    factors: dict[str, int | None] = field(default_factory=dict)
-
-
-def duration(number: int, delay: int) -> int:
-    """How long an event takes, with a little more so that no two ever end at the same time.
-
-    That matters only where `stop_on_exception` ends the run.
-    """
-    return delay * 10**14 + pow(number + 3, 7, 999_999_999_989)
 
 
 def evaluate(program: Program) -> Meaning:
     """The meaning of a program."""
     run = _Run(program)
     end = run.flow(program.flow, Around(), None, 0)
-    failure = Failed(run.here) if end.fails else None
-    meaning = Meaning(run.by_id, end.done, end.result, failure, factors=run.factors)
-    stopping = [place for place in run.by_id.values() if place.stops]
+    failure = None
+    if end.fails:
+        first = min(end.fails, key=lambda place: place.order)
+        failure = NoList() if first.id == "each" else Failed(run.here)
+    meaning = Meaning(
+        run.found,
+        end.done,
+        end.result,
+        failure,
+        False,
+        run.factors,
+        run.lists,
+        run.rounds_of,
+    )
+    stopping = [place for place in run.found.values() if place.stops]
     if stopping:
-        _stop(meaning, min(stopping, key=lambda place: place.ended))
+        stop(meaning, min(stopping, key=lambda place: place.ended), run.began)
+    order = {place: number for number, place in enumerate(places(program))}
+    meaning.places = dict(sorted(meaning.places.items(), key=lambda item: _key(item[0], order)))
     return meaning
 
 
-def _stop(meaning: Meaning, by: Place) -> None:
-    """End the run at the moment when `by` raised."""
-    for place in meaning.places.values():
-        if place.ended < by.ended:
-            continue
-        place.state = FAILED
-        if place is by:
-            continue
-        place.descriptor = place.result = None
-        if place.attempts and place.started >= by.ended:
-            place.attempts = 0
-            place.received = None
-    meaning.success = False
-    meaning.stopped = True
+def _key(place: str, order: dict[str, int]) -> tuple[int, list[int]]:
+    """Place by place in reading order, then by the numbers of the items."""
+    template, *copies = place.replace("]", "").split("[")
+    return order[template], list(map(int, copies))
 
 
 class _Run:
     def __init__(self, program: Program) -> None:
         self.program = program
         self.states = dict(program.evaluations)
-        self.by_id = {}
-        self.by_event = {}
+        self.found: dict[str, Place] = {}
         self.factors: dict[str, int | None] = {}
+        self.lists: dict[Spot, list[Any] | None] = {}
+        self.rounds_of: dict[Spot, Any] = {}
+        self.began: dict[Spot, int] = {}
         # `render` writes each directive in a line, and the flow in the next.
         line = 1 + program.continues + len(program.inputs)
         self.here = f"the flow fails here: program.pty:{line}"
-        self.order = {id(primary): n for n, primary in enumerate(_primaries(program.flow))}
-        for number, (id_, event) in enumerate(places(program).items()):
-            place = Place(number, id_, event, self.order[id(event)], self.given(event))
-            self.by_id[id_] = self.by_event[id(event)] = place
-        assert len(self.by_id) == len(self.by_event), "an event object stands twice"
+        self.scripts = scripts(program)
+        self.names: dict[int, str] = {}
+        for place, event in places(program).items():
+            self.names.setdefault(id(event), place)
+        assert len(self.names) == len(list(events_of(program.flow))), "an event stands twice"
+        self.order = 0
 
-    def given(self, event: Event) -> dict[str, Any]:
-        """The inputs and the arguments of a place, which take precedence."""
-        inputs = dict(self.program.inputs)
+    def place(self, event: Event, around: Around) -> Place:
+        """The place of an event in the rounds and copies around it."""
+        id_ = in_round(self.names[id(event)], around.rounds)
+        id_ += "".join(f"[{number}]" for number in around.copies)
+        self.order += 1
+        given = self.given(event, around)
+        place = Place(id_, event, self.order, given, around.opened)
+        assert id_ not in self.found
+        self.found[id_] = place
+        return place
+
+    def given(self, event: Event, around: Around) -> dict[str, Any]:
+        """The inputs, the items and the arguments of a place; the latter take precedence."""
+        inputs = {**dict(self.program.inputs), **dict(around.items)}
 
         def value(written: Any) -> Any:
             match written:
                 case Name(name=name):
-                    return inputs[name]
+                    # An item is missing where a place has no copy, and then it does not run.
+                    return inputs.get(name)
                 case list():
                     return [value(item) for item in written]
                 case dict():
@@ -197,7 +138,7 @@ class _Run:
         for number, part in enumerate(flow.parts):
             last = number == len(flow.parts) - 1
             if not end.done:
-                self.end_unstarted(part, FAILED, end.at, around.retry)
+                self.end_unstarted(part, FAILED, end.at, around)
                 continue
             piped = number == 0 or flow.piped[number - 1]
             end = self.parallel(
@@ -216,9 +157,13 @@ class _Run:
         if len(part.arms) == 1:
             return self.unit(part.arms[0], around, received, at, evaluation)
         if evaluation is None:
-            last = _last_event(part)
+            last = last_event(part)
             evaluation = None if last is None else self.states.get(last.name)
         ends = [self.unit(arm, around, received, at, None) for arm in part.arms]
+        return self.together(ends, evaluation)
+
+    def together(self, ends: list[End], evaluation: str | None) -> End:
+        """The end of a group, given those of its arms."""
         at = max(end.at for end in ends)
         failures = [end.failed_by for end in ends if end.failed_by is not None]
         enough = len(failures) < len(ends) if evaluation in ANY_STATES else not failures
@@ -232,46 +177,132 @@ class _Run:
     ) -> End:
         """An event or a group, and the branch that is taken after it; or a `!`."""
         inside = replace(around, retry=unit.retry or around.retry)
-        match unit.primary:
-            case Fail():
-                return self.fail(unit.primary, around, at)
-            case Event():
-                return self.event(unit, unit.primary, around, inside, received, at)
-            case Group(body=body):
-                evaluation = unit.evaluation or evaluation
-                if not unit.branches:
-                    return self.flow(body, inside, received, at, evaluation)
-                return self.group(unit, body, around, inside, received, at, evaluation)
+        if isinstance(unit.primary, Fail):
+            return self.fail(unit.primary, around, at)
+        if isinstance(unit.primary, Event) and unit.each is None:
+            return self.event(unit.branches, unit.primary, around, inside, received, at)
+        evaluation = unit.evaluation or evaluation
+        if unit.branches:
+            return self.group(unit, around, inside, received, at, evaluation)
+        return self.whole(unit, inside, received, at, evaluation)
+
+    def whole(
+        self, unit: Unit, around: Around, received: Any, at: int, evaluation: str | None
+    ) -> End:
+        """A unit without its branches: once, or a group of copies, one for each item."""
+        if unit.each is None:
+            return self.rounds(unit, around, received, at, evaluation)
+        items = received
+        if unit.each.source is not None:
+            items = {**dict(self.program.inputs), **dict(around.items)}[unit.each.source]
+        spot = around.at(unit)
+        self.began[spot] = at
+        self.lists[spot] = items if isinstance(items, list) else None
+        if not isinstance(items, list):
+            self.end_body(unit, FAILED, at, around)
+            first = self.first_place(unit, around)
+            if first is not None:
+                first.result = NoList()
+            self.order += 1
+            place = Place("each", None, self.order, result=NoList())
+            failed = End(at, failed_by=place, fails=() if first else (place,))
+            return self.decide((), 0, place.result, failed, around, at)
+        if not items:
+            self.end_body(unit, SKIPPED, at, around)
+            return End(at, [])
+        if evaluation is None:
+            last = last_event(Parallel((unit,)))
+            evaluation = None if last is None else self.states.get(last.name)
+        free = [at] * (unit.each.at_once or len(items))
+        ends = []
+        for number, item in enumerate(items):
+            copy = replace(
+                around,
+                copies=(*around.copies, number),
+                items=(*around.items, (unit.each.name, item)),
+                opened=(*around.opened, at),
+            )
+            # A copy starts when it is one of the first, or when another one has ended.
+            start = heapq.heappop(free)
+            if isinstance(unit.primary, Event):
+                end = self.event((), unit.primary, copy, copy, item, start)
+            else:
+                end = self.rounds(unit, copy, item, start, None)
+            heapq.heappush(free, end.at)
+            ends.append(end)
+        return self.together(ends, evaluation)
+
+    def rounds(
+        self, unit: Unit, around: Around, received: Any, at: int, evaluation: str | None
+    ) -> End:
+        """A group, again and again until it is done or has no round left."""
+        body, again = unit.primary.body, unit.again
+        if again is None:
+            return self.flow(body, around, received, at, evaluation)
+        self.rounds_of[around.at(unit)] = received
+        for number in range(1, again + 1):
+            inside = replace(around, rounds=(*around.rounds, number))
+            if number < again:
+                inside = replace(inside, passes=False, caught=True)
+            end = self.flow(body, inside, received, at, evaluation)
+            at = end.at
+            if end.failed_by is not None:
+                around = replace(around, took=end.failed_by.result)
+            else:
+                for left in range(number + 1, again + 1):
+                    inside = replace(around, rounds=(*around.rounds, left))
+                    self.end_flow_unstarted(body, SKIPPED, at, inside)
+                break
+        return end
+
+    def first_place(self, unit: Unit, around: Around) -> Place | None:
+        """The first place in a unit with `each` that has no copies."""
+        first: Event | None
+        if isinstance(unit.primary, Event):
+            first = unit.primary
+        else:
+            first = next(events_of(unit.primary.body), None)
+        if first is None:
+            return None
+        name = in_round(self.names[id(first)], around.rounds)
+        return self.found[name + "".join(f"[{number}]" for number in around.copies)]
 
     def fail(self, fail: Fail, around: Around, at: int) -> End:
         """The same as for an event without branches that returns a failure at once."""
         result = Failed(self.here) if around.took is NOTHING else around.took
-        place = Place(-1, "!", None, self.order[id(fail)], result=result)
+        self.order += 1
+        place = Place("!", None, self.order, result=result)
         failed = End(at, failed_by=place, fails=(place,))
         return self.decide((), 0, result, failed, around, at)
 
     def event(
-        self, unit: Unit, event: Event, around: Around, inside: Around, received: Any, at: int
+        self,
+        branches: tuple[Branch, ...],
+        event: Event,
+        around: Around,
+        inside: Around,
+        received: Any,
+        at: int,
     ) -> End:
-        place = self.by_event[id(event)]
-        script = event.script
+        place = self.place(event, around)
+        script = script_of(self.scripts, place.id)
         self.factors[place.id] = inside.retry
         allowed = inside.retry or DEFAULT_ATTEMPTS
         place.received = received
         place.started = at
-        place.ended = at = at + duration(place.number, script.delay)
+        place.ended = at = at + duration(place.id, script.delay)
         if script.raising >= allowed:
             place.attempts, place.descriptor, place.result = allowed, 0, Raised(place.id)
             place.stops = script.stop_on_exception
         else:
             place.attempts = script.raising + 1
             place.descriptor = script.descriptor
-            place.result = None if script.silent else f"r:{place.id}"
-            has_branch = script.descriptor in [branch.descriptor for branch in unit.branches]
+            place.result = result_of(f"r:{place.id}", script)
+            has_branch = script.descriptor in [branch.descriptor for branch in branches]
             if script.descriptor >= 2 and not has_branch:
                 place.descriptor, place.result = 0, NoBranch(place.id)
         failed = End(at, failed_by=place)
-        end = self.decide(unit.branches, place.descriptor, place.result, failed, around, at)
+        end = self.decide(branches, place.descriptor, place.result, failed, around, at)
         handled = end.done or end.failed_by is not place
         place.state = DONE if handled else FAILED
         return end
@@ -279,7 +310,6 @@ class _Run:
     def group(
         self,
         unit: Unit,
-        body: Flow,
         around: Around,
         inside: Around,
         received: Any,
@@ -288,7 +318,7 @@ class _Run:
     ) -> End:
         catches = any(branch.descriptor == 0 for branch in unit.branches)
         inside = replace(inside, passes=False, caught=around.caught or catches)
-        end = self.flow(body, inside, received, at, evaluation)
+        end = self.whole(unit, inside, received, at, evaluation)
         if end.failed_by is None:
             return self.decide(unit.branches, 1, end.result, None, around, end.at)
         return self.decide(unit.branches, 0, end.failed_by.result, end, around, end.at)
@@ -311,7 +341,7 @@ class _Run:
         for branch in branches:
             if branch not in taken:
                 state = FAILED if unhandled else SKIPPED
-                self.end_flow_unstarted(branch.flow, state, at, around.retry)
+                self.end_flow_unstarted(branch.flow, state, at, around)
         if taken:
             (branch,) = taken
             inside = replace(around, took=result) if descriptor == 0 else around
@@ -322,41 +352,35 @@ class _Run:
 
     # What never starts.
 
-    def end_flow_unstarted(self, flow: Flow, state: str, at: int, retry: int | None) -> None:
+    def end_flow_unstarted(self, flow: Flow, state: str, at: int, around: Around) -> None:
         for part in flow.parts:
-            self.end_unstarted(part, state, at, retry)
+            self.end_unstarted(part, state, at, around)
 
-    def end_unstarted(self, part: Parallel, state: str, at: int, retry: int | None) -> None:
+    def end_unstarted(self, part: Parallel, state: str, at: int, around: Around) -> None:
         for unit in part.arms:
-            match unit.primary:
-                case Event():
-                    place = self.by_event[id(unit.primary)]
-                    place.state = state
-                    place.ended = at
-                    self.factors[place.id] = unit.retry or retry
-                case Group(body=body):
-                    self.end_flow_unstarted(body, state, at, unit.retry or retry)
+            self.end_body(unit, state, at, replace(around, retry=unit.retry or around.retry))
             for branch in unit.branches:
-                self.end_flow_unstarted(branch.flow, state, at, retry)
+                self.end_flow_unstarted(branch.flow, state, at, around)
+
+    def end_body(self, unit: Unit, state: str, at: int, around: Around) -> None:
+        """A unit without its branches."""
+        match unit.primary:
+            case Event():
+                place = self.place(unit.primary, around)
+                place.state = state
+                place.ended = at
+                self.factors[place.id] = around.retry
+            case Group(body=body) if unit.again is None:
+                self.end_flow_unstarted(body, state, at, around)
+            case Group(body=body):
+                for number in range(1, unit.again + 1):
+                    inside = replace(around, rounds=(*around.rounds, number))
+                    self.end_flow_unstarted(body, state, at, inside)
 
 
-def _last_event(part: Parallel) -> Event | None:
+def last_event(part: Parallel) -> Event | None:
     """The last event in reading order, branches not counted; None if a `!` is last."""
     last = part.arms[-1].primary
     while isinstance(last, Group):
         last = last.body.parts[-1].arms[-1].primary
     return last if isinstance(last, Event) else None
-
-
-def _primaries(flow: Flow) -> list[Event | Fail]:
-    """The events of a flow, and each `!`, in reading order."""
-    found: list[Event | Fail] = []
-    for part in flow.parts:
-        for unit in part.arms:
-            if isinstance(unit.primary, Group):
-                found += _primaries(unit.primary.body)
-            else:
-                found.append(unit.primary)
-            for branch in unit.branches:
-                found += _primaries(branch.flow)
-    return found

@@ -20,6 +20,18 @@ OPTIONS = (
     "concurrency=007",
     'tags="a,b"',
 )
+ITEM, TASK = "<item>", "<task>"
+"""Stand for a name that no other unit of the program has."""
+EACH_OPTIONS = (
+    "in=urls",
+    "in=shops",
+    "at_once=8",
+    "at_once=+1",
+    "batch=0100",
+    "evaluation=SUCCESS_FOR_PARTIAL_SUCCESS",
+    "evaluation=FAILURE_FOR_PARTIAL_ERROR",
+)
+GROUP_OPTIONS = ("again=2", "again=03", f"task={TASK}", f'task="{TASK}"')
 ARGUMENTS = ("a", "table", "_x1", "timeout", "true", "B__2")
 SCALARS = [
     "1",
@@ -67,6 +79,7 @@ DIRECTIVES = (
     '@input: from_day: date = scheduled - 1d +6h , "the day"',
     "@variable: bucket: str",
     '@variable: shops: list = ["a, b", 1]',
+    "@input: urls: list",
     "@secret: api_key",
     "@run-timeout: 1.5h",
 )
@@ -133,10 +146,11 @@ def units(draw: st.DrawFn, depth: int) -> list[str]:
             words += draw(argument_lists())
     factor = draw(st.sampled_from(["", "", "before", "behind"]))
     behind = [["*", draw(st.sampled_from(["2", "3", "51"]))]] if factor == "behind" else []
-    if not group and draw(st.integers(0, 3)) == 0:
-        behind.append(draw(option_lists()))
+    each = draw(st.integers(0, 7)) == 0
+    if each or draw(st.integers(0, 3)) == 0:
+        behind.append(draw(option_lists(group=group, each=each)))
     if depth > 0 and draw(st.integers(0, 2)) == 0:
-        behind.append(draw(branch_lists(depth - 1, group=group)))
+        behind.append(draw(branch_lists(depth - 1, whole=group or each)))
     for block in draw(st.permutations(behind)):
         words += block
     return ["3", "*", *words] if factor == "before" else words
@@ -168,13 +182,20 @@ def values(draw: st.DrawFn, depth: int = 2) -> list[str]:
 
 
 @st.composite
-def option_lists(draw: st.DrawFn) -> list[str]:
+def option_lists(draw: st.DrawFn, *, group: bool, each: bool) -> list[str]:
     """The words of options in brackets."""
+    possible = (GROUP_OPTIONS if group else OPTIONS) + (EACH_OPTIONS if each else ())
+    least = 0 if each else 1
     chosen = draw(
         st.lists(
-            st.sampled_from(OPTIONS), min_size=1, max_size=4, unique_by=lambda o: o.split("=")[0]
+            st.sampled_from(possible),
+            min_size=least,
+            max_size=4,
+            unique_by=lambda o: o.split("=")[0],
         )
     )
+    if each:
+        chosen.insert(draw(st.integers(0, len(chosen))), f"each={ITEM}")
     words = ["["]
     for option in chosen:
         name, _, value = option.partition("=")
@@ -183,9 +204,9 @@ def option_lists(draw: st.DrawFn) -> list[str]:
 
 
 @st.composite
-def branch_lists(draw: st.DrawFn, depth: int, *, group: bool) -> list[str]:
-    """The words of branches in parentheses."""
-    digits = draw(st.lists(st.integers(0, 1 if group else 9), min_size=1, max_size=3, unique=True))
+def branch_lists(draw: st.DrawFn, depth: int, *, whole: bool) -> list[str]:
+    """The words of branches in parentheses; those of a whole, such as a group, are 0 and 1."""
+    digits = draw(st.lists(st.integers(0, 1 if whole else 9), min_size=1, max_size=3, unique=True))
     words = ["("]
     for digit in digits:
         words += [str(digit), draw(st.sampled_from(["->", "|->"])), *draw(flows(depth)), ","]
@@ -205,4 +226,12 @@ def programs(draw: st.DrawFn) -> str:
         ends = st.sampled_from(["\n", "\r\n", "  # behind\n", "\n\n", "#x\n"])
         text += draw(st.sampled_from(["", "", " ", "# before\n", "#1\n\n# 2\n"]))
         text += directive + draw(ends)
-    return text + joined(draw, draw(flows()))
+    return text + joined(draw, named(draw(flows())))
+
+
+def named(words: list[str]) -> list[str]:
+    """The words with a name of its own for each item and task."""
+    return [
+        word.replace(ITEM, f"item{index}").replace(TASK, f"task{index}")
+        for index, word in enumerate(words)
+    ]

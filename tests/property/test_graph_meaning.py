@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 
 from tests.property.driving import Driven, difference, ending, expected, graph_of
 from volnux.graph import Kind, RunStatus, simulate
+from volnux.graph.parts import ValueKind
 from volnux.testing.making import programs, random_program
 from volnux.testing.programs import Program, places, render
 
@@ -24,13 +25,16 @@ SEED = int(os.environ.get("VOLNUX_SEED", "0")) or random.SystemRandom().randrang
 pytestmark = pytest.mark.timeout(0 if PROGRAMS else 120)
 
 
-def each_program(count: int, *, stops: bool = False) -> Iterator[tuple[int, Program]]:
+def each_program(
+    count: int, *, stops: bool = False, repeats: bool = True
+) -> Iterator[tuple[int, Program]]:
     """Random programs with their seeds."""
     count = PROGRAMS or count
     for number in range(count):
         source = random.Random(SEED + number)
         big = number % 10 == 9
-        yield SEED + number, random_program(source, events=60 if big else 14, stops=stops)
+        events = 60 if big else 14
+        yield SEED + number, random_program(source, events=events, stops=stops, repeats=repeats)
     print(f"{count} programs: {repeat(SEED, count)}")  # noqa: T201 - shown with `pytest -s`
 
 
@@ -39,7 +43,7 @@ def repeat(seed: int, number: int = 1) -> str:
 
 
 def test_programs_mean_what_the_language_says():
-    for seed, program in each_program(8000, stops=True):
+    for seed, program in each_program(6000, stops=True):
         found = difference(program)
         assert found is None, f"{repeat(seed)}\n{found}"
 
@@ -59,12 +63,13 @@ def test_results_are_let_go_when_nobody_will_read_them():
         graph = graph_of(program)
         kept = Driven(program, graph).by_delay()
         freed = Driven(program, graph, keep_results=False).at_random(random.Random(seed))
-        assert freed.received == kept.received, repeat(seed)
-        assert freed.execution.states == kept.execution.states, repeat(seed)
-        for descriptor, had, has in zip(
-            kept.execution.descriptors, kept.execution.results, freed.execution.results, strict=True
-        ):
-            assert has == (had if descriptor == 0 else None), repeat(seed)
+        assert freed.by_place(freed.received) == kept.by_place(kept.received), repeat(seed)
+        states = [run.by_place(run.execution.states) for run in (freed, kept)]
+        assert states[0] == states[1], repeat(seed)
+        had = kept.by_place(kept.execution.results)
+        has = freed.by_place(freed.execution.results)
+        for place, descriptor in kept.by_place(kept.execution.descriptors).items():
+            assert has[place] == (had[place] if descriptor == 0 else None), repeat(seed)
 
 
 def test_what_was_received_is_found_where_it_came_from():
@@ -72,7 +77,7 @@ def test_what_was_received_is_found_where_it_came_from():
         graph = graph_of(program)
         driven = Driven(program, graph).by_delay()
         execution = driven.execution
-        results = dict(zip([node.id for node in graph.nodes], execution.results, strict=True))
+        results = driven.by_place(execution.results)
 
         def look_up(source, results=results):
             if isinstance(source, list):
@@ -80,11 +85,18 @@ def test_what_was_received_is_found_where_it_came_from():
             return None if source is None else results[source]
 
         for node, value in driven.received.items():
-            assert look_up(execution.received_from(node)) == value, repeat(seed)
+            source = execution.received_from(node)
+            # An item came from no place, and neither did the failure of a `!` or an `each`.
+            if source is not None:
+                assert look_up(source) == value, repeat(seed)
+            elif value is not None:
+                item = graph.values[execution.nodes[node].receives].kind is ValueKind.ITEM
+                others = any(node.kind in (Kind.FAIL, Kind.EACH) for node in graph.nodes)
+                assert item or others, repeat(seed)
 
 
 def test_simulate_tells_the_same_path():
-    for seed, program in each_program(2000):
+    for seed, program in each_program(2000, repeats=False):
         graph = graph_of(program)
         factors = {node.id: node.retry for node in graph.places()}
         scripts = {place: event.script for place, event in places(program).items()}
@@ -109,7 +121,7 @@ def test_a_small_program_means_what_the_language_says(program):
 
 def test_a_fail_means_an_event_that_returned_a_failure():
     """A `!` and an event in its place that returns the same failure end in the same way."""
-    for seed, program in each_program(600):
+    for seed, program in each_program(600, repeats=False):
         if "!" not in render(program):
             continue
         graph = graph_of(program)
@@ -123,7 +135,7 @@ def test_a_fail_means_an_event_that_returned_a_failure():
         while running:
             node = max(running)
             place = other.graph.nodes[node].id
-            ended = (0, results[place]) if place in results else driven.ending_of(place)
+            ended = (0, results[place]) if place in results else other.ending_of(node)[:2]
             ready = other.execution.finish(node, *ended)
             running = [*(n for n in running if n != node), *ready]
         assert other.execution.status is driven.execution.status, repeat(seed)
@@ -174,7 +186,8 @@ def test_a_place_ends_once_and_keeps_its_end():
 def test_a_run_that_is_cut_short(way):
     for seed, program in each_program(1000):
         graph = graph_of(program)
-        whole = Driven(program, graph).by_delay().execution
+        whole = Driven(program, graph).by_delay()
+        states = whole.by_place(whole.execution.states)
         driven = Driven(program, graph)
         execution = driven.execution
         source = random.Random(seed)
@@ -209,7 +222,8 @@ def test_a_run_that_is_cut_short(way):
                 assert state == rest
             else:
                 # What had ended is as it would have been, and stays so.
-                assert state == before[index] == whole.states[index]
+                place = execution.copies.place(index)
+                assert state == before[index] == states[place], repeat(seed)
         for node in running:
             with pytest.raises(ValueError, match="is not running"):
                 execution.finish(node, 1)
@@ -226,7 +240,7 @@ def test_every_graph_is_well_formed():
         assert all(source < target for source, target in pairs), "edges lead forward"
         targets = {target for _, target in pairs}
         for number, node in enumerate(graph.nodes):
-            if node.kind in (Kind.EVENT, Kind.FAIL):
+            if node.kind in (Kind.EVENT, Kind.FAIL, Kind.EACH):
                 assert node.entry == "all"
             else:
                 assert number in targets

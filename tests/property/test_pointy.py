@@ -29,6 +29,9 @@ PHRASES = [
     "a = {",
     "[1, ",
     "@input:x:int(1..2)=1\n",
+    "[each=x, in=",
+    "[again=3, task=t]",
+    "at_once=",
 ]
 WORDS = [*SIGNS, *LITERALS, *PHRASES, "A", "B1", "x", "timeout", "3A", "é", "A__2", "@name:x"]
 
@@ -86,6 +89,9 @@ def check_any_text(text: str) -> None:
 @example("A(*")
 @example("A{a=1")
 @example("A(a=[{[")
+@example("A[each=[")
+@example("A[each x in")
+@example("{A}[task=t] -> {B}[task=t, again=99999999999]")
 def test_a_soup_of_words_is_a_program_or_has_an_error(text):
     check_any_text(text)
 

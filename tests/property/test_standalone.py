@@ -15,7 +15,7 @@ import pytest
 from volnux_standalone import StandaloneBackend
 
 from tests.property import naive
-from tests.property.driving import Driven
+from tests.property.driving import Driven, plain
 from volnux import EventBase, RetryPolicy
 from volnux.backends import RunOptions
 from volnux.events import Lookup, link
@@ -23,7 +23,7 @@ from volnux.graph import Failure, compile
 from volnux.pointy import parse
 from volnux.pointy.tree import Evaluation
 from volnux.testing.making import NAMES, random_program
-from volnux.testing.programs import DEFAULT_ATTEMPTS, places, render
+from volnux.testing.programs import DEFAULT_ATTEMPTS, render, result_of, script_of, scripts
 
 PROGRAMS = int(os.environ.get("VOLNUX_PROGRAMS", "600"))
 SEED = int(os.environ.get("VOLNUX_SEED", "1"))
@@ -36,11 +36,12 @@ class Boom(Exception):
 
 def play(event, scripts, given, expected):
     """Do what the script of a place says for this attempt, and return its result."""
-    script = scripts[event.task_id]
-    assert given == expected[event.task_id].given, f"{event.task_id} is given {given}"
+    script = script_of(scripts, event.task_id)
+    wanted = expected[event.task_id].given
+    assert shown(given) == shown(wanted), f"{event.task_id} is given {given}"
     if event.attempt <= script.raising:
         raise Boom(event.task_id)
-    return script.descriptor, None if script.silent else f"r:{event.task_id}"
+    return script.descriptor, result_of(f"r:{event.task_id}", script)
 
 
 def event_class(name, program, scripts, draw, *, slow):
@@ -49,7 +50,7 @@ def event_class(name, program, scripts, draw, *, slow):
     kind = draw.choice(["default", "default", "coroutine", "pool"])
 
     def wait(event):
-        return scripts[event.task_id].delay / 4000 if slow else 0.0
+        return script_of(scripts, event.task_id).delay / 4000 if slow else 0.0
 
     def process(self, **given):
         if slow:
@@ -74,11 +75,10 @@ def event_class(name, program, scripts, draw, *, slow):
 
 
 def plan_of(program, draw, monkeypatch):
-    scripts = {place: event.script for place, event in places(program).items()}
     slow = draw.random() < 0.3
     module, billing = types.ModuleType("made"), types.ModuleType("billing")
     for name in NAMES:
-        made = event_class(name, program, scripts, draw, slow=slow)
+        made = event_class(name, program, scripts(program), draw, slow=slow)
         setattr(billing if "." in name else module, made.__name__, made)
     monkeypatch.setitem(sys.modules, "billing", billing)
     return link(compile(parse(render(program), filename="program.pty")), Lookup(extra=[module]))
@@ -88,14 +88,12 @@ def shown(value):
     match value:
         case Failure(type=kind) if kind.endswith("Boom"):
             return f"raised:{value.message}"
-        case Failure(type="UnhandledDescriptor"):
-            return "no branch"
-        case Failure(type="Failed"):
-            return f"failed: {value.message}"
         case list():
             return [shown(item) for item in value]
+        case dict():
+            return {name: shown(item) for name, item in value.items()}
         case _:
-            return value
+            return plain(value)
 
 
 def found(report):

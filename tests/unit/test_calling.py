@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 import volnux
-from volnux import Pipeline, event
+from volnux import EventBase, Pipeline, event
 from volnux.testing import StubError, run
 
 
@@ -91,6 +91,51 @@ def test_without_stubs_nothing_waits_between_attempts():
 
 def test_the_last_of_a_list_stands_for_further_attempts():
     assert run(Flow, stubs={"Fetch": [OSError]}).places["Fetch"].attempts == 3
+
+
+EACH = "Fetch |-> Double[each=shop] * 2"
+
+
+@pytest.mark.parametrize(
+    ("stubs", "results"),
+    [
+        ({"Double": (1, 0)}, {"Double[0]": 0, "Double[1]": 0, "Double[2]": 0}),
+        ({"Double[1]": (1, 0)}, {"Double[0]": 2, "Double[1]": 0, "Double[2]": 6}),
+        ({"Double": (1, 0), "Double[2]": (1, 9)}, {"Double[1]": 0, "Double[2]": 9}),
+        ({"Double": lambda shop, self: (1, [shop, *self.index])}, {"Double[1]": [2, 1]}),
+        # A tuple is a list.
+        ({"Fetch": (1, (4, 5))}, {"Double[0]": 8, "Double[1]": 10}),
+        ({"Double[0]": [OSError, (1, 5)]}, {"Double[0]": 5, "Double[1]": 4}),
+    ],
+)
+def test_a_stub_is_for_all_copies_or_for_one(stubs, results):
+    report = run(text=EACH, events=EVENTS, stubs={"Fetch": (1, [1, 2, 3]), **stubs})
+    assert {place: report.places[place].result for place in results} == results
+
+
+@pytest.mark.parametrize("name", ["Double[x]", "Double[0][1]", "Fetch[0]", "Double[]"])
+def test_a_stub_is_for_a_copy_that_may_exist(name):
+    with pytest.raises(StubError, match="no event or place"):
+        run(text=EACH, events=EVENTS, stubs={name: (1, 0)})
+
+
+@pytest.mark.parametrize("form", ["coroutine", "function"])
+def test_copies_without_a_stub_run_as_they_are(form):
+    class Copy(EventBase):
+        async def process(self, shop):
+            return True, shop
+
+    @event
+    def copy(shop, **more):
+        return True, shop
+
+    report = run(
+        text="Fetch |-> Copy[each=shop]",
+        events=[fetch, Copy if form == "coroutine" else copy],
+        stubs={"Fetch": (1, ["a", "b"]), "Copy[1]": (0, "no")},
+    )
+    found = {place: item.result for place, item in report.places.items()}
+    assert found == {"Fetch": ["a", "b"], "Copy[0]": "a", "Copy[1]": "no"}
 
 
 def test_arguments_reach_a_stub():

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.mutate import MUTATIONS
+from tools.mutations import MUTATIONS
 
 ROOT = Path(__file__).parents[2]
 CODE = ("volnux", "standalone", "adapters", "tests", "benchmarks", "examples", "tools")

@@ -14,7 +14,7 @@ from volnux.backends.gaps import Gap
 from volnux.errors import Diagnostic, Severity, VolnuxError
 from volnux.events.executors import ExecutorKind
 from volnux.events.link import Plan
-from volnux.events.outcome import Outcome
+from volnux.events.outcome import Host, Outcome
 from volnux.graph.model import Node
 from volnux.graph.report import RunReport
 from volnux.pointy.options import HINTS
@@ -103,7 +103,8 @@ class Capabilities:
                     found.append(
                         graph.diagnostic("ignored-hint", text, span=node.span, severity=note)
                     )
-        return found
+        # The rounds of a group with `again` have the same positions.
+        return list({(each.code, each.message, each.span): each for each in found}.values())
 
 
 def refuse(backend: str, found: Iterable[Diagnostic]) -> None:
@@ -245,6 +246,11 @@ class RunOptions:
         scheduled_at: the scheduled time of the run, aware; its start if None.
         variables: values of variables, in place of the host's.
         secrets: values of secrets, in place of the host's; for tests.
+        host: where variables and secrets come from; None for those of the backend itself.
+        index: the indices of the items, if the plan is a part that runs for an item.
+        given: the values from outside, if the plan is a part of another one, by their index in
+            `Graph.values`.
+        with_end: whether the report has `RunReport.end`, if the backend can tell.
     """
 
     run_id: str | None = None
@@ -257,6 +263,10 @@ class RunOptions:
     scheduled_at: dt.datetime | None = None
     variables: Mapping[str, Any] = field(default_factory=dict)
     secrets: Mapping[str, str] = field(default_factory=dict)
+    host: Host | None = None
+    index: tuple[int, ...] = ()
+    given: Mapping[int, Any] = field(default_factory=dict)
+    with_end: bool = False
 
 
 class Backend(abc.ABC):

@@ -104,6 +104,7 @@ def _check(
     """All diagnostics of one file, in the order of its text."""
     from volnux.events.link import LinkError
     from volnux.graph.compile import compile
+    from volnux.graph.lists import check_lists
     from volnux.graph.names import check_names
 
     file, found = load_file(path)
@@ -125,6 +126,7 @@ def _check(
         else:
             # A Pipeline class, which only linking sees, may declare what the text does not.
             diagnostics += (replace(d, severity=Severity.WARNING) for d in check_names(graph))
+            diagnostics += check_lists(graph)
         diagnostics += schedule_faults(graph)
         if graph.schedules:
             from volnux.schedules import schedule_warnings

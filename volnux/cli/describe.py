@@ -53,6 +53,7 @@ def _lines(graph: Graph) -> Iterator[str]:
             yield f"{describe(schedule.expression)}, {graph.timezone or 'UTC'}"
     if graph.run_timeout is not None:
         yield f"a run may take {graph.run_timeout:g} s"
+    yield from _units(graph)
     tables: dict[str, list[tuple[str, ...]]] = {
         "inputs": [_input(item) for item in graph.inputs],
         "variables": [(v.name, v.type, _default(v.required, v.default)) for v in graph.variables],
@@ -63,6 +64,27 @@ def _lines(graph: Graph) -> Iterator[str]:
             yield ""
             yield f"{title}:"
             yield from _table(rows)
+
+
+def _units(graph: Graph) -> Iterator[str]:
+    """A line for each unit with `each` or `task`."""
+    from volnux.graph.draw.labels import each_text
+
+    known = set()
+    for each in graph.eaches:
+        # In a group that runs again, each round has an `each` of its own.
+        if each.span is None or each.span not in known:
+            known.add(each.span)
+            yield f"{each_text(each)}: {', '.join(_events_between(graph, each.each, each.gather))}"
+    for task in graph.tasks:
+        yield f"task {task.name}: {', '.join(_events_between(graph, task.first, task.last))}"
+
+
+def _events_between(graph: Graph, first: str, last: str) -> list[str]:
+    """The places from one node to another."""
+    index = graph.topology.index
+    nodes = graph.nodes[index[first] : index[last] + 1]
+    return [node.id for node in nodes if node.event is not None]
 
 
 def _input(item: InputSpec) -> tuple[str, ...]:
@@ -116,6 +138,20 @@ def _as_json(graph: Graph) -> dict[str, object]:
         ],
         "secrets": [secret.name for secret in graph.secrets],
         "places": [node.id for node in graph.places()],
+        "eaches": [
+            {
+                "name": each.name,
+                "in": each.source,
+                "at_once": each.at_once,
+                "batch": each.batch,
+                "places": _events_between(graph, each.each, each.gather),
+            }
+            for each in graph.eaches
+        ],
+        "tasks": [
+            {"name": task.name, "places": _events_between(graph, task.first, task.last)}
+            for task in graph.tasks
+        ],
     }
 
 

@@ -75,8 +75,7 @@ def say(text: str = "", stream: TextIO | None = None) -> None:
 
 def write(text: str) -> None:
     """Write a document to standard output: unchanged, unless that is a terminal."""
-    on_terminal = sys.stdout is not None and sys.stdout.isatty()
-    _write(sys.stdout, visible(text) if on_terminal else text)
+    _write(sys.stdout, visible(text) if on_terminal(sys.stdout) else text)
 
 
 def finished(text: str) -> str:
@@ -272,13 +271,16 @@ def failures_said_once() -> Iterator[None]:
 # Colour.
 
 
+def on_terminal(stream: TextIO | None) -> bool:
+    """Whether a stream is a terminal; an event may have closed it."""
+    return stream is not None and not stream.closed and stream.isatty()
+
+
 def coloured(stream: TextIO | None) -> bool:
     """Whether a stream is a terminal on which colour is wanted."""
-    if stream is None or stream.closed:
-        return False
     if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
         return False
-    return stream.isatty()
+    return on_terminal(stream)
 
 
 # Marks a style until the text is written; it is random, so that no text can contain it.

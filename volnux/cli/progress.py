@@ -6,13 +6,16 @@ import itertools
 import os
 import threading
 import time
+from collections import Counter
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Self, TextIO
 
 from volnux.backends.port import RunObserver
 from volnux.cli import ending, output
 from volnux.cli.summary import seconds
 from volnux.errors import shortened
-from volnux.graph.outcome import FAILURE, SUCCESS, Failure
+from volnux.graph.outcome import FAILURE, SUCCESS, Failure, State
+from volnux.graph.places import template_of
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -83,9 +86,8 @@ class Progress(RunObserver):
         )
 
     def _ended(self, node: Node, outcome: Outcome, *, colour: bool = False) -> str:
-        taken = self._taken.get(node.id, frozenset())
         descriptor = outcome.descriptor
-        if descriptor == FAILURE and FAILURE not in taken:
+        if self._has_failed(node, outcome):
             state, style = "failed", "red"
         else:
             state, style = "done", "green" if descriptor else "yellow"
@@ -99,14 +101,40 @@ class Progress(RunObserver):
             text += f": {_reason(outcome.result)}"
         return text
 
+    def _has_failed(self, node: Node, outcome: Outcome) -> bool:
+        taken = self._taken.get(template_of(node.id), frozenset())
+        return outcome.descriptor == FAILURE and FAILURE not in taken
+
     def _line(self, text: str) -> None:
         output.say(f"[{time.monotonic() - self._begun:8.2f}s] {text}", self._stream)
+
+
+_MOST_FAILED = 10
+"""The maximum number of failed copies of a place that have lines of their own."""
+
+
+@dataclass(slots=True)
+class _Copies:
+    """The copies of one place in a run so far.
+
+    Attributes:
+        begun: when the first one started, by the monotonic clock.
+        running: how many run.
+        counts: how many have ended since the last line about them, by state.
+        failed: how many have failed in all.
+    """
+
+    begun: float
+    running: int = 0
+    counts: Counter[State] = field(default_factory=Counter)
+    failed: int = 0
 
 
 class LiveProgress(Progress):
     """Shows the running places with their times, below a line for each place that has ended.
 
-    While code reads from the terminal, the display is hidden and lines are held back.
+    The copies of a place in a unit with `each` share a line, except the first failed ones. While
+    code reads from the terminal, the display is hidden and lines are held back.
     """
 
     def __init__(self, stream: TextIO) -> None:
@@ -117,6 +145,11 @@ class LiveProgress(Progress):
         self._lock = threading.Lock()
         self._running: dict[str, str] = {}
         self._ended_count = 0
+        self._total = ""
+        self._copies: dict[str, _Copies] = {}
+        # The index of each node, and of the end of the outermost `each` around it.
+        self._index: dict[str, int] = {}
+        self._ends: dict[str, int] = {}
         self._lines: list[str] = []
         self._printed = 0.0
         self._over = threading.Event()
@@ -145,6 +178,7 @@ class LiveProgress(Progress):
         self._readers.__exit__()
         with self._lock:
             self._running.clear()
+            self._lines += self._of_copies(None)
         self._print()
         self._step_aside()
 
@@ -171,14 +205,28 @@ class LiveProgress(Progress):
 
     def run_started(self, plan: Plan, run_id: str) -> None:
         self._begun = time.monotonic()
-        self._taken = _taken(plan.graph)
+        graph = plan.graph
+        self._taken = _taken(graph)
+        if graph.eaches:  # Then the number of places is not known yet.
+            self._index = graph.topology.index
+            around = zip(graph.nodes, graph.topology.around, strict=True)
+            self._ends = {node.id: self._index[e[0].gather] for node, e in around if e}
+        else:
+            self._total = f" of {len(self._taken)}"
         self._show()
         self._refresher.start()
 
     def place_started(self, node: Node, attempt: int) -> None:
+        template = template_of(node.id)
+        now = time.monotonic()
         with self._lock:
-            self._started.setdefault(node.id, time.monotonic())
+            self._started.setdefault(node.id, now)
+            if template != node.id and node.id not in self._running:
+                self._copies.setdefault(template, _Copies(now)).running += 1
             self._running[node.id] = f"attempt {attempt}" if attempt > 1 else ""
+            lines = self._of_copies(template) if self._copies else ()
+        for line in lines:
+            self._line(line)
 
     def place_retries(self, node: Node, outcome: Outcome) -> None:
         with self._lock:
@@ -189,8 +237,37 @@ class LiveProgress(Progress):
         with self._lock:
             self._running.pop(node.id, None)
             self._ended_count += 1
+            copies = self._copies.get(template_of(node.id))
+            if copies is not None and not self._has_own_line(copies, node, outcome):
+                self._started.pop(node.id, None)
+                return
             text = self._ended(node, outcome, colour=self._colour)
         self._line(text)
+
+    def _has_own_line(self, copies: _Copies, node: Node, outcome: Outcome) -> bool:
+        """Count a copy that has ended; return whether it also has a line of its own."""
+        copies.running -= 1
+        failed = self._has_failed(node, outcome)
+        copies.counts[State.FAILED if failed else State.DONE] += 1
+        copies.failed += failed
+        return failed and copies.failed <= _MOST_FAILED
+
+    def _of_copies(self, next_: str | None) -> list[str]:
+        """A line for each place whose copies have ended.
+
+        Args:
+            next_: a place that starts now: only places in front of it count; None for all places.
+        """
+        lines = []
+        for template, copies in self._copies.items():
+            over = next_ is None or (
+                self._index[next_] > self._ends[template] and not copies.running
+            )
+            if over and copies.counts:
+                took = seconds(time.monotonic() - copies.begun)
+                lines.append(f"{template}: {_numbers(copies, colour=self._colour)} in {took}")
+                copies.counts.clear()
+        return lines
 
     def _line(self, text: str) -> None:
         """Print a line, alone or together with others, because each print is expensive."""
@@ -235,9 +312,15 @@ class LiveProgress(Progress):
                 for place, note in itertools.islice(self._running.items(), _MOST_SHOWN)
             ]
             more = len(self._running) - len(rows)
-            status = f"{self._ended_count} of {len(self._taken)} places ended"
+            status = f"{self._ended_count}{self._total} places ended"
+            copied = [
+                f"  {template}: {_numbers(copies, colour=False)}"
+                for template, copies in self._copies.items()
+                if copies.counts
+            ]
         if more > 0:
             rows.append(f"  … and {more} more")
+        rows += copied[-_MOST_SHOWN:]
         spinner = _SPINNER[int(now / _PERIOD) % len(_SPINNER)]
         lines = [Text(f"{spinner} {status}, {seconds(now - self._begun)}", style="bold")]
         lines += [Text(row, no_wrap=True, overflow="ellipsis") for row in rows]
@@ -253,6 +336,15 @@ def _taken(graph: Graph) -> dict[str, frozenset[int]]:
     """The descriptors that have a branch, for each place."""
     nodes = zip(graph.nodes, graph.topology.taken, strict=True)
     return {node.id: taken for node, taken in nodes if node.event is not None}
+
+
+def _numbers(copies: _Copies, *, colour: bool) -> str:
+    styles = {State.DONE: "green", State.FAILED: "red"}
+    return ", ".join(
+        output.paint(f"{copies.counts[state]} {state}", style, colour=colour)
+        for state, style in styles.items()
+        if copies.counts[state]
+    )
 
 
 def _reason(result: Any) -> str:

@@ -92,7 +92,7 @@ def run_file(
             else:
                 report = run(sys.stdout)
                 if report is not None:
-                    _show(report)
+                    _show(report, plain=plain)
                     if pdb:
                         from volnux.cli.postmortem import post_mortem
 
@@ -202,7 +202,8 @@ def _progress(stream: TextIO | None, *, plain: bool) -> Progress:
     return progress.on(stream, plain=plain)
 
 
-def _show(report: RunReport) -> None:
+def _show(report: RunReport, *, plain: bool) -> None:
     from volnux.cli.summary import summary
 
-    output.say("\n".join(summary(report, colour=output.coloured(sys.stdout))))
+    fold = not plain and output.on_terminal(sys.stdout)
+    output.say("\n".join(summary(report, colour=output.coloured(sys.stdout), fold=fold)))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from volnux.cli.output import paint
 from volnux.errors import shortened
 from volnux.graph.outcome import FAILURE, RunStatus, State
+from volnux.graph.places import index_of, template_of
 
 if TYPE_CHECKING:
     from volnux.graph.report import PlaceReport, RunReport
@@ -27,14 +29,34 @@ _STATUS = {
 }
 
 
-def summary(report: RunReport, *, colour: bool) -> Iterator[str]:
-    """Lines that describe a run, with the places in reading order."""
+_MOST_COPIES = 10
+"""More copies than this share rows by state. At most this many failed ones have their own row."""
+
+
+def summary(report: RunReport, *, colour: bool, fold: bool = False) -> Iterator[str]:
+    """Lines that describe a run, with the places in reading order.
+
+    Args:
+        report: the report of the run.
+        colour: whether to paint states.
+        fold: whether to show many copies of a place in one row for each state, except the first
+            failed ones.
+    """
+    copies = _copies(report) if fold else {}
+    hidden = {place for group in copies.values() for place in _hidden(group)}
     yield ""
-    yield from _table(report, colour=colour)
+    yield from _table(_rows(report, copies, hidden), colour=colour)
     for place, entry in report.places.items():
-        if entry.descriptor == FAILURE or entry.failure is not None:
+        if _has_failed(entry) and place not in hidden:
             yield ""
             yield from _failure(place, entry, colour=colour)
+    for template, group in copies.items():
+        more = [e for place, e in group.items() if place in hidden and _has_failed(e)]
+        if more:
+            handled = all(entry.handled for entry in more)
+            text = f"{template}: {len(more)} more failed"
+            yield ""
+            yield paint(text, "yellow" if handled else "bold red", colour=colour)
     if report.failure is not None:
         yield ""
         yield f"{paint('the run failed', 'bold red', colour=colour)}: {report.failure}"
@@ -44,33 +66,89 @@ def summary(report: RunReport, *, colour: bool) -> Iterator[str]:
     yield f"{text} in {took}" if took else text
 
 
-def _table(report: RunReport, *, colour: bool) -> Iterator[str]:
-    timed = any(entry.started_at for entry in report.places.values())
+def _copies(report: RunReport) -> dict[str, dict[str, PlaceReport]]:
+    """The places that have many copies: the reports of the copies, by template."""
+    found: dict[str, dict[str, PlaceReport]] = {}
+    for place, entry in report.places.items():
+        template = template_of(place)
+        if template != place:
+            found.setdefault(template, {})[place] = entry
+    return {template: group for template, group in found.items() if len(group) > _MOST_COPIES}
+
+
+def _has_failed(entry: PlaceReport) -> bool:
+    return entry.descriptor == FAILURE or entry.failure is not None
+
+
+def _hidden(group: Mapping[str, PlaceReport]) -> set[str]:
+    """The copies of a place without a row of their own: all except the first failed ones."""
+    failed = (place for place, entry in group.items() if _has_failed(entry))
+    return set(group).difference(itertools.islice(failed, _MOST_COPIES))
+
+
+def _rows(
+    report: RunReport, copies: Mapping[str, Mapping[str, PlaceReport]], hidden: Collection[str]
+) -> Iterator[tuple[str, list[PlaceReport]]]:
+    """The names and the reports of the rows. All copies in one row have the same state."""
+    begun = set()
+    for place, entry in report.places.items():
+        template = template_of(place)
+        if template in copies and template not in begun:
+            begun.add(template)
+            group = copies[template]
+            for state in State:
+                folded = {p: e for p, e in group.items() if e.state is state and p in hidden}
+                if folded:
+                    name = _range(group) if len(folded) > 1 else next(iter(folded))
+                    yield name, list(folded.values())
+        if place not in hidden:
+            yield place, [entry]
+
+
+def _range(group: Mapping[str, PlaceReport]) -> str:
+    """All copies as one name, such as `Fetch[0..199]` or `Page[0..9][*]`."""
+    first, *_, last = group
+    depth = len(index_of(first))
+    return f"{template_of(first)}[{index_of(first)[0]}..{index_of(last)[0]}]" + "[*]" * (depth - 1)
+
+
+def _table(rows: Iterator[tuple[str, list[PlaceReport]]], *, colour: bool) -> Iterator[str]:
+    known = list(rows)
+    timed = any(entry.started_at for _, entries in known for entry in entries)
     header = ("place", "state", "descriptor", "attempts", *(("time",) if timed else ()))
-    rows = [
-        (
-            place,
-            entry.state.value,
-            "-" if entry.descriptor is None else str(entry.descriptor),
-            f"{entry.attempts}{' (bypassed)' if entry.bypassed else ''}",
-            *((_duration(entry.started_at, entry.ended_at) or "-",) if timed else ()),
-        )
-        for place, entry in report.places.items()
-    ]
-    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
+    cells = [_cells(place, entries, timed=timed) for place, entries in known]
+    widths = [max(map(len, column)) for column in zip(header, *cells, strict=True)]
 
     def line(cells: tuple[str, ...]) -> str:
         return "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True))
 
     yield paint(line(header).rstrip(), "bold", colour=colour)
-    for row, entry in zip(rows, report.places.values(), strict=True):
+    for row, (_, entries) in zip(cells, known, strict=True):
         text = line(row).rstrip()
-        if entry.state is State.SKIPPED or not entry.attempts:
+        state = entries[0].state
+        if state is State.SKIPPED or not any(entry.attempts for entry in entries):
             yield paint(text, "dim", colour=colour)
             continue
         start = widths[0] + 2
         end = start + len(row[1])
-        yield text[:start] + paint(row[1], _STYLES[entry.state], colour=colour) + text[end:]
+        yield text[:start] + paint(row[1], _STYLES[state], colour=colour) + text[end:]
+
+
+def _cells(place: str, entries: list[PlaceReport], *, timed: bool) -> tuple[str, ...]:
+    state = entries[0].state.value
+    descriptors = {entry.descriptor for entry in entries}
+    descriptor = descriptors.pop() if len(descriptors) == 1 else None
+    bypassed = all(entry.bypassed for entry in entries)
+    starts = [entry.started_at for entry in entries if entry.started_at]
+    ends = [entry.ended_at for entry in entries if entry.ended_at]
+    time = _duration(min(starts, default=None), max(ends, default=None)) or "-"
+    return (
+        place,
+        state if len(entries) == 1 else f"{len(entries)} {state}",
+        "-" if descriptor is None else str(descriptor),
+        f"{sum(entry.attempts for entry in entries)}{' (bypassed)' if bypassed else ''}",
+        *((time,) if timed else ()),
+    )
 
 
 def _failure(place: str, entry: PlaceReport, *, colour: bool) -> Iterator[str]:

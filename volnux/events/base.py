@@ -97,8 +97,9 @@ class EventBase:
 
     Inside `process`, these attributes are set: `task_id` (the place in the flow), `run_id`,
     `attempt` (1, 2, …), `inputs` (all inputs of the run, by name), `previous_result` (the piped
-    value), `arguments` (the arguments in the flow, by name) and `scheduled_at` (the instant of the
-    run, aware, in the pipeline's time zone).
+    value), `arguments` (the arguments in the flow, by name), `scheduled_at` (the instant of the
+    run, aware, in the pipeline's time zone) and `index` (in a unit with `each`, the indices of the
+    items, starting with the outermost `each`; otherwise empty).
     """
 
     executor: ClassVar[Any] = DefaultExecutor
@@ -110,6 +111,7 @@ class EventBase:
     stop_on_exception: ClassVar[bool] = False
     airflow: ClassVar[Mapping[str, Any]] = {}
     prefect: ClassVar[Mapping[str, Any]] = {}
+    index: tuple[int, ...] = ()
 
     def __init__(
         self,

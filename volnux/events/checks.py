@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from volnux.errors import Diagnostic, nearest
 from volnux.events.given import NotGivenError, reader_of, reason_of
@@ -12,13 +12,16 @@ from volnux.graph.model import Graph, Node
 __all__ = ["check_given"]
 
 
-def check_given(graph: Graph, node: Node, spec: EventSpec) -> Iterator[Diagnostic]:
+def check_given(
+    graph: Graph, node: Node, spec: EventSpec, items: Collection[str] = ()
+) -> Iterator[Diagnostic]:
     """What is wrong with the arguments of a place, in reading order.
 
     Args:
         graph: the graph, with all its inputs.
         node: the place.
         spec: its event.
+        items: the names of the `each`es around it.
     """
     written = {argument.name for argument in node.arguments}
     meant: set[str] = set()
@@ -42,17 +45,22 @@ def check_given(graph: Graph, node: Node, spec: EventSpec) -> Iterator[Diagnosti
             yield graph.diagnostic("bad-argument", message, hint=hint, span=argument.span)
     inputs = {item.name for item in graph.inputs}
     known = written.union(
-        inputs, (v.name for v in graph.variables), (s.name for s in graph.secrets)
+        inputs, (v.name for v in graph.variables), (s.name for s in graph.secrets), items
     )
     for name in spec.requires:
         if name not in known and name not in meant:
+            hint = (
+                f"declare it (@input: {name}: str), give it here ({spec.name}({name}=…)), or "
+                f"give the argument a default; inputs: {', '.join(sorted(inputs)) or 'none'}"
+            )
+            if name == "self":
+                hint = "it is the event itself only as the first parameter: move it there"
             yield graph.diagnostic(
                 "missing-input",
                 f"process of {spec.name} requires the argument '{name}', "
                 f"which is not an input of {graph.name}",
                 span=node.span,
-                hint=f"declare it (@input: {name}: str), give it here ({spec.name}({name}=…)), or "
-                f"give the argument a default; inputs: {', '.join(sorted(inputs)) or 'none'}",
+                hint=hint,
             )
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
 from volnux.errors import VolnuxError
-from volnux.events.outcome import Call
+from volnux.events.outcome import Call, Host
 from volnux.graph.parts import Argument, VariableSpec
 from volnux.masking import SHORTEST, remember
 
@@ -22,6 +22,7 @@ __all__ = [
     "Resolved",
     "SecretError",
     "VariableError",
+    "read_variable",
     "reader_of",
 ]
 
@@ -128,7 +129,9 @@ class Given(NamedTuple):
         Raises:
             NotGivenError: something is missing, or of another type.
         """
-        values: dict[str, Any] = {spec.name: _variable(spec, call) for spec in self.variables}
+        values: dict[str, Any] = {
+            spec.name: read_variable(spec, call.host) for spec in self.variables
+        }
         secrets = tuple(_secret(name, call) for name in self.secrets)
         values.update(zip(self.secrets, secrets, strict=True))
         remember(secrets)
@@ -163,14 +166,23 @@ def reason_of(error: Exception) -> str:
     return f"{where}{': ' if where else ''}{first['msg']}"
 
 
-def _variable(spec: VariableSpec, call: Call) -> Any:
+def read_variable(spec: VariableSpec, host: Host | None) -> Any:
+    """The value of a variable, read as its type.
+
+    Args:
+        spec: the variable.
+        host: where the variables of the run come from.
+
+    Raises:
+        VariableError: it is missing or of another type, or cannot be read.
+    """
     from volnux.events.inputs import read_value
     from volnux.strictjson import DEEPEST, read_json
 
     try:
-        if call.host is None:
+        if host is None:
             raise LookupError("this run has no variables")
-        value = call.host.variable(spec.name)
+        value = host.variable(spec.name)
     except VolnuxError as error:
         # A default must not hide a configuration that cannot be read.
         raise VariableError(f"the variable '{spec.name}' cannot be read: {error}") from None

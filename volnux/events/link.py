@@ -7,7 +7,7 @@ import hashlib
 import json
 from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from volnux.errors import (
     MOST_FOUND,
@@ -20,10 +20,10 @@ from volnux.errors import (
 from volnux.events.base import EventBase, event_class_of
 from volnux.events.inputs import bind_inputs
 from volnux.events.lookup import EventModuleError, EventNotFoundError, FoundEvent, Lookup
-from volnux.events.settings import without_effect
+from volnux.events.settings import check_index, without_effect
 from volnux.events.spec import EventSpec, Offered, spec_of
 from volnux.graph.compile import compile
-from volnux.graph.model import Graph, InputSpec, Node
+from volnux.graph.model import Each, Graph, Group, InputSpec, Node
 from volnux.pointy.tree import Evaluation, OnFailure
 
 __all__ = ["LinkError", "Plan", "link"]
@@ -157,7 +157,7 @@ def link(graph: Graph, lookup: Lookup, *, on_failure: OnFailure | str | None = N
         LinkError: an event is not found or not valid; the error lists all faults.
     """
     faults: list[Diagnostic] = []
-    if graph.inputs or graph.variables or graph.secrets or _has_arguments(graph):
+    if graph.inputs or graph.variables or graph.secrets or graph.eaches or _has_arguments(graph):
         from volnux.graph.names import check_names
 
         faults += check_names(graph)
@@ -174,16 +174,20 @@ def link(graph: Graph, lookup: Lookup, *, on_failure: OnFailure | str | None = N
     known: dict[Any, EventSpec] = {}
     said: set[Any] = set()
     checked: set[Any] = set()
-    for node in linked.nodes:
+    around = linked.topology.around if linked.eaches else []
+    for number, node in enumerate(linked.nodes):
         spec = None
         target = targets.get(node.event or "")
         if target is not None:
             # Equal places share one spec: 100,000 places of one event have one spec, not 100,000.
             given = tuple((each.name, str(each)) for each in node.arguments)
-            key = (node.event, node.retry, tuple(node.options.items()), given)
+            items = tuple(each.name for each in around[number]) if linked.eaches else ()
+            key = (node.event, node.retry, tuple(node.options.items()), given, items)
             if key not in known:
                 try:
                     known[key] = _spec(node, target, lookup.home, offered)
+                    if items:
+                        check_index(known[key].event_class)
                 except VolnuxError as error:
                     # A fault of a class is reported once, however often the event occurs in the
                     # flow.
@@ -195,7 +199,7 @@ def link(graph: Graph, lookup: Lookup, *, on_failure: OnFailure | str | None = N
                 if node.arguments or known[key].requires:
                     from volnux.events.checks import check_given
 
-                    faults += check_given(linked, node, known[key])
+                    faults += check_given(linked, node, known[key], items)
                 if known[key].event_class not in checked:
                     checked.add(known[key].event_class)
                     warnings += _check_attributes(linked, node, known[key])
@@ -207,7 +211,13 @@ def link(graph: Graph, lookup: Lookup, *, on_failure: OnFailure | str | None = N
     if faults:
         ordered = pointy_error(faults).diagnostics
         raise LinkError(ordered)
+    if linked.eaches:
+        from volnux.graph.lists import check_lists
+
+        warnings += check_lists(linked)
     warnings += _check_evaluations(graph, targets)
+    # The rounds of an `again` have the same events at the same positions.
+    warnings = list(dict.fromkeys(warnings))
     where = {name: (each.module, each.name) for name, each in found.items()}
     return Plan(linked, tuple(specs), tuple(warnings), found=where)
 
@@ -246,10 +256,11 @@ def _find_all(graph: Graph, lookup: Lookup, faults: list[Diagnostic]) -> dict[st
 def _settle(graph: Graph, targets: Mapping[str, Any], on_failure: OnFailure | str | None) -> Graph:
     """The graph with the evaluations of the events and the `on_failure` of the class."""
     evaluations: dict[str, Evaluation] = {}
-    for group in graph.groups:
-        class_ = event_class_of(targets.get(group.decided_by))
+    deciding = [group.decided_by for group in graph.groups]
+    for name in (*deciding, *(each.decided_by for each in graph.eaches)):
+        class_ = event_class_of(targets.get(name))
         if class_ is not None and isinstance(class_.execution_evaluation_state, Evaluation):
-            evaluations[group.decided_by] = class_.execution_evaluation_state
+            evaluations[name] = class_.execution_evaluation_state
     decided = graph.on_failure or (OnFailure(on_failure) if on_failure else OnFailure.STOP)
     if graph.source is None:
         raise VolnuxError(f"the graph of {graph.name} has no source text and cannot be linked")
@@ -265,18 +276,26 @@ def _settle(graph: Graph, targets: Mapping[str, Any], on_failure: OnFailure | st
             values=again.values,
             result=again.result,
             groups=again.groups,
+            eaches=again.eaches,
+            tasks=again.tasks,
             on_failure=decided,
         )
-    groups = tuple(
-        group
-        if group.evaluation is not None
-        else replace(
-            group,
-            evaluation=evaluations.get(group.decided_by, Evaluation.SUCCESS_ON_ALL_EVENTS_SUCCESS),
-        )
-        for group in graph.groups
+    return replace(
+        graph,
+        groups=tuple(_decided(group, evaluations) for group in graph.groups),
+        eaches=tuple(_decided(each, evaluations) for each in graph.eaches),
+        on_failure=decided,
     )
-    return replace(graph, groups=groups, on_failure=decided)
+
+
+_Grouped = TypeVar("_Grouped", Group, Each)
+
+
+def _decided(group: _Grouped, evaluations: Mapping[str, Evaluation]) -> _Grouped:
+    if group.evaluation is not None:
+        return group
+    default = Evaluation.SUCCESS_ON_ALL_EVENTS_SUCCESS
+    return replace(group, evaluation=evaluations.get(group.decided_by, default))
 
 
 def _spec(node: Node, target: Any, home: str | None, offered: Offered) -> EventSpec:

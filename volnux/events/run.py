@@ -73,6 +73,9 @@ def _run_attempt(
             call.scheduled_at,
             resolved.arguments,
         )
+        if call.numbers:
+            # Elsewhere, a class may have an attribute of its own with this name.
+            event.index = call.numbers
         if spec.may_bypass:
             bypass, data = _pair(spec, event.can_bypass())
             if bypass:
@@ -115,6 +118,9 @@ async def _run_attempt_async(spec: EventSpec, call: Call) -> Outcome:
             call.scheduled_at,
             resolved.arguments,
         )
+        if call.numbers:
+            # Elsewhere, a class may have an attribute of its own with this name.
+            event.index = call.numbers
         if spec.may_bypass:
             bypass, data = _pair(spec, event.can_bypass())
             if bypass:

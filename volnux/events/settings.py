@@ -15,6 +15,7 @@ from volnux.pointy.tree import Evaluation
 __all__ = [
     "check_bypass",
     "check_class",
+    "check_index",
     "check_settings",
     "conditions_of",
     "timeout_of",
@@ -89,6 +90,19 @@ def check_class(event_class: type[EventBase]) -> None:
             "EventBase alone, and keep models and other classes in attributes"
         ) from error
     _checked.add(event_class)
+
+
+def check_index(event_class: type[EventBase]) -> None:
+    """Refuse a class in an `each` that uses the name `index` for something of its own.
+
+    Raises:
+        EventDefinitionError: the class, or a class that it inherits from, defines `index`.
+    """
+    if any("index" in vars(base) for base in event_class.__mro__ if base is not EventBase):
+        raise EventDefinitionError(
+            f"event {event_class.__name__} defines index, which volnux sets on every event in an "
+            "'each': rename it"
+        )
 
 
 def check_settings(name: str, event_class: type[EventBase]) -> None:

@@ -6,8 +6,20 @@ from dataclasses import replace
 from typing import Any, Final
 
 from volnux.errors import Span
-from volnux.graph.model import Argument, Edge, Entry, Kind, NameAt, Node, Value, ValueKind
+from volnux.graph.parts import (
+    Argument,
+    Each,
+    Edge,
+    Entry,
+    Kind,
+    NameAt,
+    Node,
+    TaskGroup,
+    Value,
+    ValueKind,
+)
 from volnux.pointy import tree
+from volnux.pointy.options import SHAPING
 
 __all__ = ["Assembly", "Exit"]
 
@@ -27,6 +39,8 @@ class Assembly:
     Attributes:
         nodes: in reading order.
         last_place: the name of the place of the latest event, or of a later `!`.
+        eaches, tasks: in reading order.
+        rounds: the current round of each group around that runs again, outermost first.
     """
 
     def __init__(self) -> None:
@@ -38,15 +52,26 @@ class Assembly:
         self._places: dict[str, int] = {}
         self._joins = 0
         self._catches = 0
+        self._begun = 0
         self._fails: list[Node] = []
+        self.eaches: list[Each] = []
+        self.tasks: list[TaskGroup] = []
+        self.rounds: list[int] = []
+        # The place of an event in the first round, by the event in the tree.
+        self._first_rounds: dict[int, str] = {}
 
     def event(
         self, unit: tree.Unit, event: tree.Event, retry: int | None, receives: int | None
     ) -> int:
         """Add an event's node; return its index."""
-        number = self._places.get(event.name, 0) + 1
-        self._places[event.name] = number
-        place = event.name if number == 1 else f"{event.name}__{number}"
+        place = self._first_rounds.get(id(event)) if self.rounds else None
+        if place is None:
+            number = self._places.get(event.name, 0) + 1
+            self._places[event.name] = number
+            place = event.name if number == 1 else f"{event.name}__{number}"
+        if self.rounds:
+            self._first_rounds[id(event)] = place
+            place = self.in_round(place)
         options = _options(unit) if unit.options else _NO_OPTIONS
         node = Node(
             id=place,
@@ -60,6 +85,26 @@ class Assembly:
             node = replace(node, arguments=tuple(map(_argument, event.arguments)))
         self.nodes.append(node)
         self.last_place = place
+        return len(self.nodes) - 1
+
+    def in_round(self, name: str) -> str:
+        """A name with the current round: `A` in the second round is `A.2`."""
+        rounds = "".join(f".{number}" for number in self.rounds)
+        while rounds.endswith(".1"):
+            rounds = rounds[:-2]
+        return name + rounds
+
+    def each(self, span: Span, receives: int | None) -> int:
+        """Add the node that begins an `each`; return its index."""
+        self._begun += 1
+        node = Node(id=f"each-{self._begun}", kind=Kind.EACH, receives=receives, span=span)
+        self.nodes.append(node)
+        return len(self.nodes) - 1
+
+    def gather(self, each: int, entry: Entry) -> int:
+        """Add the node that ends an `each`; return its index."""
+        number = self.nodes[each].id.partition("-")[2]
+        self.nodes.append(Node(id=f"gather-{number}", kind=Kind.GATHER, entry=entry))
         return len(self.nodes) - 1
 
     def fail(self, span: Span, failure: int | None) -> int:
@@ -112,9 +157,13 @@ class Assembly:
         return len(self._values) - 1
 
     def finish(self, result: int) -> tuple[tuple[Node, ...], tuple[Value, ...], int]:
-        """The nodes, the values that something refers to, and the new index of `result`."""
+        """The nodes, the values that something refers to, and the new index of `result`.
+
+        Afterwards `eaches` and `tasks` have the new indices, too.
+        """
         used = {node.receives for node in self.nodes if node.receives is not None} | {result}
         used |= {node.failure for node in self._fails if node.failure is not None}
+        used |= {each.value for each in self.eaches} | {task.value for task in self.tasks}
         for index in range(len(self._values) - 1, -1, -1):
             if index in used:
                 used.update(self._values[index][_OF])
@@ -123,6 +172,8 @@ class Assembly:
             Value(kind, node, tuple(new[i] for i in of) if of else of, when)
             for kind, node, of, when in map(self._values.__getitem__, new)
         )
+        self.eaches = [replace(each, value=new[each.value]) for each in self.eaches]
+        self.tasks = [replace(task, value=new[task.value]) for task in self.tasks]
         if len(new) == len(self._values):
             return tuple(self.nodes), values, result
         return tuple(_renumbered(node, new) for node in self.nodes), values, new[result]
@@ -167,5 +218,5 @@ def _options(unit: tree.Unit) -> dict[str, bool | int | float | str]:
     return {
         option.name: option.value
         for option in sorted(unit.options, key=lambda option: option.name)
-        if option.name not in ("retry_attempts", "evaluation")
+        if option.name not in SHAPING
     }

@@ -1,31 +1,22 @@
-"""Compiles a syntax tree to a graph, as `docs/graph.md` describes.
-
-This is one walk over the tree, without recursion. Each part of the tree returns the value that it
-pipes on, and adds to two given lists: its heads (the nodes that start it) and its exits (the nodes
-that end it, with the descriptors after which the flow continues).
-"""
+"""Compiles a syntax tree to a graph, as `docs/graph.md` describes."""
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Mapping
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, cast
+from typing import TYPE_CHECKING, Any
 
 from volnux.graph.assembly import Assembly, Exit
 from volnux.graph.model import (
-    Entry,
     Graph,
-    Group,
     InputSpec,
-    Kind,
     ScheduleSpec,
     SecretSpec,
     Text,
-    ValueKind,
     VariableSpec,
 )
-from volnux.pointy import tree
-from volnux.pointy.tree import Arrow, Evaluation, OnFailure, Settings
+from volnux.graph.walk import Context, Walk, run_steps
+from volnux.pointy.tree import Evaluation, OnFailure, Settings
 
 if TYPE_CHECKING:
     from volnux.pointy.parser import PointyFile
@@ -51,11 +42,11 @@ def compile(
     settings = file.settings
     decided = settings.on_failure or on_failure
     graph = Assembly()
-    walk = _Walk(graph, evaluations, continue_=decided is OnFailure.CONTINUE)
+    walk = Walk(graph, evaluations, continue_=decided is OnFailure.CONTINUE)
     heads: list[int] = []
     exits: list[Exit] = []
-    context = _Context(retry=None, receives=None, widen=False, caught=False)
-    result = _run(walk.flow(file.flow, context, heads, exits))
+    context = Context(retry=None, receives=None, widen=False, caught=False)
+    result = run_steps(walk.flow(file.flow, context, heads, exits))
     nodes, values, result = graph.finish(result)
     return Graph(
         name=name_of(file),
@@ -64,6 +55,8 @@ def compile(
         values=values,
         result=result,
         groups=tuple(walk.groups),
+        eaches=tuple(graph.eaches),
+        tasks=tuple(graph.tasks),
         on_failure=decided,
         source=Text.of(file),
         **_settings(settings),
@@ -107,291 +100,3 @@ def _settings(settings: Settings) -> dict[str, Any]:
         "max_active_runs": settings.max_active_runs,
         "run_timeout": settings.run_timeout,
     }
-
-
-_Step: TypeAlias = "Generator[_Step, int, int]"
-"""A function of the walk: it yields the steps it calls and receives what they return."""
-
-
-def _run(step: _Step) -> int:
-    """Run a step and all that it calls, on an explicit stack."""
-    stack = [step]
-    value: int | None = None
-    while stack:
-        try:
-            # A step that has just begun is sent None, as generators require.
-            stack.append(stack[-1].send(cast(int, value)))
-            value = None
-        except StopIteration as stop:
-            stack.pop()
-            value = stop.value
-    return cast(int, value)
-
-
-class _Context(NamedTuple):
-    """What a part inherits from the parts around it.
-
-    Attributes:
-        retry: the nearest factor on a group around it.
-        receives: the value piped to its heads.
-        widen: under `continue`, whether the next part also starts after a failure of this one.
-        caught: whether a group around it has a `0` branch: then `continue` has no effect.
-        failure: the value of the failure that the innermost `0` branch around it handles.
-    """
-
-    retry: int | None
-    receives: int | None
-    widen: bool
-    caught: bool
-    failure: int | None = None
-
-
-class _Walk:
-    """The walk over the tree. Each step returns the index of the value that its part pipes on."""
-
-    def __init__(
-        self,
-        graph: Assembly,
-        evaluations: Mapping[str, Evaluation] | None,
-        *,
-        continue_: bool,
-    ) -> None:
-        self.groups: list[Group] = []
-        self._graph = graph
-        self._evaluations = evaluations
-        self._continue = continue_
-        self._decided: dict[int, str] = {}
-
-    def flow(
-        self, flow: tree.Flow, context: _Context, heads: list[int], exits: list[Exit]
-    ) -> _Step:
-        last = len(flow.parts) - 1
-        before: list[Exit] = []
-        value = -1
-        for index, part in enumerate(flow.parts):
-            receives = context.receives
-            if index:
-                receives = value if flow.arrows[index - 1] is Arrow.PIPE else None
-            widen = self._continue and not context.caught if index < last else context.widen
-            inner = context
-            if receives != context.receives or widen is not context.widen:
-                inner = context._replace(receives=receives, widen=widen)
-            if index and len(before) > 1 and _several_heads(part):
-                before = [(self._graph.join(before, Entry.ALL), (1,))]
-            starts = [] if index else heads
-            ends = exits if index == last else []
-            if len(part.arms) == 1 and _is_plain(part.arms[0]):
-                value = self._plain(part.arms[0], inner, starts, ends)
-            else:
-                value = yield self.parallel(part, inner, starts, ends)
-            if index:
-                self._graph.connect(before, starts)
-            before = ends
-        return value
-
-    def parallel(
-        self, part: tree.Parallel, context: _Context, heads: list[int], exits: list[Exit]
-    ) -> _Step:
-        if len(part.arms) == 1:
-            return (yield self.unit(part.arms[0], context, heads, exits, None))
-        return (yield self.group(part, None, context, heads, exits))
-
-    def group(
-        self,
-        part: tree.Parallel,
-        option: Evaluation | None,
-        context: _Context,
-        heads: list[int],
-        exits: list[Exit],
-    ) -> _Step:
-        """`a || b …`, with the evaluation of its option, or of its last event."""
-        slot = len(self.groups)
-        first = len(self._graph.nodes)
-        self.groups.append(Group("", "", ""))
-        arms: list[int] = []
-        ends: list[list[Exit]] = []
-        # Find the deciding event before walking the arms, because their ends depend on it.
-        decided_by = self._decides(part)
-        evaluation = option
-        if evaluation is None and self._evaluations is not None:
-            evaluation = self._evaluations.get(decided_by, _ALL)
-        any_ = evaluation is not None and evaluation.any
-        begins: list[str] = []
-        nodes = self._graph.nodes
-        for arm in part.arms:
-            own: list[Exit] = [] if any_ else exits
-            begin = len(nodes)
-            if _is_plain(arm):
-                arms.append(self._plain(arm, context, heads, own))
-            else:
-                arms.append((yield self.unit(arm, context, heads, own, None)))
-            begins.append(nodes[begin].id)
-            if any_:
-                if len(own) > 1:
-                    own = [(self._graph.join(own, Entry.ALL), (1,))]
-                ends.append(own)
-        self.groups[slot] = Group(
-            self._graph.nodes[first].id,
-            self._graph.last_place,
-            decided_by,
-            evaluation,
-            part.span,
-            tuple(begins),
-        )
-        if any_:
-            exits.append((self._graph.join([e for own in ends for e in own], Entry.ANY), (1,)))
-        return self._graph.value(ValueKind.ANY_OF if any_ else ValueKind.ALL_OF, of=tuple(arms))
-
-    def unit(
-        self,
-        unit: tree.Unit,
-        context: _Context,
-        heads: list[int],
-        exits: list[Exit],
-        evaluation: Evaluation | None,
-    ) -> _Step:
-        if _is_plain(unit):
-            return self._plain(unit, context, heads, exits)
-        retry = _factor(unit, context.retry)
-        if isinstance(unit.primary, tree.Event):
-            index = self._graph.event(unit, unit.primary, retry, context.receives)
-            heads.append(index)
-            own = self._graph.value(ValueKind.RESULT, node=self._graph.nodes[index].id)
-            return (yield self._branches(unit, context, exits, index, own, own))
-        assert isinstance(unit.primary, tree.Group)
-        option = unit.option("evaluation")
-        if option is not None:
-            evaluation = Evaluation(str(option.value))
-        if not unit.branches:
-            inner = context._replace(retry=retry) if retry != context.retry else context
-            return (yield self._body(unit.primary, inner, heads, exits, evaluation))
-        inner = _Context(
-            retry=retry,
-            receives=context.receives,
-            widen=False,
-            caught=context.caught or any(b.descriptor == 0 for b in unit.branches),
-            failure=context.failure,
-        )
-        first = len(self._graph.nodes)
-        ends: list[Exit] = []
-        body = yield self._body(unit.primary, inner, heads, ends, evaluation)
-        catch = self._graph.catch(first, ends, unit.primary.span)
-        failure = self._graph.value(ValueKind.FAILURE_OF, node=self._graph.nodes[catch].id)
-        return (yield self._branches(unit, context, exits, catch, body, failure))
-
-    def _plain(
-        self, unit: tree.Unit, context: _Context, heads: list[int], exits: list[Exit]
-    ) -> int:
-        """As `unit`, for a plain unit: most are plain, and this needs no generator."""
-        graph, primary = self._graph, unit.primary
-        if isinstance(primary, tree.Event):
-            retry = context.retry
-            if unit.retry is not None or unit.options:
-                retry = _factor(unit, retry)
-            index = graph.event(unit, primary, retry, context.receives)
-        else:
-            index = graph.fail(unit.span, context.failure)
-        heads.append(index)
-        exits.append((index, (0, 1) if context.widen else (1,)))
-        return graph.value(ValueKind.RESULT, node=graph.last_place)
-
-    def _body(
-        self,
-        group: tree.Group,
-        context: _Context,
-        heads: list[int],
-        exits: list[Exit],
-        evaluation: Evaluation | None,
-    ) -> _Step:
-        """The inside of braces; an evaluation applies to the `a || b …` in them."""
-        body = group.body
-        if evaluation is not None:
-            part = body.parts[0]
-            if len(part.arms) > 1:
-                return (yield self.group(part, evaluation, context, heads, exits))
-            return (yield self.unit(part.arms[0], context, heads, exits, evaluation))
-        return (yield self.flow(body, context, heads, exits))
-
-    def _branches(
-        self,
-        unit: tree.Unit,
-        context: _Context,
-        exits: list[Exit],
-        index: int,
-        success: int,
-        failure: int,
-    ) -> _Step:
-        """The branches of an event or of a group's catch, and the exits of the node itself.
-
-        `success` and `failure` are the values that the node pipes on after 1 (and 3 to 9), and
-        after 0.
-        """
-        found: list[int] = []
-        taken = {branch.descriptor for branch in unit.branches}
-        for branch in unit.branches:
-            receives = None
-            if branch.arrow is Arrow.PIPE:
-                receives = failure if branch.descriptor == 0 else success
-            inner = context._replace(
-                receives=receives,
-                failure=failure if branch.descriptor == 0 else context.failure,
-            )
-            starts: list[int] = []
-            found.append((yield self.flow(branch.flow, inner, starts, exits)))
-            self._graph.connect([(index, (branch.descriptor,))], starts)
-        direct = tuple(d for d in (0, 1) if d not in taken and (d == 1 or context.widen))
-        if direct:
-            exits.append((index, direct))
-        node = self._graph.nodes[index]
-        if node.kind is Kind.EVENT:
-            if direct:
-                found.append(self._graph.value(ValueKind.RESULT, node=node.id, when=direct))
-        else:
-            if 1 in direct:
-                found.append(success)
-            if 0 in direct:
-                found.append(failure)
-        return self._graph.value(ValueKind.FIRST_DONE, of=tuple(found))
-
-    def _decides(self, part: tree.Parallel) -> str:
-        """The name of the part's last event in reading order, branches not counted.
-
-        It is empty where a `!` comes last.
-        """
-        # All parts on the way down have the same last event, so each part is visited once.
-        way = []
-        while (name := self._decided.get(id(part))) is None:
-            way.append(part)
-            primary = part.arms[-1].primary
-            if not isinstance(primary, tree.Group):
-                name = primary.name if isinstance(primary, tree.Event) else ""
-                break
-            part = primary.body.parts[-1]
-        self._decided.update((id(passed), name) for passed in way)
-        return name
-
-
-_ALL: Final = Evaluation.SUCCESS_ON_ALL_EVENTS_SUCCESS
-
-
-def _is_plain(unit: tree.Unit) -> bool:
-    """Whether the unit is one event without branches, or a `!`."""
-    return not unit.branches and type(unit.primary) is not tree.Group
-
-
-def _factor(unit: tree.Unit, around: int | None) -> int | None:
-    """The unit's own retry factor, in either spelling; else the nearest one around."""
-    if unit.retry is not None:
-        return unit.retry.attempts
-    attempts = unit.option("retry_attempts") if unit.options else None
-    return around if attempts is None else int(attempts.value)
-
-
-def _several_heads(part: tree.Parallel) -> bool:
-    """Whether more than one node starts the part."""
-    while len(part.arms) == 1:
-        primary = part.arms[0].primary
-        if not isinstance(primary, tree.Group):
-            return False
-        part = primary.body.parts[0]
-    return True

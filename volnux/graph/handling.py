@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Sequence
 
+from volnux.graph.copies import Copies
 from volnux.graph.model import Entry, Graph, Kind
 from volnux.graph.outcome import State
 
@@ -26,28 +27,28 @@ def may_be_taken(graph: Graph) -> set[str]:
     return taken
 
 
-def unhandled(graph: Graph, states: Mapping[str, State], failed: Collection[str]) -> set[str]:
-    """The events whose failure was not handled.
+def unhandled(
+    copies: Copies, states: Sequence[State | None], failed: Callable[[int], bool]
+) -> set[int]:
+    """The instances of events and `!` whose failure was not handled.
 
     Args:
-        graph: the graph of a run that has ended.
-        states: how each node ended, joins and catches included.
-        failed: the events that ran and failed.
+        copies: the copies of a run that has ended.
+        states: how each instance ended, those of joins and catches included.
+        failed: whether an instance ran and failed.
     """
-    lost = {State.FAILED, State.CANCELLED}
-    topology = graph.topology
+    lost = (State.FAILED, State.CANCELLED)
     # Search from the failed ends of the flow back through places that failed without running.
-    ends = (n for n, behind in zip(graph.nodes, topology.behind, strict=True) if not behind)
-    way = [node.id for node in ends if states.get(node.id) in lost]
+    way = [node for node in copies.graph.topology.ends if states[node] in lost]
     seen = set(way)
     found = set()
     while way:
-        place = way.pop()
-        if place in failed:
-            found.add(place)
+        instance = way.pop()
+        if failed(instance):
+            found.add(instance)
             continue
-        for source in (edge.source for edge in topology.before[topology.index[place]]):
-            if source not in seen and states.get(source) in lost:
+        for source in copies.before(instance):
+            if source not in seen and states[source] in lost:
                 seen.add(source)
                 way.append(source)
     return found

@@ -10,13 +10,14 @@ import functools
 import hashlib
 from dataclasses import dataclass, replace
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from volnux.errors import Diagnostic, Severity, Span
 from volnux.graph.jsonable import jsonable
 from volnux.graph.outcome import Failure
 from volnux.graph.parts import (
     Argument,
+    Each,
     Edge,
     Entry,
     Group,
@@ -26,11 +27,14 @@ from volnux.graph.parts import (
     Node,
     ScheduleSpec,
     SecretSpec,
+    TaskGroup,
     Text,
     Value,
     ValueKind,
     VariableSpec,
 )
+from volnux.graph.places import template_of
+from volnux.graph.references import first_fault
 from volnux.graph.topology import Topology
 from volnux.pointy.tree import OnFailure
 from volnux.strictjson import FormatError, read_json, refusal
@@ -42,6 +46,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Argument",
+    "Each",
     "Edge",
     "Entry",
     "Graph",
@@ -53,13 +58,14 @@ __all__ = [
     "Node",
     "ScheduleSpec",
     "SecretSpec",
+    "TaskGroup",
     "Text",
     "Value",
     "ValueKind",
     "VariableSpec",
 ]
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 
 
 class GraphFormatError(FormatError):
@@ -81,6 +87,8 @@ class Graph:
     values: tuple[Value, ...]
     result: int
     groups: tuple[Group, ...] = ()
+    eaches: tuple[Each, ...] = ()
+    tasks: tuple[TaskGroup, ...] = ()
     inputs: tuple[InputSpec, ...] = ()
     variables: tuple[VariableSpec, ...] = ()
     secrets: tuple[SecretSpec, ...] = ()
@@ -150,9 +158,11 @@ class Graph:
             data.pop(name, None)
         try:
             graph = _adapter().validate_python(data)
-        except ValidationError as fault:
-            raise refusal(fault, data, "this JSON is not a graph", GraphFormatError) from fault
-        _check_references(graph)
+        except ValidationError as error:
+            raise refusal(error, data, "this JSON is not a graph", GraphFormatError) from error
+        fault = first_fault(graph)
+        if fault is not None:
+            raise GraphFormatError(f"this JSON is not a graph: {fault}")
         return graph
 
     def _plain(self) -> Graph:
@@ -164,6 +174,11 @@ class Graph:
     def places(self) -> tuple[Node, ...]:
         """The nodes that are events, in reading order."""
         return tuple(node for node in self.nodes if node.kind is Kind.EVENT)
+
+    def node_of(self, place: str) -> Node:
+        """The node of a place; that of a copy, such as `Fetch[3]`, has the place as its id."""
+        node = self.nodes[self.topology.index[template_of(place)]]
+        return node if node.id == place else replace(node, id=place)
 
     def failure_at(self, node: Node) -> Failure:
         """The failure of a `!` that is not inside a `0` branch."""
@@ -210,66 +225,12 @@ class Graph:
         )
 
 
-def _check_references(graph: Graph) -> None:
-    """Raise `GraphFormatError` if a graph refers to nodes or values that it does not have."""
-    index = graph.topology.index
-    if len(index) < len(graph.nodes):
-        _refuse("two nodes have the same id")
-    values = range(len(graph.values))
-    for edge in graph.edges:
-        # This also rules out cycles.
-        if not index.get(edge.source, len(index)) < index.get(edge.target, -1):
-            _refuse(f"the edge from {edge.source!r} to {edge.target!r} does not lead forward")
-        if not all(0 <= descriptor <= 9 for descriptor in edge.when):
-            _refuse(
-                f"the edge from {edge.source!r} to {edge.target!r} has a descriptor that is not "
-                "from 0 to 9"
-            )
-    for node in graph.nodes:
-        if (node.kind is Kind.EVENT) is (node.event is None):
-            _refuse(f"the node {node.id!r} must have an event name if and only if it is an event")
-        if (node.kind is Kind.CATCH) is (node.first is None) or not (
-            node.first is None or node.first in index
-        ):
-            _refuse(f"the node {node.id!r} must have a first node if and only if it is a catch")
-        if node.receives is not None and node.receives not in values:
-            _refuse(f"the node {node.id!r} receives a value that does not exist")
-        if node.failure is not None and node.failure not in values:
-            _refuse(f"the node {node.id!r} fails with a value that does not exist")
-        for argument in node.arguments:
-            _check_names(node, argument)
-    for number, row in enumerate(graph.values):
-        named = row.kind in (ValueKind.RESULT, ValueKind.FAILURE_OF)
-        if (row.node in index) is not named or not all(0 <= of < number for of in row.of):
-            _refuse(
-                f"the value {number} uses a node that does not exist, or a value that does not "
-                "come before it"
-            )
-    for group in graph.groups:
-        if not index.keys() >= {group.first, group.last, *group.arms}:
-            _refuse("a group has nodes that do not exist")
-    if graph.result not in values:
-        _refuse("its result is a value that does not exist")
-
-
-def _check_names(node: Node, argument: Argument) -> None:
-    try:
-        argument.filled(lambda name: name)
-    except (LookupError, TypeError):
-        _refuse(
-            f"the argument {argument.name!r} of the node {node.id!r} has a name at a place that "
-            "its value does not have"
-        )
-
-
-def _refuse(reason: str) -> NoReturn:
-    raise GraphFormatError(f"this JSON is not a graph: {reason}")
-
-
 _WITHOUT_POSITIONS: Any = {
     "source": True,
     "nodes": {"__all__": {"span": True, "arguments": {"__all__": {"span"}}}},
     "groups": {"__all__": {"span"}},
+    "eaches": {"__all__": {"span"}},
+    "tasks": {"__all__": {"span"}},
     "inputs": {"__all__": {"span"}},
     "variables": {"__all__": {"span"}},
     "secrets": {"__all__": {"span"}},
@@ -279,6 +240,7 @@ _WITHOUT_POSITIONS: Any = {
 
 _PARTS = (
     Argument,
+    Each,
     Edge,
     Group,
     InputSpec,
@@ -286,6 +248,7 @@ _PARTS = (
     Node,
     ScheduleSpec,
     SecretSpec,
+    TaskGroup,
     Text,
     Value,
     VariableSpec,

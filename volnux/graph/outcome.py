@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
@@ -17,6 +17,7 @@ __all__ = [
     "RunStatus",
     "State",
     "no_branch",
+    "no_list",
     "run_too_long",
 ]
 
@@ -137,6 +138,31 @@ def no_branch(event: str | None, descriptor: int, taken: Iterable[int]) -> Failu
         f"{event} finished with descriptor {descriptor}, which has no branch "
         f"(descriptors with a branch: {known})",
     )
+
+
+def no_list(name: str, source: str | None, found: object) -> Failure:
+    """The failure of an `each` whose value is not a list.
+
+    Args:
+        name: the name of the item.
+        source: the name after `in`: an input, a variable or an item; None for the piped value.
+        found: the value.
+    """
+    from volnux.errors import shortened
+    from volnux.shown import shown
+
+    if found is None:
+        kind = "nothing"
+    elif isinstance(found, Failure):
+        kind = f"the failure {shortened(str(found))}"
+    else:
+        kind = f"{type(found).__name__} {shown(found)}"
+        if isinstance(found, Iterable) and not isinstance(found, str | bytes | Mapping):
+            kind += " (convert it with list(…))"
+    what = f"the piped value is {kind}" if source is None else f"'{source}' is {kind}"
+    if found is None and source is None:
+        what = "nothing is piped to it"
+    return Failure("EachError", f"each={name} needs a list, but {what}")
 
 
 def run_too_long(seconds: float) -> Failure:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Argument",
+    "Each",
     "Edge",
     "Entry",
     "Group",
@@ -26,6 +27,7 @@ __all__ = [
     "Node",
     "ScheduleSpec",
     "SecretSpec",
+    "TaskGroup",
     "Text",
     "Value",
     "ValueKind",
@@ -40,6 +42,8 @@ class Kind(StrEnum):
     JOIN = "join"
     CATCH = "catch"
     FAIL = "fail"
+    EACH = "each"
+    GATHER = "gather"
 
 
 class Entry(StrEnum):
@@ -57,6 +61,10 @@ class ValueKind(StrEnum):
     ALL_OF = "all_of"
     ANY_OF = "any_of"
     FAILURE_OF = "failure_of"
+    ITEM = "item"
+    ALL_EACH = "all_each"
+    ANY_EACH = "any_each"
+    GIVEN = "given"
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,10 +113,11 @@ class Argument:
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A place of an event, a join, a catch, or a `!`.
+    """A place of an event, a join, a catch, a `!`, or the beginning or end of an `each`.
 
     Attributes:
-        id: the place (`Z`, `Z__2`), or `join-1`, `catch-1`, `fail-1`; unique in the graph.
+        id: the place (`Z`, `Z__2`, `Z.2`), or `join-1`, `catch-1`, `fail-1`, `each-1`, `gather-1`;
+            unique in the graph.
         entry: how incoming edges combine.
         event: the event's name; None for other nodes.
         retry: the nearest retry factor (3 in `* 3`); None if the text has none.
@@ -149,7 +158,9 @@ class Value:
 
     `result` is that of `node` (if `when` is given, only if its descriptor is in it). `first_done`,
     `all_of` and `any_of` combine the values with the indices `of`. `failure_of` is the failure of
-    the catch `node`.
+    the catch `node`. `item` is the item of a copy of the each `node`; `all_each` and `any_each` are
+    the list of the value `of` in all copies of the each `node`. `given` is a value from outside of
+    the graph.
     """
 
     kind: ValueKind
@@ -173,6 +184,54 @@ class Group:
     evaluation: Evaluation | None = None
     span: Span | None = None
     arms: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Each:
+    """One `U[each=name]`; the nodes between `each` and `gather` are the template of one copy of U.
+
+    Attributes:
+        each: the id of the node that begins it and makes the copies.
+        gather: the id of the node that ends it.
+        name: the name of the item.
+        decided_by: as of a group.
+        evaluation: as of a group.
+        value: the index in `Graph.values` of what one copy pipes on.
+        source: the input, variable or `each` name with the list; None for the piped value.
+        at_once: how many copies may run at once; None for no limit.
+        batch: how many items may share one task of an orchestrator.
+        span: the position of U in the text.
+    """
+
+    each: str
+    gather: str
+    name: str
+    decided_by: str
+    value: int
+    evaluation: Evaluation | None = None
+    source: str | None = None
+    at_once: int | None = None
+    batch: int | None = None
+    span: Span | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TaskGroup:
+    """One `{…}[task=name]`: a group that an orchestrator runs as one task.
+
+    Attributes:
+        name: the name of the task.
+        first: the id of its first node.
+        last: the id of its last node, a join, which is the only one with edges out of the group.
+        value: the index in `Graph.values` of what the group pipes on.
+        span: the position of the group in the text.
+    """
+
+    name: str
+    first: str
+    last: str
+    value: int
+    span: Span | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import datetime as dt
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from volnux.errors import VolnuxError, shortened, visible
 from volnux.graph.execution import Execution, Source
@@ -14,7 +14,17 @@ from volnux.graph.jsonable import failure_as_json, jsonable
 from volnux.graph.model import Kind
 from volnux.graph.outcome import FAILURE, Failure, RunStatus, State, run_too_long
 
-__all__ = ["PlaceReport", "RunFailedError", "RunReport", "failure_of_run", "jsonable", "places_of"]
+__all__ = [
+    "Details",
+    "FlowEnd",
+    "PlaceReport",
+    "RunFailedError",
+    "RunReport",
+    "end_of",
+    "failure_of_run",
+    "jsonable",
+    "places_of",
+]
 
 REPORT_FORMAT_VERSION = 3
 """The version that `to_json` writes; `from_json` reads earlier versions as well."""
@@ -32,7 +42,7 @@ class RunFailedError(VolnuxError):
         failed = [
             f"{place} ({shortened(str(item.failure))})" if item.failure else place
             for place, item in report.places.items()
-            if item.state is State.FAILED and item.attempts and not item.handled
+            if item.state is State.FAILED and (item.attempts or item.failure) and not item.handled
         ]
         if report.failure is not None:
             failed.append(shortened(str(report.failure)))
@@ -116,6 +126,21 @@ class PlaceReport:
 
 
 @dataclass(frozen=True, slots=True)
+class FlowEnd:
+    """The value or the failure with which the flow of a run ended.
+
+    Attributes:
+        value: what its last part pipes on; None if that is not done.
+        origin: the place of the failure that made the flow fail, or the `!`; None if it is done.
+        failure: what the event at that place returned, or its `Failure`.
+    """
+
+    value: Any = None
+    origin: str | None = None
+    failure: Any = None
+
+
+@dataclass(frozen=True, slots=True)
 class RunReport:
     """How a run ended; `places` are in reading order.
 
@@ -123,7 +148,8 @@ class RunReport:
     `scheduled_at` is the scheduled time of the run.
 
     If `results_kept` is false, it has only the results of events that ended with descriptor 0, and
-    no values that places received.
+    no values that places received. `end` is there if
+    `RunOptions.with_end` asked for it; it is not part of the JSON.
     """
 
     pipeline: str
@@ -137,6 +163,7 @@ class RunReport:
     results_kept: bool = True
     failure: Failure | None = None
     scheduled_at: dt.datetime | None = None
+    end: FlowEnd | None = field(default=None, compare=False, repr=False)
 
     @property
     def succeeded(self) -> bool:
@@ -230,77 +257,132 @@ class RunReport:
 def failure_of_run(execution: Execution) -> Failure | None:
     """Why a run failed if no place says why; None if a place does.
 
-    That is its time limit, or the first `!` whose failure was not handled.
+    That is its time limit, or the first `!` whose failure was not handled, or an `each` without a
+    list that has no place either.
     """
     graph = execution.graph
     if execution.timed_out and graph.run_timeout is not None:
         return run_too_long(graph.run_timeout)
     if execution.status is RunStatus.SUCCESS:
         return None
-    lost = _unhandled(execution) if any(node.kind is Kind.FAIL for node in graph.nodes) else set()
-    return next(
-        (
-            graph.failure_at(node)
-            for node in graph.nodes
-            if node.id in lost and node.kind is Kind.FAIL
-        ),
-        None,
-    )
+    if not any(node.kind is Kind.FAIL for node in graph.nodes):
+        return None
+    nodes = execution.nodes
+    shown = set(_without_list(execution).values())
+    lost = [i for i in _unhandled(execution) - shown if nodes[i].kind is not Kind.EVENT]
+    if not lost:
+        return None
+    first = min(lost, key=execution.copies.order)
+    if nodes[first].kind is Kind.EACH:
+        failure: Failure = execution.results[first]
+        return failure.bare()
+    return graph.failure_at(nodes[first])
 
 
-def places_of(
-    execution: Execution, details: Callable[[int], Mapping[str, Any]]
-) -> dict[str, PlaceReport]:
+def end_of(execution: Execution) -> FlowEnd:
+    """The value or the failure with which the flow ended, once the run has ended."""
+    if execution.status is RunStatus.SUCCESS:
+        return FlowEnd(execution.value(execution.graph.result))
+    origins = set(map(execution.origin_of, execution.graph.topology.ends))
+    failed = [origin for origin in origins if origin is not None]
+    if not failed:
+        return FlowEnd()
+    first = min(failed, key=execution.copies.order)
+    return FlowEnd(None, execution.copies.place(first), execution.results[first])
+
+
+class Details(NamedTuple):
+    """The fields of a `PlaceReport` that only the backend of a run knows."""
+
+    attempts: int = 0
+    received: Any = None
+    started_at: dt.datetime | None = None
+    ended_at: dt.datetime | None = None
+    bypassed: bool = False
+
+
+def places_of(execution: Execution, details: Callable[[int], Details]) -> dict[str, PlaceReport]:
     """The places of a run that has ended, from its state machine.
 
     Args:
         execution: the run.
-        details: for an event's node, what only the backend knows about it, as keyword arguments of
-            `PlaceReport`: attempts, received, times.
+        details: what the backend knows about an instance of an event.
     """
-    places = {}
-    lost = _unhandled(execution)
     states, descriptors, results = execution.states, execution.descriptors, execution.results
-    for index, node in enumerate(execution.graph.nodes):
-        if node.event is None:
-            continue
-        known = details(index)
+    nodes, lost = execution.nodes, _unhandled(execution)
+    without_list = _without_list(execution)
+    places = {}
+    for index, place in _in_order(execution):
+        node = nodes[index]
+        attempts, received, started_at, ended_at, bypassed = details(index)
         result, descriptor = results[index], descriptors[index]
-        handled = descriptor == FAILURE and node.id not in lost
+        handled = descriptor == FAILURE and index not in lost
         failure = None
         if isinstance(result, Failure):
             failure = result.bare() if handled else result
             result = None
+        elif without_list and index in without_list:
+            each = without_list[index]
+            handled = each not in lost
+            failure = results[each]
         source = None
-        if node.receives is not None and known.get("attempts"):
+        if node.receives is not None and attempts:
             source = execution.received_from(index)
-        places[node.id] = PlaceReport(
-            event=node.event,
-            state=states[index] or State.CANCELLED,
-            descriptor=descriptor,
-            result=result,
-            failure=failure,
-            handled=handled,
-            received_from=source,
-            **known,
+        places[place] = PlaceReport(
+            node.event or "",
+            states[index] or State.CANCELLED,
+            descriptor,
+            attempts,
+            result,
+            received,
+            failure,
+            started_at,
+            ended_at,
+            bypassed,
+            source,
+            handled,
         )
     return places
 
 
-def _unhandled(execution: Execution) -> set[str]:
+def _in_order(execution: Execution) -> list[tuple[int, str]]:
+    """The places in the order of a report: their instances and names."""
+    copies, nodes = execution.copies, execution.graph.nodes
+    if not execution.graph.eaches and not copies.index(0):
+        return [(index, node.id) for index, node in enumerate(nodes) if node.event is not None]
+    return [
+        (instance, copies.place(instance))
+        for index, node in enumerate(nodes)
+        if node.event is not None
+        for instance in copies.instances(index)
+    ]
+
+
+def _without_list(execution: Execution) -> dict[int, int]:
+    """The first place in each `each` that had no list, and the instance that began it."""
+    found: dict[int, int] = {}
+    nodes = execution.graph.nodes
+    for begin, known in execution.copies.of_each.items():
+        for each in execution.copies.instances(begin):
+            if execution.descriptors[each] == FAILURE:
+                body = range(begin + 1, execution.graph.topology.index[known.gather])
+                first = next((at for at in body if nodes[at].event is not None), None)
+                if first is not None:
+                    found.setdefault(each + first - begin, each)
+    return found
+
+
+def _unhandled(execution: Execution) -> set[int]:
     if execution.status is RunStatus.SUCCESS:
         return set()
     from volnux.graph.handling import unhandled
 
-    nodes = execution.graph.nodes
+    nodes, descriptors = execution.nodes, execution.descriptors
+    ran = (Kind.EVENT, Kind.FAIL, Kind.EACH)
     return unhandled(
-        execution.graph,
-        {n.id: s for n, s in zip(nodes, execution.states, strict=True) if s is not None},
-        {
-            n.id
-            for n, descriptor in zip(nodes, execution.descriptors, strict=True)
-            if descriptor == FAILURE and n.kind in (Kind.EVENT, Kind.FAIL)
-        },
+        execution.copies,
+        execution.states,
+        lambda index: descriptors[index] == FAILURE and nodes[index].kind in ran,
     )
 
 

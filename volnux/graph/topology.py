@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING
 
-from volnux.graph.parts import Entry, Group, Kind
+from volnux.graph.parts import Each, Entry, Group, Kind
 
 if TYPE_CHECKING:
     from volnux.errors import Span
@@ -27,13 +27,17 @@ class Topology:
 
     @functools.cached_property
     def node_at(self) -> dict[Span | None, Node]:
-        """The event or catch at each position of an event or a group in the text."""
-        return {node.span: node for node in self._graph.nodes if node.kind is not Kind.JOIN}
+        """The event or catch at each position in the text; of several rounds, that of the first."""
+        found: dict[Span | None, Node] = {}
+        for node in self._graph.nodes:
+            if node.kind in (Kind.EVENT, Kind.CATCH, Kind.FAIL):
+                found.setdefault(node.span, node)
+        return found
 
     @functools.cached_property
     def group_at(self) -> dict[Span | None, Group]:
         """The group at each position of an `a || b …` in the text."""
-        return {group.span: group for group in self._graph.groups}
+        return {group.span: group for group in reversed(self._graph.groups)}
 
     @functools.cached_property
     def joins(self) -> list[int | None]:
@@ -47,9 +51,30 @@ class Topology:
         open_: list[int] = []
         for index, node in enumerate(self._graph.nodes):
             open_ += opening.get(node.id, ())
-            if node.entry is Entry.ANY:
+            if node.entry is Entry.ANY and node.kind is Kind.JOIN:
                 found[open_.pop()] = index
         return found
+
+    @functools.cached_property
+    def around(self) -> list[tuple[Each, ...]]:
+        """For each node, the `each`es around it, the outermost first."""
+        begin = {each.each: each for each in self._graph.eaches}
+        found: list[tuple[Each, ...]] = []
+        open_: tuple[Each, ...] = ()
+        for node in self._graph.nodes:
+            if node.kind is Kind.GATHER:
+                open_ = open_[:-1]
+            found.append(open_)
+            if node.kind is Kind.EACH:
+                open_ = (*open_, begin[node.id])
+        return found
+
+    @functools.cached_property
+    def ends(self) -> list[int]:
+        """The nodes that no edge leaves: those at which the flow ends."""
+        index = self.index
+        inner = {index[edge.source] for edge in self._graph.edges}
+        return [number for number in range(len(self._graph.nodes)) if number not in inner]
 
     @functools.cached_property
     def behind(self) -> list[list[Edge]]:

@@ -18,20 +18,25 @@ class Values:
 
     Args:
         table: `Graph.values`.
-        leaf: returns what the `RESULT` or `FAILURE_OF` at an index stands for, or `MISSING`.
+        leaf: returns what a value without parts stands for at an instance, or `MISSING`.
     """
 
-    def __init__(self, table: Sequence[Value], leaf: Callable[[int], Any]) -> None:
+    def __init__(self, table: Sequence[Value], leaf: Callable[[int, int], Any]) -> None:
         self._table = table
         self._leaf = leaf
         self._known: dict[int, Any] = {}
 
-    def get(self, index: int) -> Any:
-        """The value at an index of the table, or `MISSING`; its nodes must have ended."""
+    def get(self, index: int, instance: int = 0) -> Any:
+        """The value at an index of the table, or `MISSING`; its nodes must have ended.
+
+        Args:
+            index: the index.
+            instance: the instance that needs it.
+        """
         table, known = self._table, self._known
         if not table[index].of:
             # Most values are the result of one event, which is free to compute again.
-            return self._leaf(index)
+            return self._leaf(index, instance)
         stack = [index]
         while stack:
             current = stack[-1]
@@ -43,7 +48,7 @@ class Values:
             stack.pop()
             if current not in known:
                 parts = [known[i] for i in value.of]
-                known[current] = _combined(value.kind, parts) if parts else self._leaf(current)
+                known[current] = _combined(value.kind, parts) if parts else self._leaf(current, 0)
         return known[index]
 
     def forget(self, index: int) -> None:
@@ -51,11 +56,82 @@ class Values:
         self._known.pop(index, None)
 
 
+class ValuesOfCopies(Values):
+    """The values of a run of a graph with `each`. A value in a copy is computed when it is needed.
+
+    Args:
+        table: `Graph.values`.
+        leaf: as of `Values`.
+        copies: returns an instance in each copy of an `each`, for the value at an index as an
+            instance sees it; None if the `each` did not begin.
+        size: how many nodes the graph has.
+    """
+
+    def __init__(
+        self,
+        table: Sequence[Value],
+        leaf: Callable[[int, int], Any],
+        copies: Callable[[int, int], Sequence[int] | None],
+        size: int,
+    ) -> None:
+        super().__init__(table, leaf)
+        self._copies = copies
+        self._size = size
+
+    def get(self, index: int, instance: int = 0) -> Any:
+        table, leaf = self._table, self._leaf
+        if not table[index].of:
+            return leaf(index, instance)
+        known: dict[tuple[int, int], Any] = {}
+        stack = [(index, instance)]
+        while stack:
+            current, at = stack[-1]
+            done = self._known.get(current, known) if at < self._size else known
+            if done is not known or (current, at) in known:
+                stack.pop()
+                known[current, at] = done if done is not known else known[current, at]
+                continue
+            value = table[current]
+            if value.kind in _OF_COPIES:
+                instances = self._copies(current, at)
+                if not instances:
+                    stack.pop()
+                    known[current, at] = MISSING if instances is None else []
+                    continue
+                (row,) = value.of
+                if not table[row].of:
+                    parts = [leaf(row, each) for each in instances]
+                else:
+                    missing = [(row, each) for each in instances if (row, each) not in known]
+                    if missing:
+                        stack += missing
+                        continue
+                    parts = [known[row, each] for each in instances]
+            elif value.of:
+                missing = [(row, at) for row in value.of if (row, at) not in known]
+                if missing:
+                    stack += missing
+                    continue
+                parts = [known[row, at] for row in value.of]
+            else:
+                stack.pop()
+                known[current, at] = leaf(current, at)
+                continue
+            stack.pop()
+            known[current, at] = combined = _combined(value.kind, parts)
+            if at < self._size:
+                self._known[current] = combined
+        return known[index, instance]
+
+
+_OF_COPIES: Final = (ValueKind.ALL_EACH, ValueKind.ANY_EACH)
+
+
 def _combined(kind: ValueKind, parts: list[Any]) -> Any:
     match kind:
-        case ValueKind.ALL_OF:
+        case ValueKind.ALL_OF | ValueKind.ALL_EACH:
             return MISSING if any(part is MISSING for part in parts) else parts
-        case ValueKind.ANY_OF:
+        case ValueKind.ANY_OF | ValueKind.ANY_EACH:
             if all(part is MISSING for part in parts):
                 return MISSING
             return [None if part is MISSING else part for part in parts]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 import time
+from array import array
 from collections.abc import Mapping
 from typing import Any
 
 from volnux.events.outcome import Outcome
 from volnux.graph.execution import Execution
-from volnux.graph.report import RunReport, failure_of_run, places_of
+from volnux.graph.report import Details, RunReport, end_of, failure_of_run, places_of
 from volnux.hooks import About
 
 __all__ = ["Notes", "moment"]
@@ -23,25 +24,42 @@ class Notes:
 
     Attributes:
         made: how many attempts have begun.
-        first: when the first of them began, seconds since the epoch.
-        last: how the last of them ended.
+        first: when the first of them began, in seconds since the epoch; 0.0 before that.
+        ended: when the last of them ended, in the same way.
+        bypassed: whether it was bypassed.
         received: the piped result.
     """
 
-    __slots__ = ("began", "first", "last", "made", "received")
+    __slots__ = ("began", "bypassed", "ended", "first", "made", "received")
 
     def __init__(self, size: int) -> None:
         self.began = time.time()
-        self.made = [0] * size
-        self.first: list[float | None] = [None] * size
-        self.last: list[Outcome | None] = [None] * size
-        self.received: list[Any] = [None] * size
+        # Arrays, because a run may have a million places.
+        self.made = array("l")
+        self.first = array("d")
+        self.ended = array("d")
+        self.bypassed = bytearray()
+        self.received: list[Any] = []
+        self.grow(size)
+
+    def grow(self, size: int) -> None:
+        """Make room for this many more instances."""
+        self.made.frombytes(bytes(size * self.made.itemsize))
+        for times in (self.first, self.ended):
+            times.frombytes(bytes(size * times.itemsize))
+        self.bypassed += bytes(size)
+        self.received += [None] * size
 
     def begins(self, index: int, attempt: int, now: float) -> None:
         """Note that an attempt begins, at `now` seconds since the epoch."""
-        if self.first[index] is None:
+        if not self.first[index]:
             self.first[index] = now
         self.made[index] = attempt
+
+    def ends(self, index: int, outcome: Outcome) -> None:
+        """Note that an attempt has ended."""
+        self.ended[index] = outcome.ended_at
+        self.bypassed[index] = outcome.bypassed
 
     def report(
         self,
@@ -51,6 +69,7 @@ class Notes:
         *,
         results_kept: bool = True,
         scheduled_at: dt.datetime | None = None,
+        with_end: bool = False,
     ) -> RunReport:
         """The report of a run that has ended.
 
@@ -60,6 +79,7 @@ class Notes:
             inputs: the values of the inputs, by name.
             results_kept: see `RunReport`.
             scheduled_at: the scheduled time of the run.
+            with_end: whether the report says what the flow handed on.
         """
         return RunReport(
             pipeline=about.pipeline,
@@ -73,18 +93,21 @@ class Notes:
             results_kept=results_kept,
             failure=failure_of_run(execution),
             scheduled_at=scheduled_at,
+            end=end_of(execution) if with_end else None,
         )
 
-    def _details(self, index: int) -> dict[str, Any]:
-        """The fields of a place in a `RunReport` that the state machine does not know."""
-        first, last, made = self.first[index], self.last[index], self.made[index]
-        return {
-            "attempts": made,
-            "received": self.received[index] if made else None,
-            "started_at": None if first is None else _AT(first, _UTC),
-            "ended_at": _AT(last.ended_at, _UTC) if last else None,
-            "bypassed": last.bypassed if last else False,
-        }
+    def _details(self, index: int) -> Details:
+        made = self.made[index]
+        if not made:
+            return _NO_DETAILS
+        first, ended = self.first[index], self.ended[index]
+        return Details(
+            made,
+            self.received[index],
+            _AT(first, _UTC) if first else None,
+            _AT(ended, _UTC) if ended else None,
+            self.bypassed[index] == 1,
+        )
 
 
 def moment(seconds: float | None) -> dt.datetime | None:
@@ -95,3 +118,4 @@ def moment(seconds: float | None) -> dt.datetime | None:
 # Looked up once: they are needed twice for each place of a report.
 _AT = dt.datetime.fromtimestamp
 _UTC = dt.UTC
+_NO_DETAILS = Details()

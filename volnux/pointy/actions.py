@@ -6,11 +6,14 @@ refused anyway.
 
 from __future__ import annotations
 
+from typing import Any
+
 from volnux.errors import Severity, Span
 from volnux.pointy import options
 from volnux.pointy.arguments import ArgumentReader
 from volnux.pointy.directives import DirectiveReader
 from volnux.pointy.lexer import Token
+from volnux.pointy.options import WIDE
 from volnux.pointy.report import Report, clip
 from volnux.pointy.tree import (
     Argument,
@@ -65,9 +68,16 @@ class Builder(ArgumentReader):
         self.directives = DirectiveReader(report)
         self._fails = False
         """True when the flow has a `!`."""
+        self._wide = False
+        """True when an option has rules that concern several units."""
 
     def file(self, _: None, row: _Row) -> Flow:
-        return _flow(row)
+        flow = _flow(row)
+        if self._wide and not self.report.has_syntax_error():
+            from volnux.pointy import scopes
+
+            scopes.check(self.report, flow, self.directives.settings())
+        return flow
 
     def no_directives(self) -> None:
         return None
@@ -157,9 +167,12 @@ class Builder(ArgumentReader):
 
     def option(self, name: Token, _: Token, literal: Token) -> Option:
         bare = literal.type == "NAME"
-        value = literal.value
+        # A word that was reported already has no value to check.
+        value: Any = None if literal.fault else literal.value
         if bare and value in ("true", "false"):
             value = value == "true"
+        if name.value in WIDE:
+            self._wide = True
         span = name.span.to(literal.span)
         return Option(name.value or "", value, span, literal.span, bare)
 
@@ -313,6 +326,14 @@ class Builder(ArgumentReader):
                     _digit(branch),
                     hint="put the branch on the event inside the group that ends with it",
                 )
+            elif d >= 2 and (each := unit.option("each")) is not None:
+                self.report.add(
+                    "each-branch",
+                    f"a unit with 'each' ends with 0 or 1 only: it cannot have a branch for {d}",
+                    _digit(branch),
+                    hint="put the branch on the event inside: "
+                    f"write {{{_with_branch(unit, branch)}}}[each={clip(str(each.value))}]",
+                )
             elif d == 2:
                 self.report.add(
                     "descriptor-2",
@@ -341,6 +362,17 @@ def _digit(branch: Branch) -> Span:
     """The position of the descriptor of a branch."""
     line, column = branch.span.line, branch.span.column
     return Span(line, column, line, column + 1)
+
+
+def _with_branch(unit: Unit, branch: Branch) -> str:
+    """An event with one of its branches, in a hint."""
+    event = unit.primary.name if isinstance(unit.primary, Event) else "A"
+    match branch.flow.parts:
+        case (Parallel(arms=(Unit(primary=Event(name=name)),)),):
+            target = clip(name)
+        case _:
+            target = "…"
+    return f"{clip(event)} ({branch.descriptor} {branch.arrow} {target})"
 
 
 def _growing(core: _Growth) -> _Core:

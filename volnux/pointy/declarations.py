@@ -6,14 +6,13 @@ Each reader raises `BadValue` with offsets within the text that it was given.
 from __future__ import annotations
 
 import json
-import keyword
 import re
 from dataclasses import dataclass, replace
 
 from volnux.errors import Span, nearest
 from volnux.pointy.defaults import default_of, range_of
 from volnux.pointy.report import clip
-from volnux.pointy.strings import STRING
+from volnux.pointy.strings import RESERVED_NAMES, STRING, is_name
 from volnux.pointy.tree import Input, Secret, Variable
 from volnux.pointy.values import INPUT_TYPES, OTHER_QUOTES, BadValue, unquoted
 from volnux.strictjson import FormatError, read_json
@@ -144,10 +143,10 @@ def _name_and_colon(value: str, kind: _Kind) -> tuple[str, int]:
 
 
 def _check_name(name: str, kind: _Kind) -> None:
-    if not name.isidentifier() or not name.isascii() or keyword.iskeyword(name):
+    if not is_name(name):
         message = f"'{clip(name)}' is not a valid {kind.name} name"
         raise BadValue(kind.code, message, 0, len(name), kind.form)
-    if name in ("previous_result", "self"):
+    if name in RESERVED_NAMES:
         message = f"'{name}' is reserved: choose another name for the {kind.name}"
         raise BadValue(kind.code, message, 0, len(name))
 

@@ -1,4 +1,4 @@
-"""Words of Airflow and Prefect that Pointy does not have, and their equivalents."""
+"""Words of other tools that Pointy does not have, and their equivalents."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ def directive_hint(name: str) -> str | None:
     return _DIRECTIVES.get(_plain(name))
 
 
-def option_hint(name: str) -> str | None:
+def option_hint(name: str, *, on_group: bool = False) -> str | None:
     """What to write instead of `[name=…]`, if another tool has such a word."""
-    return _OPTIONS.get(_plain(name))
+    word = _plain(name)
+    return (_GROUP_OPTIONS.get(word) if on_group else None) or _OPTIONS.get(word)
 
 
 def event_hint(name: str) -> str | None:
@@ -29,6 +30,12 @@ def _plain(name: str) -> str:
     return name.lower().replace("-", "_")
 
 
+_EACH = "to run a unit once for every item of a list, write List |-> Fetch[each=url]"
+_LIST = "the list is piped to the unit, or named: Fetch[each=url, in=urls]"
+_AT_ONCE = "to limit how many items are processed at once, write [each=url, at_once=8]"
+_BATCH = "to let several items share one task of the host, write [each=url, batch=100]"
+_AGAIN = "to repeat a group that failed, write {A -> B}[again=3]"
+_TASK = "to run a group as one task of the host, write {A -> B}[task=tidy]"
 _RUN_TIMEOUT = "limit the whole run with @run-timeout: 4h"
 _TIMEOUT = "set a time limit on one event: Event[timeout=30]"
 _RETRIES = "set attempts on an event or a group: Event * 3"
@@ -83,6 +90,17 @@ _DIRECTIVES = {
     "on_failure_callback": _CALLBACK,
     "on_success_callback": _CALLBACK,
     "doc_md": "describe the pipeline with @description: Orders of the day",
+    "each": _EACH,
+    "for": _EACH,
+    "for_each": _EACH,
+    "foreach": _EACH,
+    "map": _EACH,
+    "expand": _EACH,
+    "loop": _EACH,
+    "again": _AGAIN,
+    "repeat": _AGAIN,
+    "task": _TASK,
+    "task_group": _TASK,
 }
 
 _OPTIONS = {
@@ -104,4 +122,47 @@ _OPTIONS = {
     "executor_config": _HOST,
     "on_failure_callback": _CALLBACK,
     "on_success_callback": _CALLBACK,
+    "for": _EACH,
+    "for_each": _EACH,
+    "foreach": _EACH,
+    "map": _EACH,
+    "expand": _EACH,
+    "expand_kwargs": _EACH,
+    "loop": _EACH,
+    "iterate": _EACH,
+    "item": _EACH,
+    "items": _LIST,
+    "over": _LIST,
+    "iterable": _LIST,
+    "parallel": _AT_ONCE,
+    "parallelism": _AT_ONCE,
+    "max_parallel": _AT_ONCE,
+    "max_active": _AT_ONCE,
+    "max_concurrency": _AT_ONCE,
+    "max_workers": _AT_ONCE,
+    "max_active_tis_per_dagrun": _AT_ONCE,
+    "limit": _AT_ONCE,
+    "at": _AT_ONCE,
+    "chunk": _BATCH,
+    "chunk_size": _BATCH,
+    "batch_size": _BATCH,
+    "repeat": _AGAIN,
+    "rerun": _AGAIN,
+    "times": _AGAIN,
+    "group": _TASK,
+    "group_id": _TASK,
+    "task_group": _TASK,
+    "task_id": _TASK,
+    "subflow": _TASK,
 }
+
+_GROUP_RETRIES = (
+    "{A -> B} * 3 gives each event 3 attempts, {A -> B}[again=3] repeats the whole group"
+)
+_GROUP_OPTIONS = {
+    "retries": _GROUP_RETRIES,
+    "retry": _GROUP_RETRIES,
+    "attempts": _GROUP_RETRIES,
+    "max_attempts": _GROUP_RETRIES,
+}
+"""Options that mean something else on a group."""

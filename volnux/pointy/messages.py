@@ -236,10 +236,23 @@ def _option(at: Situation) -> Told | None:
         wanted = f"the name of an option {at.behind}"
     else:
         wanted = f"',' or ']' {at.behind}"
-    hint = 'options are written [timeout=30, pool="x"]'
+    hint = _hint_for_each(at) or 'options are written [timeout=30, pool="x"]'
     if at.expected == {"NAME"} and at.found.type == "STRING" and _NAME.fullmatch(at.found.value):
         hint = f"option names are written without quotes: {clip(at.found.value)}"
     return "bad-options", f"expected {wanted}, found {word_of(at.found)}", hint
+
+
+def _hint_for_each(at: Situation) -> str | None:
+    """A hint for `each x in xs` and `in=["a", "b"]`."""
+    found, coming = clip(at.found.text), at.after
+    match [word.text for word in at.before[:2]]:
+        case ["=", "in"] if found == "[":
+            return 'write in=items, and declare the list: @input: items: list = ["a", "b"]'
+        case [previous, *_] if found == "in" and coming and coming.type == "NAME":
+            return f"write [each={clip(previous)}, in={clip(coming.text)}]"
+        case ["each", *_]:
+            return f"write [each={found if at.found.type == 'NAME' else 'item'}]"
+    return None
 
 
 def _unclosed(at: Situation) -> str:

@@ -8,18 +8,37 @@ from dataclasses import dataclass
 
 from volnux.errors import did_you_mean, nearest
 from volnux.pointy.report import Report, clip
+from volnux.pointy.strings import RESERVED_NAMES, is_name
 from volnux.pointy.tree import Evaluation, Event, Group, Option, Unit
 
-__all__ = ["HINTS", "OPTIONS", "OptionRule", "check", "holds_parallel", "split_tags"]
+__all__ = [
+    "HINTS",
+    "OPTIONS",
+    "SHAPING",
+    "WIDE",
+    "OptionRule",
+    "check",
+    "holds_parallel",
+    "split_tags",
+]
 
 
 @dataclass(frozen=True, slots=True)
 class OptionRule:
-    """The rule of one option: a test of its value, and a description of valid values."""
+    """The rule of one option.
+
+    Attributes:
+        accepts: a test of its value.
+        wants: a description of valid values.
+        on_events, on_groups: where it may stand.
+        with_each: whether the unit must have `each` as well.
+    """
 
     accepts: Callable[[Option], bool]
     wants: str
+    on_events: bool = True
     on_groups: bool = False
+    with_each: bool = False
 
 
 LONGEST_TIMEOUT = 1_000_000_000
@@ -53,6 +72,16 @@ def _text(option: Option) -> bool:
     return isinstance(value, str) and bool(value.strip()) and "\0" not in value
 
 
+def _named(option: Option) -> bool:
+    value = option.value
+    return isinstance(value, str) and is_name(value) and value not in RESERVED_NAMES
+
+
+def _bare_name(option: Option) -> bool:
+    # In an argument, `null` would be the value of JSON and not the item.
+    return option.bare and _named(option) and option.value != "null"
+
+
 _NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?")
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://\S*")
 
@@ -78,6 +107,19 @@ OPTIONS: dict[str, OptionRule] = {
     "evaluation": OptionRule(
         _evaluation, "one of " + ", ".join(Evaluation.__members__), on_groups=True
     ),
+    "each": OptionRule(_bare_name, "a name for the item, such as url", on_groups=True),
+    "in": OptionRule(
+        _bare_name,
+        "the name of an input, variable or 'each' around it",
+        on_groups=True,
+        with_each=True,
+    ),
+    "at_once": OptionRule(
+        _whole(1), "a whole number of at least 1", on_groups=True, with_each=True
+    ),
+    "batch": OptionRule(_whole(1), "a whole number of at least 1", on_groups=True, with_each=True),
+    "task": OptionRule(_named, "a name, such as tidy", on_events=False, on_groups=True),
+    "again": OptionRule(_whole(2), "a whole number of at least 2", on_events=False, on_groups=True),
     "pool": OptionRule(_text, 'a name, such as "database"'),
     "queue": OptionRule(_text, 'a name, such as "large"'),
     "priority": OptionRule(_whole(None), "a whole number"),
@@ -86,8 +128,16 @@ OPTIONS: dict[str, OptionRule] = {
 }
 """Every option, by name."""
 
-HINTS = frozenset({"pool", "queue", "priority", "concurrency", "tags"})
+HINTS = frozenset({"pool", "queue", "priority", "concurrency", "tags", "batch", "task"})
 """The options that never change what a file means."""
+
+SHAPING = frozenset(
+    {"retry_attempts", "evaluation", "each", "in", "at_once", "batch", "task", "again"}
+)
+"""The options that change the graph. The others are stored in the node of the event."""
+
+WIDE = frozenset({"each", "task", "again"})
+"""The options with rules that concern more than one unit: `volnux.pointy.scopes`."""
 
 
 def split_tags(text: str) -> tuple[str, ...]:
@@ -119,7 +169,7 @@ def check(report: Report, unit: Unit) -> None:
         if rule is None:
             from volnux.pointy.foreign import option_hint
 
-            hint = option_hint(option.name)
+            hint = option_hint(option.name, on_group=isinstance(unit.primary, Group))
             if hint is None:
                 hint = did_you_mean(option.name, OPTIONS, _other_options(unit, option))
             message = f"there is no option '{clip(option.name)}'"
@@ -154,6 +204,8 @@ def _report_value(report: Report, option: Option, rule: OptionRule) -> None:
     elif option.name == "executor" and isinstance(option.value, str):
         close = nearest(option.value.lower(), ("inline", "thread", "process"))
         hint = f"did you mean {close[0]}?" if close else None
+    elif option.name in ("each", "in", "task") and isinstance(option.value, str):
+        hint = _meant_name(option)
     elif isinstance(option.value, str) and not option.bare and _NUMBER.fullmatch(option.value):
         hint = f"numbers are written without quotes: {clip(option.value)}"
     elif option.name == "timeout" and _number(option) > LONGEST_TIMEOUT:
@@ -168,34 +220,73 @@ def _report_value(report: Report, option: Option, rule: OptionRule) -> None:
     )
 
 
+def _meant_name(option: Option) -> str | None:
+    name = str(option.value)
+    if not is_name(name):
+        return "a name consists of ASCII letters, digits and '_', and is not a keyword of Python"
+    if name in RESERVED_NAMES or name == "null":
+        return f"'{name}' is reserved: choose another name"
+    return f"names are written without quotes: {option.name}={clip(name)}"
+
+
 def _check_place(report: Report, unit: Unit, option: Option, rule: OptionRule) -> None:
+    name = option.name
+    on_group = isinstance(unit.primary, Group)
+    allowed = rule.on_groups if on_group else rule.on_events
+    if allowed and not rule.with_each and name != "evaluation":
+        return
+    message = hint = None
+    each = unit.option("each") is not None
+    if rule.with_each and not each:
+        message = f"the option '{name}' needs the option 'each' on the same unit"
+        hint = f"write [each=item, {name}={_shown(option)}]"
+    elif name == "evaluation" and not each:
+        message, hint = _evaluation_place(unit)
+    elif not allowed and on_group:
+        message = f"the option '{name}' belongs to an event, not to a group"
+        hint = "write it after each event that needs it"
+        if name == "concurrency" and each:
+            hint = f"to limit how many items are processed at once, write at_once={_shown(option)}"
+    elif not allowed:
+        message = f"the option '{name}' belongs to a group, not to an event"
+        hint = "remove it: an event is already one task"
+        if name == "again":
+            times = _shown(option) if rule.accepts(option) else 3
+            hint = f"to repeat an event, write {clip(_name_of(unit))} * {times}"
+    if message is not None:
+        report.add("misplaced-option", message, option.span, hint=hint)
+
+
+def _evaluation_place(unit: Unit) -> tuple[str | None, str | None]:
+    """What is wrong with an evaluation on a unit without `each`, and a hint."""
     if not isinstance(unit.primary, Group):
-        if option.name == "evaluation":
-            report.add(
-                "misplaced-option",
-                "the option 'evaluation' belongs to a parallel group, not to an event",
-                option.span,
-                hint="write it after the braces: {A || B}[evaluation=…]",
-            )
-    elif not rule.on_groups:
-        report.add(
-            "misplaced-option",
-            f"the option '{option.name}' belongs to an event, not to a group",
-            option.span,
-            hint="write it after each event that needs it",
+        return (
+            "the option 'evaluation' belongs to a parallel group, not to an event",
+            "write it after the braces: {A || B}[evaluation=…]",
         )
-    elif option.name == "evaluation" and not holds_parallel(unit.primary):
-        report.add(
-            "misplaced-option",
+    if not holds_parallel(unit.primary):
+        return (
             "the option 'evaluation' needs braces that contain exactly 'a || b …'",
-            option.span,
-            hint="put the parallel part into its own braces: {A || B}[evaluation=…]",
+            "put the parallel part into its own braces: {A || B}[evaluation=…]",
         )
+    return None, None
+
+
+def _name_of(unit: Unit) -> str:
+    return unit.primary.name if isinstance(unit.primary, Event) else "A"
+
+
+def _shown(option: Option) -> str:
+    """The value of an option in a hint."""
+    return clip(str(option.value), 20)
 
 
 def _other_options(unit: Unit, option: Option) -> str:
     """What an unknown option may be meant for: an argument, or one of the options."""
-    known = "options: " + ", ".join(OPTIONS)
+    event = isinstance(unit.primary, Event)
+    known = "options: " + ", ".join(
+        name for name, rule in OPTIONS.items() if (rule.on_events if event else rule.on_groups)
+    )
     if not isinstance(unit.primary, Event):
         return known
     return f"for an argument write {clip(unit.primary.name)}({clip(option.name)}=…); {known}"

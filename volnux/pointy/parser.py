@@ -255,12 +255,16 @@ class _Run:
         if _closes_reread(openers, token):
             self._repaired.append(token._replace(type="RPAREN"))
             return
+        literal = token.type == "LBRACKET" and recovery.needs_literal(self._reach())
         after_value = token.type == "LPAREN" and recovery.after_value(self._reach())
-        if after_value or (token.type == "STAR" and recovery.opens_arguments(self._reach())):
-            # `a=f(1, 2)` and `(**more)` are left out as a whole.
-            self._skip_parentheses()
-            if after_value and self._ahead[0].type != END:
+        starred = token.type == "STAR" and recovery.opens_arguments(self._reach())
+        if literal or after_value or starred:
+            # The brackets of `[in=["a"]]`, `a=f(1, 2)` and `(**more)` are left out as a whole.
+            self._skip_to("RBRACKET" if literal else "RPAREN")
+            if not starred and self._ahead[0].type != END:
                 self._take()
+            if literal:
+                self._repaired.append(token._replace(type="NAME", value=None))
             return
         repair = recovery.choose(
             self._reach(),
@@ -281,20 +285,20 @@ class _Run:
             text = recovery.INSERTED.get(type_, "")
             self._repaired.append(Token(type_, text, None, token.start, token.line, token.column))
 
-    def _skip_parentheses(self) -> None:
-        """Leave out all words up to the closing parenthesis, or up to the end."""
+    def _skip_to(self, closer: str) -> None:
+        """Leave out all words up to the closing bracket of that type, or up to the end."""
         depth = 0
-        while self._ahead[0].type != END and (depth or self._ahead[0].type != "RPAREN"):
+        while self._ahead[0].type != END and (depth or self._ahead[0].type != closer):
             word = self._take()
-            depth += (word.type == "LPAREN") - (word.type == "RPAREN")
+            depth += (recovery.CLOSERS.get(word.type) == closer) - (word.type == closer)
             self._look_ahead()
 
     def _say(self, token: Token, openers: tuple[Token, ...]) -> None:
         """Report a word, unless that would be a second error about one mistake."""
         before = tuple(self._recent)[-2::-1]
         quiet = token.fault or (before and before[0] is self._left_out)
-        if before and before[0].type == "FAIL" and before[0] is self._reported:
-            quiet = True  # `A !B` is one mistake
+        if before and before[0] is self._reported and before[0].text in ("!", "in"):
+            quiet = True  # `A !B` and `A[each=x in xs]` are one mistake each
         if token.type == END:
             # A string that is not closed may contain the bracket that seems to be missing.
             hidden = before and before[0].fault and before[0].type == "STRING"

@@ -22,6 +22,7 @@ __all__ = [
     "after_value",
     "choose",
     "expected",
+    "needs_literal",
     "opens_arguments",
 ]
 
@@ -82,6 +83,11 @@ def after_value(states: tuple[int, ...]) -> bool:
     """Whether the value of an option or argument has just ended."""
     terminals = expected(states)
     return "COMMA" in terminals and "ARROW" not in terminals
+
+
+def needs_literal(states: tuple[int, ...]) -> bool:
+    """Whether the value of an option comes next."""
+    return expected(states) == {"NAME", "NUMBER", "STRING"}
 
 
 def opens_arguments(states: tuple[int, ...]) -> bool:

@@ -53,6 +53,10 @@ class Report:
         if self._errors >= MOST_FOUND:
             raise TooManyErrorsError
 
+    def has_syntax_error(self) -> bool:
+        """Whether a finding says that the text breaks the grammar."""
+        return any(found.syntax for found in self.diagnostics)
+
     def in_order(self) -> tuple[Diagnostic, ...]:
         """The findings by position."""
         return tuple(sorted(self.diagnostics, key=lambda d: d.span or (0, 0, 0, 0)))

@@ -1,10 +1,20 @@
-"""Strings in double quotes: reading escapes, and writing a text as a string."""
+"""Strings in double quotes: reading escapes, and writing a text as a string; and valid names."""
 
 from __future__ import annotations
 
+import keyword
 import re
 
-__all__ = ["CONTROL", "ESCAPES", "STRING", "comment_start", "quote", "unescape"]
+__all__ = [
+    "CONTROL",
+    "ESCAPES",
+    "RESERVED_NAMES",
+    "STRING",
+    "comment_start",
+    "is_name",
+    "quote",
+    "unescape",
+]
 
 STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 """One string that is closed."""
@@ -14,6 +24,9 @@ CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 ESCAPES = r"the escapes are \n \t \r \" \\ \uXXXX; a backslash itself is \\"
 """The hint for an unknown escape."""
+
+RESERVED_NAMES = frozenset({"previous_result", "self"})
+"""Parameters of `process` that a file cannot declare."""
 
 _MEANINGS = {"n": "\n", "t": "\t", "r": "\r", '"': '"', "\\": "\\"}
 _ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|.)", re.DOTALL)
@@ -49,6 +62,11 @@ def unescape(text: str) -> tuple[str, list[tuple[int, int, str]]]:
         message = r"this string has one half of a \uXXXX\uXXXX pair without the other"
         faults.append((-1, len(text) + 1, message))
     return value, faults
+
+
+def is_name(text: str) -> bool:
+    """Whether a file can declare a name like that, for an input or the items of an `each`."""
+    return text.isidentifier() and text.isascii() and not keyword.iskeyword(text)
 
 
 def quote(value: str) -> str:

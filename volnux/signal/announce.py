@@ -111,7 +111,7 @@ class Announcer(Listener):
 
 
 def _event(spec: EventSpec, call: Call) -> Any:
-    return spec.event_class(
+    event = spec.event_class(
         call.task_id,
         call.run_id,
         call.attempt,
@@ -120,6 +120,9 @@ def _event(spec: EventSpec, call: Call) -> Any:
         call.scheduled_at,
         spec.given.shown(call.inputs) if spec.given else {},
     )
+    if call.numbers:
+        event.index = call.numbers
+    return event
 
 
 def _future(outcome: Outcome) -> Future[Any]:

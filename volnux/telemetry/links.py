@@ -2,17 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Final
 
-from volnux.graph.model import Graph, Kind, ValueKind
+from volnux.graph.model import Graph, Kind, Node, ValueKind
 from volnux.graph.outcome import FAILURE
-from volnux.graph.values import MISSING, Values, needed
+from volnux.graph.places import index_of, place_name, template_of
+from volnux.graph.values import MISSING, Values, ValuesOfCopies, needed
 
-__all__ = ["Sources"]
+__all__ = ["MOST_SOURCES", "Ended", "Sources"]
 
-Ended = Callable[[str], int | None]
-"""A function that returns the descriptor of a place, or None if it has none."""
+MOST_SOURCES: Final = 128
+"""The maximum number of sources of one event: a span keeps no more links by default."""
+
+Index = tuple[int, ...]
+
+
+class Ended:
+    """The descriptors of the places that have ended."""
+
+    def __init__(self) -> None:
+        self._descriptors: dict[str, int] = {}
+        # The indices of the copies of a node, by its id and the index of the copy around them.
+        self._copies: dict[tuple[str, Index], dict[int, None]] = {}
+
+    def add(self, place: str, descriptor: int) -> None:
+        """Add a place."""
+        self._descriptors[place] = descriptor
+        index = index_of(place)
+        for depth, number in enumerate(index):
+            self._copies.setdefault((template_of(place), index[:depth]), {})[number] = None
+
+    def descriptor(self, place: str) -> int | None:
+        """The descriptor of a place, or None if it has not ended."""
+        return self._descriptors.get(place)
+
+    def copies(self, template: str, index: Index) -> list[int]:
+        """The indices of the copies of a node inside a copy around it, in order.
+
+        Args:
+            template: the id of the node.
+            index: the index of the copy around it.
+        """
+        return sorted(self._copies.get((template, index), ()))
 
 
 class Sources:
@@ -20,46 +52,116 @@ class Sources:
 
     def __init__(self, graph: Graph) -> None:
         self._graph = graph
+        self._index = graph.topology.index
         piped = (node.receives for node in graph.nodes if node.receives is not None)
         self._wanted = {
-            place for index in needed(graph.values, piped) for place in self._places(index)
+            node.id
+            for number in needed(graph.values, piped)
+            if self.refers(number)
+            for node in self.nodes(number)
         }
 
     def wants(self, place: str) -> bool:
         """Whether the place's result is piped to another place."""
-        return place in self._wanted
+        return template_of(place) in self._wanted
 
     def of(self, place: str, ended: Ended) -> list[str]:
-        """The places whose results were piped to a place, in reading order, each once."""
-        index = self._graph.topology.index
-        receives = self._graph.nodes[index[place]].receives
+        """The places whose results were piped to a place, in reading order, each once.
+
+        These are at most `MOST_SOURCES`. The source of an item is that of its list.
+        """
+        graph = self._graph
+        receives, index = graph.nodes[self._index[template_of(place)]].receives, index_of(place)
+        while receives is not None and graph.values[receives].kind is ValueKind.ITEM:
+            each = graph.nodes[self._index[graph.values[receives].node or ""]]
+            receives, index = each.receives, index[: self.depth(each)]
         if receives is None:
             return []
+        found = set(_flat(_Evaluation(self, graph, ended, index).values().get(receives)))
+        in_order = sorted(found, key=lambda p: (self._index[template_of(p)], index_of(p)))
+        return in_order[:MOST_SOURCES]
 
-        def leaf(number: int) -> Any:
-            value = self._graph.values[number]
-            if value.kind is ValueKind.FAILURE_OF:
-                failed = (each for each in self._places(number) if ended(each) == FAILURE)
-                return next(failed, MISSING)
-            assert value.node is not None
-            descriptor = ended(value.node)
-            taken = value.when is None or descriptor in value.when
-            return value.node if taken and descriptor is not None else MISSING
+    def depth(self, node: Node) -> int:
+        """The number of `each`es around a node."""
+        return len(self._graph.topology.around[self._index[node.id]])
 
-        found = set(_flat(Values(self._graph.values, leaf).get(receives)))
-        return sorted(found, key=index.__getitem__)
+    def refers(self, number: int) -> bool:
+        """Whether an entry refers to events. Other entries combine entries, or are items."""
+        return self._graph.values[number].kind in (ValueKind.RESULT, ValueKind.FAILURE_OF)
 
-    def _places(self, number: int) -> list[str]:
-        """The places that an entry of the table can refer to; none if it combines other entries."""
+    def nodes(self, number: int) -> Sequence[Node]:
+        """The nodes that such an entry can refer to."""
+        value, nodes = self._graph.values[number], self._graph.nodes
+        last = self._index[value.node or ""]
+        if value.kind is ValueKind.RESULT:
+            return (nodes[last],)
+        first = self._index[nodes[last].first or nodes[last].id]
+        return [node for node in nodes[first:last] if node.kind is Kind.EVENT]
+
+
+class _Evaluation:
+    """The values that one place sees, with the name of a place instead of its result.
+
+    Args:
+        sources: the sources.
+        graph: the graph.
+        ended: what has ended.
+        index: the index of the place.
+    """
+
+    def __init__(self, sources: Sources, graph: Graph, ended: Ended, index: Index) -> None:
+        self._sources = sources
+        self._graph = graph
+        self._ended = ended
+        # The numbers that `ValuesOfCopies` has for instances are positions in this list.
+        self._indices = [index]
+        self._made: dict[tuple[int, int], range] = {}
+
+    def values(self) -> Values:
+        """The values."""
+        if not self._graph.eaches:
+            return Values(self._graph.values, self._leaf)
+        return ValuesOfCopies(self._graph.values, self._leaf, self._copies, 0)
+
+    def _leaf(self, number: int, instance: int) -> Any:
+        if not self._sources.refers(number):
+            return MISSING
         value = self._graph.values[number]
-        if value.node is None:
-            return []
-        if value.kind is not ValueKind.FAILURE_OF:
-            return [value.node]
-        index, nodes = self._graph.topology.index, self._graph.nodes
-        last = index[value.node]
-        first = index[nodes[last].first or value.node]
-        return [node.id for node in nodes[first:last] if node.kind is Kind.EVENT]
+        index = self._indices[instance]
+        for node in self._sources.nodes(number):
+            for place in self._places(node, index):
+                descriptor = self._ended.descriptor(place)
+                if value.kind is ValueKind.FAILURE_OF:
+                    if descriptor == FAILURE:
+                        return place
+                elif descriptor is not None and (value.when is None or descriptor in value.when):
+                    return place
+        return MISSING
+
+    def _places(self, node: Node, index: Index) -> Iterator[str]:
+        """The copies of a node that belong to a copy around it."""
+        depth = self._sources.depth(node)
+        found: Iterable[Index] = (index[:depth],)
+        for _ in range(depth - len(index)):
+            found = [(*at, n) for at in found for n in self._ended.copies(node.id, at)]
+        return (place_name(node.id, at) for at in found)
+
+    def _copies(self, number: int, instance: int) -> range:
+        """An instance for each copy of an `each` in which something has ended."""
+        made = self._made.get((number, instance))
+        if made is not None:
+            return made
+        graph = self._graph
+        value = graph.values[number]
+        each = graph.nodes[graph.topology.index[value.node or ""]]
+        index = self._indices[instance][: self._sources.depth(each)]
+        rows = [row for row in needed(graph.values, value.of) if self._sources.refers(row)]
+        templates = {node.id for row in rows for node in self._sources.nodes(row)}
+        copies = sorted({n for name in templates for n in self._ended.copies(name, index)})
+        start = len(self._indices)
+        self._indices += [(*index, n) for n in copies]
+        self._made[number, instance] = made = range(start, len(self._indices))
+        return made
 
 
 def _flat(value: Any) -> Iterator[str]:

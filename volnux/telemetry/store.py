@@ -9,6 +9,7 @@ import time
 from collections import OrderedDict, deque
 from typing import Any, Final
 
+from volnux.graph.places import template_of
 from volnux.telemetry.records import AttemptRecord, EventMetrics, iso, metrics_of
 
 __all__ = ["Limits", "Store"]
@@ -138,7 +139,7 @@ class Store:
     def _take(self, event: EventMetrics) -> None:
         self._all.add(event)
         self._retried += event.attempts > 1
-        place = (event.pipeline, event.task_id, event.event_name)
+        place = (event.pipeline, template_of(event.task_id), event.event_name)
         sums = self._places.get(place)
         if sums is None:
             if len(self._places) >= Limits.places:

@@ -67,6 +67,7 @@ class Expected:
         warnings: warnings and notes before the run.
         refused: errors that prevent the run from starting.
         together: places that run at the same time.
+        apart: places, no two of which run at the same time.
         failure: the type and optionally the message of the failure of the run itself.
         scheduled_at: the instant in the report, in the time zone of the pipeline.
         faults: the inputs whose values prevent the run from starting.
@@ -80,6 +81,7 @@ class Expected:
     warnings: tuple[Found, ...] = ()
     refused: tuple[Found, ...] = ()
     together: tuple[str, ...] = ()
+    apart: tuple[str, ...] = ()
     failure: dict[str, Any] | None = None
     scheduled_at: str | None = None
     faults: tuple[str, ...] = ()
@@ -95,7 +97,8 @@ class Case:
         shows: the sentences of the language that it covers, by the names in `docs/conformance.md`.
         text: the Pointy text.
         events: the settings of the event classes, by event; the default is a plain class.
-        script: the behaviour of the events, by place; the default is success.
+        script: the behaviour of the events, by place; the default is success. `Fetch` stands for
+            all copies without an entry of their own.
         inputs: the inputs for the run, by name.
         scheduled_at: the instant of the run, in ISO form with an offset; by default, its start.
         variables, secrets: their values, instead of those of the host. No secret may appear in the
@@ -179,6 +182,7 @@ def _case(name: str, text: str, data: Any) -> Case:
             warnings=_found(expected.warnings, name, "expected.warnings"),
             refused=_found(expected.refused, name, "expected.refused"),
             together=tuple(expected.together),
+            apart=tuple(expected.apart),
             failure=expected.failure,
             scheduled_at=expected.scheduled_at,
             faults=tuple(expected.faults),
@@ -210,6 +214,7 @@ def case_json(case: Case) -> str:
     expected["warnings"] = [written(said) for said in end.warnings]
     expected["refused"] = [written(said) for said in end.refused]
     expected["together"] = list(end.together)
+    expected["apart"] = list(end.apart)
     expected["failure"] = end.failure
     expected["scheduled_at"] = end.scheduled_at
     expected["faults"] = list(end.faults)
@@ -266,6 +271,7 @@ class _Written:
     warnings: list[dict[str, Any]] = field(default_factory=list)
     refused: list[dict[str, Any]] = field(default_factory=list)
     together: list[str] = field(default_factory=list)
+    apart: list[str] = field(default_factory=list)
     failure: dict[str, Any] | None = None
     scheduled_at: str | None = None
     faults: list[str] = field(default_factory=list)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
+from itertools import pairwise
 from typing import Any, Final
 
 from volnux.graph.jsonable import jsonable
@@ -47,6 +48,7 @@ def _differences(expected: Expected, report: RunReport) -> Iterator[str]:
         for line in _of_place(wanted, report.places[place], report):
             yield f"{place}: {line}"
     yield from _together(expected.together, report)
+    yield from _apart(expected.apart, report)
 
 
 def _of_place(wanted: ExpectedPlace, found: PlaceReport, report: RunReport) -> Iterator[str]:
@@ -95,6 +97,14 @@ def _together(places: Sequence[str], report: RunReport) -> Iterator[str]:
     ends = [end for _, end in times if end is not None]
     if len(starts) < len(places) or (places and max(starts) >= min(ends)):
         yield f"{', '.join(places)} did not run at the same time"
+
+
+def _apart(places: Sequence[str], report: RunReport) -> Iterator[str]:
+    """Whether no two of these places ran at the same time."""
+    ran = [(report.places[place].started_at, report.places[place].ended_at) for place in places]
+    times = sorted((start, end) for start, end in ran if start is not None and end is not None)
+    if any(start < end for (_, end), (start, _) in pairwise(times)):
+        yield f"some of {', '.join(places)} ran at the same time"
 
 
 def plain(value: Any) -> Any:

@@ -31,6 +31,8 @@ CONSTRUCTS: Final = {
     "exception": "an event that raises",
     "argument": "`A(x=1)`",
     "fail": "`!`",
+    "each": "`A[each=x]`",
+    "again": "`{A}[again=2]`",
 }
 """The constructs of flows, by name."""
 
@@ -77,6 +79,7 @@ def _of_flow(flow: tree.Flow, case: Case, outer: Evaluation | None) -> Iterator[
 
 def _of_unit(unit: tree.Unit, case: Case, outer: Evaluation | None) -> Iterator[str]:
     option = unit.option("evaluation")
+    yield from (name for name in ("each", "again") if unit.option(name) is not None)
     if unit.retry is not None or unit.option("retry_attempts") is not None:
         yield "retry"
     if isinstance(unit.primary, tree.Fail):

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from volnux.testing.programs import (
@@ -19,6 +20,7 @@ from volnux.testing.programs import (
     ANY_STATES,
     DEFAULT_ATTEMPTS,
     Branch,
+    Each,
     Event,
     Fail,
     Flow,
@@ -29,6 +31,7 @@ from volnux.testing.programs import (
     Script,
     Unit,
     events_of,
+    in_round,
 )
 
 if TYPE_CHECKING:
@@ -41,6 +44,9 @@ NAMES = ("A", "B", "C", "D", "E", "F", "Load", "billing.Charge")
 INPUTS = (("size", 3), ("place", "north"), ("shops", ["a", "b"]))
 """The inputs of programs whose events have arguments, with their defaults."""
 
+LIST = "shops"
+"""The name of the input that is a list."""
+
 
 def random_program(
     source: random.Random,
@@ -49,6 +55,7 @@ def random_program(
     depth: int = 5,
     stops: bool = False,
     names: Sequence[str] = NAMES,
+    repeats: bool = True,
 ) -> Program:
     """Draw a program from `source`: the same state of the source gives the same program.
 
@@ -58,9 +65,11 @@ def random_program(
         depth: the maximum nesting of groups and branches.
         stops: whether events may have `stop_on_exception`.
         names: the names of the events.
+        repeats: whether units may have `each`, `again` and `task`.
     """
     draw = source.random
-    return _Maker(lambda below: int(draw() * below), depth, names, stops=stops).program(events)
+    maker = _Maker(lambda below: int(draw() * below), depth, names, stops=stops, repeats=repeats)
+    return maker.program(events)
 
 
 def programs(*, events: int = 12, depth: int = 5, stops: bool = False) -> SearchStrategy[Program]:
@@ -69,7 +78,9 @@ def programs(*, events: int = 12, depth: int = 5, stops: bool = False) -> Search
 
     @st.composite
     def program(draw: Callable[[Any], Any]) -> Program:
-        maker = _Maker(lambda below: draw(st.integers(0, below - 1)), depth, NAMES, stops=stops)
+        maker = _Maker(
+            lambda below: draw(st.integers(0, below - 1)), depth, NAMES, stops=stops, repeats=True
+        )
         return maker.program(events)
 
     return program()
@@ -79,7 +90,13 @@ class _Maker:
     """Creates one program; the choice 0 is always the simplest, as shrinking requires."""
 
     def __init__(
-        self, below: Callable[[int], int], depth: int, names: Sequence[str], *, stops: bool
+        self,
+        below: Callable[[int], int],
+        depth: int,
+        names: Sequence[str],
+        *,
+        stops: bool,
+        repeats: bool,
     ) -> None:
         self.below = below
         self.depth = depth
@@ -87,6 +104,10 @@ class _Maker:
         self.stops = stops
         self.left = 0
         self.gives = False
+        self.repeats = repeats
+        self.eaches: tuple[str, ...] = ()
+        self.rounds: tuple[int, ...] = ()
+        self.tasks = 0
 
     def chance(self, percent: int) -> bool:
         return self.below(100) >= 100 - percent
@@ -94,7 +115,12 @@ class _Maker:
     def program(self, events: int) -> Program:
         self.left = 1 + self.below(events)
         self.gives = self.chance(40)
+        self.repeats = self.repeats and self.chance(60)
         flow = self.flow(0)
+        if _begins_with_each(flow.parts[0]) and self.chance(80):
+            # At the start of a flow there is no list.
+            first = Unit(Event(self.names[0], Script(items=(2, 2))))
+            flow = Flow((Parallel((first,)), *flow.parts), (True, *flow.piped))
         states = ALL_STATES + ANY_STATES
         return Program(
             flow=flow,
@@ -121,7 +147,11 @@ class _Maker:
                 parts[-1] = Parallel(tuple(arms))
             else:
                 parts.append(Parallel((Unit(Fail()),)))
-        return Flow(tuple(parts), tuple(self.chance(50) for _ in parts[1:]))
+        return Flow(tuple(parts), tuple(map(self.pipes, parts[1:])))
+
+    def pipes(self, part: Parallel) -> bool:
+        """Whether something is piped to a part: mostly if it needs a list."""
+        return self.chance(90 if _begins_with_each(part) else 50)
 
     def parallel(self, depth: int) -> Parallel:
         arms = [self.unit(depth)]
@@ -134,20 +164,72 @@ class _Maker:
         retry = 2 + self.below(5) if self.chance(12) else None
         prefix = retry is not None and self.chance(50)
         if nests and self.chance(30):
-            body = self.flow(depth + 1)
-            evaluation = None
-            if _takes_evaluation(body) and self.chance(60):
-                evaluation = (ALL_STATES + ANY_STATES)[self.below(4)]
-            branches = self.branches((0, 1), depth) if self.chance(40) else ()
-            group = Group(body, self.chance(30))
-            return Unit(group, retry, branches, evaluation, prefix)
-        self.left -= 1
+            unit = self.group(depth)
+        else:
+            self.left -= 1
+            unit = self.event(depth, nests=nests)
+        return replace(unit, retry=retry, prefix=prefix)
+
+    def group(self, depth: int) -> Unit:
+        around = self.eaches, self.rounds
+        each = self.each()
+        again = task = evaluation = None
+        if self.repeats and len(self.rounds) < 2 and self.chance(20):
+            again = 2 + self.below(2)
+            self.rounds += (again,)
+        if self.repeats and self.chance(15):
+            self.tasks += 1
+            task = f"task_{self.tasks}"
+        group = Group(self.flow(depth + 1), self.chance(30))
+        if (each or _takes_evaluation(group.body)) and self.chance(60):
+            evaluation = self.evaluation()
+        # Branches are outside of all options.
+        self.eaches, self.rounds = around
+        branches = self.branches((0, 1), depth) if self.chance(40) else ()
+        return Unit(group, None, branches, evaluation, each=each, again=again, task=task)
+
+    def event(self, depth: int, *, nests: bool) -> Unit:
+        around = self.eaches
+        each = self.each()
         name = self.names[self.below(len(self.names))]
-        branches = ()
+        arguments, others = self.arguments(), self.others()
+        evaluation = self.evaluation() if each and self.chance(30) else None
+        self.eaches = around
+        branches: tuple[Branch, ...] = ()
         if nests and self.chance(40):
-            branches = self.branches((0, 1, 3 + self.below(7), 2 + self.below(8)), depth)
-        script = self.script([branch.descriptor for branch in branches])
-        return Unit(Event(name, script, self.arguments()), retry, branches, None, prefix)
+            more = () if each else (3 + self.below(7), 2 + self.below(8))
+            branches = self.branches((0, 1, *more), depth)
+        script = self.script([] if each else [branch.descriptor for branch in branches])
+        return Unit(Event(name, script, arguments, others), None, branches, evaluation, each=each)
+
+    def evaluation(self) -> str:
+        return (ALL_STATES + ANY_STATES)[self.below(4)]
+
+    def each(self) -> Each | None:
+        """An `each` now and then, which is then around what comes next."""
+        # Three within each other are rare, as they make many copies.
+        if not self.repeats or not self.chance((20, 20, 5, 0)[len(self.eaches)]):
+            return None
+        sources = [*self.eaches, *([LIST] if self.gives else [])]
+        source = sources[self.below(len(sources))] if sources and self.chance(50) else None
+        name = f"item_{len(self.eaches)}" if self.eaches else "item"
+        self.eaches += (name,)
+        at_once = 1 + self.below(3) if self.chance(30) else None
+        return Each(name, source, at_once, 1 + self.below(3) if self.chance(15) else None)
+
+    def others(self) -> tuple[tuple[str, Script], ...]:
+        """The scripts of some rounds and copies of an event."""
+        found = {}
+        if self.eaches or self.rounds:
+            for _ in range(self.below(4)):
+                rounds = tuple(1 + self.below(most) for most in self.rounds)
+                copies = [self.below(3) for _ in self.eaches]
+                key = in_round("", rounds)
+                if copies and self.chance(80):
+                    key += "".join(f"[{number}]" for number in copies)
+                if key:
+                    found[key] = self.script([])
+        return tuple(found.items())
 
     def arguments(self) -> tuple[tuple[str, Any], ...]:
         if not self.gives:
@@ -161,7 +243,8 @@ class _Maker:
         if kind < 3:
             return (1, "size", None, -0.5, True)[self.below(5)]
         if kind < 6:
-            return Name(INPUTS[self.below(len(INPUTS))][0])
+            names = [*(name for name, _ in INPUTS), *self.eaches]
+            return Name(names[self.below(len(names))])
         count = self.below(3)
         if kind == 6:
             return [self.value(depth - 1) for _ in range(count)]
@@ -171,8 +254,10 @@ class _Maker:
         chosen = [d for d in dict.fromkeys(descriptors) if self.chance(50 if d < 2 else 25)]
         if self.chance(30):
             chosen.reverse()
+        flows = {descriptor: self.flow(depth + 1) for descriptor in chosen}
         return tuple(
-            Branch(descriptor, self.flow(depth + 1), self.chance(50)) for descriptor in chosen
+            Branch(descriptor, flow, self.pipes(flow.parts[0]))
+            for descriptor, flow in flows.items()
         )
 
     def script(self, branches: list[int]) -> Script:
@@ -192,9 +277,27 @@ class _Maker:
             descriptor=descriptor,
             raising=raising,
             silent=self.chance(10),
+            items=self.items() if self.repeats else (),
             delay=1 + self.below(9),
             stop_on_exception=self.stops and raising > 0 and self.chance(40),
         )
+
+    def items(self) -> tuple[int, ...]:
+        """The lengths of the lists in a result; mostly a list, so that there is something to do."""
+        kind = self.below(12)
+        if kind < 1:
+            return ()
+        return tuple((2, 2, 1, 3, 2, 0, 4)[self.below(7)] for _ in range(1 + (kind > 6)))
+
+
+def _begins_with_each(part: Parallel) -> bool:
+    """Whether an `each` in a part goes through what is piped to the part."""
+    return any(
+        unit.each.source is None
+        if unit.each is not None
+        else isinstance(unit.primary, Group) and _begins_with_each(unit.primary.body.parts[0])
+        for unit in part.arms
+    )
 
 
 def _takes_evaluation(body: Flow) -> bool:
@@ -205,6 +308,8 @@ def _takes_evaluation(body: Flow) -> bool:
             return True
         unit = arms[0]
         if not isinstance(unit.primary, Group) or unit.branches or unit.evaluation or unit.retry:
+            return False
+        if unit.each or unit.again or unit.task:
             return False
         body = unit.primary.body
     return False

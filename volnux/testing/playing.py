@@ -9,8 +9,11 @@ import asyncio
 import builtins
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
+
+from volnux.graph.places import names_of
+from volnux.testing.programs import listed
 
 __all__ = ["play", "play_async"]
 
@@ -20,10 +23,11 @@ def play(event: Any, script: Mapping[str, Any], **arguments: Any) -> Any:
 
     Args:
         event: the event object, with its place and its attempt.
-        script: the `PlaceScript` of each place as JSON, by place.
+        script: the `PlaceScript` of each place as JSON, by place; that of `Fetch` is for every copy
+            without an own one.
         **arguments: the arguments of `process`.
     """
-    does = script.get(event.task_id, {})
+    does = _script_of(event, script)
     if does.get("delay"):
         time.sleep(does["delay"])
     return _end(event, does, arguments)
@@ -31,10 +35,16 @@ def play(event: Any, script: Mapping[str, Any], **arguments: Any) -> Any:
 
 async def play_async(event: Any, script: Mapping[str, Any], **arguments: Any) -> Any:
     """The same in a coroutine."""
-    does = script.get(event.task_id, {})
+    does = _script_of(event, script)
     if does.get("delay"):
         await asyncio.sleep(does["delay"])
     return _end(event, does, arguments)
+
+
+def _script_of(event: Any, script: Mapping[str, Any]) -> Mapping[str, Any]:
+    found: Iterator[Mapping[str, Any]]
+    found = (script[name] for name in names_of(event.task_id) if name in script)
+    return next(found, {})
 
 
 def _end(event: Any, does: Mapping[str, Any], arguments: Mapping[str, Any]) -> Any:
@@ -50,7 +60,7 @@ def _end(event: Any, does: Mapping[str, Any], arguments: Mapping[str, Any]) -> A
     descriptor = does.get("descriptor", 1)
     if isinstance(descriptor, list):
         descriptor = descriptor[min(event.attempt, len(descriptor)) - 1]
-    result = does.get("result", event.task_id)
+    result = does.get("result", listed(event.task_id, does.get("items", [])))
     if does.get("reads"):
         result = {name: _read(event, name, arguments) for name in does["reads"]}
     match does.get("how", "number"):

@@ -12,15 +12,25 @@ from typing import Any, Final
 
 from volnux.errors import Source
 from volnux.events.inputs import bind_inputs
-from volnux.graph import Execution, Failure, Graph, Kind, RunStatus, compile
-from volnux.graph.report import failure_of_run
+from volnux.graph import Execution, Failure, Graph, RunStatus, compile
+from volnux.graph.report import Details, failure_of_run, places_of
 from volnux.pointy import parse
 from volnux.pointy.parser import analyze
 from volnux.pointy.tree import Evaluation
 from volnux.testing.cases import Case, Expected, ExpectedPlace, Found
 from volnux.testing.comparing import plain
 from volnux.testing.making import NAMES, random_program
-from volnux.testing.programs import DEFAULT_ATTEMPTS, Program, Script, places, render
+from volnux.testing.programs import (
+    DEFAULT_ATTEMPTS,
+    Event,
+    Program,
+    Script,
+    events_of,
+    key_of,
+    render,
+    result_of,
+    scripts,
+)
 from volnux.testing.scripts import EventScript, PlaceScript
 
 __all__ = ["case_of", "is_certain", "random_case_program"]
@@ -43,9 +53,9 @@ def case_of(program: Program, name: str, *, delays: bool = False, head: Sequence
         delays: whether events take time, as in their scripts.
         head: lines above the text of the program.
     """
-    found = places(program)
+    events = list(events_of(program.flow))
     states = dict(program.evaluations)
-    stopping = {each.name for each in found.values() if each.script.stop_on_exception}
+    stopping = {event.name for event in events if event.script.stop_on_exception}
     text = "\n".join([*head, render(program)])
     source = Source(text, f"{name}.pty")
     _, diagnostics = analyze(source)
@@ -61,11 +71,11 @@ def case_of(program: Program, name: str, *, delays: bool = False, head: Sequence
                 stop_on_exception=event in stopping,
                 retry_policy={"max_attempts": DEFAULT_ATTEMPTS, "backoff_factor": 0.0},
             )
-            for event in dict.fromkeys(each.name for each in found.values())
+            for event in dict.fromkeys(event.name for event in events)
         },
         script={
-            place: _script(place, each.script, delays=delays, reads=bool(program.inputs))
-            for place, each in found.items()
+            place: _script(place, script, delays=delays, reads=bool(program.inputs))
+            for place, script in scripts(program).items()
         },
     )
 
@@ -104,7 +114,11 @@ def without_stops(program: Program) -> Program:
 
 def _same_for_all_places(program: Program) -> Program:
     """The program with the same `stop_on_exception` at all places of an event, as on a class."""
-    stopping = {each.name for each in places(program).values() if each.script.stop_on_exception}
+    stopping = {
+        event.name
+        for event in events_of(program.flow)
+        if any(script.stop_on_exception for script in _all_scripts(event))
+    }
     return _with_scripts(
         program, lambda event, script: replace(script, stop_on_exception=event in stopping)
     )
@@ -113,15 +127,23 @@ def _same_for_all_places(program: Program) -> Program:
 def _with_scripts(program: Program, change: Callable[[str, Script], Script]) -> Program:
     from volnux.testing.shrinking import each_event
 
-    return each_event(
-        program, lambda event: replace(event, script=change(event.name, event.script))
-    )
+    def changed(event: Event) -> Event:
+        others = tuple((end, change(event.name, script)) for end, script in event.others)
+        return replace(event, script=change(event.name, event.script), others=others)
+
+    return each_event(program, changed)
+
+
+def _all_scripts(event: Event) -> list[Script]:
+    return [event.script, *(script for _, script in event.others)]
 
 
 def _script(place: str, script: Script, *, delays: bool, reads: bool) -> PlaceScript:
     told: dict[str, Any] = {"descriptor": script.descriptor}
     if script.silent:
         told["result"] = None
+    elif script.items:
+        told["items"] = list(script.items)
     elif reads:
         told["reads"] = [GIVEN]
     if script.raising:
@@ -138,20 +160,17 @@ def _expected(
     driven = _Driven(program, source)
     driven.run(choose)
     execution = driven.execution
-    found = {}
-    for index, node in enumerate(driven.graph.nodes):
-        if node.kind is not Kind.EVENT:
-            continue
-        result = execution.results[index]
-        failed = isinstance(result, Failure)
-        found[node.id] = ExpectedPlace(
-            state=str(execution.states[index]),
-            descriptor=execution.descriptors[index],
-            attempts=driven.attempts.get(index, 0),
-            result=None if failed else result,
-            received=plain(driven.received.get(index)),
-            failure=plain(result) if failed else None,
+    found = {
+        name: ExpectedPlace(
+            state=str(place.state),
+            descriptor=place.descriptor,
+            attempts=place.attempts,
+            result=place.result,
+            received=plain(place.received),
+            failure=None if place.failure is None else plain(place.failure),
         )
+        for name, place in places_of(execution, driven.details).items()
+    }
     status = "success" if execution.status is RunStatus.SUCCESS else "failed"
     failure = failure_of_run(execution)
     return Expected(
@@ -175,8 +194,8 @@ class _Driven:
         source = source or Source(render(program), "program.pty")
         self.graph: Graph = compile(parse(source.text, source.filename), evaluations=states)
         self.inputs = bind_inputs(self.graph.inputs, {}) if program.inputs else None
-        self.execution = Execution(self.graph)
-        self.scripts = {place: event.script for place, event in places(program).items()}
+        self.execution = Execution(self.graph, items=self._items)
+        self.scripts = scripts(program)
         self.attempts: dict[int, int] = {}
         self.received: dict[int, Any] = {}
 
@@ -202,20 +221,35 @@ class _Driven:
                 return
             running += self._begin(self.execution.finish(node, end.descriptor, end.result))
 
+    def details(self, node: int) -> Details:
+        """What only a backend knows about a place."""
+        return Details(self.attempts.get(node, 0), self.received.get(node))
+
+    def _items(self, execution: Execution, node: int) -> object:
+        each = execution.copies.of_each[execution.copies.node(node)]
+        if each.source is None:
+            return execution.received(node)
+        return self._given(execution, node)[each.source]
+
+    def _given(self, execution: Execution, node: int) -> dict[str, Any]:
+        return {**(self.inputs or {}), **execution.copies.items(node)}
+
     def _begin(self, ready: list[int]) -> list[int]:
         for node in ready:
             self.received[node] = self.execution.received(node)
         return ready
 
     def _ending(self, node: int) -> _Ending:
-        place = self.graph.nodes[node]
-        script = self.scripts[place.id]
-        allowed = place.retry or DEFAULT_ATTEMPTS
+        template, place = self.execution.nodes[node], self.execution.copies.place(node)
+        key = key_of(self.scripts, place)
+        script = self.scripts[key]
+        allowed = template.retry or DEFAULT_ATTEMPTS
         if script.raising >= allowed:
-            failure = Failure(RAISED, place.id, attempts=allowed)
+            failure = Failure(RAISED, key, attempts=allowed)
             return _Ending(0, failure, allowed, script.stop_on_exception)
-        result: Any = None if script.silent else place.id
-        if result is not None and self.inputs is not None:
-            given = {each.name: each.filled(self.inputs.__getitem__) for each in place.arguments}
-            result = {GIVEN: plain({**self.inputs, **given})}
+        result = result_of(place, script)
+        if isinstance(result, str) and self.inputs is not None:
+            inputs = self._given(self.execution, node)
+            given = {each.name: each.filled(inputs.__getitem__) for each in template.arguments}
+            result = {GIVEN: plain({**inputs, **given})}
         return _Ending(script.descriptor, result, script.raising + 1, stops=False)

@@ -9,15 +9,19 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from volnux.graph.places import names_of
 
 __all__ = [
     "ALL_STATES",
     "ANY_STATES",
     "DEFAULT_ATTEMPTS",
     "Branch",
+    "Each",
     "Event",
     "Fail",
     "Flow",
@@ -28,8 +32,14 @@ __all__ = [
     "Script",
     "Unit",
     "events_of",
+    "in_round",
+    "key_of",
+    "listed",
     "places",
     "render",
+    "result_of",
+    "script_of",
+    "scripts",
 ]
 
 ALL_STATES = ("SUCCESS_ON_ALL_EVENTS_SUCCESS", "FAILURE_FOR_PARTIAL_ERROR")
@@ -50,6 +60,8 @@ class Script:
         descriptor: the descriptor of the first attempt that does not raise.
         raising: the number of attempts that raise before it.
         silent: whether the result is None; otherwise it contains the name of the place.
+        items: the length of the list that is its result, then that of each list in this list, and
+            so on; empty if the result is a text.
         delay: its duration, a whole number of at least 1, in a unit that the caller chooses.
         stop_on_exception: whether it ends the run if its last attempt raises.
     """
@@ -57,6 +69,7 @@ class Script:
     descriptor: int = 1
     raising: int = 0
     silent: bool = False
+    items: tuple[int, ...] = ()
     delay: int = 1
     stop_on_exception: bool = False
 
@@ -70,11 +83,16 @@ class Name:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One place of an event; the values of its arguments are JSON with names in it."""
+    """One place of an event; the values of its arguments are JSON with names in it.
+
+    `others` are the scripts of the rounds and copies that behave differently, by the end of the
+    name of their place, such as `.2` or `[1]`.
+    """
 
     name: str
     script: Script = Script()
     arguments: tuple[tuple[str, Any], ...] = ()
+    others: tuple[tuple[str, Script], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +118,16 @@ class Branch:
 
 
 @dataclass(frozen=True, slots=True)
+class Each:
+    """The option `each` with those that belong to it; `source` is the name after `in`."""
+
+    name: str
+    source: str | None = None
+    at_once: int | None = None
+    batch: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Unit:
     """An event or a group with its factor, options and branches, or a `!`.
 
@@ -111,6 +139,9 @@ class Unit:
     branches: tuple[Branch, ...] = ()
     evaluation: str | None = None
     prefix: bool = False
+    each: Each | None = None
+    again: int | None = None
+    task: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,26 +173,99 @@ class Program:
 
 
 def places(program: Program) -> dict[str, Event]:
-    """The events of a program by place (`A`, `A__2`), in reading order."""
-    found: dict[str, Event] = {}
+    """The events of a program by place, in reading order.
+
+    The rounds of an `again` are places, `A.2`; the copies of an `each` are not.
+    """
+    names: dict[int, str] = {}
     counts: dict[str, int] = {}
     for event in events_of(program.flow):
         count = counts[event.name] = counts.get(event.name, 0) + 1
-        found[event.name if count == 1 else f"{event.name}__{count}"] = event
-    return found
+        names[id(event)] = event.name if count == 1 else f"{event.name}__{count}"
+    return {
+        in_round(names[id(event)], rounds): event for event, rounds in _in_rounds(program.flow, ())
+    }
 
 
 def events_of(flow: Flow) -> Iterator[Event]:
-    """The events of a flow, in reading order."""
+    """The events of a flow, in reading order, each once."""
+    for unit in _units(flow):
+        match unit.primary:
+            case Event():
+                yield unit.primary
+            case Group(body=body):
+                yield from events_of(body)
+        for branch in unit.branches:
+            yield from events_of(branch.flow)
+
+
+def _in_rounds(flow: Flow, rounds: tuple[int, ...]) -> Iterator[tuple[Event, tuple[int, ...]]]:
+    """The events of a flow in each round, with the rounds around them, outermost first."""
+    for unit in _units(flow):
+        match unit.primary:
+            case Event():
+                yield unit.primary, rounds
+            case Group(body=body):
+                again = [()] if unit.again is None else [(n + 1,) for n in range(unit.again)]
+                for number in again:
+                    yield from _in_rounds(body, rounds + number)
+        for branch in unit.branches:
+            yield from _in_rounds(branch.flow, rounds)
+
+
+def _units(flow: Flow) -> Iterator[Unit]:
     for part in flow.parts:
-        for unit in part.arms:
-            match unit.primary:
-                case Event():
-                    yield unit.primary
-                case Group(body=body):
-                    yield from events_of(body)
-            for branch in unit.branches:
-                yield from events_of(branch.flow)
+        yield from part.arms
+
+
+def in_round(name: str, rounds: tuple[int, ...]) -> str:
+    """The name of a place in a round: `A` in the second round is `A.2`."""
+    while rounds and rounds[-1] == 1:
+        rounds = rounds[:-1]
+    return name + "".join(f".{number}" for number in rounds)
+
+
+def scripts(program: Program) -> dict[str, Script]:
+    """The scripts of a program: of every place, and of the copies with a script of their own."""
+    found: dict[str, Script] = {}
+    for place, event in places(program).items():
+        name = place[: _end_of_name(place)]
+        end = place[len(name) :]
+        others = dict(event.others)
+        found[place] = others.get(end, event.script)
+        for key, script in others.items():
+            if key.startswith(f"{end}["):
+                found[name + key] = script
+    return found
+
+
+def script_of(scripts: Mapping[str, Script], place: str) -> Script:
+    """The script of a place: its own, or that of all copies."""
+    return scripts[key_of(scripts, place)]
+
+
+def key_of(scripts: Mapping[str, object], place: str) -> str:
+    """The key of the script of a place."""
+    return next(name for name in names_of(place) if name in scripts)
+
+
+def result_of(text: str, script: Script) -> Any:
+    """The result of an event: a text, or a list of items that are made from the text."""
+    return None if script.silent else listed(text, script.items)
+
+
+def listed(text: str, lengths: Sequence[int]) -> Any:
+    """A text, or lists of these lengths with texts that are made from it."""
+    if not lengths:
+        return text
+    return [listed(f"{text}-{number}", lengths[1:]) for number in range(lengths[0])]
+
+
+def _end_of_name(place: str) -> int:
+    """Where the numbers of the rounds begin."""
+    found = re.search(r"(\.\d+)*$", place)
+    assert found is not None
+    return found.start()
 
 
 # Text.
@@ -218,8 +322,9 @@ def _unit_words(unit: Unit) -> Iterator[str]:
             yield ")" if round_ else "}"
     if unit.retry is not None and not unit.prefix:
         yield f"* {unit.retry}"
-    if unit.evaluation is not None:
-        yield f"[evaluation={unit.evaluation}]"
+    options = list(_options(unit))
+    if options:
+        yield f"[{', '.join(options)}]"
     if unit.branches:
         yield "("
         for number, branch in enumerate(unit.branches):
@@ -228,6 +333,19 @@ def _unit_words(unit: Unit) -> Iterator[str]:
             yield f"{branch.descriptor} {'|->' if branch.piped else '->'}"
             yield from _words(branch.flow)
         yield ")"
+
+
+def _options(unit: Unit) -> Iterator[str]:
+    if unit.evaluation is not None:
+        yield f"evaluation={unit.evaluation}"
+    if unit.again is not None:
+        yield f"again={unit.again}"
+    if unit.task is not None:
+        yield f"task={unit.task}"
+    if unit.each is not None:
+        named = {"in": unit.each.source, "at_once": unit.each.at_once, "batch": unit.each.batch}
+        yield f"each={unit.each.name}"
+        yield from (f"{key}={value}" for key, value in named.items() if value is not None)
 
 
 def _written(value: Any) -> str:

@@ -129,9 +129,12 @@ def _leaks(case: Case, report: RunReport, logged: Sequence[str]) -> list[str]:
 
 
 def _promised(case: Case, warnings: Sequence[Diagnostic]) -> list[Diagnostic]:
-    """The warnings that a case can expect: advice on evaluations only if it expects some."""
+    """The warnings that a case can expect: advice only if it expects some."""
     expected = {each.code for each in case.expected.warnings}
-    return [w for w in warnings if w.code != "evaluations-differ" or w.code in expected]
+    return [w for w in warnings if w.code not in _ADVICE or w.code in expected]
+
+
+_ADVICE = ("evaluations-differ", "nothing-piped")
 
 
 def _said(kind: str, expected: Sequence[Found], diagnostics: Sequence[Diagnostic]) -> list[str]:

@@ -44,6 +44,8 @@ class PlaceScript:
             repeated.
         how: how the descriptor is given: as a number, as True or False, or by `goto`.
         result: the result that it returns with the descriptor; by default, the name of the place.
+        items: the length of the list that is the result, then that of each list in this list, and
+            so on: `A-0`, `A-1`.
         returns: the whole return value, instead of a pair.
         raises: the built-in exception that every attempt raises, or a list with one for each
             attempt: None means that the attempt does not raise, and attempts after the end of the
@@ -58,6 +60,7 @@ class PlaceScript:
     descriptor: int | list[int] = 1
     how: str = "number"
     result: Any = UNSAID
+    items: list[int] = field(default_factory=list)
     returns: Any = UNSAID
     raises: str | list[str | None] = field(default_factory=list)
     message: str = "no way"

@@ -93,6 +93,54 @@ SENTENCES: Final = {
     "fail-event": "In every other respect, `!` behaves like an event that returned a failure.",
     "fail-run": "If a `!` is not handled, the report of the run says where the flow failed.",
     "fail-last": "`!` has no arguments, factor, options or branches, and nothing may follow it.",
+    # Once for each item.
+    "each": "`U[each=x]` means a parallel group with one copy of U for each item of the list.",
+    "each-list": "The list is the value that is piped to the unit; a tuple is a list, too.",
+    "each-item": "A copy receives its item like a piped value, and also as an input named `x`.",
+    "each-argument": "Inside the unit, `x` may be a bare name in an argument.",
+    "each-in": (
+        "`[each=x, in=name]` takes the list from an input, a variable or the item of an `each` "
+        "around it. A copy still receives its item like a piped value."
+    ),
+    "each-result": "The result is the list of the copies' results, in the order of the items.",
+    "each-empty": (
+        "Without items, the unit is done with the result `[]`, its places are skipped, "
+        "and what follows starts."
+    ),
+    "each-one": "With one item, the group has one arm, and the result is a list with one element.",
+    "each-error": (
+        "If the value is not a list, the unit fails with an `EachError`. The report shows it at "
+        "the first place of the unit, which is failed without an attempt."
+    ),
+    "each-evaluation": (
+        "With `each`, `evaluation` applies to the copies; without it, the class of the last event "
+        "decides."
+    ),
+    "each-branches": "Branches on a unit with `each` belong to all copies together: only 0 and 1.",
+    "each-factor": "A factor on a unit with `each` applies to every event in the copies.",
+    "each-places": (
+        "The places are `Fetch[0]`, `Fetch[1]`, and so on: place by place in reading order, "
+        "then by index. In a nested `each`, they are `Page[1][4]`."
+    ),
+    "each-once": "A place without copies is in the report once, without an index.",
+    "each-index": "In a copy, `self.task_id` is the place, and `self.index` contains its indices.",
+    "each-at-once": "With `at_once=N`, at most N copies run at once. It changes nothing else.",
+    "each-name": "An input, a variable, a secret or an `each` around it must not use its name.",
+    "each-rule": "`in`, `at_once` and `batch` need `each` on the same unit.",
+    # Hints for groups, and rounds.
+    "task": "`[task=name]` on a group is a hint. The report still contains the places inside.",
+    "task-rule": "`task` is for groups only, and each name is used once.",
+    "batch": "`batch=N` is a hint: N items may share one task of the orchestrator.",
+    "again": "`{G}[again=n]` runs the group again if it failed, at most n times in all.",
+    "again-receives": "Every round receives what the first one received.",
+    "again-branches": "The group's branches come after the last round; `0` catches its failure.",
+    "again-result": "The result of the group is that of the round that was done.",
+    "again-places": (
+        "The places of later rounds are `A.2`, `A.3`, one round after the other. "
+        "In nested groups, the outer round comes first: `A.1.2`. The index of a copy comes last."
+    ),
+    "again-copies": "With `each` on the same group, every copy has its own rounds.",
+    "again-rule": "`again` is for groups only; on an event it is an error.",
     # Retry.
     "factor": "`A * 3` and `3 * A` mean at most 3 attempts in all.",
     "factor-least": "The factor is an integer of at least 2.",

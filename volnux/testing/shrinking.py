@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import Any
 
 from volnux.testing.programs import (
     Event,
     Fail,
     Flow,
     Group,
+    Name,
     Parallel,
     Program,
     Script,
@@ -48,9 +50,11 @@ def size(program: Program) -> tuple[int, int]:
     """The size of a program: the number of its events, then that of all other parts."""
     rest = len(program.evaluations) + program.continues + len(program.inputs)
     for event in places(program).values():
-        rest += event.script != Script()
-        rest += sum(len(repr(value)) for _, value in event.arguments)
-        rest += event.script.raising + event.script.stop_on_exception + event.script.silent
+        rest += sum(len(repr(value)) for _, value in event.arguments) + len(event.others)
+        for script in (event.script, *(script for _, script in event.others)):
+            rest += script != Script()
+            rest += script.raising + script.stop_on_exception + script.silent
+            rest += len(script.items) + sum(script.items)
     return len(places(program)), rest + sum(1 for _ in _marks(program.flow))
 
 
@@ -85,7 +89,13 @@ def _marks(flow: Flow) -> Iterator[None]:
     yield from (None for piped in flow.piped if piped)
     for part in flow.parts:
         for unit in part.arms:
-            yield from (None for each in (unit.retry, unit.evaluation, unit.prefix) if each)
+            options = (unit.retry, unit.evaluation, unit.prefix, unit.task)
+            yield from (None for option in options if option)
+            yield from (None for _ in range(unit.again or 0))
+            if unit.each is not None:
+                each = unit.each
+                yield None
+                yield from (None for option in (each.source, each.at_once, each.batch) if option)
             if isinstance(unit.primary, Fail):
                 yield None
             if isinstance(unit.primary, Group):
@@ -101,6 +111,56 @@ def _marks(flow: Flow) -> Iterator[None]:
 
 
 def _smaller(program: Program) -> Iterator[Program]:
+    names = frozenset(name for name, _ in program.inputs)
+    for smaller in _steps(program):
+        known = names if smaller.inputs else frozenset()
+        yield replace(smaller, flow=_known_flow(smaller.flow, known, 0, 0))
+
+
+def _known_flow(flow: Flow, names: frozenset[str], copies: int, rounds: int) -> Flow:
+    """The flow without unknown names and without scripts of places that do not exist."""
+    parts = (
+        Parallel(tuple(_known_unit(unit, names, copies, rounds) for unit in part.arms))
+        for part in flow.parts
+    )
+    return replace(flow, parts=tuple(parts))
+
+
+def _known_unit(unit: Unit, names: frozenset[str], copies: int, rounds: int) -> Unit:
+    branches = tuple(
+        replace(branch, flow=_known_flow(branch.flow, names, copies, rounds))
+        for branch in unit.branches
+    )
+    each, primary = unit.each, unit.primary
+    if each is not None:
+        each = replace(each, source=each.source if each.source in names else None)
+        names, copies = names | {each.name}, copies + 1
+    if isinstance(primary, Group):
+        body = _known_flow(primary.body, names, copies, rounds + (unit.again is not None))
+        primary = replace(primary, body=body)
+    elif isinstance(primary, Event):
+        others = tuple(
+            (end, script)
+            for end, script in primary.others
+            if end.count("[") in (0, copies) and end.count(".") <= rounds and end
+        )
+        arguments = tuple((name, _known(value, names)) for name, value in primary.arguments)
+        primary = replace(primary, arguments=arguments, others=others)
+    return replace(unit, primary=primary, branches=branches, each=each)
+
+
+def _known(value: Any, names: frozenset[str]) -> Any:
+    match value:
+        case Name(name=name):
+            return value if name in names else None
+        case list():
+            return [_known(item, names) for item in value]
+        case dict():
+            return {key: _known(item, names) for key, item in value.items()}
+    return value
+
+
+def _steps(program: Program) -> Iterator[Program]:
     if program.continues:
         yield replace(program, continues=False)
     if program.inputs:
@@ -165,6 +225,7 @@ def _units(unit: Unit) -> Iterator[Unit]:
         yield replace(unit, retry=None, prefix=False)
     if unit.evaluation is not None:
         yield replace(unit, evaluation=None)
+    yield from _fewer_repeats(unit)
     for number, branch in enumerate(unit.branches):
         others = unit.branches[:number], unit.branches[number + 1 :]
         yield replace(unit, branches=others[0] + others[1])
@@ -173,7 +234,7 @@ def _units(unit: Unit) -> Iterator[Unit]:
         for flow in _flows(branch.flow):
             yield replace(unit, branches=(*others[0], replace(branch, flow=flow), *others[1]))
     if isinstance(unit.primary, Group):
-        if unit.evaluation is None:
+        if unit.evaluation is None or unit.each is not None:
             for flow in _flows(unit.primary.body):
                 yield replace(unit, primary=replace(unit.primary, body=flow))
         else:
@@ -183,9 +244,36 @@ def _units(unit: Unit) -> Iterator[Unit]:
         return
     for script in _scripts(unit.primary.script):
         yield replace(unit, primary=replace(unit.primary, script=script))
+    known = unit.primary.others
+    for number, (end, old) in enumerate(known):
+        before, after = known[:number], known[number + 1 :]
+        yield replace(unit, primary=replace(unit.primary, others=before + after))
+        for script in _scripts(old):
+            changed = (*before, (end, script), *after)
+            yield replace(unit, primary=replace(unit.primary, others=changed))
     for number in range(len(unit.primary.arguments)):
         left = unit.primary.arguments[:number] + unit.primary.arguments[number + 1 :]
         yield replace(unit, primary=replace(unit.primary, arguments=left))
+
+
+def _fewer_repeats(unit: Unit) -> Iterator[Unit]:
+    """The unit with less of `each`, `again` and `task`."""
+    if unit.task is not None:
+        yield replace(unit, task=None)
+    if unit.again is not None:
+        yield replace(unit, again=None)
+        if unit.again > 2:
+            yield replace(unit, again=2)
+    if unit.each is not None:
+        # Without it, an evaluation may not be allowed.
+        yield replace(unit, each=None, evaluation=None)
+        for each in (
+            replace(unit.each, source=None),
+            replace(unit.each, at_once=None),
+            replace(unit.each, batch=None),
+        ):
+            if each != unit.each:
+                yield replace(unit, each=each)
 
 
 def _units_of_option(unit: Unit, group: Group) -> Iterator[Unit]:
@@ -200,6 +288,11 @@ def _scripts(script: Script) -> Iterator[Script]:
         yield Script()
     if script.silent:
         yield replace(script, silent=False)
+    for number, length in enumerate(script.items):
+        yield replace(script, items=script.items[:number])
+        if length:
+            items = (*script.items[:number], length - 1, *script.items[number + 1 :])
+            yield replace(script, items=items)
     if script.stop_on_exception:
         yield replace(script, stop_on_exception=False)
     if script.raising:

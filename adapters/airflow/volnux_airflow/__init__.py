@@ -10,10 +10,13 @@ if TYPE_CHECKING:
     from volnux_airflow.backend import AirflowBackend
     from volnux_airflow.dags import load_dags, to_dag
     from volnux_airflow.declared import Name
+    from volnux_airflow.eachoperators import VolnuxEachOperator, VolnuxGatherOperator
     from volnux_airflow.failoperator import VolnuxFailOperator
+    from volnux_airflow.flowpart import VolnuxFlow
     from volnux_airflow.groupoperator import VolnuxGroupOperator
     from volnux_airflow.instants import Calendar
     from volnux_airflow.operators import VolnuxEventOperator
+    from volnux_airflow.partoperator import VolnuxPartOperator
     from volnux_airflow.timetable import VolnuxTimetable
     from volnux_airflow.values import all_of, any_of, failure_of, first_done, result
 
@@ -21,9 +24,13 @@ __all__ = [
     "AirflowBackend",
     "Calendar",
     "Name",
+    "VolnuxEachOperator",
     "VolnuxEventOperator",
     "VolnuxFailOperator",
+    "VolnuxFlow",
+    "VolnuxGatherOperator",
     "VolnuxGroupOperator",
+    "VolnuxPartOperator",
     "VolnuxTimetable",
     "all_of",
     "any_of",
@@ -40,10 +47,13 @@ __getattr__, __dir__ = lazy(
         "volnux_airflow.backend": ("AirflowBackend",),
         "volnux_airflow.dags": ("load_dags", "to_dag"),
         "volnux_airflow.declared": ("Name",),
+        "volnux_airflow.eachoperators": ("VolnuxEachOperator", "VolnuxGatherOperator"),
         "volnux_airflow.failoperator": ("VolnuxFailOperator",),
+        "volnux_airflow.flowpart": ("VolnuxFlow",),
         "volnux_airflow.groupoperator": ("VolnuxGroupOperator",),
         "volnux_airflow.instants": ("Calendar",),
         "volnux_airflow.operators": ("VolnuxEventOperator",),
+        "volnux_airflow.partoperator": ("VolnuxPartOperator",),
         "volnux_airflow.timetable": ("VolnuxTimetable",),
         "volnux_airflow.values": ("all_of", "any_of", "failure_of", "first_done", "result"),
     },

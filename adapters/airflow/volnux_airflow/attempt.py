@@ -18,7 +18,7 @@ from volnux.hooks import Hooks
 from volnux.imported import imported
 from volnux.kit.attempt import in_pool, needs_process
 from volnux.kit.processes import Surroundings, made_pool, worker_context
-from volnux_airflow import compat
+from volnux_airflow import compat, storable
 from volnux_airflow.child import Supervisor, begin_in_task
 from volnux_airflow.output import secrets_hidden, takes_secrets
 
@@ -99,24 +99,15 @@ def _as_airflow_means(spec: EventSpec, outcome: Outcome) -> Outcome:
 
 def _storable(spec: EventSpec, call: Call, outcome: Outcome) -> Outcome:
     """Return the outcome, or a failure if its JSON result has a key that XCom reserves."""
-    waiting = [outcome.result]
-    while waiting:
-        value = waiting.pop()
-        if isinstance(value, list):
-            waiting += value
-        elif isinstance(value, dict):
-            for key in _RESERVED:
-                if key in value:
-                    error = NotPortableError(
-                        f"the result of {spec.name} has a dict with the key {key!r}, which Airflow "
-                        "keeps for itself in an XCom"
-                    )
-                    return raised(spec, call, error, outcome.started_at)
-            waiting += value.values()
-    return outcome
+    key = storable.reserved_key(outcome.result)
+    if key is None:
+        return outcome
+    error = NotPortableError(
+        f"the result of {spec.name} has a dict with the key {key!r}, which Airflow keeps for "
+        "itself in an XCom"
+    )
+    return raised(spec, call, error, outcome.started_at)
 
-
-_RESERVED = ("__classname__", "__id__")
 
 _SKIPS = 2
 """The descriptor of an event that raised `AirflowSkipException`."""

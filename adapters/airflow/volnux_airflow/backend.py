@@ -19,6 +19,7 @@ from volnux.imported import imported
 from volnux.loading import schedule_faults
 from volnux.pointy.options import LONGEST_TIMEOUT
 from volnux_airflow import storable
+from volnux_airflow.partchecks import part_faults
 
 if TYPE_CHECKING:
     from volnux_airflow.live import Installation
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["AirflowBackend"]
 
 CAPABILITIES = Capabilities(
-    hints=frozenset({"pool", "queue", "priority", "concurrency", "tags"}),
+    hints=frozenset({"pool", "queue", "priority", "concurrency", "tags", "batch", "task"}),
     catchup=True,
 )
 
@@ -45,7 +46,11 @@ class AirflowBackend(Backend):
     name = "airflow"
     capabilities = CAPABILITIES
     gaps: ClassVar[Mapping[str, Gap]] = MappingProxyType(
-        {"parallel_at_once": _ONE_AT_A_TIME, "stop_while_others_run": _ONE_AT_A_TIME}
+        {
+            "each_together": _ONE_AT_A_TIME,
+            "parallel_at_once": _ONE_AT_A_TIME,
+            "stop_while_others_run": _ONE_AT_A_TIME,
+        }
     )
 
     def __init__(self) -> None:
@@ -66,6 +71,7 @@ class AirflowBackend(Backend):
                 f"'_' and '.', at most {storable.LONGEST_ID} of them"
             )
             found.append(plan.graph.diagnostic("refused", text, hint="give it another @name"))
+        found += part_faults(plan)
         found += [self._at(plan, span, fault) for span, fault in _not_storable(plan)]
         if _has_settings(plan):
             from volnux_airflow import hostsettings

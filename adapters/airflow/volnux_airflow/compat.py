@@ -24,6 +24,7 @@ from airflow.sdk import (
     get_parsing_context,
 )
 from airflow.sdk.bases.branch import BranchMixIn
+from airflow.sdk.definitions.mappedoperator import MappedOperator
 from airflow.sdk.definitions.retry_policy import RetryDecision
 from airflow.sdk.exceptions import (
     AirflowException,
@@ -54,6 +55,7 @@ __all__ = [
     "DownstreamTasksSkipped",
     "EmptyOperator",
     "Label",
+    "MappedOperator",
     "MultipleCronTriggerTimetable",
     "Param",
     "RetryDecision",
@@ -65,6 +67,7 @@ __all__ = [
     "Variable",
     "get_parsing_context",
     "ignored",
+    "longest_list",
     "mask_secret",
     "mask_structlog",
     "parses_for_the_processor",
@@ -104,6 +107,13 @@ def _ignore_rules(rule: Any, root: Path, file: Path) -> list[Any]:
     lines = [re.sub(r"\s*#.*", "", line) for line in file.read_text().split("\n")]
     made = [rule.compile(line, root, file) for line in lines if line]
     return [each for each in made if each is not None]
+
+
+def longest_list() -> int:
+    """How many instances a mapped task may have."""
+    from airflow.sdk.configuration import conf
+
+    return int(conf.getint("core", "max_map_length", fallback=1024))
 
 
 def mask_structlog() -> None:

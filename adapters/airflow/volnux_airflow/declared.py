@@ -16,7 +16,16 @@ from volnux.graph.model import Argument, InputSpec, NameAt, VariableSpec
 from volnux.pipeline.fields import InputDataField
 from volnux.pointy.values import INPUT_TYPES
 
-__all__ = ["Inputs", "Name", "arguments_of", "input_specs", "offered", "shown", "written"]
+__all__ = [
+    "Inputs",
+    "Name",
+    "arguments_of",
+    "input_specs",
+    "offered",
+    "shown_arguments",
+    "variable_specs",
+    "written",
+]
 
 Inputs = Mapping[str, str | InputDataField] | Sequence[InputSpec]
 """The inputs of a pipeline, by name: the text after the name in `@input`, or a field of a pipeline
@@ -52,7 +61,7 @@ def _without_names(value: Any, path: tuple[str | int, ...], names: list[NameAt])
             return value
 
 
-def shown(arguments: Iterable[Argument]) -> str:
+def shown_arguments(arguments: Iterable[Argument]) -> str:
     """Arguments in the syntax of a flow. A name is shown as a name, never as its value."""
     return ", ".join(f"{argument.name}={argument}" for argument in arguments)
 
@@ -69,8 +78,15 @@ def offered(
     """
     if not (arguments or variables or secrets):
         return NOTHING_OFFERED
-    specs = {name: _variable(name, text) for name, text in variables.items()}
-    return Offered(arguments_of(arguments), specs, tuple(secrets))
+    return Offered(arguments_of(arguments), variable_specs(variables), tuple(secrets))
+
+
+def variable_specs(variables: Mapping[str, str | VariableSpec]) -> dict[str, VariableSpec]:
+    """The specs of variables; see `offered`."""
+    return {
+        name: _variable(name, item) if isinstance(item, str) else item
+        for name, item in variables.items()
+    }
 
 
 def written(item: InputSpec | VariableSpec) -> str:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
+from volnux.backends.port import RunControl, RunObserver
 from volnux.errors import did_you_mean
 from volnux.events.outcome import Host
 from volnux.graph.outcome import FAILURE, SUCCESS, Failure, run_too_long
@@ -13,8 +15,21 @@ from volnux.hooks import Listener
 from volnux_airflow import compat
 from volnux_airflow.hostvalues import AirflowHost
 from volnux_airflow.outcomes import OUTCOME_KEY, Outcomes, TaskOutcome
+from volnux_airflow.packed import pack, unpack
+from volnux_airflow.runinputs import RunInputs
 
-__all__ = ["NO_CALLBACKS", "RUN_TIMEOUT", "Branches", "FlowOperator", "Watcher", "ways_to"]
+__all__ = [
+    "ITEM",
+    "LONGEST_ITEM",
+    "NO_CALLBACKS",
+    "RUN_TIMEOUT",
+    "Branches",
+    "FlowOperator",
+    "Watcher",
+    "operator_of",
+    "targets_of",
+    "ways_to",
+]
 
 Branches = Mapping[int, str | Sequence[str]]
 """For each descriptor, the direct downstream tasks that continue after it."""
@@ -23,11 +38,19 @@ RUN_TIMEOUT = run_too_long(0).type
 """The type of the failure of a run that has reached its time limit."""
 
 
+ITEM = "{{ task.task_id }}[{{ ti.map_index }}] {{ task.item_label }}"
+"""The template of the name of a mapped task instance: its place and its item."""
+
+LONGEST_ITEM = 80
+"""The maximum length of an item in that name."""
+
+
 class Watcher(Listener):
     """Is notified of events in a run inside one process (`volnux run --backend airflow`).
 
     Attributes:
         host: the source of the run's variables and secrets.
+        observer: is told about the events of a part of the flow in one task.
     """
 
     host: Host = AirflowHost()
@@ -37,9 +60,14 @@ class Watcher(Listener):
         began: dt.datetime = run.start_date
         return began
 
+    observer: RunObserver | None = None
+
     def stopped(self) -> bool:
         """Whether no more tasks may start."""
         return False
+
+    def cancels(self, control: RunControl) -> None:
+        """Cancel the part of the flow with this control when the run is cancelled."""
 
 
 NO_CALLBACKS: Mapping[str, Any] = {
@@ -59,12 +87,15 @@ class FlowOperator(compat.BaseOperator, compat.BranchMixIn):
 
     Attributes:
         decides_group: whether the task decides how a group ended.
+        ends_a_place: whether a group must wait for the task; it waits for the gather of an `each`.
         ends: if `decides_group`, the tasks that end its group.
         branches: for each descriptor, the direct downstream tasks that continue after it; the
             others are skipped. A failure (0) without an entry is unhandled. None if all tasks
             continue after descriptor 1.
         run_timeout: seconds that the whole run may take; None for no limit.
         outcome: a text for the user that says how the task ended.
+        inputs: the inputs of the pipeline.
+        item_label: the item of a mapped task, as its name shows it.
     """
 
     inherits_from_skipmixin = True
@@ -77,23 +108,46 @@ class FlowOperator(compat.BaseOperator, compat.BranchMixIn):
     outcome: str
     branches: dict[int, tuple[str, ...]] | None
     run_timeout: float | None
+    inputs: RunInputs = RunInputs()
+    item_label: str = ""
     ends: frozenset[str] = frozenset()
     decides_group: ClassVar[bool] = False
+    ends_a_place: ClassVar[bool] = True
 
     # No __init__ here: Airflow processes all arguments again for each __init__ in the class
     # hierarchy.
     def begin(self, branches: Branches | None, run_timeout: float | None) -> None:
         self.outcome = ""
         self.run_timeout = run_timeout
-        self.branches = None
-        if branches is not None:
-            self.branches = {
-                descriptor: (targets,) if isinstance(targets, str) else tuple(targets)
-                for descriptor, targets in branches.items()
-            }
+        self.branches = None if branches is None else targets_of(branches)
 
     def render_template_fields(self, context: Any, jinja_env: Any = None) -> None:
         """Render nothing: the fields are text for the user, not templates."""
+
+    def admit(
+        self, context: Mapping[str, Any], outcomes: Outcomes, *, attempts: int = 0
+    ) -> dict[str, Any]:
+        """Let the task start, and return the inputs of the run.
+
+        Args:
+            context: the context of the task.
+            outcomes: the outcomes of the other tasks.
+            attempts: how many attempts the task has already made.
+
+        Raises:
+            AirflowSkipException: the flow took no branch to this task.
+            AirflowFailException: the task may not start.
+        """
+        refusal = self.refusal(context, outcomes)
+        if refusal is None:
+            if self.is_passed_by(outcomes):
+                raise compat.AirflowSkipException("another branch was taken")
+            try:
+                return self.inputs.of_run(self.dag, context)
+            except Exception as error:  # noqa: BLE001 - a reader is the user's code
+                refusal = str(error)
+        self.leave(context["ti"], TaskOutcome(done=False, descriptor=None, attempts=attempts))
+        raise compat.AirflowFailException(f"{refusal}: not started")
 
     def refusal(self, context: Mapping[str, Any], outcomes: Outcomes) -> str | None:
         """The reason why no more tasks of this run may start; None if they may start."""
@@ -138,21 +192,23 @@ class FlowOperator(compat.BaseOperator, compat.BranchMixIn):
 
     def _stopped_by(self, outcomes: Outcomes) -> str | None:
         """The task with `stop_on_exception` that ended the run, if there is one."""
-        others = [
+        others = list(filter(_may_stop_run, self.dag.tasks))
+        plain = [
             task.task_id
-            for task in self.dag.tasks
-            if isinstance(task, FlowOperator) and task.may_stop_run and task.task_id != self.task_id
+            for task in others
+            if isinstance(task, FlowOperator) and task.task_id != self.task_id
         ]
-        if others:
-            outcomes.leave_out_unfinished(others)
-        for task_id, outcome in zip(others, outcomes.of(others), strict=True):
-            if outcome is not None and outcome.failure is not None and not outcome.done:
+        if plain:
+            outcomes.leave_out_unfinished(plain)
+        for task_id, outcome in zip(plain, outcomes.of(plain), strict=True):
+            if outcome is not None and outcome.stops:
                 return task_id
-        return None
+        mapped = (task.task_id for task in others if not isinstance(task, FlowOperator))
+        return next(filter(outcomes.any_stops, mapped), None)
 
-    @property
-    def may_stop_run(self) -> bool:
-        """Whether an exception in this task ends the whole run."""
+    @classmethod
+    def may_stop_run(cls, arguments: Mapping[str, Any]) -> bool:
+        """Whether an exception in a task with these arguments ends the whole run."""
         return False
 
     @property
@@ -187,11 +243,23 @@ class FlowOperator(compat.BaseOperator, compat.BranchMixIn):
                 return False
         return True
 
+    def whole_item(self, outcomes: Outcomes, number: int, item: Any) -> Any:
+        """An item of an `each` with the failures in it, which the list cannot contain."""
+        if item is not None and not isinstance(item, list | dict):
+            return item
+        (begin,) = outcomes.of(self.upstream_task_ids)
+        if begin is None or begin.failures is None:
+            return item
+        return unpack(item, [[path[1:], f] for path, f in begin.failures if path[0] == number])
+
     def leave(self, ti: Any, outcome: TaskOutcome, result: Any = None) -> None:
         """Store how the task ended, and its result, for the tasks after it."""
+        value, failures = pack(result) if outcome.returned else (None, [])
+        if failures:
+            outcome = replace(outcome, failures=failures)
         ti.xcom_push(key=OUTCOME_KEY, value=outcome.to_json())
         if outcome.returned:
-            ti.xcom_push(key="return_value", value=result)
+            ti.xcom_push(key="return_value", value=value)
 
     def takes(self, descriptor: int) -> bool:
         """Whether any downstream task continues after this descriptor."""
@@ -205,7 +273,11 @@ class FlowOperator(compat.BaseOperator, compat.BranchMixIn):
             return
         # Airflow shows this text in its list of task instances, even for tasks that are not mapped.
         handled = ", a handled failure" if descriptor == FAILURE else ""
-        context["map_index_template"] = f"descriptor {descriptor}{handled}"
+        text = f"descriptor {descriptor}{handled}"
+        if self.item_label:
+            self.item_label += f": {text}"
+        else:
+            context["map_index_template"] = text
         if not self.downstream_task_ids:
             return
         live = set(self.branches.get(descriptor, ()))
@@ -215,8 +287,31 @@ class FlowOperator(compat.BaseOperator, compat.BranchMixIn):
         self.skip_all_except(context["ti"], sorted(live))
 
 
+def targets_of(branches: Branches) -> dict[int, tuple[str, ...]]:
+    """Branches with a tuple of task ids for each descriptor."""
+    return {
+        descriptor: (targets,) if isinstance(targets, str) else tuple(targets)
+        for descriptor, targets in branches.items()
+    }
+
+
+def operator_of(task: Any) -> type[FlowOperator] | None:
+    """The class of a task, mapped or not, if it is one of ours."""
+    kind = task.operator_class if isinstance(task, compat.MappedOperator) else type(task)
+    return kind if issubclass(kind, FlowOperator) else None
+
+
+def _may_stop_run(task: Any) -> bool:
+    """Whether a task, mapped or not, may end the whole run."""
+    kind = operator_of(task)
+    if kind is None:
+        return False
+    is_mapped = isinstance(task, compat.MappedOperator)
+    return kind.may_stop_run(task.partial_kwargs if is_mapped else vars(task))
+
+
 def _is_ours(task: Any) -> bool:
-    return isinstance(task, FlowOperator | compat.EmptyOperator)
+    return isinstance(task, compat.EmptyOperator) or operator_of(task) is not None
 
 
 def _decides_group(task: Any) -> bool:

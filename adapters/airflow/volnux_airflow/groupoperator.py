@@ -68,12 +68,13 @@ class VolnuxGroupOperator(FlowOperator):
         graph = replay.group_of(self)
         events = replay.events_of(graph)
         states = outcomes.states(events)
-        if states.get(self.first) == "skipped":
+        begin = graph.nodes[0].id
+        if states.get(begin) == "skipped":
             raise compat.AirflowSkipException("the group was not taken")
         ran = [task for task in events if states.get(task) in ("success", "failed")]
         ends = dict.fromkeys(events) | dict(zip(ran, outcomes.of(ran), strict=True))
-        first = ends[self.first]
-        if self.first not in ran or (first is not None and first.descriptor is None):
+        first = ends[begin]
+        if begin not in ran or (first is not None and first.descriptor is None):
             raise compat.AirflowFailException("the group never started")
         execution = replay.replay(graph, ends, states, outcomes)
         last = len(graph.nodes) - 1
@@ -95,4 +96,4 @@ class VolnuxGroupOperator(FlowOperator):
 
 
 def _is_watched(task: Any) -> bool:
-    return isinstance(task, FlowOperator) and not task.decides_group
+    return isinstance(task, FlowOperator) and task.ends_a_place and not task.decides_group

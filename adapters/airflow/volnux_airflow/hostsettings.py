@@ -36,7 +36,7 @@ _OWNED = {
     "default_args": "pass them to load_dags or to_dag",
     "do_xcom_push": _RESULT,
     "multiple_outputs": _RESULT,
-    "map_index_template": "tasks of events are never mapped",
+    "map_index_template": "a mapped task shows its place and its item",
 }
 
 _LENGTHS = {

@@ -51,7 +51,10 @@ def _is_heard(dag_run: Any) -> bool:
     if not signals_loaded():
         return False
     tasks = getattr(getattr(dag_run, "dag", None), "tasks", ())
-    return any(_type(task) == "VolnuxEventOperator" for task in tasks)
+    return any(_type(task) in _OURS for task in tasks)
+
+
+_OURS = ("VolnuxEventOperator", "VolnuxPartOperator")
 
 
 def _type(task: Any) -> str:

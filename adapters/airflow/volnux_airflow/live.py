@@ -19,8 +19,10 @@ from volnux.backends.port import BackendError
 from volnux.errors import Diagnostic, Severity, did_you_mean
 from volnux.events.link import Plan
 from volnux.events.spec import EventSpec
+from volnux.graph.model import Graph
 from volnux_airflow import hostsettings
 from volnux_airflow.home import config_path, home_path
+from volnux_airflow.reduced import reduced
 
 __all__ = ["Installation"]
 
@@ -60,19 +62,22 @@ class Installation:
     def findings(self, plan: Plan) -> Iterator[Diagnostic]:
         """The findings about a plan, in reading order."""
         named: set[tuple[str, str]] = set()
+        found = reduced(plan)
+        own_tasks = {node.id for node in found.graph.nodes if node.event is not None}
         for node, spec in zip(plan.graph.nodes, plan.specs, strict=True):
             if spec is None:
                 continue
             say = partial(plan.graph.diagnostic, "not-there", span=node.span)
-            options = {**spec.event_class.airflow, **node.options}
-            yield from self._pool(say, options)
-            yield from self._executor(say, spec.event_class.airflow.get("executor"), options)
-            yield from self._limit(say, options)
+            if node.id in own_tasks:
+                options = {**spec.event_class.airflow, **node.options}
+                yield from self._pool(say, options)
+                yield from self._executor(say, spec.event_class.airflow.get("executor"), options)
+                yield from self._limit(say, options)
             for thing in _things_of(spec):
                 if thing not in named:
                     named.add(thing)
                     yield from self._thing(say, spec.name, *thing)
-        yield from self._width(plan)
+        yield from self._width(found.graph)
 
     def _pool(self, say: _Say, options: Mapping[str, Any]) -> Iterator[Diagnostic]:
         pool = options.get("pool") or "default_pool"
@@ -114,12 +119,12 @@ class Installation:
                 severity=Severity.WARNING,
             )
 
-    def _width(self, plan: Plan) -> Iterator[Diagnostic]:
+    def _width(self, graph: Graph) -> Iterator[Diagnostic]:
         most = min(self._at_once, self._parallelism)
-        for group in plan.graph.groups:
+        for group in graph.groups:
             if len(group.arms) > most:
-                first = plan.graph.nodes[plan.graph.topology.index[group.first]]
-                yield plan.graph.diagnostic(
+                first = graph.nodes[graph.topology.index[group.first]]
+                yield graph.diagnostic(
                     "not-there",
                     f"this group has {len(group.arms)} arms, but this Airflow runs at most {most} "
                     "tasks of a DAG at once: the others wait",

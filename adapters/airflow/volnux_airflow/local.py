@@ -16,6 +16,7 @@ from typing import Any
 from airflow.dag_processing.bundles.manager import DagBundlesManager
 from airflow.dag_processing.dagbag import DagBag, sync_bag_to_db
 from airflow.models.xcom import XComModel
+from airflow.sdk.execution_time.xcom import XCom
 from airflow.utils.session import create_session
 from sqlalchemy import func, select, true
 
@@ -23,14 +24,16 @@ from volnux.backends.port import RunControl, RunObserver, RunOptions
 from volnux.events.link import Plan
 from volnux.events.outcome import Call, Outcome
 from volnux.events.spec import EventSpec
-from volnux.graph.outcome import Failure
+from volnux.graph.places import place_name
 from volnux.graph.report import RunReport, jsonable
 from volnux.hooks import About, Hooks, Observing, hooks_of
 from volnux.kit.config import host_of
 from volnux.kit.instants import instant_of
 from volnux_airflow.flowoperator import FlowOperator, Watcher
 from volnux_airflow.hostvalues import AirflowHost
+from volnux_airflow.instances import Instances
 from volnux_airflow.outcomes import OUTCOME_KEY, TaskOutcome
+from volnux_airflow.partreport import PLACES_KEY
 from volnux_airflow.report import report_of
 from volnux_airflow.translate import build_dag
 
@@ -100,31 +103,12 @@ def run_dag(
     conf = {name: jsonable(value) for name, value in inputs.items()}
     run = dag.test(run_conf=conf, logical_date=instant)
     _end_connections()
-    xcoms = _xcoms(dag.dag_id, run.run_id)
-    outcomes = {
-        task: TaskOutcome.from_json(values[OUTCOME_KEY])
-        for task, values in xcoms.items()
-        if OUTCOME_KEY in values
-    }
-
-    def result_of(task: str) -> Any:
-        outcome = outcomes.get(task)
-        if outcome is not None and outcome.failure:
-            return Failure.from_json(outcome.failure)
-        return xcoms.get(task, {}).get("return_value")
-
-    with create_session() as session:
-        instances = {ti.task_id: ti for ti in run.get_task_instances(session=session)}
     return report_of(
         plan,
+        _instances(run),
         run_id=run_id or run.run_id,
-        states={task: ti.state for task, ti in instances.items()},
         succeeded=run.state == "success",
         cancelled=control is not None and control.cancelled,
-        tries={task: ti.try_number for task, ti in instances.items()},
-        first_tries=_first_tries(dag.dag_id, run.run_id),
-        outcome_of=outcomes.get,
-        result_of=result_of,
         inputs=inputs,
         started_at=began_at() if began_at else run.start_date,
         ended_at=run.end_date,
@@ -137,6 +121,7 @@ class _LocalRun(Watcher):
 
     def __init__(self, about: About, options: RunOptions) -> None:
         self._control = options.control
+        self.observer = _OfPart(options.observer) if options.observer is not None else None
         self.observing = Observing(options.observer or RunObserver(), about)
         self._terminate = signal.getsignal(signal.SIGTERM)
         self.running = 0
@@ -168,6 +153,10 @@ class _LocalRun(Watcher):
         """See `Watcher`."""
         return self._control.cancelled
 
+    def cancels(self, control: RunControl) -> None:
+        """See `Watcher`."""
+        self._control.on_cancel(control.cancel)
+
     def began(self, spec: EventSpec, call: Call) -> None:
         """See `Listener`."""
         self.running = 1
@@ -187,6 +176,15 @@ class _LocalRun(Watcher):
     def stops(self, running: int | None) -> None:
         """See `Listener`."""
         self.observing.stops(running)
+
+
+class _OfPart(RunObserver):
+    """Tells the observer of a run about the events of a part of it, which is a run of its own."""
+
+    def __init__(self, observer: RunObserver) -> None:
+        self.place_started = observer.place_started  # type: ignore[method-assign]  # the same methods
+        self.place_retries = observer.place_retries  # type: ignore[method-assign]  # the same methods
+        self.place_ended = observer.place_ended  # type: ignore[method-assign]  # the same methods
 
 
 @contextmanager
@@ -226,8 +224,43 @@ def _end_connections() -> None:
     logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL + 1)
 
 
+def _instances(run: Any) -> Instances:
+    """The task instances of a run with what they stored."""
+    xcoms = _xcoms(run.dag_id, run.run_id)
+    outcomes = {
+        name: TaskOutcome.from_json(values[OUTCOME_KEY])
+        for name, values in xcoms.items()
+        if OUTCOME_KEY in values
+    }
+
+    def stored(name: str, key: str) -> Any:
+        return xcoms.get(name, {}).get(key)
+
+    def result_of(name: str) -> Any:
+        value = stored(name, "return_value")
+        return outcomes[name].read(value) if name in outcomes else value
+
+    with create_session() as session:
+        found = {
+            _name(ti.task_id, ti.map_index): (ti.state, ti.try_number)
+            for ti in run.get_task_instances(session=session)
+        }
+    return Instances(
+        states={name: state for name, (state, _) in found.items()},
+        tries={name: tries for name, (_, tries) in found.items()},
+        first_tries=_first_tries(run.dag_id, run.run_id),
+        outcome_of=outcomes.get,
+        result_of=result_of,
+        places_of=lambda name: stored(name, PLACES_KEY),
+    )
+
+
+def _name(task_id: str, map_index: int) -> str:
+    return place_name(task_id, () if map_index < 0 else (map_index,))
+
+
 def _first_tries(dag_id: str, run_id: str) -> dict[str, Any]:
-    """The start of the first try of each task that was tried again."""
+    """The start of the first try of each task instance that was tried again."""
     try:
         from airflow.models.taskinstancehistory import TaskInstanceHistory as Tries
 
@@ -237,18 +270,20 @@ def _first_tries(dag_id: str, run_id: str) -> dict[str, Any]:
         from airflow.models.taskinstance import TaskInstance as Tries  # type: ignore[assignment]  # the same columns
 
         earlier = Tries.working_set.is_(None)
-    query = select(Tries.task_id, func.min(Tries.start_date)).group_by(Tries.task_id)
+    query = select(Tries.task_id, Tries.map_index, func.min(Tries.start_date))
+    query = query.group_by(Tries.task_id, Tries.map_index)
     query = query.where(Tries.dag_id == dag_id, Tries.run_id == run_id, earlier)
     with create_session() as session:
         rows = session.execute(query, execution_options={"include_all_attempts": True})
-        return dict(rows.all())
+        return {_name(task, number): start for task, number, start in rows}
 
 
 def _xcoms(dag_id: str, run_id: str) -> dict[str, dict[str, Any]]:
-    """All XCom values of a run, by task and key."""
+    """All XCom values of a run, by task instance and key."""
     found: dict[str, dict[str, Any]] = {}
     with create_session() as session:
         query = select(XComModel).where(XComModel.dag_id == dag_id, XComModel.run_id == run_id)
         for row in session.scalars(query):
-            found.setdefault(row.task_id, {})[row.key] = XComModel.deserialize_value(row)
+            name = _name(row.task_id, row.map_index)
+            found.setdefault(name, {})[row.key] = XCom.deserialize_value(row)
     return found

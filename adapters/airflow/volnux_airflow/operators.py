@@ -12,19 +12,28 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
-from volnux.events.inputs import bind_inputs
 from volnux.events.modules import display_text
 from volnux.events.outcome import Call, Outcome
 from volnux.events.run import raised
 from volnux.events.spec import EventSpec, spec_of
 from volnux.graph.outcome import FAILURE, SUCCESS, Failure, no_branch
+from volnux.graph.places import place_name
 from volnux.hooks import hooks_of
+from volnux.shown import shown
 from volnux_airflow import attempt, compat, hostsettings, storable, traces
-from volnux_airflow.declared import Inputs, input_specs, offered, shown
-from volnux_airflow.flowoperator import RUN_TIMEOUT, Branches, FlowOperator
-from volnux_airflow.instants import UTC, Calendar, instant_of_run
+from volnux_airflow.declared import Inputs, offered, shown_arguments
+from volnux_airflow.flowoperator import (
+    ITEM,
+    LONGEST_ITEM,
+    RUN_TIMEOUT,
+    Branches,
+    FlowOperator,
+    targets_of,
+)
+from volnux_airflow.instants import Calendar
 from volnux_airflow.outcomes import Outcomes, Piped, TaskOutcome
 from volnux_airflow.retries import EXACT, AttemptFailedError
+from volnux_airflow.runinputs import RunInputs
 from volnux_airflow.values import piped
 
 __all__ = ["VolnuxEventOperator"]
@@ -50,6 +59,9 @@ class VolnuxEventOperator(FlowOperator):
         calendar: the time zone and schedules of the pipeline; UTC if None.
         run_timeout: seconds that the whole run may take.
         tags: listed in the task's documentation, after the docstring of the event.
+        each: if the task is mapped over the items of an `each`, the name of the item. The event
+            takes it as an input, and it is what is piped to it.
+        item: the item of a mapped task.
         spec: the spec of the linked event. It replaces the first five arguments, `arguments`,
             `variables` and `secrets`.
         **kwargs: as for `BaseOperator`; `retries` and `execution_timeout` come from the event.
@@ -61,9 +73,7 @@ class VolnuxEventOperator(FlowOperator):
 
     shallow_copy_attrs: Sequence[str] = (
         "branches",
-        "calendar",
         "inputs",
-        "readers",
         "receives",
         "spec",
     )
@@ -78,7 +88,7 @@ class VolnuxEventOperator(FlowOperator):
         timeout: float | None = None,
         executor: str | None = None,
         receives: str | Piped | None = None,
-        inputs: Inputs = (),
+        inputs: Inputs | RunInputs = (),
         readers: Mapping[str, Callable[[Any], Any]] | None = None,
         arguments: Mapping[str, Any] | None = None,
         variables: Mapping[str, str] | None = None,
@@ -86,6 +96,8 @@ class VolnuxEventOperator(FlowOperator):
         calendar: Calendar | None = None,
         run_timeout: float | None = None,
         tags: Sequence[str] = (),
+        each: str | None = None,
+        item: Any = None,
         spec: EventSpec | None = None,
         branches: Branches | None = None,
         **kwargs: Any,
@@ -99,36 +111,68 @@ class VolnuxEventOperator(FlowOperator):
                 timeout=timeout,
                 offered=offered(arguments or {}, variables or {}, secrets),
             )
-        # Always passed, so that `default_args` for other tasks cannot change the meaning of a flow.
-        kwargs.setdefault("retries", spec.retry.max_attempts - 1)
-        kwargs.setdefault("retry_delay", timedelta(seconds=spec.retry.backoff_factor))
-        kwargs.setdefault("retry_exponential_backoff", 0)
-        kwargs.setdefault("max_retry_delay", None)
-        kwargs.setdefault("retry_policy", EXACT)
-        limit = None if spec.timeout is None else timedelta(seconds=spec.timeout)
-        kwargs.setdefault("execution_timeout", limit)
-        kwargs.setdefault("trigger_rule", compat.TriggerRule.ALL_SUCCESS)
-        if spec.event_class.airflow:
-            kwargs = {**hostsettings.of(spec), **kwargs}
-        if "doc_md" not in kwargs:
-            kwargs["doc_md"] = _doc_of(spec, tags)
         self.custom_operator_name = _operator_name(spec)
-        super().__init__(**kwargs)
+        super().__init__(**{**_settings_of(spec, tags), **kwargs})
         self.begin(branches, run_timeout)
         self.spec = spec
         self.receives = None if receives is None else piped(receives)
-        self.inputs, found = input_specs(inputs)
-        self.readers = {**found, **(readers or {})}
-        self.calendar = calendar or UTC
+        self.inputs = RunInputs.of(inputs, readers, calendar)
+        self.each = each
+        self.item = item
+        if each is not None:
+            self.item_label = shown(item, LONGEST_ITEM)
         if spec.given is not None and spec.given.arguments:
-            self.arguments = storable.cleaned(shown(spec.given.arguments))
+            self.arguments = storable.cleaned(shown_arguments(spec.given.arguments))
             self.template_fields = ("arguments", *self.template_fields)
         self._own_timeout = self.execution_timeout
 
-    @property
-    def may_stop_run(self) -> bool:
+    @classmethod
+    def partial(
+        cls,
+        *,
+        task_id: str,
+        event: Any = None,
+        name: str | None = None,
+        attempts: int | None = None,
+        timeout: float | None = None,
+        executor: str | None = None,
+        inputs: Inputs = (),
+        readers: Mapping[str, Callable[[Any], Any]] | None = None,
+        arguments: Mapping[str, Any] | None = None,
+        variables: Mapping[str, str] | None = None,
+        secrets: Sequence[str] = (),
+        calendar: Calendar | None = None,
+        tags: Sequence[str] = (),
+        spec: EventSpec | None = None,
+        branches: Branches | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        """A task that `expand` maps over the items of an `each`; see Airflow's `partial`.
+
+        Airflow takes the settings of a mapped task from here, not from `__init__`.
+        """
+        if spec is None:
+            spec = spec_of(
+                name or task_id,
+                event,
+                factor=attempts,
+                executor=executor,
+                timeout=timeout,
+                offered=offered(arguments or {}, variables or {}, secrets),
+            )
+        return super().partial(
+            task_id=task_id,
+            spec=spec,
+            inputs=RunInputs(inputs, readers, calendar),
+            branches=None if branches is None else targets_of(branches),
+            **{"map_index_template": ITEM, **_settings_of(spec, tags), **kwargs},
+        )
+
+    @classmethod
+    def may_stop_run(cls, arguments: Mapping[str, Any]) -> bool:
         """See `FlowOperator`."""
-        return self.spec.stop_on_exception
+        spec: EventSpec = arguments["spec"]
+        return spec.stop_on_exception
 
     def pre_execute(self, context: Any) -> None:
         """Limit the attempt to the time that is left until the run reaches its time limit."""
@@ -141,18 +185,7 @@ class VolnuxEventOperator(FlowOperator):
         ti = context["ti"]
         outcomes = Outcomes(ti)
         number = self.attempt(ti)
-        refusal = self.refusal(context, outcomes)
-        inputs: Mapping[str, Any] = {}
-        if refusal is None:
-            if self.is_passed_by(outcomes):
-                raise compat.AirflowSkipException("another branch was taken")
-            try:
-                inputs = self._inputs(context)
-            except Exception as error:  # noqa: BLE001 - a reader is the user's code
-                refusal = str(error)
-        if refusal is not None:
-            self.leave(ti, TaskOutcome(done=False, descriptor=None, attempts=number - 1))
-            raise compat.AirflowFailException(f"{refusal}: not started")
+        inputs = self.admit(context, outcomes, attempts=number - 1)
         outcome = self._run(context, outcomes, inputs, number)
         if outcome.retry_after is not None:
             most = self.spec.retry.max_attempts
@@ -179,44 +212,33 @@ class VolnuxEventOperator(FlowOperator):
         inputs: Mapping[str, Any],
         number: int,
     ) -> Outcome:
+        item: Any = None
+        numbers: tuple[int, ...] = ()
+        if self.each is not None:
+            item = self.whole_item(outcomes, context["ti"].map_index, self.item)
+            inputs = {**inputs, self.each: item}
+            numbers = (context["ti"].map_index,)
         call = Call(
-            task_id=self.task_id,
+            task_id=self._place(context["ti"]),
             run_id=context["dag_run"].run_id,
             inputs=inputs,
+            previous_result=item,
             attempt=number,
             portable=True,
-            scheduled_at=self.calendar.local(instant_of_run(context["dag_run"])),
+            scheduled_at=self.inputs.scheduled_at(context),
             host=None if self.spec.given is None else self.watcher.host,
+            numbers=numbers,
         )
         try:
-            previous = self.receives.read(outcomes) if self.receives is not None else None
+            if self.receives is not None:
+                call = call._replace(previous_result=self.receives.read(outcomes))
         except Exception as error:  # noqa: BLE001 - a stored result may be unreadable
             outcome = raised(self.spec, call, error, 0.0)._replace(retry_after=None)
             self.watcher.began(self.spec, call)
             self.watcher.ended(self.spec, call, outcome)
             return outcome
-        call = call._replace(previous_result=previous)
         hooks = hooks_of(traces.about_task(call, context["ti"]), self.watcher)
         return attempt.run(self.spec, call, hooks, partial(self._judged, context))
-
-    def _inputs(self, context: Mapping[str, Any]) -> dict[str, Any]:
-        """The inputs of the run.
-
-        Raises:
-            Exception: a value is not valid for its input.
-        """
-        params = context["params"]
-        names = [item.name for item in self.inputs if item.name in params]
-        given = {name: self._param(params, name) for name in names}
-        clock = None
-        if any(item.moment is not None for item in self.inputs):
-            clock = self.calendar.clock(instant_of_run(context["dag_run"]))
-        return bind_inputs(self.inputs, given, self.readers, clock=clock)
-
-    def _param(self, params: Mapping[str, Any], name: str) -> Any:
-        """A param of the run. Null, which an empty field of the form sends, means the default."""
-        value = params[name]
-        return self.dag.params[name] if value is None else value
 
     def _end(self, context: Mapping[str, Any], outcome: Outcome) -> Any:
         """Finish the task after its last attempt: store the outcome, then continue or fail."""
@@ -238,26 +260,31 @@ class VolnuxEventOperator(FlowOperator):
                 started_at=outcome.started_at,
                 ended_at=outcome.ended_at,
                 bypassed=outcome.bypassed,
+                stops=stop and not late,
+                number=None if self.each is None else ti.map_index,
             ),
             result,
         )
         self.outcome = attempt.describe(outcome)
         if not done:
-            error = compat.AirflowFailException(f"{self.task_id} failed with {self.outcome}")
+            error = compat.AirflowFailException(f"{self._place(ti)} failed with {self.outcome}")
             raise error from _cause(outcome)
         if descriptor == FAILURE:
-            self._handled(failure)
+            self._handled(ti, failure)
         else:
-            self.log.info("%s finished with %s", self.task_id, self.outcome)
+            self.log.info("%s finished with %s", self._place(ti), self.outcome)
         self.go_on(context, descriptor)
         return None
 
-    def _handled(self, failure: Failure | None) -> None:
+    def _place(self, ti: Any) -> str:
+        return place_name(self.task_id, () if self.each is None else (ti.map_index,))
+
+    def _handled(self, ti: Any, failure: Failure | None) -> None:
         """Log a handled failure, and disable success callbacks and assets for it."""
         self.outcome += " (a failure that the flow handles)"
         if failure is not None and failure.traceback:
             self.log.warning("%s", failure.traceback.rstrip())
-        self.log.warning("%s finished with %s", self.task_id, self.outcome)
+        self.log.warning("%s finished with %s", self._place(ti), self.outcome)
         self.on_success_callback = []
         self.outlets = []
 
@@ -281,6 +308,24 @@ class VolnuxEventOperator(FlowOperator):
         if self.branches is None and self.downstream_task_ids - self.watching:
             taken = [SUCCESS]
         return no_branch(self.spec.name, descriptor, taken)
+
+
+def _settings_of(spec: EventSpec, tags: Iterable[str]) -> dict[str, Any]:
+    """The arguments of `BaseOperator` for an event.
+
+    Always passed, so that `default_args` for other tasks cannot change the meaning of a flow.
+    """
+    return {
+        "doc_md": _doc_of(spec, tags),
+        **(hostsettings.of(spec) if spec.event_class.airflow else {}),
+        "retries": spec.retry.max_attempts - 1,
+        "retry_delay": timedelta(seconds=spec.retry.backoff_factor),
+        "retry_exponential_backoff": 0,
+        "max_retry_delay": None,
+        "retry_policy": EXACT,
+        "execution_timeout": None if spec.timeout is None else timedelta(seconds=spec.timeout),
+        "trigger_rule": compat.TriggerRule.ALL_SUCCESS,
+    }
 
 
 def _cause(outcome: Outcome) -> BaseException | None:

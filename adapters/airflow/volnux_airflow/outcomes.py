@@ -14,6 +14,7 @@ from volnux.graph.model import Value, ValueKind
 from volnux.graph.outcome import FAILURE, Failure
 from volnux.graph.values import MISSING, Values, needed
 from volnux.strictjson import built
+from volnux_airflow.packed import Failures, unpack
 
 __all__ = ["OUTCOME_KEY", "Outcomes", "Piped", "TaskOutcome"]
 
@@ -34,6 +35,10 @@ class TaskOutcome:
         bypassed: whether `process` was not called because `can_bypass` returned true.
         returned: whether there is also a result under `return_value`; None does not count as a
             result.
+        stops: whether the task ended the whole run, because of `stop_on_exception`.
+        failures: the failures that the result contains; see `packed`.
+        number: the map index of a mapped task.
+        items: of a task for several items of an `each`, the outcome of each; the result is a list.
     """
 
     done: bool
@@ -44,10 +49,18 @@ class TaskOutcome:
     started_at: float | None = None
     ended_at: float | None = None
     bypassed: bool = False
+    stops: bool = False
+    failures: Failures | None = None
+    number: int | None = None
+    items: list[dict[str, Any]] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The outcome in the form that the XCom stores."""
-        return asdict(self)
+        found = asdict(self)
+        for name in ("stops", "failures", "number", "items"):
+            if found[name] is None or found[name] is False:
+                del found[name]
+        return found
 
     @staticmethod
     def of(descriptor: int, result: Any, *, done: bool) -> TaskOutcome:
@@ -55,6 +68,23 @@ class TaskOutcome:
         failure = result.to_json() if isinstance(result, Failure) else None
         returned = failure is None and result is not None
         return TaskOutcome(done=done, descriptor=descriptor, returned=returned, failure=failure)
+
+    def of_item(self, number: int) -> TaskOutcome:
+        """The outcome of one item, of a task for several items."""
+        return self if self.items is None else TaskOutcome.from_json(self.items[number])
+
+    @property
+    def has_value(self) -> bool:
+        """Whether the result is the `return_value`."""
+        return self.failure is None and self.returned
+
+    def read(self, value: Any) -> Any:
+        """The result: the `return_value` with its failures, or the `Failure` after an exception."""
+        if self.failure is not None:
+            return Failure.from_json(self.failure)
+        if not self.returned:
+            return None
+        return unpack(value, self.failures) if self.failures else value
 
     @staticmethod
     def from_json(data: object) -> TaskOutcome:
@@ -92,12 +122,39 @@ class Outcomes:
         The result of a task that is not ours (in a DAG written by hand) is its `return_value`.
         """
         outcome = self.of([task_id])[0]
-        if outcome is not None:
-            if outcome.failure is not None:
-                return Failure.from_json(outcome.failure)
-            if not outcome.returned:
-                return None
-        return self._pull(task_id, "return_value")
+        if outcome is None:
+            return self._pull(task_id, "return_value")
+        return outcome.read(self._pull(task_id, "return_value") if outcome.has_value else None)
+
+    def of_mapped(self, task_id: str, count: int) -> list[tuple[TaskOutcome | None, Any]]:
+        """The outcomes of the first instances of a mapped task, each with its result.
+
+        All of them are read at once. An instance may have stored none, and there may be more
+        instances from an earlier, longer list.
+        """
+        outcomes = list(map(TaskOutcome.from_json, self._pull_all(task_id, OUTCOME_KEY)))
+        with_value = [outcome for outcome in outcomes if outcome.has_value]
+        values = self._pull_all(task_id, "return_value") if with_value else []
+        if len(values) != len(with_value):
+            # A worker was killed after it had stored only one of the two.
+            numbers = [outcome.number for outcome in with_value]
+            values = self._ti.xcom_pull(task_ids=[task_id], map_indexes=numbers)
+        results = {o.number: v for o, v in zip(with_value, values, strict=True)}
+        known = {outcome.number: outcome for outcome in outcomes}
+        return [
+            (known.get(number), known[number].read(results.get(number)))
+            if number in known
+            else (None, None)
+            for number in range(count)
+        ]
+
+    def any_stops(self, task_id: str) -> bool:
+        """Whether an instance of a mapped task has ended the run."""
+        outcomes = map(TaskOutcome.from_json, self._pull_all(task_id, OUTCOME_KEY))
+        stopped = [f"{task_id}_{outcome.number}" for outcome in outcomes if outcome.stops]
+        # An instance that was cleared still has the outcome from the last time.
+        states = self.states([task_id]) if stopped else {}
+        return any(states.get(instance) in _RAN for instance in stopped)
 
     def leave_out_unfinished(self, task_ids: Iterable[str]) -> None:
         """Treat tasks that have not run as if they stored nothing.
@@ -119,10 +176,15 @@ class Outcomes:
         return states
 
     def _pull(self, task_id: str, key: str) -> Any:
-        # For a list of tasks, a missing XCom gives an empty list. For a single task, Airflow would
-        # log an error ("XCom not found").
-        found = self._ti.xcom_pull(task_ids=[task_id], key=key)
+        found = self._pull_all(task_id, key)
         return found[0] if found else None
+
+    def _pull_all(self, task_id: str, key: str) -> list[Any]:
+        """The values that the instances of a task stored, in the order of their map indices."""
+        # For a list of tasks, a missing XCom gives None or an empty list. For a single task,
+        # Airflow would log an error ("XCom not found").
+        found = self._ti.xcom_pull(task_ids=[task_id], key=key)
+        return [value for value in found if value is not None]
 
 
 _RAN = ("success", "failed")
@@ -152,7 +214,7 @@ class Piped:
     ) -> Any:
         """Compute the value from how each task ended and what it returned."""
 
-        def leaf(index: int) -> Any:
+        def leaf(index: int, _: int) -> Any:
             value = self.values[index]
             assert value.node is not None
             end = end_of(value.node)

@@ -1,12 +1,14 @@
 """Turn the tasks before a catch, or before the end of an arm, into a Volnux graph.
 
 The graph is built from the tasks themselves: all tasks from the first of the group to the one that
-decides, in the order in which the DAG file creates them. That is the reading order of the flow.
+decides, in the order in which the DAG file creates them. That is the reading order of the flow. The
+tasks of an `each` are one node of it: that of the task that gathers the results.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from volnux.graph.execution import Execution
@@ -14,6 +16,7 @@ from volnux.graph.model import Edge, Entry, Graph, Kind, Node, Value, ValueKind
 from volnux.graph.outcome import FAILURE, SUCCESS, Failure
 from volnux.graph.simulate import play
 from volnux_airflow import compat
+from volnux_airflow.eachoperators import VolnuxGatherOperator
 from volnux_airflow.outcomes import Outcomes, TaskOutcome
 
 __all__ = ["events_of", "group_of", "replay"]
@@ -25,15 +28,19 @@ def group_of(decider: Any) -> Graph:
     ids = [task.task_id for task in tasks]
     begin, end = ids.index(decider.first), ids.index(decider.task_id)
     inside = set(ids[begin : end + 1])
-    nodes = [*map(_node, tasks[begin:end]), Node(id=decider.task_id, kind=Kind.JOIN)]
+    gathers = [task for task in tasks[begin:end] if isinstance(task, VolnuxGatherOperator)]
+    stands = {part: task.task_id for task in gathers for part in (task.each, task.copies)}
+    nodes = [_node(task, stands) for task in tasks[begin:end] if task.task_id not in stands]
+    nodes.append(Node(id=decider.task_id, kind=Kind.JOIN))
     if decider.branches is not None:
-        nodes[-1] = Node(id=decider.task_id, kind=Kind.CATCH, first=decider.first)
-    edges = [
-        Edge(task.task_id, target, tuple(when))
+        nodes[-1] = replace(nodes[-1], kind=Kind.CATCH, first=nodes[0].id)
+    found = (
+        (stands.get(task.task_id, task.task_id), stands.get(target, target), tuple(when))
         for task in tasks[begin:end]
         for target, when in _edges(task).items()
         if target in inside
-    ]
+    )
+    edges = [Edge(source, target, when) for source, target, when in found if source != target]
     return Graph(
         name=decider.task_id,
         nodes=tuple(nodes),
@@ -74,13 +81,13 @@ def replay(
     return play(graph, end_of)
 
 
-def _node(task: Any) -> Node:
+def _node(task: Any, stands: Mapping[str, str]) -> Node:
     any_ = task.trigger_rule == compat.TriggerRule.ALL_DONE_MIN_ONE_SUCCESS
     entry = Entry.ANY if any_ else Entry.ALL
     first = getattr(task, "first", None)
     if first is not None:
         if task.branches is not None:
-            return Node(id=task.task_id, kind=Kind.CATCH, first=first)
+            return Node(id=task.task_id, kind=Kind.CATCH, first=stands.get(first, first))
         return Node(id=task.task_id, kind=Kind.JOIN)
     if isinstance(task, compat.EmptyOperator):
         return Node(id=task.task_id, kind=Kind.JOIN, entry=entry)

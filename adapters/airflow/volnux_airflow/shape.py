@@ -4,30 +4,42 @@ Airflow's trigger rules express the meaning of our graph, with two exceptions th
 task: a group with branches (its catch), and an arm of an *any* group that contains a parallel
 group, since Airflow has no `all_success` rule that waits for all tasks. Both are made here, so that
 the DAG and its Python source cannot differ.
+
+An `each` becomes a task that checks the list, a mapped task, and a task that gathers the results. A
+group that runs as one task is one task here: see `volnux_airflow.reduced`.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from volnux.errors import Span
 from volnux.events.link import Plan
 from volnux.events.spec import EventSpec
-from volnux.graph.model import Edge, Entry, Group, Kind, Node
+from volnux.graph.model import Each, Edge, Entry, Graph, Group, Kind, Node, TaskGroup
 from volnux_airflow import compat
+from volnux_airflow.reduced import inside, reduced
 
 __all__ = ["Shape", "Task", "TaskKind", "Wire", "shape_of"]
 
 
 class TaskKind(StrEnum):
-    """The kind of a task: an event, a join, the catch of a group, the end of an arm, or a `!`."""
+    """The kind of a task: an event, a part of the flow, or one of those that Volnux adds.
+
+    These are a join, the catch of a group, the end of an arm, a `!`, and the two ends of an `each`.
+    """
 
     EVENT = "event"
+    PART = "part"
     JOIN = "join"
     CATCH = "catch"
     END = "end"
     FAIL = "fail"
+    SCATTER = "scatter"
+    GATHER = "gather"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +51,8 @@ class Task:
         rule: Airflow's trigger rule.
         node: the node of the graph; None if the task is the end of an arm.
         spec: for an event, the spec of the linked event.
+        part: for a part of the flow, the part.
+        each: the `each` that the task begins, ends, or runs the items of.
         branches: for each descriptor, the direct downstream tasks that continue; None if all
             continue after descriptor 1.
         first: for a catch or end, the first event of its group.
@@ -55,6 +69,13 @@ class Task:
     first: str | None = None
     ends: tuple[str, ...] = ()
     label: str | None = None
+    part: Each | TaskGroup | None = None
+    each: Each | None = None
+
+    @property
+    def is_mapped(self) -> bool:
+        """Whether the task runs once for every item."""
+        return self.each is not None and self.kind in (TaskKind.EVENT, TaskKind.PART)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +93,7 @@ class Shape:
 
     Attributes:
         plan: the plan.
+        graph: its graph, in which each part that is one task is one node.
         tasks: the tasks, in reading order.
         wires: the edges, except those to a task that only watches; its operator adds them.
         groups: for each task, the task groups that it is in, outermost first.
@@ -79,10 +101,20 @@ class Shape:
     """
 
     plan: Plan
+    graph: Graph
     tasks: tuple[Task, ...]
     wires: tuple[Wire, ...]
     groups: dict[str, tuple[str, ...]]
     labels: dict[str, str]
+
+    @functools.cached_property
+    def copies(self) -> dict[str, str]:
+        """The mapped task of each `each`, by the task that begins it."""
+        return {t.each.each: t.id for t in self.tasks if t.each is not None and t.is_mapped}
+
+    def maps(self, wire: Wire) -> bool:
+        """Whether an edge is the one between a list and the task that is mapped over it."""
+        return self.copies.get(wire.source) == wire.target
 
 
 def shape_of(plan: Plan) -> Shape:
@@ -102,23 +134,24 @@ class _End:
 class _Shaping:
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
-        self._graph = plan.graph
-        self._index = plan.graph.topology.index
-        self._edges = plan.graph.topology.behind
-        self._incoming = plan.graph.topology.before
+        self._reduced = reduced(plan)
+        self._graph = self._reduced.graph
+        self._index = self._graph.topology.index
+        self._edges = self._graph.topology.behind
+        self._incoming = self._graph.topology.before
         # The ends of arms. `_late_joins` has the joins that are such an end, by their id. The
         # others have no node in the graph: `_ends` has them by the event or `!` before them, and
         # `_before` by the index of the node after them.
         self._late_joins: dict[str, _End] = {}
         self._ends: dict[str, _End] = {}
         self._before: dict[int, list[_End]] = {}
-        for group, join in zip(plan.graph.groups, plan.graph.topology.joins, strict=True):
+        for group, join in zip(self._graph.groups, self._graph.topology.joins, strict=True):
             if join is not None:
                 self._close_arms(group, join)
 
     def shape(self) -> Shape:
         tasks: list[Task] = []
-        for i, (node, spec) in enumerate(zip(self._graph.nodes, self._plan.specs, strict=True)):
+        for i, (node, spec) in enumerate(zip(self._graph.nodes, self._reduced.specs, strict=True)):
             tasks += [self._end(end) for end in self._before.get(i, ())]
             tasks.append(self._task(i, node, spec))
         wires, groups = tuple(self._wires()), self._task_groups(tasks)
@@ -127,20 +160,34 @@ class _Shaping:
             for node in self._graph.nodes
             if node.kind is Kind.CATCH
         }
-        return Shape(self._plan, tuple(tasks), wires, groups, labels)
+        return Shape(self._plan, self._graph, tuple(tasks), wires, groups, labels)
 
     def _task(self, i: int, node: Node, spec: EventSpec | None) -> Task:
+        each = self._reduced.eaches.get(node.id)
         match node.kind:
-            case Kind.EVENT | Kind.FAIL:
-                # With a single upstream task, both rules mean the same, and `all_success` is easier
-                # to read.
-                alone = len(self._incoming[i]) <= 1
-                rule = compat.TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS
-                if alone:
-                    rule = compat.TriggerRule.ALL_SUCCESS
+            case Kind.GATHER:
+                assert each is not None
+                label = f"all of {self._text(each)}"
+                rule = compat.TriggerRule.ALL_DONE
+                return Task(node.id, TaskKind.GATHER, rule, node, label=label, each=each)
+            case Kind.EACH:
+                assert each is not None
+                label = f"each {each.name}" + (f" in {each.source}" if each.source else "")
                 branches = self._branches(i)
+                kind, rule = TaskKind.SCATTER, self._rule(i)
+                return Task(node.id, kind, rule, node, None, branches, label=label, each=each)
+            case Kind.EVENT | Kind.FAIL:
+                branches, rule = self._branches(i), self._rule(i)
+                part = self._reduced.parts.get(node.id)
+                if part is not None:
+                    # The name of a `task` needs no label.
+                    name = self._text(part) if node.id.startswith("body-") else None
+                    kind = TaskKind.PART
+                    return Task(
+                        node.id, kind, rule, node, None, branches, label=name, part=part, each=each
+                    )
                 if node.kind is Kind.EVENT:
-                    return Task(node.id, TaskKind.EVENT, rule, node, spec, branches)
+                    return Task(node.id, TaskKind.EVENT, rule, node, spec, branches, each=each)
                 label = f"! in line {node.span.line}" if node.span else "!"
                 return Task(node.id, TaskKind.FAIL, rule, node, branches=branches, label=label)
             case Kind.CATCH:
@@ -167,6 +214,14 @@ class _Shaping:
                 label = f"{word} {_few(names)}"
                 return Task(node.id, TaskKind.JOIN, rule, node, label=label)
 
+    def _rule(self, i: int) -> compat.TriggerRule:
+        """The trigger rule of a task that runs if nothing before it has failed."""
+        # With a single upstream task, both rules mean the same, and `all_success` is easier to
+        # read.
+        if len(self._incoming[i]) <= 1:
+            return compat.TriggerRule.ALL_SUCCESS
+        return compat.TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS
+
     def _end(self, end: _End) -> Task:
         rule = compat.TriggerRule.ALL_DONE
         label = f"end of {_few([end.first, *end.ends])}"
@@ -177,12 +232,21 @@ class _Shaping:
         assert catch.first is not None
         first, last = self._index[catch.first], self._index[catch.id]
         events = [n.id for n in self._graph.nodes[first:last] if n.kind is Kind.EVENT]
-        source, span = self._graph.source, catch.span
-        if source is not None and span is not None and span.line == span.end_line:
-            text = source.source().line(span.line)[span.column - 1 : span.end_column - 1]
-            if len(text) <= _LONGEST_LABEL:
-                return text
-        return f"{{{_few(events)}}}"
+        return self._quoted(catch.span) or f"{{{_few(events)}}}"
+
+    def _text(self, part: Each | TaskGroup) -> str:
+        """A label for a part: its text if it is short, otherwise its events."""
+        graph = self._plan.graph
+        nodes = [graph.nodes[i] for i in inside(graph, part)]
+        return self._quoted(part.span) or _few(n.id for n in nodes if n.event is not None)
+
+    def _quoted(self, span: Span | None) -> str | None:
+        """The text at a position, if it is short."""
+        source = self._graph.source
+        if source is None or span is None or span.line != span.end_line:
+            return None
+        text = source.source().line(span.line)[span.column - 1 : span.end_column - 1]
+        return text if len(text) <= _LONGEST_LABEL else None
 
     def _branches(self, i: int) -> dict[int, tuple[str, ...]] | None:
         """The tasks after each descriptor; None if there are only tasks after 1."""
@@ -209,7 +273,7 @@ class _Shaping:
             if node.kind is Kind.JOIN and node.entry is Entry.ALL:
                 sources = tuple(e.source for e in self._incoming[last])
                 self._late_joins[node.id] = _End(node.id, first, sources)
-            elif node.kind in (Kind.EVENT, Kind.FAIL):
+            elif node.kind in (Kind.EVENT, Kind.FAIL, Kind.GATHER):
                 made = _End(f"end-{node.id}", first, (node.id,))
                 self._ends[node.id] = made
                 self._before.setdefault(end, []).insert(0, made)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
+from volnux.backends.port import refuse
+from volnux.errors import Diagnostic
 from volnux.events.link import Plan
-from volnux.graph.model import ValueKind
+from volnux.graph.model import Each, Entry
 from volnux.kit.export import file_name, import_events, import_owner
 from volnux.pysource import (
     Expression,
@@ -16,7 +19,6 @@ from volnux.pysource import (
     checked,
     docstring,
     laid_out,
-    list_of,
     literal,
     mapping_of,
     module_source,
@@ -26,16 +28,14 @@ from volnux.pysource import (
 from volnux_airflow import compat
 from volnux_airflow.declared import written
 from volnux_airflow.instants import UTC, Calendar
+from volnux_airflow.reduced import reduced
 from volnux_airflow.shape import Shape, Task, TaskKind, shape_of
+from volnux_airflow.sourcedag import dag_of, number
 from volnux_airflow.sourcevalues import arguments_of, values_of
+from volnux_airflow.sourcewires import wires_of
 from volnux_airflow.translate import (
-    crons,
     doc_of,
-    is_native,
-    schema_of,
-    start_date,
     task_options,
-    timeout_of,
 )
 
 __all__ = ["source_of"]
@@ -55,11 +55,19 @@ _OWN = {
     "volnux_airflow": (
         "Calendar",
         "Name",
+        "VolnuxEachOperator",
         "VolnuxEventOperator",
         "VolnuxFailOperator",
+        "VolnuxFlow",
+        "VolnuxGatherOperator",
         "VolnuxGroupOperator",
+        "VolnuxPartOperator",
         "VolnuxTimetable",
-        *(kind.value for kind in ValueKind),
+        "all_of",
+        "any_of",
+        "failure_of",
+        "first_done",
+        "result",
     ),
 }
 """The names that a file may import, by module."""
@@ -78,8 +86,24 @@ def source_of(plan: Plan) -> str:
 
     Raises:
         PythonSourceError: the plan cannot be written as Python.
+        RefusedError: a group of a pipeline class runs as one task.
     """
+    refuse("airflow", _not_written(plan))
     return checked(_Source(plan).text(), plan.graph.name)
+
+
+def _not_written(plan: Plan) -> Iterator[Diagnostic]:
+    """Errors for parts that run as one task in a pipeline class, whose text is not all of it."""
+    if plan.owner is None:
+        return
+    for name, part in reduced(plan).parts.items():
+        yield plan.graph.diagnostic(
+            "refused",
+            f"the group that runs as one task, '{name}', cannot be written as Python: its inputs "
+            f"are fields of {plan.owner.__qualname__}",
+            span=part.span,
+            hint="use to_dag",
+        )
 
 
 class _Source:
@@ -94,13 +118,14 @@ class _Source:
         self._inputs = self._names.fresh("INPUTS")
         self._variable_table = self._names.fresh("VARIABLES")
         self._secrets = self._names.fresh("SECRETS")
+        self._text, self._flow = self._names.fresh("TEXT"), self._names.fresh("FLOW")
         calendar = Calendar.of(self._graph)
         self._calendar = None if calendar == UTC else calendar
         self._calendar_name = self._names.fresh("CALENDAR")
         # Reserved in this order, so that the names of events get no number suffix if possible.
         self._events = import_events(self._imports, plan)
         self._owner = import_owner(self._imports, plan)
-        self._values, self._variables = values_of(self._graph, self._own, self._names)
+        self._values, self._variables = values_of(self._shape.graph, self._own, self._names)
         self._tasks = {
             task.id: self._names.fresh(snake(task.id), f"{snake(task.id)}_task")
             for task in self._shape.tasks
@@ -137,9 +162,15 @@ class _Source:
             yield assigned(name, value)
         if self._variables:
             yield ""
-        # The text starts on a line of its own, so that it is easy to read.
-        doc = docstring("\n" + doc_of(self._graph)).replace("\n", "\\\n", 1)
-        yield f"{self._doc} = {doc}\n"
+        yield f"{self._doc} = {_lines(doc_of(self._graph))}\n"
+        if any(task.part is not None for task in self._shape.tasks):
+            assert self._graph.source is not None
+            yield f"{self._text} = {_lines(self._graph.source.text)}\n"
+            events = mapping_of(self._events.items())
+            file = literal(file_name(self._graph))
+            flow = call(self._own("VolnuxFlow"), self._text, events=events, filename=file)
+            yield assigned(self._flow, flow)
+            yield ""
 
     def _input_table(self) -> Expression:
         fields = self._plan.readers if self._owner else {}
@@ -154,26 +185,14 @@ class _Source:
     # The DAG.
 
     def _dag(self) -> Iterator[str]:
-        graph = self._graph
-        options: dict[str, Expression | None] = {
-            "description": literal(graph.description) if graph.description else None,
-            "schedule": self._schedule(),
-            "start_date": self._start(),
-            "catchup": literal(graph.catchup),
-            "max_active_runs": literal(graph.max_active_runs) if graph.max_active_runs else None,
-            "dagrun_timeout": self._dagrun_timeout(),
-            "tags": literal(sorted(graph.tags)) if graph.tags else None,
-            "params": self._params(),
-            "doc_md": self._doc,
-        }
-        dag = call(self._own("DAG"), literal(graph.name), **options)
+        dag = dag_of(self._graph, self._own, self._doc)
         yield laid_out(dag, before="with ", after=":")
         for task in self._shape.tasks:
             groups = self._shape.groups.get(task.id, ())
             yield from self._open(groups)
             indent = 4 if self._is_flat else 4 + 4 * len(groups)
             yield assigned(self._tasks[task.id], self._task(task), indent=indent)
-        lines = list(self._wires())
+        lines = list(wires_of(self._shape, self._tasks, self._own))
         if lines:
             yield ""
             yield from lines
@@ -197,44 +216,6 @@ class _Source:
                     self._groups[group] = ""
                     yield laid_out(made, indent=4 * depth, before="with ", after=":")
             around = self._groups[group]
-
-    def _schedule(self) -> Expression | None:
-        found = crons(self._graph)
-        if not found:
-            return "None"
-        zone = literal(self._graph.timezone or "UTC")
-        return call(self._own(self._timetable()), *map(literal, found), timezone=zone)
-
-    def _timetable(self) -> str:
-        if not is_native(self._graph):
-            return "VolnuxTimetable"
-        several = len(self._graph.schedules) > 1
-        return "MultipleCronTriggerTimetable" if several else "CronTriggerTimetable"
-
-    def _start(self) -> Expression | None:
-        start = start_date(self._graph)
-        if start is None:
-            return None
-        zone = call(self._own("ZoneInfo"), literal(self._graph.timezone or "UTC"))
-        parts = map(str, (start.year, start.month, start.day))
-        return call(f"{self._own('datetime')}.datetime", *parts, tzinfo=zone)
-
-    def _dagrun_timeout(self) -> Expression | None:
-        if self._graph.run_timeout is None:
-            return None
-        seconds = timeout_of(self._graph.run_timeout).total_seconds()
-        return call(f"{self._own('datetime')}.timedelta", seconds=literal(_number(seconds)))
-
-    def _params(self) -> Expression | None:
-        if not self._graph.inputs:
-            return None
-        items = []
-        for item in self._graph.inputs:
-            default, schema = schema_of(item)
-            shown = {name: literal(value) for name, value in schema.items()}
-            first = [] if item.required else [literal(default)]
-            items.append((item.name, call(self._own("Param"), *first, **shown)))
-        return mapping_of(items)
 
     def _task(self, task: Task) -> Expression:
         branches = None
@@ -283,12 +264,59 @@ class _Source:
                     run_timeout=self._run_timeout(),
                     task_group=self._group_of(task),
                 )
+            case TaskKind.SCATTER:
+                return self._scatter(task, branches, rule, label)
+            case TaskKind.GATHER:
+                assert task.each is not None
+                assert task.node is not None
+                return call(
+                    self._own("VolnuxGatherOperator"),
+                    task_id=literal(task.id),
+                    task_display_name=label,
+                    each=literal(task.each.each),
+                    copies=literal(self._shape.copies[task.each.each]),
+                    one_is_enough="True" if task.node.entry is Entry.ANY else None,
+                    batched=None if task.each.batch is None else "True",
+                    run_timeout=self._run_timeout(),
+                    task_group=self._group_of(task),
+                )
+            case TaskKind.PART:
+                return self._part(task, branches, rule, label)
             case TaskKind.EVENT:
                 return self._event(task, branches, rule)
 
+    def _scatter(
+        self,
+        task: Task,
+        branches: Expression | None,
+        rule: Expression | None,
+        label: Expression | None,
+    ) -> Expression:
+        """The task that makes the list of an `each`."""
+        node, each = task.node, task.each
+        assert node is not None
+        assert each is not None
+        takes_variable = any(item.name == each.source for item in self._graph.variables)
+        return call(
+            self._own("VolnuxEachOperator"),
+            task_id=literal(task.id),
+            task_display_name=label,
+            each=literal(each.name),
+            source=None if each.source is None else literal(each.source),
+            receives=None if node.receives is None else self._values[node.receives],
+            batch=None if each.batch is None else literal(each.batch),
+            inputs=self._inputs if self._graph.inputs else None,
+            variables=self._variable_table if takes_variable else None,
+            calendar=None if self._calendar is None else self._calendar_name,
+            branches=branches,
+            trigger_rule=rule,
+            run_timeout=self._run_timeout(),
+            task_group=self._group_of(task),
+        )
+
     def _run_timeout(self) -> Expression | None:
         limit = self._graph.run_timeout
-        return None if limit is None else literal(_number(limit))
+        return None if limit is None else literal(number(limit))
 
     def _group_of(self, task: Task) -> str | None:
         """The variable of a task's group; None without a group or inside its `with` block."""
@@ -308,7 +336,8 @@ class _Source:
             "attempts": None if node.retry is None else literal(node.retry),
             "timeout": literal(node.options["timeout"]) if "timeout" in node.options else None,
             "executor": literal(node.options["executor"]) if "executor" in node.options else None,
-            "receives": None if node.receives is None else self._values[node.receives],
+            "receives": None,
+            "each": None if task.each is None else literal(task.each.name),
             "branches": branches,
             "trigger_rule": rule,
             "inputs": self._inputs if self._graph.inputs else None,
@@ -325,43 +354,46 @@ class _Source:
                 named["secrets"] = self._secrets
         named.update({name: literal(value) for name, value in task_options(node).items()})
         named["task_group"] = self._group_of(task)
-        return call(self._own("VolnuxEventOperator"), **named)
+        if node.receives is not None:
+            named["receives"] = self._values[node.receives]
+        return self._running("VolnuxEventOperator", task, named)
 
-    def _wires(self) -> Iterator[str]:
-        """The edges. Those with the same source and label, or the same targets, share a line."""
-        after: dict[tuple[str, str | None], list[str]] = {}
-        for wire in self._shape.wires:
-            after.setdefault((wire.source, wire.label), []).append(wire.target)
-        before: dict[tuple[str | None, tuple[str, ...]], list[str]] = {}
-        for (source, label), targets in after.items():
-            # Airflow has no `>>` between two lists.
-            several = len(targets) > 1 or label is not None
-            key = (label, (*targets, source) if several else tuple(targets))
-            before.setdefault(key, []).append(source)
-        for (label, key_), sources in before.items():
-            targets = list(key_[: len(after[sources[0], label])])
-            behind = self._tasks[sources[0]]
-            target = self._several(targets)
-            if label is not None and self._leaves_group(sources[0], targets):
-                # In Airflow, `>> Label(…) >>` to or from a task in a group applies to the whole
-                # group.
-                line = call("", target, call(self._own("Label"), literal(label)))
-                yield laid_out(line, indent=4, before=f"{behind}.set_downstream")
-            elif len(sources) > 1:
-                yield laid_out(self._several(sources), indent=4, after=f" >> {target}")
-            else:
-                between = "" if label is None else f"{self._own('Label')}({literal(label)}) >> "
-                yield laid_out(target, indent=4, before=f"{behind} >> {between}")
+    def _part(
+        self,
+        task: Task,
+        branches: Expression | None,
+        rule: Expression | None,
+        label: Expression | None,
+    ) -> Expression:
+        """The task of a part of the flow."""
+        assert task.part is not None
+        name = task.part.each if isinstance(task.part, Each) else task.part.name
+        named = {
+            "task_id": literal(task.id),
+            "task_display_name": label,
+            "part": f"{self._flow}[{literal(name)}]",
+            "inputs": self._inputs if self._graph.inputs else None,
+            "calendar": None if self._calendar is None else self._calendar_name,
+            "branches": branches,
+            "trigger_rule": rule,
+            "run_timeout": self._run_timeout(),
+            "task_group": self._group_of(task),
+        }
+        return self._running("VolnuxPartOperator", task, named)
 
-    def _several(self, tasks: list[str]) -> Expression:
-        names = [self._tasks[task] for task in tasks]
-        return names[0] if len(names) == 1 else list_of(names)
+    def _running(
+        self, operator: str, task: Task, named: dict[str, Expression | None]
+    ) -> Expression:
+        """The task of an event or part, which may be mapped."""
+        if task.each is None:
+            return call(self._own(operator), **named)
+        if task.each.at_once is not None:
+            named["max_active_tis_per_dagrun"] = literal(task.each.at_once)
+        partial = call(f"{self._own(operator)}.partial", **named)
+        item = f"{self._tasks[task.each.each]}.output"
+        return replace(partial, closing=f").expand(item={item})")
 
-    def _leaves_group(self, source: str, targets: list[str]) -> bool:
-        groups = self._shape.groups
-        return any(groups.get(target) != groups.get(source) for target in targets)
 
-
-def _number(seconds: float) -> int | float:
-    """Whole seconds as an integer, which reads better."""
-    return int(seconds) if seconds == int(seconds) else seconds
+def _lines(text: str) -> str:
+    """A text as a literal that starts on a line of its own, so that it is easy to read."""
+    return docstring("\n" + text).replace("\n", "\\\n", 1)

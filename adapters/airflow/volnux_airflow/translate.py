@@ -9,18 +9,21 @@ from typing import Any
 
 from volnux.events.link import Plan
 from volnux.graph.jsonable import jsonable
-from volnux.graph.model import Graph, InputSpec, Node
+from volnux.graph.model import Entry, Graph, InputSpec, Node
 from volnux.pointy.cron import PRESETS
 from volnux.pointy.inputtypes import InputType
 from volnux.pointy.options import split_tags
 from volnux.pointy.values import INPUT_TYPES
 from volnux_airflow import compat
+from volnux_airflow.eachoperators import VolnuxEachOperator, VolnuxGatherOperator
 from volnux_airflow.failoperator import VolnuxFailOperator
 from volnux_airflow.flowoperator import NO_CALLBACKS
+from volnux_airflow.flowpart import FlowPart
 from volnux_airflow.groupoperator import VolnuxGroupOperator
 from volnux_airflow.instants import UTC, Calendar
 from volnux_airflow.operators import VolnuxEventOperator
 from volnux_airflow.outcomes import Piped
+from volnux_airflow.partoperator import VolnuxPartOperator
 from volnux_airflow.shape import Shape, Task, TaskKind, shape_of
 from volnux_airflow.storable import LONGEST_DESCRIPTION
 
@@ -164,12 +167,15 @@ class _Translation:
                         group_display_name=self._shape.labels[name],
                     )
                 group = groups[name]
-            tasks[task.id] = self._make(task, group)
+            tasks[task.id] = self._make(task, group, tasks)
         for wire in self._shape.wires:
+            if self._shape.maps(wire):
+                # Mapping the task has added the edge.
+                continue
             modifier = None if wire.label is None else compat.Label(wire.label)
             tasks[wire.source].set_downstream(tasks[wire.target], edge_modifier=modifier)
 
-    def _make(self, task: Task, group: compat.TaskGroup | None) -> Any:
+    def _make(self, task: Task, group: compat.TaskGroup | None, made: Mapping[str, Any]) -> Any:
         around: dict[str, Any] = {} if group is None else {"task_group": group}
         if task.kind is TaskKind.JOIN:
             return compat.EmptyOperator(
@@ -182,8 +188,28 @@ class _Translation:
         if self._plan.graph.run_timeout is not None:
             around["run_timeout"] = self._plan.graph.run_timeout
         match task.kind:
-            case TaskKind.EVENT:
-                return self._event(task, around)
+            case TaskKind.EVENT | TaskKind.PART:
+                operator, given = self._running(task)
+                given.update(around)
+                if task.each is None:
+                    return operator(task_id=task.id, **given)
+                if task.each.at_once is not None:
+                    given["max_active_tis_per_dagrun"] = task.each.at_once
+                item = made[task.each.each].output
+                return operator.partial(task_id=task.id, **given).expand(item=item)
+            case TaskKind.SCATTER:
+                return self._scatter(task, around)
+            case TaskKind.GATHER:
+                assert task.each is not None
+                return VolnuxGatherOperator(
+                    task_id=task.id,
+                    task_display_name=task.label,
+                    each=task.each.each,
+                    copies=self._shape.copies[task.each.each],
+                    one_is_enough=task.node is not None and task.node.entry is Entry.ANY,
+                    batched=task.each.batch is not None,
+                    **around,
+                )
             case TaskKind.FAIL:
                 return self._fail(task, around)
             case TaskKind.CATCH | TaskKind.END:
@@ -204,28 +230,57 @@ class _Translation:
             task_id=task.id,
             task_display_name=task.label,
             message=graph.failure_at(node).message,
-            failure=None if node.failure is None else Piped(graph.values, node.failure),
+            failure=None if node.failure is None else Piped(self._shape.graph.values, node.failure),
             trigger_rule=task.rule,
             branches=task.branches,
             **around,
         )
 
-    def _event(self, task: Task, around: dict[str, Any]) -> VolnuxEventOperator:
-        node, spec = task.node, task.spec
+    def _scatter(self, task: Task, around: dict[str, Any]) -> VolnuxEachOperator:
+        node, each, graph = task.node, task.each, self._plan.graph
         assert node is not None
-        graph = self._plan.graph
-        return VolnuxEventOperator(
+        assert each is not None
+        return VolnuxEachOperator(
             task_id=task.id,
-            spec=spec,
-            receives=None if node.receives is None else Piped(graph.values, node.receives),
+            task_display_name=task.label,
+            each=each.name,
+            source=each.source,
+            receives=self._received(node),
+            batch=each.batch,
             inputs=graph.inputs,
             readers=self._plan.readers,
+            variables={item.name: item for item in graph.variables},
             calendar=self._calendar,
             trigger_rule=task.rule,
             branches=task.branches,
-            **task_options(node),
             **around,
         )
+
+    def _running(self, task: Task) -> tuple[Any, dict[str, Any]]:
+        """The operator for an event or a part, and its arguments."""
+        node, graph = task.node, self._plan.graph
+        assert node is not None
+        given: dict[str, Any] = {
+            "inputs": graph.inputs,
+            "readers": self._plan.readers,
+            "calendar": self._calendar,
+            "trigger_rule": task.rule,
+            "branches": task.branches,
+        }
+        if task.part is not None:
+            given["part"] = FlowPart(self._plan, task.part, self._shape.graph)
+            if task.label is not None:
+                given["task_display_name"] = task.label
+            return VolnuxPartOperator, given
+        given.update(task_options(node), spec=task.spec)
+        if task.each is None:
+            given["receives"] = self._received(node)
+        else:
+            given["each"] = task.each.name
+        return VolnuxEventOperator, given
+
+    def _received(self, node: Node) -> Piped | None:
+        return None if node.receives is None else Piped(self._shape.graph.values, node.receives)
 
 
 def _timetable(graph: Graph) -> Any:

@@ -17,8 +17,10 @@ from volnux.events.executors import EMPTY, ExecutorKind
 from volnux.events.link import Plan
 from volnux.events.spec import EventSpec
 from volnux.graph.model import Graph, Node
+from volnux.pointy.options import HINTS
 from volnux_prefect.host import block_name, variable_name
 from volnux_prefect.parameters import why_no_parameter, why_not_stored
+from volnux_prefect.parts import outermost
 from volnux_prefect.taskoptions import option_faults
 from volnux_prefect.translate import MOST_DELAYS, task_of
 
@@ -86,6 +88,7 @@ def _faults_of(plan: Plan) -> Iterator[Diagnostic]:
                 span=item.span,
                 hint="use another default, or a str that the event reads",
             )
+    yield from _hint_notes(graph, plan)
     yield from _name_faults(graph)
     yield from _text_faults(graph)
     if graph.max_active_runs is not None and graph.max_active_runs > _MOST_AT_ONCE:
@@ -101,12 +104,35 @@ def _faults_of(plan: Plan) -> Iterator[Diagnostic]:
             span=_directive_span(graph, "start-date"),
             hint="deploy on that day, or leave @start-date out",
         )
-    for node, spec in zip(graph.nodes, plan.specs, strict=True):
+    for index, (node, spec) in enumerate(zip(graph.nodes, plan.specs, strict=True)):
         if spec is not None:
             yield from _event_faults(graph, node, spec)
             names = [item.name for item in graph.inputs]
+            names += [each.name for each in graph.topology.around[index]]
             for fault in option_faults(spec, names, partial(task_of, spec, frozenset(), node.id)):
                 yield refused(fault.message, span=node.span, hint=fault.hint)
+
+
+def _hint_notes(graph: Graph, plan: Plan) -> Iterator[Diagnostic]:
+    """Yield a note for the hint `batch`, and one for each `task` that contains hints."""
+    noted = partial(graph.diagnostic, "ignored-hint", severity=Severity.NOTE)
+    batched = next((each for each in graph.eaches if each.batch is not None), None)
+    if batched is not None:
+        text = f"{NAME} ignores the hint 'batch': every item has a task run of its own"
+        yield noted(text, span=batched.span)
+    grouped = outermost(graph)
+    inside: dict[int, set[str]] = {}
+    for first, node, spec in zip(grouped, graph.nodes, plan.specs, strict=True):
+        if first is not None and spec is not None:
+            hints = {name for name in node.options if name in HINTS}
+            settings = {f"prefect = {{…}} of {spec.name}"} if spec.event_class.prefect else set()
+            inside.setdefault(first, set()).update(hints | settings)
+    for group in reversed(graph.tasks):
+        first = graph.topology.index[group.first]
+        if found := inside.pop(first, None):
+            shown = ", ".join(sorted(found))
+            text = f"{NAME} ignores what is set inside the task '{group.name}': {shown}"
+            yield noted(text, span=group.span)
 
 
 def _name_faults(graph: Graph) -> Iterator[Diagnostic]:

@@ -6,63 +6,23 @@ evaluations of groups come from the linked graph.
 
 from __future__ import annotations
 
+from collections import defaultdict, deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from dataclasses import replace
 
+from volnux.errors import Span
 from volnux.events.link import Plan
+from volnux.graph.model import Each, Kind
+from volnux.graph.repeats import is_each
 from volnux.pointy import tree
 from volnux.pointy.tree import Arrow, OnFailure
-from volnux.pysource import Expression, Names, call, laid_out, snake
+from volnux.pysource import Expression, Names, call, snake
+from volnux_prefect.codeparts import Body, Context
 
-__all__ = ["Body", "Walk"]
+__all__ = ["Walk"]
 
 _MOST_BLOCKS = 12
 """The maximum depth of nested blocks in one function. Python itself allows 20."""
-
-
-class _Context(NamedTuple):
-    """What a part of the flow inherits from its surroundings; see `volnux.graph.compile`.
-
-    Attributes:
-        indent: the white space that its lines begin with.
-        receives: the expression that is piped to its first events; None if there is none.
-        wanted: whether its value is used.
-        into: the variable that its value must be assigned to; None to choose a new one.
-        widen: whether the next part also starts after a failure (`@on-failure: continue`).
-        caught: whether a group around it has a `0` branch.
-        blocks: the number of Python blocks around it in its function.
-        failure: the expression of the failure that the innermost enclosing `0` branch handles; None
-            if no `0` branch encloses it.
-    """
-
-    indent: str
-    receives: str | None = None
-    wanted: bool = True
-    into: str | None = None
-    widen: bool = False
-    caught: bool = False
-    blocks: int = 0
-    failure: str | None = None
-
-    def deeper(self, levels: int = 1, *, blocks: int = 0) -> _Context:
-        indent = self.indent + "    " * levels
-        return self._replace(indent=indent, blocks=self.blocks + blocks)
-
-    def line(self, expression: Expression, before: str = "") -> str:
-        return laid_out(expression, indent=len(self.indent), before=before)
-
-    def in_function(self) -> _Context:
-        return self.deeper()._replace(blocks=0, wanted=True, into=None)
-
-
-@dataclass
-class Body:
-    """Lines of code, the expression of their value, and the places in them."""
-
-    lines: list[str] = field(default_factory=list)
-    value: str = "None"
-    places: list[str] = field(default_factory=list)
 
 
 class Walk:
@@ -90,17 +50,29 @@ class Walk:
         self._names = names
         self._continue = plan.graph.on_failure is OnFailure.CONTINUE
         self._topology = plan.graph.topology
+        # What is at each position of the text, round by round. The walk visits it in this order.
+        self._at: dict[Span | None, deque[str]] = defaultdict(deque)
+        for node in plan.graph.nodes:
+            if node.kind in (Kind.EVENT, Kind.FAIL):
+                self._at[node.span].append(node.id)
+        self._each_at: dict[Span | None, deque[Each]] = defaultdict(deque)
+        for each in plan.graph.eaches:
+            self._each_at[each.span].append(each)
 
     def lines(self, flow: tree.Flow, indent: str, into: str) -> list[str]:
         """The body of the function, which assigns the value of the flow to a variable."""
-        context = _Context(indent, into=into, blocks=1)
+        context = Context(indent, into=into, blocks=1)
         return self._settled(self._flow(flow, context), [], into, context)
 
-    def _flow(self, flow: tree.Flow, context: _Context) -> Body:
+    def _flow(self, flow: tree.Flow, context: Context) -> Body:
         whole = Body()
         last = len(flow.parts) - 1
         for index, part in enumerate(flow.parts):
-            piped_on = index < last and flow.arrows[index] is Arrow.PIPE
+            piped_on = (
+                index < last
+                and flow.arrows[index] is Arrow.PIPE
+                and _receives(flow.parts[index + 1])
+            )
             receives = context.receives
             if index:
                 receives = whole.value if flow.arrows[index - 1] is Arrow.PIPE else None
@@ -116,7 +88,7 @@ class Walk:
             whole.value = found.value
         return whole
 
-    def _parallel(self, part: tree.Parallel, context: _Context) -> Body:
+    def _parallel(self, part: tree.Parallel, context: Context) -> Body:
         if len(part.arms) == 1:
             return self._unit(part.arms[0], context)
         group = self._topology.group_at[part.span]
@@ -127,7 +99,8 @@ class Walk:
             if isinstance(arm.primary, tree.Fail):
                 arms.append(self._fail(arm.primary, context))
                 continue
-            if isinstance(arm.primary, tree.Event) and not arm.branches:
+            plain = not arm.branches and not is_each(arm)
+            if isinstance(arm.primary, tree.Event) and plain:
                 place = self._node(arm.primary)
                 whole.places.append(place)
                 arms.append(self._call("result", place, context))
@@ -147,7 +120,7 @@ class Walk:
         return whole
 
     def _function(
-        self, unit: tree.Unit, kind: str, context: _Context
+        self, unit: tree.Unit, kind: str, context: Context
     ) -> tuple[str, list[str], list[str]]:
         """Write a function for a unit. Returns its name, its lines, and the places in it."""
         found = self._unit(unit, context.in_function())
@@ -159,14 +132,95 @@ class Walk:
         ]
         return name, lines, found.places
 
-    def _unit(self, unit: tree.Unit, context: _Context) -> Body:
+    def _unit(self, unit: tree.Unit, context: Context) -> Body:
         primary = unit.primary
-        if isinstance(primary, tree.Group):
-            if not unit.branches:
-                return self._flow(primary.body, context)
-            if context.blocks >= _MOST_BLOCKS:
+        if isinstance(primary, tree.Group) or is_each(unit):
+            if context.blocks >= _MOST_BLOCKS and (unit.branches or unit.option("again")):
                 return self._apart(unit, context)
-            return self._caught(primary, unit, context)
+            return self._caught(unit, context) if unit.branches else self._whole(unit, context)
+        return self._plain(unit, context)
+
+    def _whole(self, unit: tree.Unit, context: Context) -> Body:
+        """A unit without its branches: once, or once for every item."""
+        if is_each(unit):
+            return self._each(unit, context)
+        assert isinstance(unit.primary, tree.Group)
+        option = unit.option("again")
+        rounds = 1 if option is None else int(option.value)
+        return self._round(unit.primary, rounds, context)
+
+    def _each(self, unit: tree.Unit, context: Context) -> Body:
+        """Write a unit with `each` as a function for one item, and a call for all of them."""
+        each = self._each_at[unit.primary.span].popleft()
+        item = self._fresh(each.name)
+        inside = context.in_function()._replace(receives=item)
+        if isinstance(unit.primary, tree.Event):
+            found = self._plain(replace(unit, branches=()), inside)
+        else:
+            found = self._whole(replace(unit, options=_without_each(unit)), inside)
+        title = _title(found.places)
+        name = self._fresh(f"{title}_for_one")
+        any_ = self._own("Any")
+        whole = Body(places=found.places)
+        whole.lines = [
+            "",
+            f"{context.indent}async def {name}({item}: {any_}) -> {any_}:",
+            *found.lines,
+            f"{context.indent}    return {found.value}",
+            "",
+        ]
+        received = () if each.source or context.receives is None else (context.receives,)
+        prefix = "await "
+        if context.wanted:
+            whole.value = context.into or self._fresh(f"{title}_for_all")
+            prefix = f"{whole.value} = await "
+        made = call(f"{self._run}.each", self._places[each.gather], name, *received)
+        whole.lines.append(context.line(made, prefix))
+        return whole
+
+    def _round(self, group: tree.Group, rounds: int, context: Context) -> Body:
+        """Write a group that runs again if it failed: the next round is in an `except`."""
+        if rounds == 1:
+            return self._flow(group.body, context)
+        if context.blocks >= _MOST_BLOCKS:
+            return self._round_apart(group, rounds, context)
+        value = self._value(context, "after_rounds")
+        context = context._replace(into=_unless_none(value))
+        guarded = context._replace(widen=False, caught=True).deeper(blocks=1)
+        body = self._flow(group.body, guarded)
+        failure = self._fresh("failure")
+        handler = context.deeper(blocks=2)._replace(failure=f"{failure}.result")
+        # It has two blocks more than the code around it, but only one level of indentation.
+        handler = handler._replace(indent=context.deeper().indent)
+        again = self._round(group, rounds - 1, handler)
+        good = self._settled(Body(value=body.value), again.places, value, context.deeper())
+        bad = self._settled(again, [], value, handler)
+        lines = [f"{context.indent}try:", *body.lines]
+        # Only a `!` in the next round reads the failure.
+        name = f" as {failure}" if any(f"{failure}.result" in line for line in bad) else ""
+        lines += [f"{context.indent}except {self._own('EventFailed')}{name}:", *bad]
+        lines += [f"{context.indent}else:", *good]
+        return Body(lines, value, [*body.places, *again.places])
+
+    def _round_apart(self, group: tree.Group, rounds: int, context: Context) -> Body:
+        found = self._round(group, rounds, context.in_function())
+        name = self._fresh(f"{_title(found.places)}_rounds")
+        value = self._value(context, _title(found.places))
+        prefix = f"{value} = " if context.wanted else ""
+        lines = [
+            "",
+            f"{context.indent}async def {name}() -> {self._own('Any')}:",
+            *found.lines,
+            f"{context.indent}    return {found.value}",
+            "",
+            context.line(call(name), f"{prefix}await "),
+        ]
+        return Body(lines, value, found.places)
+
+    def _plain(self, unit: tree.Unit, context: Context) -> Body:
+        """An event, or a `!`."""
+        primary = unit.primary
+        assert not isinstance(primary, tree.Group)
         if isinstance(primary, tree.Fail):
             places, made = [], self._fail(primary, context)
         else:
@@ -182,14 +236,14 @@ class Walk:
         whole.lines.append(context.line(made, prefix))
         return whole
 
-    def _apart(self, unit: tree.Unit, context: _Context) -> Body:
+    def _apart(self, unit: tree.Unit, context: Context) -> Body:
         """Write a unit as a separate function, because Python limits nested blocks per function."""
         name, lines, places = self._function(unit, "group", context)
         value = self._value(context, _title(places))
         prefix = f"{value} = " if context.wanted else ""
         return Body(["", *lines, "", context.line(call(name), f"{prefix}await ")], value, places)
 
-    def _branched(self, place: str, unit: tree.Unit, context: _Context) -> Body:
+    def _branched(self, place: str, unit: tree.Unit, context: Context) -> Body:
         """Write an event with branches as a `match` on its descriptor."""
         variable = self._fresh(snake(place))
         indent = context.indent
@@ -224,14 +278,14 @@ class Walk:
         whole.places += every
         return whole
 
-    def _caught(self, group: tree.Group, unit: tree.Unit, context: _Context) -> Body:
+    def _caught(self, unit: tree.Unit, context: Context) -> Body:
         """Write a group with branches. The group is in a `try` if its failure is handled."""
         indent = context.indent
         taken = {branch.descriptor for branch in unit.branches}
         guarded = 0 in taken or context.widen
         piped = any(b.descriptor == 1 and b.arrow is Arrow.PIPE for b in unit.branches)
-        first = self._topology.node_at[group.span].first
-        assert first is not None
+        node = self._topology.node_at[unit.primary.span]
+        first = node.first or node.id
         value = self._value(context, f"after_{snake(first)}")
         context = context._replace(into=_unless_none(value))
         inner = context._replace(
@@ -240,7 +294,7 @@ class Walk:
             wanted=piped or (1 not in taken and context.wanted),
             into=None if 1 in taken else context.into,
         )
-        body = self._flow(group.body, inner.deeper(blocks=1) if guarded else inner)
+        body = self._whole(replace(unit, branches=()), inner.deeper(blocks=1) if guarded else inner)
         failure = self._fresh("failure")
         deeper = context.deeper() if guarded else context
         handler = context.deeper(blocks=2)
@@ -268,7 +322,7 @@ class Walk:
             whole.places += found[branch.descriptor].places
         return whole
 
-    def _settled(self, body: Body, skipped: list[str], value: str, context: _Context) -> list[str]:
+    def _settled(self, body: Body, skipped: list[str], value: str, context: Context) -> list[str]:
         """The lines of a branch: they report other branches as skipped, and assign its value."""
         lines: list[str] = []
         if skipped:
@@ -279,18 +333,18 @@ class Walk:
             lines.append(f"{context.indent}{value} = {body.value}")
         return lines or [f"{context.indent}pass"]
 
-    def _call(self, method: str, place: str, context: _Context) -> Expression:
+    def _call(self, method: str, place: str, context: Context) -> Expression:
         received = () if context.receives is None else (context.receives,)
         return call(f"{self._run}.{method}", self._places[place], *received)
 
-    def _fail(self, fail: tree.Fail, context: _Context) -> Expression:
+    def _fail(self, fail: tree.Fail, context: Context) -> Expression:
         failure = () if context.failure is None else (context.failure,)
         return call(f"{self._run}.fail", self._places[self._node(fail)], *failure)
 
     def _node(self, unit: tree.Event | tree.Fail) -> str:
-        return self._topology.node_at[unit.span].id
+        return self._at[unit.span].popleft()
 
-    def _value(self, context: _Context, name: str) -> str:
+    def _value(self, context: Context, name: str) -> str:
         """The variable for the value of a part, or `None` if the value is not used."""
         if not context.wanted:
             return "None"
@@ -298,6 +352,19 @@ class Walk:
 
     def _fresh(self, name: str) -> str:
         return self._names.fresh(name, f"{name}_result")
+
+
+def _receives(part: tree.Parallel) -> bool:
+    """Whether anything in a part may receive what is piped to it."""
+    return any(
+        arm.option("in") is None
+        and (not isinstance(arm.primary, tree.Group) or _receives(arm.primary.body.parts[0]))
+        for arm in part.arms
+    )
+
+
+def _without_each(unit: tree.Unit) -> tuple[tree.Option, ...]:
+    return tuple(option for option in unit.options if option.name != "each")
 
 
 def _unless_none(value: str) -> str | None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from volnux.events.link import Plan
-from volnux.graph.model import Graph, InputSpec, Kind, Node
+from volnux.graph.model import Each, Graph, InputSpec, Kind, Node
 from volnux.kit.export import file_name, import_events, import_owner
 from volnux.loading import load_plan
 from volnux.pysource import (
@@ -94,6 +94,10 @@ class _Program:
             node.id: self._names.fresh(snake(node.id).upper(), f"{snake(node.id).upper()}_PLACE")
             for node in self._nodes
         }
+        self._eaches = {
+            each.gather: self._names.fresh(f"EACH_{snake(each.name).upper()}")
+            for each in plan.graph.eaches
+        }
         self._owner = import_owner(self._imports, plan)
         self._words = Words(plan, self._imports, self._names)
         self._constants: list[str] = []
@@ -128,18 +132,43 @@ class _Program:
                 positional, named = self._said(node)
                 made = call(self._own("Place"), *positional, **named)
                 yield from self._words.made_place(self._places[node.id], node, made)
+            elif node.kind is Kind.GATHER:
+                yield self._made_each(node)
+
+    def _made_each(self, gather: Node) -> str:
+        """The line that defines the part of an `each`."""
+        graph, variables = self._graph, {**self._places, **self._words.fails}
+        each = next(each for each in graph.eaches if each.gather == gather.id)
+        first, last = graph.topology.index[each.each], graph.topology.index[gather.id]
+        inside = [variables[n.id] for n in graph.nodes[first:last] if n.id in variables]
+        made = call(
+            self._own("Each"),
+            literal(each.name),
+            *inside,
+            items=self._words.source(each),
+            at_once=None if each.at_once is None else literal(each.at_once),
+            any=literal(True) if each.evaluation is not None and each.evaluation.any else None,
+            continues=literal(True) if self._continues(each) else None,
+        )
+        return assigned(self._eaches[gather.id], made)
+
+    def _continues(self, each: Each) -> bool:
+        edges = self._graph.edges
+        return any(e.source == each.each and e.target == each.gather and 0 in e.when for e in edges)
 
     def _said(self, node: Node) -> tuple[list[Expression], dict[str, Expression]]:
         """The positional and named arguments of a `Place`."""
         graph, event = self._graph, node.event or ""
         taken = graph.topology.taken[graph.topology.index[node.id]]
         tags, limits = tags_of(graph, node)
-        number = int(node.id.removeprefix(event).removeprefix("__") or 1)
+        own, *rounds = node.id.removeprefix(event).split(".")
+        number = int(own.removeprefix("__") or 1)
         positional: list[Expression] = [self._events[event]]
         if self._plan.spec(node.id).target.__name__ != event:
             positional.append(literal(event))
         told: dict[str, tuple[object, object]] = {
             "number": (number, 1),
+            "rounds": (tuple(map(int, rounds)), ()),
             "attempts": (node.retry, None),
             "timeout": (node.options.get("timeout"), None),
             "executor": (node.options.get("executor"), None),
@@ -178,7 +207,7 @@ class _Program:
             entered = f"{self._run_options()} as {run}:"
             yield laid_out(made, indent=4, before="async with ", after=entered)
         assert graph.source is not None
-        places = {**self._places, **self._words.fails}
+        places = {**self._places, **self._words.fails, **self._eaches}
         walk = Walk(self._plan, places, run, self._own, self._names)
         yield from walk.lines(graph.source.file.flow, "        ", f"{run}.value")
         yield f"    return {run}.state"

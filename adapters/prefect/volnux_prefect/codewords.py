@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from volnux.events.link import Plan
-from volnux.graph.model import Graph, InputSpec, Kind, Node
+from volnux.graph.model import Each, Graph, InputSpec, Kind, Node
 from volnux.kit.export import file_name
 from volnux.pysource import (
     Bracketed,
@@ -41,7 +41,11 @@ def uses(graph: Graph) -> dict[str, tuple[str, ...]]:
         typing.append("Annotated")
         found["pydantic"] = ("Field",)
     plain = ["Fail"] if any(node.kind is Kind.FAIL for node in graph.nodes) else []
-    if any(node.arguments for node in graph.nodes):
+    if graph.eaches:
+        plain.append("Each")
+    variables = {item.name for item in graph.variables}
+    sources = {each.source for each in graph.eaches if each.source}
+    if any(node.arguments for node in graph.nodes) or sources - variables:
         plain.append("Input")
     plain += ["Variable"] if graph.variables else []
     plain += ["Secret"] if graph.secrets else []
@@ -99,6 +103,12 @@ class Words:
         named = {"continues": literal(True)} if continues else {}
         where = literal(f"{file_name(self._graph)}{line}")
         return assigned(self.fails[node.id], call(self._own("Fail"), where, **named))
+
+    def source(self, each: Each) -> Expression | None:
+        """Where the list of an `each` comes from; None if it is piped to it."""
+        if each.source is None:
+            return None
+        return self._brought.get(each.source) or call(self._own("Input"), literal(each.source))
 
     def taken(self, node: Node) -> Expression | None:
         """The variables and secrets that `process` has as parameters; None if there are none."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-import uuid
+from collections import deque
 from collections.abc import Mapping
 from queue import Empty, SimpleQueue
 from typing import Any
@@ -21,17 +21,19 @@ from volnux.graph.execution import Execution
 from volnux.graph.report import RunReport
 from volnux.hooks import About, Hooks, Observing, hooks_of
 from volnux.kit.attempt import as_taken
-from volnux.kit.config import host_of
+from volnux.kit.calls import Calls
 from volnux.kit.notes import Notes
 from volnux_prefect.endings import state_of
+from volnux_prefect.groups import Groups
 from volnux_prefect.host import PrefectHost
-from volnux_prefect.instants import instant_here
+from volnux_prefect.instants import options_here
 from volnux_prefect.limits import make_limits
 from volnux_prefect.loop import RunLoop
 from volnux_prefect.page import Page
+from volnux_prefect.parts import PartRun
 from volnux_prefect.runners import Runners
 from volnux_prefect.timelimit import TimeLimit
-from volnux_prefect.translate import Blueprint
+from volnux_prefect.translate import Blueprint, RunnerKey
 from volnux_prefect.work import EventState, Work, is_away, outcome_of, submit
 
 __all__ = ["Drive"]
@@ -54,22 +56,15 @@ class Drive:
         flow_run = FlowRunContext.get()
         flow_run_id = flow_run.flow_run.id if flow_run and flow_run.flow_run else None
         plan = blueprint.plan
-        # The part of a call that is the same for all events.
-        self._given = Call(
-            run_id=options.run_id or str(flow_run_id or uuid.uuid4()),
-            inputs=dict(inputs),
-            portable=options.portable,
-            scheduled_at=instant_here(plan.graph, options.scheduled_at),
-            host=host_of(plan, options, PrefectHost()),
-        )
-        name, run_id = plan.graph.name, self._given.run_id
-        self._about = About(name, "prefect", run_id, plan, options.context)
+        here = options_here(plan.graph, options, flow_run_id)
+        self._calls = calls = Calls(plan, inputs, here, PrefectHost())
+        self._about = About(plan.graph.name, "prefect", calls.run_id, plan, options.context)
         self.hooks = hooks_of(self._about)
         # The observer. It is notified of the end of a place after `_next` has processed it.
         self._progress = Hooks()
         if options.observer is not None:
             self._progress.append(Observing(options.observer, self._about, self._end_by))
-        self._execution = Execution(plan.graph)
+        self._execution = Execution(plan.graph, items=calls.items, grows=self._grow)
         # Filled by other threads, and read by `_next`.
         self._ended: SimpleQueue[
             tuple[int, State[Any] | BaseException | None] | BaseException | None
@@ -81,6 +76,7 @@ class Drive:
         self._thread = threading.current_thread()
         self.loop = RunLoop()
         self._page = Page(blueprint, self._execution, flow_run_id)
+        self._groups = Groups(blueprint, self._execution, calls, options, self._page)
         self._notes = Notes(len(plan.graph.nodes))
         self._earlier = [0] * len(plan.graph.nodes)
         main = flow_run.task_runner if flow_run else None
@@ -99,14 +95,16 @@ class Drive:
             try:
                 self._go()
             finally:
+                # Groups still run only if an error ends the run.
+                self._groups.give_up()
                 # Close the loop first: task runners wait for their threads, and those wait for
                 # their coroutines.
                 self.loop.close()
         if self._cancelled or not self._execution.ended:
             self._execution.abandon()
-        given = self._given
+        calls = self._calls
         report = self._notes.report(
-            self._about, self._execution, given.inputs, scheduled_at=given.scheduled_at
+            self._about, self._execution, calls.inputs, scheduled_at=calls.scheduled_at
         )
         self._page.tell_handled(report)
         return report
@@ -157,32 +155,119 @@ class Drive:
 
     def _submit(self, ready: list[int]) -> None:
         for index in ready:
-            if self._blueprint.plan.graph.nodes[index].receives is not None:
-                self._notes.received[index] = self._execution.received(index)
-            self._send(index)
+            self._receive(index)
+            unit = self._page.unit(index)
+            if self._blueprint.grouped[self._node(unit)] is None:
+                self._send(index)
+            elif self._groups.add(unit, index):
+                self._send_group(unit)
+
+    def _receive(self, index: int) -> None:
+        if self._execution.nodes[index].receives is not None:
+            self._notes.received[index] = self._execution.received(index)
 
     def _send(self, index: int) -> None:
         spec = self._spec(index)
-        task = self._blueprint.tasks[index]
-        assert task is not None
+        task = self._blueprint.task_at(self._execution.copies, index)
         call = self.hooks.call(spec, self._call(index))
         earlier = self._earlier[index]
-        taken, limit = self._blueprint.taken[index], self._limit
+        taken, limit = self._blueprint.taken[self._node(index)], self._limit
         work = Work(index, spec, call, taken, self, earlier=earlier, limit=limit)
         self._outstanding += 1
         try:
-            runner = self._sent_to[index] = self._runners.of(self._blueprint.runners[index])
+            runner = self._sent_to[index] = self._runners.of(self._runner_key(index))
         except Exception as error:  # noqa: BLE001 - a task runner's cluster may fail in any way
             self._ended.put((index, error))
             return
         if is_away(runner):
             self.began(index, earlier + 1)
-        future = submit(work, task, runner, self._page.edges_to(index))
+        inputs = self._calls.inputs
+        future = submit(work, task, runner, self._page.edges_to(index), inputs)
         if isinstance(future, Exception):
             self._ended.put((index, future))
             return
         self._page.ran(index, future.task_run_id)
         future.add_done_callback(lambda done: self._ended.put((index, state_of(done))))
+
+    def _send_group(self, unit: int) -> None:
+        """Start the task run of a group with `task`, one of whose places is ready."""
+        self._outstanding += 1
+        try:
+            runner = self._runners.of_threads()
+            future = self._groups.submit(unit, runner, self._limit)
+        except Exception as error:  # noqa: BLE001 - a task runner may fail in any way
+            self._ended.put((unit, error))
+            return
+        self._page.ran(unit, future.task_run_id)
+        future.add_done_callback(lambda done: self._ended.put((unit, state_of(done))))
+
+    def _cut_groups(self) -> None:
+        """Report what has ended in the groups that run, and stop waiting for them."""
+        for unit, run in list(self._groups.running.items()):
+            self._end_group(unit, None)
+            run.control.give_up()
+
+    def _end_group(self, unit: int, ended: State[Any] | BaseException | None) -> None:
+        """Report what happened in a group to the state machine, as if its places had run here.
+
+        Args:
+            unit: the group.
+            ended: the final state of its task run, or the error; None if it still runs.
+        """
+        run = self._groups.end(unit, ended)
+        if run.interrupted and not self._cancelled:
+            self._fault = KeyboardInterrupt()
+            return
+        execution = self._execution
+        replayed: list[int] = []
+        behind: list[int] = []
+        stops: list[tuple[int, Outcome]] = []
+        waiting = deque(run.waiting)
+        # What ended in the group before the run was cancelled has ended for the run as well.
+        execution.cancelled = False
+        while waiting:
+            index = waiting.popleft()
+            outcome = self._outcome_inside(run, index, ended)
+            if outcome is None:
+                continue
+            if outcome.raised and self._spec(index).stop_on_exception:
+                stops.append((index, outcome))
+                continue
+            replayed.append(index)
+            self._page.ended(index, None)
+            for ready in self._finish(index, outcome):
+                inside = self._page.unit(ready) == unit
+                (waiting if inside else behind).append(ready)
+                if inside:
+                    self._receive(ready)
+        execution.cancelled = self._cancelled
+        if ended is None:
+            return
+        if stops:
+            self._finish(*stops[0])
+            return
+        if not self._cancelled:
+            self._submit(behind)
+        for index in replayed:
+            self._page.tell_skipped(index)
+
+    def _outcome_inside(
+        self, run: PartRun, index: int, ended: State[Any] | BaseException | None
+    ) -> Outcome | None:
+        """The outcome of a place in a group; None if it did not end."""
+        spec = self._spec(index)
+        if run.report is None and ended is not None:
+            outcome = outcome_of(spec, self._call(index), ended, time.time())
+            self._notes.begins(index, 1, outcome.started_at)
+            return outcome._replace(retry_after=None)
+        place = self._execution.copies.place(index)
+        if place in run.started:
+            attempts, first = run.started[place]
+            self._notes.begins(index, attempts, first)
+            self._progress.began(spec, self._call(index, attempts))
+        return run.outcome(place)
+
+    # The queue.
 
     def _next(self) -> None:
         """Wait for the next item in the queue, or for the time limit, and process it."""
@@ -211,29 +296,38 @@ class Drive:
             if not self._cancelled:
                 self._send(index)
             return
+        if index in self._groups.running:
+            self._end_group(index, ended)
+            return
         outcome = self._outcome(index, ended)
         if isinstance(ended, WorkerLost):
-            self._runners.replace(self._blueprint.runners[index], self._sent_to[index])
+            self._runners.replace(self._runner_key(index), self._sent_to[index])
         if outcome.retry_after is not None:
             if isinstance(ended, WorkerLost) and not self._cancelled:
                 self._again(index, outcome)
             return
-        spec = self._spec(index)
-        self._notes.last[index] = outcome
         self._page.ended(index, ended)
         if self._is_away(index):
-            self.hooks.ended_elsewhere(spec, self._call(index, outcome.attempts), outcome)
+            call = self._call(index, outcome.attempts)
+            self.hooks.ended_elsewhere(self._spec(index), call, outcome)
+        self._submit(self._finish(index, outcome))
+        self._page.tell_skipped(index)
+
+    def _finish(self, index: int, outcome: Outcome) -> list[int]:
+        """Report the end of a place to the state machine, and return what is ready now."""
+        spec = self._spec(index)
+        self._notes.ends(index, outcome)
         if spec.stop_on_exception and outcome.raised:
+            self._cut_groups()
             self._execution.stop(index, outcome.result)
             self.hooks.stops(None)
             ready: list[int] = []
             self._outstanding = 0
         else:
             ready = self._execution.finish(index, outcome.descriptor, outcome.result)
-        judged = as_taken(spec, outcome, self._blueprint.taken[index])
+        judged = as_taken(spec, outcome, self._blueprint.taken[self._node(index)])
         self._progress.ended(spec, self._call(index, outcome.attempts), judged)
-        self._submit(ready)
-        self._page.tell_skipped(index)
+        return ready
 
     def _outcome(self, index: int, ended: State[Any] | BaseException) -> Outcome:
         """The outcome of a place, from the state of its task run."""
@@ -242,7 +336,7 @@ class Drive:
         started = notes.first[index] or time.time()
         told = ended.outcome if isinstance(ended, EventState) else None
         notes.made[index] = max(notes.made[index], told.attempts if told else 1)
-        if told and (notes.first[index] is None or self._is_away(index)):
+        if told and (not notes.first[index] or self._is_away(index)):
             notes.first[index] = told.started_at
         return outcome_of(spec, self._call(index, notes.made[index]), ended, started)
 
@@ -257,6 +351,7 @@ class Drive:
 
     def _run_out(self) -> None:
         """End the run because its time is over. Attempts check the limit themselves."""
+        self._cut_groups()
         self._execution.expire()
         self._outstanding = 0
         self.hooks.stops(None)
@@ -267,6 +362,7 @@ class Drive:
             return
         self._cancelled = True
         self._execution.cancel()
+        self._groups.cancel()
         running = self._outstanding
         self._progress.stops(running)
         self.hooks.stops(running)
@@ -281,14 +377,24 @@ class Drive:
         """Whether the event runs in another process."""
         return is_away(self._sent_to.get(index))
 
+    def _node(self, index: int) -> int:
+        """The index in the graph of the node that an instance is a copy of."""
+        return self._execution.copies.node(index)
+
     def _spec(self, index: int) -> EventSpec:
-        spec = self._blueprint.plan.specs[index]
+        spec = self._blueprint.plan.specs[self._node(index)]
         assert spec is not None
         return spec
 
+    def _runner_key(self, index: int) -> RunnerKey:
+        return self._blueprint.runners[self._node(index)]
+
     def _call(self, index: int, attempt: int = 1) -> Call:
-        return self._given._replace(
-            task_id=self._blueprint.plan.graph.nodes[index].id,
-            previous_result=self._notes.received[index],
-            attempt=attempt,
-        )
+        received = self._notes.received[index]
+        return self._calls.call(self._execution, index, attempt, received)
+
+    def _grow(self, start: int, stop: int, copies: int) -> None:
+        """Make room for the copies of an `each`."""
+        size = (stop - start) * copies
+        self._notes.grow(size)
+        self._earlier += [0] * size

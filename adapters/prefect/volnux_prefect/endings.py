@@ -25,6 +25,7 @@ __all__ = [
     "out_of_time",
     "reason",
     "state_of",
+    "summary",
     "why",
 ]
 
@@ -34,6 +35,9 @@ SKIPPED = "Skipped"
 RUN_TIMEOUT = run_too_long(0).type
 """The failure type of a run that exceeded its time limit."""
 
+_MOST_NAMED = 20
+"""The maximum number of failures in the message of a state."""
+
 HANDLED = "Handled"
 """The state name of a failed event whose failure the flow handles."""
 
@@ -41,15 +45,25 @@ HANDLED = "Handled"
 def final_state(report: RunReport, result: Any) -> State[Any]:
     """Return the final state of a flow, so that Prefect does not derive it from a result."""
     if report.status is RunStatus.CANCELLED:
-        return Cancelled(message="the run was cancelled")
+        return Cancelled(message=summary(report))
     if report.status is RunStatus.SUCCESS:
-        return Completed(message=counts(_ends(report)), data=result)
+        return Completed(message=summary(report), data=result)
     failure = report.failure
     if failure is not None and failure.type == RUN_TIMEOUT:
         return out_of_time(failure.message)
+    return Failed(message=summary(report))
+
+
+def summary(report: RunReport) -> str:
+    """How many places of a successful run ended in each way, or why the run failed."""
+    if report.status is RunStatus.CANCELLED:
+        return "the run was cancelled"
+    if report.status is RunStatus.SUCCESS:
+        return counts(_ends(report))
+    failure = report.failure
     said = [*_failures(report), *([failure.message] if failure is not None else ())]
     before = [*_handled(report)] if failure is not None else []
-    return Failed(message=why(said, before))
+    return why(said, before)
 
 
 def out_of_time(message: str) -> State[Any]:
@@ -64,8 +78,15 @@ def why(failures: Iterable[str], handled: Iterable[str] = ()) -> str:
         failures: the failures that nothing handled.
         handled: the failures that were handled, if the flow failed at a `!`.
     """
-    said, before = "; ".join(failures), "; ".join(handled)
+    said, before = _joined(failures), _joined(handled)
     return f"{said}, after {before}" if before else said
+
+
+def _joined(failures: Iterable[str]) -> str:
+    every = list(failures)
+    if len(every) > _MOST_NAMED:
+        every[_MOST_NAMED:] = [f"and {len(every) - _MOST_NAMED} more"]
+    return "; ".join(every)
 
 
 def counts(ends: Iterable[str]) -> str:
@@ -91,9 +112,9 @@ def _ends(report: RunReport) -> Iterator[str]:
 
 def _failures(report: RunReport) -> Iterator[str]:
     for name, place in report.places.items():
-        finished = (
-            place.descriptor is not None
-        )  # otherwise it was abandoned when the run was stopped
+        # A place without both was abandoned when the run was stopped. One with a failure only is
+        # the first place of an `each` that received no list.
+        finished = place.descriptor is not None or place.failure is not None
         if place.state is PlaceState.FAILED and finished and not place.handled:
             yield f"{name} failed: {reason(place.failure or place.result)}"
 

@@ -4,17 +4,27 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
+import dataclasses
 import datetime as dt
+import uuid
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from prefect.context import FlowRunContext
 
+from volnux.backends.port import RunOptions
 from volnux.graph.model import Graph
 from volnux.kit.instants import instant_of
 from volnux.schedules.moments import instant_in
 
-__all__ = ["PARAMETER", "for_all_below", "instant_and_inputs", "instant_here", "speaks_of_time"]
+__all__ = [
+    "PARAMETER",
+    "for_all_below",
+    "instant_and_inputs",
+    "instant_here",
+    "options_here",
+    "speaks_of_time",
+]
 
 PARAMETER = "scheduled_at"
 """The name of the flow parameter that sets the scheduled time; see `speaks_of_time`."""
@@ -45,6 +55,15 @@ def instant_here(graph: Graph, given: dt.datetime | None = None) -> dt.datetime:
     if given is not None and given.tzinfo is None:
         given = instant_in(given.isoformat(), graph.timezone or "UTC")
     return instant_of(graph, given or _scheduled())
+
+
+def options_here(graph: Graph, options: RunOptions, flow_run_id: uuid.UUID | None) -> RunOptions:
+    """The options of a run with the id and the scheduled time of its flow run, if not given."""
+    return dataclasses.replace(
+        options,
+        run_id=options.run_id or (str(flow_run_id) if flow_run_id else None),
+        scheduled_at=instant_here(graph, options.scheduled_at),
+    )
 
 
 def instant_and_inputs(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextvars
+import copy
 import logging
 from collections.abc import Iterable
 
@@ -11,7 +13,10 @@ from prefect.logging.handlers import APILogHandler
 from volnux.events.spec import EventSpec
 from volnux_prefect.compat import OwnKey
 
-__all__ = ["send_from"]
+__all__ = ["PLACE", "send_from"]
+
+PLACE: contextvars.ContextVar[str | None] = contextvars.ContextVar("volnux_place", default=None)
+"""The place whose attempt runs here, if it is one of several in the same task run."""
 
 
 def send_from(specs: Iterable[EventSpec | None]) -> None:
@@ -23,7 +28,9 @@ def send_from(specs: Iterable[EventSpec | None]) -> None:
             found.addHandler(_RunLogHandler())
             if found.level == logging.NOTSET:
                 found.setLevel(logging.INFO)
-    logging.getLogger("prefect.task_runs").addFilter(_said_otherwise)
+    own = logging.getLogger("prefect.task_runs")
+    own.addFilter(_said_otherwise)
+    own.addFilter(_name_place)
 
 
 class _RunLogHandler(APILogHandler):
@@ -31,7 +38,18 @@ class _RunLogHandler(APILogHandler):
 
     def emit(self, record: logging.LogRecord) -> None:
         if TaskRunContext.get() is not None or FlowRunContext.get() is not None:
-            super().emit(record)
+            told = copy.copy(record)
+            _name_place(told)
+            super().emit(told)
+
+
+def _name_place(record: logging.LogRecord) -> bool:
+    """Name the place that a record comes from, if its task run has another name. Keeps all."""
+    place = PLACE.get()
+    # Our own loggers name the place themselves.
+    if place is not None and record.name.partition(".")[0] != "volnux":
+        record.msg, record.args = f"{place}: {record.getMessage()}", ()
+    return True
 
 
 def _said_otherwise(record: logging.LogRecord) -> bool:

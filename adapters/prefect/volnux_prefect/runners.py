@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from prefect.task_runners import ThreadPoolTaskRunner
+
+from volnux.events.executors import ExecutorKind, ExecutorSpec
 from volnux_prefect import compat
-from volnux_prefect.translate import RunnerKey, runner_of
+from volnux_prefect.translate import USUAL, RunnerKey, runner_of
 
 __all__ = ["Runners"]
+
+_THREADS: RunnerKey = (ExecutorSpec(kind=ExecutorKind.POOL, pool=ThreadPoolExecutor), None)
 
 
 class Runners:
@@ -36,6 +42,11 @@ class Runners:
         runner = self._runners[key]
         compat.guard(runner)
         return runner
+
+    def of_threads(self) -> Any:
+        """The usual task runner, or another one if its tasks run in other processes."""
+        usual = self.of(USUAL)
+        return usual if isinstance(usual, ThreadPoolTaskRunner) else self.of(_THREADS)
 
     def replace(self, key: RunnerKey, broken: Any) -> None:
         """Replace a broken task runner, unless it has already been replaced."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+import re
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -12,13 +13,17 @@ from prefect import Task
 from prefect.cache_policies import NO_CACHE
 from prefect.task_runners import ProcessPoolTaskRunner, TaskRunner, ThreadPoolTaskRunner
 
+from volnux.backends.parts import Part
 from volnux.events.executors import EMPTY, ExecutorKind, ExecutorSpec
 from volnux.events.link import Plan
 from volnux.events.spec import EventSpec
+from volnux.graph.copies import Copies
 from volnux.graph.model import Graph, Kind, Node
+from volnux.graph.places import place_name
 from volnux.pointy.options import split_tags
 from volnux_prefect.arguments import with_arguments
 from volnux_prefect.compat import OwnKey
+from volnux_prefect.parts import outermost, task_of_part
 from volnux_prefect.taskoptions import options_of
 from volnux_prefect.work import repeat_told, run_work
 
@@ -27,6 +32,7 @@ __all__ = [
     "USUAL",
     "Blueprint",
     "RunnerKey",
+    "at_place",
     "blueprint_of",
     "concurrency_tag",
     "events_before",
@@ -44,8 +50,26 @@ MOST_DELAYS = 50
 RunnerKey = tuple[ExecutorSpec, type | None]
 """The key of a task runner. Events with the same key share one."""
 
+_ROUND = re.compile(r"(\.[0-9]+)+$")
+"""What `again` adds to the id of a node in a later round."""
+
 USUAL: RunnerKey = (ExecutorSpec(), None)
 """The key of the flow's own task runner."""
+
+
+@dataclass(frozen=True)
+class TaskPart:
+    """A group that runs as one task.
+
+    Attributes:
+        name: its name.
+        part: the group as a plan of its own.
+        task: its task.
+    """
+
+    name: str
+    part: Part
+    task: Task[Any, Any]
 
 
 @dataclass(frozen=True)
@@ -54,13 +78,16 @@ class Blueprint:
 
     Attributes:
         plan: the plan.
-        tasks: the task of each node; None for joins and catches.
+        tasks: the task of each node; None for nodes that are not events.
         runners: the task runner key of each node.
         taken: for each node, the descriptors that have a branch.
-        before: for each node, the events directly before it, ignoring joins and catches.
+        before: for each node, the events directly before it, ignoring all other nodes.
         behind: for each node, all nodes that its edges lead to.
         main: the key of the flow's own task runner. Each other key needs another one.
         limits: tag concurrency limits that the flow needs, by tag.
+        grouped: for each node, the first node of the outermost group with `task` around it; None if
+            there is none.
+        parts: these groups, by their first node.
     """
 
     plan: Plan
@@ -71,6 +98,23 @@ class Blueprint:
     behind: tuple[tuple[int, ...], ...]
     main: RunnerKey
     limits: dict[str, int]
+    grouped: tuple[int | None, ...]
+    parts: dict[int, TaskPart]
+
+    def task_at(self, copies: Copies, unit: int) -> Task[Any, Any]:
+        """The task of a place, or of a group with `task`. Its runs are named after the place.
+
+        Args:
+            copies: the copies of the run.
+            unit: the instance of the place, or of the first node of the group.
+        """
+        node, index = copies.node(unit), copies.index(unit)
+        if self.grouped[node] is not None:
+            part = self.parts[node]
+            return at_place(part.task, place_name(part.name, index)) if index else part.task
+        task = self.tasks[node]
+        assert task is not None
+        return at_place(task, copies.place(unit)) if index else task
 
 
 def blueprint_of(plan: Plan) -> Blueprint:
@@ -88,8 +132,9 @@ def blueprint_of(plan: Plan) -> Blueprint:
         key = (id(spec), tags)
         if key not in bases:
             bases[key] = _task(spec, tags)
-        tasks.append(_at_place(bases[key], node.id))
+        tasks.append(at_place(bases[key], node.id))
     used = [key for key, task in zip(runners, tasks, strict=True) if task is not None]
+    grouped = outermost(graph)
     return Blueprint(
         plan=plan,
         tasks=tuple(tasks),
@@ -102,6 +147,12 @@ def blueprint_of(plan: Plan) -> Blueprint:
         ),
         main=USUAL if USUAL in used or not used else used[0],
         limits=limits_of(graph),
+        grouped=grouped,
+        parts={
+            first: TaskPart(group.name, Part.of(plan, group), task_of_part(graph, group.name))
+            for group in reversed(graph.tasks)
+            if grouped[first := graph.topology.index[group.first]] == first
+        },
     )
 
 
@@ -151,8 +202,11 @@ def retry_delays(spec: EventSpec) -> list[float]:
 
 
 def concurrency_tag(graph: Graph, node: Node) -> str:
-    """The tag whose concurrency limit is that of `[concurrency=…]`."""
-    return f"{graph.name}.{node.id}"
+    """The tag whose concurrency limit is that of `[concurrency=…]`.
+
+    The rounds of a group with `again` share it: they are one place of the file.
+    """
+    return f"{graph.name}.{_ROUND.sub('', node.id)}"
 
 
 # Tasks.
@@ -182,7 +236,7 @@ def _task(spec: EventSpec, tags: frozenset[str]) -> Task[Any, Any]:
     return with_arguments(task, spec)
 
 
-def _at_place(task: Task[Any, Any], place: str) -> Task[Any, Any]:
+def at_place(task: Task[Any, Any], place: str) -> Task[Any, Any]:
     """The task of one place: the task of its event, with runs named after the place."""
     own = copy.copy(task)
     own.task_run_name = place
@@ -203,7 +257,7 @@ def tags_of(graph: Graph, node: Node) -> tuple[frozenset[str], dict[str, int]]:
 
 def task_of(spec: EventSpec, tags: frozenset[str], place: str) -> Task[Any, Any]:
     """The task of an event at a place."""
-    return _at_place(_task(spec, tags), place)
+    return at_place(_task(spec, tags), place)
 
 
 def runner_key(spec: EventSpec) -> RunnerKey:
@@ -228,6 +282,9 @@ def events_before(graph: Graph) -> list[tuple[int, ...]]:
     while ready:
         node = ready.pop()
         sources = [index[edge.source] for edge in before[node]]
+        if graph.nodes[node].kind is Kind.GATHER:
+            # Its copies say more than the node that made them.
+            sources = [s for s in sources if graph.nodes[s].kind is not Kind.EACH]
         parts = [
             (source,) if graph.nodes[source].kind is Kind.EVENT else found[source]
             for source in sources

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from contextlib import closing
+from collections.abc import Collection
 from typing import Any, Protocol
 
 import cloudpickle
@@ -21,14 +21,15 @@ from pydantic import PrivateAttr
 from volnux.events.base import NotSentError, WorkerLost
 from volnux.events.modules import at_home
 from volnux.events.outcome import Call, Outcome
-from volnux.events.run import raised, run_attempt, too_long
+from volnux.events.run import raised
 from volnux.events.spec import EventSpec
 from volnux.graph.outcome import FAILURE, SUCCESS, Failure
 from volnux.hooks import About, Hooks, hooks_of
-from volnux.kit.attempt import TimeIsOver, as_taken, in_time
+from volnux.kit.attempt import as_taken
 from volnux.shown import cut, shown
 from volnux_prefect import compat, logs
 from volnux_prefect.arguments import parameters_of
+from volnux_prefect.attempt import attempt, picklable
 from volnux_prefect.endings import HANDLED
 from volnux_prefect.loop import RunLoop
 from volnux_prefect.taskoptions import named
@@ -208,11 +209,12 @@ def run_work(upstream: Work | SealedWork) -> State[Any]:
     else:
         hooks = hooks_of(About("", "prefect", call.run_id))
     hooks.began(spec, call)
-    outcome, late = _attempt(spec, call, listener, work.limit)
+    loop = None if listener is None else listener.loop
+    outcome, late = attempt(spec, call, loop, work.limit)
     if listener is None:
         outcome = outcome._replace(pid=os.getpid())
     if work.strict or compat.persists():
-        outcome = _picklable(spec, call, outcome)
+        outcome = picklable(spec, call, outcome)
     again = outcome.retry_after is not None
     if again and listener is not None:
         if listener.ends:
@@ -240,7 +242,13 @@ def is_away(runner: TaskRunner[Any] | None) -> bool:
     return not isinstance(runner, ThreadPoolTaskRunner | None)
 
 
-def submit(work: Work, task: Task[Any, Any], runner: TaskRunner[Any], after: set[Any]) -> Any:
+def submit(
+    work: Work,
+    task: Task[Any, Any],
+    runner: TaskRunner[Any],
+    after: set[Any],
+    inputs: Collection[str],
+) -> Any:
     """Submit work to a task runner.
 
     Args:
@@ -248,6 +256,7 @@ def submit(work: Work, task: Task[Any, Any], runner: TaskRunner[Any], after: set
         task: the task of its place.
         runner: the task runner.
         after: the task runs directly before it.
+        inputs: the names of the flow's parameters.
 
     Returns:
         The future of its task run, or the error if it could not be submitted.
@@ -260,7 +269,7 @@ def submit(work: Work, task: Task[Any, Any], runner: TaskRunner[Any], after: set
             except Exception as error:  # noqa: BLE001 - pickling the user's inputs and results may raise anything
                 return NotSentError(f"{work.spec.name} cannot be sent to a worker process: {error}")
         own: Any = named(work.spec, task, work.call.inputs)
-        parameters, shown = parameters_of(work.spec, sent, after, work.call.inputs)
+        parameters, shown = parameters_of(work.spec, sent, after, inputs)
         return runner.submit(own, parameters, dependencies=shown)
     except Exception as error:  # noqa: BLE001 - a task runner's cluster may fail in any way
         return error
@@ -341,60 +350,3 @@ _LONGEST = 500
 
 _TIMED_OUT = "TimedOut"
 """Prefect's name for the state of a run that exceeded its time limit."""
-
-
-# Attempts and their limits.
-
-
-def _attempt(
-    spec: EventSpec, call: Call, listener: Listener | None, limit: TimeLimit | None
-) -> tuple[Outcome, bool]:
-    """Run the attempt within its time limit. Returns the outcome, and whether the time was over."""
-    started = time.time()
-    longest = spec.timeout
-    if limit is not None:
-        longest = limit.left if longest is None else min(limit.left, longest)
-    try:
-        if spec.is_async:
-            return _on_loop(spec, call, listener, longest), False
-        if longest is not None:
-            return _in_time(spec, call, longest), False
-        return run_attempt(spec, call), False
-    except TimeIsOver:
-        if limit is None or longest == spec.timeout:
-            return raised(spec, call, too_long(spec), started), True
-        limit.ends_before(limit.left)
-        return raised(spec, call, limit.error(), started), True
-
-
-def _on_loop(
-    spec: EventSpec, call: Call, listener: Listener | None, longest: float | None
-) -> Outcome:
-    if listener is None:
-        with closing(RunLoop()) as own:
-            return own.run(spec, call, longest)
-    return listener.loop.run(spec, call, longest)
-
-
-def _in_time(spec: EventSpec, call: Call, limit: float) -> Outcome:
-    """Run the attempt in a thread that is abandoned after a timeout, as on other backends."""
-
-    def late() -> None:
-        compat.logger().warning(
-            "%s ended after it was abandoned: its result is discarded", call.task_id
-        )
-
-    return in_time(spec, call, limit, late)
-
-
-def _picklable(spec: EventSpec, call: Call, outcome: Outcome) -> Outcome:
-    """The outcome, or a failure that names the event if its result cannot be pickled."""
-    try:
-        compat.dumps(outcome.result)
-    except Exception as error:  # noqa: BLE001 - the __reduce__ of a result may raise anything
-        fault = NotSentError(
-            f"the result of {spec.name}, of type {type(outcome.result).__name__}, "
-            f"cannot be pickled: {error}"
-        )
-        return raised(spec, call, fault, outcome.started_at)
-    return outcome

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-import uuid
 from collections.abc import Mapping
 from typing import Any
 
 from volnux.backends import Backend, Capabilities, RunOptions
-from volnux.events import Call, Outcome, Plan
+from volnux.events import EventSpec, Outcome, Plan
 from volnux.graph import Execution, RunReport
 from volnux.kit import About, Notes, event_async, hooks_of
-from volnux.kit.config import host_of
-from volnux.kit.instants import instant_of
+from volnux.kit.calls import Calls
 
 
 class TinyBackend(Backend):
@@ -32,14 +30,16 @@ class TinyBackend(Backend):
 
 class _Run:
     def __init__(self, plan: Plan, inputs: Mapping[str, Any], options: RunOptions) -> None:
-        self.plan, self.inputs, self.options = plan, inputs, options
-        self.run_id = options.run_id or uuid.uuid4().hex
-        self.scheduled_at = instant_of(plan.graph, self.options.scheduled_at)
-        self.host = host_of(plan, self.options)
-        self.about = About(plan.graph.name, "tiny", self.run_id, plan, options.context)
+        self.plan, self.inputs = plan, inputs
+        self.calls = Calls(plan, inputs, options)
+        self.about = About(plan.graph.name, "tiny", self.calls.run_id, plan, options.context)
         self.hooks = hooks_of(self.about, observer=options.observer)
-        self.execution = Execution(plan.graph)
         self.notes = Notes(len(plan.graph.nodes))
+        self.execution = Execution(plan.graph, items=self.calls.items, grows=self.grow)
+
+    def grow(self, start: int, stop: int, copies: int) -> None:
+        """The state machine made copies of some nodes."""
+        self.notes.grow((stop - start) * copies)
 
     async def execute(self) -> RunReport:
         tasks = self.start(self.execution.start())
@@ -56,8 +56,8 @@ class _Run:
                 index, outcome = task.result()
                 if self.execution.ended:
                     break
-                self.notes.last[index] = outcome
-                if outcome.raised and self.plan.specs[index].stop_on_exception:
+                self.notes.ends(index, outcome)
+                if outcome.raised and self.spec(index).stop_on_exception:
                     self.execution.stop(index, outcome.result)
                 else:
                     ready = self.execution.finish(index, outcome.descriptor, outcome.result)
@@ -65,8 +65,14 @@ class _Run:
         for task in tasks:
             task.cancel()
         return self.notes.report(
-            self.about, self.execution, self.inputs, scheduled_at=self.scheduled_at
+            self.about, self.execution, self.inputs, scheduled_at=self.calls.scheduled_at
         )
+
+    def spec(self, index: int) -> EventSpec:
+        """The event of a place."""
+        spec = self.plan.specs[self.execution.copies.node(index)]
+        assert spec is not None
+        return spec
 
     def start(self, ready: list[int]) -> set[asyncio.Task[tuple[int, Outcome]]]:
         """A task for each event that is ready."""
@@ -76,19 +82,10 @@ class _Run:
 
     async def event(self, index: int) -> tuple[int, Outcome]:
         """All attempts of one event."""
-        place, received = self.plan.graph.nodes[index].id, self.notes.received[index]
-        call = Call(
-            place,
-            self.run_id,
-            self.inputs,
-            received,
-            portable=self.options.portable,
-            scheduled_at=self.scheduled_at,
-            host=self.host,
-        )
+        call = self.calls.call(self.execution, index, 1, self.notes.received[index])
 
         def begins(attempt: int) -> None:
             self.notes.begins(index, attempt, time.time())
 
-        taken = self.plan.graph.topology.taken[index]
-        return index, await event_async(self.plan.specs[index], call, taken, self.hooks, begins)
+        taken = self.plan.graph.topology.taken[self.execution.copies.node(index)]
+        return index, await event_async(self.spec(index), call, taken, self.hooks, begins)

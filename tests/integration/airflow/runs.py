@@ -7,6 +7,8 @@ import urllib.error
 from collections.abc import Callable
 from typing import Any
 
+from volnux.graph.places import index_of, place_name, template_of
+
 __all__ = ["Runs"]
 
 FINISHED = ("success", "failed")
@@ -43,25 +45,39 @@ class Runs:
         return state
 
     def tasks(self, dag_id: str, run_id: str) -> dict[str, dict[str, Any]]:
-        """The task instances of a run, by task id."""
-        found = self.get(f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances?limit=500")
-        return {item["task_id"]: item for item in found["task_instances"]}
+        """The task instances of a run, by task id; those of a mapped task as `Fetch[3]`."""
+        path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances?limit=100&order_by=id"
+        items: list[dict[str, Any]] = []
+        # Airflow gives at most 100 at once.
+        while page := self.get(f"{path}&offset={len(items)}")["task_instances"]:
+            items += page
+        return {
+            place_name(item["task_id"], () if item["map_index"] < 0 else (item["map_index"],)): item
+            for item in items
+        }
 
     def states(self, dag_id: str, run_id: str) -> dict[str, str]:
         """The states of the tasks of a run."""
         return {task: item["state"] for task, item in self.tasks(dag_id, run_id).items()}
 
-    def xcom(self, dag_id: str, run_id: str, task_id: str, key: str = "return_value") -> Any:
-        """An XCom; None if there is none."""
+    def xcom(self, dag_id: str, run_id: str, task: str, key: str = "return_value") -> Any:
+        """An XCom of a task, or of an instance of a mapped task; None if there is none."""
+        task_id, index = _parts(task)
         path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/xcomEntries/{key}"
         try:
-            return self.get(f"{path}?deserialize=true")["value"]
+            return self.get(f"{path}?deserialize=true&map_index={index}")["value"]
         except urllib.error.HTTPError as error:
             if error.code == 404:
                 return None
             raise
 
-    def task_log(self, dag_id: str, run_id: str, task_id: str, number: int = 1) -> str:
-        """The log of an attempt."""
+    def task_log(self, dag_id: str, run_id: str, task: str, number: int = 1) -> str:
+        """The log of an attempt of a task, or of an instance of a mapped task."""
+        task_id, index = _parts(task)
         path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/logs/{number}"
-        return json.dumps(self.get(f"{path}?full_content=true")["content"])
+        return json.dumps(self.get(f"{path}?full_content=true&map_index={index}")["content"])
+
+
+def _parts(task: str) -> tuple[str, int]:
+    """The id of a task and its map index; -1 if it is not mapped."""
+    return template_of(task), next(iter(index_of(task)), -1)

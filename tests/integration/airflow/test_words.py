@@ -5,8 +5,14 @@ import datetime as dt
 import pytest
 from airflow.sdk import Param
 from volnux_airflow import AirflowBackend
-from volnux_airflow.declared import Name, arguments_of, input_specs, offered, written
-from volnux_airflow.declared import shown as shown_arguments
+from volnux_airflow.declared import (
+    Name,
+    arguments_of,
+    input_specs,
+    offered,
+    shown_arguments,
+    written,
+)
 from volnux_airflow.local import run_dag
 from volnux_airflow.translate import build_dag
 

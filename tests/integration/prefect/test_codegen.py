@@ -294,6 +294,16 @@ def test_a_timeout_is_a_failure_of_that_name(plain):
     assert state.result().type == "TimeoutError"
 
 
+EACHES = [
+    "A |-> {B |-> C (0 -> D)}[each=item, at_once=2] (0 |-> F)",
+    "@input: words: list = [1]\n{A || B[each=word, in=words]} |-> {C || D}[each=page, task=both]",
+    "@variable: pages: list\n{A -> B[each=page, in=pages]}[again=3] (1 |-> C)",
+    "@on-failure: continue\nA |-> {{B}[again=2] -> C}[each=x, evaluation="
+    "SUCCESS_FOR_PARTIAL_SUCCESS] -> D",
+    "{A}[again=6] || B",
+]
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -301,6 +311,7 @@ def test_a_timeout_is_a_failure_of_that_name(plain):
         "@on-failure: continue\n{A || Bad -> B} (0 -> C) -> {Bad || Three (3 -> D)} -> F",
         "@on-failure: continue\n{A || Bad (0 -> !)} -> B",
         WORDS,
+        *EACHES,
         '@description: "It\'s \\"quoted\\""\n' + " -> ".join(["A || B (0 -> C)"] * 40),
         " || ".join(["A"] * 60) + " |-> B",
         '@input: words: list = ["a very long text that fills a line", 2, "and another one"]\n'
@@ -367,6 +378,7 @@ def test_linters_and_type_checkers_find_nothing(write):
         @run-timeout: 2d
         {Load (0 |-> Fix(by={"a": [day, region]}, key=token) -> !) -> Load} ->
         {Load || Label * 3 -> Store} (0 |-> Fix) |-> Load (3 |-> Fix [tags="a"]) |-> Store
+        |-> {Load |-> Fix[each=word, in=words]}[each=item, at_once=2, again=2] |-> Store
         """
     path = write("typed.pty", text)
     events = "from typing import Any\n\nfrom volnux import EventBase\n"

@@ -27,7 +27,7 @@ from tests.generated import (
     print_programs,
 )
 from volnux.backends import get_backend
-from volnux.events import Call, run_event
+from volnux.events import run_event
 from volnux.kit.config import Overridden
 from volnux.kit.instants import instant_of
 from volnux.loading import load_plan
@@ -65,21 +65,15 @@ class Local(plain.Run):
         return self
 
     async def _outcome(self, place, received):
-        self.received[place.id] = received
-        call = Call(
-            place.id,
-            "a run",
-            self._inputs,
-            received,
-            scheduled_at=self._scheduled_at,
-            host=self.host,
-        )
+        self.received[place.name] = received
+        self._host = self.host
+        call = self._call(place, received)._replace(run_id="a run")
         outcome = await asyncio.to_thread(run_event, place.spec, call, sleep=lambda seconds: None)
-        self.outcomes[place.id] = outcome
+        self.outcomes[place.name] = outcome
         return outcome
 
     def skip(self, *places):
-        self.skipped.update(place.id for place in places)
+        self.skipped.update(place.name for place in places)
 
 
 def places_of(case, folder, monkeypatch):

@@ -128,6 +128,17 @@ def test_an_observer_hears_all_in_order(flow, run):
     ]
 
 
+def test_an_observer_hears_of_each_copy(flow, run):
+    ended = []
+
+    class Seen(RunObserver):
+        def place_ended(self, node, outcome):
+            ended.append((node.id, node.event))
+
+    run(flow("A |-> {A -> A}[each=name, at_once=1]", A), observer=Seen())
+    assert ended == [("A", "A"), ("A__2[0]", "A"), ("A__3[0]", "A")]
+
+
 def test_an_observer_that_raises_disturbs_nothing(flow, run, caplog):
     class Broken(RunObserver):
         def __getattribute__(self, name):

@@ -60,6 +60,12 @@ def test_totals_are_sent_as_whom_they_should(collector, publisher):
     assert metrics["volnux.event.errors"] == {(*PLACE, ("error_type", "ValueError")): 1}
 
 
+def test_copies_are_counted_at_one_place(collector, publisher):
+    for number in range(3):
+        publisher.publish_event_metrics(made(task_id=f"Load[{number}]"))
+    assert collector.metrics()["volnux.events"] == {(*PLACE, ("status", "success")): 3}
+
+
 def test_what_a_dead_gateway_missed_comes_later_and_once(collector, publisher):
     collector.answers = [(503, {}, ""), (429, {"Retry-After": "0"}, ""), (401, {}, "no")]
     sent = Delivery(publisher, first_wait=0.01, longest_wait=0.05)

@@ -83,6 +83,29 @@ def test_two_publishers_live_in_one_process():
         second.close()
 
 
+def test_copies_are_counted_at_one_place(files):
+    publisher = PrometheusPublisher(port=0)
+    telemetry.monitor_events([publisher])
+    events = """
+        from volnux import event
+
+        @event
+        def Numbers(): return True, list(range(50))
+
+        @event
+        def Copy(): return True, None
+    """
+    assert StandaloneBackend().run(files("Numbers |-> Copy[each=number]", events), {}).succeeded
+    publisher.close()
+    (events_total,) = [m for m in publisher.registry.collect() if m.name == "volnux_events"]
+    counted = {
+        (sample.labels["event"], sample.labels["place"]): sample.value
+        for sample in events_total.samples
+        if sample.name == "volnux_events_total" and sample.labels["status"] == "success"
+    }
+    assert counted == {("Numbers", "Numbers"): 1, ("Copy", "Copy"): 50}
+
+
 def test_a_port_that_is_taken_is_an_error():
     publisher = PrometheusPublisher(port=0)
     try:

@@ -67,6 +67,14 @@ EVENTS = """
     @event
     def Bad():
         return False, "no stock"
+
+    @event
+    def Numbers():
+        return True, [5, 6]
+
+    @event
+    def Pass(previous_result):
+        return True, previous_result
 """
 
 PROGRAM = """
@@ -157,6 +165,29 @@ def test_one_trace_through_threads_processes_and_dask(traced, collector):
     assert sum(metrics["cicd.pipeline.run.duration"].values()) == 1
     assert sum(metrics["volnux.network.latency"].values()) == 1
     assert all(value > 0 for value in metrics["volnux.network.io"].values())
+
+
+def test_copies_have_the_name_of_their_event_and_their_own_place(traced, collector):
+    _, spans = traced("Numbers |-> {Pass |-> Pass}[each=number] |-> Pass")
+    events = by_place(spans)
+    copies = ["Pass[0]", "Pass[1]", "Pass__2[0]", "Pass__2[1]"]
+    assert sorted(events) == ["Numbers", *copies, "Pass__3"]
+    assert {events[place]["name"] for place in copies} == {"Pass"}
+    assert {place: links(events, place) for place in events} == {
+        "Numbers": [],
+        "Pass[0]": ["Numbers"],
+        "Pass[1]": ["Numbers"],
+        "Pass__2[0]": ["Pass[0]"],
+        "Pass__2[1]": ["Pass[1]"],
+        "Pass__3": ["Pass__2[0]", "Pass__2[1]"],
+    }
+    # No label of a metric has a place.
+    assert sorted(collector.metrics()["volnux.event.attempts"].values()) == [1, 5]
+
+
+def links(events, place):
+    names = {event["id"]: name for name, event in events.items()}
+    return [names[link] for link in events[place]["links"]]
 
 
 def test_a_failed_run_says_so(traced):

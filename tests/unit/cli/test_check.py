@@ -33,6 +33,15 @@ def test_warnings_and_notes_are_no_errors(cli, flow):
     assert result.out.endswith("checked 1 file: 1 warning, 1 note\n")
 
 
+@pytest.mark.parametrize("options", [(), ("--link",)])
+def test_an_each_without_a_list_is_a_warning_once_for_all_rounds(cli, flow, write, options):
+    write("flow_events.py", "from volnux import event\n@event\ndef ok(self): return 1, 1\n")
+    result = cli("check", flow("{Ok -> Ok[each=day]}[again=3] |-> Ok[each=day]"), *options)
+    assert result.code == 0
+    assert ":1:11: warning: each=day needs a list, but nothing is piped to it here" in result.out
+    assert result.out.endswith("checked 1 file: 1 warning\n")
+
+
 def test_json_has_every_finding_with_its_place(cli, write):
     write("a.pty", "A => B\n")
     result = cli("check", "a.pty", "--json")

@@ -393,3 +393,60 @@ def test_where_a_flow_fails_is_shown(cli, flow):
     result = cli("run", flow("Bad (0 |->\n Ok -> !)"))
     assert result.code == 1
     assert "the run failed: Failed: the flow fails here: flow.pty:2\n" in result.out
+
+
+MAPPED = "List |-> Show[each=url, at_once=2] |-> Ok"
+MAPPED_EVENTS = """
+from volnux import event
+
+@event
+def List(): return True, list(range(12))
+
+@event
+def Show(previous_result): return previous_result != 5, previous_result
+
+@event
+def Ok(): return True, None
+"""
+
+
+def test_output_that_is_not_a_terminal_has_every_copy(cli, flow, write):
+    path = flow(MAPPED)
+    write("flow_events.py", MAPPED_EVENTS)
+    result = cli("run", path)
+    assert result.code == 1
+    for number in range(12):
+        assert f"Show[{number}]: started\n" in result.out
+        assert re.search(rf"^Show\[{number}\] +(done|failed)", result.out, re.M)
+    assert "Show[5] failed: it returned 5" in result.out
+    assert list(json.loads(cli("run", path, "--json").out)["places"]) == [
+        "List",
+        *[f"Show[{number}]" for number in range(12)],
+        "Ok",
+    ]
+
+
+def test_units_with_each_and_task_are_described(cli, flow):
+    path = flow(
+        "@input: urls: list\n"
+        "{Page |-> {Fetch |-> Save}[each=url, in=urls, at_once=8, batch=2]}[task=load] "
+        "|-> {A[each=x]}[again=2]"
+    )
+    result = cli("describe", path)
+    assert (result.code, result.err) == (0, "")
+    assert result.out.splitlines()[1:5] == [
+        "5 places, 4 events",
+        "each url, in=urls, at_once=8, batch=2: Fetch, Save",
+        "each x: A",
+        "task load: Page, Fetch, Save",
+    ]
+    described = json.loads(cli("describe", path, "--json").out)
+    assert described["places"] == ["Page", "Fetch", "Save", "A", "A.2"]
+    assert described["tasks"] == [{"name": "load", "places": ["Page", "Fetch", "Save"]}]
+    assert described["eaches"][0] == {
+        "name": "url",
+        "in": "urls",
+        "at_once": 8,
+        "batch": 2,
+        "places": ["Fetch", "Save"],
+    }

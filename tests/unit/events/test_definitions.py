@@ -304,6 +304,28 @@ def test_an_object_that_is_not_an_event(definition, hint):
     assert (fault.message, fault.hint) == ("there is no event 'Load'", hint)
 
 
+@pytest.mark.parametrize(
+    "index",
+    ["index = 7", "def index(self): return 7", "index = property(lambda self: 7)"],
+)
+def test_an_index_of_its_own_is_refused_only_in_an_each(index):
+    Path("flow_events.py").write_text(
+        "from volnux import *\n"
+        f"class Base(EventBase):\n    {index}\n"
+        "class Load(Base):\n    def process(self): return 1, self.index\n"
+    )
+    Path("flow.pty").write_text("@input: days: list\nLoad -> Load[each=day, in=days]")
+    with pytest.raises(PointyError) as caught:
+        load_plan("flow.pty")
+    (fault,) = caught.value.diagnostics
+    assert (fault.code, fault.span.line, fault.span.column) == ("bad-event", 2, 9)
+    assert fault.message == (
+        "event Load defines index, which volnux sets on every event in an 'each': rename it"
+    )
+    Path("flow.pty").write_text("Load -> Load")
+    assert load_plan("flow.pty").spec("Load").event_class.__name__ == "Load"
+
+
 def test_a_timeout_of_the_class_and_of_the_flow():
     Path("flow.pty").write_text("Slow -> Slow[timeout=7] -> quick")
     Path("flow_events.py").write_text(

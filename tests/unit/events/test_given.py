@@ -29,6 +29,11 @@ def options(**options: int):
 
 
 @event
+def late(previous_result, self):
+    return True, self.task_id
+
+
+@event
 def named(token, region="none"):
     return True, f"{region}: {token}"
 
@@ -48,7 +53,7 @@ def logs(token):
     return True, [token, {token: (token, b"x-" + token.encode())}]
 
 
-EVENTS = [echo, typed, options, named, fails, logs]
+EVENTS = [echo, typed, options, late, named, fails, logs]
 
 
 def result(text, place=None, **options):
@@ -92,6 +97,12 @@ def test_values_are_read_as_the_annotated_type():
     assert result('Options(a="1", b=2)') == {"a": 1, "b": 2}
 
 
+def test_an_item_is_read_as_the_annotated_type_only_as_an_argument():
+    days = '@input: days: list = ["2026-01-31"]\n'
+    assert result(f"{days}Typed[each=day, in=days]", "Typed[0]")[0] == "str"
+    assert result(f"{days}Typed(day=day)[each=day, in=days]", "Typed[0]")[0] == "date"
+
+
 @pytest.mark.parametrize(
     ("text", "code", "column", "message", "hint"),
     [
@@ -100,6 +111,7 @@ def test_values_are_read_as_the_annotated_type():
         ('Typed(day="2026-01-01", names=[1])', "bad-argument", 25, "names=[1]: [0]", None),
         ('Options(a="x")', "bad-argument", 9, 'Options cannot take a="x"', None),
         ("Typed", "missing-input", 1, "requires the argument 'day'", "Typed(day=…)"),
+        ("Late", "missing-input", 1, "requires the argument 'self'", "the first parameter"),
         ("Typed(day=tomorow)", "unknown-name", 7, "'tomorow' is not an input", 'day="tomorow"'),
         ('@input: d: date = previous\nTyped(day=d)', "no-schedule", 1, "no schedule", "@schedule"),
     ],

@@ -326,6 +326,7 @@ def test_a_condition_without_a_branch_is_a_warning():
     (warning,) = plan_of("A (3 -> B) -> A").warnings
     assert warning.where.endswith("flow.pty:1:15")
     assert "A has a condition for descriptor 3, but no branch for it here" in warning.message
+    assert len(plan_of("{A -> B}[again=3]").warnings) == 1, "once for all rounds"
 
 
 @pytest.mark.parametrize("method", ["forkserver", "spawn"])

@@ -118,9 +118,66 @@ def test_every_edge_is_drawn():
         assert dot == mermaid == expected
 
 
+def repeated(rng: random.Random, depth: int) -> str:
+    """A random flow with `each`, `again` and `task`."""
+    steps = []
+    for _ in range(rng.choice((1, 2, 3))):
+        if depth and rng.random() < 0.7:
+            options = rng.choice(("each=i{}", "again=2", "again=3", "task=t{}"))
+            name = rng.randrange(10**9)
+            text = f"{{{repeated(rng, depth - 1)}}}[{options.format(name)}]"
+            text += rng.choice(("", "", f" (0 |-> {repeated(rng, 0)})"))
+        else:
+            text = rng.choice(("E0", "E1", "{E2 || E3}", "E4 (1 -> E5)", f"E0[each=k{len(steps)}]"))
+        steps.append(text)
+    text = steps[0]
+    for step in steps[1:]:
+        text += rng.choice((" -> ", " |-> ", " || ")) + step
+    return text
+
+
+@functools.cache
+def repeating() -> dict[str, Graph]:
+    rng = random.Random(11)
+    heads = ("", "", "@on-failure: continue\n")
+    texts = (rng.choice(heads) + repeated(rng, rng.choice((1, 2, 3))) for _ in range(200))
+    return {text: graph(text) for text in texts}
+
+
+@pytest.mark.parametrize("format", TEXTS)
+def test_the_places_of_a_group_that_runs_again_are_drawn_once(format):
+    for text, drawn in repeating().items():
+        found = DECLARED[format].findall(draw(drawn, format))
+        expected = [node.id for node in drawn.places() if "." not in node.id]
+        assert sorted(found) == sorted(expected), text
+
+
+def test_every_node_that_is_drawn_is_connected_as_in_the_graph():
+    for text, drawn in repeating().items():
+        picture = draw(drawn, "dot")
+        nodes = re.findall(r'^ *"(\S+)" \[', picture, re.M)
+        arrows = re.findall(r'^ *"(\S+)" -> "(\S+)"', picture, re.M)
+        before = zip(drawn.nodes, drawn.topology.before, strict=True)
+        heads = {node.id for node, edges in before if not edges}
+        assert {target for _, target in arrows} == set(nodes) - heads, text
+        assert all(nodes.index(source) < nodes.index(target) for source, target in arrows), text
+        assert len(set(arrows)) == len(arrows), text
+        assert picture.count("{\n") == picture.count("}\n"), text
+
+
+def test_units_may_be_nested_deeply():
+    text = "E0"
+    for number in range(20):
+        text = f"{{E1 |-> {text} -> E2}}[each=i{number}, task=t{number}]"
+    drawn = graph(text)
+    for format in TEXTS:
+        assert len(DECLARED[format].findall(draw(drawn, format))) == 41
+    assert draw(drawn, "dot").count("subgraph") == draw(drawn, "mermaid").count("subgraph") == 40
+
+
 @pytest.mark.parametrize("format", TEXTS)
 def test_the_same_flow_gives_the_same_bytes(format):
-    for text in list(programs())[:50]:
+    for text in [*list(programs())[:50], *list(repeating())[:50]]:
         first = draw(graph(text), format)
         assert first == draw(graph(text), format)
         assert first == draw(Graph.from_json(graph(text).to_json()), format)

@@ -2,6 +2,7 @@
 
 # ruff: noqa: RUF001 - the sign of a factor
 
+import re
 import shutil
 import subprocess
 import sys
@@ -132,6 +133,36 @@ def test_quotes_backslashes_and_markup_are_shown_as_they_are():
         found.get("{http://www.w3.org/1999/xlink}title") for found in image.findall(".//{*}a")
     ]
     assert 'A, done, C:\\flows\\"new".pty:1' in titles
+
+
+def test_units_with_each_task_and_again_are_frames_with_a_title():
+    lines = digraph("{L |-> F[each=url, at_once=8]}[task=t] |-> {C}[again=3]").splitlines()
+    frames = [
+        re.search(r'  graph \[.* label="(.*?)".*?(penwidth=.*)?\]', line) for line in lines[4:]
+    ]
+    assert [found.groups() for found in frames if found] == [
+        ("task t", None),
+        ("each url, at_once=8", "penwidth=2.4"),
+        ("again 3", None),
+    ]
+    assert [line.strip() for line in lines if "->" in line] == [
+        '"L" -> "each-1" [penwidth=2.4, arrowhead=none]',
+        '"each-1" -> "F" [penwidth=2.4]',
+        '"F" -> "gather-1" [penwidth=2.4, arrowhead=none]',
+        '"gather-1" -> "join-1" [penwidth=2.4, arrowhead=none]',
+        '"join-1" -> "C" [penwidth=2.4]',
+        '"C" -> "catch-1" [arrowhead=none]',
+    ]
+
+
+def test_the_copies_of_a_place_are_counted():
+    flow = "L |-> F[each=url]"
+    states = {"L": State.DONE, "F[0]": State.DONE, "F[1]": State.FAILED, "F[2]": State.DONE}
+    text = digraph(flow, states=states)
+    image = ET.fromstring(laid_out(text))
+    shown = ["".join(found.itertext()) for found in image.findall(".//{*}text")]
+    assert shown == ["each url", "L", "F", "2 done, 1 failed"]
+    assert 'tooltip="F, failed, orders.pty:1", fillcolor="#fbd9d7"' in text
 
 
 def test_states_have_colours():

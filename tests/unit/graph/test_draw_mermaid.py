@@ -2,6 +2,7 @@
 
 # ruff: noqa: RUF001 - the sign of a factor
 
+import re
 from textwrap import dedent
 
 import pytest
@@ -99,6 +100,67 @@ def chart(text: str, **how: object) -> str:
 def test_charts(flow):
     expected = dedent(CHARTS[flow].replace("\\\n        ", "")).lstrip("\n")
     assert chart(flow) == expected.replace("        <br/>", "<br/>")
+
+
+def test_units_with_each_task_and_again_are_boxes_with_a_title():
+    assert chart(
+        "L |-> {F |-> S}[each=url, at_once=8, task=t] |-> {C}[again=3] (0 -> X)"
+    ) == dedent("""
+        flowchart TD
+          n0["L"]
+          subgraph g5["each url, at_once=8"]
+            n1((" "))
+            subgraph g4["task t"]
+              n2["F"]
+              n3["S"]
+              n4((" "))
+            end
+            n5((" "))
+          end
+          subgraph g11[" "]
+            subgraph g7["again 3"]
+              n6["C"]
+              n7((" "))
+            end
+            n11((" "))
+          end
+          n12["X"]
+          n0 === n1
+          n1 ==> n2
+          n2 ==> n3
+          n3 === n4
+          n4 === n5
+          n5 ==> n6
+          n6 --- n7
+          n7 --- n11
+          n11 -->|"0"| n12
+          linkStyle 8 stroke:#e0443e
+    """).lstrip("\n")
+
+
+def test_copies_are_counted_and_rounds_have_their_states():
+    graph = compile(parse("{L |-> Fetch[each=url] -> Check}[again=3]"))
+    outcomes = {"Fetch[7]": 0, "Check.2": 0}
+    places = simulate(graph, items={"url": 200}, places=outcomes).places
+    text = mermaid(graph, states={place: report.state for place, report in places.items()})
+    nodes = re.findall(r'\["(.*)"\]:::(\w+)$', text, re.M)
+    assert nodes == [
+        (
+            "L<br/><small>round 1#58; done</small><br/><small>round 2#58; done</small>"
+            "<br/><small>round 3#58; done</small>",
+            "done",
+        ),
+        (
+            "Fetch<br/><small>round 1#58; 199 done, 1 failed</small>"
+            "<br/><small>round 2#58; 200 done</small><br/><small>round 3#58; 200 done</small>",
+            "done",
+        ),
+        (
+            "Check<br/><small>round 1#58; failed</small><br/><small>round 2#58; failed</small>"
+            "<br/><small>round 3#58; done</small>",
+            "done",
+        ),
+    ]
 
 
 def test_direction():

@@ -115,6 +115,44 @@ PICTURES = {
         ├────────────╯
         ╰─0─▶ E
     """,
+    "L |-> Fetch(a=url)[each=url, at_once=8, batch=2] |-> Sum": """
+        L
+        ⇓
+        ╭─ each url, at_once=8, batch=2 ╮
+        │ Fetch(a=url)                  │
+        ╰───────────────────────────────╯
+        ⇓
+        Sum
+    """,
+    "@input: xs: list\nA || {B -> C}[each=x, in=xs, task=t, again=2] (0 |-> D)": """
+        ┏━ A
+        ┗━ ╭─ each x, in=xs; task t; again 2 ╮
+           │ B → C                           │
+           ├─────────────────────────────────╯
+           ╘═0═▶ D
+    """,
+    "{P |-> Page[each=page] (0 -> Q)}[each=book, evaluation=SUCCESS_FOR_PARTIAL_SUCCESS]": """
+        ╭─ each book (any) ╮
+        │ P                │
+        │ ⇓                │
+        │ ╭─ each page ╮   │
+        │ │ Page       │   │
+        │ ├────────────╯   │
+        │ ├─0─▶ Q          │
+        │ ╰─1─▶ ·          │
+        ╰──────────────────╯
+    """,
+    "{{A}[again=2] -> B || C}[again=3] (0 -> D)": """
+        ╭─ again 3 ────╮
+        │ ╭─ again 2 ╮ │
+        │ │ A        │ │
+        │ ╰──────────╯ │
+        │ ↓            │
+        │ ┏━ B         │
+        │ ┗━ C         │
+        ├──────────────╯
+        ╰─0─▶ D
+    """,
 }
 
 
@@ -199,6 +237,31 @@ def test_how_places_ended_is_marked():
     assert ascii(graph, states=states) == dedent(expected).lstrip("\n")
     plain = ascii(graph, states=states, charset="ascii")
     assert "+-1-> (--) C\nv\n(no) Boom -> (no) F\n" in plain
+
+
+def test_copies_are_counted_and_rounds_have_a_mark_each():
+    graph = compile(parse("{L |-> Fetch[each=url] -> Check}[again=3] (0 -> D)"))
+    places = simulate(
+        graph,
+        items={"url": 200},
+        places={"Fetch[7]": 0, "Fetch[9]": 0, "Check": 0, "Check.2": 0},
+    ).places
+    states = {place: report.state for place, report in places.items()}
+    expected = """
+        ╭─ again 3 ──────────────────────────────────────────────╮
+        │ ✓✓✓ L                                                  │
+        │ ⇓                                                      │
+        │ ╭─ each url ─────────────────────────────────────────╮ │
+        │ │ ✗✓✓ Fetch (198 done, 2 failed; 200 done; 200 done) │ │
+        │ ╰────────────────────────────────────────────────────╯ │
+        │ ↓                                                      │
+        │ ✗✗✓ Check                                              │
+        ├────────────────────────────────────────────────────────╯
+        ╰─0─▶ – D
+    """
+    assert ascii(graph, states=states) == dedent(expected).lstrip("\n")
+    plain = ascii(graph, states=states, charset="ascii")
+    assert "(no)(ok)(ok) Fetch (198 done, 2 failed; 200 done; 200 done)" in plain
 
 
 def test_text_of_options_cannot_break_the_picture():

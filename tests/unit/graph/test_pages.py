@@ -14,7 +14,7 @@ DOCS = Path(__file__).parents[3] / "docs"
 BLOCK = re.compile(r"^```(\w[^\n]*)\n(.*?)^```$", re.M | re.S)
 # `# Check=0, Load=3: Check, Report run, the run fails`
 PROMISE = re.compile(
-    r"# (all succeed|\w+=\d(?:, \w+=\d)*): (\w+(?:, \w+)*) run(, the run fails)?$", re.M
+    r"# (all succeed|\w+=\d(?:, \w+=\d)*): ([\w.]+(?:, [\w.]+)*) run(, the run fails)?$", re.M
 )
 
 
@@ -71,9 +71,12 @@ def test_two_ways_to_write_a_flow_that_are_said_to_mean_the_same():
     assert left.fingerprint == right.fingerprint
 
 
-@pytest.mark.parametrize("code", blocks("graph.md", "python"))
-def test_the_python_of_the_page_runs(code):
-    exec(builtins.compile(code, "docs/graph.md", "exec"), {})
+@pytest.mark.parametrize(
+    ("page", "code"),
+    [(page, code) for page in ("language.md", "graph.md") for code in blocks(page, "python")],
+)
+def test_the_python_of_a_page_runs(page, code):
+    exec(builtins.compile(code, f"docs/{page}", "exec"), {"__name__": "example"})
 
 
 def test_the_json_of_the_page_is_that_of_the_flow():

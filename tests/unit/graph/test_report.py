@@ -11,7 +11,7 @@ import pytest
 from tests.unit.graph.running import ANY, graph, run
 from volnux import VolnuxError
 from volnux.graph import Execution, Failure, PlaceReport, RunReport, RunStatus, State, simulate
-from volnux.graph.report import jsonable, places_of
+from volnux.graph.report import Details, jsonable, places_of
 
 
 class Broken:
@@ -197,10 +197,34 @@ def test_what_was_received_is_told_by_where_it_came_from():
     assert again.to_json() == data
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "@on-failure: continue\n{A || !} |-> B",
+        "@on-failure: continue\n{A -> !} |-> B",
+        "A |-> {! || A[each=item]} (0 |-> B)",
+        "@on-failure: continue\nA |-> {A || A[each=item]} |-> B",
+        "@on-failure: continue\nA |-> A[each=item] |-> B",
+    ],
+)
+def test_what_came_from_no_place_is_told_as_it_is(text):
+    execution = Execution(graph(text))
+    ready = execution.start()
+    while ready:
+        ready += execution.finish(ready.pop(), 1, "a")
+    report = RunReport(
+        "flow", "b", "r", execution.status, places_of(execution, made_once(execution))
+    )
+    data = report.to_json()
+    assert data["places"]["B"]["received"].keys() == {"value"}
+    again = RunReport.from_json(json.loads(report.dumps()))
+    assert again.to_json() == data
+
+
 def made_once(execution):
     def details(index):
         ran = execution.descriptors[index] is not None
-        return {"attempts": int(ran), "received": execution.received(index) if ran else None}
+        return Details(int(ran), execution.received(index) if ran else None)
 
     return details
 
@@ -255,7 +279,7 @@ def test_a_report_of_a_later_format_is_refused():
 
 def test_a_failure_stands_in_its_own_field():
     execution = run("{Boom || A} (0 -> H)").execution
-    places = places_of(execution, lambda index: {"attempts": 1})
+    places = places_of(execution, lambda index: Details(1))
     assert list(places) == ["Boom", "A", "H"]
     assert (places["Boom"].result, places["A"].result) == (None, "a")
     assert places["Boom"].failure == Failure("RuntimeError", "boom", attempts=3)

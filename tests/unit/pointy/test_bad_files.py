@@ -4,6 +4,7 @@ import pytest
 
 from tests.unit.pointy.bad_arguments import BAD_ARGUMENTS, BAD_FAILS, BAD_VALUES
 from tests.unit.pointy.bad_declarations import BAD_DECLARATIONS
+from tests.unit.pointy.bad_each import BAD_EACH
 from tests.unit.pointy.rows import bad
 from volnux.errors import PointyError, PointySyntaxError, Severity, Source
 from volnux.pointy import analyze, parse
@@ -918,7 +919,8 @@ BAD_OPTIONS = [
         "    |   ^^^^^^^^^^",
         (
             "  hint: for an argument write A(colour=…); options: timeout, retry_attempts, "
-            "executor, evaluation, pool, queue, priority, concurrency, tags"
+            "executor, evaluation, each, in, at_once, batch, pool, queue, priority, concurrency, "
+            "tags"
         ),
     ),
     bad(
@@ -1802,6 +1804,7 @@ ALL = [
     *BAD_VALUES,
     *BAD_FAILS,
     *BAD_DECLARATIONS,
+    *BAD_EACH,
 ]
 
 

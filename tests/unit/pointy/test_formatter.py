@@ -37,6 +37,9 @@ def text(value: str) -> str:
         ("A(a=true,b=[ ],c={ })", "A(a=true, b=[], c={})\n"),
         ('A(a={"k":[null,x,],"l":{}},)(0->!)', 'A(a={"k": [null, x], "l": {}}) (0 -> !)\n'),
         ("A||!", "A || !\n"),
+        ("A [ each = url ,at_once = 8, ]", "A[each=url, at_once=8]\n"),
+        ("2*A(u=url)[in=urls,each=url]", "A(u=url) * 2[in=urls, each=url]\n"),
+        ('(A->B)[again=03,task="tidy"](0->C)', '{A -> B}[again=3, task="tidy"] (0 -> C)\n'),
         ("(!)", "{!}\n"),
     ],
 )

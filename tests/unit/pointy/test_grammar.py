@@ -105,6 +105,26 @@ def _unit(unit: Unit) -> str:
             "{({A || B})}[evaluation=FAILURE_FOR_ALL_EVENTS_FAILURE]",
             "{{{[A || B]}}}<evaluation='FAILURE_FOR_ALL_EVENTS_FAILURE'>",
         ),
+        ("A[each=url]", "A<each='url'>"),
+        (
+            "{A -> B}[each=url, evaluation=SUCCESS_FOR_PARTIAL_SUCCESS]",
+            "{A -> B}<each='url', evaluation='SUCCESS_FOR_PARTIAL_SUCCESS'>",
+        ),
+        (
+            "A[evaluation=FAILURE_FOR_PARTIAL_ERROR, each=url]",
+            "A<evaluation='FAILURE_FOR_PARTIAL_ERROR', each='url'>",
+        ),
+        (
+            "{A -> B}[each=url, in=urls, at_once=8, batch=10,]",
+            "{A -> B}<each='url', in='urls', at_once=8, batch=10>",
+        ),
+        ("{A -> B}[task=tidy, again=3]", "{A -> B}<task='tidy', again=3>"),
+        ('{A -> B}[task="tidy"]', "{A -> B}<task='tidy'>"),
+        ("2 * A(u=1)[each=url](0 -> X)", "A u:1*2<each='url'>(0 -> X)"),
+        ("A[each=x] || B[each=x] -> C[each=x]", "[A<each='x'> || B<each='x'>] -> C<each='x'>"),
+        ("A[each=x] (0 -> B[each=x])", "A<each='x'>(0 -> B<each='x'>)"),
+        ("{A -> {B}[each=b, in=a]}[each=a]", "{A -> {B}<each='b', in='a'>}<each='a'>"),
+        ("each -> in[each=task] -> again", "each -> in<each='task'> -> again"),
         # branches
         ("A (0 -> X)", "A(0 -> X)"),
         ("A (0 -> X, 1 |-> Y -> Z,)", "A(0 -> X, 1 |-> Y -> Z)"),

@@ -74,6 +74,43 @@ def test_100_000_open_parentheses_are_one_error():
     )
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        ("{" * MANY + "A" + "".join(f"}}[each=x{n}]" for n in range(MANY)), None),
+        ("{" * MANY + "A" + "}[each=x]" * MANY, "'x' is already the name of an 'each' around it"),
+        ("{" * MANY + "A" + "}[again=9]" * MANY, "with 'again', this file has more than"),
+        (" -> ".join(f"{{A}}[task=t{n}]" for n in range(MANY)), None),
+        (" -> ".join(["A[each=x, in=y]"] * MANY), None),
+        ("A (0 -> " * MANY + "B" + ")[each=x]" * MANY, None),
+    ],
+    ids=["nested", "nested of one name", "nested rounds", "tasks", "sequence", "branches"],
+)
+def test_a_long_program_of_new_options_is_no_crash(text, error):
+    found = errors(text)
+    if error is None:
+        assert not found
+        return
+    assert error in found[0].message
+
+
+def test_a_file_with_again_has_at_most_100000_places():
+    assert not errors("{A || B}[again=49999] -> {C -> !}")
+    assert not errors("{{A}[again=1000]}[again=100]")
+    assert not errors("{A}[again=2] (0 -> B) -> " + " -> ".join(["C"] * 99_997))
+    (error,) = errors("{A}[again=2] (0 -> B) -> " + " -> ".join(["C"] * 99_998))
+    assert error.message == "with 'again', this file has more than 100000 places"
+    assert error.span == (1, 5, 1, 12)
+    (error,) = errors(f"{{A -> {{B}}[again={'9' * 400}]}}[again={'8' * 400}]")
+    assert error.span.column == 11
+
+
+def test_a_branch_is_outside_of_the_again_of_its_group():
+    assert not errors("{A}[again=99998] (0 -> {B -> C})")
+    assert errors("{A}[again=99999] (0 -> {B -> C})")
+
+
 HOSTILE = {
     "closing": ")",
     "closed": "A ) ",
@@ -104,6 +141,9 @@ HOSTILE = {
     "braces": "A{a=1",
     "stars": "A(*",
     "mixed": "A(0 -> B, a=1, ",
+    "eaches": "A[each=x, in=[",
+    "loops": "A[each x in xs] -> ",
+    "rounds": "{A}[again=9, task=t] -> ",
 }
 
 

@@ -21,6 +21,11 @@ class Ok(EventBase):
         return True, None
 
 
+class Three(EventBase):
+    def process(self):
+        return True, [1, 2, 3]
+
+
 class No(EventBase):
     def process(self):
         return False, None
@@ -104,7 +109,21 @@ class Crashing(StandaloneBackend):
         raise RuntimeError("the backend is broken")
 
 
-EVENTS = [Ok, No, Five, Raises, Twice, Skips, Late, Ends, Interrupts, Quits, Stops, ShutsDown]
+EVENTS = [
+    Ok,
+    Three,
+    No,
+    Five,
+    Raises,
+    Twice,
+    Skips,
+    Late,
+    Ends,
+    Interrupts,
+    Quits,
+    Stops,
+    ShutsDown,
+]
 
 
 @pytest.fixture
@@ -161,6 +180,10 @@ RETRIED = ("event_execution_retry", "event_execution_retry_done")
         ("Twice", ran("Twice", "task_failed", *RETRIED)),
         ("Late[timeout=0.05]", ran("Late", "task_failed")),
         ("Ends -> Ok", [*ran("Ends", "task_failed"), "pipeline_stop"]),
+        (
+            "Three |-> Ok[each=n, at_once=1]",
+            [*ran("Three"), *ran("Ok[0]"), *ran("Ok[1]"), *ran("Ok[2]")],
+        ),
         ("Stops -> Ok", ran_and_stopped("Stops")),
         ("ShutsDown -> Ok", ran_and_stopped("ShutsDown")),
         ("Interrupts -> Ok", ran_and_stopped("Interrupts")),
@@ -183,6 +206,30 @@ def test_the_signals_of_a_run(flow, expected, heard):
     assert heard == [*BEGUN, *expected, *ENDED]
     pipeline.shutdown()
     assert heard == [*BEGUN, *expected, *ENDED]
+
+
+def test_the_event_of_a_copy_has_its_index():
+    seen = []
+
+    class Flow(Pipeline):
+        class Meta:
+            pointy = "Three |-> Ok[each=n]"
+            events = EVENTS
+
+    def hear(event, task_id):
+        seen.append((task_id, event.index, event.inputs.get("n")))
+
+    signals.task_completed.connect(hear)
+    try:
+        Flow().start()
+    finally:
+        signals.task_completed.disconnect(hear)
+    assert sorted(seen) == [
+        ("Ok[0]", (0,), 1),
+        ("Ok[1]", (1,), 2),
+        ("Ok[2]", (2,), 3),
+        ("Three", (), None),
+    ]
 
 
 class Plain(Pipeline):

@@ -64,6 +64,21 @@ def test_a_run_is_recorded_by_place(run):
     assert (seen["Bad"]["status"], seen["Bad"]["descriptor"]) == ("failure", 0)
 
 
+def test_copies_are_counted_at_one_place(run):
+    @event
+    def Numbers():
+        return True, list(range(100))
+
+    telemetry.monitor_events()
+    run("Numbers |-> Quick[each=number]", Numbers, Quick)
+    seen = metrics()
+    assert [(p["task_id"], p["events"]) for p in seen["places"]] == [("Numbers", 1), ("Quick", 100)]
+    assert {item["task_id"] for item in seen["events"]} == {
+        "Numbers",
+        *[f"Quick[{number}]" for number in range(100)],
+    }
+
+
 def test_totals_places_and_runs_agree(run):
     telemetry.monitor_events()
     for _ in range(3):

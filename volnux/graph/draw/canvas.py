@@ -25,7 +25,7 @@ class Signs:
     rail: str
     side: str
     branches: tuple[str, str, str, str]
-    corners: tuple[str, str, str, str]
+    corners: tuple[str, str, str, str, str]
     line: str
     nothing: str
     times: str
@@ -50,7 +50,7 @@ UNICODE = Signs(
     rail="┃",
     side="│",
     branches=("├─0─▶ ", "╰─0─▶ ", "╞═0═▶ ", "╘═0═▶ "),
-    corners=("╭", "╮", "├", "╯"),
+    corners=("╭", "╮", "├", "╯", "╰"),
     line="─",
     nothing="·",
     times="×",  # noqa: RUF001 - the sign of a factor
@@ -75,7 +75,7 @@ PLAIN = Signs(
     rail="|",
     side="|",
     branches=("+-0-> ", "+-0-> ", "+=0=> ", "+=0=> "),
-    corners=("+", "+", "+", "+"),
+    corners=("+", "+", "+", "+", "+"),
     line="-",
     nothing=".",
     times="x",
@@ -103,7 +103,7 @@ class Canvas:
         self._next = ""
         self._rest = ""
         self._around: list[str] = []
-        self._frames: list[tuple[int, str]] = []
+        self._frames: list[tuple[int, str, str]] = []
         self._event: str | None = None
         self._event_width = 0
         self._arrow: bool | None = None
@@ -161,25 +161,36 @@ class Canvas:
         self._flush()
         self._next = self._rest = self._around.pop()
 
-    def open_frame(self) -> None:
-        """Begin a frame; its rows begin with a rail as wide as `side` and a space."""
+    def open_frame(self, title: str = "") -> None:
+        """Begin a frame; its rows begin with a rail as wide as `side` and a space.
+
+        Args:
+            title: a text in its upper edge.
+        """
         self._flush()
-        self._frames.append((len(self._rows), self._next))
+        self._frames.append((len(self._rows), self._next, title and f" {title} "))
         self._write("", 0)
 
-    def close_frame(self) -> None:
-        """Draw the frame around the rows since `open_frame`."""
-        start, lead = self._frames.pop()
+    def close_frame(self, *, branches: bool) -> None:
+        """Draw the frame around the rows since `open_frame`.
+
+        Args:
+            branches: whether branches leave it at the bottom.
+        """
+        start, lead, title = self._frames.pop()
         signs, widths = self.signs, self._widths
         indent = len(lead)
-        inner = max(widths[start + 1 :])
+        after_title = _width(title) + 1 if title else 0
+        inner = max(*widths[start + 1 :], indent + after_title)
         bar = signs.line * (inner - indent)
-        self._rows[start] = f"{lead}{signs.corners[0]}{bar}{signs.corners[1]}"
+        top = f"{signs.line}{title}{signs.line * (inner - indent - after_title)}" if title else bar
+        self._rows[start] = f"{lead}{signs.corners[0]}{top}{signs.corners[1]}"
         self._widths[start] = inner + 2
         for index in range(start + 1, len(self._rows)):
             self._rows[index] += " " * (inner - widths[index]) + f" {signs.side}"
             widths[index] = inner + 2
-        self._write(f"{signs.corners[2]}{bar}{signs.corners[3]}", inner - indent + 2)
+        foot = signs.corners[2 if branches else 4]
+        self._write(f"{foot}{bar}{signs.corners[3]}", inner - indent + 2)
 
     def _write(self, text: str, size: int) -> None:
         self._rows.append(self._next + text)

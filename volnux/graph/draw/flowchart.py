@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Literal
 
 from volnux.graph.draw.labels import argument_texts, label, option_texts, printable
-from volnux.graph.draw.view import Close, Frame, Line, lines, places_and_frames
+from volnux.graph.draw.view import Close, Frame, Line, View, has_head
 from volnux.graph.outcome import State
 from volnux.graph.parts import Entry, Kind, Node
 
@@ -35,59 +35,56 @@ def mermaid(
     """The graph as a `flowchart`.
 
     Thick arrows pipe a result, branches are labelled with their descriptor, small circles are
-    joins, and the circle at the foot of a box is where the branches of a group leave it. GitHub
-    shows at most 50,000 characters and 499 arrows.
+    joins, and the circle at the foot of a box is where the branches of a group leave it. A box
+    with a title is a group with `each`, `task` or `again`; its places are drawn once. GitHub shows
+    at most 50,000 characters and 499 arrows.
 
     Args:
         graph: the graph.
         direction: `TD`, from the top down, or `LR`, from left to right.
-        states: how places ended in a run, by place; each state has a colour.
+        states: how places ended in a run, by place; each state has a colour, and copies are
+            counted.
     """
-    states = states or {}
+    view = View(graph, states)
+    used: set[State] = set()
     out = [f"flowchart {direction}"]
     depth = 1
-    for item in places_and_frames(graph):
+    for item in view.items():
         indent = "  " * min(depth, _DEEPEST_INDENT)
         match item:
             case Frame():
-                out.append(f'{indent}subgraph g{item.catch}[" "]')
+                out.append(f'{indent}subgraph g{item.last}["{_escaped(item.title or " ")}"]')
                 depth += 1
             case Close.FRAME:
                 depth -= 1
                 out.append(f"{'  ' * min(depth, _DEEPEST_INDENT)}end")
             case index:
-                node = graph.nodes[index]
-                out.append(f"{indent}n{index}{_node(node, states)}")
-    drawn = lines(graph)
+                node, state = graph.nodes[index], view.marks.state(index)
+                used |= {state} if state is not None else set()
+                out.append(f"{indent}n{index}{_node(node, view.marks.texts(index), state)}")
+    drawn = view.lines()
     out += [f"  n{line.source} {_arrow(graph, line)} n{line.target}" for line in drawn]
     for descriptor, style in _LINE_STYLES.items():
         styled = [str(number) for number, line in enumerate(drawn) if line.label == descriptor]
         if styled:
             out.append(f"  linkStyle {','.join(styled)} {style}")
-    used = set(states.values())
     out += [f"  classDef {state} {_STATE_STYLES[state]}" for state in State if state in used]
     return "\n".join(out) + "\n"
 
 
-def _node(node: Node, states: Mapping[str, State]) -> str:
+def _node(node: Node, ended: tuple[str, ...], state: State | None) -> str:
     if node.kind is Kind.FAIL:
         return '(("!"))'
     if node.kind is not Kind.EVENT:
         return '(("any"))' if node.entry is Entry.ANY else '((" "))'
     rows = [_escaped(label(node))]
-    rows += [
-        f"<small>{_escaped(text)}</small>" for text in (*argument_texts(node), *option_texts(node))
-    ]
-    state = states.get(node.id)
+    texts = (*argument_texts(node), *option_texts(node), *ended)
+    rows += [f"<small>{_escaped(text)}</small>" for text in texts]
     return f'["{"<br/>".join(rows)}"]' + (f":::{state}" if state is not None else "")
 
 
 def _arrow(graph: Graph, line: Line) -> str:
-    head = (
-        ">"
-        if graph.nodes[line.target].kind in (Kind.EVENT, Kind.FAIL)
-        else ("=" if line.pipe else "-")
-    )
+    head = ">" if has_head(graph.nodes[line.target]) else ("=" if line.pipe else "-")
     body = "==" if line.pipe else "--"
     return f"{body}{head}" + (f'|"{line.label}"|' if line.label is not None else "")
 

@@ -6,13 +6,21 @@ import json
 import re
 from typing import TYPE_CHECKING
 
-from volnux.graph.parts import Node
+from volnux.graph.parts import Each, Node
 from volnux.pointy.tree import Literal
 
 if TYPE_CHECKING:
     from volnux.graph.model import Graph
 
-__all__ = ["LONGEST", "argument_texts", "label", "option_texts", "position", "printable"]
+__all__ = [
+    "LONGEST",
+    "argument_texts",
+    "each_text",
+    "label",
+    "option_texts",
+    "position",
+    "printable",
+]
 
 LONGEST = 40
 """Characters of the value of an argument or option that a drawing shows."""
@@ -34,6 +42,13 @@ def option_texts(node: Node) -> tuple[str, ...]:
 def argument_texts(node: Node) -> tuple[str, ...]:
     """The arguments of an event as `name=value`, each on one line."""
     return tuple(f"{each.name}={printable(_short(str(each)))}" for each in node.arguments)
+
+
+def each_text(each: Each) -> str:
+    """An `each` with its options, on one line, such as `each url, at_once=8`."""
+    options = {"in": each.source, "at_once": each.at_once, "batch": each.batch}
+    given = [f"{name}={value}" for name, value in options.items() if value is not None]
+    return printable(", ".join((f"each {each.name}", *given)))
 
 
 def position(graph: Graph, node: Node) -> str | None:

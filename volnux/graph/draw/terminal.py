@@ -10,7 +10,12 @@
     ┏━ Mail                             both at the same time
     ┗━ Ship → Track
 
-A group with branches is drawn in a frame; its branches leave the frame at the bottom.
+A group with branches is drawn in a frame; its branches leave the frame at the bottom. A unit with
+`each`, `task` or `again` is drawn once, in a frame with a title:
+
+    ╭─ each url, at_once=8 ─╮
+    │ Fetch ⇒ Save          │
+    ╰───────────────────────╯
 """
 
 from __future__ import annotations
@@ -21,9 +26,11 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from volnux.graph.draw.canvas import PLAIN, UNICODE, Canvas, Signs
 from volnux.graph.draw.errors import DrawError
-from volnux.graph.draw.labels import argument_texts, option_texts, printable
+from volnux.graph.draw.labels import argument_texts, each_text, option_texts, printable
+from volnux.graph.draw.marks import Marks
+from volnux.graph.draw.rounds import Rounds
 from volnux.graph.outcome import State
-from volnux.graph.parts import Node
+from volnux.graph.parts import Kind
 from volnux.pointy import tree
 from volnux.pointy.tree import Arrow
 
@@ -47,7 +54,8 @@ def ascii(
         charset: `unicode` for box-drawing characters, `ascii` for a terminal without them.
         columns: the width at which rows of events are broken. Parts that are nested too deeply
             for it are drawn separately below.
-        states: how places ended in a run, by place; each gets a mark.
+        states: how places ended in a run, by place; each gets a mark for each round, and copies
+            are counted.
 
     Raises:
         DrawError: the graph does not include its text.
@@ -58,7 +66,7 @@ def ascii(
             hint="draw it as mermaid, dot or svg, or compile it from its file",
         )
     signs = UNICODE if charset == "unicode" else PLAIN
-    drawing = _Drawing(graph, signs, columns, states or {})
+    drawing = _Drawing(graph, signs, columns, states)
     return drawing.whole(graph.source.file.flow)
 
 
@@ -78,15 +86,23 @@ def _run(step: _Step) -> None:
 
 class _Drawing:
     def __init__(
-        self, graph: Graph, signs: Signs, columns: int, states: Mapping[str, State]
+        self, graph: Graph, signs: Signs, columns: int, states: Mapping[str, State] | None
     ) -> None:
         self._canvas = Canvas(signs, columns)
         self._signs = signs
-        self._states = states
         self._deepest = max(columns - 30, 20)
         self._later: deque[tuple[int, _Step]] = deque()
         self._parts = 1
+        self._graph = graph
         self._topology = graph.topology
+        rounds = Rounds(graph)
+        self._marks = Marks(graph, states, rounds)
+        self._each_at = {each.span: each for each in reversed(graph.eaches)}
+        self._catch_at = {
+            node.span: index
+            for index, node in reversed(list(enumerate(graph.nodes)))
+            if node.kind is Kind.CATCH and index not in rounds.catches
+        }
 
     def whole(self, flow: tree.Flow) -> str:
         _run(self.flow(flow))
@@ -126,29 +142,41 @@ class _Drawing:
         if isinstance(unit.primary, tree.Fail):
             canvas.event("!")
             return
-        if isinstance(unit.primary, tree.Event):
-            label = self._label(self._topology.node_at[unit.primary.span])
-            if not unit.branches:
-                canvas.event(label)
-                return
+        title = self._title(unit)
+        if title or (unit.branches and isinstance(unit.primary, tree.Group)):
             canvas.block()
-            canvas.row(label)
-        elif unit.branches:
-            canvas.block()
-            canvas.open_frame()
+            canvas.open_frame(title)
             side = f"{self._signs.side} "
-            yield self._inside(side, side, self.flow(unit.primary.body), flat=False)
-            canvas.close_frame()
+            yield self._inside(side, side, self.body(unit.primary), flat=False)
+            canvas.close_frame(branches=bool(unit.branches))
+            if unit.branches:
+                yield self.branches(unit, self._catch_at[unit.primary.span])
+        elif unit.branches:
+            index = self._topology.index[self._topology.node_at[unit.primary.span].id]
+            canvas.block()
+            canvas.row(self._label(index))
+            yield self.branches(unit, index)
         else:
-            yield self.flow(unit.primary.body)
-            return
-        yield self.branches(unit)
+            yield self.body(unit.primary)
 
-    def branches(self, unit: tree.Unit) -> _Step:
+    def body(self, primary: tree.Event | tree.Group) -> _Step:
+        """The content of a unit, without its branches."""
+        if isinstance(primary, tree.Group):
+            yield self.flow(primary.body)
+        else:
+            node = self._topology.node_at[primary.span]
+            self._canvas.event(self._label(self._topology.index[node.id]))
+
+    def branches(self, unit: tree.Unit, node: int) -> _Step:
+        """Draw the branches of a unit.
+
+        Args:
+            unit: the unit.
+            node: the index of the node that they leave.
+        """
         signs = self._signs
         taken = {branch.descriptor for branch in unit.branches}
-        node = self._topology.node_at[unit.primary.span]
-        direct = sorted(self._topology.taken[self._topology.index[node.id]] - taken)
+        direct = sorted(self._topology.taken[node] - taken)
         last = len(unit.branches) - 1 if not direct else -1
         for index, branch in enumerate(unit.branches):
             pipe = branch.arrow is Arrow.PIPE
@@ -171,7 +199,24 @@ class _Drawing:
             yield step
         canvas.pop()
 
-    def _label(self, node: Node) -> str:
+    def _title(self, unit: tree.Unit) -> str:
+        """The frame title of a unit with `each`, `task` or `again`; empty for other units."""
+        if not unit.options:
+            return ""
+        parts = []
+        if unit.option("each"):
+            each = self._each_at[unit.primary.span]
+            any_ = each.evaluation is not None and each.evaluation.any
+            parts.append(each_text(each) + (" (any)" if any_ else ""))
+        parts += [
+            f"{name} {printable(str(option.value))}"
+            for name in ("task", "again")
+            if (option := unit.option(name))
+        ]
+        return self._readable("; ".join(parts))
+
+    def _label(self, index: int) -> str:
+        node = self._graph.nodes[index]
         label = printable(node.id)
         if node.arguments:
             label += f"({', '.join(argument_texts(node))})"
@@ -179,16 +224,24 @@ class _Drawing:
             label += f" {self._signs.times}{node.retry}"
         if node.options:
             label += f" [{', '.join(option_texts(node))}]"
-        state = self._states.get(node.id)
-        if state is not None:
-            label = f"{self._signs.states[state]} {label}"
+        states = self._marks.states(index)
+        if states:
+            label = f"{''.join(self._signs.states[state] for state in states)} {label}"
+        counts = self._marks.counts(index)
+        if counts:
+            label += f" ({'; '.join(counts)})"
+        return self._readable(label)
+
+    def _readable(self, text: str) -> str:
         if self._signs is PLAIN:
-            label = label.encode("ascii", "backslashreplace").decode()
-        return label
+            return text.encode("ascii", "backslashreplace").decode()
+        return text
 
 
 def _is_event(unit: tree.Unit) -> bool:
-    return isinstance(unit.primary, tree.Event) and not unit.branches
+    return (
+        isinstance(unit.primary, tree.Event) and not unit.branches and unit.option("each") is None
+    )
 
 
 def _is_row(flow: tree.Flow) -> bool:

@@ -10,6 +10,7 @@ import uuid
 from typing import Any, Final
 
 from volnux._version import __version__
+from volnux.graph.places import template_of
 from volnux.telemetry.conventions import DURATION_BUCKETS
 from volnux.telemetry.publishers.base import Item
 from volnux.telemetry.records import EventMetrics
@@ -110,7 +111,7 @@ class Totals:
     def _add_event(self, event: EventMetrics) -> None:
         place = (
             ("pipeline", event.pipeline),
-            ("place", event.task_id),
+            ("place", template_of(event.task_id)),
             ("event", event.event_name),
         )
         self._sum("volnux.events", (*place, ("status", event.status)), 1)

@@ -7,6 +7,7 @@ import os
 import threading
 from typing import TYPE_CHECKING, Any, Final
 
+from volnux.graph.places import template_of
 from volnux.telemetry.conventions import DURATION_BUCKETS
 from volnux.telemetry.publishers.base import MetricsPublisher, MissingClientError
 from volnux.telemetry.records import EventMetrics
@@ -110,7 +111,7 @@ class PrometheusPublisher(MetricsPublisher):
             self._serve(client, port, address)
 
     def publish_event_metrics(self, metrics: EventMetrics) -> None:
-        place = (metrics.pipeline, metrics.task_id, metrics.event_name)
+        place = (metrics.pipeline, template_of(metrics.task_id), metrics.event_name)
         known = self._known.get(place)
         if known is None:
             known = self._children(place)

@@ -19,7 +19,7 @@ from opentelemetry.trace import Link, Span, SpanContext, SpanKind, Status, Statu
 from volnux._version import __version__
 from volnux.graph.outcome import FAILURE, Failure, RunStatus
 from volnux.telemetry import conventions as names
-from volnux.telemetry.links import Sources
+from volnux.telemetry.links import Ended, Sources
 from volnux.telemetry.records import AttemptRecord, attempt_ended, network_ended
 from volnux.telemetry.scope import Scope
 from volnux.telemetry.tracing.metrics import Instruments
@@ -72,7 +72,8 @@ class RunTrace:
         self._sources = Sources(graph)
         self._lock = threading.Lock()
         self._open: dict[str, tuple[Span, Scope]] = {}
-        self._ended: dict[str, tuple[SpanContext, int]] = {}
+        self._contexts: dict[str, SpanContext] = {}
+        self._ended = Ended()
         self._attributes: dict[str, Any] = {names.PIPELINE_NAME: graph.name, names.BACKEND: backend}
         self._span = self._tracer.start_span(
             f"RUN {graph.name}",
@@ -97,8 +98,8 @@ class RunTrace:
             if known is not None:
                 return known[1]
             links = [
-                Link(self._ended[source][0], {names.LINK: "piped", names.PLACE: source})
-                for source in self._sources.of(place, self._descriptors)
+                Link(self._contexts[source], {names.LINK: "piped", names.PLACE: source})
+                for source in self._sources.of(place, self._ended)
             ]
         span = self._tracer.start_span(
             event, context=self._context, attributes=self._about(event, call), links=links
@@ -121,8 +122,8 @@ class RunTrace:
             if last:
                 del self._open[record.place]
                 if self._sources.wants(record.place):
-                    told = (known[0].get_span_context(), record.descriptor)
-                    self._ended[record.place] = told
+                    self._contexts[record.place] = known[0].get_span_context()
+                    self._ended.add(record.place, record.descriptor)
         note_attempt(known[0], record)
         if last:
             end_event(known[0], record)
@@ -155,10 +156,6 @@ class RunTrace:
         if report is not None and report.started_at and report.ended_at:
             seconds = (report.ended_at - report.started_at).total_seconds()
             self._instruments.run(seconds, self._attributes, result, kind)
-
-    def _descriptors(self, place: str) -> int | None:
-        told = self._ended.get(place)
-        return None if told is None else told[1]
 
     def _about(self, event: str, call: Call) -> dict[str, Any]:
         return {

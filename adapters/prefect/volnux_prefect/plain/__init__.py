@@ -20,10 +20,11 @@ from __future__ import annotations
 
 from volnux_prefect.plain.arms import all_of, any_of
 from volnux_prefect.plain.names import Input, Secret, Variable
-from volnux_prefect.plain.places import Ended, EventFailed, Fail, Place, RunStopped
+from volnux_prefect.plain.places import Each, Ended, EventFailed, Fail, Place, RunStopped
 from volnux_prefect.plain.run import Run
 
 __all__ = [
+    "Each",
     "Ended",
     "EventFailed",
     "Fail",

@@ -68,7 +68,7 @@ async def _each(arms: Iterable[Coroutine[Any, Any, Any]]) -> list[Any]:
 def _first(failures: Iterable[EventFailed]) -> EventFailed:
     """Return the failure of the first place in reading order, with the others attached to it."""
     every = [single for each in failures for single in (each, *each.others)]
-    first, *others = sorted(every, key=lambda each: each.place.order)
+    first, *others = sorted(every, key=lambda each: each.order)
     for each in every:
         each.others = []
     first.others = others

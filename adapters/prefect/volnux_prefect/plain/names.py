@@ -8,7 +8,15 @@ from typing import Any, Final
 
 from volnux.graph.parts import Argument, NameAt, VariableSpec
 
-__all__ = ["Input", "Secret", "Variable", "argument_of", "secrets_in", "variables_in"]
+__all__ = [
+    "Input",
+    "Secret",
+    "Variable",
+    "argument_of",
+    "secrets_in",
+    "spec_of_variable",
+    "variables_in",
+]
 
 _REQUIRED: Final[Any] = object()
 
@@ -51,7 +59,7 @@ def argument_of(name: str, value: Any) -> Argument:
 def variables_in(value: Any) -> tuple[VariableSpec, ...]:
     """The variables in an argument, without duplicates."""
     found = {each.name: each for each in _names_in(value) if isinstance(each, Variable)}
-    return tuple(map(_spec, found.values()))
+    return tuple(map(spec_of_variable, found.values()))
 
 
 def secrets_in(value: Any) -> tuple[str, ...]:
@@ -59,7 +67,8 @@ def secrets_in(value: Any) -> tuple[str, ...]:
     return tuple(dict.fromkeys(each.name for each in _names_in(value) if isinstance(each, Secret)))
 
 
-def _spec(variable: Variable) -> VariableSpec:
+def spec_of_variable(variable: Variable) -> VariableSpec:
+    """A variable as the graph describes it."""
     required = variable.default is _REQUIRED
     default = None if required else variable.default
     return VariableSpec(variable.name, variable.type, required, default)

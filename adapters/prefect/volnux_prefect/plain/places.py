@@ -2,20 +2,51 @@
 
 from __future__ import annotations
 
+import contextvars
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Self
 
 from volnux.errors import VolnuxError
 from volnux.events.given import Given
 from volnux.events.spec import EventSpec, spec_of
+from volnux.graph.places import place_name
 from volnux_prefect.endings import reason
-from volnux_prefect.plain.names import Secret, Variable, argument_of, secrets_in, variables_in
+from volnux_prefect.plain.names import (
+    Input,
+    Secret,
+    Variable,
+    argument_of,
+    secrets_in,
+    variables_in,
+)
 from volnux_prefect.translate import task_of
 
-__all__ = ["Ended", "EventFailed", "Fail", "Place", "RunStopped"]
+__all__ = ["WITHIN", "Each", "Ended", "EventFailed", "Fail", "Place", "RunStopped", "Within"]
 
-_ORDER = itertools.count()
+_ORDER = itertools.count(start=2, step=2)
+
+
+@dataclass(frozen=True)
+class Within:
+    """The items around a piece of code.
+
+    Attributes:
+        numbers: their indices, starting with the outermost `each`.
+        items: the items, by name.
+        order: the position of the copy among all places of the run.
+    """
+
+    numbers: tuple[int, ...] = ()
+    items: Mapping[str, Any] = field(default_factory=dict)
+    order: tuple[int, ...] = ()
+
+
+_NOTHING = Within()
+
+WITHIN: contextvars.ContextVar[Within] = contextvars.ContextVar("volnux_within", default=_NOTHING)
+"""The items around the code that runs. Each copy of a part has a context of its own."""
 
 
 class Place:
@@ -27,6 +58,8 @@ class Place:
         event: the event class or decorated function.
         name: its name in the flow; by default, the name of the event.
         number: its number among the places of this event. The id of number 2 ends with `__2`.
+        rounds: the round of its group with `again`, that of the outermost group first. The id of
+            round 2 ends with `.2`.
         attempts: the maximum number of attempts; by default, the event's retry policy applies.
         timeout: the seconds that one attempt may take; by default, the event's own timeout applies.
         executor: where it runs; by default, the event's own executor.
@@ -36,7 +69,7 @@ class Place:
         takes: the variables and secrets whose names are parameters of `process`.
 
     Attributes:
-        id: the name of its task runs.
+        id: the name of its task runs, without the numbers of items.
         task: the Prefect task.
     """
 
@@ -46,6 +79,7 @@ class Place:
         name: str | None = None,
         *,
         number: int = 1,
+        rounds: Iterable[int] = (),
         attempts: int | None = None,
         timeout: float | None = None,
         executor: str | None = None,
@@ -58,13 +92,19 @@ class Place:
         self.spec: EventSpec = spec_of(
             name, event, factor=attempts, executor=executor, timeout=timeout
         )
-        self.id = name if number == 1 else f"{name}__{number}"
+        own = name if number == 1 else f"{name}__{number}"
+        self.id = ".".join([own, *map(str, rounds)])
         self.branches = frozenset(branches)
         self.limits = limits or {}
         self._tags = frozenset({*tags, *self.limits})
         self._takes = tuple(takes)
         self.order = next(_ORDER)
         self.given()
+
+    @property
+    def name(self) -> str:
+        """The name of its task run: its id, and the indices of the items around it."""
+        return place_name(self.id, WITHIN.get().numbers)
 
     def given(self, /, **arguments: Any) -> Self:
         """Pass these arguments to the event in each run.
@@ -102,6 +142,38 @@ class Fail:
         self.order = next(_ORDER)
 
 
+class Each:
+    """A part of the flow that runs once for every item of a list.
+
+    Args:
+        name: the name of the item. Events in the part may take it as an input.
+        *inside: the places, and the `Fail`s, in the part.
+        items: where the list comes from; if omitted, it is the value that `Run.each` receives.
+        at_once: how many items may run at once; by default, all of them.
+        any: whether one successful item is enough.
+        continues: whether the flow continues if there is no list, because of
+            `@on-failure: continue`.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *inside: Place | Fail,
+        items: Input | Variable | None = None,
+        at_once: int | None = None,
+        any: bool = False,
+        continues: bool = False,
+    ) -> None:
+        self.name = name
+        self.places = tuple(each for each in inside if isinstance(each, Place))
+        self.items = items
+        self.at_once = at_once
+        self.any = any
+        self.continues = continues
+        # In reading order, it comes directly before what is inside.
+        self.order = inside[0].order - 1
+
+
 class Ended(NamedTuple):
     """How a place ended: 0 is a failure, 1 a success, and 2 to 9 are defined by the event."""
 
@@ -113,16 +185,23 @@ class EventFailed(VolnuxError):
     """A place failed, and it has no branch for that. The places after it do not start.
 
     Attributes:
-        place: the place, or the `!`.
+        place: the place, the `!`, or the `each` that received no list.
         result: the result of the event, or the `Failure` of its last attempt.
+        name: the name of the place; empty if it is not a place.
+        order: the position of the place in reading order, copy by copy.
         others: failures of places in other arms, in reading order.
     """
 
-    def __init__(self, place: Place | Fail, result: Any) -> None:
-        if isinstance(place, Fail):
-            super().__init__(place.message)
-        else:
-            super().__init__(f"{place.id} failed: {reason(result)}")
+    def __init__(self, place: Place | Fail | Each, result: Any) -> None:
+        match place:
+            case Fail():
+                super().__init__(place.message)
+            case Each():
+                super().__init__(f"[each={place.name}] failed: {reason(result)}")
+            case _:
+                super().__init__(f"{place.name} failed: {reason(result)}")
+        self.name = place.name if isinstance(place, Place) else ""
+        self.order = (*WITHIN.get().order, place.order)
         self.place = place
         self.result = result
         self.others: list[EventFailed] = []

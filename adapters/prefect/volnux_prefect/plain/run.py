@@ -7,7 +7,7 @@ import contextlib
 import datetime as dt
 import time
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Any, Self
 
@@ -22,7 +22,6 @@ from volnux.events.inputs import bind_inputs, fresh
 from volnux.events.outcome import Call, Outcome
 from volnux.graph.model import Graph, InputSpec, ScheduleSpec
 from volnux.graph.outcome import FAILURE, SUCCESS, Failure
-from volnux.hooks import About, hooks_of
 from volnux.kit.attempt import as_taken
 from volnux.pipeline.fields import InputDataField
 from volnux.pointy.defaults import default_of
@@ -33,12 +32,23 @@ from volnux_prefect.instants import instant_here
 from volnux_prefect.limits import make_limits
 from volnux_prefect.loop import RunLoop
 from volnux_prefect.page import tell_handled, tell_skipped
-from volnux_prefect.plain.arms import LATEST
-from volnux_prefect.plain.places import Ended, EventFailed, Fail, Place, RunStopped
+from volnux_prefect.plain.arms import LATEST, all_of, any_of
+from volnux_prefect.plain.items import items_of
+from volnux_prefect.plain.listening import Listener, read
+from volnux_prefect.plain.places import (
+    WITHIN,
+    Each,
+    Ended,
+    EventFailed,
+    Fail,
+    Place,
+    RunStopped,
+    Within,
+)
 from volnux_prefect.runners import Runners
 from volnux_prefect.timelimit import TimeLimit
-from volnux_prefect.translate import USUAL, runner_key
-from volnux_prefect.work import EventState, Work, is_away, outcome_of, submit
+from volnux_prefect.translate import USUAL, at_place, runner_key
+from volnux_prefect.work import EventState, Work, is_away, submit
 
 __all__ = ["Run"]
 
@@ -72,6 +82,7 @@ class Run:
         self._timed_out = False
         self._run_id: uuid.UUID | None = None
         self._limits: set[str] = set()
+        self._host = PrefectHost()
         self._loop = RunLoop()
         self._failed: list[EventState] = []
         self._skipped: set[str] = set()
@@ -199,9 +210,9 @@ class Run:
         descriptor, result = judged.descriptor, judged.result
         if descriptor != SUCCESS and isinstance(result, Failure) and FAILURE in place.branches:
             result = result.bare()
-        ended = self.ended_places[place.id] = Ended(descriptor, result)
+        ended = self.ended_places[place.name] = Ended(descriptor, result)
         if place.spec.stop_on_exception and outcome.raised:
-            self._why_stopped = f"{place.id} failed: {reason(result)}"
+            self._why_stopped = f"{place.name} failed: {reason(result)}"
             self._stopped.set()
             # This also ends the other arms.
             await asyncio.to_thread(self._loop.close)
@@ -228,13 +239,54 @@ class Run:
             raise EventFailed(fail, result)
         return result
 
+    async def each(
+        self, each: Each, copy: Callable[[Any], Awaitable[Any]], received: Any = None
+    ) -> Any:
+        """Run a part of the flow once for every item, and return what its copies returned.
+
+        Args:
+            each: the part.
+            copy: the function that runs it for one item.
+            received: the list, if the part does not take it from elsewhere.
+
+        Raises:
+            EventFailed: there is no list, or the copies failed.
+            RunStopped: this place, or another one, ended the run.
+        """
+        self._refuse_when_stopped()
+        inputs = {**self._inputs, **WITHIN.get().items}
+        items = await asyncio.to_thread(items_of, each, received, inputs, self._host)
+        if not isinstance(items, list | tuple):
+            if each.continues:
+                return items
+            raise EventFailed(each, items)
+        if not items:
+            self.skip(*each.places)
+            return []
+        free = asyncio.Semaphore(each.at_once or len(items))
+        around = WITHIN.get()
+
+        async def run(number: int, item: Any) -> Any:
+            async with free:
+                WITHIN.set(
+                    Within(
+                        (*around.numbers, number),
+                        {**around.items, each.name: item},
+                        (*around.order, each.order, number),
+                    )
+                )
+                return await copy(item)
+
+        arms = [run(number, item) for number, item in enumerate(items)]
+        return await (any_of if each.any else all_of)(*arms)
+
     def skip(self, *places: Place) -> None:
         """Report places that were not reached because another branch was taken."""
         assert self._run_id is not None
         edges = [TaskRunResult(id=task_run) for task_run in LATEST.get()]
         for place in places:
-            self._skipped.add(place.id)
-            tell_skipped(place.id, place.task, self._run_id, uuid.uuid4(), edges)
+            self._skipped.add(place.name)
+            tell_skipped(place.name, place.task, self._run_id, uuid.uuid4(), edges)
 
     def _ends(self) -> Iterator[str]:
         """How each place ended, in a run that succeeded."""
@@ -247,9 +299,10 @@ class Run:
         if not isinstance(error, EventFailed):
             return
         ends = [each.place for each in (error, *error.others)]
-        lost = {place.id for place in ends if isinstance(place, Place)}
-        if len(lost) == len(ends):
+        if not any(isinstance(place, Fail) for place in ends):
             return
+        failed = (error, *error.others)
+        lost = {each.name for each in failed if isinstance(each.place, Place)}
         for name, ended in self.ended_places.items():
             if ended.descriptor == FAILURE and name not in lost:
                 yield f"{name} failed: {reason(ended.result)}"
@@ -274,16 +327,16 @@ class Run:
         await self._make_limits(place)
         earlier = 0
         while True:
-            listener = _Listener(earlier, self._loop, self._stopped, str(self._run_id))
+            listener = Listener(earlier, self._loop, self._stopped, str(self._run_id))
             started = time.time()
             try:
                 runner = self._runners.of(runner_key(place.spec))
             except Exception as error:  # noqa: BLE001 - a task runner's cluster may fail in any way
-                return _read(place, error, listener, started)
+                return read(place, error, listener, started)
             ended = await self._task_run(place, received, listener, runner)
             if isinstance(ended, KeyboardInterrupt):
                 raise ended
-            outcome = _read(place, ended, listener, started)
+            outcome = read(place, ended, listener, started)
             if isinstance(ended, WorkerLost):
                 self._runners.replace(runner_key(place.spec), runner)
             if outcome.retry_after is None or self._stopped.is_set():
@@ -296,17 +349,10 @@ class Run:
                 return outcome
 
     async def _task_run(
-        self, place: Place, received: Any, listener: _Listener, runner: Any
+        self, place: Place, received: Any, listener: Listener, runner: Any
     ) -> State[Any] | BaseException:
         """Run a task run of a place. Returns its final state, or the error if it has none."""
-        call = Call(
-            place.id,
-            str(self._run_id),
-            self._inputs,
-            received,
-            scheduled_at=self._scheduled_at,
-            host=PrefectHost(),
-        )
+        call = self._call(place, received)
         earlier, limit = listener.attempts, self._limit
         work = Work(
             place.order, place.spec, call, place.branches, listener, earlier=earlier, limit=limit
@@ -314,7 +360,8 @@ class Run:
         if is_away(runner):
             listener.attempts += 1
         before = {TaskRunResult(id=task_run) for task_run in LATEST.get()}
-        future = submit(work, place.task, runner, before)
+        task = at_place(place.task, call.task_id) if call.numbers else place.task
+        future = submit(work, task, runner, before, self._inputs)
         if isinstance(future, Exception):
             return future
         done = asyncio.Event()
@@ -324,36 +371,21 @@ class Run:
         LATEST.set((future.task_run_id,))
         return state_of(future)
 
+    def _call(self, place: Place, received: Any) -> Call:
+        """The arguments of a place."""
+        within = WITHIN.get()
+        return Call(
+            place.name,
+            str(self._run_id),
+            {**self._inputs, **within.items},
+            received,
+            scheduled_at=self._scheduled_at,
+            host=self._host,
+            numbers=within.numbers,
+        )
+
     async def _make_limits(self, place: Place) -> None:
         missing = place.limits.keys() - self._limits
         self._limits |= missing
         if missing:
             await asyncio.to_thread(make_limits, place.limits)
-
-
-class _Listener:
-    """Counts the attempts of one task run, and has the run's event loop."""
-
-    def __init__(self, earlier: int, loop: RunLoop, stopped: asyncio.Event, run_id: str) -> None:
-        self.attempts = earlier
-        self.hooks = hooks_of(About("", "prefect", run_id))
-        self.loop = loop
-        self._stopped = stopped
-
-    @property
-    def ends(self) -> bool:
-        return self._stopped.is_set()
-
-    def began(self, node: int, attempt: int) -> None:
-        self.attempts = attempt
-
-    def repeats(self, node: int, outcome: Outcome) -> None:
-        pass
-
-
-def _read(
-    place: Place, ended: State[Any] | BaseException, listener: _Listener, started: float
-) -> Outcome:
-    """The outcome of a place, from the state of its task run."""
-    call = Call(place.id, attempt=max(1, listener.attempts))
-    return outcome_of(place.spec, call, ended, started)

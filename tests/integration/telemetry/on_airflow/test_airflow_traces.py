@@ -57,8 +57,8 @@ PROGRAM = """
 
 @pytest.fixture
 def traced(collector):
-    def traced(*arguments, **environment):
-        Path("flow.pty").write_text("First -> Flaky |-> Away")
+    def traced(*arguments, flow="First -> Flaky |-> Away", **environment):
+        Path("flow.pty").write_text(flow)
         Path("flow_events.py").write_text(dedent(EVENTS))
         Path("program.py").write_text(dedent(PROGRAM))
         done = subprocess.run(
@@ -106,3 +106,12 @@ def test_in_one_trace_where_airflow_does_not_trace(traced):
     _, spans = traced("own")
     check(spans)
     assert connected([s for s in spans if s["scope"] in ("volnux", "shop")])
+
+
+@pytest.mark.timeout(300)
+def test_a_part_of_the_flow_in_one_task(traced):
+    told, spans = traced("own", flow="{First -> Flaky |-> Away}[task=all]")
+    assert connected([s for s in spans if s["scope"] in ("volnux", "shop")])
+    names = sorted(s["name"] for s in spans if s["scope"] == "volnux")
+    assert names == ["Away", "First", "Flaky", "RUN flow", "RUN flow"]
+    assert "3 {'standalone'}" in told

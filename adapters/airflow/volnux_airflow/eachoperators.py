@@ -1,0 +1,252 @@
+"""The two ends of an `each`: the task that checks the list, and the one that gathers the results.
+
+Between them is a mapped task, which runs once for every item.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, NoReturn
+
+from volnux.events.failures import failure_of
+from volnux.events.given import VariableError, read_variable
+from volnux.events.portable import not_portable
+from volnux.graph.model import VariableSpec
+from volnux.graph.outcome import FAILURE, SUCCESS, Failure, no_list
+from volnux.graph.places import place_name
+from volnux_airflow import compat, storable
+from volnux_airflow.declared import Inputs, variable_specs
+from volnux_airflow.flowoperator import NO_CALLBACKS, Branches, FlowOperator
+from volnux_airflow.instants import Calendar
+from volnux_airflow.outcomes import OUTCOME_KEY, Outcomes, Piped, TaskOutcome
+from volnux_airflow.packed import pack
+from volnux_airflow.runinputs import RunInputs
+from volnux_airflow.values import piped
+
+__all__ = ["VolnuxEachOperator", "VolnuxGatherOperator"]
+
+
+class VolnuxEachOperator(FlowOperator):
+    """Begins an `each`: checks the list, and returns it for the mapped task.
+
+    Args:
+        each: the name of the item.
+        source: the input or variable with the list; by default, the list is what is piped.
+        receives: what is piped: a task id, or a value of `volnux_airflow.values`.
+        batch: how many items one instance of the mapped task runs; the list is then returned in
+            lists of this length.
+        inputs: the inputs of the pipeline.
+        readers: for some inputs, a function that checks and converts the value.
+        variables: the variables of the pipeline, each with the text after its name in `@variable`.
+        calendar: the time zone and schedules of the pipeline; UTC if None.
+        run_timeout: seconds that the whole run may take.
+        branches: as of `VolnuxEventOperator`.
+        **kwargs: as for `BaseOperator`.
+    """
+
+    shallow_copy_attrs: Sequence[str] = ("branches", "inputs", "receives", "variables")
+    ends_a_place = False
+    ui_color = "#e6f4ea"
+    custom_operator_name = "checks the list"
+
+    def __init__(
+        self,
+        *,
+        each: str,
+        source: str | None = None,
+        receives: str | Piped | None = None,
+        batch: int | None = None,
+        inputs: Inputs = (),
+        readers: Mapping[str, Callable[[Any], Any]] | None = None,
+        variables: Mapping[str, str | VariableSpec] | None = None,
+        calendar: Calendar | None = None,
+        run_timeout: float | None = None,
+        branches: Branches | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**{**NO_CALLBACKS, "retries": 0, **kwargs})
+        self.begin(branches, run_timeout)
+        self.each = each
+        self.source = source
+        self.receives = None if receives is None else piped(receives)
+        self.batch = batch
+        self.inputs = RunInputs(inputs, readers, calendar)
+        self.variables = variable_specs(variables or {})
+
+    def execute(self, context: Mapping[str, Any]) -> list[Any]:
+        """Return the list; fail if there is none."""
+        ti = context["ti"]
+        outcomes = Outcomes(ti)
+        inputs = self.admit(context, outcomes)
+        items = self._items(outcomes, inputs)
+        if not isinstance(items, Failure):
+            found, failures = pack(items)
+            left = TaskOutcome(done=True, descriptor=SUCCESS, returned=True)
+            left = replace(left, failures=failures or None)
+            # Airflow maps a task only over what `execute` returns.
+            ti.xcom_push(key=OUTCOME_KEY, value=left.to_json())
+            self.outcome = f"{len(items)} item{'' if len(items) == 1 else 's'}"
+            self.log.info("each %s: %s", self.each, self.outcome)
+            size = self.batch
+            if size is None:
+                return list(found)
+            return [found[start : start + size] for start in range(0, len(found), size)]
+        done = self.takes(FAILURE)
+        self.leave(ti, TaskOutcome.of(FAILURE, items, done=done))
+        self.outcome = str(items)
+        if not done:
+            raise compat.AirflowFailException(self.outcome)
+        self.log.warning("%s (a failure that the flow handles)", self.outcome)
+        # No instance of the mapped task will run.
+        return []
+
+    def _items(self, outcomes: Outcomes, inputs: Mapping[str, Any]) -> list[Any] | Failure:
+        """The items, or the failure that says why there are none."""
+        found: Any = None
+        if self.source is None:
+            try:
+                found = None if self.receives is None else self.receives.read(outcomes)
+            except Exception as error:  # noqa: BLE001 - a stored result may be unreadable
+                return failure_of(error, attempts=0)
+        elif self.source in inputs:
+            found = inputs[self.source]
+        else:
+            try:
+                found = read_variable(self.variables[self.source], self.watcher.host)
+            except VariableError as error:
+                return failure_of(error, attempts=0)
+        if not isinstance(found, list | tuple):
+            return no_list(self.each, self.source, found)
+        items = list(found)
+        fault = self._fault(items)
+        return items if fault is None else Failure("EachError", f"each={self.each} {fault}")
+
+    def _fault(self, items: list[Any]) -> str | None:
+        """Why Airflow cannot map a task over the items."""
+        wrong = not_portable(items)
+        if wrong is not None:
+            path, problem = wrong
+            return f"has an item that is not JSON: {path} is {problem}"
+        key = storable.reserved_key(items)
+        if key is not None:
+            return f"has an item with the key {key!r}, which Airflow keeps for itself in an XCom"
+        most = compat.longest_list()
+        batch = self.batch or 1
+        if math.ceil(len(items) / batch) > most:
+            return (
+                f"has {len(items)} items, but Airflow maps a task over at most {most} "
+                f"([core] max_map_length): write batch={math.ceil(len(items) / most)}, so that "
+                "several items share a task"
+            )
+        return None
+
+
+class VolnuxGatherOperator(FlowOperator):
+    """Ends an `each`: gathers the results of the mapped task, and decides how the `each` ended.
+
+    Args:
+        each: the task id of the `VolnuxEachOperator`.
+        copies: the task id of the mapped task.
+        one_is_enough: whether the `each` is done if one item is done; otherwise all must be.
+        batched: whether an instance of the mapped task runs several items.
+        run_timeout: seconds that the whole run may take.
+        branches: as of `VolnuxEventOperator`.
+        **kwargs: as for `BaseOperator`.
+    """
+
+    ui_color = "#e6f4ea"
+    custom_operator_name = "gathers results"
+
+    def __init__(
+        self,
+        *,
+        each: str,
+        copies: str,
+        one_is_enough: bool = False,
+        batched: bool = False,
+        run_timeout: float | None = None,
+        branches: Branches | None = None,
+        **kwargs: Any,
+    ) -> None:
+        rule = compat.TriggerRule.ALL_DONE
+        super().__init__(**{**NO_CALLBACKS, "trigger_rule": rule, "retries": 0, **kwargs})
+        self.begin(branches, run_timeout)
+        self.each = each
+        self.copies = copies
+        self.one_is_enough = one_is_enough
+        self.batched = batched
+
+    def execute(self, context: Mapping[str, Any]) -> None:
+        """Store the list of the results; fail if the `each` failed."""
+        ti = context["ti"]
+        outcomes = Outcomes(ti)
+        state = outcomes.states([self.each]).get(self.each)
+        if state == "skipped":
+            raise compat.AirflowSkipException("the each was not taken")
+        refusal = self.refusal(context, outcomes)
+        if refusal is not None:
+            self._fail(ti, _NOT_STARTED, refusal)
+        begin = outcomes.of([self.each])[0] if state in ("success", "failed") else None
+        if begin is None and state == "failed":
+            begin = _lost(self.each)
+        if begin is None or begin.descriptor is None:
+            self._fail(ti, _NOT_STARTED, "the each never started")
+        if begin.descriptor != FAILURE:
+            self._decide(ti, self._ends(outcomes))
+        elif begin.done:
+            # The flow goes on with the failure as the result.
+            self.leave(ti, replace(begin, descriptor=SUCCESS))
+        else:
+            self._fail(ti, begin, str(begin.read(None)))
+
+    def _ends(self, outcomes: Outcomes) -> list[tuple[TaskOutcome, Any]]:
+        """How each item ended, with its result."""
+        given = outcomes.result(self.each)
+        states: Mapping[str, str] = {}
+        ends: list[tuple[TaskOutcome, Any]] = []
+        for number, (outcome, result) in enumerate(outcomes.of_mapped(self.copies, len(given))):
+            is_marked = False
+            if outcome is None or not outcome.done:
+                states = states or outcomes.states([self.copies])
+                # A person marked it as a success.
+                is_marked = states.get(f"{self.copies}_{number}") == "success"
+            if outcome is None:
+                outcome = _lost(place_name(self.copies, (number,)))
+                result = outcome.read(None)
+            for i in range(len(given[number]) if self.batched else 1):
+                item = outcome.of_item(i)
+                if is_marked and not item.done:
+                    ends.append((TaskOutcome(done=True, descriptor=SUCCESS), None))
+                else:
+                    ends.append((item, result[i] if outcome.items else result))
+        return ends
+
+    def _decide(self, ti: Any, ends: Sequence[tuple[TaskOutcome, Any]]) -> None:
+        done = sum(outcome.done for outcome, _ in ends)
+        self.outcome = f"{done} of {len(ends)} items are done"
+        if done == len(ends) or (done and self.one_is_enough):
+            results = [value if end.done else None for end, value in ends]
+            self.leave(ti, TaskOutcome(done=True, descriptor=SUCCESS, returned=True), results)
+            self.log.info("%s", self.outcome)
+            return
+        for end, value in ends:
+            if not end.done and end.descriptor is not None:
+                left = TaskOutcome.of(FAILURE, value, done=False)
+                self._fail(ti, left, f"{self.outcome}; the first failure: {value}", value)
+        self._fail(ti, _NOT_STARTED, f"{self.outcome}, and no further item was started")
+
+    def _fail(self, ti: Any, outcome: TaskOutcome, text: str, result: Any = None) -> NoReturn:
+        self.leave(ti, outcome, result)
+        self.outcome = text
+        raise compat.AirflowFailException(text)
+
+
+_NOT_STARTED = TaskOutcome(done=False, descriptor=None, attempts=0)
+
+
+def _lost(place: str) -> TaskOutcome:
+    """The outcome of a task whose worker was killed before the task stored one."""
+    failure = Failure("volnux.WorkerLost", f"the worker that ran {place} died")
+    return TaskOutcome.of(FAILURE, failure, done=False)

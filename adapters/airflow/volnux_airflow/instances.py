@@ -1,0 +1,232 @@
+"""What the task instances of a DAG run stored about the places of the flow."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from volnux.events.link import Plan
+from volnux.graph.execution import Execution
+from volnux.graph.model import Each, Graph, Node, TaskGroup
+from volnux.graph.outcome import FAILURE, Failure, State
+from volnux.graph.places import index_of, place_name, template_of
+from volnux.graph.report import PlaceReport
+from volnux.kit.notes import moment
+from volnux_airflow.outcomes import TaskOutcome
+from volnux_airflow.partreport import loaded
+from volnux_airflow.reduced import inside, reduced
+
+__all__ = ["Instances", "Places"]
+
+
+@dataclass(frozen=True)
+class Instances:
+    """The task instances of a DAG run.
+
+    An instance of a mapped task is named like a place: `Fetch[3]`. The others are named by the id
+    of the task.
+
+    Attributes:
+        states: Airflow's state of each instance.
+        tries: the number of tries that Airflow counted, for instances that stored no outcome.
+        first_tries: the start of the first try of each instance that was tried again.
+        outcome_of: the outcome that an instance stored, or None.
+        result_of: what it returned, or a `Failure` after an exception.
+        places_of: the places that it stored (see `partreport`), or None.
+    """
+
+    states: Mapping[str, str | None]
+    tries: Mapping[str, int]
+    first_tries: Mapping[str, dt.datetime]
+    outcome_of: Callable[[str], TaskOutcome | None]
+    result_of: Callable[[str], Any]
+    places_of: Callable[[str], Any]
+
+
+class Places:
+    """The places of a run, by name, as far as its task instances say how they ended.
+
+    Args:
+        plan: the plan that the DAG was built from.
+        instances: the instances.
+        inputs: the inputs of the run.
+        cancelled: whether somebody ended the run, so that places that never began are cancelled.
+    """
+
+    def __init__(
+        self, plan: Plan, instances: Instances, inputs: Mapping[str, Any], *, cancelled: bool
+    ) -> None:
+        self._graph = plan.graph
+        self._reduced = reduced(plan)
+        self._instances = instances
+        self._inputs = inputs
+        self._cancelled = cancelled
+        self.known = {
+            name: place for node in self._reduced.graph.nodes for name, place in self._of(node)
+        }
+        self._counts = _counts(plan.graph, self.known)
+
+    def failure(self, execution: Execution, instance: int) -> Failure | None:
+        """The failure of an `each` without a list; None if it had a list or did not begin."""
+        copies = execution.copies
+        each = copies.of_each[copies.node(instance)]
+        if each.each in self._reduced.eaches:
+            found = self._list(each)
+            return found if isinstance(found, Failure) else None
+        first = next((node.id for node in _events(self._graph, each)), "")
+        place = self.known.get(place_name(first, copies.index(instance)))
+        return None if place is None or place.attempts else place.failure
+
+    def items(self, execution: Execution, instance: int) -> object:
+        """The list of an `each`, or anything else if there was none.
+
+        The items of an `each` inside a task may be only as many as there were.
+        """
+        failure = self.failure(execution, instance)
+        if failure is not None:
+            return failure
+        copies = execution.copies
+        each = copies.of_each[copies.node(instance)]
+        if each.each in self._reduced.eaches:
+            return self._list(each)
+        count = self._counts.get((each.each, copies.index(instance)), 0)
+        if each.source is None:
+            found = execution.received(instance)
+        else:
+            found = {**self._inputs, **copies.items(instance)}.get(each.source)
+        return found if isinstance(found, list) and len(found) == count else [None] * count
+
+    def _list(self, each: Each) -> list[Any] | Failure:
+        outcome = self._instances.outcome_of(each.each)
+        if outcome is None or outcome.descriptor is None:
+            return _lost(each.each)
+        found: list[Any] | Failure = self._instances.result_of(each.each)
+        if each.batch is None or isinstance(found, Failure):
+            return found
+        return [item for items in found for item in items]
+
+    def _of(self, node: Node) -> Iterator[tuple[str, PlaceReport]]:
+        """The places that a node of the reduced graph stands for."""
+        each = self._reduced.eaches.get(node.id)
+        if each is None:
+            yield from self._of_instance(node, (), ())
+            return
+        if node.id in (each.each, each.gather):
+            return
+        begin = self._instances.outcome_of(each.each)
+        items = self._list(each)
+        if begin is None or isinstance(items, Failure) or not items:
+            yield from self._without_copies(each)
+            return
+        size = each.batch or 1
+        for start in range(0, len(items), size):
+            numbers = range(start, min(start + size, len(items)))
+            yield from self._of_instance(node, (start // size,), numbers)
+
+    def _without_copies(self, each: Each) -> Iterator[tuple[str, PlaceReport]]:
+        """The places of an `each` without copies."""
+        found = self._instances.states.get(each.each)
+        begin = self._instances.outcome_of(each.each)
+        state = self._state(found, never_ran=True)
+        failure = None
+        if begin is None and found == "failed":
+            failure = _lost(each.each)
+        elif begin is not None and begin.failure is not None:
+            state, failure = State.FAILED, begin.read(None)
+        elif begin is not None and begin.done:
+            state = State.SKIPPED
+        for node in _events(self._graph, each):
+            yield node.id, PlaceReport(node.event or "", state, failure=failure)
+            failure = None
+
+    def _of_instance(
+        self, node: Node, index: tuple[int, ...], numbers: Iterable[int]
+    ) -> Iterator[tuple[str, PlaceReport]]:
+        name = place_name(node.id, index)
+        part = self._reduced.parts.get(node.id)
+        if part is None:
+            if node.event is not None:
+                yield name, self._of_event(name, node.event)
+            return
+        stored = self._instances.places_of(name)
+        if stored is not None:
+            yield from loaded(stored).items()
+            return
+        lost = self._instances.outcome_of(name) is None
+        lost = lost and self._instances.states.get(name) == "failed"
+        state = self._state(self._instances.states.get(name), never_ran=not lost)
+        for event in _events(self._graph, part):
+            for number in numbers or (None,):
+                place = place_name(event.id, () if number is None else (number,))
+                if lost:
+                    yield place, self._lost(name, event.event or "")
+                else:
+                    yield place, PlaceReport(event.event or "", state)
+            lost = False
+
+    def _lost(self, name: str, event: str) -> PlaceReport:
+        tries = self._instances.tries.get(name, 1)
+        return PlaceReport(event, State.FAILED, FAILURE, tries, failure=_lost(name))
+
+    def _of_event(self, name: str, event: str) -> PlaceReport:
+        instances = self._instances
+        state, outcome = instances.states.get(name), instances.outcome_of(name)
+        if outcome is None:
+            if state == "failed":
+                # The worker was killed before it could store an outcome.
+                return replace(self._lost(name, event), started_at=instances.first_tries.get(name))
+            return PlaceReport(event, self._state(state, never_ran=True))
+        result = instances.result_of(name) if outcome.descriptor is not None else None
+        failed = isinstance(result, Failure)
+        return PlaceReport(
+            event=event,
+            state=self._state(state, never_ran=not outcome.attempts),
+            descriptor=outcome.descriptor,
+            attempts=outcome.attempts,
+            result=None if failed else result,
+            failure=result if failed else None,
+            started_at=instances.first_tries.get(name) or moment(outcome.started_at),
+            ended_at=moment(outcome.ended_at),
+            bypassed=outcome.bypassed,
+        )
+
+    def _state(self, state: str | None, *, never_ran: bool) -> State:
+        if self._cancelled and never_ran and state != "skipped":
+            return State.CANCELLED
+        return _STATES.get(state or "", State.CANCELLED)
+
+
+_STATES = {
+    "success": State.DONE,
+    "skipped": State.SKIPPED,
+    "failed": State.FAILED,
+    "upstream_failed": State.FAILED,
+}
+
+
+def _lost(instance: str) -> Failure:
+    """The failure of a task whose worker was killed before it could store an outcome."""
+    return Failure("volnux.WorkerLost", f"the worker that ran {instance} died")
+
+
+def _events(graph: Graph, part: Each | TaskGroup) -> list[Node]:
+    """The events of a part, in reading order."""
+    nodes = (graph.nodes[i] for i in inside(graph, part))
+    return [node for node in nodes if node.event is not None]
+
+
+def _counts(
+    graph: Graph, places: Mapping[str, PlaceReport]
+) -> dict[tuple[str, tuple[int, ...]], int]:
+    """How many items each `each` had, by the numbers of the items around it."""
+    topology = graph.topology
+    found: dict[tuple[str, tuple[int, ...]], int] = {}
+    for name in places:
+        numbers = index_of(name)
+        around = topology.around[topology.index[template_of(name)]]
+        for depth, number in enumerate(numbers):
+            key = around[depth].each, numbers[:depth]
+            found[key] = max(found.get(key, 0), number + 1)
+    return found

@@ -1,0 +1,52 @@
+"""Checks of the parts of a flow that Airflow runs as one task. Nothing here imports Airflow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from volnux.errors import Diagnostic, Severity
+from volnux.events.link import Plan
+from volnux.pointy.options import HINTS
+from volnux_airflow import storable
+from volnux_airflow.reduced import Reduced, inside, reduced
+
+__all__ = ["part_faults"]
+
+
+def part_faults(plan: Plan) -> Iterator[Diagnostic]:
+    """Errors for names that Airflow cannot store, and notes for what a part ignores."""
+    if not (plan.graph.eaches or plan.graph.tasks):
+        return
+    found = reduced(plan)
+    yield from _too_long(plan, found)
+    yield from _ignored(plan, found)
+
+
+def _too_long(plan: Plan, found: Reduced) -> Iterator[Diagnostic]:
+    for name, part in found.parts.items():
+        if len(name) > storable.LONGEST_ID:
+            most = f"a task id has at most {storable.LONGEST_ID} characters"
+            text = f"Airflow cannot store this: {most}, this one has {len(name)}"
+            yield plan.graph.diagnostic("refused", text, span=part.span)
+
+
+def _ignored(plan: Plan, found: Reduced) -> Iterator[Diagnostic]:
+    graph = plan.graph
+    seen = set()
+    for part in found.parts.values():
+        for index in inside(graph, part):
+            node, spec = graph.nodes[index], plan.specs[index]
+            if spec is None:
+                continue
+            names = [f"the hint '{name}'" for name in node.options if name in HINTS]
+            if spec.event_class.airflow:
+                names.append(f"the setting 'airflow' of {spec.name}")
+            for name in names:
+                if name not in seen:
+                    seen.add(name)
+                    yield graph.diagnostic(
+                        "ignored-hint",
+                        f"airflow ignores {name} here: several events share one task",
+                        span=node.span,
+                        severity=Severity.NOTE,
+                    )

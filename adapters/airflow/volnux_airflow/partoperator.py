@@ -1,0 +1,245 @@
+"""The operator for a part of a flow: the embedded backend runs its events inside one task."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from volnux.backends.parts import Part
+from volnux.backends.port import RunControl, RunOptions
+from volnux.graph.outcome import FAILURE, SUCCESS, Failure, RunStatus
+from volnux.graph.places import place_name
+from volnux.graph.report import RunReport
+from volnux.shown import shown
+from volnux_airflow import compat, storable, traces
+from volnux_airflow.carried import CarriedHost
+from volnux_airflow.declared import Inputs
+from volnux_airflow.flowoperator import (
+    ITEM,
+    LONGEST_ITEM,
+    RUN_TIMEOUT,
+    Branches,
+    FlowOperator,
+)
+from volnux_airflow.flowpart import FlowPart
+from volnux_airflow.instants import Calendar
+from volnux_airflow.outcomes import Outcomes, TaskOutcome
+from volnux_airflow.output import secrets_hidden
+from volnux_airflow.partreport import PLACES_KEY, dumped
+from volnux_airflow.placelog import places_in_log
+from volnux_airflow.runinputs import RunInputs
+
+__all__ = ["VolnuxPartOperator"]
+
+
+class VolnuxPartOperator(FlowOperator):
+    """Runs a part of a flow in one task: its events, with their retries, branches and groups.
+
+    Args:
+        part: the part.
+        inputs: the inputs of the pipeline. Their values are the params of the run.
+        readers: for some inputs, a function that checks and converts the value.
+        calendar: the time zone and schedules of the pipeline; UTC if None.
+        run_timeout: seconds that the whole run may take.
+        item: the item of a mapped task; if the part has a `batch`, a list of items.
+        branches: as of `VolnuxEventOperator`.
+        **kwargs: as for `BaseOperator`.
+    """
+
+    shallow_copy_attrs: Sequence[str] = ("branches", "inputs", "part")
+    ui_color = "#e8f0fe"
+    custom_operator_name = "runs a part of the flow"
+
+    def __init__(
+        self,
+        *,
+        part: FlowPart,
+        inputs: Inputs | RunInputs = (),
+        readers: Mapping[str, Callable[[Any], Any]] | None = None,
+        calendar: Calendar | None = None,
+        run_timeout: float | None = None,
+        item: Any = None,
+        branches: Branches | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**{**_SETTINGS, **kwargs})
+        self.begin(branches, run_timeout)
+        self.part = part
+        self.inputs = RunInputs.of(inputs, readers, calendar)
+        self.item = item
+        if part.each is not None:
+            self.item_label = shown(item, LONGEST_ITEM)
+        self._control = RunControl()
+
+    @classmethod
+    def partial(
+        cls,
+        *,
+        task_id: str,
+        part: FlowPart,
+        inputs: Inputs = (),
+        readers: Mapping[str, Callable[[Any], Any]] | None = None,
+        calendar: Calendar | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        """A task that `expand` maps over the items of an `each`; see Airflow's `partial`."""
+        template = ITEM if part.batch is None else _ITEMS
+        return super().partial(
+            task_id=task_id,
+            part=part,
+            inputs=RunInputs(inputs, readers, calendar),
+            **{"map_index_template": template, **_SETTINGS, **kwargs},
+        )
+
+    @classmethod
+    def may_stop_run(cls, arguments: Mapping[str, Any]) -> bool:
+        """See `FlowOperator`."""
+        part: FlowPart = arguments["part"]
+        return part.may_stop_run
+
+    def execute(self, context: Mapping[str, Any]) -> None:
+        """Run the part, and store its places, its outcome and its result."""
+        ti = context["ti"]
+        outcomes = Outcomes(ti)
+        inputs = self.admit(context, outcomes)
+        runs = self._runs(context, outcomes, inputs)
+        ti.xcom_push(key=PLACES_KEY, value=dumped(report for _, report in runs))
+        ends = [self._end_of(report) for _, report in runs]
+        outcome, result = ends[0] if self.part.batch is None else _together(ends)
+        if self.part.each is not None:
+            outcome = replace(outcome, number=ti.map_index)
+        self.leave(ti, outcome, result)
+        wrong = [
+            f"{(report.end and report.end.origin) or name}: {value}"
+            for (name, report), (end, value) in zip(runs, ends, strict=True)
+            if end.descriptor != SUCCESS
+        ]
+        self.outcome = "; ".join(wrong) or f"descriptor {SUCCESS}"
+        if not outcome.done:
+            error = compat.AirflowFailException(f"{self.task_id} failed: {self.outcome}")
+            first = next((value for end, value in ends if not end.done), None)
+            raise error from (first.cause() if isinstance(first, Failure) else None)
+        self.go_on(context, SUCCESS if outcome.descriptor is None else outcome.descriptor)
+
+    def on_kill(self) -> None:
+        """End the run of the part, and its processes; called when the task is ended from outside.
+
+        Airflow calls this in a signal handler, whose thread may hold a lock of the run.
+        """
+        threading.Thread(target=self._control.give_up, daemon=True).start()
+
+    def _runs(
+        self, context: Mapping[str, Any], outcomes: Outcomes, inputs: Mapping[str, Any]
+    ) -> list[tuple[str, RunReport]]:
+        """Run the part, for each of its items; the reports, each with the name of its part."""
+        part = self._timed(context)
+        taken = {row: self.part.value(row).read(outcomes) for row in part.takes}
+        options = RunOptions(
+            run_id=context["dag_run"].run_id,
+            portable=True,
+            control=self._control,
+            observer=self.watcher.observer,
+            context=traces.context_of(context["dag_run"].run_id, inputs),
+            scheduled_at=self.inputs.scheduled_at(context),
+            host=self._host(),
+        )
+        self.watcher.cancels(self._control)
+        try:
+            watched = traces.part_of_trace(context["ti"], context["dag_run"].run_id)
+            with places_in_log(), self._secrets_hidden(), watched:
+                each = self.part.each
+                if each is None:
+                    return [(self.task_id, part.run(inputs, options, taken=taken))]
+                runs: list[tuple[str, RunReport]] = []
+                for number, item in self._items(context["ti"], outcomes):
+                    own = replace(options, index=(number,))
+                    report = part.run(inputs, own, taken=taken, items={each.name: item})
+                    runs.append((place_name(self.task_id, (number,)), report))
+                    if self._control.cancelled or self.part.stopped(report):
+                        break
+                return runs
+        except BaseException:
+            # Airflow's timeout, for instance: leave no process behind.
+            self._control.give_up()
+            raise
+
+    def _items(self, ti: Any, outcomes: Outcomes) -> list[tuple[int, Any]]:
+        """The items of this task with their indices."""
+        size = self.part.batch
+        items = [self.item] if size is None else self.item
+        first = ti.map_index * (size or 1)
+        return [
+            (number, self.whole_item(outcomes, number, item))
+            for number, item in enumerate(items, first)
+        ]
+
+    def _timed(self, context: Mapping[str, Any]) -> Part:
+        """The part, limited to the time that is left for the run."""
+        part = self.part.cut()
+        left = self.seconds_left(context)
+        if left is None:
+            return part
+        graph = replace(part.plan.graph, run_timeout=max(left, 0.1))
+        return replace(part, plan=replace(part.plan, graph=graph))
+
+    def _host(self) -> CarriedHost:
+        graph = self.part.plan.graph
+        return CarriedHost(
+            self.watcher.host,
+            [variable.name for variable in graph.variables],
+            [secret.name for secret in graph.secrets],
+        )
+
+    def _secrets_hidden(self) -> contextlib.AbstractContextManager[None]:
+        has_secrets = bool(self.part.plan.graph.secrets)
+        return secrets_hidden() if has_secrets else contextlib.nullcontext()
+
+    def _end_of(self, report: RunReport) -> tuple[TaskOutcome, Any]:
+        """The outcome of a run of the part, and what it pipes on or failed with."""
+        end = report.end
+        assert end is not None
+        late = report.failure is not None and report.failure.type == RUN_TIMEOUT
+        if late or report.status is RunStatus.CANCELLED:
+            why = report.failure if late else "the run was cancelled"
+            return TaskOutcome(done=False, descriptor=None), why
+        value = end.value if report.succeeded else end.failure
+        key = storable.reserved_key(value)
+        if key is not None:
+            text = f"the result has a dict with the key {key!r}, which Airflow keeps for itself"
+            value = Failure("volnux.NotPortableError", text)
+        elif report.succeeded:
+            outcome = TaskOutcome(done=True, descriptor=SUCCESS, returned=value is not None)
+            return outcome, value
+        outcome = TaskOutcome.of(FAILURE, value, done=self.takes(FAILURE))
+        return replace(outcome, stops=self.part.stopped(report)), value
+
+
+_ITEMS = (
+    "{{ task.task_id }}[{{ ti.map_index * task.part.batch }}…"
+    "{{ ti.map_index * task.part.batch + task.item|length - 1 }}] {{ task.item_label }}"
+)
+"""The template of the name of a task instance for several items."""
+
+_SETTINGS: Mapping[str, Any] = {
+    # The events inside have retries and time limits of their own.
+    "retries": 0,
+    "execution_timeout": None,
+    "trigger_rule": compat.TriggerRule.ALL_SUCCESS,
+}
+"""Always passed, so that `default_args` cannot change the meaning of a flow."""
+
+
+def _together(ends: Sequence[tuple[TaskOutcome, Any]]) -> tuple[TaskOutcome, Any]:
+    """The outcome of several items as that of one task."""
+    done = all(end.done for end, _ in ends)
+    outcome = TaskOutcome(
+        done=done,
+        descriptor=SUCCESS if done else FAILURE,
+        returned=True,
+        stops=any(end.stops for end, _ in ends),
+        items=[end.to_json() for end, _ in ends],
+    )
+    return outcome, [value for _, value in ends]

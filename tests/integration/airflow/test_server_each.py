@@ -1,0 +1,166 @@
+"""`each` and `task` on a real Airflow: what the page shows, killed tasks, a cleared instance."""
+
+import os
+
+import pytest
+
+from tests.conformance.test_server_on_airflow import report_of_run
+from tests.integration.airflow.test_server import put
+from volnux.graph import RunStatus, State
+from volnux.loading import load_plan
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+
+EVENTS = """
+import logging, os, pathlib, time
+HOME = pathlib.Path(os.environ["AIRFLOW_HOME"])
+@event
+def List(): return True, [1, 2, 3]
+@event
+def Tenfold(url):
+    logging.getLogger("shop").warning("fetching %s", url)
+    return True, url * 10
+@event
+def Odd(url): return url % 2 == 0, url
+@event
+def Same(previous_result): return True, previous_result
+@event
+def Shown(previous_result): return True, previous_result.message
+@event
+def Dies(url):
+    if url == 2 and not (HOME / "goes_on").exists():
+        os.kill(os.getpid(), 9)
+    return True, url
+@event
+def Sleeps():
+    (HOME / "sleeping").write_text(str(os.getpid()))
+    time.sleep(300)
+"""
+
+
+def report(server, dag, run):
+    """The report of a run that has ended."""
+    return report_of_run(server, load_plan(server.dags / f"{dag}.pty"), dag, run, {})
+
+
+def test_what_the_page_shows(server):
+    text = "List |-> {Tenfold |-> Same}[each=url, task=load] |-> Tenfold[each=url] |-> Same"
+    put(server, text, "every_item", events=EVENTS)
+    run = server.trigger("every_item")
+    assert server.ended("every_item", run) == "success"
+    tasks = server.tasks("every_item", run)
+    names = {name: item["rendered_map_index"] for name, item in tasks.items() if "[" in name}
+    assert names == {
+        "load[0]": "load[0] 1",
+        "load[1]": "load[1] 2",
+        "load[2]": "load[2] 3",
+        "Tenfold__2[0]": "Tenfold__2[0] 10",
+        "Tenfold__2[1]": "Tenfold__2[1] 20",
+        "Tenfold__2[2]": "Tenfold__2[2] 30",
+    }
+    assert server.xcom("every_item", run, "gather-2") == [100, 200, 300]
+    assert "Tenfold[1]: fetching 2" in server.task_log("every_item", run, "load[1]")
+    places = report(server, "every_item", run).places
+    assert list(places) == [
+        "List",
+        *(f"{place}[{i}]" for place in ("Tenfold", "Same", "Tenfold__2") for i in range(3)),
+        "Same__2",
+    ]
+    assert places["Same__2"].result == [100, 200, 300]
+
+
+def test_a_killed_instance_is_cleared_alone(server):
+    put(server, "List |-> Dies[each=url] |-> Same", "killed", events=EVENTS)
+    run = server.trigger("killed")
+    assert server.ended("killed", run) == "failed"
+    assert server.states("killed", run) == {
+        "List": "success",
+        "each-1": "success",
+        "Dies[0]": "success",
+        "Dies[1]": "failed",
+        "Dies[2]": "success",
+        "gather-1": "failed",
+        "Same": "upstream_failed",
+    }
+    found = report(server, "killed", run)
+    assert found.places["Dies[1]"].failure.type == "volnux.WorkerLost"
+    (server.home / "goes_on").touch()
+    clear = {
+        "dag_run_id": run,
+        "task_ids": [["Dies", 1]],
+        "include_downstream": True,
+        "reset_dag_runs": True,
+        "dry_run": False,
+        "only_failed": False,
+    }
+    server.until("it is cleared", lambda: server.post("/dags/killed/clearTaskInstances", clear))
+    server.until("it runs again", lambda: server.tasks("killed", run)["Dies[1]"]["try_number"] == 2)
+    assert server.ended("killed", run) == "success"
+    tasks = server.tasks("killed", run)
+    assert {name: tasks[name]["try_number"] for name in ("Dies[0]", "Dies[1]", "Dies[2]")} == {
+        "Dies[0]": 1,
+        "Dies[1]": 2,
+        "Dies[2]": 1,
+    }
+    assert server.xcom("killed", run, "Same") == [1, 2, 3]
+
+
+def test_a_killed_part(server):
+    text = "List |-> {Same -> Dies}[each=url] (0 |-> Shown)"
+    (server.home / "goes_on").unlink(missing_ok=True)
+    put(server, text, "killed_part", events=EVENTS)
+    run = server.trigger("killed_part")
+    assert server.ended("killed_part", run) == "success"
+    found = report(server, "killed_part", run)
+    assert found.status == RunStatus.SUCCESS
+    assert found.places["Shown"].result == "the worker that ran body-1[1] died"
+    assert found.places["Same[1]"].failure.type == "volnux.WorkerLost"
+    assert found.places["Dies[1]"].state is State.FAILED
+    assert found.places["Dies[2]"].state is State.DONE
+
+
+def test_a_part_that_is_ended_leaves_no_process_behind(server):
+    put(server, "{Sleeps[executor=process]}[task=tidy]", "ended", events=EVENTS)
+    run = server.trigger("ended")
+    marker = server.home / "sleeping"
+    server.until("it sleeps", marker.exists, seconds=120)
+    child = int(server.until("it has said who it is", marker.read_text))
+    task = f"/dags/ended/dagRuns/{run}/taskInstances/tidy"
+    server.until("it is marked", lambda: server.patch(task, {"new_state": "failed"}))
+
+    def gone():
+        try:
+            os.kill(child, 0)
+        except ProcessLookupError:
+            return True
+        return False
+
+    server.until("its process has ended", gone, seconds=60)
+    assert server.ended("ended", run) == "failed"
+
+
+def test_a_failed_instance_that_is_marked_as_a_success(server):
+    put(server, "List |-> Odd[each=url] |-> Same", "marked_item", events=EVENTS)
+    run = server.trigger("marked_item")
+    assert server.ended("marked_item", run) == "failed"
+    task = f"/dags/marked_item/dagRuns/{run}/taskInstances/Odd"
+    for number in (0, 2):
+        server.until(
+            "it is marked",
+            lambda path=f"{task}/{number}": server.patch(path, {"new_state": "success"}),
+        )
+    clear = {
+        "dag_run_id": run,
+        "task_ids": ["gather-1"],
+        "include_downstream": True,
+        "reset_dag_runs": True,
+        "dry_run": False,
+        "only_failed": False,
+    }
+    path = "/dags/marked_item/clearTaskInstances"
+    server.until("it is cleared", lambda: server.post(path, clear))
+    server.until(
+        "it runs again", lambda: server.tasks("marked_item", run)["gather-1"]["try_number"] == 2
+    )
+    assert server.ended("marked_item", run) == "success"
+    assert server.xcom("marked_item", run, "Same") == [None, 2, None]

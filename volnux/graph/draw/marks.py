@@ -1,0 +1,83 @@
+"""How places ended in a run, for drawings: a state for each node, and its copies by state."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from volnux.graph.draw.rounds import Rounds, round_of
+from volnux.graph.outcome import State
+from volnux.graph.places import template_of
+
+if TYPE_CHECKING:
+    from volnux.graph.model import Graph
+
+__all__ = ["Marks", "numbers"]
+
+_WORST_FIRST = (State.FAILED, State.CANCELLED, State.DONE, State.SKIPPED)
+_IN_ORDER = (State.DONE, State.FAILED, State.CANCELLED, State.SKIPPED)
+
+
+class Marks:
+    """How the places of a graph ended.
+
+    Args:
+        graph: the graph.
+        states: the states by place; those of copies by the places of the copies.
+        rounds: the rounds of the graph.
+    """
+
+    def __init__(self, graph: Graph, states: Mapping[str, State] | None, rounds: Rounds) -> None:
+        self._nodes = graph.nodes
+        self._rounds = rounds
+        self._counts: dict[str, Counter[State]] = {}
+        self._copied: set[str] = set()
+        for place, state in (states or {}).items():
+            template = template_of(place)
+            self._counts.setdefault(template, Counter())[state] += 1
+            if template != place:
+                self._copied.add(template)
+
+    def states(self, index: int) -> tuple[State, ...]:
+        """The state of each round of a place; a round that did not run is left out at the end.
+
+        The state of several copies is the worst of them.
+        """
+        return tuple(
+            next(state for state in _WORST_FIRST if self._counts[place][state])
+            for place in self._shown(index)
+        )
+
+    def state(self, index: int) -> State | None:
+        """The state of a place in its last round."""
+        states = self.states(index)
+        return states[-1] if states else None
+
+    def texts(self, index: int) -> tuple[str, ...]:
+        """Details that one state cannot show: the number of copies by state, and the rounds."""
+        places = self._shown(index)
+        if len(places) < 2:
+            return self.counts(index)
+        return tuple(f"round {round_of(place)}: {self._text(place)}" for place in places)
+
+    def counts(self, index: int) -> tuple[str, ...]:
+        """The number of copies by state, for each round; empty for a place without copies."""
+        places = self._shown(index)
+        return tuple(self._text(place) for place in places if place in self._copied)
+
+    def _text(self, place: str) -> str:
+        counts = self._counts[place]
+        return numbers(counts) if place in self._copied else str(next(iter(counts)))
+
+    def _shown(self, index: int) -> list[str]:
+        places = [self._nodes[number].id for number in self._rounds.of.get(index, (index,))]
+        places = [place for place in places if place in self._counts]
+        while len(places) > 1 and set(self._counts[places[-1]]) == {State.SKIPPED}:
+            places.pop()
+        return places
+
+
+def numbers(counts: Mapping[State, int]) -> str:
+    """The number of places in each state, such as `198 done, 2 failed`."""
+    return ", ".join(f"{counts[s]} {s}" for s in _IN_ORDER if counts.get(s))

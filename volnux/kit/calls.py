@@ -1,0 +1,114 @@
+"""The arguments that one run passes to its events."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from volnux.events.failures import failure_of
+from volnux.events.link import Plan
+from volnux.events.outcome import Call, Host
+from volnux.graph.copies import Copies
+from volnux.graph.execution import Execution
+from volnux.kit.instants import instant_of
+
+if TYPE_CHECKING:
+    from volnux.backends.port import RunOptions
+
+__all__ = ["Calls"]
+
+
+class Calls:
+    """Makes the arguments of every attempt of a run.
+
+    Args:
+        plan: the plan of the run.
+        inputs: the values of all inputs, by name.
+        options: the options of the run.
+        host: where its variables and secrets come from; None for that of the options, or for the
+            environment and `volnux.toml`.
+
+    Attributes:
+        run_id: the id of the run.
+        inputs: the values of all inputs, by name.
+        scheduled_at: the scheduled time of the run, aware, in the pipeline's time zone.
+        host: where its variables and secrets come from; None if it has none.
+    """
+
+    def __init__(
+        self, plan: Plan, inputs: Mapping[str, Any], options: RunOptions, host: Host | None = None
+    ) -> None:
+        graph = plan.graph
+        self.run_id = options.run_id or uuid.uuid4().hex
+        self.inputs = dict(inputs)
+        self.scheduled_at = instant_of(graph, options.scheduled_at)
+        self.host = host
+        if graph.variables or graph.secrets:
+            from volnux.kit.config import host_of
+
+            self.host = host_of(plan, options, host or options.host)
+        self._nodes = graph.nodes
+        # A place with a lower index is not in a copy: its name and inputs are those of the graph.
+        self._plain = 0 if options.index else len(graph.nodes)
+        self._variables = {spec.name: spec for spec in graph.variables}
+        self._portable = options.portable
+
+    def call(self, execution: Execution, index: int, attempt: int, received: Any) -> Call:
+        """The arguments of one attempt.
+
+        Args:
+            execution: the state machine of the run.
+            index: the index of the place.
+            attempt: the number of the attempt, from 1.
+            received: the value that is piped to the place, or None.
+        """
+        if index >= self._plain:
+            return self._in_copy(execution.copies, index, attempt, received)
+        return Call(
+            self._nodes[index].id,
+            self.run_id,
+            self.inputs,
+            received,
+            attempt,
+            self._portable,
+            None,
+            self.scheduled_at,
+            self.host,
+        )
+
+    def _in_copy(self, copies: Copies, index: int, attempt: int, received: Any) -> Call:
+        place, numbers, items = copies.located(index)
+        return Call(
+            place,
+            self.run_id,
+            {**self.inputs, **items},
+            received,
+            attempt,
+            self._portable,
+            None,
+            self.scheduled_at,
+            self.host,
+            numbers,
+        )
+
+    def items(self, execution: Execution, index: int) -> object:
+        """The list of an `each`, or the `Failure` of the variable that should contain it.
+
+        Args:
+            execution: the state machine of the run.
+            index: the index of the node that begins the `each`.
+        """
+        copies = execution.copies
+        name = copies.of_each[copies.node(index)].source
+        if name is None:
+            return execution.received(index)
+        known = {**self.inputs, **copies.items(index)}
+        if name in known or name not in self._variables:
+            return known.get(name)
+        from volnux.events.given import VariableError, read_variable
+
+        try:
+            return read_variable(self._variables[name], self.host)
+        except VariableError as error:
+            return failure_of(error, attempts=0)
