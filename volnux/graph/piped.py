@@ -130,7 +130,11 @@ class Piped:
             index = self._node_of[value]
             return self._run.results[index] if self._run.states[index] is _DONE else MISSING
         if kind is _ITEM:
-            return self._copies.item(self._node_of[value], instance)
+            try:
+                return self._copies.item(self._node_of[value], instance)
+            except LookupError:
+                # In a graph from JSON, a place outside of the `each` may refer to its item.
+                return MISSING
         if kind is _GIVEN:
             return self._given.get(value)
         done = self._done(value, instance)

@@ -133,11 +133,13 @@ class FlowEnd:
         value: what its last part pipes on; None if that is not done.
         origin: the place of the failure that made the flow fail, or the `!`; None if it is done.
         failure: what the event at that place returned, or its `Failure`.
+        stopped: whether an exception of an event with `stop_on_exception` ended the run.
     """
 
     value: Any = None
     origin: str | None = None
     failure: Any = None
+    stopped: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,12 +285,13 @@ def end_of(execution: Execution) -> FlowEnd:
     """The value or the failure with which the flow ended, once the run has ended."""
     if execution.status is RunStatus.SUCCESS:
         return FlowEnd(execution.value(execution.graph.result))
+    stopped = execution.stopped and not execution.timed_out
     origins = set(map(execution.origin_of, execution.graph.topology.ends))
     failed = [origin for origin in origins if origin is not None]
     if not failed:
-        return FlowEnd()
+        return FlowEnd(stopped=stopped)
     first = min(failed, key=execution.copies.order)
-    return FlowEnd(None, execution.copies.place(first), execution.results[first])
+    return FlowEnd(None, execution.copies.place(first), execution.results[first], stopped)
 
 
 class Details(NamedTuple):

@@ -19,9 +19,15 @@ Index = tuple[int, ...]
 
 
 class Ended:
-    """The descriptors of the places that have ended."""
+    """The descriptors of the places that have ended.
+
+    Attributes:
+        of_lists: the sources of the lists that `each`es had, by the index of the value and the
+            index of the copy around the `each`.
+    """
 
     def __init__(self) -> None:
+        self.of_lists: dict[tuple[int, Index], list[str]] = {}
         self._descriptors: dict[str, int] = {}
         # The indices of the copies of a node, by its id and the index of the copy around them.
         self._copies: dict[tuple[str, Index], dict[int, None]] = {}
@@ -72,14 +78,22 @@ class Sources:
         """
         graph = self._graph
         receives, index = graph.nodes[self._index[template_of(place)]].receives, index_of(place)
+        is_item = receives is not None and graph.values[receives].kind is ValueKind.ITEM
         while receives is not None and graph.values[receives].kind is ValueKind.ITEM:
             each = graph.nodes[self._index[graph.values[receives].node or ""]]
             receives, index = each.receives, index[: self.depth(each)]
         if receives is None:
             return []
+        # All copies of an `each` have the same list, so its sources are searched once.
+        known = ended.of_lists.get((receives, index)) if is_item else None
+        if known is not None:
+            return known
         found = set(_flat(_Evaluation(self, graph, ended, index).values().get(receives)))
         in_order = sorted(found, key=lambda p: (self._index[template_of(p)], index_of(p)))
-        return in_order[:MOST_SOURCES]
+        sources = in_order[:MOST_SOURCES]
+        if is_item:
+            ended.of_lists[receives, index] = sources
+        return sources
 
     def depth(self, node: Node) -> int:
         """The number of `each`es around a node."""

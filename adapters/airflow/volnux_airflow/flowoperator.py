@@ -146,7 +146,10 @@ class FlowOperator(compat.BaseOperator, compat.BranchMixIn):
                 return self.inputs.of_run(self.dag, context)
             except Exception as error:  # noqa: BLE001 - a reader is the user's code
                 refusal = str(error)
-        self.leave(context["ti"], TaskOutcome(done=False, descriptor=None, attempts=attempts))
+        ti = context["ti"]
+        number = None if ti.map_index < 0 else ti.map_index
+        outcome = TaskOutcome(done=False, descriptor=None, attempts=attempts, number=number)
+        self.leave(ti, outcome)
         raise compat.AirflowFailException(f"{refusal}: not started")
 
     def refusal(self, context: Mapping[str, Any], outcomes: Outcomes) -> str | None:

@@ -12,8 +12,6 @@ from volnux.events.lookup import FoundEvent, Lookup
 from volnux.events.spec import EventSpec
 from volnux.graph.compile import compile
 from volnux.graph.model import Each, Graph, TaskGroup
-from volnux.graph.outcome import State
-from volnux.graph.places import template_of
 from volnux.graph.report import RunReport
 from volnux.pointy.parser import parse
 from volnux_airflow.outcomes import Piped
@@ -102,14 +100,7 @@ class FlowPart:
 
     def stopped(self, report: RunReport) -> bool:
         """Whether the run of the part was ended by an exception that ends the whole run."""
-        return any(
-            item.failure is not None
-            and item.state is State.FAILED
-            and item.failure.type != "UnhandledDescriptor"
-            and (spec := self._specs.get(template_of(place))) is not None
-            and spec.stop_on_exception
-            for place, item in report.places.items()
-        )
+        return report.end is not None and report.end.stopped
 
     @functools.cached_property
     def _specs(self) -> dict[str, EventSpec]:

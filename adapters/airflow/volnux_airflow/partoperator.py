@@ -72,7 +72,8 @@ class VolnuxPartOperator(FlowOperator):
         self.item = item
         if part.each is not None:
             self.item_label = shown(item, LONGEST_ITEM)
-        self._control = RunControl()
+        # Made for each run: a lock cannot be copied, and Airflow copies DAGs.
+        self._control: RunControl | None = None
 
     @classmethod
     def partial(
@@ -104,11 +105,16 @@ class VolnuxPartOperator(FlowOperator):
         """Run the part, and store its places, its outcome and its result."""
         ti = context["ti"]
         outcomes = Outcomes(ti)
+        self._control = control = RunControl()
         inputs = self.admit(context, outcomes)
-        runs = self._runs(context, outcomes, inputs)
+        runs = self._runs(context, outcomes, inputs, control)
         ti.xcom_push(key=PLACES_KEY, value=dumped(report for _, report in runs))
         ends = [self._end_of(report) for _, report in runs]
-        outcome, result = ends[0] if self.part.batch is None else _together(ends)
+        if self.part.batch is None:
+            outcome, result = ends[0]
+        else:
+            left = len(self.item) - len(ends)
+            outcome, result = _together([*ends, *[(_NOT_STARTED, "not started")] * left])
         if self.part.each is not None:
             outcome = replace(outcome, number=ti.map_index)
         self.leave(ti, outcome, result)
@@ -117,6 +123,8 @@ class VolnuxPartOperator(FlowOperator):
             for (name, report), (end, value) in zip(runs, ends, strict=True)
             if end.descriptor != SUCCESS
         ]
+        if len(wrong) > _MOST_NAMED:
+            wrong[_MOST_NAMED:] = [f"and {len(wrong) - _MOST_NAMED} more"]
         self.outcome = "; ".join(wrong) or f"descriptor {SUCCESS}"
         if not outcome.done:
             error = compat.AirflowFailException(f"{self.task_id} failed: {self.outcome}")
@@ -129,24 +137,32 @@ class VolnuxPartOperator(FlowOperator):
 
         Airflow calls this in a signal handler, whose thread may hold a lock of the run.
         """
-        threading.Thread(target=self._control.give_up, daemon=True).start()
+        if self._control is not None:
+            threading.Thread(target=self._control.give_up, daemon=True).start()
 
     def _runs(
-        self, context: Mapping[str, Any], outcomes: Outcomes, inputs: Mapping[str, Any]
+        self,
+        context: Mapping[str, Any],
+        outcomes: Outcomes,
+        inputs: Mapping[str, Any],
+        control: RunControl,
     ) -> list[tuple[str, RunReport]]:
-        """Run the part, for each of its items; the reports, each with the name of its part."""
+        """Run the part, for each of its items; the reports, each with the name of its part.
+
+        There are fewer reports than items if the run ends before all of them have started.
+        """
         part = self._timed(context)
         taken = {row: self.part.value(row).read(outcomes) for row in part.takes}
         options = RunOptions(
             run_id=context["dag_run"].run_id,
             portable=True,
-            control=self._control,
+            control=control,
             observer=self.watcher.observer,
             context=traces.context_of(context["dag_run"].run_id, inputs),
             scheduled_at=self.inputs.scheduled_at(context),
             host=self._host(),
         )
-        self.watcher.cancels(self._control)
+        self.watcher.cancels(control)
         try:
             watched = traces.part_of_trace(context["ti"], context["dag_run"].run_id)
             with places_in_log(), self._secrets_hidden(), watched:
@@ -156,14 +172,15 @@ class VolnuxPartOperator(FlowOperator):
                 runs: list[tuple[str, RunReport]] = []
                 for number, item in self._items(context["ti"], outcomes):
                     own = replace(options, index=(number,))
+                    part = self._timed(context)
                     report = part.run(inputs, own, taken=taken, items={each.name: item})
                     runs.append((place_name(self.task_id, (number,)), report))
-                    if self._control.cancelled or self.part.stopped(report):
+                    if control.cancelled or self.part.stopped(report) or self.is_late(context):
                         break
                 return runs
         except BaseException:
             # Airflow's timeout, for instance: leave no process behind.
-            self._control.give_up()
+            control.give_up()
             raise
 
     def _items(self, ti: Any, outcomes: Outcomes) -> list[tuple[int, Any]]:
@@ -203,7 +220,7 @@ class VolnuxPartOperator(FlowOperator):
         assert end is not None
         late = report.failure is not None and report.failure.type == RUN_TIMEOUT
         if late or report.status is RunStatus.CANCELLED:
-            why = report.failure if late else "the run was cancelled"
+            why = self.too_late() if late else "the run was cancelled"
             return TaskOutcome(done=False, descriptor=None), why
         value = end.value if report.succeeded else end.failure
         key = storable.reserved_key(value)
@@ -213,8 +230,15 @@ class VolnuxPartOperator(FlowOperator):
         elif report.succeeded:
             outcome = TaskOutcome(done=True, descriptor=SUCCESS, returned=value is not None)
             return outcome, value
-        outcome = TaskOutcome.of(FAILURE, value, done=self.takes(FAILURE))
-        return replace(outcome, stops=self.part.stopped(report)), value
+        stops = self.part.stopped(report)
+        outcome = TaskOutcome.of(FAILURE, value, done=self.takes(FAILURE) and not stops)
+        return replace(outcome, stops=stops), value
+
+
+_MOST_NAMED = 20
+"""The maximum number of items that the text of an outcome names."""
+
+_NOT_STARTED = TaskOutcome(done=False, descriptor=None, attempts=0)
 
 
 _ITEMS = (

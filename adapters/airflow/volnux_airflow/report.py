@@ -75,7 +75,7 @@ def _replayed(plan: Plan, places: Places, status: RunStatus, *, timed_out: bool)
         place, spec = known.get(copies.place(index)), plan.specs[copies.node(index)]
         if place is None or place.descriptor is None:
             continue
-        stops = spec is not None and spec.stop_on_exception
+        stops = spec is not None and spec.stop_on_exception and status is not RunStatus.SUCCESS
         if stops and place.failure and place.state is State.FAILED:
             # Handle this place last, because a stopped run accepts no more results.
             stopped_by.append(index)

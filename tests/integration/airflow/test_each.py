@@ -1,5 +1,6 @@
 """`each`, `again` and `task` as Airflow tasks, by `dag.test()`."""
 
+import copy
 import logging
 
 import pytest
@@ -71,6 +72,8 @@ def Owned(): return True, None
 def Taken(region, token): return True, [region, len(token), os.getpid()]
 @event
 def Slow(): time.sleep(60)
+@event
+def Naps(url): time.sleep(1.2); return True, url
 """
 
 FLOWS = {
@@ -112,6 +115,8 @@ FLOWS = {
     "fails_here": "List |-> {NotTwo (0 -> !)}[each=url] |-> Same",
     "batches": "List |-> Tenfold[each=url, batch=2] |-> Same",
     "batches_fail": "List |-> {NotTwo |-> Same}[each=url, batch=2, at_once=1] (0 |-> Shown)",
+    "no_list_is_no_stop": "Ok -> {Five |-> Stops[each=url]}[task=tidy] (0 -> Ok)",
+    "no_list_is_no_stop_in_a_copy": "List |-> {Five |-> Stops[each=url]}[each=x] (0 -> Ok)",
     "task": "{Ok -> Ok}[task=tidy] |-> Same",
     "task_receives": "List |-> {Same |-> Shown}[task=tidy] |-> Same",
     "task_fails": "{{Ok -> Boom}[task=tidy] (0 |-> Shown)} -> Ok",
@@ -257,6 +262,21 @@ def test_the_time_limit_of_a_run_ends_a_part(plan):
     assert report.failure.type == "RunTimeout"
     assert report.places["Slow"].state is State.FAILED
     assert report.places["Ok__2"].state is State.FAILED
+
+
+def test_the_time_limit_of_a_run_counts_for_each_item_of_a_batch(plan):
+    text = "@run-timeout: 2s\nList |-> Naps[each=url, batch=3] -> Ok"
+    report = AirflowBackend().run(plan(text), {})
+    assert report.failure.type == "RunTimeout"
+    assert report.places["Naps[2]"].state is State.FAILED
+    assert report.places["Naps[2]"].attempts == 0
+    assert report.places["Ok"].state is State.FAILED
+
+
+def test_a_dag_with_a_part_can_be_copied(plan):
+    dag = build_dag(plan("List |-> {Tenfold |-> Same}[each=url] |-> Same -> {Ok}[task=tidy]"))
+    assert set(copy.deepcopy(dag).task_dict) == set(dag.task_dict)
+    assert "tidy" in dag.partial_subset("tidy").task_dict
 
 
 def test_what_is_ignored_in_a_part(plan):
