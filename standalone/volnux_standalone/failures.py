@@ -76,10 +76,15 @@ class FailureLog:
 
     def write_rest(self, report: RunReport) -> None:
         """Log the rest at the end of the run, when it is known whether they were handled."""
-        if not self._undecided:
+        if not self._undecided and not self._plan.graph.eaches:
             return
         from volnux.backends import run_log
 
+        for place, item in report.places.items():
+            # An `each` without a list: no event has failed.
+            if item.failure is not None and not item.attempts:
+                tell = run_log.handled if item.handled else run_log.failed
+                tell(self._plan.graph.name, self._run_id, place, item.failure, 0)
         for index in self._undecided:
             handled = report.places[self._place(index)].handled
             self._write_failure(index, run_log.handled if handled else run_log.failed)

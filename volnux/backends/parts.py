@@ -78,5 +78,5 @@ class Part:
         given.update((new, items[name]) for new, name in self.items.items())
         known = {**inputs, **items}
         return get_backend("standalone").run(
-            self.plan, known, replace(options, given=given, with_end=True)
+            self.plan, known, replace(options, given=given, with_end=True, results=True)
         )

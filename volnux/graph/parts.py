@@ -121,9 +121,10 @@ class Node:
         entry: how incoming edges combine.
         event: the event's name; None for other nodes.
         retry: the nearest retry factor (3 in `* 3`); None if the text has none.
-        options: the options in brackets, by name, without `retry_attempts` and `evaluation`.
+        options: the options in brackets, by name, without those that shape the graph.
         receives: index in `Graph.values` of what is piped to it.
-        first: for a catch, the id of its group's first event or `!`.
+        first: for a catch, the id of its group's first event or `!`, or of the node that begins its
+            `each`.
         span: the position of the event's name, the group or the `!` in the text.
         arguments: what the event is given at this place, in the order written.
         failure: for a `!`, the index in `Graph.values` of the failure that it fails with; None if

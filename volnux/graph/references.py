@@ -37,6 +37,8 @@ def _faults(graph: Graph) -> Iterator[str]:
     for task in graph.tasks:
         if not graph.topology.index.keys() >= {task.first, task.last} or task.value not in values:
             yield "a task has nodes or a value that do not exist"
+        elif graph.topology.index[task.first] > graph.topology.index[task.last]:
+            yield "a task ends before it begins"
     yield from _of_eaches(graph)
     if graph.result not in values:
         yield "its result is a value that does not exist"
@@ -118,6 +120,8 @@ def _of_eaches(graph: Graph) -> Iterator[str]:
         yield "an each has nodes that do not exist"
         return
     for each in graph.eaches:
+        if any(number is not None and number < 1 for number in (each.at_once, each.batch)):
+            yield f"at_once and batch of {each.each!r} must be at least 1"
         first, last = index[each.each], index[each.gather]
         if each.value not in range(len(graph.values)) or last - first < 2:
             yield f"{each.each!r} has no nodes, or a value that does not exist"

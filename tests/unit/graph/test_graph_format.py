@@ -176,3 +176,19 @@ def test_the_text_travels_with_the_graph():
     flow = Graph.from_json(graph(FLOW).to_json())
     assert flow.source is not None
     assert flow.source.source().line(1) == FLOW
+
+
+@pytest.mark.parametrize("name", ["at_once", "batch"])
+def test_an_each_that_would_start_no_copy_is_refused(name):
+    data = json.loads(graph("A |-> B[each=x]").to_json())
+    data["eaches"][0][name] = 0
+    with pytest.raises(GraphFormatError, match="at_once and batch of 'each-1' must be at least 1"):
+        Graph.from_json(json.dumps(data))
+
+
+def test_a_task_that_ends_before_it_begins_is_refused():
+    data = json.loads(graph("{A -> B}[task=t]").to_json())
+    task = data["tasks"][0]
+    task["first"], task["last"] = task["last"], task["first"]
+    with pytest.raises(GraphFormatError, match="a task ends before it begins"):
+        Graph.from_json(json.dumps(data))

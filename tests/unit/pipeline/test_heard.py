@@ -19,6 +19,7 @@ from volnux.graph.outcome import RemoteTraceback
 from volnux.pipeline import BatchPipeline
 from volnux.pipeline.batch.report import BatchFailedError
 from volnux.signal.signals import task_failed
+from volnux.testing import run
 
 
 class NoPaper(Exception):
@@ -417,3 +418,24 @@ def test_a_script_says_on_standard_error_what_failed():
     assert "Flow: fail failed: ValueError: no paper" in done.stderr
     assert 'script.py", line 6, in fail\n    raise ValueError("no paper")\n' in done.stderr
     assert done.stderr.rstrip().endswith("ValueError: no paper")
+
+
+@pytest.mark.parametrize(
+    ("text", "level", "said"),
+    [
+        ("Five |-> Use[each=x]", logging.ERROR, "Use failed: EachError"),
+        ("Five |-> Use[each=x] (0 -> Five)", logging.INFO, "Use failed, and the flow handled it"),
+    ],
+)
+def test_an_each_without_a_list_is_logged(text, level, said, caplog):
+    @event
+    def five():
+        return True, 5
+
+    @event
+    def use(x):
+        return True, x
+
+    with caplog.at_level(logging.INFO, "volnux.run"):
+        run(text=text, events=[five, use])
+    assert [(r.levelno, said in r.getMessage()) for r in caplog.records] == [(level, True)]
