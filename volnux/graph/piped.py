@@ -1,4 +1,4 @@
-"""The piped values of a run, and the release of results that are no longer needed."""
+"""Computes the piped values of a run, and releases results that are no longer needed."""
 
 from __future__ import annotations
 

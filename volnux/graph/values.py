@@ -85,42 +85,38 @@ class ValuesOfCopies(Values):
         known: dict[tuple[int, int], Any] = {}
         stack = [(index, instance)]
         while stack:
-            current, at = stack[-1]
-            done = self._known.get(current, known) if at < self._size else known
-            if done is not known or (current, at) in known:
+            current, at = key = stack[-1]
+            if at < self._size and current in self._known:
+                known[key] = self._known[current]
+            if key in known:
                 stack.pop()
-                known[current, at] = done if done is not known else known[current, at]
                 continue
             value = table[current]
-            if value.kind in _OF_COPIES:
-                instances = self._copies(current, at)
-                if not instances:
-                    stack.pop()
-                    known[current, at] = MISSING if instances is None else []
-                    continue
-                (row,) = value.of
-                if not table[row].of:
-                    parts = [leaf(row, each) for each in instances]
-                else:
-                    missing = [(row, each) for each in instances if (row, each) not in known]
-                    if missing:
-                        stack += missing
-                        continue
-                    parts = [known[row, each] for each in instances]
-            elif value.of:
-                missing = [(row, at) for row in value.of if (row, at) not in known]
+            instances = self._copies(current, at) if value.kind in _OF_COPIES else (at,)
+            if instances is None:
+                found: Any = MISSING
+            elif not instances:
+                found = []
+            else:
+                missing = [
+                    (row, each)
+                    for each in instances
+                    for row in value.of
+                    if table[row].of and (row, each) not in known
+                ]
                 if missing:
                     stack += missing
                     continue
-                parts = [known[row, at] for row in value.of]
-            else:
-                stack.pop()
-                known[current, at] = leaf(current, at)
-                continue
+                parts = [
+                    known[row, each] if table[row].of else leaf(row, each)
+                    for each in instances
+                    for row in value.of
+                ]
+                found = _combined(value.kind, parts)
             stack.pop()
-            known[current, at] = combined = _combined(value.kind, parts)
+            known[key] = found
             if at < self._size:
-                self._known[current] = combined
+                self._known[current] = found
         return known[index, instance]
 
 
