@@ -445,7 +445,7 @@ def test_libraries_may_look_at_all_modules(own_folder):
         (own_folder / name / "flow_events.py").write_text(
             "import sys\nfrom volnux import event\n\n"
             "@event\ndef look():\n"
-            "    for name, module in list(sys.modules.items()):\n"
+            "    for name, module in sys.modules.copy().items():\n"
             "        if name in ('helpers', 'flow_events', 'fails'):\n"
             "            hasattr(module, 'any'), repr(module), dir(module)\n"
             "            getattr(module, '__spec__', None)\n"
@@ -473,6 +473,32 @@ def test_libraries_may_look_at_all_modules(own_folder):
     )
     run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert run.stdout == "['helpers']\n['helpers']\n", run.stderr
+
+
+def test_another_thread_may_import_meanwhile(own_folder):
+    for number in range(20):
+        folder(own_folder / f"shop{number}", number)
+    program = (
+        "import gc, sys, threading, time, types; from itertools import count\n"
+        "from pathlib import Path\n"
+        "from volnux.events.modules import forget\n"
+        "from volnux.loading import load_plan\n"
+        "def imports():\n"
+        "    for number in count():\n"
+        "        sys.modules[f'lazily{number}'] = types.ModuleType('lazily')\n"
+        "        time.sleep(0)\n"
+        "sys.setswitchinterval(1e-5)\n"
+        # Libraries install such callbacks; they let another thread run within a collection.
+        "gc.callbacks.append(lambda phase, about: [None for _ in range(50)])\n"
+        "sys.modules.update({f'old{k}': types.ModuleType('old') for k in range(3000)})\n"
+        "threading.Thread(target=imports, daemon=True).start()\n"
+        "for number in range(20):\n"
+        "    load_plan(f'shop{number}/flow.pty')\n"
+        "    forget(Path(f'shop{number}'))\n"
+        "print('all loaded')\n"
+    )
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert run.stdout == "all loaded\n", run.stderr
 
 
 def test_a_spec_of_one_of_several_folders_is_pickled_by_anybody(own_folder):

@@ -150,6 +150,49 @@ def test_what_counts_as_reading_the_imported_modules(line, is_fine):
     assert (reads_of_modules(line) == []) is is_fine
 
 
+def loops_over_modules(source: str) -> list[int]:
+    """Lines that iterate over `sys.modules` itself, which any other thread may change meanwhile.
+
+    `list(sys.modules.items())` is no better: a garbage collection within it can run Python code,
+    and so another thread. `sys.modules.copy()` runs none.
+    """
+    lines = []
+    for node in ast.walk(ast.parse(source)):
+        match node:
+            case ast.For(iter=over) | ast.comprehension(iter=over) | ast.Starred(value=over):
+                pass
+            case ast.Call(func=ast.Name(id=name), args=[over, *_]) if name != "len":
+                pass
+            case _:
+                continue
+        text = ast.unparse(over)
+        if re.fullmatch(r"(list\(|tuple\()?sys\.modules(\.(items|values|keys)\(\))?\)?", text):
+            lines.append(over.lineno)
+    return lines
+
+
+@pytest.mark.parametrize("path", sorted(MAY_READ_MODULES), ids=lambda path: path.name)
+def test_nothing_loops_over_the_imported_modules_themselves(path):
+    found = [f"{path}:{line}" for line in loops_over_modules(path.read_text(encoding="utf-8"))]
+    assert not found, "iterate over sys.modules.copy()"
+
+
+@pytest.mark.parametrize(
+    ("line", "is_fine"),
+    [
+        ("for name in sys.modules: pass", False),
+        ("for name, each in list(sys.modules.items()): pass", False),
+        ("[each for each in sys.modules.values()]", False),
+        ("set(sys.modules)", False),
+        ("for name, each in sys.modules.copy().items(): pass", True),
+        ("len(sys.modules)", True),
+        ("sys.modules.get(name)", True),
+    ],
+)
+def test_what_counts_as_a_loop_over_the_imported_modules(line, is_fine):
+    assert (loops_over_modules(line) == []) is is_fine
+
+
 @pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.about)
 def test_the_line_that_a_mutation_changes_is_there(mutation):
     assert (ROOT / mutation.file).read_text(encoding="utf-8").count(mutation.old) == 1

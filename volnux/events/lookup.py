@@ -223,7 +223,7 @@ class Lookup:
 def _not_an_event(name: str, modules: Iterable[tuple[str, ModuleType]]) -> str | None:
     """A hint about an object of that name that is not an event, or None if there is none."""
     for where, module in modules:
-        for known, target in vars(module).items():
+        for known, target in vars(module).copy().items():
             if known.casefold() != name.casefold():
                 continue
             if inspect.isfunction(target):
@@ -244,6 +244,6 @@ def _names_in(modules: Iterable[tuple[str, ModuleType]]) -> list[str]:
 
 
 def _events_in(module: ModuleType) -> Iterator[tuple[str, Any]]:
-    for name, target in vars(module).items():
+    for name, target in vars(module).copy().items():
         if event_class_of(target) is not None:
             yield name, target

@@ -43,7 +43,7 @@ class Place:
     def variable_of(self, flow: object) -> str | None:
         """The name of the global variable that holds a flow; None if there is none."""
         module = imported(self.module)
-        names = vars(module).items() if module is not None else ()
+        names = vars(module).copy().items() if module is not None else ()
         return next((name for name, value in names if value is flow), None)
 
     def function(self, body: Callable[..., Any], name: str) -> FunctionType:

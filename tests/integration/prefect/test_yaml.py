@@ -18,10 +18,18 @@ from volnux.graph.model import InputSpec
 from volnux.loading import load_plan
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
+
+
+def nested(inner):
+    # Not a lambda: to show one that names a module, hypothesis iterates over `sys.modules`, which
+    # fails when one of Prefect's threads imports something in that moment.
+    return st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3)
+
+
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
     | texts,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
+    nested,
     max_leaves=8,
 )  # fmt: skip
 

@@ -83,7 +83,7 @@ def module_of(target: Any) -> ModuleType | None:
     module = sys.modules.get(target.__module__)
     if type(module) is not SharedModule:
         return module
-    for package in FOLDERS:
+    for package in tuple(FOLDERS):
         each = found = sys.modules.get(f"{package}.{target.__module__}")
         for part in target.__qualname__.split("."):
             found = getattr(found, part, None)
@@ -96,7 +96,7 @@ def forget(folder: Path) -> None:
     """Forget the modules of a folder, so that they are imported again; current runs keep theirs."""
     package = _use(os.path.realpath(folder))
     with LOCK:
-        for key in [key for key in sys.modules if key.startswith(f"{package}.")]:
+        for key in [key for key in sys.modules.copy() if key.startswith(f"{package}.")]:
             module = sys.modules.pop(key)
             plain = key[len(package) + 1 :]
             if sys.modules.get(plain) is module:
@@ -159,7 +159,7 @@ def _is_package(path: str) -> bool:
     """Whether a folder is an imported package: then it must not be on the import path."""
     return any(
         path in map(os.path.realpath, vars(module).get("__path__") or ())
-        for name, module in list(sys.modules.items())
+        for name, module in sys.modules.copy().items()
         if Path(path).name in name and type(module) is ModuleType and name not in FOLDERS
     )
 
@@ -170,7 +170,7 @@ def _loaded_file(folder: str, name: str) -> ModuleType | None:
     spec = find_source(stem, [str(Path(folder, *above))])
     if spec is None or not spec.has_location or spec.origin is None:
         return None
-    for known, module in list(sys.modules.items()):
+    for known, module in sys.modules.copy().items():
         if known.rpartition(".")[2] != stem or type(module) is SharedModule:
             continue
         if same_file(module, spec.origin):

@@ -126,7 +126,7 @@ def _withdraw(name: str, module: ModuleType) -> None:
         known = sys.modules.get(name)
         if type(known) is SharedModule:
             _, outside = name_and_outside(known)
-            others = (sys.modules.get(f"{package}.{name}") for package in FOLDERS)
+            others = (sys.modules.get(f"{package}.{name}") for package in tuple(FOLDERS))
             if outside is not None:
                 sys.modules[name] = outside
             elif all(each in (None, module) for each in others):

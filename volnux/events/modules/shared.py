@@ -65,7 +65,7 @@ def share() -> None:
     if STATE.shared:
         return
     STATE.shared = True
-    for package in FOLDERS:
+    for package in tuple(FOLDERS):
         take_in(package)
     sys.path = _ImportPath(sys.path)
     builtins.__import__ = _import
@@ -77,7 +77,7 @@ def take_in(package: str) -> None:
     """Share the names of the modules that were already loaded from a folder."""
     folder = FOLDERS[package]
     stems = {entry.name.partition(".")[0] for entry in entries(folder)}
-    for name, module in list(sys.modules.items()):
+    for name, module in sys.modules.copy().items():
         if name == "__main__" or name.partition(".")[0] not in stems:
             continue
         if type(module) is SharedModule:
@@ -106,7 +106,7 @@ def module_meant(shared: SharedModule) -> ModuleType:
     if module is None and (asking is None or not owns(asking, name.partition(".")[0])):
         module = outside
     if module is None and asking is None:
-        loaded = (sys.modules.get(f"{package}.{name}") for package in FOLDERS)
+        loaded = (sys.modules.get(f"{package}.{name}") for package in tuple(FOLDERS))
         module = next((each for each in loaded if each is not None), None)
     if module is None:
         raise AttributeError(f"the module {name!r} is not loaded for the folder that asks for it")
