@@ -10,7 +10,8 @@ from typing import Any, Final, NamedTuple
 
 from volnux.errors import VolnuxError
 from volnux.events.outcome import Call, Host
-from volnux.graph.parts import Argument, VariableSpec
+from volnux.graph.parts import Argument
+from volnux.graph.texts import VariableSpec
 from volnux.masking import SHORTEST, remember
 
 __all__ = [

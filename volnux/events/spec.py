@@ -19,7 +19,8 @@ from volnux.events.settings import (
     conditions_of,
     timeout_of,
 )
-from volnux.graph.parts import Argument, VariableSpec
+from volnux.graph.parts import Argument
+from volnux.graph.texts import VariableSpec
 from volnux.usercode import keep_stdin_open
 
 __all__ = ["NOTHING_OFFERED", "EventSpec", "Offered", "spec_of"]
