@@ -17,6 +17,7 @@ from volnux.graph.compile import compile
 from volnux.graph.model import Graph
 from volnux.imported import imported
 from volnux.pointy.parser import PointyFile, analyze
+from volnux.programs import load_program
 from volnux.reading import FileError, check_kind, read_text
 
 if TYPE_CHECKING:
@@ -128,7 +129,7 @@ def _pipeline_class(path: Path, lookup: Lookup) -> type[Pipeline] | None:
 
 
 def _compiled(path: str | Path) -> tuple[Graph, tuple[Diagnostic, ...]]:
-    file, found = load_file(path)
-    if file is None:
+    program, found = load_program(path)
+    if program is None:
         raise pointy_error(found)
-    return compile(file), found
+    return compile(program), found

@@ -28,6 +28,7 @@ from volnux.pointy.tree import (
     Parallel,
     Retry,
     Unit,
+    Used,
 )
 
 __all__ = ["Builder"]
@@ -48,7 +49,7 @@ class _Core:
 
     __slots__ = ("arguments", "branches", "factors", "options", "primary", "span")
 
-    def __init__(self, primary: Event | Group | Fail) -> None:
+    def __init__(self, primary: Event | Used | Group | Fail) -> None:
         self.primary = primary
         self.span = primary.span
         self.arguments: tuple[Span, list[Argument]] | None = None
@@ -57,7 +58,7 @@ class _Core:
         self.branches: list[tuple[Span, list[Branch]]] = []
 
 
-_Growth = Event | Group | Fail | _Core
+_Growth = Event | Used | Group | Fail | _Core
 
 
 class Builder(ArgumentReader):
@@ -66,6 +67,7 @@ class Builder(ArgumentReader):
     def __init__(self, report: Report) -> None:
         super().__init__(report)
         self.directives = DirectiveReader(report)
+        self._uses = self.directives.uses
         self._fails = False
         """True when the flow has a `!`."""
         self._wide = False
@@ -101,8 +103,10 @@ class Builder(ArgumentReader):
         arms.append(unit)
         return arms
 
-    def event(self, token: Token) -> Event:
+    def event(self, token: Token) -> Event | Used:
         name = token.value or ""
+        if name in self._uses:
+            return Used(name, token.span)
         if name[-1:].isdigit() and "__" in name:
             self._check_name(name, token.span)
         return Event(name, token.span)
@@ -222,6 +226,9 @@ class Builder(ArgumentReader):
         if core.arguments and isinstance(primary, Event):
             where, arguments = core.arguments
             primary = EventWithArguments(primary.name, primary.span, tuple(arguments), where)
+        elif core.arguments and isinstance(primary, Used):
+            where, arguments = core.arguments
+            primary = Used(primary.name, primary.span, tuple(arguments), where)
         unit = Unit(
             primary,
             span,
@@ -267,7 +274,7 @@ class Builder(ArgumentReader):
                 span,
                 hint="put all arguments of an event into one pair of parentheses",
             )
-        elif isinstance(core, _Core) and isinstance(primary, Event):
+        elif isinstance(core, _Core) and isinstance(primary, Event | Used):
             name, first = clip(primary.name), clip(f"{found[0].name}=…") if found else ""
             self.report.add(
                 "misplaced-arguments",
@@ -319,7 +326,7 @@ class Builder(ArgumentReader):
                     f"({d} -> X -> Y) or ({d} -> {{X || Y}})",
                 )
             seen.add(d)
-            if isinstance(unit.primary, Group) and d >= 2:
+            if isinstance(unit.primary, Group | Used) and d >= 2:
                 self.report.add(
                     "group-branch",
                     f"a group finishes with 0 or 1 only: it cannot have a branch for {d}",

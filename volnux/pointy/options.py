@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from volnux.errors import did_you_mean, nearest
 from volnux.pointy.report import Report, clip
 from volnux.pointy.strings import RESERVED_NAMES, is_name
-from volnux.pointy.tree import Evaluation, Event, Group, Option, Unit
+from volnux.pointy.tree import Evaluation, Event, Group, Option, Unit, Used
 
 __all__ = [
     "HINTS",
@@ -169,7 +169,7 @@ def check(report: Report, unit: Unit) -> None:
         if rule is None:
             from volnux.pointy.foreign import option_hint
 
-            hint = option_hint(option.name, on_group=isinstance(unit.primary, Group))
+            hint = option_hint(option.name, on_group=isinstance(unit.primary, Group | Used))
             if hint is None:
                 hint = did_you_mean(option.name, OPTIONS, _other_options(unit, option))
             message = f"there is no option '{clip(option.name)}'"
@@ -231,7 +231,7 @@ def _meant_name(option: Option) -> str | None:
 
 def _check_place(report: Report, unit: Unit, option: Option, rule: OptionRule) -> None:
     name = option.name
-    on_group = isinstance(unit.primary, Group)
+    on_group = isinstance(unit.primary, Group | Used)
     allowed = rule.on_groups if on_group else rule.on_events
     if allowed and not rule.with_each and name != "evaluation":
         return
@@ -259,6 +259,8 @@ def _check_place(report: Report, unit: Unit, option: Option, rule: OptionRule) -
 
 def _evaluation_place(unit: Unit) -> tuple[str | None, str | None]:
     """What is wrong with an evaluation on a unit without `each`, and a hint."""
+    if isinstance(unit.primary, Used):
+        return None, None
     if not isinstance(unit.primary, Group):
         return (
             "the option 'evaluation' belongs to a parallel group, not to an event",

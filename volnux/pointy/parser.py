@@ -390,6 +390,7 @@ def _spoken(settings: Settings) -> tuple[object, ...]:
         tuple(map(_declared, settings.inputs)),
         tuple(map(_declared, settings.variables)),
         tuple(secret.name for secret in settings.secrets),
+        tuple((use.name, use.path) for use in settings.uses),
         settings.on_failure,
         settings.run_timeout,
     )

@@ -43,6 +43,8 @@ __all__ = [
     "Secret",
     "Settings",
     "Unit",
+    "Use",
+    "Used",
     "Variable",
     "shape",
 ]
@@ -126,6 +128,16 @@ class EventWithArguments(Event):
     arguments_span: Span | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Used:
+    """A place of a used pipeline, by the name that `@use` gives it."""
+
+    name: str
+    span: Span
+    arguments: tuple[Argument, ...] = ()
+    arguments_span: Span | None = None
+
+
 class Fail(NamedTuple):
     """`!`, where the flow fails."""
 
@@ -190,12 +202,14 @@ class Branch(_Nesting):
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Unit(_Nesting):
-    """One event, group or `!`, with its factor, options and branches; `!` has none of these.
+    """One event, used pipeline, group or `!`, with its factor, options and branches.
+
+    A `!` has none of these.
 
     `options_span` and `branches_span` include the brackets.
     """
 
-    primary: Event | Group | Fail
+    primary: Event | Used | Group | Fail
     span: Span
     retry: Retry | None = None
     options: tuple[Option, ...] = ()
@@ -313,6 +327,18 @@ class Secret(NamedTuple):
     span: Span
 
 
+class Use(NamedTuple):
+    """One `@use`: a name for the pipeline in another file.
+
+    `span` is the position of the name, `path_span` that of the path with its quotes.
+    """
+
+    name: str
+    path: str
+    span: Span
+    path_span: Span
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """The checked values of the directives; an absent directive leaves the default.
@@ -332,6 +358,7 @@ class Settings:
     inputs: tuple[Input, ...] = ()
     variables: tuple[Variable, ...] = ()
     secrets: tuple[Secret, ...] = ()
+    uses: tuple[Use, ...] = ()
     on_failure: OnFailure | None = None
     run_timeout: float | None = None
 
@@ -367,6 +394,10 @@ def shape(flow: Flow) -> Iterator[object]:
                 stack.append(item.primary)
             case Event(name=name, arguments=arguments):
                 yield ("event", name)
+                for argument in arguments:
+                    yield ("argument", argument.name, _plain(argument.value))
+            case Used(name=name, arguments=arguments):
+                yield ("use", name)
                 for argument in arguments:
                     yield ("argument", argument.name, _plain(argument.value))
             case Fail():
