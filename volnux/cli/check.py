@@ -137,21 +137,24 @@ def _check(
 
 def _needs(graph: Graph) -> Iterator[Diagnostic]:
     """A note on each variable and secret that the host has to give."""
-    for spec in graph.variables:
-        kind = spec.type if spec.required else f"{spec.type}, with a default"
-        yield graph.diagnostic(
-            "needs-variable",
-            f"it reads the variable '{spec.name}' ({kind})",
-            span=spec.span,
-            severity=Severity.NOTE,
-        )
-    for secret in graph.secrets:
-        yield graph.diagnostic(
-            "needs-secret",
-            f"it reads the secret '{secret.name}'",
-            span=secret.span,
-            severity=Severity.NOTE,
-        )
+    from volnux.graph.model import At
+
+    for file, declared in graph.declared():
+        for spec in declared.variables:
+            kind = spec.type if spec.required else f"{spec.type}, with a default"
+            yield graph.diagnostic(
+                "needs-variable",
+                f"it reads the variable '{spec.name}' ({kind})",
+                at=At(spec.span, file),
+                severity=Severity.NOTE,
+            )
+        for secret in declared.secrets:
+            yield graph.diagnostic(
+                "needs-secret",
+                f"it reads the secret '{secret.name}'",
+                at=At(secret.span, file),
+                severity=Severity.NOTE,
+            )
 
 
 def _check_on(backend: AnyBackend, plan: Plan, *, live: bool) -> list[Diagnostic]:

@@ -217,7 +217,7 @@ def _assumptions(
             yield graph.diagnostic(
                 "assumed-items",
                 f"this simulation assumes {ASSUMED_ITEMS} items for {each.name}",
-                span=each.span,
+                at=each,
                 hint=f"give the number of items: --items {each.name}=3",
                 severity=Severity.NOTE,
             )
@@ -239,7 +239,7 @@ def _assumed_all(graph: Graph, group: Group | Each, parts: str, option: str) -> 
         "assumed-evaluation",
         f"this simulation assumes that all {parts} must be done: "
         f"only the class of {group.decided_by} knows whether one is enough",
-        span=group.span,
+        at=group,
         hint=f"set it in the file: {option}",
         severity=Severity.NOTE,
     )

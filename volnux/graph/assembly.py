@@ -166,9 +166,7 @@ class Assembly:
     def fail(self, span: Span, failure: int | None) -> int:
         """Add a `!`, which fails with the value `failure`; return its index."""
         self.last_place = f"fail-{len(self._fails) + 1}"
-        node = Node(
-            id=self.last_place, kind=Kind.FAIL, span=span, failure=failure, file=self.file
-        )
+        node = Node(id=self.last_place, kind=Kind.FAIL, span=span, failure=failure, file=self.file)
         self._fails.append(node)
         self.nodes.append(node)
         return len(self.nodes) - 1

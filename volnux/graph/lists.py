@@ -15,7 +15,7 @@ def check_lists(graph: Graph) -> list[Diagnostic]:
         graph.diagnostic(
             "nothing-piped",
             f"each={each.name} needs a list, but nothing is piped to it here: it would fail",
-            span=nodes[index[each.each]].span,
+            at=nodes[index[each.each]],
             hint=f"write |-> before it, or name the list: [each={each.name}, in=…]",
             severity=Severity.WARNING,
         )

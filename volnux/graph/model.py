@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 
-from volnux.errors import Diagnostic, Severity, Span
+from volnux.errors import Diagnostic, Severity, Span, VolnuxError
 from volnux.graph.jsonable import jsonable
 from volnux.graph.outcome import Failure
 from volnux.graph.parts import (
@@ -252,8 +252,12 @@ class Graph:
             (self.names, *(used.uses for used in self.files)),
         )
 
+    def declaring(self, number: int) -> Graph | UsedFile:
+        """What declares the names in a text: the pipeline itself, or a used file."""
+        return self.files[number - 1] if number else self
+
     def declared(self) -> Iterator[tuple[int, Graph | UsedFile]]:
-        """What declares names: the pipeline itself and each used file, by the number of its text."""
+        """The pipeline itself and each used file, by the number of its text."""
         yield from enumerate((self, *self.files))
 
     @property

@@ -6,8 +6,9 @@ import functools
 from collections.abc import Iterator
 
 from volnux.errors import Diagnostic, Span, did_you_mean, nearest
-from volnux.graph.model import Graph
+from volnux.graph.model import At, Graph
 from volnux.graph.parts import Argument, Each, Node
+from volnux.graph.topology import ROOT
 from volnux.pointy.tree import Flow, Group, Parallel, Unit
 
 __all__ = ["check_names"]
@@ -20,11 +21,15 @@ def check_names(graph: Graph) -> list[Diagnostic]:
     class that are also variables or secrets of the text or names of an `each`, and `previous`
     without a schedule.
     """
-    names = _Names(graph)
-    found = [*_doubles(graph), *_without_schedule(graph), *names.sources()]
-    for index, node in enumerate(graph.nodes):
-        for argument in node.arguments:
-            found += names.unknown(argument, index)
+    found = [*_doubles(graph), *_without_schedule(graph)]
+    spans = _Sources(graph)
+    # The names in a text mean the same in each of its uses.
+    read: set[int] = set()
+    for use in (ROOT, *range(len(graph.uses))):
+        file = graph.uses[use].of if use != ROOT else 0
+        if file not in read:
+            read.add(file)
+            found += _Names(graph, use, file, spans).faults()
     # The rounds of an `again` have the same names at the same positions.
     return list(dict.fromkeys(found))
 
@@ -32,9 +37,12 @@ def check_names(graph: Graph) -> list[Diagnostic]:
 def _doubles(graph: Graph) -> Iterator[Diagnostic]:
     # Inputs with a position are those of the text, which the parser has checked.
     fields = {item.name for item in graph.inputs if item.span is None}
-    declared = [("variable", item.name, item.span) for item in graph.variables]
+    declared: list[tuple[str, str, Span | None]] = []
+    declared += [("variable", item.name, item.span) for item in graph.variables]
     declared += [("secret", item.name, item.span) for item in graph.secrets]
-    declared += [("item", each.name, _node(graph, each).span) for each in graph.eaches]
+    declared += [
+        ("item", each.name, _node(graph, each).span) for each in graph.eaches if not each.file
+    ]
     for what, name, span in declared:
         if name in fields:
             message = f"the {what} '{name}' is also an input of the pipeline class"
@@ -43,26 +51,63 @@ def _doubles(graph: Graph) -> Iterator[Diagnostic]:
 
 
 def _without_schedule(graph: Graph) -> Iterator[Diagnostic]:
+    if graph.schedules:
+        return
     for item in graph.inputs:
-        if item.moment and item.moment.base == "previous" and not graph.schedules:
+        if item.moment and item.moment.base == "previous":
             message = f"the default of '{item.name}' is 'previous', but there is no schedule"
             hint = 'add @schedule: "0 6 * * *", or write scheduled - 1d'
             yield graph.diagnostic("no-schedule", message, hint=hint, span=item.span)
+    for use in graph.uses:
+        given = {argument.name for argument in use.arguments}
+        for item in graph.declaring(use.of).inputs:
+            if item.moment and item.moment.base == "previous" and item.name not in given:
+                message = (
+                    f"the default of '{item.name}' of {use.name} is 'previous', but "
+                    f"{graph.name} has no schedule"
+                )
+                hint = f"add @schedule to {graph.name}, or write {use.name}({item.name}=…)"
+                yield graph.diagnostic("no-schedule", message, at=use, hint=hint)
 
 
 class _Names:
-    """The names that a graph declares."""
+    """The names that can be used in a text, and in what its places are given.
 
-    def __init__(self, graph: Graph) -> None:
+    Args:
+        graph: the graph.
+        use: the use of the text, or `ROOT`.
+        file: the number of the text.
+        spans: the positions after `in=`.
+    """
+
+    def __init__(self, graph: Graph, use: int, file: int, spans: _Sources) -> None:
+        declared = graph.declaring(file)
         self._graph = graph
-        self._lists = {item.name: item.type for item in graph.inputs}
-        self._lists.update((item.name, item.type) for item in graph.variables)
+        self._use = use
+        self._file = file
+        self._spans = spans
+        self._lists = {item.name: item.type for item in declared.inputs}
+        self._lists.update((item.name, item.type) for item in declared.variables)
         """The names that may be the list of an `each`, with their types."""
-        self._declared = {*self._lists, *(item.name for item in graph.secrets)}
-        self._items = {each.name for each in graph.eaches}
+        self._declared = {*self._lists, *(item.name for item in declared.secrets)}
+        self._items = {each.name for each in graph.eaches if each.file == file}
 
-    def unknown(self, argument: Argument, index: int) -> Iterator[Diagnostic]:
-        """An error for each unknown bare name in the arguments of a node."""
+    def faults(self) -> Iterator[Diagnostic]:
+        """An error for each unknown name in the text, those after `in=` first."""
+        graph, index = self._graph, self._graph.topology.index
+        yield from self._sources()
+        for number, use in enumerate(graph.topology.use_of):
+            node = graph.nodes[number]
+            if use == self._use and node.arguments:
+                for argument in node.arguments:
+                    yield from self._unknown(argument, number)
+        for inner in graph.uses:
+            if (ROOT if inner.within is None else inner.within) == self._use:
+                for argument in inner.arguments:
+                    yield from self._unknown(argument, index[inner.first])
+
+    def _unknown(self, argument: Argument, index: int) -> Iterator[Diagnostic]:
+        """An error for each unknown bare name in an argument of a node, or of a use."""
         names = dict.fromkeys(at.name for at in argument.names if at.name not in self._declared)
         items = self._items_around(index) if names else set()
         for name in names:
@@ -79,17 +124,19 @@ class _Names:
                 if items
                 else f"'{name}' is not {what}",
                 hint=f'{meant}A text is written in quotes: {argument.name}="{name}"',
-                span=argument.span,
+                at=At(argument.span, self._file),
             )
 
-    def sources(self) -> Iterator[Diagnostic]:
+    def _sources(self) -> Iterator[Diagnostic]:
         """An error for each `in=` whose name is unknown or cannot be a list."""
         graph = self._graph
         for each in graph.eaches:
-            name = each.source
+            name, begin = each.source, graph.topology.index[each.each]
             if name is None or self._lists.get(name) in ("list", "any"):
                 continue
-            items = self._items_around(graph.topology.index[each.each])
+            if each.file != self._file:
+                continue
+            items = self._items_around(begin)
             if name in items:
                 continue
             type_ = self._lists.get(name)
@@ -102,22 +149,33 @@ class _Names:
                     message += ", nor an 'each' around it"
                 declare = f"declare it with @input: {name}: list"
                 hint = did_you_mean(name, {*self._lists, *items}, declare)
-            yield graph.diagnostic(
-                "unknown-name", message, hint=hint, span=self._source_spans.get(each.span)
-            )
+            at = At(self._spans.of(each), self._file)
+            yield graph.diagnostic("unknown-name", message, hint=hint, at=at)
 
     def _items_around(self, index: int) -> set[str]:
-        """The names of the `each`es around a node."""
-        return {each.name for each in self._graph.topology.around[index]} if self._items else set()
+        """The names of the `each`es of this text around a node."""
+        around = self._graph.topology.around[index]
+        return {each.name for each in around if each.file == self._file}
+
+
+class _Sources:
+    """The positions of the names after `in=`, by text and position of the unit with the `each`."""
+
+    def __init__(self, graph: Graph) -> None:
+        self._graph = graph
+
+    def of(self, each: Each) -> Span | None:
+        """The position of the name after `in=`."""
+        return self._known.get((each.file, each.span))
 
     @functools.cached_property
-    def _source_spans(self) -> dict[Span | None, Span]:
-        """The position of the name after `in=`, by that of the event or group with the `each`."""
-        text = self._graph.source
-        found = _units(text.file.flow) if text else ()
+    def _known(self) -> dict[tuple[int, Span | None], Span]:
+        graph = self._graph
         return {
-            unit.primary.span: source.value_span
-            for unit in found
+            (file, unit.primary.span): source.value_span
+            for file in range(len(graph.files) + 1)
+            if (text := graph.text(file)) is not None
+            for unit in _units(text.file.flow)
             if (source := unit.option("in")) is not None
         }
 

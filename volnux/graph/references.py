@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from volnux.graph.parts import Argument, Kind, Node, Value, ValueKind
 
 if TYPE_CHECKING:
-    from volnux.graph.model import Graph
+    from volnux.graph.model import Graph, Located
 
 __all__ = ["first_fault"]
 
@@ -40,8 +40,36 @@ def _faults(graph: Graph) -> Iterator[str]:
         elif graph.topology.index[task.first] > graph.topology.index[task.last]:
             yield "a task ends before it begins"
     yield from _of_eaches(graph)
+    yield from _of_uses(graph)
     if graph.result not in values:
         yield "its result is a value that does not exist"
+
+
+def _of_uses(graph: Graph) -> Iterator[str]:
+    """Each use has nodes and texts, and is inside of the use that it says."""
+    index, texts = graph.topology.index, range(len(graph.files) + 1)
+    named = [graph.names, *(used.uses for used in graph.files)]
+    if any(number not in texts or not number for names in named for number in names.values()):
+        yield "a name of a pipeline stands for a text that does not exist"
+    placed: list[Located] = [*graph.nodes, *graph.groups, *graph.eaches, *graph.tasks, *graph.uses]
+    if any(part.file not in texts for part in placed):
+        yield "a part is in a text that does not exist"
+    for number, use in enumerate(graph.uses):
+        if use.of not in texts or not use.of:
+            yield f"the use {use.place!r} is of a text that does not exist"
+        if not index.keys() >= {use.first, use.last} or index[use.first] > index[use.last]:
+            yield f"the use {use.place!r} has no nodes"
+            return
+        if use.within is None:
+            continue
+        around = graph.uses[use.within] if 0 <= use.within < number else None
+        if around is None or not (
+            index[around.first] <= index[use.first] and index[use.last] <= index[around.last]
+        ):
+            yield f"the use {use.place!r} is not inside of the use that it says"
+            return
+        if not all(map(_has_names, use.arguments)):
+            yield f"an argument of {use.place!r} has a name at a place that its value does not have"
 
 
 def _of_edges(graph: Graph) -> Iterator[str]:

@@ -7,6 +7,7 @@ from pathlib import Path, PurePath
 from volnux.events.link import Plan
 from volnux.events.modules import events_file
 from volnux.graph.model import Graph
+from volnux.graph.walk import EventName
 from volnux.pysource import Imports
 
 __all__ = ["file_name", "import_events", "import_owner"]
@@ -17,18 +18,21 @@ def file_name(graph: Graph) -> str:
     return PurePath(graph.source.filename).name if graph.source else graph.name
 
 
-def import_events(imports: Imports, plan: Plan) -> dict[str, str]:
+def import_events(imports: Imports, plan: Plan) -> dict[EventName, str]:
     """The expression for each event of a plan, in reading order.
 
     Raises:
         PythonSourceError: the module of an event has a file name that Python cannot import.
     """
-    source = plan.graph.source
-    folder = Path(source.filename).parent if source else None
-    events = dict.fromkeys(node.event for node in plan.graph.nodes if node.event is not None)
+    graph = plan.graph
+    events = dict.fromkeys(
+        EventName(node.file, node.event) for node in graph.nodes if node.event is not None
+    )
     found = {}
     for event in events:
         module, name = plan.found[event]
+        text = graph.text(event.file)
+        folder = Path(text.filename).parent if text else None
         file = events_file(folder, module) if folder is not None else None
         found[event] = imports.user(module, name, file=file)
     return found

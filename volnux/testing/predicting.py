@@ -14,6 +14,7 @@ from volnux.errors import Source
 from volnux.events.inputs import bind_inputs
 from volnux.graph import Execution, Failure, Graph, RunStatus, compile
 from volnux.graph.report import Details, failure_of_run, places_of
+from volnux.graph.walk import EventName
 from volnux.pointy import parse
 from volnux.pointy.parser import analyze
 from volnux.pointy.tree import Evaluation
@@ -190,7 +191,7 @@ class _Driven:
     """One run of a program: its state machine, and the other data that a backend would have."""
 
     def __init__(self, program: Program, source: Source | None = None) -> None:
-        states = {name: Evaluation(state) for name, state in program.evaluations}
+        states = {EventName(0, name): Evaluation(state) for name, state in program.evaluations}
         source = source or Source(render(program), "program.pty")
         self.graph: Graph = compile(parse(source.text, source.filename), evaluations=states)
         self.inputs = bind_inputs(self.graph.inputs, {}) if program.inputs else None
@@ -232,7 +233,7 @@ class _Driven:
         return self._given(execution, node)[each.source]
 
     def _given(self, execution: Execution, node: int) -> dict[str, Any]:
-        return {**(self.inputs or {}), **execution.copies.items(node)}
+        return {**(self.inputs or {}), **dict(execution.copies.items(node))}
 
     def _begin(self, ready: list[int]) -> list[int]:
         for node in ready:

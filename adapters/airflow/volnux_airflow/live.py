@@ -67,7 +67,7 @@ class Installation:
         for node, spec in zip(plan.graph.nodes, plan.specs, strict=True):
             if spec is None:
                 continue
-            say = partial(plan.graph.diagnostic, "not-there", span=node.span)
+            say = partial(plan.graph.diagnostic, "not-there", at=node)
             if node.id in own_tasks:
                 options = {**spec.event_class.airflow, **node.options}
                 yield from self._pool(say, options)
@@ -128,7 +128,7 @@ class Installation:
                     "not-there",
                     f"this group has {len(group.arms)} arms, but this Airflow runs at most {most} "
                     "tasks of a DAG at once: the others wait",
-                    span=first.span,
+                    at=first,
                     hint="change max_active_tasks in load_dags, or core.parallelism",
                     severity=Severity.WARNING,
                 )

@@ -27,7 +27,7 @@ def _too_long(plan: Plan, found: Reduced) -> Iterator[Diagnostic]:
         if len(name) > storable.LONGEST_ID:
             most = f"a task id has at most {storable.LONGEST_ID} characters"
             text = f"Airflow cannot store this: {most}, this one has {len(name)}"
-            yield plan.graph.diagnostic("refused", text, span=part.span)
+            yield plan.graph.diagnostic("refused", text, at=part)
 
 
 def _ignored(plan: Plan, found: Reduced) -> Iterator[Diagnostic]:
@@ -47,6 +47,6 @@ def _ignored(plan: Plan, found: Reduced) -> Iterator[Diagnostic]:
                     yield graph.diagnostic(
                         "ignored-hint",
                         f"airflow ignores {name} here: several events share one task",
-                        span=node.span,
+                        at=node,
                         severity=Severity.NOTE,
                     )

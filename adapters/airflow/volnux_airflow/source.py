@@ -101,7 +101,7 @@ def _not_written(plan: Plan) -> Iterator[Diagnostic]:
             "refused",
             f"the group that runs as one task, '{name}', cannot be written as Python: its inputs "
             f"are fields of {plan.owner.__qualname__}",
-            span=part.span,
+            at=part,
             hint="use to_dag",
         )
 

@@ -110,7 +110,7 @@ def _faults_of(plan: Plan) -> Iterator[Diagnostic]:
             names = [item.name for item in graph.inputs]
             names += [each.name for each in graph.topology.around[index]]
             for fault in option_faults(spec, names, partial(task_of, spec, frozenset(), node.id)):
-                yield refused(fault.message, span=node.span, hint=fault.hint)
+                yield refused(fault.message, at=node, hint=fault.hint)
 
 
 def _hint_notes(graph: Graph, plan: Plan) -> Iterator[Diagnostic]:
@@ -132,7 +132,7 @@ def _hint_notes(graph: Graph, plan: Plan) -> Iterator[Diagnostic]:
         if found := inside.pop(first, None):
             shown = ", ".join(sorted(found))
             text = f"{NAME} ignores what is set inside the task '{group.name}': {shown}"
-            yield noted(text, span=group.span)
+            yield noted(text, at=group)
 
 
 def _name_faults(graph: Graph) -> Iterator[Diagnostic]:
@@ -178,7 +178,7 @@ def _text_faults(graph: Graph) -> Iterator[Diagnostic]:
 
 
 def _event_faults(graph: Graph, node: Node, spec: EventSpec) -> Iterator[Diagnostic]:
-    refused = partial(graph.diagnostic, "refused", span=node.span)
+    refused = partial(graph.diagnostic, "refused", at=node)
     limit = node.options.get("concurrency")
     if limit is not None and int(limit) > _MOST_AT_ONCE:
         yield refused(
@@ -198,7 +198,7 @@ def _event_faults(graph: Graph, node: Node, spec: EventSpec) -> Iterator[Diagnos
         yield graph.diagnostic(
             "ignored-setting",
             f"prefect names its threads itself: thread_name_prefix of {spec.name} is ignored",
-            span=node.span,
+            at=node,
             severity=Severity.NOTE,
         )
     retries = spec.retry.max_attempts - 1

@@ -88,7 +88,7 @@ def _limits(client: SyncPrefectClient, plan: Plan) -> Iterator[Diagnostic]:
                 "limit",
                 f"the server's limit for {node.id} is not {limit} yet: a deployment or the first "
                 "run sets it",
-                span=node.span,
+                at=node,
                 severity=Severity.NOTE,
             )
 

@@ -31,11 +31,13 @@ from volnux.graph.draw.marks import Marks
 from volnux.graph.draw.rounds import Rounds
 from volnux.graph.outcome import State
 from volnux.graph.parts import Kind
+from volnux.graph.topology import ROOT
 from volnux.pointy import tree
 from volnux.pointy.tree import Arrow
 
 if TYPE_CHECKING:
-    from volnux.graph.model import Graph
+    from volnux.graph.topology import ROOT
+from volnux.graph.model import Graph
 
 __all__ = ["ascii"]
 
@@ -95,14 +97,20 @@ class _Drawing:
         self._parts = 1
         self._graph = graph
         self._topology = graph.topology
+        self._use = ROOT
         rounds = Rounds(graph)
         self._marks = Marks(graph, states, rounds)
-        self._each_at = {each.span: each for each in reversed(graph.eaches)}
+        self._each_at = {
+            (self._use_around(each.each), each.span): each for each in reversed(graph.eaches)
+        }
         self._catch_at = {
-            node.span: index
+            (self._use_around(node.id), node.span): index
             for index, node in reversed(list(enumerate(graph.nodes)))
             if node.kind is Kind.CATCH and index not in rounds.catches
         }
+
+    def _use_around(self, node: str) -> int:
+        return self._topology.use_of[self._topology.index[node]]
 
     def whole(self, flow: tree.Flow) -> str:
         _run(self.flow(flow))
@@ -127,7 +135,7 @@ class _Drawing:
         canvas, signs = self._canvas, self._signs
         canvas.block()
         top = signs.first_arm
-        group = self._topology.group_at[part.span]
+        group = self._topology.group_at[self._use, part.span]
         if group.evaluation is not None and group.evaluation.any:
             canvas.row(f"{signs.any_head} (any)")
             top = signs.arm
@@ -150,21 +158,27 @@ class _Drawing:
             yield self._inside(side, side, self.body(unit.primary), flat=False)
             canvas.close_frame(branches=bool(unit.branches))
             if unit.branches:
-                yield self.branches(unit, self._catch_at[unit.primary.span])
+                yield self.branches(unit, self._catch_at[self._use, unit.primary.span])
         elif unit.branches:
-            index = self._topology.index[self._topology.node_at[unit.primary.span].id]
+            index = self._topology.index[self._topology.node_at[self._use, unit.primary.span].id]
             canvas.block()
             canvas.row(self._label(index))
             yield self.branches(unit, index)
         else:
             yield self.body(unit.primary)
 
-    def body(self, primary: tree.Event | tree.Group) -> _Step:
+    def body(self, primary: tree.Event | tree.Group | tree.Used) -> _Step:
         """The content of a unit, without its branches."""
         if isinstance(primary, tree.Group):
             yield self.flow(primary.body)
+        elif isinstance(primary, tree.Used):
+            around, self._use = self._use, self._topology.use_at[self._use, primary.span]
+            text = self._graph.text(self._graph.uses[self._use].of)
+            assert text is not None
+            yield self.flow(text.file.flow)
+            self._use = around
         else:
-            node = self._topology.node_at[primary.span]
+            node = self._topology.node_at[self._use, primary.span]
             self._canvas.event(self._label(self._topology.index[node.id]))
 
     def branches(self, unit: tree.Unit, node: int) -> _Step:
@@ -205,7 +219,7 @@ class _Drawing:
             return ""
         parts = []
         if unit.option("each"):
-            each = self._each_at[unit.primary.span]
+            each = self._each_at[self._use, unit.primary.span]
             any_ = each.evaluation is not None and each.evaluation.any
             parts.append(each_text(each) + (" (any)" if any_ else ""))
         parts += [

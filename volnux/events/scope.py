@@ -1,0 +1,242 @@
+"""What the names in a used file mean at one place: the inputs that the use gives it.
+
+Names are looked up when an attempt starts, in the process where it runs. An argument of a use that
+contains a variable or a secret is *late*: it is read only for events that name the input.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from volnux.errors import VolnuxError
+from volnux.events.inputs import InputError, bind_inputs, fresh
+from volnux.graph.model import Graph
+from volnux.graph.parts import Argument, Use
+from volnux.graph.texts import InputSpec, VariableSpec
+
+if TYPE_CHECKING:
+    from volnux.events.outcome import Call
+    from volnux.schedules.moments import Clock
+
+__all__ = ["BadUseError", "Level", "Names", "Scope", "scopes_of"]
+
+
+class BadUseError(VolnuxError, ValueError):
+    """A use gives an input a value that the input does not take."""
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """One use around a place.
+
+    Attributes:
+        place: the place of the use, such as `clean`.
+        inputs: the inputs of the used file.
+        arguments: the arguments of the use, by name.
+        known: the values of the inputs that are the same in every run.
+        late: the inputs whose arguments contain a variable or a secret.
+        items: how many of the `each`es around the place are around the whole use.
+        variables: the variables of the text with the use, by name.
+        secrets: the names of the secrets of that text.
+    """
+
+    place: str
+    inputs: tuple[InputSpec, ...]
+    arguments: Mapping[str, Argument] = field(default_factory=dict)
+    known: Mapping[str, Any] = field(default_factory=dict)
+    late: frozenset[str] = frozenset()
+    items: int = 0
+    variables: Mapping[str, VariableSpec] = field(default_factory=dict)
+    secrets: tuple[str, ...] = ()
+
+    def values(self, names: Mapping[str, Any], clock: Clock | None) -> dict[str, Any]:
+        """The values of the inputs that are not late.
+
+        Args:
+            names: the values of the names around the use.
+            clock: the time of the run; required if an input has a time of the run as its default.
+
+        Raises:
+            BadUseError: a value is not of the type of its input.
+        """
+        return {
+            spec.name: fresh(self.known[spec.name])
+            if spec.name in self.known
+            else self.value(spec, names.__getitem__, clock)
+            for spec in self.inputs
+            if spec.name not in self.late
+        }
+
+    def value(self, spec: InputSpec, names: Callable[[str], Any], clock: Clock | None) -> Any:
+        """The value of one input.
+
+        Args:
+            spec: the input.
+            names: returns the value of a name around the use.
+            clock: the time of the run.
+
+        Raises:
+            BadUseError: the value is not of the type of the input.
+        """
+        argument = self.arguments.get(spec.name)
+        given = {} if argument is None else {spec.name: argument.filled(names)}
+        try:
+            return bind_inputs([spec], given, clock=clock)[spec.name]
+        except InputError as error:
+            shown = "" if argument is None else f"{argument.name}={argument}: "
+            raise BadUseError(f"{self.place} is given {shown}{error}") from None
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """The uses around a place, the outermost first.
+
+    Attributes:
+        levels: the uses.
+        schedules: the schedules of the pipeline that runs.
+        timezone: its time zone.
+    """
+
+    levels: tuple[Level, ...]
+    schedules: tuple[str, ...] = ()
+    timezone: str | None = None
+
+    def inputs(self, call: Call) -> dict[str, Any]:
+        """The values of the inputs of the innermost use, and of the items inside of it, by name.
+
+        Late inputs are not among them.
+
+        Raises:
+            BadUseError: a value is not of the type of its input.
+        """
+        return Names(self, call).inside
+
+    @property
+    def late(self) -> frozenset[str]:
+        """The late inputs of the innermost use."""
+        return self.levels[-1].late
+
+    def clock(self, call: Call) -> Clock | None:
+        """The time of the run of an attempt, for defaults; None if no default needs it."""
+        if not any(spec.moment for level in self.levels for spec in level.inputs):
+            return None
+        from volnux.schedules.moments import Clock
+
+        return Clock.at(call.scheduled_at, self.schedules, self.timezone)
+
+
+class Names:
+    """The values of names around one attempt.
+
+    Args:
+        scope: the uses around its place.
+        call: the attempt.
+
+    Attributes:
+        inside: those of the innermost use.
+    """
+
+    def __init__(self, scope: Scope, call: Call) -> None:
+        self._levels = scope.levels
+        self._clock = scope.clock(call)
+        self._around: list[dict[str, Any]] = []
+        values = dict(call.inputs)
+        begin = 0
+        for level in scope.levels:
+            values.update(call.items[begin : level.items])
+            begin = level.items
+            self._around.append(values)
+            values = level.values(values, self._clock)
+        values.update(call.items[begin:])
+        self.inside = values
+
+    def late(
+        self,
+        name: str,
+        variable: Callable[[VariableSpec], Any],
+        secret: Callable[[str], str],
+    ) -> Any:
+        """The value of a late input of the innermost use.
+
+        Args:
+            name: the input.
+            variable: reads a variable.
+            secret: reads a secret.
+
+        Raises:
+            BadUseError: the value is not of the type of the input.
+            NotGivenError: a variable or secret is missing.
+        """
+
+        def value(depth: int, name: str) -> Any:
+            level = self._levels[depth]
+
+            def around(name: str) -> Any:
+                if name in self._around[depth]:
+                    return self._around[depth][name]
+                if name in level.variables:
+                    return variable(level.variables[name])
+                return secret(name) if name in level.secrets else value(depth - 1, name)
+
+            spec = next(spec for spec in level.inputs if spec.name == name)
+            return level.value(spec, around, self._clock)
+
+        return value(len(self._levels) - 1, name)
+
+
+def scopes_of(graph: Graph) -> tuple[Scope, ...]:
+    """The scope of each use of a graph, as `Graph.uses`."""
+    schedules = tuple(spec.expression for spec in graph.schedules)
+    found: list[Scope] = []
+    for use in graph.uses:
+        around = () if use.within is None else found[use.within].levels
+        level = _level(graph, use, around[-1].late if around else frozenset())
+        found.append(Scope((*around, level), schedules, graph.timezone))
+    return tuple(found)
+
+
+def _level(graph: Graph, use: Use, late_around: frozenset[str]) -> Level:
+    used, using = graph.files[use.of - 1], graph.declaring(use.file)
+    variables = {spec.name: spec for spec in using.variables}
+    secrets = tuple(spec.name for spec in using.secrets)
+    read_late = {*variables, *secrets, *late_around}
+    arguments = {argument.name: argument for argument in use.arguments}
+    late = frozenset(
+        argument.name
+        for argument in use.arguments
+        if any(at.name in read_late for at in argument.names)
+    )
+    known = {}
+    level = Level(use.place, used.inputs, arguments)
+    for spec in used.inputs:
+        argument = arguments.get(spec.name)
+        if (spec.moment if argument is None else argument.names) or (
+            argument is None and spec.required
+        ):
+            continue
+        known[spec.name] = level.value(spec, str, None)
+    around = graph.topology.around[graph.topology.index[use.first]]
+    return Level(
+        place=use.place,
+        inputs=used.inputs,
+        arguments=arguments,
+        known=known,
+        late=late,
+        items=len(around),
+        variables=_named(variables, use),
+        secrets=tuple(_named(dict.fromkeys(secrets), use)),
+    )
+
+
+def _named(declared: Mapping[str, Any], use: Use) -> dict[str, Any]:
+    """What the arguments of a use name."""
+    names = set(_names(use))
+    return {name: spec for name, spec in declared.items() if name in names}
+
+
+def _names(use: Use) -> Iterator[str]:
+    for argument in use.arguments:
+        for at in argument.names:
+            yield at.name
