@@ -36,8 +36,7 @@ from volnux.pointy import tree
 from volnux.pointy.tree import Arrow
 
 if TYPE_CHECKING:
-    from volnux.graph.topology import ROOT
-from volnux.graph.model import Graph
+    from volnux.graph.model import Graph
 
 __all__ = ["ascii"]
 
