@@ -66,26 +66,24 @@ def read_used(
             raise FileError(path, "the name of a pipeline ends in .pty", "rename the file")
     except FileError as error:
         reason = error.diagnostic.message
-        hint = _meant(written, folder, error) or error.diagnostic.hint
-        raise PathFault(f"'{path}' cannot be used: {reason}", hint) from error
+        raise PathFault(
+            f"'{path}' cannot be used: {reason}", _hint(written, folder, error)
+        ) from error
     return text
 
 
-def _meant(written: str, folder: Path, error: FileError) -> str | None:
-    """A hint with the path that was probably meant, as it is written in the file."""
-    in_package = package_path(written)
-    if in_package is not None:
-        if error.meant is None:
-            return None
-        meant = PurePosixPath(in_package[1]).with_name(error.meant.name)
-        return f"did you mean 'package:{in_package[0]}/{meant}'?"
-    if error.meant is not None:
-        return f"did you mean '{PurePosixPath(written).with_name(error.meant.name)}'?"
-    with contextlib.suppress(OSError, ValueError):
-        if Path(written).is_file():  # it was found from the working directory
-            meant = PurePosixPath(os.path.relpath(written, folder))
-            return f"a path is relative to the folder of this file: write '{meant}'"
-    return None
+def _hint(written: str, folder: Path, error: FileError) -> str | None:
+    """The hint for a file that cannot be used; a path in it is as the directive has to say it."""
+    package, inside = package_path(written) or (None, written)
+    if package is None and isinstance(error.__cause__, FileNotFoundError):
+        with contextlib.suppress(OSError, ValueError):
+            if Path(written).is_file():  # it is relative to the working directory
+                meant = PurePosixPath(os.path.relpath(written, folder))
+                return f"a path is relative to the folder of this file: write '{meant}'"
+    if error.meant is None:
+        return error.diagnostic.hint
+    meant = PurePosixPath(inside).with_name(error.meant.name)
+    return f"did you mean '{meant if package is None else f'package:{package}/{meant}'}'?"
 
 
 def _short(path: Path) -> Path:
