@@ -18,12 +18,12 @@ from volnux.graph.model import (
 )
 from volnux.graph.walk import Context, EventName, Walk, run_steps
 from volnux.pointy.program import Program
-from volnux.pointy.tree import Evaluation, OnFailure, Settings
+from volnux.pointy.tree import Evaluation, Input, OnFailure, Settings
 
 if TYPE_CHECKING:
     from volnux.pointy.parser import PointyFile
 
-__all__ = ["compile", "name_of"]
+__all__ = ["compile", "input_spec", "name_of"]
 
 
 def compile(
@@ -86,6 +86,22 @@ def name_of(file: PointyFile) -> str:
     return file.settings.name or PurePath(file.source.filename).stem
 
 
+def input_spec(item: Input) -> InputSpec:
+    """The input that an `@input` declares."""
+    return InputSpec(
+        item.name,
+        item.type,
+        item.required,
+        item.default,
+        item.span,
+        item.choices,
+        item.least,
+        item.most,
+        item.description,
+        item.moment,
+    )
+
+
 def _used(file: PointyFile, uses: Mapping[str, int]) -> UsedFile:
     return UsedFile(text=Text.of(file), uses=uses, **_declared(file.settings))
 
@@ -93,21 +109,7 @@ def _used(file: PointyFile, uses: Mapping[str, int]) -> UsedFile:
 def _declared(settings: Settings) -> dict[str, Any]:
     """What a text declares for the places in it."""
     return {
-        "inputs": tuple(
-            InputSpec(
-                item.name,
-                item.type,
-                item.required,
-                item.default,
-                item.span,
-                item.choices,
-                item.least,
-                item.most,
-                item.description,
-                item.moment,
-            )
-            for item in settings.inputs
-        ),
+        "inputs": tuple(map(input_spec, settings.inputs)),
         "variables": tuple(
             VariableSpec(item.name, item.type, item.required, item.default, item.span)
             for item in settings.variables

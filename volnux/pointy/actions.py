@@ -68,6 +68,8 @@ class Builder(ArgumentReader):
         super().__init__(report)
         self.directives = DirectiveReader(report)
         self._uses = self.directives.uses
+        self._used: set[str] = set()
+        """The used files that the flow has."""
         self._fails = False
         """True when the flow has a `!`."""
         self._wide = False
@@ -75,6 +77,10 @@ class Builder(ArgumentReader):
 
     def file(self, _: None, row: _Row) -> Flow:
         flow = _flow(row)
+        if self._uses and not self.report.has_syntax_error():
+            from volnux.pointy import names
+
+            names.check_unused(self.report, self._uses, self._used)
         if self._wide and not self.report.has_syntax_error():
             from volnux.pointy import scopes
 
@@ -106,9 +112,12 @@ class Builder(ArgumentReader):
     def event(self, token: Token) -> Event | Used:
         name = token.value or ""
         if name in self._uses:
+            self._used.add(name)
             return Used(name, token.span)
-        if name[-1:].isdigit() and "__" in name:
-            self._check_name(name, token.span)
+        if (name[-1:].isdigit() and "__" in name) or (self._uses and "." in name):
+            from volnux.pointy import names
+
+            names.check_name(self.report, name, token.span, self._uses)
         return Event(name, token.span)
 
     def fail(self, token: Token) -> Fail:
@@ -149,7 +158,7 @@ class Builder(ArgumentReader):
         if opener.value is not None:
             self._check_place(core, found, span)
         core = _growing(core)
-        self.check_arguments(found)
+        self.check_arguments(found, used=isinstance(core.primary, Used))
         core.arguments = core.arguments or (span, found)
         core.span = core.span.to(span)
         return core
@@ -260,6 +269,7 @@ class Builder(ArgumentReader):
     def _check_place(self, core: _Growth, found: list[Argument], span: Span) -> None:
         """Report arguments that do not follow the name of an event directly."""
         primary = core.primary if isinstance(core, _Core) else core
+        what = "used file" if isinstance(primary, Used) else "event"
         if isinstance(primary, Group):
             self.report.add(
                 "misplaced-arguments",
@@ -270,9 +280,9 @@ class Builder(ArgumentReader):
         elif isinstance(core, _Core) and core.arguments:
             self.report.add(
                 "double-arguments",
-                "this event already has arguments",
+                f"this {what} already has arguments",
                 span,
-                hint="put all arguments of an event into one pair of parentheses",
+                hint="put all arguments into one pair of parentheses",
             )
         elif isinstance(core, _Core) and isinstance(primary, Event | Used):
             name, first = clip(primary.name), clip(f"{found[0].name}=…") if found else ""
@@ -292,12 +302,8 @@ class Builder(ArgumentReader):
         if core.arguments:
             found.append(("arguments", core.arguments[0]))
         for what, where in found:
-            self.report.add(
-                "bad-fail",
-                f"'!' takes no {what}: it is not an event",
-                where,
-                hint=_FAIL,
-            )
+            message = f"'!' takes no {what}: it is not an event"
+            self.report.add("bad-fail", message, where, hint=_FAIL)
 
     def _check_followed(self, part: Parallel, arrow: Token) -> None:
         """Report an arrow after a `!`."""
@@ -327,11 +333,12 @@ class Builder(ArgumentReader):
                 )
             seen.add(d)
             if isinstance(unit.primary, Group | Used) and d >= 2:
+                what = "used file" if isinstance(unit.primary, Used) else "group"
                 self.report.add(
                     "group-branch",
-                    f"a group finishes with 0 or 1 only: it cannot have a branch for {d}",
+                    f"a {what} finishes with 0 or 1 only: it cannot have a branch for {d}",
                     _digit(branch),
-                    hint="put the branch on the event inside the group that ends with it",
+                    hint=f"put the branch on the event inside the {what} that ends with it",
                 )
             elif d >= 2 and (each := unit.option("each")) is not None:
                 self.report.add(
@@ -349,17 +356,6 @@ class Builder(ArgumentReader):
                     hint="use 3 to 9 for your own outcomes",
                     severity=Severity.WARNING,
                 )
-
-    def _check_name(self, name: str, span: Span) -> None:
-        stem, _, digits = name.rpartition("__")
-        if stem and digits.isdigit():
-            self.report.add(
-                "reserved-name",
-                f"the name '{clip(name)}' ends in two underscores and digits, "
-                "which mark the second and later places of an event",
-                span,
-                hint=f"write '{clip(stem)}' again for another place of it, or rename the event",
-            )
 
 
 _FAIL = "'!' fails the flow where it stands: A (0 -> Alarm -> !)"

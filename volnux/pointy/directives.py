@@ -251,18 +251,23 @@ class DirectiveReader:
             self._lists["events"].append(text)
 
     def _use(self, directive: Directive) -> None:
-        from volnux.pointy.uses import read_use
+        from volnux.pointy.uses import read_name, read_path
 
-        use = read_use(directive.value, directive.value_span)
-        if use.name in self.uses:
+        name = read_name(directive.value)
+        if name in self.uses:
             raise BadValue(
                 "double-name",
-                f"the name '{clip(use.name)}' already stands for a used file",
+                f"the name '{clip(name)}' already stands for a used file",
                 0,
-                len(use.name),
+                len(name),
                 "a name is declared only once: rename one",
             )
-        self.uses[use.name] = use
+        where = directive.value_span
+        span = where._replace(end_column=where.column + len(name))
+        # The flow may contain the name even if the path is wrong.
+        self.uses[name] = Use(name, "", span, where)
+        path, path_span = read_path(directive.value, where)
+        self.uses[name] = Use(name, path, span, path_span)
 
     def _input(self, directive: Directive) -> None:
         # Most files declare nothing: they need not wait for this module.
