@@ -82,18 +82,10 @@ def link(graph: Graph, lookup: Lookup, *, on_failure: OnFailure | str | None = N
             scope = scopes[use_of[number]] if scopes and use_of[number] != ROOT else None
             if scope is not None:
                 items = items[scope.levels[-1].items :]
-            key = (
-                node.event,
-                node.retry,
-                tuple(node.options.items()),
-                given,
-                items,
-                in_copy,
-                node.file,
-                id(scope),
-            )
+            options = tuple(node.options.items())
+            key = (node.file, node.event, node.retry, options, given, items, in_copy)
             if key not in known:
-                offered = offers[node.file]._replace(scope=scope)
+                offered = offers[node.file]
                 try:
                     known[key] = _spec(node, target, lookups[node.file].home, offered)
                     if in_copy:
@@ -114,6 +106,12 @@ def link(graph: Graph, lookup: Lookup, *, on_failure: OnFailure | str | None = N
                     checked.add(known[key].event_class)
                     warnings += _check_attributes(linked, node, known[key])
             spec = known[key]
+            if scope is not None:
+                scoped = (*key, id(scope))
+                if scoped not in known:
+                    offered = offers[node.file]._replace(arguments=node.arguments, scope=scope)
+                    known[scoped] = spec.given_by(offered)
+                spec = known[scoped]
             if spec.conditions:
                 taken = linked.topology.taken[linked.topology.index[node.id]]
                 warnings += _check_conditions(linked, node, spec, taken)

@@ -114,7 +114,18 @@ class EventSpec:
             event_class, function, bound=not isinstance(process, staticmethod)
         )
         self.function = function
-        self.given = Given.of(
+        self.given = self._given(offered)
+
+    def given_by(self, offered: Offered) -> EventSpec:
+        """The same spec for a place to which the text offers something else."""
+        made = object.__new__(EventSpec)
+        for name in self.__slots__:
+            setattr(made, name, getattr(self, name))
+        made.given = self._given(offered)
+        return made
+
+    def _given(self, offered: Offered) -> Given | None:
+        return Given.of(
             offered.arguments, self.named, offered.variables, offered.secrets, offered.scope
         )
 
