@@ -62,7 +62,9 @@ def _run_attempt(
     generation = usercode.generation
     resolved = NOTHING
     try:
-        inputs = spec.inputs(call)
+        inputs = call.inputs
+        if spec.given is not None or call.items:
+            inputs = spec.inputs(call)
         if spec.given is not None:
             resolved = spec.given.resolve(call, inputs, spec.reader)
         event = spec.event_class(
@@ -108,7 +110,9 @@ async def _run_attempt_async(spec: EventSpec, call: Call) -> Outcome:
     generation = usercode.generation
     resolved = NOTHING
     try:
-        inputs = spec.inputs(call)
+        inputs = call.inputs
+        if spec.given is not None or call.items:
+            inputs = spec.inputs(call)
         if spec.given is not None:
             resolved = spec.given.resolve(call, inputs, spec.reader)
         event = spec.event_class(

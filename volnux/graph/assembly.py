@@ -71,9 +71,13 @@ class Assembly:
         self, unit: tree.Unit, event: tree.Event, retry: int | None, receives: int | None
     ) -> int:
         """Add an event's node; return its index."""
-        place = self._place(event)
         if self.rounds:
-            place = self.in_round(place)
+            place = self.in_round(self._place(event))
+        else:
+            place = self._prefix + event.name
+            number = self._places[place] = self._places.get(place, 0) + 1
+            if number > 1:
+                place = f"{place}__{number}"
         options = _options(unit) if unit.options else _NO_OPTIONS
         node = Node(
             id=place,
