@@ -12,6 +12,7 @@ from volnux.errors import (
     PointyError,
     Severity,
     VolnuxError,
+    nearest,
     pointy_error,
 )
 from volnux.events.base import EventBase, event_class_of
@@ -173,7 +174,8 @@ def _find_all(
         try:
             found[name] = lookups[node.file].find(node.event)
         except EventNotFoundError as error:
-            faults.append(graph.diagnostic("unknown-event", str(error), at=node, hint=error.hint))
+            hint = _meant_use(graph, node, error) or error.hint
+            faults.append(graph.diagnostic("unknown-event", str(error), at=node, hint=hint))
         except EventModuleError as error:
             # A module that cannot be imported is reported once, not once for each event.
             if str(error) not in broken:
@@ -181,6 +183,16 @@ def _find_all(
                 hint = error.traceback.strip() or "create the module, or correct @events"
                 faults.append(graph.diagnostic("broken-module", str(error), at=node, hint=hint))
     return found
+
+
+def _meant_use(graph: Graph, node: Node, error: EventNotFoundError) -> str | None:
+    """A hint if the name of an unknown event is similar to that of a used file."""
+    name = node.event or ""
+    uses = graph.files[node.file - 1].uses if node.file else graph.names
+    close = nearest(name, uses, most=1)
+    if not close or (error.hint.startswith("did you") and name.lower() != close[0].lower()):
+        return None
+    return f"did you mean the used file '{close[0]}'?"
 
 
 def _settle(

@@ -35,7 +35,7 @@ def _plain(name: str) -> str:
     return name.lower().replace("-", "_")
 
 
-USE = 'to use another file, write a line before the flow: @use: clean = "shared/clean.pty"'
+USE = 'to use another file, write before the flow: @use: clean = "shared/clean.pty"'
 """The hint for the path of a file in a flow, and for words like `import`."""
 
 _USE_WORDS = ("extends", "from", "import", "include", "require", "use", "using")

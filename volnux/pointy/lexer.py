@@ -101,7 +101,7 @@ UNKNOWN_HINTS = {
     ".": "a dotted name is written without spaces: billing.Charge",
     "!": "a choice is written with branches: A (0 -> B, 1 -> C); '!' alone fails the flow",
     "?": "a choice is written with branches: A (0 -> B, 1 -> C)",
-    "/": 'a name has no path; another file gets a name with @use: clean = "shared/clean.pty"',
+    "/": 'a used file gets a name before the flow: @use: clean = "shared/clean.pty"',
     "'": 'strings are written in double quotes: "text"',
     "“": 'strings are written in plain double quotes: "text"',
     "”": 'strings are written in plain double quotes: "text"',

@@ -112,7 +112,7 @@ def _check_path(path: str) -> None:
     elif (scheme := _SCHEME.match(path)) and len(scheme["word"]) > 1:
         if scheme["slashes"]:
             message = "a URL is not a path: used files are read from the disk"
-            hint = f"copy the file into the project, or install it: {_FORM_OF_PACKAGE}"
+            hint = "copy the file into the project, or install a package with it"
         else:
             message = f"'{clip(scheme['word'])}:' has no meaning in a path"
             hint = _FORM_OF_PACKAGE
