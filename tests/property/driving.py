@@ -13,6 +13,7 @@ from typing import Any
 from tests.property import endings, naive
 from volnux.graph import Execution, Failure, Graph, Kind, RunStatus, compile
 from volnux.graph.report import Details, failure_of_run, places_of
+from volnux.graph.walk import EventName
 from volnux.pointy import parse
 from volnux.pointy.tree import Evaluation
 from volnux.testing.programs import (
@@ -27,7 +28,7 @@ from volnux.testing.programs import (
 
 
 def graph_of(program: Program, text: str | None = None, filename: str = "program.pty") -> Graph:
-    states = {name: Evaluation(state) for name, state in program.evaluations}
+    states = {EventName(0, name): Evaluation(state) for name, state in program.evaluations}
     return compile(parse(text or render(program), filename=filename), evaluations=states)
 
 
@@ -59,7 +60,7 @@ class Driven:
         source = self.eaches[execution.nodes[instance].id].source
         if source is None:
             return execution.received(instance)
-        return {**self.inputs, **execution.copies.items(instance)}[source]
+        return {**self.inputs, **dict(execution.copies.items(instance))}[source]
 
     def grows(self, start: int, stop: int, copies: int) -> None:
         """Check that the run says how many instances it has."""
