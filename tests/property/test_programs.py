@@ -59,17 +59,55 @@ texts = st.builds(
     st.lists(uses | st.sampled_from(DIRECTIVES), max_size=5),
     flows,
 )
-trees = st.dictionaries(st.sampled_from(FILES), texts, min_size=1)
+wild = st.dictionaries(st.sampled_from(FILES), texts, min_size=1)
+
+INPUTS = """
+@input: x: int = 1
+@input: y: date = "2026-01-01"
+@input: z: list = []
+@secret: s
+"""
+VALUES = ("x", "y", "z", "s", "1", "null", "[x]", '"2026-01-01"', '"text"')
+
+
+@st.composite
+def tame(draw):
+    """Files that mostly use the files after them, and mostly as these can be used."""
+    rarely = st.sampled_from([False] * 19 + [True])
+    count = draw(st.integers(1, 5))
+    files = {"a.pty": '@use: f0 = "f0.pty"\nf0', f"f{count}.pty": f"{INPUTS}A"}
+    for number in range(count):
+        used = draw(st.lists(st.integers(number + 1, count), max_size=3, unique=True))
+        if draw(rarely):
+            used.append(0)
+        folders = st.sampled_from(["", "./", "lib/../"])
+        lines = [f'@use: f{n} = "{draw(folders)}f{n}.pty"' for n in used]
+        flow = ["A"]
+        for n in draw(st.permutations(used)):
+            names = draw(st.lists(st.sampled_from("xyz"), max_size=2, unique=True))
+            others = [draw(st.sampled_from(VALUES)) if draw(rarely) else name for name in names]
+            values = map("=".join, zip(names, others, strict=True))
+            again = draw(st.sampled_from(["", "", " * 2", "[again=2]", "[again=40]", "[each=i]"]))
+            flow.append(f"f{n}({', '.join(values)}){again}")
+        sign = draw(st.sampled_from([" -> ", " || ", " |-> "]))
+        files[f"f{number}.pty"] = "\n".join([*lines, INPUTS, sign.join(flow)])
+    return files
+
+
+@st.composite
+def trees(draw):
+    """Files by their paths; the first one is `a.pty`."""
+    return {"a.pty": "A", **draw(wild | tame())}
 
 
 @calm
-@given(trees)
+@given(trees())
 def test_any_files_give_a_program_or_errors(files):
     with tempfile.TemporaryDirectory() as name:
         root = Path(name)
         (root / "lib").mkdir()
         (root / "link.pty").symlink_to("lib/d.pty")
-        for path, text in {"a.pty": "A", **files}.items():
+        for path, text in files.items():
             (root / path).write_bytes(text.encode("utf-8", "surrogatepass"))
         program, found = load_program(root / "a.pty")
         failed = any(each.severity is Severity.ERROR for each in found)
