@@ -111,13 +111,13 @@ class Builder(ArgumentReader):
 
     def event(self, token: Token) -> Event | Used:
         name = token.value or ""
-        if name in self._uses:
-            self._used.add(name)
-            return Used(name, token.span)
-        if (name[-1:].isdigit() and "__" in name) or (self._uses and "." in name):
-            from volnux.pointy import names
-
-            names.check_name(self.report, name, token.span, self._uses)
+        if self._uses:
+            if name in self._uses:
+                self._used.add(name)
+                return Used(name, token.span)
+            self._check_name(token)
+        elif name[-1:].isdigit() and "__" in name:
+            self._check_name(token)
         return Event(name, token.span)
 
     def fail(self, token: Token) -> Fail:
@@ -266,6 +266,11 @@ class Builder(ArgumentReader):
             )
         return None
 
+    def _check_name(self, token: Token) -> None:
+        from volnux.pointy import names
+
+        names.check_name(self.report, token.text, token.span, self._uses)
+
     def _check_place(self, core: _Growth, found: list[Argument], span: Span) -> None:
         """Report arguments that do not follow the name of an event directly."""
         primary = core.primary if isinstance(core, _Core) else core
@@ -278,12 +283,9 @@ class Builder(ArgumentReader):
                 hint="write them after the name of an event inside the group",
             )
         elif isinstance(core, _Core) and core.arguments:
-            self.report.add(
-                "double-arguments",
-                f"this {what} already has arguments",
-                span,
-                hint="put all arguments into one pair of parentheses",
-            )
+            message = f"this {what} already has arguments"
+            hint = "put all arguments into one pair of parentheses"
+            self.report.add("double-arguments", message, span, hint=hint)
         elif isinstance(core, _Core) and isinstance(primary, Event | Used):
             name, first = clip(primary.name), clip(f"{found[0].name}=…") if found else ""
             self.report.add(

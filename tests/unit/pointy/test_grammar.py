@@ -378,6 +378,13 @@ def test_names_that_are_no_time_zone_of_every_machine(zone):
     assert file is None
 
 
+def test_files_with_uses_are_equal_if_they_say_the_same():
+    file = parse('@use: b = "b.pty"\nb(day=3)[again=2] (0 -> A)')
+    assert file == parse('@use:   b  =  "b.pty"   # note\n b ( day=3 ) [again = 2,]\n(0 -> A,)')
+    for other in ('"c.pty"\nb(day=3)', '"b.pty"\nb(day=4)', '"b.pty"\nb(day=3)[again=3]'):
+        assert file != parse(f"@use: b = {other}")
+
+
 def test_equal_files_say_the_same():
     one = parse("@name: x\n@tags: a\nA -> (B || C)  # note\n")
     assert one == parse("@tags: a\n@name: x\n\nA->{B||C}")
