@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -11,6 +11,7 @@ from volnux.errors import (
     Diagnostic,
     PointyError,
     Severity,
+    Span,
     VolnuxError,
     nearest,
     pointy_error,
@@ -22,7 +23,7 @@ from volnux.events.scope import BadUseError, Scope, scopes_of
 from volnux.events.settings import check_index, without_effect
 from volnux.events.spec import EventSpec, Offered, spec_of
 from volnux.graph.compile import compile
-from volnux.graph.model import Each, Graph, Group, Node, UsedFile
+from volnux.graph.model import At, Each, Graph, Group, Node, UsedFile
 from volnux.graph.topology import ROOT
 from volnux.graph.walk import EventName
 from volnux.pointy.tree import Evaluation, OnFailure
@@ -62,6 +63,8 @@ def link(graph: Graph, lookup: Lookup, *, on_failure: OnFailure | str | None = N
     lookups += (Lookup.for_file(used.text.filename, used.events) for used in graph.files)
     found = _find_all(graph, lookups, faults)
     targets = {name: each.target for name, each in found.items()}
+    if graph.uses and graph.on_failure is None and on_failure == OnFailure.CONTINUE:
+        faults += _on_failure_of_class(graph)
     linked = _settle(graph, targets, on_failure)
     specs: list[EventSpec | None] = []
     warnings: list[Diagnostic] = []
@@ -129,6 +132,21 @@ def link(graph: Graph, lookup: Lookup, *, on_failure: OnFailure | str | None = N
     warnings = list(dict.fromkeys(warnings))
     where = {name: (each.module, each.name) for name, each in found.items()}
     return Plan(linked, tuple(specs), tuple(warnings), found=where, scopes=scopes)
+
+
+def _on_failure_of_class(graph: Graph) -> Iterator[Diagnostic]:
+    """An error for each used file that stops where the pipeline class continues.
+
+    Loading a file compares the `@on-failure` of the texts.
+    """
+    for number, used in enumerate(graph.files, start=1):
+        if used.text.file.settings.on_failure is not OnFailure.CONTINUE:
+            yield graph.diagnostic(
+                "on-failure",
+                f"this file stops at a failure, but the pipeline class of {graph.name} continues",
+                at=At(Span(1, 1, 1, 2), number),
+                hint="write @on-failure: continue here and in the file of the pipeline class",
+            )
 
 
 def _offered(declared: Graph | UsedFile) -> Offered:
