@@ -212,11 +212,12 @@ def _level(graph: Graph, use: Use, late_around: frozenset[str]) -> Level:
     level = Level(use.place, used.inputs, arguments)
     for spec in used.inputs:
         argument = arguments.get(spec.name)
-        if (spec.moment if argument is None else argument.names) or (
-            argument is None and spec.required
-        ):
-            continue
-        known[spec.name] = level.value(spec, str, None)
+        if argument is None or argument.value is None:
+            is_known = not (spec.required or spec.moment or (argument and argument.names))
+        else:
+            is_known = not argument.names
+        if is_known:
+            known[spec.name] = level.value(spec, str, None)
     around = graph.topology.around[graph.topology.index[use.first]]
     return Level(
         place=use.place,
