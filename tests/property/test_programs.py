@@ -20,6 +20,7 @@ FILES = ("a.pty", "b.pty", "c.pty", "lib/d.pty", "lib/e.pty", "f.json")
 PATHS = (
     *("a.pty", "b.pty", "c.pty", "lib/d.pty", "e.pty", "../b.pty", "./lib/../a.pty", "link.pty"),
     *("f.json", "f", "lib", "nowhere/x.pty", "lib/./e.pty", "b.pty/", "A.pty", "é\u2028.pty"),
+    *(f"package:email/{'x' * 300}.pty", f"package:email.{'x' * 300}/x.pty", "long/" * 2000 + "x"),
     *("package:os/x.pty", "package:email.mime/x.pty", "package:no.such/x.pty", "package:../x"),
     *("", "/", "\\\\", "~", "x" * 300, "\\u0000", "\\ud800", "..", "."),
 )

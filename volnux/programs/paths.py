@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from importlib.machinery import ModuleSpec
 from pathlib import Path, PurePosixPath
 
-from volnux.errors import Diagnostic, Source
+from volnux.errors import Diagnostic, Source, shortened
 from volnux.pointy.uses import package_path
 from volnux.reading import FileError, check_kind, read_text
 
@@ -39,7 +39,8 @@ def find(written: str, folder: Path) -> Path:
         return _short(folder / written)
     package, inside = in_package
     paths = [Path(location, inside) for location in _locations(package)]
-    return next((path for path in paths if path.exists()), paths[0])
+    # Unlike `Path.exists`, this does not raise for a name that is too long.
+    return next((path for path in paths if os.path.lexists(path)), paths[0])
 
 
 def identity(path: str | Path) -> str:
@@ -66,8 +67,9 @@ def read_used(
             raise FileError(path, "the name of a pipeline ends in .pty", "rename the file")
     except FileError as error:
         reason = error.diagnostic.message
+        hint = _hint(written, folder, error)
         raise PathFault(
-            f"'{path}' cannot be used: {reason}", _hint(written, folder, error)
+            f"'{shortened(str(path))}' cannot be used: {reason}", hint and shortened(hint)
         ) from error
     return text
 
@@ -116,7 +118,7 @@ def _locations(package: str) -> Sequence[str]:
             )
         if not locations:
             raise PathFault(f"'{name}' is a module, not a package", _FOLDER)
-        if not any(Path(location).is_dir() for location in locations):
+        if not any(_is_folder(location) for location in locations):
             raise PathFault(f"the package '{name}' is not a folder", _FOLDER)
     assert locations is not None
     return locations
@@ -131,14 +133,23 @@ def _locations_below(name: str, last: str, around: list[str] | None) -> list[str
     if spec is not None:
         return list(spec.submodule_search_locations or ())
     # Python cannot find a namespace package inside a package that is not imported.
-    inside = [str(path) for folder in around or () if (path := Path(folder, last)).is_dir()]
-    return inside or None
+    inside = [str(Path(folder, last)) for folder in around or ()]
+    return list(filter(_is_folder, inside)) or None
+
+
+def _is_folder(path: str) -> bool:
+    try:
+        return Path(path).is_dir()
+    except OSError:  # a name that is too long
+        return False
 
 
 def _spec(name: str, path: list[str] | None) -> ModuleSpec | None:
     for finder in sys.meta_path:
         try:
             spec = finder.find_spec(name, path)
+        except AttributeError:  # an old finder, which the import system ignores as well
+            continue
         except KeyError:  # the package around a namespace package is not imported
             continue
         if spec is not None:
