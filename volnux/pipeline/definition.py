@@ -155,16 +155,9 @@ def link_class(
         events: dotted modules to look events up in; they replace `@events` and `Meta.events`.
 
     Raises:
-        PipelineDefinitionError: `Meta.on_failure` is not what the used files say.
         PointyError: the flow does not fit the events or the fields.
     """
     meta = _merged_meta(cls)
-    on_failure = meta.get("on_failure")
-    if graph.files and graph.on_failure is None and on_failure == OnFailure.CONTINUE:
-        raise PipelineDefinitionError(
-            f"Meta.on_failure of {cls.__name__} is 'continue', but the files that its flow uses "
-            "say stop: write @on-failure: continue in the flow and in each file that it uses"
-        )
     modules, extra = _event_sources(cls, meta)
     modules = tuple(events) or graph.events or modules
     if path is not None:
@@ -172,7 +165,7 @@ def link_class(
     else:
         lookup = Lookup(_folder(cls) if modules else None, None, modules, extra)
     graph = with_schedule(with_fields(graph, cls.fields()), meta)
-    plan = link(graph, lookup, on_failure=on_failure)
+    plan = link(graph, lookup, on_failure=meta.get("on_failure"))
     readers = {name: field.read for name, field in cls.fields().items()}
     kinds = {name: field.kind for name, field in cls.fields().items()}
     return replace(plan, readers=readers, kinds=kinds, owner=cls)
