@@ -135,6 +135,11 @@ def test_packages_may_be_spread_over_several_folders(packages, path, dotted):
             "looked in {lib}/shop; a file of the project has a path without 'package:'",
         ),
         (
+            f"shop.{'x' * 300}/b.pty",
+            f"there is no package 'shop.{'x' * 194}…'",
+            "looked in {lib}/shop; a file of the project has a path without 'package:'",
+        ),
+        (
             "sys/b.pty",
             "'sys' is a module, not a package",
             "a used file is in a package that is a folder on the disk",

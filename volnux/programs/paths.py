@@ -113,7 +113,7 @@ def _locations(package: str) -> Sequence[str]:
         if locations is None:
             where = f"looked in {around[0]}" if around else "looked on the import path"
             raise PathFault(
-                f"there is no package '{name}'",
+                f"there is no package '{shortened(name)}'",
                 f"{where}; a file of the project has a path without 'package:'",
             )
         if not locations:
@@ -148,8 +148,6 @@ def _spec(name: str, path: list[str] | None) -> ModuleSpec | None:
     for finder in sys.meta_path:
         try:
             spec = finder.find_spec(name, path)
-        except AttributeError:  # an old finder, which the import system ignores as well
-            continue
         except KeyError:  # the package around a namespace package is not imported
             continue
         if spec is not None:
