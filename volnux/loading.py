@@ -10,18 +10,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from volnux.errors import Diagnostic, Severity, pointy_error
+from volnux.errors import Diagnostic, Severity, in_order, pointy_error
 from volnux.events.link import Plan, link
 from volnux.events.lookup import EventModuleError, Lookup
 from volnux.graph.compile import compile
 from volnux.graph.model import Graph
 from volnux.imported import imported
 from volnux.pointy.parser import PointyFile, analyze
-from volnux.programs import load_program
 from volnux.reading import FileError, check_kind, read_text
 
 if TYPE_CHECKING:
     from volnux.pipeline.base import Pipeline
+    from volnux.pointy.program import Program
 
 __all__ = [
     "FileError",
@@ -129,7 +129,14 @@ def _pipeline_class(path: Path, lookup: Lookup) -> type[Pipeline] | None:
 
 
 def _compiled(path: str | Path) -> tuple[Graph, tuple[Diagnostic, ...]]:
-    program, found = load_program(path)
+    file, found = load_file(path)
+    program: PointyFile | Program | None = file
+    if file is not None and file.settings.uses:
+        # Most files use no other: they need not wait for this module.
+        from volnux.programs import gather
+
+        program, more = gather(file)
+        found = tuple(in_order((*found, *more)))
     if program is None:
         raise pointy_error(found)
     return compile(program), found

@@ -128,7 +128,7 @@ class EventWithArguments(Event):
 
 @dataclass(frozen=True, slots=True)
 class Used:
-    """A place of a used pipeline, by the name that `@use` gives it."""
+    """A place of a used file, by the name that `@use` gives it."""
 
     name: str
     span: Span
@@ -200,7 +200,7 @@ class Branch(_Nesting):
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Unit(_Nesting):
-    """One event, used pipeline, group or `!`, with its factor, options and branches.
+    """One event, used file, group or `!`, with its factor, options and branches.
 
     A `!` has none of these.
 
@@ -326,7 +326,7 @@ class Secret(NamedTuple):
 
 
 class Use(NamedTuple):
-    """One `@use`: a name for the pipeline in another file.
+    """One `@use`: a name for the flow of another file.
 
     `span` is the position of the name, `path_span` that of the path with its quotes.
     """

@@ -38,7 +38,7 @@ def check(
     for number, walk in enumerate(walked):
         for use in walk.used:
             used = uses[number].get(use.place.name)
-            if used is not None:
+            if used is not None and not findings.full(number):
                 arguments.check(number, use.place, used)
     if not findings.failed:
         _check_evaluations(files, uses, walked, order.files, findings)

@@ -25,6 +25,10 @@ class Findings:
         broken = any(each.severity is Severity.ERROR for each in self._broken)
         return broken or any(report.failed for report in self._reports)
 
+    def full(self, number: int) -> bool:
+        """Whether no more errors are added to the file of that number."""
+        return self._reports[number].full
+
     def begin(self, source: Source, diagnostics: Sequence[Diagnostic] = ()) -> None:
         """Begin the next file of the program, with what its text alone shows."""
         report = Report(source)
@@ -39,10 +43,9 @@ class Findings:
         self, number: int, code: str, message: str, span: Span, *, hint: str | None = None
     ) -> None:
         """Add an error in the file of that number."""
-        report = self._reports[number]
-        if not report.full:
+        if not self.full(number):
             with contextlib.suppress(TooManyErrorsError):
-                report.add(code, message, span, hint=hint)
+                self._reports[number].add(code, message, span, hint=hint)
 
     def in_order(self) -> tuple[Diagnostic, ...]:
         """All diagnostics, those of each file by position."""
