@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from volnux.cli import files, output
+from volnux.cli import disk, output
 from volnux.cli.options import Backend, Events, Json, Paths
 from volnux.cli.usage import UsageError, event_modules
 from volnux.errors import Diagnostic, Severity
@@ -63,7 +63,7 @@ def command(
     elif live:
         raise UsageError(["--live needs a backend: add --backend NAME"])
     linked = link or bool(modules) or target is not None
-    known, found = files.find(paths)
+    known, found = disk.find(paths)
     if not known and not found:
         output.warn(f"no .pty files in {', '.join(map(str, paths))}")
     if json:

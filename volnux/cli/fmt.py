@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from volnux.cli import files, output
+from volnux.cli import disk, output
 from volnux.cli.options import Paths
 from volnux.cli.usage import UsageError
 from volnux.errors import Severity, Source
@@ -44,7 +44,7 @@ def command(
             raise UsageError(["'-' is standard input and cannot be combined with paths"])
         _standard_input(check=check, diff=diff)
         return
-    found, diagnostics = files.find(paths)
+    found, diagnostics = disk.find(paths)
     output.show(diagnostics)
     if not found and not diagnostics:
         output.warn(f"no .pty files in {', '.join(map(str, paths))}")
@@ -68,8 +68,8 @@ def command(
             _show_diff(str(path), before, after)
         elif not check:
             try:
-                files.write(path, after.encode())
-            except files.WriteError as error:
+                disk.write(path, after.encode())
+            except disk.WriteError as error:
                 output.error(str(error))
                 broken += 1
                 changed -= 1

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from volnux.cli import files, output
+from volnux.cli import disk, output
 from volnux.cli.options import File
 from volnux.cli.usage import UsageError
 from volnux.loading import load_graph
@@ -76,4 +76,4 @@ def command(
     if target is None:
         output.write(picture.decode())
     else:
-        files.write(target, picture)
+        disk.write(target, picture)
