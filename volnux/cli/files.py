@@ -45,7 +45,7 @@ def command(
     These are their texts and the texts that they use, the modules of events, the modules in the
     same folders that those import, and the volnux.toml of files with variables.
 
-    Exit code: 0 success, 1 errors in a file, 2 a path cannot be read.
+    Exit code: 0 success, 2 a file has errors or cannot be read.
     """
     if json and zero:
         raise UsageError(["--json and -0 cannot be combined"])

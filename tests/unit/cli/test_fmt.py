@@ -182,9 +182,7 @@ def test_a_used_file_that_cannot_be_formatted(cli, used, write):
     result = cli("fmt", "flows/main.pty")
     assert result.code == 2
     assert result.err.startswith("shared/mend.pty:1:5: error: ")
-    assert result.out.endswith(
-        "2 files reformatted, 1 file left as it is\n"
-    )
+    assert result.out.endswith("2 files reformatted, 1 file left as it is\n")
 
 
 def test_files_that_use_each_other_are_formatted_once(cli, write):
