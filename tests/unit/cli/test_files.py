@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-EVENT = "from volnux import event\n@event\ndef {}(): ...\n"
+EVENT = "from volnux import event\n@event\ndef {}(): return True, None\n"
 
 
 @pytest.fixture
@@ -106,13 +106,9 @@ def test_an_archive_of_the_files_runs_elsewhere(project, write):
     )
     Path("elsewhere").mkdir()
     subprocess.run(["tar", "-x", "-C", "elsewhere"], input=archive.stdout, check=True)
-    run = subprocess.run(
-        [sys.executable, "-m", "volnux", "run", "flows/main.pty"],
-        cwd="elsewhere",
-        capture_output=True,
-        text=True,
+    subprocess.run(
+        [sys.executable, "-m", "volnux", "run", "flows/main.pty"], cwd="elsewhere", check=True
     )
-    assert "main: failed" in run.stdout or "main: success" in run.stdout, run.stderr
     assert not Path("elsewhere/flows/other.pty").exists()
 
 
