@@ -7,9 +7,9 @@ from pathlib import Path
 from volnux.errors import Diagnostic, Severity, in_order
 from volnux.pointy.parser import PointyFile, analyze
 from volnux.pointy.program import Program
-from volnux.reading import check_kind, read_text
+from volnux.reading import FileError, check_kind, read_text
 
-__all__ = ["gather", "load_program"]
+__all__ = ["gather", "load_program", "used_paths"]
 
 
 def load_program(path: str | Path) -> tuple[Program | None, tuple[Diagnostic, ...]]:
@@ -52,3 +52,22 @@ def gather(
     if any(each.severity is Severity.ERROR for each in found):
         return None, found
     return Program(tuple(search.files), tuple(search.uses)), found
+
+
+def used_paths(path: str | Path) -> tuple[Path, ...]:
+    """The files that a file uses, directly or through others, for whoever watches for changes.
+
+    Those that are missing or have errors are included. The files that they use are not known.
+    """
+    try:
+        source, _ = read_text(path)
+    except FileError:
+        return ()
+    file = analyze(source)[0] if source is not None else None
+    if file is None or not file.settings.uses:
+        return ()
+    from volnux.programs.search import Search
+
+    search = Search(file)
+    search.run()
+    return tuple(search.looked_for.values())

@@ -148,7 +148,7 @@ def _spec(name: str, path: list[str] | None) -> ModuleSpec | None:
     for finder in sys.meta_path:
         try:
             spec = finder.find_spec(name, path)
-        except KeyError:  # the package around a namespace package is not imported
+        except (KeyError, AttributeError):  # the package around it is not imported, or is another
             continue
         if spec is not None:
             return spec

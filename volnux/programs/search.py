@@ -19,6 +19,7 @@ class Search:
         files: the files that were read, in the order in which they were first met.
         uses: for each file, the numbers of the files that it uses, by name.
         findings: what was found in them.
+        looked_for: every used file by its real path, even if it is missing or has errors.
     """
 
     def __init__(self, file: PointyFile, folder: Path | None = None) -> None:
@@ -26,6 +27,7 @@ class Search:
         self.uses: list[dict[str, int]] = []
         self.findings = Findings()
         self.findings.begin(file.source)
+        self.looked_for: dict[str, Path] = {}
         name = file.source.filename
         is_file = not name.startswith("<")
         own = Path(name).parent if is_file else Path()
@@ -58,6 +60,7 @@ class Search:
         """
         path = find(use.path, folder)
         real = identity(path)
+        self.looked_for.setdefault(real, path)
         if real in self._numbers:
             return self._numbers[real]
         source, diagnostics = read_used(use.path, path, folder)

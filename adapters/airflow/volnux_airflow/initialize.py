@@ -11,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from volnux.cli import files
+from volnux.cli import disk
 from volnux.errors import VolnuxError
 from volnux.events.modules import events_module
 from volnux.files import find_files
@@ -88,7 +88,7 @@ def _write_loader(loader: Path) -> list[str]:
         if "load_dags(" in loader.read_text(encoding="utf-8"):
             return [f"{loader} already exists: nothing to do"]
         raise SetupError(f"{loader} already exists and is not a loader")
-    files.write(loader, LOADER.encode())
+    disk.write(loader, LOADER.encode())
     return [f"wrote {loader}: every .pty in {loader.parent} and its subfolders is a DAG now"]
 
 
@@ -112,7 +112,7 @@ def _ignore_events(folder: Path, config: _Config) -> list[str]:
     if not is_new:
         return [f"add to {file}, which was left as it is: {missing}"]
     title = "# Modules with the events of .pty files, which are not DAG files.\n"
-    files.write(file, (title + "".join(f"{line}\n" for line in lines)).encode())
+    disk.write(file, (title + "".join(f"{line}\n" for line in lines)).encode())
     return [f"wrote {file}: Airflow does not read modules of events as DAG files"]
 
 
@@ -198,7 +198,7 @@ class _Config:
                 f"{self.path} is written in a way that init cannot change: "
                 f"set {name} in [{section}] to {value}"
             )
-        files.write(self.path, text.encode())
+        disk.write(self.path, text.encode())
 
     @staticmethod
     def _place(lines: list[str], section: str, name: str) -> tuple[int | None, int]:

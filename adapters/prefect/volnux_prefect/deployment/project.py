@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from volnux.cli import files
+from volnux.cli import disk
 from volnux.cli.usage import UsageError
 from volnux.errors import Diagnostic, Severity, pointy_error
 from volnux.files import find_files
@@ -235,5 +235,5 @@ def _write(path: Path, before: str, text: str) -> Iterator[str]:
     if text == before:
         yield f"{path} is up to date"
         return
-    files.write(path, text.encode())
+    disk.write(path, text.encode())
     yield f"{'completed' if before else 'created'} {path}"
