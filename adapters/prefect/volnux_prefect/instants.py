@@ -37,8 +37,8 @@ _GIVEN: contextvars.ContextVar[dt.datetime | None] = contextvars.ContextVar(
 def speaks_of_time(graph: Graph) -> bool:
     """Whether the flow of a graph has the parameter `scheduled_at`.
 
-    It does if a default is computed from the scheduled time, in the file or in one that it uses, and
-    no input is named `scheduled_at`.
+    It does if a default is computed from the scheduled time, in the file or in one that it uses,
+    and no input is named `scheduled_at`.
     """
     if any(each.name == PARAMETER for each in graph.inputs):
         return False

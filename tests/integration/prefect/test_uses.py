@@ -152,7 +152,8 @@ def files(write):
     """Write the files of a program, each with the events beside it, and return its plan."""
 
     def files(*texts, **named):
-        for name, text in {**dict(zip(("flow.pty", "shared/step.pty"), texts)), **named}.items():
+        own = zip(("flow.pty", "shared/step.pty"), texts, strict=False)
+        for name, text in {**dict(own), **named}.items():
             write(name, text)
             write(f"{name.removesuffix('.pty')}_events.py", EVENTS)
         return load_plan("flow.pty")

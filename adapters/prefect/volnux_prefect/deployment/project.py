@@ -223,10 +223,8 @@ def _sorted_out(
         if not isinstance(answer, Described):
             faults += answer
             if not any(each.file == str(path) for each in answer):
-                where = answer[0].where
-                faults.append(
-                    Diagnostic("not-deployed", f"it uses what is wrong: {where}", str(path))
-                )
+                message = f"it cannot be deployed because of an error at {answer[0].where}"
+                faults.append(Diagnostic("not-deployed", message, str(path)))
             continue
         other = next((each for each in named[answer.name] if each != path), None)
         if other is None:
