@@ -6,8 +6,9 @@ contains a variable or a secret is *late*: it is read only for events that name 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from volnux.errors import VolnuxError
@@ -50,6 +51,53 @@ class Level:
     items: int = 0
     variables: Mapping[str, VariableSpec] = field(default_factory=dict)
     secrets: tuple[str, ...] = ()
+
+    @staticmethod
+    def of(
+        place: str,
+        inputs: tuple[InputSpec, ...],
+        arguments: Iterable[Argument],
+        *,
+        items: int = 0,
+        variables: Mapping[str, VariableSpec] = MappingProxyType({}),
+        secrets: Iterable[str] = (),
+        late_around: frozenset[str] = frozenset(),
+    ) -> Level:
+        """One use, with what is known about its inputs before a run.
+
+        Args:
+            place: the place of the use.
+            inputs: the inputs of the used file.
+            arguments: the arguments of the use.
+            items: how many `each`es are around the use.
+            variables: all variables of the text with the use, by name.
+            secrets: the names of all its secrets.
+            late_around: the late inputs of the use around it.
+
+        Raises:
+            BadUseError: a value is not of the type of its input.
+        """
+        by_name = {argument.name: argument for argument in arguments}
+        named = {at.name for argument in by_name.values() for at in argument.names}
+        own_variables = {name: spec for name, spec in variables.items() if name in named}
+        own_secrets = tuple(name for name in secrets if name in named)
+        read_late = {*own_variables, *own_secrets, *late_around}
+        late = frozenset(
+            name
+            for name, argument in by_name.items()
+            if any(at.name in read_late for at in argument.names)
+        )
+        level = Level(place, inputs, by_name, {}, late, items, own_variables, own_secrets)
+        known = {}
+        for spec in inputs:
+            argument = by_name.get(spec.name)
+            if argument is None or argument.value is None:
+                is_known = not (spec.required or spec.moment or (argument and argument.names))
+            else:
+                is_known = not argument.names
+            if is_known:
+                known[spec.name] = level.value(spec, str, None)
+        return replace(level, known=known)
 
     def values(self, names: Mapping[str, Any], clock: Clock | None) -> dict[str, Any]:
         """The values of the inputs that are not late.
@@ -198,46 +246,13 @@ def scopes_of(graph: Graph) -> tuple[Scope, ...]:
 
 
 def _level(graph: Graph, use: Use, late_around: frozenset[str]) -> Level:
-    used, using = graph.files[use.of - 1], graph.declaring(use.file)
-    variables = {spec.name: spec for spec in using.variables}
-    secrets = tuple(spec.name for spec in using.secrets)
-    read_late = {*variables, *secrets, *late_around}
-    arguments = {argument.name: argument for argument in use.arguments}
-    late = frozenset(
-        argument.name
-        for argument in use.arguments
-        if any(at.name in read_late for at in argument.names)
+    using = graph.declaring(use.file)
+    return Level.of(
+        use.place,
+        graph.files[use.of - 1].inputs,
+        use.arguments,
+        items=len(graph.topology.around[graph.topology.index[use.first]]),
+        variables={spec.name: spec for spec in using.variables},
+        secrets=tuple(spec.name for spec in using.secrets),
+        late_around=late_around,
     )
-    known = {}
-    level = Level(use.place, used.inputs, arguments)
-    for spec in used.inputs:
-        argument = arguments.get(spec.name)
-        if argument is None or argument.value is None:
-            is_known = not (spec.required or spec.moment or (argument and argument.names))
-        else:
-            is_known = not argument.names
-        if is_known:
-            known[spec.name] = level.value(spec, str, None)
-    around = graph.topology.around[graph.topology.index[use.first]]
-    return Level(
-        place=use.place,
-        inputs=used.inputs,
-        arguments=arguments,
-        known=known,
-        late=late,
-        items=len(around),
-        variables=_named(variables, use),
-        secrets=tuple(_named(dict.fromkeys(secrets), use)),
-    )
-
-
-def _named(declared: Mapping[str, Any], use: Use) -> dict[str, Any]:
-    """What the arguments of a use name."""
-    names = set(_names(use))
-    return {name: spec for name, spec in declared.items() if name in names}
-
-
-def _names(use: Use) -> Iterator[str]:
-    for argument in use.arguments:
-        for at in argument.names:
-            yield at.name

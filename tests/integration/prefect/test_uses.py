@@ -1,0 +1,308 @@
+"""Pipelines that use others, as flow runs and as generated flows on a real server."""
+
+import asyncio
+import datetime as dt
+import importlib.util
+import sys
+
+import pytest
+from prefect.blocks.system import Secret
+from prefect.variables import Variable
+from volnux_prefect import plain
+from volnux_prefect.codegen import source_of
+
+from tests.integration.prefect.states import (
+    expected_task_runs,
+    flow_run_of,
+    letters,
+    task_runs,
+    wait_for_states,
+)
+from tests.integration.prefect.test_each import comparable
+from volnux.backends import RunOptions, get_backend
+from volnux.graph import Failure
+from volnux.loading import load_plan
+
+EVENTS = """
+from concurrent.futures import ProcessPoolExecutor
+from volnux import EventBase, event
+
+@event
+def Words():
+    return True, ["a", "b"]
+
+class Tells(EventBase):
+    def process(self, previous_result=None, **given):
+        return True, [self.task_id, previous_result, given, dict(self.inputs)]
+
+class Takes(EventBase):
+    def process(self, n, previous_result=None):
+        return True, [n, previous_result]
+
+@event(executor=ProcessPoolExecutor)
+def Away(n, day=None, key=None, previous_result=None):
+    return True, [n, str(day), len(key or ""), previous_result]
+
+@event
+def Boom():
+    raise ValueError("boom")
+
+@event
+def Odd(word):
+    return word == "a", word
+
+class Round(EventBase):
+    def process(self, previous_result=None):
+        return self.task_id.endswith(".2"), previous_result
+
+class Named(EventBase):
+    prefect = {"task_run_name": "{place} of {word}"}
+    def process(self, word):
+        return True, word
+
+class Shows(EventBase):
+    def process(self, key, previous_result=None):
+        print("the key is", key)
+        raise ValueError(f"not {key}")
+"""
+
+STEP = """
+@input: word: str = "none"
+@input: n: int(1..9) = 3
+@input: day: date = scheduled - 1d
+@variable: use_region: str = "eu"
+"""
+
+PROGRAMS = {
+    "a use": (
+        '@use: step = "shared/step.pty"\nWords |-> step(word="x") |-> Tells |-> step (0 -> Boom)',
+        f"{STEP}Tells(word=word, at=use_region) |-> Takes || Tells |-> Tells(n=[n, day])",
+    ),
+    "an input of the flow": (
+        '@input: word: str = "w"\n@input: count: int = 5\n@use: step = "shared/step.pty"\n'
+        "Tells -> step(n=count, word=word) |-> Tells",
+        f"{STEP}Takes |-> Tells(word=word)",
+    ),
+    "items": (
+        '@use: step = "shared/step.pty"\n'
+        "Words |-> {step(word=x) |-> Tells}[each=x] |-> step[each=y, at_once=1] |-> Tells",
+        f"{STEP}Odd (0 |-> Tells) |-> Words |-> {{Tells |-> Tells}}[each=z]",
+    ),
+    "a list of a use": (
+        '@input: words: list = [[1], [2, 3]]\n@use: step = "shared/step.pty"\n'
+        "step(list=w)[each=w, in=words] |-> Tells",
+        "@input: list: list\n@variable: use_none: list = [7]\n"
+        "Tells[each=i, in=list] || Tells[each=i, in=use_none]",
+    ),
+    "rounds": (
+        '@use: step = "shared/step.pty"\nstep[again=2] (1 |-> step(n=4) -> Tells)',
+        f"{STEP}Words |-> {{Round || Takes}} |-> Round",
+    ),
+    "branches": (
+        '@use: step = "shared/step.pty"\n'
+        '{step(word="a") (0 -> Tells)} || step * 2 (0 |-> Tells -> !, 1 -> Words) |-> Tells',
+        f"{STEP}Odd -> Tells",
+    ),
+    "fails in a use": (
+        '@use: step = "shared/step.pty"\nBoom (0 -> step (0 |-> Tells)) -> step',
+        "Words (0 -> Words, 1 -> !)",
+    ),
+    "continue": (
+        '@on-failure: continue\n@use: step = "shared/step.pty"\nstep -> Tells |-> step[each=x]',
+        "@on-failure: continue\nBoom -> Odd[each=word] || Boom -> Tells",
+    ),
+    "any": (
+        '@use: step = "shared/step.pty"\n'
+        "step[evaluation=SUCCESS_FOR_PARTIAL_SUCCESS] |-> Tells || step (0 -> Tells)",
+        f"{STEP}Boom || Odd || Tells",
+    ),
+    "a task": (
+        '@use: step = "shared/step.pty"\nWords |-> step(n=2)[task=tidy] |-> Tells',
+        f"{STEP}Takes |-> {{Tells || Takes}}[task=tidy] |-> Tells",
+    ),
+    "another process": (
+        '@variable: use_number: int = 7\n@secret: use_token\n@use: step = "shared/step.pty"\n'
+        "step(n=use_number, key=use_token) |-> step",
+        f'{STEP}@input: key: str = ""\nAway |-> Takes',
+    ),
+    "a wrong value": (
+        '@variable: use_number: int = 70\n@use: step = "shared/step.pty"\n'
+        "Words |-> {step(n=x)}[each=x] (0 -> step(n=use_number) (0 |-> Tells))",
+        f"{STEP}Named * 3 -> Takes",
+    ),
+}
+
+FIRST = '@use: inner = "inner.pty"\n'
+INNER = "@input: n: int = 1\n@input: m: list = []\nTakes |-> Tells(m=m)"
+
+NESTED = {
+    "flow.pty": '@input: n: int = 5\n@use: outer = "shared/step.pty"\n'
+    "{outer(n=n) || outer}[again=2] |-> outer(n=2)[each=i] |-> Tells",
+    "shared/step.pty": f"@input: n: int = 4\n@variable: use_many: list = [8]\n{FIRST}"
+    "Words |-> inner(n=n, m=use_many)[each=x] |-> inner(m=[n])",
+    "shared/inner.pty": INNER,
+}
+
+AT = dt.datetime(2026, 3, 29, 4, tzinfo=dt.UTC)
+TOKEN = "hunter2-Zürich/42"
+
+
+@pytest.fixture
+def files(write):
+    """Write the files of a program, each with the events beside it, and return its plan."""
+
+    def files(*texts, **named):
+        own = zip(("flow.pty", "shared/step.pty"), texts, strict=False)
+        for name, text in {**dict(own), **named}.items():
+            write(name, text)
+            write(f"{name.removesuffix('.pty')}_events.py", EVENTS)
+        return load_plan("flow.pty")
+
+    return files
+
+
+class Recorded(plain.Run):
+    """A run that can be looked at after its end."""
+
+    async def __aenter__(self):
+        Recorded.last = self
+        return await super().__aenter__()
+
+
+@pytest.fixture
+def generated(write, monkeypatch):
+    """Run the generated flow of `flow.pty`, and return its final state."""
+    monkeypatch.setattr(plain, "Run", Recorded)
+
+    def generated(**inputs):
+        module = write("plain_flow.py", source_of("flow.pty"))
+        for folder in (module.parent, module.parent / "shared"):
+            monkeypatch.syspath_prepend(str(folder))
+        for name in ("flow_events", "step_events", "inner_events"):
+            monkeypatch.delitem(sys.modules, name, raising=False)
+        spec = importlib.util.spec_from_file_location("plain_flow", module)
+        made = importlib.util.module_from_spec(spec)
+        monkeypatch.setitem(sys.modules, "plain_flow", made)
+        spec.loader.exec_module(made)
+        return asyncio.run(made.flow_flow(return_state=True, **inputs))
+
+    return generated
+
+
+PROGRAM_FILES = {
+    **{
+        name: {"flow.pty": flow, "shared/step.pty": step} for name, (flow, step) in PROGRAMS.items()
+    },
+    "nested": NESTED,
+}
+
+
+@pytest.mark.parametrize("name", PROGRAM_FILES)
+def test_a_program_does_the_same_on_every_way(server, files, generated, name):
+    Secret(value=TOKEN).save("use-token", overwrite=True)
+    plan = files(**PROGRAM_FILES[name])
+    inputs, options = plan.bind({}, scheduled_at=AT), RunOptions(scheduled_at=AT)
+    expected = get_backend("standalone").run(
+        plan, inputs, RunOptions(scheduled_at=AT, secrets={"use_token": TOKEN})
+    )
+    report = get_backend("prefect").run(plan, inputs, options)
+    assert comparable(report) == comparable(expected)
+    assert (report.status, report.failure) == (expected.status, expected.failure)
+    assert list(report.places) == list(expected.places)
+    handled = [place for place, item in expected.places.items() if item.handled]
+    wanted = expected_task_runs(letters(expected), handled)
+    if "task=" not in PROGRAM_FILES[name]["flow.pty"]:
+        assert wait_for_states(flow_run_of(report), wanted) == wanted
+
+    timed = {"scheduled_at": AT} if "scheduled" in PROGRAM_FILES[name]["shared/step.pty"] else {}
+    state = generated(**timed)
+    if state.is_failed():
+        # A generated flow does not know then which of its failures were handled.
+        wanted = {place: wanted[place] for place in wanted if place not in handled}
+    assert wait_for_states(state.state_details.flow_run_id, wanted) == wanted
+    assert state.is_completed() is (expected.status == "success")
+    ended = Recorded.last.ended_places
+    for place, item in expected.places.items():
+        if place in ended:
+            told = ended[place].result
+            shown = (told.type, told.message) if isinstance(told, Failure) else told
+            failure = item.failure and (item.failure.type, item.failure.message)
+            assert shown == (failure or item.result), place
+
+
+def shown_inputs(flow_run_id, places):
+    """What the server shows for the parameters of task runs: their kind and text."""
+    found = task_runs(flow_run_id, places)
+    return {
+        place: {
+            name: [(each.input_type, getattr(each, "name", None) or each.type) for each in shown]
+            for name, shown in found[place].task_inputs.items()
+            if name != "upstream"
+        }
+        for place in places
+    }
+
+
+def test_a_task_run_shows_what_the_flow_gives_it(server, files, generated):
+    Secret(value=TOKEN).save("use-token", overwrite=True)
+    text = (
+        '@input: n: int = 5\n@input: region: str = "eu"\n@secret: use_token\n'
+        '@use: step = "shared/step.pty"\nstep(n=n, key=use_token)'
+    )
+    step = (
+        "@input: n: int\n@input: key: str\n@input: day: date = scheduled - 1d\n"
+        '@variable: region: str = "a"\n@use: inner = "inner.pty"\n'
+        "Away || Tells(n=[n, region]) || inner(n=n) || Tells(at=region)"
+    )
+    names = ["step.Away", "step.Tells", "step.inner.Takes", "step.Tells__2"]
+    wanted = {
+        "step.Away": {
+            "n": [("parameter", "n")],
+            "key": [("constant", "use_token")],
+            "day": [("constant", "scheduled - 1d")],
+        },
+        "step.Tells": {"n": [("constant", "[n, region]")]},
+        "step.inner.Takes": {"n": [("parameter", "n")]},
+        "step.Tells__2": {"at": [("constant", "region")]},
+    }
+    plan = files(text, step, **{"shared/inner.pty": INNER})
+    report = get_backend("prefect").run(plan, plan.bind({}))
+    assert report.status == "success"
+    assert shown_inputs(flow_run_of(report), names) == wanted
+    state = generated()
+    assert shown_inputs(state.state_details.flow_run_id, names) == wanted
+
+
+def test_a_secret_in_a_use_is_shown_nowhere(server, files, generated, capfd):
+    Secret(value=TOKEN).save("use-token", overwrite=True)
+    text = '@secret: use_token\n@use: step = "shared/step.pty"\nstep(key=use_token)'
+    plan = files(text, "@input: key: str\nShows (0 |-> Tells)")
+    report = get_backend("prefect").run(plan, plan.bind({}))
+    assert report.places["step.Shows"].failure.message == "not ***"
+    seen = report.places["step.Tells"].result[3]
+    assert seen == {}
+    id = flow_run_of(report)
+    wanted = {"step.Shows": ("COMPLETED", "Handled"), "step.Tells": ("COMPLETED", "Completed")}
+    assert wait_for_states(id, wanted) == wanted
+    state = generated()
+    assert wait_for_states(state.state_details.flow_run_id, wanted) == wanted
+    for flow_run in (id, state.state_details.flow_run_id):
+        for task_run in task_runs(flow_run, wanted).values():
+            assert TOKEN not in task_run.model_dump_json()
+    assert TOKEN not in capfd.readouterr().err
+
+
+def test_a_task_run_is_named_after_the_inputs_of_the_use(server, files):
+    Variable.set("use_limit", 70, overwrite=True)
+    text = (
+        '@input: word: str = "x"\n@variable: use_limit: int\n@use: step = "shared/step.pty"\n'
+        "Words |-> step(word=y)[each=y] -> {step(n=use_limit) |-> Words} (0 -> Named)"
+    )
+    plan = files(text, '@input: word: str = "none"\n@input: n: int(1..9) = 1\nNamed')
+    report = get_backend("prefect").run(plan, plan.bind({}))
+    wanted = {
+        "step.Named[0] of a": ("COMPLETED", "Completed"),
+        "step.Named[1] of b": ("COMPLETED", "Completed"),
+        "step__2.Named of none": ("COMPLETED", "Completed"),
+    }
+    assert wait_for_states(flow_run_of(report), wanted) == wanted
