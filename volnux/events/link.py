@@ -33,7 +33,13 @@ class LinkError(PointyError):
     """The events of a flow cannot be found or do not fit it; `diagnostics` lists all faults."""
 
 
-def link(graph: Graph, lookup: Lookup, *, on_failure: OnFailure | str | None = None) -> Plan:
+def link(
+    graph: Graph,
+    lookup: Lookup,
+    *,
+    on_failure: OnFailure | str | None = None,
+    used: Sequence[Lookup] | None = None,
+) -> Plan:
     """Find the events of a graph and apply the settings of their classes.
 
     Args:
@@ -41,6 +47,7 @@ def link(graph: Graph, lookup: Lookup, *, on_failure: OnFailure | str | None = N
         lookup: where to look for the events.
         on_failure: `Meta.on_failure` of the Pipeline class; `@on-failure` in the text takes
             precedence.
+        used: where to look for the events of each used file; by default, as its text says.
 
     Raises:
         LinkError: an event is not found or not valid; the error lists all faults.
@@ -57,8 +64,9 @@ def link(graph: Graph, lookup: Lookup, *, on_failure: OnFailure | str | None = N
         from volnux.graph.names import check_names
 
         faults += check_names(graph)
-    lookups = [lookup]
-    lookups += (Lookup.for_file(used.text.filename, used.events) for used in graph.files)
+    if used is None:
+        used = [Lookup.for_file(file.text.filename, file.events) for file in graph.files]
+    lookups = [lookup, *used]
     found = _find_all(graph, lookups, faults)
     targets = {name: each.target for name, each in found.items()}
     linked = _settle(graph, targets, on_failure)

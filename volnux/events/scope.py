@@ -6,9 +6,9 @@ contains a variable or a secret is *late*: it is read only for events that name 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from volnux.errors import VolnuxError
 from volnux.events.inputs import InputError, bind_inputs, fresh
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from volnux.schedules.moments import Clock
 
 __all__ = ["BadUseError", "Level", "Names", "Scope", "scopes_of"]
+
+_Declared = TypeVar("_Declared")
 
 
 class BadUseError(VolnuxError, ValueError):
@@ -50,6 +52,59 @@ class Level:
     items: int = 0
     variables: Mapping[str, VariableSpec] = field(default_factory=dict)
     secrets: tuple[str, ...] = ()
+
+    @staticmethod
+    def of(
+        place: str,
+        inputs: Sequence[InputSpec],
+        arguments: Iterable[Argument],
+        *,
+        variables: Mapping[str, VariableSpec],
+        secrets: Iterable[str],
+        late_around: frozenset[str] = frozenset(),
+        items: int = 0,
+    ) -> Level:
+        """What a use means for the places inside of it.
+
+        Args:
+            place: the place of the use.
+            inputs: the inputs of the used file.
+            arguments: the arguments of the use.
+            variables: all variables of the text with the use, by name.
+            secrets: the names of all its secrets.
+            late_around: the late inputs of the use around it.
+            items: how many `each`es are around the whole use.
+
+        Raises:
+            BadUseError: an argument is not of the type of its input.
+        """
+        given = {argument.name: argument for argument in arguments}
+        hidden = dict.fromkeys(secrets)
+        read_late = {*variables, *hidden, *late_around}
+        late = frozenset(
+            argument.name
+            for argument in given.values()
+            if any(at.name in read_late for at in argument.names)
+        )
+        level = Level(
+            place=place,
+            inputs=tuple(inputs),
+            arguments=given,
+            late=late,
+            items=items,
+            variables=_named(variables, given.values()),
+            secrets=tuple(_named(hidden, given.values())),
+        )
+        known = {}
+        for spec in level.inputs:
+            argument = given.get(spec.name)
+            if argument is None:
+                is_known = spec.moment is None and not spec.required
+            else:
+                is_known = not argument.names
+            if is_known:
+                known[spec.name] = level.value(spec, str, None)
+        return replace(level, known=known)
 
     def values(self, names: Mapping[str, Any], clock: Clock | None) -> dict[str, Any]:
         """The values of the inputs that are not late.
@@ -198,45 +253,21 @@ def scopes_of(graph: Graph) -> tuple[Scope, ...]:
 
 
 def _level(graph: Graph, use: Use, late_around: frozenset[str]) -> Level:
-    used, using = graph.files[use.of - 1], graph.declaring(use.file)
-    variables = {spec.name: spec for spec in using.variables}
-    secrets = tuple(spec.name for spec in using.secrets)
-    read_late = {*variables, *secrets, *late_around}
-    arguments = {argument.name: argument for argument in use.arguments}
-    late = frozenset(
-        argument.name
-        for argument in use.arguments
-        if any(at.name in read_late for at in argument.names)
-    )
-    known = {}
-    level = Level(use.place, used.inputs, arguments)
-    for spec in used.inputs:
-        argument = arguments.get(spec.name)
-        if (spec.moment if argument is None else argument.names) or (
-            argument is None and spec.required
-        ):
-            continue
-        known[spec.name] = level.value(spec, str, None)
-    around = graph.topology.around[graph.topology.index[use.first]]
-    return Level(
-        place=use.place,
-        inputs=used.inputs,
-        arguments=arguments,
-        known=known,
-        late=late,
-        items=len(around),
-        variables=_named(variables, use),
-        secrets=tuple(_named(dict.fromkeys(secrets), use)),
+    using = graph.declaring(use.file)
+    return Level.of(
+        use.place,
+        graph.files[use.of - 1].inputs,
+        use.arguments,
+        variables={spec.name: spec for spec in using.variables},
+        secrets=[spec.name for spec in using.secrets],
+        late_around=late_around,
+        items=len(graph.topology.around[graph.topology.index[use.first]]),
     )
 
 
-def _named(declared: Mapping[str, Any], use: Use) -> dict[str, Any]:
+def _named(
+    declared: Mapping[str, _Declared], arguments: Iterable[Argument]
+) -> dict[str, _Declared]:
     """What the arguments of a use name."""
-    names = set(_names(use))
+    names = {at.name for argument in arguments for at in argument.names}
     return {name: spec for name, spec in declared.items() if name in names}
-
-
-def _names(use: Use) -> Iterator[str]:
-    for argument in use.arguments:
-        for at in argument.names:
-            yield at.name
