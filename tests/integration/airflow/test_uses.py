@@ -47,6 +47,8 @@ def Look(self, day: dt.date): return True, [str(day), str(self.scheduled_at)]
 @event
 def Save(where, key): return True, [where, len(key)]
 @event
+def Takes(limit): return True, limit
+@event
 def Ten(n): return True, [n * 10]
 @event
 def Only(x): return x != 2, x
@@ -88,6 +90,8 @@ FILES = {
         clean(table=t, limit=n) -> late(where=region, key=t, others=[region, "x"]) -> clean
     """,
     "each": "@input: xs: list = [1, 2]\nOnly(x=1)[each=y, in=xs] |-> Same",
+    "limited": "@input: limit: int(1..9)\nTakes",
+    "many": "@input: n: int(1..9)\n@input: xs: list = [1]\nOnly(x=1)[each=y, in=xs]",
     "again": "{Mend -> Boom}[again=2]",
     "task": "{Mend -> Ten(n=3)}[task=tidy]",
     "pipes": "Same |-> Same",
@@ -118,10 +122,11 @@ FLOWS = {
     "inside_for_each": "List |-> each(xs=[y, 5])[each=y] |-> Same",
     "inside_a_variable": "@variable: few: list = [7]\neach(xs=few) |-> Same",
     "inside_a_variable_in_a_task": "@variable: few: list = [7]\neach(xs=few)[task=tidy] |-> Same",
-    "wrong_value": "@variable: region: str\nclean(limit=region) (0 -> Ok)",
-    "wrong_list": "@variable: region: str\neach(xs=region) (0 -> Ok)",
-    "wrong_input": "@input: n: int = 700\nclean(limit=n) (0 -> Ok)",
-    "wrong_input_of_a_list": '@input: n: str = "x"\neach(xs=n) (0 -> Ok)',
+    "wrong_value": "@variable: much: int\nclean(limit=much) (0 -> Ok)",
+    "wrong_value_for_an_event": "@variable: much: int\nlimited(limit=much) (0 |-> Told)",
+    "wrong_input": "@input: n: int = 700\nclean(limit=n) (0 |-> Told)",
+    "wrong_input_of_a_list": "@input: n: int = 700\nmany(n=n) (0 |-> Told)",
+    "missing_variable": "@variable: lost: int\nlimited(limit=lost) (0 -> Ok)",
     "again": "clean[again=2] -> fails[again=2] (0 -> again (0 -> Ok))",
     "again_of_again": "again[again=2] (0 -> Ok)",
     "task": "Ok |-> clean[task=tidy] |-> Same",
@@ -151,7 +156,7 @@ def plan_of(folder, name, text, events=EVENTS):
 @pytest.fixture
 def hosted(monkeypatch):
     """Sets variables and secrets for Airflow and for plain Python."""
-    for name, value in {"REGION": "eu", "FEW": "[8, 9]", "SIZE": "4"}.items():
+    for name, value in {"REGION": "eu", "FEW": "[8, 9]", "SIZE": "4", "MUCH": "700"}.items():
         monkeypatch.setenv(f"AIRFLOW_VAR_{name}", value)
         monkeypatch.setenv(f"VOLNUX_VAR_{name}", value)
     monkeypatch.setenv("AIRFLOW_VAR_TOKEN", "hush-4711-hush")
