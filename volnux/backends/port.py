@@ -101,8 +101,8 @@ class Capabilities:
                     text = f"{backend} ignores the hint '{option}'"
                     note = Severity.NOTE
                     found.append(graph.diagnostic("ignored-hint", text, at=node, severity=note))
-        # The rounds of a group with `again` have the same positions.
-        return list({(each.code, each.message, each.span): each for each in found}.values())
+        # The rounds of a group with `again` have the same positions, and so have several uses.
+        return list(dict.fromkeys(found))
 
 
 def refuse(backend: str, found: Iterable[Diagnostic]) -> None:

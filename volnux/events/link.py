@@ -35,7 +35,13 @@ class LinkError(PointyError):
     """The events of a flow cannot be found or do not fit it; `diagnostics` lists all faults."""
 
 
-def link(graph: Graph, lookup: Lookup, *, on_failure: OnFailure | str | None = None) -> Plan:
+def link(
+    graph: Graph,
+    lookup: Lookup,
+    *,
+    on_failure: OnFailure | str | None = None,
+    used: Sequence[Lookup] | None = None,
+) -> Plan:
     """Find the events of a graph and apply the settings of their classes.
 
     Args:
@@ -43,6 +49,7 @@ def link(graph: Graph, lookup: Lookup, *, on_failure: OnFailure | str | None = N
         lookup: where to look for the events.
         on_failure: `Meta.on_failure` of the Pipeline class; `@on-failure` in the text takes
             precedence.
+        used: where to look for the events of each used file; by default, as its text says.
 
     Raises:
         LinkError: an event is not found or not valid; the error lists all faults.
@@ -59,8 +66,9 @@ def link(graph: Graph, lookup: Lookup, *, on_failure: OnFailure | str | None = N
         from volnux.graph.names import check_names
 
         faults += check_names(graph)
-    lookups = [lookup]
-    lookups += (Lookup.for_file(used.text.filename, used.events) for used in graph.files)
+    if used is None:
+        used = [Lookup.for_file(file.text.filename, file.events) for file in graph.files]
+    lookups = [lookup, *used]
     found = _find_all(graph, lookups, faults)
     targets = {name: each.target for name, each in found.items()}
     if graph.uses and graph.on_failure is None and on_failure == OnFailure.CONTINUE:
@@ -71,6 +79,7 @@ def link(graph: Graph, lookup: Lookup, *, on_failure: OnFailure | str | None = N
     offers = [_offered(declared) for _, declared in linked.declared()]
     scopes = _scopes(linked)
     use_of = linked.topology.use_of if scopes else []
+    faults += _hidden_lists(linked, scopes)
     known: dict[Any, EventSpec] = {}
     said: set[Any] = set()
     checked: set[Any] = set()
@@ -132,6 +141,25 @@ def link(graph: Graph, lookup: Lookup, *, on_failure: OnFailure | str | None = N
     warnings = list(dict.fromkeys(warnings))
     where = {name: (each.module, each.name) for name, each in found.items()}
     return Plan(linked, tuple(specs), tuple(warnings), found=where, scopes=scopes)
+
+
+def _hidden_lists(graph: Graph, scopes: Sequence[Scope]) -> Iterator[Diagnostic]:
+    """An error for each `in=` whose list would contain a secret: hosts store the items."""
+    topology = graph.topology
+    for each in graph.eaches:
+        number = topology.use_of[topology.index[each.each]] if graph.uses else ROOT
+        if number == ROOT or each.source not in scopes[number].levels[-1].hidden:
+            continue
+        use = graph.uses[number]
+        argument = next(found for found in use.arguments if found.name == each.source)
+        yield graph.diagnostic(
+            "secret-item",
+            f"'{use.name}' runs a unit for each item of '{each.source}', which is given a secret "
+            "here: a host stores the items",
+            at=use,
+            span=argument.span,
+            hint="give the secret to an input of its own",
+        )
 
 
 def _on_failure_of_class(graph: Graph) -> Iterator[Diagnostic]:

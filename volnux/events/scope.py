@@ -6,7 +6,7 @@ contains a variable or a secret is *late*: it is read only for events that name 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -38,6 +38,7 @@ class Level:
         arguments: the arguments of the use, by name.
         known: the values of the inputs that are the same in every run.
         late: the inputs whose arguments contain a variable or a secret.
+        hidden: the inputs whose arguments contain a secret.
         items: how many of the `each`es around the place are around the whole use.
         variables: the variables of the text with the use, by name.
         secrets: the names of the secrets of that text.
@@ -48,6 +49,7 @@ class Level:
     arguments: Mapping[str, Argument] = field(default_factory=dict)
     known: Mapping[str, Any] = field(default_factory=dict)
     late: frozenset[str] = frozenset()
+    hidden: frozenset[str] = frozenset()
     items: int = 0
     variables: Mapping[str, VariableSpec] = field(default_factory=dict)
     secrets: tuple[str, ...] = ()
@@ -61,7 +63,7 @@ class Level:
         items: int = 0,
         variables: Mapping[str, VariableSpec] = MappingProxyType({}),
         secrets: Iterable[str] = (),
-        late_around: frozenset[str] = frozenset(),
+        around: Level | None = None,
     ) -> Level:
         """One use, with what is known about its inputs before a run.
 
@@ -72,7 +74,7 @@ class Level:
             items: how many `each`es are around the use.
             variables: all variables of the text with the use, by name.
             secrets: the names of all its secrets.
-            late_around: the late inputs of the use around it.
+            around: the use around it.
 
         Raises:
             BadUseError: a value is not of the type of its input.
@@ -81,13 +83,17 @@ class Level:
         named = {at.name for argument in by_name.values() for at in argument.names}
         own_variables = {name: spec for name, spec in variables.items() if name in named}
         own_secrets = tuple(name for name in secrets if name in named)
-        read_late = {*own_variables, *own_secrets, *late_around}
-        late = frozenset(
-            name
-            for name, argument in by_name.items()
-            if any(at.name in read_late for at in argument.names)
+        secret = {*own_secrets, *(around.hidden if around else ())}
+        level = Level(
+            place=place,
+            inputs=inputs,
+            arguments=by_name,
+            late=_with(by_name, {*secret, *own_variables, *(around.late if around else ())}),
+            hidden=_with(by_name, secret),
+            items=items,
+            variables=own_variables,
+            secrets=own_secrets,
         )
-        level = Level(place, inputs, by_name, {}, late, items, own_variables, own_secrets)
         known = {}
         for spec in inputs:
             argument = by_name.get(spec.name)
@@ -240,19 +246,24 @@ def scopes_of(graph: Graph) -> tuple[Scope, ...]:
     found: list[Scope] = []
     for use in graph.uses:
         around = () if use.within is None else found[use.within].levels
-        level = _level(graph, use, around[-1].late if around else frozenset())
+        using = graph.declaring(use.file)
+        level = Level.of(
+            use.place,
+            graph.files[use.of - 1].inputs,
+            use.arguments,
+            items=len(graph.topology.around[graph.topology.index[use.first]]),
+            variables={spec.name: spec for spec in using.variables},
+            secrets=tuple(spec.name for spec in using.secrets),
+            around=around[-1] if around else None,
+        )
         found.append(Scope((*around, level), schedules, graph.timezone))
     return tuple(found)
 
 
-def _level(graph: Graph, use: Use, late_around: frozenset[str]) -> Level:
-    using = graph.declaring(use.file)
-    return Level.of(
-        use.place,
-        graph.files[use.of - 1].inputs,
-        use.arguments,
-        items=len(graph.topology.around[graph.topology.index[use.first]]),
-        variables={spec.name: spec for spec in using.variables},
-        secrets=tuple(spec.name for spec in using.secrets),
-        late_around=late_around,
+def _with(arguments: Mapping[str, Argument], names: Container[str]) -> frozenset[str]:
+    """The names of the arguments that contain one of these names."""
+    return frozenset(
+        name
+        for name, argument in arguments.items()
+        if any(at.name in names for at in argument.names)
     )

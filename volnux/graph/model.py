@@ -61,6 +61,7 @@ __all__ = [
     "Group",
     "InputSpec",
     "Kind",
+    "Located",
     "NameAt",
     "Node",
     "ScheduleSpec",

@@ -15,6 +15,7 @@ from volnux.cli import disk
 from volnux.errors import VolnuxError
 from volnux.events.modules import events_module
 from volnux.files import find_files
+from volnux.programs import load_program
 from volnux_airflow.home import config_path
 
 __all__ = ["BUNDLE", "IMPORTER", "LOADER", "SetupError", "set_up"]
@@ -120,7 +121,8 @@ def _maybe_a_dag(folder: Path) -> Path | None:
     """The first file that is named like a module of events but may contain a DAG."""
     own: dict[Path, set[str]] = {}
     for pty in find_files(folder).files:
-        own.setdefault(pty.parent, {"events"}).add(events_module(pty.stem))
+        for file in _with_used(pty):
+            own.setdefault(file.parent, {"events"}).add(events_module(file.stem))
     for module in sorted(folder.rglob("*.py")):
         if module.stem != "events" and not module.stem.endswith("_events"):
             continue
@@ -133,6 +135,15 @@ def _maybe_a_dag(folder: Path) -> Path | None:
         if re.search(rb"\bDAG\b|@(\w+\.)*dag\b", text):
             return module
     return None
+
+
+def _with_used(file: Path) -> list[Path]:
+    """A pipeline and the files that it uses, which may be in folders without pipelines."""
+    try:
+        program, _ = load_program(file)
+    except VolnuxError:
+        program = None
+    return [file, *(Path(each.source.filename) for each in program.files)] if program else [file]
 
 
 def _installed() -> tuple[int, int]:

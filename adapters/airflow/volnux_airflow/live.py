@@ -18,6 +18,7 @@ from typing import Any
 from volnux.backends.port import BackendError
 from volnux.errors import Diagnostic, Severity, did_you_mean
 from volnux.events.link import Plan
+from volnux.events.scope import Level
 from volnux.events.spec import EventSpec
 from volnux.graph.model import Graph
 from volnux_airflow import hostsettings
@@ -77,6 +78,12 @@ class Installation:
                 if thing not in named:
                     named.add(thing)
                     yield from self._thing(say, spec.name, *thing)
+        for use, scope in zip(plan.graph.uses, plan.scopes, strict=True):
+            say = partial(plan.graph.diagnostic, "not-there", at=use)
+            for thing in _things_of_use(scope.levels[-1]):
+                if thing not in named:
+                    named.add(thing)
+                    yield from self._thing(say, use.name, *thing)
         yield from self._width(found.graph)
 
     def _pool(self, say: _Say, options: Mapping[str, Any]) -> Iterator[Diagnostic]:
@@ -133,12 +140,12 @@ class Installation:
                     severity=Severity.WARNING,
                 )
 
-    def _thing(self, say: _Say, event: str, kind: str, name: str) -> Iterator[Diagnostic]:
+    def _thing(self, say: _Say, user: str, kind: str, name: str) -> Iterator[Diagnostic]:
         if (kind, name) not in self._known:
             self._known[kind, name] = _HAS[kind](name)
         if not self._known[kind, name]:
             yield say(
-                f"{event} uses the {kind} '{name}', which this Airflow does not have",
+                f"{user} uses the {kind} '{name}', which this Airflow does not have",
                 hint=_ADDED[kind] + "; ignore this if only the workers can read it",
                 severity=Severity.WARNING,
             )
@@ -221,6 +228,12 @@ def _things_of(spec: EventSpec) -> Iterator[tuple[str, str]]:
         yield from (("variable", each.name) for each in spec.given.variables if each.required)
         yield from (("secret", name) for name in spec.given.secrets)
     yield from _named_in(spec)
+
+
+def _things_of_use(level: Level) -> Iterator[tuple[str, str]]:
+    """The variables and secrets that the arguments of a use name."""
+    yield from (("variable", each.name) for each in level.variables.values() if each.required)
+    yield from (("secret", name) for name in level.secrets)
 
 
 def _named_in(spec: EventSpec) -> Iterator[tuple[str, str]]:

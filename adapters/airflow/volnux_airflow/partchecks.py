@@ -1,4 +1,7 @@
-"""Checks of the parts of a flow that Airflow runs as one task. Nothing here imports Airflow."""
+"""Checks of parts that Airflow runs as one task, and of the task groups of uses.
+
+Nothing here imports Airflow.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from volnux.errors import Diagnostic, Severity
 from volnux.events.link import Plan
 from volnux.pointy.options import HINTS
 from volnux_airflow import storable
+from volnux_airflow.boxes import box_ids
 from volnux_airflow.reduced import Reduced, inside, reduced
 
 __all__ = ["part_faults"]
@@ -15,10 +19,11 @@ __all__ = ["part_faults"]
 
 def part_faults(plan: Plan) -> Iterator[Diagnostic]:
     """Errors for names that Airflow cannot store, and notes for what a part ignores."""
-    if not (plan.graph.eaches or plan.graph.tasks):
+    if not (plan.graph.eaches or plan.graph.tasks or plan.graph.uses):
         return
     found = reduced(plan)
     yield from _too_long(plan, found)
+    yield from _too_long_groups(plan, found)
     yield from _ignored(plan, found)
 
 
@@ -28,6 +33,14 @@ def _too_long(plan: Plan, found: Reduced) -> Iterator[Diagnostic]:
             most = f"a task id has at most {storable.LONGEST_ID} characters"
             text = f"Airflow cannot store this: {most}, this one has {len(name)}"
             yield plan.graph.diagnostic("refused", text, at=part)
+
+
+def _too_long_groups(plan: Plan, found: Reduced) -> Iterator[Diagnostic]:
+    for use, name in zip(found.graph.uses, box_ids(found.graph.uses), strict=True):
+        if len(name) > storable.LONGEST_GROUP:
+            most = f"the id of a task group has at most {storable.LONGEST_GROUP} characters"
+            text = f"Airflow cannot store this: {most}, this one has {len(name)}"
+            yield plan.graph.diagnostic("refused", text, at=use)
 
 
 def _ignored(plan: Plan, found: Reduced) -> Iterator[Diagnostic]:

@@ -96,7 +96,7 @@ class Use:
             items=self._items,
             variables={spec.name: spec for spec in variables_in(values)},
             secrets=secrets_in(values),
-            late_around=self._around[-1].late if self._around else frozenset(),
+            around=self._around[-1] if self._around else None,
         )
         self.scope = Scope((*self._around, level), self._schedules, self._timezone)
         return self

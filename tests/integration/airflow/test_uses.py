@@ -1,0 +1,181 @@
+"""Pipelines in pipelines as Airflow tasks, by `dag.test()`."""
+
+import datetime as dt
+import sys
+
+import pytest
+from volnux_airflow import AirflowBackend
+from volnux_airflow.local import run_dag
+from volnux_airflow.translate import build_dag
+
+from tests.integration.airflow.test_cases import generated, serialized
+from tests.integration.airflow.test_words import shown
+from volnux.backends.port import RefusedError, RunOptions
+from volnux.backends.registry import get_backend
+from volnux.graph import RunStatus
+from volnux.loading import load_plan
+
+EVENTS = """
+from volnux import *
+@event
+def List(): return True, [1, 2, 3]
+@event
+def Empty(): return True, []
+@event
+def Ok(): return True, "ok"
+@event
+def Same(previous_result): return True, previous_result
+@event
+def Boom(): raise ValueError("no way")
+@event
+def Told(previous_result): return True, previous_result.message
+"""
+
+SHARED = """
+import datetime as dt
+from volnux import *
+class Parse(EventBase):
+    def process(self, previous_result, table: str, **rest):
+        shown = {name: str(value) for name, value in sorted(rest.items())}
+        return True, [self.task_id, previous_result, table, shown, sorted(self.inputs)]
+@event
+def Check(previous_result, table): return table != "bad", previous_result
+@event
+def Mend(): return True, "mended"
+@event
+def Look(self, day: dt.date): return True, [str(day), str(self.scheduled_at)]
+@event
+def Save(where, key): return True, [where, len(key)]
+@event
+def Takes(limit): return True, limit
+@event
+def Ten(n): return True, [n * 10]
+@event
+def Only(x): return x != 2, x
+@event
+def Items(items): return True, items
+@event
+def Same(previous_result): return True, ["the same of the used file", previous_result]
+@event
+def Boom(): raise ValueError("boom of the used file")
+"""
+
+FILES = {
+    "clean": """
+        @input: table: str = "orders"
+        @input: day: date = scheduled - 1d
+        @input: limit: int(1..100) = 10
+        @input: mode: "full" | "delta" = "delta"
+        Parse(table=table) |-> Check (0 -> Mend) || Look |-> Same
+    """,
+    "one": "@input: x: int\nOnly",
+    "plain": 'Look(day="2026-01-02") -> Mend',
+    "fails": "Mend -> Boom -> Mend",
+    "stops": "Mend -> !",
+    "both": 'Look(day="2026-01-02") || Mend',
+    "late": """
+        @input: where: str
+        @input: key: str = "none"
+        @input: others: list = []
+        @variable: size: int = 3
+        @secret: token
+        Save -> Save(where=size, key=token) -> Same[each=x, in=others] -> {Save}[task=tidy]
+    """,
+    "outer": """
+        @use: clean = "clean.pty"
+        @use: late = "late.pty"
+        @variable: region: str
+        @input: t: str
+        @input: n: int = 2
+        clean(table=t, limit=n) -> late(where=region, key=t, others=[region, "x"]) -> clean
+    """,
+    "each": "@input: xs: list = [1, 2]\nOnly(x=1)[each=y, in=xs] |-> Same",
+    "limited": "@input: limit: int(1..9)\nTakes",
+    "many": "@input: n: int(1..9)\n@input: xs: list = [1]\nOnly(x=1)[each=y, in=xs]",
+    "again": "{Mend -> Boom}[again=2]",
+    "task": "{Mend -> Ten(n=3)}[task=tidy]",
+    "pipes": "Same |-> Same",
+}
+
+FLOWS = {
+    "a_use": "clean |-> Same",
+    "arguments": '@input: n: int = 7\n@input: t: str = "x"\nclean(table=t, limit=n) -> clean',
+    "outer_names_are_not_seen": '@input: limit: int = 7\n@input: more: str = "x"\nOk -> clean',
+    "branches": '{clean(table="bad")} (0 -> Ok) -> fails (0 |-> Told, 1 -> Ok)',
+    "a_failure": "fails (0 |-> Told -> stops)",
+    "stops": "{stops} (0 |-> Told)",
+    "a_handled_stop": "Ok -> stops (0 |-> Told)",
+    "attempts": "fails * 3 (0 -> Ok)",
+    "nested": '@input: a: str = "t"\nouter(t=a) |-> Same -> outer(t="u", n=5)',
+    "late": "@variable: region: str\n@secret: token\nlate(where=region, key=token)",
+    "late_text": "@variable: region: str\nlate(where=region, others=[region])",
+    "one_for_each": "List |-> one(x=y)[each=y] |-> Same",
+    "one_for_each_one_is_enough": (
+        "List |-> one(x=y)[each=y, evaluation=SUCCESS_FOR_PARTIAL_SUCCESS] |-> Same"
+    ),
+    "batch": "List |-> one(x=y)[each=y, batch=2] (0 -> Ok)",
+    "for_each": "List |-> clean(limit=y)[each=y, at_once=2] |-> Same",
+    "for_each_group": "List |-> {clean(limit=y) |-> Same}[each=y] |-> Same",
+    "for_each_no_items": "Empty |-> clean(limit=y)[each=y] |-> Same",
+    "an_input": "@input: ys: list = [3, 4]\nclean(limit=y)[each=y, in=ys] |-> Same",
+    "inside": "each -> each(xs=[4, 5, 6]) |-> Same",
+    "inside_for_each": "List |-> each(xs=[y, 5])[each=y] |-> Same",
+    "inside_a_variable": "@variable: few: list = [7]\neach(xs=few) |-> Same",
+    "inside_a_variable_in_a_task": "@variable: few: list = [7]\neach(xs=few)[task=tidy] |-> Same",
+    "wrong_value": "@variable: much: int\nclean(limit=much) (0 -> Ok)",
+    "wrong_value_for_an_event": "@variable: much: int\nlimited(limit=much) (0 |-> Told)",
+    "wrong_input": "@input: n: int = 700\nclean(limit=n) (0 |-> Told)",
+    "wrong_input_of_a_list": "@input: n: int = 700\nmany(n=n) (0 |-> Told)",
+    "missing_variable": "@variable: lost: int\nlimited(limit=lost) (0 -> Ok)",
+    "again": "clean[again=2] -> fails[again=2] (0 -> again (0 -> Ok))",
+    "again_of_again": "again[again=2] (0 -> Ok)",
+    "task": "Ok |-> clean[task=tidy] |-> Same",
+    "task_inside": "task |-> Same -> task",
+    "task_in_task": "task[task=tidy] |-> Same",
+    "arms": "{clean || both || Boom}[evaluation=SUCCESS_FOR_PARTIAL_SUCCESS] |-> Same",
+    "any": "both[evaluation=SUCCESS_FOR_PARTIAL_SUCCESS] |-> Same",
+    "pipes": "Ok |-> pipes |-> pipes |-> Same",
+    "first": "pipes -> plain",
+}
+
+
+def plan_of(folder, name, text, events=EVENTS):
+    """The plan of a flow, which may use every file of this module."""
+    (folder / "shared").mkdir(exist_ok=True)
+    for used, body in FILES.items():
+        (folder / f"shared/{used}.pty").write_text(
+            "\n".join(line.strip() for line in body.strip().splitlines())
+        )
+    (folder / "shared/events.py").write_text(SHARED)
+    uses = [f'@use: {used} = "shared/{used}.pty"\n' for used in FILES if used in text]
+    (folder / f"{name}.pty").write_text("".join(uses) + text)
+    (folder / f"{name}_events.py").write_text(events)
+    return load_plan(folder / f"{name}.pty")
+
+
+@pytest.fixture
+def hosted(monkeypatch):
+    """Sets variables and secrets for Airflow and for plain Python."""
+    for name, value in {"REGION": "eu", "FEW": "[8, 9]", "SIZE": "4", "MUCH": "700"}.items():
+        monkeypatch.setenv(f"AIRFLOW_VAR_{name}", value)
+        monkeypatch.setenv(f"VOLNUX_VAR_{name}", value)
+    monkeypatch.setenv("AIRFLOW_VAR_TOKEN", "hush-4711-hush")
+    monkeypatch.setenv("VOLNUX_SECRET_TOKEN", "hush-4711-hush")
+
+
+@pytest.mark.usefixtures("hosted")
+@pytest.mark.parametrize("name", FLOWS)
+def test_a_flow(name, tmp_path, monkeypatch):
+    # The files of the flow and of the uses are modules of one name in two folders.
+    plan = plan_of(tmp_path, name, FLOWS[name])
+    instant = dt.datetime(2026, 3, 29, 4, tzinfo=dt.UTC)
+    options = RunOptions(portable=True, scheduled_at=instant)
+    inputs = plan.bind({})
+    expected = get_backend("standalone").run(plan, inputs, options)
+    report = AirflowBackend().run(plan, inputs, options)
+    assert shown(report) == shown(expected)
+    monkeypatch.syspath_prepend(str(tmp_path / "shared"))
+    dag = generated(plan, tmp_path, monkeypatch)
+    assert serialized(dag) == serialized(build_dag(plan))
+    assert shown(run_dag(dag, plan, inputs, instant=instant)) == shown(expected)
+    assert "hush" not in report.dumps()
