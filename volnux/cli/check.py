@@ -132,7 +132,7 @@ class _Checks:
         """The diagnostics of a file and of those that it uses."""
         from volnux.events.link import LinkError
         from volnux.graph.compile import compile
-        from volnux.graph.lists import check_lists
+        from volnux.graph.lists import check_lists, check_secrets
         from volnux.graph.names import check_names
 
         program, found = load_program(path)
@@ -159,6 +159,7 @@ class _Checks:
             # A Pipeline class, which only linking sees, may declare what the text does not.
             diagnostics += (replace(d, severity=Severity.WARNING) for d in check_names(graph))
             diagnostics += check_lists(graph)
+            diagnostics += check_secrets(graph)
         diagnostics += schedule_faults(graph)
         if graph.schedules:
             from volnux.schedules import schedule_warnings

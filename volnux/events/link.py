@@ -79,7 +79,6 @@ def link(
     offers = [_offered(declared) for _, declared in linked.declared()]
     scopes = _scopes(linked)
     use_of = linked.topology.use_of if scopes else []
-    faults += _hidden_lists(linked, scopes)
     known: dict[Any, EventSpec] = {}
     said: set[Any] = set()
     checked: set[Any] = set()
@@ -129,6 +128,10 @@ def link(
                 taken = linked.topology.taken[linked.topology.index[node.id]]
                 warnings += _check_conditions(linked, node, spec, taken)
         specs.append(spec)
+    if linked.eaches and linked.uses:
+        from volnux.graph.lists import check_secrets
+
+        faults += check_secrets(linked)
     if faults:
         ordered = pointy_error(faults).diagnostics
         raise LinkError(ordered)
@@ -141,25 +144,6 @@ def link(
     warnings = list(dict.fromkeys(warnings))
     where = {name: (each.module, each.name) for name, each in found.items()}
     return Plan(linked, tuple(specs), tuple(warnings), found=where, scopes=scopes)
-
-
-def _hidden_lists(graph: Graph, scopes: Sequence[Scope]) -> Iterator[Diagnostic]:
-    """An error for each `in=` whose list would contain a secret: hosts store the items."""
-    topology = graph.topology
-    for each in graph.eaches:
-        number = topology.use_of[topology.index[each.each]] if graph.uses else ROOT
-        if number == ROOT or each.source not in scopes[number].levels[-1].hidden:
-            continue
-        use = graph.uses[number]
-        argument = next(found for found in use.arguments if found.name == each.source)
-        yield graph.diagnostic(
-            "secret-item",
-            f"'{use.name}' runs a unit for each item of '{each.source}', which is given a secret "
-            "here: a host stores the items",
-            at=use,
-            span=argument.span,
-            hint="give the secret to an input of its own",
-        )
 
 
 def _on_failure_of_class(graph: Graph) -> Iterator[Diagnostic]:

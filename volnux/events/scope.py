@@ -6,7 +6,7 @@ contains a variable or a secret is *late*: it is read only for events that name 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from volnux.errors import VolnuxError
 from volnux.events.inputs import InputError, bind_inputs, fresh
 from volnux.graph.model import Graph
-from volnux.graph.parts import Argument, Use
+from volnux.graph.parts import Argument
 from volnux.graph.texts import InputSpec, VariableSpec
 
 if TYPE_CHECKING:
@@ -38,7 +38,6 @@ class Level:
         arguments: the arguments of the use, by name.
         known: the values of the inputs that are the same in every run.
         late: the inputs whose arguments contain a variable or a secret.
-        hidden: the inputs whose arguments contain a secret.
         items: how many of the `each`es around the place are around the whole use.
         variables: the variables of the text with the use, by name.
         secrets: the names of the secrets of that text.
@@ -49,7 +48,6 @@ class Level:
     arguments: Mapping[str, Argument] = field(default_factory=dict)
     known: Mapping[str, Any] = field(default_factory=dict)
     late: frozenset[str] = frozenset()
-    hidden: frozenset[str] = frozenset()
     items: int = 0
     variables: Mapping[str, VariableSpec] = field(default_factory=dict)
     secrets: tuple[str, ...] = ()
@@ -83,13 +81,16 @@ class Level:
         named = {at.name for argument in by_name.values() for at in argument.names}
         own_variables = {name: spec for name, spec in variables.items() if name in named}
         own_secrets = tuple(name for name in secrets if name in named)
-        secret = {*own_secrets, *(around.hidden if around else ())}
+        read_late = {*own_variables, *own_secrets, *(around.late if around else ())}
         level = Level(
             place=place,
             inputs=inputs,
             arguments=by_name,
-            late=_with(by_name, {*secret, *own_variables, *(around.late if around else ())}),
-            hidden=_with(by_name, secret),
+            late=frozenset(
+                name
+                for name, argument in by_name.items()
+                if any(at.name in read_late for at in argument.names)
+            ),
             items=items,
             variables=own_variables,
             secrets=own_secrets,
@@ -258,12 +259,3 @@ def scopes_of(graph: Graph) -> tuple[Scope, ...]:
         )
         found.append(Scope((*around, level), schedules, graph.timezone))
     return tuple(found)
-
-
-def _with(arguments: Mapping[str, Argument], names: Container[str]) -> frozenset[str]:
-    """The names of the arguments that contain one of these names."""
-    return frozenset(
-        name
-        for name, argument in arguments.items()
-        if any(at.name in names for at in argument.names)
-    )
