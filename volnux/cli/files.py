@@ -75,13 +75,16 @@ def _found(
     """The files of all pipelines, each once: what it is, and the texts that use it."""
     from volnux.kit.sourcefiles import source_files
 
-    # All are linked first: so the order of the paths does not matter.
+    # All are linked first, so that the order of the paths does not matter.
     graphs = [load_plan(path).graph if link else load_graph(path) for path in paths]
+    files = [file for graph in graphs for file in source_files(graph, linked=link)]
+    named = {file.path for file in files if file.named}
     found: dict[Path, tuple[FileKind, dict[Path, None]]] = {}
-    for graph in graphs:
-        for file in source_files(graph, linked=link):
-            if installed or not file.installed:
-                _, users = found.setdefault(file.path, (file.kind, {}))
+    for file in files:
+        if installed or not file.installed:
+            _, users = found.setdefault(file.path, (file.kind, {}))
+            # Another file of the same folder need not use a module that one names.
+            if file.named or file.path not in named:
                 users.update(dict.fromkeys(file.used_by))
     return found
 

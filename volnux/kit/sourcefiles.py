@@ -9,7 +9,7 @@ these import from beside them, and the `volnux.toml` with its variables.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -43,12 +43,14 @@ class SourceFile:
         kind: what it is.
         used_by: the texts that use it, by absolute path; none for the pipeline's own text. For a
             module that no text names, these are the texts in whose folder or package it is.
+        named: whether a text names it, as the name of a module of events does.
         installed: whether it belongs to an installed package.
     """
 
     path: Path
     kind: FileKind
     used_by: tuple[Path, ...]
+    named: bool
     installed: bool
 
 
@@ -73,8 +75,9 @@ def source_files(graph: Graph, *, linked: bool = False) -> list[SourceFile]:
         for name in text.modules:
             for file in files_of_module(name, text.folder):
                 modules.add(_absolute(file), FileKind.MODULE, text)
-    if linked:
-        for file, text in _loaded_for(texts):
+    named = {*modules.files}
+    for file, text in _loaded_for(texts) if linked else ():
+        if file not in named:
             modules.add(file, FileKind.MODULE, text)
     found.files.update(sorted(modules.files.items()))
     config = config_file(texts[0].path.parent) if graph.all_variables else None
@@ -83,7 +86,7 @@ def source_files(graph: Graph, *, linked: bool = False) -> list[SourceFile]:
             found.add(config, FileKind.CONFIG, text)
     if not texts[0].is_file:
         del found.files[texts[0].path]
-    return found.made()
+    return found.made(unnamed=modules.files.keys() - named)
 
 
 class _Text(NamedTuple):
@@ -144,10 +147,10 @@ class _Found:
         if user is not None:
             users[user.path] = None
 
-    def made(self) -> list[SourceFile]:
-        """The files."""
+    def made(self, *, unnamed: Collection[Path]) -> list[SourceFile]:
+        """The files; no text names some of them."""
         return [
-            SourceFile(file, kind, tuple(users), is_installed(file))
+            SourceFile(file, kind, tuple(users), file not in unnamed, is_installed(file))
             for file, (kind, users) in self.files.items()
         ]
 

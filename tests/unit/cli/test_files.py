@@ -84,6 +84,9 @@ def test_the_files_of_several_pipelines_are_listed_once(cli, project):
     paths = cli("files", "flows", "flows/main.pty").out.splitlines()
     assert len(paths) == len(set(paths))
     assert {"flows/main.pty", "flows/other.pty", "flows/other_events.py"} < {*paths}
+    found = json.loads(cli("files", "flows", "--json").out)
+    about = {each["path"]: each["used_by"] for each in found}
+    assert about["flows/other_events.py"] == ["flows/other.pty"]
     with_clean = json.loads(cli("files", "flows", "--no-link", "--json").out)
     about = {each["path"]: each["used_by"] for each in with_clean}
     assert about["flows/shared/clean.pty"] == ["flows/main.pty"]

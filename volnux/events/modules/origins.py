@@ -15,7 +15,7 @@ from volnux.events.modules.registry import INSTALLED, display_text, home_of
 from volnux.events.modules.shared import SharedModule
 from volnux.events.modules.sources import find_source
 
-__all__ = ["Loaded", "files_of_module", "is_installed", "loaded"]
+__all__ = ["Loaded", "file_of_module", "files_of_module", "is_installed", "loaded"]
 
 
 class Loaded(NamedTuple):
@@ -54,24 +54,43 @@ def files_of_module(name: str, folder: Path | None) -> list[Path]:
         name: the dotted name of the module.
         folder: a folder that comes before the import path, or None.
     """
-    found = []
-    parts = name.split(".")
-    spec = _top(parts[0], folder)
-    for count in range(1, len(parts) + 1):
-        if spec is None:
-            break
-        if spec.has_location and spec.origin is not None:
-            found.append(Path(spec.origin))
-        inside = spec.submodule_search_locations
-        if count < len(parts):
-            spec = None if inside is None else find_source(".".join(parts[: count + 1]), [*inside])
-    return found
+    return [file for spec in _specs(name, folder) if (file := _file(spec)) is not None]
+
+
+def file_of_module(name: str, folder: Path | None) -> Path | None:
+    """The file of a module, which is not imported; None if it is not found.
+
+    Args:
+        name: the dotted name of the module.
+        folder: a folder that comes before the import path, or None.
+    """
+    specs = _specs(name, folder)
+    return _file(specs[-1]) if len(specs) == name.count(".") + 1 else None
 
 
 def is_installed(file: Path) -> bool:
     """Whether a file belongs to an installed package, or to Python."""
     python = map(sysconfig.get_path, ("stdlib", "platstdlib"))
     return bool(INSTALLED & set(file.parts)) or any(map(file.is_relative_to, python))
+
+
+def _specs(name: str, folder: Path | None) -> list[ModuleSpec]:
+    """The specs of the packages around a module and of the module, as far as they are found."""
+    found: list[ModuleSpec] = []
+    parts = name.split(".")
+    for count in range(1, len(parts) + 1):
+        if count == 1:
+            spec = _top(parts[0], folder)
+        else:
+            spec = find_source(".".join(parts[:count]), found[-1].submodule_search_locations or ())
+        if spec is None:
+            break
+        found.append(spec)
+    return found
+
+
+def _file(spec: ModuleSpec) -> Path | None:
+    return Path(spec.origin) if spec.has_location and spec.origin is not None else None
 
 
 def _top(name: str, folder: Path | None) -> ModuleSpec | None:
