@@ -3,12 +3,14 @@
 import asyncio
 import datetime as dt
 import importlib.util
+import subprocess
 import sys
 
 import pytest
 from prefect.blocks.system import Secret
 from prefect.variables import Variable
 from volnux_prefect import plain
+from volnux_prefect.checks import check
 from volnux_prefect.codegen import source_of
 
 from tests.integration.prefect.states import (
@@ -128,7 +130,7 @@ PROGRAMS = {
     "a wrong value": (
         '@variable: use_number: int = 70\n@use: step = "shared/step.pty"\n'
         "Words |-> {step(n=x)}[each=x] (0 -> step(n=use_number) (0 |-> Tells))",
-        f"{STEP}Named * 3 -> Takes",
+        f"{STEP}Tells * 3 -> Takes",
     ),
 }
 
@@ -218,7 +220,7 @@ def test_a_program_does_the_same_on_every_way(server, files, generated, name):
     state = generated(**timed)
     if state.is_failed():
         # A generated flow does not know then which of its failures were handled.
-        wanted = {place: wanted[place] for place in wanted if place not in handled}
+        wanted |= dict.fromkeys(handled, ("FAILED", "Failed"))
     assert wait_for_states(state.state_details.flow_run_id, wanted) == wanted
     assert state.is_completed() is (expected.status == "success")
     ended = Recorded.last.ended_places
@@ -293,16 +295,69 @@ def test_a_secret_in_a_use_is_shown_nowhere(server, files, generated, capfd):
 
 
 def test_a_task_run_is_named_after_the_inputs_of_the_use(server, files):
-    Variable.set("use_limit", 70, overwrite=True)
     text = (
-        '@input: word: str = "x"\n@variable: use_limit: int\n@use: step = "shared/step.pty"\n'
-        "Words |-> step(word=y)[each=y] -> {step(n=use_limit) |-> Words} (0 -> Named)"
+        '@use: step = "shared/step.pty"\n'
+        "Words |-> {step(word=y) |-> step(n=y)}[each=y] (0 -> Words)"
     )
     plan = files(text, '@input: word: str = "none"\n@input: n: int(1..9) = 1\nNamed')
     report = get_backend("prefect").run(plan, plan.bind({}))
     wanted = {
+        "Words": ("COMPLETED", "Completed"),
         "step.Named[0] of a": ("COMPLETED", "Completed"),
         "step.Named[1] of b": ("COMPLETED", "Completed"),
-        "step__2.Named of none": ("COMPLETED", "Completed"),
+        # Its inputs cannot be read, so it has the name of its place.
+        "step__2.Named[0]": ("COMPLETED", "Handled"),
+        "step__2.Named[1]": ("COMPLETED", "Handled"),
+        "Words__2": ("COMPLETED", "Completed"),
     }
     assert wait_for_states(flow_run_of(report), wanted) == wanted
+
+
+def test_what_is_refused_is_shown_in_its_own_file(files, write):
+    files(
+        '@variable: region: str\n@secret: a_B\n@use: step = "shared/step.pty"\n'
+        "step |-> Tells(at=region, key=a_B)",
+        '@input: word: str = "w"\n@variable: Region: int\n@secret: a_b\n'
+        "Other || Tells(at=[Region, a_b])",
+    )
+    event = "class Other(Tells):\n    prefect = {'task_run_name': '{word} {region}'}\n"
+    write("shared/step_events.py", f"{EVENTS}\n{event}")
+    assert [(each.where, each.message) for each in check(load_plan("flow.pty"))] == [
+        (
+            "shared/step.pty:2:1",
+            "'region' and 'Region' are both the variable 'region' of prefect",
+        ),
+        ("shared/step.pty:3:1", "'a_B' and 'a_b' are both the Secret block 'a-b' of prefect"),
+        (
+            "shared/step.pty:4:1",
+            "task_run_name of Other uses a name that the flow does not have: 'region'",
+        ),
+    ]
+
+
+def test_the_server_is_asked_for_what_used_files_declare(server, files):
+    Variable.set("use_known", 1, overwrite=True)
+    plan = files(
+        '@variable: use_asked: str = "eu"\n@use: step = "shared/step.pty"\n'
+        "step |-> Tells(at=use_asked)",
+        "@variable: use_asked: int\n@variable: use_known: int\n@secret: use_missing\n"
+        "Tells(at=[use_asked, use_known, use_missing])",
+    )
+    found = get_backend("prefect").check_live(plan)
+    assert [(each.where, each.severity.value, each.message) for each in found] == [
+        ("shared/step.pty:1:1", "error", "the server has no variable 'use_asked'"),
+        ("shared/step.pty:3:1", "error", "the server has no Secret block 'use-missing'"),
+    ]
+
+
+@pytest.mark.parametrize("name", PROGRAM_FILES)
+def test_the_generated_text_is_formatted(files, write, name):
+    files(**PROGRAM_FILES[name])
+    target = write("plain_flow.py", source_of("flow.pty"))
+    done = subprocess.run(
+        [sys.executable, "-m", "ruff", "format", "--isolated", "--line-length", "88", "--diff"]
+        + [str(target)],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout
