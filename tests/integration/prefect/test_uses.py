@@ -153,11 +153,11 @@ TOKEN = "hunter2-Zürich/42"
 def files(write):
     """Write the files of a program, each with the events beside it, and return its plan."""
 
-    def files(*texts, **named):
+    def files(*texts, more="", **named):
         own = zip(("flow.pty", "shared/step.pty"), texts, strict=False)
         for name, text in {**dict(own), **named}.items():
             write(name, text)
-            write(f"{name.removesuffix('.pty')}_events.py", EVENTS)
+            write(f"{name.removesuffix('.pty')}_events.py", EVENTS + more)
         return load_plan("flow.pty")
 
     return files
@@ -178,10 +178,8 @@ def generated(write, monkeypatch):
 
     def generated(**inputs):
         module = write("plain_flow.py", source_of("flow.pty"))
-        for folder in (module.parent, module.parent / "shared"):
-            monkeypatch.syspath_prepend(str(folder))
-        for name in ("flow_events", "step_events", "inner_events"):
-            monkeypatch.delitem(sys.modules, name, raising=False)
+        monkeypatch.syspath_prepend(str(module.parent))
+        monkeypatch.delitem(sys.modules, "flow_events", raising=False)
         spec = importlib.util.spec_from_file_location("plain_flow", module)
         made = importlib.util.module_from_spec(spec)
         monkeypatch.setitem(sys.modules, "plain_flow", made)
@@ -313,16 +311,16 @@ def test_a_task_run_is_named_after_the_inputs_of_the_use(server, files):
     assert wait_for_states(flow_run_of(report), wanted) == wanted
 
 
-def test_what_is_refused_is_shown_in_its_own_file(files, write):
-    files(
+def test_what_is_refused_is_shown_in_its_own_file(files):
+    event = "class Other(Tells):\n    prefect = {'task_run_name': '{word} {region}'}\n"
+    plan = files(
         '@variable: region: str\n@secret: a_B\n@use: step = "shared/step.pty"\n'
         "step |-> Tells(at=region, key=a_B)",
         '@input: word: str = "w"\n@variable: Region: int\n@secret: a_b\n'
         "Other || Tells(at=[Region, a_b])",
+        more=event,
     )
-    event = "class Other(Tells):\n    prefect = {'task_run_name': '{word} {region}'}\n"
-    write("shared/step_events.py", f"{EVENTS}\n{event}")
-    assert [(each.where, each.message) for each in check(load_plan("flow.pty"))] == [
+    assert [(each.where, each.message) for each in check(plan)] == [
         (
             "shared/step.pty:2:1",
             "'region' and 'Region' are both the variable 'region' of prefect",
@@ -355,9 +353,28 @@ def test_the_generated_text_is_formatted(files, write, name):
     files(**PROGRAM_FILES[name])
     target = write("plain_flow.py", source_of("flow.pty"))
     done = subprocess.run(
-        [sys.executable, "-m", "ruff", "format", "--isolated", "--line-length", "88", "--diff"]
-        + [str(target)],
+        [
+            sys.executable,
+            "-m",
+            "ruff",
+            "format",
+            "--isolated",
+            "--line-length=88",
+            "--diff",
+            target,
+        ],
         capture_output=True,
         text=True,
     )
     assert done.returncode == 0, done.stdout
+
+
+def test_two_folders_have_a_module_of_the_same_name(server, write, generated, monkeypatch):
+    monkeypatch.delitem(sys.modules, "events", raising=False)
+    write("flow.pty", '@use: step = "shared/step.pty"\nSays || step')
+    write("shared/step.pty", '@use: inner = "more/inner.pty"\nSays || inner')
+    write("shared/more/inner.pty", "Says")
+    for folder, word in (("", "a"), ("shared/", "b"), ("shared/more/", "c")):
+        text = f"from volnux import event\n\n@event\ndef Says():\n    return True, {word!r}\n"
+        write(f"{folder}events.py", text)
+    assert generated().result() == ["a", ["b", "c"]]
