@@ -3,12 +3,14 @@
 import asyncio
 import datetime as dt
 import importlib.util
+import subprocess
 import sys
 
 import pytest
 from prefect.blocks.system import Secret
 from prefect.variables import Variable
 from volnux_prefect import plain
+from volnux_prefect.checks import check
 from volnux_prefect.codegen import source_of
 
 from tests.integration.prefect.states import (
@@ -128,7 +130,7 @@ PROGRAMS = {
     "a wrong value": (
         '@variable: use_number: int = 70\n@use: step = "shared/step.pty"\n'
         "Words |-> {step(n=x)}[each=x] (0 -> step(n=use_number) (0 |-> Tells))",
-        f"{STEP}Named * 3 -> Takes",
+        f"{STEP}Tells * 3 -> Takes",
     ),
 }
 
@@ -151,11 +153,11 @@ TOKEN = "hunter2-Zürich/42"
 def files(write):
     """Write the files of a program, each with the events beside it, and return its plan."""
 
-    def files(*texts, **named):
+    def files(*texts, more="", **named):
         own = zip(("flow.pty", "shared/step.pty"), texts, strict=False)
         for name, text in {**dict(own), **named}.items():
             write(name, text)
-            write(f"{name.removesuffix('.pty')}_events.py", EVENTS)
+            write(f"{name.removesuffix('.pty')}_events.py", EVENTS + more)
         return load_plan("flow.pty")
 
     return files
@@ -176,10 +178,8 @@ def generated(write, monkeypatch):
 
     def generated(**inputs):
         module = write("plain_flow.py", source_of("flow.pty"))
-        for folder in (module.parent, module.parent / "shared"):
-            monkeypatch.syspath_prepend(str(folder))
-        for name in ("flow_events", "step_events", "inner_events"):
-            monkeypatch.delitem(sys.modules, name, raising=False)
+        monkeypatch.syspath_prepend(str(module.parent))
+        monkeypatch.delitem(sys.modules, "flow_events", raising=False)
         spec = importlib.util.spec_from_file_location("plain_flow", module)
         made = importlib.util.module_from_spec(spec)
         monkeypatch.setitem(sys.modules, "plain_flow", made)
@@ -218,7 +218,7 @@ def test_a_program_does_the_same_on_every_way(server, files, generated, name):
     state = generated(**timed)
     if state.is_failed():
         # A generated flow does not know then which of its failures were handled.
-        wanted = {place: wanted[place] for place in wanted if place not in handled}
+        wanted |= dict.fromkeys(handled, ("FAILED", "Failed"))
     assert wait_for_states(state.state_details.flow_run_id, wanted) == wanted
     assert state.is_completed() is (expected.status == "success")
     ended = Recorded.last.ended_places
@@ -293,16 +293,88 @@ def test_a_secret_in_a_use_is_shown_nowhere(server, files, generated, capfd):
 
 
 def test_a_task_run_is_named_after_the_inputs_of_the_use(server, files):
-    Variable.set("use_limit", 70, overwrite=True)
     text = (
-        '@input: word: str = "x"\n@variable: use_limit: int\n@use: step = "shared/step.pty"\n'
-        "Words |-> step(word=y)[each=y] -> {step(n=use_limit) |-> Words} (0 -> Named)"
+        '@use: step = "shared/step.pty"\n'
+        "Words |-> {step(word=y) |-> step(n=y)}[each=y] (0 -> Words)"
     )
     plan = files(text, '@input: word: str = "none"\n@input: n: int(1..9) = 1\nNamed')
     report = get_backend("prefect").run(plan, plan.bind({}))
     wanted = {
+        "Words": ("COMPLETED", "Completed"),
         "step.Named[0] of a": ("COMPLETED", "Completed"),
         "step.Named[1] of b": ("COMPLETED", "Completed"),
-        "step__2.Named of none": ("COMPLETED", "Completed"),
+        # Its inputs cannot be read, so it has the name of its place.
+        "step__2.Named[0]": ("COMPLETED", "Handled"),
+        "step__2.Named[1]": ("COMPLETED", "Handled"),
+        "Words__2": ("COMPLETED", "Completed"),
     }
     assert wait_for_states(flow_run_of(report), wanted) == wanted
+
+
+def test_what_is_refused_is_shown_in_its_own_file(files):
+    event = "class Other(Tells):\n    prefect = {'task_run_name': '{word} {region}'}\n"
+    plan = files(
+        '@variable: region: str\n@secret: a_B\n@use: step = "shared/step.pty"\n'
+        "step |-> Tells(at=region, key=a_B)",
+        '@input: word: str = "w"\n@variable: Region: int\n@secret: a_b\n'
+        "Other || Tells(at=[Region, a_b])",
+        more=event,
+    )
+    assert [(each.where, each.message) for each in check(plan)] == [
+        (
+            "shared/step.pty:2:1",
+            "'region' and 'Region' are both the variable 'region' of prefect",
+        ),
+        ("shared/step.pty:3:1", "'a_B' and 'a_b' are both the Secret block 'a-b' of prefect"),
+        (
+            "shared/step.pty:4:1",
+            "task_run_name of Other uses a name that the flow does not have: 'region'",
+        ),
+    ]
+
+
+def test_the_server_is_asked_for_what_used_files_declare(server, files):
+    Variable.set("use_known", 1, overwrite=True)
+    plan = files(
+        '@variable: use_asked: str = "eu"\n@use: step = "shared/step.pty"\n'
+        "step |-> Tells(at=use_asked)",
+        "@variable: use_asked: int\n@variable: use_known: int\n@secret: use_missing\n"
+        "Tells(at=[use_asked, use_known, use_missing])",
+    )
+    found = get_backend("prefect").check_live(plan)
+    assert [(each.where, each.severity.value, each.message) for each in found] == [
+        ("shared/step.pty:1:1", "error", "the server has no variable 'use_asked'"),
+        ("shared/step.pty:3:1", "error", "the server has no Secret block 'use-missing'"),
+    ]
+
+
+@pytest.mark.parametrize("name", PROGRAM_FILES)
+def test_the_generated_text_is_formatted(files, write, name):
+    files(**PROGRAM_FILES[name])
+    target = write("plain_flow.py", source_of("flow.pty"))
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "ruff",
+            "format",
+            "--isolated",
+            "--line-length=88",
+            "--diff",
+            target,
+        ],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout
+
+
+def test_two_folders_have_a_module_of_the_same_name(server, write, generated, monkeypatch):
+    monkeypatch.delitem(sys.modules, "events", raising=False)
+    write("flow.pty", '@use: step = "shared/step.pty"\nSays || step')
+    write("shared/step.pty", '@use: inner = "more/inner.pty"\nSays || inner')
+    write("shared/more/inner.pty", "Says")
+    for folder, word in (("", "a"), ("shared/", "b"), ("shared/more/", "c")):
+        text = f"from volnux import event\n\n@event\ndef Says():\n    return True, {word!r}\n"
+        write(f"{folder}events.py", text)
+    assert generated().result() == ["a", ["b", "c"]]

@@ -8,8 +8,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Self
 
+import cloudpickle
+
 from volnux.errors import VolnuxError
 from volnux.events.given import Given
+from volnux.events.modules import at_home, home_of, module_of
 from volnux.events.spec import EventSpec, spec_of
 from volnux.graph.copies import Items
 from volnux.graph.places import place_name
@@ -94,7 +97,12 @@ class Place:
     ) -> None:
         name = name or event.__name__
         self.spec: EventSpec = spec_of(
-            name, event, factor=attempts, executor=executor, timeout=timeout
+            name,
+            event,
+            factor=attempts,
+            executor=executor,
+            timeout=timeout,
+            home=home_of(module_of(event)),
         )
         own = name if number == 1 else f"{name}__{number}"
         prefix = () if use is None else (use.place,)
@@ -132,6 +140,11 @@ class Place:
         )
         self.task = task_of(self.spec, self._tags, self.id)
         return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Another process may have to import the event from a folder that it does not know.
+        with at_home(self.spec.home):
+            return _restored, (self.spec.home, cloudpickle.dumps(vars(self)))
 
     def __repr__(self) -> str:
         return f"<Place {self.id}>"
@@ -224,3 +237,10 @@ class EventFailed(VolnuxError):
 
 class RunStopped(VolnuxError):
     """An event with `stop_on_exception` ended the run."""
+
+
+def _restored(home: str | None, parts: bytes) -> Place:
+    place = Place.__new__(Place)
+    with at_home(home):
+        vars(place).update(cloudpickle.loads(parts))
+    return place
