@@ -9,8 +9,9 @@ from volnux_airflow.translate import build_dag
 
 from tests.integration.airflow.test_cases import generated, serialized
 from tests.integration.airflow.test_words import shown
-from volnux.backends.port import RunOptions
+from volnux.backends.port import RefusedError, RunOptions
 from volnux.backends.registry import get_backend
+from volnux.graph import RunStatus
 from volnux.loading import load_plan
 
 EVENTS = """
