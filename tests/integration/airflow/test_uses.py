@@ -5,9 +5,10 @@ import datetime as dt
 import pytest
 from volnux_airflow import AirflowBackend
 from volnux_airflow.local import run_dag
+from volnux_airflow.source import source_of
 from volnux_airflow.translate import build_dag
 
-from tests.integration.airflow.test_cases import generated, serialized
+from tests.integration.airflow.test_cases import assert_formatted, generated, serialized
 from tests.integration.airflow.test_words import shown
 from volnux.backends.port import RefusedError, RunOptions
 from volnux.backends.registry import get_backend
@@ -177,6 +178,18 @@ def test_a_flow(name, tmp_path, monkeypatch):
     assert serialized(dag) == serialized(build_dag(plan))
     assert shown(run_dag(dag, plan, inputs, instant=instant)) == shown(expected)
     assert "hush" not in report.dumps()
+
+
+def test_generated_source_is_formatted(tmp_path):
+    text = (
+        "@variable: region: str\n@variable: few: list\n@secret: token\n"
+        'late(where=region, key=token, others=["a long text", "another", region]) '
+        '-> clean(table="x")[each=y, in=few] -> each(xs=[1, 2])[task=tidy] -> task'
+    )
+    path = tmp_path / "flow_dag.py"
+    path.write_text(source_of(plan_of(tmp_path, "flow", text)))
+    # Long texts are on one line.
+    assert_formatted(path, "F,W")
 
 
 # Tasks and groups.
