@@ -212,12 +212,16 @@ def _spread(expression: Expression, indent: int, before: str, after: str) -> Ite
     inner = f"{space}    {_inside(expression)}"
     if expression.closing.startswith(","):
         closed = f"{space}{expression.closing[1:]}{after}"
-    elif _fits(inner):
+    elif expression.opening not in _ONE_PER_LINE and _fits(inner):
         return [opened, inner, closed]
     spread = [opened]
     for name, item in expression.items:
         spread += _spread(item, indent + 4, name, ",")
     return [*spread, closed]
+
+
+_ONE_PER_LINE = ("[", "{")
+"""Formatters put each item of a list or dict on a line of its own, but not each argument."""
 
 
 def _flat(expression: Expression) -> str:

@@ -18,7 +18,7 @@ from volnux.kit.instants import instant_of
 if TYPE_CHECKING:
     from volnux.backends.port import RunOptions
 
-__all__ = ["Calls", "given_by_name"]
+__all__ = ["Calls", "given_by_name", "list_of"]
 
 
 class Calls:
@@ -108,14 +108,8 @@ class Calls:
         name = copies.of_each[node].source
         if name is None:
             return execution.received(index)
-        call = self.call(execution, index, 1, None)
         given = given_by_name(self._plan, node, name)
-        if given is None:
-            return inputs_of(call).get(name)
-        try:
-            return given.value(name, call)
-        except Exception as error:  # noqa: BLE001 - a host may raise anything
-            return failure_of(error, attempts=0)
+        return list_of(given, name, self.call(execution, index, 1, None))
 
 
 def given_by_name(plan: Plan, node: int, name: str) -> Given | None:
@@ -131,3 +125,19 @@ def given_by_name(plan: Plan, node: int, name: str) -> Given | None:
     declared = graph.declaring(graph.nodes[node].file)
     variables = {spec.name: spec for spec in declared.variables}
     return Given.of((), (name,), variables, (), None if use == ROOT else plan.scopes[use])
+
+
+def list_of(given: Given | None, name: str, call: Call) -> object:
+    """The value of a name that stands for the list of an `each`, or the `Failure` of reading it.
+
+    Args:
+        given: what reads it; see `given_by_name`.
+        name: the name.
+        call: the arguments of an attempt at the node that begins the `each`.
+    """
+    if given is None:
+        return inputs_of(call).get(name)
+    try:
+        return given.value(name, call)
+    except Exception as error:  # noqa: BLE001 - a host may raise anything
+        return failure_of(error, attempts=0)

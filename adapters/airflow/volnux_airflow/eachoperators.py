@@ -11,13 +11,14 @@ from dataclasses import replace
 from typing import Any, NoReturn
 
 from volnux.events.failures import failure_of
-from volnux.events.given import Given, NotGivenError
+from volnux.events.given import Given
 from volnux.events.outcome import Call
 from volnux.events.portable import not_portable
 from volnux.events.scope import Scope
 from volnux.graph.model import VariableSpec
 from volnux.graph.outcome import FAILURE, SUCCESS, Failure, no_list
 from volnux.graph.places import place_name
+from volnux.kit.calls import list_of
 from volnux_airflow import compat, storable
 from volnux_airflow.declared import Inputs, variable_specs
 from volnux_airflow.flowoperator import NO_CALLBACKS, Branches, FlowOperator
@@ -118,8 +119,6 @@ class VolnuxEachOperator(FlowOperator):
                 found = None if self.receives is None else self.receives.read(outcomes)
             except Exception as error:  # noqa: BLE001 - a stored result may be unreadable
                 return failure_of(error, attempts=0)
-        elif self.given is None:
-            found = inputs.get(self.source)
         else:
             call = Call(
                 self.task_id,
@@ -128,10 +127,9 @@ class VolnuxEachOperator(FlowOperator):
                 scheduled_at=self.inputs.scheduled_at(context),
                 host=self.watcher.host,
             )
-            try:
-                found = self.given.value(self.source, call)
-            except NotGivenError as error:
-                return failure_of(error, attempts=0)
+            found = list_of(self.given, self.source, call)
+            if isinstance(found, Failure):
+                return found
         if not isinstance(found, list | tuple):
             return no_list(self.each, self.source, found)
         items = list(found)

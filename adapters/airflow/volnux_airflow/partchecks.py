@@ -36,11 +36,16 @@ def _too_long(plan: Plan, found: Reduced) -> Iterator[Diagnostic]:
 
 
 def _too_long_groups(plan: Plan, found: Reduced) -> Iterator[Diagnostic]:
-    for use, name in zip(found.graph.uses, box_ids(found.graph.uses), strict=True):
-        if len(name) > storable.LONGEST_GROUP:
+    uses = found.graph.uses
+    names = list(box_ids(uses))
+    for use, name in zip(uses, names, strict=True):
+        around = "" if use.within is None else names[use.within]
+        # The uses inside of one that is too long are too long as well.
+        if len(around) <= storable.LONGEST_GROUP < len(name):
             most = f"the id of a task group has at most {storable.LONGEST_GROUP} characters"
             text = f"Airflow cannot store this: {most}, this one has {len(name)}"
-            yield plan.graph.diagnostic("refused", text, at=use)
+            hint = "give the uses around it shorter names, or run one of them as one task: [task=…]"
+            yield plan.graph.diagnostic("refused", text, at=use, hint=hint)
 
 
 def _ignored(plan: Plan, found: Reduced) -> Iterator[Diagnostic]:

@@ -5,12 +5,14 @@ import datetime as dt
 import pytest
 from volnux_airflow import AirflowBackend
 from volnux_airflow.local import run_dag
+from volnux_airflow.source import source_of
 from volnux_airflow.translate import build_dag
 
-from tests.integration.airflow.test_cases import generated, serialized
+from tests.integration.airflow.test_cases import assert_formatted, generated, serialized
 from tests.integration.airflow.test_words import shown
-from volnux.backends.port import RunOptions
+from volnux.backends.port import RefusedError, RunOptions
 from volnux.backends.registry import get_backend
+from volnux.graph import RunStatus
 from volnux.loading import load_plan
 
 EVENTS = """
@@ -124,7 +126,6 @@ FLOWS = {
     "wrong_value_for_an_event": "@variable: much: int\nlimited(limit=much) (0 |-> Told)",
     "wrong_input": "@input: n: int = 700\nclean(limit=n) (0 |-> Told)",
     "wrong_input_of_a_list": "@input: n: int = 700\nmany(n=n) (0 |-> Told)",
-    "missing_variable": "@variable: lost: int\nlimited(limit=lost) (0 -> Ok)",
     "again": "clean[again=2] -> fails[again=2] (0 -> again (0 -> Ok))",
     "again_of_again": "again[again=2] (0 -> Ok)",
     "task": "Ok |-> clean[task=tidy] |-> Same",
@@ -177,3 +178,128 @@ def test_a_flow(name, tmp_path, monkeypatch):
     assert serialized(dag) == serialized(build_dag(plan))
     assert shown(run_dag(dag, plan, inputs, instant=instant)) == shown(expected)
     assert "hush" not in report.dumps()
+
+
+def test_generated_source_is_formatted(tmp_path):
+    text = (
+        "@variable: region: str\n@variable: few: list\n@secret: token\n"
+        'late(where=region, key=token, others=["a long text", "another", region]) '
+        '-> clean(table="x")[each=y, in=few] -> each(xs=[1, 2])[task=tidy] -> task'
+    )
+    path = tmp_path / "flow_dag.py"
+    path.write_text(source_of(plan_of(tmp_path, "flow", text)))
+    # Long texts are on one line.
+    assert_formatted(path, "F,W")
+
+
+# Tasks and groups.
+
+
+def groups_of(dag):
+    """The task groups of a DAG, each with its display name and what is directly in it."""
+    return {
+        name: (group.group_display_name, list(group.children))
+        for name, group in dag.task_group.get_task_group_dict().items()
+        if name is not None
+    }
+
+
+TASKS = {
+    "plain -> plain": {
+        "plain": ("plain", ["plain.Look", "plain.Mend"]),
+        "plain__2": ("plain__2", ["plain__2.Look", "plain__2.Mend"]),
+    },
+    "plain[task=tidy]": {},
+    "List |-> plain[each=x]": {},
+    "List |-> one(x=y)[each=y]": {"one": ("one", ["one.Only"])},
+    "task": {"task": ("task", ["task.tidy"])},
+    "each": {"each": ("each", ["each-1", "each.Only", "gather-1", "each.Same"])},
+    "plain (0 -> Ok)": {
+        "group-1": ("plain", ["plain", "catch-1"]),
+        "plain": ("plain", ["plain.Look", "plain.Mend"]),
+    },
+    "again": {
+        "again": ("again", ["group-1", "again.Mend.2", "again.Boom.2"]),
+        "group-1": ("{Mend -> Boom}", ["again.Mend", "again.Boom", "catch-1"]),
+    },
+    "plain[again=2]": {
+        "group-1": ("plain", ["plain", "catch-1"]),
+        "plain": ("plain", ["plain.Look", "plain.Mend"]),
+        "plain--2": ("plain.2", ["plain.Look.2", "plain.Mend.2"]),
+    },
+}
+
+
+@pytest.mark.parametrize("text", TASKS)
+def test_the_task_groups(text, tmp_path):
+    assert groups_of(build_dag(plan_of(tmp_path, "flow", text))) == TASKS[text]
+
+
+def test_the_task_groups_of_uses_in_uses(tmp_path):
+    dag = build_dag(plan_of(tmp_path, "flow", 'outer(t="x")'))
+    found = groups_of(dag)
+    assert list(found) == ["outer", "outer--clean", "outer--late", "outer--clean__2"]
+    assert found["outer"] == ("outer", ["outer--clean", "outer--late", "outer--clean__2"])
+    assert found["outer--late"][0] == "outer.late"
+    tooltips = {
+        name: group.tooltip for name, group in dag.task_group.get_task_group_dict().items() if name
+    }
+    assert tooltips["outer"] == 'outer(t="x") from shared/outer.pty'
+    assert tooltips["outer--clean"] == "clean(table=t, limit=n) from shared/clean.pty"
+    assert dag.task_dict["outer.clean.Parse"].arguments == "table=table"
+    assert "`shared/late.pty`" in dag.doc_md
+    assert "Save -> Save(where=size, key=token)" in dag.doc_md
+
+
+def test_labels_are_from_the_right_file(tmp_path):
+    plan = plan_of(tmp_path, "flow", "Ok -> stops -> Ok (0 -> !)")
+    tasks = build_dag(plan).task_dict
+    assert tasks["fail-1"].task_display_name == "! in line 1 of stops.pty"
+    assert tasks["fail-2"].task_display_name == "! in line 2"
+    assert tasks["fail-1"].message == "the flow fails here: stops.pty:1"
+
+
+@pytest.mark.usefixtures("hosted")
+def test_late_inputs_are_neither_shown_nor_stored(tmp_path, caplog):
+    text = "@secret: token\n@variable: region: str\nlate(where=region, key=token) (0 -> Ok)"
+    plan = plan_of(tmp_path, "hidden", text)
+    with caplog.at_level("DEBUG"):
+        report = AirflowBackend().run(plan, plan.bind({}))
+    assert report.status == RunStatus.SUCCESS
+    assert report.places["late.Save"].result == ["eu", len("hush-4711-hush")]
+    assert "hush" not in report.dumps()
+    assert "hush" not in caplog.text
+    dag = build_dag(plan)
+    assert "hush" not in str(serialized(dag))
+
+
+def test_uses_200_deep_are_refused(tmp_path):
+    (tmp_path / "events.py").write_text("from volnux import *\n@event\ndef Ok(): return True, 1\n")
+    for number in range(200):
+        (tmp_path / f"f{number}.pty").write_text(f'@use: u = "f{number + 1}.pty"\nu\n')
+    (tmp_path / "f200.pty").write_text("Ok")
+    with pytest.raises(RefusedError) as refused:
+        AirflowBackend().refuse(load_plan(tmp_path / "f0.pty"))
+    group, task = refused.value.diagnostics
+    assert group.where == f"{tmp_path / 'f67.pty'}:2:1"
+    assert "the id of a task group has at most 200 characters, this one has 202" in group.message
+    assert task.where == f"{tmp_path / 'f200.pty'}:1:1"
+    assert "a task id has at most 250 characters, this one has 402" in task.message
+
+
+def test_a_task_of_a_used_file_with_a_long_name(tmp_path):
+    name, task = "a" * 150, "t" * 120
+    (tmp_path / "f_events.py").write_text(EVENTS)
+    (tmp_path / "f.pty").write_text(f"Ok -> {{Ok}}[task={task}]")
+    plan = plan_of(tmp_path, "flow", f'@use: {name} = "f.pty"\n{name}', EVENTS)
+    with pytest.raises(RefusedError, match=r"f\.pty:1:7: .* a task id .* this one has 271"):
+        AirflowBackend().refuse(plan)
+
+
+def test_a_hint_in_two_files_of_one_line(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.pty").write_text('Ok[pool="x"]')
+    (tmp_path / "events.py").write_text(EVENTS)
+    (tmp_path / "flow.pty").write_text('@use: a = "a.pty"\n@use: b = "b.pty"\na -> b -> a')
+    found = get_backend("standalone").check(load_plan(tmp_path / "flow.pty"))
+    assert [each.file for each in found] == [str(tmp_path / "a.pty"), str(tmp_path / "b.pty")]
