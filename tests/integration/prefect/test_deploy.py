@@ -703,7 +703,7 @@ def test_a_changed_used_file_is_a_change_of_its_users(steps, write, pool, capfd)
 
     # An error is shown where it is, and the deployments of the users stay.
     write("steps/clean.pty", STEP.replace("|-> B", "|-> Bb"))
-    code, plan, said = deploy(capfd, "--prune", "--yes")
+    code, plan, _ = deploy(capfd, "--prune", "--yes")
     assert code == 1
     assert not USERS & changes(plan).keys()
     assert [(each["file"], each["message"]) for each in plan["diagnostics"]] == [
