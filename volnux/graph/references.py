@@ -54,22 +54,24 @@ def _of_uses(graph: Graph) -> Iterator[str]:
     placed: list[Located] = [*graph.nodes, *graph.groups, *graph.eaches, *graph.tasks, *graph.uses]
     if any(part.file not in texts for part in placed):
         yield "a part is in a text that does not exist"
+    open_: list[int] = []
     for number, use in enumerate(graph.uses):
         if use.of not in texts or not use.of:
             yield f"the use {use.place!r} is of a text that does not exist"
+        if not all(map(_has_names, use.arguments)):
+            yield f"an argument of {use.place!r} has a name at a place that its value does not have"
         if not index.keys() >= {use.first, use.last} or index[use.first] > index[use.last]:
             yield f"the use {use.place!r} has no nodes"
             return
-        if use.within is None:
-            continue
-        around = graph.uses[use.within] if 0 <= use.within < number else None
-        if around is None or not (
-            index[around.first] <= index[use.first] and index[use.last] <= index[around.last]
+        while open_ and index[graph.uses[open_[-1]].last] < index[use.first]:
+            open_.pop()
+        around = open_[-1] if open_ else None
+        if use.within != around or (
+            around is not None and index[use.last] > index[graph.uses[around].last]
         ):
             yield f"the use {use.place!r} is not inside of the use that it says"
             return
-        if not all(map(_has_names, use.arguments)):
-            yield f"an argument of {use.place!r} has a name at a place that its value does not have"
+        open_.append(number)
 
 
 def _of_edges(graph: Graph) -> Iterator[str]:
