@@ -45,7 +45,9 @@ def command(
         ),
     ] = False,
 ) -> None:
-    """Show errors, warnings and notes of files, and of the files that they use.
+    """Show errors, warnings and notes of files.
+
+    It also checks the files that they use.
 
     Nothing is run, and no Python code of the user is imported unless events are linked.
 

@@ -20,11 +20,11 @@ __all__ = ["command", "inputs_of"]
 
 
 def command(paths: Paths, json: Json = False) -> None:
-    """Describe a pipeline, and how to use it as a step; or list the steps of several files.
+    """Describe a pipeline, and how to use it as a step.
 
     It shows the description, schedule, inputs, variables, secrets and events, and what goes in and
     comes out. Modules of events are read, but no Python of the pipeline is imported: fields of a
-    Pipeline class are not shown.
+    Pipeline class are not shown. For several files or a folder, it shows a table of steps.
 
     Exit code: 0 success, 2 a file has errors or cannot be read.
     """

@@ -35,9 +35,10 @@ def command(
         bool, typer.Option("--diff", help="Write nothing; show what would change.")
     ] = False,
 ) -> None:
-    """Format files, and the files that they use by path.
+    """Format files, and files that they use.
 
-    `-` formats standard input to standard output. A file with errors is never written.
+    Files that are used from packages stay as they are. `-` formats standard input to standard
+    output. A file with errors is never written.
 
     Exit code: 0 fine, 1 --check found something to change,
     2 a file has errors or cannot be read.
