@@ -224,9 +224,7 @@ class Walk:
         good = self._settled(Body(value=body.value), again.places, value, context.deeper())
         bad = self._settled(again, [], value, handler)
         lines = [f"{context.indent}try:", *body.lines]
-        # Only a `!` in the next round reads the failure.
-        name = f" as {failure}" if any(f"{failure}.result" in line for line in bad) else ""
-        lines += [f"{context.indent}except {self._own('EventFailed')}{name}:", *bad]
+        lines += [self._except(failure, bad, context), *bad]
         lines += [f"{context.indent}else:", *good]
         return Body(lines, value, [*body.places, *again.places])
 
@@ -341,12 +339,17 @@ class Walk:
         else:
             bad = self._settled(after_failure, after_success.places, value, handler)
             whole.lines = [f"{indent}try:", *body.lines]
-            whole.lines += [f"{indent}except {self._own('EventFailed')} as {failure}:", *bad]
+            whole.lines += [self._except(failure, bad, context), *bad]
             if good != [f"{deeper.indent}pass"]:
                 whole.lines += [f"{indent}else:", *good]
         for branch in unit.branches:
             whole.places += found[branch.descriptor].places
         return whole
+
+    def _except(self, failure: str, lines: list[str], context: Context) -> str:
+        """The line of an `except` before some lines, which may read the failure."""
+        name = f" as {failure}" if any(f"{failure}.result" in line for line in lines) else ""
+        return f"{context.indent}except {self._own('EventFailed')}{name}:"
 
     def _settled(self, body: Body, skipped: list[str], value: str, context: Context) -> list[str]:
         """The lines of a branch: they report other branches as skipped, and assign its value."""

@@ -708,7 +708,7 @@ def test_a_changed_used_file_is_a_change_of_its_users(steps, write, pool, capfd)
     assert not USERS & changes(plan).keys()
     assert [(each["file"], each["message"]) for each in plan["diagnostics"]] == [
         ("steps/clean.pty", "there is no event 'Bb'"),
-        ("uses.pty", "it cannot be deployed because of an error at steps/clean.pty:4:38"),
+        ("uses.pty", "it cannot be deployed because of an error at steps/clean.pty:4:31"),
     ]
     assert on_server("uses/uses").name == "uses"
 

@@ -5,11 +5,13 @@ import datetime as dt
 import importlib.util
 import subprocess
 import sys
+from pathlib import Path
 
+import cloudpickle
 import pytest
 from prefect.blocks.system import Secret
 from prefect.variables import Variable
-from volnux_prefect import plain
+from volnux_prefect import load_flow, plain
 from volnux_prefect.checks import check
 from volnux_prefect.codegen import source_of
 
@@ -378,3 +380,20 @@ def test_two_folders_have_a_module_of_the_same_name(server, write, generated, mo
         text = f"from volnux import event\n\n@event\ndef Says():\n    return True, {word!r}\n"
         write(f"{folder}events.py", text)
     assert generated().result() == ["a", ["b", "c"]]
+
+
+def test_a_flow_in_another_process_finds_its_files(files, write, tmp_path, monkeypatch):
+    files(**NESTED)
+    write("real/flow.pty", NESTED["flow.pty"])
+    (tmp_path / "link.pty").symlink_to("real/flow.pty")
+    write("link_events.py", EVENTS)
+    sent = cloudpickle.dumps(load_flow(tmp_path / "link.pty"))
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    flow = cloudpickle.loads(sent)
+    assert [Path(name).name for name in flow.plan.graph.filenames] == [
+        "link.pty",
+        "step.pty",
+        "inner.pty",
+    ]
+    assert flow.version == load_flow(tmp_path / "link.pty").version
