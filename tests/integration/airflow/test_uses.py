@@ -308,12 +308,3 @@ def test_a_task_of_a_used_file_with_a_long_name(tmp_path):
     plan = plan_of(tmp_path, "flow", f'@use: {name} = "f.pty"\n{name}', EVENTS)
     with pytest.raises(RefusedError, match=r"f\.pty:1:7: .* a task id .* this one has 271"):
         AirflowBackend().refuse(plan)
-
-
-def test_a_hint_in_two_files_of_one_line(tmp_path):
-    for name in ("a", "b"):
-        (tmp_path / f"{name}.pty").write_text('Ok[pool="x"]')
-    (tmp_path / "events.py").write_text(EVENTS)
-    (tmp_path / "flow.pty").write_text('@use: a = "a.pty"\n@use: b = "b.pty"\na -> b -> a')
-    found = get_backend("standalone").check(load_plan(tmp_path / "flow.pty"))
-    assert [each.file for each in found] == [str(tmp_path / "a.pty"), str(tmp_path / "b.pty")]
