@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from volnux.graph.model import Graph, Kind, Node, Use
+from volnux_airflow import storable
 from volnux_airflow.usedfiles import shown_names
 
 __all__ = ["Box", "around_tasks", "box_ids", "boxes_of"]
@@ -86,6 +87,5 @@ def _of_uses(graph: Graph) -> Iterator[Box]:
     for use, id_ in zip(graph.uses, box_ids(graph.uses), strict=True):
         arguments = ", ".join(f"{each.name}={each}" for each in use.arguments)
         written = f"{use.name}({arguments})" if arguments else use.name
-        yield Box(
-            id_, use.first, use.last, id_.replace("--", "."), f"{written} from {files[use.of]}"
-        )
+        tooltip = storable.cleaned(f"{written} from {files[use.of]}")
+        yield Box(id_, use.first, use.last, id_.replace("--", "."), tooltip)

@@ -273,6 +273,20 @@ def test_late_inputs_are_neither_shown_nor_stored(tmp_path, caplog):
     assert "hush" not in str(serialized(dag))
 
 
+@pytest.mark.usefixtures("hosted")
+def test_late_inputs_in_a_process_of_a_part(tmp_path):
+    plan_of(tmp_path, "flow", "Ok")
+    used = "@input: where: str\n@secret: token\n{Save || Save[executor=process]}[task=tidy]"
+    used = used.replace("Save", "Save(key=token)")
+    (tmp_path / "shared/hosted.pty").write_text(used)
+    (tmp_path / "flow.pty").write_text(
+        '@use: hosted = "shared/hosted.pty"\n@variable: region: str\nhosted(where=region)'
+    )
+    report = AirflowBackend().run(load_plan(tmp_path / "flow.pty"), {})
+    for place in ("hosted.Save", "hosted.Save__2"):
+        assert report.places[place].result == ["eu", len("hush-4711-hush")]
+
+
 def test_uses_200_deep_are_refused(tmp_path):
     (tmp_path / "events.py").write_text("from volnux import *\n@event\ndef Ok(): return True, 1\n")
     for number in range(200):
@@ -294,12 +308,3 @@ def test_a_task_of_a_used_file_with_a_long_name(tmp_path):
     plan = plan_of(tmp_path, "flow", f'@use: {name} = "f.pty"\n{name}', EVENTS)
     with pytest.raises(RefusedError, match=r"f\.pty:1:7: .* a task id .* this one has 271"):
         AirflowBackend().refuse(plan)
-
-
-def test_a_hint_in_two_files_of_one_line(tmp_path):
-    for name in ("a", "b"):
-        (tmp_path / f"{name}.pty").write_text('Ok[pool="x"]')
-    (tmp_path / "events.py").write_text(EVENTS)
-    (tmp_path / "flow.pty").write_text('@use: a = "a.pty"\n@use: b = "b.pty"\na -> b -> a')
-    found = get_backend("standalone").check(load_plan(tmp_path / "flow.pty"))
-    assert [each.file for each in found] == [str(tmp_path / "a.pty"), str(tmp_path / "b.pty")]

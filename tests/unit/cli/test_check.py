@@ -159,6 +159,16 @@ def test_what_a_module_prints_is_no_json(cli, flow, write):
     assert (json.loads(result.out), result.err) == ({"diagnostics": []}, "hello\n")
 
 
+def test_a_hint_at_the_same_position_of_two_used_files_is_two_notes(cli, write):
+    for name in ("a", "b"):
+        write(f"{name}.pty", 'Ok[queue="q"]')
+    write("events.py", "from volnux import event\n@event\ndef Ok(): ...\n")
+    write("main.pty", '@use: a = "a.pty"\n@use: b = "b.pty"\na -> b -> a')
+    out = cli("check", "main.pty", "--backend", "standalone").out
+    for name in ("a", "b"):
+        assert out.count(f"{name}.pty:1:1: note: standalone ignores the hint 'queue'") == 1
+
+
 def test_backend_shows_what_it_refuses_and_ignores(cli, flow):
     path = flow('Ok[executor="gopher://host", queue="q"]')
     result = cli("check", path, "--backend", "standalone")
