@@ -8,6 +8,7 @@ from __future__ import annotations
 import heapq
 import random
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from tests.property import endings, naive
@@ -29,7 +30,11 @@ from volnux.testing.texts import program_of
 
 def graph_of(program: Program, text: str | None = None, filename: str = "program.pty") -> Graph:
     files = files_of(program)
-    own = {path_of(files[id(use)]): use.evaluations for use in uses_of(program.flow)}
+    folder = Path(filename).parent
+    own = {
+        (folder / path_of(files[id(use)])).as_posix(): use.evaluations
+        for use in uses_of(program.flow)
+    }
     own[filename] = program.evaluations
     parsed = program_of(filename, text or render(program), texts_of(program))
     states = {
