@@ -189,10 +189,8 @@ class Progress:
         if not isinstance(items, list | tuple):
             source, name = self.copies.of_each[node].source, self.copies.of_each[node].name
             # A failure that was piped, or is an item of an outer `each`, is a value like others.
-            failed = isinstance(items, Failure) and source not in (
-                None,
-                *dict(self.copies.items(index)),
-            )
+            around = dict(self.copies.items(index))
+            failed = isinstance(items, Failure) and source not in (None, *around)
             self.results[index] = items if failed else no_list(name, source, items)
             ended.append((index, FAILURE))
             return

@@ -24,5 +24,12 @@ class Program:
 
     @staticmethod
     def alone(file: PointyFile) -> Program:
-        """The program of a file without uses."""
+        """The program of a file without uses.
+
+        Raises:
+            ValueError: the file uses other files.
+        """
+        if file.settings.uses:
+            name = file.source.filename
+            raise ValueError(f"{name} uses other files: load it as a program, as load_program does")
         return Program((file,), ({},))

@@ -26,6 +26,7 @@ def program_of(name: str, text: str, files: Mapping[str, str]) -> Program:
     parsed = [parse(text, filename=name)]
     uses: list[dict[str, int]] = []
     numbers = {name: 0}
+    own = posixpath.dirname(name) or "."
     for using in parsed:  # the list grows
         folder = posixpath.dirname(using.source.filename)
         names: dict[str, int] = {}
@@ -33,7 +34,8 @@ def program_of(name: str, text: str, files: Mapping[str, str]) -> Program:
             path = posixpath.normpath(posixpath.join(folder, use.path))
             if path not in numbers:
                 numbers[path] = len(parsed)
-                parsed.append(parse(files[path], filename=path))
+                text = files[posixpath.relpath(path, own)]
+                parsed.append(parse(text, filename=path))
             names[use.name] = numbers[path]
         uses.append(names)
     return Program(tuple(parsed), tuple(uses))
