@@ -308,7 +308,8 @@ def test_two_feeds_share_a_step():
     assert json.loads(Path("examples/feeds/prices.json").read_text("utf-8")) == {
         "lamp": 1234.5, "chair": 89.9, "desk": 349.0, "shelf": 120.0, "bed": 990.0,
     }  # fmt: skip
-    stock = json.loads(volnux("run", "--json", "examples/feeds/stock.pty"))["places"]
+    path = "examples/feeds/stock.pty"
+    stock = json.loads(volnux("run", "--json", "--portable", path))["places"]
     assert ways(stock)["clean.Check[1]"] == "done 3"
     assert stock["Total"]["result"] == {"lamp": 5, "chair": 12, "table": 2}
 

@@ -61,11 +61,8 @@ def command(
         # The output of a module of events must not appear between the paths.
         with contextlib.redirect_stdout(sys.stderr):
             found = _found(known, link=link, installed=installed)
-        for path in found:
-            if zero:
-                output.write(f"{_shown(path)}\0")
-            else:
-                output.say(_shown(path))
+        end = "\0" if zero else "\n"
+        output.write("".join(f"{_shown(path)}{end}" for path in found))
     raise typer.Exit(2 if any(each.severity is Severity.ERROR for each in diagnostics) else 0)
 
 

@@ -98,6 +98,11 @@ def test_nuls_for_other_programs(cli, project):
     assert cli("files", "flows/main.pty", "-0", "--json").code == 2
 
 
+def test_names_with_unusual_characters_are_not_changed(cli, write):
+    write("a\tb c.pty", "A")
+    assert cli("files", "a\tb c.pty", "--no-link").out == "a\tb c.pty\n"
+
+
 def test_an_archive_of_the_files_runs_elsewhere(project, write):
     names = subprocess.run(
         [sys.executable, "-m", "volnux", "files", "flows/main.pty", "-0"],
