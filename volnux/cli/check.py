@@ -100,6 +100,7 @@ class _Checks:
         self, events: Sequence[str], backend: AnyBackend | None, *, linked: bool, live: bool
     ) -> None:
         self.files: dict[str, int] = {}
+        self._used: set[int] = set()
         self._events = events
         self._backend = backend
         self._linked = linked
@@ -112,17 +113,22 @@ class _Checks:
         """
         for path in paths:
             self._number(str(path))
-        found: dict[object, Diagnostic] = {}
+        checked = []
         for path in paths:
             try:
-                diagnostics = self._check(path)
+                checked.append((path, self._check(path)))
             except FileError as fault:
-                diagnostics = [fault.diagnostic]
+                checked.append((path, [fault.diagnostic]))
+        found: dict[object, Diagnostic] = {}
+        for path, diagnostics in checked:
+            is_used = self._number(str(path)) in self._used
             for each in diagnostics:
+                # The schedule of a step is that of the file that uses it.
+                if is_used and each.code == "no-schedule":
+                    continue
                 # A used file is checked with each file that uses it, and by itself.
-                found.setdefault(
-                    (self._number(each.file), each.span, each.code, each.message), each
-                )
+                key = (self._number(each.file), each.span, each.code, each.message)
+                found.setdefault(key, each)
         return sorted(
             found.values(), key=lambda each: (self._number(each.file), each.span or (0, 0, 0, 0))
         )
@@ -142,8 +148,7 @@ class _Checks:
         if program is None:
             return diagnostics
         graph = compile(program)
-        for name in graph.filenames:
-            self._number(name)
+        self._used.update(map(self._number, graph.filenames[1:]))
         if self._linked:
             # The output of a module of events must not appear between the findings.
             with contextlib.redirect_stdout(sys.stderr):

@@ -317,3 +317,15 @@ def test_what_used_files_read_is_listed_once_for_a_backend(cli, write, flow):
         "shared/flow.pty:2:1: note: it reads the variable 'region' (str)",
         "checked 2 files: 3 notes",
     ]
+
+
+@pytest.mark.parametrize("option", [[], ["--link"]])
+def test_a_step_has_the_schedule_of_the_file_that_uses_it(cli, flow, write, option):
+    write("clean.pty", "@events: flow_events\n@input: since: datetime = previous\nOk")
+    path = flow('@use: clean = "clean.pty"\n@schedule: "0 6 * * *"\nclean -> Ok')
+    assert cli("check", ".", *option).out == "checked 2 files: no errors\n"
+    assert "there is no schedule" in cli("check", "clean.pty", *option).out
+    flow('@use: clean = "clean.pty"\nclean -> Ok')
+    out = cli("check", ".", *option).out
+    assert out.count("'previous'") == 1
+    assert f"{path}:2:1: " in out
