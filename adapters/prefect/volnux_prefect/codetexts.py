@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 
 from volnux.errors import Span
 from volnux.graph.model import Each, Graph, Group, Kind, Node, Use
+from volnux.graph.repeats import is_each
 from volnux.graph.topology import ROOT
 from volnux.pointy import tree
 from volnux_prefect.codeuses import where
@@ -76,7 +77,9 @@ class Texts:
         while stack:
             part, file = stack.pop()
             for arm in part.arms:
-                if arm.option("in") is not None:
+                if is_each(arm):
+                    if arm.option("in") is None:
+                        return True
                     continue
                 match arm.primary:
                     case tree.Group(body=body):
