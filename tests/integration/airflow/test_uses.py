@@ -165,7 +165,6 @@ def hosted(monkeypatch):
 @pytest.mark.usefixtures("hosted")
 @pytest.mark.parametrize("name", FLOWS)
 def test_a_flow(name, tmp_path, monkeypatch):
-    # The files of the flow and of the uses are modules of one name in two folders.
     plan = plan_of(tmp_path, name, FLOWS[name])
     instant = dt.datetime(2026, 3, 29, 4, tzinfo=dt.UTC)
     options = RunOptions(portable=True, scheduled_at=instant)
@@ -173,7 +172,6 @@ def test_a_flow(name, tmp_path, monkeypatch):
     expected = get_backend("standalone").run(plan, inputs, options)
     report = AirflowBackend().run(plan, inputs, options)
     assert shown(report) == shown(expected)
-    monkeypatch.syspath_prepend(str(tmp_path / "shared"))
     dag = generated(plan, tmp_path, monkeypatch)
     assert serialized(dag) == serialized(build_dag(plan))
     assert shown(run_dag(dag, plan, inputs, instant=instant)) == shown(expected)
@@ -190,6 +188,31 @@ def test_generated_source_is_formatted(tmp_path):
     path.write_text(source_of(plan_of(tmp_path, "flow", text)))
     # Long texts are on one line.
     assert_formatted(path, "F,W")
+
+
+def test_generated_source_finds_events_of_one_name_in_two_folders(tmp_path, monkeypatch):
+    """Also in worker processes, of tasks and of parts."""
+    (tmp_path / "shared").mkdir()
+    for file, said in {"events.py": "own", "shared/events.py": "used"}.items():
+        (tmp_path / file).write_text(
+            "import os\nfrom volnux import event\n"
+            f"@event\ndef Same(): return True, [{said!r}, os.getpid()]\n"
+        )
+    used = "Same -> Same[executor=process] -> {Same -> Same[executor=process]}[task=tidy]"
+    (tmp_path / "shared/clean.pty").write_text(used)
+    (tmp_path / "flow.pty").write_text('@use: clean = "shared/clean.pty"\nSame -> clean')
+    plan = load_plan(tmp_path / "flow.pty")
+    report = run_dag(generated(plan, tmp_path, monkeypatch), plan, {})
+    found = {place: item.result for place, item in report.places.items()}
+    assert {place: result and result[0] for place, result in found.items()} == {
+        "Same": "own",
+        "clean.Same": "used",
+        "clean.Same__2": "used",
+        "clean.Same__3": "used",
+        "clean.Same__4": "used",
+    }
+    assert found["clean.Same__2"][1] != found["clean.Same"][1]
+    assert found["clean.Same__4"][1] != found["clean.Same__3"][1]
 
 
 # Tasks and groups.
