@@ -14,6 +14,7 @@ from volnux.backends.port import RefusedError, RunOptions
 from volnux.backends.registry import get_backend
 from volnux.graph import RunStatus
 from volnux.loading import load_plan
+from volnux.testing import all_cases, write_case
 
 EVENTS = """
 from volnux import *
@@ -137,6 +138,9 @@ FLOWS = {
     "first": "pipes -> plain",
 }
 
+USES = [case for case in all_cases() if case.files and case.expected.status is not None]
+"""The cases of the conformance suite that have used files and run."""
+
 
 def plan_of(folder, name, text, events=EVENTS):
     """The plan of a flow, which may use every file of this module."""
@@ -213,6 +217,14 @@ def test_generated_source_finds_events_of_one_name_in_two_folders(tmp_path, monk
     }
     assert found["clean.Same__2"][1] != found["clean.Same"][1]
     assert found["clean.Same__4"][1] != found["clean.Same__3"][1]
+
+
+@pytest.mark.parametrize("case", USES, ids=str)
+def test_generated_source_of_a_case(case, tmp_path, monkeypatch):
+    path = write_case(case, tmp_path / case.name)
+    plan = load_plan(path)
+    dag = generated(plan, path.parent, monkeypatch)
+    assert serialized(dag) == serialized(build_dag(plan))
 
 
 # Tasks and groups.
