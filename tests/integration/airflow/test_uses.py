@@ -4,6 +4,7 @@ import datetime as dt
 
 import pytest
 from volnux_airflow import AirflowBackend
+from volnux_airflow.declared import shown_arguments, written
 from volnux_airflow.local import run_dag
 from volnux_airflow.source import source_of
 from volnux_airflow.translate import build_dag
@@ -223,8 +224,30 @@ def test_generated_source_finds_events_of_one_name_in_two_folders(tmp_path, monk
 def test_generated_source_of_a_case(case, tmp_path, monkeypatch):
     path = write_case(case, tmp_path / case.name)
     plan = load_plan(path)
-    dag = generated(plan, path.parent, monkeypatch)
-    assert serialized(dag) == serialized(build_dag(plan))
+    dag, ours = generated(plan, path.parent, monkeypatch), build_dag(plan)
+    assert serialized(dag) == serialized(ours)
+    assert scopes_of(dag) == scopes_of(ours)
+
+
+def scopes_of(dag):
+    """The uses around each task, without positions in the text."""
+    found = {}
+    for name, task in dag.task_dict.items():
+        kept = getattr(task, "partial_kwargs", None) or vars(task)
+        given = kept["spec"].given if "spec" in kept else kept.get("given")
+        if given is not None and given.scope is not None:
+            scope = given.scope
+            levels = [
+                {
+                    "inputs": [written(item, is_param=False) for item in level.inputs],
+                    "arguments": shown_arguments(level.arguments.values()),
+                    "variables": {n: written(item) for n, item in level.variables.items()},
+                    "others": (level.place, level.known, level.late, level.items, level.secrets),
+                }
+                for level in scope.levels
+            ]
+            found[name] = levels, scope.schedules, scope.timezone or "UTC"
+    return found
 
 
 # Tasks and groups.
