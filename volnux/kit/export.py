@@ -13,12 +13,31 @@ from volnux.graph.walk import EventName
 from volnux.pointy.uses import package_path
 from volnux.pysource import Imports
 
-__all__ = ["file_name", "import_events", "import_owner"]
+__all__ = ["file_name", "import_events", "import_owner", "used_paths"]
 
 
 def file_name(graph: Graph) -> str:
     """The name of the file from which a graph was made, else the name of the graph."""
     return PurePath(graph.source.filename).name if graph.source else graph.name
+
+
+def used_paths(graph: Graph) -> dict[int, str]:
+    """The path of each text, as a `@use` in the first text would say it."""
+    found = {0: ""}
+    waiting = [0]
+    while waiting:
+        number = waiting.pop()
+        text = graph.text(number)
+        names = graph.files[number - 1].uses if number else graph.names
+        for use in text.file.settings.uses if text else ():
+            path = use.path
+            if package_path(path) is None:
+                path = posixpath.normpath(posixpath.join(posixpath.dirname(found[number]), path))
+            of = names[use.name]
+            if of not in found:
+                found[of] = path
+                waiting.append(of)
+    return found
 
 
 def import_events(imports: Imports, plan: Plan) -> dict[EventName, str]:
@@ -29,7 +48,7 @@ def import_events(imports: Imports, plan: Plan) -> dict[EventName, str]:
     """
     graph = plan.graph
     own = os.path.realpath(Path(graph.source.filename).parent) if graph.source else None
-    paths = _paths(graph)
+    paths = used_paths(graph)
     found: dict[EventName, str] = {}
     for node, spec in zip(graph.nodes, plan.specs, strict=True):
         if spec is None or node.event is None:
@@ -51,22 +70,3 @@ def import_owner(imports: Imports, plan: Plan) -> str | None:
     if plan.owner is None or not plan.readers:
         return None
     return imports.user(plan.owner.__module__, plan.owner.__qualname__)
-
-
-def _paths(graph: Graph) -> dict[int, str]:
-    """The path of each text, as a `@use` in the first text would say it."""
-    found = {0: ""}
-    waiting = [0]
-    while waiting:
-        number = waiting.pop()
-        text = graph.text(number)
-        names = graph.files[number - 1].uses if number else graph.names
-        for use in text.file.settings.uses if text else ():
-            path = use.path
-            if package_path(path) is None:
-                path = posixpath.normpath(posixpath.join(posixpath.dirname(found[number]), path))
-            of = names[use.name]
-            if of not in found:
-                found[of] = path
-                waiting.append(of)
-    return found

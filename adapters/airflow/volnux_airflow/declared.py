@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from volnux.errors import Span
+from volnux.events.modules import home_of, module_of
 from volnux.events.scope import Scope
 from volnux.events.spec import NOTHING_OFFERED, Offered
 from volnux.graph.model import Argument, InputSpec, NameAt, VariableSpec
@@ -22,6 +23,7 @@ __all__ = [
     "Inputs",
     "Name",
     "arguments_of",
+    "home_of_event",
     "input_specs",
     "offered",
     "shown_arguments",
@@ -86,6 +88,14 @@ def offered(
     if not (arguments or variables or secrets or scope):
         return NOTHING_OFFERED
     return Offered(arguments_of(arguments), variable_specs(variables), tuple(secrets), scope)
+
+
+def home_of_event(event: Any) -> str | None:
+    """The folder from which the module of an event was imported, if that is not the import path.
+
+    Its worker processes need it. Generated DAG files import the events of used files that way.
+    """
+    return home_of(module_of(event)) if hasattr(event, "__module__") else None
 
 
 def variable_specs(variables: Mapping[str, str | VariableSpec]) -> dict[str, VariableSpec]:

@@ -15,6 +15,7 @@ from volnux.graph.model import Each, Graph, TaskGroup
 from volnux.graph.report import RunReport
 from volnux.pointy.parser import parse
 from volnux.pointy.program import Program
+from volnux_airflow.declared import home_of_event
 from volnux_airflow.outcomes import Piped
 from volnux_airflow.reduced import inside, reduced
 
@@ -95,6 +96,11 @@ class _Events(Lookup):
     def __init__(self, events: Mapping[str, Any]) -> None:
         super().__init__()
         self._events = events
+
+    @property
+    def home(self) -> str | None:
+        """See `Lookup`."""
+        return next((home for each in self._events.values() if (home := home_of_event(each))), None)
 
     def find(self, name: str) -> FoundEvent:
         """See `Lookup`."""

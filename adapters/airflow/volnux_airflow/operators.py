@@ -22,7 +22,7 @@ from volnux.graph.places import place_name
 from volnux.hooks import hooks_of
 from volnux.shown import shown
 from volnux_airflow import attempt, compat, hostsettings, storable, traces
-from volnux_airflow.declared import Inputs, offered, shown_arguments
+from volnux_airflow.declared import Inputs, home_of_event, offered, shown_arguments
 from volnux_airflow.flowoperator import (
     ITEM,
     LONGEST_ITEM,
@@ -113,6 +113,7 @@ class VolnuxEventOperator(FlowOperator):
                 factor=attempts,
                 executor=executor,
                 timeout=timeout,
+                home=home_of_event(event),
                 offered=offered(arguments or {}, variables or {}, secrets, scope),
             )
         self.custom_operator_name = _operator_name(spec)
@@ -163,6 +164,7 @@ class VolnuxEventOperator(FlowOperator):
                 factor=attempts,
                 executor=executor,
                 timeout=timeout,
+                home=home_of_event(event),
                 offered=offered(arguments or {}, variables or {}, secrets, scope),
             )
         return super().partial(

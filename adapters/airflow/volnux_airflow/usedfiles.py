@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import posixpath
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from volnux.errors import Diagnostic
 from volnux.graph.model import At, Graph
-from volnux.kit.export import file_name
+from volnux.kit.export import file_name, used_paths
 from volnux.pointy.uses import package_path
 from volnux.programs.paths import find
 
@@ -21,17 +20,8 @@ def shown_names(graph: Graph) -> list[str]:
     That of a used file is its path from the folder of the pipeline, or `package:` and its path in
     the package.
     """
-    names = {0: file_name(graph)}
-    if graph.files:
-        program = graph.program
-        for number, (file, uses) in enumerate(zip(program.files, program.uses, strict=True)):
-            folder = posixpath.dirname(names[number])
-            for use in file.settings.uses:
-                path = use.path
-                if package_path(path) is None:
-                    path = posixpath.normpath(posixpath.join(folder, path))
-                names.setdefault(uses[use.name], path)
-    return [names[number] for number in range(len(graph.files) + 1)]
+    paths = used_paths(graph)
+    return [file_name(graph), *(paths[number] for number in range(1, len(graph.files) + 1))]
 
 
 def files_outside(graph: Graph, folders: Sequence[Path]) -> Iterator[Diagnostic]:

@@ -12,6 +12,7 @@ from volnux_airflow.source import source_of
 from volnux_airflow.translate import build_dag
 
 from tests.conformance.cases import ATTEMPTS, CASES, EVENTS, RECEIVED
+from volnux.events.modules import is_shared
 from volnux.loading import load_plan
 
 
@@ -39,7 +40,8 @@ def shown(report):
 def generated(plan, folder, monkeypatch):
     """The DAG of the Python source of a plan."""
     monkeypatch.syspath_prepend(str(folder))
-    monkeypatch.delitem(sys.modules, "events", raising=False)
+    if not is_shared():  # otherwise each folder has its own module of this name
+        monkeypatch.delitem(sys.modules, "events", raising=False)
     path = folder / f"{plan.graph.name}_dag.py"
     path.write_text(source_of(plan))
     spec = importlib.util.spec_from_file_location(path.stem, path)

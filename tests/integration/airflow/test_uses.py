@@ -4,6 +4,7 @@ import datetime as dt
 
 import pytest
 from volnux_airflow import AirflowBackend
+from volnux_airflow.declared import shown_arguments, written
 from volnux_airflow.local import run_dag
 from volnux_airflow.source import source_of
 from volnux_airflow.translate import build_dag
@@ -14,6 +15,7 @@ from volnux.backends.port import RefusedError, RunOptions
 from volnux.backends.registry import get_backend
 from volnux.graph import RunStatus
 from volnux.loading import load_plan
+from volnux.testing import all_cases, write_case
 
 EVENTS = """
 from volnux import *
@@ -137,6 +139,9 @@ FLOWS = {
     "first": "pipes -> plain",
 }
 
+USES = [case for case in all_cases() if case.files and case.expected.status is not None]
+"""The cases of the conformance suite that have used files and run."""
+
 
 def plan_of(folder, name, text, events=EVENTS):
     """The plan of a flow, which may use every file of this module."""
@@ -165,7 +170,6 @@ def hosted(monkeypatch):
 @pytest.mark.usefixtures("hosted")
 @pytest.mark.parametrize("name", FLOWS)
 def test_a_flow(name, tmp_path, monkeypatch):
-    # The files of the flow and of the uses are modules of one name in two folders.
     plan = plan_of(tmp_path, name, FLOWS[name])
     instant = dt.datetime(2026, 3, 29, 4, tzinfo=dt.UTC)
     options = RunOptions(portable=True, scheduled_at=instant)
@@ -173,7 +177,6 @@ def test_a_flow(name, tmp_path, monkeypatch):
     expected = get_backend("standalone").run(plan, inputs, options)
     report = AirflowBackend().run(plan, inputs, options)
     assert shown(report) == shown(expected)
-    monkeypatch.syspath_prepend(str(tmp_path / "shared"))
     dag = generated(plan, tmp_path, monkeypatch)
     assert serialized(dag) == serialized(build_dag(plan))
     assert shown(run_dag(dag, plan, inputs, instant=instant)) == shown(expected)
@@ -190,6 +193,61 @@ def test_generated_source_is_formatted(tmp_path):
     path.write_text(source_of(plan_of(tmp_path, "flow", text)))
     # Long texts are on one line.
     assert_formatted(path, "F,W")
+
+
+def test_generated_source_finds_events_of_one_name_in_two_folders(tmp_path, monkeypatch):
+    """Also in worker processes, of tasks and of parts."""
+    (tmp_path / "shared").mkdir()
+    for file, said in {"events.py": "own", "shared/events.py": "used"}.items():
+        (tmp_path / file).write_text(
+            "import os\nfrom volnux import event\n"
+            f"@event\ndef Same(): return True, [{said!r}, os.getpid()]\n"
+        )
+    used = "Same -> Same[executor=process] -> {Same -> Same[executor=process]}[task=tidy]"
+    (tmp_path / "shared/clean.pty").write_text(used)
+    (tmp_path / "flow.pty").write_text('@use: clean = "shared/clean.pty"\nSame -> clean')
+    plan = load_plan(tmp_path / "flow.pty")
+    report = run_dag(generated(plan, tmp_path, monkeypatch), plan, {})
+    found = {place: item.result for place, item in report.places.items()}
+    assert {place: result and result[0] for place, result in found.items()} == {
+        "Same": "own",
+        "clean.Same": "used",
+        "clean.Same__2": "used",
+        "clean.Same__3": "used",
+        "clean.Same__4": "used",
+    }
+    assert found["clean.Same__2"][1] != found["clean.Same"][1]
+    assert found["clean.Same__4"][1] != found["clean.Same__3"][1]
+
+
+@pytest.mark.parametrize("case", USES, ids=str)
+def test_generated_source_of_a_case(case, tmp_path, monkeypatch):
+    path = write_case(case, tmp_path / case.name)
+    plan = load_plan(path)
+    dag, ours = generated(plan, path.parent, monkeypatch), build_dag(plan)
+    assert serialized(dag) == serialized(ours)
+    assert scopes_of(dag) == scopes_of(ours)
+
+
+def scopes_of(dag):
+    """The uses around each task, without positions in the text."""
+    found = {}
+    for name, task in dag.task_dict.items():
+        kept = getattr(task, "partial_kwargs", None) or vars(task)
+        given = kept["spec"].given if "spec" in kept else kept.get("given")
+        if given is not None and given.scope is not None:
+            scope = given.scope
+            levels = [
+                {
+                    "inputs": [written(item, is_param=False) for item in level.inputs],
+                    "arguments": shown_arguments(level.arguments.values()),
+                    "variables": {n: written(item) for n, item in level.variables.items()},
+                    "others": (level.place, level.known, level.late, level.items, level.secrets),
+                }
+                for level in scope.levels
+            ]
+            found[name] = levels, scope.schedules, scope.timezone or "UTC"
+    return found
 
 
 # Tasks and groups.
