@@ -57,7 +57,7 @@ REPEATED = (
     Mutation(
         "If a failure is piped to an `each`, the `each` fails with this failure.",
         PROGRESS,
-        "failed = isinstance(items, Failure) and source not in (None, *around)",
+        "failed = isinstance(items, Failure) and own.source not in values",
         "failed = isinstance(items, Failure)",
         "each_of",
     ),
