@@ -187,11 +187,13 @@ class Progress:
             return
         items = self._items(self, index)
         if not isinstance(items, list | tuple):
-            source, name = self.copies.of_each[node].source, self.copies.of_each[node].name
+            each = self.copies.of_each[node]
             # A failure that was piped, or is an item of an outer `each`, is a value like others.
-            around = dict(self.copies.items(index))
-            failed = isinstance(items, Failure) and source not in (None, *around)
-            self.results[index] = items if failed else no_list(name, source, items)
+            # The items around a use have no names inside of it.
+            around = self.graph.topology.around[node]
+            given = {None, *(outer.name for outer in around if outer.file == each.file)}
+            failed = isinstance(items, Failure) and each.source not in given
+            self.results[index] = items if failed else no_list(each.name, each.source, items)
             ended.append((index, FAILURE))
             return
         if not items:
