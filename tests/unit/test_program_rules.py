@@ -310,3 +310,15 @@ def test_a_nest_that_grows_exponentially_is_refused_at_once():
         "    |      ^\n"
         "  hint: each use has all places of its file: 'x' has more than 100000 here"
     ]
+
+
+def test_few_places_in_very_many_uses_are_refused_at_once():
+    files = {f"f{n}.pty": f'@use: x = "f{n + 1}.pty"\nx -> x' for n in range(12)}
+    files |= {f"f{n}.pty": f'@use: x = "f{n + 1}.pty"\nx' for n in range(12, 60)}
+    files["f60.pty"] = "A"
+    assert faults(files) == [
+        "f0.pty:2:1: error: with the files that it uses, this file has more than 100000 uses\n"
+        "  2 | x -> x\n"
+        "    | ^\n"
+        "  hint: each use has all uses of its file: 'x' has more than 100000 here"
+    ]

@@ -205,11 +205,9 @@ class Given(NamedTuple):
 
     def _late(self, call: Call, secret: Callable[[str], str]) -> dict[str, Any]:
         assert self.scope is not None
-        names = Names(self.scope, call)
-        return {
-            name: names.late(name, lambda spec: read_variable(spec, call.host), secret)
-            for name in self.late
-        }
+        return Names(self.scope, call).late(
+            self.late, lambda spec: read_variable(spec, call.host), secret
+        )
 
 
 def inputs_of(call: Call) -> Mapping[str, Any]:

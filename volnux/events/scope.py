@@ -62,6 +62,7 @@ class Level:
         variables: Mapping[str, VariableSpec] = MappingProxyType({}),
         secrets: Iterable[str] = (),
         around: Level | None = None,
+        defaults: Mapping[str, Any] | None = None,
     ) -> Level:
         """One use, with what is known about its inputs before a run.
 
@@ -73,6 +74,7 @@ class Level:
             variables: all variables of the text with the use, by name.
             secrets: the names of all its secrets.
             around: the use around it.
+            defaults: the values of inputs that are not given, if they are known already.
 
         Raises:
             BadUseError: a value is not of the type of its input.
@@ -95,16 +97,23 @@ class Level:
             variables=own_variables,
             secrets=own_secrets,
         )
-        known = {}
+        if defaults is None:
+            defaults = _defaults(inputs)
+        known = {name: value for name, value in defaults.items() if name not in by_name}
         for spec in inputs:
             argument = by_name.get(spec.name)
-            if argument is None or argument.value is None:
-                is_known = not (spec.required or spec.moment or (argument and argument.names))
-            else:
-                is_known = not argument.names
-            if is_known:
-                known[spec.name] = level.value(spec, str, None)
+            if argument is None or argument.names or (argument.value is None and spec.moment):
+                continue
+            known[spec.name] = level.value(spec, str, None)
         return replace(level, known=known)
+
+    def names_of(self, inputs: Iterable[str]) -> dict[str, None]:
+        """The names in the arguments for these inputs, each once, in order."""
+        return {at.name: None for name in inputs for at in self.arguments[name].names}
+
+    def reads(self, name: str) -> bool:
+        """Whether a name around the use is a variable or a secret."""
+        return name in self.variables or name in self.secrets
 
     def values(self, names: Mapping[str, Any], clock: Clock | None) -> dict[str, Any]:
         """The values of the inputs that are not late.
@@ -209,53 +218,79 @@ class Names:
 
     def late(
         self,
-        name: str,
+        names: Iterable[str],
         variable: Callable[[VariableSpec], Any],
         secret: Callable[[str], str],
-    ) -> Any:
-        """The value of a late input of the innermost use.
+    ) -> dict[str, Any]:
+        """The values of late inputs of the innermost use, by name.
 
         Args:
-            name: the input.
+            names: the inputs.
             variable: reads a variable.
             secret: reads a secret.
 
         Raises:
-            BadUseError: the value is not of the type of the input.
+            BadUseError: a value is not of the type of its input.
             NotGivenError: a variable or secret is missing.
         """
+        # No recursion: first what each use needs, from the inside out, then the values. So what
+        # several arguments name is read once.
+        needed = [list(names)]
+        for level, known in zip(self._levels[:0:-1], self._around[:0:-1], strict=True):
+            named = level.names_of(needed[-1])
+            needed.append([n for n in named if n not in known and not level.reads(n)])
+        values: dict[str, Any] = {}
+        for level, known, inputs in zip(self._levels, self._around, needed[::-1], strict=True):
+            around = {}
+            for name in level.names_of(inputs):
+                if name in known:
+                    around[name] = known[name]
+                elif name in level.variables:
+                    around[name] = variable(level.variables[name])
+                else:
+                    around[name] = secret(name) if name in level.secrets else values[name]
+            values = {
+                spec.name: level.value(spec, around.__getitem__, self._clock)
+                for spec in level.inputs
+                if spec.name in inputs
+            }
+        return values
 
-        def value(depth: int, name: str) -> Any:
-            level = self._levels[depth]
 
-            def around(name: str) -> Any:
-                if name in self._around[depth]:
-                    return self._around[depth][name]
-                if name in level.variables:
-                    return variable(level.variables[name])
-                return secret(name) if name in level.secrets else value(depth - 1, name)
-
-            spec = next(spec for spec in level.inputs if spec.name == name)
-            return level.value(spec, around, self._clock)
-
-        return value(len(self._levels) - 1, name)
+def _defaults(inputs: Iterable[InputSpec]) -> dict[str, Any]:
+    """The values of inputs that are not given, as far as they are the same in every run."""
+    optional = [spec for spec in inputs if not (spec.required or spec.moment)]
+    try:
+        return bind_inputs(optional, {})
+    except InputError as error:
+        raise BadUseError(str(error)) from None
 
 
 def scopes_of(graph: Graph) -> tuple[Scope, ...]:
     """The scope of each use of a graph, as `Graph.uses`."""
     schedules = tuple(spec.expression for spec in graph.schedules)
     found: list[Scope] = []
+    # Of each text, and not of each use: a file may have many inputs, and many uses.
+    offered = [
+        (
+            {spec.name: spec for spec in declared.variables},
+            tuple(spec.name for spec in declared.secrets),
+        )
+        for _, declared in graph.declared()
+    ]
+    defaults = [_defaults(used.inputs) for used in graph.files]
     for use in graph.uses:
         around = () if use.within is None else found[use.within].levels
-        using = graph.declaring(use.file)
+        variables, secrets = offered[use.file]
         level = Level.of(
             use.place,
             graph.files[use.of - 1].inputs,
             use.arguments,
             items=len(graph.topology.around[graph.topology.index[use.first]]),
-            variables={spec.name: spec for spec in using.variables},
-            secrets=tuple(spec.name for spec in using.secrets),
+            variables=variables,
+            secrets=secrets,
             around=around[-1] if around else None,
+            defaults=defaults[use.of - 1],
         )
         found.append(Scope((*around, level), schedules, graph.timezone))
     return tuple(found)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections import defaultdict
 from collections.abc import Iterator
 
 from volnux.errors import Diagnostic, Span, did_you_mean, nearest
@@ -22,14 +23,14 @@ def check_names(graph: Graph) -> list[Diagnostic]:
     without a schedule.
     """
     found = [*_doubles(graph), *_without_schedule(graph)]
-    spans = _Sources(graph)
+    parts = _Parts(graph)
     # The names in a text mean the same in each of its uses.
     read: set[int] = set()
     for use in (ROOT, *range(len(graph.uses))):
         file = graph.uses[use].of if use != ROOT else 0
         if file not in read:
             read.add(file)
-            found += _Names(graph, use, file, spans).faults()
+            found += _Names(graph, use, file, parts).faults()
     # The rounds of an `again` have the same names at the same positions.
     return list(dict.fromkeys(found))
 
@@ -77,34 +78,26 @@ class _Names:
         graph: the graph.
         use: the use of the text, or `ROOT`.
         file: the number of the text.
-        spans: the positions after `in=`.
+        parts: where names are written in the graph.
     """
 
-    def __init__(self, graph: Graph, use: int, file: int, spans: _Sources) -> None:
+    def __init__(self, graph: Graph, use: int, file: int, parts: _Parts) -> None:
         declared = graph.declaring(file)
         self._graph = graph
         self._use = use
         self._file = file
-        self._spans = spans
+        self._parts = parts
         self._lists = {item.name: item.type for item in declared.inputs}
         self._lists.update((item.name, item.type) for item in declared.variables)
         """The names that may be the list of an `each`, with their types."""
         self._declared = {*self._lists, *(item.name for item in declared.secrets)}
-        self._items = {each.name for each in graph.eaches if each.file == file}
+        self._items = {each.name for each in parts.eaches[file]}
 
     def faults(self) -> Iterator[Diagnostic]:
         """An error for each unknown name in the text, those after `in=` first."""
-        graph, index = self._graph, self._graph.topology.index
         yield from self._sources()
-        for number, use in enumerate(graph.topology.use_of):
-            node = graph.nodes[number]
-            if use == self._use and node.arguments:
-                for argument in node.arguments:
-                    yield from self._unknown(argument, number)
-        for inner in graph.uses:
-            if (ROOT if inner.within is None else inner.within) == self._use:
-                for argument in inner.arguments:
-                    yield from self._unknown(argument, index[inner.first])
+        for argument, number in self._parts.arguments[self._use]:
+            yield from self._unknown(argument, number)
 
     def _unknown(self, argument: Argument, index: int) -> Iterator[Diagnostic]:
         """An error for each unknown bare name in an argument of a node, or of a use."""
@@ -130,11 +123,9 @@ class _Names:
     def _sources(self) -> Iterator[Diagnostic]:
         """An error for each `in=` whose name is unknown or cannot be a list."""
         graph = self._graph
-        for each in graph.eaches:
+        for each in self._parts.eaches[self._file]:
             name, begin = each.source, graph.topology.index[each.each]
             if name is None or self._lists.get(name) in ("list", "any"):
-                continue
-            if each.file != self._file:
                 continue
             items = self._items_around(begin)
             if name in items:
@@ -149,7 +140,7 @@ class _Names:
                     message += ", nor an 'each' around it"
                 declare = f"declare it with @input: {name}: list"
                 hint = did_you_mean(name, {*self._lists, *items}, declare)
-            at = At(self._spans.of(each), self._file)
+            at = At(self._parts.source_of(each), self._file)
             yield graph.diagnostic("unknown-name", message, hint=hint, at=at)
 
     def _items_around(self, index: int) -> set[str]:
@@ -158,18 +149,36 @@ class _Names:
         return {each.name for each in around if each.file == self._file}
 
 
-class _Sources:
-    """The positions of the names after `in=`, by text and position of the unit with the `each`."""
+class _Parts:
+    """Where names are written in a graph, found in one pass over all of it.
+
+    Attributes:
+        arguments: the arguments in each use and in the root, those of events first, each with the
+            index of its event, or of the first node of its use.
+        eaches: the `each`es of each text.
+    """
 
     def __init__(self, graph: Graph) -> None:
         self._graph = graph
+        self.arguments: defaultdict[int, list[tuple[Argument, int]]] = defaultdict(list)
+        self.eaches: defaultdict[int, list[Each]] = defaultdict(list)
+        topology = graph.topology
+        for number, (node, use) in enumerate(zip(graph.nodes, topology.use_of, strict=True)):
+            self.arguments[use] += ((argument, number) for argument in node.arguments)
+        for inner in graph.uses:
+            around = ROOT if inner.within is None else inner.within
+            first = topology.index[inner.first]
+            self.arguments[around] += ((argument, first) for argument in inner.arguments)
+        for each in graph.eaches:
+            self.eaches[each.file].append(each)
 
-    def of(self, each: Each) -> Span | None:
+    def source_of(self, each: Each) -> Span | None:
         """The position of the name after `in=`."""
-        return self._known.get((each.file, each.span))
+        return self._sources.get((each.file, each.span))
 
     @functools.cached_property
-    def _known(self) -> dict[tuple[int, Span | None], Span]:
+    def _sources(self) -> dict[tuple[int, Span | None], Span]:
+        # By text, and by the position of the unit with the `each`.
         graph = self._graph
         return {
             (file, unit.primary.span): source.value_span

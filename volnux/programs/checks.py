@@ -42,7 +42,11 @@ def check(
                 arguments.check(number, use.place, used)
     if not findings.failed:
         _check_evaluations(files, uses, walked, order.files, findings)
-        _check_places(files, uses, walked, order.files, findings)
+        places = [walk.places for walk in walked]
+        _check_counts("places", places, uses, walked, order.files, findings)
+        # Through files that only use others, few places can belong to very many uses.
+        rounds = [sum(use.rounds for use in walk.used) for walk in walked]
+        _check_counts("uses", rounds, uses, walked, order.files, findings)
 
 
 class _UsedPlace(NamedTuple):
@@ -169,22 +173,32 @@ def _check_evaluations(
             )
 
 
-def _check_places(
-    files: Sequence[PointyFile],
+def _check_counts(
+    what: str,
+    own: Sequence[int],
     uses: Sequence[Mapping[str, int]],
     walked: Sequence[_Walked],
     order: Sequence[int],
     findings: Findings,
 ) -> None:
-    """Report the largest use of the first file if the uses give it too many places."""
+    """Report the largest use of the first file if there are too many places or uses in all.
+
+    Args:
+        what: what is counted.
+        own: how many each file has itself.
+        uses: for each file, the numbers of the files that it uses, by name.
+        walked: what is in each file.
+        order: the numbers of the files, each after those that it uses.
+        findings: where the error is added.
+    """
     counts: dict[int, int] = {}
     # Nested uses multiply, so the places are counted without looking at each.
     for number in order:
         below = sum(
             use.rounds * counts[uses[number][use.place.name]] for use in walked[number].used
         )
-        counts[number] = min(walked[number].places + below, MOST_PLACES + 1)
-    if counts[0] <= MOST_PLACES:
+        counts[number] = min(own[number] + below, MOST_PLACES + 1)
+    if counts[0] <= MOST_PLACES or findings.failed:
         return
 
     def size(use: _UsedPlace) -> int:
@@ -195,8 +209,8 @@ def _check_places(
     shown = f"more than {MOST_PLACES}" if most > MOST_PLACES else str(most)
     findings.add(
         0,
-        "too-many-places",
-        f"with the files that it uses, this file has more than {MOST_PLACES} places",
+        f"too-many-{what}",
+        f"with the files that it uses, this file has more than {MOST_PLACES} {what}",
         largest.place.span,
-        hint=f"each use has all places of its file: '{clip(largest.place.name)}' has {shown} here",
+        hint=f"each use has all {what} of its file: '{clip(largest.place.name)}' has {shown} here",
     )

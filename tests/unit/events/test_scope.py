@@ -33,7 +33,7 @@ def Change(self, shops):
 def List():
     return True, ["a", "b"]
 """
-TIMES = 200
+TIMES = 500
 
 
 class Given:
@@ -137,14 +137,15 @@ def test_a_late_input_goes_through_uses_without_being_read_there():
     assert [sorted(scope.late) for scope in plan.scopes] == [["n"], ["n"]]
 
 
-def test_a_failure_does_not_contain_a_secret():
+@pytest.mark.parametrize("token", ["a-long-secret", "a-long-secret, " * 20])
+def test_a_failure_does_not_contain_a_secret(token):
     plan = plan_of(
         {
             "flow.pty": "@secret: token\n" + USE + "clean(n=token)",
             "clean.pty": '@input: n: "a" | "b"\nNamed',
         }
     )
-    outcome = attempt(plan, "clean.Named", Given(token="a-long-secret"))
+    outcome = attempt(plan, "clean.Named", Given(token=token))
     assert outcome.result.type == "volnux.ArgumentError"
     assert outcome.result.message == (
         "clean is given n=token: the input 'n' is of type str, given '***': expected one of "
@@ -212,7 +213,7 @@ def test_specs_and_scopes_can_be_pickled():
     assert spec.inputs(Call(inputs={"size": 3})) == {"n": 3}
 
 
-def test_a_chain_of_two_hundred_files():
+def test_a_late_input_goes_through_five_hundred_files():
     files = {"flow.pty": '@secret: token\n@use: next = "f0.pty"\nnext(n=token, m=1)'}
     head = "@input: n: str\n@input: m: int\n"
     for number in range(TIMES):
@@ -224,6 +225,30 @@ def test_a_chain_of_two_hundred_files():
     host = Given(token="a-long-secret")
     assert attempt(plan, f"{prefix}Parse", host).result[0] == {"m": 1}
     assert attempt(plan, f"{prefix}Named", host).result == "***"
+
+
+def test_what_several_arguments_name_is_read_once():
+    files = {"flow.pty": '@variable: size: list\n@use: next = "f0.pty"\nnext(n=[size, size])'}
+    for number in range(20):
+        files[f"f{number}.pty"] = (
+            f'@input: n: list\n@use: next = "f{number + 1}.pty"\nnext(n=[n, n])'
+        )
+    files["f20.pty"] = "@input: n: list\nNamed"
+    host = Given(size=[1])
+    assert attempt(plan_of(files), "next." * 21 + "Named", host).descriptor == 1
+    assert host.asked == ["size"]
+
+
+def test_a_list_that_cannot_be_read_is_the_failure_whatever_is_around_the_use():
+    plan = plan_of(
+        {
+            "flow.pty": "@variable: more: list\n" + USE + "List |-> clean(shops=more)[each=shops]",
+            "clean.pty": "@input: shops: list\nParse[each=x, in=shops]",
+        }
+    )
+    report = get_backend("standalone").run(plan, {}, RunOptions())
+    failures = [place.failure for place in report.places.values() if place.failure]
+    assert {failure.type for failure in failures} == {"volnux.VariableError"}
 
 
 # Parts: an orchestrator runs a task, or an item, by itself.
