@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections import deque
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, NamedTuple, TypedDict
 
 from volnux.events.lookup import Lookup
@@ -200,5 +201,4 @@ def _path(filename: str) -> str:
                 *package, name = path.relative_to(entry).parts
                 if package:
                     return f"package:{'.'.join(package)}/{name}"
-    here = Path.cwd()
-    return path.relative_to(here).as_posix() if path.is_relative_to(here) else path.as_posix()
+    return PurePath(os.path.relpath(path)).as_posix()

@@ -60,7 +60,8 @@ def _without_schedule(graph: Graph) -> Iterator[Diagnostic]:
             hint = 'add @schedule: "0 6 * * *", or write scheduled - 1d'
             yield graph.diagnostic("no-schedule", message, hint=hint, span=item.span)
     for use in graph.uses:
-        given = {argument.name for argument in use.arguments}
+        # A null counts as not given, as for the inputs of a run.
+        given = {each.name for each in use.arguments if each.names or each.value is not None}
         for item in graph.declaring(use.of).inputs:
             if item.moment and item.moment.base == "previous" and item.name not in given:
                 message = (

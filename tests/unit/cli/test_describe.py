@@ -164,6 +164,15 @@ def test_the_step_that_is_described_can_be_used(cli, write, described):
     assert cli("check", "main.pty").code == 0
 
 
+def test_a_step_above_the_working_directory_can_be_used(cli, write, monkeypatch):
+    write("shared/clean.pty", "A")
+    write("jobs/deep/main.pty", "A")
+    monkeypatch.chdir("jobs/deep")
+    found = json.loads(cli("describe", "../../shared/clean.pty", "--json").out)
+    write("main.pty", "\n".join(found["as_step"].values()))
+    assert cli("check", "main.pty").code == 0
+
+
 def test_a_step_of_an_installed_package(cli, write, monkeypatch):
     write("site-packages/shop/flows/clean.up.pty", "A")
     monkeypatch.syspath_prepend(str(Path("site-packages").absolute()))

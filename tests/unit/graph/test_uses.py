@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from volnux.graph import Graph, GraphFormatError, Kind, compile
+from volnux.graph.names import check_names
 from volnux.graph.part import part_of
 from volnux.graph.topology import ROOT
 from volnux.graph.walk import EventName
@@ -301,3 +302,13 @@ def test_a_chain_of_two_hundred_files():
     assert len(flow.uses) == 201
     assert flow.topology.uses_around(flow.topology.use_of[-1]) == list(range(201))
     assert Graph.from_json(flow.to_json()) == flow
+
+
+# Times of the run.
+
+
+@pytest.mark.parametrize(("given", "faults"), [("", 1), ("(day=null)", 1), ('(day="2026-01-31")', 0)])
+def test_previous_needs_a_schedule_unless_a_time_is_given(given, faults):
+    flow = graph(USE + f"clean{given}", {"shared/clean.pty": "@input: day: date = previous\nSave"})
+    found = [each.code for each in check_names(flow)]
+    assert found == ["no-schedule"] * faults
