@@ -70,18 +70,19 @@ class _Event(NamedTuple):
 
 def _modules(case: Case, path: Path) -> Mapping[str, list[_Event]]:
     """The events of each module, by the path of the module without its suffix."""
-    if case.modules:
-        return {
-            module.replace(".", "/"): [_Event(name) for name in events]
-            for module, events in case.modules.items()
-        }
-    found: dict[str, list[_Event]] = {f"{case.name}_events": []}
+    given = {
+        module.replace(".", "/"): [_Event(name) for name in events]
+        for module, events in case.modules.items()
+    }
+    found: dict[str, list[_Event]] = {} if given else {f"{case.name}_events": []}
     for name, file in _events(case, path):
+        if given and not file:
+            continue
         module = name.rpartition(".")[0]
         beside = PurePosixPath(file or f"{case.name}.pty")
         module = module.replace(".", "/") or events_module(beside.stem)
         found.setdefault((beside.parent / module).as_posix(), []).append(_Event(name, file))
-    return found
+    return {**given, **{name: each for name, each in found.items() if name not in given}}
 
 
 def _events(case: Case, path: Path) -> list[_Event]:
