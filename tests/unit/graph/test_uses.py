@@ -307,7 +307,9 @@ def test_a_chain_of_two_hundred_files():
 # Times of the run.
 
 
-@pytest.mark.parametrize(("given", "faults"), [("", 1), ("(day=null)", 1), ('(day="2026-01-31")', 0)])
+@pytest.mark.parametrize(
+    ("given", "faults"), [("", 1), ("(day=null)", 1), ('(day="2026-01-31")', 0)]
+)
 def test_previous_needs_a_schedule_unless_a_time_is_given(given, faults):
     flow = graph(USE + f"clean{given}", {"shared/clean.pty": "@input: day: date = previous\nSave"})
     found = [each.code for each in check_names(flow)]
