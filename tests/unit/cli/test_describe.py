@@ -59,7 +59,6 @@ def Sell(previous_result: int) -> tuple[bool, float]:
 def described(cli, write):
     """What `describe --json` says about a text whose events are those above."""
     write("clean_events.py", EVENTS)
-    # Without this file, a package of the same name that another test imported would come first.
     write("parts/__init__.py", "")
     write("parts/shop.py", SHOP)
 
