@@ -59,6 +59,7 @@ def Sell(previous_result: int) -> tuple[bool, float]:
 def described(cli, write):
     """What `describe --json` says about a text whose events are those above."""
     write("clean_events.py", EVENTS)
+    write("parts/__init__.py", "")
     write("parts/shop.py", SHOP)
 
     def described(text):

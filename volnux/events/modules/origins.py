@@ -94,7 +94,8 @@ def _file(spec: ModuleSpec) -> Path | None:
 
 
 def _top(name: str, folder: Path | None) -> ModuleSpec | None:
-    own = None if folder is None else find_source(name, [str(folder)])
+    # Python remembers for a relative folder where it was at the first import.
+    own = None if folder is None else find_source(name, [str(folder.absolute())])
     if own is not None and own.origin is not None:
         return own
     # A plain folder without __init__.py does not hide a module from elsewhere.
