@@ -107,17 +107,20 @@ def is_certain(program: Program) -> bool:
     )
 
 
-def random_case_program(seed: int, *, events: int = 12, names: Sequence[str] = NAMES) -> Program:
+def random_case_program(
+    seed: int, *, events: int = 12, names: Sequence[str] = NAMES, uses: bool = True
+) -> Program:
     """The random program of a seed; in one of four programs, events may end the run.
 
     Args:
         seed: the same seed gives the same program.
         events: the approximate maximum number of events.
         names: the names of the events.
+        uses: whether parts of it may be used files.
     """
     source = random.Random(seed)
     stops = source.random() < 0.25
-    program = random_program(source, events=events, stops=stops, names=names, uses=True)
+    program = random_program(source, events=events, stops=stops, names=names, uses=uses)
     program = _same_for_all_places(program)
     return program if is_certain(program) else without_stops(program)
 
