@@ -115,6 +115,11 @@ class Level:
         """Whether a name around the use is a variable or a secret."""
         return name in self.variables or name in self.secrets
 
+    @property
+    def is_known(self) -> bool:
+        """Whether all inputs have the same values in every run."""
+        return len(self.known) == len(self.inputs)
+
     def values(self, names: Mapping[str, Any], clock: Clock | None) -> dict[str, Any]:
         """The values of the inputs that are not late.
 
@@ -205,10 +210,15 @@ class Names:
     def __init__(self, scope: Scope, call: Call) -> None:
         self._levels = scope.levels
         self._clock = scope.clock(call)
-        self._around: list[dict[str, Any]] = []
-        values = dict(call.inputs)
-        begin = 0
-        for level in scope.levels:
+        # Outside of uses whose inputs are all known, there is nothing to read.
+        known = next(
+            (n for n, level in enumerate(scope.levels) if not level.is_known), len(scope.levels)
+        )
+        first = max(known - 1, 0)
+        self._around: list[dict[str, Any]] = [{} for _ in range(first)]
+        values = {} if first else dict(call.inputs)
+        begin = scope.levels[first - 1].items if first else 0
+        for level in scope.levels[first:]:
             values.update(call.items[begin : level.items])
             begin = level.items
             self._around.append(values)
