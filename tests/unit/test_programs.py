@@ -11,6 +11,7 @@ from volnux.errors import PointyError, Source
 from volnux.files import LONGEST
 from volnux.pointy import parse
 from volnux.programs import gather, load_program
+from volnux.programs.circles import order_of
 
 # Finding.
 
@@ -404,6 +405,14 @@ def test_independent_circles_are_all_reported():
         "d.pty:2:11: error: the files use each other: a.pty -> d.pty -> a.pty",
         "c.pty:1:11: error: the files use each other: b.pty -> c.pty -> b.pty",
     ]
+
+
+def test_of_very_many_circles_a_thousand_are_found():
+    back = {f"b{number}": 0 for number in range(3000)}
+    order = order_of([{"next": 1}, {"next": 2}, back])
+    assert order.files == [2, 1, 0]
+    assert {circle.way for circle in order.circles} == {(0, 1, 2, 0)}
+    assert len(order.circles) == 1000
 
 
 def test_the_message_about_a_large_circle_is_short():

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from volnux.errors import MOST_FOUND
+
 __all__ = ["Circle", "Order", "order_of"]
 
 
@@ -23,7 +25,10 @@ class Circle(NamedTuple):
 
 
 class Order(NamedTuple):
-    """All files, each after the files that it uses; and the circles, for which that cannot be."""
+    """All files, each after the files that it uses; and the circles, for which that cannot be.
+
+    Of more than 1000 circles, it has the first 1000.
+    """
 
     files: list[int]
     circles: list[Circle]
@@ -39,6 +44,8 @@ def order_of(uses: Sequence[Mapping[str, int]]) -> Order:
         file, remaining = next(reversed(way.items()))
         for name, used in remaining:
             if used in way:
+                if len(order.circles) == MOST_FOUND:
+                    continue
                 numbers = list(way)
                 back = numbers[numbers.index(used) :]
                 order.circles.append(Circle(file, name, (*back, used)))
