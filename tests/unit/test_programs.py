@@ -263,6 +263,12 @@ def test_what_is_no_readable_file_is_reported_where_it_is_used(make, reason):
             "did you mean 'clean.pty'?",
         ),
         (
+            "clean.pty",
+            "flows/clean.d/clean.pty",
+            "'flows/clean.pty' cannot be used: there is no such file",
+            None,  # not the folder with a similar name
+        ),
+        (
             "clean",
             "flows/clean",
             "'flows/clean' cannot be used: the name of a pipeline ends in .pty",

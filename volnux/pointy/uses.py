@@ -18,6 +18,11 @@ _PACKAGE = re.compile(
 )
 _SCHEME = re.compile(r"(?P<word>[A-Za-z][A-Za-z0-9+.-]*):(?P<slashes>//)?")
 _FORM = 'a used file is written @use: clean = "shared/clean.pty"'
+_NAME = (
+    "a name consists of A-Z, a-z, digits and underscores, does not begin with a digit, "
+    "and is not a Python keyword"
+)
+_RELATIVE = "a path is relative to the folder of this file: shared/clean.pty, ../clean.pty"
 _FORM_OF_PACKAGE = 'a file of an installed package is written "package:shop.flows/clean.pty"'
 
 
@@ -37,8 +42,10 @@ def read_name(value: str) -> str:
         hint = _meant("", path) if path[:1] in tuple(OTHER_QUOTES + '"') else _FORM
     elif not is_name(name):
         message = f"'{clip(name)}' is not a valid name for a used file"
-        hint = _meant("", name) if "/" in name or name.endswith(".pty") else _FORM
-        if hint == _FORM and is_name(name.replace("-", "_")):
+        hint = _NAME
+        if "/" in name or name.endswith(".pty"):
+            hint = _meant("", name)
+        elif is_name(name.replace("-", "_")):
             hint = _meant(name.replace("-", "_"), value[head.end() :])
     elif name in RESERVED_NAMES:
         message = f"'{name}' is reserved: choose another name for the used file"
@@ -100,28 +107,32 @@ def _check_path(path: str) -> None:
         BadValue: it is not a relative path with `/`, nor the path of a file in a package.
     """
     message = hint = None
+    scheme = _SCHEME.match(path)
     if not path.strip():
         message, hint = "the path is empty", _FORM
     elif CONTROL.search(path):
         message = "a path cannot contain control characters"
+    elif path.startswith(("/", "\\")) or (scheme and len(scheme["word"]) == 1):
+        message, hint = "the path is absolute", _RELATIVE
     elif "\\" in path:
         message = "a path is written with '/', also on Windows"
         hint = f'write "{clip(path.replace(chr(92), "/"))}"'
+    elif path != path.strip():
+        message = "the path begins or ends with a space"
+        hint = f'write "{clip(path.strip())}"'
     elif path.startswith("package:"):
         message, hint = _package_fault(path)
-    elif (scheme := _SCHEME.match(path)) and len(scheme["word"]) > 1:
-        if scheme["slashes"]:
-            message = "a URL is not a path: used files are read from the disk"
-            hint = "copy the file into the project, or install a package with it"
-        else:
-            message = f"'{clip(scheme['word'])}:' has no meaning in a path"
-            hint = _FORM_OF_PACKAGE
+    elif scheme and scheme["slashes"]:
+        message = "a URL is not a path: used files are read from the disk"
+        hint = "copy the file into the project, or install a package with it"
+    elif scheme:
+        message, hint = f"'{clip(scheme['word'])}:' has no meaning in a path", _FORM_OF_PACKAGE
     elif path.startswith("~"):
-        message = "'~' has no meaning in a path"
-        hint = "a path is relative to the folder of this file: shared/clean.pty, ../clean.pty"
-    elif path.startswith("/") or scheme:
-        message = "the path is absolute"
-        hint = "a path is relative to the folder of this file: shared/clean.pty, ../clean.pty"
+        message, hint = "'~' has no meaning in a path", _RELATIVE
+    if message is None and path.endswith("/"):
+        message, hint = "the path ends with '/', so it is not the path of a file", _FORM
+        if path.endswith(".pty/"):
+            hint = f'write "{clip(path[:-1])}"'
     if message is not None:
         raise BadValue("bad-path", message, hint=hint)
 
@@ -134,8 +145,12 @@ def _package_fault(path: str) -> tuple[str | None, str | None]:
         meant = f"package:{name.replace('/', '.')}/{rest}"
         hint = f'write "{clip(meant)}"' if slash and package_path(meant) else _FORM_OF_PACKAGE
         return "expected a dotted package and a path in it after 'package:'", hint
-    if found[1].startswith("/") or ".." in PurePosixPath(found[1]).parts:
-        return f"the path leaves the package '{clip(found[0])}'", _FORM_OF_PACKAGE
+    package, inside = found
+    if inside.startswith("/"):
+        hint = f'write "{clip(f"package:{package}/{inside.lstrip(chr(47))}")}"'
+        return f"expected a path in the package '{clip(package)}', found '/'", hint
+    if ".." in PurePosixPath(inside).parts:
+        return "a path in a package cannot contain '..'", _FORM_OF_PACKAGE
     return None, None
 
 

@@ -84,6 +84,8 @@ def _hint(written: str, folder: Path, error: FileError) -> str | None:
                 return f"a path is relative to the folder of this file: write '{meant}'"
     if error.meant is None:
         return error.diagnostic.hint
+    if error.meant.suffix.lower() != ".pty":  # such as a folder
+        return None
     meant = PurePosixPath(inside).with_name(error.meant.name)
     return f"did you mean '{meant if package is None else f'package:{package}/{meant}'}'?"
 

@@ -106,21 +106,24 @@ BAD_USES = [
         "1:7: error: 'clean.up' is not a valid name for a used file",
         '  1 | @use: clean.up = "clean.pty"',
         "    |       ^^^^^^^^",
-        '  hint: a used file is written @use: clean = "shared/clean.pty"',
+        "  hint: a name consists of A-Z, a-z, digits and underscores, does not begin with a digit, "
+        "and is not a Python keyword",
     ),
     bad(
         '@use: 3 = "clean.pty"\nclean',
         "1:7: error: '3' is not a valid name for a used file",
         '  1 | @use: 3 = "clean.pty"',
         "    |       ^",
-        '  hint: a used file is written @use: clean = "shared/clean.pty"',
+        "  hint: a name consists of A-Z, a-z, digits and underscores, does not begin with a digit, "
+        "and is not a Python keyword",
     ),
     bad(
         '@use: class = "clean.pty"\nclean',
         "1:7: error: 'class' is not a valid name for a used file",
         '  1 | @use: class = "clean.pty"',
         "    |       ^^^^^",
-        '  hint: a used file is written @use: clean = "shared/clean.pty"',
+        "  hint: a name consists of A-Z, a-z, digits and underscores, does not begin with a digit, "
+        "and is not a Python keyword",
     ),
     bad(
         '@use: self = "clean.pty"\nclean',
@@ -212,6 +215,34 @@ BAD_PATHS = [
         '  hint: write "shared/clean.pty"',
     ),
     bad(
+        '@use: clean = "C:\\\\flows\\\\clean.pty"\nclean',
+        "1:15: error: the path is absolute",
+        '  1 | @use: clean = "C:\\\\flows\\\\clean.pty"',
+        "    |               ^^^^^^^^^^^^^^^^^^^^^^",
+        "  hint: a path is relative to the folder of this file: shared/clean.pty, ../clean.pty",
+    ),
+    bad(
+        '@use: clean = " clean.pty"\nclean',
+        "1:15: error: the path begins or ends with a space",
+        '  1 | @use: clean = " clean.pty"',
+        "    |               ^^^^^^^^^^^^",
+        '  hint: write "clean.pty"',
+    ),
+    bad(
+        '@use: clean = "clean.pty/"\nclean',
+        "1:15: error: the path ends with '/', so it is not the path of a file",
+        '  1 | @use: clean = "clean.pty/"',
+        "    |               ^^^^^^^^^^^^",
+        '  hint: write "clean.pty"',
+    ),
+    bad(
+        '@use: clean = "package:shop/flows/"\nclean',
+        "1:15: error: the path ends with '/', so it is not the path of a file",
+        '  1 | @use: clean = "package:shop/flows/"',
+        "    |               ^^^^^^^^^^^^^^^^^^^^^",
+        '  hint: a used file is written @use: clean = "shared/clean.pty"',
+    ),
+    bad(
         '@use: clean = "~/clean.pty"\nclean',
         "1:15: error: '~' has no meaning in a path",
         '  1 | @use: clean = "~/clean.pty"',
@@ -262,17 +293,17 @@ BAD_PATHS = [
     ),
     bad(
         '@use: clean = "package:shop/../clean.pty"\nclean',
-        "1:15: error: the path leaves the package 'shop'",
+        "1:15: error: a path in a package cannot contain '..'",
         '  1 | @use: clean = "package:shop/../clean.pty"',
         "    |               ^^^^^^^^^^^^^^^^^^^^^^^^^^^",
         '  hint: a file of an installed package is written "package:shop.flows/clean.pty"',
     ),
     bad(
         '@use: clean = "package:shop//clean.pty"\nclean',
-        "1:15: error: the path leaves the package 'shop'",
+        "1:15: error: expected a path in the package 'shop', found '/'",
         '  1 | @use: clean = "package:shop//clean.pty"',
         "    |               ^^^^^^^^^^^^^^^^^^^^^^^^^",
-        '  hint: a file of an installed package is written "package:shop.flows/clean.pty"',
+        '  hint: write "package:shop/clean.pty"',
     ),
     bad(
         '@use: clean = "clean\\u0000.pty"\nclean',
