@@ -242,16 +242,22 @@ class Graph:
 
         Raises:
             PointyError: a text of a graph from JSON is wrong.
-            VolnuxError: the graph has no text.
+            VolnuxError: the graph has no text, or not a text that it uses.
         """
         from volnux.pointy.program import Program
 
         if self.source is None:
             raise VolnuxError(f"the graph of {self.name} has no source text")
-        return Program(
+        program = Program(
             (self.source.file, *(used.text.file for used in self.files)),
             (self.names, *(used.uses for used in self.files)),
         )
+        for file, known in zip(program.files, program.uses, strict=True):
+            for use in file.settings.uses:
+                if use.name not in known:  # the graph is from JSON
+                    name = file.source.filename
+                    raise VolnuxError(f"the graph does not have the file '{use.name}' of {name}")
+        return program
 
     def declaring(self, number: int) -> Graph | UsedFile:
         """What declares the names in a text: the pipeline itself, or a used file."""

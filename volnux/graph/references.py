@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from volnux.graph.parts import Argument, Kind, Node, Value, ValueKind
@@ -51,6 +52,8 @@ def _of_uses(graph: Graph) -> Iterator[str]:
     named = [graph.names, *(used.uses for used in graph.files)]
     if any(number not in texts or not number for names in named for number in names.values()):
         yield "a name of a pipeline stands for a text that does not exist"
+    elif _in_circle(named):
+        yield "its texts use each other in a circle"
     placed: list[Located] = [*graph.nodes, *graph.groups, *graph.eaches, *graph.tasks, *graph.uses]
     if any(part.file not in texts for part in placed):
         yield "a part is in a text that does not exist"
@@ -72,6 +75,18 @@ def _of_uses(graph: Graph) -> Iterator[str]:
             yield f"the use {use.place!r} is not inside of the use that it says"
             return
         open_.append(number)
+
+
+def _in_circle(named: Sequence[Mapping[str, int]]) -> bool:
+    """Whether a text uses itself, directly or through others."""
+    users = Counter(number for names in named for number in names.values())
+    free = [number for number in range(len(named)) if not users[number]]
+    for number in free:  # the list grows
+        for used in named[number].values():
+            users[used] -= 1
+            if not users[used]:
+                free.append(used)
+    return len(free) < len(named)
 
 
 def _of_edges(graph: Graph) -> Iterator[str]:

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from volnux.errors import VolnuxError
 from volnux.graph import Graph, GraphFormatError, Kind, compile
 from volnux.graph.names import check_names
 from volnux.graph.part import part_of
@@ -228,6 +229,8 @@ def changed(path, value):
         ("names.outer", 3, "a name of a pipeline stands for a text that does not exist"),
         ("names.outer", 0, "a name of a pipeline stands for a text that does not exist"),
         ("files.0.uses.inner", 9, "a name of a pipeline stands for a text that does not exist"),
+        ("files.0.uses.inner", 1, "its texts use each other in a circle"),
+        ("files.1.uses", {"x": 1}, "its texts use each other in a circle"),
         ("nodes.0.file", 3, "a part is in a text that does not exist"),
         ("uses.0.file", -1, "a part is in a text that does not exist"),
         ("uses.0.of", 0, "the use 'outer' is of a text that does not exist"),
@@ -244,6 +247,12 @@ def changed(path, value):
 def test_json_with_wrong_uses_is_refused(path, value, message):
     with pytest.raises(GraphFormatError, match=message):
         Graph.from_json(changed(path, value))
+
+
+def test_the_program_of_a_graph_has_every_file_that_its_texts_name():
+    flow = Graph.from_json(changed("files.0.uses", {}))
+    with pytest.raises(VolnuxError, match=r"does not have the file 'inner' of one/outer\.pty"):
+        _ = flow.program
 
 
 # Parts.
