@@ -266,7 +266,7 @@ def test_what_is_no_readable_file_is_reported_where_it_is_used(make, reason):
             "clean.pty",
             "flows/clean.d/clean.pty",
             "'flows/clean.pty' cannot be used: there is no such file",
-            None,  # not the folder with a similar name
+            None,  # neither the folder with a similar name nor 'a.pty'
         ),
         (
             "clean",
