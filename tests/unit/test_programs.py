@@ -370,6 +370,14 @@ def test_a_use_that_the_flow_does_not_have_is_a_warning():
     ]
 
 
+def test_an_event_with_the_name_of_an_unused_file_in_another_case():
+    (found,) = faults({"a.pty": '@use: clean = "b.pty"\nA -> Clean', "b.pty": "A"})
+    assert found.endswith(
+        "  hint: write clean where an event can stand, or remove the @use; "
+        "'Clean' is an event: names of used files are case-sensitive"
+    )
+
+
 # Circles.
 
 
