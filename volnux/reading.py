@@ -101,7 +101,9 @@ def _missing(path: Path) -> FileError:
         names = sorted(file.name for file in path.parent.iterdir() if file.name[0] != ".")
     except OSError:
         return FileError(path, reason)
-    pipelines = [name for name in names if name.endswith(".pty")]
-    close = nearest(path.name, pipelines) or nearest(f"{path.name}.pty", pipelines)
-    close = close or nearest(path.name, names)
+    # Without the suffix, which would make all short names similar.
+    stems = {name.removesuffix(".pty"): name for name in names if name.endswith(".pty")}
+    near = nearest(path.name.removesuffix(".pty"), stems) or nearest(path.stem, stems)
+    others = [name for name in names if not name.endswith(".pty")]
+    close = [stems[stem] for stem in near] or nearest(path.name, others)
     return FileError(path, reason, meant=path.parent / close[0] if close else None)

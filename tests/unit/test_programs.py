@@ -266,7 +266,7 @@ def test_what_is_no_readable_file_is_reported_where_it_is_used(make, reason):
             "clean.pty",
             "flows/clean.d/clean.pty",
             "'flows/clean.pty' cannot be used: there is no such file",
-            None,  # not the folder with a similar name
+            None,  # neither the folder with a similar name nor 'a.pty'
         ),
         (
             "clean",
@@ -368,6 +368,14 @@ def test_a_use_that_the_flow_does_not_have_is_a_warning():
         "    |       ^\n"
         "  hint: write b where an event can stand, or remove the @use"
     ]
+
+
+def test_an_event_with_the_name_of_an_unused_file_in_another_case():
+    (found,) = faults({"a.pty": '@use: clean = "b.pty"\nA -> Clean', "b.pty": "A"})
+    assert found.endswith(
+        "  hint: write clean where an event can stand, or remove the @use; "
+        "'Clean' is an event: names of used files are case-sensitive"
+    )
 
 
 # Circles.

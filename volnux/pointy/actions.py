@@ -68,8 +68,8 @@ class Builder(ArgumentReader):
         super().__init__(report)
         self.directives = DirectiveReader(report)
         self._uses = self.directives.uses
-        self._used: set[str] = set()
-        """The used files that the flow has."""
+        self._names: set[str] = set()
+        """The names in the flow, if the file uses others."""
         self._fails = False
         """True when the flow has a `!`."""
         self._wide = False
@@ -80,7 +80,7 @@ class Builder(ArgumentReader):
         if self._uses and not self.report.has_syntax_error():
             from volnux.pointy import names
 
-            names.check_unused(self.report, self._uses, self._used)
+            names.check_unused(self.report, self._uses, self._names)
         if self._wide and not self.report.has_syntax_error():
             from volnux.pointy import scopes
 
@@ -112,8 +112,8 @@ class Builder(ArgumentReader):
     def event(self, token: Token) -> Event | Used:
         name = token.value or ""
         if self._uses:
+            self._names.add(name)
             if name in self._uses:
-                self._used.add(name)
                 return Used(name, token.span)
             self._check_name(token)
         elif name[-1:].isdigit() and "__" in name:

@@ -32,15 +32,19 @@ def check_name(report: Report, name: str, span: Span, uses: Collection[str]) -> 
         )
 
 
-def check_unused(report: Report, uses: Mapping[str, Use], used: Collection[str]) -> None:
-    """Warn about each used file that the flow does not have."""
+def check_unused(report: Report, uses: Mapping[str, Use], names: Collection[str]) -> None:
+    """Warn about each used file that is not among the names in the flow."""
+    events = {name.lower(): name for name in sorted(names) if name not in uses}
     for use in uses.values():
-        if use.name not in used:
+        if use.name not in names:
+            hint = f"write {clip(use.name)} where an event can stand, or remove the @use"
+            if event := events.get(use.name.lower()):
+                hint += f"; '{clip(event)}' is an event: names of used files are case-sensitive"
             report.add(
                 "unused-use",
                 f"the flow does not use '{clip(use.name)}'",
                 use.span,
-                hint=f"write {clip(use.name)} where an event can stand, or remove the @use",
+                hint=hint,
                 severity=Severity.WARNING,
             )
 

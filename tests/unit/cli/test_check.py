@@ -119,8 +119,7 @@ def test_a_path_that_cannot_be_read_does_not_hide_the_others(cli, write, as_json
         assert (first["file"], first["code"], first["line"]) == ("b.pty", "unreadable", None)
         assert second["file"] == "a.pty"
     else:
-        assert "b.pty: error: there is no such file\n  hint: did you mean 'a.pty'?\n" in result.out
-        assert "a.pty:1:" in result.out
+        assert "b.pty: error: there is no such file\na.pty:1:5: error: expected" in result.out
 
 
 def test_link_finds_the_events(cli, flow):
