@@ -312,6 +312,17 @@ def test_a_nest_that_grows_exponentially_is_refused_at_once():
     ]
 
 
+def test_a_very_long_chain_of_files_is_refused():
+    files = {f"f{n}.pty": f'@use: x = "f{n + 1}.pty"\nA -> x' for n in range(1001)}
+    files["f1001.pty"] = "A"
+    assert faults(files) == [
+        "f0.pty:2:6: error: uses of files are nested more than 1000 deep here\n"
+        "  2 | A -> x\n"
+        "    |      ^\n"
+        "  hint: a file may use files that use others, but not in so long a chain"
+    ]
+
+
 def test_few_places_in_very_many_uses_are_refused_at_once():
     files = {f"f{n}.pty": f'@use: x = "f{n + 1}.pty"\nx -> x' for n in range(12)}
     files |= {f"f{n}.pty": f'@use: x = "f{n + 1}.pty"\nx' for n in range(12, 60)}

@@ -42,6 +42,7 @@ def check(
                 arguments.check(number, use.place, used)
     if not findings.failed:
         _check_evaluations(files, uses, walked, order.files, findings)
+        _check_depth(uses, walked, order.files, findings)
         places = [walk.places for walk in walked]
         _check_counts("places", places, uses, walked, order.files, findings)
         # Through files that only use others, few places can belong to very many uses.
@@ -171,6 +172,32 @@ def _check_evaluations(
                 evaluation.span,
                 hint=f"the flow of '{used}' is not one parallel group",
             )
+
+
+_DEEPEST = 1000
+"""How deep uses may be nested: the names of places, and the inputs around them, grow with it."""
+
+
+def _check_depth(
+    uses: Sequence[Mapping[str, int]],
+    walked: Sequence[_Walked],
+    order: Sequence[int],
+    findings: Findings,
+) -> None:
+    """Report the deepest use of the first file if uses are nested too deep."""
+    depths: dict[int, int] = {}
+    for number in order:
+        used = (depths[uses[number][use.place.name]] for use in walked[number].used)
+        depths[number] = 1 + max(used, default=-1)
+    if depths[0] > _DEEPEST:
+        deepest = max(walked[0].used, key=lambda use: depths[uses[0][use.place.name]])
+        findings.add(
+            0,
+            "too-deep",
+            f"uses of files are nested more than {_DEEPEST} deep here",
+            deepest.place.span,
+            hint="a file may use files that use others, but not in so long a chain",
+        )
 
 
 def _check_counts(
