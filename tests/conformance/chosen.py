@@ -68,32 +68,20 @@ REPEATED: tuple[Case, ...] = tuple(case for case in all_cases() if case.name in 
 _USED = (
     "use_again_inside_again",
     "use_any_by_class",
-    "use_argument_wrong_in_range",
-    "use_arguments_literals",
     "use_arguments_through_two_levels",
     "use_branches_in_two_uses",
     "use_continue",
-    "use_each_and_again",
     "use_each_inside_with_the_same_name",
-    "use_each_item_as_argument",
-    "use_factor",
     "use_fail_inside",
-    "use_mixed",
-    "use_modules",
-    "use_nested",
-    "use_of_the_same_file_at_two_depths",
-    "use_one_file_by_two_names",
-    "use_twice",
     "use_two_files_of_one_name",
-    "use_with_sinks",
 )
 
 USED: tuple[Case, ...] = tuple(case for case in all_cases() if case.name in _USED)
-"""Twenty cases with used files."""
+"""Eight cases with used files."""
 
 assert len(CHOSEN) == len(_NAMES) == 25
 assert len(REPEATED) == len(_REPEATED) == 20
-assert len(USED) == len(_USED) == 20
+assert len(USED) == len(_USED) == 8
 
 
 def handled_in(case: Case, plan: Plan) -> set[str]:
