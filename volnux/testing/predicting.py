@@ -64,12 +64,13 @@ def case_of(program: Program, name: str, *, delays: bool = False, head: Sequence
     own[""] = dict(program.evaluations)
     text = "\n".join([*head, render(program)])
     source = Source(text, f"{name}.pty")
-    _, diagnostics = analyze(source)
-    warnings = tuple(Found(each.code) for each in diagnostics)
+    files = texts_of(program)
+    parsed = program_of(source.filename, text, files)
+    warnings = tuple(Found(each.code) for file in parsed.files for each in analyze(file.source)[1])
     return Case(
         name=name,
         text=text,
-        files=texts_of(program),
+        files=files,
         expected=replace(_expected(program, min, source), warnings=warnings),
         events={
             f"{file}{event}": EventScript(
