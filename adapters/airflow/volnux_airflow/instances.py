@@ -96,10 +96,12 @@ class Places:
         The items of an `each` inside a task may be only as many as there were.
         """
         failure = self.failure(execution, instance)
-        if failure is not None:
-            return failure
         copies = execution.copies
         each = copies.of_each[copies.node(instance)]
+        if failure is not None:
+            piped = execution.received(instance) if each.source is None else None
+            # What is piped, and is no list, makes this failure again.
+            return failure if piped is None or isinstance(piped, list | tuple) else piped
         if each.each in self._reduced.eaches:
             return self._list(each)
         count = self._counts.get((each.each, copies.index(instance)), 0)
