@@ -98,10 +98,12 @@ class Places:
         failure = self.failure(execution, instance)
         copies = execution.copies
         each = copies.of_each[copies.node(instance)]
+        if failure is not None and each.source is None:
+            piped = execution.received(instance)
+            if not isinstance(piped, list | tuple):
+                return piped  # the state machine makes the same failure of it
         if failure is not None:
-            piped = execution.received(instance) if each.source is None else None
-            # What is piped, and is no list, makes this failure again.
-            return failure if piped is None or isinstance(piped, list | tuple) else piped
+            return failure
         if each.each in self._reduced.eaches:
             return self._list(each)
         count = self._counts.get((each.each, copies.index(instance)), 0)
