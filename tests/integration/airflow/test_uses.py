@@ -177,7 +177,7 @@ def test_a_flow(name, tmp_path, monkeypatch):
     expected = get_backend("standalone").run(plan, inputs, options)
     report = AirflowBackend().run(plan, inputs, options)
     assert shown(report) == shown(expected)
-    # With another name, since Airflow sometimes stores two DAGs of one name and time as one version.
+    # Under another name: Airflow may store two DAGs of one name as one version.
     other = plan_of(tmp_path, f"{name}_source", FLOWS[name])
     dag = generated(other, tmp_path, monkeypatch)
     assert serialized(dag) == serialized(build_dag(other))
