@@ -23,6 +23,7 @@ __all__ = [
     "Source",
     "Span",
     "VolnuxError",
+    "in_order",
     "most_shown",
     "nearest",
     "pointy_error",
@@ -250,15 +251,22 @@ class PointySyntaxError(PointyError, SyntaxError):
 
 
 def pointy_error(diagnostics: Iterable[Diagnostic]) -> PointyError:
-    """The error for diagnostics, sorted by position; at least one must be an error.
+    """The error for diagnostics, sorted by position in each file; at least one must be an error.
 
     It is a `PointySyntaxError` if any of them violates the grammar, and describes the first of
     those; otherwise it is a `PointyError`.
     """
-    ordered = sorted(diagnostics, key=lambda d: d.span or (0, 0, 0, 0))
+    ordered = in_order(diagnostics)
     if any(d.syntax and d.severity is Severity.ERROR for d in ordered):
         return PointySyntaxError(ordered)
     return PointyError(ordered)
+
+
+def in_order(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
+    """Diagnostics by their position; files keep the order of their first diagnostics."""
+    found = list(diagnostics)
+    files = {file: number for number, file in enumerate(dict.fromkeys(d.file for d in found))}
+    return sorted(found, key=lambda d: (files[d.file], d.span or (0, 0, 0, 0)))
 
 
 MOST_SHOWN = 20

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from volnux.errors import Diagnostic, Severity, pointy_error
+from volnux.errors import Diagnostic, Severity, in_order, pointy_error
 from volnux.events.link import Plan, link
 from volnux.events.lookup import EventModuleError, Lookup
 from volnux.graph.compile import compile
@@ -21,6 +21,7 @@ from volnux.reading import FileError, check_kind, read_text
 
 if TYPE_CHECKING:
     from volnux.pipeline.base import Pipeline
+    from volnux.pointy.program import Program
 
 __all__ = [
     "FileError",
@@ -129,6 +130,13 @@ def _pipeline_class(path: Path, lookup: Lookup) -> type[Pipeline] | None:
 
 def _compiled(path: str | Path) -> tuple[Graph, tuple[Diagnostic, ...]]:
     file, found = load_file(path)
-    if file is None:
+    program: PointyFile | Program | None = file
+    if file is not None and file.settings.uses:
+        # Most files use no other: they need not wait for this module.
+        from volnux.programs import gather
+
+        program, more = gather(file)
+        found = tuple(in_order((*found, *more)))
+    if program is None:
         raise pointy_error(found)
-    return compile(file), found
+    return compile(program), found

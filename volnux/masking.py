@@ -11,7 +11,7 @@ import threading
 from collections.abc import Iterable
 from typing import Any
 
-__all__ = ["SHORTEST", "hide", "masked", "remember"]
+__all__ = ["SHORTEST", "beginning", "hide", "masked", "remember"]
 
 SHORTEST = 3
 """Characters: a shorter secret cannot be hidden, since its text occurs everywhere."""
@@ -43,6 +43,19 @@ def remember(secrets: Iterable[str]) -> None:
 def hide(text: str) -> str:
     """The text with `***` for each secret that this process has read."""
     return _replaced(text, _forms) if _forms else text
+
+
+def beginning(text: str, most: int) -> tuple[str, bool]:
+    """About the first `most` characters of a text, with `***` for each known secret.
+
+    Returns:
+        They contain no part of a secret that is cut; and whether they are the whole text.
+    """
+    longest = len(_forms[0]) if _forms else 0
+    if len(text) <= most + longest:
+        return hide(text), True
+    # At the end, a secret may be incomplete.
+    return hide(text[: most + longest])[: -longest or None], False
 
 
 def masked(value: Any, secrets: Iterable[str]) -> Any:

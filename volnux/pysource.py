@@ -212,12 +212,16 @@ def _spread(expression: Expression, indent: int, before: str, after: str) -> Ite
     inner = f"{space}    {_inside(expression)}"
     if expression.closing.startswith(","):
         closed = f"{space}{expression.closing[1:]}{after}"
-    elif _fits(inner):
+    elif expression.opening not in _ONE_PER_LINE and _fits(inner):
         return [opened, inner, closed]
     spread = [opened]
     for name, item in expression.items:
         spread += _spread(item, indent + 4, name, ",")
     return [*spread, closed]
+
+
+_ONE_PER_LINE = ("[", "{")
+"""Formatters put each item of a list or dict on a line of its own, but not each argument."""
 
 
 def _flat(expression: Expression) -> str:
@@ -252,8 +256,8 @@ class Imports:
             name: (module, names.fresh(name)) for module, found in own.items() for name in found
         }
         self._used: dict[str, str] = {}
-        self._users: dict[tuple[str, str], str] = {}
-        self._modules: dict[str, str] = {}
+        self._users: dict[tuple[str | None, str, str], str] = {}
+        self._modules: dict[tuple[str | None, str], str] = {}
         self._from: dict[str, list[tuple[str, str]]] = {}
 
     def own(self, name: str) -> str:
@@ -262,13 +266,17 @@ class Imports:
         self._used[name] = module
         return alias
 
-    def user(self, module: str, name: str, *, file: Path | None = None) -> str:
+    def user(
+        self, module: str, name: str, *, file: Path | None = None, folder: str | None = None
+    ) -> str:
         """The expression for a global name of a module of the user.
 
         Args:
             module: the module.
             name: the name.
             file: where the module was found, if that is known.
+            folder: the folder of the module, in the form of `volnux.programs.beside`; None if it is
+                on the import path.
 
         Raises:
             PythonSourceError: Python cannot import a file with this name.
@@ -277,19 +285,22 @@ class Imports:
             raise PythonSourceError(
                 f"Python cannot import {file}: rename it to {module}.py, which volnux also finds"
             )
-        known = self._users.get((module, name))
+        known = self._users.get((folder, module, name))
         if known is None:
-            known = self._users[module, name] = self._import(module, name)
+            known = self._users[folder, module, name] = self._import(folder, module, name)
         return known
 
-    def _import(self, module: str, name: str) -> str:
-        if all(map(is_name, (*module.split("."), name))):
+    def _import(self, folder: str | None, module: str, name: str) -> str:
+        if folder is None and all(map(is_name, (*module.split("."), name))):
             alias = self._names.fresh(name)
             self._from.setdefault(module, []).append((name, alias))
             return alias
-        if module not in self._modules:
-            self._modules[module] = self._names.fresh(module)
-        found = self._modules[module]
+        found = self._modules.get((folder, module))
+        if found is None:
+            if folder is not None and _BESIDE not in self._own:
+                self._own[_BESIDE] = "volnux.programs.beside", self._names.fresh(_BESIDE)
+            found = self._modules[folder, module] = self._names.fresh(module)
+            self.own("importlib" if folder is None else _BESIDE)
         return f"{found}.{name}" if is_name(name) else f"getattr({found}, {quoted(name)})"
 
     def lines(self) -> Iterator[str]:
@@ -297,8 +308,6 @@ class Imports:
 
         Call it after all imports were requested.
         """
-        if self._modules:
-            self._used["importlib"] = ""
         modules = [name for name, module in self._used.items() if not module]
         for name in sorted(modules):
             alias = self._own[name][1]
@@ -317,9 +326,17 @@ class Imports:
         yield from _from_lines(self._from)
         if self._modules:
             yield ""
-            importer = self._own["importlib"][1]
-        for module, alias in self._modules.items():
-            yield f"{alias} = {importer}.import_module({quoted(module)})"
+        for (folder, module), alias in self._modules.items():
+            if folder is None:
+                made = f"{self.own('importlib')}.import_module({quoted(module)})"
+                yield f"{alias} = {made}"
+            else:
+                path = quoted(f"{folder}/{module}")
+                yield assigned(alias, call(self.own(_BESIDE), "__file__", path))
+
+
+_BESIDE = "events_beside"
+"""The function that imports a module from another folder."""
 
 
 _STANDARD = ("concurrent.futures", "typing", "zoneinfo")

@@ -12,12 +12,22 @@ __all__ = ["FileError", "check_kind", "read_text"]
 
 
 class FileError(VolnuxError):
-    """A file cannot be read; `diagnostic` says why."""
+    """A file cannot be read; `diagnostic` says why, `meant` is the file that was probably meant."""
 
-    def __init__(self, path: str | Path, reason: str, hint: str | None = None) -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        reason: str,
+        hint: str | None = None,
+        *,
+        meant: Path | None = None,
+    ) -> None:
+        if meant is not None:
+            hint = f"did you mean '{meant}'?"
         self.diagnostic = Diagnostic(UNREADABLE, reason, str(path), hint=hint)
         super().__init__(self.diagnostic.render())
         self.path = Path(path)
+        self.meant = meant
 
 
 def read_text(path: str | Path) -> tuple[Source | None, tuple[Diagnostic, ...]]:
@@ -45,14 +55,14 @@ def check_kind(path: str | Path) -> None:
     if suffix in ("", ".pty") or not path.is_file():
         return
     kind = _KINDS.get(suffix, f"a '{suffix}' file")
+    reason = f"this is {kind}, but a pipeline (.pty) was expected"
     beside = path.with_suffix(".pty")
     if beside.is_file():
-        hint = f"did you mean '{beside}'?"
-    elif suffix == ".py":
+        raise FileError(path, reason, meant=beside)
+    hint = f"if it is a pipeline, rename it to '{beside.name}'"
+    if suffix == ".py":
         hint = "a pipeline is a .pty file, and its events are in the .py file beside it"
-    else:
-        hint = f"if it is a pipeline, rename it to '{beside.name}'"
-    raise FileError(path, f"this is {kind}, but a pipeline (.pty) was expected", hint)
+    raise FileError(path, reason, hint)
 
 
 _KINDS = {
@@ -69,7 +79,7 @@ _KINDS = {
 
 def _file_error(path: Path, error: OSError | ValueError) -> FileError:
     if isinstance(error, FileNotFoundError):
-        return FileError(path, "there is no such file", _beside(path))
+        return _missing(path)
     if isinstance(error, IsADirectoryError):
         files = sorted(file for file in path.glob("*.pty") if not file.name.startswith("."))
         known = ", ".join(file.name for file in files[:3]) + (" …" if len(files) > 3 else "")
@@ -80,15 +90,20 @@ def _file_error(path: Path, error: OSError | ValueError) -> FileError:
     return FileError(path, f"it cannot be read: {reason[0].lower()}{reason[1:]}")
 
 
-def _beside(path: Path) -> str | None:
-    """A hint with the most similar file name beside `path`, or None."""
+def _missing(path: Path) -> FileError:
+    """The error for a file that does not exist, with the most similar name beside it."""
+    reason = "there is no such file"
     try:
+        if path.is_symlink():
+            return FileError(path, "it is a broken symbolic link")
         if not path.parent.is_dir():
-            return f"there is no folder '{path.parent}' either"
+            return FileError(path, reason, f"there is no folder '{path.parent}' either")
         names = sorted(file.name for file in path.parent.iterdir() if file.name[0] != ".")
     except OSError:
-        return None
-    pipelines = [name for name in names if name.endswith(".pty")]
-    close = nearest(path.name, pipelines) or nearest(f"{path.name}.pty", pipelines)
-    close = close or nearest(path.name, names)
-    return f"did you mean '{path.parent / close[0]}'?" if close else None
+        return FileError(path, reason)
+    # Without the suffix, which would make all short names similar.
+    stems = {name.removesuffix(".pty"): name for name in names if name.endswith(".pty")}
+    near = nearest(path.name.removesuffix(".pty"), stems) or nearest(path.stem, stems)
+    others = [name for name in names if not name.endswith(".pty")]
+    close = [stems[stem] for stem in near] or nearest(path.name, others)
+    return FileError(path, reason, meant=path.parent / close[0] if close else None)

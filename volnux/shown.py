@@ -34,7 +34,10 @@ def shown(value: Any, most: int = 200) -> str:
     try:
         text.add_value(value)
     except (_FullError, RecursionError):
-        return "".join(text.parts)[:most] + "…"
+        from volnux.masking import hide
+
+        # A secret that is cut could not be recognized later.
+        return hide("".join(text.parts))[:most] + "…"
     return "".join(text.parts)
 
 
@@ -117,9 +120,16 @@ def _str(text: _Text, value: str) -> None:
     if len(value) <= text.most:
         text.add(str.__repr__(value))
         return
+    from volnux.masking import beginning
+
+    head, whole = beginning(value, text.most)
+    if whole and len(head) <= text.most:
+        text.add(str.__repr__(head))
+        return
     # Python chooses the quotes by the whole text: these two characters lead to the same choice.
-    quotes = "'" if "'" in value and '"' not in value else "'\""
-    text.add(str.__repr__(value[: text.most] + quotes))
+    quotes, written = ("'", 2) if "'" in value and '"' not in value else ("'\"", 4)
+    text.add(str.__repr__(head + quotes)[:-written])
+    raise _FullError
 
 
 def _bytes(text: _Text, value: bytes | bytearray) -> None:

@@ -65,8 +65,23 @@ _REPEATED = (
 REPEATED: tuple[Case, ...] = tuple(case for case in all_cases() if case.name in _REPEATED)
 """Twenty cases with `each` and `again`."""
 
+_USED = (
+    "use_again_inside_again",
+    "use_any_by_class",
+    "use_arguments_through_two_levels",
+    "use_branches_in_two_uses",
+    "use_continue",
+    "use_each_inside_with_the_same_name",
+    "use_fail_inside",
+    "use_two_files_of_one_name",
+)
+
+USED: tuple[Case, ...] = tuple(case for case in all_cases() if case.name in _USED)
+"""Eight cases with used files."""
+
 assert len(CHOSEN) == len(_NAMES) == 25
 assert len(REPEATED) == len(_REPEATED) == 20
+assert len(USED) == len(_USED) == 8
 
 
 def handled_in(case: Case, plan: Plan) -> set[str]:

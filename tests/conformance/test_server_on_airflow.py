@@ -6,18 +6,25 @@ from pathlib import Path
 
 import pytest
 
-from tests.conformance.chosen import CHOSEN, REPEATED
+from tests.conformance.chosen import CHOSEN, REPEATED, USED
 from volnux.loading import load_plan
 from volnux.testing import all_cases, differences, write_case
 
 PARTS = tuple(
     case
     for case in all_cases()
-    if case.name in ("each_batch", "task_of_arms", "task_with_branches", "task_with_each_inside")
+    if case.name
+    in (
+        "each_batch",
+        "task_of_arms",
+        "task_with_branches",
+        "task_with_each_inside",
+        "use_task_with_arguments",
+    )
 )
 """Cases of which a part runs in one task."""
 
-RUN = (*CHOSEN, *REPEATED, *PARTS)
+RUN = (*CHOSEN, *REPEATED, *PARTS, *USED)
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -80,7 +87,9 @@ def report_of_run(server, plan, dag, run, inputs):
     )
 
 
-@pytest.mark.parametrize("cases", [CHOSEN, REPEATED, PARTS], ids=["plain", "repeated", "parts"])
+@pytest.mark.parametrize(
+    "cases", [CHOSEN, REPEATED, PARTS, USED], ids=["plain", "repeated", "parts", "used"]
+)
 def test_chosen_cases(server, cases):
     wrong = {}
     waiting = list(cases)

@@ -5,12 +5,12 @@ import time
 
 import pytest
 
-from tests.conformance.chosen import CHOSEN, REPEATED, handled_in, shown_on_prefect
+from tests.conformance.chosen import CHOSEN, REPEATED, USED, handled_in, shown_on_prefect
 from tests.integration.prefect.server import PREFECT, end, start, started, surroundings
 from volnux.loading import load_plan
 from volnux.testing import write_case
 
-RUN = [*CHOSEN, *REPEATED]
+RUN = [*CHOSEN, *REPEATED, *USED]
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 

@@ -153,7 +153,7 @@ FAULTS = {
 }
 
 
-EXAMPLES = ("backup", "crawl", "orders", "weather")
+EXAMPLES = ("backup", "crawl", "orders", "prices", "stock", "weather")
 
 
 def furnish_examples(folder: Path) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-PIPELINES = sorted(EXAMPLES.glob("*/*.pty"))
+PIPELINES = sorted(EXAMPLES.glob("**/*.pty"))
 
 
 def volnux(*arguments: str | Path, code: int = 0) -> str:
@@ -58,7 +58,9 @@ def ways(places: dict[str, Any]) -> dict[str, str]:
 
 def test_the_examples_are_those_of_the_overview():
     text = (EXAMPLES / "README.md").read_text(encoding="utf-8")
-    assert {path.parent.name for path in PIPELINES} >= set(re.findall(r"\((\w+)/README", text))
+    assert {path.relative_to(EXAMPLES).parts[0] for path in PIPELINES} == set(
+        re.findall(r"\((\w+)/README", text)
+    )
     assert len(PIPELINES) >= 4
 
 
@@ -67,7 +69,7 @@ def test_an_example_is_formatted_described_and_has_no_fault(path):
     volnux("fmt", "--check", path)
     assert json.loads(volnux("check", "--link", "--json", path)) == {"diagnostics": []}
     assert "@description:" in path.read_text(encoding="utf-8")
-    assert path.with_name("README.md").is_file()
+    assert EXAMPLES.joinpath(path.relative_to(EXAMPLES).parts[0], "README.md").is_file()
 
 
 @pytest.mark.parametrize("example", ["weather", "orders", "backup", "crawl"])
@@ -288,3 +290,48 @@ def test_the_nightly_example_fails_although_somebody_was_told():
 def test_an_example_is_portable(example):
     run(example)
     volnux("run", "--portable", f"examples/{example}/{example}.pty")
+
+
+# Feeds.
+
+
+def test_two_feeds_share_a_step():
+    shutil.copytree(EXAMPLES / "feeds", "examples/feeds")
+    prices = json.loads(volnux("run", "--json", "examples/feeds/prices.pty"))["places"]
+    assert ways(prices) == {
+        "Fetch": "done",
+        "clean.Parse": "done",
+        "clean.Check": "done 3",
+        "clean.Repair": "done",
+        "Store": "done",
+    }
+    assert json.loads(Path("examples/feeds/prices.json").read_text("utf-8")) == {
+        "lamp": 1234.5, "chair": 89.9, "desk": 349.0, "shelf": 120.0, "bed": 990.0,
+    }  # fmt: skip
+    path = "examples/feeds/stock.pty"
+    stock = json.loads(volnux("run", "--json", "--portable", path))["places"]
+    assert ways(stock)["clean.Check[1]"] == "done 3"
+    assert stock["Total"]["result"] == {"lamp": 5, "chair": 12, "table": 2}
+
+
+def test_the_limit_of_a_step_is_that_of_its_use():
+    shutil.copytree(EXAMPLES / "feeds", "examples/feeds")
+    bad = Path("examples/feeds/stock-south.csv")
+    bad.write_text("article, count\nlamp, 1\nchair, none\ntable, many\n", "utf-8")
+    path = "examples/feeds/stock.pty"
+    report = json.loads(volnux("run", "--json", path, "--plain", code=1))
+    assert report["places"]["clean.Repair[1]"]["failure"]["message"] == "2 of 3 rows have no count"
+    assert report["places"]["Alarm"]["state"] == "done"
+
+
+def test_the_commands_of_feeds():
+    shutil.copytree(EXAMPLES / "feeds", "examples/feeds")
+    commands = re.findall(
+        r"^    volnux (.*)", (EXAMPLES / "feeds/README.md").read_text("utf-8"), re.MULTILINE
+    )
+    outputs = {command: volnux(*command.split()) for command in commands}
+    assert len(outputs) == 8
+    listed = outputs["files examples/feeds/prices.pty examples/feeds/stock.pty"].split()
+    assert sorted(listed) == sorted(
+        str(path) for path in Path("examples/feeds").glob("**/*") if path.suffix in (".py", ".pty")
+    )

@@ -8,27 +8,41 @@ from __future__ import annotations
 import heapq
 import random
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from tests.property import endings, naive
 from volnux.graph import Execution, Failure, Graph, Kind, RunStatus, compile
 from volnux.graph.report import Details, failure_of_run, places_of
-from volnux.pointy import parse
+from volnux.graph.walk import EventName
 from volnux.pointy.tree import Evaluation
+from volnux.testing.behaviour import result_of, script_of, scripts
 from volnux.testing.programs import (
     DEFAULT_ATTEMPTS,
     Program,
     Script,
-    render,
-    result_of,
-    script_of,
-    scripts,
+    files_of,
+    uses_of,
 )
+from volnux.testing.rendering import path_of, render, shown, texts_of
+from volnux.testing.texts import program_of
 
 
 def graph_of(program: Program, text: str | None = None, filename: str = "program.pty") -> Graph:
-    states = {name: Evaluation(state) for name, state in program.evaluations}
-    return compile(parse(text or render(program), filename=filename), evaluations=states)
+    files = files_of(program)
+    folder = Path(filename).parent
+    own = {
+        (folder / path_of(files[id(use)])).as_posix(): use.evaluations
+        for use in uses_of(program.flow)
+    }
+    own[filename] = program.evaluations
+    parsed = program_of(filename, text or render(program), texts_of(program))
+    states = {
+        EventName(number, name): Evaluation(state)
+        for number, file in enumerate(parsed.files)
+        for name, state in own[file.source.filename]
+    }
+    return compile(parsed, evaluations=states)
 
 
 def ending(place: str, script: Script, retry: int | None) -> tuple[int, Any, int, bool]:
@@ -59,7 +73,24 @@ class Driven:
         source = self.eaches[execution.nodes[instance].id].source
         if source is None:
             return execution.received(instance)
-        return {**self.inputs, **execution.copies.items(instance)}[source]
+        return self.names(execution, instance)[source]
+
+    def names(self, execution: Execution, instance: int) -> dict[str, Any]:
+        """The values of the inputs and items that a place sees."""
+        graph, node = self.graph, execution.copies.node(instance)
+        items = execution.copies.items(instance)
+        names, before = dict(self.inputs), 0
+        for use in graph.topology.uses_around(graph.topology.use_of[node]):
+            around = len(graph.topology.around[graph.topology.index[graph.uses[use].first]])
+            names.update(items[before:around])
+            before = around
+            values = {
+                item.name: item.default for item in graph.files[graph.uses[use].of - 1].inputs
+            }
+            for argument in graph.uses[use].arguments:
+                values[argument.name] = argument.filled(names.__getitem__)
+            names = values
+        return {**names, **dict(items[before:])}
 
     def grows(self, start: int, stop: int, copies: int) -> None:
         """Check that the run says how many instances it has."""
@@ -201,7 +232,7 @@ def difference(program: Program) -> str | None:
     same = found == wanted and list(found[2]) == list(wanted[2])
     if same and (why[0] == why[1] or meaning.stopped):
         return None
-    lines = [render(program), f"evaluations: {program.evaluations}"]
+    lines = [shown(program), f"evaluations: {program.evaluations}"]
     lines.append(f"run: graph {found[:2]} {why[0]}, naive {wanted[:2]} {why[1]}")
     for place in dict.fromkeys([*found[2], *wanted[2]]):
         mark = "  " if found[2].get(place) == wanted[2].get(place) else "! "

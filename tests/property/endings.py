@@ -92,7 +92,8 @@ class Around:
     `caught`: an enclosing group has a `0` branch. `retry`: the nearest factor around. `took`: the
     failure that the innermost `0` branch around took. `rounds` and `copies` are the numbers of the
     rounds and copies around, outermost first, `items` the items by name, and `opened` is when the
-    copies were made.
+    copies were made. `inputs` are those of the current file by name, and `here` is the message of
+    a `!` in it.
     """
 
     passes: bool = False
@@ -103,6 +104,8 @@ class Around:
     copies: tuple[int, ...] = ()
     items: tuple[tuple[str, Any], ...] = ()
     opened: tuple[int, ...] = ()
+    inputs: dict[str, Any] = field(default_factory=dict)
+    here: str = ""
 
     def at(self, part: object) -> Spot:
         """A part of the program in the rounds and copies around it."""

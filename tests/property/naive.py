@@ -27,6 +27,7 @@ from tests.property.endings import (
     duration,
     stop,
 )
+from volnux.testing.behaviour import result_of, script_of, scripts
 from volnux.testing.programs import (
     ANY_STATES,
     DEFAULT_ATTEMPTS,
@@ -39,23 +40,25 @@ from volnux.testing.programs import (
     Parallel,
     Program,
     Unit,
+    Use,
     events_of,
+    files_of,
     in_round,
     places,
-    result_of,
-    script_of,
-    scripts,
+    states_of,
 )
+from volnux.testing.rendering import path_of, render, texts_of
 
 
 def evaluate(program: Program) -> Meaning:
     """The meaning of a program."""
     run = _Run(program)
-    end = run.flow(program.flow, Around(), None, 0)
+    around = Around(inputs=dict(program.inputs), here=fails_here("program.pty", render(program)))
+    end = run.flow(program.flow, around, None, 0)
     failure = None
     if end.fails:
         first = min(end.fails, key=lambda place: place.order)
-        failure = NoList() if first.id == "each" else Failed(run.here)
+        failure = NoList() if first.id == "each" else Failed(first.id)
     meaning = Meaning(
         run.found,
         end.done,
@@ -80,18 +83,22 @@ def _key(place: str, order: dict[str, int]) -> tuple[int, list[int]]:
     return order[template], list(map(int, copies))
 
 
+def fails_here(file: str, text: str) -> str:
+    """The message of a `!`: `render` writes each directive in a line, and the flow in the last."""
+    return f"the flow fails here: {file}:{text.count(chr(10))}"
+
+
 class _Run:
     def __init__(self, program: Program) -> None:
         self.program = program
-        self.states = dict(program.evaluations)
+        self.states = states_of(program)
+        self.files = files_of(program)
+        self.texts = texts_of(program)
         self.found: dict[str, Place] = {}
         self.factors: dict[str, int | None] = {}
         self.lists: dict[Spot, list[Any] | None] = {}
         self.rounds_of: dict[Spot, Any] = {}
         self.began: dict[Spot, int] = {}
-        # `render` writes each directive in a line, and the flow in the next.
-        line = 1 + program.continues + len(program.inputs)
-        self.here = f"the flow fails here: program.pty:{line}"
         self.scripts = scripts(program)
         self.names: dict[int, str] = {}
         for place, event in places(program).items():
@@ -112,7 +119,13 @@ class _Run:
 
     def given(self, event: Event, around: Around) -> dict[str, Any]:
         """The inputs, the items and the arguments of a place; the latter take precedence."""
-        inputs = {**dict(self.program.inputs), **dict(around.items)}
+        inputs = {**around.inputs, **dict(around.items)}
+        return inputs | self.values(event.arguments, inputs)
+
+    def values(
+        self, arguments: tuple[tuple[str, Any], ...], inputs: dict[str, Any]
+    ) -> dict[str, Any]:
+        """The values of arguments."""
 
         def value(written: Any) -> Any:
             match written:
@@ -125,7 +138,20 @@ class _Run:
                     return {key: value(item) for key, item in written.items()}
             return written
 
-        return inputs | {name: value(written) for name, written in event.arguments}
+        return {name: value(written) for name, written in arguments}
+
+    def inside(self, primary: Group | Use, around: Around) -> Around:
+        """What the flow in braces, or in a used file, inherits."""
+        if isinstance(primary, Group):
+            return around
+        names = {**around.inputs, **dict(around.items)}
+        return replace(
+            around,
+            took=NOTHING,
+            items=(),
+            inputs=dict(primary.inputs) | self.values(primary.arguments, names),
+            here=fails_here("part.pty", self.texts[path_of(self.files[id(primary)])]),
+        )
 
     # What starts.
 
@@ -157,8 +183,7 @@ class _Run:
         if len(part.arms) == 1:
             return self.unit(part.arms[0], around, received, at, evaluation)
         if evaluation is None:
-            last = last_event(part)
-            evaluation = None if last is None else self.states.get(last.name)
+            evaluation = self.states.get(id(last_event(part)))
         ends = [self.unit(arm, around, received, at, None) for arm in part.arms]
         return self.together(ends, evaluation)
 
@@ -194,7 +219,7 @@ class _Run:
             return self.rounds(unit, around, received, at, evaluation)
         items = received
         if unit.each.source is not None:
-            items = {**dict(self.program.inputs), **dict(around.items)}[unit.each.source]
+            items = {**around.inputs, **dict(around.items)}[unit.each.source]
         spot = around.at(unit)
         self.began[spot] = at
         self.lists[spot] = items if isinstance(items, list) else None
@@ -211,8 +236,7 @@ class _Run:
             self.end_body(unit, SKIPPED, at, around)
             return End(at, [])
         if evaluation is None:
-            last = last_event(Parallel((unit,)))
-            evaluation = None if last is None else self.states.get(last.name)
+            evaluation = self.states.get(id(last_event(Parallel((unit,)))))
         free = [at] * (unit.each.at_once or len(items))
         ends = []
         for number, item in enumerate(items):
@@ -238,12 +262,13 @@ class _Run:
         """A group, again and again until it is done or has no round left."""
         body, again = unit.primary.body, unit.again
         if again is None:
-            return self.flow(body, around, received, at, evaluation)
+            return self.flow(body, self.inside(unit.primary, around), received, at, evaluation)
         self.rounds_of[around.at(unit)] = received
         for number in range(1, again + 1):
             inside = replace(around, rounds=(*around.rounds, number))
             if number < again:
                 inside = replace(inside, passes=False, caught=True)
+            inside = self.inside(unit.primary, inside)
             end = self.flow(body, inside, received, at, evaluation)
             at = end.at
             if end.failed_by is not None:
@@ -251,6 +276,7 @@ class _Run:
             else:
                 for left in range(number + 1, again + 1):
                     inside = replace(around, rounds=(*around.rounds, left))
+                    inside = self.inside(unit.primary, inside)
                     self.end_flow_unstarted(body, SKIPPED, at, inside)
                 break
         return end
@@ -269,9 +295,9 @@ class _Run:
 
     def fail(self, fail: Fail, around: Around, at: int) -> End:
         """The same as for an event without branches that returns a failure at once."""
-        result = Failed(self.here) if around.took is NOTHING else around.took
+        result = Failed(around.here) if around.took is NOTHING else around.took
         self.order += 1
-        place = Place("!", None, self.order, result=result)
+        place = Place(around.here, None, self.order, result=result)
         failed = End(at, failed_by=place, fails=(place,))
         return self.decide((), 0, result, failed, around, at)
 
@@ -370,17 +396,19 @@ class _Run:
                 place.state = state
                 place.ended = at
                 self.factors[place.id] = around.retry
-            case Group(body=body) if unit.again is None:
-                self.end_flow_unstarted(body, state, at, around)
-            case Group(body=body):
+            case Group(body=body) | Use(body=body) if unit.again is None:
+                inside = self.inside(unit.primary, around)
+                self.end_flow_unstarted(body, state, at, inside)
+            case Group(body=body) | Use(body=body):
                 for number in range(1, unit.again + 1):
                     inside = replace(around, rounds=(*around.rounds, number))
+                    inside = self.inside(unit.primary, inside)
                     self.end_flow_unstarted(body, state, at, inside)
 
 
 def last_event(part: Parallel) -> Event | None:
     """The last event in reading order, branches not counted; None if a `!` is last."""
     last = part.arms[-1].primary
-    while isinstance(last, Group):
+    while isinstance(last, Group | Use):
         last = last.body.parts[-1].arms[-1].primary
     return last if isinstance(last, Event) else None

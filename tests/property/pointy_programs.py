@@ -5,6 +5,7 @@ import itertools
 from hypothesis import strategies as st
 
 NAMES = ("A", "Extract", "load_all", "_x9", "billing.Charge", "true", "Step__b", "B2", "thread")
+USED = ("clean", "tidy_up")
 OPTIONS = (
     "timeout=30",
     "timeout=2.5",
@@ -131,17 +132,18 @@ def parallels(draw: st.DrawFn, depth: int) -> list[str]:
 
 @st.composite
 def units(draw: st.DrawFn, depth: int) -> list[str]:
-    """The words of an event or a group with what may stand behind it, in any order."""
-    kind = draw(st.integers(0, 11))
+    """The words of an event, a used file or a group, with what may stand behind, in any order."""
+    kind = draw(st.integers(0, 12))
     if kind == 11:
         # `!` is the last unit of its flow, so it gets braces.
         return draw(st.sampled_from([["{", "!", "}"], ["{", "A", "|->", "!", "}"]]))
-    group = depth > 0 and kind < 3
-    if group:
+    nested = depth > 0 and kind < 3
+    group = nested or kind == 12
+    if nested:
         opener, closer = draw(st.sampled_from(["{}", "()"]))
         words = [opener, *draw(flows(depth - 1)), closer]
     else:
-        words = [draw(st.sampled_from(NAMES))]
+        words = [draw(st.sampled_from(USED if group else NAMES))]
         if draw(st.integers(0, 3)) == 0:
             words += draw(argument_lists())
     factor = draw(st.sampled_from(["", "", "before", "behind"]))
@@ -221,12 +223,14 @@ def programs(draw: st.DrawFn) -> str:
             st.sampled_from(DIRECTIVES), max_size=4, unique_by=lambda d: d.split(":")[0].strip()
         )
     )
+    words = draw(flows())
+    used = [f'@use: {name} = "shared/{name}.pty"' for name in USED if name in words]
     text = draw(st.sampled_from(["", "", "\ufeff"]))
-    for directive in chosen:
+    for directive in draw(st.permutations([*chosen, *used])):
         ends = st.sampled_from(["\n", "\r\n", "  # behind\n", "\n\n", "#x\n"])
         text += draw(st.sampled_from(["", "", " ", "# before\n", "#1\n\n# 2\n"]))
         text += directive + draw(ends)
-    return text + joined(draw, named(draw(flows())))
+    return text + joined(draw, named(words))
 
 
 def named(words: list[str]) -> list[str]:

@@ -1,15 +1,18 @@
-"""Programs with `each`, `again` and `task` in the words of the language without them.
+"""Programs with `each`, `again`, `task` and `@use` in the words of the language without them.
 
-The copies of a unit become the arms of a parallel group, the rounds of a group nested `0` branches.
+The copies of a unit become the arms of a parallel group, the rounds of a group nested `0` branches,
+and a use the flow of its file in braces.
 This is what the language says that these options mean. It shares nothing with `volnux.graph`: what
 the lists are, and what each group received, comes from the naive evaluator.
 
-Some events are added, which pass on what today's language has no words for: the item of a copy, and
-what a group received. They take no time and always succeed.
+Some events are added for what older words cannot say. They take no time. Some pass on the item of a
+copy, or what a group received. Others fail like a `!` in a used file, which does not carry the
+failure of a branch in another file.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -17,6 +20,7 @@ from tests.property import endings, naive
 from tests.property.driving import Driven, ending, graph_of, plain
 from volnux.graph import Failure, Kind
 from volnux.graph.report import failure_of_run, places_of
+from volnux.testing.behaviour import script_of, scripts
 from volnux.testing.programs import (
     ALL_STATES,
     Branch,
@@ -27,13 +31,14 @@ from volnux.testing.programs import (
     Parallel,
     Program,
     Unit,
+    Use,
     events_of,
+    files_of,
     in_round,
     places,
-    render,
-    script_of,
-    scripts,
+    states_of,
 )
+from volnux.testing.rendering import path_of, render, shown, texts_of
 
 __all__ = ["Rewritten", "differences", "rewrite", "without_hints"]
 
@@ -64,7 +69,7 @@ class Rewritten:
 
 
 def rewrite(program: Program) -> Rewritten:
-    """The program without `each`, `again` and `task`."""
+    """The program without `each`, `again`, `task` and `@use`."""
     return _Rewriter(program).rewritten()
 
 
@@ -77,7 +82,7 @@ def without_hints(program: Program, *, at_once: bool = True) -> Program:
 
     def unit(old: Unit) -> Unit:
         primary, each = old.primary, old.each
-        if isinstance(primary, Group):
+        if isinstance(primary, Group | Use):
             primary = replace(primary, body=flow(primary.body))
         if each is not None:
             each = replace(each, batch=None, at_once=None if at_once else each.at_once)
@@ -91,7 +96,14 @@ class _Rewriter:
     def __init__(self, program: Program) -> None:
         self.program = program
         self.meaning = naive.evaluate(program)
-        self.states = dict(program.evaluations)
+        self.states = states_of(program)
+        self.files = files_of(program)
+        self.texts = texts_of(program)
+        # The message of a `!` in the current file; None inside a `0` branch of the same file, and
+        # in programs without used files, where a `!` says the same in other words.
+        self.here: str | None = None
+        if self.files:
+            self.here = naive.fails_here("program.pty", render(program))
         self.evaluations: dict[str, str] = {}
         self.made = Rewritten(program)
         self.names: dict[int, str] = {}
@@ -113,15 +125,33 @@ class _Rewriter:
 
     def unit(self, unit: Unit, rounds: tuple[int, ...], copies: tuple[int, ...]) -> Unit:
         if isinstance(unit.primary, Fail):
-            return Unit(Fail())
+            if self.here is None:
+                return Unit(Fail())
+            return self.added("Fail", 0, Failure("Failed", self.here))
         if isinstance(unit.primary, Event) and unit.each is None:
             made = self.event(unit.primary, rounds, copies)
         else:
             made = _braces(self.whole(unit, rounds, copies))
-        branches = tuple(
-            replace(branch, flow=self.flow(branch.flow, rounds, copies)) for branch in unit.branches
-        )
+        branches = tuple(self.branch(branch, rounds, copies) for branch in unit.branches)
         return replace(made, retry=unit.retry, branches=branches)
+
+    def branch(self, branch: Branch, rounds: tuple[int, ...], copies: tuple[int, ...]) -> Branch:
+        here = self.here
+        if branch.descriptor == 0:
+            self.here = None
+        flow = self.flow(branch.flow, rounds, copies)
+        self.here = here
+        return replace(branch, flow=flow)
+
+    def body(self, primary: Group | Use, rounds: tuple[int, ...], copies: tuple[int, ...]) -> Group:
+        """Braces, also for the flow of a used file."""
+        here = self.here
+        if isinstance(primary, Use):
+            text = self.texts[path_of(self.files[id(primary)])]
+            self.here = naive.fails_here("part.pty", text)
+        flow = self.flow(primary.body, rounds, copies)
+        self.here = here
+        return Group(flow)
 
     def whole(self, unit: Unit, rounds: tuple[int, ...], copies: tuple[int, ...]) -> Unit:
         """A unit without its branches."""
@@ -171,14 +201,18 @@ class _Rewriter:
         evaluation: str | None,
         number: int = 1,
     ) -> Unit:
-        assert isinstance(unit.primary, Group)
-        body = unit.primary.body
+        assert isinstance(unit.primary, Group | Use)
         if unit.again is None:
-            return Unit(Group(self.flow(body, rounds, copies)), evaluation=evaluation)
+            return Unit(self.body(unit.primary, rounds, copies), evaluation=evaluation)
+        here = self.here
+        if number > 1:
+            # It is in the `0` branch of the round before.
+            self.here = None
         made = Unit(
-            Group(self.flow(body, (*rounds, number), copies)),
+            self.body(unit.primary, (*rounds, number), copies),
             evaluation=evaluation,
         )
+        self.here = here
         if number == unit.again:
             return made
         received = self.meaning.rounds.get((id(unit), rounds, copies))
@@ -189,8 +223,8 @@ class _Rewriter:
     def event(self, event: Event, rounds: tuple[int, ...], copies: tuple[int, ...]) -> Unit:
         name = f"Place{len(self.made.places)}"
         self.made.places[name] = self.place(event, rounds, copies)
-        if event.name in self.states:
-            self.evaluations[name] = self.states[event.name]
+        if id(event) in self.states:
+            self.evaluations[name] = self.states[id(event)]
         return Unit(Event(name))
 
     def place(self, event: Event, rounds: tuple[int, ...], copies: tuple[int, ...]) -> str:
@@ -201,8 +235,8 @@ class _Rewriter:
         """An event that ends in this way; its class decides like that of `as_`."""
         name = f"{what}{len(self.made.given)}"
         self.made.given[name] = descriptor, result
-        if as_ is not None and as_.name in self.states:
-            self.evaluations[name] = self.states[as_.name]
+        if id(as_) in self.states:
+            self.evaluations[name] = self.states[id(as_)]
         return Unit(Event(name))
 
 
@@ -251,7 +285,7 @@ def _shown(driven: Driven, made: Rewritten | None = None) -> tuple[Any, ...]:
 
     def source(found: Any) -> Any:
         # A failure of a `!` or of an `each` has no place.
-        if "Error" in str(found):
+        if "Error" in str(found) or "Fail" in str(found):
             return None
         if isinstance(found, list):
             return [source(each) for each in found if not str(each).startswith("Pad")]
@@ -266,7 +300,7 @@ def _shown(driven: Driven, made: Rewritten | None = None) -> tuple[Any, ...]:
         origin = execution.origin_of(node) if kind.kind is Kind.EVENT else None
         if origin is not None:
             place = execution.copies.place(origin)
-            if execution.nodes[origin].kind is Kind.FAIL:
+            if execution.nodes[origin].kind is Kind.FAIL or place.startswith("Fail"):
                 place = "!"
             elif execution.nodes[origin].kind is Kind.EACH or place.startswith("Error"):
                 place = "each"
@@ -293,23 +327,29 @@ def _shown(driven: Driven, made: Rewritten | None = None) -> tuple[Any, ...]:
             origins.get(shown) if place.state == "failed" else None,
         )
     success, result, _ = driven.outcome()
-    return success, _without_pads(result), found, plain(failure_of_run(execution))
+    why = {plain(failure_of_run(execution))}
+    for name, place in report.items():
+        if name in given and name.startswith("Fail") and place.failure and not place.handled:
+            why.add(plain(place.failure))
+    # The position of a `!` differs. The comparison with the naive evaluator includes it.
+    positions = {each and re.sub(r"(fails here).*", r"\1", each) for each in why}
+    return success, _without_pads(result), found, positions
 
 
-def differences(driven: Driven, program: Program, made: Rewritten, other: Driven) -> str | None:
+def differences(driven: Driven, program: Program, made: Rewritten, other_run: Driven) -> str | None:
     """A readable difference between a run and that in other words; None if there is none."""
-    found, wanted = _shown(driven), _shown(other, made)
+    found, wanted = _shown(driven), _shown(other_run, made)
     for place, (*_, source, origin) in found[2].items():
-        *shown, other_source, other_origin = wanted[2].get(place, (None, None))
+        *other, other_source, other_origin = wanted[2].get(place, (None, None))
         if other_source == PASSED_ON:
             other_source = source
         # Where an `each` makes no copies, nothing goes through the nodes of its places.
-        wanted[2][place] = *shown, other_source, origin and other_origin
+        wanted[2][place] = *other, other_source, origin and other_origin
     # The failure of an `each` that has no place stands at the event that was added for it.
-    why = found[3] not in (wanted[3], "no list")
-    if found[:3] == wanted[:3] and not why:
+    why = found[3] <= {*wanted[3], "no list"}
+    if found[:3] == wanted[:3] and why:
         return None
-    lines = [render(program), f"in other words: {render(made.program)}", f"given: {made.given}"]
+    lines = [shown(program), f"in other words: {render(made.program)}", f"given: {made.given}"]
     lines.append(f"evaluations: {program.evaluations}")
     lines.append(f"run: {found[:2]} {found[3]}, in other words {wanted[:2]} {wanted[3]}")
     for place in dict.fromkeys([*found[2], *wanted[2]]):

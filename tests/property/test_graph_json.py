@@ -1,6 +1,7 @@
 """The graph's JSON and its fingerprint, on random programs."""
 
 import hashlib
+import itertools
 import json
 import os
 import random
@@ -11,7 +12,7 @@ from pathlib import Path
 from tests.property.driving import graph_of
 from volnux.graph import Graph
 from volnux.testing.making import random_program
-from volnux.testing.programs import render
+from volnux.testing.rendering import render
 
 SEEDS = range(300)
 
@@ -23,12 +24,12 @@ print(hashlib.sha256("".join(map(json_of, SEEDS)).encode()).hexdigest())
 
 
 def json_of(seed: int) -> str:
-    return graph_of(random_program(random.Random(seed), events=30)).to_json()
+    return graph_of(random_program(random.Random(seed), events=30, uses=True)).to_json()
 
 
 def test_json_there_and_back_is_the_same_graph():
     for seed in SEEDS:
-        graph = graph_of(random_program(random.Random(seed), events=30))
+        graph = graph_of(random_program(random.Random(seed), events=30, uses=True))
         text = graph.to_json()
         again = Graph.from_json(text)
         assert again == graph
@@ -54,7 +55,7 @@ def test_json_is_the_same_in_every_process():
 
 def test_the_layout_of_the_text_is_not_in_the_fingerprint():
     for seed in SEEDS:
-        program = random_program(random.Random(seed), events=30)
+        program = random_program(random.Random(seed), events=30, uses=True)
         graph = graph_of(program)
         other = graph_of(program, render(program, random.Random(seed)), "far/away/program.pty")
         assert other != graph
@@ -64,12 +65,17 @@ def test_the_layout_of_the_text_is_not_in_the_fingerprint():
 def test_the_meaning_of_the_text_is_in_the_fingerprint():
     texts: dict[str, str] = {}
     for seed in range(2000):
-        program = random_program(random.Random(seed), events=6, depth=2)
+        program = random_program(random.Random(seed), events=6, depth=2, uses=True)
         graph = graph_of(program)
         # What a graph says, put in other words: everything but positions and the text.
         data = json.loads(graph.to_json())
         said = {key: data[key] for key in sorted(data) if key not in ("source", "fingerprint")}
-        for row in (*said["nodes"], *said["groups"], *said["eaches"], *said["tasks"]):
+        for used in said["files"]:
+            del used["text"]
+            for row in used["inputs"]:
+                del row["span"]
+        rows = (said[part] for part in ("nodes", "groups", "eaches", "tasks", "uses", "inputs"))
+        for row in itertools.chain(*rows):
             del row["span"]
             for argument in row.get("arguments", ()):
                 del argument["span"]

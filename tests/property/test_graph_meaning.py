@@ -17,7 +17,8 @@ from tests.property.driving import Driven, difference, ending, expected, graph_o
 from volnux.graph import Kind, RunStatus, simulate
 from volnux.graph.parts import ValueKind
 from volnux.testing.making import programs, random_program
-from volnux.testing.programs import Program, places, render
+from volnux.testing.programs import Program, places
+from volnux.testing.rendering import render, shown
 
 PROGRAMS = int(os.environ.get("VOLNUX_PROGRAMS", "0"))
 SEED = int(os.environ.get("VOLNUX_SEED", "0")) or random.SystemRandom().randrange(10**9)
@@ -26,7 +27,7 @@ pytestmark = pytest.mark.timeout(0 if PROGRAMS else 120)
 
 
 def each_program(
-    count: int, *, stops: bool = False, repeats: bool = True
+    count: int, *, stops: bool = False, repeats: bool = True, uses: bool = True
 ) -> Iterator[tuple[int, Program]]:
     """Random programs with their seeds."""
     count = PROGRAMS or count
@@ -34,7 +35,8 @@ def each_program(
         source = random.Random(SEED + number)
         big = number % 10 == 9
         events = 60 if big else 14
-        yield SEED + number, random_program(source, events=events, stops=stops, repeats=repeats)
+        program = random_program(source, events=events, stops=stops, repeats=repeats, uses=uses)
+        yield SEED + number, program
     print(f"{count} programs: {repeat(SEED, count)}")  # noqa: T201 - shown with `pytest -s`
 
 
@@ -43,19 +45,19 @@ def repeat(seed: int, number: int = 1) -> str:
 
 
 def test_programs_mean_what_the_language_says():
-    for seed, program in each_program(6000, stops=True):
+    for seed, program in each_program(4000, stops=True):
         found = difference(program)
         assert found is None, f"{repeat(seed)}\n{found}"
 
 
 def test_the_end_is_the_same_in_whatever_order_events_end():
-    for seed, program in each_program(4000):
+    for seed, program in each_program(2500):
         graph = graph_of(program)
         wanted = Driven(program, graph).by_delay().outcome()
         source = random.Random(seed)
         for choose in (min, max, source.choice, source.choice):
             found = Driven(program, graph).in_order(choose).outcome()
-            assert found == wanted, f"{repeat(seed)}\n{render(program)}"
+            assert found == wanted, f"{repeat(seed)}\n{shown(program)}"
 
 
 def test_results_are_let_go_when_nobody_will_read_them():
@@ -121,7 +123,7 @@ def test_a_small_program_means_what_the_language_says(program):
 
 def test_a_fail_means_an_event_that_returned_a_failure():
     """A `!` and an event in its place that returns the same failure end in the same way."""
-    for seed, program in each_program(600, repeats=False):
+    for seed, program in each_program(600, repeats=False, uses=False):
         if "!" not in render(program):
             continue
         graph = graph_of(program)
@@ -179,7 +181,7 @@ def test_a_place_ends_once_and_keeps_its_end():
             node = source.choice(running)
             running = [*(n for n in running if n != node), *driven.end(node)]
             check()
-        assert len(ended) == len(execution.states), f"{repeat(seed)}\n{render(program)}"
+        assert len(ended) == len(execution.states), f"{repeat(seed)}\n{shown(program)}"
 
 
 @pytest.mark.parametrize("way", ["finish what runs", "give it up", "stop"])

@@ -12,12 +12,13 @@ import pytest
 from tests.property.driving import Driven, graph_of
 from tests.property.rewriting import DrivenRewritten, differences, rewrite, without_hints
 from tests.property.test_graph_meaning import PROGRAMS, each_program, repeat
-from volnux.testing.programs import Program, render
+from volnux.testing.programs import Program
+from volnux.testing.rendering import shown
 from volnux.testing.shrinking import shrink
 
 pytestmark = pytest.mark.timeout(0 if PROGRAMS else 120)
 
-HINTS = ("each=", "again=", "task=")
+HINTS = ("each=", "again=", "task=", "@use")
 
 
 def difference(program: Program, seed: int) -> str | None:
@@ -46,8 +47,8 @@ def smallest(program: Program, differs) -> str:
 
 
 def test_programs_mean_the_same_in_other_words():
-    for seed, program in each_program(2500):
-        if any(option in render(program) for option in HINTS):
+    for seed, program in each_program(1600):
+        if any(option in shown(program) for option in HINTS):
             found = difference(program, seed)
             if found is not None:
                 found = smallest(program, lambda smaller, seed=seed: difference(smaller, seed))
@@ -55,8 +56,8 @@ def test_programs_mean_the_same_in_other_words():
 
 
 def test_programs_that_are_stopped_mean_the_same_in_other_words():
-    for seed, program in each_program(1500, stops=True):
-        if any(option in render(program) for option in HINTS):
+    for seed, program in each_program(1000, stops=True):
+        if any(option in shown(program) for option in HINTS):
             found = difference_with_stops(program)
             if found is not None:
                 found = smallest(program, difference_with_stops)
@@ -71,7 +72,7 @@ def test_hints_mean_nothing():
         wanted = Driven(bare, graph_of(bare)).by_delay().outcome()
         for choose in (min, max):
             found = Driven(program, graph_of(program)).in_order(choose).outcome()
-            assert found == wanted, f"{repeat(seed)}\n{render(program)}"
+            assert found == wanted, f"{repeat(seed)}\n{shown(program)}"
             assert list(found[2]) == list(wanted[2]), repeat(seed)
 
 

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from volnux.masking import remember
 from volnux.shown import shown
 
 
@@ -135,3 +136,13 @@ def test_an_object_is_asked_once_and_never_raises():
     assert shown([counted], 20) == "[long long long long…"
     assert counted.asked == 1
     assert shown([1, Leaving()]) == "[1, <Leaving whose repr raised SystemExit>]"
+
+
+SECRET = "a secret that no other test has, " * 9
+
+
+@given(st.text(max_size=250), st.text(max_size=250), st.integers(1, 400), st.booleans())
+def test_no_part_of_a_secret_is_shown_where_it_is_cut(before, after, most, listed):
+    remember((SECRET,))
+    value = before + SECRET + SECRET + after
+    assert "a secret" not in shown([before, value] if listed else value, most)

@@ -22,8 +22,12 @@ from volnux.events import Lookup, link
 from volnux.graph import Failure, compile
 from volnux.pointy import parse
 from volnux.pointy.tree import Evaluation
+from volnux.testing.behaviour import result_of, script_of, scripts
 from volnux.testing.making import NAMES, random_program
-from volnux.testing.programs import DEFAULT_ATTEMPTS, render, result_of, script_of, scripts
+from volnux.testing.programs import (
+    DEFAULT_ATTEMPTS,
+)
+from volnux.testing.rendering import render
 
 PROGRAMS = int(os.environ.get("VOLNUX_PROGRAMS", "600"))
 SEED = int(os.environ.get("VOLNUX_SEED", "1"))

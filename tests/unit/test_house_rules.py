@@ -98,10 +98,10 @@ def test_importing_the_core_leaves_exit_alone():
 
 MAY_READ_MODULES = {
     ROOT / "volnux/imported.py",
-    # The import system of folders: these are its parts that find, load and share modules.
+    # The import system of folders: these are its parts that find, load, share and list modules.
     *(
         ROOT / "volnux/events/modules" / f"{name}.py"
-        for name in ("importing", "loader", "registry", "shared")
+        for name in ("importing", "loader", "origins", "registry", "shared")
     ),
 }
 

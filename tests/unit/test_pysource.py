@@ -111,10 +111,14 @@ def test_a_text_that_python_cannot_compile_is_refused():
 def test_long_expressions_are_spread_over_lines():
     short = call("f", literal(1), name=literal(("x",)), left_out=None)
     assert assigned("a", short) == 'a = f(1, name=("x",))'
-    assert assigned("a", list_of([f"x{number:02}" for number in range(17)])) == (
-        "a = [\n"
+    names = [f"x{number:02}" for number in range(17)]
+    assert assigned("a", list_of(names)) == "\n".join(
+        ["a = [", *(f"    {name}," for name in names), "]"]
+    )
+    assert assigned("a", call("f", *names)) == (
+        "a = f(\n"
         "    x00, x01, x02, x03, x04, x05, x06, x07, x08, x09, x10, x11, x12, x13, x14, x15, x16\n"
-        "]"
+        ")"
     )
     items = [("short", "1"), ("long", literal(["x" * 40, "y" * 40]))]
     assert laid_out(mapping_of(items), before="with ", after=":") == (

@@ -4,7 +4,8 @@ from tools.mutations.flows import FLOWS
 from tools.mutations.given import GIVEN_TO_EVENTS
 from tools.mutations.mutation import Mutation
 from tools.mutations.repeats import REPEATED
+from tools.mutations.uses import USED
 
 __all__ = ["MUTATIONS", "Mutation"]
 
-MUTATIONS: tuple[Mutation, ...] = (*FLOWS, *REPEATED, *GIVEN_TO_EVENTS)
+MUTATIONS: tuple[Mutation, ...] = (*FLOWS, *REPEATED, *GIVEN_TO_EVENTS, *USED)

@@ -30,8 +30,8 @@ GIVEN_TO_EVENTS = (
     Mutation(
         "Variables that arguments name go into `**kwargs`.",
         GIVEN,
-        "return Given(arguments, found, hidden, direct & known)",
-        "return Given(arguments, found, hidden, frozenset(known))",
+        "return Given(arguments, found, hidden, direct & known, scope, late)",
+        "return Given(arguments, found, hidden, frozenset(known), scope, late)",
         "variable_",
     ),
     Mutation(

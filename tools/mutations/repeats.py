@@ -57,7 +57,7 @@ REPEATED = (
     Mutation(
         "If a failure is piped to an `each`, the `each` fails with this failure.",
         PROGRESS,
-        "failed = isinstance(items, Failure) and source not in (None, *self.copies.items(index))",
+        "failed = isinstance(items, Failure) and own.source not in values",
         "failed = isinstance(items, Failure)",
         "each_of",
     ),
@@ -113,8 +113,8 @@ REPEATED = (
     Mutation(
         "Events do not receive the item as an input.",
         CALLS,
-        "            {**self.inputs, **items},\n",
-        "            self.inputs,\n",
+        "            (*self._outer, *items) if self._outer else items,\n",
+        "",
         "each_item",
     ),
     Mutation(
@@ -141,8 +141,8 @@ REPEATED = (
     Mutation(
         "The last round of `again` receives nothing.",
         REPEATS,
-        "values.append((yield walk.body(unit.primary, context, starts, exits, evaluation)))",
-        "values.append((yield walk.body(unit.primary, context._replace(receives=None), starts, "
+        "values.append((yield walk.inside(unit.primary, context, starts, exits, evaluation)))",
+        "values.append((yield walk.inside(unit.primary, context._replace(receives=None), starts, "
         "exits, evaluation)))",
         "again_",
     ),

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from volnux.events.link import Plan
+from volnux.graph.copies import Items
 from volnux.graph.model import Each, TaskGroup, ValueKind
 from volnux.graph.part import part_of
 
@@ -25,13 +26,13 @@ class Part:
         plan: the part as a plan of its own.
         takes: for each value that the part takes from outside, its index in `Graph.values` of the
             whole graph, with its index in the part.
-        items: for each such value that is the item of an `each` around the part, the name of the
-            item, by the index of the value in the part.
+        items: for each such value that is the item of an `each` around the part, the depth of that
+            `each`, by the index of the value in the part; 0 is the outermost.
     """
 
     plan: Plan
     takes: Mapping[int, int]
-    items: Mapping[int, str]
+    items: Mapping[int, int]
 
     @staticmethod
     def of(plan: Plan, part: Each | TaskGroup) -> Part:
@@ -43,15 +44,18 @@ class Part:
         """
         cut = part_of(plan.graph, part)
         specs = (*plan.specs[cut.first : cut.last + 1], None)
-        names = {each.each: each.name for each in plan.graph.eaches}
+        topology = plan.graph.topology
+        depths = {each.each: n for n, each in enumerate(topology.around[cut.first])}
         takes, items = {}, {}
         for number, new in cut.given.items():
             row = plan.graph.values[number]
             if row.kind is ValueKind.ITEM and row.node is not None:
-                items[new] = names[row.node]
+                items[new] = depths[row.node]
             else:
                 takes[number] = new
-        return Part(replace(plan, graph=cut.graph, specs=specs, warnings=()), takes, items)
+        scopes = tuple(plan.scopes[use] for use in cut.uses)
+        own = replace(plan, graph=cut.graph, specs=specs, warnings=(), scopes=scopes)
+        return Part(own, takes, items)
 
     def run(
         self,
@@ -59,7 +63,7 @@ class Part:
         options: RunOptions,
         *,
         taken: Mapping[int, Any],
-        items: Mapping[str, Any] | None = None,
+        items: Items = (),
     ) -> RunReport:
         """Run the part in this process, with the embedded backend.
 
@@ -69,14 +73,11 @@ class Part:
             inputs: the values of all inputs of the whole plan, by name.
             options: how to run; `index` has the indices of the items around the part.
             taken: the values with the indices in `takes`.
-            items: the items around the part, by name.
+            items: the names and items of the `each`es around the part, the outermost first.
         """
         from volnux.backends.registry import get_backend
 
         given = {new: taken[number] for number, new in self.takes.items()}
-        items = items or {}
-        given.update((new, items[name]) for new, name in self.items.items())
-        known = {**inputs, **items}
-        return get_backend("standalone").run(
-            self.plan, known, replace(options, given=given, with_end=True, results=True)
-        )
+        given.update((new, items[depth][1]) for new, depth in self.items.items())
+        own = replace(options, given=given, items=items, with_end=True, results=True)
+        return get_backend("standalone").run(self.plan, inputs, own)

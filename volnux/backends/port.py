@@ -86,25 +86,23 @@ class Capabilities:
                 if scheme not in self.url_schemes:
                     text = f"{backend} cannot send an event to {where.describe()}"
                     hint = f"schemes: {', '.join(sorted(self.url_schemes)) or 'none'}"
-                    found.append(graph.diagnostic("refused", text, span=node.span, hint=hint))
+                    found.append(graph.diagnostic("refused", text, at=node, hint=hint))
             elif where.kind is ExecutorKind.POOL and not self.pools:
                 text = f"{backend} has no pool of {where.describe()} for an event"
-                found.append(graph.diagnostic("refused", text, span=node.span))
+                found.append(graph.diagnostic("refused", text, at=node))
             if spec.timeout is not None and not self.timeout:
                 text = f"{backend} cannot end an attempt after a timeout"
-                found.append(graph.diagnostic("refused", text, span=node.span))
+                found.append(graph.diagnostic("refused", text, at=node))
             if spec.stop_on_exception and not self.stop_on_exception:
                 text = f"{backend} cannot end a run for stop_on_exception of {spec.name}"
-                found.append(graph.diagnostic("refused", text, span=node.span))
+                found.append(graph.diagnostic("refused", text, at=node))
             for option in node.options:
                 if option in HINTS and option not in self.hints:
                     text = f"{backend} ignores the hint '{option}'"
                     note = Severity.NOTE
-                    found.append(
-                        graph.diagnostic("ignored-hint", text, span=node.span, severity=note)
-                    )
-        # The rounds of a group with `again` have the same positions.
-        return list({(each.code, each.message, each.span): each for each in found}.values())
+                    found.append(graph.diagnostic("ignored-hint", text, at=node, severity=note))
+        # The rounds of a group with `again` have the same positions, and so have several uses.
+        return list(dict.fromkeys(found))
 
 
 def refuse(backend: str, found: Iterable[Diagnostic]) -> None:
@@ -248,6 +246,7 @@ class RunOptions:
         secrets: values of secrets, in place of the host's; for tests.
         host: where variables and secrets come from; None for those of the backend itself.
         index: the indices of the items, if the plan is a part that runs for an item.
+        items: the names and values of these items, the outermost first.
         given: the values from outside, if the plan is a part of another one, by their index in
             `Graph.values`.
         with_end: whether the report has `RunReport.end`, if the backend can tell.
@@ -265,6 +264,7 @@ class RunOptions:
     secrets: Mapping[str, str] = field(default_factory=dict)
     host: Host | None = None
     index: tuple[int, ...] = ()
+    items: tuple[tuple[str, Any], ...] = ()
     given: Mapping[int, Any] = field(default_factory=dict)
     with_end: bool = False
 

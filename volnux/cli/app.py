@@ -18,6 +18,7 @@ COMMANDS = (
     "fmt",
     "graph",
     "describe",
+    "files",
     "simulate",
     "schedule",
     "new",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
+import os
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from volnux.cli import files, output
+from volnux.cli import disk, output
 from volnux.cli.options import Backend, Events, Json, Paths
 from volnux.cli.usage import UsageError, event_modules
 from volnux.errors import Diagnostic, Severity
 from volnux.files import UNREADABLE
-from volnux.loading import FileError, link_graph, load_file, schedule_faults
+from volnux.loading import FileError, link_graph, schedule_faults
+from volnux.programs import load_program
 
 if TYPE_CHECKING:
     from volnux.backends import Backend as AnyBackend
@@ -46,6 +47,8 @@ def command(
 ) -> None:
     """Show errors, warnings and notes of files.
 
+    It also checks the files that they use.
+
     Nothing is run, and no Python code of the user is imported unless events are linked.
 
     --backend also shows what that backend refuses or ignores, and the variables and secrets that a
@@ -63,95 +66,136 @@ def command(
     elif live:
         raise UsageError(["--live needs a backend: add --backend NAME"])
     linked = link or bool(modules) or target is not None
-    known, found = files.find(paths)
+    known, found = disk.find(paths)
     if not known and not found:
         output.warn(f"no .pty files in {', '.join(map(str, paths))}")
+    checks = _Checks(modules, target, linked=linked, live=live)
     if json:
         with output.json_only() as result:
-            found += _check_all(known, modules, target, linked=linked, live=live)
+            found += checks.run(known)
             result.write({"diagnostics": [diagnostic.to_json() for diagnostic in found]})
     else:
+        found += checks.run(known)
         output.show(found, sys.stdout)
-        checked = _check_all(known, modules, target, linked=linked, live=live)
-        for _, of_file in itertools.groupby(checked, key=lambda diagnostic: diagnostic.file):
-            together = list(of_file)
-            found += together
-            output.show(together, sys.stdout)
-        output.say(_total(len(known), found))
+        output.say(_total(len(checks.files), found))
     if any(diagnostic.code == UNREADABLE for diagnostic in found):
         raise typer.Exit(2)
     raise typer.Exit(1 if any(d.severity is Severity.ERROR for d in found) else 0)
 
 
-def _check_all(
-    paths: Sequence[Path],
-    events: Sequence[str],
-    backend: AnyBackend | None,
-    *,
-    linked: bool,
-    live: bool,
-) -> Iterator[Diagnostic]:
-    for path in paths:
-        try:
-            yield from _check(path, events, backend, linked=linked, live=live)
-        except FileError as fault:
-            yield fault.diagnostic
+class _Checks:
+    """The checks of some files and of all files that they use.
 
+    Args:
+        events: the modules of `--events`.
+        backend: the backend to check for, or None.
+        linked: whether to link.
+        live: whether to check the installation of the backend.
 
-def _check(
-    path: Path, events: Sequence[str], backend: AnyBackend | None, *, linked: bool, live: bool
-) -> list[Diagnostic]:
-    """All diagnostics of one file, in the order of its text."""
-    from volnux.events.link import LinkError
-    from volnux.graph.compile import compile
-    from volnux.graph.lists import check_lists
-    from volnux.graph.names import check_names
+    Attributes:
+        files: the files that were checked, in order, by their real path.
+    """
 
-    file, found = load_file(path)
-    diagnostics = list(found)
-    if file is not None:
-        graph = compile(file)
-        if linked:
+    def __init__(
+        self, events: Sequence[str], backend: AnyBackend | None, *, linked: bool, live: bool
+    ) -> None:
+        self.files: dict[str, int] = {}
+        self._used: set[int] = set()
+        self._events = events
+        self._backend = backend
+        self._linked = linked
+        self._live = live
+
+    def run(self, paths: Sequence[Path]) -> list[Diagnostic]:
+        """All diagnostics, each once, by file and position.
+
+        The files come first in the order given, then those that they use.
+        """
+        for path in paths:
+            self._number(str(path))
+        checked = []
+        for path in paths:
+            try:
+                checked.append((path, self._check(path)))
+            except FileError as fault:
+                checked.append((path, [fault.diagnostic]))
+        found: dict[object, Diagnostic] = {}
+        for path, diagnostics in checked:
+            is_used = self._number(str(path)) in self._used
+            for each in diagnostics:
+                # The schedule of a step is that of the file that uses it.
+                if is_used and each.code == "no-schedule":
+                    continue
+                # A used file is checked with each file that uses it, and by itself.
+                key = (self._number(each.file), each.span, each.code, each.message)
+                found.setdefault(key, each)
+        return sorted(
+            found.values(), key=lambda each: (self._number(each.file), each.span or (0, 0, 0, 0))
+        )
+
+    def _number(self, file: str) -> int:
+        return self.files.setdefault(os.path.realpath(file), len(self.files))
+
+    def _check(self, path: Path) -> list[Diagnostic]:
+        """The diagnostics of a file and of those that it uses."""
+        from volnux.events.link import LinkError
+        from volnux.graph.compile import compile
+        from volnux.graph.lists import check_lists, check_secrets
+        from volnux.graph.names import check_names
+
+        program, found = load_program(path)
+        diagnostics = list(found)
+        if program is None:
+            return diagnostics
+        graph = compile(program)
+        self._used.update(map(self._number, graph.filenames[1:]))
+        if self._linked:
             # The output of a module of events must not appear between the findings.
             with contextlib.redirect_stdout(sys.stderr):
                 try:
-                    plan = link_graph(graph, events=events)
+                    plan = link_graph(graph, events=self._events)
                 except LinkError as error:
                     diagnostics += error.diagnostics
                 else:
                     graph = plan.graph
                     diagnostics += plan.warnings
-                    diagnostics += _needs(graph) if backend else ()
-                    diagnostics += _check_on(backend, plan, live=live) if backend else ()
+                    if self._backend is not None:
+                        diagnostics += _needs(graph)
+                        diagnostics += _check_on(self._backend, plan, live=self._live)
         else:
             # A Pipeline class, which only linking sees, may declare what the text does not.
             diagnostics += (replace(d, severity=Severity.WARNING) for d in check_names(graph))
             diagnostics += check_lists(graph)
+            diagnostics += check_secrets(graph)
         diagnostics += schedule_faults(graph)
         if graph.schedules:
             from volnux.schedules import schedule_warnings
 
-            diagnostics += schedule_warnings(graph, backend=backend.name if backend else None)
-    return sorted(diagnostics, key=lambda d: d.span or (0, 0, 0, 0))
+            backend = self._backend.name if self._backend else None
+            diagnostics += schedule_warnings(graph, backend=backend)
+        return diagnostics
 
 
 def _needs(graph: Graph) -> Iterator[Diagnostic]:
     """A note on each variable and secret that the host has to give."""
-    for spec in graph.variables:
-        kind = spec.type if spec.required else f"{spec.type}, with a default"
-        yield graph.diagnostic(
-            "needs-variable",
-            f"it reads the variable '{spec.name}' ({kind})",
-            span=spec.span,
-            severity=Severity.NOTE,
-        )
-    for secret in graph.secrets:
-        yield graph.diagnostic(
-            "needs-secret",
-            f"it reads the secret '{secret.name}'",
-            span=secret.span,
-            severity=Severity.NOTE,
-        )
+    from volnux.graph.model import At
+
+    for file, declared in graph.declared():
+        for spec in declared.variables:
+            kind = spec.type if spec.required else f"{spec.type}, with a default"
+            yield graph.diagnostic(
+                "needs-variable",
+                f"it reads the variable '{spec.name}' ({kind})",
+                at=At(spec.span, file),
+                severity=Severity.NOTE,
+            )
+        for secret in declared.secrets:
+            yield graph.diagnostic(
+                "needs-secret",
+                f"it reads the secret '{secret.name}'",
+                at=At(secret.span, file),
+                severity=Severity.NOTE,
+            )
 
 
 def _check_on(backend: AnyBackend, plan: Plan, *, live: bool) -> list[Diagnostic]:

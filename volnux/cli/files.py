@@ -1,88 +1,97 @@
-"""Finds the `.pty` files for paths, and writes files atomically."""
+"""`volnux files`: every file that pipelines are read from."""
 
 from __future__ import annotations
 
-import os
-import tempfile
-from collections.abc import Iterable
-from contextlib import suppress
+import contextlib
+import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
-from volnux.errors import Diagnostic, VolnuxError
-from volnux.files import Found, find_files
+import typer
 
-__all__ = ["WriteError", "find", "write"]
+from volnux.cli import disk, output
+from volnux.cli.options import Paths
+from volnux.cli.usage import UsageError
+from volnux.errors import Severity
+from volnux.loading import load_graph, load_plan
+
+if TYPE_CHECKING:
+    from volnux.kit.sourcefiles import FileKind
+
+__all__ = ["command"]
 
 
-class WriteError(VolnuxError):
-    """A file cannot be written."""
+def command(
+    paths: Paths,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print a JSON list of objects, and nothing else.")
+    ] = False,
+    zero: Annotated[
+        bool, typer.Option("-0", "--null", help="End each path with a NUL instead of a line break.")
+    ] = False,
+    link: Annotated[
+        bool,
+        typer.Option(
+            "--link/--no-link",
+            help="Also find the modules that are imported, by importing them.",
+        ),
+    ] = True,
+    installed: Annotated[
+        bool, typer.Option("--installed", help="Include files of installed packages.")
+    ] = False,
+) -> None:
+    """List every file that pipelines are read from.
 
-    def __init__(self, path: Path, error: OSError) -> None:
-        super().__init__(f"{path} cannot be written: {error.strerror or error}")
+    These are their texts and the texts that they use, the modules of events, the modules in the
+    same folders that those import, and the volnux.toml of files with variables.
 
-
-def find(paths: Iterable[Path]) -> Found:
-    """Find the pipelines for paths, without duplicates, and diagnostics about other files.
-
-    For a folder, these are the files that `find_files` finds in it; any other path is a file
-    itself.
+    Exit code: 0 success, 2 a file has errors or cannot be read.
     """
-    files: dict[Path, None] = {}
-    diagnostics: list[Diagnostic] = []
-    for path in paths:
-        if _is_folder(path):
-            found = find_files(path)
-            files.update(dict.fromkeys(found.files))
-            diagnostics += found.diagnostics
-        else:
-            files[path] = None
-    return Found(list(files), diagnostics)
+    if json and zero:
+        raise UsageError(["--json and -0 cannot be combined"])
+    known, diagnostics = disk.find(paths)
+    output.show(diagnostics)
+    if not known and not diagnostics:
+        output.warn(f"no .pty files in {', '.join(map(str, paths))}")
+    if json:
+        with output.json_only() as result:
+            found = _found(known, link=link, installed=installed)
+            result.write([_as_json(*each) for each in found.items()])
+    else:
+        # The output of a module of events must not appear between the paths.
+        with contextlib.redirect_stdout(sys.stderr):
+            found = _found(known, link=link, installed=installed)
+        end = "\0" if zero else "\n"
+        output.write("".join(f"{_shown(path)}{end}" for path in found))
+    raise typer.Exit(2 if any(each.severity is Severity.ERROR for each in diagnostics) else 0)
 
 
-def _is_folder(path: Path) -> bool:
-    try:
-        return path.is_dir()
-    except OSError:  # the reader reports why it cannot be read
-        return False
+def _found(
+    paths: list[Path], *, link: bool, installed: bool
+) -> dict[Path, tuple[FileKind, dict[Path, None]]]:
+    """The files of all pipelines, each once: what it is, and the texts that use it."""
+    from volnux.kit.sourcefiles import source_files
+
+    # All are linked first, so that the order of the paths does not matter.
+    graphs = [load_plan(path).graph if link else load_graph(path) for path in paths]
+    files = [file for graph in graphs for file in source_files(graph, linked=link)]
+    named = {file.path for file in files if file.named}
+    found: dict[Path, tuple[FileKind, dict[Path, None]]] = {}
+    for file in files:
+        if installed or not file.installed:
+            _, users = found.setdefault(file.path, (file.kind, {}))
+            # Another file of the same folder need not use a module that one names.
+            if file.named or file.path not in named:
+                users.update(dict.fromkeys(file.used_by))
+    return found
 
 
-def write(path: Path, data: bytes) -> None:
-    """Write a file atomically; an existing file keeps its permissions.
-
-    Raises:
-        WriteError: it cannot be written; an existing file is unchanged.
-    """
-    # A link stays a link: its target is replaced.
-    target = path.resolve()
-    try:
-        mode = target.stat().st_mode & 0o7777 if target.exists() else None
-        if mode is not None and not os.access(target, os.W_OK):
-            raise PermissionError(13, os.strerror(13))
-        if target.exists() and not target.is_file():  # /dev/stdout and the like
-            target.write_bytes(data)
-            return
-        _replace(target, data, _default_mode() if mode is None else mode)
-    except OSError as error:
-        raise WriteError(path, error) from error
+def _as_json(path: Path, about: tuple[FileKind, dict[Path, None]]) -> dict[str, str | list[str]]:
+    kind, users = about
+    return {"path": _shown(path), "kind": kind, "used_by": [_shown(user) for user in users]}
 
 
-def _replace(target: Path, data: bytes, mode: int) -> None:
-    number, name = tempfile.mkstemp(dir=target.parent, prefix=".volnux-")
-    temporary = Path(name)
-    try:
-        with os.fdopen(number, "wb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(number)
-        temporary.chmod(mode)
-        temporary.replace(target)
-    except BaseException:
-        with suppress(OSError):
-            temporary.unlink()
-        raise
-
-
-def _default_mode() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return 0o666 & ~mask
+def _shown(path: Path) -> str:
+    """The path, relative to the working directory if it is below."""
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from volnux.cli import files, output
+from volnux.cli import disk, output
 from volnux.cli.options import Paths
 from volnux.cli.usage import UsageError
 from volnux.errors import Severity, Source
+from volnux.files import SUFFIX
 from volnux.loading import FileError, check_kind, read_text
 
 if TYPE_CHECKING:
     from volnux.errors import Diagnostic
+    from volnux.pointy.parser import PointyFile
 
 __all__ = ["command"]
 
@@ -32,9 +35,10 @@ def command(
         bool, typer.Option("--diff", help="Write nothing; show what would change.")
     ] = False,
 ) -> None:
-    """Format files.
+    """Format files, and files that they use.
 
-    `-` formats standard input to standard output. A file with errors is never written.
+    Files that are used from packages stay as they are. `-` formats standard input to standard
+    output. A file with errors is never written.
 
     Exit code: 0 fine, 1 --check found something to change,
     2 a file has errors or cannot be read.
@@ -44,23 +48,29 @@ def command(
             raise UsageError(["'-' is standard input and cannot be combined with paths"])
         _standard_input(check=check, diff=diff)
         return
-    found, diagnostics = files.find(paths)
+    found, diagnostics = disk.find(paths)
     output.show(diagnostics)
     if not found and not diagnostics:
         output.warn(f"no .pty files in {', '.join(map(str, paths))}")
     unreadable = any(each.severity is Severity.ERROR for each in diagnostics)
+    known = {os.path.realpath(path) for path in found}
     changed = broken = 0
-    for path in found:
+    for path in found:  # the list grows by the files that are used
         try:
             check_kind(path)
-            result = _formatted(path, *read_text(path))
+            result = _formatted(*read_text(path))
         except FileError as error:
             output.show([error.diagnostic])
             result = None
         if result is None:
             broken += 1
             continue
-        before, after = result
+        for used in _used_by(path, result.file):
+            real = os.path.realpath(used)
+            if real not in known:
+                known.add(real)
+                found.append(used)
+        before, after = result.before, result.after
         if before == after:
             continue
         changed += 1
@@ -68,8 +78,8 @@ def command(
             _show_diff(str(path), before, after)
         elif not check:
             try:
-                files.write(path, after.encode())
-            except files.WriteError as error:
+                disk.write(path, after.encode())
+            except disk.WriteError as error:
                 output.error(str(error))
                 broken += 1
                 changed -= 1
@@ -88,10 +98,10 @@ def _standard_input(*, check: bool, diff: bool) -> None:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
         raise FileError(name, f"the byte 0x{data[error.start]:02X} is not UTF-8") from error
-    result = _formatted(Path(name), Source(text, name), ())
+    result = _formatted(Source(text, name), ())
     if result is None:
         raise typer.Exit(2)
-    before, after = result
+    before, after = result.before, result.after
     if diff:
         _show_diff(name, before, after)
     elif not check:
@@ -99,10 +109,16 @@ def _standard_input(*, check: bool, diff: bool) -> None:
     raise typer.Exit(1 if check and before != after else 0)
 
 
-def _formatted(
-    path: Path, source: Source | None, found: tuple[Diagnostic, ...]
-) -> tuple[str, str] | None:
-    """The text before and after formatting; None if it has errors, which are shown."""
+class _Formatted(NamedTuple):
+    """A file, and its text before and after formatting."""
+
+    file: PointyFile
+    before: str
+    after: str
+
+
+def _formatted(source: Source | None, found: tuple[Diagnostic, ...]) -> _Formatted | None:
+    """A file with its formatted text; None if it has errors, which are shown."""
     from volnux.pointy.formatter import format_file
     from volnux.pointy.parser import analyze
 
@@ -112,7 +128,22 @@ def _formatted(
     if source is None or file is None:
         output.show(d for d in found if d.severity is Severity.ERROR)
         return None
-    return source.text, format_file(file)
+    return _Formatted(file, source.text, format_file(file))
+
+
+def _used_by(path: Path, file: PointyFile) -> Iterator[Path]:
+    """The files that a file uses by path, and not from a package, if they are there."""
+    if not file.settings.uses:
+        return
+    from volnux.pointy.uses import package_path
+    from volnux.programs.paths import find
+
+    for use in file.settings.uses:
+        if package_path(use.path) is None:
+            used = find(use.path, path.parent)
+            # `volnux check` reports every other path.
+            if used.suffix.lower() == SUFFIX and used.is_file():
+                yield used
 
 
 def _show_diff(name: str, before: str, after: str) -> None:

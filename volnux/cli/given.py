@@ -83,8 +83,8 @@ class Given(NamedTuple):
             ) from None
 
     def _variables(self, plan: Plan) -> dict[str, str]:
-        known = [spec.name for spec in plan.graph.variables]
-        secrets = {spec.name for spec in plan.graph.secrets}
+        known = [spec.name for spec in plan.graph.all_variables]
+        secrets = {spec.name for spec in plan.graph.all_secrets}
         values: dict[str, str] = {}
         faults = []
         for text in self.variables:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from volnux.cli import files, output
+from volnux.cli import disk, output
 from volnux.cli.usage import UsageError
 from volnux.pysource import is_name
 
@@ -47,9 +47,9 @@ def command(
     try:
         target.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise files.WriteError(target, error) from error
+        raise disk.WriteError(target, error) from error
     for path, text in texts.items():
-        files.write(path, text.replace("NAME", name).encode())
+        disk.write(path, text.replace("NAME", name).encode())
         output.say(f"created {path}")
     output.say(f"\nRun it:   volnux run {target / name}.pty --input who=Ada")
     output.say(f"Test it:  pytest {target}")

@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from volnux.cli import ending, files, output
+from volnux.cli import disk, ending, output
 from volnux.cli.options import File, Paths
 from volnux.cli.usage import UsageError
 from volnux.errors import Diagnostic, Severity, VolnuxError
@@ -182,7 +182,7 @@ def run(
     lock = threading.Lock()
 
     def find() -> list[Path]:
-        found = files.find(paths)
+        found = disk.find(paths)
         new = [each for each in found.diagnostics if each not in known]
         known[:] = found.diagnostics
         with lock:

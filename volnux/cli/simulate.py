@@ -36,8 +36,8 @@ def command(
         typer.Option(
             "--outcome",
             metavar="EVENT=0…9",
-            help="The descriptor for every place of an event, or for one copy, such as 'Fetch[1]'; "
-            "may be repeated.",
+            help="The descriptor for every place of an event, or for one place in a use, such as "
+            "'clean.Fetch', or one copy, such as 'Fetch[1]'; may be repeated.",
             show_default=False,
         ),
     ] = None,
@@ -135,20 +135,20 @@ def _read_outcomes(
     places: Sequence[str],
     faults: list[str],
 ) -> tuple[dict[str, int], dict[str, int]]:
-    """Read the outcomes by event and by place. The name of a copy is a place."""
+    """Read the outcomes by event and by place."""
     events = dict.fromkeys(node.event or "" for node in graph.places())
     ids = [node.id for node in graph.places()]
-    copies = [text for text in outcomes if "[" in text.partition("=")[0]]
-    others = [text for text in outcomes if text not in copies]
+    single = [text for text in outcomes if _is_place(text.partition("=")[0].strip(), events)]
+    others = [text for text in outcomes if text not in single]
     by_event = _read("--outcome", "event", others, events, faults)
-    by_copy = _read("--outcome", "place", copies, ids, faults)
+    by_single = _read("--outcome", "place", single, ids, faults)
     by_place = _read("--place", "place", places, ids, faults)
     items = items_of(graph, numbers) if not faults else {}
-    for name in dict.fromkeys((*by_copy, *by_place)) if items else ():
+    for name in dict.fromkeys((*by_single, *by_place)) if items else ():
         fault = _fault_of_index(graph, name, items)
         if fault is not None:
             faults.append(fault)
-    return by_event, {**by_copy, **by_place}
+    return by_event, {**by_single, **by_place}
 
 
 def _read(
@@ -174,6 +174,11 @@ def _read(
         else:
             values.setdefault(name, int(value))
     return values
+
+
+def _is_place(name: str, events: Collection[str]) -> bool:
+    """Whether a name means a copy, or a place in a use, and not an event with a dotted name."""
+    return "[" in name or ("." in name and name not in events)
 
 
 _INDEX = re.compile(r"(\[(0|[1-9][0-9]{0,8})\])*")
@@ -212,12 +217,13 @@ def _assumptions(
     given = {each.each for name in numbers for each in eaches_named(graph, name)}
     noted = set()
     for each in graph.eaches:
-        if each.each not in given and each.span not in noted:
-            noted.add(each.span)
+        # A group that runs again, or a file that is used again, has several at one position.
+        if each.each not in given and (each.file, each.span) not in noted:
+            noted.add((each.file, each.span))
             yield graph.diagnostic(
                 "assumed-items",
                 f"this simulation assumes {ASSUMED_ITEMS} items for {each.name}",
-                span=each.span,
+                at=each,
                 hint=f"give the number of items: --items {each.name}=3",
                 severity=Severity.NOTE,
             )
@@ -239,7 +245,7 @@ def _assumed_all(graph: Graph, group: Group | Each, parts: str, option: str) -> 
         "assumed-evaluation",
         f"this simulation assumes that all {parts} must be done: "
         f"only the class of {group.decided_by} knows whether one is enough",
-        span=group.span,
+        at=group,
         hint=f"set it in the file: {option}",
         severity=Severity.NOTE,
     )

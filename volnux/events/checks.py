@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from pathlib import PurePath
 
 from volnux.errors import Diagnostic, nearest
 from volnux.events.given import NotGivenError, reader_of, reason_of
@@ -21,7 +22,7 @@ def check_given(
         graph: the graph, with all its inputs.
         node: the place.
         spec: its event.
-        items: the names of the `each`es around it.
+        items: the names of the `each`es around it in its text.
     """
     written = {argument.name for argument in node.arguments}
     meant: set[str] = set()
@@ -42,10 +43,11 @@ def check_given(
             except Exception as error:  # noqa: BLE001 - a validator of the user may raise anything
                 message = f"{spec.name} cannot take {argument.name}={argument}: {reason_of(error)}"
         if message is not None:
-            yield graph.diagnostic("bad-argument", message, hint=hint, span=argument.span)
-    inputs = {item.name for item in graph.inputs}
+            yield graph.diagnostic("bad-argument", message, at=node, hint=hint, span=argument.span)
+    declared = graph.declaring(node.file)
+    inputs = {item.name for item in declared.inputs}
     known = written.union(
-        inputs, (v.name for v in graph.variables), (s.name for s in graph.secrets), items
+        inputs, (v.name for v in declared.variables), (s.name for s in declared.secrets), items
     )
     for name in spec.requires:
         if name not in known and name not in meant:
@@ -58,10 +60,15 @@ def check_given(
             yield graph.diagnostic(
                 "missing-input",
                 f"process of {spec.name} requires the argument '{name}', "
-                f"which is not an input of {graph.name}",
-                span=node.span,
+                f"which is not an input of {_name_of(graph, node.file)}",
+                at=node,
                 hint=hint,
             )
+
+
+def _name_of(graph: Graph, file: int) -> str:
+    text = graph.text(file)
+    return PurePath(text.filename).name if file and text else graph.name
 
 
 def _takes(spec: EventSpec) -> str:

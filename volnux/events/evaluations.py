@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 
 from volnux.errors import Diagnostic, Severity
 from volnux.events.base import EventBase
-from volnux.graph.model import Graph, Group
+from volnux.graph.model import At, Graph, Group
+from volnux.graph.walk import EventName
 from volnux.pointy import tree
 from volnux.pointy.tree import Evaluation
 
@@ -24,34 +25,40 @@ def asked_for(event_class: type[EventBase]) -> Evaluation | None:
     return None
 
 
-def disagreements(graph: Graph, asked: Mapping[str, Evaluation]) -> Iterator[Diagnostic]:
+def disagreements(graph: Graph, asked: Mapping[EventName, Evaluation]) -> Iterator[Diagnostic]:
     """A warning for each arm whose evaluation differs from that of its group.
 
     Args:
         graph: a graph before linking; groups with `evaluation=` in the text have their evaluation
             already.
-        asked: the evaluations that event classes set, by event name.
+        asked: the evaluations that event classes set.
     """
-    undecided = {group.span: group for group in graph.groups if group.evaluation is None}
+    undecided = {
+        (group.file, group.span): group for group in graph.groups if group.evaluation is None
+    }
     if graph.source is None or not undecided:
         return
-    for part in _parallels(graph.source.file.flow):
-        group = undecided.get(part.span)
-        if group is None:
-            continue
-        holds = asked.get(group.decided_by, Evaluation.SUCCESS_ON_ALL_EVENTS_SUCCESS)
-        for arm in part.arms[:-1]:
-            name = _last_event(arm)
-            if name is None or name not in asked or asked[name].any is holds.any:
+    for file in range(len(graph.files) + 1):
+        text = graph.text(file)
+        assert text is not None
+        for part in _parallels(text.file.flow):
+            group = undecided.get((file, part.span))
+            if group is None:
                 continue
-            yield graph.diagnostic(
-                "evaluations-differ",
-                _message(group, name, holds),
-                span=arm.span,
-                hint="put braces around the group and set its evaluation: "
-                f"{{…}}[evaluation={asked[name].value}]",
-                severity=Severity.WARNING,
-            )
+            decider = EventName(group.decided_in, group.decided_by)
+            holds = asked.get(decider, Evaluation.SUCCESS_ON_ALL_EVENTS_SUCCESS)
+            for arm in part.arms[:-1]:
+                name = EventName(file, _last_event(arm) or "")
+                if name not in asked or asked[name].any is holds.any:
+                    continue
+                yield graph.diagnostic(
+                    "evaluations-differ",
+                    _message(group, name.event, holds),
+                    at=At(arm.span, file),
+                    hint="put braces around the group and set its evaluation: "
+                    f"{{…}}[evaluation={asked[name].value}]",
+                    severity=Severity.WARNING,
+                )
 
 
 def _message(group: Group, name: str, holds: Evaluation) -> str:

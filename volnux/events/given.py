@@ -10,8 +10,10 @@ from typing import Any, Final, NamedTuple
 
 from volnux.errors import VolnuxError
 from volnux.events.outcome import Call, Host
-from volnux.graph.parts import Argument, VariableSpec
-from volnux.masking import SHORTEST, remember
+from volnux.events.scope import BadUseError, Names, Scope
+from volnux.graph.parts import Argument
+from volnux.graph.texts import VariableSpec
+from volnux.masking import SHORTEST, masked, remember
 
 __all__ = [
     "NOTHING",
@@ -22,6 +24,7 @@ __all__ = [
     "Resolved",
     "SecretError",
     "VariableError",
+    "inputs_of",
     "read_variable",
     "reader_of",
 ]
@@ -78,13 +81,17 @@ class Given(NamedTuple):
         arguments: those in the text, in the order written.
         variables: the variables that the arguments or `process` name.
         secrets: the names of secrets that they name.
-        direct: the variables and secrets that `process` takes by their own names.
+        direct: the variables, secrets and late inputs that `process` takes by their own names.
+        scope: the uses around the place; None if there is none.
+        late: the late inputs of the innermost use that the arguments or `process` name.
     """
 
     arguments: tuple[Argument, ...]
     variables: tuple[VariableSpec, ...]
     secrets: tuple[str, ...]
     direct: frozenset[str]
+    scope: Scope | None = None
+    late: tuple[str, ...] = ()
 
     @staticmethod
     def of(
@@ -92,6 +99,7 @@ class Given(NamedTuple):
         named: Iterable[str],
         variables: Mapping[str, VariableSpec],
         secrets: Iterable[str],
+        scope: Scope | None = None,
     ) -> Given | None:
         """What a place is given; None if that is nothing.
 
@@ -100,45 +108,85 @@ class Given(NamedTuple):
             named: the arguments that `process` names.
             variables: all variables of the file, by name.
             secrets: the names of all its secrets.
+            scope: the uses around the place.
         """
         written = {argument.name for argument in arguments}
         direct = frozenset(named) - written
         used = direct.union(at.name for argument in arguments for at in argument.names)
         found = tuple(spec for name, spec in variables.items() if name in used)
         hidden = tuple(name for name in secrets if name in used)
-        if not (arguments or found or hidden):
+        late = () if scope is None else tuple(sorted(scope.late & used))
+        if not (arguments or found or hidden or scope):
             return None
-        known = {*(spec.name for spec in found), *hidden}
-        return Given(arguments, found, hidden, direct & known)
+        known = {*(spec.name for spec in found), *hidden, *late}
+        return Given(arguments, found, hidden, direct & known, scope, late)
 
     def shown(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
         """The arguments for display, with the names of variables and secrets instead of values.
 
         Args:
-            inputs: all inputs of the run.
+            inputs: the inputs that the place sees.
         """
         return {each.name: each.filled(lambda n: inputs.get(n, n)) for each in self.arguments}
 
-    def resolve(self, call: Call, readers: Callable[[str], Reader | None]) -> Resolved:
+    def inputs(self, call: Call) -> Mapping[str, Any]:
+        """The inputs that the place sees, and the items around it, by name.
+
+        Raises:
+            ArgumentError: a use around the place gives an input a value of another type.
+        """
+        if self.scope is None:
+            return inputs_of(call)
+        try:
+            return self.scope.inputs(call)
+        except BadUseError as error:
+            raise ArgumentError(str(error)) from None
+
+    def value(self, name: str, call: Call) -> Any:
+        """The value of one name that the place may use: an input, an item or a variable.
+
+        Raises:
+            NotGivenError: it is missing, or of another type.
+        """
+        inputs = self.inputs(call)
+        if name in inputs:
+            return inputs[name]
+        return self.resolve(call, inputs, lambda _: None).extra.get(name)
+
+    def resolve(
+        self, call: Call, inputs: Mapping[str, Any], readers: Callable[[str], Reader | None]
+    ) -> Resolved:
         """The values for one attempt.
 
         Args:
             call: the attempt.
+            inputs: the inputs that the place sees.
             readers: returns what reads the value of an argument as the type in `process`.
 
         Raises:
             NotGivenError: something is missing, or of another type.
         """
+        secrets: dict[str, str] = {}
+
+        def secret(name: str) -> str:
+            secrets[name] = value = _secret(name, call)
+            remember((value,))
+            return value
+
         values: dict[str, Any] = {
             spec.name: read_variable(spec, call.host) for spec in self.variables
         }
-        secrets = tuple(_secret(name, call) for name in self.secrets)
-        values.update(zip(self.secrets, secrets, strict=True))
-        remember(secrets)
+        values.update((name, secret(name)) for name in self.secrets)
+        if self.late:
+            try:
+                values.update(self._late(call, secret))
+            except BadUseError as error:
+                text = masked(str(error), tuple(secrets.values()))
+                raise ArgumentError(text) from None
         extra = {name: values[name] for name in self.direct}
 
         def value_of(name: str) -> Any:
-            return values[name] if name in values else call.inputs[name]
+            return values[name] if name in values else inputs[name]
 
         arguments = {}
         for argument in self.arguments:
@@ -153,7 +201,18 @@ class Given(NamedTuple):
                         f"the argument {argument.name}={argument} of {call.task_id}: {reason}"
                     ) from None
             arguments[argument.name] = value
-        return Resolved(arguments, extra, secrets)
+        return Resolved(arguments, extra, tuple(secrets.values()))
+
+    def _late(self, call: Call, secret: Callable[[str], str]) -> dict[str, Any]:
+        assert self.scope is not None
+        return Names(self.scope, call).late(
+            self.late, lambda spec: read_variable(spec, call.host), secret
+        )
+
+
+def inputs_of(call: Call) -> Mapping[str, Any]:
+    """The inputs of the run of an attempt, and the items around its place, by name."""
+    return {**call.inputs, **dict(call.items)} if call.items else call.inputs
 
 
 def reason_of(error: Exception) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,8 @@ from volnux.pointy.values import INPUT_TYPES
 from volnux.strictjson import DEEPEST, LONGEST_INTEGER, FormatError, is_text, read_json
 
 if TYPE_CHECKING:
+    from pydantic import TypeAdapter
+
     from volnux.schedules.moments import Clock
 
 __all__ = ["InputError", "bind_inputs", "fresh", "read_inputs", "read_value", "wanted"]
@@ -150,13 +153,18 @@ def read_value(type_: str, value: Any) -> Any:
     Raises:
         ValueError: it is not of that type, or no report could hold it.
     """
-    from pydantic import TypeAdapter
-
-    read: Any = TypeAdapter(InputType(type_).python).validate_python(value)
+    read = _adapter(InputType(type_)).validate_python(value)
     reason = _unfit(type_, read)
     if reason is not None:
         raise ValueError(reason)
     return read
+
+
+@functools.cache
+def _adapter(type_: InputType) -> TypeAdapter[Any]:
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(type_.python)
 
 
 def wanted(spec: InputSpec) -> str | None:

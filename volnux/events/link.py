@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import datetime as dt
-import hashlib
-import json
-from collections.abc import Callable, Container, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from volnux.errors import (
@@ -14,16 +11,21 @@ from volnux.errors import (
     Diagnostic,
     PointyError,
     Severity,
+    Span,
     VolnuxError,
+    nearest,
     pointy_error,
 )
 from volnux.events.base import EventBase, event_class_of
-from volnux.events.inputs import bind_inputs
 from volnux.events.lookup import EventModuleError, EventNotFoundError, FoundEvent, Lookup
+from volnux.events.plan import Plan
+from volnux.events.scope import BadUseError, Scope, scopes_of
 from volnux.events.settings import check_index, without_effect
 from volnux.events.spec import EventSpec, Offered, spec_of
 from volnux.graph.compile import compile
-from volnux.graph.model import Each, Graph, Group, InputSpec, Node
+from volnux.graph.model import At, Each, Graph, Group, Node, UsedFile
+from volnux.graph.topology import ROOT
+from volnux.graph.walk import EventName
 from volnux.pointy.tree import Evaluation, OnFailure
 
 __all__ = ["LinkError", "Plan", "link"]
@@ -33,118 +35,13 @@ class LinkError(PointyError):
     """The events of a flow cannot be found or do not fit it; `diagnostics` lists all faults."""
 
 
-@dataclass(frozen=True)
-class Plan:
-    """The linked graph, which a backend runs.
-
-    Attributes:
-        graph: the graph with its final evaluations and `on_failure`.
-        specs: the spec of each node's event; None for joins and catches.
-        warnings: warnings found by linking.
-        readers: the check of each input that is a field of a pipeline class, by name.
-        kinds: the names that errors use for the types of these fields, by name.
-        found: the module and the global name of each event, by event name.
-        owner: the pipeline class that has the fields, or None.
-    """
-
-    graph: Graph
-    specs: tuple[EventSpec | None, ...]
-    warnings: tuple[Diagnostic, ...] = ()
-    readers: Mapping[str, Callable[[Any], Any]] = field(default_factory=dict)
-    owner: type | None = None
-    kinds: Mapping[str, str] = field(default_factory=dict)
-    found: Mapping[str, tuple[str, str]] = field(default_factory=dict)
-
-    @property
-    def fingerprint(self) -> str:
-        """The SHA-256 of the graph and of the settings of its events, in hex."""
-        events = [
-            spec
-            and [
-                f"{spec.event_class.__module__}.{spec.event_class.__qualname__}",
-                spec.retry.max_attempts,
-                spec.retry.backoff_factor,
-                spec.retry.max_backoff,
-                [kind.__qualname__ for kind in spec.retry.retry_on_exceptions],
-                [kind.__qualname__ for kind in spec.retry.exclude_exceptions],
-                spec.retry.retry_on_failure,
-                spec.executor.describe(),
-                spec.timeout,
-                spec.stop_on_exception,
-                [number for number, _ in spec.conditions],
-            ]
-            for spec in self.specs
-        ]
-        text = json.dumps([self.graph.fingerprint, events])
-        return hashlib.sha256(text.encode()).hexdigest()
-
-    @property
-    def home(self) -> str | None:
-        """The folder of the events' modules, or None; see `volnux.events.modules.at_home`."""
-        return next((spec.home for spec in self.specs if spec is not None), None)
-
-    def bind(
-        self,
-        given: Mapping[str, Any],
-        *,
-        without: Container[str] = (),
-        scheduled_at: dt.datetime | None = None,
-    ) -> dict[str, Any]:
-        """Return a value for every input, in the order of declaration; see `bind_inputs`.
-
-        Args:
-            given: values by name.
-            without: names of inputs to leave out.
-            scheduled_at: the scheduled time of the run, aware; now if None.
-
-        Raises:
-            InputError: inputs are missing, unknown or of a wrong type; it lists all faults.
-        """
-        specs = [spec for spec in self.graph.inputs if spec.name not in without]
-        clock = None
-        if any(spec.moment is not None for spec in specs):
-            from volnux.schedules.moments import Clock
-
-            clock = Clock.of(self.graph, scheduled_at)
-        return bind_inputs(specs, given, self.readers, self.kinds, clock)
-
-    @property
-    def timed(self) -> tuple[InputSpec, ...]:
-        """The inputs whose default is a time of the run."""
-        return tuple(spec for spec in self.graph.inputs if spec.moment is not None)
-
-    def times(
-        self, scheduled_at: dt.datetime | None = None, *, without: Container[str] = ()
-    ) -> dict[str, Any]:
-        """The values of the inputs whose default is a time of the run.
-
-        Args:
-            scheduled_at: the scheduled time of the run, aware; now if None.
-            without: names of inputs that are left out.
-
-        Raises:
-            InputError: the schedule has no instant before that one.
-        """
-        timed = [spec for spec in self.timed if spec.name not in without]
-        if not timed:
-            return {}
-        from volnux.schedules.moments import Clock
-
-        return bind_inputs(timed, {}, clock=Clock.of(self.graph, scheduled_at))
-
-    def spec(self, place: str) -> EventSpec:
-        """The spec of the event at a place.
-
-        Raises:
-            KeyError: there is no such place.
-        """
-        spec = self.specs[self.graph.topology.index[place]]
-        if spec is None:
-            raise KeyError(place)
-        return spec
-
-
-def link(graph: Graph, lookup: Lookup, *, on_failure: OnFailure | str | None = None) -> Plan:
+def link(
+    graph: Graph,
+    lookup: Lookup,
+    *,
+    on_failure: OnFailure | str | None = None,
+    used: Sequence[Lookup] | None = None,
+) -> Plan:
     """Find the events of a graph and apply the settings of their classes.
 
     Args:
@@ -152,48 +49,65 @@ def link(graph: Graph, lookup: Lookup, *, on_failure: OnFailure | str | None = N
         lookup: where to look for the events.
         on_failure: `Meta.on_failure` of the Pipeline class; `@on-failure` in the text takes
             precedence.
+        used: where to look for the events of each used file; by default, as its text says.
 
     Raises:
         LinkError: an event is not found or not valid; the error lists all faults.
     """
     faults: list[Diagnostic] = []
-    if graph.inputs or graph.variables or graph.secrets or graph.eaches or _has_arguments(graph):
+    if (
+        graph.inputs
+        or graph.variables
+        or graph.secrets
+        or graph.eaches
+        or graph.uses
+        or _has_arguments(graph)
+    ):
         from volnux.graph.names import check_names
 
         faults += check_names(graph)
-    found = _find_all(graph, lookup, faults)
+    if used is None:
+        used = [Lookup.for_file(file.text.filename, file.events) for file in graph.files]
+    lookups = [lookup, *used]
+    found = _find_all(graph, lookups, faults)
     targets = {name: each.target for name, each in found.items()}
+    if graph.uses and graph.on_failure is None and on_failure == OnFailure.CONTINUE:
+        faults += _on_failure_of_class(graph)
     linked = _settle(graph, targets, on_failure)
     specs: list[EventSpec | None] = []
     warnings: list[Diagnostic] = []
-    offered = Offered(
-        (),
-        {spec.name: spec for spec in linked.variables},
-        tuple(spec.name for spec in linked.secrets),
-    )
+    offers = [_offered(declared) for _, declared in linked.declared()]
+    scopes = _scopes(linked)
+    use_of = linked.topology.use_of if scopes else []
     known: dict[Any, EventSpec] = {}
     said: set[Any] = set()
     checked: set[Any] = set()
     around = linked.topology.around if linked.eaches else []
     for number, node in enumerate(linked.nodes):
         spec = None
-        target = targets.get(node.event or "")
+        target = targets.get(EventName(node.file, node.event or ""))
         if target is not None:
             # Equal places share one spec: 100,000 places of one event have one spec, not 100,000.
             given = tuple((each.name, str(each)) for each in node.arguments)
             items = tuple(each.name for each in around[number]) if linked.eaches else ()
-            key = (node.event, node.retry, tuple(node.options.items()), given, items)
+            in_copy = bool(items)
+            scope = scopes[use_of[number]] if scopes and use_of[number] != ROOT else None
+            if scope is not None:
+                items = items[scope.levels[-1].items :]
+            options = tuple(node.options.items())
+            key = (node.file, node.event, node.retry, options, given, items, in_copy)
             if key not in known:
+                offered = offers[node.file]
                 try:
-                    known[key] = _spec(node, target, lookup.home, offered)
-                    if items:
+                    known[key] = _spec(node, target, lookups[node.file].home, offered)
+                    if in_copy:
                         check_index(known[key].event_class)
                 except VolnuxError as error:
                     # A fault of a class is reported once, however often the event occurs in the
                     # flow.
                     if (target, str(error)) not in said:
                         said.add((target, str(error)))
-                        faults.append(linked.diagnostic("bad-event", str(error), span=node.span))
+                        faults.append(linked.diagnostic("bad-event", str(error), at=node))
                     specs.append(None)
                     continue
                 if node.arguments or known[key].requires:
@@ -204,10 +118,20 @@ def link(graph: Graph, lookup: Lookup, *, on_failure: OnFailure | str | None = N
                     checked.add(known[key].event_class)
                     warnings += _check_attributes(linked, node, known[key])
             spec = known[key]
+            if scope is not None:
+                scoped = (*key, id(scope))
+                if scoped not in known:
+                    offered = offers[node.file]._replace(arguments=node.arguments, scope=scope)
+                    known[scoped] = spec.given_by(offered)
+                spec = known[scoped]
             if spec.conditions:
                 taken = linked.topology.taken[linked.topology.index[node.id]]
                 warnings += _check_conditions(linked, node, spec, taken)
         specs.append(spec)
+    if linked.eaches and linked.uses:
+        from volnux.graph.lists import check_secrets
+
+        faults += check_secrets(linked)
     if faults:
         ordered = pointy_error(faults).diagnostics
         raise LinkError(ordered)
@@ -219,45 +143,96 @@ def link(graph: Graph, lookup: Lookup, *, on_failure: OnFailure | str | None = N
     # The rounds of an `again` have the same events at the same positions.
     warnings = list(dict.fromkeys(warnings))
     where = {name: (each.module, each.name) for name, each in found.items()}
-    return Plan(linked, tuple(specs), tuple(warnings), found=where)
+    return Plan(linked, tuple(specs), tuple(warnings), found=where, scopes=scopes)
+
+
+def _on_failure_of_class(graph: Graph) -> Iterator[Diagnostic]:
+    """An error for each used file that stops where the pipeline class continues.
+
+    Loading a file compares the `@on-failure` of the texts.
+    """
+    for number, used in enumerate(graph.files, start=1):
+        if used.text.file.settings.on_failure is not OnFailure.CONTINUE:
+            yield graph.diagnostic(
+                "on-failure",
+                f"this file stops at a failure, but the pipeline class of {graph.name} continues",
+                at=At(Span(1, 1, 1, 2), number),
+                hint="write @on-failure: continue here and in the file of the pipeline class",
+            )
+
+
+def _offered(declared: Graph | UsedFile) -> Offered:
+    """What a text offers to its places, except for arguments and scopes."""
+    variables = {spec.name: spec for spec in declared.variables}
+    return Offered((), variables, tuple(spec.name for spec in declared.secrets))
+
+
+def _scopes(graph: Graph) -> tuple[Scope, ...]:
+    try:
+        return scopes_of(graph)
+    except BadUseError as error:
+        # Loading a file reports this at the argument; a graph from JSON has not been checked.
+        raise LinkError([graph.diagnostic("bad-use", str(error))]) from None
 
 
 def _has_arguments(graph: Graph) -> bool:
     return any(node.arguments for node in graph.nodes)
 
 
-def _find_all(graph: Graph, lookup: Lookup, faults: list[Diagnostic]) -> dict[str, FoundEvent]:
-    found: dict[str, FoundEvent] = {}
-    tried: set[str] = set()
+def _find_all(
+    graph: Graph, lookups: Sequence[Lookup], faults: list[Diagnostic]
+) -> dict[EventName, FoundEvent]:
+    """The events of all texts.
+
+    Args:
+        graph: the graph.
+        lookups: where to look for the events of each text, by its number.
+        faults: what is wrong goes here.
+    """
+    found: dict[EventName, FoundEvent] = {}
+    tried: set[EventName] = set()
     broken: set[str] = set()
     for node in graph.nodes:
-        if node.event is None or node.event in tried:
+        if node.event is None:
             continue
-        tried.add(node.event)
+        name = EventName(node.file, node.event)
+        if name in tried:
+            continue
+        tried.add(name)
         if len(faults) >= MOST_FOUND:
             break
         try:
-            found[node.event] = lookup.find(node.event)
+            found[name] = lookups[node.file].find(node.event)
         except EventNotFoundError as error:
-            faults.append(
-                graph.diagnostic("unknown-event", str(error), span=node.span, hint=error.hint)
-            )
+            hint = _meant_use(graph, node, error) or error.hint
+            faults.append(graph.diagnostic("unknown-event", str(error), at=node, hint=hint))
         except EventModuleError as error:
             # A module that cannot be imported is reported once, not once for each event.
             if str(error) not in broken:
                 broken.add(str(error))
                 hint = error.traceback.strip() or "create the module, or correct @events"
-                faults.append(
-                    graph.diagnostic("broken-module", str(error), span=node.span, hint=hint)
-                )
+                faults.append(graph.diagnostic("broken-module", str(error), at=node, hint=hint))
     return found
 
 
-def _settle(graph: Graph, targets: Mapping[str, Any], on_failure: OnFailure | str | None) -> Graph:
+def _meant_use(graph: Graph, node: Node, error: EventNotFoundError) -> str | None:
+    """A hint if the name of an unknown event is similar to that of a used file."""
+    name = node.event or ""
+    uses = graph.files[node.file - 1].uses if node.file else graph.names
+    close = nearest(name, uses, most=1)
+    if not close or (error.hint.startswith("did you") and name.lower() != close[0].lower()):
+        return None
+    return f"did you mean the used file '{close[0]}'?"
+
+
+def _settle(
+    graph: Graph, targets: Mapping[EventName, Any], on_failure: OnFailure | str | None
+) -> Graph:
     """The graph with the evaluations of the events and the `on_failure` of the class."""
-    evaluations: dict[str, Evaluation] = {}
-    deciding = [group.decided_by for group in graph.groups]
-    for name in (*deciding, *(each.decided_by for each in graph.eaches)):
+    evaluations: dict[EventName, Evaluation] = {}
+    deciders = [EventName(group.decided_in, group.decided_by) for group in graph.groups]
+    deciders += [EventName(each.decided_in, each.decided_by) for each in graph.eaches]
+    for name in deciders:
         class_ = event_class_of(targets.get(name))
         if class_ is not None and isinstance(class_.execution_evaluation_state, Evaluation):
             evaluations[name] = class_.execution_evaluation_state
@@ -268,7 +243,7 @@ def _settle(graph: Graph, targets: Mapping[str, Any], on_failure: OnFailure | st
     if changes or decided is not (graph.on_failure or OnFailure.STOP):
         # Joins are added and edges widened, so the flow is compiled again. The settings stay: some
         # come from the pipeline class.
-        again = compile(graph.source.file, evaluations=evaluations, on_failure=decided)
+        again = compile(graph.program, evaluations=evaluations, on_failure=decided)
         return replace(
             graph,
             nodes=again.nodes,
@@ -278,6 +253,7 @@ def _settle(graph: Graph, targets: Mapping[str, Any], on_failure: OnFailure | st
             groups=again.groups,
             eaches=again.eaches,
             tasks=again.tasks,
+            uses=again.uses,
             on_failure=decided,
         )
     return replace(
@@ -291,11 +267,13 @@ def _settle(graph: Graph, targets: Mapping[str, Any], on_failure: OnFailure | st
 _Grouped = TypeVar("_Grouped", Group, Each)
 
 
-def _decided(group: _Grouped, evaluations: Mapping[str, Evaluation]) -> _Grouped:
+def _decided(group: _Grouped, evaluations: Mapping[EventName, Evaluation]) -> _Grouped:
     if group.evaluation is not None:
         return group
     default = Evaluation.SUCCESS_ON_ALL_EVENTS_SUCCESS
-    return replace(group, evaluation=evaluations.get(group.decided_by, default))
+    return replace(
+        group, evaluation=evaluations.get(EventName(group.decided_in, group.decided_by), default)
+    )
 
 
 def _spec(node: Node, target: Any, home: str | None, offered: Offered) -> EventSpec:
@@ -319,7 +297,7 @@ def _check_attributes(graph: Graph, node: Node, spec: EventSpec) -> list[Diagnos
         graph.diagnostic(
             "no-effect",
             f"the attribute '{name}' of event {event_class.__name__} has no effect",
-            span=node.span,
+            at=node,
             hint=f"did you mean '{meant}'?" if meant.isidentifier() else f"write {meant}",
             severity=Severity.WARNING,
         )
@@ -327,7 +305,7 @@ def _check_attributes(graph: Graph, node: Node, spec: EventSpec) -> list[Diagnos
     ]
 
 
-def _check_evaluations(graph: Graph, targets: Mapping[str, Any]) -> list[Diagnostic]:
+def _check_evaluations(graph: Graph, targets: Mapping[EventName, Any]) -> list[Diagnostic]:
     if not graph.groups:
         return []
     default = EventBase.execution_evaluation_state
@@ -356,7 +334,7 @@ def _check_conditions(
             "no-branch",
             f"{spec.name} has a condition for descriptor {number}, but no branch for it here: "
             "the event would fail",
-            span=node.span,
+            at=node,
             hint=f"add a branch: {node.event} ({number} -> …)",
             severity=Severity.WARNING,
         )

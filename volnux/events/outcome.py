@@ -38,7 +38,7 @@ class Call(NamedTuple):
     Attributes:
         task_id: the place in the flow.
         run_id: the id of the run.
-        inputs: all inputs of the run, by name, and the items of the `each`es around the place.
+        inputs: all inputs of the run, by name. The place may see others: `EventSpec.inputs`.
         previous_result: the piped value, or None.
         attempt: the number of the attempt, from 1.
         portable: whether results must be JSON that every host can store; they are then passed on as
@@ -47,6 +47,7 @@ class Call(NamedTuple):
         scheduled_at: the scheduled time of the run, aware, in the pipeline's time zone.
         host: where the run's variables and secrets come from; None where it needs none.
         numbers: in a unit with `each`, the numbers of the items, that of the outermost one first.
+        items: the names and values of these items.
     """
 
     task_id: str = ""
@@ -59,6 +60,7 @@ class Call(NamedTuple):
     scheduled_at: dt.datetime | None = None
     host: Host | None = None
     numbers: tuple[int, ...] = ()
+    items: tuple[tuple[str, Any], ...] = ()
 
 
 class Outcome(NamedTuple):

@@ -62,13 +62,16 @@ def _run_attempt(
     generation = usercode.generation
     resolved = NOTHING
     try:
+        inputs = call.inputs
+        if spec.given is not None or call.items:
+            inputs = spec.inputs(call)
         if spec.given is not None:
-            resolved = spec.given.resolve(call, spec.reader)
+            resolved = spec.given.resolve(call, inputs, spec.reader)
         event = spec.event_class(
             call.task_id,
             call.run_id,
             call.attempt,
-            call.inputs,
+            inputs,
             call.previous_result,
             call.scheduled_at,
             resolved.arguments,
@@ -80,7 +83,7 @@ def _run_attempt(
             bypass, data = _pair(spec, event.can_bypass())
             if bypass:
                 return _bypassed(spec, call, data, started, generation, resolved)
-        returned = event.process(**spec.keywords(call.inputs, call.previous_result, resolved))
+        returned = event.process(**spec.keywords(inputs, call.previous_result, resolved))
     except BaseException as error:  # noqa: BLE001 - SystemExit is also a failure of the event
         returned = _left_by(error, generation)
         if returned is None:
@@ -107,13 +110,16 @@ async def _run_attempt_async(spec: EventSpec, call: Call) -> Outcome:
     generation = usercode.generation
     resolved = NOTHING
     try:
+        inputs = call.inputs
+        if spec.given is not None or call.items:
+            inputs = spec.inputs(call)
         if spec.given is not None:
-            resolved = spec.given.resolve(call, spec.reader)
+            resolved = spec.given.resolve(call, inputs, spec.reader)
         event = spec.event_class(
             call.task_id,
             call.run_id,
             call.attempt,
-            call.inputs,
+            inputs,
             call.previous_result,
             call.scheduled_at,
             resolved.arguments,
@@ -125,7 +131,7 @@ async def _run_attempt_async(spec: EventSpec, call: Call) -> Outcome:
             bypass, data = _pair(spec, event.can_bypass())
             if bypass:
                 return _bypassed(spec, call, data, started, generation, resolved)
-        returned = await event.process(**spec.keywords(call.inputs, call.previous_result, resolved))
+        returned = await event.process(**spec.keywords(inputs, call.previous_result, resolved))
     except BaseException as error:  # noqa: BLE001 - a cancelled coroutine is also a failure
         returned = _left_by(error, generation)
         if returned is None:
@@ -163,16 +169,22 @@ def _run_to_end(coroutine: Coroutine[Any, Any, Outcome]) -> Outcome:
 def _with_own_files(call: Call) -> Call:
     """The call with separate file objects for this attempt; the same call if it has no files."""
     inputs = with_own_files(call.inputs) if call.inputs else call.inputs
+    items = call.items
+    if any(isinstance(item, InputFile) for _, item in items):
+        items = tuple(
+            (name, item.fresh() if isinstance(item, InputFile) else item) for name, item in items
+        )
     previous = call.previous_result
     if isinstance(previous, InputFile):
         previous = previous.fresh()
-    elif inputs is call.inputs:
+    elif inputs is call.inputs and items is call.items:
         return call
-    return call._replace(inputs=inputs, previous_result=previous)
+    return call._replace(inputs=inputs, items=items, previous_result=previous)
 
 
 def _close_files(call: Call) -> None:
-    close_files((*call.inputs.values(), call.previous_result))
+    items = (value for _, value in call.items)
+    close_files((*call.inputs.values(), *items, call.previous_result))
 
 
 def raised(spec: EventSpec, call: Call, error: BaseException, started: float) -> Outcome:

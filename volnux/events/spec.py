@@ -8,10 +8,12 @@ from typing import Any, Final, NamedTuple
 
 from volnux.events.base import EventBase, EventDefinitionError, event_class_of
 from volnux.events.executors import ExecutorSpec, executor_spec
-from volnux.events.given import NOTHING, Given, Reader, Resolved, reader_of
+from volnux.events.given import NOTHING, Given, Reader, Resolved, inputs_of, reader_of
 from volnux.events.modules import at_home, current_home, is_shared
+from volnux.events.outcome import Call
 from volnux.events.parameters import parameters_of
 from volnux.events.retry import NO_RETRY, RetryPolicy
+from volnux.events.scope import Scope
 from volnux.events.settings import (
     check_bypass,
     check_class,
@@ -19,18 +21,23 @@ from volnux.events.settings import (
     conditions_of,
     timeout_of,
 )
-from volnux.graph.parts import Argument, VariableSpec
+from volnux.graph.parts import Argument
+from volnux.graph.texts import VariableSpec
 from volnux.usercode import keep_stdin_open
 
 __all__ = ["NOTHING_OFFERED", "EventSpec", "Offered", "spec_of"]
 
 
 class Offered(NamedTuple):
-    """What a text offers to a place besides inputs: its arguments, and the file's own."""
+    """What a text offers to a place besides inputs: its arguments, and the file's own.
+
+    `scope` has the uses around the place.
+    """
 
     arguments: tuple[Argument, ...] = ()
     variables: Mapping[str, VariableSpec] = {}
     secrets: tuple[str, ...] = ()
+    scope: Scope | None = None
 
 
 NOTHING_OFFERED: Final = Offered()
@@ -107,7 +114,20 @@ class EventSpec:
             event_class, function, bound=not isinstance(process, staticmethod)
         )
         self.function = function
-        self.given = Given.of(offered.arguments, self.named, offered.variables, offered.secrets)
+        self.given = self._given(offered)
+
+    def given_by(self, offered: Offered) -> EventSpec:
+        """The same spec for a place to which the text offers something else."""
+        made = object.__new__(EventSpec)
+        for name in self.__slots__:
+            setattr(made, name, getattr(self, name))
+        made.given = self._given(offered)
+        return made
+
+    def _given(self, offered: Offered) -> Given | None:
+        return Given.of(
+            offered.arguments, self.named, offered.variables, offered.secrets, offered.scope
+        )
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Use the function, not its class: the name in the module refers to the decorated function.
@@ -127,13 +147,23 @@ class EventSpec:
         """What reads the value of an argument as the type that `process` says; see `reader_of`."""
         return reader_of(self.function, name)
 
+    def inputs(self, call: Call) -> Mapping[str, Any]:
+        """The inputs that the event sees: those of the run, or of the use around its place.
+
+        The items of the `each`es around the place are among them.
+
+        Raises:
+            ArgumentError: a use around the place gives an input a value of another type.
+        """
+        return inputs_of(call) if self.given is None else self.given.inputs(call)
+
     def keywords(
         self, inputs: Mapping[str, Any], previous_result: Any, resolved: Resolved = NOTHING
     ) -> dict[str, Any]:
         """The keyword arguments of `process`.
 
         Args:
-            inputs: all inputs of the run; an argument of the same name wins.
+            inputs: the inputs that the event sees; an argument of the same name wins.
             previous_result: what was piped.
             resolved: what else the attempt is given.
         """

@@ -15,6 +15,7 @@ from volnux.graph.parts import (
     NameAt,
     Node,
     TaskGroup,
+    Use,
     Value,
     ValueKind,
 )
@@ -39,8 +40,9 @@ class Assembly:
     Attributes:
         nodes: in reading order.
         last_place: the name of the place of the latest event, or of a later `!`.
-        eaches, tasks: in reading order.
+        eaches, tasks, uses: in reading order.
         rounds: the current round of each group around that runs again, outermost first.
+        file: the number of the current text.
     """
 
     def __init__(self) -> None:
@@ -56,22 +58,26 @@ class Assembly:
         self._fails: list[Node] = []
         self.eaches: list[Each] = []
         self.tasks: list[TaskGroup] = []
+        self.uses: list[Use] = []
         self.rounds: list[int] = []
-        # The place of an event in the first round, by the event in the tree.
-        self._first_rounds: dict[int, str] = {}
+        self.file = 0
+        self._prefix = ""
+        # Of each use around: its index, the index of its first node, and the prefix outside of it.
+        self._around: list[tuple[int, int, str]] = []
+        # The place in the first round, by the use around and the event or use in the tree.
+        self._first_rounds: dict[tuple[str, int], str] = {}
 
     def event(
         self, unit: tree.Unit, event: tree.Event, retry: int | None, receives: int | None
     ) -> int:
         """Add an event's node; return its index."""
-        place = self._first_rounds.get(id(event)) if self.rounds else None
-        if place is None:
-            number = self._places.get(event.name, 0) + 1
-            self._places[event.name] = number
-            place = event.name if number == 1 else f"{event.name}__{number}"
         if self.rounds:
-            self._first_rounds[id(event)] = place
-            place = self.in_round(place)
+            place = self.in_round(self._place(event))
+        else:
+            place = self._prefix + event.name
+            number = self._places[place] = self._places.get(place, 0) + 1
+            if number > 1:
+                place = f"{place}__{number}"
         options = _options(unit) if unit.options else _NO_OPTIONS
         node = Node(
             id=place,
@@ -80,12 +86,60 @@ class Assembly:
             options=options,
             receives=receives,
             span=event.span,
+            file=self.file,
         )
         if type(event) is not tree.Event and event.arguments:
             node = replace(node, arguments=tuple(map(_argument, event.arguments)))
         self.nodes.append(node)
         self.last_place = place
         return len(self.nodes) - 1
+
+    def _place(self, item: tree.Event | tree.Used) -> str:
+        """The place of an event, or of a use, in the first round."""
+        key = (self._prefix, id(item))
+        place = self._first_rounds.get(key) if self.rounds else None
+        if place is None:
+            place = self._prefix + item.name
+            number = self._places.get(place, 0) + 1
+            self._places[place] = number
+            if number > 1:
+                place = f"{place}__{number}"
+            if self.rounds:
+                self._first_rounds[key] = place
+        return place
+
+    def enter(self, used: tree.Used, of: int) -> None:
+        """Begin a use of a text; `leave` ends it.
+
+        Args:
+            used: the use in the current text.
+            of: the number of the text that is used.
+        """
+        use = Use(
+            place=self._place(used),
+            name=used.name,
+            file=self.file,
+            of=of,
+            first="",
+            last="",
+            arguments=tuple(map(_argument, used.arguments)),
+            span=used.span,
+            within=self._around[-1][0] if self._around else None,
+        )
+        self._around.append((len(self.uses), len(self.nodes), self._prefix))
+        self.uses.append(use)
+        self._prefix, self.file = f"{use.place}.", of
+
+    def leave(self) -> None:
+        """End the latest use that has begun."""
+        slot, first, self._prefix = self._around.pop()
+        use = self.uses[slot]
+        self.uses[slot] = replace(use, first=self.nodes[first].id, last=self.nodes[-1].id)
+        self.file = use.file
+
+    def task_name(self, name: str) -> str:
+        """The name of a task in the current use and round."""
+        return self.in_round(self._prefix + name)
 
     def in_round(self, name: str) -> str:
         """A name with the current round: `A` in the second round is `A.2`."""
@@ -97,7 +151,13 @@ class Assembly:
     def each(self, span: Span, receives: int | None) -> int:
         """Add the node that begins an `each`; return its index."""
         self._begun += 1
-        node = Node(id=f"each-{self._begun}", kind=Kind.EACH, receives=receives, span=span)
+        node = Node(
+            id=f"each-{self._begun}",
+            kind=Kind.EACH,
+            receives=receives,
+            span=span,
+            file=self.file,
+        )
         self.nodes.append(node)
         return len(self.nodes) - 1
 
@@ -110,7 +170,7 @@ class Assembly:
     def fail(self, span: Span, failure: int | None) -> int:
         """Add a `!`, which fails with the value `failure`; return its index."""
         self.last_place = f"fail-{len(self._fails) + 1}"
-        node = Node(id=self.last_place, kind=Kind.FAIL, span=span, failure=failure)
+        node = Node(id=self.last_place, kind=Kind.FAIL, span=span, failure=failure, file=self.file)
         self._fails.append(node)
         self.nodes.append(node)
         return len(self.nodes) - 1
@@ -132,6 +192,7 @@ class Assembly:
                 kind=Kind.CATCH,
                 first=self.nodes[first].id,
                 span=span,
+                file=self.file,
             )
         )
         index = len(self.nodes) - 1

@@ -15,7 +15,10 @@ from typing import Any
 from volnux.graph.model import Each, Graph, Node
 from volnux.graph.places import place_name
 
-__all__ = ["Block", "Copies"]
+__all__ = ["Block", "Copies", "Items"]
+
+Items = tuple[tuple[str, Any], ...]
+"""The names and items of the `each`es around a place, starting with the outermost."""
 
 
 class Block:
@@ -147,10 +150,10 @@ class Copies:
             return self._outer
         return self._outer + tuple(number for _, number in reversed(self.around(instance)))
 
-    def items(self, instance: int) -> dict[str, Any]:
-        """The items of an instance by name, starting with the outermost `each`."""
+    def items(self, instance: int) -> Items:
+        """The names and items of an instance, starting with the outermost `each`."""
         way = reversed(self.around(instance))
-        return {block.name: block.items[number] for block, number in way}
+        return tuple((block.name, block.items[number]) for block, number in way)
 
     def item(self, each: int, instance: int) -> Any:
         """The item of an instance for one of the `each`es around it.
@@ -171,7 +174,7 @@ class Copies:
         """The name of the place of an instance."""
         return place_name(self.nodes[instance].id, self.index(instance))
 
-    def located(self, instance: int) -> tuple[str, tuple[int, ...], dict[str, Any]]:
+    def located(self, instance: int) -> tuple[str, tuple[int, ...], Items]:
         """The place, the index and the items of an instance. This is faster than three calls."""
         block = self.block_of(instance)
         if block is None or block.each >= self._size:
@@ -179,7 +182,7 @@ class Copies:
         number = (instance - block.base) // block.width
         index = (*self._outer, number)
         place = place_name(self.nodes[instance].id, index)
-        return place, index, {block.name: block.items[number]}
+        return place, index, ((block.name, block.items[number]),)
 
     def order(self, instance: int) -> tuple[int, ...]:
         """A key that sorts instances in reading order, copy by copy."""

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 
-from volnux.errors import Diagnostic, Severity, Span
+from volnux.errors import Diagnostic, Severity, Span, VolnuxError
 from volnux.graph.jsonable import jsonable
 from volnux.graph.outcome import Failure
 from volnux.graph.parts import (
@@ -21,20 +22,24 @@ from volnux.graph.parts import (
     Edge,
     Entry,
     Group,
-    InputSpec,
     Kind,
     NameAt,
     Node,
-    ScheduleSpec,
-    SecretSpec,
     TaskGroup,
-    Text,
+    Use,
     Value,
     ValueKind,
-    VariableSpec,
 )
 from volnux.graph.places import template_of
 from volnux.graph.references import first_fault
+from volnux.graph.texts import (
+    InputSpec,
+    ScheduleSpec,
+    SecretSpec,
+    Text,
+    UsedFile,
+    VariableSpec,
+)
 from volnux.graph.topology import Topology
 from volnux.pointy.tree import OnFailure
 from volnux.strictjson import FormatError, read_json, refusal
@@ -42,10 +47,12 @@ from volnux.strictjson import FormatError, read_json, refusal
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
+    from volnux.pointy.program import Program
     from volnux.pointy.tree import Directive
 
 __all__ = [
     "Argument",
+    "At",
     "Each",
     "Edge",
     "Entry",
@@ -54,31 +61,54 @@ __all__ = [
     "Group",
     "InputSpec",
     "Kind",
+    "Located",
     "NameAt",
     "Node",
     "ScheduleSpec",
     "SecretSpec",
     "TaskGroup",
     "Text",
+    "Use",
+    "UsedFile",
     "Value",
     "ValueKind",
     "VariableSpec",
 ]
 
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 
 
 class GraphFormatError(FormatError):
     """A JSON text is not a graph, or has another format version."""
 
 
+class Located(Protocol):
+    """A part of a text."""
+
+    @property
+    def file(self) -> int:
+        """The number of its text, as for `Graph.text`."""
+
+    @property
+    def span(self) -> Span | None:
+        """Its position in that text; None if it has none."""
+
+
+class At(NamedTuple):
+    """A position in one of the texts of a graph."""
+
+    span: Span | None
+    file: int = 0
+
+
 @dataclass(frozen=True)
 class Graph:
     """A pipeline: nodes in reading order, edges by source and target, values, settings.
 
-    `result` is the index of the value of the whole flow. `on_failure` is None until linking if
-    the text does not set it. `run_timeout` is in seconds. Equality compares everything;
-    `fingerprint` ignores positions and the source text.
+    `result` is the index of the value of the whole flow. `files` are the files that the text uses,
+    directly or through others; `names` has the number of the text that each `@use` of the text
+    itself names. `on_failure` is None until linking if the text does not set it. `run_timeout` is
+    in seconds. Equality compares everything; `fingerprint` ignores positions and the texts.
     """
 
     name: str
@@ -89,6 +119,9 @@ class Graph:
     groups: tuple[Group, ...] = ()
     eaches: tuple[Each, ...] = ()
     tasks: tuple[TaskGroup, ...] = ()
+    uses: tuple[Use, ...] = ()
+    files: tuple[UsedFile, ...] = ()
+    names: Mapping[str, int] = field(default_factory=dict)
     inputs: tuple[InputSpec, ...] = ()
     variables: tuple[VariableSpec, ...] = ()
     secrets: tuple[SecretSpec, ...] = ()
@@ -166,6 +199,7 @@ class Graph:
         return graph
 
     def _plain(self) -> Graph:
+        # Defaults in texts are JSON; those of a pipeline class may be anything.
         if all(item.default is None for item in self.inputs):
             return self
         inputs = tuple(replace(item, default=jsonable(item.default)) for item in self.inputs)
@@ -182,7 +216,8 @@ class Graph:
 
     def failure_at(self, node: Node) -> Failure:
         """The failure of a `!` that is not inside a `0` branch."""
-        file = PurePath(self.source.filename).name if self.source else self.name
+        text = self.text(node.file)
+        file = PurePath(text.filename).name if text else self.name
         line = f":{node.span.line}" if node.span else ""
         return Failure("Failed", f"the flow fails here: {file}{line}")
 
@@ -190,6 +225,66 @@ class Graph:
         """The directive of that name in the text that the graph was made from, if there is one."""
         directives = self.source.file.directives if self.source is not None else ()
         return next((each for each in directives if each.name == name), None)
+
+    def text(self, number: int) -> Text | None:
+        """One of the texts that the graph was made from: 0 is the pipeline's own."""
+        return self.files[number - 1].text if number else self.source
+
+    @property
+    def filenames(self) -> tuple[str, ...]:
+        """The names of all text files that the graph was made from, the pipeline's own first."""
+        own = (self.source.filename,) if self.source else ()
+        return (*own, *(used.text.filename for used in self.files))
+
+    @property
+    def program(self) -> Program:
+        """The parsed texts.
+
+        Raises:
+            PointyError: a text of a graph from JSON is wrong.
+            VolnuxError: the graph has no text, or not a text that it uses.
+        """
+        from volnux.pointy.program import Program
+
+        if self.source is None:
+            raise VolnuxError(f"the graph of {self.name} has no source text")
+        program = Program(
+            (self.source.file, *(used.text.file for used in self.files)),
+            (self.names, *(used.uses for used in self.files)),
+        )
+        for file, known in zip(program.files, program.uses, strict=True):
+            for use in file.settings.uses:
+                if use.name not in known:  # the graph is from JSON
+                    name = file.source.filename
+                    raise VolnuxError(f"the graph does not have the file '{use.name}' of {name}")
+        return program
+
+    def declaring(self, number: int) -> Graph | UsedFile:
+        """What declares the names in a text: the pipeline itself, or a used file."""
+        return self.files[number - 1] if number else self
+
+    def declared(self) -> Iterator[tuple[int, Graph | UsedFile]]:
+        """The pipeline itself and each used file, by the number of its text."""
+        yield from enumerate((self, *self.files))
+
+    @property
+    def all_variables(self) -> tuple[VariableSpec, ...]:
+        """The variables of all texts; a name that is declared in several ways occurs repeatedly."""
+        found: dict[object, VariableSpec] = {}
+        for _, declared in self.declared():
+            for spec in declared.variables:
+                key = spec.name, spec.type, spec.required, repr(spec.default)
+                found.setdefault(key, spec)
+        return tuple(found.values())
+
+    @property
+    def all_secrets(self) -> tuple[SecretSpec, ...]:
+        """The secrets of all texts, each once."""
+        found: dict[str, SecretSpec] = {}
+        for _, declared in self.declared():
+            for spec in declared.secrets:
+                found.setdefault(spec.name, spec)
+        return tuple(found.values())
 
     def with_inputs(self, inputs: tuple[InputSpec, ...]) -> Graph:
         """The same graph with other inputs."""
@@ -200,20 +295,24 @@ class Graph:
         code: str,
         message: str,
         *,
+        at: Located | None = None,
         span: Span | None = None,
         hint: str | None = None,
         severity: Severity = Severity.ERROR,
     ) -> Diagnostic:
-        """A diagnostic about the file that the graph was made from, with the line at `span`.
+        """A diagnostic about one of the files that the graph was made from.
 
         Args:
             code: the code of the diagnostic.
             message: what is wrong.
-            span: the position; None for the whole file.
+            at: the part of a text that it is about; None for the pipeline's own file.
+            span: a position in that file, instead of the one of `at`.
             hint: how to fix it.
             severity: the severity of the diagnostic.
         """
-        source = self.source.source() if self.source else None
+        text = self.text(at.file if at else 0)
+        source = text.source() if text else None
+        span = span or (at.span if at else None)
         return Diagnostic(
             code=code,
             message=message,
@@ -227,6 +326,15 @@ class Graph:
 
 _WITHOUT_POSITIONS: Any = {
     "source": True,
+    "files": {
+        "__all__": {
+            "text": True,
+            "inputs": {"__all__": {"span"}},
+            "variables": {"__all__": {"span"}},
+            "secrets": {"__all__": {"span"}},
+        }
+    },
+    "uses": {"__all__": {"span": True, "arguments": {"__all__": {"span"}}}},
     "nodes": {"__all__": {"span": True, "arguments": {"__all__": {"span"}}}},
     "groups": {"__all__": {"span"}},
     "eaches": {"__all__": {"span"}},
@@ -250,6 +358,8 @@ _PARTS = (
     SecretSpec,
     TaskGroup,
     Text,
+    Use,
+    UsedFile,
     Value,
     VariableSpec,
 )

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from volnux.graph.model import Each, Edge, Graph, Kind, Node, TaskGroup, Value, ValueKind
+from volnux.graph.model import Each, Edge, Graph, Kind, Node, TaskGroup, Use, Value, ValueKind
 
 __all__ = ["GraphPart", "part_of"]
 
@@ -24,12 +24,14 @@ class GraphPart:
         first, last: the indices of its first and its last node in the whole graph.
         given: the index of each value that the part takes from outside, by its index in the whole
             graph. A run of the part needs these values.
+        uses: the indices in the whole graph of the uses in the part, and of those around it.
     """
 
     graph: Graph
     first: int
     last: int
     given: Mapping[int, int]
+    uses: tuple[int, ...] = ()
 
 
 def part_of(graph: Graph, part: Each | TaskGroup) -> GraphPart:
@@ -53,6 +55,7 @@ def part_of(graph: Graph, part: Each | TaskGroup) -> GraphPart:
     tasks = [
         task for task in graph.tasks if task.first in ids and task.last in ids and task != part
     ]
+    kept = _uses_of(graph, first, last)
     rows = _Rows(graph, ids)
     for number in (
         *(node.receives for node in nodes),
@@ -74,12 +77,41 @@ def part_of(graph: Graph, part: Each | TaskGroup) -> GraphPart:
             groups=tuple(group for group in graph.groups if {group.first, group.last} <= ids),
             eaches=tuple(replace(each, value=new[each.value]) for each in eaches),
             tasks=tuple(replace(task, value=new[task.value]) for task in tasks),
+            uses=_uses(graph, kept, nodes[0].id, nodes[-1].id),
             run_timeout=None,
         ),
         first=first,
         last=last,
         given={number: new[number] for number in rows.outside},
+        uses=kept,
     )
+
+
+def _uses_of(graph: Graph, first: int, last: int) -> tuple[int, ...]:
+    """The uses that have a node between two nodes, the outer ones first."""
+    if not graph.uses:
+        return ()
+    use_of = graph.topology.use_of
+    found = {each for use in use_of[first : last + 1] for each in graph.topology.uses_around(use)}
+    return tuple(sorted(found))
+
+
+def _uses(graph: Graph, kept: tuple[int, ...], first: str, last: str) -> tuple[Use, ...]:
+    """The uses of a part; of a use around the part, only the nodes of the part are left."""
+    new = {old: number for number, old in enumerate(kept)}
+    index = graph.topology.index
+    found = []
+    for old in kept:
+        use = graph.uses[old]
+        found.append(
+            replace(
+                use,
+                first=max(use.first, first, key=index.__getitem__),
+                last=min(use.last, last, key=index.__getitem__),
+                within=None if use.within is None else new[use.within],
+            )
+        )
+    return tuple(found)
 
 
 class _Rows:

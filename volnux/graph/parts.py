@@ -1,19 +1,15 @@
-"""What a graph is made of: nodes, edges, values, groups, inputs. Frozen values."""
+"""What a graph is made of: nodes, edges, values, groups. Frozen values."""
 
 from __future__ import annotations
 
-import functools
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from volnux.errors import Source, Span
-from volnux.pointy.tree import Evaluation, Moment
-
-if TYPE_CHECKING:
-    from volnux.pointy.parser import PointyFile
+from volnux.errors import Span
+from volnux.pointy.tree import Evaluation
 
 __all__ = [
     "Argument",
@@ -21,17 +17,13 @@ __all__ = [
     "Edge",
     "Entry",
     "Group",
-    "InputSpec",
     "Kind",
     "NameAt",
     "Node",
-    "ScheduleSpec",
-    "SecretSpec",
     "TaskGroup",
-    "Text",
+    "Use",
     "Value",
     "ValueKind",
-    "VariableSpec",
 ]
 
 
@@ -116,8 +108,8 @@ class Node:
     """A place of an event, a join, a catch, a `!`, or the beginning or end of an `each`.
 
     Attributes:
-        id: the place (`Z`, `Z__2`, `Z.2`), or `join-1`, `catch-1`, `fail-1`, `each-1`, `gather-1`;
-            unique in the graph.
+        id: the place (`Z`, `Z__2`, `Z.2`, `clean.Z`), or `join-1`, `catch-1`, `fail-1`, `each-1`,
+            `gather-1`; unique in the graph.
         entry: how incoming edges combine.
         event: the event's name; None for other nodes.
         retry: the nearest retry factor (3 in `* 3`); None if the text has none.
@@ -129,6 +121,7 @@ class Node:
         arguments: what the event is given at this place, in the order written.
         failure: for a `!`, the index in `Graph.values` of the failure that it fails with; None if
             it is not inside a `0` branch.
+        file: the number of its text, as for `Graph.text`: that of `span` and of the event's name.
     """
 
     id: str
@@ -142,6 +135,7 @@ class Node:
     span: Span | None = None
     arguments: tuple[Argument, ...] = ()
     failure: int | None = None
+    file: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,8 +169,9 @@ class Group:
     """One `a || b …`: its events are those from `first` to `last` in reading order.
 
     `evaluation` is that of its option. Without the option, linking takes it from the event named
-    `decided_by` (its last event, branches not counted); until then it is None. `arms` are the first
-    events of the arms; the nodes of an arm are adjacent, its joins and catches last.
+    `decided_by` in the text `decided_in` (its last event, branches not counted); until then it is
+    None. `arms` are the first events of the arms; the nodes of an arm are adjacent, its joins and
+    catches last. `file` is the number of its text.
     """
 
     first: str
@@ -185,6 +180,8 @@ class Group:
     evaluation: Evaluation | None = None
     span: Span | None = None
     arms: tuple[str, ...] = ()
+    file: int = 0
+    decided_in: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,13 +192,13 @@ class Each:
         each: the id of the node that begins it and makes the copies.
         gather: the id of the node that ends it.
         name: the name of the item.
-        decided_by: as of a group.
-        evaluation: as of a group.
+        decided_by, decided_in, evaluation: as of a group.
         value: the index in `Graph.values` of what one copy pipes on.
         source: the input, variable or `each` name with the list; None for the piped value.
         at_once: how many copies may run at once; None for no limit.
         batch: how many items may share one task of an orchestrator.
         span: the position of U in the text.
+        file: the number of its text.
     """
 
     each: str
@@ -214,6 +211,8 @@ class Each:
     at_once: int | None = None
     batch: int | None = None
     span: Span | None = None
+    file: int = 0
+    decided_in: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +225,7 @@ class TaskGroup:
         last: the id of its last node, a join, which is the only one with edges out of the group.
         value: the index in `Graph.values` of what the group pipes on.
         span: the position of the group in the text.
+        file: the number of its text.
     """
 
     name: str
@@ -233,93 +233,36 @@ class TaskGroup:
     last: str
     value: int
     span: Span | None = None
+    file: int = 0
 
 
 @dataclass(frozen=True, slots=True)
-class InputSpec:
-    """A typed input of the pipeline.
+class Use:
+    """One use of a used pipeline: all nodes from `first` to `last` belong to it.
+
+    A use in a later round of `again` is a separate one with the same place.
 
     Attributes:
-        type: one of the eight names of `@input`, or `any`.
-        default: the value if none is given; None for an input that is required or has a
-            `moment`.
-        moment: its default as a time of the run, such as `scheduled - 1d`.
-        choices: the allowed values; empty if any value is allowed.
-        least, most: the ends of its range, both included; None for no limit.
-        description: a text that explains it to people.
+        place: what the names of its places begin with: `clean`, `clean__2`, `outer.clean`.
+        name: its name in the text that uses it.
+        file: the number of the text that uses it.
+        of: the number of the text that is used.
+        first: the id of its first node.
+        last: the id of its last node.
+        arguments: the inputs that it is given, in the order written.
+        span: the position of its name in the text.
+        within: the index in `Graph.uses` of the use around it; None if there is none.
     """
 
+    place: str
     name: str
-    type: str
-    required: bool = True
-    default: Any = None
+    file: int
+    of: int
+    first: str
+    last: str
+    arguments: tuple[Argument, ...] = ()
     span: Span | None = None
-    choices: tuple[str | int, ...] = ()
-    least: int | float | None = None
-    most: int | float | None = None
-    description: str | None = None
-    moment: Moment | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class VariableSpec:
-    """A variable from the host's configuration; `type` is one of the eight types of `@input`."""
-
-    name: str
-    type: str
-    required: bool = True
-    default: Any = None
-    span: Span | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class SecretSpec:
-    """A secret that the host's secret store gives."""
-
-    name: str
-    span: Span | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ScheduleSpec:
-    """A cron expression or preset; the time zone is the graph's."""
-
-    expression: str
-    span: Span | None = None
-
-
-@dataclass(frozen=True)
-class Text:
-    """The Pointy text a graph was made from, for messages and drawings."""
-
-    filename: str
-    text: str
-
-    @classmethod
-    def of(cls, file: PointyFile) -> Text:
-        """The text of a file that is parsed already."""
-        made = cls(file.source.filename, file.source.text)
-        vars(made)["file"] = file
-        return made
-
-    @functools.cached_property
-    def file(self) -> PointyFile:
-        """The parsed text; that of a graph from JSON is parsed at first use.
-
-        Raises:
-            PointyError: the text of a graph from JSON is wrong.
-        """
-        from volnux.pointy.parser import parse
-
-        return parse(self.text, self.filename)
-
-    def __reduce__(self) -> tuple[type[Text], tuple[str, str]]:
-        # A file would be parsed again when it is unpickled, whether it is used or not.
-        return Text, (self.filename, self.text)
-
-    def source(self) -> Source:
-        """The text as a `Source`."""
-        return Source(self.text, self.filename)
+    within: int | None = None
 
 
 class _Bare(str):

@@ -187,10 +187,12 @@ class Progress:
             return
         items = self._items(self, index)
         if not isinstance(items, list | tuple):
-            source, name = self.copies.of_each[node].source, self.copies.of_each[node].name
+            own = self.copies.of_each[node]
             # A failure that was piped, or is an item of an outer `each`, is a value like others.
-            failed = isinstance(items, Failure) and source not in (None, *self.copies.items(index))
-            self.results[index] = items if failed else no_list(name, source, items)
+            outer = [each for each in self.graph.topology.around[node] if each.file == own.file]
+            values = (None, *(each.name for each in outer))
+            failed = isinstance(items, Failure) and own.source not in values
+            self.results[index] = items if failed else no_list(own.name, own.source, items)
             ended.append((index, FAILURE))
             return
         if not items:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from volnux.graph.parts import Argument, Kind, Node, Value, ValueKind
 
 if TYPE_CHECKING:
-    from volnux.graph.model import Graph
+    from volnux.graph.model import Graph, Located
 
 __all__ = ["first_fault"]
 
@@ -40,8 +41,52 @@ def _faults(graph: Graph) -> Iterator[str]:
         elif graph.topology.index[task.first] > graph.topology.index[task.last]:
             yield "a task ends before it begins"
     yield from _of_eaches(graph)
+    yield from _of_uses(graph)
     if graph.result not in values:
         yield "its result is a value that does not exist"
+
+
+def _of_uses(graph: Graph) -> Iterator[str]:
+    """Each use has nodes and texts, and is inside of the use that it says."""
+    index, texts = graph.topology.index, range(len(graph.files) + 1)
+    named = [graph.names, *(used.uses for used in graph.files)]
+    if any(number not in texts or not number for names in named for number in names.values()):
+        yield "a name of a pipeline stands for a text that does not exist"
+    elif _in_circle(named):
+        yield "its texts use each other in a circle"
+    placed: list[Located] = [*graph.nodes, *graph.groups, *graph.eaches, *graph.tasks, *graph.uses]
+    if any(part.file not in texts for part in placed):
+        yield "a part is in a text that does not exist"
+    open_: list[int] = []
+    for number, use in enumerate(graph.uses):
+        if use.of not in texts or not use.of:
+            yield f"the use {use.place!r} is of a text that does not exist"
+        if not all(map(_has_names, use.arguments)):
+            yield f"an argument of {use.place!r} has a name at a place that its value does not have"
+        if not index.keys() >= {use.first, use.last} or index[use.first] > index[use.last]:
+            yield f"the use {use.place!r} has no nodes"
+            return
+        while open_ and index[graph.uses[open_[-1]].last] < index[use.first]:
+            open_.pop()
+        around = open_[-1] if open_ else None
+        if use.within != around or (
+            around is not None and index[use.last] > index[graph.uses[around].last]
+        ):
+            yield f"the use {use.place!r} is not inside of the use that it says"
+            return
+        open_.append(number)
+
+
+def _in_circle(named: Sequence[Mapping[str, int]]) -> bool:
+    """Whether a text uses itself, directly or through others."""
+    users = Counter(number for names in named for number in names.values())
+    free = [number for number in range(len(named)) if not users[number]]
+    for number in free:  # the list grows
+        for used in named[number].values():
+            users[used] -= 1
+            if not users[used]:
+                free.append(used)
+    return len(free) < len(named)
 
 
 def _of_edges(graph: Graph) -> Iterator[str]:

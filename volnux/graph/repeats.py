@@ -54,11 +54,11 @@ def _each(
     decided_by = walk.decides(unit)
     evaluation = evaluation or walk.evaluation_of(decided_by)
     any_ = evaluation is not None and evaluation.any
-    slot = len(graph.eaches)
+    slot, file = len(graph.eaches), graph.file
     source, at_once, batch = map(unit.option, ("in", "at_once", "batch"))
     begin = graph.each(option.span, None if source else context.receives)
     id_ = graph.nodes[begin].id
-    graph.eaches.append(Each(id_, "", str(option.value), decided_by, 0))
+    graph.eaches.append(Each(id_, "", str(option.value), "", 0))
     heads.append(begin)
     inner = context._replace(receives=graph.value(ValueKind.ITEM, node=id_))
     starts: list[int] = []
@@ -78,13 +78,15 @@ def _each(
         each=id_,
         gather=graph.nodes[gather].id,
         name=str(option.value),
-        decided_by=decided_by,
+        decided_by=decided_by.event,
         value=value,
         evaluation=evaluation,
         source=str(source.value) if source else None,
         at_once=int(at_once.value) if at_once else None,
         batch=int(batch.value) if batch else None,
         span=unit.primary.span,
+        file=file,
+        decided_in=decided_by.file,
     )
     kind = ValueKind.ANY_EACH if any_ else ValueKind.ALL_EACH
     result = graph.value(kind, node=id_, of=(value,))
@@ -108,14 +110,14 @@ def _task(
         return (yield _rounds(walk, unit, context, heads, exits, evaluation))
     graph = walk.graph
     slot, first = len(graph.tasks), len(graph.nodes)
-    name = graph.in_round(str(option.value))
+    name = graph.task_name(str(option.value))
     graph.tasks.append(TaskGroup(name, "", "", 0))
     ends: list[Exit] = []
     value = yield _rounds(walk, unit, context, heads, ends, evaluation)
     last = graph.join(ends, Entry.ALL)
     exits.append((last, (1,)))
     ids = graph.nodes[first].id, graph.nodes[last].id
-    graph.tasks[slot] = TaskGroup(name, *ids, value, unit.primary.span)
+    graph.tasks[slot] = TaskGroup(name, *ids, value, unit.primary.span, graph.file)
     return value
 
 
@@ -128,10 +130,10 @@ def _rounds(
     evaluation: Evaluation | None,
 ) -> Step:
     """A group that runs again if it failed: each round is in the `0` branch of the one before."""
-    assert isinstance(unit.primary, tree.Group)
+    assert isinstance(unit.primary, tree.Group | tree.Used)
     option = unit.option("again")
     if option is None:
-        return (yield walk.body(unit.primary, context, heads, exits, evaluation))
+        return (yield walk.inside(unit.primary, context, heads, exits, evaluation))
     graph = walk.graph
     graph.rounds.append(1)
     before = -1
@@ -142,7 +144,7 @@ def _rounds(
         graph.rounds[-1] = number
         first = len(graph.nodes)
         ends: list[Exit] = []
-        values.append((yield walk.body(unit.primary, guarded, starts, ends, evaluation)))
+        values.append((yield walk.inside(unit.primary, guarded, starts, ends, evaluation)))
         catch = graph.catch(first, ends, unit.primary.span)
         exits.append((catch, (1,)))
         if number > 1:
@@ -153,7 +155,7 @@ def _rounds(
         context = context._replace(failure=failure)
         guarded = guarded._replace(failure=failure)
     graph.rounds[-1] = int(option.value)
-    values.append((yield walk.body(unit.primary, context, starts, exits, evaluation)))
+    values.append((yield walk.inside(unit.primary, context, starts, exits, evaluation)))
     graph.connect([(before, (0,))], starts)
     graph.rounds.pop()
     return graph.value(ValueKind.FIRST_DONE, of=tuple(reversed(values)))

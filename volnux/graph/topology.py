@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from volnux.graph.parts import Each, Entry, Group, Kind
 
@@ -11,7 +11,10 @@ if TYPE_CHECKING:
     from volnux.errors import Span
     from volnux.graph.model import Edge, Graph, Node
 
-__all__ = ["Topology"]
+__all__ = ["ROOT", "Topology"]
+
+ROOT: Final = -1
+"""Instead of the index of a use: the pipeline's own text."""
 
 
 class Topology:
@@ -26,18 +29,64 @@ class Topology:
         return {node.id: index for index, node in enumerate(self._graph.nodes)}
 
     @functools.cached_property
-    def node_at(self) -> dict[Span | None, Node]:
-        """The event or catch at each position in the text; of several rounds, that of the first."""
-        found: dict[Span | None, Node] = {}
-        for node in self._graph.nodes:
+    def use_of(self) -> list[int]:
+        """For each node, the index of the innermost use that it belongs to, or `ROOT`."""
+        uses = self._graph.uses
+        found = [ROOT] * len(self._graph.nodes)
+        # A use stands before the uses inside of it.
+        for number, use in enumerate(uses):
+            first, last = self.index[use.first], self.index[use.last]
+            found[first : last + 1] = [number] * (last + 1 - first)
+        return found
+
+    def uses_around(self, use: int) -> list[int]:
+        """A use and the uses around it, the outermost first.
+
+        Args:
+            use: its index, or `ROOT`.
+        """
+        found: list[int] = []
+        around = None if use == ROOT else use
+        while around is not None:
+            found.append(around)
+            around = self._graph.uses[around].within
+        return found[::-1]
+
+    # A text that is used several times has the same positions in each use.
+
+    @functools.cached_property
+    def node_at(self) -> dict[tuple[int, Span | None], Node]:
+        """The event, catch or `!` at each position in each use; of several rounds, the first."""
+        found: dict[tuple[int, Span | None], Node] = {}
+        for node, use in zip(self._graph.nodes, self.use_of, strict=True):
             if node.kind in (Kind.EVENT, Kind.CATCH, Kind.FAIL):
-                found.setdefault(node.span, node)
+                found.setdefault((use, node.span), node)
         return found
 
     @functools.cached_property
-    def group_at(self) -> dict[Span | None, Group]:
-        """The group at each position of an `a || b …` in the text."""
-        return {group.span: group for group in reversed(self._graph.groups)}
+    def group_at(self) -> dict[tuple[int, Span | None], Group]:
+        """The group at each position of an `a || b …` in each use."""
+        return {
+            (self.use_of_group(group), group.span): group for group in reversed(self._graph.groups)
+        }
+
+    def use_of_group(self, group: Group) -> int:
+        """The index of the innermost use that a group belongs to, or `ROOT`."""
+        use = self.use_of[self.index[group.first]]
+        # The first event of a group may belong to a use inside of the group.
+        while use != ROOT and self._graph.uses[use].of != group.file:
+            within = self._graph.uses[use].within
+            use = ROOT if within is None else within
+        return use
+
+    @functools.cached_property
+    def use_at(self) -> dict[tuple[int, Span | None], int]:
+        """The use at each position in each use; of several rounds, that of the first."""
+        found: dict[tuple[int, Span | None], int] = {}
+        for number, use in enumerate(self._graph.uses):
+            around = ROOT if use.within is None else use.within
+            found.setdefault((around, use.span), number)
+        return found
 
     @functools.cached_property
     def joins(self) -> list[int | None]:

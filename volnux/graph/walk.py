@@ -8,7 +8,7 @@ descriptors after which the flow continues).
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping
-from typing import Final, NamedTuple, TypeAlias, cast
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias, cast
 
 from volnux.graph.assembly import Assembly, Exit
 from volnux.graph.parts import Entry, Group, Kind, ValueKind
@@ -16,7 +16,10 @@ from volnux.graph.repeats import is_each, whole
 from volnux.pointy import tree
 from volnux.pointy.tree import Arrow, Evaluation
 
-__all__ = ["Context", "Walk", "run_steps"]
+if TYPE_CHECKING:
+    from volnux.pointy.program import Program
+
+__all__ = ["Context", "EventName", "Walk", "run_steps"]
 
 Step: TypeAlias = "Generator[Step, int, int]"
 """A function of the walk: it yields the steps it calls and receives what they return."""
@@ -55,8 +58,15 @@ class Context(NamedTuple):
     failure: int | None = None
 
 
+class EventName(NamedTuple):
+    """The name of an event in one of the texts of a program, by the number of the text."""
+
+    file: int
+    event: str
+
+
 class Walk:
-    """The walk over the tree. Each step returns the index of the value that its part pipes on.
+    """The walk over the trees. Each step returns the index of the value that its part pipes on.
 
     Attributes:
         graph: the graph under construction.
@@ -66,15 +76,17 @@ class Walk:
     def __init__(
         self,
         graph: Assembly,
-        evaluations: Mapping[str, Evaluation] | None,
+        program: Program,
+        evaluations: Mapping[EventName, Evaluation] | None,
         *,
         continue_: bool,
     ) -> None:
         self.groups: list[Group] = []
         self.graph = graph
+        self._program = program
         self._evaluations = evaluations
         self._continue = continue_
-        self._decided: dict[int, str] = {}
+        self._decided: dict[int, EventName] = {}
 
     def flow(self, flow: tree.Flow, context: Context, heads: list[int], exits: list[Exit]) -> Step:
         last = len(flow.parts) - 1
@@ -88,7 +100,7 @@ class Walk:
             inner = context
             if receives != context.receives or widen is not context.widen:
                 inner = context._replace(receives=receives, widen=widen)
-            if index and len(before) > 1 and _several_heads(part):
+            if index and len(before) > 1 and self._several_heads(part):
                 before = [(self.graph.join(before, Entry.ALL), (1,))]
             starts = [] if index else heads
             ends = exits if index == last else []
@@ -123,7 +135,7 @@ class Walk:
         arms: list[int] = []
         ends: list[list[Exit]] = []
         # Find the deciding event before walking the arms, because their ends depend on it.
-        decided_by = self._decides(part)
+        decided_by = self._decides(part, self.graph.file)
         evaluation = option or self.evaluation_of(decided_by)
         any_ = evaluation is not None and evaluation.any
         begins: list[str] = []
@@ -143,10 +155,12 @@ class Walk:
         self.groups[slot] = Group(
             self.graph.nodes[first].id,
             self.graph.last_place,
-            decided_by,
+            decided_by.event,
             evaluation,
             part.span,
             tuple(begins),
+            self.graph.file,
+            decided_by.file,
         )
         if any_:
             exits.append((self.graph.join([e for own in ends for e in own], Entry.ANY), (1,)))
@@ -202,16 +216,34 @@ class Walk:
         exits.append((index, (0, 1) if context.widen else (1,)))
         return graph.value(ValueKind.RESULT, node=graph.last_place)
 
-    def body(
+    def inside(
         self,
-        group: tree.Group,
+        primary: tree.Group | tree.Used,
         context: Context,
         heads: list[int],
         exits: list[Exit],
         evaluation: Evaluation | None,
     ) -> Step:
-        """The inside of braces; an evaluation applies to the `a || b …` in them."""
-        body = group.body
+        """The inside of braces, or the flow of a used file, in which nothing around has a name."""
+        if isinstance(primary, tree.Group):
+            return (yield self._body(primary.body, context, heads, exits, evaluation))
+        of = self._number(primary, self.graph.file)
+        flow = self._program.files[of].flow
+        self.graph.enter(primary, of)
+        context = context._replace(failure=None)
+        value = yield self._body(flow, context, heads, exits, evaluation)
+        self.graph.leave()
+        return value
+
+    def _body(
+        self,
+        body: tree.Flow,
+        context: Context,
+        heads: list[int],
+        exits: list[Exit],
+        evaluation: Evaluation | None,
+    ) -> Step:
+        """A flow in braces; an evaluation applies to the `a || b …` in them."""
         if evaluation is not None:
             part = body.parts[0]
             if len(part.arms) > 1:
@@ -260,32 +292,65 @@ class Walk:
                 found.append(failure)
         return self.graph.value(ValueKind.FIRST_DONE, of=tuple(found))
 
-    def evaluation_of(self, decided_by: str) -> Evaluation | None:
+    def evaluation_of(self, decided_by: EventName) -> Evaluation | None:
         """The evaluation that the class of an event says; None if it is not known yet."""
         return None if self._evaluations is None else self._evaluations.get(decided_by, _ALL)
 
-    def decides(self, unit: tree.Unit) -> str:
-        """The name of the unit's last event in reading order, branches not counted."""
-        if isinstance(unit.primary, tree.Group):
-            return self._decides(unit.primary.body.parts[-1])
-        return unit.primary.name if isinstance(unit.primary, tree.Event) else ""
+    def decides(self, unit: tree.Unit) -> EventName:
+        """The unit's last event in reading order, branches not counted."""
+        file = self.graph.file
+        if isinstance(unit.primary, tree.Event):
+            return EventName(file, unit.primary.name)
+        body, file = self._flow_of(unit.primary, file)
+        return self._decides(body.parts[-1], file) if body is not None else EventName(file, "")
 
-    def _decides(self, part: tree.Parallel) -> str:
-        """The name of the part's last event in reading order, branches not counted.
+    def _decides(self, part: tree.Parallel, file: int) -> EventName:
+        """The last event in reading order of a part of a text, branches not counted.
 
-        It is empty where a `!` comes last.
+        Its name is empty where a `!` comes last.
         """
         # All parts on the way down have the same last event, so each part is visited once.
         way = []
-        while (name := self._decided.get(id(part))) is None:
+        while (found := self._decided.get(id(part))) is None:
             way.append(part)
             primary = part.arms[-1].primary
-            if not isinstance(primary, tree.Group):
-                name = primary.name if isinstance(primary, tree.Event) else ""
+            if isinstance(primary, tree.Event):
+                found = EventName(file, primary.name)
                 break
-            part = primary.body.parts[-1]
-        self._decided.update((id(passed), name) for passed in way)
-        return name
+            body, file = self._flow_of(primary, file)
+            if body is None:
+                found = EventName(file, "")
+                break
+            part = body.parts[-1]
+        self._decided.update((id(passed), found) for passed in way)
+        return found
+
+    def _several_heads(self, part: tree.Parallel) -> bool:
+        """Whether more than one node starts a part of the current text."""
+        file = self.graph.file
+        while len(part.arms) == 1:
+            if is_each(part.arms[0]):
+                return False
+            body, file = self._flow_of(part.arms[0].primary, file)
+            if body is None:
+                return False
+            part = body.parts[0]
+        return True
+
+    def _flow_of(
+        self, primary: tree.Event | tree.Group | tree.Used | tree.Fail, file: int
+    ) -> tuple[tree.Flow | None, int]:
+        """The flow inside a primary of a text, and the number of its text; None without one."""
+        if isinstance(primary, tree.Group):
+            return primary.body, file
+        if not isinstance(primary, tree.Used):
+            return None, file
+        of = self._number(primary, file)
+        return self._program.files[of].flow, of
+
+    def _number(self, used: tree.Used, file: int) -> int:
+        """The number of the text that a use in a text stands for."""
+        return self._program.uses[file][used.name]
 
 
 _ALL: Final = Evaluation.SUCCESS_ON_ALL_EVENTS_SUCCESS
@@ -293,7 +358,8 @@ _ALL: Final = Evaluation.SUCCESS_ON_ALL_EVENTS_SUCCESS
 
 def _is_plain(unit: tree.Unit) -> bool:
     """Whether the unit is one event without branches, or a `!`."""
-    if unit.branches or type(unit.primary) is tree.Group:
+    primary = type(unit.primary)
+    if unit.branches or primary is tree.Group or primary is tree.Used:
         return False
     return not unit.options or not is_each(unit)
 
@@ -304,13 +370,3 @@ def _factor(unit: tree.Unit, around: int | None) -> int | None:
         return unit.retry.attempts
     attempts = unit.option("retry_attempts") if unit.options else None
     return around if attempts is None else int(attempts.value)
-
-
-def _several_heads(part: tree.Parallel) -> bool:
-    """Whether more than one node starts the part."""
-    while len(part.arms) == 1:
-        primary = part.arms[0].primary
-        if not isinstance(primary, tree.Group) or is_each(part.arms[0]):
-            return False
-        part = primary.body.parts[0]
-    return True

@@ -7,16 +7,18 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from volnux.events.failures import failure_of
+from volnux.events.given import Given, inputs_of
 from volnux.events.link import Plan
 from volnux.events.outcome import Call, Host
 from volnux.graph.copies import Copies
 from volnux.graph.execution import Execution
+from volnux.graph.topology import ROOT
 from volnux.kit.instants import instant_of
 
 if TYPE_CHECKING:
     from volnux.backends.port import RunOptions
 
-__all__ = ["Calls"]
+__all__ = ["Calls", "given_by_name", "list_of"]
 
 
 class Calls:
@@ -44,14 +46,15 @@ class Calls:
         self.inputs = dict(inputs)
         self.scheduled_at = instant_of(graph, options.scheduled_at)
         self.host = host
-        if graph.variables or graph.secrets:
+        if graph.all_variables or graph.all_secrets:
             from volnux.kit.config import host_of
 
             self.host = host_of(plan, options, host or options.host)
         self._nodes = graph.nodes
         # A place with a lower index is not in a copy: its name and inputs are those of the graph.
         self._plain = 0 if options.index else len(graph.nodes)
-        self._variables = {spec.name: spec for spec in graph.variables}
+        self._plan = plan
+        self._outer = options.items
         self._portable = options.portable
 
     def call(self, execution: Execution, index: int, attempt: int, received: Any) -> Call:
@@ -82,7 +85,7 @@ class Calls:
         return Call(
             place,
             self.run_id,
-            {**self.inputs, **items},
+            self.inputs,
             received,
             attempt,
             self._portable,
@@ -90,25 +93,51 @@ class Calls:
             self.scheduled_at,
             self.host,
             numbers,
+            (*self._outer, *items) if self._outer else items,
         )
 
     def items(self, execution: Execution, index: int) -> object:
-        """The list of an `each`, or the `Failure` of the variable that should contain it.
+        """The list of an `each`, or the `Failure` of what should contain it.
 
         Args:
             execution: the state machine of the run.
             index: the index of the node that begins the `each`.
         """
         copies = execution.copies
-        name = copies.of_each[copies.node(index)].source
+        node = copies.node(index)
+        name = copies.of_each[node].source
         if name is None:
             return execution.received(index)
-        known = {**self.inputs, **copies.items(index)}
-        if name in known or name not in self._variables:
-            return known.get(name)
-        from volnux.events.given import read_variable
+        given = given_by_name(self._plan, node, name)
+        return list_of(given, name, self.call(execution, index, 1, None))
 
-        try:
-            return read_variable(self._variables[name], self.host)
-        except Exception as error:  # noqa: BLE001 - a host may raise anything
-            return failure_of(error, attempts=0)
+
+def given_by_name(plan: Plan, node: int, name: str) -> Given | None:
+    """What reads a name at a node; None if the name is an input of the run, or an item.
+
+    Args:
+        plan: the plan.
+        node: the index of the node.
+        name: the name.
+    """
+    graph = plan.graph
+    use = graph.topology.use_of[node] if graph.uses else ROOT
+    declared = graph.declaring(graph.nodes[node].file)
+    variables = {spec.name: spec for spec in declared.variables}
+    return Given.of((), (name,), variables, (), None if use == ROOT else plan.scopes[use])
+
+
+def list_of(given: Given | None, name: str, call: Call) -> object:
+    """The value of a name that stands for the list of an `each`, or the `Failure` of reading it.
+
+    Args:
+        given: what reads it; see `given_by_name`.
+        name: the name.
+        call: the arguments of an attempt at the node that begins the `each`.
+    """
+    if given is None:
+        return inputs_of(call).get(name)
+    try:
+        return given.value(name, call)
+    except Exception as error:  # noqa: BLE001 - a host may raise anything
+        return failure_of(error, attempts=0)

@@ -116,14 +116,15 @@ def host_of(plan: Plan, options: RunOptions, host: Host | None = None) -> Host |
         host: the host of an orchestrator; None for the embedded backend.
     """
     graph = plan.graph
-    if not (graph.variables or graph.secrets):
+    secrets = graph.all_secrets
+    if not (secrets or graph.all_variables):
         return None
     if host is None:
         filename = graph.source.filename if graph.source else ""
         host = LocalHost(Path(filename).absolute().parent)
     if options.variables or options.secrets:
         host = Overridden(host, options.variables, options.secrets)
-    for spec in graph.secrets:
+    for spec in secrets:
         with contextlib.suppress(LookupError, VolnuxError):
             secret = host.secret(spec.name)
             if len(secret) >= SHORTEST:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import posixpath
 from pathlib import Path, PurePath
 
 from volnux.events.link import Plan
-from volnux.events.modules import events_file
+from volnux.events.modules import events_file, home_of, module_of
 from volnux.graph.model import Graph
+from volnux.graph.walk import EventName
+from volnux.pointy.uses import package_path
 from volnux.pysource import Imports
 
-__all__ = ["file_name", "import_events", "import_owner"]
+__all__ = ["file_name", "import_events", "import_owner", "used_paths"]
 
 
 def file_name(graph: Graph) -> str:
@@ -17,20 +21,47 @@ def file_name(graph: Graph) -> str:
     return PurePath(graph.source.filename).name if graph.source else graph.name
 
 
-def import_events(imports: Imports, plan: Plan) -> dict[str, str]:
+def used_paths(graph: Graph) -> dict[int, str]:
+    """The path of each text, as a `@use` in the first text would say it."""
+    found = {0: ""}
+    waiting = [0]
+    while waiting:
+        number = waiting.pop()
+        text = graph.text(number)
+        names = graph.files[number - 1].uses if number else graph.names
+        for use in text.file.settings.uses if text else ():
+            path = use.path
+            if package_path(path) is None:
+                path = posixpath.normpath(posixpath.join(posixpath.dirname(found[number]), path))
+            of = names[use.name]
+            if of not in found:
+                found[of] = path
+                waiting.append(of)
+    return found
+
+
+def import_events(imports: Imports, plan: Plan) -> dict[EventName, str]:
     """The expression for each event of a plan, in reading order.
 
     Raises:
         PythonSourceError: the module of an event has a file name that Python cannot import.
     """
-    source = plan.graph.source
-    folder = Path(source.filename).parent if source else None
-    events = dict.fromkeys(node.event for node in plan.graph.nodes if node.event is not None)
-    found = {}
-    for event in events:
+    graph = plan.graph
+    own = os.path.realpath(Path(graph.source.filename).parent) if graph.source else None
+    paths = used_paths(graph)
+    found: dict[EventName, str] = {}
+    for node, spec in zip(graph.nodes, plan.specs, strict=True):
+        if spec is None or node.event is None:
+            continue
+        event = EventName(node.file, node.event)
+        if event in found:
+            continue
         module, name = plan.found[event]
-        file = events_file(folder, module) if folder is not None else None
-        found[event] = imports.user(module, name, file=file)
+        home = home_of(module_of(spec.target)) if node.file else own
+        file = events_file(Path(home), module) if home is not None else None
+        is_elsewhere = home is not None and home != own
+        folder = posixpath.dirname(paths[node.file]) if is_elsewhere else None
+        found[event] = imports.user(module, name, file=file, folder=folder)
     return found
 
 

@@ -22,6 +22,7 @@ from volnux.pipeline.fields import InputDataField
 from volnux.pipeline.schedule import SCHEDULE_KEYS, schedule_fault, with_schedule
 from volnux.pointy.parser import analyze
 from volnux.pointy.tree import OnFailure
+from volnux.programs import gather
 from volnux.reading import read_text
 
 if TYPE_CHECKING:
@@ -111,9 +112,12 @@ def plan_of(cls: type[Pipeline]) -> Plan:
     file, diagnostics = analyze(flow.source)
     if file is None:
         raise pointy_error(diagnostics)
+    program, found = gather(file, folder=flow.folder)
+    if program is None:
+        raise pointy_error((*diagnostics, *found))
     name = file.settings.name or _merged_meta(cls).get("name") or flow.name
-    warnings = tuple(d for d in diagnostics if d.severity is Severity.WARNING)
-    plan = link_class(cls, _named(compile(file), name), flow.path)
+    warnings = tuple(d for d in (*diagnostics, *found) if d.severity is Severity.WARNING)
+    plan = link_class(cls, _named(compile(program), name), flow.path)
     return replace(plan, warnings=(*warnings, *plan.warnings))
 
 
@@ -230,9 +234,17 @@ def fields_of(cls: type[Pipeline], taken: Collection[str]) -> dict[str, InputDat
 
 @dataclass(frozen=True)
 class _FlowText:
-    """A flow that was found: its text, its file (if any), and the pipeline name that it implies."""
+    """A flow that was found.
+
+    Attributes:
+        source: its text.
+        folder: the folder that the paths in it are relative to.
+        path: its file, if it has one.
+        name: the name of the pipeline that it implies.
+    """
 
     source: Source
+    folder: Path
     path: Path | None
     name: str
 
@@ -244,14 +256,15 @@ def _find_flow(cls: type[Pipeline]) -> _FlowText:
         pointy, file = meta.get("pointy"), meta.get("file")
         if pointy is not None:
             name = f"<{base.__module__}.{base.__qualname__}.Meta.pointy>"
-            return _FlowText(Source(pointy, name), None, cls.__name__)
+            return _FlowText(Source(pointy, name), _folder(base), None, cls.__name__)
         path = _beside(base) if file is None else _folder(base) / file
         if path is not None and path.is_file():
             source, diagnostics = read_text(path)
             if source is None:
                 raise pointy_error(diagnostics)
             # An inherited flow must not give two pipelines the same name.
-            return _FlowText(source, path, path.stem if base is cls else cls.__name__)
+            implied = path.stem if base is cls else cls.__name__
+            return _FlowText(source, path.parent, path, implied)
         if file is not None:
             raise PipelineDefinitionError(
                 f"Meta.file of {base.__name__} is {os.fspath(file)!r}, but there is no file {path}"

@@ -28,6 +28,7 @@ from volnux.pointy.tree import (
     Parallel,
     Retry,
     Unit,
+    Used,
 )
 
 __all__ = ["Builder"]
@@ -48,7 +49,7 @@ class _Core:
 
     __slots__ = ("arguments", "branches", "factors", "options", "primary", "span")
 
-    def __init__(self, primary: Event | Group | Fail) -> None:
+    def __init__(self, primary: Event | Used | Group | Fail) -> None:
         self.primary = primary
         self.span = primary.span
         self.arguments: tuple[Span, list[Argument]] | None = None
@@ -57,7 +58,7 @@ class _Core:
         self.branches: list[tuple[Span, list[Branch]]] = []
 
 
-_Growth = Event | Group | Fail | _Core
+_Growth = Event | Used | Group | Fail | _Core
 
 
 class Builder(ArgumentReader):
@@ -66,6 +67,9 @@ class Builder(ArgumentReader):
     def __init__(self, report: Report) -> None:
         super().__init__(report)
         self.directives = DirectiveReader(report)
+        self._uses = self.directives.uses
+        self._names: set[str] = set()
+        """The names in the flow, if the file uses others."""
         self._fails = False
         """True when the flow has a `!`."""
         self._wide = False
@@ -73,6 +77,10 @@ class Builder(ArgumentReader):
 
     def file(self, _: None, row: _Row) -> Flow:
         flow = _flow(row)
+        if self._uses and not self.report.has_syntax_error():
+            from volnux.pointy import names
+
+            names.check_unused(self.report, self._uses, self._names)
         if self._wide and not self.report.has_syntax_error():
             from volnux.pointy import scopes
 
@@ -101,10 +109,15 @@ class Builder(ArgumentReader):
         arms.append(unit)
         return arms
 
-    def event(self, token: Token) -> Event:
+    def event(self, token: Token) -> Event | Used:
         name = token.value or ""
-        if name[-1:].isdigit() and "__" in name:
-            self._check_name(name, token.span)
+        if self._uses:
+            self._names.add(name)
+            if name in self._uses:
+                return Used(name, token.span)
+            self._check_name(token)
+        elif name[-1:].isdigit() and "__" in name:
+            self._check_name(token)
         return Event(name, token.span)
 
     def fail(self, token: Token) -> Fail:
@@ -145,7 +158,7 @@ class Builder(ArgumentReader):
         if opener.value is not None:
             self._check_place(core, found, span)
         core = _growing(core)
-        self.check_arguments(found)
+        self.check_arguments(found, used=isinstance(core.primary, Used))
         core.arguments = core.arguments or (span, found)
         core.span = core.span.to(span)
         return core
@@ -222,6 +235,9 @@ class Builder(ArgumentReader):
         if core.arguments and isinstance(primary, Event):
             where, arguments = core.arguments
             primary = EventWithArguments(primary.name, primary.span, tuple(arguments), where)
+        elif core.arguments and isinstance(primary, Used):
+            where, arguments = core.arguments
+            primary = Used(primary.name, primary.span, tuple(arguments), where)
         unit = Unit(
             primary,
             span,
@@ -250,9 +266,15 @@ class Builder(ArgumentReader):
             )
         return None
 
+    def _check_name(self, token: Token) -> None:
+        from volnux.pointy import names
+
+        names.check_name(self.report, token.text, token.span, self._uses)
+
     def _check_place(self, core: _Growth, found: list[Argument], span: Span) -> None:
         """Report arguments that do not follow the name of an event directly."""
         primary = core.primary if isinstance(core, _Core) else core
+        what = "used file" if isinstance(primary, Used) else "event"
         if isinstance(primary, Group):
             self.report.add(
                 "misplaced-arguments",
@@ -261,13 +283,10 @@ class Builder(ArgumentReader):
                 hint="write them after the name of an event inside the group",
             )
         elif isinstance(core, _Core) and core.arguments:
-            self.report.add(
-                "double-arguments",
-                "this event already has arguments",
-                span,
-                hint="put all arguments of an event into one pair of parentheses",
-            )
-        elif isinstance(core, _Core) and isinstance(primary, Event):
+            message = f"this {what} already has arguments"
+            hint = "put all arguments into one pair of parentheses"
+            self.report.add("double-arguments", message, span, hint=hint)
+        elif isinstance(core, _Core) and isinstance(primary, Event | Used):
             name, first = clip(primary.name), clip(f"{found[0].name}=…") if found else ""
             self.report.add(
                 "misplaced-arguments",
@@ -285,12 +304,8 @@ class Builder(ArgumentReader):
         if core.arguments:
             found.append(("arguments", core.arguments[0]))
         for what, where in found:
-            self.report.add(
-                "bad-fail",
-                f"'!' takes no {what}: it is not an event",
-                where,
-                hint=_FAIL,
-            )
+            message = f"'!' takes no {what}: it is not an event"
+            self.report.add("bad-fail", message, where, hint=_FAIL)
 
     def _check_followed(self, part: Parallel, arrow: Token) -> None:
         """Report an arrow after a `!`."""
@@ -319,12 +334,13 @@ class Builder(ArgumentReader):
                     f"({d} -> X -> Y) or ({d} -> {{X || Y}})",
                 )
             seen.add(d)
-            if isinstance(unit.primary, Group) and d >= 2:
+            if isinstance(unit.primary, Group | Used) and d >= 2:
+                what = "used file" if isinstance(unit.primary, Used) else "group"
                 self.report.add(
                     "group-branch",
-                    f"a group finishes with 0 or 1 only: it cannot have a branch for {d}",
+                    f"a {what} finishes with 0 or 1 only: it cannot have a branch for {d}",
                     _digit(branch),
-                    hint="put the branch on the event inside the group that ends with it",
+                    hint=f"put the branch on the event inside the {what} that ends with it",
                 )
             elif d >= 2 and (each := unit.option("each")) is not None:
                 self.report.add(
@@ -342,17 +358,6 @@ class Builder(ArgumentReader):
                     hint="use 3 to 9 for your own outcomes",
                     severity=Severity.WARNING,
                 )
-
-    def _check_name(self, name: str, span: Span) -> None:
-        stem, _, digits = name.rpartition("__")
-        if stem and digits.isdigit():
-            self.report.add(
-                "reserved-name",
-                f"the name '{clip(name)}' ends in two underscores and digits, "
-                "which mark the second and later places of an event",
-                span,
-                hint=f"write '{clip(stem)}' again for another place of it, or rename the event",
-            )
 
 
 _FAIL = "'!' fails the flow where it stands: A (0 -> Alarm -> !)"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from volnux.pointy.foreign import use_hint
 from volnux.pointy.lexer import SIGNS, Token
 from volnux.pointy.recovery import CLOSERS
 from volnux.pointy.report import clip
@@ -27,7 +28,10 @@ def parentheses(at: Situation) -> Told:
     if at.found.type in ("STRING", "LBRACKET"):
         value = clip(at.found.text) if at.found.type == "STRING" else "[…]"
         message = f"expected the name of an argument, or a descriptor, {at.behind}, found {found}"
-        return "bad-arguments", message, f"an argument is written with its name: (name={value})"
+        hint = f"an argument is written with its name: (name={value})"
+        if len(at.before) > 1 and at.before[1].type == "NAME":
+            hint = use_hint(at.before[1].text) or hint
+        return "bad-arguments", message, hint
     hint = IN_PARENTHESES
     match at.before:
         case (Token(type="LPAREN"), Token(type="NAME") as event, *_):

@@ -103,7 +103,7 @@ class ArgumentReader:
         self._check_text(key)
         return key, value
 
-    def check_arguments(self, found: list[Argument]) -> None:
+    def check_arguments(self, found: list[Argument], *, used: bool = False) -> None:
         """Report the names that an argument cannot have, and those that are given twice."""
         seen: set[str] = set()
         for argument in found:
@@ -128,7 +128,9 @@ class ArgumentReader:
                     "bad-argument",
                     f"'{clip(name)}' cannot be the name of an argument: it is {what}",
                     where,
-                    hint="an argument has the name of a parameter of the event's 'process'",
+                    hint="an argument has the name of an input of the used file"
+                    if used
+                    else "an argument has the name of a parameter of the event's 'process'",
                 )
             seen.add(name)
 

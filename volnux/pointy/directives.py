@@ -13,7 +13,16 @@ from volnux.pointy.cron import PRESETS, check_cron
 from volnux.pointy.lexer import Token
 from volnux.pointy.report import Report, clip
 from volnux.pointy.strings import CONTROL, STRING
-from volnux.pointy.tree import Directive, Input, OnFailure, Schedule, Secret, Settings, Variable
+from volnux.pointy.tree import (
+    Directive,
+    Input,
+    OnFailure,
+    Schedule,
+    Secret,
+    Settings,
+    Use,
+    Variable,
+)
 from volnux.pointy.values import (
     INPUT_TYPES,
     OTHER_QUOTES,
@@ -26,7 +35,7 @@ from volnux.pointy.values import (
 
 __all__ = ["DIRECTIVES", "INPUT_TYPES", "DirectiveReader"]
 
-_REPEATABLE = frozenset({"schedule", "input", "variable", "secret", "events", "tags"})
+_REPEATABLE = frozenset({"schedule", "input", "variable", "secret", "events", "tags", "use"})
 _LINE = re.compile(r"@(?P<name>[^\s:=]*)\s*(?P<sign>:?)\s*(?P<value>.*)", re.DOTALL)
 _PIPELINE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 _TAG = re.compile(r"[^\s,\"#]+")
@@ -38,6 +47,8 @@ class DirectiveReader:
 
     def __init__(self, report: Report) -> None:
         self.directives: list[Directive] = []
+        self.uses: dict[str, Use] = {}
+        """The used files, by the names that the flow can use."""
         self._report = report
         self._seen: set[str] = set()
         self._names: dict[str, str] = {}
@@ -53,6 +64,7 @@ class DirectiveReader:
             inputs=tuple(self._lists["input"]),
             variables=tuple(self._lists["variable"]),
             secrets=tuple(self._lists["secret"]),
+            uses=tuple(self.uses.values()),
             events=tuple(dict.fromkeys(self._lists["events"])),
             tags=tuple(dict.fromkeys(self._lists["tags"])),
         )
@@ -238,6 +250,25 @@ class DirectiveReader:
                 )
             self._lists["events"].append(text)
 
+    def _use(self, directive: Directive) -> None:
+        from volnux.pointy.uses import read_name, read_path
+
+        name = read_name(directive.value)
+        if name in self.uses:
+            raise BadValue(
+                "double-name",
+                f"the name '{clip(name)}' already stands for a used file",
+                0,
+                len(name),
+                "a name is declared only once: rename one",
+            )
+        where = directive.value_span
+        span = where._replace(end_column=where.column + len(name))
+        # The flow may contain the name even if the path is wrong.
+        self.uses[name] = Use(name, "", span, where)
+        path, path_span = read_path(directive.value, where)
+        self.uses[name] = Use(name, path, span, path_span)
+
     def _input(self, directive: Directive) -> None:
         # Most files declare nothing: they need not wait for this module.
         from volnux.pointy.declarations import read_input
@@ -303,6 +334,7 @@ DIRECTIVES: dict[str, tuple[Callable[[DirectiveReader, Directive], None], str]] 
     "catchup": (DirectiveReader._catchup, "true or false"),
     "max-active-runs": (DirectiveReader._max_active_runs, "a whole number of at least 1"),
     "events": (DirectiveReader._events, "dotted module names separated by commas"),
+    "use": (DirectiveReader._use, 'name = "path"'),
     "input": (DirectiveReader._input, "name: type, or name: type = default"),
     "variable": (DirectiveReader._variable, "name: type, or name: type = default"),
     "secret": (DirectiveReader._secret, "a name"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["directive_hint", "event_hint", "option_hint"]
+__all__ = ["USE", "directive_hint", "event_hint", "option_hint", "use_hint"]
 
 
 def directive_hint(name: str) -> str | None:
@@ -26,10 +26,19 @@ def event_hint(name: str) -> str | None:
     )
 
 
+def use_hint(word: str) -> str | None:
+    """What to write instead of `import x`, for the word by which another tool uses a file."""
+    return USE if word in _USE_WORDS else None
+
+
 def _plain(name: str) -> str:
     return name.lower().replace("-", "_")
 
 
+USE = 'to use another file, write before the flow: @use: clean = "shared/clean.pty"'
+"""The hint for the path of a file in a flow, and for words like `import`."""
+
+_USE_WORDS = ("extends", "from", "import", "include", "require", "use", "using")
 _EACH = "to run a unit once for every item of a list, write List |-> Fetch[each=url]"
 _LIST = "the list is piped to the unit, or named: Fetch[each=url, in=urls]"
 _AT_ONCE = "to limit how many items are processed at once, write [each=url, at_once=8]"
@@ -82,6 +91,13 @@ _DIRECTIVES = {
     "conn_id": _SECRET,
     "block": _SECRET,
     "blocks": _SECRET,
+    **dict.fromkeys(_USE_WORDS, USE),
+    "imports": USE,
+    "includes": USE,
+    "pipeline": USE,
+    "subdag": USE,
+    "subflow": USE,
+    "subpipeline": USE,
     "default_args": _HOST,
     "owner": _HOST,
     "email": _HOST,

@@ -32,6 +32,7 @@ from volnux.pointy.tree import (
     Option,
     Parallel,
     Unit,
+    Used,
 )
 
 __all__ = ["WIDTH", "format_file", "format_text"]
@@ -142,7 +143,10 @@ def _row(
 def _unit(unit: Unit, level: int) -> list[Item | tuple[_Node, int]]:
     row: list[Item | tuple[_Node, int]] = []
     match unit.primary:
-        case Event(name=name, span=span, arguments=arguments, arguments_span=around):
+        case (
+            Event(name=name, span=span, arguments=arguments, arguments_span=around)
+            | Used(name=name, span=span, arguments=arguments, arguments_span=around)
+        ):
             row.append(Text(name, start(span)))
             if arguments and around:
                 row += _list(Text("(", start(around)), arguments, Text(")", _end(around)), level)

@@ -101,7 +101,7 @@ UNKNOWN_HINTS = {
     ".": "a dotted name is written without spaces: billing.Charge",
     "!": "a choice is written with branches: A (0 -> B, 1 -> C); '!' alone fails the flow",
     "?": "a choice is written with branches: A (0 -> B, 1 -> C)",
-    "/": "comments begin with #",
+    "/": 'a used file gets a name before the flow: @use: clean = "shared/clean.pty"',
     "'": 'strings are written in double quotes: "text"',
     "“": 'strings are written in plain double quotes: "text"',
     "”": 'strings are written in plain double quotes: "text"',
@@ -286,7 +286,12 @@ class Lexer:
             if meant:
                 self._unknown_sign(word, start, f"did you mean '{SIGNS[meant]}'?")
                 return self._made(meant, word, word, start, fault=True)
-        self._unknown_sign(word, start, UNKNOWN_HINTS.get(word[0]))
+        hint = UNKNOWN_HINTS.get(word[0])
+        if word == ":" and self._token is not None and self._token.type == "NAME":
+            from volnux.pointy.foreign import use_hint
+
+            hint = use_hint(self._token.text) or hint
+        self._unknown_sign(word, start, hint)
         self._fault = True
         return None
 

@@ -10,6 +10,7 @@ import re
 from volnux.errors import Span
 from volnux.pointy import argumentmessages as arguments
 from volnux.pointy.argumentmessages import BRANCHES, IN_PARENTHESES
+from volnux.pointy.foreign import USE, use_hint
 from volnux.pointy.lexer import END, SIGNS, UNKNOWN_HINTS, Token
 from volnux.pointy.recovery import CLOSERS
 from volnux.pointy.report import clip
@@ -95,6 +96,8 @@ def _unit(at: Situation) -> Told | None:
 
 def _hint_for_unit(at: Situation) -> str | None:
     previous, type_ = at.previous, at.found.type
+    if _is_path(at.found):
+        return USE
     if type_ == "STRING" and _NAME.fullmatch(str(at.found.value)):
         return f"event names are written without quotes: {clip(at.found.value)}"
     if type_ == "STAR":
@@ -180,6 +183,12 @@ def _joint(at: Situation) -> Told | None:
 
 def _hint_for_joint(at: Situation) -> str | None:
     previous, found = at.previous, at.found
+    if _is_path(found):
+        return USE
+    if previous and previous.type == "NAME" and found.type in ("NAME", "STRING"):
+        meant = use_hint(previous.text)
+        if meant:
+            return meant
     if previous and (previous.type == "FAIL" or found.type == "FAIL"):
         first = clip(previous.text) if previous.type in ("NAME", "FAIL") else "A"
         if previous.type == "FAIL":
@@ -222,6 +231,10 @@ def _hint_for_joint(at: Situation) -> str | None:
 
 def _touch(first: Token, second: Token) -> bool:
     return first.start + len(first.text) == second.start
+
+
+def _is_path(token: Token) -> bool:
+    return token.type == "STRING" and str(token.value).endswith(".pty")
 
 
 def _option(at: Situation) -> Told | None:

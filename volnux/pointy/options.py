@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from volnux.errors import did_you_mean, nearest
 from volnux.pointy.report import Report, clip
 from volnux.pointy.strings import RESERVED_NAMES, is_name
-from volnux.pointy.tree import Evaluation, Event, Group, Option, Unit
+from volnux.pointy.tree import Evaluation, Event, Flow, Group, Option, Parallel, Unit, Used
 
 __all__ = [
     "HINTS",
@@ -18,7 +18,7 @@ __all__ = [
     "WIDE",
     "OptionRule",
     "check",
-    "holds_parallel",
+    "in_braces",
     "split_tags",
 ]
 
@@ -145,18 +145,22 @@ def split_tags(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(tag.strip() for tag in text.split(",") if tag.strip()))
 
 
-def holds_parallel(group: Group) -> bool:
-    """Whether the braces hold exactly `a || b …`, redundant braces aside."""
+def in_braces(flow: Flow) -> Parallel | Used | None:
+    """The `a || b …` or the used file that a flow is, redundant braces aside; None otherwise."""
     while True:
-        if len(group.body.parts) != 1:
-            return False
-        arms = group.body.parts[0].arms
-        if len(arms) > 1:
-            return True
-        unit = arms[0]
-        if not isinstance(unit.primary, Group) or unit.retry or unit.options or unit.branches:
-            return False
-        group = unit.primary
+        if len(flow.parts) != 1:
+            return None
+        part = flow.parts[0]
+        if len(part.arms) > 1:
+            return part
+        unit = part.arms[0]
+        if unit.retry or unit.options or unit.branches:
+            return None
+        if isinstance(unit.primary, Used):
+            return unit.primary
+        if not isinstance(unit.primary, Group):
+            return None
+        flow = unit.primary.body
 
 
 def check(report: Report, unit: Unit) -> None:
@@ -169,7 +173,7 @@ def check(report: Report, unit: Unit) -> None:
         if rule is None:
             from volnux.pointy.foreign import option_hint
 
-            hint = option_hint(option.name, on_group=isinstance(unit.primary, Group))
+            hint = option_hint(option.name, on_group=isinstance(unit.primary, Group | Used))
             if hint is None:
                 hint = did_you_mean(option.name, OPTIONS, _other_options(unit, option))
             message = f"there is no option '{clip(option.name)}'"
@@ -231,7 +235,7 @@ def _meant_name(option: Option) -> str | None:
 
 def _check_place(report: Report, unit: Unit, option: Option, rule: OptionRule) -> None:
     name = option.name
-    on_group = isinstance(unit.primary, Group)
+    on_group = isinstance(unit.primary, Group | Used)
     allowed = rule.on_groups if on_group else rule.on_events
     if allowed and not rule.with_each and name != "evaluation":
         return
@@ -243,8 +247,10 @@ def _check_place(report: Report, unit: Unit, option: Option, rule: OptionRule) -
     elif name == "evaluation" and not each:
         message, hint = _evaluation_place(unit)
     elif not allowed and on_group:
-        message = f"the option '{name}' belongs to an event, not to a group"
-        hint = "write it after each event that needs it"
+        used = isinstance(unit.primary, Used)
+        what, where = ("a used file", " in that file") if used else ("a group", "")
+        message = f"the option '{name}' belongs to an event, not to {what}"
+        hint = f"write it after each event{where} that needs it"
         if name == "concurrency" and each:
             hint = f"to limit how many items are processed at once, write at_once={_shown(option)}"
     elif not allowed:
@@ -259,12 +265,14 @@ def _check_place(report: Report, unit: Unit, option: Option, rule: OptionRule) -
 
 def _evaluation_place(unit: Unit) -> tuple[str | None, str | None]:
     """What is wrong with an evaluation on a unit without `each`, and a hint."""
+    if isinstance(unit.primary, Used):
+        return None, None  # the used file decides
     if not isinstance(unit.primary, Group):
         return (
             "the option 'evaluation' belongs to a parallel group, not to an event",
             "write it after the braces: {A || B}[evaluation=…]",
         )
-    if not holds_parallel(unit.primary):
+    if in_braces(unit.primary.body) is None:
         return (
             "the option 'evaluation' needs braces that contain exactly 'a || b …'",
             "put the parallel part into its own braces: {A || B}[evaluation=…]",
@@ -287,6 +295,6 @@ def _other_options(unit: Unit, option: Option) -> str:
     known = "options: " + ", ".join(
         name for name, rule in OPTIONS.items() if (rule.on_events if event else rule.on_groups)
     )
-    if not isinstance(unit.primary, Event):
+    if not isinstance(unit.primary, Event | Used):
         return known
     return f"for an argument write {clip(unit.primary.name)}({clip(option.name)}=…); {known}"

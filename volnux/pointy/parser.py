@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from itertools import islice
+from itertools import islice, zip_longest
 from pathlib import Path
 from typing import Any, Self
 
@@ -20,7 +20,7 @@ from volnux.pointy import grammar, recovery
 from volnux.pointy.actions import Builder
 from volnux.pointy.lexer import END, Lexer, Token
 from volnux.pointy.report import Report, TooManyErrorsError
-from volnux.pointy.tree import Comment, Directive, Flow, Input, Settings, Variable, shape
+from volnux.pointy.tree import Comment, Directive, Flow, Input, Settings, Variable
 
 __all__ = ["PointyFile", "analyze", "load", "parse", "read_source"]
 
@@ -42,8 +42,11 @@ class PointyFile:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, PointyFile):
             return NotImplemented
+        from volnux.pointy.shape import shape
+
+        pairs = zip_longest(shape(self.flow), shape(other.flow), fillvalue=object())
         return _spoken(self.settings) == _spoken(other.settings) and all(
-            mine == theirs for mine, theirs in _pairs(shape(self.flow), shape(other.flow))
+            mine == theirs for mine, theirs in pairs
         )
 
     def __hash__(self) -> int:
@@ -367,15 +370,6 @@ def _opens(value: object) -> bool:
     return isinstance(value, Token) and value.type in recovery.CLOSERS
 
 
-def _pairs(left: Iterator[object], right: Iterator[object]) -> Iterator[tuple[object, object]]:
-    missing = object()
-    while True:
-        mine, theirs = next(left, missing), next(right, missing)
-        if mine is missing and theirs is missing:
-            return
-        yield mine, theirs
-
-
 def _spoken(settings: Settings) -> tuple[object, ...]:
     return (
         settings.name,
@@ -390,6 +384,7 @@ def _spoken(settings: Settings) -> tuple[object, ...]:
         tuple(map(_declared, settings.inputs)),
         tuple(map(_declared, settings.variables)),
         tuple(secret.name for secret in settings.secrets),
+        tuple((use.name, use.path) for use in settings.uses),
         settings.on_failure,
         settings.run_timeout,
     )

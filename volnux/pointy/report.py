@@ -18,8 +18,13 @@ class Report:
         self.source = source
         self.diagnostics: list[Diagnostic] = []
         self.failed = False
-        self._errors = 0
         """True when at least one finding is an error."""
+        self._errors = 0
+
+    @property
+    def full(self) -> bool:
+        """Whether the limit of errors is reached."""
+        return self._errors >= MOST_FOUND
 
     def add(
         self,
@@ -50,7 +55,7 @@ class Report:
                 syntax=syntax,
             )
         )
-        if self._errors >= MOST_FOUND:
+        if self.full:
             raise TooManyErrorsError
 
     def has_syntax_error(self) -> bool:

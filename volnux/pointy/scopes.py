@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from volnux.pointy.inputtypes import InputType
 from volnux.pointy.report import Report, clip
-from volnux.pointy.tree import Event, Flow, Group, Option, Parallel, Settings, Unit
+from volnux.pointy.tree import Event, Flow, Group, Option, Parallel, Settings, Unit, Used
 
 __all__ = ["MOST_PLACES", "check"]
 
@@ -22,7 +22,7 @@ def check(report: Report, flow: Flow, settings: Settings) -> None:
 
 
 class _Leave(NamedTuple):
-    """The end of a group with `each` or `again`, and what applies after it."""
+    """The end of a unit with `each` or `again`, and what applies after it."""
 
     each: str | None
     rounds: int
@@ -43,7 +43,8 @@ class _Walk:
         self._rounds = 1
         """How often the `again`s around the current unit can run it in all."""
         self._places = 0
-        self._events: set[str] = set()
+        self._names: set[str] = set()
+        """The names of events and used files, which are also those of their first places."""
         self._tasks: dict[str, Option] = {}
         self._most: Option | None = None
         """The `again` with the highest number."""
@@ -63,11 +64,18 @@ class _Walk:
                     if unit.options:
                         stack.append(self._enter(unit))
                     stack.append(body)
+                case Unit(primary=Used(name=name)) as unit:
+                    stack += [branch.flow for branch in reversed(unit.branches)]
+                    self._names.add(name)
+                    if unit.options:
+                        stack.append(self._enter(unit))
+                    # The files themselves are counted where they are read.
+                    self._places += self._rounds
                 case Unit(primary=primary) as unit:
                     stack += [branch.flow for branch in reversed(unit.branches)]
                     self._places += self._rounds
                     if isinstance(primary, Event):
-                        self._events.add(primary.name)
+                        self._names.add(primary.name)
                     if unit.options:
                         self._check_each(unit)
                 case _Leave(each=each, rounds=rounds):
@@ -78,7 +86,7 @@ class _Walk:
         """Report errors that only the whole flow shows."""
         for name, option in self._tasks.items():
             stem, _, number = name.rpartition("__")
-            if name in self._events or (number.isdigit() and stem in self._events):
+            if name in self._names or (number.isdigit() and stem in self._names):
                 self._report.add(
                     "double-task",
                     f"the task '{clip(name)}' has the name of a place in this file",
@@ -94,7 +102,7 @@ class _Walk:
             )
 
     def _enter(self, unit: Unit) -> _Leave:
-        """Check the options of a group. They apply until the group ends."""
+        """Check the options of a group or a used file. They apply until it ends."""
         leave = _Leave(self._check_each(unit), self._rounds)
         if leave.each is not None:
             self._around.add(leave.each)

@@ -6,13 +6,12 @@ it can be a loop.
 
 No method of a node is recursive. Nested nodes are compared by identity, have a short `repr`, and
 can be pickled only as part of their `PointyFile`, which is pickled as its text. Two flows mean the
-same if their `shape` is equal.
+same if `volnux.pointy.shape` gives the same for both.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, NamedTuple, NoReturn, Self
@@ -43,8 +42,9 @@ __all__ = [
     "Secret",
     "Settings",
     "Unit",
+    "Use",
+    "Used",
     "Variable",
-    "shape",
 ]
 
 Literal = int | float | bool | str
@@ -126,6 +126,16 @@ class EventWithArguments(Event):
     arguments_span: Span | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Used:
+    """A place of a used file, by the name that `@use` gives it."""
+
+    name: str
+    span: Span
+    arguments: tuple[Argument, ...] = ()
+    arguments_span: Span | None = None
+
+
 class Fail(NamedTuple):
     """`!`, where the flow fails."""
 
@@ -190,12 +200,14 @@ class Branch(_Nesting):
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Unit(_Nesting):
-    """One event, group or `!`, with its factor, options and branches; `!` has none of these.
+    """One event, used file, group or `!`, with its factor, options and branches.
+
+    A `!` has none of these.
 
     `options_span` and `branches_span` include the brackets.
     """
 
-    primary: Event | Group | Fail
+    primary: Event | Used | Group | Fail
     span: Span
     retry: Retry | None = None
     options: tuple[Option, ...] = ()
@@ -313,6 +325,18 @@ class Secret(NamedTuple):
     span: Span
 
 
+class Use(NamedTuple):
+    """One `@use`: a name for the flow of another file.
+
+    `span` is the position of the name, `path_span` that of the path with its quotes.
+    """
+
+    name: str
+    path: str
+    span: Span
+    path_span: Span
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """The checked values of the directives; an absent directive leaves the default.
@@ -332,59 +356,6 @@ class Settings:
     inputs: tuple[Input, ...] = ()
     variables: tuple[Variable, ...] = ()
     secrets: tuple[Secret, ...] = ()
+    uses: tuple[Use, ...] = ()
     on_failure: OnFailure | None = None
     run_timeout: float | None = None
-
-
-def shape(flow: Flow) -> Iterator[object]:
-    """The flow as plain tokens without positions; equal flows have equal tokens.
-
-    A loop with its own stack, since a flow may be nested deeper than Python recurses.
-    """
-    stack: list[object] = [flow]
-    while stack:
-        item = stack.pop()
-        match item:
-            case Flow(parts=parts, arrows=arrows):
-                stack.append("end")
-                for index in range(len(parts) - 1, -1, -1):
-                    stack.append(parts[index])
-                    if index:
-                        stack.append(arrows[index - 1].value)
-                stack.append("flow")
-            case Parallel(arms=arms):
-                for index in range(len(arms) - 1, -1, -1):
-                    stack.append(arms[index])
-                    if index:
-                        stack.append("||")
-            case Unit():
-                for branch in reversed(item.branches):
-                    stack.append(branch.flow)
-                    stack.append((branch.descriptor, branch.arrow.value))
-                for option in reversed(item.options):
-                    stack.append((option.name, option.value, type(option.value)))
-                stack.append(item.retry and item.retry.attempts)
-                stack.append(item.primary)
-            case Event(name=name, arguments=arguments):
-                yield ("event", name)
-                for argument in arguments:
-                    yield ("argument", argument.name, _plain(argument.value))
-            case Fail():
-                yield "!"
-            case Group(body=body):
-                stack.append(body)
-            case _:
-                yield item
-
-
-def _plain(value: Any) -> object:
-    """An argument's value without positions; unlike in Python, `1`, `1.0` and `true` differ."""
-    match value:
-        case Name(name=name):
-            return ("name", name)
-        case list():
-            return tuple(map(_plain, value))
-        case dict():
-            return frozenset((key, _plain(each)) for key, each in value.items())
-        case _:
-            return (type(value).__name__, value)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from apscheduler.events import (
     EVENT_JOB_ERROR,
@@ -22,6 +23,7 @@ from volnux.events.modules import forget
 from volnux.graph.model import Graph
 from volnux.loading import load_plan, schedule_faults
 from volnux.pipeline.base import Pipeline
+from volnux.programs import used_paths
 from volnux.scheduler.errors import RunCutOffError, SchedulerError
 from volnux.scheduler.recovery import CutOff
 from volnux.scheduler.scheduler import PipelineScheduler
@@ -37,14 +39,23 @@ _SAID = {
     CutOff.REPEAT: "an interrupted run is repeated from its beginning at the next start",
 }
 
-Signature = tuple[tuple[str, int, int], ...]
+Stamp = tuple[Path, int, int]
+"""A file, with its time of change and its size."""
+
+
+class Signature(NamedTuple):
+    """A value that changes when a file, one that it uses, or a module beside them changes."""
+
+    texts: tuple[Stamp, ...]
+    modules: tuple[Stamp, ...]
 
 
 @dataclass
 class _Served:
-    """A file that is served, or that has no schedule."""
+    """A file that is served, or that has no schedule; `used` are the files that it uses."""
 
     signature: Signature
+    used: tuple[Path, ...] = ()
     graph: Graph | None = None
 
 
@@ -120,7 +131,7 @@ class Service:
     def refresh(self) -> None:
         """Update the jobs from the files; a file with errors keeps its previous version."""
         try:
-            found = {path.absolute(): _signature(path) for path in self._find()}
+            found = {path: self._signature(path) for path in map(Path.absolute, self._find())}
         except OSError as error:  # the working folder is gone
             self._trouble(SchedulerError(f"the search for files failed: {error.strerror}"))
             return
@@ -132,11 +143,16 @@ class Service:
         else:
             self._in_trouble = ""
 
+    def _signature(self, path: Path) -> Signature:
+        served = self._served.get(path)
+        return _signature(path, served.used if served else ())
+
     def _make(self, found: dict[Path, Signature]) -> None:
         stale = {
-            path.parent
+            module.parent
             for path, served in self._served.items()
-            if path in found and found[path][1:] != served.signature[1:]
+            if path in found
+            for module, *_ in {*found[path].modules} ^ {*served.signature.modules}
         }
         for folder in stale:
             forget(folder)
@@ -161,19 +177,22 @@ class Service:
 
     def _take_in(self, path: Path, signature: Signature, before: _Served | None) -> None:
         previous = before.graph if before else None
+        used = used_paths(path)
+        if used != (before.used if before else ()):
+            signature = _signature(path, used)
         try:
             plan = load_plan(path)
             if faults := schedule_faults(plan.graph):
                 raise pointy_error(faults)
             graph = plan.graph
         except Exception as error:  # noqa: BLE001 - modules of the user may raise anything
-            self._refuse(path, signature, previous, error)
+            self._refuse(path, _Served(signature, used, previous), error)
             return
         if not graph.schedules:
             if previous is not None:
                 self._drop(path)
                 self._say(f"{path.name} no longer has a schedule: its job is removed")
-            self._served[path] = _Served(signature)
+            self._served[path] = _Served(signature, used)
             return
         pin(str(path), Pipeline.of_plan(plan))
         job_id = job_id_of(path)
@@ -182,24 +201,22 @@ class Service:
         except STORE_FAULTS:
             raise
         except Exception as error:  # noqa: BLE001 - one file must not affect the others
-            self._refuse(path, signature, previous, error)
+            self._refuse(path, _Served(signature, used, previous), error)
             return
-        self._served[path] = _Served(signature, graph)
+        self._served[path] = _Served(signature, used, graph)
         sentences = "; ".join(describe(spec.expression) for spec in graph.schedules)
         what = "serving" if previous is None else "reloaded"
         self._say(f"{what} {path.name}: {sentences}, {graph.timezone or 'UTC'}")
         if previous is not None:
             self._show_next()
 
-    def _refuse(
-        self, path: Path, signature: Signature, previous: Graph | None, error: Exception
-    ) -> None:
+    def _refuse(self, path: Path, served: _Served, error: Exception) -> None:
         # A problem is shown once, not at each check.
-        self._served[path] = _Served(signature, previous)
+        self._served[path] = served
         if not isinstance(error, VolnuxError):
             error = SchedulerError(f"{path} cannot be served: {type(error).__name__}: {error}")
         self._complain(error)
-        if previous is not None:
+        if served.graph is not None:
             self._say(f"{path.name} keeps its previous version")
 
     def _drop(self, path: Path) -> None:
@@ -281,18 +298,19 @@ def _took(report: Any) -> str:
     return f"success in {seconds:.2f} s, run {report.run_id}"
 
 
-def _signature(path: Path) -> Signature:
-    """A value that changes when the file, or a module beside it, changes; the file comes first."""
+def _signature(path: Path, used: Sequence[Path]) -> Signature:
+    """The signature of a file and of the files that it uses."""
+    texts = (path, *used)
+    modules = []
+    for folder in dict.fromkeys(text.parent for text in texts):
+        with contextlib.suppress(OSError):
+            modules += sorted(folder.glob("*.py"))
+    return Signature(tuple(map(_stamp, texts)), tuple(map(_stamp, modules)))
+
+
+def _stamp(path: Path) -> Stamp:
     try:
-        beside = sorted(path.parent.glob("*.py"))
+        status = path.stat()
     except OSError:
-        beside = []
-    found = []
-    for each in (path, *beside):
-        try:
-            status = each.stat()
-        except OSError:
-            found.append((str(each), 0, 0))
-        else:
-            found.append((str(each), status.st_mtime_ns, status.st_size))
-    return tuple(found)
+        return path, 0, 0
+    return path, status.st_mtime_ns, status.st_size

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from volnux.pointy.inputtypes import InputType
@@ -45,13 +46,29 @@ class Clock:
         Raises:
             ValueError: the instant has no time zone.
         """
+        expressions = tuple(spec.expression for spec in graph.schedules)
+        return Clock.at(scheduled_at, expressions, graph.timezone)
+
+    @staticmethod
+    def at(
+        scheduled_at: dt.datetime | None, expressions: Sequence[str], timezone: str | None
+    ) -> Clock:
+        """The time of a run of a pipeline; now if no instant is given.
+
+        Args:
+            scheduled_at: the scheduled time of the run, aware.
+            expressions: the pipeline's cron expressions and presets.
+            timezone: its time zone, an IANA name; UTC if it has none.
+
+        Raises:
+            ValueError: the instant has no time zone.
+        """
         instant = dt.datetime.now(dt.UTC) if scheduled_at is None else scheduled_at
-        timezone = graph.timezone or "UTC"
-        schedule = Schedule.of(graph)
+        timezone = timezone or "UTC"
         return Clock(
             utc_of(instant).astimezone(zone_of(timezone)),
             timezone,
-            None if schedule is None else replace(schedule, start=None),
+            Schedule(tuple(dict.fromkeys(expressions)), timezone) if expressions else None,
         )
 
     def value(self, moment: Moment, type_: str) -> dt.date | dt.datetime:

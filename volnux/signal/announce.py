@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from concurrent.futures import Future
 from typing import Any
 
 from volnux.errors import VolnuxError
 from volnux.events.executors import DefaultExecutor
+from volnux.events.given import NotGivenError
 from volnux.events.outcome import Call, Outcome
 from volnux.events.spec import EventSpec
 from volnux.graph.outcome import FAILURE, Failure
@@ -67,7 +69,10 @@ class Announcer(Listener):
             event=event,
             execution_context=self._context,
             executor=spec.executor.pool or spec.executor.url or DefaultExecutor,
-            call_kwargs={**spec.keywords(call.inputs, call.previous_result), **event.arguments},
+            call_kwargs={
+                **spec.keywords(_inputs(spec, call), call.previous_result),
+                **event.arguments,
+            },
         )
         signals.event_execution_start.emit(
             spec.event_class, event=event, execution_context=self._context
@@ -110,15 +115,24 @@ class Announcer(Listener):
         signals.pipeline_stop.emit(self._context.pipeline)
 
 
+def _inputs(spec: EventSpec, call: Call) -> Mapping[str, Any]:
+    """The inputs that an event sees; none if the attempt will fail because of a wrong one."""
+    try:
+        return spec.inputs(call)
+    except NotGivenError:
+        return {}
+
+
 def _event(spec: EventSpec, call: Call) -> Any:
+    inputs = _inputs(spec, call)
     event = spec.event_class(
         call.task_id,
         call.run_id,
         call.attempt,
-        call.inputs,
+        inputs,
         call.previous_result,
         call.scheduled_at,
-        spec.given.shown(call.inputs) if spec.given else {},
+        spec.given.shown(inputs) if spec.given else {},
     )
     if call.numbers:
         event.index = call.numbers

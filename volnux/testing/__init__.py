@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from volnux.testing.comparing import differences
     from volnux.testing.making import programs, random_program
     from volnux.testing.predicting import case_of, random_case_program
-    from volnux.testing.programs import Program, render
+    from volnux.testing.programs import Program
+    from volnux.testing.rendering import render
     from volnux.testing.running import report_of_case, run_case
     from volnux.testing.scripts import CaseError, EventScript, PlaceScript
     from volnux.testing.shrinking import shrink
@@ -61,7 +62,8 @@ __getattr__, __dir__ = lazy(
         "volnux.testing.comparing": ("differences",),
         "volnux.testing.making": ("programs", "random_program"),
         "volnux.testing.predicting": ("case_of", "random_case_program"),
-        "volnux.testing.programs": ("Program", "render"),
+        "volnux.testing.programs": ("Program",),
+        "volnux.testing.rendering": ("render",),
         "volnux.testing.running": ("report_of_case", "run_case"),
         "volnux.testing.scripts": ("CaseError", "EventScript", "PlaceScript"),
         "volnux.testing.shrinking": ("shrink",),

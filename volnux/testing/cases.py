@@ -1,8 +1,8 @@
 """Cases: each is a folder with a flow, the behaviour of its events, and the expected result.
 
-`flow.pty` is the flow. `case.json` has the purpose of the case, the behaviour of the events, and
-the expected result in the format of the run report. Our cases are in the folder `cases` beside this
-module.
+`flow.pty` is the flow, and other `.pty` files in the folder are the files that it uses. `case.json`
+has the purpose of the case, the behaviour of the events, and the expected result in the format of
+the run report. Our cases are in the folder `cases` beside this module.
 """
 
 from __future__ import annotations
@@ -48,10 +48,11 @@ class ExpectedPlace:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A diagnostic of a file: its code, and its line."""
+    """A diagnostic of a file: its code, its line, and the file if it is one that the flow uses."""
 
     code: str
     line: int | None = None
+    file: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,9 @@ class Case:
         about: what it tests, in a sentence.
         shows: the sentences of the language that it covers, by the names in `docs/conformance.md`.
         text: the Pointy text.
-        events: the settings of the event classes, by event; the default is a plain class.
+        files: the texts of the files that it uses, by their paths relative to its folder.
+        events: the settings of the event classes, by event; the default is a plain class. `Parse`
+            stands for all events of that name, `shared/clean.pty:Parse` for that of a used file.
         script: the behaviour of the events, by place; the default is success. `Fetch` stands for
             all copies without an entry of their own.
         inputs: the inputs for the run, by name.
@@ -113,6 +116,7 @@ class Case:
     expected: Expected
     about: str = ""
     shows: tuple[str, ...] = ()
+    files: Mapping[str, str] = field(default_factory=dict)
     events: Mapping[str, EventScript] = field(default_factory=dict)
     script: Mapping[str, PlaceScript] = field(default_factory=dict)
     inputs: Mapping[str, Any] = field(default_factory=dict)
@@ -140,14 +144,18 @@ def load_case(folder: str | Path) -> Case:
     """
     folder = Path(folder)
     try:
-        text = read_bytes(folder / "flow.pty").decode("utf-8")
+        files = {
+            path.relative_to(folder).as_posix(): read_bytes(path).decode("utf-8")
+            for path in sorted(folder.rglob("*.pty"))
+        }
+        text = files.pop("flow.pty")
         data = read_json(read_bytes(folder / "case.json"))
-    except (OSError, ValueError) as error:
+    except (OSError, KeyError, ValueError) as error:
         raise CaseError(f"{folder} is not a case: {error}") from error
-    return _case(folder.name, text, data)
+    return _case(folder.name, text, files, data)
 
 
-def _case(name: str, text: str, data: Any) -> Case:
+def _case(name: str, text: str, files: Mapping[str, str], data: Any) -> Case:
     said = data.pop("expected", {}) if isinstance(data, dict) else {}
     expected = read(_Written, said, name, "expected")
     rest = read(_Rest, data, name)
@@ -156,6 +164,7 @@ def _case(name: str, text: str, data: Any) -> Case:
         text=text,
         about=rest.about,
         shows=tuple(rest.shows),
+        files=files,
         events={
             event: read(EventScript, said, name, f"events.{event}")
             for event, said in rest.events.items()

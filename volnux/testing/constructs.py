@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from typing import Final
 
 from volnux.errors import VolnuxError
-from volnux.pointy import parse, tree
+from volnux.pointy import tree
 from volnux.pointy.tree import Arrow, Evaluation
 from volnux.testing.cases import Case
+from volnux.testing.texts import program_of
 
 __all__ = ["CONSTRUCTS", "constructs"]
 
@@ -33,6 +34,7 @@ CONSTRUCTS: Final = {
     "fail": "`!`",
     "each": "`A[each=x]`",
     "again": "`{A}[again=2]`",
+    "use": "a used pipeline",
 }
 """The constructs of flows, by name."""
 
@@ -40,17 +42,19 @@ CONSTRUCTS: Final = {
 def constructs(case: Case) -> frozenset[str]:
     """The constructs in a case; none if its text has errors."""
     try:
-        file = parse(case.text, filename=f"{case.name}.pty")
-    except VolnuxError:
+        program = program_of(f"{case.name}.pty", case.text, case.files)
+    except (VolnuxError, KeyError):
         return frozenset()
-    found = set(_of_flow(file.flow, case, outer=None))
-    events = list(_events(file.flow))
-    if any(event.arguments for event in events):
-        found.add("argument")
-    names = [event.name for event in events]
-    if len(set(names)) < len(names):
-        found.add("repeated")
-    if "continue" in (case.on_failure, file.settings.on_failure):
+    found: set[str] = set()
+    for file in program.files:
+        found.update(_of_flow(file.flow, case, outer=None))
+        primaries = list(_primaries(file.flow))
+        if any(primary.arguments for primary in primaries):
+            found.add("argument")
+        names = [primary.name for primary in primaries]
+        if len(set(names)) < len(names):
+            found.add("repeated")
+    if "continue" in (case.on_failure, program.files[0].settings.on_failure):
         found.add("continue")
     if any(said.stop_on_exception for said in case.events.values()):
         found.add("stop")
@@ -84,6 +88,8 @@ def _of_unit(unit: tree.Unit, case: Case, outer: Evaluation | None) -> Iterator[
         yield "retry"
     if isinstance(unit.primary, tree.Fail):
         yield "fail"
+    elif isinstance(unit.primary, tree.Used):
+        yield "use"
     elif isinstance(unit.primary, tree.Group):
         # Braces that only add an option or branches to `a || b` are not a separate group.
         body = unit.primary.body
@@ -93,7 +99,7 @@ def _of_unit(unit: tree.Unit, case: Case, outer: Evaluation | None) -> Iterator[
         evaluation = Evaluation(str(option.value)) if option is not None else outer
         yield from _of_flow(body, case, evaluation)
     for branch in unit.branches:
-        if isinstance(unit.primary, tree.Group):
+        if isinstance(unit.primary, tree.Group | tree.Used):
             yield "catch" if branch.descriptor == 0 else "group branch"
         yield "piped branch" if branch.arrow is Arrow.PIPE else "branch"
         yield from _of_flow(branch.flow, case, outer=None)
@@ -111,12 +117,13 @@ def _evaluation(part: tree.Parallel, case: Case, outer: Evaluation | None) -> Ev
     return Evaluation(said.evaluation)
 
 
-def _events(flow: tree.Flow) -> Iterator[tree.Event]:
+def _primaries(flow: tree.Flow) -> Iterator[tree.Event | tree.Used]:
+    """The events and uses of a flow."""
     for part in flow.parts:
         for unit in part.arms:
-            if isinstance(unit.primary, tree.Event):
+            if isinstance(unit.primary, tree.Event | tree.Used):
                 yield unit.primary
             elif isinstance(unit.primary, tree.Group):
-                yield from _events(unit.primary.body)
+                yield from _primaries(unit.primary.body)
             for branch in unit.branches:
-                yield from _events(branch.flow)
+                yield from _primaries(branch.flow)

@@ -12,9 +12,10 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from volnux.testing.nesting import begins_with_each, nesting, takes_evaluation
 from volnux.testing.programs import (
     ALL_STATES,
     ANY_STATES,
@@ -30,6 +31,7 @@ from volnux.testing.programs import (
     Program,
     Script,
     Unit,
+    Use,
     events_of,
     in_round,
 )
@@ -44,8 +46,12 @@ NAMES = ("A", "B", "C", "D", "E", "F", "Load", "billing.Charge")
 INPUTS = (("size", 3), ("place", "north"), ("shops", ["a", "b"]))
 """The inputs of programs whose events have arguments, with their defaults."""
 
-LIST = "shops"
-"""The name of the input that is a list."""
+USED_INPUTS: tuple[tuple[tuple[str, Any], ...], ...] = (
+    (),
+    (("size", 8), ("shops", ["c"])),
+    (("shops", "none"), ("goods", []), ("place", 5)),
+)
+"""The inputs that used files may have: some have the name of another one with another type."""
 
 
 def random_program(
@@ -56,6 +62,7 @@ def random_program(
     stops: bool = False,
     names: Sequence[str] = NAMES,
     repeats: bool = True,
+    uses: bool = False,
 ) -> Program:
     """Draw a program from `source`: the same state of the source gives the same program.
 
@@ -66,9 +73,14 @@ def random_program(
         stops: whether events may have `stop_on_exception`.
         names: the names of the events.
         repeats: whether units may have `each`, `again` and `task`.
+        uses: whether the program may use other files.
     """
     draw = source.random
-    maker = _Maker(lambda below: int(draw() * below), depth, names, stops=stops, repeats=repeats)
+
+    def below(most: int) -> int:
+        return int(draw() * most)
+
+    maker = _Maker(below, depth, names, stops=stops, repeats=repeats, uses=uses)
     return maker.program(events)
 
 
@@ -78,12 +90,23 @@ def programs(*, events: int = 12, depth: int = 5, stops: bool = False) -> Search
 
     @st.composite
     def program(draw: Callable[[Any], Any]) -> Program:
-        maker = _Maker(
-            lambda below: draw(st.integers(0, below - 1)), depth, NAMES, stops=stops, repeats=True
-        )
+        def below(most: int) -> int:
+            return int(draw(st.integers(0, most - 1)))
+
+        maker = _Maker(below, depth, NAMES, stops=stops, repeats=True, uses=True)
         return maker.program(events)
 
     return program()
+
+
+@dataclass(frozen=True)
+class _File:
+    """A file that uses may stand for, with the most `each`es and `again`s around an event in it."""
+
+    use: Use
+    eaches: int
+    rounds: int
+    events: int
 
 
 class _Maker:
@@ -97,6 +120,7 @@ class _Maker:
         *,
         stops: bool,
         repeats: bool,
+        uses: bool,
     ) -> None:
         self.below = below
         self.depth = depth
@@ -105,6 +129,9 @@ class _Maker:
         self.left = 0
         self.gives = False
         self.repeats = repeats
+        self.uses = uses
+        self.files: list[_File] = []
+        self.inputs: tuple[tuple[str, Any], ...] = ()
         self.eaches: tuple[str, ...] = ()
         self.rounds: tuple[int, ...] = ()
         self.tasks = 0
@@ -113,25 +140,37 @@ class _Maker:
         return self.below(100) >= 100 - percent
 
     def program(self, events: int) -> Program:
-        self.left = 1 + self.below(events)
         self.gives = self.chance(40)
         self.repeats = self.repeats and self.chance(60)
+        if self.uses and self.chance(50):
+            for _ in range(1 + self.below(3)):
+                self.files.append(self.file())
+        self.left = 1 + self.below(events)
+        self.inputs = INPUTS if self.gives else ()
         flow = self.flow(0)
-        if _begins_with_each(flow.parts[0]) and self.chance(80):
+        if begins_with_each(flow.parts[0]) and self.chance(80):
             # At the start of a flow there is no list.
             first = Unit(Event(self.names[0], Script(items=(2, 2))))
             flow = Flow((Parallel((first,)), *flow.parts), (True, *flow.piped))
-        states = ALL_STATES + ANY_STATES
         return Program(
             flow=flow,
             continues=self.chance(40),
-            evaluations=tuple(
-                (name, states[self.below(4)])
-                for name in sorted({event.name for event in events_of(flow)})
-                if self.chance(25)
-            ),
-            inputs=INPUTS if self.gives else (),
+            evaluations=self.evaluations(flow),
+            inputs=self.inputs,
         )
+
+    def evaluations(self, flow: Flow) -> tuple[tuple[str, str], ...]:
+        """The evaluation states of some event classes."""
+        names = sorted({event.name for event in events_of(flow)})
+        return tuple((name, self.evaluation()) for name in names if self.chance(25))
+
+    def file(self) -> _File:
+        """A file, which may use the files before it."""
+        self.left = 1 + self.below(5)
+        self.inputs = USED_INPUTS[self.below(3)] if self.gives else ()
+        flow = self.flow(2)
+        use = Use(flow, inputs=self.inputs, evaluations=self.evaluations(flow))
+        return _File(use, *nesting(flow), sum(1 for _ in events_of(flow)))
 
     def flow(self, depth: int) -> Flow:
         if depth and self.chance(6):
@@ -151,7 +190,7 @@ class _Maker:
 
     def pipes(self, part: Parallel) -> bool:
         """Whether something is piped to a part: mostly if it needs a list."""
-        return self.chance(90 if _begins_with_each(part) else 50)
+        return self.chance(90 if begins_with_each(part) else 50)
 
     def parallel(self, depth: int) -> Parallel:
         arms = [self.unit(depth)]
@@ -163,7 +202,9 @@ class _Maker:
         nests = depth < self.depth and self.left > 1
         retry = 2 + self.below(5) if self.chance(12) else None
         prefix = retry is not None and self.chance(50)
-        if nests and self.chance(30):
+        if self.files and self.chance(30) and (file := self.fitting()) is not None:
+            unit = self.use(file, depth)
+        elif nests and self.chance(30):
             unit = self.group(depth)
         else:
             self.left -= 1
@@ -181,18 +222,86 @@ class _Maker:
             self.tasks += 1
             task = f"task_{self.tasks}"
         group = Group(self.flow(depth + 1), self.chance(30))
-        if (each or _takes_evaluation(group.body)) and self.chance(60):
+        if (each or takes_evaluation(group.body)) and self.chance(60):
             evaluation = self.evaluation()
         # Branches are outside of all options.
         self.eaches, self.rounds = around
         branches = self.branches((0, 1), depth) if self.chance(40) else ()
         return Unit(group, None, branches, evaluation, each=each, again=again, task=task)
 
+    def fitting(self) -> _File | None:
+        """A file that does not make too many copies or rounds here."""
+        file = self.files[self.below(len(self.files))]
+        if len(self.eaches) + file.eaches > 2 or len(self.rounds) + file.rounds > 2:
+            return None
+        return file
+
+    def use(self, file: _File, depth: int) -> Unit:
+        self.left -= file.events
+        around = self.eaches, self.rounds
+        each = self.each()
+        arguments = self.arguments_for(file.use.inputs)
+        again = task = evaluation = None
+        if self.repeats and len(self.rounds) + file.rounds < 2 and self.chance(20):
+            again = 2
+            self.rounds += (again,)
+        if self.repeats and self.chance(15):
+            self.tasks += 1
+            task = f"task_{self.tasks}"
+        body = self.behaving(file.use.body, len(self.eaches), self.rounds)
+        is_group = len(body.parts) == 1 and len(body.parts[0].arms) > 1
+        if (each or is_group) and self.chance(60):
+            evaluation = self.evaluation()
+        self.eaches, self.rounds = around
+        branches: tuple[Branch, ...] = ()
+        if depth < self.depth and self.left > 1 and self.chance(40):
+            branches = self.branches((0, 1), depth)
+        use = replace(file.use, body=body, arguments=arguments, other=self.chance(20))
+        return Unit(use, None, branches, evaluation, each=each, again=again, task=task)
+
+    def arguments_for(self, inputs: tuple[tuple[str, Any], ...]) -> tuple[tuple[str, Any], ...]:
+        """Arguments of a use: texts, numbers, lists and names of the types of its inputs."""
+        found: list[tuple[str, Any]] = []
+        for name, default in inputs:
+            if not self.chance(50):
+                continue
+            same = [Name(key) for key, value in self.inputs if type(value) is type(default)]
+            if same and self.chance(50):
+                found.append((name, same[self.below(len(same))]))
+            elif isinstance(default, list):
+                found.append((name, [self.value(1) for _ in range(self.below(3))]))
+            else:
+                found.append((name, 4 if isinstance(default, int) else "west"))
+        return tuple(found)
+
+    def behaving(self, flow: Flow, copies: int, rounds: tuple[int, ...]) -> Flow:
+        """The flow of a file with another behaviour of its events, in the copies around them."""
+
+        def unit(old: Unit) -> Unit:
+            own = copies + (old.each is not None)
+            inner = rounds if old.again is None else (*rounds, old.again)
+            primary = old.primary
+            match primary:
+                case Event():
+                    taken = [] if old.each else [branch.descriptor for branch in old.branches]
+                    script = self.script(taken)
+                    primary = replace(primary, script=script, others=self.others(own, rounds))
+                case Group() | Use():
+                    primary = replace(primary, body=self.behaving(primary.body, own, inner))
+            branches = (
+                replace(branch, flow=self.behaving(branch.flow, copies, rounds))
+                for branch in old.branches
+            )
+            return replace(old, primary=primary, branches=tuple(branches))
+
+        parts = (Parallel(tuple(map(unit, part.arms))) for part in flow.parts)
+        return replace(flow, parts=tuple(parts))
+
     def event(self, depth: int, *, nests: bool) -> Unit:
         around = self.eaches
         each = self.each()
         name = self.names[self.below(len(self.names))]
-        arguments, others = self.arguments(), self.others()
+        arguments, others = self.arguments(), self.others(len(self.eaches), self.rounds)
         evaluation = self.evaluation() if each and self.chance(30) else None
         self.eaches = around
         branches: tuple[Branch, ...] = ()
@@ -210,20 +319,21 @@ class _Maker:
         # Three within each other are rare, as they make many copies.
         if not self.repeats or not self.chance((20, 20, 5, 0)[len(self.eaches)]):
             return None
-        sources = [*self.eaches, *([LIST] if self.gives else [])]
+        lists = (name for name, default in self.inputs if isinstance(default, list))
+        sources = [*self.eaches, *lists]
         source = sources[self.below(len(sources))] if sources and self.chance(50) else None
         name = f"item_{len(self.eaches)}" if self.eaches else "item"
         self.eaches += (name,)
         at_once = 1 + self.below(3) if self.chance(30) else None
         return Each(name, source, at_once, 1 + self.below(3) if self.chance(15) else None)
 
-    def others(self) -> tuple[tuple[str, Script], ...]:
+    def others(self, eaches: int, again: tuple[int, ...]) -> tuple[tuple[str, Script], ...]:
         """The scripts of some rounds and copies of an event."""
         found = {}
-        if self.eaches or self.rounds:
+        if eaches or again:
             for _ in range(self.below(4)):
-                rounds = tuple(1 + self.below(most) for most in self.rounds)
-                copies = [self.below(3) for _ in self.eaches]
+                rounds = tuple(1 + self.below(most) for most in again)
+                copies = [self.below(3) for _ in range(eaches)]
                 key = in_round("", rounds)
                 if copies and self.chance(80):
                     key += "".join(f"[{number}]" for number in copies)
@@ -243,8 +353,8 @@ class _Maker:
         if kind < 3:
             return (1, "size", None, -0.5, True)[self.below(5)]
         if kind < 6:
-            names = [*(name for name, _ in INPUTS), *self.eaches]
-            return Name(names[self.below(len(names))])
+            names = [*(name for name, _ in self.inputs), *self.eaches]
+            return Name(names[self.below(len(names))]) if names else "none"
         count = self.below(3)
         if kind == 6:
             return [self.value(depth - 1) for _ in range(count)]
@@ -288,28 +398,3 @@ class _Maker:
         if kind < 1:
             return ()
         return tuple((2, 2, 1, 3, 2, 0, 4)[self.below(7)] for _ in range(1 + (kind > 6)))
-
-
-def _begins_with_each(part: Parallel) -> bool:
-    """Whether an `each` in a part goes through what is piped to the part."""
-    return any(
-        unit.each.source is None
-        if unit.each is not None
-        else isinstance(unit.primary, Group) and _begins_with_each(unit.primary.body.parts[0])
-        for unit in part.arms
-    )
-
-
-def _takes_evaluation(body: Flow) -> bool:
-    """Whether `[evaluation=…]` is allowed after braces around `body`: it must be just `a || b`."""
-    while len(body.parts) == 1:
-        arms = body.parts[0].arms
-        if len(arms) > 1:
-            return True
-        unit = arms[0]
-        if not isinstance(unit.primary, Group) or unit.branches or unit.evaluation or unit.retry:
-            return False
-        if unit.each or unit.again or unit.task:
-            return False
-        body = unit.primary.body
-    return False

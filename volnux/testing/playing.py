@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from volnux.graph.places import names_of
-from volnux.testing.programs import listed
+from volnux.testing.behaviour import listed
 
 __all__ = ["play", "play_async"]
 

@@ -11,12 +11,16 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from volnux.errors import Source
+from volnux.events import Call
 from volnux.events.inputs import bind_inputs
+from volnux.events.scope import scopes_of
 from volnux.graph import Execution, Failure, Graph, RunStatus, compile
 from volnux.graph.report import Details, failure_of_run, places_of
-from volnux.pointy import parse
+from volnux.graph.topology import ROOT
+from volnux.graph.walk import EventName
 from volnux.pointy.parser import analyze
 from volnux.pointy.tree import Evaluation
+from volnux.testing.behaviour import key_of, result_of, scripts
 from volnux.testing.cases import Case, Expected, ExpectedPlace, Found
 from volnux.testing.comparing import plain
 from volnux.testing.making import NAMES, random_program
@@ -25,13 +29,14 @@ from volnux.testing.programs import (
     Event,
     Program,
     Script,
+    each_event,
     events_of,
-    key_of,
-    render,
-    result_of,
-    scripts,
+    files_of,
+    uses_of,
 )
+from volnux.testing.rendering import path_of, render, texts_of
 from volnux.testing.scripts import EventScript, PlaceScript
+from volnux.testing.texts import program_of
 
 __all__ = ["case_of", "is_certain", "random_case_program"]
 
@@ -54,23 +59,27 @@ def case_of(program: Program, name: str, *, delays: bool = False, head: Sequence
         head: lines above the text of the program.
     """
     events = list(events_of(program.flow))
-    states = dict(program.evaluations)
     stopping = {event.name for event in events if event.script.stop_on_exception}
+    own = {f"{path}:": dict(states) for path, states in _evaluations(program).items()}
+    own[""] = dict(program.evaluations)
     text = "\n".join([*head, render(program)])
     source = Source(text, f"{name}.pty")
-    _, diagnostics = analyze(source)
-    warnings = tuple(Found(each.code) for each in diagnostics)
+    files = texts_of(program)
+    parsed = program_of(source.filename, text, files)
+    warnings = tuple(Found(each.code) for file in parsed.files for each in analyze(file.source)[1])
     return Case(
         name=name,
         text=text,
+        files=files,
         expected=replace(_expected(program, min, source), warnings=warnings),
         events={
-            event: EventScript(
+            f"{file}{event}": EventScript(
                 arguments=[f"**{GIVEN}"] if program.inputs else [],
                 evaluation=states.get(event),
                 stop_on_exception=event in stopping,
                 retry_policy={"max_attempts": DEFAULT_ATTEMPTS, "backoff_factor": 0.0},
             )
+            for file, states in own.items()
             for event in dict.fromkeys(event.name for event in events)
         },
         script={
@@ -78,6 +87,12 @@ def case_of(program: Program, name: str, *, delays: bool = False, head: Sequence
             for place, script in scripts(program).items()
         },
     )
+
+
+def _evaluations(program: Program) -> dict[str, tuple[tuple[str, str], ...]]:
+    """The evaluation states of the event classes of each used file, by its path."""
+    files = files_of(program)
+    return {path_of(files[id(use)]): use.evaluations for use in uses_of(program.flow)}
 
 
 def is_certain(program: Program) -> bool:
@@ -93,16 +108,20 @@ def is_certain(program: Program) -> bool:
     )
 
 
-def random_case_program(seed: int, *, events: int = 12, names: Sequence[str] = NAMES) -> Program:
+def random_case_program(
+    seed: int, *, events: int = 12, names: Sequence[str] = NAMES, uses: bool = True
+) -> Program:
     """The random program of a seed; in one of four programs, events may end the run.
 
     Args:
         seed: the same seed gives the same program.
         events: the approximate maximum number of events.
         names: the names of the events.
+        uses: whether parts of it may be used files.
     """
     source = random.Random(seed)
-    program = random_program(source, events=events, stops=source.random() < 0.25, names=names)
+    stops = source.random() < 0.25
+    program = random_program(source, events=events, stops=stops, names=names, uses=uses)
     program = _same_for_all_places(program)
     return program if is_certain(program) else without_stops(program)
 
@@ -125,8 +144,6 @@ def _same_for_all_places(program: Program) -> Program:
 
 
 def _with_scripts(program: Program, change: Callable[[str, Script], Script]) -> Program:
-    from volnux.testing.shrinking import each_event
-
     def changed(event: Event) -> Event:
         others = tuple((end, change(event.name, script)) for end, script in event.others)
         return replace(event, script=change(event.name, event.script), others=others)
@@ -190,9 +207,16 @@ class _Driven:
     """One run of a program: its state machine, and the other data that a backend would have."""
 
     def __init__(self, program: Program, source: Source | None = None) -> None:
-        states = {name: Evaluation(state) for name, state in program.evaluations}
         source = source or Source(render(program), "program.pty")
-        self.graph: Graph = compile(parse(source.text, source.filename), evaluations=states)
+        parsed = program_of(source.filename, source.text, texts_of(program))
+        own = {source.filename: program.evaluations, **_evaluations(program)}
+        states = {
+            EventName(number, name): Evaluation(state)
+            for number, file in enumerate(parsed.files)
+            for name, state in own[file.source.filename]
+        }
+        self.graph: Graph = compile(parsed, evaluations=states)
+        self.scopes = scopes_of(self.graph)
         self.inputs = bind_inputs(self.graph.inputs, {}) if program.inputs else None
         self.execution = Execution(self.graph, items=self._items)
         self.scripts = scripts(program)
@@ -232,7 +256,12 @@ class _Driven:
         return self._given(execution, node)[each.source]
 
     def _given(self, execution: Execution, node: int) -> dict[str, Any]:
-        return {**(self.inputs or {}), **execution.copies.items(node)}
+        place, numbers, items = execution.copies.located(node)
+        call = Call(place, "", self.inputs or {}, numbers=numbers, items=items)
+        use = self.graph.topology.use_of[execution.copies.node(node)]
+        if use == ROOT:
+            return {**call.inputs, **dict(items)}
+        return dict(self.scopes[use].inputs(call))
 
     def _begin(self, ready: list[int]) -> list[int]:
         for node in ready:

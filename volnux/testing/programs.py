@@ -1,20 +1,18 @@
-"""Programs: a flow as plain data, the behaviour of its events, and its Pointy text.
+"""Programs: a flow as plain data, and the behaviour of its events.
 
-A `Program` is not a syntax tree: `volnux.testing.making` creates it, and `render` writes it as
-text, so it tests the parser, the graph and a backend from outside. Programs are small (their
-nesting is limited), so plain recursion is fine here.
+A `Program` is not a syntax tree: `volnux.testing.making` creates it, and
+`volnux.testing.rendering` writes it as text, so it tests the parser, the graph and a backend from
+outside. Programs are small (their nesting is limited), so plain recursion is fine here.
+
+A use contains the whole flow of its file. Uses with equal flows, apart from the behaviour of their
+events, are uses of one file.
 """
 
 from __future__ import annotations
 
-import json
-import random
-import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
-
-from volnux.graph.places import names_of
 
 __all__ = [
     "ALL_STATES",
@@ -31,15 +29,16 @@ __all__ = [
     "Program",
     "Script",
     "Unit",
+    "Use",
+    "each_event",
     "events_of",
+    "files_of",
     "in_round",
-    "key_of",
-    "listed",
+    "name_of",
     "places",
-    "render",
-    "result_of",
-    "script_of",
-    "scripts",
+    "states_of",
+    "units_of",
+    "uses_of",
 ]
 
 ALL_STATES = ("SUCCESS_ON_ALL_EVENTS_SUCCESS", "FAILURE_FOR_PARTIAL_ERROR")
@@ -109,6 +108,25 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True)
+class Use:
+    """A use of another file.
+
+    Attributes:
+        body: the flow of that file.
+        arguments: the arguments of the use, as of an event.
+        inputs: the names and defaults of the inputs of that file.
+        evaluations: the evaluation states of its event classes, by name.
+        other: whether it is used by the second of two names.
+    """
+
+    body: Flow
+    arguments: tuple[tuple[str, Any], ...] = ()
+    inputs: tuple[tuple[str, Any], ...] = ()
+    evaluations: tuple[tuple[str, str], ...] = ()
+    other: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Branch:
     """`descriptor -> flow`, or with `|->` if `piped` is true."""
 
@@ -129,12 +147,12 @@ class Each:
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """An event or a group with its factor, options and branches, or a `!`.
+    """An event, a group or a use with its factor, options and branches, or a `!`.
 
     `prefix` says that the factor comes first.
     """
 
-    primary: Event | Group | Fail
+    primary: Event | Group | Use | Fail
     retry: int | None = None
     branches: tuple[Branch, ...] = ()
     evaluation: str | None = None
@@ -179,21 +197,38 @@ def places(program: Program) -> dict[str, Event]:
     """
     names: dict[int, str] = {}
     counts: dict[str, int] = {}
-    for event in events_of(program.flow):
-        count = counts[event.name] = counts.get(event.name, 0) + 1
-        names[id(event)] = event.name if count == 1 else f"{event.name}__{count}"
+    files = files_of(program)
+
+    def counted(name: str) -> str:
+        count = counts[name] = counts.get(name, 0) + 1
+        return name if count == 1 else f"{name}__{count}"
+
+    def visit(flow: Flow, prefix: str) -> None:
+        for unit in units_of(flow):
+            match unit.primary:
+                case Event() as event:
+                    names[id(event)] = counted(prefix + event.name)
+                case Group(body=body):
+                    visit(body, prefix)
+                case Use() as use:
+                    place = counted(prefix + name_of(use, files[id(use)]))
+                    visit(use.body, f"{place}.")
+            for branch in unit.branches:
+                visit(branch.flow, prefix)
+
+    visit(program.flow, "")
     return {
         in_round(names[id(event)], rounds): event for event, rounds in _in_rounds(program.flow, ())
     }
 
 
 def events_of(flow: Flow) -> Iterator[Event]:
-    """The events of a flow, in reading order, each once."""
-    for unit in _units(flow):
+    """The events of a flow, also of files that it uses, in reading order, each once."""
+    for unit in units_of(flow):
         match unit.primary:
             case Event():
                 yield unit.primary
-            case Group(body=body):
+            case Group(body=body) | Use(body=body):
                 yield from events_of(body)
         for branch in unit.branches:
             yield from events_of(branch.flow)
@@ -201,11 +236,11 @@ def events_of(flow: Flow) -> Iterator[Event]:
 
 def _in_rounds(flow: Flow, rounds: tuple[int, ...]) -> Iterator[tuple[Event, tuple[int, ...]]]:
     """The events of a flow in each round, with the rounds around them, outermost first."""
-    for unit in _units(flow):
+    for unit in units_of(flow):
         match unit.primary:
             case Event():
                 yield unit.primary, rounds
-            case Group(body=body):
+            case Group(body=body) | Use(body=body):
                 again = [()] if unit.again is None else [(n + 1,) for n in range(unit.again)]
                 for number in again:
                     yield from _in_rounds(body, rounds + number)
@@ -213,7 +248,8 @@ def _in_rounds(flow: Flow, rounds: tuple[int, ...]) -> Iterator[tuple[Event, tup
             yield from _in_rounds(branch.flow, rounds)
 
 
-def _units(flow: Flow) -> Iterator[Unit]:
+def units_of(flow: Flow) -> Iterator[Unit]:
+    """The units of a flow, without those inside of them."""
     for part in flow.parts:
         yield from part.arms
 
@@ -225,136 +261,102 @@ def in_round(name: str, rounds: tuple[int, ...]) -> str:
     return name + "".join(f".{number}" for number in rounds)
 
 
-def scripts(program: Program) -> dict[str, Script]:
-    """The scripts of a program: of every place, and of the copies with a script of their own."""
-    found: dict[str, Script] = {}
-    for place, event in places(program).items():
-        name = place[: _end_of_name(place)]
-        end = place[len(name) :]
-        others = dict(event.others)
-        found[place] = others.get(end, event.script)
-        for key, script in others.items():
-            if key.startswith(f"{end}["):
-                found[name + key] = script
+# Used files.
+
+
+def uses_of(flow: Flow, *, deep: bool = True) -> Iterator[Use]:
+    """The uses of a flow, in reading order; those in the used files only if `deep`."""
+    for unit in units_of(flow):
+        match unit.primary:
+            case Group(body=body):
+                yield from uses_of(body, deep=deep)
+            case Use(body=body) as use:
+                yield use
+                if deep:
+                    yield from uses_of(body)
+        for branch in unit.branches:
+            yield from uses_of(branch.flow, deep=deep)
+
+
+def files_of(program: Program) -> dict[int, int]:
+    """The number of the file of each use, from 1, by the id of the use.
+
+    A file has a higher number than those that it uses.
+    """
+    numbers: dict[str, int] = {}
+    found: dict[int, int] = {}
+
+    def visit(flow: Flow) -> None:
+        for unit in units_of(flow):
+            match unit.primary:
+                case Group(body=body):
+                    visit(body)
+                case Use() as use:
+                    visit(use.body)
+                    file = replace(_map_use(use, _bare), arguments=(), other=False)
+                    found[id(use)] = numbers.setdefault(repr(file), len(numbers) + 1)
+            for branch in unit.branches:
+                visit(branch.flow)
+
+    visit(program.flow)
     return found
 
 
-def script_of(scripts: Mapping[str, Script], place: str) -> Script:
-    """The script of a place: its own, or that of all copies."""
-    return scripts[key_of(scripts, place)]
+def name_of(use: Use, file: int) -> str:
+    """The name of a use in its text, given the number of its file."""
+    return f"{'other' if use.other else 'use'}_{file}"
 
 
-def key_of(scripts: Mapping[str, object], place: str) -> str:
-    """The key of the script of a place."""
-    return next(name for name in names_of(place) if name in scripts)
+def states_of(program: Program) -> dict[int, str]:
+    """The evaluation states that the classes of events have, by the id of the event."""
+    found: dict[int, str] = {}
+
+    def visit(flow: Flow, states: Mapping[str, str]) -> None:
+        for unit in units_of(flow):
+            match unit.primary:
+                case Event() as event:
+                    if event.name in states:
+                        found[id(event)] = states[event.name]
+                case Group(body=body):
+                    visit(body, states)
+                case Use(body=body, evaluations=evaluations):
+                    visit(body, dict(evaluations))
+            for branch in unit.branches:
+                visit(branch.flow, states)
+
+    visit(program.flow, dict(program.evaluations))
+    return found
 
 
-def result_of(text: str, script: Script) -> Any:
-    """The result of an event: a text, or a list of items that are made from the text."""
-    return None if script.silent else listed(text, script.items)
+def each_event(program: Program, change: Callable[[Event], Event]) -> Program:
+    """The program with every event replaced by the result of `change`."""
+    return replace(program, flow=_map_flow(program.flow, change))
 
 
-def listed(text: str, lengths: Sequence[int]) -> Any:
-    """A text, or lists of these lengths with texts that are made from it."""
-    if not lengths:
-        return text
-    return [listed(f"{text}-{number}", lengths[1:]) for number in range(lengths[0])]
+def _map_flow(flow: Flow, change: Callable[[Event], Event]) -> Flow:
+    parts = (Parallel(tuple(_map_unit(unit, change) for unit in part.arms)) for part in flow.parts)
+    return replace(flow, parts=tuple(parts))
 
 
-def _end_of_name(place: str) -> int:
-    """Where the numbers of the rounds begin."""
-    found = re.search(r"(\.\d+)*$", place)
-    assert found is not None
-    return found.start()
+def _map_unit(unit: Unit, change: Callable[[Event], Event]) -> Unit:
+    primary = unit.primary
+    match primary:
+        case Event():
+            primary = change(primary)
+        case Group(body=body):
+            primary = replace(primary, body=_map_flow(body, change))
+        case Use():
+            primary = _map_use(primary, change)
+    branches = tuple(
+        replace(branch, flow=_map_flow(branch.flow, change)) for branch in unit.branches
+    )
+    return replace(unit, primary=primary, branches=branches)
 
 
-# Text.
+def _map_use(use: Use, change: Callable[[Event], Event]) -> Use:
+    return replace(use, body=_map_flow(use.body, change))
 
 
-def render(program: Program, layout: random.Random | None = None) -> str:
-    """The program as Pointy text.
-
-    Args:
-        program: the program.
-        layout: if given, it inserts random white space, line breaks and comments between the words,
-            without changing the meaning.
-    """
-    directives = "@on-failure: continue\n" if program.continues else ""
-    for name, default in program.inputs:
-        directives += f"@input: {name}: {type(default).__name__} = {json.dumps(default)}\n"
-    words = list(_words(program.flow))
-    if layout is None:
-        return directives + " ".join(words) + "\n"
-    noise = ["", "# a comment\n"] if layout.random() < 0.5 else [""]
-    text = [layout.choice(noise), directives]
-    for word in words:
-        text += [word, layout.choice([" ", "  ", "\n", "\t", "\r\n", " # -> || {\n"])]
-    return "".join(text)
-
-
-def _words(flow: Flow) -> Iterator[str]:
-    for number, part in enumerate(flow.parts):
-        if number:
-            yield "|->" if flow.piped[number - 1] else "->"
-        for position, unit in enumerate(part.arms):
-            if position:
-                yield "||"
-            yield from _unit_words(unit)
-
-
-def _unit_words(unit: Unit) -> Iterator[str]:
-    if unit.retry is not None and unit.prefix:
-        yield f"{unit.retry} *"
-    match unit.primary:
-        case Event(name=name, arguments=arguments):
-            yield name
-            if arguments:
-                yield "("
-                for key, value in arguments:
-                    yield f"{key}={_written(value)}"
-                    yield ","
-                yield ")"
-        case Fail():
-            yield "!"
-        case Group(body=body, round=round_):
-            yield "(" if round_ else "{"
-            yield from _words(body)
-            yield ")" if round_ else "}"
-    if unit.retry is not None and not unit.prefix:
-        yield f"* {unit.retry}"
-    options = list(_options(unit))
-    if options:
-        yield f"[{', '.join(options)}]"
-    if unit.branches:
-        yield "("
-        for number, branch in enumerate(unit.branches):
-            if number:
-                yield ","
-            yield f"{branch.descriptor} {'|->' if branch.piped else '->'}"
-            yield from _words(branch.flow)
-        yield ")"
-
-
-def _options(unit: Unit) -> Iterator[str]:
-    if unit.evaluation is not None:
-        yield f"evaluation={unit.evaluation}"
-    if unit.again is not None:
-        yield f"again={unit.again}"
-    if unit.task is not None:
-        yield f"task={unit.task}"
-    if unit.each is not None:
-        named = {"in": unit.each.source, "at_once": unit.each.at_once, "batch": unit.each.batch}
-        yield f"each={unit.each.name}"
-        yield from (f"{key}={value}" for key, value in named.items() if value is not None)
-
-
-def _written(value: Any) -> str:
-    match value:
-        case Name(name=name):
-            return name
-        case list():
-            return f"[{', '.join(map(_written, value))}]"
-        case dict():
-            items = (f"{json.dumps(key)}: {_written(each)}" for key, each in value.items())
-            return f"{{{', '.join(items)}}}"
-    return json.dumps(value)
+def _bare(event: Event) -> Event:
+    """The event without its behaviour."""
+    return Event(event.name, arguments=event.arguments)

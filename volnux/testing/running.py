@@ -139,14 +139,17 @@ _ADVICE = ("evaluations-differ", "nothing-piped")
 
 def _said(kind: str, expected: Sequence[Found], diagnostics: Sequence[Diagnostic]) -> list[str]:
     """The differences between found and expected diagnostics."""
-    found = sorted((each.code, each.span.line if each.span else 0) for each in diagnostics)
-    wanted = sorted((each.code, each.line or 0) for each in expected)
-    if [code for code, _ in found] == [code for code, _ in wanted] and all(
-        line in (0, at) for (_, line), (_, at) in zip(wanted, found, strict=True)
+    found = sorted(
+        (each.code, each.span.line if each.span else 0, each.file) for each in diagnostics
+    )
+    wanted = sorted((each.code, each.line or 0, each.file or "") for each in expected)
+    if [code for code, _, _ in found] == [code for code, _, _ in wanted] and all(
+        line in (0, at) and file.endswith(name)
+        for (_, line, name), (_, at, file) in zip(wanted, found, strict=True)
     ):
         return []
     said = "; ".join(f"{each.code}: {each.message}" for each in diagnostics) or "nothing"
-    return [f"{kind}: {said}; expected {', '.join(code for code, _ in wanted) or 'nothing'}"]
+    return [f"{kind}: {said}; expected {', '.join(code for code, *_ in wanted) or 'nothing'}"]
 
 
 def _settings(case: Case, plan: Plan) -> list[str]:

@@ -196,6 +196,24 @@ SENTENCES: Final = {
     "executor": "`executor` replaces the executor of the class.",
     "hints": "Hints never change what a file means.",
     "option": "Any other option is an error.",
+    # Used pipelines.
+    "use": "A used pipeline means its flow in braces.",
+    "use-places": "The places of a use begin with its name: `clean.Parse`, then `clean__2.Parse`.",
+    "use-files": "A path of `@use` is relative to the file with the `@use`.",
+    "use-arguments": "The arguments of a use are the inputs of the used file.",
+    "use-defaults": "An input of a used file that the use does not give has its default.",
+    "use-scope": "In a used file, only its own inputs, variables, secrets and `each` names exist.",
+    "use-late": (
+        "An argument with a variable or secret is given only to events that name the input."
+    ),
+    "use-wrong": (
+        "If a value is not of the type of its input, every event of the use that starts fails, "
+        "without a retry."
+    ),
+    "use-time": "`scheduled` and `previous` in a used file are those of the run.",
+    "use-fail": "`!` in a used file carries the failure of a `0` branch in its own file.",
+    "use-modules": "The events of a used file are in its own modules.",
+    "use-settings": "`@on-failure` must be the same in all files; other settings are not used.",
     # Finding events.
     "siblings": "Events are found in `<stem>_events.py`, then in `events.py`, beside the file.",
     "events": "`@events` replaces these modules; the first module that has the name wins.",

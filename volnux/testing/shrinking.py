@@ -16,10 +16,12 @@ from volnux.testing.programs import (
     Program,
     Script,
     Unit,
+    Use,
+    each_event,
     places,
 )
 
-__all__ = ["each_event", "shrink", "size"]
+__all__ = ["shrink", "size"]
 
 
 def shrink(program: Program, shows: Callable[[Program], bool], *, tries: int = 300) -> Program:
@@ -58,32 +60,6 @@ def size(program: Program) -> tuple[int, int]:
     return len(places(program)), rest + sum(1 for _ in _marks(program.flow))
 
 
-def each_event(program: Program, change: Callable[[Event], Event]) -> Program:
-    """The program with every event replaced by the result of `change`."""
-    return replace(program, flow=_map_flow(program.flow, change))
-
-
-def _map_flow(flow: Flow, change: Callable[[Event], Event]) -> Flow:
-    return replace(
-        flow,
-        parts=tuple(
-            Parallel(tuple(_map_unit(unit, change) for unit in part.arms)) for part in flow.parts
-        ),
-    )
-
-
-def _map_unit(unit: Unit, change: Callable[[Event], Event]) -> Unit:
-    primary = unit.primary
-    if isinstance(primary, Event):
-        primary = change(primary)
-    elif isinstance(primary, Group):
-        primary = replace(primary, body=_map_flow(primary.body, change))
-    branches = tuple(
-        replace(branch, flow=_map_flow(branch.flow, change)) for branch in unit.branches
-    )
-    return replace(unit, primary=primary, branches=branches)
-
-
 def _marks(flow: Flow) -> Iterator[None]:
     """Yield 1 for each part of a flow besides events."""
     yield from (None for piped in flow.piped if piped)
@@ -98,9 +74,15 @@ def _marks(flow: Flow) -> Iterator[None]:
                 yield from (None for option in (each.source, each.at_once, each.batch) if option)
             if isinstance(unit.primary, Fail):
                 yield None
-            if isinstance(unit.primary, Group):
+            if isinstance(unit.primary, Group | Use):
                 yield None
                 yield from _marks(unit.primary.body)
+            if isinstance(unit.primary, Use):
+                # It is larger than braces, and its inputs are larger than none.
+                use = unit.primary
+                yield None
+                yield from (None for _ in (*use.arguments, *use.inputs, *use.evaluations))
+                yield from (None for _ in range(use.other))
             for branch in unit.branches:
                 yield None
                 yield from (None for _ in range(branch.piped))
@@ -135,9 +117,20 @@ def _known_unit(unit: Unit, names: frozenset[str], copies: int, rounds: int) -> 
     if each is not None:
         each = replace(each, source=each.source if each.source in names else None)
         names, copies = names | {each.name}, copies + 1
+    rounds += unit.again is not None
     if isinstance(primary, Group):
-        body = _known_flow(primary.body, names, copies, rounds + (unit.again is not None))
-        primary = replace(primary, body=body)
+        primary = replace(primary, body=_known_flow(primary.body, names, copies, rounds))
+    elif isinstance(primary, Use):
+        inner = frozenset(name for name, _ in primary.inputs)
+        primary = replace(
+            primary,
+            body=_known_flow(primary.body, inner, copies, rounds),
+            arguments=tuple(
+                (name, value)
+                for name, value in primary.arguments
+                if name in inner and _known(value, names) == value
+            ),
+        )
     elif isinstance(primary, Event):
         others = tuple(
             (end, script)
@@ -164,14 +157,32 @@ def _steps(program: Program) -> Iterator[Program]:
     if program.continues:
         yield replace(program, continues=False)
     if program.inputs:
+        # `_smaller` removes the names of inputs that are no longer there.
         bare = each_event(program, lambda event: replace(event, arguments=()))
-        yield replace(bare, inputs=())
+        yield replace(bare, inputs=(), flow=_without_inputs(bare.flow))
     for number in range(len(program.evaluations)):
         left = program.evaluations[:number] + program.evaluations[number + 1 :]
         yield replace(program, evaluations=left)
     for flow in _flows(program.flow):
         if flow.parts:
             yield replace(program, flow=flow)
+
+
+def _without_inputs(flow: Flow) -> Flow:
+    """The flow without inputs of used files."""
+
+    def unit(old: Unit) -> Unit:
+        primary = old.primary
+        if isinstance(primary, Group):
+            primary = replace(primary, body=_without_inputs(primary.body))
+        elif isinstance(primary, Use):
+            body = _without_inputs(primary.body)
+            primary = replace(primary, body=body, inputs=(), arguments=())
+        branches = (replace(branch, flow=_without_inputs(branch.flow)) for branch in old.branches)
+        return replace(old, primary=primary, branches=tuple(branches))
+
+    parts = (Parallel(tuple(map(unit, part.arms))) for part in flow.parts)
+    return replace(flow, parts=tuple(parts))
 
 
 def _flows(flow: Flow) -> Iterator[Flow]:
@@ -202,7 +213,7 @@ def _lifted(flow: Flow, number: int) -> Iterator[Flow]:
     if len(arms) > 1:
         return
     inner = [branch.flow for branch in arms[0].branches]
-    if isinstance(arms[0].primary, Group):
+    if isinstance(arms[0].primary, Group | Use):
         inner.append(arms[0].primary.body)
     for body in inner:
         yield Flow(
@@ -233,7 +244,9 @@ def _units(unit: Unit) -> Iterator[Unit]:
             yield replace(unit, branches=(*others[0], replace(branch, piped=False), *others[1]))
         for flow in _flows(branch.flow):
             yield replace(unit, branches=(*others[0], replace(branch, flow=flow), *others[1]))
-    if isinstance(unit.primary, Group):
+    if isinstance(unit.primary, Use):
+        yield from _fewer_files(unit, unit.primary)
+    if isinstance(unit.primary, Group | Use):
         if unit.evaluation is None or unit.each is not None:
             for flow in _flows(unit.primary.body):
                 yield replace(unit, primary=replace(unit.primary, body=flow))
@@ -256,6 +269,19 @@ def _units(unit: Unit) -> Iterator[Unit]:
         yield replace(unit, primary=replace(unit.primary, arguments=left))
 
 
+def _fewer_files(unit: Unit, use: Use) -> Iterator[Unit]:
+    """The unit with braces instead of a use, or with a smaller use."""
+    yield replace(unit, primary=Group(use.body))
+    if use.other:
+        yield replace(unit, primary=replace(use, other=False))
+    for number in range(len(use.arguments)):
+        left = use.arguments[:number] + use.arguments[number + 1 :]
+        yield replace(unit, primary=replace(use, arguments=left))
+    for number in range(len(use.evaluations)):
+        left = use.evaluations[:number] + use.evaluations[number + 1 :]
+        yield replace(unit, primary=replace(use, evaluations=left))
+
+
 def _fewer_repeats(unit: Unit) -> Iterator[Unit]:
     """The unit with less of `each`, `again` and `task`."""
     if unit.task is not None:
@@ -276,7 +302,7 @@ def _fewer_repeats(unit: Unit) -> Iterator[Unit]:
                 yield replace(unit, each=each)
 
 
-def _units_of_option(unit: Unit, group: Group) -> Iterator[Unit]:
+def _units_of_option(unit: Unit, group: Group | Use) -> Iterator[Unit]:
     """Smaller bodies for braces with `[evaluation=…]`, which must remain `a || b`."""
     for flow in _flows(group.body):
         if len(flow.parts) == 1 and len(flow.parts[0].arms) > 1:

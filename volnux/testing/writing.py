@@ -1,6 +1,7 @@
-"""Writes a case as files that any backend can run: the flow, and modules with its events.
+"""Writes a case as files that any backend can run: texts, and modules with their events.
 
-The modules are plain Python files beside the flow, so that worker processes can import them.
+The modules are plain Python files beside the text with these events, so that worker processes can
+import them.
 """
 
 from __future__ import annotations
@@ -9,10 +10,13 @@ import json
 import keyword
 import re
 from collections.abc import Iterator, Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from pprint import pformat
-from typing import Any
+from typing import Any, NamedTuple
 
+from volnux.events.modules import events_module
+from volnux.graph import compile
+from volnux.programs import load_program
 from volnux.pysource import Imports, Names, module_source, one_line
 from volnux.testing.cases import Case
 from volnux.testing.scripts import UNSAID, EventScript, written
@@ -31,55 +35,79 @@ _EXECUTORS = {"thread": "ThreadPoolExecutor", "process": "ProcessPoolExecutor"}
 
 
 def write_case(case: Case, folder: str | Path) -> Path:
-    """Write the flow and the modules of its events into a folder; return the path of the flow.
+    """Write the flow, the files that it uses and the modules of the events into a folder.
 
     Args:
         case: the case.
         folder: the folder; it is created if needed.
+
+    Returns:
+        The path of the flow.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{case.name}.pty"
-    path.write_text(case.text, encoding="utf-8")
-    for module, events in _modules(case).items():
-        target = folder.joinpath(*module.split(".")).with_suffix(".py")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(_module(case, module, events), encoding="utf-8")
+    _write(path, case.text)
+    for name, text in case.files.items():
+        _write(folder / name, text)
+    modules = _modules(case, path)
+    for number, (module, events) in enumerate(modules.items()):
+        _write(folder / f"{module}.py", _module(case, module, events, first=number == 0))
     return path
 
 
-def _modules(case: Case) -> Mapping[str, tuple[str, ...]]:
-    """The events of each module."""
-    if case.modules:
-        return case.modules
-    found: dict[str, list[str]] = {f"{case.name}_events": []}
-    for name in event_names(case):
-        module, _, last = name.rpartition(".")
-        found.setdefault(module or f"{case.name}_events", []).append(last)
-    return {module: tuple(events) for module, events in found.items()}
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
 
 
-def event_names(case: Case) -> list[str]:
-    """The events of a case, in reading order; only those of the script if the text has errors."""
-    from volnux.errors import VolnuxError
-    from volnux.graph import compile
-    from volnux.pointy import parse
+class _Event(NamedTuple):
+    """An event of a module; `file` is the used file that names it, or empty for the flow itself."""
 
-    try:
-        graph = compile(parse(case.text, filename=f"{case.name}.pty"))
-    except VolnuxError:
-        return list(case.events)
-    return list(dict.fromkeys(node.event or "" for node in graph.places()))
+    name: str
+    file: str = ""
 
 
-def _module(case: Case, module: str, events: tuple[str, ...]) -> str:
+def _modules(case: Case, path: Path) -> Mapping[str, list[_Event]]:
+    """The events of each module, by the path of the module without its suffix."""
+    given = {
+        module.replace(".", "/"): [_Event(name) for name in events]
+        for module, events in case.modules.items()
+    }
+    found: dict[str, list[_Event]] = {} if given else {f"{case.name}_events": []}
+    for name, file in _events(case, path):
+        if given and not file:
+            continue
+        module = name.rpartition(".")[0]
+        beside = PurePosixPath(file or f"{case.name}.pty")
+        module = module.replace(".", "/") or events_module(beside.stem)
+        found.setdefault((beside.parent / module).as_posix(), []).append(_Event(name, file))
+    return {**given, **{name: each for name, each in found.items() if name not in given}}
+
+
+def _events(case: Case, path: Path) -> list[_Event]:
+    """The events of a case, in reading order; only those of `events` if a text has errors."""
+    program, _ = load_program(path)
+    if program is None:
+        names = (name.rpartition(":") for name in case.events)
+        return [_Event(name, file) for file, _, name in names]
+    real = path.parent.resolve()
+    paths = [Path(file.source.filename).resolve() for file in program.files[1:]]
+    files = ["", *(each.relative_to(real).as_posix() for each in paths)]
+    places = compile(program).places()
+    return list(dict.fromkeys(_Event(node.event or "", files[node.file]) for node in places))
+
+
+def _module(case: Case, module: str, events: list[_Event], *, first: bool) -> str:
     writer = _Module()
     script = {place: written(said) for place, said in case.script.items()}
     parts = [f"SCRIPT = {pformat(script, sort_dicts=False, width=95)}"]
-    for name in events:
-        said = case.events.get(name) or case.events.get(f"{module}.{name}") or EventScript()
-        parts.append("\n".join(writer.event(name, said)))
-    if case.on_failure is not None and module == next(iter(_modules(case))):
+    for name, file in events:
+        last = name.rpartition(".")[2]
+        keys = (f"{file}:{name}", name, last, f"{module.replace('/', '.')}.{last}")
+        said = next((case.events[key] for key in keys if key in case.events), EventScript())
+        parts.append("\n".join(writer.event(last, said)))
+    if case.on_failure is not None and first:
         parts.append("\n".join(writer.pipeline(f"{case.name}.pty", case.on_failure)))
     about = one_line(f"The events of {case.name}, made from its script.")
     return module_source(about, writer.imports, ["\n\n\n".join(parts)])

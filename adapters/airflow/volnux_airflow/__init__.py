@@ -12,12 +12,13 @@ if TYPE_CHECKING:
     from volnux_airflow.declared import Name
     from volnux_airflow.eachoperators import VolnuxEachOperator, VolnuxGatherOperator
     from volnux_airflow.failoperator import VolnuxFailOperator
-    from volnux_airflow.flowpart import VolnuxFlow
+    from volnux_airflow.flowpart import VolnuxFlow, VolnuxText
     from volnux_airflow.groupoperator import VolnuxGroupOperator
     from volnux_airflow.instants import Calendar
     from volnux_airflow.operators import VolnuxEventOperator
     from volnux_airflow.partoperator import VolnuxPartOperator
     from volnux_airflow.timetable import VolnuxTimetable
+    from volnux_airflow.uses import use
     from volnux_airflow.values import all_of, any_of, failure_of, first_done, result
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "VolnuxGatherOperator",
     "VolnuxGroupOperator",
     "VolnuxPartOperator",
+    "VolnuxText",
     "VolnuxTimetable",
     "all_of",
     "any_of",
@@ -39,6 +41,7 @@ __all__ = [
     "load_dags",
     "result",
     "to_dag",
+    "use",
 ]
 
 __getattr__, __dir__ = lazy(
@@ -49,12 +52,13 @@ __getattr__, __dir__ = lazy(
         "volnux_airflow.declared": ("Name",),
         "volnux_airflow.eachoperators": ("VolnuxEachOperator", "VolnuxGatherOperator"),
         "volnux_airflow.failoperator": ("VolnuxFailOperator",),
-        "volnux_airflow.flowpart": ("VolnuxFlow",),
+        "volnux_airflow.flowpart": ("VolnuxFlow", "VolnuxText"),
         "volnux_airflow.groupoperator": ("VolnuxGroupOperator",),
         "volnux_airflow.instants": ("Calendar",),
         "volnux_airflow.operators": ("VolnuxEventOperator",),
         "volnux_airflow.partoperator": ("VolnuxPartOperator",),
         "volnux_airflow.timetable": ("VolnuxTimetable",),
+        "volnux_airflow.uses": ("use",),
         "volnux_airflow.values": ("all_of", "any_of", "failure_of", "first_done", "result"),
     },
 )

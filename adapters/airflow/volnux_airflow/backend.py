@@ -13,7 +13,7 @@ from volnux.errors import Diagnostic, Span
 from volnux.events.link import Plan
 from volnux.events.portable import unstorable
 from volnux.events.spec import EventSpec
-from volnux.graph.model import Graph, Node
+from volnux.graph.model import At, Graph, Located, Node
 from volnux.graph.report import RunReport
 from volnux.imported import imported
 from volnux.loading import schedule_faults
@@ -72,16 +72,16 @@ class AirflowBackend(Backend):
             )
             found.append(plan.graph.diagnostic("refused", text, hint="give it another @name"))
         found += part_faults(plan)
-        found += [self._at(plan, span, fault) for span, fault in _not_storable(plan)]
+        found += [self._at(plan, at, fault) for at, fault in _not_storable(plan)]
         if _has_settings(plan):
             from volnux_airflow import hostsettings
 
             if imports:
                 require_host(self.name)
             for node, text, hint in hostsettings.faults(plan, imports=imports):
-                span = node.span if node else None
-                found.append(plan.graph.diagnostic("refused", text, span=span, hint=hint))
-        return found
+                found.append(plan.graph.diagnostic("refused", text, at=node, hint=hint))
+        # Places in several uses of a file have the same position.
+        return list(dict.fromkeys(found))
 
     def refuse(self, plan: Plan) -> None:
         """See `Backend.refuse`. Does not import Airflow: a run must create its home first."""
@@ -96,8 +96,8 @@ class AirflowBackend(Backend):
             self._installation = Installation()
         return list(self._installation.findings(plan))
 
-    def _at(self, plan: Plan, span: Span | None, fault: str) -> Diagnostic:
-        found = plan.graph.diagnostic("refused", f"Airflow cannot store this: {fault}", span=span)
+    def _at(self, plan: Plan, at: Located | None, fault: str) -> Diagnostic:
+        found = plan.graph.diagnostic("refused", f"Airflow cannot store this: {fault}", at=at)
         return replace(found, file=storable.clean_name(found.file))
 
     def run(
@@ -119,19 +119,20 @@ def _has_settings(plan: Plan) -> bool:
     return any(spec is not None and spec.event_class.airflow for spec in plan.specs)
 
 
-def _not_storable(plan: Plan) -> Iterator[tuple[Span | None, str]]:
-    """Find the values that Airflow cannot send or store, each with its place in the text."""
+def _not_storable(plan: Plan) -> Iterator[tuple[Located | None, str]]:
+    """Find the values that Airflow cannot send or store, each with its place in a text."""
     graph = plan.graph
-    if graph.source is not None and unstorable(graph.source.filename):
-        yield None, "the path of the file is not UTF-8"
+    for number, name in enumerate(graph.filenames):
+        if unstorable(name):
+            yield At(None, number), "the path of the file is not UTF-8"
     long = [tag for tag in graph.tags if len(tag) > storable.LONGEST_TAG]
     if long:
         most = f"a tag has at most {storable.LONGEST_TAG} characters"
-        yield _value_span(graph, "tags"), f"{most}, '{long[0]}' has {len(long[0])}"
+        yield At(_value_span(graph, "tags")), f"{most}, '{long[0]}' has {len(long[0])}"
     if graph.description is not None:
         fault = unstorable(graph.description)
         if fault is not None:
-            yield _value_span(graph, "description"), f"the description has {fault}"
+            yield At(_value_span(graph, "description")), f"the description has {fault}"
     for item in graph.inputs:
         said = {
             "default": item.default,
@@ -142,10 +143,10 @@ def _not_storable(plan: Plan) -> Iterator[tuple[Span | None, str]]:
         for what, value in said.items():
             fault = storable.fault_of(value)
             if fault is not None:
-                yield item.span, f"the {what} of the input '{item.name}' has {fault}"
+                yield At(item.span), f"the {what} of the input '{item.name}' has {fault}"
     for node, spec in zip(graph.nodes, plan.specs, strict=True):
         if spec is not None:
-            yield from ((node.span, fault) for fault in _of_place(node, spec))
+            yield from ((node, fault) for fault in _of_place(node, spec))
 
 
 def _of_place(node: Node, spec: EventSpec) -> Iterator[str]:

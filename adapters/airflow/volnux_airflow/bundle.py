@@ -28,7 +28,7 @@ _SHIM = """\
 # Generated: the Airflow DAG of {path!r}. Changes in this file are lost.
 from volnux_airflow.bundle import dag_of
 
-dag = dag_of({path!r}, {name!r}, {settings!r})
+dag = dag_of({path!r}, {name!r}, {settings!r}, root={root!r})
 """
 
 _NO_DAG = """\
@@ -126,7 +126,10 @@ class PtyDagBundle(BaseDagBundle):
             else:
                 settings = {**self._settings, **self._dags.get(ids[file], {})}
                 text = _SHIM.format(
-                    path=str(file), name=name, settings=json.dumps(settings, sort_keys=True)
+                    path=str(file),
+                    name=name,
+                    settings=json.dumps(settings, sort_keys=True),
+                    root=str(root),
                 )
             wanted[self.path / name] = text
         misspelt = no_such_dags(self._dags, list(ids.values())).values()
@@ -158,11 +161,19 @@ def _shortened(path: str) -> str:
     return "/".join(names)
 
 
-def dag_of(path: str, name: str, settings: str) -> Any:
-    """Build the DAG of a `.pty` for the Python file `name` of its bundle; settings are JSON."""
+def dag_of(path: str, name: str, settings: str, *, root: str | None = None) -> Any:
+    """Build the DAG of a `.pty` for a Python file of its bundle.
+
+    Args:
+        path: the `.pty` file.
+        name: the path of the Python file in the bundle.
+        settings: further arguments of `DAG`, as JSON.
+        root: the folder with the `.pty` files.
+    """
     from volnux_airflow.dags import dag_of_file
 
-    return dag_of_file(Path(path), maker=name, **json.loads(settings))
+    folder = None if root is None else Path(root)
+    return dag_of_file(Path(path), root=folder, maker=name, **json.loads(settings))
 
 
 def refuse(fault: str) -> None:

@@ -7,25 +7,26 @@ import hashlib
 import logging
 import os
 import re
+import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from functools import partial
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from volnux.backends.port import refuse
 from volnux.errors import Diagnostic, Severity, VolnuxError
 from volnux.events.link import Plan
-from volnux.events.lookup import Lookup
-from volnux.events.modules import import_from
 from volnux.files import Found
 from volnux.graph.model import Graph
-from volnux.loading import load_graph, load_plan
+from volnux.loading import load_plan
 from volnux.usercode import unless_interrupted_by
 from volnux_airflow import compat, storable
 from volnux_airflow.backend import AirflowBackend
+from volnux_airflow.dangerous import dangerous_imports
 from volnux_airflow.files import find_files, id_of, no_such_dags, taken_id
 from volnux_airflow.guard import Guard, guarded
 from volnux_airflow.translate import build_dag, doc_of
+from volnux_airflow.usedfiles import files_outside
 
 __all__ = ["BrokenDag", "PtyDag", "PtyImportError", "dag_of_file", "load_dags", "plan_of", "to_dag"]
 
@@ -152,8 +153,19 @@ def to_dag(
     return build_dag(plan, **settings)
 
 
-def plan_of(source: str | os.PathLike[str] | type, *, events: Sequence[str] = ()) -> Plan:
+def plan_of(
+    source: str | os.PathLike[str] | type,
+    *,
+    events: Sequence[str] = (),
+    folders: Sequence[Path] = (),
+) -> Plan:
     """The plan of a file or pipeline class, after checking that Airflow can do all of it.
+
+    Args:
+        source: the file's path, or the class.
+        events: modules in which to look up events; they replace `@events`.
+        folders: the folders that workers have; files that it uses must be in one of them. Not
+            checked if there are none.
 
     Raises:
         PointyError: the file is wrong, or does not match its events.
@@ -166,16 +178,21 @@ def plan_of(source: str | os.PathLike[str] | type, *, events: Sequence[str] = ()
     else:
         plan = load_plan(Path(source), events=events)
     AirflowBackend().refuse(plan)
+    if folders:
+        refuse("airflow", files_outside(plan.graph, folders))
     for warning in plan.warnings:
         log.warning("%s", warning.render())
     return plan
 
 
-def dag_of_file(path: Path, *, maker: str | None = None, **settings: Any) -> compat.DAG:
+def dag_of_file(
+    path: Path, *, root: Path | None = None, maker: str | None = None, **settings: Any
+) -> compat.DAG:
     """Build the DAG of a `.pty` file, and show the file as its source code.
 
     Args:
         path: the file.
+        root: the folder of the bundle, if known.
         maker: the path of the Python file that makes the DAG, relative to the bundle; None if it is
             beside the file.
         **settings: further arguments of `DAG`.
@@ -189,7 +206,7 @@ def dag_of_file(path: Path, *, maker: str | None = None, **settings: Any) -> com
         with guarded(path) as guard:
             for fault in _dangerous(guard, [path]).values():
                 raise fault
-            plan = plan_of(path)
+            plan = plan_of(path, folders=_folders(path.parent, root))
         return _dag_of(plan, path, maker, settings)
     except PtyImportError:
         raise
@@ -258,13 +275,14 @@ def _load(
     found = find_files(root)
     faults = _unreadable(found) if wanted is None else {}
     dangerous = _dangerous(guard, found.files)
+    folders = _folders(base, root, base)
     for path in found.files:
         if wanted is not None and id_of(path) != wanted:
             continue
         try:
             if path in dangerous:
                 raise dangerous[path]
-            plan = plan_of(path)
+            plan = plan_of(path, folders=folders)
             name = plan.graph.name
             if name in plans:
                 raise PtyImportError(taken_id(path, name, plans[name][0]))
@@ -300,31 +318,22 @@ def _unreadable(found: Found) -> dict[Path, Exception]:
 
 def _dangerous(guard: Guard, files: Sequence[Path]) -> dict[Path, PtyImportError]:
     """The files with a module that must not be imported here, and the reason for each."""
-    if not guard.careful:
-        return {}
-    graphs: dict[Path, Graph] = {}
-    wanted: dict[Path, list[tuple[Path, str]]] = {}
-    for path in files:
-        with suppress(VolnuxError):  # reported when its plan is made
-            graph = graphs[path] = load_graph(path)
-            names = Lookup.for_file(str(path), graph.events).module_names()
-            dotted = (node.event.rpartition(".")[0] for node in graph.nodes if node.event)
-            wanted[path] = [(path.parent, name) for name in [*names, *filter(None, dotted)]]
-    modules = dict.fromkeys(module for found in wanted.values() for module in found)
-    faults = guard.faults({module: partial(import_from, *module) for module in modules})
-    return {
-        path: _not_imported(graphs[path], module[1], faults[module])
-        for path, found in wanted.items()
-        for module in reversed(found)
-        if module in faults
-    }
+    found = dangerous_imports(guard, files)
+    return {path: PtyImportError(each.render(), [each]) for path, each in found.items()}
 
 
-def _not_imported(graph: Graph, module: str, fault: str) -> PtyImportError:
-    span = next((node.span for node in graph.nodes if node.event), None)
-    message = f"the module '{module}' cannot be imported: {fault}"
-    found = graph.diagnostic("broken-module", message, span=span)
-    return PtyImportError(found.render(), [found])
+def _folders(around: Path, *known: Path | None) -> list[Path]:
+    """The folders that workers have: the known ones, and folders on the import path.
+
+    Airflow puts the folder of a bundle on the import path.
+
+    Args:
+        around: a folder of DAGs; only folders around it count.
+        *known: folders, if known.
+    """
+    on_path = (Path(entry) for entry in sys.path if Path(entry).is_absolute())
+    found = [folder.absolute() for folder in known if folder is not None]
+    return [*found, *(folder for folder in on_path if around.is_relative_to(folder))]
 
 
 def _unexpected(path: Path, error: Exception) -> str:

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from volnux.errors import Span
+from volnux.events.modules import home_of, module_of
+from volnux.events.scope import Scope
 from volnux.events.spec import NOTHING_OFFERED, Offered
 from volnux.graph.model import Argument, InputSpec, NameAt, VariableSpec
 from volnux.pipeline.fields import InputDataField
@@ -20,9 +23,11 @@ __all__ = [
     "Inputs",
     "Name",
     "arguments_of",
+    "home_of_event",
     "input_specs",
     "offered",
     "shown_arguments",
+    "used_inputs",
     "variable_specs",
     "written",
 ]
@@ -67,7 +72,10 @@ def shown_arguments(arguments: Iterable[Argument]) -> str:
 
 
 def offered(
-    arguments: Mapping[str, Any], variables: Mapping[str, str], secrets: Iterable[str]
+    arguments: Mapping[str, Any],
+    variables: Mapping[str, str],
+    secrets: Iterable[str],
+    scope: Scope | None = None,
 ) -> Offered:
     """The arguments, variables and secrets that an event can use.
 
@@ -75,10 +83,19 @@ def offered(
         arguments: by name; see `arguments_of`.
         variables: by name, the text after the name in `@variable`, such as `str = "eu"`.
         secrets: the names of the secrets.
+        scope: the uses around the event.
     """
-    if not (arguments or variables or secrets):
+    if not (arguments or variables or secrets or scope):
         return NOTHING_OFFERED
-    return Offered(arguments_of(arguments), variable_specs(variables), tuple(secrets))
+    return Offered(arguments_of(arguments), variable_specs(variables), tuple(secrets), scope)
+
+
+def home_of_event(event: Any) -> str | None:
+    """The folder from which the module of an event was imported, if that is not the import path.
+
+    Its worker processes need it. Generated DAG files import the events of used files that way.
+    """
+    return home_of(module_of(event)) if hasattr(event, "__module__") else None
 
 
 def variable_specs(variables: Mapping[str, str | VariableSpec]) -> dict[str, VariableSpec]:
@@ -89,22 +106,26 @@ def variable_specs(variables: Mapping[str, str | VariableSpec]) -> dict[str, Var
     }
 
 
-def written(item: InputSpec | VariableSpec) -> str:
+def written(item: InputSpec | VariableSpec, *, is_param: bool = True) -> str:
     """The text after the name in the directive of an input or variable.
 
-    The text of an input has no constant default and no description: the params of the DAG have
-    them.
+    Args:
+        item: the input or variable. The text of an input has no description.
+        is_param: whether the input is a param of the DAG: then the param has its constant default.
     """
+    default = "" if item.required else f" = {json.dumps(item.default, ensure_ascii=False)}"
     if isinstance(item, VariableSpec):
-        default = "" if item.required else f" = {json.dumps(item.default, ensure_ascii=False)}"
         return item.type + default
+    if is_param or item.moment is not None:
+        default = ""
     if item.choices:
-        return " | ".join(json.dumps(choice, ensure_ascii=False) for choice in item.choices)
+        choices = (json.dumps(choice, ensure_ascii=False) for choice in item.choices)
+        return " | ".join(choices) + default
     text = item.type
     if item.least is not None or item.most is not None:
         least, most = ("" if each is None else str(each) for each in (item.least, item.most))
         text += f"({least}..{most})"
-    return text if item.moment is None else f"{text} = {item.moment}"
+    return text + default if item.moment is None else f"{text} = {item.moment}"
 
 
 def _variable(name: str, text: str) -> VariableSpec:
@@ -131,22 +152,23 @@ def input_specs(
     return tuple(specs), readers
 
 
+def used_inputs(inputs: Mapping[str, str]) -> tuple[InputSpec, ...]:
+    """The specs of the inputs of a used file, which are not params of the DAG."""
+    return tuple(_read(name, text) for name, text in inputs.items())
+
+
 def _input(name: str, text: str) -> InputSpec:
     # The params of the DAG have the default, and say whether a value is required.
     if text in INPUT_TYPES or text == "any":
         return InputSpec(name, text, required=False)
+    return replace(_read(name, text), required=False)
+
+
+def _read(name: str, text: str) -> InputSpec:
+    from volnux.graph.compile import input_spec
     from volnux.pointy.declarations import read_input
 
-    read = read_input(f"{name}: {text}", _NOWHERE)
-    return InputSpec(
-        name,
-        read.type,
-        required=False,
-        choices=read.choices,
-        least=read.least,
-        most=read.most,
-        moment=read.moment,
-    )
+    return replace(input_spec(read_input(f"{name}: {text}", _NOWHERE)), span=None)
 
 
 _NOWHERE = Span(1, 1, 1, 1)

@@ -11,11 +11,14 @@ from dataclasses import replace
 from typing import Any, NoReturn
 
 from volnux.events.failures import failure_of
-from volnux.events.given import VariableError, read_variable
+from volnux.events.given import Given
+from volnux.events.outcome import Call
 from volnux.events.portable import not_portable
+from volnux.events.scope import Scope
 from volnux.graph.model import VariableSpec
 from volnux.graph.outcome import FAILURE, SUCCESS, Failure, no_list
 from volnux.graph.places import place_name
+from volnux.kit.calls import list_of
 from volnux_airflow import compat, storable
 from volnux_airflow.declared import Inputs, variable_specs
 from volnux_airflow.flowoperator import NO_CALLBACKS, Branches, FlowOperator
@@ -34,6 +37,8 @@ class VolnuxEachOperator(FlowOperator):
     Args:
         each: the name of the item.
         source: the input or variable with the list; by default, the list is what is piped.
+        scope: the uses around the `each`, if it belongs to a used file; `source` and `variables`
+            are then those of that file.
         receives: what is piped: a task id, or a value of `volnux_airflow.values`.
         batch: how many items one instance of the mapped task runs; the list is then returned in
             lists of this length.
@@ -46,7 +51,7 @@ class VolnuxEachOperator(FlowOperator):
         **kwargs: as for `BaseOperator`.
     """
 
-    shallow_copy_attrs: Sequence[str] = ("branches", "inputs", "receives", "variables")
+    shallow_copy_attrs: Sequence[str] = ("branches", "given", "inputs", "receives")
     ends_a_place = False
     ui_color = "#e6f4ea"
     custom_operator_name = "checks the list"
@@ -61,6 +66,7 @@ class VolnuxEachOperator(FlowOperator):
         inputs: Inputs = (),
         readers: Mapping[str, Callable[[Any], Any]] | None = None,
         variables: Mapping[str, str | VariableSpec] | None = None,
+        scope: Scope | None = None,
         calendar: Calendar | None = None,
         run_timeout: float | None = None,
         branches: Branches | None = None,
@@ -73,14 +79,15 @@ class VolnuxEachOperator(FlowOperator):
         self.receives = None if receives is None else piped(receives)
         self.batch = batch
         self.inputs = RunInputs(inputs, readers, calendar)
-        self.variables = variable_specs(variables or {})
+        named = () if source is None else (source,)
+        self.given = Given.of((), named, variable_specs(variables or {}), (), scope)
 
     def execute(self, context: Mapping[str, Any]) -> list[Any]:
         """Return the list; fail if there is none."""
         ti = context["ti"]
         outcomes = Outcomes(ti)
         inputs = self.admit(context, outcomes)
-        items = self._items(outcomes, inputs)
+        items = self._items(context, outcomes, inputs)
         if not isinstance(items, Failure):
             found, failures = pack(items)
             left = TaskOutcome(done=True, descriptor=SUCCESS, returned=True)
@@ -102,7 +109,9 @@ class VolnuxEachOperator(FlowOperator):
         # No instance of the mapped task will run.
         return []
 
-    def _items(self, outcomes: Outcomes, inputs: Mapping[str, Any]) -> list[Any] | Failure:
+    def _items(
+        self, context: Mapping[str, Any], outcomes: Outcomes, inputs: Mapping[str, Any]
+    ) -> list[Any] | Failure:
         """The items, or the failure that says why there are none."""
         found: Any = None
         if self.source is None:
@@ -110,13 +119,17 @@ class VolnuxEachOperator(FlowOperator):
                 found = None if self.receives is None else self.receives.read(outcomes)
             except Exception as error:  # noqa: BLE001 - a stored result may be unreadable
                 return failure_of(error, attempts=0)
-        elif self.source in inputs:
-            found = inputs[self.source]
         else:
-            try:
-                found = read_variable(self.variables[self.source], self.watcher.host)
-            except VariableError as error:
-                return failure_of(error, attempts=0)
+            call = Call(
+                self.task_id,
+                context["dag_run"].run_id,
+                inputs,
+                scheduled_at=self.inputs.scheduled_at(context),
+                host=self.watcher.host,
+            )
+            found = list_of(self.given, self.source, call)
+            if isinstance(found, Failure):
+                return found
         if not isinstance(found, list | tuple):
             return no_list(self.each, self.source, found)
         items = list(found)

@@ -14,10 +14,38 @@ from volnux.graph.compile import compile
 from volnux.graph.model import Each, Graph, TaskGroup
 from volnux.graph.report import RunReport
 from volnux.pointy.parser import parse
+from volnux.pointy.program import Program
+from volnux_airflow.declared import home_of_event
 from volnux_airflow.outcomes import Piped
 from volnux_airflow.reduced import inside, reduced
 
-__all__ = ["FlowPart", "VolnuxFlow"]
+__all__ = ["FlowPart", "VolnuxFlow", "VolnuxText"]
+
+
+class VolnuxText:
+    """The text of a used file with its events, for a `VolnuxFlow`.
+
+    Args:
+        text: the text of the `.pty` file.
+        events: the events by their names in the text.
+        filename: the name of the file, for messages.
+        uses: the texts of the files that it uses, by their names in its `@use`s.
+
+    Raises:
+        PointyError: the text is wrong.
+    """
+
+    def __init__(
+        self,
+        text: str,
+        *,
+        events: Mapping[str, Any],
+        filename: str,
+        uses: Mapping[str, VolnuxText] | None = None,
+    ) -> None:
+        self.file = parse(text, filename=filename)
+        self.events = _Events(events)
+        self.uses = uses or {}
 
 
 class VolnuxFlow:
@@ -30,13 +58,29 @@ class VolnuxFlow:
         text: the text of the `.pty` file.
         events: the events by their names in the text.
         filename: the name of the file, for messages.
+        uses: the texts of the files that it uses, by their names in its `@use`s.
 
     Raises:
-        PointyError: the text is wrong, or does not match the events.
+        PointyError: a text is wrong, or does not match its events.
     """
 
-    def __init__(self, text: str, *, events: Mapping[str, Any], filename: str = "flow.pty") -> None:
-        self._plan = link(compile(parse(text, filename=filename)), _Events(events))
+    def __init__(
+        self,
+        text: str,
+        *,
+        events: Mapping[str, Any],
+        filename: str = "flow.pty",
+        uses: Mapping[str, VolnuxText] | None = None,
+    ) -> None:
+        texts = [VolnuxText(text, events=events, filename=filename, uses=uses)]
+        for each in texts:  # the list grows
+            texts += (used for used in dict.fromkeys(each.uses.values()) if used not in texts)
+        program = Program(
+            tuple(each.file for each in texts),
+            tuple({n: texts.index(used) for n, used in each.uses.items()} for each in texts),
+        )
+        own, *others = (each.events for each in texts)
+        self._plan = link(compile(program), own, used=others)
         self._graph = reduced(self._plan).graph
 
     def __getitem__(self, name: str) -> FlowPart:
@@ -52,6 +96,11 @@ class _Events(Lookup):
     def __init__(self, events: Mapping[str, Any]) -> None:
         super().__init__()
         self._events = events
+
+    @property
+    def home(self) -> str | None:
+        """See `Lookup`."""
+        return next((home for each in self._events.values() if (home := home_of_event(each))), None)
 
     def find(self, name: str) -> FoundEvent:
         """See `Lookup`."""

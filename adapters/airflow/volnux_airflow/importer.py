@@ -84,14 +84,18 @@ class PtyDagImporter(AbstractDagImporter[FilesystemDagDefinition]):
         from volnux_airflow.dags import dag_of_file
 
         result = DagImportResult(definition=definition)
+        file: Path | None = None
+        root = Path(bundle.path)
         try:
             with definition.import_context(), definition.as_file() as path:
-                name = id_of(Path(path))
-                self._refuse_taken(Path(path), name, Path(bundle.path))
+                file = Path(path)
+                name = id_of(file)
+                self._refuse_taken(file, name, root)
                 own = self._dags.get(name, {})
-                dag = dag_of_file(Path(path), **{**self._settings, **own})
+                folder = root if root.is_dir() else None
+                dag = dag_of_file(file, root=folder, **{**self._settings, **own})
         except Exception as error:  # noqa: BLE001 - an error in one file must not affect the others
-            result.errors.append(_import_error(definition, error))
+            result.errors.append(_import_error(definition, file, error))
             return result
         dag.bundle_name = bundle.name
         dag.fileloc = repr(definition)
@@ -115,9 +119,13 @@ class PtyDagImporter(AbstractDagImporter[FilesystemDagDefinition]):
         return DagSourceCode(definition.read_text(), "pointy")
 
 
-def _import_error(definition: FilesystemDagDefinition, error: Exception) -> DagImportError:
+def _import_error(
+    definition: FilesystemDagDefinition, file: Path | None, error: Exception
+) -> DagImportError:
+    """The error of a file. If it is in a file that this one uses, only the message says where."""
     found = next(iter(getattr(error, "diagnostics", ())), None)
-    span = getattr(found, "span", None)
+    is_own = found is not None and Path(found.file) == file
+    span = found.span if found is not None and is_own else None
     return DagImportError(
         source_reference=repr(definition),
         message=str(error),

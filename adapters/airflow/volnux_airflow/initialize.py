@@ -11,10 +11,11 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from volnux.cli import files
+from volnux.cli import disk
 from volnux.errors import VolnuxError
 from volnux.events.modules import events_module
 from volnux.files import find_files
+from volnux.programs import load_program
 from volnux_airflow.home import config_path
 
 __all__ = ["BUNDLE", "IMPORTER", "LOADER", "SetupError", "set_up"]
@@ -88,7 +89,7 @@ def _write_loader(loader: Path) -> list[str]:
         if "load_dags(" in loader.read_text(encoding="utf-8"):
             return [f"{loader} already exists: nothing to do"]
         raise SetupError(f"{loader} already exists and is not a loader")
-    files.write(loader, LOADER.encode())
+    disk.write(loader, LOADER.encode())
     return [f"wrote {loader}: every .pty in {loader.parent} and its subfolders is a DAG now"]
 
 
@@ -112,7 +113,7 @@ def _ignore_events(folder: Path, config: _Config) -> list[str]:
     if not is_new:
         return [f"add to {file}, which was left as it is: {missing}"]
     title = "# Modules with the events of .pty files, which are not DAG files.\n"
-    files.write(file, (title + "".join(f"{line}\n" for line in lines)).encode())
+    disk.write(file, (title + "".join(f"{line}\n" for line in lines)).encode())
     return [f"wrote {file}: Airflow does not read modules of events as DAG files"]
 
 
@@ -120,7 +121,8 @@ def _maybe_a_dag(folder: Path) -> Path | None:
     """The first file that is named like a module of events but may contain a DAG."""
     own: dict[Path, set[str]] = {}
     for pty in find_files(folder).files:
-        own.setdefault(pty.parent, {"events"}).add(events_module(pty.stem))
+        for file in _with_used(pty):
+            own.setdefault(file.parent, {"events"}).add(events_module(file.stem))
     for module in sorted(folder.rglob("*.py")):
         if module.stem != "events" and not module.stem.endswith("_events"):
             continue
@@ -133,6 +135,15 @@ def _maybe_a_dag(folder: Path) -> Path | None:
         if re.search(rb"\bDAG\b|@(\w+\.)*dag\b", text):
             return module
     return None
+
+
+def _with_used(file: Path) -> list[Path]:
+    """A pipeline and the files that it uses, which may be in folders without pipelines."""
+    try:
+        program, _ = load_program(file)
+    except VolnuxError:
+        program = None
+    return [file, *(Path(each.source.filename) for each in program.files)] if program else [file]
 
 
 def _installed() -> tuple[int, int]:
@@ -198,7 +209,7 @@ class _Config:
                 f"{self.path} is written in a way that init cannot change: "
                 f"set {name} in [{section}] to {value}"
             )
-        files.write(self.path, text.encode())
+        disk.write(self.path, text.encode())
 
     @staticmethod
     def _place(lines: list[str], section: str, name: str) -> tuple[int | None, int]:

@@ -7,12 +7,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from volnux.events.given import NotGivenError, inputs_of
 from volnux.events.link import Plan
+from volnux.events.outcome import Call
 from volnux.graph.execution import Execution
 from volnux.graph.model import Each, Graph, Node, TaskGroup
 from volnux.graph.outcome import FAILURE, Failure, State
 from volnux.graph.places import index_of, place_name, template_of
 from volnux.graph.report import PlaceReport
+from volnux.kit.calls import given_by_name
 from volnux.kit.notes import moment
 from volnux_airflow.outcomes import TaskOutcome
 from volnux_airflow.partreport import loaded
@@ -52,16 +55,24 @@ class Places:
         plan: the plan that the DAG was built from.
         instances: the instances.
         inputs: the inputs of the run.
+        scheduled_at: the scheduled time of the run.
         cancelled: whether somebody ended the run, so that places that never began are cancelled.
     """
 
     def __init__(
-        self, plan: Plan, instances: Instances, inputs: Mapping[str, Any], *, cancelled: bool
+        self,
+        plan: Plan,
+        instances: Instances,
+        inputs: Mapping[str, Any],
+        *,
+        scheduled_at: dt.datetime | None,
+        cancelled: bool,
     ) -> None:
+        self._plan = plan
         self._graph = plan.graph
         self._reduced = reduced(plan)
         self._instances = instances
-        self._inputs = inputs
+        self._call = Call(inputs=inputs, scheduled_at=scheduled_at)
         self._cancelled = cancelled
         self.known = {
             name: place for node in self._reduced.graph.nodes for name, place in self._of(node)
@@ -85,18 +96,33 @@ class Places:
         The items of an `each` inside a task may be only as many as there were.
         """
         failure = self.failure(execution, instance)
-        if failure is not None:
-            return failure
         copies = execution.copies
         each = copies.of_each[copies.node(instance)]
+        if failure is not None and each.source is None:
+            piped = execution.received(instance)
+            if not isinstance(piped, list | tuple):
+                return piped  # the state machine makes the same failure of it
+        if failure is not None:
+            return failure
         if each.each in self._reduced.eaches:
             return self._list(each)
         count = self._counts.get((each.each, copies.index(instance)), 0)
         if each.source is None:
             found = execution.received(instance)
         else:
-            found = {**self._inputs, **copies.items(instance)}.get(each.source)
+            found = self._named(execution, instance, each.source)
         return found if isinstance(found, list) and len(found) == count else [None] * count
+
+    def _named(self, execution: Execution, instance: int, name: str) -> Any:
+        """The value of an input or item; None for what only the task could read."""
+        copies = execution.copies
+        node = copies.node(instance)
+        call = self._call._replace(items=copies.located(instance)[2])
+        given = given_by_name(self._plan, node, name)
+        try:
+            return (inputs_of(call) if given is None else given.inputs(call)).get(name)
+        except NotGivenError:
+            return None
 
     def _list(self, each: Each) -> list[Any] | Failure:
         outcome = self._instances.outcome_of(each.each)

@@ -18,6 +18,7 @@ from typing import Any
 from volnux.backends.port import BackendError
 from volnux.errors import Diagnostic, Severity, did_you_mean
 from volnux.events.link import Plan
+from volnux.events.scope import Level
 from volnux.events.spec import EventSpec
 from volnux.graph.model import Graph
 from volnux_airflow import hostsettings
@@ -67,7 +68,7 @@ class Installation:
         for node, spec in zip(plan.graph.nodes, plan.specs, strict=True):
             if spec is None:
                 continue
-            say = partial(plan.graph.diagnostic, "not-there", span=node.span)
+            say = partial(plan.graph.diagnostic, "not-there", at=node)
             if node.id in own_tasks:
                 options = {**spec.event_class.airflow, **node.options}
                 yield from self._pool(say, options)
@@ -77,6 +78,12 @@ class Installation:
                 if thing not in named:
                     named.add(thing)
                     yield from self._thing(say, spec.name, *thing)
+        for use, scope in zip(plan.graph.uses, plan.scopes, strict=True):
+            say = partial(plan.graph.diagnostic, "not-there", at=use)
+            for thing in _things_of_use(scope.levels[-1]):
+                if thing not in named:
+                    named.add(thing)
+                    yield from self._thing(say, use.name, *thing)
         yield from self._width(found.graph)
 
     def _pool(self, say: _Say, options: Mapping[str, Any]) -> Iterator[Diagnostic]:
@@ -128,17 +135,17 @@ class Installation:
                     "not-there",
                     f"this group has {len(group.arms)} arms, but this Airflow runs at most {most} "
                     "tasks of a DAG at once: the others wait",
-                    span=first.span,
+                    at=first,
                     hint="change max_active_tasks in load_dags, or core.parallelism",
                     severity=Severity.WARNING,
                 )
 
-    def _thing(self, say: _Say, event: str, kind: str, name: str) -> Iterator[Diagnostic]:
+    def _thing(self, say: _Say, user: str, kind: str, name: str) -> Iterator[Diagnostic]:
         if (kind, name) not in self._known:
             self._known[kind, name] = _HAS[kind](name)
         if not self._known[kind, name]:
             yield say(
-                f"{event} uses the {kind} '{name}', which this Airflow does not have",
+                f"{user} uses the {kind} '{name}', which this Airflow does not have",
                 hint=_ADDED[kind] + "; ignore this if only the workers can read it",
                 severity=Severity.WARNING,
             )
@@ -221,6 +228,12 @@ def _things_of(spec: EventSpec) -> Iterator[tuple[str, str]]:
         yield from (("variable", each.name) for each in spec.given.variables if each.required)
         yield from (("secret", name) for name in spec.given.secrets)
     yield from _named_in(spec)
+
+
+def _things_of_use(level: Level) -> Iterator[tuple[str, str]]:
+    """The variables and secrets that the arguments of a use name."""
+    yield from (("variable", each.name) for each in level.variables.values() if each.required)
+    yield from (("secret", name) for name in level.secrets)
 
 
 def _named_in(spec: EventSpec) -> Iterator[tuple[str, str]]:

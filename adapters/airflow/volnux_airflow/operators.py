@@ -15,13 +15,14 @@ from typing import Any
 from volnux.events.modules import display_text
 from volnux.events.outcome import Call, Outcome
 from volnux.events.run import raised
+from volnux.events.scope import Scope
 from volnux.events.spec import EventSpec, spec_of
 from volnux.graph.outcome import FAILURE, SUCCESS, Failure, no_branch
 from volnux.graph.places import place_name
 from volnux.hooks import hooks_of
 from volnux.shown import shown
 from volnux_airflow import attempt, compat, hostsettings, storable, traces
-from volnux_airflow.declared import Inputs, offered, shown_arguments
+from volnux_airflow.declared import Inputs, home_of_event, offered, shown_arguments
 from volnux_airflow.flowoperator import (
     ITEM,
     LONGEST_ITEM,
@@ -56,14 +57,16 @@ class VolnuxEventOperator(FlowOperator):
             input, a variable or a secret.
         variables: the variables of the pipeline, each with the text after its name in `@variable`.
         secrets: the names of the pipeline's secrets.
+        scope: the uses around the event, if it belongs to a used file; `arguments`, `variables` and
+            `secrets` are then those of that file.
         calendar: the time zone and schedules of the pipeline; UTC if None.
         run_timeout: seconds that the whole run may take.
         tags: listed in the task's documentation, after the docstring of the event.
-        each: if the task is mapped over the items of an `each`, the name of the item. The event
-            takes it as an input, and it is what is piped to it.
+        each: if the task is mapped over the items of an `each`, the name of the item, which stands
+            for the item like an input. The item is also what is piped to the event.
         item: the item of a mapped task.
         spec: the spec of the linked event. It replaces the first five arguments, `arguments`,
-            `variables` and `secrets`.
+            `variables`, `secrets` and `scope`.
         **kwargs: as for `BaseOperator`; `retries` and `execution_timeout` come from the event.
             These arguments override the event's own `airflow`, which overrides `default_args`.
 
@@ -93,6 +96,7 @@ class VolnuxEventOperator(FlowOperator):
         arguments: Mapping[str, Any] | None = None,
         variables: Mapping[str, str] | None = None,
         secrets: Sequence[str] = (),
+        scope: Scope | None = None,
         calendar: Calendar | None = None,
         run_timeout: float | None = None,
         tags: Sequence[str] = (),
@@ -109,7 +113,8 @@ class VolnuxEventOperator(FlowOperator):
                 factor=attempts,
                 executor=executor,
                 timeout=timeout,
-                offered=offered(arguments or {}, variables or {}, secrets),
+                home=home_of_event(event),
+                offered=offered(arguments or {}, variables or {}, secrets, scope),
             )
         self.custom_operator_name = _operator_name(spec)
         super().__init__(**{**_settings_of(spec, tags), **kwargs})
@@ -141,6 +146,7 @@ class VolnuxEventOperator(FlowOperator):
         arguments: Mapping[str, Any] | None = None,
         variables: Mapping[str, str] | None = None,
         secrets: Sequence[str] = (),
+        scope: Scope | None = None,
         calendar: Calendar | None = None,
         tags: Sequence[str] = (),
         spec: EventSpec | None = None,
@@ -158,7 +164,8 @@ class VolnuxEventOperator(FlowOperator):
                 factor=attempts,
                 executor=executor,
                 timeout=timeout,
-                offered=offered(arguments or {}, variables or {}, secrets),
+                home=home_of_event(event),
+                offered=offered(arguments or {}, variables or {}, secrets, scope),
             )
         return super().partial(
             task_id=task_id,
@@ -213,10 +220,11 @@ class VolnuxEventOperator(FlowOperator):
         number: int,
     ) -> Outcome:
         item: Any = None
+        items: tuple[tuple[str, Any], ...] = ()
         numbers: tuple[int, ...] = ()
         if self.each is not None:
             item = self.whole_item(outcomes, context["ti"].map_index, self.item)
-            inputs = {**inputs, self.each: item}
+            items = ((self.each, item),)
             numbers = (context["ti"].map_index,)
         call = Call(
             task_id=self._place(context["ti"]),
@@ -228,6 +236,7 @@ class VolnuxEventOperator(FlowOperator):
             scheduled_at=self.inputs.scheduled_at(context),
             host=None if self.spec.given is None else self.watcher.host,
             numbers=numbers,
+            items=items,
         )
         try:
             if self.receives is not None:

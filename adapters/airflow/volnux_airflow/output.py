@@ -20,8 +20,8 @@ __all__ = ["secrets_hidden", "takes_secrets"]
 
 
 def takes_secrets(spec: EventSpec) -> bool:
-    """Whether the event is given a secret."""
-    return spec.given is not None and bool(spec.given.secrets)
+    """Whether the event is given a secret, or an input of a use that may contain one."""
+    return spec.given is not None and bool(spec.given.secrets or spec.given.late)
 
 
 @contextlib.contextmanager

@@ -173,7 +173,7 @@ class VolnuxPartOperator(FlowOperator):
                 for number, item in self._items(context["ti"], outcomes):
                     own = replace(options, index=(number,))
                     part = self._timed(context)
-                    report = part.run(inputs, own, taken=taken, items={each.name: item})
+                    report = part.run(inputs, own, taken=taken, items=((each.name, item),))
                     runs.append((place_name(self.task_id, (number,)), report))
                     if control.cancelled or self.part.stopped(report) or self.is_late(context):
                         break
@@ -206,12 +206,12 @@ class VolnuxPartOperator(FlowOperator):
         graph = self.part.plan.graph
         return CarriedHost(
             self.watcher.host,
-            [variable.name for variable in graph.variables],
-            [secret.name for secret in graph.secrets],
+            [variable.name for variable in graph.all_variables],
+            [secret.name for secret in graph.all_secrets],
         )
 
     def _secrets_hidden(self) -> contextlib.AbstractContextManager[None]:
-        has_secrets = bool(self.part.plan.graph.secrets)
+        has_secrets = bool(self.part.plan.graph.all_secrets)
         return secrets_hidden() if has_secrets else contextlib.nullcontext()
 
     def _end_of(self, report: RunReport) -> tuple[TaskOutcome, Any]:

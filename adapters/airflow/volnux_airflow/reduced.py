@@ -11,7 +11,18 @@ from dataclasses import dataclass, field, replace
 
 from volnux.events.link import Plan
 from volnux.events.spec import EventSpec
-from volnux.graph.model import Each, Edge, Graph, Group, Kind, Node, TaskGroup, Value, ValueKind
+from volnux.graph.model import (
+    Each,
+    Edge,
+    Graph,
+    Group,
+    Kind,
+    Node,
+    TaskGroup,
+    Use,
+    Value,
+    ValueKind,
+)
 
 __all__ = ["Reduced", "inside", "reduced"]
 
@@ -82,7 +93,7 @@ class _Reduction:
                 specs.append(self._plan.specs[i])
                 i += 1
             else:
-                nodes.append(Node(id=unit.id, span=unit.part.span))
+                nodes.append(Node(id=unit.id, span=unit.part.span, file=unit.part.file))
                 specs.append(None)
                 i = unit.last + 1
         graph = replace(
@@ -93,6 +104,7 @@ class _Reduction:
             groups=tuple(self._groups()),
             eaches=tuple(self._eaches),
             tasks=(),
+            uses=self._uses(),
         )
         eaches = {
             id_: each
@@ -153,6 +165,21 @@ class _Reduction:
                 arms = tuple(map(self._of, group.arms))
                 yield replace(group, first=first, last=last, arms=arms)
 
+    def _uses(self) -> tuple[Use, ...]:
+        """The uses of which a task is left: not those inside of a part."""
+        found: list[Use] = []
+        new: dict[int, int] = {}
+        parts = {unit.id for unit in self._units.values()}
+        for number, use in enumerate(self._graph.uses):
+            first, last = self._of(use.first), self._of(use.last)
+            unit = self._units.get(self._index[use.first])
+            if first == last and first in parts and not _holds(use, unit):
+                continue
+            new[number] = len(found)
+            within = None if use.within is None else new[use.within]
+            found.append(replace(use, first=first, last=last, within=within))
+        return tuple(found)
+
     def _values(self) -> tuple[Value, ...]:
         """The values, where what a part pipes on is the result of its node."""
         values = list(self._graph.values)
@@ -164,3 +191,12 @@ class _Reduction:
             if isinstance(unit.part, TaskGroup):
                 values[unit.part.value] = Value(ValueKind.RESULT, unit.id)
         return tuple(values)
+
+
+def _holds(use: Use, unit: _Unit | None) -> bool:
+    """Whether a part that has all events of a use is a group with `task` in the used file."""
+    return (
+        unit is not None
+        and isinstance(unit.part, TaskGroup)
+        and unit.part.name.startswith(f"{use.place}.")
+    )

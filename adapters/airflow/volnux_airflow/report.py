@@ -43,7 +43,7 @@ def report_of(
         ended_at: when it ended.
         scheduled_at: the scheduled time of the run, in the pipeline's time zone.
     """
-    places = Places(plan, instances, inputs, cancelled=cancelled)
+    places = Places(plan, instances, inputs, scheduled_at=scheduled_at, cancelled=cancelled)
     status = _status(succeeded=succeeded, cancelled=cancelled)
     limit = plan.graph.run_timeout
     timed_out = False

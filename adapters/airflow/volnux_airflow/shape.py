@@ -15,12 +15,13 @@ import functools
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import PurePath
 
-from volnux.errors import Span
 from volnux.events.link import Plan
 from volnux.events.spec import EventSpec
 from volnux.graph.model import Each, Edge, Entry, Graph, Group, Kind, Node, TaskGroup
 from volnux_airflow import compat
+from volnux_airflow.boxes import Box, around_tasks, boxes_of
 from volnux_airflow.reduced import inside, reduced
 
 __all__ = ["Shape", "Task", "TaskKind", "Wire", "shape_of"]
@@ -96,16 +97,14 @@ class Shape:
         graph: its graph, in which each part that is one task is one node.
         tasks: the tasks, in reading order.
         wires: the edges, except those to a task that only watches; its operator adds them.
-        groups: for each task, the task groups that it is in, outermost first.
-        labels: the display name of each task group, taken from the text of the flow.
+        groups: for each task in a task group, the groups around it, outermost first.
     """
 
     plan: Plan
     graph: Graph
     tasks: tuple[Task, ...]
     wires: tuple[Wire, ...]
-    groups: dict[str, tuple[str, ...]]
-    labels: dict[str, str]
+    groups: dict[str, tuple[Box, ...]]
 
     @functools.cached_property
     def copies(self) -> dict[str, str]:
@@ -154,13 +153,9 @@ class _Shaping:
         for i, (node, spec) in enumerate(zip(self._graph.nodes, self._reduced.specs, strict=True)):
             tasks += [self._end(end) for end in self._before.get(i, ())]
             tasks.append(self._task(i, node, spec))
-        wires, groups = tuple(self._wires()), self._task_groups(tasks)
-        labels = {
-            _group_id(node): self._braces(node)
-            for node in self._graph.nodes
-            if node.kind is Kind.CATCH
-        }
-        return Shape(self._plan, self._graph, tuple(tasks), wires, groups, labels)
+        boxes = boxes_of(self._graph, self._braces)
+        groups = around_tasks(boxes, (task.id for task in tasks))
+        return Shape(self._plan, self._graph, tuple(tasks), tuple(self._wires()), groups)
 
     def _task(self, i: int, node: Node, spec: EventSpec | None) -> Task:
         each = self._reduced.eaches.get(node.id)
@@ -188,7 +183,7 @@ class _Shaping:
                     )
                 if node.kind is Kind.EVENT:
                     return Task(node.id, TaskKind.EVENT, rule, node, spec, branches, each=each)
-                label = f"! in line {node.span.line}" if node.span else "!"
+                label = self._failing(node)
                 return Task(node.id, TaskKind.FAIL, rule, node, branches=branches, label=label)
             case Kind.CATCH:
                 assert node.first is not None
@@ -227,22 +222,30 @@ class _Shaping:
         label = f"end of {_few([end.first, *end.ends])}"
         return Task(end.id, TaskKind.END, rule, first=end.first, ends=end.ends, label=label)
 
+    def _failing(self, node: Node) -> str:
+        """A label for a `!`: its line, and its file if that is a used one."""
+        if node.span is None:
+            return "!"
+        text = self._graph.text(node.file) if node.file else None
+        of = f" of {PurePath(text.filename).name}" if text else ""
+        return f"! in line {node.span.line}{of}"
+
     def _braces(self, catch: Node) -> str:
         """A label for the group of a catch: its text if it is short, otherwise its events."""
         assert catch.first is not None
         first, last = self._index[catch.first], self._index[catch.id]
         events = [n.id for n in self._graph.nodes[first:last] if n.kind is Kind.EVENT]
-        return self._quoted(catch.span) or f"{{{_few(events)}}}"
+        return self._quoted(catch) or f"{{{_few(events)}}}"
 
     def _text(self, part: Each | TaskGroup) -> str:
         """A label for a part: its text if it is short, otherwise its events."""
         graph = self._plan.graph
         nodes = [graph.nodes[i] for i in inside(graph, part)]
-        return self._quoted(part.span) or _few(n.id for n in nodes if n.event is not None)
+        return self._quoted(part) or _few(n.id for n in nodes if n.event is not None)
 
-    def _quoted(self, span: Span | None) -> str | None:
-        """The text at a position, if it is short."""
-        source = self._graph.source
+    def _quoted(self, part: Node | Each | TaskGroup) -> str | None:
+        """The text of a part, if it is short."""
+        source, span = self._graph.text(part.file), part.span
         if source is None or span is None or span.line != span.end_line:
             return None
         text = source.source().line(span.line)[span.column - 1 : span.end_column - 1]
@@ -312,24 +315,6 @@ class _Shaping:
             return None
         return ", ".join(map(str, edge.when))
 
-    # Task groups: one for each flow in braces that has branches.
-
-    def _task_groups(self, tasks: Iterable[Task]) -> dict[str, tuple[str, ...]]:
-        opening: dict[str, list[Node]] = {}
-        for node in reversed(self._graph.nodes):
-            # The outermost catch comes last, so its group is opened first.
-            if node.kind is Kind.CATCH and node.first is not None:
-                opening.setdefault(node.first, []).append(node)
-        around: dict[str, tuple[str, ...]] = {}
-        catches: list[Node] = []
-        for task in tasks:
-            catches += opening.get(task.id, ())
-            if catches:
-                around[task.id] = tuple(map(_group_id, catches))
-                if catches[-1].id == task.id:
-                    catches.pop()
-        return around
-
 
 _LONGEST_LABEL = 32
 
@@ -338,8 +323,3 @@ def _few(names: Iterable[str]) -> str:
     """Names in one line: both if there are two, otherwise the first and the last."""
     known = list(dict.fromkeys(names))
     return ", ".join(known) if len(known) <= 2 else f"{known[0]} … {known[-1]}"
-
-
-def _group_id(catch: Node) -> str:
-    """The task group of a catch."""
-    return f"group-{catch.id.rpartition('-')[2]}"

@@ -9,6 +9,7 @@ from volnux.backends.port import refuse
 from volnux.errors import Diagnostic
 from volnux.events.link import Plan
 from volnux.graph.model import Each, Entry
+from volnux.graph.walk import EventName
 from volnux.kit.export import file_name, import_events, import_owner
 from volnux.pysource import (
     Expression,
@@ -17,7 +18,6 @@ from volnux.pysource import (
     assigned,
     call,
     checked,
-    docstring,
     laid_out,
     literal,
     mapping_of,
@@ -26,15 +26,15 @@ from volnux.pysource import (
     snake,
 )
 from volnux_airflow import compat
+from volnux_airflow.boxes import Box
 from volnux_airflow.declared import written
-from volnux_airflow.instants import UTC, Calendar
 from volnux_airflow.reduced import reduced
 from volnux_airflow.shape import Shape, Task, TaskKind, shape_of
+from volnux_airflow.sourceconstants import Constants
 from volnux_airflow.sourcedag import dag_of, number
 from volnux_airflow.sourcevalues import arguments_of, values_of
 from volnux_airflow.sourcewires import wires_of
 from volnux_airflow.translate import (
-    doc_of,
     task_options,
 )
 
@@ -62,12 +62,14 @@ _OWN = {
         "VolnuxGatherOperator",
         "VolnuxGroupOperator",
         "VolnuxPartOperator",
+        "VolnuxText",
         "VolnuxTimetable",
         "all_of",
         "any_of",
         "failure_of",
         "first_done",
         "result",
+        "use",
     ),
 }
 """The names that a file may import, by module."""
@@ -101,7 +103,7 @@ def _not_written(plan: Plan) -> Iterator[Diagnostic]:
             "refused",
             f"the group that runs as one task, '{name}', cannot be written as Python: its inputs "
             f"are fields of {plan.owner.__qualname__}",
-            span=part.span,
+            at=part,
             hint="use to_dag",
         )
 
@@ -114,17 +116,11 @@ class _Source:
         self._names = Names()
         self._imports = Imports(self._names, _OWN)
         self._own = self._imports.own
-        self._doc = self._names.fresh("DOC")
-        self._inputs = self._names.fresh("INPUTS")
-        self._variable_table = self._names.fresh("VARIABLES")
-        self._secrets = self._names.fresh("SECRETS")
-        self._text, self._flow = self._names.fresh("TEXT"), self._names.fresh("FLOW")
-        calendar = Calendar.of(self._graph)
-        self._calendar = None if calendar == UTC else calendar
-        self._calendar_name = self._names.fresh("CALENDAR")
+        self._constants = Constants(plan, self._shape, self._own, self._names)
         # Reserved in this order, so that the names of events get no number suffix if possible.
         self._events = import_events(self._imports, plan)
         self._owner = import_owner(self._imports, plan)
+        self._constants.reserve()
         self._values, self._variables = values_of(self._shape.graph, self._own, self._names)
         self._tasks = {
             task.id: self._names.fresh(snake(task.id), f"{snake(task.id)}_task")
@@ -138,39 +134,17 @@ class _Source:
         about = one_line(
             f"{graph.name}: generated from {file_name(graph)} by `volnux airflow dag`."
         )
-        body = [*self._constants(), *self._dag()]
+        body = [*self._above(), *self._dag()]
         return module_source(f"{about}\n\n{_NEEDS}", self._imports, body)
 
-    # Above the DAG.
-
-    def _constants(self) -> Iterator[str]:
-        if self._graph.inputs:
-            yield assigned(self._inputs, self._input_table())
-            yield ""
-        if self._graph.variables:
-            table = {item.name: written(item) for item in self._graph.variables}
-            yield assigned(self._variable_table, literal(table))
-            yield ""
-        if self._graph.secrets:
-            yield assigned(self._secrets, literal([item.name for item in self._graph.secrets]))
-            yield ""
-        if self._calendar is not None:
-            said = map(literal, (self._calendar.timezone, *self._calendar.schedules))
-            yield assigned(self._calendar_name, call(self._own("Calendar"), *said))
-            yield ""
+    def _above(self) -> Iterator[str]:
+        """The constants above the DAG."""
+        yield from self._constants.lines(self._input_table())
         for name, value in self._variables:
             yield assigned(name, value)
         if self._variables:
             yield ""
-        yield f"{self._doc} = {_lines(doc_of(self._graph))}\n"
-        if any(task.part is not None for task in self._shape.tasks):
-            assert self._graph.source is not None
-            yield f"{self._text} = {_lines(self._graph.source.text)}\n"
-            events = mapping_of(self._events.items())
-            file = literal(file_name(self._graph))
-            flow = call(self._own("VolnuxFlow"), self._text, events=events, filename=file)
-            yield assigned(self._flow, flow)
-            yield ""
+        yield from self._constants.documentation(self._events)
 
     def _input_table(self) -> Expression:
         fields = self._plan.readers if self._owner else {}
@@ -185,7 +159,7 @@ class _Source:
     # The DAG.
 
     def _dag(self) -> Iterator[str]:
-        dag = dag_of(self._graph, self._own, self._doc)
+        dag = dag_of(self._graph, self._own, self._constants.doc)
         yield laid_out(dag, before="with ", after=":")
         for task in self._shape.tasks:
             groups = self._shape.groups.get(task.id, ())
@@ -197,25 +171,26 @@ class _Source:
             yield ""
             yield from lines
 
-    def _open(self, groups: tuple[str, ...]) -> Iterator[str]:
+    def _open(self, groups: tuple[Box, ...]) -> Iterator[str]:
         """Open the task groups that no earlier task was in, as nested blocks or as variables."""
         around = None
         for depth, group in enumerate(groups, 1):
-            if group not in self._groups:
+            if group.id not in self._groups:
                 made = call(
                     self._own("TaskGroup"),
-                    literal(group),
+                    literal(group.id),
                     prefix_group_id="False",
-                    group_display_name=literal(self._shape.labels[group]),
+                    tooltip=literal(group.tooltip) if group.tooltip else None,
+                    group_display_name=literal(group.label),
                     parent_group=around if self._is_flat else None,
                 )
                 if self._is_flat:
-                    self._groups[group] = self._names.fresh(snake(group))
-                    yield assigned(self._groups[group], made, indent=4)
+                    self._groups[group.id] = self._names.fresh(snake(group.id))
+                    yield assigned(self._groups[group.id], made, indent=4)
                 else:
-                    self._groups[group] = ""
+                    self._groups[group.id] = ""
                     yield laid_out(made, indent=4 * depth, before="with ", after=":")
-            around = self._groups[group]
+            around = self._groups[group.id]
 
     def _task(self, task: Task) -> Expression:
         branches = None
@@ -296,7 +271,8 @@ class _Source:
         node, each = task.node, task.each
         assert node is not None
         assert each is not None
-        takes_variable = any(item.name == each.source for item in self._graph.variables)
+        declared = self._graph.declaring(each.file).variables
+        takes_variable = any(item.name == each.source for item in declared)
         return call(
             self._own("VolnuxEachOperator"),
             task_id=literal(task.id),
@@ -305,9 +281,10 @@ class _Source:
             source=None if each.source is None else literal(each.source),
             receives=None if node.receives is None else self._values[node.receives],
             batch=None if each.batch is None else literal(each.batch),
-            inputs=self._inputs if self._graph.inputs else None,
-            variables=self._variable_table if takes_variable else None,
-            calendar=None if self._calendar is None else self._calendar_name,
+            inputs=self._constants.inputs,
+            variables=self._constants.variables(each.file) if takes_variable else None,
+            scope=None if each.source is None else self._constants.scope(node),
+            calendar=self._constants.calendar,
             branches=branches,
             trigger_rule=rule,
             run_timeout=self._run_timeout(),
@@ -321,7 +298,7 @@ class _Source:
     def _group_of(self, task: Task) -> str | None:
         """The variable of a task's group; None without a group or inside its `with` block."""
         groups = self._shape.groups.get(task.id, ())
-        return self._groups[groups[-1]] if groups and self._is_flat else None
+        return self._groups[groups[-1].id] if groups and self._is_flat else None
 
     def _event(
         self, task: Task, branches: Expression | None, rule: Expression | None
@@ -331,7 +308,7 @@ class _Source:
         assert spec is not None
         named: dict[str, Expression | None] = {
             "task_id": literal(task.id),
-            "event": self._events[spec.name],
+            "event": self._events[EventName(node.file, spec.name)],
             "name": None if node.event == task.id else literal(node.event),
             "attempts": None if node.retry is None else literal(node.retry),
             "timeout": literal(node.options["timeout"]) if "timeout" in node.options else None,
@@ -340,18 +317,19 @@ class _Source:
             "each": None if task.each is None else literal(task.each.name),
             "branches": branches,
             "trigger_rule": rule,
-            "inputs": self._inputs if self._graph.inputs else None,
-            "arguments": arguments_of(node, self._own) if node.arguments else None,
+            "inputs": self._constants.inputs,
+            "arguments": arguments_of(node.arguments, self._own) if node.arguments else None,
             "variables": None,
             "secrets": None,
-            "calendar": None if self._calendar is None else self._calendar_name,
+            "scope": self._constants.scope(node),
+            "calendar": self._constants.calendar,
             "run_timeout": self._run_timeout(),
         }
         if spec.given is not None:
             if spec.given.variables:
-                named["variables"] = self._variable_table
+                named["variables"] = self._constants.variables(node.file)
             if spec.given.secrets:
-                named["secrets"] = self._secrets
+                named["secrets"] = self._constants.secrets(node.file)
         named.update({name: literal(value) for name, value in task_options(node).items()})
         named["task_group"] = self._group_of(task)
         if node.receives is not None:
@@ -371,9 +349,9 @@ class _Source:
         named = {
             "task_id": literal(task.id),
             "task_display_name": label,
-            "part": f"{self._flow}[{literal(name)}]",
-            "inputs": self._inputs if self._graph.inputs else None,
-            "calendar": None if self._calendar is None else self._calendar_name,
+            "part": f"{self._constants.flow}[{literal(name)}]",
+            "inputs": self._constants.inputs,
+            "calendar": self._constants.calendar,
             "branches": branches,
             "trigger_rule": rule,
             "run_timeout": self._run_timeout(),
@@ -392,8 +370,3 @@ class _Source:
         partial = call(f"{self._own(operator)}.partial", **named)
         item = f"{self._tasks[task.each.each]}.output"
         return replace(partial, closing=f").expand(item={item})")
-
-
-def _lines(text: str) -> str:
-    """A text as a literal that starts on a line of its own, so that it is easy to read."""
-    return docstring("\n" + text).replace("\n", "\\\n", 1)

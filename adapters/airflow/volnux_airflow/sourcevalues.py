@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
-from volnux.graph.model import Graph, Node, ValueKind
+from volnux.graph.model import Argument, Graph, ValueKind
 from volnux.pysource import Expression, Names, call, list_of, literal, mapping_of
 
 __all__ = ["arguments_of", "values_of"]
@@ -55,14 +55,14 @@ def values_of(
     return made, variables
 
 
-def arguments_of(node: Node, own: Callable[[str], str]) -> Expression:
-    """The arguments of an event. A name in a value is written as `Name("day")`."""
+def arguments_of(arguments: Iterable[Argument], own: Callable[[str], str]) -> Expression:
+    """The arguments of an event or a use. A name in a value is written as `Name("day")`."""
 
     def named(name: str) -> _Named:
         return _Named(call(own("Name"), literal(name)))
 
     return mapping_of(
-        (argument.name, _with_names(argument.filled(named))) for argument in node.arguments
+        (argument.name, _with_names(argument.filled(named))) for argument in arguments
     )
 
 

@@ -17,6 +17,7 @@ from volnux.events.portable import DEEPEST, has_64_bits, unstorable
 __all__ = [
     "COUNT",
     "LONGEST_DESCRIPTION",
+    "LONGEST_GROUP",
     "LONGEST_ID",
     "LONGEST_NAME",
     "LONGEST_TAG",
@@ -33,6 +34,9 @@ LONGEST_DESCRIPTION = 1000
 
 LONGEST_ID = 250
 """The maximum length of a DAG id or a task id."""
+
+LONGEST_GROUP = 200
+"""The maximum length of the id of a task group."""
 
 LONGEST_NAME = 256
 """The maximum length of the name of a pool or a queue."""

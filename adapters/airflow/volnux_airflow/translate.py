@@ -26,6 +26,8 @@ from volnux_airflow.outcomes import Piped
 from volnux_airflow.partoperator import VolnuxPartOperator
 from volnux_airflow.shape import Shape, Task, TaskKind, shape_of
 from volnux_airflow.storable import LONGEST_DESCRIPTION
+from volnux_airflow.usedfiles import shown_names
+from volnux_airflow.uses import scope_at
 
 __all__ = [
     "FIRST_DATE",
@@ -158,15 +160,16 @@ class _Translation:
         tasks: dict[str, Any] = {}
         for task in self._shape.tasks:
             group = None
-            for name in self._shape.groups.get(task.id, ()):
-                if name not in groups:
-                    groups[name] = compat.TaskGroup(
-                        name,
+            for box in self._shape.groups.get(task.id, ()):
+                if box.id not in groups:
+                    groups[box.id] = compat.TaskGroup(
+                        box.id,
                         prefix_group_id=False,
                         parent_group=group,
-                        group_display_name=self._shape.labels[name],
+                        tooltip=box.tooltip,
+                        group_display_name=box.label,
                     )
-                group = groups[name]
+                group = groups[box.id]
             tasks[task.id] = self._make(task, group, tasks)
         for wire in self._shape.wires:
             if self._shape.maps(wire):
@@ -240,6 +243,7 @@ class _Translation:
         node, each, graph = task.node, task.each, self._plan.graph
         assert node is not None
         assert each is not None
+        declared = graph.declaring(each.file)
         return VolnuxEachOperator(
             task_id=task.id,
             task_display_name=task.label,
@@ -249,7 +253,8 @@ class _Translation:
             batch=each.batch,
             inputs=graph.inputs,
             readers=self._plan.readers,
-            variables={item.name: item for item in graph.variables},
+            variables={item.name: item for item in declared.variables},
+            scope=scope_at(self._plan, node),
             calendar=self._calendar,
             trigger_rule=task.rule,
             branches=task.branches,
@@ -374,6 +379,9 @@ def doc_of(graph: Graph) -> str:
         parts.append(_fenced(draw(graph, "ascii").rstrip()))
     if graph.source is not None:
         parts.append(_fenced(graph.source.text.strip()))
+    if graph.files:
+        for name, used in zip(shown_names(graph)[1:], graph.files, strict=True):
+            parts += [f"`{name}`", _fenced(used.text.text.strip())]
     return "\n\n".join(parts) + "\n"
 
 

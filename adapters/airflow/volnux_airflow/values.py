@@ -49,7 +49,9 @@ def _together(kind: ValueKind, parts: Sequence[str | Piped]) -> Piped:
     table: list[Value] = []
     indices: list[int] = []
     starts: dict[int, int] = {}
-    for part in map(piped, parts):
+    # All parts are kept until the end: the id of a table that is gone may be that of a later one.
+    made = list(map(piped, parts))
+    for part in made:
         # A table that several parts share is added to the new one only once.
         start = starts.get(id(part.values))
         if start is None:

@@ -16,7 +16,8 @@ from volnux.errors import Diagnostic, Severity, Span
 from volnux.events.executors import EMPTY, ExecutorKind
 from volnux.events.link import Plan
 from volnux.events.spec import EventSpec
-from volnux.graph.model import Graph, Node
+from volnux.graph.model import At, Graph, Node
+from volnux.graph.topology import ROOT
 from volnux.pointy.options import HINTS
 from volnux_prefect.host import block_name, variable_name
 from volnux_prefect.parameters import why_no_parameter, why_not_stored
@@ -107,10 +108,9 @@ def _faults_of(plan: Plan) -> Iterator[Diagnostic]:
     for index, (node, spec) in enumerate(zip(graph.nodes, plan.specs, strict=True)):
         if spec is not None:
             yield from _event_faults(graph, node, spec)
-            names = [item.name for item in graph.inputs]
-            names += [each.name for each in graph.topology.around[index]]
+            names = _names_at(plan, index)
             for fault in option_faults(spec, names, partial(task_of, spec, frozenset(), node.id)):
-                yield refused(fault.message, span=node.span, hint=fault.hint)
+                yield refused(fault.message, at=node, hint=fault.hint)
 
 
 def _hint_notes(graph: Graph, plan: Plan) -> Iterator[Diagnostic]:
@@ -119,7 +119,7 @@ def _hint_notes(graph: Graph, plan: Plan) -> Iterator[Diagnostic]:
     batched = next((each for each in graph.eaches if each.batch is not None), None)
     if batched is not None:
         text = f"{NAME} ignores the hint 'batch': every item has a task run of its own"
-        yield noted(text, span=batched.span)
+        yield noted(text, at=batched)
     grouped = outermost(graph)
     inside: dict[int, set[str]] = {}
     for first, node, spec in zip(grouped, graph.nodes, plan.specs, strict=True):
@@ -132,27 +132,41 @@ def _hint_notes(graph: Graph, plan: Plan) -> Iterator[Diagnostic]:
         if found := inside.pop(first, None):
             shown = ", ".join(sorted(found))
             text = f"{NAME} ignores what is set inside the task '{group.name}': {shown}"
-            yield noted(text, span=group.span)
+            yield noted(text, at=group)
+
+
+def _names_at(plan: Plan, index: int) -> list[str]:
+    """The names of the inputs and items that the event of a node sees."""
+    graph = plan.graph
+    items = [each.name for each in graph.topology.around[index]]
+    use = graph.topology.use_of[index]
+    if use == ROOT:
+        return [*(item.name for item in graph.inputs), *items]
+    level = plan.scopes[use].levels[-1]
+    inputs = [item.name for item in level.inputs if item.name not in level.late]
+    return [*inputs, *items[level.items :]]
 
 
 def _name_faults(graph: Graph) -> Iterator[Diagnostic]:
     """Yield errors for variables or secrets whose names would be identical on Prefect."""
-    kinds = (
-        ("variable", graph.variables, variable_name),
-        ("Secret block", graph.secrets, block_name),
-    )
-    for kind, items, own_name in kinds:
-        known: dict[str, str] = {}
-        for item in items:
-            own = own_name(item.name)
-            if own in known:
-                yield graph.diagnostic(
-                    "refused",
-                    f"'{known[own]}' and '{item.name}' are both the {kind} '{own}' of prefect",
-                    span=item.span,
-                    hint="give one of them another name",
-                )
-            known.setdefault(own, item.name)
+    known: dict[tuple[str, str], str] = {}
+    for number, declared in graph.declared():
+        kinds = (
+            ("variable", declared.variables, variable_name),
+            ("Secret block", declared.secrets, block_name),
+        )
+        for kind, items, own_name in kinds:
+            for item in items:
+                own = own_name(item.name)
+                other = known.setdefault((kind, own), item.name)
+                # Several files may declare the same variable or secret.
+                if other != item.name:
+                    yield graph.diagnostic(
+                        "refused",
+                        f"'{other}' and '{item.name}' are both the {kind} '{own}' of prefect",
+                        at=At(item.span, number),
+                        hint="give one of them another name",
+                    )
 
 
 def _text_faults(graph: Graph) -> Iterator[Diagnostic]:
@@ -178,7 +192,7 @@ def _text_faults(graph: Graph) -> Iterator[Diagnostic]:
 
 
 def _event_faults(graph: Graph, node: Node, spec: EventSpec) -> Iterator[Diagnostic]:
-    refused = partial(graph.diagnostic, "refused", span=node.span)
+    refused = partial(graph.diagnostic, "refused", at=node)
     limit = node.options.get("concurrency")
     if limit is not None and int(limit) > _MOST_AT_ONCE:
         yield refused(
@@ -198,7 +212,7 @@ def _event_faults(graph: Graph, node: Node, spec: EventSpec) -> Iterator[Diagnos
         yield graph.diagnostic(
             "ignored-setting",
             f"prefect names its threads itself: thread_name_prefix of {spec.name} is ignored",
-            span=node.span,
+            at=node,
             severity=Severity.NOTE,
         )
     retries = spec.retry.max_attempts - 1

@@ -6,18 +6,16 @@ evaluations of groups come from the linked graph.
 
 from __future__ import annotations
 
-from collections import defaultdict, deque
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from volnux.errors import Span
 from volnux.events.link import Plan
-from volnux.graph.model import Each, Kind
 from volnux.graph.repeats import is_each
 from volnux.pointy import tree
 from volnux.pointy.tree import Arrow, OnFailure
-from volnux.pysource import Expression, Names, call, snake
+from volnux.pysource import Expression, Names, call, docstring, laid_out, snake
 from volnux_prefect.codeparts import Body, Context
+from volnux_prefect.codetexts import Texts
 
 __all__ = ["Walk"]
 
@@ -34,6 +32,9 @@ class Walk:
         run: the variable of the run.
         own: a function that returns the local name of an imported object.
         names: the names that are used in the text.
+
+    Attributes:
+        functions: the lines of the functions for used pipelines.
     """
 
     def __init__(
@@ -49,15 +50,9 @@ class Walk:
         self._own = own
         self._names = names
         self._continue = plan.graph.on_failure is OnFailure.CONTINUE
-        self._topology = plan.graph.topology
-        # What is at each position of the text, round by round. The walk visits it in this order.
-        self._at: dict[Span | None, deque[str]] = defaultdict(deque)
-        for node in plan.graph.nodes:
-            if node.kind in (Kind.EVENT, Kind.FAIL):
-                self._at[node.span].append(node.id)
-        self._each_at: dict[Span | None, deque[Each]] = defaultdict(deque)
-        for each in plan.graph.eaches:
-            self._each_at[each.span].append(each)
+        self._texts = Texts(plan.graph)
+        self._received = names.fresh("received") if plan.graph.uses else ""
+        self.functions: list[str] = []
 
     def lines(self, flow: tree.Flow, indent: str, into: str) -> list[str]:
         """The body of the function, which assigns the value of the flow to a variable."""
@@ -71,7 +66,7 @@ class Walk:
             piped_on = (
                 index < last
                 and flow.arrows[index] is Arrow.PIPE
-                and _receives(flow.parts[index + 1])
+                and self._texts.receives(flow.parts[index + 1])
             )
             receives = context.receives
             if index:
@@ -91,7 +86,7 @@ class Walk:
     def _parallel(self, part: tree.Parallel, context: Context) -> Body:
         if len(part.arms) == 1:
             return self._unit(part.arms[0], context)
-        group = self._topology.group_at[part.span]
+        group = self._texts.group(part)
         any_ = group.evaluation is not None and group.evaluation.any
         whole = Body()
         arms: list[Expression] = []
@@ -134,7 +129,7 @@ class Walk:
 
     def _unit(self, unit: tree.Unit, context: Context) -> Body:
         primary = unit.primary
-        if isinstance(primary, tree.Group) or is_each(unit):
+        if not isinstance(primary, tree.Event | tree.Fail) or is_each(unit):
             if context.blocks >= _MOST_BLOCKS and (unit.branches or unit.option("again")):
                 return self._apart(unit, context)
             return self._caught(unit, context) if unit.branches else self._whole(unit, context)
@@ -144,14 +139,14 @@ class Walk:
         """A unit without its branches: once, or once for every item."""
         if is_each(unit):
             return self._each(unit, context)
-        assert isinstance(unit.primary, tree.Group)
+        assert isinstance(unit.primary, tree.Group | tree.Used)
         option = unit.option("again")
         rounds = 1 if option is None else int(option.value)
         return self._round(unit.primary, rounds, context)
 
     def _each(self, unit: tree.Unit, context: Context) -> Body:
         """Write a unit with `each` as a function for one item, and a call for all of them."""
-        each = self._each_at[unit.primary.span].popleft()
+        each = self._texts.each(unit)
         item = self._fresh(each.name)
         inside = context.in_function()._replace(receives=item)
         if isinstance(unit.primary, tree.Event):
@@ -178,16 +173,49 @@ class Walk:
         whole.lines.append(context.line(made, prefix))
         return whole
 
-    def _round(self, group: tree.Group, rounds: int, context: Context) -> Body:
+    def _inside(self, group: tree.Group | tree.Used, context: Context) -> Body:
+        if isinstance(group, tree.Group):
+            return self._flow(group.body, context)
+        return self._used(group, context)
+
+    def _used(self, used: tree.Used, context: Context) -> Body:
+        """Write the flow of a used pipeline as a function of the module, and a call of it."""
+        received = () if context.receives is None else (context.receives,)
+        with self._texts.inside(used) as (use, flow):
+            inside = Context(
+                "    ",
+                receives=self._received if received else None,
+                widen=context.widen,
+                caught=context.caught,
+            )
+            found = self._flow(flow, inside)
+        any_ = self._own("Any")
+        name = self._names.fresh(snake(use.place), f"{snake(use.place)}_again")
+        parameters = [f"{self._run}: {self._own('Run')}"]
+        parameters += [f"{self._received}: {any_}"] if received else []
+        self.functions += [
+            "",
+            "",
+            laid_out(call(f"async def {name}", *parameters), after=f" -> {any_}:"),
+            f"    {docstring(f'The flow of {self._texts.file_of(use)}, as `{use.place}`.')}",
+            *found.lines,
+            f"    return {found.value}",
+        ]
+        value = self._value(context, _title(found.places))
+        prefix = f"{value} = " if context.wanted else ""
+        made = call(name, self._run, *received)
+        return Body([context.line(made, f"{prefix}await ")], value, found.places)
+
+    def _round(self, group: tree.Group | tree.Used, rounds: int, context: Context) -> Body:
         """Write a group that runs again if it failed: the next round is in an `except`."""
         if rounds == 1:
-            return self._flow(group.body, context)
+            return self._inside(group, context)
         if context.blocks >= _MOST_BLOCKS:
             return self._round_apart(group, rounds, context)
         value = self._value(context, "after_rounds")
         context = context._replace(into=_unless_none(value))
         guarded = context._replace(widen=False, caught=True).deeper(blocks=1)
-        body = self._flow(group.body, guarded)
+        body = self._inside(group, guarded)
         failure = self._fresh("failure")
         handler = context.deeper(blocks=2)._replace(failure=f"{failure}.result")
         # It has two blocks more than the code around it, but only one level of indentation.
@@ -196,13 +224,11 @@ class Walk:
         good = self._settled(Body(value=body.value), again.places, value, context.deeper())
         bad = self._settled(again, [], value, handler)
         lines = [f"{context.indent}try:", *body.lines]
-        # Only a `!` in the next round reads the failure.
-        name = f" as {failure}" if any(f"{failure}.result" in line for line in bad) else ""
-        lines += [f"{context.indent}except {self._own('EventFailed')}{name}:", *bad]
+        lines += [self._except(failure, bad, context), *bad]
         lines += [f"{context.indent}else:", *good]
         return Body(lines, value, [*body.places, *again.places])
 
-    def _round_apart(self, group: tree.Group, rounds: int, context: Context) -> Body:
+    def _round_apart(self, group: tree.Group | tree.Used, rounds: int, context: Context) -> Body:
         found = self._round(group, rounds, context.in_function())
         name = self._fresh(f"{_title(found.places)}_rounds")
         value = self._value(context, _title(found.places))
@@ -220,7 +246,7 @@ class Walk:
     def _plain(self, unit: tree.Unit, context: Context) -> Body:
         """An event, or a `!`."""
         primary = unit.primary
-        assert not isinstance(primary, tree.Group)
+        assert isinstance(primary, tree.Event | tree.Fail)
         if isinstance(primary, tree.Fail):
             places, made = [], self._fail(primary, context)
         else:
@@ -284,9 +310,7 @@ class Walk:
         taken = {branch.descriptor for branch in unit.branches}
         guarded = 0 in taken or context.widen
         piped = any(b.descriptor == 1 and b.arrow is Arrow.PIPE for b in unit.branches)
-        node = self._topology.node_at[unit.primary.span]
-        first = node.first or node.id
-        value = self._value(context, f"after_{snake(first)}")
+        value = self._value(context, f"after_{snake(self._texts.first(unit))}")
         context = context._replace(into=_unless_none(value))
         inner = context._replace(
             widen=False,
@@ -315,12 +339,17 @@ class Walk:
         else:
             bad = self._settled(after_failure, after_success.places, value, handler)
             whole.lines = [f"{indent}try:", *body.lines]
-            whole.lines += [f"{indent}except {self._own('EventFailed')} as {failure}:", *bad]
+            whole.lines += [self._except(failure, bad, context), *bad]
             if good != [f"{deeper.indent}pass"]:
                 whole.lines += [f"{indent}else:", *good]
         for branch in unit.branches:
             whole.places += found[branch.descriptor].places
         return whole
+
+    def _except(self, failure: str, lines: list[str], context: Context) -> str:
+        """The line of an `except` before some lines, which may read the failure."""
+        name = f" as {failure}" if any(f"{failure}.result" in line for line in lines) else ""
+        return f"{context.indent}except {self._own('EventFailed')}{name}:"
 
     def _settled(self, body: Body, skipped: list[str], value: str, context: Context) -> list[str]:
         """The lines of a branch: they report other branches as skipped, and assign its value."""
@@ -342,7 +371,7 @@ class Walk:
         return call(f"{self._run}.fail", self._places[self._node(fail)], *failure)
 
     def _node(self, unit: tree.Event | tree.Fail) -> str:
-        return self._at[unit.span].popleft()
+        return self._texts.node(unit).id
 
     def _value(self, context: Context, name: str) -> str:
         """The variable for the value of a part, or `None` if the value is not used."""
@@ -352,15 +381,6 @@ class Walk:
 
     def _fresh(self, name: str) -> str:
         return self._names.fresh(name, f"{name}_result")
-
-
-def _receives(part: tree.Parallel) -> bool:
-    """Whether anything in a part may receive what is piped to it."""
-    return any(
-        arm.option("in") is None
-        and (not isinstance(arm.primary, tree.Group) or _receives(arm.primary.body.parts[0]))
-        for arm in part.arms
-    )
 
 
 def _without_each(unit: tree.Unit) -> tuple[tree.Option, ...]:

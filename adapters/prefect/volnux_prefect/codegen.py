@@ -16,6 +16,7 @@ from typing import Any
 
 from volnux.events.link import Plan
 from volnux.graph.model import Each, Graph, InputSpec, Kind, Node
+from volnux.graph.walk import EventName
 from volnux.kit.export import file_name, import_events, import_owner
 from volnux.loading import load_plan
 from volnux.pysource import (
@@ -101,16 +102,17 @@ class _Program:
         self._owner = import_owner(self._imports, plan)
         self._words = Words(plan, self._imports, self._names)
         self._constants: list[str] = []
+        self._functions: list[str] = []
         self._function = self._names.fresh(plan.graph.name, f"{plan.graph.name}_flow")
 
     def text(self) -> str:
         """The whole text."""
         places, flow, main = list(self._make_places()), list(self._flow()), list(self._main())
         own = [*self._words.constants, *self._constants]
-        constants = [*own, ""] if own else []
-        return module_source(
-            self._about(), self._imports, [*constants, *places, "", "", *flow, *main]
-        )
+        parts = [own, list(self._words.uses.lines())]
+        constants = [line for part in parts if part for line in (*part, "")]
+        body = [*constants, *places, *self._functions, "", "", *flow, *main]
+        return module_source(self._about(), self._imports, body)
 
     # The parts, in the order of the text.
 
@@ -149,6 +151,7 @@ class _Program:
             at_once=None if each.at_once is None else literal(each.at_once),
             any=literal(True) if each.evaluation is not None and each.evaluation.any else None,
             continues=literal(True) if self._continues(each) else None,
+            use=self._words.uses.of_each(each),
         )
         return assigned(self._eaches[gather.id], made)
 
@@ -161,9 +164,11 @@ class _Program:
         graph, event = self._graph, node.event or ""
         taken = graph.topology.taken[graph.topology.index[node.id]]
         tags, limits = tags_of(graph, node)
-        own, *rounds = node.id.removeprefix(event).split(".")
+        use = self._words.uses.of_node(node)
+        place = node.id if use is None else node.id.removeprefix(f"{use.place}.")
+        own, *rounds = place.removeprefix(event).split(".")
         number = int(own.removeprefix("__") or 1)
-        positional: list[Expression] = [self._events[event]]
+        positional: list[Expression] = [self._events[EventName(node.file, event)]]
         if self._plan.spec(node.id).target.__name__ != event:
             positional.append(literal(event))
         told: dict[str, tuple[object, object]] = {
@@ -177,8 +182,8 @@ class _Program:
             "limits": (limits, {}),
         }
         named = {name: literal(value) for name, (value, usual) in told.items() if value != usual}
-        taken_by_name = self._words.taken(node)
-        return positional, named | ({"takes": taken_by_name} if taken_by_name else {})
+        words = {"takes": self._words.taken(node), "use": self._words.uses.variable(use)}
+        return positional, named | {name: word for name, word in words.items() if word}
 
     def _flow(self) -> Iterator[str]:
         graph = self._graph
@@ -210,6 +215,7 @@ class _Program:
         places = {**self._places, **self._words.fails, **self._eaches}
         walk = Walk(self._plan, places, run, self._own, self._names)
         yield from walk.lines(graph.source.file.flow, "        ", f"{run}.value")
+        self._functions = walk.functions
         yield f"    return {run}.state"
 
     def _run_options(self) -> str:

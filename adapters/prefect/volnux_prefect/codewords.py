@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from volnux.events.link import Plan
-from volnux.graph.model import Each, Graph, InputSpec, Kind, Node
-from volnux.kit.export import file_name
+from volnux.graph.model import Argument, Each, Graph, InputSpec, Kind, Node
 from volnux.pysource import (
     Bracketed,
     Expression,
@@ -22,6 +21,7 @@ from volnux.pysource import (
     quoted,
     snake,
 )
+from volnux_prefect.codeuses import Uses, where
 from volnux_prefect.instants import PARAMETER, speaks_of_time
 from volnux_prefect.parameters import ends_of
 
@@ -43,12 +43,17 @@ def uses(graph: Graph) -> dict[str, tuple[str, ...]]:
     plain = ["Fail"] if any(node.kind is Kind.FAIL for node in graph.nodes) else []
     if graph.eaches:
         plain.append("Each")
-    variables = {item.name for item in graph.variables}
-    sources = {each.source for each in graph.eaches if each.source}
-    if any(node.arguments for node in graph.nodes) or sources - variables:
+    if graph.uses:
+        plain.append("Use")
+    if any(used.inputs for used in graph.files):
+        plain.append("declared")
+    variables = {(n, item.name) for n, declared in graph.declared() for item in declared.variables}
+    sources = {(each.file, each.source) for each in graph.eaches if each.source}
+    arguments = [part.arguments for parts in (graph.nodes, graph.uses) for part in parts]
+    if any(arguments) or sources - variables:
         plain.append("Input")
-    plain += ["Variable"] if graph.variables else []
-    plain += ["Secret"] if graph.secrets else []
+    plain += ["Variable"] if variables else []
+    plain += ["Secret"] if graph.all_secrets else []
     return {**found, "typing": tuple(typing), _PLAIN: tuple(plain)}
 
 
@@ -64,6 +69,7 @@ class Words:
         constants: the lines that define constants other than places.
         kinds: the constant for the type of each input that needs one, by input name.
         fails: the variable of each `!`, by node id.
+        uses: the uses of other pipelines.
     """
 
     def __init__(self, plan: Plan, imports: Imports, names: Names) -> None:
@@ -73,16 +79,9 @@ class Words:
         self._names = names
         self.constants: list[str] = []
         self.kinds = {item.name: kind for item in graph.inputs if (kind := self._kind(item))}
-        self._brought = {
-            **{item.name: self._constant(item.name, "Variable") for item in graph.variables},
-            **{item.name: self._constant(item.name, "Secret") for item in graph.secrets},
-        }
-        for variable in graph.variables:
-            default = {} if variable.required else {"default": literal(variable.default)}
-            told = literal(variable.name), literal(variable.type)
-            self._make(variable.name, call(self._own("Variable"), *told, **default))
-        for secret in graph.secrets:
-            self._make(secret.name, call(self._own("Secret"), literal(secret.name)))
+        self._brought: dict[tuple[int, str], str] = {}
+        self._bring()
+        self.uses = Uses(graph, imports.own, names, self._given)
         self.fails = {
             node.id: names.fresh(snake(node.id).upper().removesuffix("_1"), "FAIL_HERE")
             for node in graph.nodes
@@ -93,35 +92,40 @@ class Words:
         """The lines that define a place and its arguments."""
         yield assigned(variable, made)
         if node.arguments:
-            given = {each.name: self._value(each.filled(_Name)) for each in node.arguments}
-            yield laid_out(call(f"{variable}.given", **given))
+            yield laid_out(call(f"{variable}.given", **self._given(node.file, node.arguments)))
 
     def made_fail(self, node: Node) -> str:
         """The line that defines a `!`."""
         line = f":{node.span.line}" if node.span else ""
         continues = any(e.source == node.id and 0 in e.when for e in self._graph.edges)
         named = {"continues": literal(True)} if continues else {}
-        where = literal(f"{file_name(self._graph)}{line}")
-        return assigned(self.fails[node.id], call(self._own("Fail"), where, **named))
+        made = call(self._own("Fail"), literal(f"{where(self._graph, node.file)}{line}"), **named)
+        return assigned(self.fails[node.id], made)
 
     def source(self, each: Each) -> Expression | None:
         """Where the list of an `each` comes from; None if it is piped to it."""
         if each.source is None:
             return None
-        return self._brought.get(each.source) or call(self._own("Input"), literal(each.source))
+        known = self._brought.get((each.file, each.source))
+        return known or call(self._own("Input"), literal(each.source))
 
     def taken(self, node: Node) -> Expression | None:
         """The variables and secrets that `process` has as parameters; None if there are none."""
         given = self._plan.spec(node.id).given
-        names = [name for name in self._brought if given is not None and name in given.direct]
-        if not names:
+        direct = frozenset() if given is None else given.direct
+        taken = [
+            variable
+            for (file, name), variable in self._brought.items()
+            if file == node.file and name in direct
+        ]
+        if not taken:
             return None
-        closing = ",)" if len(names) == 1 else ")"
-        return Bracketed("(", tuple(("", self._brought[name]) for name in names), closing)
+        closing = ",)" if len(taken) == 1 else ")"
+        return Bracketed("(", tuple(("", variable) for variable in taken), closing)
 
     def zone(self) -> str:
         """The call that sets the time zone; empty if none is set, or if `settings` sets it."""
-        if self._graph.timezone is None or self._plan.timed:
+        if self._graph.timezone is None or self._plan.timed or speaks_of_time(self._graph):
             return ""
         return f".in_zone({quoted(self._graph.timezone)})"
 
@@ -129,7 +133,7 @@ class Words:
         """The lines that set the scheduled time and the time limit of the run."""
         graph = self._graph
         moments = {item.name: literal((item.type, str(item.moment))) for item in self._plan.timed}
-        if moments:
+        if moments or speaks_of_time(graph):
             told: list[Expression] = [PARAMETER if speaks_of_time(graph) else "None"]
             needs_schedules = any("previous" in str(item.moment) for item in self._plan.timed)
             if graph.timezone or needs_schedules:
@@ -157,23 +161,42 @@ class Words:
         self.constants.append(assigned(name, kind))
         return name
 
-    def _constant(self, name: str, kind: str) -> str:
-        upper = snake(name).upper()
-        return self._names.fresh(upper, f"{upper}_{kind.upper()}")
+    def _bring(self) -> None:
+        """Define a constant for each variable and secret that the texts declare."""
+        known: dict[str, str] = {}
+        for number, declared in self._graph.declared():
+            for variable in declared.variables:
+                default = {} if variable.required else {"default": literal(variable.default)}
+                told = literal(variable.name), literal(variable.type)
+                made = call(self._own("Variable"), *told, **default)
+                self._brought[number, variable.name] = self._constant(variable.name, made, known)
+            for secret in declared.secrets:
+                made = call(self._own("Secret"), literal(secret.name))
+                self._brought[number, secret.name] = self._constant(secret.name, made, known)
 
-    def _make(self, name: str, made: Expression) -> None:
-        self.constants.append(assigned(self._brought[name], made))
+    def _constant(self, name: str, made: Expression, known: dict[str, str]) -> str:
+        """The constant for a variable or secret. Several texts may declare it in the same way."""
+        if (text := laid_out(made)) not in known:
+            upper = snake(name).upper()
+            kind = text.partition("(")[0].upper()
+            known[text] = self._names.fresh(upper, f"{upper}_{kind}")
+            self.constants.append(assigned(known[text], made))
+        return known[text]
 
-    def _value(self, value: Any) -> Expression:
+    def _given(self, file: int, arguments: tuple[Argument, ...]) -> dict[str, Expression]:
+        """The arguments of a place or of a use, in one of the texts."""
+        return {each.name: self._value(file, each.filled(_Name)) for each in arguments}
+
+    def _value(self, file: int, value: Any) -> Expression:
         """The expression of an argument, with each bare name replaced by its object."""
         match value:
             case _Name():
-                known = self._brought.get(str(value))
+                known = self._brought.get((file, str(value)))
                 return known or call(self._own("Input"), literal(str(value)))
             case list():
-                return list_of(map(self._value, value))
+                return list_of(self._value(file, each) for each in value)
             case dict():
-                return mapping_of((key, self._value(each)) for key, each in value.items())
+                return mapping_of((key, self._value(file, each)) for key, each in value.items())
             case _:
                 return literal(value)
 

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from volnux.cli import files, output
+from volnux.cli import disk, output
 from volnux.cli.options import File, Json
 
 __all__ = ["app"]
@@ -125,5 +125,5 @@ def flow(
     if out is None:
         output.say(text.removesuffix("\n"))
     else:
-        files.write(out, text.encode())
+        disk.write(out, text.encode())
         output.say(f"wrote {out}")

@@ -37,10 +37,12 @@ _GIVEN: contextvars.ContextVar[dt.datetime | None] = contextvars.ContextVar(
 def speaks_of_time(graph: Graph) -> bool:
     """Whether the flow of a graph has the parameter `scheduled_at`.
 
-    It does if a default is computed from the scheduled time, and no input is named `scheduled_at`.
+    It does if a default is computed from the scheduled time, in the file or in one that it uses,
+    and no input is named `scheduled_at`.
     """
-    inputs = graph.inputs
-    return any(each.moment for each in inputs) and all(each.name != PARAMETER for each in inputs)
+    if any(each.name == PARAMETER for each in graph.inputs):
+        return False
+    return any(each.moment for _, declared in graph.declared() for each in declared.inputs)
 
 
 def instant_here(graph: Graph, given: dt.datetime | None = None) -> dt.datetime:

@@ -19,6 +19,7 @@ from prefect.variables import Variable
 from volnux.errors import Diagnostic, Severity, Span
 from volnux.events.link import Plan
 from volnux.events.modules import module_of
+from volnux.graph.model import At
 from volnux_prefect.deployment.flowsfile import FLOWS, FlowsFile, entrypoint
 from volnux_prefect.deployment.project import PROJECT, text_of
 from volnux_prefect.deployment.server import connected
@@ -88,16 +89,22 @@ def _limits(client: SyncPrefectClient, plan: Plan) -> Iterator[Diagnostic]:
                 "limit",
                 f"the server's limit for {node.id} is not {limit} yet: a deployment or the first "
                 "run sets it",
-                span=node.span,
+                at=node,
                 severity=Severity.NOTE,
             )
 
 
 def _declared(client: SyncPrefectClient, plan: Plan) -> Iterator[Diagnostic]:
-    """Check the variables and secrets that the file declares."""
+    """Check the variables and secrets that the file and the files it uses declare."""
     graph = plan.graph
-    for variable in graph.variables:
+    variables = [(n, item) for n, declared in graph.declared() for item in declared.variables]
+    seen: set[str] = set()
+    # If one file has a default for a variable and another one requires it, the latter counts.
+    for number, variable in sorted(variables, key=lambda each: not each[1].required):
         own = variable_name(variable.name)
+        if own in seen:
+            continue
+        seen.add(own)
         if client.read_variable_by_name(own) is not None:
             continue
         message, severity = f"the server has no variable '{own}'", Severity.ERROR
@@ -106,19 +113,24 @@ def _declared(client: SyncPrefectClient, plan: Plan) -> Iterator[Diagnostic]:
         yield graph.diagnostic(
             "variable",
             message,
-            span=variable.span,
+            at=At(variable.span, number),
             hint=f"make it: prefect variable set {own} VALUE",
             severity=severity,
         )
-    for secret in graph.secrets:
-        own = block_name(secret.name)
-        if not _has_block(client, SECRET_TYPE, own):
-            yield graph.diagnostic(
-                "secret",
-                f"the server has no Secret block '{own}'",
-                span=secret.span,
-                hint=f"make it on the page Blocks, or in Python: Secret(value=…).save({own!r})",
-            )
+    seen.clear()
+    for number, declared in graph.declared():
+        for secret in declared.secrets:
+            own = block_name(secret.name)
+            if own in seen:
+                continue
+            seen.add(own)
+            if not _has_block(client, SECRET_TYPE, own):
+                yield graph.diagnostic(
+                    "secret",
+                    f"the server has no Secret block '{own}'",
+                    at=At(secret.span, number),
+                    hint=f"make it on the page Blocks, or in Python: Secret(value=…).save({own!r})",
+                )
 
 
 def _named_in_events(client: SyncPrefectClient, plan: Plan) -> Iterator[Diagnostic]:

@@ -154,7 +154,8 @@ def variable_name(name: str) -> str:
 
 def _portable(source: Path | type[Any] | ClassName) -> Path | type[Any] | ClassName:
     if isinstance(source, Path):
-        return source.resolve()
+        # Not `resolve`: its events and the files that it uses are beside the link.
+        return source.absolute()
     if isinstance(source, ClassName) or "<locals>" in source.__qualname__:
         return source
     # A class from a notebook has no file, so it is pickled with its code.

@@ -17,6 +17,7 @@ from prefect.task_runners import TaskRunner
 from volnux.backends.parts import Part
 from volnux.backends.port import RunControl, RunObserver, RunOptions
 from volnux.events.outcome import Outcome
+from volnux.graph.copies import Items
 from volnux.graph.model import Graph, Node
 from volnux.graph.outcome import RunStatus
 from volnux.graph.outcome import State as PlaceState
@@ -52,7 +53,7 @@ class PartRun:
     inputs: Mapping[str, Any]
     options: RunOptions
     taken: Mapping[int, Any]
-    items: Mapping[str, Any]
+    items: Items
     limit: TimeLimit | None = None
     waiting: list[int] = field(default_factory=list)
     control: RunControl = field(default_factory=RunControl)

@@ -12,6 +12,8 @@ from prefect import Task
 from prefect.context import TaskRunContext
 
 from volnux.errors import did_you_mean
+from volnux.events.given import ArgumentError
+from volnux.events.outcome import Call
 from volnux.events.spec import EventSpec
 from volnux_prefect.endings import HANDLED
 
@@ -93,18 +95,22 @@ def option_faults(
         yield OptionFault(f"prefect of {spec.name}: {_first_line(error)}")
 
 
-def named(spec: EventSpec, task: Task[Any, Any], inputs: Mapping[str, Any]) -> Task[Any, Any]:
+def named(spec: EventSpec, task: Task[Any, Any], call: Call) -> Task[Any, Any]:
     """Return the task of a place, with the task run name that the event sets for this run.
 
     Args:
         spec: the event.
         task: the task. Its runs have the name of the place.
-        inputs: the inputs of the run.
+        call: the attempt that the task will make.
     """
     name: Any = spec.event_class.prefect.get("task_run_name")
     if name is None:
         return task
     if not callable(name):
+        try:
+            inputs = spec.inputs(call)
+        except ArgumentError:
+            return task  # the attempt fails with this error
         name = name.format(**{**inputs, "place": task.task_run_name})
         # Prefect formats the name again.
         name = name.replace("{", "{{").replace("}", "}}")

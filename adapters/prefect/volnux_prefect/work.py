@@ -268,7 +268,7 @@ def submit(
                 sent = work.sealed()
             except Exception as error:  # noqa: BLE001 - pickling the user's inputs and results may raise anything
                 return NotSentError(f"{work.spec.name} cannot be sent to a worker process: {error}")
-        own: Any = named(work.spec, task, work.call.inputs)
+        own: Any = named(work.spec, task, work.call)
         parameters, shown = parameters_of(work.spec, sent, after, inputs)
         return runner.submit(own, parameters, dependencies=shown)
     except Exception as error:  # noqa: BLE001 - a task runner's cluster may fail in any way

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
+import json
 import os
+import signal
+import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,6 +19,8 @@ import pytest
 
 if TYPE_CHECKING:
     from tests.integration.airflow.server import Server
+
+_ROOT = Path(__file__).parents[3]
 
 # The session `airflow` of noxfile.py runs these tests; in the core's environment there is none.
 collect_ignore_glob = [] if importlib.util.find_spec("airflow") else ["test_*.py"]
@@ -69,6 +76,42 @@ def run(tmp_path: Path) -> Callable[..., Any]:
         return AirflowBackend().run(plan, plan.bind(inputs))
 
     return run_flow
+
+
+@pytest.fixture
+def parse(tmp_path: Path) -> Iterator[Callable[..., Any]]:
+    """Parses files in turn, and returns the result of each."""
+    environment = {
+        **{name: value for name, value in os.environ.items() if "AIRFLOW" not in name},
+        "PYTHONPATH": os.pathsep.join([str(_ROOT), os.environ.get("PYTHONPATH", "")]),
+        "TMPDIR": str(tmp_path),
+        "AIRFLOW__CORE__DAGBAG_IMPORT_TIMEOUT": "40",
+    }
+    process = subprocess.Popen(
+        [sys.executable, "-W", "ignore", "-m", "tests.integration.airflow.parsing"],
+        cwd=tmp_path,
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+    def ask(file: Path, root: Path) -> Any:
+        request = {"file": str(file), "root": str(root), "seconds": 100}
+        process.stdin.write(json.dumps(request) + "\n")
+        process.stdin.flush()
+        return json.loads(process.stdout.readline())
+
+    try:
+        yield ask
+    finally:
+        process.stdin.close()
+        process.stdout.close()
+        assert process.wait(60) == 0
+        # What the modules have started and left behind.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 @pytest.fixture(scope="package")

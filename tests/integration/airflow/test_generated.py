@@ -9,7 +9,9 @@ import subprocess
 import sys
 
 import pytest
+from volnux_airflow import all_of, any_of
 from volnux_airflow.bundle import PtyDagBundle
+from volnux_airflow.outcomes import TaskOutcome
 from volnux_airflow.source import source_of
 from volnux_airflow.translate import build_dag
 
@@ -53,6 +55,14 @@ def test_an_event_module_that_no_import_finds(tmp_path):
     assert (done.returncode, done.stdout) == (2, "")
     assert "rename it to orders_v2_events.py" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_each_part_of_a_value_is_its_own_task():
+    names = [f"T{number}" for number in range(50)]
+    parts = [each for name in names for each in (name, all_of(f"{name}a", f"{name}b"))]
+    value = any_of(*parts)
+    read = value.make(lambda task: TaskOutcome(done=True, descriptor=1), lambda task: task)
+    assert read == [each for name in names for each in (name, [f"{name}a", f"{name}b"])]
 
 
 def test_file_names_of_a_bundle_are_no_code(tmp_path):

@@ -1,7 +1,5 @@
 """One file never hides another: hostile files beside good ones, parsed as by Airflow."""
 
-import contextlib
-import json
 import os
 import signal
 import subprocess
@@ -15,42 +13,6 @@ from tests.integration.airflow.hostile import KINDS, write
 from tests.integration.airflow.server import LOADER
 
 ROOT = Path(__file__).parents[3]
-
-
-@pytest.fixture
-def parse(tmp_path):
-    """Parses files in turn, and returns the result of each."""
-    environment = {
-        **{name: value for name, value in os.environ.items() if "AIRFLOW" not in name},
-        "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
-        "TMPDIR": str(tmp_path),
-        "AIRFLOW__CORE__DAGBAG_IMPORT_TIMEOUT": "40",
-    }
-    process = subprocess.Popen(
-        [sys.executable, "-W", "ignore", "-m", "tests.integration.airflow.parsing"],
-        cwd=tmp_path,
-        env=environment,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-
-    def ask(file, root):
-        request = {"file": str(file), "root": str(root), "seconds": 100}
-        process.stdin.write(json.dumps(request) + "\n")
-        process.stdin.flush()
-        return json.loads(process.stdout.readline())
-
-    try:
-        yield ask
-    finally:
-        process.stdin.close()
-        process.stdout.close()
-        assert process.wait(60) == 0
-        # What the modules have started and left behind.
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
 
 
 # The trial of the second parse takes a large part of Airflow's time limit.

@@ -21,7 +21,8 @@ from volnux.loading import load_plan
 from volnux.pointy import parse
 from volnux.pointy.tree import Evaluation
 from volnux.testing.making import NAMES, random_program
-from volnux.testing.programs import places, render
+from volnux.testing.programs import places
+from volnux.testing.rendering import render
 
 PROGRAMS = int(os.environ.get("VOLNUX_AIRFLOW_PROGRAMS", "12"))
 SEED = int(os.environ.get("VOLNUX_SEED", "1000"))

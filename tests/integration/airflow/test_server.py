@@ -358,6 +358,16 @@ def test_check_live_asks_the_installation(server):
         "Load[pool=bigg]\n  -> Load[concurrency=3, queue=gpu]\n"
     )
     (folder / "deep_events.py").write_text(CHECKED)
+    (folder / ".steps").mkdir()
+    (folder / ".steps/step.pty").write_text(
+        "@input: code: str\n@secret: inside\nStep\n  -> Step[pool=tiny]\n"
+    )
+    (folder / ".steps/events.py").write_text(
+        "from volnux import event\n@event\ndef Step(code, inside): ...\n"
+    )
+    (folder / "using.pty").write_text(
+        '@use: step = ".steps/step.pty"\n@secret: outside\nstep(code=outside)\n'
+    )
     done = subprocess.run(
         [sys.executable, "-m", "volnux", "check", "--backend=airflow", "--live", "--json", "."],
         cwd=folder,
@@ -370,6 +380,13 @@ def test_check_live_asks_the_installation(server):
     assert done.returncode == 1, done.stderr
     found = json.loads(done.stdout)["diagnostics"]
     found = [each for each in found if each["severity"] != "note"]
+    used = [each for each in found if not each["file"].endswith("deep.pty")]
+    assert sorted((each["file"], each["line"], each["message"]) for each in used) == [
+        (".steps/step.pty", 3, "Step uses the secret 'inside', which this Airflow does not have"),
+        (".steps/step.pty", 4, "this Airflow has no pool 'tiny'"),
+        ("using.pty", 3, "step uses the secret 'outside', which this Airflow does not have"),
+    ]
+    found = [each for each in found if each not in used]
     assert [(each["line"], each["severity"], each["message"]) for each in found] == [
         (4, "error", "this Airflow has no pool 'bigg'"),
         (4, "warning", "Load uses the variable 'shop', which this Airflow does not have"),

@@ -670,3 +670,67 @@ def test_errors_of_a_file_are_told_by_deploy_and_by_the_worker(shop, write, pref
     assert flow_run.state.is_failed()
     assert "orders.pty:10:29: error: there is no event 'Shwo'" in flow_run.state.message
     assert wait_for_flow_run(flow_run_in(beside.stdout)).state.is_completed()
+
+
+STEP = "@name: clean\n@events: step_events\n@input: limit: int = 3\nCheck(limit=limit, day=1) |-> B"
+"""A pipeline that others use."""
+
+
+@pytest.fixture
+def steps(write, tmp_path):
+    """A folder with a pipeline that uses another one."""
+    write("uses.pty", '@events: flow_events\n@use: clean = "steps/clean.pty"\nA |-> clean |-> B')
+    write("flow_events.py", MORE)
+    write("steps/clean.pty", STEP)
+    write("steps/step_events.py", MORE)
+    return tmp_path
+
+
+@pytest.mark.timeout(240)
+def test_a_changed_used_file_is_a_change_of_its_users(steps, write, pool, capfd):
+    assert deploy(capfd, "--yes")[0] == 0
+    before = on_server("uses/uses").version
+    code, plan, _ = deploy(capfd)
+    found = {name: change for name, change in changes(plan).items() if name in USERS}
+    assert (code, found) == (0, dict.fromkeys(USERS, "unchanged"))
+    write("steps/clean.pty", STEP.replace("int = 3", "int = 4"))
+    code, plan, _ = deploy(capfd, "--yes")
+    assert (code, {name: changes(plan)[name] for name in USERS}) == (
+        0,
+        dict.fromkeys(USERS, "changed"),
+    )
+    assert on_server("uses/uses").version != before
+
+    # An error is shown where it is, and the deployments of the users stay.
+    write("steps/clean.pty", STEP.replace("|-> B", "|-> Bb"))
+    code, plan, _ = deploy(capfd, "--prune", "--yes")
+    assert code == 1
+    assert not USERS & changes(plan).keys()
+    assert [(each["file"], each["message"]) for each in plan["diagnostics"]] == [
+        ("steps/clean.pty", "there is no event 'Bb'"),
+        ("uses.pty", "it cannot be deployed because of an error at steps/clean.pty:4:31"),
+    ]
+    assert on_server("uses/uses").name == "uses"
+
+
+USERS = {"uses/uses", "clean/clean"}
+
+
+def test_a_used_file_is_in_the_folder_that_is_deployed(steps, write, capfd, monkeypatch):
+    shop = steps / "shop"
+    shop.mkdir()
+    write("shop/flow_events.py", MORE)
+    write("shop/own.pty", '@events: flow_events\n@use: clean = "link.pty"\nclean')
+    (shop / "link.pty").symlink_to("../steps/clean.pty")
+    write("shop/step_events.py", MORE)
+    write("shop/out.pty", '@events: flow_events\n@use: clean = "../steps/clean.pty"\nA -> clean')
+    for folder, here in ((".", shop), ("shop", steps)):
+        monkeypatch.chdir(here)
+        assert volnux(["prefect", "init", folder]) == 1
+        said = capfd.readouterr().err
+        where = "out.pty" if folder == "." else "shop/out.pty"
+        assert f"{where}:2:15: error: '" in said
+        assert "clean.pty' is outside of the folder that is deployed" in said
+        assert said.count("error: ") == 1
+        assert 'own = load_flow("own.pty")' in (shop / "flows.py").read_text()
+        assert "out.pty" not in (shop / "flows.py").read_text()

@@ -67,7 +67,7 @@ class Local(plain.Run):
     async def _outcome(self, place, received):
         self.received[place.name] = received
         self._host = self.host
-        call = self._call(place, received)._replace(run_id="a run")
+        call = self._call(place.name, received)._replace(run_id="a run")
         outcome = await asyncio.to_thread(run_event, place.spec, call, sleep=lambda seconds: None)
         self.outcomes[place.name] = outcome
         return outcome

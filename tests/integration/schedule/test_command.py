@@ -119,10 +119,10 @@ class Service:
     def _read(self):
         self.lines.extend(iter(self.process.stdout.readline, ""))
 
-    def wait_for(self, text, seconds=90):
+    def wait_for(self, text, seconds=90, *, times=1):
         end = time.monotonic() + seconds
         while time.monotonic() < end:
-            if any(text in line for line in self.lines):
+            if sum(text in line for line in self.lines) >= times:
                 return
             time.sleep(0.05)
         raise AssertionError(f"{text!r} did not come:\n{''.join(self.lines)}")
@@ -184,6 +184,28 @@ def test_run_uses_changed_events(flow, serve):
     service.wait_for("reloaded a.pty")
     service.wait_for("fail  ")
     assert service.end(signal.SIGINT) == 0
+
+
+def test_run_notices_changed_files_that_are_used(flow, serve):
+    shared = Path("shared")
+    shared.mkdir()
+    shared.joinpath("clean.pty").write_text("Hello")
+    shared.joinpath("clean_events.py").write_text(EVENTS)
+    flow("a", "0 6 * * *", more='@use: clean = "shared/clean.pty"\n', text="clean")
+    service = serve("a.pty", "--poll", "0.2")
+    service.wait_for("serving a.pty")
+    shared.joinpath("clean.pty").write_text("Helo")
+    service.wait_for("shared/clean.pty:1:1: error: there is no event 'Helo'")
+    service.wait_for("a.pty keeps its previous version")
+    shared.joinpath("clean_events.py").write_text(EVENTS.replace("Hello", "Helo"))
+    service.wait_for("reloaded a.pty")
+    shared.joinpath("clean.pty").write_text('@use: mend = "mend.pty"\nmend')
+    service.wait_for("there is no such file")
+    shared.joinpath("mend.pty").write_text("Fine")
+    service.wait_for("there is no event 'Fine'")
+    shared.joinpath("mend_events.py").write_text(EVENTS.replace("Hello", "Fine"))
+    service.wait_for("reloaded a.pty", times=2)
+    assert service.end() == 0
 
 
 def test_what_became_of_runs_can_be_looked_at(flow, serve):

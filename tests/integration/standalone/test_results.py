@@ -120,7 +120,8 @@ def chain(arrow, *names):
     [
         pytest.param(chain("|->", *["Plain"] * 12), 2, id="plain"),
         pytest.param(chain("->", *["Plain"] * 12), 1, id="nobody receives"),
-        pytest.param(chain("|->", *["Retried"] * 12), 2, id="retried"),
+        # The thread that has run the last attempt may still hold what was piped to it.
+        pytest.param(chain("|->", *["Retried"] * 12), 3, id="retried"),
         pytest.param(chain("|->", *["Plain[timeout=60]"] * 12), 2, id="with a timeout"),
         pytest.param(chain("|->", *["Bypassed"] * 12), 2, id="bypassed"),
         pytest.param(chain("|->", *["Coroutine"] * 12), 3, id="coroutine"),

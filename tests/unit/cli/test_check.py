@@ -119,8 +119,7 @@ def test_a_path_that_cannot_be_read_does_not_hide_the_others(cli, write, as_json
         assert (first["file"], first["code"], first["line"]) == ("b.pty", "unreadable", None)
         assert second["file"] == "a.pty"
     else:
-        assert "b.pty: error: there is no such file\n  hint: did you mean 'a.pty'?\n" in result.out
-        assert "a.pty:1:" in result.out
+        assert "b.pty: error: there is no such file\na.pty:1:5: error: expected" in result.out
 
 
 def test_link_finds_the_events(cli, flow):
@@ -157,6 +156,16 @@ def test_what_a_module_prints_is_no_json(cli, flow, write):
     write("flow_events.py", "print('hello')\nfrom volnux import event\n@event\ndef Ok(): ...\n")
     result = cli("check", path, "--link", "--json")
     assert (json.loads(result.out), result.err) == ({"diagnostics": []}, "hello\n")
+
+
+def test_a_hint_at_the_same_position_of_two_used_files_is_two_notes(cli, write):
+    for name in ("a", "b"):
+        write(f"{name}.pty", 'Ok[queue="q"]')
+    write("events.py", "from volnux import event\n@event\ndef Ok(): ...\n")
+    write("main.pty", '@use: a = "a.pty"\n@use: b = "b.pty"\na -> b -> a')
+    out = cli("check", "main.pty", "--backend", "standalone").out
+    for name in ("a", "b"):
+        assert out.count(f"{name}.pty:1:1: note: standalone ignores the hint 'queue'") == 1
 
 
 def test_backend_shows_what_it_refuses_and_ignores(cli, flow):
@@ -234,3 +243,88 @@ def test_an_unknown_name_is_a_warning_until_the_file_is_linked(cli, flow):
     assert (result.code, "warning: 'limt' is not an input" in result.out) == (0, True)
     result = cli("check", "--link", path)
     assert (result.code, "error: 'limt' is not an input" in result.out) == (1, True)
+
+
+# Used files.
+
+
+def test_a_finding_is_shown_in_the_file_where_it_is(cli, write):
+    write("flows/main.pty", '@use: clean = "../shared/clean.pty"\nclean(table=1) -> A')
+    write("shared/clean.pty", "@input: table: str\n@mode: x\nParse(t=table)")
+    found = json.loads(cli("check", "flows", "--json").out)["diagnostics"]
+    assert [(each["file"], each["line"], each["column"], each["code"]) for each in found] == [
+        ("flows/main.pty", 2, 13, "bad-argument"),
+        ("shared/clean.pty", 2, 1, "no-effect"),
+    ]
+    assert cli("check", "flows").out.endswith("checked 2 files: 1 error, 1 note\n")
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_an_error_of_a_used_file_is_reported_once_for_a_folder(cli, write, as_json):
+    for name in "abc":
+        write(f"p/{name}.pty", '@use: clean = "shared/clean.pty"\nclean')
+    write("p/shared/clean.pty", "Fetch[tiemout=3] -> Check => Save")
+    result = cli("check", "p", *(["--json"] if as_json else []))
+    assert result.code == 1
+    if as_json:
+        found = json.loads(result.out)["diagnostics"]
+        assert [(each["file"], each["line"], each["column"]) for each in found] == [
+            ("p/shared/clean.pty", 1, 7), ("p/shared/clean.pty", 1, 27),
+        ]  # fmt: skip
+    else:
+        assert result.out.count("clean.pty:1:7: error: there is no option 'tiemout'") == 1
+        assert result.out.endswith("checked 4 files: 2 errors\n")
+
+
+def test_findings_are_in_order_of_file_and_position(cli, write):
+    write("b.pty", '@use: z = "z.pty"\n@use: a = "a.pty"\n@mode: x\nz -> a -> A (2 -> B)')
+    write("a.pty", "@mode: x\nA (2 -> B)")
+    write("z.pty", "@mode: x\nA (2 -> B)")
+    for paths in (["b.pty", "a.pty"], ["a.pty", "b.pty"], ["."]):
+        found = json.loads(cli("check", "--json", *paths).out)["diagnostics"]
+        files = list(dict.fromkeys(each["file"] for each in found))
+        where = [(files.index(each["file"]), each["line"], each["column"]) for each in found]
+        assert where == sorted(where)
+        assert len(set(where)) == 6
+        assert sorted(files) == ["a.pty", "b.pty", "z.pty"]
+        if "." not in paths:
+            assert files[:2] == paths
+
+
+def test_events_of_a_used_file_are_linked_beside_it(cli, write):
+    write("main.pty", '@use: clean = "shared/clean.pty"\nclean -> Ok')
+    write("main_events.py", "from volnux import event\n@event\ndef Ok(): ...\n")
+    write("shared/clean.pty", "Parse -> Chekc")
+    write(
+        "shared/clean_events.py",
+        "from volnux import event\n@event\ndef Parse(): ...\n@event\ndef Check(): ...\n",
+    )
+    result = cli("check", "--link", "main.pty", "shared")
+    assert result.code == 1
+    assert result.out.count("error") == 2
+    assert "shared/clean.pty:1:10: error: there is no event 'Chekc'" in result.out
+
+
+def test_what_used_files_read_is_listed_once_for_a_backend(cli, write, flow):
+    write("shared/flow.pty", "@secret: token\n@variable: region: str\nOk")
+    write("shared/events.py", "from volnux import event\n@event\ndef Ok(): ...\n")
+    path = flow('@use: clean = "shared/flow.pty"\n@secret: token\nclean -> clean -> Ok')
+    out = cli("check", path, "--backend", "standalone").out
+    assert [line for line in out.splitlines() if "note" in line] == [
+        "flow.pty:2:1: note: it reads the secret 'token'",
+        "shared/flow.pty:1:1: note: it reads the secret 'token'",
+        "shared/flow.pty:2:1: note: it reads the variable 'region' (str)",
+        "checked 2 files: 3 notes",
+    ]
+
+
+@pytest.mark.parametrize("option", [[], ["--link"]])
+def test_a_step_has_the_schedule_of_the_file_that_uses_it(cli, flow, write, option):
+    write("clean.pty", "@events: flow_events\n@input: since: datetime = previous\nOk")
+    path = flow('@use: clean = "clean.pty"\n@schedule: "0 6 * * *"\nclean -> Ok')
+    assert cli("check", ".", *option).out == "checked 2 files: no errors\n"
+    assert "there is no schedule" in cli("check", "clean.pty", *option).out
+    flow('@use: clean = "clean.pty"\nclean -> Ok')
+    out = cli("check", ".", *option).out
+    assert out.count("'previous'") == 1
+    assert f"{path}:2:1: " in out

@@ -75,3 +75,52 @@ def test_errors_of_the_file(cli, flow):
     result = cli("graph", flow("A -> -> B || "))
     assert (result.code, result.out) == (2, "")
     assert result.err.count(": error: ") == 2
+
+
+# Used files.
+
+
+@pytest.fixture
+def using(flow, write):
+    write("shared/clean.pty", "@input: table: str\nOk(t=table) -> Three")
+    return flow('@use: clean = "shared/clean.pty"\nOk |-> clean(table="a") -> clean(table="b")')
+
+
+@pytest.mark.parametrize(
+    ("option", "rows"),
+    [
+        (None, ['╭─ clean(table="a") ─', '╭─ clean__2(table="b") ╮']),
+        ("--flat", ["Ok ⇒ clean.Ok(t=table) → clean.Three →"]),
+        ("--closed", ['Ok ⇒ [clean(table="a")] → [clean__2(table="b")]']),
+    ],
+)
+def test_uses_as_boxes_or_without_or_closed(cli, using, option, rows):
+    result = cli("graph", using, *([option] if option else []))
+    assert (result.code, result.err) == (0, "")
+    assert all(row in result.out for row in rows)
+    for format in ("mermaid", "dot"):
+        assert cli("graph", using, "-f", format, *([option] if option else [])).code == 0
+
+
+def test_two_ways_at_once_are_refused(cli, using):
+    result = cli("graph", using, "--flat", "--closed")
+    assert (result.code, result.out) == (2, "")
+    assert result.err == "error: --flat and --closed cannot be combined\n"
+    assert "has all places" in cli("graph", using, "--closed", "-f", "json").err
+
+
+def test_json_has_all_places_of_uses(cli, using):
+    result = cli("graph", using, "--format", "json")
+    data = json.loads(result.out)
+    assert data["format_version"] == 4
+    assert [node["id"] for node in data["nodes"]] == [
+        "Ok", "clean.Ok", "clean.Three", "clean__2.Ok", "clean__2.Three",
+    ]  # fmt: skip
+    assert [node["file"] for node in data["nodes"]] == [0, 1, 1, 1, 1]
+    assert [(use["place"], use["first"], use["last"]) for use in data["uses"]] == [
+        ("clean", "clean.Ok", "clean.Three"), ("clean__2", "clean__2.Ok", "clean__2.Three"),
+    ]  # fmt: skip
+    assert data["files"][0]["text"]["filename"] == "shared/clean.pty"
+    graph = Graph.from_json(result.out)
+    assert graph == load_graph(using)
+    assert graph.to_json() == load_graph(using).to_json()

@@ -450,3 +450,25 @@ def test_units_with_each_and_task_are_described(cli, flow):
         "batch": 2,
         "places": ["Fetch", "Save"],
     }
+
+
+def test_places_of_a_used_file_are_shown_by_their_full_names(cli, flow, write):
+    write("shared/clean.pty", "@input: n: int\nAdd(n=n) (0 -> Bad)")
+    write(
+        "shared/clean_events.py", "from volnux import event\n@event\ndef Add(n): return True, n\n"
+    )
+    path = flow('@use: clean = "shared/clean.pty"\nclean(n=1)[again=2] -> clean(n=2) -> Ok')
+    write("shared/events.py", "from volnux import event\n@event\ndef Bad(): return True, 0\n")
+    result = cli("run", path, "--plain")
+    assert (result.code, result.err) == (0, "")
+    progress, _, summary = result.out.partition("\nplace ")
+    assert "] clean__2.Add: started\n" in progress
+    assert [line.split()[:2] for line in summary.splitlines()[1:-2]] == [
+        ["clean.Add", "done"],
+        ["clean.Bad", "skipped"],
+        ["clean.Add.2", "skipped"],
+        ["clean.Bad.2", "skipped"],
+        ["clean__2.Add", "done"],
+        ["clean__2.Bad", "skipped"],
+        ["Ok", "done"],
+    ]

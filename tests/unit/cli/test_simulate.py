@@ -233,3 +233,52 @@ BAD_ITEMS = [
 def test_items_that_make_no_sense(cli, flow, arguments, message):
     result = cli("simulate", flow(PAGES), *arguments, "--json")
     assert (result.code, result.out, result.err) == (2, "", message)
+
+
+# Used files.
+
+
+@pytest.fixture
+def using(flow, write):
+    write("clean.pty", "Parse (0 -> Mend) -> Save[each=row]")
+    return flow('@use: clean = "clean.pty"\nParse |-> clean -> clean[each=row]')
+
+
+@pytest.mark.parametrize("option", ["--outcome", "--place"])
+def test_a_place_in_a_use(cli, using, option):
+    result = cli("simulate", using, option, "clean.Parse=0", "--items", "row=1", "--json")
+    found = states(result)
+    assert found["clean.Parse"] == ("done", 0)
+    assert found["clean.Mend"][0] == "done"
+    assert found["clean__2.Parse[0]"] == ("done", 1)
+    copy = cli("simulate", using, option, "clean__2.Save[1][0]=0", "--json")
+    assert states(copy)["clean__2.Save[1][0]"] == ("failed", 0)
+
+
+def test_an_event_is_meant_in_all_files(cli, using):
+    found = states(cli("simulate", using, "--outcome", "Parse=0", "--json"))
+    assert found["Parse"] == ("failed", 0)
+    found = states(cli("simulate", using, "--outcome", "Mend=0", "--outcome", "Save=0", "--json"))
+    assert {place for place, (state, _) in found.items() if state == "failed"} >= {"clean.Save[0]"}
+
+
+def test_a_place_in_a_use_that_is_not_there(cli, using):
+    result = cli("simulate", using, "--outcome", "clean.Prase=0")
+    assert result.code == 2
+    assert "there is no place 'clean.Prase'; did you mean 'clean.Parse'?" in result.err
+
+
+def test_assumptions_are_noted_once_for_each_position_of_each_file(cli, using, write):
+    write("clean.pty", "@mode: x\nParse |->        Save[each=row]")
+    write("other.pty", "@mode: x\nParse |->        Save[each=row]")
+    write("flow.pty", '@use: a = "clean.pty"\n@use: b = "other.pty"\na -> a -> b')
+    notes = [line for line in cli("simulate", using).err.splitlines() if "2 items" in line]
+    assert [line.partition(": note")[0] for line in notes] == ["clean.pty:2:18", "other.pty:2:18"]
+
+
+def test_the_number_of_items_of_one_use(cli, using):
+    found = states(cli("simulate", using, "--items", "clean.Save=3", "--json"))
+    assert {place for place in found if place.startswith("clean.Save")} == {
+        "clean.Save[0]", "clean.Save[1]", "clean.Save[2]",
+    }  # fmt: skip
+    assert "clean__2.Save[0][0]" in found

@@ -359,3 +359,27 @@ class A(EventBase):
         report = StandaloneBackend().run(plan_of("A |-> A", f"{folder}/flow.pty"), {})
         assert report.status == "success", report.places
         assert report.places["A__2"].result.where == folder
+
+
+def test_a_module_that_the_program_loaded_itself_is_imported_in_a_shared_process(tmp_path):
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "flow.pty").write_text("A")
+        (tmp_path / folder / "events.py").write_text(
+            "from volnux import event\n\n@event\ndef A():\n    return True, 1\n"
+        )
+    own = tmp_path / "one" / "own.py"
+    own.write_text("def asks():\n    return __import__('own').__spec__.origin\n")
+    program = (
+        "import importlib.util, sys\n"
+        "from volnux.loading import load_plan\n"
+        "load_plan('one/flow.pty'), load_plan('two/flow.pty')\n"
+        f"spec = importlib.util.spec_from_file_location('own', {str(own)!r})\n"
+        "sys.modules['own'] = own = importlib.util.module_from_spec(spec)\n"
+        "spec.loader.exec_module(own)\n"
+        "print(own.asks())\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, cwd=tmp_path
+    )
+    assert done.stdout.strip() == str(own), done.stderr[-500:]

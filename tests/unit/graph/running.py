@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from volnux.graph import Execution, Failure, Graph, Kind, State, compile
+from volnux.graph.walk import EventName
 from volnux.pointy import parse
 from volnux.pointy.tree import Evaluation
 
@@ -22,7 +23,7 @@ def graph(text: str, evaluations: Mapping[str, str] | None = None) -> Graph:
     """The graph of a text; `evaluations` are the states that the classes of events have."""
     states = None
     if evaluations is not None:
-        states = {name: Evaluation(state) for name, state in evaluations.items()}
+        states = {EventName(0, name): Evaluation(state) for name, state in evaluations.items()}
     return compile(parse(text, filename="flow.pty"), evaluations=states)
 
 

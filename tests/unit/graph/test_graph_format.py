@@ -74,7 +74,7 @@ def test_the_folder_is_not_in_the_fingerprint_and_the_name_is():
 
 def test_json_is_for_people_too():
     data = json.loads(graph("A |-> B").to_json(indent=2))
-    assert data["format_version"] == 3
+    assert data["format_version"] == 4
     assert [node["id"] for node in data["nodes"]] == ["A", "B"]
     assert graph("A |-> B").to_json(indent=2) == json.dumps(data, indent=2)
     assert data["edges"] == [{"source": "A", "target": "B", "when": [1]}]
@@ -125,9 +125,9 @@ def changed(path: str, value: object) -> str:
         ("{", "this is not JSON"),
         (b"\xff\xfe\xfa", "this is not JSON"),
         ("[" * 100_000, "nested too deep"),
-        ("[]", "not a graph of format version 3"),
-        ("{}", "not a graph of format version 3"),
-        (changed("format_version", 2), "not a graph of format version 3"),
+        ("[]", "not a graph of format version 4"),
+        ("{}", "not a graph of format version 4"),
+        (changed("format_version", 3), "not a graph of format version 4"),
         (changed("nodes.0.colour", "red"), "colour"),
         (changed("nodes.0.kind", "task"), "kind"),
         (changed("nodes", None), "nodes"),

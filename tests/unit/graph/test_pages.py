@@ -8,13 +8,15 @@ from pathlib import Path
 import pytest
 
 from volnux.graph import RunStatus, compile, simulate
+from volnux.graph.model import Graph
 from volnux.pointy import PointyError, parse
+from volnux.programs import gather
 
 DOCS = Path(__file__).parents[3] / "docs"
 BLOCK = re.compile(r"^```(\w[^\n]*)\n(.*?)^```$", re.M | re.S)
 # `# Check=0, Load=3: Check, Report run, the run fails`
 PROMISE = re.compile(
-    r"# (all succeed|\w+=\d(?:, \w+=\d)*): ([\w.]+(?:, [\w.]+)*) run(, the run fails)?$", re.M
+    r"# (all succeed|[\w.]+=\d(?:, [\w.]+=\d)*): ([\w.]+(?:, [\w.]+)*) run(, the run fails)?$", re.M
 )
 
 
@@ -24,22 +26,35 @@ def blocks(page: str, kind: str) -> list[str]:
 
 
 FLOWS = [flow for page in ("language.md", "graph.md") for flow in blocks(page, "pty")]
+FILE = re.compile(r"# ([\w./-]+\.pty)\n")
+"""The first line of an example that other examples use."""
 PROMISES = [(flow, *found) for flow in FLOWS for found in PROMISE.findall(flow)]
+
+
+def graph_of(flow: str) -> Graph:
+    """The graph of an example, in a folder with all examples that are files."""
+    for text in FLOWS:
+        if named := FILE.match(text):
+            Path(named[1]).parent.mkdir(exist_ok=True)
+            Path(named[1]).write_text(text)
+    program, found = gather(parse(flow))
+    assert program is not None, "\n".join(each.render() for each in found)
+    return compile(program)
 
 
 @pytest.mark.parametrize("flow", FLOWS)
 def test_an_example_parses(flow):
-    compile(parse(flow))
+    graph_of(flow)
 
 
 @pytest.mark.parametrize(("flow", "outcomes", "ran", "fails"), PROMISES)
 def test_an_example_does_what_its_comment_says(flow, outcomes, ran, fails):
     told = {}
     if outcomes != "all succeed":
-        told = {name: int(digit) for name, digit in re.findall(r"(\w+)=(\d)", outcomes)}
-    graph = compile(parse(flow))
-    assert set(told) <= {node.event for node in graph.places()}
-    report = simulate(graph, outcomes=told)
+        told = {name: int(digit) for name, digit in re.findall(r"([\w.]+)=(\d)", outcomes)}
+    graph = graph_of(flow)
+    assert set(told) <= {node.id for node in graph.places()}
+    report = simulate(graph, outcomes=told, places=told)
     assert [place for place, item in report.places.items() if item.attempts] == ran.split(", ")
     assert report.status is (RunStatus.FAILED if fails else RunStatus.SUCCESS)
 

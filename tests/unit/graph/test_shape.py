@@ -4,6 +4,7 @@ import pytest
 
 from tests.unit.graph.running import ANY, graph
 from volnux.graph import Value, ValueKind
+from volnux.graph.topology import ROOT
 
 PARTIAL = "SUCCESS_FOR_PARTIAL_SUCCESS"
 CONTINUE = "@on-failure: continue\n"
@@ -182,9 +183,10 @@ def test_a_group_that_needs_one_arm_has_a_join(flow, joins):
 
 def test_the_text_says_where_nodes_and_groups_are():
     flow = graph("A -> {B || A} (0 -> A)")
-    at = {(s.column, s.end_column): n.id for s, n in flow.topology.node_at.items() if s}
+    at = {(s.column, s.end_column): n.id for (_, s), n in flow.topology.node_at.items() if s}
     assert at == {(1, 2): "A", (7, 8): "B", (12, 13): "A__2", (6, 14): "catch-1", (21, 22): "A__3"}
-    (span,) = flow.topology.group_at
+    ((use, span),) = flow.topology.group_at
+    assert use == ROOT
     assert span is not None
     assert (span.column, span.end_column) == (7, 13)
 

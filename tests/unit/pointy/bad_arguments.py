@@ -43,14 +43,14 @@ BAD_ARGUMENTS = [
         "1:7: error: this event already has arguments",
         "  1 | A(a=1)(b=2)",
         "    |       ^^^^^",
-        "  hint: put all arguments of an event into one pair of parentheses",
+        "  hint: put all arguments into one pair of parentheses",
     ),
     bad(
         "A()()",
         "1:4: error: this event already has arguments",
         "  1 | A()()",
         "    |    ^^",
-        "  hint: put all arguments of an event into one pair of parentheses",
+        "  hint: put all arguments into one pair of parentheses",
     ),
     bad(
         "A(a=1, a=2)",

@@ -5,6 +5,7 @@ import pytest
 from tests.unit.pointy.bad_arguments import BAD_ARGUMENTS, BAD_FAILS, BAD_VALUES
 from tests.unit.pointy.bad_declarations import BAD_DECLARATIONS
 from tests.unit.pointy.bad_each import BAD_EACH
+from tests.unit.pointy.bad_use import BAD_IMPORTS, BAD_PATHS, BAD_PLACES, BAD_USES
 from tests.unit.pointy.rows import bad
 from volnux.errors import PointyError, PointySyntaxError, Severity, Source
 from volnux.pointy import analyze, parse
@@ -1204,7 +1205,7 @@ BAD_DIRECTIVES = [
         "    | ^^^^^^^",
         (
             "  hint: directives: @name, @description, @tags, @schedule, @timezone, "
-            "@start-date, @catchup, @max-active-runs, @events, @input, @variable, "
+            "@start-date, @catchup, @max-active-runs, @events, @use, @input, @variable, "
             "@secret, @run-timeout, @on-failure, @recursive-depth, @mode"
         ),
     ),
@@ -1805,6 +1806,10 @@ ALL = [
     *BAD_FAILS,
     *BAD_DECLARATIONS,
     *BAD_EACH,
+    *BAD_USES,
+    *BAD_PATHS,
+    *BAD_PLACES,
+    *BAD_IMPORTS,
 ]
 
 

@@ -9,6 +9,7 @@ from volnux.pointy import parse
 from volnux.pointy.formatter import format_text
 
 LONG = "Load" + "o" * 30
+USE = '@use: clean = "shared/clean.pty"\n'
 
 
 def text(value: str) -> str:
@@ -41,6 +42,11 @@ def text(value: str) -> str:
         ("2*A(u=url)[in=urls,each=url]", "A(u=url) * 2[in=urls, each=url]\n"),
         ('(A->B)[again=03,task="tidy"](0->C)', '{A -> B}[again=3, task="tidy"] (0 -> C)\n'),
         ("(!)", "{!}\n"),
+        (f"{USE}clean()->clean ( ) [again = 3,]", f"{USE}\nclean -> clean[again=3]\n"),
+        (
+            f"{USE}2*clean (day=day , n=[ 1, ],)[task=tidy](0->A,1|->clean,)",
+            f"{USE}\nclean(day=day, n=[1]) * 2[task=tidy] (0 -> A, 1 |-> clean)\n",
+        ),
     ],
 )
 def test_short_flows(before, after):
@@ -48,8 +54,8 @@ def test_short_flows(before, after):
 
 
 def test_directives_come_one_a_line_then_an_empty_line():
-    before = '\n@tags:a,b\n\n\n@name  :   x\n@input: n:int=3\n@description: "a # b"  # why\nA'
-    after = '@tags: a,b\n@name: x\n@input: n:int=3\n@description: "a # b"  # why\n\nA\n'
+    before = '\n@tags:a,b\n\n\n@name  :   x\n@use:b = "b"\n@description: "a # b"  # why\nb'
+    after = '@tags: a,b\n@name: x\n@use: b = "b"\n@description: "a # b"  # why\n\nb\n'
     assert format_text(before) == after
 
 

@@ -378,6 +378,20 @@ def test_names_that_are_no_time_zone_of_every_machine(zone):
     assert file is None
 
 
+def test_files_with_uses_are_equal_if_they_say_the_same():
+    text = '@use: b = "b.pty"\n@use: c = "c.pty"\nb(day=3)[again=2] (0 -> c)'
+    file = parse(text)
+    assert file == parse(text.replace("b = ", "b  =  ").replace("day=3", " day = 3, "))
+    for old, new in (
+        ('"b.pty"', '"a.pty"'),
+        ("day=3", "day=4"),
+        ("again=2", "again=3"),
+        ("-> c", "-> b"),
+        ("-> c", "-> C"),
+    ):
+        assert file != parse(text.replace(old, new))
+
+
 def test_equal_files_say_the_same():
     one = parse("@name: x\n@tags: a\nA -> (B || C)  # note\n")
     assert one == parse("@tags: a\n@name: x\n\nA->{B||C}")

@@ -54,7 +54,7 @@ class Finder(importlib.abc.MetaPathFinder):
             and same_file(loaded, spec.loader.path)
         ):
             # The program has imported this file already: use its classes.
-            return importlib.machinery.ModuleSpec(fullname, _Alias(plain))
+            return importlib.machinery.ModuleSpec(fullname, _Alias(plain, loaded))
         spec.loader = _Loader(plain, spec.loader.path)
         return spec
 
@@ -83,12 +83,14 @@ class _Loader(importlib.machinery.SourceFileLoader):
 class _Alias(importlib.abc.Loader):
     """Loads nothing: returns the module of another name, and imports that if needed."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, module: ModuleType | None = None) -> None:
         self._name = name
+        self._module = module
         self._spec: Any = None
 
     def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType:
-        module = importlib.import_module(self._name)
+        # In a shared process, the import of a plain name would lead here again.
+        module = self._module or importlib.import_module(self._name)
         if STATE.shared and spec.name.partition(".")[0] not in FOLDERS:
             _publish(spec.name, module)
             module = sys.modules.get(spec.name, module)

@@ -16,6 +16,7 @@ from volnux.events.modules.sources import find_source, real_path
 
 __all__ = [
     "FOLDERS",
+    "INSTALLED",
     "LOCK",
     "NEVER_OWNED",
     "STATE",
@@ -31,6 +32,9 @@ __all__ = [
 
 NEVER_OWNED: Final = frozenset({"volnux", "volnux_standalone", "volnux_airflow", "volnux_prefect"})
 """A second copy of these packages, found in a folder, would not share state with the first."""
+
+INSTALLED: Final = frozenset({"site-packages", "dist-packages"})
+"""The names of the folders of installed packages."""
 
 FOLDERS: Final[dict[str, str]] = {}
 """The registered folders, by the name of their package, in the order of first use."""
@@ -56,7 +60,6 @@ STATE: Final = _State()
 
 _PREFIX: Final = "_volnux_"
 _MADE_UP: Final = re.compile(rf"\b{_PREFIX}[0-9a-f]{{12}}\.")
-_INSTALLED: Final = frozenset({"site-packages", "dist-packages"})
 
 _packages: dict[str, str] = {}
 """The package names by folder: the inverse of `FOLDERS`."""
@@ -130,7 +133,7 @@ def package_of_file(filename: str) -> str | None:
         if package is None:
             continue
         inside = file.relative_to(folder).parts
-        if inside[0] not in NEVER_OWNED and not _INSTALLED & set(inside):
+        if inside[0] not in NEVER_OWNED and not INSTALLED & set(inside):
             found = package
             break
     _of_known_file[filename] = found

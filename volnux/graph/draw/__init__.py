@@ -15,12 +15,13 @@ from volnux.graph.draw.errors import DrawError
 from volnux.graph.draw.flowchart import mermaid
 from volnux.graph.draw.image import image, svg
 from volnux.graph.draw.terminal import ascii
+from volnux.graph.draw.uses import Uses
 from volnux.graph.outcome import State
 
 if TYPE_CHECKING:
     from volnux.graph.model import Graph
 
-__all__ = ["DrawError", "Format", "ascii", "dot", "draw", "image", "mermaid", "svg"]
+__all__ = ["DrawError", "Format", "Uses", "ascii", "dot", "draw", "image", "mermaid", "svg"]
 
 
 class Format(StrEnum):
@@ -33,7 +34,11 @@ class Format(StrEnum):
 
 
 def draw(
-    graph: Graph, format: Format | str = Format.ASCII, *, states: Mapping[str, State] | None = None
+    graph: Graph,
+    format: Format | str = Format.ASCII,
+    *,
+    states: Mapping[str, State] | None = None,
+    uses: Uses | str = Uses.OPEN,
 ) -> str:
     """A picture of the graph as text that ends in a line break; equal graphs give equal text.
 
@@ -41,10 +46,11 @@ def draw(
         graph: the graph.
         format: `ascii`, `mermaid`, `dot` or `svg`.
         states: how places ended in a run, by place; they are marked or coloured.
+        uses: how uses of other pipelines are shown: `open`, `flat` or `closed`.
 
     Raises:
-        DrawError: there is no such format, the graph lacks what the format needs, or, for `svg`,
-            Graphviz is missing or does not finish.
+        DrawError: there is no such format or way to show uses, the graph lacks what the format
+            needs, or, for `svg`, Graphviz is missing or does not finish.
     """
     try:
         chosen = Format(format)
@@ -53,12 +59,12 @@ def draw(
         raise DrawError(f"there is no drawing format {format!r}", hint=f"one of: {known}") from None
     match chosen:
         case Format.ASCII:
-            return ascii(graph, states=states)
+            return ascii(graph, states=states, uses=uses)
         case Format.MERMAID:
-            return mermaid(graph, states=states)
+            return mermaid(graph, states=states, uses=uses)
         case Format.DOT:
-            return dot(graph, states=states)
+            return dot(graph, states=states, uses=uses)
         case Format.SVG:
-            return svg(graph, states=states)
+            return svg(graph, states=states, uses=uses)
         case _:
             assert_never(chosen)

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, assert_never
 
 from volnux.graph.draw.labels import argument_texts, label, option_texts, position, printable
-from volnux.graph.draw.view import Close, Frame, View, has_head
+from volnux.graph.draw.uses import Uses
+from volnux.graph.draw.view import Close, Frame, View
 from volnux.graph.outcome import State
 from volnux.graph.parts import Entry, Kind, Node
 
 if TYPE_CHECKING:
-    from volnux.graph.draw.marks import Marks
-    from volnux.graph.model import Graph
+    from volnux.graph.model import Graph, Located
 
 __all__ = ["dot"]
 
 # Medium colours on a transparent background: readable on white and on black.
 _GREY = "#7b8794"
+_USE = "#6b8fc4"
 _LINE_COLOURS = {"0": "#e0443e", "1": "#2f9e54"}
 _OTHER_LINE = "#3b82d0"
 _STATE_STYLES = {
@@ -32,19 +33,29 @@ _FONT = "Helvetica,Arial,sans-serif"
 _DEEPEST_INDENT = 8
 
 
-def dot(graph: Graph, *, states: Mapping[str, State] | None = None) -> str:
+def dot(
+    graph: Graph,
+    *,
+    states: Mapping[str, State] | None = None,
+    uses: Uses | str = Uses.OPEN,
+) -> str:
     """The graph as a `digraph` for the program `dot`; the places are the names of the nodes.
 
     Branches are labelled with their descriptor, bold arrows pipe a result, small circles are joins
     and a dot at the foot of a frame is where the branches of a group leave it. A frame with a title
-    is a group with `each` (a bold frame), `task` or `again`; its places are drawn once.
+    is a group with `each` (a bold frame), `task` or `again`, whose places are drawn once, or the
+    use of another pipeline (a blue frame). A box with a double border is a closed use.
 
     Args:
         graph: the graph.
         states: how places ended in a run, by place; each state has a colour, and copies are
             counted.
+        uses: how uses of other pipelines are shown.
+
+    Raises:
+        DrawError: uses cannot be shown in this way.
     """
-    view = View(graph, states)
+    view = View(graph, states, uses)
     out = [
         f"digraph {_quoted(graph.name)} {{",
         f'  graph [rankdir=TB, ordering=out, bgcolor=transparent, fontname="{_FONT}", fontsize=11, '
@@ -66,9 +77,9 @@ def dot(graph: Graph, *, states: Mapping[str, State] | None = None) -> str:
                 depth -= 1
                 out.append(f"{'  ' * min(depth, _DEEPEST_INDENT)}}}")
             case index:
-                node = graph.nodes[index]
-                out.append(f"{indent}{_quoted(node.id)} [{_node(graph, index, view.marks)}]")
-    names = [_quoted(node.id) for node in graph.nodes]
+                use = view.boxes.get(index)
+                shown = _node(graph, index, view) if use is None else _box(graph, use, view)
+                out.append(f"{indent}{_quoted(view.id(index))} [{shown}]")
     for line in view.lines():
         attributes = []
         if line.label is not None:
@@ -76,10 +87,11 @@ def dot(graph: Graph, *, states: Mapping[str, State] | None = None) -> str:
             attributes = [f'label=" {line.label} "', f'color="{colour}"', f'fontcolor="{colour}"']
         if line.pipe:
             attributes.append("penwidth=2.4")
-        if not has_head(graph.nodes[line.target]):
+        if not view.has_head(line.target):
             attributes.append("arrowhead=none")
         after = f" [{', '.join(attributes)}]" if attributes else ""
-        out.append(f"  {names[line.source]} -> {names[line.target]}{after}")
+        source, target = _quoted(view.id(line.source)), _quoted(view.id(line.target))
+        out.append(f"  {source} -> {target}{after}")
     out.append("}")
     return "\n".join(out) + "\n"
 
@@ -89,6 +101,13 @@ def _frame(graph: Graph, frame: Frame) -> str:
         tooltip = _group(graph, graph.nodes[frame.last])
         return f'style=rounded, color="{_GREY}", margin=10, tooltip={tooltip}'
     title = _quoted(frame.title)
+    if frame.use is not None:
+        use = graph.uses[frame.use]
+        tooltip = _quoted(_with_position(use.place, graph, use))
+        return (
+            f'style=rounded, color="{_USE}", margin=10, label={title}, labeljust=l, '
+            f"tooltip={tooltip}"
+        )
     many = ", penwidth=2.4" if graph.nodes[frame.last].kind is Kind.GATHER else ""
     return (
         f'style=rounded, color="{_GREY}", margin=10, label={title}, labeljust=l, tooltip={title}'
@@ -96,7 +115,19 @@ def _frame(graph: Graph, frame: Frame) -> str:
     )
 
 
-def _node(graph: Graph, index: int, marks: Marks) -> str:
+def _box(graph: Graph, number: int, view: View) -> str:
+    """The attributes of a use that is drawn as one closed box."""
+    use, states = graph.uses[number], view.marks.use_states(number)
+    tooltip = _with_position(use.place, graph, use, *states[-1:])
+    attributes = [
+        _label(view.names.use(number), view.marks.use_texts(number)),
+        f"peripheries=2, tooltip={_quoted(tooltip)}",
+    ]
+    attributes += [_STATE_STYLES[state] for state in states[-1:]]
+    return ", ".join(attributes)
+
+
+def _node(graph: Graph, index: int, view: View) -> str:
     node = graph.nodes[index]
     where = position(graph, node)
     dark = f'color="{_GREY}", fillcolor="{_GREY}"'
@@ -121,17 +152,14 @@ def _node(graph: Graph, index: int, marks: Marks) -> str:
                 f"margin=0, fixedsize=true, tooltip={_quoted(f'fails here, {where}')}"
             )
         case Kind.EVENT:
-            texts = (*argument_texts(node), *option_texts(node), *marks.texts(index))
-            attributes = [f"label={_quoted(label(node))}"]
-            if texts:
-                small = "<br/>".join(map(_markup, texts))
-                attributes = [
-                    f"label=<{_markup(label(node))}<br/>"
-                    f'<font point-size="9" color="#52606d">{small}</font>>'
-                ]
-            state = marks.state(index)
-            tooltip = ", ".join(text for text in (node.id, state, where) if text)
-            attributes.append(f"tooltip={_quoted(tooltip)}")
+            arguments, ended = argument_texts(node.arguments), view.marks.texts(index)
+            state = view.marks.state(index)
+            attributes = [
+                _label(
+                    label(node, view.names.place(index)), (*arguments, *option_texts(node), *ended)
+                ),
+                f"tooltip={_quoted(', '.join(text for text in (node.id, state, where) if text))}",
+            ]
             if state is not None:
                 attributes.append(_STATE_STYLES[state])
             return ", ".join(attributes)
@@ -139,9 +167,21 @@ def _node(graph: Graph, index: int, marks: Marks) -> str:
             assert_never(node.kind)
 
 
+def _label(title: str, texts: Sequence[str]) -> str:
+    """A label with small texts below it."""
+    if not texts:
+        return f"label={_quoted(title)}"
+    small = "<br/>".join(map(_markup, texts))
+    return f'label=<{_markup(title)}<br/><font point-size="9" color="#52606d">{small}</font>>'
+
+
 def _group(graph: Graph, catch: Node) -> str:
-    where = position(graph, catch)
-    return _quoted(f"group, {where}" if where else "group")
+    return _quoted(_with_position("group", graph, catch))
+
+
+def _with_position(what: str, graph: Graph, part: Located, *more: str) -> str:
+    where = position(graph, part)
+    return ", ".join((what, *more, *((where,) if where else ())))
 
 
 def _markup(text: str) -> str:

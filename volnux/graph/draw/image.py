@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from volnux.graph.draw.digraph import dot
 from volnux.graph.draw.errors import DrawError
+from volnux.graph.draw.uses import Uses
 from volnux.graph.outcome import State
 
 if TYPE_CHECKING:
@@ -20,9 +21,15 @@ _WINDOWS = ("gtk", "x11", "xlib")
 """What Graphviz shows in a window instead of writing it."""
 
 
-def svg(graph: Graph, *, states: Mapping[str, State] | None = None, timeout: float = 60.0) -> str:
+def svg(
+    graph: Graph,
+    *,
+    states: Mapping[str, State] | None = None,
+    uses: Uses | str = Uses.OPEN,
+    timeout: float = 60.0,
+) -> str:
     """The graph as the text of an SVG image; see `image`."""
-    return image(graph, "svg", states=states, timeout=timeout).decode()
+    return image(graph, "svg", states=states, uses=uses, timeout=timeout).decode()
 
 
 def image(
@@ -30,6 +37,7 @@ def image(
     format: str,
     *,
     states: Mapping[str, State] | None = None,
+    uses: Uses | str = Uses.OPEN,
     timeout: float = 60.0,
 ) -> bytes:
     """The graph as an image.
@@ -38,6 +46,7 @@ def image(
         graph: the graph.
         format: a format that Graphviz can write: `png`, `svg`, `pdf` and many others.
         states: how places ended in a run, by place; each state has a colour.
+        uses: how uses of other pipelines are shown.
         timeout: seconds that `dot` may take.
 
     Raises:
@@ -62,7 +71,7 @@ def image(
         # The package's own `pipe` has no timeout.
         done = execute.run_check(
             ["dot", f"-T{format}"],
-            input=dot(graph, states=states).encode(),
+            input=dot(graph, states=states, uses=uses).encode(),
             capture_output=True,
             quiet=True,
             timeout=timeout,

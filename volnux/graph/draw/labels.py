@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from volnux.graph.parts import Each, Node
+from volnux.graph.parts import Argument, Each, Node
 from volnux.pointy.tree import Literal
 
 if TYPE_CHECKING:
-    from volnux.graph.model import Graph
+    from volnux.graph.model import Graph, Located
 
 __all__ = [
     "LONGEST",
@@ -28,10 +29,10 @@ LONGEST = 40
 _BARE = re.compile(r"[A-Za-z_][\w.-]*", re.ASCII)
 
 
-def label(node: Node) -> str:
+def label(node: Node, place: str) -> str:
     """The place of an event and its factor, such as `Fetch ×3`."""  # noqa: RUF002 - as drawn
     factor = f" ×{node.retry}" if node.retry is not None else ""  # noqa: RUF001 - as drawn
-    return printable(node.id) + factor
+    return printable(place) + factor
 
 
 def option_texts(node: Node) -> tuple[str, ...]:
@@ -39,9 +40,9 @@ def option_texts(node: Node) -> tuple[str, ...]:
     return tuple(f"{name}={_value(value)}" for name, value in node.options.items())
 
 
-def argument_texts(node: Node) -> tuple[str, ...]:
-    """The arguments of an event as `name=value`, each on one line."""
-    return tuple(f"{each.name}={printable(_short(str(each)))}" for each in node.arguments)
+def argument_texts(arguments: Iterable[Argument]) -> tuple[str, ...]:
+    """Arguments as `name=value`, each on one line."""
+    return tuple(f"{each.name}={printable(_short(str(each)))}" for each in arguments)
 
 
 def each_text(each: Each) -> str:
@@ -51,11 +52,12 @@ def each_text(each: Each) -> str:
     return printable(", ".join((f"each {each.name}", *given)))
 
 
-def position(graph: Graph, node: Node) -> str | None:
-    """`file:line` of a node, or None if it has no position."""
-    if graph.source is None or node.span is None:
+def position(graph: Graph, part: Located) -> str | None:
+    """`file:line` of a part of a text, or None if it has no position."""
+    text = graph.text(part.file)
+    if text is None or part.span is None:
         return None
-    return f"{printable(graph.source.filename)}:{node.span.line}"
+    return f"{printable(text.filename)}:{part.span.line}"
 
 
 def printable(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ from volnux.graph.places import template_of
 
 if TYPE_CHECKING:
     from volnux.graph.model import Graph
+    from volnux.graph.parts import Use
 
 __all__ = ["Marks", "numbers"]
 
@@ -29,6 +31,7 @@ class Marks:
     """
 
     def __init__(self, graph: Graph, states: Mapping[str, State] | None, rounds: Rounds) -> None:
+        self._graph = graph
         self._nodes = graph.nodes
         self._rounds = rounds
         self._counts: dict[str, Counter[State]] = {}
@@ -44,10 +47,7 @@ class Marks:
 
         The state of several copies is the worst of them.
         """
-        return tuple(
-            next(state for state in _WORST_FIRST if self._counts[place][state])
-            for place in self._shown(index)
-        )
+        return tuple(_worst(self._counts[place]) for place in self._shown(index))
 
     def state(self, index: int) -> State | None:
         """The state of a place in its last round."""
@@ -66,6 +66,39 @@ class Marks:
         places = self._shown(index)
         return tuple(self._text(place) for place in places if place in self._copied)
 
+    def use_states(self, use: int) -> tuple[State, ...]:
+        """The state of each round of a use: the worst of its places."""
+        return tuple(map(_worst, self._rounds_of_use(use)))
+
+    def use_texts(self, use: int) -> tuple[str, ...]:
+        """The number of places of a use by state, for each round."""
+        rounds = self._rounds_of_use(use)
+        if len(rounds) < 2:
+            return tuple(map(numbers, rounds))
+        return tuple(f"round {number}: {numbers(each)}" for number, each in enumerate(rounds, 1))
+
+    def _rounds_of_use(self, use: int) -> list[Counter[State]]:
+        """How many places of a use ended in each state, for each round."""
+        index = self._graph.topology.index
+        found = []
+        for each in self._same_uses[self._graph.uses[use].place]:
+            counts: Counter[State] = Counter()
+            for node in self._nodes[index[each.first] : index[each.last] + 1]:
+                counts.update(self._counts.get(node.id, ()))
+            if counts:
+                found.append(counts)
+        while len(found) > 1 and set(found[-1]) == {State.SKIPPED}:
+            found.pop()
+        return found
+
+    @functools.cached_property
+    def _same_uses(self) -> dict[str, list[Use]]:
+        """The uses with the same place: those of the rounds of a group."""
+        found: dict[str, list[Use]] = {}
+        for use in self._graph.uses:
+            found.setdefault(use.place, []).append(use)
+        return found
+
     def _text(self, place: str) -> str:
         counts = self._counts[place]
         return numbers(counts) if place in self._copied else str(next(iter(counts)))
@@ -76,6 +109,10 @@ class Marks:
         while len(places) > 1 and set(self._counts[places[-1]]) == {State.SKIPPED}:
             places.pop()
         return places
+
+
+def _worst(counts: Mapping[State, int]) -> State:
+    return next(state for state in _WORST_FIRST if counts.get(state))
 
 
 def numbers(counts: Mapping[State, int]) -> str:

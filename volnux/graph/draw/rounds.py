@@ -11,7 +11,7 @@ from volnux.graph.parts import Kind
 if TYPE_CHECKING:
     from volnux.graph.model import Graph
 
-__all__ = ["Repeat", "Rounds", "round_of"]
+__all__ = ["Repeat", "Rounds", "round_of", "without_round"]
 
 _ROUND = re.compile(r"(?:\.\d+)+\Z", re.ASCII)
 
@@ -20,6 +20,11 @@ def round_of(place: str) -> str:
     """The round of a place, without the dot before it: `1.2` of `A.1.2`, `1` of `A`."""
     found = _ROUND.search(place)
     return found[0][1:] if found else "1"
+
+
+def without_round(place: str) -> str:
+    """A place without its round: `A` of `A.1.2`."""
+    return _ROUND.sub("", place)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +81,9 @@ class Rounds:
         again = catch + 1 + event - start
         if again >= len(nodes) or nodes[again].kind is not Kind.EVENT or event == catch:
             return False
-        return nodes[event].id != nodes[again].id and _base(nodes[event].id) == _base(
-            nodes[again].id
-        )
+        return nodes[event].id != nodes[again].id and without_round(
+            nodes[event].id
+        ) == without_round(nodes[again].id)
 
     def _follow(self, start: int, catch: int) -> int:
         """Assign the nodes of the later rounds to those of the first; return how many rounds."""
@@ -100,7 +105,3 @@ class Rounds:
             self.catches.add(position)
             stands[position] = catch
             end = position
-
-
-def _base(place: str) -> str:
-    return _ROUND.sub("", place)

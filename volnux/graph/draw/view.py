@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
@@ -10,14 +11,15 @@ from typing import TYPE_CHECKING
 from volnux.graph.draw.labels import each_text, printable
 from volnux.graph.draw.marks import Marks
 from volnux.graph.draw.rounds import Rounds
+from volnux.graph.draw.uses import UseNames, Uses, uses_of
 from volnux.graph.parts import Kind
+from volnux.graph.topology import ROOT
 
 if TYPE_CHECKING:
     from volnux.graph.model import Graph
     from volnux.graph.outcome import State
-    from volnux.graph.parts import Node
 
-__all__ = ["Close", "Frame", "Line", "View", "has_head"]
+__all__ = ["Close", "Frame", "Line", "View"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +38,16 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """A group: the nodes from `start` to `last`, by index, inclusive.
+    """A group or a use: the nodes from `start` to `last`, by index, inclusive.
 
-    `title` says what is special about it: `each url`, `task tidy`, `again 3`. It is None for a
-    group that only has branches.
+    `title` says what is special about it: `each url`, `task tidy`, `again 3`, `clean(day=day)`. It
+    is None for a group that only has branches. `use` is the index of the use, or None.
     """
 
     start: int
     last: int
     title: str | None = None
+    use: int | None = None
 
 
 class Close(Enum):
@@ -56,29 +59,69 @@ class Close(Enum):
 class View:
     """What a drawing shows of a graph.
 
-    It shows only the first round of a group that runs again.
+    It shows only the first round of a group that runs again. A closed box stands at the first node
+    of its use.
 
     Args:
         graph: the graph.
         states: how places ended in a run, by place.
+        uses: how it shows the uses of other pipelines.
 
     Attributes:
         marks: how places ended.
+        names: the names of places and uses.
+        boxes: the closed boxes: the index of each use by that of the node at which it stands.
     """
 
-    def __init__(self, graph: Graph, states: Mapping[str, State] | None = None) -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        states: Mapping[str, State] | None = None,
+        uses: Uses | str = Uses.OPEN,
+    ) -> None:
         self._graph = graph
+        self._uses = uses_of(uses)
         self._rounds = Rounds(graph)
         self.marks = Marks(graph, states, self._rounds)
+        self.names = UseNames(graph, self._uses)
+        self.boxes: dict[int, int] = {}
+        self._stands = self._rounds.stands
+        if self._uses is Uses.CLOSED:
+            self._close()
+
+    def _close(self) -> None:
+        """Let the first node of each use stand for all of them."""
+        graph = self._graph
+        closed, index = self.names.closed, graph.topology.index
+        self._stands = [
+            shown
+            if shown is None or (use := closed[shown]) == ROOT
+            else index[graph.uses[use].first]
+            for shown in self._rounds.stands
+        ]
+        self.boxes = {
+            number: closed[number]
+            for number, shown in enumerate(self._stands)
+            if shown == number and closed[number] != ROOT
+        }
+
+    def id(self, index: int) -> str:
+        """The name of a node, or that of the use whose closed box stands there."""
+        use = self.boxes.get(index)
+        return self._graph.nodes[index].id if use is None else self._graph.uses[use].place
+
+    def has_head(self, index: int) -> bool:
+        """Whether an arrow to a node has a head: joins and the like are points on the way."""
+        return index in self.boxes or self._graph.nodes[index].kind in (Kind.EVENT, Kind.FAIL)
 
     def items(self) -> Iterator[int | Frame | Close]:
         """The nodes by index in reading order, with frames opened and closed around groups.
 
-        Parallel groups have no frame: their arrows show them.
+        Uses have frames, too. Parallel groups have none: their arrows show them.
         """
         frames = self._frames()
         open_: list[int] = []
-        for number, shown in enumerate(self._rounds.stands):
+        for number, shown in enumerate(self._stands):
             if shown != number:
                 continue
             while frames and frames[-1].start == number:
@@ -86,7 +129,7 @@ class View:
                 open_.append(frame.last)
                 yield frame
             yield number
-            if open_ and open_[-1] == number:
+            while open_ and open_[-1] == number:
                 open_.pop()
                 yield Close.FRAME
 
@@ -116,6 +159,14 @@ class View:
         if self._rounds.repeats:
             for repeat in self._rounds.repeats:
                 labelled[repeat.catch] = False
+        if self.boxes:
+            for source, target, _ in ends:
+                begin, end = self._stands[source], self._stands[target]
+                if begin != end and end in self.boxes and piped[target]:
+                    piped[end] = True
+            for number in self.boxes:
+                labelled[number] = False
+        if self._rounds.repeats or self.boxes:
             ends = self._folded(ends)
         return [
             Line(
@@ -134,9 +185,10 @@ class View:
 
         A group that runs again is left at its catch, whatever round was the last.
         """
-        stands = self._rounds.stands
+        stands = self._stands
         around: dict[int, list[tuple[int, int]]] = {}
-        for repeat in sorted(self._rounds.repeats, key=lambda repeat: -repeat.catch):
+        shown = [repeat for repeat in self._rounds.repeats if stands[repeat.catch] == repeat.catch]
+        for repeat in sorted(shown, key=lambda repeat: -repeat.catch):
             for number in range(repeat.start, repeat.catch + 1):
                 around.setdefault(number, []).append((repeat.start, repeat.catch))
         found: dict[tuple[int, int], tuple[int, ...]] = {}
@@ -155,7 +207,7 @@ class View:
 
     def _frames(self) -> list[Frame]:
         """The frames, the first at the end; of two that start together, the outer one is first."""
-        graph, stands = self._graph, self._rounds.stands
+        graph = self._graph
         index = graph.topology.index
         frames = [
             Frame(index[node.first], number)
@@ -167,14 +219,45 @@ class View:
             Frame(index[each.each], index[each.gather], each_text(each)) for each in graph.eaches
         ]
         frames += [
-            Frame(index[task.first], index[task.last], printable(f"task {task.name}"))
+            Frame(
+                index[task.first],
+                index[task.last],
+                printable(f"task {self.names.task(task.name, task.first)}"),
+            )
             for task in graph.tasks
         ]
-        frames = [frame for frame in frames if stands[frame.last] == frame.last]
+        frames = [frame for frame in frames if self._stands[frame.last] == frame.last]
+        if self._uses is Uses.OPEN:
+            frames += self._of_uses()
         frames.sort(key=lambda frame: (-frame.start, frame.last))
-        return frames
+        return self._merged(frames)
 
+    def _of_uses(self) -> Iterator[Frame]:
+        """The frames of the uses in reverse order: of two of one size, the outer one comes last."""
+        stands, index = self._stands, self._graph.topology.index
+        of_node = (number if shown == number else 0 for number, shown in enumerate(stands))
+        last_shown = list(itertools.accumulate(of_node, max))
+        for number, use in reversed(list(enumerate(self._graph.uses))):
+            start = index[use.first]
+            if stands[start] == start:
+                # The last node may belong to a later round of a group inside of the use.
+                last = last_shown[index[use.last]]
+                yield Frame(start, last, self.names.use(number), number)
 
-def has_head(node: Node) -> bool:
-    """Whether an arrow to a node has a head: joins and the like are points on the way."""
-    return node.kind in (Kind.EVENT, Kind.FAIL)
+    def _merged(self, frames: list[Frame]) -> list[Frame]:
+        """The frames, with one instead of two for a use with branches."""
+        graph = self._graph
+        found: list[Frame] = []
+        for frame in frames:
+            inner = found[-1] if found else None
+            if (
+                inner is not None
+                and inner.use is not None
+                and frame.title is None
+                and frame.start == inner.start
+                and graph.nodes[frame.last].span == graph.uses[inner.use].span
+            ):
+                found[-1] = Frame(frame.start, frame.last, inner.title, inner.use)
+            else:
+                found.append(frame)
+        return found

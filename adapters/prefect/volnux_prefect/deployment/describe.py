@@ -94,12 +94,13 @@ class Described:
 
 
 def describe_all(
-    paths: Sequence[Path], *, seconds: float = LOAD_SECONDS
+    paths: Sequence[Path], folder: Path, *, seconds: float = LOAD_SECONDS
 ) -> dict[Path, Described | list[Diagnostic]]:
     """Describe files concurrently. Returns the description or the errors of each.
 
     Args:
         paths: the files.
+        folder: the folder of the project, which has all files that these use.
         seconds: the time limit for each file.
     """
     if not paths:
@@ -107,10 +108,10 @@ def describe_all(
     _preload()
     workers = min(len(paths), 2 * (os.cpu_count() or 1))
     with (
-        tempfile.TemporaryDirectory(prefix="volnux-") as folder,
+        tempfile.TemporaryDirectory(prefix="volnux-") as traces,
         ThreadPoolExecutor(workers) as pool,
     ):
-        asking = _Asking(Path(folder), seconds)
+        asking = _Asking(folder, Path(traces), seconds)
         try:
             found = dict(zip(paths, pool.map(asking.ask, paths), strict=True))
             # One of the files ended the fork server, and with it the other processes. Load each
@@ -158,7 +159,8 @@ def _preload() -> None:
 class _Asking:
     """Starts processes that load files, with a time limit. They write a traceback on request."""
 
-    def __init__(self, traces: Path, seconds: float) -> None:
+    def __init__(self, folder: Path, traces: Path, seconds: float) -> None:
+        self._folder = folder
         self._traces = traces
         self._seconds = seconds
         self._running: set[WorkerGroup] = set()
@@ -169,7 +171,7 @@ class _Asking:
         trace = self._traces / hashlib.sha256(bytes(path)).hexdigest()
         reader, writer = context.Pipe(duplex=False)
         with reader, writer:
-            arguments = (str(path), str(trace), writer, Surroundings())
+            arguments = (str(path), str(self._folder), str(trace), writer, Surroundings())
             process = context.Process(target=_answer, args=arguments, daemon=True)
             try:
                 process.start()
@@ -256,13 +258,13 @@ _SYSTEM = {Path(os.__file__).parent, *map(Path, (*volnux.__path__, *volnux_prefe
 # In the process that loads a file.
 
 
-def _answer(path: str, trace: str, writer: Any, surroundings: Surroundings) -> None:
+def _answer(path: str, folder: str, trace: str, writer: Any, surroundings: Surroundings) -> None:
     begin_worker(surroundings)
     _quiet()
     faulthandler.enable(os.open(trace, os.O_WRONLY | os.O_CREAT, 0o600))
     own = os.getpid()
     try:
-        answer: dict[str, Any] = _describe(Path(path))
+        answer: dict[str, Any] = _describe(Path(path), Path(folder))
     except (PointyError, RefusedError) as error:
         answer = _faults(error.diagnostics)
     except VolnuxError as error:
@@ -274,14 +276,15 @@ def _answer(path: str, trace: str, writer: Any, surroundings: Surroundings) -> N
     os._exit(0)
 
 
-def _describe(path: Path) -> dict[str, Any]:
+def _describe(path: Path, folder: Path) -> dict[str, Any]:
     from volnux.loading import load_plan, schedule_faults
     from volnux_prefect.checks import check
+    from volnux_prefect.deployment.outside import used_outside
     from volnux_prefect.flow import flow_of_plan
     from volnux_prefect.origin import Origin, Place
 
     plan = load_plan(path)
-    faults = schedule_faults(plan.graph)
+    faults = [*schedule_faults(plan.graph), *used_outside(plan.graph, folder)]
     faults += [d for d in check(plan) if d.severity is Severity.ERROR]
     if faults:
         return _faults(faults)

@@ -113,7 +113,7 @@ def plan_of(project: Project) -> Plan:
         pools: dict[str, bool] = {}
         mine: set[str] = set()
         # A file that cannot be read or deployed still exists, so its deployment is not deleted.
-        broken = [each.file for each in project.diagnostics]
+        broken = list(project.broken)
         for file, described, entry in entries_of(project):
             mine.add(f"{described.name}/{entry.get('name')}")
             try:

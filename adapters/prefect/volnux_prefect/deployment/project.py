@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from volnux.cli import files
+from volnux.cli import disk
 from volnux.cli.usage import UsageError
 from volnux.errors import Diagnostic, Severity, pointy_error
 from volnux.files import find_files
@@ -40,6 +40,7 @@ class Project:
         described: the pipelines, by path in the folder.
         variables: the variable of each path in `flows.py`, including files that no longer exist.
         diagnostics: the errors of other files, and warnings.
+        broken: what could not be read or described. It may still exist.
         gone: paths that `flows.py` loads but that no longer exist.
         flows: the text of `flows.py` before and after.
         yaml: the text of `prefect.yaml` before and after.
@@ -50,6 +51,7 @@ class Project:
     described: dict[str, Described]
     variables: dict[str, str]
     diagnostics: tuple[Diagnostic, ...]
+    broken: tuple[str, ...]
     gone: tuple[str, ...]
     flows: tuple[str, str]
     yaml: tuple[str, str]
@@ -140,11 +142,11 @@ def read_folder(
     before, old = text_of(flows), text_of(yaml)
     if not found and not diagnostics and not before:
         raise UsageError([f"there are no .pty files in {folder}"])
-    answers = describe_all(found, seconds=seconds)
+    answers = describe_all(found, folder, seconds=seconds)
     described, faults = _sorted_out(folder, answers)
     after, variables = with_flows(before, {path: each.name for path, each in described.items()})
-    diagnostics = [*diagnostics, *faults]
-    broken = [each.file for each in diagnostics]
+    left = [path for path in found if path.relative_to(folder).as_posix() not in described]
+    broken = [*(each.file for each in diagnostics), *map(str, left)]
     gone = tuple(
         path
         for path in variables
@@ -170,7 +172,9 @@ def read_folder(
         folder=folder,
         described=described,
         variables=variables,
-        diagnostics=tuple(diagnostics),
+        # An error in a file that several pipelines use is found with each of them.
+        diagnostics=tuple(dict.fromkeys((*diagnostics, *faults))),
+        broken=tuple(broken),
         gone=gone,
         flows=(before, after),
         yaml=(old, merged.text),
@@ -218,6 +222,9 @@ def _sorted_out(
     for path, answer in answers.items():
         if not isinstance(answer, Described):
             faults += answer
+            if not any(each.file == str(path) for each in answer):
+                message = f"it cannot be deployed because of an error at {answer[0].where}"
+                faults.append(Diagnostic("not-deployed", message, str(path)))
             continue
         other = next((each for each in named[answer.name] if each != path), None)
         if other is None:
@@ -235,5 +242,5 @@ def _write(path: Path, before: str, text: str) -> Iterator[str]:
     if text == before:
         yield f"{path} is up to date"
         return
-    files.write(path, text.encode())
+    disk.write(path, text.encode())
     yield f"{'completed' if before else 'created'} {path}"

@@ -22,6 +22,7 @@ from volnux_prefect.plain.arms import all_of, any_of
 from volnux_prefect.plain.names import Input, Secret, Variable
 from volnux_prefect.plain.places import Each, Ended, EventFailed, Fail, Place, RunStopped
 from volnux_prefect.plain.run import Run
+from volnux_prefect.plain.uses import Use, declared
 
 __all__ = [
     "Each",
@@ -33,7 +34,9 @@ __all__ = [
     "Run",
     "RunStopped",
     "Secret",
+    "Use",
     "Variable",
     "all_of",
     "any_of",
+    "declared",
 ]

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from volnux.events.failures import failure_of
-from volnux.events.given import VariableError, read_variable
-from volnux.events.outcome import Host
+from volnux.events.given import Given, inputs_of, read_variable
+from volnux.events.outcome import Call
 from volnux.graph.outcome import no_list
 from volnux_prefect.plain.names import Input, spec_of_variable
 from volnux_prefect.plain.places import Each
@@ -15,25 +14,27 @@ from volnux_prefect.plain.places import Each
 __all__ = ["items_of"]
 
 
-def items_of(each: Each, received: Any, inputs: Mapping[str, Any], host: Host) -> Any:
+def items_of(each: Each, call: Call) -> Any:
     """The items of a part as a tuple, or the `Failure` if there is no list.
 
     Args:
         each: the part.
-        received: what is piped to it.
-        inputs: the inputs, and the items around it, by name.
-        host: where variables come from.
+        call: what an event would be given there.
     """
-    source = None
+    source = None if each.items is None else each.items.name
+    try:
+        found = _list_of(each, call)
+    except Exception as error:  # noqa: BLE001 - the host of a variable may raise anything
+        return failure_of(error, attempts=0)
+    return tuple(found) if isinstance(found, list | tuple) else no_list(each.name, source, found)
+
+
+def _list_of(each: Each, call: Call) -> Any:
     match each.items:
         case None:
-            found = received
+            return call.previous_result
         case Input(name):
-            source, found = name, inputs.get(name)
+            given = Given.of((), (name,), {}, (), each.scope)
+            return inputs_of(call).get(name) if given is None else given.value(name, call)
         case variable:
-            source = variable.name
-            try:
-                found = read_variable(spec_of_variable(variable), host)
-            except VariableError as error:
-                return failure_of(error, attempts=0)
-    return tuple(found) if isinstance(found, list | tuple) else no_list(each.name, source, found)
+            return read_variable(spec_of_variable(variable), call.host)

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from volnux.graph.parts import Argument, NameAt, VariableSpec
+from volnux.graph.parts import Argument, NameAt
+from volnux.graph.texts import VariableSpec
 
 __all__ = [
     "Input",

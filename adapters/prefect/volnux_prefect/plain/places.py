@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import contextvars
 import itertools
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any, NamedTuple, Self
+
+import cloudpickle
 
 from volnux.errors import VolnuxError
 from volnux.events.given import Given
+from volnux.events.modules import at_home, home_of, module_of
 from volnux.events.spec import EventSpec, spec_of
+from volnux.graph.copies import Items
 from volnux.graph.places import place_name
 from volnux_prefect.endings import reason
 from volnux_prefect.plain.names import (
@@ -21,6 +25,7 @@ from volnux_prefect.plain.names import (
     secrets_in,
     variables_in,
 )
+from volnux_prefect.plain.uses import Use
 from volnux_prefect.translate import task_of
 
 __all__ = ["WITHIN", "Each", "Ended", "EventFailed", "Fail", "Place", "RunStopped", "Within"]
@@ -34,12 +39,12 @@ class Within:
 
     Attributes:
         numbers: their indices, starting with the outermost `each`.
-        items: the items, by name.
+        items: the names of the items, and the items.
         order: the position of the copy among all places of the run.
     """
 
     numbers: tuple[int, ...] = ()
-    items: Mapping[str, Any] = field(default_factory=dict)
+    items: Items = ()
     order: tuple[int, ...] = ()
 
 
@@ -67,6 +72,7 @@ class Place:
         tags: tags of its task runs.
         limits: tag concurrency limits, which the run creates. The place also has these tags.
         takes: the variables and secrets whose names are parameters of `process`.
+        use: the use of another pipeline that it belongs to.
 
     Attributes:
         id: the name of its task runs, without the numbers of items.
@@ -87,17 +93,25 @@ class Place:
         tags: Iterable[str] = (),
         limits: dict[str, int] | None = None,
         takes: Iterable[Variable | Secret] = (),
+        use: Use | None = None,
     ) -> None:
         name = name or event.__name__
         self.spec: EventSpec = spec_of(
-            name, event, factor=attempts, executor=executor, timeout=timeout
+            name,
+            event,
+            factor=attempts,
+            executor=executor,
+            timeout=timeout,
+            home=home_of(module_of(event)),
         )
         own = name if number == 1 else f"{name}__{number}"
-        self.id = ".".join([own, *map(str, rounds)])
+        prefix = () if use is None else (use.place,)
+        self.id = ".".join([*prefix, own, *map(str, rounds)])
         self.branches = frozenset(branches)
         self.limits = limits or {}
         self._tags = frozenset({*tags, *self.limits})
         self._takes = tuple(takes)
+        self._scope = None if use is None else use.scope
         self.order = next(_ORDER)
         self.given()
 
@@ -114,15 +128,23 @@ class Place:
         """
         told = tuple(argument_of(name, value) for name, value in arguments.items())
         named = [self._takes, *arguments.values()]
-        if told or self._takes:
-            self.spec.given = Given(
-                told,
-                variables_in(named),
-                secrets_in(named),
-                frozenset(each.name for each in self._takes),
-            )
+        taken = [each.name for each in self._takes]
+        if self._scope is not None:
+            taken += self._scope.late.intersection(self.spec.named)
+        self.spec.given = Given.of(
+            told,
+            taken,
+            {spec.name: spec for spec in variables_in(named)},
+            secrets_in(named),
+            self._scope,
+        )
         self.task = task_of(self.spec, self._tags, self.id)
         return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Another process may have to import the event from a folder that it does not know.
+        with at_home(self.spec.home):
+            return _restored, (self.spec.home, cloudpickle.dumps(vars(self)))
 
     def __repr__(self) -> str:
         return f"<Place {self.id}>"
@@ -153,6 +175,7 @@ class Each:
         any: whether one successful item is enough.
         continues: whether the flow continues if there is no list, because of
             `@on-failure: continue`.
+        use: the use that the part belongs to.
     """
 
     def __init__(
@@ -163,6 +186,7 @@ class Each:
         at_once: int | None = None,
         any: bool = False,
         continues: bool = False,
+        use: Use | None = None,
     ) -> None:
         self.name = name
         self.places = tuple(each for each in inside if isinstance(each, Place))
@@ -170,6 +194,7 @@ class Each:
         self.at_once = at_once
         self.any = any
         self.continues = continues
+        self.scope = None if use is None else use.scope
         # In reading order, it comes directly before what is inside.
         self.order = inside[0].order - 1
 
@@ -212,3 +237,10 @@ class EventFailed(VolnuxError):
 
 class RunStopped(VolnuxError):
     """An event with `stop_on_exception` ended the run."""
+
+
+def _restored(home: str | None, parts: bytes) -> Place:
+    place = Place.__new__(Place)
+    with at_home(home):
+        vars(place).update(cloudpickle.loads(parts))
+    return place

@@ -254,8 +254,8 @@ class Run:
             RunStopped: this place, or another one, ended the run.
         """
         self._refuse_when_stopped()
-        inputs = {**self._inputs, **WITHIN.get().items}
-        items = await asyncio.to_thread(items_of, each, received, inputs, self._host)
+        call = self._call("", received)
+        items = await asyncio.to_thread(items_of, each, call)
         if not isinstance(items, list | tuple):
             if each.continues:
                 return items
@@ -271,7 +271,7 @@ class Run:
                 WITHIN.set(
                     Within(
                         (*around.numbers, number),
-                        {**around.items, each.name: item},
+                        (*around.items, (each.name, item)),
                         (*around.order, each.order, number),
                     )
                 )
@@ -352,7 +352,7 @@ class Run:
         self, place: Place, received: Any, listener: Listener, runner: Any
     ) -> State[Any] | BaseException:
         """Run a task run of a place. Returns its final state, or the error if it has none."""
-        call = self._call(place, received)
+        call = self._call(place.name, received)
         earlier, limit = listener.attempts, self._limit
         work = Work(
             place.order, place.spec, call, place.branches, listener, earlier=earlier, limit=limit
@@ -371,17 +371,18 @@ class Run:
         LATEST.set((future.task_run_id,))
         return state_of(future)
 
-    def _call(self, place: Place, received: Any) -> Call:
+    def _call(self, name: str, received: Any) -> Call:
         """The arguments of a place."""
         within = WITHIN.get()
         return Call(
-            place.name,
+            name,
             str(self._run_id),
-            {**self._inputs, **within.items},
+            self._inputs,
             received,
             scheduled_at=self._scheduled_at,
             host=self._host,
             numbers=within.numbers,
+            items=within.items,
         )
 
     async def _make_limits(self, place: Place) -> None:
