@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conformance.chosen import CHOSEN, REPEATED, USED
+from tests.conformance.chosen import CHOSEN, REPEATED
 from volnux.loading import load_plan
 from volnux.testing import differences, write_case
 
@@ -54,7 +54,7 @@ WAYS = [by_loader, by_bundle, by_source]
 
 
 @pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)
-@pytest.mark.parametrize("case", [*CHOSEN, *REPEATED, *USED], ids=str)
+@pytest.mark.parametrize("case", [*CHOSEN, *REPEATED], ids=str)
 def test_a_case(case, way, own_folder: Path, monkeypatch):
     from volnux_airflow.home import enter_own_home
 
