@@ -13,7 +13,6 @@ from volnux.events.outcome import Call, Host
 from volnux.graph.copies import Copies
 from volnux.graph.execution import Execution
 from volnux.graph.outcome import NoItems
-from volnux.graph.topology import ROOT
 from volnux.kit.instants import instant_of
 
 if TYPE_CHECKING:
@@ -121,11 +120,9 @@ def given_by_name(plan: Plan, node: int, name: str) -> Given | None:
         node: the index of the node.
         name: the name.
     """
-    graph = plan.graph
-    use = graph.topology.use_of[node] if graph.uses else ROOT
-    declared = graph.declaring(graph.nodes[node].file)
-    variables = {spec.name: spec for spec in declared.variables}
-    return Given.of((), (name,), variables, (), None if use == ROOT else plan.scopes[use])
+    at = plan.graph.nodes[node]
+    variables = {spec.name: spec for spec in plan.graph.declaring(at.file).variables}
+    return Given.of((), (name,), variables, (), plan.scope_around(at.id))
 
 
 def list_of(given: Given | None, name: str, call: Call) -> object:
