@@ -49,17 +49,17 @@ USING = """\
 A |-> clean(table=t, more=["y", t])[each=x] -> clean (0 -> B)
 """
 USED = """\
-@use: mend = "mend.pty"
+@use: repair = "repair.pty"
 @events: shop.events
 @input: table: str = "a"
 @input: more: list = []
 @variable: region: str = "eu"
 @secret: token
-mend -> {Parse(where=region)}[task=tidy, again=2]
+repair -> {Parse(where=region)}[task=tidy, again=2]
 """
 PROGRAM = Program(
-    (parse(USING, "main.pty"), parse(USED, "clean.pty"), parse("M", "mend.pty")),
-    ({"clean": 1}, {"mend": 2}, {}),
+    (parse(USING, "main.pty"), parse(USED, "clean.pty"), parse("M", "repair.pty")),
+    ({"clean": 1}, {"repair": 2}, {}),
 )
 
 graph = compile(parse(FLOW, "flow.pty"))
@@ -189,14 +189,14 @@ def test_text_that_is_no_json_of_ours(text, message):
         (*FORMATS[0].values, "nodes 0 kind", "task", "nodes.0.kind: expected 'event', 'jo"),
         (*FORMATS[0].values, "nodes 0 colour", 1, "nodes.0.colour: there is no such key"),
         (*FORMATS[1].values, "uses 0 first", "no", "the use 'clean' has no nodes"),
-        (*FORMATS[1].values, "uses 1 of", 0, "the use 'clean.mend' is of a text that does not"),
-        (*FORMATS[1].values, "uses 1 within", None, "'clean.mend' is not inside of the use"),
+        (*FORMATS[1].values, "uses 1 of", 0, "the use 'clean.repair' is of a text that does not"),
+        (*FORMATS[1].values, "uses 1 within", None, "'clean.repair' is not inside of the use"),
         (*FORMATS[1].values, "uses 0 within", 1, "'clean' is not inside of the use that it says"),
-        (*FORMATS[1].values, "uses 0 last", "clean__2.mend.M", "is not inside of the use that"),
+        (*FORMATS[1].values, "uses 0 last", "clean__2.repair.M", "is not inside of the use that"),
         (*FORMATS[1].values, "uses 0 arguments 0 names 0 path", [1], "of 'clean' has a name at a"),
         (*FORMATS[1].values, "nodes 0 file", 3, "a part is in a text that does not exist"),
         (*FORMATS[1].values, "names clean", 0, "stands for a text that does not exist"),
-        (*FORMATS[1].values, "files 0 uses mend", 7, "stands for a text that does not exist"),
+        (*FORMATS[1].values, "files 0 uses repair", 7, "stands for a text that does not exist"),
         (*FORMATS[1].values, "files 0 text", "x", "files.0.text: expected a dict"),
         (*FORMATS[2].values, "places A state", "gone", "places.A.state: expected 'done', 'skip"),
         (*FORMATS[2].values, "places A", {}, "places.A.event: it is missing"),

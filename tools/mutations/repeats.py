@@ -57,8 +57,9 @@ REPEATED = (
     Mutation(
         "If a failure is piped to an `each`, the `each` fails with this failure.",
         PROGRESS,
-        "failed = isinstance(items, Failure) and own.source not in values",
-        "failed = isinstance(items, Failure)",
+        "items.failure\n                if isinstance(items, NoItems)",
+        "getattr(items, 'failure', items)\n"
+        "                if isinstance(items, NoItems) or hasattr(items, 'traceback')",
         "each_of",
     ),
     Mutation(

@@ -73,8 +73,8 @@ USED = (
     Mutation(
         "The failure of a `!` in a used file names the flow.",
         MODEL,
-        "text = self.text(node.file)",
-        "text = self.text(0)",
+        "file = self.file_name(node.file)",
+        "file = self.file_name(0)",
         "use_fail",
     ),
     Mutation(
@@ -121,9 +121,9 @@ USED = (
     ),
     Mutation(
         "A value of another type than that of an input of a used file is tried again.",
-        GIVEN,
-        "raise ArgumentError(str(error)) from None",
-        "raise ValueError(str(error)) from None",
+        SCOPE,
+        'raise ArgumentError(f"{self.place} is given {shown}{error}") from None',
+        'raise ValueError(f"{self.place} is given {shown}{error}") from None',
         "use_argument_wrong",
     ),
     Mutation(

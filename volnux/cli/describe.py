@@ -134,7 +134,7 @@ def _units(graph: Graph) -> Iterator[str]:
     known = set()
     for each in graph.eaches:
         # In a group that runs again, each round has an `each` of its own.
-        use = topology.use_of[topology.index[each.each]]
+        use = topology.use_around(each.each)
         key = each.span, None if use == ROOT else graph.uses[use].place
         if each.span is None or key not in known:
             known.add(key)

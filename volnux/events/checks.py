@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from pathlib import PurePath
 
 from volnux.errors import Diagnostic, nearest
 from volnux.events.given import NotGivenError, reader_of, reason_of
@@ -57,18 +56,14 @@ def check_given(
             )
             if name == "self":
                 hint = "it is the event itself only as the first parameter: move it there"
+            of = graph.file_name(node.file) if node.file else graph.name
             yield graph.diagnostic(
                 "missing-input",
                 f"process of {spec.name} requires the argument '{name}', "
-                f"which is not an input of {_name_of(graph, node.file)}",
+                f"which is not an input of {of}",
                 at=node,
                 hint=hint,
             )
-
-
-def _name_of(graph: Graph, file: int) -> str:
-    text = graph.text(file)
-    return PurePath(text.filename).name if file and text else graph.name
 
 
 def _takes(spec: EventSpec) -> str:

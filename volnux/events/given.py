@@ -6,14 +6,16 @@ import inspect
 import typing
 import weakref
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from volnux.errors import VolnuxError
 from volnux.events.outcome import Call, Host
-from volnux.events.scope import BadUseError, Names, Scope
 from volnux.graph.parts import Argument
 from volnux.graph.texts import VariableSpec
 from volnux.masking import SHORTEST, masked, remember
+
+if TYPE_CHECKING:
+    from volnux.events.scope import Scope
 
 __all__ = [
     "NOTHING",
@@ -135,12 +137,7 @@ class Given(NamedTuple):
         Raises:
             ArgumentError: a use around the place gives an input a value of another type.
         """
-        if self.scope is None:
-            return inputs_of(call)
-        try:
-            return self.scope.inputs(call)
-        except BadUseError as error:
-            raise ArgumentError(str(error)) from None
+        return inputs_of(call) if self.scope is None else self.scope.inputs(call)
 
     def value(self, name: str, call: Call) -> Any:
         """The value of one name that the place may use: an input, an item or a variable.
@@ -177,10 +174,14 @@ class Given(NamedTuple):
             spec.name: read_variable(spec, call.host) for spec in self.variables
         }
         values.update((name, secret(name)) for name in self.secrets)
-        if self.late:
+        if self.late and self.scope is not None:
             try:
-                values.update(self._late(call, secret))
-            except BadUseError as error:
+                values.update(
+                    self.scope.late_inputs(
+                        call, self.late, lambda spec: read_variable(spec, call.host), secret
+                    )
+                )
+            except ArgumentError as error:
                 text = masked(str(error), tuple(secrets.values()))
                 raise ArgumentError(text) from None
         extra = {name: values[name] for name in self.direct}
@@ -202,12 +203,6 @@ class Given(NamedTuple):
                     ) from None
             arguments[argument.name] = value
         return Resolved(arguments, extra, tuple(secrets.values()))
-
-    def _late(self, call: Call, secret: Callable[[str], str]) -> dict[str, Any]:
-        assert self.scope is not None
-        return Names(self.scope, call).late(
-            self.late, lambda spec: read_variable(spec, call.host), secret
-        )
 
 
 def inputs_of(call: Call) -> Mapping[str, Any]:

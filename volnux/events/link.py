@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from volnux.errors import (
     MOST_FOUND,
@@ -17,9 +17,9 @@ from volnux.errors import (
     pointy_error,
 )
 from volnux.events.base import EventBase, event_class_of
+from volnux.events.given import ArgumentError
 from volnux.events.lookup import EventModuleError, EventNotFoundError, FoundEvent, Lookup
 from volnux.events.plan import Plan
-from volnux.events.scope import BadUseError, Scope, scopes_of
 from volnux.events.settings import check_index, without_effect
 from volnux.events.spec import EventSpec, Offered, spec_of
 from volnux.graph.compile import compile
@@ -27,6 +27,9 @@ from volnux.graph.model import At, Each, Graph, Group, Node, UsedFile
 from volnux.graph.topology import ROOT
 from volnux.graph.walk import EventName
 from volnux.pointy.tree import Evaluation, OnFailure
+
+if TYPE_CHECKING:
+    from volnux.events.scope import Scope
 
 __all__ = ["LinkError", "Plan", "link"]
 
@@ -168,9 +171,13 @@ def _offered(declared: Graph | UsedFile) -> Offered:
 
 
 def _scopes(graph: Graph) -> tuple[Scope, ...]:
+    if not graph.uses:
+        return ()
+    from volnux.events.scope import scopes_of
+
     try:
         return scopes_of(graph)
-    except BadUseError as error:
+    except ArgumentError as error:
         # Loading a file reports this at the argument; a graph from JSON has not been checked.
         raise LinkError([graph.diagnostic("bad-use", str(error))]) from None
 
@@ -218,7 +225,7 @@ def _find_all(
 def _meant_use(graph: Graph, node: Node, error: EventNotFoundError) -> str | None:
     """A hint if the name of an unknown event is similar to that of a used file."""
     name = node.event or ""
-    uses = graph.files[node.file - 1].uses if node.file else graph.names
+    uses = graph.names_in(node.file)
     close = nearest(name, uses, most=1)
     if not close or (error.hint.startswith("did you") and name.lower() != close[0].lower()):
         return None

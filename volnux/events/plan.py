@@ -7,14 +7,17 @@ import hashlib
 import json
 from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from volnux.errors import Diagnostic
 from volnux.events.inputs import bind_inputs
-from volnux.events.scope import Scope
 from volnux.events.spec import EventSpec
 from volnux.graph.model import Graph, InputSpec
+from volnux.graph.topology import ROOT
 from volnux.graph.walk import EventName
+
+if TYPE_CHECKING:
+    from volnux.events.scope import Scope
 
 __all__ = ["Plan"]
 
@@ -119,6 +122,11 @@ class Plan:
         from volnux.schedules.moments import Clock
 
         return bind_inputs(timed, {}, clock=Clock.of(self.graph, scheduled_at))
+
+    def scope_around(self, node: str) -> Scope | None:
+        """The uses around a node, by its id; None if there is none."""
+        use = self.graph.topology.use_around(node) if self.scopes else ROOT
+        return None if use == ROOT else self.scopes[use]
 
     def spec(self, place: str) -> EventSpec:
         """The spec of the event at a place.

@@ -170,7 +170,7 @@ def _with_own_files(call: Call) -> Call:
     """The call with separate file objects for this attempt; the same call if it has no files."""
     inputs = with_own_files(call.inputs) if call.inputs else call.inputs
     items = call.items
-    if any(isinstance(item, InputFile) for _, item in items):
+    if items and any(isinstance(item, InputFile) for _, item in items):
         items = tuple(
             (name, item.fresh() if isinstance(item, InputFile) else item) for name, item in items
         )

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from volnux.errors import VolnuxError
+from volnux.events.given import ArgumentError
 from volnux.events.inputs import InputError, bind_inputs, fresh
 from volnux.graph.model import Graph
 from volnux.graph.parts import Argument
@@ -21,11 +21,7 @@ if TYPE_CHECKING:
     from volnux.events.outcome import Call
     from volnux.schedules.moments import Clock
 
-__all__ = ["BadUseError", "Level", "Names", "Scope", "scopes_of"]
-
-
-class BadUseError(VolnuxError, ValueError):
-    """A use gives an input a value that the input does not take."""
+__all__ = ["Level", "Scope", "scopes_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +73,7 @@ class Level:
             defaults: the values of inputs that are not given, if they are known already.
 
         Raises:
-            BadUseError: a value is not of the type of its input.
+            ArgumentError: a value is not of the type of its input.
         """
         by_name = {argument.name: argument for argument in arguments}
         named = {at.name for argument in by_name.values() for at in argument.names}
@@ -128,7 +124,7 @@ class Level:
             clock: the time of the run; required if an input has a time of the run as its default.
 
         Raises:
-            BadUseError: a value is not of the type of its input.
+            ArgumentError: a value is not of the type of its input.
         """
         return {
             spec.name: fresh(self.known[spec.name])
@@ -147,7 +143,7 @@ class Level:
             clock: the time of the run.
 
         Raises:
-            BadUseError: the value is not of the type of the input.
+            ArgumentError: the value is not of the type of the input.
         """
         argument = self.arguments.get(spec.name)
         given = {} if argument is None else {spec.name: argument.filled(names)}
@@ -155,7 +151,7 @@ class Level:
             return bind_inputs([spec], given, clock=clock)[spec.name]
         except InputError as error:
             shown = "" if argument is None else f"{argument.name}={argument}: "
-            raise BadUseError(f"{self.place} is given {shown}{error}") from None
+            raise ArgumentError(f"{self.place} is given {shown}{error}") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,14 +174,35 @@ class Scope:
         Late inputs are not among them.
 
         Raises:
-            BadUseError: a value is not of the type of its input.
+            ArgumentError: a value is not of the type of its input.
         """
-        return Names(self, call).inside
+        return _Names(self, call).inside
 
     @property
     def late(self) -> frozenset[str]:
         """The late inputs of the innermost use."""
         return self.levels[-1].late
+
+    def late_inputs(
+        self,
+        call: Call,
+        names: Iterable[str],
+        variable: Callable[[VariableSpec], Any],
+        secret: Callable[[str], str],
+    ) -> dict[str, Any]:
+        """The values of late inputs of the innermost use, by name.
+
+        Args:
+            call: the attempt.
+            names: the inputs.
+            variable: reads a variable.
+            secret: reads a secret.
+
+        Raises:
+            NotGivenError: a variable or secret is missing, or a value is not of the type of its
+                input.
+        """
+        return _Names(self, call).late(names, variable, secret)
 
     def clock(self, call: Call) -> Clock | None:
         """The time of the run of an attempt, for defaults; None if no default needs it."""
@@ -196,7 +213,7 @@ class Scope:
         return Clock.at(call.scheduled_at, self.schedules, self.timezone)
 
 
-class Names:
+class _Names:
     """The values of names around one attempt.
 
     Args:
@@ -232,17 +249,7 @@ class Names:
         variable: Callable[[VariableSpec], Any],
         secret: Callable[[str], str],
     ) -> dict[str, Any]:
-        """The values of late inputs of the innermost use, by name.
-
-        Args:
-            names: the inputs.
-            variable: reads a variable.
-            secret: reads a secret.
-
-        Raises:
-            BadUseError: a value is not of the type of its input.
-            NotGivenError: a variable or secret is missing.
-        """
+        """The values of late inputs; see `Scope.late_inputs`."""
         # No recursion: first what each use needs, from the inside out, then the values. So what
         # several arguments name is read once.
         needed = [list(names)]
@@ -273,7 +280,7 @@ def _defaults(inputs: Iterable[InputSpec]) -> dict[str, Any]:
     try:
         return bind_inputs(optional, {})
     except InputError as error:
-        raise BadUseError(str(error)) from None
+        raise ArgumentError(str(error)) from None
 
 
 def scopes_of(graph: Graph) -> tuple[Scope, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from volnux.events.base import EventBase, EventDefinitionError, event_class_of
 from volnux.events.executors import ExecutorSpec, executor_spec
@@ -13,7 +13,6 @@ from volnux.events.modules import at_home, current_home, is_shared
 from volnux.events.outcome import Call
 from volnux.events.parameters import parameters_of
 from volnux.events.retry import NO_RETRY, RetryPolicy
-from volnux.events.scope import Scope
 from volnux.events.settings import (
     check_bypass,
     check_class,
@@ -24,6 +23,9 @@ from volnux.events.settings import (
 from volnux.graph.parts import Argument
 from volnux.graph.texts import VariableSpec
 from volnux.usercode import keep_stdin_open
+
+if TYPE_CHECKING:
+    from volnux.events.scope import Scope
 
 __all__ = ["NOTHING_OFFERED", "EventSpec", "Offered", "spec_of"]
 

@@ -71,13 +71,9 @@ class Assembly:
         self, unit: tree.Unit, event: tree.Event, retry: int | None, receives: int | None
     ) -> int:
         """Add an event's node; return its index."""
+        place = self._place(event)
         if self.rounds:
-            place = self.in_round(self._place(event))
-        else:
-            place = self._prefix + event.name
-            number = self._places[place] = self._places.get(place, 0) + 1
-            if number > 1:
-                place = f"{place}__{number}"
+            place = self.in_round(place)
         options = _options(unit) if unit.options else _NO_OPTIONS
         node = Node(
             id=place,
@@ -97,15 +93,14 @@ class Assembly:
     def _place(self, item: tree.Event | tree.Used) -> str:
         """The place of an event, or of a use, in the first round."""
         key = (self._prefix, id(item))
-        place = self._first_rounds.get(key) if self.rounds else None
-        if place is None:
-            place = self._prefix + item.name
-            number = self._places.get(place, 0) + 1
-            self._places[place] = number
-            if number > 1:
-                place = f"{place}__{number}"
-            if self.rounds:
-                self._first_rounds[key] = place
+        if self.rounds and key in self._first_rounds:
+            return self._first_rounds[key]
+        place = self._prefix + item.name
+        number = self._places[place] = self._places.get(place, 0) + 1
+        if number > 1:
+            place = f"{place}__{number}"
+        if self.rounds:
+            self._first_rounds[key] = place
         return place
 
     def enter(self, used: tree.Used, of: int) -> None:

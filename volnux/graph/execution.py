@@ -32,7 +32,7 @@ class Execution(Progress):
         index: the index of the run, if it is a copy in another run.
         given: what the values of kind `given` stand for, by their index in `Graph.values`.
         items: returns the list of an `each`, given this object and the instance that begins the
-            `each`; a `Failure` if it cannot. By default it is the piped value.
+            `each`, or `NoItems`. By default it is the piped value.
         grows: called when copies are appended: with the indices of the first node of a copy and of
             the node after the last one, and the number of copies.
 

@@ -47,7 +47,7 @@ def check_secrets(graph: Graph) -> list[Diagnostic]:
         )
     found = []
     for each in graph.eaches:
-        number = topology.use_of[topology.index[each.each]]
+        number = topology.use_around(each.each)
         if number == ROOT or each.source not in hidden[number]:
             continue
         use = graph.uses[number]

@@ -216,8 +216,7 @@ class Graph:
 
     def failure_at(self, node: Node) -> Failure:
         """The failure of a `!` that is not inside a `0` branch."""
-        text = self.text(node.file)
-        file = PurePath(text.filename).name if text else self.name
+        file = self.file_name(node.file)
         line = f":{node.span.line}" if node.span else ""
         return Failure("Failed", f"the flow fails here: {file}{line}")
 
@@ -229,6 +228,15 @@ class Graph:
     def text(self, number: int) -> Text | None:
         """One of the texts that the graph was made from: 0 is the pipeline's own."""
         return self.files[number - 1].text if number else self.source
+
+    def file_name(self, number: int = 0) -> str:
+        """The name of the file of a text, without its folder; without a text, that of the graph."""
+        text = self.text(number)
+        return PurePath(text.filename).name if text else self.name
+
+    def names_in(self, number: int) -> Mapping[str, int]:
+        """The number of the text that each `@use` in a text names."""
+        return self.files[number - 1].uses if number else self.names
 
     @property
     def filenames(self) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ __all__ = [
     "FAILURE",
     "SUCCESS",
     "Failure",
+    "NoItems",
     "RemoteTraceback",
     "RunStatus",
     "State",
@@ -138,6 +139,13 @@ def no_branch(event: str | None, descriptor: int, taken: Iterable[int]) -> Failu
         f"{event} finished with descriptor {descriptor}, which has no branch "
         f"(descriptors with a branch: {known})",
     )
+
+
+@dataclass(frozen=True, slots=True)
+class NoItems:
+    """Instead of the list of an `each`: the failure that says why there is none."""
+
+    failure: Failure
 
 
 def no_list(name: str, source: str | None, found: object) -> Failure:

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from volnux.graph.copies import Block, Copies
 from volnux.graph.model import Entry, Graph, Kind
-from volnux.graph.outcome import FAILURE, SUCCESS, Failure, State, no_list
+from volnux.graph.outcome import FAILURE, SUCCESS, NoItems, State, no_list
 from volnux.graph.piped import Piped
 from volnux.graph.wiring import BITS, Wiring
 
@@ -187,12 +187,12 @@ class Progress:
             return
         items = self._items(self, index)
         if not isinstance(items, list | tuple):
-            own = self.copies.of_each[node]
-            # A failure that was piped, or is an item of an outer `each`, is a value like others.
-            outer = [each for each in self.graph.topology.around[node] if each.file == own.file]
-            values = (None, *(each.name for each in outer))
-            failed = isinstance(items, Failure) and own.source not in values
-            self.results[index] = items if failed else no_list(own.name, own.source, items)
+            each = self.copies.of_each[node]
+            self.results[index] = (
+                items.failure
+                if isinstance(items, NoItems)
+                else no_list(each.name, each.source, items)
+            )
             ended.append((index, FAILURE))
             return
         if not items:

@@ -39,6 +39,14 @@ class Topology:
             found[first : last + 1] = [number] * (last + 1 - first)
         return found
 
+    def use_around(self, node: str) -> int:
+        """The index of the innermost use that a node belongs to, or `ROOT`.
+
+        Args:
+            node: the id of the node.
+        """
+        return self.use_of[self.index[node]]
+
     def uses_around(self, use: int) -> list[int]:
         """A use and the uses around it, the outermost first.
 
@@ -72,7 +80,7 @@ class Topology:
 
     def use_of_group(self, group: Group) -> int:
         """The index of the innermost use that a group belongs to, or `ROOT`."""
-        use = self.use_of[self.index[group.first]]
+        use = self.use_around(group.first)
         # The first event of a group may belong to a use inside of the group.
         while use != ROOT and self._graph.uses[use].of != group.file:
             within = self._graph.uses[use].within

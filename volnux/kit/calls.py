@@ -12,7 +12,7 @@ from volnux.events.link import Plan
 from volnux.events.outcome import Call, Host
 from volnux.graph.copies import Copies
 from volnux.graph.execution import Execution
-from volnux.graph.topology import ROOT
+from volnux.graph.outcome import NoItems
 from volnux.kit.instants import instant_of
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ class Calls:
         )
 
     def items(self, execution: Execution, index: int) -> object:
-        """The list of an `each`, or the `Failure` of what should contain it.
+        """The list of an `each`, or `NoItems` if what should contain it cannot be read.
 
         Args:
             execution: the state machine of the run.
@@ -120,15 +120,13 @@ def given_by_name(plan: Plan, node: int, name: str) -> Given | None:
         node: the index of the node.
         name: the name.
     """
-    graph = plan.graph
-    use = graph.topology.use_of[node] if graph.uses else ROOT
-    declared = graph.declaring(graph.nodes[node].file)
-    variables = {spec.name: spec for spec in declared.variables}
-    return Given.of((), (name,), variables, (), None if use == ROOT else plan.scopes[use])
+    at = plan.graph.nodes[node]
+    variables = {spec.name: spec for spec in plan.graph.declaring(at.file).variables}
+    return Given.of((), (name,), variables, (), plan.scope_around(at.id))
 
 
 def list_of(given: Given | None, name: str, call: Call) -> object:
-    """The value of a name that stands for the list of an `each`, or the `Failure` of reading it.
+    """The value of a name that stands for the list of an `each`; `NoItems` if it cannot be read.
 
     Args:
         given: what reads it; see `given_by_name`.
@@ -140,4 +138,4 @@ def list_of(given: Given | None, name: str, call: Call) -> object:
     try:
         return given.value(name, call)
     except Exception as error:  # noqa: BLE001 - a host may raise anything
-        return failure_of(error, attempts=0)
+        return NoItems(failure_of(error, attempts=0))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import posixpath
-from pathlib import Path, PurePath
+from pathlib import Path
 
 from volnux.events.link import Plan
 from volnux.events.modules import events_file, home_of, module_of
@@ -13,12 +13,7 @@ from volnux.graph.walk import EventName
 from volnux.pointy.uses import package_path
 from volnux.pysource import Imports
 
-__all__ = ["file_name", "import_events", "import_owner", "used_paths"]
-
-
-def file_name(graph: Graph) -> str:
-    """The name of the file from which a graph was made, else the name of the graph."""
-    return PurePath(graph.source.filename).name if graph.source else graph.name
+__all__ = ["import_events", "import_owner", "used_paths"]
 
 
 def used_paths(graph: Graph) -> dict[int, str]:
@@ -28,7 +23,7 @@ def used_paths(graph: Graph) -> dict[int, str]:
     while waiting:
         number = waiting.pop()
         text = graph.text(number)
-        names = graph.files[number - 1].uses if number else graph.names
+        names = graph.names_in(number)
         for use in text.file.settings.uses if text else ():
             path = use.path
             if package_path(path) is None:

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from volnux.events.lookup import Lookup
 from volnux.events.modules.origins import files_of_module, is_installed, loaded
-from volnux.graph.texts import UsedFile
 from volnux.kit.config import config_file
 
 if TYPE_CHECKING:
@@ -128,7 +127,7 @@ def _texts(graph: Graph) -> list[_Text]:
                 _absolute(Path(name)),
                 not name.startswith("<") and Path(name).is_file(),
                 tuple(dict.fromkeys([*beside, *dotted.get(number, ())])),
-                tuple((declared.uses if isinstance(declared, UsedFile) else graph.names).values()),
+                tuple(graph.names_in(number).values()),
                 bool(declared.variables),
             )
         )

@@ -16,7 +16,7 @@ from volnux.events.outcome import Call
 from volnux.events.portable import not_portable
 from volnux.events.scope import Scope
 from volnux.graph.model import VariableSpec
-from volnux.graph.outcome import FAILURE, SUCCESS, Failure, no_list
+from volnux.graph.outcome import FAILURE, SUCCESS, Failure, NoItems, no_list
 from volnux.graph.places import place_name
 from volnux.kit.calls import list_of
 from volnux_airflow import compat, storable
@@ -128,8 +128,8 @@ class VolnuxEachOperator(FlowOperator):
                 host=self.watcher.host,
             )
             found = list_of(self.given, self.source, call)
-            if isinstance(found, Failure):
-                return found
+            if isinstance(found, NoItems):
+                return found.failure
         if not isinstance(found, list | tuple):
             return no_list(self.each, self.source, found)
         items = list(found)

@@ -12,7 +12,7 @@ from volnux.events.link import Plan
 from volnux.events.outcome import Call
 from volnux.graph.execution import Execution
 from volnux.graph.model import Each, Graph, Node, TaskGroup
-from volnux.graph.outcome import FAILURE, Failure, State
+from volnux.graph.outcome import FAILURE, Failure, NoItems, State
 from volnux.graph.places import index_of, place_name, template_of
 from volnux.graph.report import PlaceReport
 from volnux.kit.calls import given_by_name
@@ -79,7 +79,7 @@ class Places:
         }
         self._counts = _counts(plan.graph, self.known)
 
-    def failure(self, execution: Execution, instance: int) -> Failure | None:
+    def _failure(self, execution: Execution, instance: int) -> Failure | None:
         """The failure of an `each` without a list; None if it had a list or did not begin."""
         copies = execution.copies
         each = copies.of_each[copies.node(instance)]
@@ -91,19 +91,15 @@ class Places:
         return None if place is None or place.attempts else place.failure
 
     def items(self, execution: Execution, instance: int) -> object:
-        """The list of an `each`, or anything else if there was none.
+        """The list of an `each`, or `NoItems` if there was none.
 
         The items of an `each` inside a task may be only as many as there were.
         """
-        failure = self.failure(execution, instance)
+        failure = self._failure(execution, instance)
+        if failure is not None:
+            return NoItems(failure)
         copies = execution.copies
         each = copies.of_each[copies.node(instance)]
-        if failure is not None and each.source is None:
-            piped = execution.received(instance)
-            if not isinstance(piped, list | tuple):
-                return piped  # the state machine makes the same failure of it
-        if failure is not None:
-            return failure
         if each.each in self._reduced.eaches:
             return self._list(each)
         count = self._counts.get((each.each, copies.index(instance)), 0)

@@ -81,11 +81,6 @@ def _replayed(plan: Plan, places: Places, status: RunStatus, *, timed_out: bool)
             stopped_by.append(index)
             continue
         ready.extend(execution.finish(index, place.descriptor, place.failure or place.result))
-    for begin in copies.of_each:
-        for index in copies.instances(begin):
-            failure = places.failure(execution, index)
-            if failure is not None and execution.descriptors[index] == FAILURE:
-                execution.results[index] = failure
     if status is RunStatus.CANCELLED:
         execution.cancel()
         execution.abandon()

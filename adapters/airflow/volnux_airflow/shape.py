@@ -15,7 +15,6 @@ import functools
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import PurePath
 
 from volnux.events.link import Plan
 from volnux.events.spec import EventSpec
@@ -226,8 +225,7 @@ class _Shaping:
         """A label for a `!`: its line, and its file if that is a used one."""
         if node.span is None:
             return "!"
-        text = self._graph.text(node.file) if node.file else None
-        of = f" of {PurePath(text.filename).name}" if text else ""
+        of = f" of {self._graph.file_name(node.file)}" if node.file else ""
         return f"! in line {node.span.line}{of}"
 
     def _braces(self, catch: Node) -> str:

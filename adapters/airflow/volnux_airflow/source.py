@@ -10,7 +10,7 @@ from volnux.errors import Diagnostic
 from volnux.events.link import Plan
 from volnux.graph.model import Each, Entry
 from volnux.graph.walk import EventName
-from volnux.kit.export import file_name, import_events, import_owner
+from volnux.kit.export import import_events, import_owner
 from volnux.pysource import (
     Expression,
     Imports,
@@ -132,7 +132,7 @@ class _Source:
     def text(self) -> str:
         graph = self._graph
         about = one_line(
-            f"{graph.name}: generated from {file_name(graph)} by `volnux airflow dag`."
+            f"{graph.name}: generated from {graph.file_name()} by `volnux airflow dag`."
         )
         body = [*self._above(), *self._dag()]
         return module_source(f"{about}\n\n{_NEEDS}", self._imports, body)

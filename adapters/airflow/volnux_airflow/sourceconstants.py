@@ -86,8 +86,7 @@ class Constants:
 
     def scope(self, node: Node) -> str | None:
         """The constant with the innermost use around a node; None if there is none."""
-        topology = self._graph.topology
-        use = topology.use_of[topology.index[node.id]]
+        use = self._graph.topology.use_around(node.id)
         return None if use == ROOT else self._scopes[self._graph.uses[use].place]
 
     def lines(self, inputs: Expression) -> Iterator[str]:
@@ -154,7 +153,7 @@ class Constants:
             number
             for task in self._shape.tasks
             if task.kind in (TaskKind.EVENT, TaskKind.SCATTER) and task.node is not None
-            for number in topology.uses_around(topology.use_of[topology.index[task.node.id]])
+            for number in topology.uses_around(topology.use_around(task.node.id))
         }
         found: dict[str, int] = {}
         for number in sorted(around):

@@ -27,7 +27,6 @@ from volnux_airflow.partoperator import VolnuxPartOperator
 from volnux_airflow.shape import Shape, Task, TaskKind, shape_of
 from volnux_airflow.storable import LONGEST_DESCRIPTION
 from volnux_airflow.usedfiles import shown_names
-from volnux_airflow.uses import scope_at
 
 __all__ = [
     "FIRST_DATE",
@@ -254,7 +253,7 @@ class _Translation:
             inputs=graph.inputs,
             readers=self._plan.readers,
             variables={item.name: item for item in declared.variables},
-            scope=scope_at(self._plan, node),
+            scope=self._plan.scope_around(node.id),
             calendar=self._calendar,
             trigger_rule=task.rule,
             branches=task.branches,

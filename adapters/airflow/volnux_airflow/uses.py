@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from volnux.events.link import Plan
 from volnux.events.scope import Level, Scope
-from volnux.graph.model import Node
-from volnux.graph.topology import ROOT
 from volnux_airflow.declared import arguments_of, used_inputs, variable_specs
 from volnux_airflow.instants import UTC, Calendar
 
-__all__ = ["scope_at", "use"]
+__all__ = ["use"]
 
 
 def use(
@@ -40,7 +37,7 @@ def use(
         calendar: the time zone and schedules of the pipeline; UTC if None.
 
     Raises:
-        BadUseError: an argument is not of the type of its input.
+        ArgumentError: an argument is not of the type of its input.
     """
     around = () if within is None else within.levels
     level = Level.of(
@@ -54,12 +51,3 @@ def use(
     )
     calendar = calendar or UTC
     return Scope((*around, level), calendar.schedules, calendar.timezone)
-
-
-def scope_at(plan: Plan, node: Node) -> Scope | None:
-    """The uses around a node of a plan; None if there is none."""
-    if not plan.scopes:
-        return None
-    topology = plan.graph.topology
-    number = topology.use_of[topology.index[node.id]]
-    return None if number == ROOT else plan.scopes[number]

@@ -17,7 +17,6 @@ from volnux.events.executors import EMPTY, ExecutorKind
 from volnux.events.link import Plan
 from volnux.events.spec import EventSpec
 from volnux.graph.model import At, Graph, Node
-from volnux.graph.topology import ROOT
 from volnux.pointy.options import HINTS
 from volnux_prefect.host import block_name, variable_name
 from volnux_prefect.parameters import why_no_parameter, why_not_stored
@@ -139,10 +138,10 @@ def _names_at(plan: Plan, index: int) -> list[str]:
     """The names of the inputs and items that the event of a node sees."""
     graph = plan.graph
     items = [each.name for each in graph.topology.around[index]]
-    use = graph.topology.use_of[index]
-    if use == ROOT:
+    scope = plan.scope_around(graph.nodes[index].id)
+    if scope is None:
         return [*(item.name for item in graph.inputs), *items]
-    level = plan.scopes[use].levels[-1]
+    level = scope.levels[-1]
     inputs = [item.name for item in level.inputs if item.name not in level.late]
     return [*inputs, *items[level.items :]]
 

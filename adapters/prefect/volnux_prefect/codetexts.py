@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import contextlib
 from collections import defaultdict, deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from volnux.errors import Span
 from volnux.graph.model import Each, Graph, Group, Kind, Node, Use
 from volnux.graph.repeats import is_each
 from volnux.graph.topology import ROOT
 from volnux.pointy import tree
-from volnux_prefect.codeuses import where
 
 __all__ = ["Texts"]
 
@@ -69,7 +68,7 @@ class Texts:
 
     def file_of(self, use: Use) -> str:
         """The name of the file that is used."""
-        return where(self._graph, use.of)
+        return self._graph.file_name(use.of)
 
     def receives(self, part: tree.Parallel) -> bool:
         """Whether anything in a part may receive what is piped to it."""
@@ -85,15 +84,11 @@ class Texts:
                     case tree.Group(body=body):
                         stack.append((body.parts[0], file))
                     case tree.Used(name=name):
-                        of = self._names(file)[name]
+                        of = self._graph.names_in(file)[name]
                         stack.append((self._flow(of).parts[0], of))
                     case _:
                         return True
         return False
-
-    def _names(self, file: int) -> Mapping[str, int]:
-        """The numbers of the texts that a text uses, by name."""
-        return self._graph.files[file - 1].uses if file else self._graph.names
 
     def _flow(self, file: int) -> tree.Flow:
         text = self._graph.text(file)

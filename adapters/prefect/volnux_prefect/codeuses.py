@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import PurePath
 from typing import Any
 
 from volnux.graph.model import Argument, Each, Graph, InputSpec, Node, Use
@@ -19,13 +18,7 @@ from volnux.pysource import (
     snake,
 )
 
-__all__ = ["Uses", "where"]
-
-
-def where(graph: Graph, number: int) -> str:
-    """The name of the file of a text, for messages."""
-    text = graph.text(number)
-    return PurePath(text.filename).name if text else graph.name
+__all__ = ["Uses"]
 
 
 class Uses:
@@ -62,7 +55,7 @@ class Uses:
             inputs = self._graph.files[number - 1].inputs
             items = tuple(("", self._declared(item)) for item in inputs)
             closing = ",)" if len(items) == 1 else ")"
-            yield f"# The inputs of {where(self._graph, number)}."
+            yield f"# The inputs of {self._graph.file_name(number)}."
             yield assigned(variable, Bracketed("(", items, closing))
         for place, use in self._uses.items():
             yield assigned(self._variables[place], self._made(use))
@@ -72,8 +65,7 @@ class Uses:
 
     def of_node(self, node: Node) -> Use | None:
         """The innermost use that a node belongs to."""
-        topology = self._graph.topology
-        use = topology.use_of[topology.index[node.id]]
+        use = self._graph.topology.use_around(node.id)
         return None if use == ROOT else self._graph.uses[use]
 
     def of_each(self, each: Each) -> str | None:

@@ -21,7 +21,7 @@ from volnux.pysource import (
     quoted,
     snake,
 )
-from volnux_prefect.codeuses import Uses, where
+from volnux_prefect.codeuses import Uses
 from volnux_prefect.instants import PARAMETER, speaks_of_time
 from volnux_prefect.parameters import ends_of
 
@@ -99,7 +99,8 @@ class Words:
         line = f":{node.span.line}" if node.span else ""
         continues = any(e.source == node.id and 0 in e.when for e in self._graph.edges)
         named = {"continues": literal(True)} if continues else {}
-        made = call(self._own("Fail"), literal(f"{where(self._graph, node.file)}{line}"), **named)
+        where = f"{self._graph.file_name(node.file)}{line}"
+        made = call(self._own("Fail"), literal(where), **named)
         return assigned(self.fails[node.id], made)
 
     def source(self, each: Each) -> Expression | None:

@@ -43,7 +43,7 @@ class Parse(EventBase):
 @event
 def Check(previous_result, table): return table != "bad", previous_result
 @event
-def Mend(): return True, "mended"
+def Repair(): return True, "repaired"
 @event
 def Look(self, day: dt.date): return True, [str(day), str(self.scheduled_at)]
 @event
@@ -68,13 +68,13 @@ FILES = {
         @input: day: date = scheduled - 1d
         @input: limit: int(1..100) = 10
         @input: mode: "full" | "delta" = "delta"
-        Parse(table=table) |-> Check (0 -> Mend) || Look |-> Same
+        Parse(table=table) |-> Check (0 -> Repair) || Look |-> Same
     """,
     "one": "@input: x: int\nOnly",
-    "plain": 'Look(day="2026-01-02") -> Mend',
-    "fails": "Mend -> Boom -> Mend",
-    "stops": "Mend -> !",
-    "both": 'Look(day="2026-01-02") || Mend',
+    "plain": 'Look(day="2026-01-02") -> Repair',
+    "fails": "Repair -> Boom -> Repair",
+    "stops": "Repair -> !",
+    "both": 'Look(day="2026-01-02") || Repair',
     "late": """
         @input: where: str
         @input: key: str = "none"
@@ -94,8 +94,8 @@ FILES = {
     "each": "@input: xs: list = [1, 2]\nOnly(x=1)[each=y, in=xs] |-> Same",
     "limited": "@input: limit: int(1..9)\nTakes",
     "many": "@input: n: int(1..9)\n@input: xs: list = [1]\nOnly(x=1)[each=y, in=xs]",
-    "again": "{Mend -> Boom}[again=2]",
-    "task": "{Mend -> Ten(n=3)}[task=tidy]",
+    "again": "{Repair -> Boom}[again=2]",
+    "task": "{Repair -> Ten(n=3)}[task=tidy]",
     "pipes": "Same |-> Same",
 }
 
@@ -267,8 +267,8 @@ def groups_of(dag):
 
 TASKS = {
     "plain -> plain": {
-        "plain": ("plain", ["plain.Look", "plain.Mend"]),
-        "plain__2": ("plain__2", ["plain__2.Look", "plain__2.Mend"]),
+        "plain": ("plain", ["plain.Look", "plain.Repair"]),
+        "plain__2": ("plain__2", ["plain__2.Look", "plain__2.Repair"]),
     },
     "plain[task=tidy]": {},
     "List |-> plain[each=x]": {},
@@ -277,16 +277,16 @@ TASKS = {
     "each": {"each": ("each", ["each-1", "each.Only", "gather-1", "each.Same"])},
     "plain (0 -> Ok)": {
         "group-1": ("plain", ["plain", "catch-1"]),
-        "plain": ("plain", ["plain.Look", "plain.Mend"]),
+        "plain": ("plain", ["plain.Look", "plain.Repair"]),
     },
     "again": {
-        "again": ("again", ["group-1", "again.Mend.2", "again.Boom.2"]),
-        "group-1": ("{Mend -> Boom}", ["again.Mend", "again.Boom", "catch-1"]),
+        "again": ("again", ["group-1", "again.Repair.2", "again.Boom.2"]),
+        "group-1": ("{Repair -> Boom}", ["again.Repair", "again.Boom", "catch-1"]),
     },
     "plain[again=2]": {
         "group-1": ("plain", ["plain", "catch-1"]),
-        "plain": ("plain", ["plain.Look", "plain.Mend"]),
-        "plain--2": ("plain.2", ["plain.Look.2", "plain.Mend.2"]),
+        "plain": ("plain", ["plain.Look", "plain.Repair"]),
+        "plain--2": ("plain.2", ["plain.Look.2", "plain.Repair.2"]),
     },
 }
 

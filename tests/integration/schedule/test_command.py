@@ -199,11 +199,11 @@ def test_run_notices_changed_files_that_are_used(flow, serve):
     service.wait_for("a.pty keeps its previous version")
     shared.joinpath("clean_events.py").write_text(EVENTS.replace("Hello", "Helo"))
     service.wait_for("reloaded a.pty")
-    shared.joinpath("clean.pty").write_text('@use: mend = "mend.pty"\nmend')
+    shared.joinpath("clean.pty").write_text('@use: repair = "repair.pty"\nrepair')
     service.wait_for("there is no such file")
-    shared.joinpath("mend.pty").write_text("Fine")
+    shared.joinpath("repair.pty").write_text("Fine")
     service.wait_for("there is no event 'Fine'")
-    shared.joinpath("mend_events.py").write_text(EVENTS.replace("Hello", "Fine"))
+    shared.joinpath("repair_events.py").write_text(EVENTS.replace("Hello", "Fine"))
     service.wait_for("reloaded a.pty", times=2)
     assert service.end() == 0
 

@@ -40,7 +40,7 @@ class Check(Base):
 
 
 @event
-async def Mend(self, *, previous_result) -> tuple[int, str]: ...
+async def Repair(self, *, previous_result) -> tuple[int, str]: ...
 
 
 @event
@@ -75,13 +75,13 @@ ROWS = "list[dict[str, Any]]"
 PASSED = {
     "Parse": ([("Parse", "list[Row]")], [("Parse", ROWS)]),
     "Parse |-> Check": ([("Parse", "list[Row]")], [("Check", "Row | None")]),
-    "Start |-> Mend": ([], [("Mend", "str")]),
-    "Mend -> Start": ([("Mend", None)], [("Start", None)]),
+    "Start |-> Repair": ([], [("Repair", "str")]),
+    "Repair -> Start": ([("Repair", None)], [("Start", None)]),
     "Parse || Check": (
         [("Parse", "list[Row]"), ("Check", "list[dict]")],
         [("Parse", ROWS), ("Check", "Row | None")],
     ),
-    "Start |-> Check (0 |-> Mend)": ([], [("Mend", "str"), ("Check", "Row | None")]),
+    "Start |-> Check (0 |-> Repair)": ([], [("Repair", "str"), ("Check", "Row | None")]),
     "{Sell}[each=x]": ([("Sell", "list[int]")], [("Sell", "list[float]")]),
     "{{Sell}[each=y]}[each=x]": ([("Sell", "list[list[int]]")], [("Sell", "list[list[float]]")]),
     "@input: xs: list\nStart[each=x, in=xs] -> Sell[each=x, in=xs]": (
@@ -104,12 +104,12 @@ def test_what_a_pipeline_receives_and_returns(described, text):
 
 
 def test_a_step_in_full(cli, write, described):
-    write("shared/mend.pty", '@description: "Mends rows"\n@secret: token\nFix')
+    write("shared/repair.pty", '@description: "Repairs rows"\n@secret: token\nFix')
     write("shared/events.py", 'from volnux import event\n@event\ndef Fix():\n    """Fixes."""\n')
     described(
-        '@description: "Cleans a table"\n@use: mend = "shared/mend.pty"\n'
+        '@description: "Cleans a table"\n@use: repair = "shared/repair.pty"\n'
         '@input: table: "sales" | "refunds", "the table"\n@input: day: date = scheduled - 1d\n'
-        '@variable: region: str = "eu"\nParse(table=table) |-> Check (0 -> mend)'
+        '@variable: region: str = "eu"\nParse(table=table) |-> Check (0 -> repair)'
     )
     assert cli("describe", "clean.pty").out == (
         "clean: Cleans a table\n"
@@ -123,7 +123,7 @@ def test_a_step_in_full(cli, write, described):
         "  list[Row]  Parse\n"
         "\n"
         "returns:\n"
-        "  not annotated  mend.Fix\n"
+        "  not annotated  repair.Fix\n"
         "  Row | None     Check\n"
         "\n"
         "inputs:\n"
@@ -141,19 +141,19 @@ def test_a_step_in_full(cli, write, described):
         "  Check  Checks them.\n"
         "\n"
         "places:\n"
-        "  Parse, Check, mend.Fix\n"
+        "  Parse, Check, repair.Fix\n"
         "\n"
         "uses:\n"
-        "  shared/mend.pty  Mends rows\n"
+        "  shared/repair.pty  Repairs rows\n"
     )
     found = json.loads(cli("describe", "clean.pty", "--json").out)
     assert found["as_step"] == {
         "directive": '@use: clean = "clean.pty"',
         "call": "clean(table=…)",
     }
-    assert found["uses"] == [{"file": "shared/mend.pty", "description": "Mends rows"}]
+    assert found["uses"] == [{"file": "shared/repair.pty", "description": "Repairs rows"}]
     assert found["events"][-1] == {
-        "name": "Fix", "file": "shared/mend.pty", "description": "Fixes.",
+        "name": "Fix", "file": "shared/repair.pty", "description": "Fixes.",
     }  # fmt: skip
     assert found["secrets"] == ["token"]
 

@@ -146,8 +146,8 @@ def used(write):
         "flows/main.pty",
         '@use: clean="../shared/clean.pty"\n@use: x="package:shop/x.pty"\nclean->x',
     )
-    write("shared/clean.pty", '@use: mend="mend.pty"\nA->mend')
-    write("shared/mend.pty", UGLY)
+    write("shared/clean.pty", '@use: repair="repair.pty"\nA->repair')
+    write("shared/repair.pty", UGLY)
     write("shop/x.pty", UGLY)
     write("shop/__init__.py", "")
 
@@ -157,15 +157,15 @@ def test_files_that_are_used_by_path_are_formatted_once_and_named(cli, used):
     assert (result.code, result.err) == (1, "")
     assert result.out == (
         "would reformat flows/main.pty\nwould reformat shared/clean.pty\n"
-        "would reformat shared/mend.pty\n3 files would be reformatted\n"
+        "would reformat shared/repair.pty\n3 files would be reformatted\n"
     )
     result = cli("fmt", "flows")
     assert (result.code, result.err) == (0, "")
     assert result.out == (
-        "reformatted flows/main.pty\nreformatted shared/clean.pty\nreformatted shared/mend.pty\n"
+        "reformatted flows/main.pty\nreformatted shared/clean.pty\nreformatted shared/repair.pty\n"
         "3 files reformatted\n"
     )
-    assert Path("shared/mend.pty").read_text() == PRETTY
+    assert Path("shared/repair.pty").read_text() == PRETTY
     assert Path("shop/x.pty").read_text() == UGLY
     assert cli("fmt", "flows", "--check").out == "3 files already formatted\n"
 
@@ -173,15 +173,15 @@ def test_files_that_are_used_by_path_are_formatted_once_and_named(cli, used):
 def test_the_changes_of_used_files_are_shown(cli, used):
     out = cli("fmt", "flows/main.pty", "--diff").out
     assert out.count("(formatted)") == 3
-    assert "--- shared/mend.pty\n" in out
+    assert "--- shared/repair.pty\n" in out
 
 
 def test_a_used_file_that_cannot_be_formatted(cli, used, write):
-    write("shared/mend.pty", "A ->")
+    write("shared/repair.pty", "A ->")
     write("flows/main.pty", '@use: clean = "../shared/clean.pty"\n@use: no = "no.pty"\nclean\n')
     result = cli("fmt", "flows/main.pty")
     assert result.code == 2
-    assert result.err.startswith("shared/mend.pty:1:5: error: ")
+    assert result.err.startswith("shared/repair.pty:1:5: error: ")
     assert result.out.endswith("2 files reformatted, 1 file left as it is\n")
 
 

@@ -240,7 +240,7 @@ def test_items_that_make_no_sense(cli, flow, arguments, message):
 
 @pytest.fixture
 def using(flow, write):
-    write("clean.pty", "Parse (0 -> Mend) -> Save[each=row]")
+    write("clean.pty", "Parse (0 -> Repair) -> Save[each=row]")
     return flow('@use: clean = "clean.pty"\nParse |-> clean -> clean[each=row]')
 
 
@@ -249,7 +249,7 @@ def test_a_place_in_a_use(cli, using, option):
     result = cli("simulate", using, option, "clean.Parse=0", "--items", "row=1", "--json")
     found = states(result)
     assert found["clean.Parse"] == ("done", 0)
-    assert found["clean.Mend"][0] == "done"
+    assert found["clean.Repair"][0] == "done"
     assert found["clean__2.Parse[0]"] == ("done", 1)
     copy = cli("simulate", using, option, "clean__2.Save[1][0]=0", "--json")
     assert states(copy)["clean__2.Save[1][0]"] == ("failed", 0)
@@ -258,7 +258,7 @@ def test_a_place_in_a_use(cli, using, option):
 def test_an_event_is_meant_in_all_files(cli, using):
     found = states(cli("simulate", using, "--outcome", "Parse=0", "--json"))
     assert found["Parse"] == ("failed", 0)
-    found = states(cli("simulate", using, "--outcome", "Mend=0", "--outcome", "Save=0", "--json"))
+    found = states(cli("simulate", using, "--outcome", "Repair=0", "--outcome", "Save=0", "--json"))
     assert {place for place, (state, _) in found.items() if state == "failed"} >= {"clean.Save[0]"}
 
 

@@ -11,7 +11,7 @@ from volnux.graph.draw import DrawError, ascii, dot, draw, mermaid
 from volnux.pointy import parse
 from volnux.pointy.program import Program
 
-CLEAN = "@input: table: str\nParse(table=table) |-> Check (0 -> Mend) |-> Save"
+CLEAN = "@input: table: str\nParse(table=table) |-> Check (0 -> Tidy) |-> Save"
 USE = '@use: clean = "clean.pty"\n'
 
 
@@ -40,7 +40,7 @@ TERMINAL = {
         │ Parse(table=table) │
         │ ⇓                  │
         │ Check              │
-        │ ├─0─▶ Mend         │
+        │ ├─0─▶ Tidy         │
         │ ╰─1─▶ ·            │
         │ ⇓                  │
         │ Save               │
@@ -52,7 +52,7 @@ TERMINAL = {
         A ⇒ clean.Parse(table=table)
         ⇓
         clean.Check
-        ├─0─▶ clean.Mend
+        ├─0─▶ clean.Tidy
         ╰─1─▶ ·
         ⇓
         clean.Save ⇒ B
@@ -68,7 +68,7 @@ TERMINAL = {
         │ Parse(table=table) │
         │ ⇓                  │
         │ Check              │
-        │ ├─0─▶ Mend         │
+        │ ├─0─▶ Tidy         │
         │ ╰─1─▶ ·            │
         │ ⇓                  │
         │ Save               │
@@ -82,7 +82,7 @@ TERMINAL = {
         │ clean.Parse(table=table) │
         │ ⇓                        │
         │ clean.Check              │
-        │ ├─0─▶ clean.Mend         │
+        │ ├─0─▶ clean.Tidy         │
         │ ╰─1─▶ ·                  │
         │ ⇓                        │
         │ clean.Save               │
@@ -134,7 +134,7 @@ def test_a_box_in_a_box():
         │ │ │ Parse(table=table) │ │ │
         │ │ │ ⇓                  │ │ │
         │ │ │ Check              │ │ │
-        │ │ │ ├─0─▶ Mend         │ │ │
+        │ │ │ ├─0─▶ Tidy         │ │ │
         │ │ │ ╰─1─▶ ·            │ │ │
         │ │ │ ⇓                  │ │ │
         │ │ │ Save               │ │ │
@@ -168,7 +168,7 @@ def test_boxes_of_mermaid():
               subgraph u1["clean(table=#34;x#34;)"]
                 n1["Parse<br/><small>table=table</small>"]
                 n2["Check"]
-                n3["Mend"]
+                n3["Tidy"]
                 n4["Save"]
               end
               n5["C"]

@@ -113,16 +113,14 @@ class _Drawing:
         rounds = Rounds(graph)
         self._marks = Marks(graph, states, rounds)
         self._each_at = {
-            (self._use_around(each.each), each.span): each for each in reversed(graph.eaches)
+            (graph.topology.use_around(each.each), each.span): each
+            for each in reversed(graph.eaches)
         }
         self._catch_at = {
-            (self._use_around(node.id), node.span): index
+            (graph.topology.use_around(node.id), node.span): index
             for index, node in reversed(list(enumerate(graph.nodes)))
             if node.kind is Kind.CATCH and index not in rounds.catches
         }
-
-    def _use_around(self, node: str) -> int:
-        return self._topology.use_of[self._topology.index[node]]
 
     def whole(self, flow: tree.Flow) -> str:
         _run(self.flow(flow))

@@ -60,7 +60,7 @@ class UseNames:
 
     def task(self, name: str, first: str) -> str:
         """The name of a task, by its full name and its first node."""
-        use = self._graph.topology.use_of[self._graph.topology.index[first]]
+        use = self._graph.topology.use_around(first)
         # A task may begin with a use, and is then around it.
         while use != ROOT and not name.startswith(self._graph.uses[use].place + "."):
             within = self._graph.uses[use].within

@@ -18,7 +18,7 @@ import os
 import re
 import signal
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +29,9 @@ import volnux_prefect
 from volnux.backends.port import RefusedError
 from volnux.errors import Diagnostic, PointyError, Severity, Span, VolnuxError
 from volnux.events.link import Plan
+from volnux.graph.model import Graph
 from volnux.graph.report import jsonable
+from volnux.kit.outside import used_outside
 from volnux.kit.processes import (
     Surroundings,
     WorkerGroup,
@@ -279,17 +281,28 @@ def _answer(path: str, folder: str, trace: str, writer: Any, surroundings: Surro
 def _describe(path: Path, folder: Path) -> dict[str, Any]:
     from volnux.loading import load_plan, schedule_faults
     from volnux_prefect.checks import check
-    from volnux_prefect.deployment.outside import used_outside
     from volnux_prefect.flow import flow_of_plan
     from volnux_prefect.origin import Origin, Place
 
     plan = load_plan(path)
-    faults = [*schedule_faults(plan.graph), *used_outside(plan.graph, folder)]
+    faults = [*schedule_faults(plan.graph), *_outside(plan.graph, folder)]
     faults += [d for d in check(plan) if d.severity is Severity.ERROR]
     if faults:
         return _faults(faults)
     flow = flow_of_plan(plan, Origin(path, Place("__main__", str(path))))
     return dataclasses.asdict(Described.of(plan, flow.parameters.model_dump_for_openapi()))
+
+
+def _outside(graph: Graph, folder: Path) -> Iterator[Diagnostic]:
+    for found in used_outside(graph, [folder]):
+        yield graph.diagnostic(
+            "outside",
+            f"'{found.path}' is outside of the folder that is deployed, so a worker may not have "
+            "it",
+            at=found.at,
+            hint="move it into the folder, or into a package and write "
+            f'"package:NAME/{found.path.name}"',
+        )
 
 
 def _faults(found: Iterable[Diagnostic]) -> dict[str, Any]:
