@@ -35,6 +35,12 @@ _ONE_AT_A_TIME = not_in_host(
     "dag.test() runs one task after another; a scheduler runs all tasks that are ready in parallel"
 )
 
+_IN_ANY_ORDER = not_in_host(
+    "dag.test() runs the tasks that are ready in any order; a scheduler runs the instances of a "
+    "mapped task in the order of the items",
+    always=False,
+)
+
 
 class AirflowBackend(Backend):
     """Runs a plan as a DAG, with Airflow's own `dag.test()`.
@@ -47,6 +53,7 @@ class AirflowBackend(Backend):
     capabilities = CAPABILITIES
     gaps: ClassVar[Mapping[str, Gap]] = MappingProxyType(
         {
+            "each_stop": _IN_ANY_ORDER,
             "each_together": _ONE_AT_A_TIME,
             "parallel_at_once": _ONE_AT_A_TIME,
             "stop_while_others_run": _ONE_AT_A_TIME,

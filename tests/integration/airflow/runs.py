@@ -65,7 +65,8 @@ class Runs:
         task_id, index = _parts(task)
         path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/xcomEntries/{key}"
         try:
-            return self.get(f"{path}?deserialize=true&map_index={index}")["value"]
+            # With `deserialize=true`, the text "1.1" would be returned as the number.
+            return self.get(f"{path}?map_index={index}")["value"]
         except urllib.error.HTTPError as error:
             if error.code == 404:
                 return None
