@@ -15,13 +15,18 @@ if TYPE_CHECKING:
         EventBase,
         EventExecutionEvaluationState,
         EventReturnError,
-        NotPortableError,
         NotSentError,
         WorkerLost,
         event,
     )
     from volnux.events.executors import EMPTY, DefaultExecutor, ExecutorInitializerConfig
-    from volnux.events.given import ArgumentError, NotGivenError, SecretError, VariableError
+    from volnux.events.given import (
+        ArgumentError,
+        InputTypeError,
+        NotGivenError,
+        SecretError,
+        VariableError,
+    )
     from volnux.events.inputs import InputError
     from volnux.events.retry import RetryPolicy
     from volnux.graph.outcome import RemoteTraceback
@@ -30,6 +35,7 @@ if TYPE_CHECKING:
     from volnux.pipeline.context import ExecutionContext
     from volnux.pipeline.fields import FileInputDataField, InputDataField
     from volnux.signal.announce import EventFailedError
+    from volnux.values.kinds import NotPortableError
 
 __all__ = [
     "EMPTY",
@@ -44,6 +50,7 @@ __all__ = [
     "FileInputDataField",
     "InputDataField",
     "InputError",
+    "InputTypeError",
     "NotGivenError",
     "NotPortableError",
     "NotSentError",
@@ -73,7 +80,6 @@ __getattr__, __dir__ = lazy(
             "EventBase",
             "EventExecutionEvaluationState",
             "EventReturnError",
-            "NotPortableError",
             "NotSentError",
             "WorkerLost",
             "event",
@@ -81,6 +87,7 @@ __getattr__, __dir__ = lazy(
         "volnux.events.executors": ("EMPTY", "DefaultExecutor", "ExecutorInitializerConfig"),
         "volnux.events.given": (
             "ArgumentError",
+            "InputTypeError",
             "NotGivenError",
             "SecretError",
             "VariableError",
@@ -93,5 +100,6 @@ __getattr__, __dir__ = lazy(
         "volnux.calling": ("arun", "run"),
         "volnux.pipeline.context": ("ExecutionContext",),
         "volnux.graph.report": ("RunFailedError", "RunReport"),
+        "volnux.values.kinds": ("NotPortableError",),
     },
 )

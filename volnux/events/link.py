@@ -22,8 +22,10 @@ from volnux.events.lookup import EventModuleError, EventNotFoundError, FoundEven
 from volnux.events.plan import Plan
 from volnux.events.settings import check_index, without_effect
 from volnux.events.spec import EventSpec, Offered, spec_of
+from volnux.events.visible import Visible
 from volnux.graph.compile import compile
 from volnux.graph.model import At, Each, Graph, Group, Node, UsedFile
+from volnux.graph.sources import sources_of
 from volnux.graph.topology import ROOT
 from volnux.graph.walk import EventName
 from volnux.pointy.tree import Evaluation, OnFailure
@@ -127,6 +129,12 @@ def link(
                     offered = offers[node.file]._replace(arguments=node.arguments, scope=scope)
                     known[scoped] = spec.given_by(offered)
                 spec = known[scoped]
+            if node.receives is not None and spec.reads_piped:
+                source = sources_of(linked, node.receives)
+                received = (*key, id(scope), source)
+                if received not in known:
+                    known[received] = spec.receives_from(source)
+                spec = known[received]
             if spec.conditions:
                 taken = linked.topology.taken[linked.topology.index[node.id]]
                 warnings += _check_conditions(linked, node, spec, taken)
@@ -145,8 +153,18 @@ def link(
     warnings += _check_evaluations(graph, targets)
     # The rounds of an `again` have the same events at the same positions.
     warnings = list(dict.fromkeys(warnings))
+    _share_classes(specs)
     where = {name: (each.module, each.name) for name, each in found.items()}
     return Plan(linked, tuple(specs), tuple(warnings), found=where, scopes=scopes)
+
+
+def _share_classes(specs: Sequence[EventSpec | None]) -> None:
+    """Let all events of a pipeline know the same classes."""
+    distinct = list({id(spec): spec for spec in specs if spec is not None}.values())
+    of_function = {spec.function: spec for spec in distinct}
+    visible = Visible(of_function.values())
+    for spec in distinct:
+        spec.visible = visible
 
 
 def _on_failure_of_class(graph: Graph) -> Iterator[Diagnostic]:

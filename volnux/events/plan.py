@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from volnux.errors import Diagnostic
 from volnux.events.inputs import bind_inputs
 from volnux.events.spec import EventSpec
+from volnux.events.visible import Visible
 from volnux.graph.model import Graph, InputSpec
 from volnux.graph.topology import ROOT
 from volnux.graph.walk import EventName
@@ -122,6 +123,11 @@ class Plan:
         from volnux.schedules.moments import Clock
 
         return bind_inputs(timed, {}, clock=Clock.of(self.graph, scheduled_at))
+
+    @property
+    def visible(self) -> Visible:
+        """The classes that values of the pipeline may be of."""
+        return next((spec.visible for spec in self.specs if spec is not None), Visible())
 
     def scope_around(self, node: str) -> Scope | None:
         """The uses around a node, by its id; None if there is none."""

@@ -1,23 +1,27 @@
-"""Checks that a host can store a value: JSON whose numbers and texts fit into a database."""
+"""How results leave their process: as JSON that every host can store."""
 
 from __future__ import annotations
 
-import json
 import math
+from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from volnux.events.base import NotPortableError
 from volnux.events.failures import class_name
+from volnux.events.outcome import Call
 from volnux.graph.outcome import Failure
-from volnux.strictjson import FormatError
+from volnux.masking import masked
+
+if TYPE_CHECKING:
+    from volnux.events.spec import EventSpec
+    from volnux.values.store import Store
 
 __all__ = [
     "DEEPEST",
+    "Carrier",
     "has_64_bits",
     "not_portable",
     "portable_failure",
-    "portable_result",
     "unstorable",
 ]
 
@@ -84,19 +88,45 @@ def unstorable(text: str) -> str | None:
     return None
 
 
-def portable_result(event: str, result: Any) -> Any:
-    """The result of an event as read back from JSON; a `Failure` in it remains a `Failure`.
+class Carrier(NamedTuple):
+    """How the results of a run leave their process. It can be pickled.
 
-    Raises:
-        NotPortableError: a host cannot store it; the message contains `event`.
+    Attributes:
+        store: where large values go; without one, they are part of the JSON.
+        keeps: whether the host stores the JSON (`Outcome.packed`); otherwise, the result is read
+            back from it at once.
+        reserved: the keys of dicts that the host keeps for itself.
     """
-    where = not_portable(result)
-    if where is not None:
-        path, problem = where
-        raise NotPortableError(
-            f"the result of {event} cannot be passed on as JSON: result{path} is {problem}"
-        )
-    return json.loads(json.dumps(result, default=_failure_out), object_hook=_failure_in)
+
+    store: Store | None = None
+    keeps: bool = False
+    reserved: tuple[str, ...] = ()
+
+    def carry(
+        self, spec: EventSpec, call: Call, result: Any, secrets: Iterable[str]
+    ) -> tuple[Any, Any]:
+        """The result as it is passed on, and its JSON.
+
+        Args:
+            spec: the event.
+            call: the attempt.
+            result: what the event returned.
+            secrets: what must not be in the JSON.
+
+        Raises:
+            NotPortableError: a part of the result cannot leave the process.
+        """
+        from volnux.values.codec import from_json, in_store, to_json
+
+        what = f"the result of {spec.name}"
+        shelf = None if self.store is None else self.store.at(call.run_id, call.task_id)
+        data = to_json(result, what=what, shelf=shelf, reserved=self.reserved, classes=spec.visible)
+        if secrets:
+            data = masked(data, secrets)
+        data = in_store(data, what=what, shelf=shelf)
+        if self.keeps:
+            return result, data
+        return from_json(data, classes=spec.visible, store=self.store), None
 
 
 def portable_failure(failure: Failure) -> Failure:
@@ -108,22 +138,6 @@ def portable_failure(failure: Failure) -> Failure:
         text.encode(errors="backslashreplace").decode().replace("\0", "\\x00") for text in texts
     )
     return replace(failure, message=message, traceback=shown).with_exception(failure.exception)
-
-
-_FAILURE_KEY: Final = "__volnux_failure__"
-
-
-def _failure_out(value: Any) -> Any:
-    return {_FAILURE_KEY: value.to_json()}
-
-
-def _failure_in(data: dict[str, Any]) -> Any:
-    if data.keys() != {_FAILURE_KEY}:
-        return data
-    try:
-        return Failure.from_json(data[_FAILURE_KEY])
-    except FormatError:  # a dict of the user that happens to have this key
-        return data
 
 
 def _path(way: Any) -> str:

@@ -20,11 +20,13 @@ from volnux.events.settings import (
     conditions_of,
     timeout_of,
 )
+from volnux.events.visible import Visible
 from volnux.graph.parts import Argument
 from volnux.graph.texts import VariableSpec
 from volnux.usercode import keep_stdin_open
 
 if TYPE_CHECKING:
+    from volnux.events.receiver import Receiver
     from volnux.events.scope import Scope
 
 __all__ = ["NOTHING_OFFERED", "EventSpec", "Offered", "spec_of"]
@@ -59,6 +61,8 @@ class EventSpec:
         home: the folder of this event's modules, or None; see `modules.at_home`.
         requires: the names of arguments without a default; they must be given.
         given: what the place is given besides inputs; None if nothing.
+        receiver: what reads the value that is piped to the place; None if it is passed on as it is.
+        visible: the classes that values of the pipeline may be of.
 
     A spec is pickled as the module and name of its target, like classes and functions.
     """
@@ -76,11 +80,13 @@ class EventSpec:
         "may_bypass",
         "name",
         "named",
+        "receiver",
         "requires",
         "retry",
         "stop_on_exception",
         "target",
         "timeout",
+        "visible",
     )
 
     def __init__(
@@ -117,13 +123,43 @@ class EventSpec:
         )
         self.function = function
         self.given = self._given(offered)
+        self.receiver: Receiver | None = None
+        self.visible = Visible((self,))
 
     def given_by(self, offered: Offered) -> EventSpec:
         """The same spec for a place to which the text offers something else."""
+        made = self._copy()
+        made.given = self._given(offered)
+        return made
+
+    @property
+    def reads_piped(self) -> bool:
+        """Whether `previous_result` has an annotation, as which piped values are read."""
+        if not self._previous or "previous_result" not in self.function.__annotations__:
+            return False
+        return self.receives_from("") is not self
+
+    def receives_from(self, source: str | None) -> EventSpec:
+        """The same spec for a place to which a value is piped; the spec itself if it is not read.
+
+        Args:
+            source: the places from which the value comes, as text; None if nothing is piped.
+        """
+        if not self._previous or source is None:
+            return self
+        from volnux.events.receiver import receiver_of
+
+        receiver = receiver_of(self.name, self.function, source)
+        if receiver is None:
+            return self
+        made = self._copy()
+        made.receiver = receiver
+        return made
+
+    def _copy(self) -> EventSpec:
         made = object.__new__(EventSpec)
         for name in self.__slots__:
             setattr(made, name, getattr(self, name))
-        made.given = self._given(offered)
         return made
 
     def _given(self, offered: Offered) -> Given | None:
@@ -140,7 +176,9 @@ class EventSpec:
 
             with at_home(self.home):
                 event = pickle.dumps(event)
-        return _read_spec, (self.name, event, self.timeout, self.home, self.given)
+        source = None if self.receiver is None else self.receiver.source
+        place = (self.given, source, self.visible)
+        return _read_spec, (self.name, event, self.timeout, self.home, place)
 
     def __repr__(self) -> str:
         return f"<EventSpec {self.name}>"
@@ -182,7 +220,11 @@ class EventSpec:
 
 
 def _read_spec(
-    name: str, event: Any, timeout: float | None, home: str | None, given: Given | None
+    name: str,
+    event: Any,
+    timeout: float | None,
+    home: str | None,
+    place: tuple[Given | None, str | None, Visible],
 ) -> EventSpec:
     # The folder may have another path on this machine: then the calling code has set it.
     home = current_home() or home
@@ -193,8 +235,9 @@ def _read_spec(
             event = pickle.loads(event)
     target, retry = event
     spec = EventSpec(name, target, retry, ExecutorSpec(), timeout, home)
-    spec.given = given
-    return spec
+    spec.given, source, spec.visible = place
+    spec.visible.add(spec)
+    return spec.receives_from(source)
 
 
 def spec_of(

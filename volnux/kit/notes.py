@@ -59,6 +59,8 @@ class Notes:
     def ends(self, index: int, outcome: Outcome) -> None:
         """Note that an attempt has ended."""
         self.ended[index] = outcome.ended_at
+        if not outcome.attempts:
+            self.made[index] = 0
         self.bypassed[index] = outcome.bypassed
 
     def report(

@@ -1,0 +1,132 @@
+"""Writes values as tagged JSON."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Collection
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from volnux.shown import shown
+from volnux.values.kinds import TAG, VALUE, NotPortableError
+from volnux.values.plain import DEEPEST, is_plain
+from volnux.values.registry import kind_of
+
+if TYPE_CHECKING:
+    from volnux.values.reading import Classes
+    from volnux.values.store import Shelf
+
+__all__ = ["Writer"]
+
+_HOW = (
+    "return a value of a type that volnux knows, or make its class known with "
+    "volnux.values.register"
+)
+
+
+class Writer:
+    """Writes one value.
+
+    Args:
+        what: how errors call the value.
+        shelf: where large bytes go; without one, they go into the JSON.
+        reserved: keys that no dict of the JSON may have, because the host keeps them for itself.
+        classes: the classes that the reader will know; None if the reader decides.
+    """
+
+    def __init__(
+        self,
+        what: str = "value",
+        shelf: Shelf | None = None,
+        reserved: Collection[str] = (),
+        classes: Classes | None = None,
+    ) -> None:
+        self._what = what
+        self._shelf = shelf
+        self._reserved = reserved
+        self._classes = classes
+        self._path: list[Any] = []
+        self._depth = 0
+
+    def write(self, value: Any) -> Any:
+        """The value as JSON; a value that is plain JSON is returned as it is.
+
+        Raises:
+            NotPortableError: a part of it is of a type that nothing is known of.
+        """
+        return value if is_plain(value, self._reserved) else self.json(value)
+
+    def json(self, value: Any, key: Any = None) -> Any:
+        """A part of the value as JSON.
+
+        Args:
+            value: the part.
+            key: the key, the index or the attribute (`.name`) of the part; None if it has none.
+        """
+        if key is not None:
+            self._path.append(key)
+        self._depth += 1
+        if self._depth > DEEPEST:
+            self.refuse(f"is nested more than {DEEPEST} deep")
+        found = self._json(value)
+        self._depth -= 1
+        if key is not None:
+            self._path.pop()
+        return found
+
+    def _json(self, value: Any) -> Any:
+        cls = type(value)
+        if value is None or cls is bool:
+            return value
+        if cls is list:
+            return [self.json(each, index) for index, each in enumerate(value)]
+        if cls is dict and self._is_plain_dict(value):
+            return {key: self.json(each, key) for key, each in value.items()}
+        if (cls is str or cls is int or cls is float) and is_plain(value):
+            return value
+        kind = kind_of(cls)
+        if kind is None:
+            self.refuse(f"is of type {_name_of(cls)}")
+        return {TAG: kind.name, VALUE: kind.write(value, self)}
+
+    def _is_plain_dict(self, value: dict[Any, Any]) -> bool:
+        return all(
+            type(key) is str and key != TAG and key not in self._reserved and is_plain(key)
+            for key in value
+        )
+
+    def may_name(self, cls: type) -> bool:
+        """Whether the reader will know a class."""
+        if self._classes is None:
+            return True
+        return self._classes.find(cls.__module__, cls.__qualname__) is cls
+
+    def blob(self, data: Any, suffix: str = ".bin") -> dict[str, Any]:
+        """Bytes as JSON: as base64, or as a reference to a file if they are large.
+
+        Args:
+            data: bytes, or an object with a buffer.
+            suffix: the end of the file's name.
+        """
+        if self._shelf is not None and memoryview(data).nbytes > self._shelf.inline:
+            return {"file": self._shelf.put(data, suffix)}
+        return {"base64": base64.b64encode(data).decode()}
+
+    def refuse(self, problem: str, how: str = _HOW) -> NoReturn:
+        """Refuse the part that is being written.
+
+        Args:
+            problem: what is wrong, after the path of the part.
+            how: what the user can do.
+        """
+        path = [
+            key if isinstance(key, str) and key[:1] == "." else f"[{shown(key)}]"
+            for key in self._path
+        ]
+        if len(path) > 20:
+            path[10:-10] = ["…"]
+        raise NotPortableError(f"{self._what}{''.join(path)} {problem}: {how}")
+
+
+def _name_of(cls: type) -> str:
+    name = cls.__qualname__
+    return name if cls.__module__ == "builtins" else f"{cls.__module__}.{name}"
