@@ -128,15 +128,13 @@ class EventSpec:
 
     def given_by(self, offered: Offered) -> EventSpec:
         """The same spec for a place to which the text offers something else."""
-        made = self._copy()
+        made = self.copy()
         made.given = self._given(offered)
         return made
 
     @property
     def reads_piped(self) -> bool:
         """Whether `previous_result` has an annotation, as which piped values are read."""
-        if not self._previous or "previous_result" not in self.function.__annotations__:
-            return False
         return self.receives_from("") is not self
 
     def receives_from(self, source: str | None) -> EventSpec:
@@ -152,11 +150,12 @@ class EventSpec:
         receiver = receiver_of(self.name, self.function, source)
         if receiver is None:
             return self
-        made = self._copy()
+        made = self.copy()
         made.receiver = receiver
         return made
 
-    def _copy(self) -> EventSpec:
+    def copy(self) -> EventSpec:
+        """A copy whose attributes may be set."""
         made = object.__new__(EventSpec)
         for name in self.__slots__:
             setattr(made, name, getattr(self, name))
