@@ -275,9 +275,8 @@ def _returned(
         and call.attempt < spec.retry.max_attempts
     ):
         retry_after = spec.retry.wait(call.attempt)
-    return Outcome(
-        descriptor, result, call.attempt, started, time.time(), retry_after, packed=packed
-    )
+    outcome = Outcome(descriptor, result, call.attempt, started, time.time(), retry_after)
+    return outcome if packed is None else outcome._replace(packed=packed)
 
 
 def _read(spec: EventSpec, returned: Any) -> tuple[int, Any]:

@@ -30,9 +30,7 @@ class Visible:
     def __init__(self, events: Iterable[EventSpec] = ()) -> None:
         self._events = list(events)
         self._known: dict[tuple[str, str], type] = {}
-        self._spaces: dict[int, Mapping[str, Any]] = {}
-        self._searched = 0
-        # Modules by folder and name that only an unpickled object has to import.
+        # Folders and names of modules that only an unpickled object has to import.
         self._others: list[tuple[str | None, str]] = []
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -55,34 +53,27 @@ class Visible:
         return found
 
     def _candidates(self, module: str, name: str) -> Iterator[Any]:
-        for space in self._own():
+        events = tuple(self._events)
+        spaces = list({id(each): each for event in events for each in _spaces_of(event)}.values())
+        for space in spaces:
             yield _at(space, name)
             yield from _in_imported(space, module, name)
         # The annotations of events, and the fields of classes that are already visible.
-        yield from self._annotated()
-        while self._others:
-            home, other = self._others.pop(0)
+        yield from _in_annotations(event.function for event in events)
+        yield from _in_annotations(each for space in spaces for each in tuple(space.values()))
+        for home, other in tuple(self._others):
             space = _space_of(home, other)
-            self._spaces[id(space)] = space
             yield _at(space, name)
             yield from _in_imported(space, module, name)
             yield from _in_annotations(space.values())
 
-    def _own(self) -> list[Mapping[str, Any]]:
-        """The names of the modules of events."""
-        while self._searched < len(self._events):
-            event = self._events[self._searched]
-            self._searched += 1
-            space = event.function.__globals__
-            self._spaces[id(space)] = space
-            module = module_of(event.target)
-            if module is not None:
-                self._spaces[id(vars(module))] = vars(module)
-        return list(self._spaces.values())
 
-    def _annotated(self) -> Iterator[Any]:
-        values = (each for space in self._own() for each in tuple(space.values()))
-        yield from _in_annotations((*(event.function for event in self._events), *values))
+def _spaces_of(event: EventSpec) -> Iterator[Mapping[str, Any]]:
+    """The names in the modules of an event: that of its `process`, and that of its class."""
+    yield event.function.__globals__
+    module = module_of(event.target)
+    if module is not None:
+        yield vars(module)
 
 
 def _again(others: list[tuple[str | None, str]]) -> Visible:
