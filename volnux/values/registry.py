@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -94,13 +93,13 @@ def _load(top: str) -> None:
     if not _loaded:
         _loaded.add("")
         _load_entry_points()
-    if top in _LATE and top not in _loaded and top in sys.modules:
-        _loaded.add(top)
+    if top in _LATE and top not in _loaded:
         import importlib
 
         kinds: Mapping[type, Kind] = importlib.import_module(_LATE[top]).kinds(top)
         for cls, kind in kinds.items():
             _add(cls, kind)
+        _loaded.add(top)
 
 
 def _load_entry_points() -> None:

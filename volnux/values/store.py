@@ -204,7 +204,7 @@ class Shelf:
             raise StoreError(
                 f"a large value of {self.place} cannot be written to {redacted(self.store.url)} "
                 f"({NAME}): {_reason(stream.failure or error)}"
-            ) from error
+            ) from (None if isinstance(error, OSError) else error)
         return {"path": path, "size": stream.size, "sha256": stream.digest.hexdigest()}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -100,15 +101,23 @@ class Writer:
             return True
         return self._classes.find(cls.__module__, cls.__qualname__) is cls
 
-    def blob(self, data: Any, suffix: str = ".bin") -> dict[str, Any]:
+    def blob(self, data: Any, suffix: str = ".bin", *, size: int | None = None) -> dict[str, Any]:
         """Bytes as JSON: as base64, or as a reference to a file if they are large.
 
         Args:
-            data: bytes, or an object with a buffer.
+            data: bytes, or an object with a buffer; or a function that writes them to the stream
+                that it gets.
             suffix: the end of the file's name.
+            size: about how many bytes the function writes.
         """
-        if self._shelf is not None and memoryview(data).nbytes > self._shelf.inline:
+        if size is None:
+            size = memoryview(data).nbytes
+        if self._shelf is not None and size > self._shelf.inline:
             return {"file": self._shelf.put(data, suffix)}
+        if callable(data):
+            stream = io.BytesIO()
+            data(stream)
+            data = stream.getbuffer()
         return {"base64": base64.b64encode(data).decode()}
 
     def refuse(self, problem: str, how: str = _HOW) -> NoReturn:
