@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from volnux.imported import imported
 from volnux.values.classes import CLASS_KINDS, class_kind
 from volnux.values.kinds import Kind, NotPortableError
 from volnux.values.standard import STANDARD
@@ -94,7 +94,7 @@ def _load(top: str) -> None:
     if not _loaded:
         _loaded.add("")
         _load_entry_points()
-    if top in _LATE and top not in _loaded and top in sys.modules:
+    if top in _LATE and top not in _loaded and imported(top) is not None:
         _loaded.add(top)
         import importlib
 
