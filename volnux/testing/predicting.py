@@ -22,7 +22,7 @@ from volnux.pointy.parser import analyze
 from volnux.pointy.tree import Evaluation
 from volnux.testing.behaviour import key_of, result_of, scripts
 from volnux.testing.cases import Case, Expected, ExpectedPlace, Found
-from volnux.testing.comparing import plain
+from volnux.testing.comparing import exact, plain
 from volnux.testing.making import NAMES, random_program
 from volnux.testing.programs import (
     DEFAULT_ATTEMPTS,
@@ -183,7 +183,7 @@ def _expected(
             descriptor=place.descriptor,
             attempts=place.attempts,
             result=place.result,
-            received=plain(place.received),
+            received=exact(place.received),
             failure=None if place.failure is None else plain(place.failure),
         )
         for name, place in places_of(execution, driven.details).items()

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import dataclasses
 import enum
-import sys
 import weakref
 from typing import TYPE_CHECKING, Any, Final
 
+from volnux.imported import imported
 from volnux.strictjson import FormatError
 from volnux.values.kinds import Kind
 
@@ -42,7 +42,7 @@ def is_data_class(cls: Any) -> bool:
 
 
 def _is_model(cls: type) -> bool:
-    pydantic = sys.modules.get("pydantic")
+    pydantic = imported("pydantic")
     return pydantic is not None and issubclass(cls, pydantic.BaseModel)
 
 
