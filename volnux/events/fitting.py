@@ -115,7 +115,7 @@ class Refusal:
                 )
             case "typed-dict":
                 return not (_reads_attributes(schema) or may_be(shape.cls, Mapping))
-            case "named-tuple":
+            case "named-tuple" | "call":  # how older versions make a named tuple
                 return not (_is_list(shape.cls) or may_be(shape.cls, Mapping))
             case "generator":
                 return not _is_iterable(shape.cls)
@@ -207,7 +207,8 @@ def may_be(cls: type, wanted: Any) -> bool:
     wanted = typing.get_origin(wanted) or wanted
     if not isinstance(wanted, type) or getattr(wanted, "_is_protocol", False):
         return True
-    if type(wanted).__instancecheck__ not in _INSTANCE_CHECKS:
+    check: Any = type(wanted).__instancecheck__
+    if check not in _INSTANCE_CHECKS and not check.__module__.startswith("pydantic."):
         return True
     return issubclass(cls, wanted) or issubclass(wanted, cls)
 

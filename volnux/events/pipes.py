@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import types
 from collections.abc import Iterator, Sequence
 from typing import Any, Final, NamedTuple
@@ -16,6 +17,9 @@ from volnux.graph.model import Each, Graph, Node, Value, ValueKind
 from volnux.values.adapters import make_adapter
 
 __all__ = ["check_pipes"]
+
+_DEEPEST: Final = 20
+"""How deeply groups may be nested for anything to be known about the lists that they pipe."""
 
 _MOST_LABELS: Final = 4
 _SEVERAL: Final = "{…}"
@@ -102,6 +106,7 @@ class _Sent(NamedTuple):
         subject: the beginning of a sentence that the annotation ends: `Load returns`.
         what: the values in the middle of a sentence: `what Load returns`.
         label: what pipes them, inside of a group: `Load`, `Load[each=x]` or `{…}`.
+        depth: how many groups and units with `each` are around each other in it.
     """
 
     type: Any
@@ -109,6 +114,7 @@ class _Sent(NamedTuple):
     subject: str
     what: str
     label: str
+    depth: int = 0
 
 
 class _Readers:
@@ -230,7 +236,12 @@ class _Pipes:
             types_ = tuple(_either(part, may_be_none=may_be_none) for part in parts)
             labels = [_label(part) for part in parts[:_MOST_LABELS]]
             labels += ["…"] * (len(parts) > _MOST_LABELS)
-            self._made[key] = _sent(Parts(types_), f"{' || '.join(labels)} pipes", _SEVERAL)
+            self._made[key] = _sent(
+                Parts(types_),
+                f"{' || '.join(labels)} pipes",
+                _SEVERAL,
+                depth=1 + max(sent.depth for part in parts for sent in part),
+            )
         return self._made[key]
 
     def _of_copies(self, row: Value, part: tuple[_Sent, ...]) -> _Sent:
@@ -242,7 +253,8 @@ class _Pipes:
             item = _either(part, may_be_none=row.kind is ValueKind.ANY_EACH)
             label = f"{_label(part)}[each={name}]"
             type_ = types.GenericAlias(list, (item,))
-            self._made[key] = _sent(type_, f"{label} pipes", label)
+            depth = 1 + max(sent.depth for sent in part)
+            self._made[key] = _sent(type_, f"{label} pipes", label, depth=depth)
         return self._made[key]
 
     def _items(self, row: Value) -> tuple[_Sent, ...]:
@@ -255,7 +267,7 @@ class _Pipes:
             key = row.kind, id(sent)
             if key not in self._made:
                 what = f"an item of {sent.what}"
-                self._made[key] = _sent(item_of(sent.type), f"{what} is", _SEVERAL, what)
+                self._made[key] = _sent(item_of(sent.type), f"{what} is", _SEVERAL, what=what)
             found.append(self._made[key])
         return tuple(found)
 
@@ -268,12 +280,15 @@ class _Pipes:
 _UNKNOWN: Final = _Sent(Any, None, "", "", _SEVERAL)
 
 
-def _sent(type_: Any, subject: str, label: str, what: str | None = None) -> _Sent:
-    try:
-        shapes = shapes_of(type_)
-    except Exception:  # noqa: BLE001 - classes of the user are asked about their base classes
-        shapes = None
-    return _Sent(type_, shapes, subject, what or f"what {subject}", label)
+def _sent(
+    type_: Any, subject: str, label: str, *, what: str | None = None, depth: int = 0
+) -> _Sent:
+    shapes = None
+    if depth <= _DEEPEST:
+        # Classes of the user are asked about their base classes.
+        with contextlib.suppress(Exception):
+            shapes = shapes_of(type_)
+    return _Sent(type_, shapes, subject, what or f"what {subject}", label, depth)
 
 
 def _either(part: Sequence[_Sent], *, may_be_none: bool) -> Any:

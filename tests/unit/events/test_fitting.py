@@ -235,7 +235,7 @@ REFUSED = [
     (list[Order], tuple[Order, Invoice]), (dict[str, Order], dict[str, Invoice]),
     (tuple[int], tuple[int, int]), (tuple[int], tuple[int, int, *tuple[str, ...]]),
     (dict[int, int], dict[str, int]), (list[list[int]], list[list[str]]),
-    (list[int | float], list[str]), (Plain, list[int]), (int, collections.deque[int]),
+    (list[int | float], list[str]), (Plain, list[int]),
     (type[Colour], list[str]), (Colour, list[str]), (int, Sequence[int]), (str, dict[str, Nested]),
     (Order, Mapping[str, int]), (list[dict], Numbers), (list[int], Hashable),
     # Classes.
@@ -277,7 +277,7 @@ MAY_FIT = [
     (str, int), (str, dt.date), (str, pathlib.Path), (str, Colour), (str, uuid.UUID), (str, bool),
     (str, decimal.Decimal), (str, dt.timedelta), (bytes, str), (str, bytes), (int, float),
     (float, int), (int, bool), (bool, int), (int, dt.datetime), (dt.datetime, dt.date),
-    (dt.date, dt.datetime), (decimal.Decimal, int), (fractions.Fraction, float), (int, complex),
+    (dt.date, dt.datetime), (decimal.Decimal, int), (fractions.Fraction, float),
     (Measures, int), (int, Level), (str, Literal["a"]), (str, pydantic.AnyUrl),
     (str, pydantic.SecretStr), (str, pydantic.Json[Order]), (str, After), (OrderId, float),
     (float, list[int] | float), (int, NewType("Id", str) | int),
