@@ -63,7 +63,8 @@ def comments(module: Any) -> dict[str, str]:
     for name in module.__all__:
         home = getattr(getattr(module, name), "__module__", None) or ""
         homes |= {home} if home.startswith("volnux.") else set()
-    homes.add("volnux.events.executors")
+    # A constant does not know its module.
+    homes |= {"volnux.events.annotated", "volnux.events.executors"}
     for home in sorted(homes):
         file = Path(inspect.getsourcefile(importlib.import_module(home)) or "")
         for statement, below in itertools.pairwise(ast.parse(file.read_text("utf-8")).body):

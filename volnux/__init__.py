@@ -11,6 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from volnux.calling import arun, run
     from volnux.errors import PointyError, PointySyntaxError, VolnuxError
+    from volnux.events.annotated import Outcome
     from volnux.events.base import (
         EventBase,
         EventExecutionEvaluationState,
@@ -54,6 +55,7 @@ __all__ = [
     "NotGivenError",
     "NotPortableError",
     "NotSentError",
+    "Outcome",
     "Pipeline",
     "PointyError",
     "PointySyntaxError",
@@ -76,6 +78,7 @@ __getattr__, __dir__ = lazy(
     {
         "volnux.errors": ("PointyError", "PointySyntaxError", "VolnuxError"),
         "volnux.signal.announce": ("EventFailedError",),
+        "volnux.events.annotated": ("Outcome",),
         "volnux.events.base": (
             "EventBase",
             "EventExecutionEvaluationState",

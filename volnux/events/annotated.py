@@ -1,4 +1,4 @@
-"""The annotations of the arguments of `process`, which say as what values are read."""
+"""The annotations of `process`: as what values are read, and what it returns."""
 
 from __future__ import annotations
 
@@ -6,9 +6,14 @@ import inspect
 import typing
 import weakref
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
-__all__ = ["Annotation", "AnnotationError", "annotation_of"]
+__all__ = ["Annotation", "AnnotationError", "Outcome", "annotation_of", "returned_by"]
+
+_T = TypeVar("_T")
+
+Outcome: TypeAlias = tuple[bool | int, _T]
+"""What `process` returns: a descriptor, and a result of a type, as in `-> Outcome[Order]`."""
 
 
 class AnnotationError(ValueError):
@@ -62,18 +67,55 @@ def _annotation(function: Callable[..., Any], name: str) -> Annotation | None:
     parameter = parameters.get(name) or next(kwargs, None)
     if parameter is None or parameter.annotation in (parameter.empty, Any, "Any", object):
         return None
-    from pydantic import PydanticUserError
-
     from volnux.values.adapters import make_adapter
+
+    try:
+        annotation = _evaluated(function, parameter.annotation)
+        if _is_for_type_checkers(annotation):
+            return None
+        adapter = make_adapter(annotation)
+        if not getattr(adapter, "pydantic_complete", True):
+            # A class names others that did not exist when it was defined.
+            adapter.rebuild(raise_errors=True)
+        return Annotation(annotation, adapter.validate_python)
+    except Exception as error:
+        # An annotation, and the schema of a class that it names, is the user's code.
+        raise AnnotationError(str(error)) from error
+
+
+def _is_for_type_checkers(annotation: Any) -> bool:
+    """Whether it is a protocol that `isinstance` refuses, so that nothing can be checked."""
+    return getattr(annotation, "_is_protocol", False) and not getattr(
+        annotation, "_is_runtime_protocol", False
+    )
+
+
+def returned_by(function: Callable[..., Any]) -> Any:
+    """The annotation of what an event returns.
+
+    Args:
+        function: its `process`.
+
+    Returns:
+        None if there is none, or if it cannot be evaluated. A decorator may change what a function
+        returns without changing its annotation, so that of a decorated function does not count.
+    """
+    annotation = getattr(function, "__annotations__", {}).get("return")
+    if annotation is None or hasattr(function, "__wrapped__"):
+        return None
+    try:
+        return _evaluated(function, annotation)
+    except Exception:  # noqa: BLE001 - an annotation is the user's code
+        return None
+
+
+def _evaluated(function: Callable[..., Any], annotation: Any) -> Any:
+    """An annotation, which may be text that uses names of the function's module."""
 
     class Annotated:
         """Has only this annotation: others of the function may be impossible to evaluate."""
 
     holder = Annotated()
-    holder.__annotations__ = {name: parameter.annotation}
+    holder.__annotations__ = {"it": annotation}
     names = getattr(inspect.unwrap(function), "__globals__", {})
-    try:
-        annotation = typing.get_type_hints(holder, globalns=names, include_extras=True)[name]
-        return Annotation(annotation, make_adapter(annotation).validate_python)
-    except (NameError, TypeError, SyntaxError, AttributeError, PydanticUserError) as error:
-        raise AnnotationError(str(error)) from error
+    return typing.get_type_hints(holder, globalns=names, include_extras=True)["it"]

@@ -150,12 +150,20 @@ def link(
         from volnux.graph.lists import check_lists
 
         warnings += check_lists(linked)
+    if linked.eaches or any(map(_is_annotated, known.values())):
+        from volnux.events.pipes import check_pipes
+
+        warnings += check_pipes(linked, specs)
     warnings += _check_evaluations(graph, targets)
     # The rounds of an `again` have the same events at the same positions.
     warnings = list(dict.fromkeys(warnings))
     _share_classes(specs)
     where = {name: (each.module, each.name) for name, each in found.items()}
     return Plan(linked, tuple(specs), tuple(warnings), found=where, scopes=scopes)
+
+
+def _is_annotated(spec: EventSpec) -> bool:
+    return "previous_result" in getattr(spec.function, "__annotations__", {})
 
 
 def _share_classes(specs: Sequence[EventSpec | None]) -> None:
