@@ -64,8 +64,9 @@ def check_pipes(graph: Graph, specs: Sequence[EventSpec | None]) -> Iterator[Dia
                     f"the annotation of previous_result of {spec.name} cannot be used, so values "
                     f"are passed on unread: {reason}",
                     at=node,
-                    hint="a name that is only imported under TYPE_CHECKING does not exist when the "
-                    "program runs",
+                    hint="a name that is only imported under TYPE_CHECKING does not exist in a run"
+                    if "is not defined" in reason
+                    else None,
                     severity=Severity.WARNING,
                 )
 
@@ -127,7 +128,7 @@ class _Readers:
     def problem(self, sent: _Sent, spec: EventSpec) -> str | None:
         """What is wrong with a pipe; None if nothing is for certain."""
         # The same object stands for all values of the same event.
-        key = id(sent), spec.function
+        key = id(sent), spec.function, spec.name
         if key not in self._problems:
             self._problems[key] = self._compare(sent, spec)
         return self._problems[key]
@@ -203,7 +204,8 @@ class _Pipes:
             case ValueKind.RESULT:
                 return self._results(row, {1} if row.when is None else set(row.when))
             case ValueKind.FIRST_DONE:
-                return tuple({id(sent): sent for part in parts for sent in part}.values())
+                distinct = {id(sent): sent for part in parts for sent in part}
+                return tuple(distinct.values()) or (_UNKNOWN,)
             case ValueKind.ALL_OF | ValueKind.ANY_OF:
                 return (self._list(parts, may_be_none=row.kind is ValueKind.ANY_OF),)
             case ValueKind.ALL_EACH | ValueKind.ANY_EACH:
@@ -240,7 +242,7 @@ class _Pipes:
                 Parts(types_),
                 f"{' || '.join(labels)} pipes",
                 _SEVERAL,
-                depth=1 + max(sent.depth for part in parts for sent in part),
+                depth=1 + max((sent.depth for part in parts for sent in part), default=0),
             )
         return self._made[key]
 

@@ -1,6 +1,8 @@
 """Warnings about pipes between events whose annotations do not fit."""
 
 import re
+import subprocess
+import sys
 import textwrap
 from pathlib import Path
 
@@ -70,17 +72,21 @@ SENDS = "Load returns Order, but previous_result of Send must be Invoice"
 HINT = "change one of the two annotations, or convert the value in an event between them"
 
 
-def found(flow, events="", **files):
-    """The warnings of a flow: where they are, and what they say."""
+def plan_of(flow, events="", **files):
     Path("flow.pty").write_text(flow)
     module = textwrap.dedent(EVENTS) + textwrap.dedent(events)
     Path("flow_events.py").write_text(module)
     for name, text in files.items():
         Path(f"{name}.pty").write_text(text)
         Path(f"{name}_events.py").write_text("from flow_events import *")
+    return load_plan("flow.pty")
+
+
+def found(flow, events="", **files):
+    """The warnings of a flow: where they are, and what they say."""
     return [
         (Path(each.file).name, each.span.line, each.span.column, each.code, each.message)
-        for each in load_plan("flow.pty").warnings
+        for each in plan_of(flow, events, **files).warnings
     ]
 
 
@@ -398,3 +404,41 @@ def test_code_in_types_that_raises_is_no_error():
         def B(previous_result: Odd): ...
     """
     assert said("Load |-> B", events) == []
+
+
+def test_equal_pipes_are_compared_once():
+    events = """
+        class Asked(type):
+            times = 0
+            def __subclasscheck__(cls, other):
+                Asked.times += 1
+                return False
+        class Rare(metaclass=Asked): ...
+        @event
+        def B(previous_result: Rare) -> Outcome[Order]: ...
+    """
+
+    def questions(flow):
+        asked = plan_of(flow, events).spec("B").function.__globals__["Asked"]
+        times, asked.times = asked.times, 0  # the module is imported once
+        return times
+
+    assert questions("Load |-> B |-> B") == questions("Load |-> B" + " |-> B" * 50) == 2
+    group = "Load || Load |-> B"
+    assert questions(group) == questions(f"{group} -> " * 50 + group) == 1
+
+
+def test_deeply_nested_groups_are_not_compared():
+    assert said("{Load || " * 400 + "Load" + "}" * 400 + " |-> Send") == []
+
+
+def test_a_flow_without_annotations_loads_no_pydantic():
+    Path("flow.pty").write_text("A |-> A")
+    Path("flow_events.py").write_text(
+        "from volnux import event\n@event\ndef A(previous_result) -> tuple[bool, int]: ...\n"
+    )
+    code = (
+        "import sys\nfrom volnux.loading import load_plan\nload_plan('flow.pty')\n"
+        "print([name for name in ('pydantic', 'volnux.events.pipes') if name in sys.modules])"
+    )
+    assert subprocess.check_output([sys.executable, "-c", code], text=True) == "[]\n"
