@@ -26,10 +26,12 @@ class Annotation(NamedTuple):
     Attributes:
         type: the type.
         read: reads a value as this type, by pydantic in lax mode; raises `ValueError`.
+        schema: the schema of pydantic that it reads by.
     """
 
     type: Any
     read: Callable[[Any], Any]
+    schema: Any
 
 
 _Known = Annotation | AnnotationError | None
@@ -77,7 +79,7 @@ def _annotation(function: Callable[..., Any], name: str) -> Annotation | None:
         if not getattr(adapter, "pydantic_complete", True):
             # A class names others that did not exist when it was defined.
             adapter.rebuild(raise_errors=True)
-        return Annotation(annotation, adapter.validate_python)
+        return Annotation(annotation, adapter.validate_python, adapter.core_schema)
     except Exception as error:
         # An annotation, and the schema of a class that it names, is the user's code.
         raise AnnotationError(str(error)) from error
@@ -117,5 +119,7 @@ def _evaluated(function: Callable[..., Any], annotation: Any) -> Any:
 
     holder = Annotated()
     holder.__annotations__ = {"it": annotation}
-    names = getattr(inspect.unwrap(function), "__globals__", {})
-    return typing.get_type_hints(holder, globalns=names, include_extras=True)["it"]
+    function = inspect.unwrap(function)
+    names = getattr(function, "__globals__", {})
+    variables = {each.__name__: each for each in getattr(function, "__type_params__", ())}
+    return typing.get_type_hints(holder, names, variables, include_extras=True)["it"]

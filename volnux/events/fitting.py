@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import collections.abc
 import datetime as dt
 import decimal
 import enum
@@ -37,7 +36,6 @@ _SCALARS: Final[dict[str, tuple[tuple[type, ...], bool]]] = {
 }
 _INNER: Final = {
     # Schemas that check their inner schema first. After that, they only refuse more values.
-    "default": "schema",
     "custom-error": "schema",
     "function-after": "schema",
     "lax-or-strict": "lax_schema",
@@ -93,6 +91,9 @@ class Refusal:
                     isinstance(each, Mapping) and self._all(each, (shape,), depth)
                     for each in schemas
                 )
+            case "default":
+                replaced = schema.get("on_error", "raise") != "raise"
+                return not replaced and self._all(schema["schema"], (shape,), depth)
             case "chain":
                 return self._all(schema["steps"][0], (shape,), depth)
             case "definitions":
@@ -109,7 +110,7 @@ class Refusal:
                 return self._enum(schema, shape)
             case "dict":
                 return (
-                    not may_be(shape.cls, collections.abc.Mapping)
+                    not may_be(shape.cls, Mapping)
                     or self._all(schema.get("keys_schema", _ANY), shape.key, depth)
                     or self._all(schema.get("values_schema", _ANY), shape.item, depth)
                 )
@@ -164,7 +165,7 @@ class Refusal:
     def _enum(self, schema: Schema, shape: Shape) -> bool:
         """Refusal of an enum: it reads a member, or the value of one."""
         cls = schema["cls"]
-        if may_be(shape.cls, cls) or cls._missing_.__func__ is not enum.Enum._missing_.__func__:
+        if may_be(shape.cls, cls) or _reads_other_values(cls):
             return False
         if "sub_type" in schema:
             return _is_no_scalar({"type": schema["sub_type"]}, shape)
@@ -231,6 +232,11 @@ def _may_equal(shape: Shape, value: Any) -> bool:
     return may_be(shape.cls, type(value)) or (
         issubclass(shape.cls, _TEXT) and isinstance(value, _TEXT)
     )
+
+
+def _reads_other_values(cls: type[enum.Enum]) -> bool:
+    """Whether an enum has a method that may make a member of any value."""
+    return any("_missing_" in vars(base) for base in cls.__mro__ if base is not enum.Enum)
 
 
 def _reads_attributes(schema: Schema) -> bool:

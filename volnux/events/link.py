@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -150,7 +150,9 @@ def link(
         from volnux.graph.lists import check_lists
 
         warnings += check_lists(linked)
-    if linked.eaches or any(map(_is_annotated, known.values())):
+    # An `each` needs a list, whatever its events take.
+    compared = {"previous_result", "return"} if linked.eaches else {"previous_result"}
+    if any(not compared.isdisjoint(_annotated(spec)) for spec in known.values()):
         from volnux.events.pipes import check_pipes
 
         warnings += check_pipes(linked, specs)
@@ -162,8 +164,9 @@ def link(
     return Plan(linked, tuple(specs), tuple(warnings), found=where, scopes=scopes)
 
 
-def _is_annotated(spec: EventSpec) -> bool:
-    return "previous_result" in getattr(spec.function, "__annotations__", {})
+def _annotated(spec: EventSpec) -> Iterable[str]:
+    """The names of the annotations of `process`."""
+    return getattr(spec.function, "__annotations__", ())
 
 
 def _share_classes(specs: Sequence[EventSpec | None]) -> None:

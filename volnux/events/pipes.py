@@ -14,7 +14,6 @@ from volnux.events.pairs import result_type
 from volnux.events.shapes import AnyOf, Parts, Shapes, item_of, shapes_of, shown_type
 from volnux.events.spec import EventSpec
 from volnux.graph.model import Each, Graph, Node, Value, ValueKind
-from volnux.values.adapters import make_adapter
 
 __all__ = ["check_pipes"]
 
@@ -134,14 +133,15 @@ class _Readers:
         return self._problems[key]
 
     def _compare(self, sent: _Sent, spec: EventSpec) -> str | None:
-        assert spec.receiver is not None
-        wanted = spec.receiver.annotation
+        annotation = annotation_of(spec.function, "previous_result")
+        assert annotation is not None
+        wanted = annotation.type
         # A value of exactly that class is not read at all.
         if sent.shapes is None or any(shape.cls is wanted for shape in sent.shapes):
             return None
         try:
             if spec.function not in self._refusals:
-                self._refusals[spec.function] = Refusal(make_adapter(wanted).core_schema)
+                self._refusals[spec.function] = Refusal(annotation.schema)
             if not self._refusals[spec.function].of(sent.shapes):
                 return None
             same = shown_type(sent.type) == shown_type(wanted)

@@ -148,6 +148,16 @@ class Anything:
         return core_schema.no_info_plain_validator_function(lambda value: cls())
 
 
+class Lenient:
+    """It has a default for what cannot be read."""
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
+        from pydantic_core import core_schema
+
+        return core_schema.with_default_schema(handler(int), default=0, on_error="default")
+
+
 class Duck(type):
     def __instancecheck__(cls, instance: Any) -> bool:
         return True
@@ -272,6 +282,7 @@ MAY_FIT = [
     (Iterable[str], int), (Mapping[str, int], Order), (Abstract, Order), (Hashable, Order),
     (Order, Any), (Order, object), (Order, T), (Order, Ducks), (Order, Anything),
     (str, Before), (Order, Before), (str, Parsed), (Order, Own), (Order, Copied), (int, Sized),
+    (Order, Lenient),
     (Order, Callable), (Order, Callable[[int], int]), (NoReturn, Order),
     # Scalars.
     (str, int), (str, dt.date), (str, pathlib.Path), (str, Colour), (str, uuid.UUID), (str, bool),
