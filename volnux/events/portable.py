@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from volnux.events.failures import class_name
 from volnux.events.outcome import Call
 from volnux.graph.outcome import Failure
-from volnux.masking import masked
+from volnux.masking import masks
 
 if TYPE_CHECKING:
     from volnux.events.spec import EventSpec
@@ -120,9 +120,14 @@ class Carrier(NamedTuple):
 
         what = f"the result of {spec.name}"
         shelf = None if self.store is None else self.store.at(call.run_id, call.task_id)
-        data = to_json(result, what=what, shelf=shelf, reserved=self.reserved, classes=spec.visible)
-        if secrets:
-            data = masked(data, secrets)
+        data = to_json(
+            result,
+            what=what,
+            shelf=shelf,
+            reserved=self.reserved,
+            classes=spec.visible,
+            hide=masks(secrets) if secrets else None,
+        )
         data = in_store(data, what=what, shelf=shelf)
         if self.keeps:
             return result, data

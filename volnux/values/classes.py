@@ -227,8 +227,14 @@ def _checked(cls: Any, given: Any) -> Any:
         return adapter_of(cls).validate_python(given)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        where = ".".join(map(str, first["loc"]))
-        raise FormatError(f"{cls.__qualname__}.{where}: {first['msg']}") from None
+        where = "".join(f".{part}" for part in first["loc"])
+        raise FormatError(f"{cls.__qualname__}{where}: {first['msg']}") from None
+    except RecursionError:
+        raise
+    except Exception as error:
+        raise FormatError(
+            f"{cls.__qualname__} cannot be made again: {type(error).__name__}: {str(error)[:200]}"
+        ) from error
 
 
 _DATACLASS: Final = Kind("dataclass", _write_dataclass, _read_dataclass)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any, Final
 
 from volnux.strictjson import FormatError
@@ -30,6 +30,7 @@ def to_json(
     shelf: Shelf | None = None,
     reserved: Collection[str] = (),
     classes: Classes | None = None,
+    hide: Callable[[Any], Any] | None = None,
 ) -> Any:
     """A value as JSON: plain JSON as it is, the same object, and everything else tagged.
 
@@ -39,11 +40,13 @@ def to_json(
         shelf: where large values go; without one, they are part of the JSON.
         reserved: keys that no dict of the JSON may have.
         classes: the classes that the reader will know; None if the reader decides.
+        hide: replaces what must not be seen in texts and bytes inside of instances of classes; the
+            caller has done so elsewhere.
 
     Raises:
         NotPortableError: a part of the value is of an unknown type; the message says where it is.
     """
-    return Writer(what, shelf, reserved, classes).write(value)
+    return Writer(what, shelf, reserved, classes, hide).write(value)
 
 
 def in_store(data: Any, *, what: str, shelf: Shelf | None) -> Any:
@@ -90,7 +93,7 @@ def loads(text: str | bytes, *, classes: Classes | None = None, store: Store | N
         raise FormatError(f"a stored value is not JSON: {error}") from None
     if TAG not in text:
         return data
-    return Reader(classes, store).value(data)
+    return Reader(classes, store).read(data)
 
 
 def _warn(what: str, size: int) -> None:

@@ -17,6 +17,7 @@ DEEPEST: Final = 200
 _SCALARS: Final = frozenset({str, int, float, bool, type(None)})
 _JSON: Final = _SCALARS | {list, dict}
 _TEXT: Final = frozenset({str})
+_MANY: Final = 100_000
 _SMALLEST: Final = -(2**63)
 _LARGEST: Final = 2**64 - 1
 
@@ -45,6 +46,9 @@ def is_plain(value: Any, reserved: Collection[str] = ()) -> bool:
             if TAG in known or not known.isdisjoint(reserved):
                 return False
         level = list(chain.from_iterable(chain(lists, map(dict.values, dicts))))
+        if len(level) > _MANY:
+            # Without this, parts that refer to each other double at each level.
+            level = list({id(each): each for each in level}.values())
     return False
 
 

@@ -62,7 +62,10 @@ class Reader:
         """
         if not _has_tags(data):
             return data
-        return self.value(data)
+        try:
+            return self.value(data)
+        except RecursionError:
+            raise FormatError("a stored value is nested too deep") from None
 
     def value(self, data: Any) -> Any:
         """The value of a part."""
@@ -124,10 +127,16 @@ _DEEPEST_READ: Final = 2 * DEEPEST
 """A tagged value has a dict of its own around its content."""
 
 
+_MANY: Final = 100_000
+
+
 def _has_tags(data: Any) -> bool:
     """Whether JSON data has a tagged value, or is nested so deep that it must be read with care."""
     level = [data]
     for _ in range(DEEPEST + 1):
+        if len(level) > _MANY:
+            # Parts that refer to each other would otherwise double at each level.
+            level = list({id(each): each for each in level}.values())
         dicts = [each for each in level if type(each) is dict]
         if any(TAG in each for each in dicts):
             return True

@@ -74,7 +74,7 @@ def kind_of(cls: type) -> Kind | None:
     """The kind of the instances of a class, but not of its subclasses; None if there is none."""
     kind = _by_class.get(cls)
     if kind is None:
-        _load(cls.__module__.partition(".")[0])
+        _load(str(cls.__module__).partition(".")[0])
         kind = _by_class.get(cls)
     return class_kind(cls) if kind is None else kind
 

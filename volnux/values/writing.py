@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from volnux.shown import shown
@@ -23,6 +23,9 @@ _HOW = (
     "volnux.values.register"
 )
 
+_TAG_LEVELS = 2
+"""What a tag adds at most to the nesting: itself, and the lists or dicts in its content."""
+
 
 class Writer:
     """Writes one value.
@@ -32,6 +35,7 @@ class Writer:
         shelf: where large bytes go; without one, they go into the JSON.
         reserved: keys that no dict of the JSON may have, because the host keeps them for itself.
         classes: the classes that the reader will know; None if the reader decides.
+        hide: replaces what must not be seen in a text or in bytes.
     """
 
     def __init__(
@@ -40,11 +44,13 @@ class Writer:
         shelf: Shelf | None = None,
         reserved: Collection[str] = (),
         classes: Classes | None = None,
+        hide: Callable[[Any], Any] | None = None,
     ) -> None:
         self._what = what
         self._shelf = shelf
         self._reserved = reserved
         self._classes = classes
+        self._hide = hide
         self._path: list[Any] = []
         self._depth = 0
 
@@ -54,7 +60,10 @@ class Writer:
         Raises:
             NotPortableError: a part of it is of a type that nothing is known of.
         """
-        return value if is_plain(value, self._reserved) else self.json(value)
+        try:
+            return value if is_plain(value, self._reserved) else self.json(value)
+        except RecursionError:
+            self.refuse("is nested too deep for the stack of Python")
 
     def json(self, value: Any, key: Any = None) -> Any:
         """A part of the value as JSON.
@@ -67,7 +76,7 @@ class Writer:
             self._path.append(key)
         self._depth += 1
         if self._depth > DEEPEST:
-            self.refuse(f"is nested more than {DEEPEST} deep")
+            self.refuse(f"is nested more than {DEEPEST} levels deep as JSON")
         found = self._json(value)
         self._depth -= 1
         if key is not None:
@@ -78,6 +87,11 @@ class Writer:
         cls = type(value)
         if value is None or cls is bool:
             return value
+        if self._hide is not None:
+            if cls is str or cls is bytes:
+                value = self._hide(value)
+            elif cls is dict:
+                value = {self._hide(key): each for key, each in value.items()}
         if cls is list:
             return [self.json(each, index) for index, each in enumerate(value)]
         if cls is dict and self._is_plain_dict(value):
@@ -87,7 +101,10 @@ class Writer:
         kind = kind_of(cls)
         if kind is None:
             self.refuse(f"is of type {_name_of(cls)}")
-        return {TAG: kind.name, VALUE: kind.write(value, self)}
+        self._depth += _TAG_LEVELS
+        content = kind.write(value, self)
+        self._depth -= _TAG_LEVELS
+        return {TAG: kind.name, VALUE: content}
 
     def _is_plain_dict(self, value: dict[Any, Any]) -> bool:
         return all(
