@@ -78,7 +78,8 @@ COLUMNS = {
         [[1], None, [], [4]], dtype=pd.ArrowDtype(pa.list_(pa.int8()))
     ),
     "moments of Arrow": pd.array(
-        [dt.datetime(2026, 1, 31), None] * 2, dtype=pd.ArrowDtype(pa.timestamp("ms", "UTC"))
+        [pd.Timestamp("2026-01-31", tz="UTC"), None] * 2,
+        dtype=pd.ArrowDtype(pa.timestamp("ms", "UTC")),
     ),
 }  # fmt: skip
 
