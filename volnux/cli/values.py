@@ -1,4 +1,4 @@
-"""`volnux values`: shows the files with large values of runs, and deletes old ones."""
+"""`volnux values`: lists the files with large values, and deletes those of old runs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = ["group"]
 group = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
-    help="Show the files with large values of runs, and delete old ones.",
+    help="List the files with large values, and delete old ones.",
 )
 
 Url = Annotated[

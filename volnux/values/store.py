@@ -200,12 +200,17 @@ class Shelf:
                     data(stream)
                 else:
                     stream.write(data)
+        except OSError as error:
+            raise self._failed(stream.failure or error) from None
         except Exception as error:
-            raise StoreError(
-                f"a large value of {self.place} cannot be written to {redacted(self.store.url)} "
-                f"({NAME}): {_reason(stream.failure or error)}"
-            ) from (None if isinstance(error, OSError) else error)
+            raise self._failed(stream.failure or error) from error
         return {"path": path, "size": stream.size, "sha256": stream.digest.hexdigest()}
+
+    def _failed(self, error: Exception) -> StoreError:
+        return StoreError(
+            f"a large value of {self.place} cannot be written to {redacted(self.store.url)} "
+            f"({NAME}): {_reason(error)}"
+        )
 
 
 class _Hashing(io.RawIOBase):

@@ -131,11 +131,7 @@ class Writer:
             size = memoryview(data).nbytes
         if self._shelf is not None and size > self._shelf.inline:
             return {"file": self._shelf.put(data, suffix)}
-        if callable(data):
-            stream = io.BytesIO()
-            data(stream)
-            data = stream.getbuffer()
-        return {"base64": base64.b64encode(data).decode()}
+        return {"base64": base64.b64encode(_written(data) if callable(data) else data).decode()}
 
     def refuse(self, problem: str, how: str = _HOW) -> NoReturn:
         """Refuse the part that is being written.
@@ -151,6 +147,12 @@ class Writer:
         if len(path) > 20:
             path[10:-10] = ["…"]
         raise NotPortableError(f"{self._what}{''.join(path)} {problem}: {how}")
+
+
+def _written(write: Callable[[io.BytesIO], None]) -> memoryview:
+    stream = io.BytesIO()
+    write(stream)
+    return stream.getbuffer()
 
 
 def _name_of(cls: type) -> str:

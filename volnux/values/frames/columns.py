@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from volnux.values.frames.of_pyarrow import as_stream, of_stream
+from volnux.values.frames.of_pyarrow import as_stream, of_stream, size_of
 from volnux.values.frames.zones import zone_name, zone_named
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def write_columns(columns: Iterable[tuple[Any, Any]], writer: Writer, what: str)
     content: dict[str, Any] = {"columns": described}
     if arrow:
         table = pa.Table.from_arrays(arrow, [str(number) for number in range(len(arrow))])
-        content["arrow"] = writer.blob(as_stream(table), ".arrow", size=table.nbytes)
+        content["arrow"] = writer.blob(as_stream(table), ".arrow", size=size_of(table))
     return content
 
 

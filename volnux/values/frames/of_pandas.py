@@ -38,8 +38,7 @@ def _read_frame(data: Any, reader: Reader) -> pd.DataFrame:
     labels = reader.value(data["labels"])
     # A series keeps the type of its array.
     series = [
-        pd.Series(array, index=index, dtype=array.dtype, copy=not _is_gathered(array))
-        for array in arrays
+        _series(array if _is_gathered(array) else array.copy(), index=index) for array in arrays
     ]
     frame = pd.DataFrame(dict(enumerate(series)), index=index)
     frame.columns = labels
@@ -49,7 +48,7 @@ def _read_frame(data: Any, reader: Reader) -> pd.DataFrame:
 def _is_gathered(array: Any) -> bool:
     """Whether a frame copies an array itself, because it gathers those of a type in one block.
 
-    The arrays must be copied, because the memory of what was read cannot be changed.
+    Arrays must be copied, because the memory of what was read cannot be changed.
     """
     return isinstance(array, np.ndarray) and array.dtype.kind not in "mM"
 
@@ -65,8 +64,11 @@ def _write_series(value: pd.Series, writer: Writer) -> dict[str, Any]:
 def _read_series(data: Any, reader: Reader) -> pd.Series:
     [array] = _read_columns(data, reader)
     index, name = reader.value(data["index"]), reader.value(data["name"])
-    series = pd.Series(array, index=index, name=name, dtype=array.dtype, copy=True)
-    return _with_rest(series, data, reader)
+    return _with_rest(_series(array.copy(), index=index, name=name), data, reader)
+
+
+def _series(array: Any, **parts: Any) -> pd.Series:
+    return pd.Series(array, dtype=array.dtype, copy=False, **parts)
 
 
 def _write_rest(value: Any, writer: Writer) -> dict[str, Any]:
@@ -135,7 +137,7 @@ def _read_index(data: Any, reader: Reader) -> pd.Index:
         start, stop, step = data["range"]
         return pd.RangeIndex(start, stop, step, name=name)
     [array] = _read_columns(data, reader)
-    index = pd.Index(array, dtype=array.dtype, name=name, copy=True, tupleize_cols=False)
+    index = pd.Index(array, dtype=array.dtype, name=name, copy=False, tupleize_cols=False)
     if "freq" in data:
         index.freq = data["freq"]
     return index

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from volnux.values.reading import Reader
     from volnux.values.writing import Writer
 
-__all__ = ["KINDS", "as_stream", "of_stream"]
+__all__ = ["KINDS", "as_stream", "of_stream", "size_of"]
 
 
 def as_stream(table: pa.Table) -> Callable[[BinaryIO], None]:
@@ -25,6 +25,15 @@ def as_stream(table: pa.Table) -> Callable[[BinaryIO], None]:
             writer.write_table(table)
 
     return write
+
+
+def size_of(table: pa.Table) -> int:
+    """About how many bytes the stream of a table has."""
+    try:
+        size: int = table.nbytes
+    except pa.ArrowTypeError:  # older versions do not know it for views of texts
+        size = table.get_total_buffer_size()
+    return size
 
 
 def of_stream(data: bytes) -> pa.Table:
@@ -44,11 +53,12 @@ def of_stream(data: bytes) -> pa.Table:
 
 
 def _write_table(value: pa.Table, writer: Writer) -> dict[str, Any]:
-    return writer.blob(as_stream(value), ".arrow", size=value.nbytes)
+    return writer.blob(as_stream(value), ".arrow", size=size_of(value))
 
 
 def _read_table(data: Any, reader: Reader) -> pa.Table:
     table = of_stream(reader.bytes(data))
+    str(table.schema)  # names that are not UTF-8 are an error here, and not where they are used
     for field in table.schema:
         name = (field.metadata or {}).get(b"ARROW:extension:name")
         if name is not None:

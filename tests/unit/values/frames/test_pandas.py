@@ -55,6 +55,7 @@ COLUMNS = {
     "moments in nanoseconds": pd.date_range("2026", periods=ROWS).as_unit("ns"),
     "moments and NaT": pd.to_datetime(["2026-01-31", "NaT"] * 2),
     "moments in Berlin": pd.date_range("2026-10-25", periods=ROWS, freq="h", tz=BERLIN),
+    "moments in Tokyo": pd.date_range("2026", periods=ROWS, tz="Asia/Tokyo"),
     "moments in UTC": pd.date_range("2026", periods=ROWS, tz="UTC"),
     "moments with an offset": pd.date_range(
         "2026", periods=ROWS, tz=dt.timezone(dt.timedelta(hours=-1.5))
@@ -78,7 +79,8 @@ COLUMNS = {
         [[1], None, [], [4]], dtype=pd.ArrowDtype(pa.list_(pa.int8()))
     ),
     "moments of Arrow": pd.array(
-        [dt.datetime(2026, 1, 31), None] * 2, dtype=pd.ArrowDtype(pa.timestamp("ms", "UTC"))
+        [pd.Timestamp("2026-01-31", tz="UTC"), None] * 2,
+        dtype=pd.ArrowDtype(pa.timestamp("ms", "UTC")),
     ),
 }  # fmt: skip
 
@@ -316,6 +318,7 @@ def category(categories):
         changed(FRAME, columns=[{"kind": "masked", "dtype": "__import__"}, OBJECTS]),
         changed(FRAME, columns=[{"kind": "masked", "dtype": "Float64"}, OBJECTS]),
         changed(FRAME, columns=[zoned("Nowhere"), OBJECTS]),
+        changed(FRAME, columns=[zoned("zoneinfo:../../../etc/passwd"), OBJECTS]),
         changed(FRAME, columns=[zoned("dateutil//etc/passwd"), OBJECTS]),
         changed(FRAME, columns=[{"kind": "period", "freq": "parsec"}, OBJECTS]),
         changed(FRAME, columns=[{"kind": "text", "missing": "nan"}, OBJECTS]),

@@ -12,6 +12,7 @@ from volnux.strictjson import FormatError
 from volnux.values import from_json, to_json
 from volnux.values.store import Store
 
+MOMENT = dt.datetime.fromisoformat("2026-01-31")
 FRAME = pl.DataFrame(
     [
         pl.Series("ints", [1, 2, None]),
@@ -25,8 +26,8 @@ FRAME = pl.DataFrame(
         pl.Series("choices", ["a", "b", None], dtype=pl.Enum(["b", "a", "c"])),
         pl.Series("days", [dt.date(2026, 1, 31), None, dt.date(2026, 1, 31)]),
         pl.Series("times", [dt.time(1, 2, 3), None, dt.time(1)]),
-        pl.Series("moments", [dt.datetime(2026, 1, 31), None, None]),
-        pl.Series("in Tokyo", [dt.datetime(2026, 1, 31)] * 3).dt.replace_time_zone("Asia/Tokyo"),
+        pl.Series("moments", [MOMENT, None, None]),
+        pl.Series("in Tokyo", [MOMENT] * 3).dt.replace_time_zone("Asia/Tokyo"),
         pl.Series("durations", [1, 2, None], dtype=pl.Duration("ms")),
         pl.Series("decimals", [decimal.Decimal("1.20"), None, decimal.Decimal(3)]),
         pl.Series("lists", [[1], [], None]),

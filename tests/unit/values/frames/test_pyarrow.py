@@ -67,7 +67,7 @@ def test_a_type_that_is_not_registered():
     column = pa.ExtensionArray.from_storage(Money(), pa.array([1, 2]))
     data = to_json(pa.table({"price": column}))
     with pytest.raises(
-        FormatError, match="column 'price' has the type 'shop.money', which is not registered here"
+        FormatError, match=r"column 'price' has the type .*, which is not registered here"
     ):
         from_json(data)
     pa.register_extension_type(Money())
