@@ -62,7 +62,10 @@ class Reader:
         """
         if not _has_tags(data):
             return data
-        return self.value(data)
+        try:
+            return self.value(data)
+        except RecursionError:
+            raise FormatError("a stored value is nested too deep") from None
 
     def value(self, data: Any) -> Any:
         """The value of a part."""
@@ -129,7 +132,7 @@ def _has_tags(data: Any) -> bool:
     level = [data]
     for _ in range(DEEPEST + 1):
         dicts = [each for each in level if type(each) is dict]
-        if any(TAG in each for each in dicts):
+        if TAG in chain.from_iterable(dicts):
             return True
         lists = [each for each in level if type(each) is list]
         if not dicts and not lists:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from volnux.shown import shown
 from volnux.values.kinds import TAG, VALUE, NotPortableError
-from volnux.values.plain import DEEPEST, is_plain
+from volnux.values.plain import DEEPEST, is_plain_scalar, plain_text
 from volnux.values.registry import kind_of
 
 if TYPE_CHECKING:
@@ -54,7 +54,14 @@ class Writer:
         Raises:
             NotPortableError: a part of it is of a type that nothing is known of.
         """
-        return value if is_plain(value, self._reserved) else self.json(value)
+        return self.tagged(value) if plain_text(value, self._reserved) is None else value
+
+    def tagged(self, value: Any) -> Any:
+        """The value as JSON, as `write` returns it for a value that is not plain JSON."""
+        try:
+            return self.json(value)
+        except RecursionError:
+            raise NotPortableError(f"{self._what} is nested too deep") from None
 
     def json(self, value: Any, key: Any = None) -> Any:
         """A part of the value as JSON.
@@ -63,6 +70,8 @@ class Writer:
             value: the part.
             key: the key, the index or the attribute (`.name`) of the part; None if it has none.
         """
+        if is_plain_scalar(value):
+            return value
         if key is not None:
             self._path.append(key)
         self._depth += 1
@@ -76,14 +85,10 @@ class Writer:
 
     def _json(self, value: Any) -> Any:
         cls = type(value)
-        if value is None or cls is bool:
-            return value
         if cls is list:
             return [self.json(each, index) for index, each in enumerate(value)]
         if cls is dict and self._is_plain_dict(value):
             return {key: self.json(each, key) for key, each in value.items()}
-        if (cls is str or cls is int or cls is float) and is_plain(value):
-            return value
         kind = kind_of(cls)
         if kind is None:
             self.refuse(f"is of type {_name_of(cls)}")
@@ -91,7 +96,7 @@ class Writer:
 
     def _is_plain_dict(self, value: dict[Any, Any]) -> bool:
         return all(
-            type(key) is str and key != TAG and key not in self._reserved and is_plain(key)
+            type(key) is str and key != TAG and key not in self._reserved and is_plain_scalar(key)
             for key in value
         )
 
