@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from volnux.values.kinds import TAG
 
-__all__ = ["DEEPEST", "is_plain_scalar", "plain_text", "text_of"]
+__all__ = ["DEEPEST", "is_plain", "is_plain_scalar", "plain_text", "text_of"]
 
 DEEPEST: Final = 200
 """The maximum nesting of lists and dicts; Airflow's own limit is about 260."""
@@ -28,6 +28,11 @@ text_of: Final = json.JSONEncoder(
     ensure_ascii=False, allow_nan=False, check_circular=False, separators=(",", ":")
 ).encode
 """The text of JSON data, which contains no cycle."""
+
+
+def is_plain(value: Any, reserved: Collection[str] = ()) -> bool:
+    """Whether a value is plain JSON: see `plain_text`."""
+    return plain_text(value, reserved) is not None
 
 
 def plain_text(value: Any, reserved: Collection[str] = ()) -> str | None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from volnux.shown import shown
 from volnux.values.kinds import TAG, VALUE, NotPortableError
-from volnux.values.plain import DEEPEST, is_plain_scalar, plain_text
+from volnux.values.plain import DEEPEST, is_plain, is_plain_scalar
 from volnux.values.registry import kind_of
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class Writer:
         Raises:
             NotPortableError: a part of it is of a type that nothing is known of.
         """
-        return self.tagged(value) if plain_text(value, self._reserved) is None else value
+        return value if is_plain(value, self._reserved) else self.tagged(value)
 
     def tagged(self, value: Any) -> Any:
         """The value as JSON, as `write` returns it for a value that is not plain JSON."""
@@ -63,23 +63,24 @@ class Writer:
         except RecursionError:
             raise NotPortableError(f"{self._what} is nested too deep") from None
 
-    def json(self, value: Any, key: Any = None) -> Any:
+    def json(self, value: Any, step: str | int | tuple[Any] | None = None) -> Any:
         """A part of the value as JSON.
 
         Args:
             value: the part.
-            key: the key, the index or the attribute (`.name`) of the part; None if it has none.
+            step: where errors say that the part is: its index, its key as a tuple `(key,)`, or a
+                text such as `.name`; None if that is where the whole is.
         """
         if is_plain_scalar(value):
             return value
-        if key is not None:
-            self._path.append(key)
+        if step is not None:
+            self._path.append(step)
         self._depth += 1
         if self._depth > DEEPEST:
             self.refuse(f"is nested more than {DEEPEST} deep")
         found = self._json(value)
         self._depth -= 1
-        if key is not None:
+        if step is not None:
             self._path.pop()
         return found
 
@@ -88,7 +89,7 @@ class Writer:
         if cls is list:
             return [self.json(each, index) for index, each in enumerate(value)]
         if cls is dict and self._is_plain_dict(value):
-            return {key: self.json(each, key) for key, each in value.items()}
+            return {key: self.json(each, (key,)) for key, each in value.items()}
         kind = kind_of(cls)
         if kind is None:
             self.refuse(f"is of type {_name_of(cls)}")
@@ -133,8 +134,12 @@ class Writer:
             how: what the user can do.
         """
         path = [
-            key if isinstance(key, str) and key[:1] == "." else f"[{shown(key)}]"
-            for key in self._path
+            f"[{shown(*step)}]"
+            if type(step) is tuple
+            else f"[{step}]"
+            if type(step) is int
+            else step
+            for step in self._path
         ]
         if len(path) > 20:
             path[10:-10] = ["…"]
