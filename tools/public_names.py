@@ -22,6 +22,7 @@ MODULES = {
     "volnux.decorators": "Decorators for events and listeners.",
     "volnux.fields": "Inputs of a pipeline class.",
     "volnux.pipeline": "Pipelines and batch pipelines as classes.",
+    "volnux.values": "Values as JSON that keeps their types.",
     "volnux.signal": "Signals of your own.",
     "volnux.signal.signals": "The signals of a pipeline's life.",
     "volnux.backends": "For programs that choose a backend, and for backends.",

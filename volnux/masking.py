@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Iterable
 from typing import Any
 
-__all__ = ["SHORTEST", "beginning", "hide", "masked", "masks", "remember"]
+__all__ = ["SHORTEST", "beginning", "hidden", "hide", "masked", "masks", "remember"]
 
 SHORTEST = 3
 """Characters: a shorter secret cannot be hidden, since its text occurs everywhere."""
@@ -43,6 +43,11 @@ def remember(secrets: Iterable[str]) -> None:
 def hide(text: str) -> str:
     """The text with `***` for each secret that this process has read."""
     return _replaced(text, _forms) if _forms else text
+
+
+def hidden(value: Any) -> Any:
+    """The value with `***` for each secret that this process has read, in all of its texts."""
+    return _masked(value, _forms, _DEEPEST) if _forms else value
 
 
 def beginning(text: str, most: int) -> tuple[str, bool]:

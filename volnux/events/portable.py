@@ -116,7 +116,7 @@ class Carrier(NamedTuple):
         Raises:
             NotPortableError: a part of the result cannot leave the process.
         """
-        from volnux.values.codec import from_json, in_store, to_json
+        from volnux.values.codec import copied, from_json, in_store, to_json
 
         what = f"the result of {spec.name}"
         shelf = None if self.store is None else self.store.at(call.run_id, call.task_id)
@@ -131,6 +131,8 @@ class Carrier(NamedTuple):
         data = in_store(data, what=what, shelf=shelf)
         if self.keeps:
             return result, data
+        if data is result:
+            return copied(data), None
         return from_json(data, classes=spec.visible, store=self.store), None
 
 

@@ -12,18 +12,14 @@ from volnux._lazy import lazy
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from volnux.values.codec import dumps, from_json, loads, to_json
-    from volnux.values.kinds import Kind, NotPortableError
-    from volnux.values.reading import Classes, Known, Reader
+    from volnux.values.kinds import NotPortableError
+    from volnux.values.reading import Classes, Known
     from volnux.values.registry import register
-    from volnux.values.writing import Writer
 
 __all__ = [
     "Classes",
-    "Kind",
     "Known",
     "NotPortableError",
-    "Reader",
-    "Writer",
     "dumps",
     "from_json",
     "loads",
@@ -35,9 +31,8 @@ __getattr__, __dir__ = lazy(
     __name__,
     {
         "volnux.values.codec": ("dumps", "from_json", "loads", "to_json"),
-        "volnux.values.reading": ("Classes", "Known", "Reader"),
-        "volnux.values.kinds": ("Kind", "NotPortableError"),
+        "volnux.values.reading": ("Classes", "Known"),
+        "volnux.values.kinds": ("NotPortableError",),
         "volnux.values.registry": ("register",),
-        "volnux.values.writing": ("Writer",),
     },
 )

@@ -83,7 +83,9 @@ def _problem_of(cls: Any) -> str | None:
     from volnux.values.adapters import adapter_of
 
     try:
-        adapter_of(cls)
+        adapter = adapter_of(cls)
+        if hasattr(adapter, "rebuild"):  # Since pydantic 2.10, unknown names are errors only here.
+            adapter.rebuild(raise_errors=True)
     except (PydanticUserError, NameError, TypeError) as error:
         return f"of whose annotations pydantic makes no schema ({str(error).splitlines()[0]})"
     return None

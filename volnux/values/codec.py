@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import json
 import logging
+import marshal
 from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any, Final
 
 from volnux.strictjson import FormatError
 from volnux.values.kinds import TAG, VALUE
+from volnux.values.plain import plain_text, text_of
 from volnux.values.reading import Classes, Reader
 from volnux.values.writing import Writer
 
 if TYPE_CHECKING:
     from volnux.values.store import Shelf, Store
 
-__all__ = ["dumps", "from_json", "in_store", "loads", "to_json"]
+__all__ = ["copied", "dumps", "from_json", "in_store", "loads", "to_json"]
 
 _LARGE: Final = 1 << 20
 """Bytes: a longer value in a host's database deserves a warning."""
@@ -53,7 +55,9 @@ def in_store(data: Any, *, what: str, shelf: Shelf | None) -> Any:
     """JSON of `to_json` for a host's database: if it is large, it goes into a file as a whole."""
     if type(data) not in (list, dict, str):
         return data
-    text = json.dumps(data)
+    if 8 * len(marshal.dumps(data, 2)) < (_LARGE if shelf is None else shelf.inline):
+        return data  # its text has at most 8 times as many bytes, and takes longer to make
+    text = text_of(data)
     if shelf is not None and len(text) > shelf.inline:
         return {TAG: "json", VALUE: {"file": shelf.put(text.encode(), ".json")}}
     if len(text) > _LARGE:
@@ -76,9 +80,15 @@ def from_json(data: Any, *, classes: Classes | None = None, store: Store | None 
     return Reader(classes, store).read(data)
 
 
+def copied(data: Any) -> Any:
+    """A copy of JSON of `to_json`."""
+    return json.loads(text_of(data)) if type(data) in (list, dict) else data
+
+
 def dumps(value: Any, *, what: str = "value", shelf: Shelf | None = None) -> str:
     """A value as JSON text; see `to_json`."""
-    return json.dumps(to_json(value, what=what, shelf=shelf))
+    text = plain_text(value)
+    return text_of(Writer(what, shelf).tagged(value)) if text is None else text
 
 
 def loads(text: str | bytes, *, classes: Classes | None = None, store: Store | None = None) -> Any:
@@ -91,7 +101,7 @@ def loads(text: str | bytes, *, classes: Classes | None = None, store: Store | N
         raise FormatError("a stored value is nested too deep") from None
     except ValueError as error:
         raise FormatError(f"a stored value is not JSON: {error}") from None
-    if TAG not in text:
+    if "{" not in text or TAG not in text:
         return data
     return Reader(classes, store).read(data)
 

@@ -138,7 +138,7 @@ def _has_tags(data: Any) -> bool:
             # Parts that refer to each other would otherwise double at each level.
             level = list({id(each): each for each in level}.values())
         dicts = [each for each in level if type(each) is dict]
-        if any(TAG in each for each in dicts):
+        if TAG in chain.from_iterable(dicts):
             return True
         lists = [each for each in level if type(each) is list]
         if not dicts and not lists:

@@ -109,6 +109,7 @@ def _load_entry_points() -> None:
         try:
             entry.load()()
         except Exception as error:
+            _loaded.discard("")  # The next value must not be read without it either.
             raise NotPortableError(
                 f"the entry point {entry.name!r} of the group {GROUP!r} failed: "
                 f"{type(error).__name__}: {error}"

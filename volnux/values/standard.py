@@ -79,7 +79,7 @@ def _read_items(make: Callable[[list[Any]], Any]) -> Callable[[Any, Reader], Any
 
 
 def _write_pairs(value: Mapping[Any, Any], writer: Writer) -> list[Any]:
-    return [[writer.json(key, "key"), writer.json(each, key)] for key, each in value.items()]
+    return [[writer.json(key, ".keys()"), writer.json(each, (key,))] for key, each in value.items()]
 
 
 def _read_pairs(make: Callable[[dict[Any, Any]], Any]) -> Callable[[Any, Reader], Any]:

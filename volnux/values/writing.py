@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from volnux.shown import shown
 from volnux.values.kinds import TAG, VALUE, NotPortableError
-from volnux.values.plain import DEEPEST, is_plain
+from volnux.values.plain import DEEPEST, is_plain, is_plain_scalar
 from volnux.values.registry import kind_of
 
 if TYPE_CHECKING:
@@ -60,33 +60,38 @@ class Writer:
         Raises:
             NotPortableError: a part of it is of a type that nothing is known of.
         """
+        return value if is_plain(value, self._reserved) else self.tagged(value)
+
+    def tagged(self, value: Any) -> Any:
+        """The value as JSON, as `write` returns it for a value that is not plain JSON."""
         try:
-            return value if is_plain(value, self._reserved) else self.json(value)
+            return self.json(value)
         except RecursionError:
             self.refuse("is nested too deep for the stack of Python")
 
-    def json(self, value: Any, key: Any = None) -> Any:
+    def json(self, value: Any, step: str | int | tuple[Any] | None = None) -> Any:
         """A part of the value as JSON.
 
         Args:
             value: the part.
-            key: the key, the index or the attribute (`.name`) of the part; None if it has none.
+            step: where errors say that the part is: its index, its key as a tuple `(key,)`, or a
+                text such as `.name`; None if that is where the whole is.
         """
-        if key is not None:
-            self._path.append(key)
+        if is_plain_scalar(value):
+            return value if self._hide is None or type(value) is not str else self._hide(value)
+        if step is not None:
+            self._path.append(step)
         self._depth += 1
         if self._depth > DEEPEST:
             self.refuse(f"is nested more than {DEEPEST} levels deep as JSON")
         found = self._json(value)
         self._depth -= 1
-        if key is not None:
+        if step is not None:
             self._path.pop()
         return found
 
     def _json(self, value: Any) -> Any:
         cls = type(value)
-        if value is None or cls is bool:
-            return value
         if self._hide is not None:
             if cls is str or cls is bytes:
                 value = self._hide(value)
@@ -95,9 +100,7 @@ class Writer:
         if cls is list:
             return [self.json(each, index) for index, each in enumerate(value)]
         if cls is dict and self._is_plain_dict(value):
-            return {key: self.json(each, key) for key, each in value.items()}
-        if (cls is str or cls is int or cls is float) and is_plain(value):
-            return value
+            return {key: self.json(each, (key,)) for key, each in value.items()}
         kind = kind_of(cls)
         if kind is None:
             self.refuse(f"is of type {_name_of(cls)}")
@@ -108,7 +111,7 @@ class Writer:
 
     def _is_plain_dict(self, value: dict[Any, Any]) -> bool:
         return all(
-            type(key) is str and key != TAG and key not in self._reserved and is_plain(key)
+            type(key) is str and key != TAG and key not in self._reserved and is_plain_scalar(key)
             for key in value
         )
 
@@ -141,8 +144,12 @@ class Writer:
             how: what the user can do.
         """
         path = [
-            key if isinstance(key, str) and key[:1] == "." else f"[{shown(key)}]"
-            for key in self._path
+            f"[{shown(*step)}]"
+            if type(step) is tuple
+            else f"[{step}]"
+            if type(step) is int
+            else step
+            for step in self._path
         ]
         if len(path) > 20:
             path[10:-10] = ["…"]

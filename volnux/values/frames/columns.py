@@ -113,6 +113,10 @@ def _describe(array: Any, label: Any, arrow: list[Any], writer: Writer) -> dict[
     return description
 
 
+def _step(label: Any) -> tuple[Any] | None:
+    return None if label is None else (label,)
+
+
 def _describe_numpy(
     values: np.ndarray[Any, Any], label: Any, arrow: list[Any], writer: Writer
 ) -> dict[str, Any]:
@@ -124,10 +128,10 @@ def _describe_numpy(
         arrow.append(pa.array(values.view("i8")))
         return {"kind": "numpy", "dtype": dtype.str}
     if not dtype.hasobject:
-        return {"kind": "value", "value": writer.json(values, label)}
+        return {"kind": "value", "value": writer.json(values, _step(label))}
     items = values.tolist()
     text = _describe_texts(items, arrow)
-    return text or {"kind": "objects", "items": writer.json(items, label)}
+    return text or {"kind": "objects", "items": writer.json(items, _step(label))}
 
 
 def _describe_texts(items: list[Any], arrow: list[Any]) -> dict[str, Any] | None:
