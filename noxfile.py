@@ -99,8 +99,9 @@ AIRFLOW_TYPED = (
 )
 AIRFLOW_ADAPTER = ("tests/integration/airflow", "tests/integration/telemetry/on_airflow")
 AIRFLOW_SUITES = (
-    *AIRFLOW_ADAPTER,
+    # It comes first, as the suite of the adapter stops the server after its last test.
     "tests/conformance/test_server_on_airflow.py",
+    *AIRFLOW_ADAPTER,
     "tests/conformance/test_ways_on_airflow.py",
     "tests/conformance/test_backends.py",
 )

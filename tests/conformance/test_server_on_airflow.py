@@ -1,8 +1,6 @@
 """Chosen cases on a real scheduler with workers: the whole report, read through Airflow's API."""
 
 import shutil
-import tempfile
-from pathlib import Path
 
 import pytest
 
@@ -30,23 +28,25 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 @pytest.fixture(scope="module")
-def server():
-    from tests.integration.airflow.server import LOADER, Server
+def server(request):
+    """A server that has the cases in a bundle of their own."""
+    from tests.integration.airflow.server import LOADER, started
 
-    home = Path(tempfile.mkdtemp(prefix="volnux-conformance-airflow-"))
-    running = Server(home / "home")
+    running = started(request.session)
+    folder = folder_of(running)
     for case in RUN:
-        write_case(case, running.dags / case.name)
-    (running.dags / "pty_dags.py").write_text(LOADER)
-    (running.home / "python").mkdir(exist_ok=True)
-    try:
-        running.start()
-        names = {case.name for case in RUN}
-        running.until("all DAGs are there", lambda: names <= running.dag_ids(), seconds=120)
-        yield running
-    finally:
-        running.stop()
-        shutil.rmtree(home, ignore_errors=True)
+        write_case(case, folder / case.name)
+    (folder / "pty_dags.py").write_text(LOADER)
+    names = {case.name for case in RUN}
+    running.until("all DAGs are there", lambda: names <= running.dag_ids())
+    yield running
+    for part in folder.iterdir():
+        shutil.rmtree(part) if part.is_dir() else part.unlink()
+
+
+def folder_of(server):
+    """The folder of that bundle."""
+    return server.home / "conformance"
 
 
 def report_of_run(server, plan, dag, run, inputs):
@@ -98,7 +98,7 @@ def test_chosen_cases(server, cases):
         some, waiting = waiting[:5], waiting[5:]
         runs = [(case, server.trigger(case.name, case.inputs)) for case in some]
         for case, run in runs:
-            plan = load_plan(server.dags / case.name / f"{case.name}.pty")
+            plan = load_plan(folder_of(server) / case.name / f"{case.name}.pty")
             report = report_of_run(server, plan, case.name, run, case.inputs)
             found = differences(case.expected, report)
             if found:
