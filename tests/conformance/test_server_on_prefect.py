@@ -79,7 +79,7 @@ def test_chosen_cases(deployed):
             plan = load_plan(deployed / case.name / f"{case.name}.pty")
             wanted = shown_on_prefect(case, handled_in(case, plan))
             found = {}
-            until = time.monotonic() + 30
+            until = time.monotonic() + 60
             while found != wanted and time.monotonic() < until:
                 found = {
                     name: (

