@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.integration.airflow.quick import shorten_pauses
+
 if TYPE_CHECKING:
     from tests.integration.airflow.server import Server
 
@@ -44,6 +46,7 @@ def pytest_configure(config: pytest.Config) -> None:
         from volnux_airflow.home import enter_own_home
 
         enter_own_home()
+        shorten_pauses()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
