@@ -15,7 +15,7 @@ PROGRAMS = int(os.environ.get("VOLNUX_PROGRAMS", "0"))
 SEED = int(os.environ.get("VOLNUX_SEED", "1"))
 BATCHES = 20
 
-COUNTS = {"standalone": 800, "tiny": 100, "airflow": 40, "prefect": 40}
+COUNTS = {"standalone": 500, "tiny": 100, "airflow": 40, "prefect": 40}
 """How many random programs a run has on a backend, where nothing else is said."""
 
 

@@ -104,7 +104,7 @@ def test_a_case_that_makes_no_sense(data, message, own_folder):
 
 
 def test_what_must_come_out_of_programs():
-    for seed in range(1, 1000):
+    for seed in range(1, 500):
         program = random_case_program(seed)
         expected = case_of(program, "program").expected
         meaning = naive.evaluate(program)
@@ -197,7 +197,7 @@ def test_a_difference_is_found_and_made_small(own_folder):
 
 def test_shrinking_keeps_what_a_program_shows():
     source = random.Random(3)
-    for seed in range(200):
+    for seed in range(100):
         program = random_case_program(seed)
         names = sorted({event.name for event in places(program).values()})
         if not names:
