@@ -41,8 +41,8 @@ def lint(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """The core and the embedded backend."""
     session.install("--editable", ".[test]")
-    # With worksteal, an idle worker takes over tests from the others. Many tests wait for a process,
-    # so three workers use two processors better than two do.
+    # With worksteal, an idle worker takes over tests from the others. Many tests wait, so three
+    # workers use two processors better than two do.
     run_pytest(session, "-n", "3", "--dist", "worksteal", *CORE_SUITES)
 
 

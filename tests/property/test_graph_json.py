@@ -14,7 +14,7 @@ from volnux.graph import Graph
 from volnux.testing.making import random_program
 from volnux.testing.rendering import render
 
-SEEDS = range(300)
+SEEDS = range(200)
 
 DIGEST = """
 import hashlib

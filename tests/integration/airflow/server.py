@@ -61,6 +61,8 @@ class Server(Runs):
             "AIRFLOW__API__HOST": "127.0.0.1",
             "AIRFLOW__API__BASE_URL": self.url,
             "AIRFLOW__API__WORKERS": "1",
+            # The tests ask for all DAGs at once.
+            "AIRFLOW__API__MAXIMUM_PAGE_LIMIT": "500",
             "AIRFLOW__API__SECRET_KEY": "for-tests",
             "AIRFLOW__API_AUTH__JWT_SECRET": "for-tests-and-long-enough-for-the-algorithm-here!",
             "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.2",
@@ -105,7 +107,7 @@ class Server(Runs):
                 os.killpg(process.pid, signal.SIGTERM)
         for process in self._processes:
             try:
-                process.wait(15)
+                process.wait(5)
             except subprocess.TimeoutExpired:
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)
