@@ -15,11 +15,15 @@ if TYPE_CHECKING:
     from volnux.values.kinds import NotPortableError
     from volnux.values.reading import Classes, Known
     from volnux.values.registry import register
+    from volnux.values.store import Store, StoreError, ValueLostError
 
 __all__ = [
     "Classes",
     "Known",
     "NotPortableError",
+    "Store",
+    "StoreError",
+    "ValueLostError",
     "dumps",
     "from_json",
     "loads",
@@ -34,5 +38,6 @@ __getattr__, __dir__ = lazy(
         "volnux.values.reading": ("Classes", "Known"),
         "volnux.values.kinds": ("NotPortableError",),
         "volnux.values.registry": ("register",),
+        "volnux.values.store": ("Store", "StoreError", "ValueLostError"),
     },
 )

@@ -24,7 +24,7 @@ __all__ = ["Folder", "LocalFolder", "RemoteFolder", "StoreError", "Stored", "ope
 class StoreError(VolnuxError):
     """Large values cannot be stored, or the setting of the place for them is not valid."""
 
-    __module__ = "volnux"
+    __module__ = "volnux.values"
 
 
 class Stored(NamedTuple):

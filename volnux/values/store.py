@@ -33,7 +33,7 @@ INLINE: Final = 64 * 1024
 class ValueLostError(FormatError):
     """A file with a large value is gone, was changed, or cannot be read."""
 
-    __module__ = "volnux"
+    __module__ = "volnux.values"
 
 
 @dataclass(frozen=True, slots=True)

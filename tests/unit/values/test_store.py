@@ -10,7 +10,8 @@ from textwrap import dedent
 import pytest
 
 from volnux.strictjson import FormatError
-from volnux.values.store import INLINE, Store, StoreError, ValueLostError
+from volnux.values import Store, StoreError, ValueLostError
+from volnux.values.store import INLINE
 
 DATA = bytes(range(256)) * 400
 
@@ -103,6 +104,12 @@ def test_long_names_that_differ_at_the_end_only():
 def test_a_store_and_a_shelf_can_be_pickled(store):
     shelf = pickle.loads(pickle.dumps(store.at("run", "Load")))
     assert pickle.loads(pickle.dumps(store)).read(shelf.put(DATA)) == DATA
+
+
+@pytest.mark.parametrize("cls", [StoreError, ValueLostError])
+def test_errors_can_be_pickled(cls):
+    found = pickle.loads(pickle.dumps(cls("a file is gone")))
+    assert (type(found), str(found)) == (cls, "a file is gone")
 
 
 def test_many_threads_write_to_one_place(store):
