@@ -218,7 +218,7 @@ class RemoteFolder(Folder):
                 break
         else:
             moment = self._files.modified(path)
-        return moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)
+        return moment.astimezone(dt.UTC) if moment.tzinfo else moment.replace(tzinfo=dt.UTC)
 
     def delete(self, path: str) -> bool:
         try:

@@ -1,5 +1,6 @@
 """The store for large values: files, references, and everything that may be wrong with either."""
 
+import datetime as dt
 import pickle
 import subprocess
 import sys
@@ -366,6 +367,7 @@ def test_runs(store):
         "2026-01-31T06:00:00+00:00": (3, 3 * len(DATA)),
         "other": (1, 4),
     }
+    assert {run.modified.tzinfo for run in runs.values()} == {dt.UTC}
     assert store.delete(runs["2026-01-31T06:00:00+00:00"]) == 3
     assert [run.run_id for run in store.runs()] == ["other"]
 

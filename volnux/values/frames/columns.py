@@ -231,6 +231,8 @@ def _read_period(data: Any, arrow: Any, _: Reader) -> Any:
 
 
 def _read_interval(data: Any, arrow: Any, reader: Reader) -> Any:
+    if any(side["kind"] == "interval" for side in data["sides"]):
+        raise ValueError("an interval has no intervals inside")
     left, right = (pd.Index(_read(side, arrow, reader)) for side in data["sides"])
     return pd.arrays.IntervalArray.from_arrays(left, right, closed=data["closed"])
 

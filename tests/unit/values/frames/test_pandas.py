@@ -302,6 +302,14 @@ def zoned(name):
     return {"kind": "zoned", "unit": "s", "zone": name}
 
 
+def interval(depth):
+    """Intervals of intervals, which would need a deep recursion."""
+    sides = NUMBER
+    for _ in range(depth):
+        sides = {"kind": "interval", "closed": "left", "sides": [sides, NUMBER]}
+    return sides
+
+
 def category(categories):
     return {"kind": "category", "of": categories, "ordered": False}
 
@@ -324,6 +332,7 @@ def category(categories):
         changed(FRAME, columns=[{"kind": "text", "missing": "nan"}, OBJECTS]),
         changed(FRAME, columns=[category([1]), OBJECTS]),
         changed(FRAME, columns=[category(to_json(pd.Index([1]))), OBJECTS]),
+        changed(FRAME, columns=[interval(900), OBJECTS]),
         changed(FRAME, columns=[{"kind": "none of these"}, OBJECTS]),
         changed(FRAME, columns=[{"kind": "objects", "items": {}}, OBJECTS]),
         changed(FRAME, columns=None),
