@@ -87,10 +87,14 @@ def _of_failure(wanted: Mapping[str, Any] | None, found: Failure | None) -> Iter
 
 def _same(given: Any, value: Any) -> bool:
     """Whether a value is as expected; of a failure without a message, only the type counts."""
-    if isinstance(value, dict) and value.keys() == {"type"} and isinstance(given, dict):
-        return bool(given.get("type") == value["type"])
+    if isinstance(value, dict) and isinstance(given, dict):
+        if value.keys() == {"type"}:
+            return bool(given.get("type") == value["type"])
+        return given.keys() == value.keys() and all(_same(given[key], value[key]) for key in value)
+    if isinstance(value, list) and isinstance(given, list):
+        return len(given) == len(value) and all(map(_same, given, value))
     # Python has `True == 1`, but in JSON they differ.
-    return json.dumps(given, sort_keys=True) == json.dumps(value, sort_keys=True)
+    return json.dumps(given) == json.dumps(value)
 
 
 def _together(places: Sequence[str], report: RunReport) -> Iterator[str]:

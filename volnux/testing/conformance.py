@@ -40,8 +40,13 @@ class Difference:
         head = self.case.name if self.seed is None else f"the program of seed {self.seed}"
         script = [f"    {place}: {_shown(said)}" for place, said in self.case.script.items()]
         flow = [f"    {line}" for line in self.case.text.splitlines()]
+        takes = [
+            f"    {event}({', '.join(said.arguments)})"
+            for event, said in self.case.events.items()
+            if said.arguments
+        ]
         about = [self.case.about] if self.case.about else []
-        return "\n".join([head, *about, *flow, *filter(None, script), *self.lines])
+        return "\n".join([head, *about, *flow, *takes, *script, *self.lines])
 
 
 def _shown(said: object) -> str:

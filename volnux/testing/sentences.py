@@ -87,6 +87,7 @@ SENTENCES: Final = {
         "A piped `None` is read like any other value. If nothing is piped, the annotation is "
         "not used."
     ),
+    "value-unread": ("An annotation that cannot be evaluated is not used, and a warning says so."),
     "arguments": "An argument of `process` with the name of an input receives that input.",
     "knows": "An event knows its place, its attempt, its run and the inputs.",
     # Arguments.
