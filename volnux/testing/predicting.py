@@ -20,7 +20,6 @@ from volnux.graph.topology import ROOT
 from volnux.graph.walk import EventName
 from volnux.pointy.parser import analyze
 from volnux.pointy.tree import Evaluation
-from volnux.testing import shapes
 from volnux.testing.behaviour import key_of, result_of, scripts
 from volnux.testing.cases import Case, Expected, ExpectedPlace, Found
 from volnux.testing.comparing import exact, plain
@@ -216,13 +215,11 @@ def _expected(
 
 
 def in_case(value: Any) -> Any:
-    """A value as it is written in a case: there, its classes are in the module `shapes`."""
+    """A value as it is written in a case."""
     return _in_case(exact(value))
 
 
 def _in_case(data: Any) -> Any:
-    if isinstance(data, str):
-        return data.replace(f"{shapes.__name__}:", "shapes:")
     if isinstance(data, list):
         return [_in_case(item) for item in data]
     if isinstance(data, dict):

@@ -30,14 +30,16 @@ _OWN = {
     "concurrent.futures": ("ProcessPoolExecutor", "ThreadPoolExecutor"),
     "datetime": ("date", "datetime"),
     "decimal": ("Decimal",),
-    "shapes": tuple(shapes.__all__),
     "volnux": ("EventBase", "EventExecutionEvaluationState", "Pipeline", "RetryPolicy", "event"),
     "volnux.testing.playing": ("play", "play_async", "typed"),
 }
 """The names that a module may import, by module."""
 
-_TYPES = "|".join(_OWN["datetime"] + _OWN["decimal"] + _OWN["shapes"])
+_TYPES = "|".join((*_OWN["datetime"], *_OWN["decimal"], *shapes.__all__))
 """The types that parameters of `process` may name."""
+
+_SHAPES = "shapes"
+"""The module of the classes of values in a case: a copy of `volnux.testing.shapes`."""
 
 _EXECUTORS = {"thread": "ThreadPoolExecutor", "process": "ProcessPoolExecutor"}
 
@@ -62,8 +64,8 @@ def write_case(case: Case, folder: str | Path) -> Path:
     for number, (module, events) in enumerate(modules.items()):
         text = _module(case, module, events, first=number == 0)
         _write(folder / f"{module}.py", text)
-        if "from shapes import" in text:
-            _write((folder / module).with_name("shapes.py"), inspect.getsource(shapes))
+        if f"from {_SHAPES} import" in text:
+            _write((folder / module).with_name(f"{_SHAPES}.py"), inspect.getsource(shapes))
     return path
 
 
@@ -110,7 +112,8 @@ def _events(case: Case, path: Path) -> list[_Event]:
 
 
 def _module(case: Case, module: str, events: list[_Event], *, first: bool) -> str:
-    writer = _Module()
+    # Modules in two folders have the same classes only if these are not copied.
+    writer = _Module(shapes.__name__ if any("/" in name for name in case.files) else _SHAPES)
     script = {place: written(said) for place, said in case.script.items()}
     parts = [writer.script(script)]
     for name, file in events:
@@ -125,10 +128,15 @@ def _module(case: Case, module: str, events: list[_Event], *, first: bool) -> st
 
 
 class _Module:
-    """Writes one module with its imports."""
+    """Writes one module with its imports.
 
-    def __init__(self) -> None:
-        self.imports = Imports(Names(), _OWN)
+    Args:
+        classes: the module from which it imports the classes of values.
+    """
+
+    def __init__(self, classes: str) -> None:
+        self.imports = Imports(Names(), {**_OWN, classes: tuple(shapes.__all__)})
+        self._classes = classes
         self._own = self.imports.own
 
     def script(self, script: Mapping[str, Any]) -> str:
@@ -136,8 +144,9 @@ class _Module:
         text = pformat(script, sort_dicts=False, width=95)
         if TAG not in text:
             return f"SCRIPT = {text}"
-        classes = sorted(set(re.findall(r"'shapes:(\w+)'", text)))
-        values = "".join(f", {self._own(name)}" for name in classes)
+        names = sorted(set(re.findall(rf"'{_SHAPES}:(\w+)'", text)))
+        values = "".join(f", {self._own(name)}" for name in names)
+        text = text.replace(f"'{_SHAPES}:", f"'{self._classes}:")
         return f"SCRIPT = {self._own('typed')}({text}{values})"
 
     def pipeline(self, file: str, on_failure: str) -> Iterator[str]:
