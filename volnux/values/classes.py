@@ -58,6 +58,12 @@ def _class_name(value: Any, writer: Writer) -> str:
     if problem is not None:
         writer.refuse(f"is of type {cls.__module__}.{cls.__qualname__}, {problem}")
     if not writer.may_name(cls):
+        if writer.knows_other(cls):
+            writer.refuse(
+                f"is of type {cls.__module__}.{cls.__qualname__}, and the events know another "
+                "class of this name in another module of this name",
+                "rename one of the two modules",
+            )
         writer.refuse(
             f"is of type {cls.__module__}.{cls.__qualname__}, which no module of events defines or "
             "imports",

@@ -121,6 +121,12 @@ class Writer:
             return True
         return self._classes.find(cls.__module__, cls.__qualname__) is cls
 
+    def knows_other(self, cls: type) -> bool:
+        """Whether the reader will know another class of the same module name and name."""
+        if self._classes is None:
+            return False
+        return self._classes.find(cls.__module__, cls.__qualname__) not in (None, cls)
+
     def blob(self, data: Any, suffix: str = ".bin", *, size: int | None = None) -> dict[str, Any]:
         """Bytes as JSON: as base64, or as a reference to a file if they are large.
 
