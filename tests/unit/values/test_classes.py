@@ -278,7 +278,7 @@ class WithInitVar:
 
 @dataclass
 class Unknown:
-    a: "NoSuchName"  # noqa: F821
+    a: "NoSuchName"  # noqa: F821 - it shall not exist
 
 
 class Fancy(dict):
