@@ -57,6 +57,17 @@ def test_a_result_of_an_unknown_class_cannot_leave_its_process(backend, own_fold
     assert str(places["Use"].state) == "skipped"
 
 
+@pytest.mark.parametrize("portable", [False, True])
+def test_classes_of_one_name_in_two_folders_are_not_mixed_up(portable, own_folder):
+    """Annotations in a folder's module mean the classes of that folder, in any order of runs."""
+    cases = [case for case in VALUES if case.name in ("value_dataclass", "takes_a_dataclass")]
+    options = RunOptions(portable=portable)
+    for number in range(2):
+        for case in cases:
+            folder = own_folder / f"{case.name}_{number}"
+            assert run_case(case, get_backend("standalone"), folder, options=options) == []
+
+
 def test_in_memory_it_can_be_passed_on(own_folder):
     places = run(get_backend("standalone"), own_folder, portable=False)
     assert places["Use"].result == "Connection"

@@ -8,6 +8,8 @@ import weakref
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
+from volnux.events.modules import at_home_of
+
 __all__ = ["Annotation", "AnnotationError", "Outcome", "annotation_of", "returned_by"]
 
 _T = TypeVar("_T")
@@ -75,10 +77,11 @@ def _annotation(function: Callable[..., Any], name: str) -> Annotation | None:
         annotation = _evaluated(function, parameter.annotation)
         if _is_for_type_checkers(annotation):
             return None
-        adapter = make_adapter(annotation)
-        if not getattr(adapter, "pydantic_complete", True):
-            # A class names others that did not exist when it was defined.
-            adapter.rebuild(raise_errors=True)
+        with at_home_of(inspect.unwrap(function)):
+            adapter = make_adapter(annotation)
+            if not getattr(adapter, "pydantic_complete", True):
+                # A class names others that did not exist when it was defined.
+                adapter.rebuild(raise_errors=True)
         return Annotation(annotation, adapter.validate_python, adapter.core_schema)
     except Exception as error:
         # An annotation, and the schema of a class that it names, is the user's code.

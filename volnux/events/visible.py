@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from volnux.events.modules import import_from, module_of
+from volnux.events.modules import at_home_of, import_from, module_of
 
 if TYPE_CHECKING:
     from volnux.events.spec import EventSpec
@@ -49,6 +50,7 @@ class Visible:
                 (each for each in self._candidates(module, name) if _is(each, module, name)), None
             )
             if found is not None:
+                _prepare(found)
                 self._known[module, name] = found
         return found
 
@@ -74,6 +76,15 @@ def _spaces_of(event: EventSpec) -> Iterator[Mapping[str, Any]]:
     module = module_of(event.target)
     if module is not None:
         yield vars(module)
+
+
+def _prepare(cls: type) -> None:
+    """Let pydantic evaluate the annotations of a class where its names have their own meaning."""
+    from volnux.values.adapters import adapter_of
+
+    with at_home_of(cls), contextlib.suppress(Exception):
+        # The codec, which uses the adapter, tells what is wrong with a class.
+        adapter_of(cls)
 
 
 def _again(others: list[tuple[str | None, str]]) -> Visible:
@@ -148,7 +159,8 @@ def _in_annotations(starts: Iterable[Any]) -> Iterator[type]:
         if isinstance(owner, type):
             yield owner
         try:
-            hints = list(typing.get_type_hints(owner).values())
+            with at_home_of(owner):
+                hints = list(typing.get_type_hints(owner).values())
         except Exception:  # noqa: BLE001 - an annotation may raise anything
             continue
         while hints:

@@ -52,12 +52,14 @@ def _is_model(cls: type) -> bool:
 def _class_name(value: Any, writer: Writer) -> str:
     """The module and name of a class; refuses a class that no reader could use."""
     cls = type(value)
+    # What knows the class first prepares what pydantic must know about it.
+    known = writer.may_name(cls)
     if cls not in _problems:
         _problems[cls] = _problem_of(cls)
     problem = _problems[cls]
     if problem is not None:
         writer.refuse(f"is of type {cls.__module__}.{cls.__qualname__}, {problem}")
-    if not writer.may_name(cls):
+    if not known:
         if writer.knows_other(cls):
             writer.refuse(
                 f"is of type {cls.__module__}.{cls.__qualname__}, and the events know another "
