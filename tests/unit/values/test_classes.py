@@ -277,7 +277,7 @@ class WithInitVar:
 
 @dataclass
 class Unknown:
-    a: "NoSuchName"  # noqa: F821
+    a: "NoSuchName"  # noqa: F821 - it is about a name that does not exist
 
 
 class Fancy(dict):

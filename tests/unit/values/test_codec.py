@@ -221,15 +221,15 @@ def nested(levels, wrap):
 
 
 @pytest.mark.parametrize(
-    "wrap",
-    [lambda inner: [inner], lambda inner: {"a": inner}, lambda inner: (inner,)],
+    ("wrap", "most"),
+    [(lambda inner: [inner], 200), (lambda inner: {"a": inner}, 200), (lambda inner: (inner,), 67)],
     ids=["list", "dict", "tuple"],
 )
-def test_values_are_at_most_200_levels_deep(wrap):
-    value = nested(200, wrap)
+def test_values_are_at_most_200_levels_of_json_deep(wrap, most):
+    value = nested(most, wrap)
     assert loads(dumps(value)) == value
-    for levels in (201, 100_000):
-        with pytest.raises(NotPortableError, match="nested more than 200 deep"):
+    for levels in (most + 1, 100_000):
+        with pytest.raises(NotPortableError, match="nested more than 200 levels deep"):
             dumps(nested(levels, wrap))
 
 
@@ -241,7 +241,7 @@ def circle(ways):
 
 @pytest.mark.parametrize("ways", [1, 2, 1000])
 def test_a_value_that_contains_itself_is_refused_at_once(ways):
-    with pytest.raises(NotPortableError, match="nested more than 200 deep") as caught:
+    with pytest.raises(NotPortableError, match="nested more than 200 levels deep") as caught:
         to_json({"a": circle(ways)})
     assert len(str(caught.value)) < 500
 
