@@ -94,7 +94,6 @@ def received(annotation, value):
         (Thing, THING, THING),
         ("list[Invoice]", [DATA], [INVOICE]),
     ],
-    ids=str,
 )
 def test_what_arrives_is_read_as_the_annotation_says(annotation, value, expected):
     outcome = received(annotation, value)
@@ -121,7 +120,6 @@ def test_an_object_of_the_class_is_passed_on_as_it_is(annotation):
         (Annotated[int, pydantic.Field(ge=3)], 2, "greater than or equal to 3"),
         (Invoice, Failure("E", "m"), "received a volnux.graph.outcome.Failure from Send"),
     ],
-    ids=str,
 )
 def test_what_cannot_be_read_is_a_failure_before_the_first_attempt(annotation, value, text):
     outcome = received(annotation, value)
