@@ -55,7 +55,7 @@ def nested(inner):
         inner.map(lambda each: (tuple[each[0], ...], (each[1], each[1]))),
         inner.map(lambda each: (dict[str, each[0]], {"number": each[1]})),
         pairs.map(lambda both: (tuple[both[0][0], both[1][0]], (both[0][1], both[1][1]))),
-        pairs.map(lambda both: (Union[both[0][0], both[1][0]], both[0][1])),  # noqa: UP007 - computed
+        pairs.map(lambda both: (Union[both[0][0], both[1][0]], both[0][1])),  # noqa: UP007 - of variables
     )
 
 
