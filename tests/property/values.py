@@ -142,7 +142,7 @@ zones = st.one_of(
 folds = st.integers(0, 1)
 moments = st.builds(
     lambda time, zone, fold: time.replace(tzinfo=zone, fold=fold),
-    st.datetimes() | st.just(dt.datetime(2026, 10, 25, 2, 30)),
+    st.datetimes() | st.just(dt.datetime.fromisoformat("2026-10-25T02:30")),
     zones,
     folds,
 )
