@@ -36,7 +36,9 @@ if TYPE_CHECKING:
     from volnux.pipeline.context import ExecutionContext
     from volnux.pipeline.fields import FileInputDataField, InputDataField
     from volnux.signal.announce import EventFailedError
+    from volnux.values.folders import StoreError
     from volnux.values.kinds import NotPortableError
+    from volnux.values.store import ValueLostError
 
 __all__ = [
     "EMPTY",
@@ -64,6 +66,8 @@ __all__ = [
     "RunFailedError",
     "RunReport",
     "SecretError",
+    "StoreError",
+    "ValueLostError",
     "VariableError",
     "VolnuxError",
     "WorkerLost",
@@ -103,6 +107,8 @@ __getattr__, __dir__ = lazy(
         "volnux.calling": ("arun", "run"),
         "volnux.pipeline.context": ("ExecutionContext",),
         "volnux.graph.report": ("RunFailedError", "RunReport"),
+        "volnux.values.folders": ("StoreError",),
         "volnux.values.kinds": ("NotPortableError",),
+        "volnux.values.store": ("ValueLostError",),
     },
 )

@@ -22,10 +22,8 @@ from volnux.events.lookup import EventModuleError, EventNotFoundError, FoundEven
 from volnux.events.plan import Plan
 from volnux.events.settings import check_index, without_effect
 from volnux.events.spec import EventSpec, Offered, spec_of
-from volnux.events.visible import Visible
 from volnux.graph.compile import compile
 from volnux.graph.model import At, Each, Graph, Group, Node, UsedFile
-from volnux.graph.sources import sources_of
 from volnux.graph.topology import ROOT
 from volnux.graph.walk import EventName
 from volnux.pointy.tree import Evaluation, OnFailure
@@ -130,6 +128,8 @@ def link(
                     known[scoped] = spec.given_by(offered)
                 spec = known[scoped]
             if node.receives is not None and spec.reads_piped:
+                from volnux.graph.sources import sources_of
+
                 source = sources_of(linked, node.receives)
                 received = (*key, id(scope), source)
                 if received not in known:
@@ -171,11 +171,9 @@ def _annotated(spec: EventSpec) -> Iterable[str]:
 
 def _share_classes(specs: Sequence[EventSpec | None]) -> None:
     """Let all events of a pipeline know the same classes."""
-    distinct = list({id(spec): spec for spec in specs if spec is not None}.values())
-    of_function = {spec.function: spec for spec in distinct}
-    visible = Visible(of_function.values())
-    for spec in distinct:
-        spec.visible = visible
+    fellows = list({id(spec): spec for spec in specs if spec is not None}.values())
+    for spec in fellows:
+        spec.fellows = fellows
 
 
 def _on_failure_of_class(graph: Graph) -> Iterator[Diagnostic]:

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 from volnux.errors import Diagnostic
 from volnux.events.inputs import bind_inputs
 from volnux.events.spec import EventSpec
-from volnux.events.visible import Visible
 from volnux.graph.model import Graph, InputSpec
 from volnux.graph.topology import ROOT
 from volnux.graph.walk import EventName
 
 if TYPE_CHECKING:
     from volnux.events.scope import Scope
+    from volnux.events.visible import Visible
 
 __all__ = ["Plan"]
 
@@ -127,6 +127,8 @@ class Plan:
     @property
     def visible(self) -> Visible:
         """The classes that values of the pipeline may be of."""
+        from volnux.events.visible import Visible
+
         return next((spec.visible for spec in self.specs if spec is not None), Visible())
 
     def scope_around(self, node: str) -> Scope | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from volnux.events.base import EventBase, EventDefinitionError, event_class_of
@@ -20,7 +20,6 @@ from volnux.events.settings import (
     conditions_of,
     timeout_of,
 )
-from volnux.events.visible import Visible
 from volnux.graph.parts import Argument
 from volnux.graph.texts import VariableSpec
 from volnux.usercode import keep_stdin_open
@@ -28,6 +27,7 @@ from volnux.usercode import keep_stdin_open
 if TYPE_CHECKING:
     from volnux.events.receiver import Receiver
     from volnux.events.scope import Scope
+    from volnux.events.visible import Visible
 
 __all__ = ["NOTHING_OFFERED", "EventSpec", "Offered", "spec_of"]
 
@@ -62,17 +62,19 @@ class EventSpec:
         requires: the names of arguments without a default; they must be given.
         given: what the place is given besides inputs; None if nothing.
         receiver: what reads the value that is piped to the place; None if it is passed on as it is.
-        visible: the classes that values of the pipeline may be of.
+        fellows: the specs of the pipeline, which all know the same classes; shared by them.
 
     A spec is pickled as the module and name of its target, like classes and functions.
     """
 
     __slots__ = (
         "_previous",
+        "_visible",
         "conditions",
         "event_class",
         "executor",
         "extra",
+        "fellows",
         "function",
         "given",
         "home",
@@ -86,7 +88,6 @@ class EventSpec:
         "stop_on_exception",
         "target",
         "timeout",
-        "visible",
     )
 
     def __init__(
@@ -124,13 +125,31 @@ class EventSpec:
         self.function = function
         self.given = self._given(offered)
         self.receiver: Receiver | None = None
-        self.visible = Visible((self,))
+        self.fellows: Sequence[EventSpec] = (self,)
+        self._visible: Visible | None = None
 
     def given_by(self, offered: Offered) -> EventSpec:
         """The same spec for a place to which the text offers something else."""
         made = self.copy()
         made.given = self._given(offered)
         return made
+
+    @property
+    def visible(self) -> Visible:
+        """The classes that values of the pipeline may be of."""
+        if self._visible is not None:
+            return self._visible
+        from volnux.events.visible import Visible
+
+        of_function = {spec.function: spec for spec in self.fellows}
+        visible = Visible(of_function.values())
+        for spec in (self, *self.fellows):
+            spec._visible = visible
+        return visible
+
+    @visible.setter
+    def visible(self, visible: Visible) -> None:
+        self._visible = visible
 
     @property
     def reads_piped(self) -> bool:

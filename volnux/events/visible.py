@@ -123,9 +123,11 @@ def _in_imported(space: Mapping[str, Any], module: str, name: str) -> Iterator[A
         elif getattr(each, "__module__", None) == module:
             if inspect.isfunction(each):
                 yield _at(each.__globals__, name)
-            elif isinstance(each, type):
-                yield each
-                defined_in = module_of(each)
+            else:
+                # An object made there, such as a member of an enum, is imported as well.
+                cls = each if isinstance(each, type) else type(each)
+                yield cls
+                defined_in = module_of(cls)
                 yield None if defined_in is None else _at(vars(defined_in), name)
 
 

@@ -59,9 +59,10 @@ class Notes:
     def ends(self, index: int, outcome: Outcome) -> None:
         """Note that an attempt has ended."""
         self.ended[index] = outcome.ended_at
+        if outcome.bypassed:
+            self.bypassed[index] = True
         if not outcome.attempts:
             self.made[index] = 0
-        self.bypassed[index] = outcome.bypassed
 
     def report(
         self,

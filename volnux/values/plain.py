@@ -22,7 +22,7 @@ _JSON: Final = _SCALARS | _CONTAINERS
 _TEXT: Final = frozenset({str})
 _SMALLEST: Final = -(2**63)
 _LARGEST: Final = 2**64 - 1
-_MANY: Final = 1 << 18
+_MANY: Final = 1 << 20
 
 text_of: Final = json.JSONEncoder(
     ensure_ascii=False, allow_nan=False, check_circular=False, separators=(",", ":")

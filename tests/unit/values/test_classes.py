@@ -4,7 +4,6 @@ import collections
 import datetime as dt
 import decimal
 import enum
-import json
 import typing
 from dataclasses import KW_ONLY, InitVar, dataclass, field
 from typing import Any, Generic, NamedTuple, TypedDict, TypeVar
@@ -195,7 +194,7 @@ VALUES = [
 ]
 
 
-@pytest.mark.parametrize("value", VALUES, ids=lambda value: ascii(value)[:50])
+@pytest.mark.parametrize("value", VALUES)
 def test_an_instance_comes_back_equal_and_of_its_class(value):
     for around in (value, [value], {"a": (value,)}, {value: 1} if value.__hash__ else [value]):
         back = loads(dumps(around), classes=KNOWN)
@@ -278,7 +277,7 @@ class WithInitVar:
 
 @dataclass
 class Unknown:
-    a: "NoSuchName"  # noqa: F821 - it shall not exist
+    a: "NoSuchName"  # noqa: F821 - it is about a name that does not exist
 
 
 class Fancy(dict):
@@ -318,37 +317,6 @@ def test_a_writer_refuses_classes_that_the_reader_will_not_know():
     with pytest.raises(NotPortableError, match="which no module of events defines or imports: imp"):
         to_json([Item("a", 1)], classes=Known([Frozen]))
     assert to_json(Color.RED, classes=KNOWN) == to_json(Color.RED)
-
-
-def test_two_classes_of_one_name_in_modules_of_one_name_are_told():
-    other = type("Item", (), {"__module__": Item.__module__, "__qualname__": "Item"})
-    with pytest.raises(NotPortableError, match="another class of this name in another module"):
-        to_json(Item("a", decimal.Decimal(1)), classes=Known([other]))
-
-
-@dataclass
-class Strict:
-    number: int
-
-    def __post_init__(self) -> None:
-        if self.number < 0:
-            raise RuntimeError("it must not be negative")
-
-
-def test_what_a_class_raises_is_a_format_error():
-    value = Strict(1)
-    value.number = -1
-    with pytest.raises(FormatError, match="Strict cannot be made again: RuntimeError: it must not"):
-        loads(dumps(value), classes=Known([Strict]))
-
-
-def test_secrets_are_replaced_in_fields_but_not_in_tags():
-    def hide(part):
-        return part.replace("Item", "***") if isinstance(part, str) else part
-
-    value = [Item("an Item", decimal.Decimal(1)), {1: "Item"}]
-    found = loads(json.dumps(to_json(value, hide=hide)), classes=Known([Item]))
-    assert found == [Item("an ***", decimal.Decimal(1)), {1: "***"}]
 
 
 def test_hints_are_not_needed_for_named_tuples_without_annotations():
