@@ -59,8 +59,8 @@ class Notes:
     def ends(self, index: int, outcome: Outcome) -> None:
         """Note that an attempt has ended."""
         self.ended[index] = outcome.ended_at
-        if not outcome.attempts:
-            self.made[index] = 0
+        if outcome.attempts < self.made[index]:  # the last one was not started
+            self.made[index] = outcome.attempts
         self.bypassed[index] = outcome.bypassed
 
     def report(

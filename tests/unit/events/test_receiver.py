@@ -10,8 +10,10 @@ from typing import IO, Any, TextIO
 
 import pytest
 
-from volnux import InputTypeError
+from volnux import InputTypeError, event
+from volnux.events import Call, run_attempt
 from volnux.events.receiver import Receiver, receiver_of
+from volnux.events.spec import spec_of
 
 
 class Level(enum.IntEnum):
@@ -93,3 +95,15 @@ def test_an_open_file_is_not_checked(annotation: Any) -> None:
 
 def test_functions_are_passed_on() -> None:
     assert _read(Callable[[], int], len) is len
+
+
+def test_only_the_attempt_that_is_not_started_does_not_count() -> None:
+    @event
+    def B(previous_result: int) -> tuple[bool, int]:
+        return True, previous_result
+
+    spec = spec_of("B", B).receives_from("A")
+
+    for number in (1, 2):
+        outcome = run_attempt(spec, Call("B", "run", previous_result="x", attempt=number))
+        assert outcome.attempts == outcome.result.attempts == number - 1
