@@ -89,7 +89,10 @@ def _annotation(function: Callable[..., Any], name: str) -> Annotation | None:
 
 
 def _is_for_type_checkers(annotation: Any) -> bool:
-    """Whether it is a protocol that `isinstance` refuses, so that nothing can be checked."""
+    """Whether `isinstance` says nothing about it: most protocols, and `TextIO` of any open file."""
+    cls = typing.get_origin(annotation) or annotation
+    if isinstance(cls, type) and issubclass(cls, typing.IO):
+        return True
     return getattr(annotation, "_is_protocol", False) and not getattr(
         annotation, "_is_runtime_protocol", False
     )

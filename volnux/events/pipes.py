@@ -136,8 +136,8 @@ class _Readers:
         annotation = annotation_of(spec.function, "previous_result")
         assert annotation is not None
         wanted = annotation.type
-        # A value of exactly that class is not read at all.
-        if sent.shapes is None or any(shape.cls is wanted for shape in sent.shapes):
+        # An instance of that class is not read at all.
+        if sent.shapes is None or any(wanted in shape.cls.__mro__ for shape in sent.shapes):
             return None
         try:
             if spec.function not in self._refusals:

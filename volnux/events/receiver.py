@@ -34,7 +34,7 @@ class Receiver:
         self._read = read
 
     def read(self, value: Any) -> Any:
-        """The value as the declared type; the same object if it is of exactly that class.
+        """The value as the declared type; the same object if it is an instance of that class.
 
         Raises:
             InputTypeError: it cannot be read as that type.
@@ -42,7 +42,13 @@ class Receiver:
         if type(value) is self._cls:
             return value
         try:
-            return self._read(value)
+            if self._cls is not None and isinstance(value, self._cls):
+                return value  # pydantic would make a plain dict of a defaultdict
+            found = self._read(value)
+            if type(found).__name__ != "ValidatorIterator":
+                return found
+            # Pydantic reads an Iterable lazily and only once, and its iterator has no length.
+            return type(value)(found) if type(value) in (list, tuple) else value
         except Exception as error:  # noqa: BLE001 - a validator is the user's code
             raise InputTypeError(
                 f"{self.event} received {_kind_of(value)} from {self.source}, but previous_result "

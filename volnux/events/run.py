@@ -203,7 +203,7 @@ def raised(spec: EventSpec, call: Call, error: BaseException, started: float) ->
     ):
         retry_after = spec.retry.wait(call.attempt)
     # An attempt that is not started because of the piped value does not count.
-    attempts = 0 if isinstance(error, InputTypeError) else call.attempt
+    attempts = call.attempt - isinstance(error, InputTypeError)
     failure = failure_of(error, attempts=attempts)
     if call.carrier is not None:
         failure = portable_failure(failure)

@@ -45,10 +45,9 @@ def tagged(value: Any) -> Any:
     from volnux.values.codec import to_json
 
     try:
-        data = to_json(value)
+        return to_json(hidden(value), hide=hidden)
     except Exception:  # noqa: BLE001 - what a user has registered, and properties, may do anything
-        data = to_json(jsonable(value))
-    return hidden(data)
+        return to_json(jsonable(value))
 
 
 def writer_of(*, values: bool) -> Callable[[Any], Any]:

@@ -61,8 +61,8 @@ class Notes:
         self.ended[index] = outcome.ended_at
         if outcome.bypassed:
             self.bypassed[index] = True
-        if not outcome.attempts:
-            self.made[index] = 0
+        if outcome.attempts < self.made[index]:  # the last one was not started
+            self.made[index] = outcome.attempts
 
     def report(
         self,

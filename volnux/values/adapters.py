@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NewType
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -19,10 +19,14 @@ def make_adapter(annotation: Any) -> TypeAdapter[Any]:
     """
     from pydantic import ConfigDict, PydanticUserError, TypeAdapter
 
+    config = ConfigDict(arbitrary_types_allowed=True)
     try:
-        return TypeAdapter(annotation, config=ConfigDict(arbitrary_types_allowed=True))
+        return TypeAdapter(annotation, config=config)
     except PydanticUserError:
-        return TypeAdapter(annotation)  # a model has a configuration of its own
+        # The adapter of a model or dataclass takes no configuration, but by another name, the class
+        # takes it for the fields, unless it has one of its own.
+        named: Any = NewType
+        return TypeAdapter(named("It", annotation), config=config)
 
 
 @functools.lru_cache(maxsize=1024)

@@ -23,6 +23,8 @@ _HOW = (
     "volnux.values.register"
 )
 
+_FLATTEN = "return a value with fewer levels, and none that contains itself"
+
 _TAG_LEVELS = 2
 """What a tag adds at most to the nesting: itself, and the lists or dicts in its content."""
 
@@ -67,7 +69,7 @@ class Writer:
         try:
             return self.json(value)
         except RecursionError:
-            self.refuse("is nested too deep for the stack of Python")
+            self.refuse("is nested too deep for the stack of Python", _FLATTEN)
 
     def json(self, value: Any, step: str | int | tuple[Any] | None = None) -> Any:
         """A part of the value as JSON.
@@ -83,7 +85,7 @@ class Writer:
             self._path.append(step)
         self._depth += 1
         if self._depth > DEEPEST:
-            self.refuse(f"is nested more than {DEEPEST} levels deep as JSON")
+            self.refuse(f"is nested more than {DEEPEST} levels deep as JSON", _FLATTEN)
         found = self._json(value)
         self._depth -= 1
         if step is not None:

@@ -12,7 +12,7 @@ import pydantic
 import pytest
 
 from volnux.strictjson import FormatError
-from volnux.values import Known, NotPortableError, dumps, loads, to_json
+from volnux.values import Known, NotPortableError, dumps, loads, register, to_json
 
 T = TypeVar("T")
 
@@ -322,3 +322,22 @@ def test_a_writer_refuses_classes_that_the_reader_will_not_know():
 def test_hints_are_not_needed_for_named_tuples_without_annotations():
     assert typing.get_type_hints(Pair) == {}
     assert loads(dumps(Pair(1, (2,))), classes=KNOWN) == Pair(1, (2,))
+
+
+class Session:
+    """A class that pydantic does not know."""
+
+
+@dataclass
+class Batch:
+    session: Session
+    following: "Batch | None" = None
+
+
+def test_a_dataclass_may_have_fields_of_registered_classes():
+    register(Session, lambda _: None, lambda _: Session(), name="tests.Session")
+    found = loads(dumps(Batch(Session(), Batch(Session()))), classes=Known([Batch]))
+
+    assert type(found.session) is type(found.following.session) is Session
+    with pytest.raises(FormatError, match=r"Batch\.session: .* instance of Session"):
+        loads(dumps(Batch(1)), classes=Known([Batch]))
