@@ -29,7 +29,7 @@ from volnux.kit.attempt import as_taken
 from volnux.shown import cut, shown
 from volnux_prefect import compat, logs
 from volnux_prefect.arguments import parameters_of
-from volnux_prefect.attempt import attempt, picklable
+from volnux_prefect.attempt import attempt, picklable, stored_attempt
 from volnux_prefect.endings import HANDLED
 from volnux_prefect.loop import RunLoop
 from volnux_prefect.taskoptions import named
@@ -210,10 +210,11 @@ def run_work(upstream: Work | SealedWork) -> State[Any]:
         hooks = hooks_of(About("", "prefect", call.run_id))
     hooks.began(spec, call)
     loop = None if listener is None else listener.loop
-    outcome, late = attempt(spec, call, loop, work.limit)
+    run = stored_attempt if compat.persists() else attempt
+    outcome, late = run(spec, call, loop, work.limit)
     if listener is None:
         outcome = outcome._replace(pid=os.getpid())
-    if work.strict or compat.persists():
+    if work.strict:
         outcome = picklable(spec, call, outcome)
     again = outcome.retry_after is not None
     if again and listener is not None:
@@ -225,6 +226,8 @@ def run_work(upstream: Work | SealedWork) -> State[Any]:
     over = work.limit is not None and work.limit.ends_before(outcome.retry_after)
     if over:
         again, outcome = False, outcome._replace(retry_after=None)
+    if again:
+        compat.store_nothing()
     judged = as_taken(spec, outcome, work.taken)
     hooks.attempt_ended(spec, call, judged)
     stops = spec.stop_on_exception and judged.raised
