@@ -34,6 +34,7 @@ def know(owner: object, classes: Callable[[], Classes]) -> None:
         owner: what stands for the flow or place. Another one that is equal replaces it.
         classes: returns the classes. It is called when a result names a class.
     """
+    _known.pop(owner, None)
     _known[owner] = classes
 
 
@@ -88,7 +89,10 @@ class ValueSerializer(Serializer):
 
 
 class _Loaded:
-    """The classes of the flow that runs; outside of a run, of all flows that are loaded here."""
+    """The classes of the flow that runs; outside of a run, of all flows that are loaded here.
+
+    If several of them have a class of the same module and name, the flow loaded last counts.
+    """
 
     def find(self, module: str, name: str) -> type | None:
         """See `Classes`.
@@ -100,7 +104,7 @@ class _Loaded:
         own: Classes | None = getattr(context.flow, "visible", None) if context else None
         if own is not None:
             return own.find(module, name)
-        for classes in list(_known.values()):
+        for classes in reversed(list(_known.values())):
             # A flow may be loaded only now, and be wrong.
             with contextlib.suppress(VolnuxError):
                 cls = classes().find(module, name)
