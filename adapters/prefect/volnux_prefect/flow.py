@@ -323,7 +323,8 @@ def flow_of_body(
     flow.tags = graph.tags
     flow._origin = origin
     if origin is not None:
-        know(origin.source, lambda: plan.visible)
+        visible = plan.visible
+        know(origin.source, lambda: visible)
     logs.send_from(plan.specs)
     return flow
 

@@ -290,5 +290,5 @@ def test_a_flow_run_that_raises_is_read_as_a_failure(server, write):
     state = flow(day="no day", return_state=True)
     with get_client(sync_client=True) as client:
         stored = client.read_flow_run(state.state_details.flow_run_id).state
-    assert stored.is_failed()
-    assert "InputError" in stored.message
+    with pytest.raises(FailedRun, match=r"^volnux\.[\w.]*InputError: .*day"):
+        stored.result()
