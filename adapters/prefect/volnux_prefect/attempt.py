@@ -10,6 +10,7 @@ import cloudpickle
 from prefect.serializers import Serializer
 
 from volnux.events.base import NotSentError
+from volnux.events.modules import at_home
 from volnux.events.outcome import Call, Outcome
 from volnux.events.portable import Carrier
 from volnux.events.run import raised, run_attempt, too_long
@@ -77,7 +78,8 @@ def stored_attempt(
 def picklable(spec: EventSpec, call: Call, outcome: Outcome) -> Outcome:
     """The outcome, or a failure that names the event if its result cannot be pickled."""
     try:
-        cloudpickle.dumps(outcome.result)
+        with at_home(spec.home):
+            cloudpickle.dumps(outcome.result)
     except Exception as error:  # noqa: BLE001 - the __reduce__ of a result may raise anything
         return _refused(spec, call, outcome, f"cannot be pickled: {error}")
     return outcome
