@@ -40,7 +40,8 @@ class Visible:
 
     def add(self, event: EventSpec) -> None:
         """Let the module of one more event count."""
-        self._events.append(event)
+        if event not in self._events:
+            self._events.append(event)
 
     def find(self, module: str, name: str) -> type | None:
         """See `volnux.values.reading.Classes`."""

@@ -325,10 +325,11 @@ def test_results_pass_through_storage(server, write):
     state = flow(return_state=True)
     found = task_runs(state.state_details.flow_run_id, ["Count", "Excluded"])
     assert found["Count"].state.result(raise_on_failure=False) == 300_000
-    path = write("lock.pty", "@events: flow_events\nLock")
+    path = write("lock.pty", "@events: flow_events\nLock * 2 (0 |-> Here)")
     state = load_flow(path, persist_result=True)(return_state=True)
-    assert state.is_failed()
-    assert "the result of Lock, of type lock, cannot be pickled" in state.message
+    failure = state.result()[1]
+    assert (failure.type, failure.attempts) == ("volnux.NotPortableError", 2)
+    assert failure.message.startswith("the result of Lock is of type _thread.lock: ")
 
 
 def test_a_flow_returns_the_result_of_the_pipeline_or_fails(server, write):

@@ -309,10 +309,14 @@ def everything(flow_run_id, wanted):
 
 
 def stored(text):
-    """What a file of the result storage holds: a pickle, alone or in a record."""
-    with contextlib.suppress(ValueError):
+    """What a file of the result storage holds, alone or in a record: JSON, or a pickle."""
+    with contextlib.suppress(ValueError, TypeError, KeyError):
         text = json.loads(text)["result"]
-    return base64.b64decode(text).decode(errors="replace")
+    try:
+        json.loads(text)
+    except ValueError:
+        return base64.b64decode(text).decode(errors="replace")
+    return text
 
 
 # Times of a run.
