@@ -87,15 +87,13 @@ class VolnuxCutOperator(compat.BaseOperator):
             for name, value in inputs.items():
                 if isinstance(value, InputFile):
                     inputs[name] = _path(name, value)
-            again = "" if attempt == 1 else f"_{attempt}"
-            batches.append({"conf": inputs, "trigger_run_id": f"{run}__batch_{number}{again}"})
-        for number, batch in enumerate(batches):
-            for name, value in batch["conf"].items():
-                if not is_plain(value, RESERVED):
+                elif not is_plain(value, RESERVED):
                     raise compat.AirflowFailException(
                         f"batch {number} cannot be passed on: its input '{name}' must be JSON, "
                         f"found {type(value).__name__} {shown(value)}"
                     )
+            again = "" if attempt == 1 else f"_{attempt}"
+            batches.append({"conf": inputs, "trigger_run_id": f"{run}__batch_{number}{again}"})
         return batches
 
 

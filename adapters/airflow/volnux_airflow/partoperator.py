@@ -145,9 +145,9 @@ class VolnuxPartOperator(FlowOperator):
             wrong[_MOST_NAMED:] = [f"and {len(wrong) - _MOST_NAMED} more"]
         self.outcome = "; ".join(wrong) or f"descriptor {SUCCESS}"
         if not outcome.done:
-            error = compat.AirflowFailException(f"{self.task_id} failed: {self.outcome}")
             first = next((value for end, value in ends if not end.done), None)
-            raise error from (first.cause() if isinstance(first, Failure) else None)
+            cause = first.cause() if isinstance(first, Failure) else None
+            raise compat.AirflowFailException(f"{self.task_id} failed: {self.outcome}") from cause
         self.go_on(context, SUCCESS if outcome.descriptor is None else outcome.descriptor)
 
     def _fails(self, context: Mapping[str, Any], failure: Failure) -> None:
