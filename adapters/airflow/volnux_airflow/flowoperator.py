@@ -130,8 +130,9 @@ class FlowOperator(compat.BaseOperator, compat.BranchMixIn):
 
     def outcomes_of(self, context: Mapping[str, Any]) -> Outcomes:
         """Reads what the other tasks of the run stored."""
-        codec = Codec(context["dag_run"].run_id, classes_of(self.dag))
-        return Outcomes(context["ti"], codec)
+        codec = Codec(context["dag_run"].run_id, _classes_of(self.dag))
+        others = {task.task_id for task in self.dag.tasks if operator_of(task) is None}
+        return Outcomes(context["ti"], codec, others)
 
     def admit(
         self, context: Mapping[str, Any], outcomes: Outcomes, *, attempts: int = 0
@@ -315,7 +316,7 @@ def operator_of(task: Any) -> type[FlowOperator] | None:
     return kind if issubclass(kind, FlowOperator) else None
 
 
-def classes_of(dag: Any) -> Visible:
+def _classes_of(dag: Any) -> Visible:
     """The classes that results of the tasks of a DAG may be of."""
     specs = {
         spec.function: spec

@@ -6,12 +6,12 @@ descriptor, the attempts, the failure. The result itself is the task's `return_v
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from volnux.graph.model import Value, ValueKind
-from volnux.graph.outcome import FAILURE, Failure
+from volnux.graph.outcome import FAILURE, SUCCESS, Failure
 from volnux.graph.places import place_name
 from volnux.graph.sources import sources_in
 from volnux.graph.values import MISSING, Values, needed
@@ -111,11 +111,14 @@ class Outcomes:
     Args:
         ti: the running task instance.
         codec: reads the values of the run.
+        others: the tasks of the DAG that are not ours.
     """
 
-    def __init__(self, ti: Any, codec: Codec) -> None:
+    def __init__(self, ti: Any, codec: Codec, others: Collection[str] = ()) -> None:
         self._ti = ti
         self.codec = codec
+        self._others = others
+        self._left_out: set[str] = set()
         self._known: dict[str, TaskOutcome | None] = {}
 
     def of(self, task_ids: Iterable[str]) -> list[TaskOutcome | None]:
@@ -126,6 +129,12 @@ class Outcomes:
                 data = self._pull(task, OUTCOME_KEY)
                 self._known[task] = None if data is None else TaskOutcome.from_json(data)
         return [self._known[task] for task in task_ids]
+
+    def end(self, task_id: str) -> TaskOutcome | None:
+        """The outcome of a task; a task that is not ours is done if it returned something."""
+        if task_id not in self._others or task_id in self._left_out:
+            return self.of([task_id])[0]
+        return None if self.stored(task_id) is None else _RETURNED
 
     def result(self, task_id: str) -> Any:
         """What a task returned, or a `Failure` after an exception.
@@ -190,6 +199,7 @@ class Outcomes:
         for task in task_ids:
             if states.get(task) not in _RAN:
                 self._known[task] = None
+                self._left_out.add(task)
 
     def states(self, task_ids: Sequence[str]) -> dict[str, str]:
         """The states of tasks of this run, by task id."""
@@ -211,6 +221,8 @@ class Outcomes:
         return [value for value in found if value is not None]
 
 
+_RETURNED = TaskOutcome(done=True, descriptor=SUCCESS, returned=True)
+
 _RAN = ("success", "failed")
 """The states of tasks that ran."""
 
@@ -231,7 +243,7 @@ class Piped:
         tasks = [node for node in nodes if node is not None]
         if len(tasks) > 1:
             outcomes.leave_out_unfinished(tasks)
-        return self.make(lambda task: outcomes.of([task])[0], outcomes.result)
+        return self.make(outcomes.end, outcomes.result)
 
     def make(
         self, end_of: Callable[[str], TaskOutcome | None], result_of: Callable[[str], Any]
