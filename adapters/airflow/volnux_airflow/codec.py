@@ -7,7 +7,6 @@ import logging
 import os
 from typing import TYPE_CHECKING, Any, Final
 
-from volnux.errors import VolnuxError
 from volnux.events.portable import Carrier
 from volnux.events.visible import Visible
 from volnux.values.codec import from_json, in_store, to_json
@@ -94,7 +93,7 @@ class Codec:
         """The value for a report, with None for each part that cannot be read."""
         try:
             return self.read(data)
-        except VolnuxError as error:
+        except Exception as error:  # noqa: BLE001 - what reads an object is the user's code
             if type(data) is list:
                 return list(map(self.read_what_is_left, data))
             if type(data) is dict and TAG not in data:

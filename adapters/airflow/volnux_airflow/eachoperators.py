@@ -241,8 +241,12 @@ class VolnuxGatherOperator(FlowOperator):
         if done == len(ends) or (done and self.one_is_enough):
             # A list of values as JSON is the JSON of a list.
             results = [stored if end.done else None for end, stored in ends]
-            left = TaskOutcome(done=True, descriptor=SUCCESS, returned=True)
-            self.leave(ti, left, codec.pack(results, self.task_id))
+            try:
+                packed = codec.pack(results, self.task_id)
+            except VolnuxError as error:  # the large list cannot be stored
+                failure = failure_of(error, attempts=0)
+                self._fail(ti, TaskOutcome.of(FAILURE, failure, done=False), str(failure))
+            self.leave(ti, TaskOutcome(done=True, descriptor=SUCCESS, returned=True), packed)
             self.log.info("%s", self.outcome)
             return
         for end, stored in ends:
@@ -262,7 +266,7 @@ def _read(codec: Codec, stored: Any) -> Any:
     """The result of an item that failed."""
     try:
         return codec.read(stored)
-    except VolnuxError as error:  # its file is gone, for example
+    except Exception as error:  # noqa: BLE001 - a stored result may be unreadable
         return failure_of(error, attempts=0)
 
 

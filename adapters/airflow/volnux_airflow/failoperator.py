@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from volnux.errors import VolnuxError
 from volnux.events.failures import failure_of
 from volnux.graph.outcome import FAILURE, Failure
 from volnux_airflow import compat
@@ -62,7 +61,7 @@ class VolnuxFailOperator(FlowOperator):
         if self.failure is not None:
             try:
                 failure = self.failure.read(outcomes)
-            except VolnuxError as error:  # its file is gone, for example
+            except Exception as error:  # noqa: BLE001 - a stored result may be unreadable
                 failure = failure_of(error, attempts=0)
         done = self.takes(FAILURE)
         left = TaskOutcome.of(FAILURE, failure, done=done)

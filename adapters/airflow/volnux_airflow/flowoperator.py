@@ -303,9 +303,8 @@ def targets_of(branches: Branches) -> dict[int, tuple[str, ...]]:
 
 def label_of(item: Any, classes: Visible) -> str:
     """The item of a mapped task, as its name shows it."""
-    with contextlib.suppress(
-        Exception
-    ):  # a large item is in a file, and a class may raise anything
+    # A large item is in a file, and what reads an object is the user's code.
+    with contextlib.suppress(Exception):
         item = from_json(item, classes=classes)
     return shown(item, _LONGEST_ITEM)
 

@@ -225,10 +225,9 @@ class Places:
         if outcome is None and found == "failed":
             place = self._lost(name)
         elif outcome is not None and outcome.failure is not None:
-            # The part has not begun, because a value from outside could not be read.
-            place = PlaceReport(
-                "", State.FAILED, FAILURE, failure=Failure.from_json(outcome.failure)
-            )
+            # A value from outside could not be read, or the results could not be stored.
+            failure = Failure.from_json(outcome.failure)
+            place = PlaceReport("", State.FAILED, FAILURE, failure=failure)
         state = self._state(found, never_ran=place is None)
         for event in _events(self._graph, part):
             for number in numbers or (None,):

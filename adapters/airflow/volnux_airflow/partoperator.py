@@ -10,7 +10,6 @@ from typing import Any
 
 from volnux.backends.parts import Part
 from volnux.backends.port import RunControl, RunOptions
-from volnux.errors import VolnuxError
 from volnux.events.failures import failure_of
 from volnux.events.portable import Carrier
 from volnux.events.spec import EventSpec
@@ -129,7 +128,7 @@ class VolnuxPartOperator(FlowOperator):
             ends += [(_NOT_STARTED, "not started")] * (len(items) - len(ends))
         try:
             stored = self._store_places(ti, [report for _, report in runs], ends, outcomes.codec)
-        except VolnuxError as error:  # a large value cannot be stored
+        except Exception as error:  # noqa: BLE001 - what writes an object is the user's code
             self._fails(context, failure_of(error, attempts=0))
             return
         outcome = ends[0][0] if self.part.batch is None else _together(ends)

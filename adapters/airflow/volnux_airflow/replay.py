@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from volnux.errors import VolnuxError
 from volnux.events.failures import failure_of
 from volnux.graph.execution import Execution
 from volnux.graph.model import Edge, Entry, Graph, Kind, Node, Value, ValueKind
@@ -87,7 +86,7 @@ def _failure(of: Outcomes, task: str) -> Any:
     """The result of a task that failed."""
     try:
         return of.result(task)
-    except VolnuxError as error:  # its file is gone, for example
+    except Exception as error:  # noqa: BLE001 - a stored result may be unreadable
         return failure_of(error, attempts=0)
 
 
