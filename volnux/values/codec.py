@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import logging
 import marshal
 from collections.abc import Callable, Collection
-from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
 from volnux.strictjson import FormatError
 from volnux.values.kinds import TAG, VALUE
-from volnux.values.plain import DEEPEST, plain_text, text_of
+from volnux.values.plain import plain_text, text_of
 from volnux.values.reading import Classes, Reader
 from volnux.values.writing import Writer
 
@@ -54,35 +52,17 @@ def to_json(
 
 
 def in_store(data: Any, *, what: str, shelf: Shelf | None) -> Any:
-    """JSON of `to_json` for a host's database: if it is large, it goes into a file as a whole.
-
-    JSON that is nested deeper than hosts allow becomes text.
-    """
+    """JSON of `to_json` for a host's database: if it is large, it goes into a file as a whole."""
     if type(data) not in (list, dict, str):
         return data
-    is_deep = _is_deep(data)
-    limit = _LARGE if shelf is None else shelf.inline
-    if not is_deep and 8 * len(marshal.dumps(data, 2)) < limit:
+    if 8 * len(marshal.dumps(data, 2)) < (_LARGE if shelf is None else shelf.inline):
         return data  # its text has at most 8 times as many bytes, and takes longer to make
     text = text_of(data)
     if shelf is not None and len(text) > shelf.inline:
         return {TAG: "json", VALUE: {"file": shelf.put(text.encode(), ".json")}}
     if len(text) > _LARGE:
         _warn(what, len(text))
-    if is_deep:
-        return {TAG: "json", VALUE: {"base64": base64.b64encode(text.encode()).decode()}}
     return data
-
-
-def _is_deep(data: Any) -> bool:
-    level = [data]
-    for _ in range(DEEPEST + 1):
-        lists = [each for each in level if type(each) is list]
-        dicts = [each for each in level if type(each) is dict]
-        if not lists and not dicts:
-            return False
-        level = list(chain.from_iterable(chain(lists, map(dict.values, dicts))))
-    return True
 
 
 def from_json(data: Any, *, classes: Classes | None = None, store: Store | None = None) -> Any:

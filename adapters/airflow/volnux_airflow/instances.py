@@ -250,6 +250,8 @@ class Places:
             return PlaceReport(event, self._state(state, never_ran=True))
         result = instances.result_of(name) if outcome.descriptor is not None else None
         failed = isinstance(result, Failure)
+        began = instances.first_tries.get(name) or moment(outcome.started_at)
+        ended = moment(outcome.ended_at)
         return PlaceReport(
             event=event,
             state=self._state(state, never_ran=not outcome.attempts),
@@ -257,8 +259,8 @@ class Places:
             attempts=outcome.attempts,
             result=None if failed else result,
             failure=result if failed else None,
-            started_at=instances.first_tries.get(name) or moment(outcome.started_at),
-            ended_at=moment(outcome.ended_at),
+            started_at=began if outcome.attempts else None,
+            ended_at=ended if outcome.attempts else None,
             bypassed=outcome.bypassed,
         )
 

@@ -43,7 +43,7 @@ class Model(pydantic.BaseModel):
     tags: set[str] = {"a"}
 
 DEEP = 1
-for _ in range(150):
+for _ in range(80):
     DEEP = (DEEP,)
 
 BERLIN = zoneinfo.ZoneInfo("Europe/Berlin")
