@@ -8,6 +8,8 @@ import weakref
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
+from volnux.events.modules import at_home, home_of_file
+
 __all__ = ["Annotation", "AnnotationError", "Outcome", "annotation_of", "returned_by"]
 
 _T = TypeVar("_T")
@@ -75,7 +77,10 @@ def _annotation(function: Callable[..., Any], name: str) -> Annotation | None:
         annotation = _evaluated(function, parameter.annotation)
         if _is_for_type_checkers(annotation):
             return None
-        adapter = make_adapter(annotation)
+        # Other folders may have modules of the names that the annotations of its classes use.
+        file = getattr(inspect.unwrap(function), "__globals__", {}).get("__file__")
+        with at_home(home_of_file(file)):
+            adapter = make_adapter(annotation)
         if not getattr(adapter, "pydantic_complete", True):
             # A class names others that did not exist when it was defined.
             adapter.rebuild(raise_errors=True)

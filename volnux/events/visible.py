@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from volnux.events.modules import import_from, module_of
+from volnux.events.modules import at_home, home_of, import_from, module_of
 
 if TYPE_CHECKING:
     from volnux.events.spec import EventSpec
@@ -49,6 +50,7 @@ class Visible:
                 (each for each in self._candidates(module, name) if _is(each, module, name)), None
             )
             if found is not None:
+                _prepare(found)
                 self._known[module, name] = found
         return found
 
@@ -66,6 +68,20 @@ class Visible:
             yield _at(space, name)
             yield from _in_imported(space, module, name)
             yield from _in_annotations(space.values())
+
+
+def _prepare(cls: type) -> None:
+    """Let pydantic read the annotations of a class in the folder of its module.
+
+    Other folders may have modules and classes of the same names.
+    """
+    from pydantic import PydanticUserError
+
+    from volnux.values.adapters import adapter_of
+
+    # What is wrong with the class is said when it is used.
+    with at_home(home_of(module_of(cls))), suppress(PydanticUserError, NameError, TypeError):
+        adapter_of(cls)
 
 
 def _spaces_of(event: EventSpec) -> Iterator[Mapping[str, Any]]:

@@ -52,12 +52,14 @@ def _is_model(cls: type) -> bool:
 def _class_name(value: Any, writer: Writer) -> str:
     """The module and name of a class; refuses a class that no reader could use."""
     cls = type(value)
+    # First, because `Classes` may know where the names in the annotations of the class belong.
+    is_known = writer.may_name(cls)
     if cls not in _problems:
         _problems[cls] = _problem_of(cls)
     problem = _problems[cls]
     if problem is not None:
         writer.refuse(f"is of type {cls.__module__}.{cls.__qualname__}, {problem}")
-    if not writer.may_name(cls):
+    if not is_known:
         writer.refuse(
             f"is of type {cls.__module__}.{cls.__qualname__}, which no module of events defines or "
             "imports",

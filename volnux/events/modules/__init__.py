@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from volnux.events.modules.asking import current_home
 from volnux.events.modules.importing import adopt, at_home, forget, import_from, module_of
-from volnux.events.modules.registry import display_text, folders, home_of, is_shared
+from volnux.events.modules.registry import display_text, folders, home_of, home_of_file, is_shared
 from volnux.events.modules.sources import events_file, events_module
 
 __all__ = [
@@ -31,6 +31,7 @@ __all__ = [
     "folders",
     "forget",
     "home_of",
+    "home_of_file",
     "import_from",
     "is_shared",
     "module_of",

@@ -93,7 +93,12 @@ def is_shared() -> bool:
 
 def home_of(module: ModuleType | None) -> str | None:
     """The registered folder from which a module was loaded, or None."""
-    package = package_of_file(str(getattr(module, "__file__", None) or ""))
+    return home_of_file(getattr(module, "__file__", None))
+
+
+def home_of_file(file: str | None) -> str | None:
+    """The registered folder with the file of a module, or None."""
+    package = package_of_file(str(file or ""))
     return None if package is None else FOLDERS[package]
 
 
