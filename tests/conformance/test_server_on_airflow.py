@@ -81,30 +81,18 @@ def folder_of(server):
 
 def report_of_run(server, plan, dag, run, inputs):
     """The report of a run, from Airflow's API."""
+    from volnux_airflow.codec import Codec
     from volnux_airflow.instances import Instances
-    from volnux_airflow.outcomes import OUTCOME_KEY, TaskOutcome
-    from volnux_airflow.partreport import PLACES_KEY
     from volnux_airflow.report import report_of
 
     status = server.ended(dag, run, seconds=300)
     tasks = server.tasks(dag, run)
-    outcomes = {}
-    for task in tasks:
-        found = server.xcom(dag, run, task, OUTCOME_KEY)
-        if found is not None:
-            outcomes[task] = TaskOutcome.from_json(found)
-
-    def result_of(task):
-        value = server.xcom(dag, run, task, "return_value")
-        return outcomes[task].read(value) if task in outcomes else value
-
-    instances = Instances(
+    instances = Instances.of(
+        Codec(run, plan.visible),
+        lambda task, key: server.xcom(dag, run, task, key),
         states={task: item["state"] for task, item in tasks.items()},
         tries={task: item["try_number"] for task, item in tasks.items()},
         first_tries={},
-        outcome_of=outcomes.get,
-        result_of=result_of,
-        places_of=lambda task: server.xcom(dag, run, task, PLACES_KEY),
     )
     return report_of(
         plan,

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from volnux.events.failures import class_name
 from volnux.events.outcome import Call
 from volnux.graph.outcome import Failure
 from volnux.masking import masks
@@ -16,59 +14,7 @@ if TYPE_CHECKING:
     from volnux.events.spec import EventSpec
     from volnux.values.store import Store
 
-__all__ = [
-    "DEEPEST",
-    "Carrier",
-    "has_64_bits",
-    "not_portable",
-    "portable_failure",
-    "unstorable",
-]
-
-DEEPEST: Final = 200
-"""The maximum nesting of lists and dicts; Airflow's own limit is about 260."""
-
-
-def not_portable(value: Any) -> tuple[str, str] | None:
-    """The path and the problem of the first part that a host cannot store, or None.
-
-    JSON itself has no limits, but its transports do: numbers have 64 bits, text is UTF-8, and
-    PostgreSQL does not store the NUL character.
-    """
-    # An item, its depth, and the path to it as a pair: its key, and the path to its container.
-    stack: list[tuple[Any, int, Any]] = [(value, 0, None)]
-    while stack:
-        item, depth, way = stack.pop()
-        if item is None or isinstance(item, bool | Failure):
-            continue
-        if isinstance(item, str):
-            problem = unstorable(item)
-            if problem is not None:
-                return _path(way), f"a str that has {problem}"
-        elif isinstance(item, int):
-            if not has_64_bits(item):
-                return _path(way), "an int that does not fit into 64 bits"
-        elif isinstance(item, float):
-            if not math.isfinite(item):
-                return _path(way), f"of type float ({item})"
-        elif depth > DEEPEST:
-            return _path(way), f"of type {type(item).__name__}, nested more than {DEEPEST} deep"
-        elif isinstance(item, dict):
-            for key in item:
-                if not isinstance(key, str):
-                    return _path(
-                        (key, way)
-                    ), f"of type dict with a key of type {class_name(type(key))}"
-                problem = unstorable(key)
-                if problem is not None:
-                    return _path((key, way)), f"a dict with a key that has {problem}"
-            stack += [(inner, depth + 1, (key, way)) for key, inner in reversed(item.items())]
-        elif isinstance(item, list | tuple):
-            last = len(item) - 1
-            stack += [(inner, depth + 1, (last - i, way)) for i, inner in enumerate(reversed(item))]
-        else:
-            return _path(way), f"of type {class_name(type(item))}"
-    return None
+__all__ = ["Carrier", "has_64_bits", "portable_failure", "unstorable"]
 
 
 def has_64_bits(number: int) -> bool:
@@ -128,12 +74,15 @@ class Carrier(NamedTuple):
             classes=spec.visible,
             hide=masks(secrets) if secrets else None,
         )
-        data = in_store(data, what=what, shelf=shelf)
-        if self.keeps:
+        if self.keeps or shelf is not None:
+            data = in_store(data, what=what, shelf=shelf)
+        if self.keeps and (data is result or not secrets):
             return result, data
         if data is result:
             return copied(data), None
-        return from_json(data, classes=spec.visible, store=self.store), None
+        # The fields of objects are masked only in the JSON.
+        carried = from_json(data, classes=spec.visible, store=self.store)
+        return carried, data if self.keeps else None
 
 
 def portable_failure(failure: Failure) -> Failure:
@@ -145,15 +94,3 @@ def portable_failure(failure: Failure) -> Failure:
         text.encode(errors="backslashreplace").decode().replace("\0", "\\x00") for text in texts
     )
     return replace(failure, message=message, traceback=shown).with_exception(failure.exception)
-
-
-def _path(way: Any) -> str:
-    from volnux.shown import shown
-
-    keys: list[str] = []
-    while way is not None:
-        key, way = way
-        keys.append(f"[{shown(key)}]")
-    if len(keys) > 20:
-        keys[10:-10] = ["…"]
-    return "".join(reversed(keys))

@@ -121,7 +121,7 @@ def carrier_of(options: RunOptions) -> Carrier | None:
         VolnuxError: VOLNUX_VALUES is wrong.
     """
     if not options.portable:
-        return None
+        return options.carrier
     from volnux.events.portable import Carrier
 
     if "VOLNUX_VALUES" not in os.environ:

@@ -315,6 +315,8 @@ def _furnish(server: Server) -> None:
             ),
             "AIRFLOW__COMMON_IO__XCOM_OBJECTSTORAGE_PATH": f"file://{server.home / 'xcom'}",
             "AIRFLOW__COMMON_IO__XCOM_OBJECTSTORAGE_THRESHOLD": "2000",
+            "AIRFLOW_CONN_DISK": "file://",
+            "VOLNUX_VALUES": f"file://disk@{server.home / 'values'}",
             "HEARD": str(server.home / "heard"),
         }
     )

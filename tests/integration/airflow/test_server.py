@@ -435,16 +435,16 @@ def test_a_large_result_goes_through_object_storage(server):
         "large",
         events="""
 @event
-def Large(): return True, ["x" * 1000] * 100
+def Large(): return True, ["x" * 1000] * 60
 @event
 def Length(previous_result): return True, len(previous_result)
 """,
     )
     run = server.trigger("large")
     assert server.ended("large", run) == "success"
-    assert server.xcom("large", run, "Length", "return_value") == 100
+    assert server.xcom("large", run, "Length", "return_value") == 60
     kept = [path for path in (server.home / "xcom").rglob("*") if path.is_file()]
-    assert any(path.stat().st_size > 100_000 for path in kept)
+    assert any(path.stat().st_size > 60_000 for path in kept)
 
 
 def test_signals_are_heard_in_workers_and_in_the_scheduler(server):
