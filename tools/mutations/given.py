@@ -90,6 +90,28 @@ GIVEN_TO_EVENTS = (
         "(spec.choices and value is spec)",
         "choices_",
     ),
+    # What is piped.
+    Mutation(
+        "A piped value is not read as the annotated type.",
+        "volnux/events/receiver.py",
+        "            return self._read(value)\n",
+        "            return value\n",
+        "takes_",
+    ),
+    Mutation(
+        "A piped `None` is not read.",
+        "volnux/events/receiver.py",
+        "        if type(value) is self._cls:\n",
+        "        if value is None or type(value) is self._cls:\n",
+        "takes_",
+    ),
+    Mutation(
+        "An event that cannot read a piped value has made an attempt.",
+        RUN,
+        "attempts = 0 if isinstance(error, InputTypeError) else call.attempt",
+        "attempts = call.attempt",
+        "takes_",
+    ),
     # The time of a run.
     Mutation(
         "`d` adds elapsed time.",
