@@ -47,7 +47,7 @@ def tagged(value: Any) -> Any:
     try:
         return to_json(hidden(value), hide=hidden)
     except Exception:  # noqa: BLE001 - what a user has registered, and properties, may do anything
-        return to_json(jsonable(value))
+        return to_json(hidden(jsonable(value)))
 
 
 def writer_of(*, values: bool) -> Callable[[Any], Any]:
