@@ -141,8 +141,7 @@ class EventSpec:
             return self._visible
         from volnux.events.visible import Visible
 
-        of_function = {spec.function: spec for spec in self.fellows}
-        visible = Visible(of_function.values())
+        visible = Visible(self.fellows)
         for spec in (self, *self.fellows):
             spec._visible = visible
         return visible
@@ -245,7 +244,7 @@ def _read_spec(
     place: tuple[Given | None, str | None, Visible],
 ) -> EventSpec:
     # The folder may have another path on this machine: then the calling code has set it.
-    home = current_home() or home
+    there, home = home, current_home() or home
     if isinstance(event, bytes):
         import pickle
 
@@ -254,6 +253,8 @@ def _read_spec(
     target, retry = event
     spec = EventSpec(name, target, retry, ExecutorSpec(), timeout, home)
     spec.given, source, spec.visible = place
+    if home != there:
+        spec.visible.move(there, home)
     spec.visible.add(spec)
     return spec.receives_from(source)
 

@@ -29,19 +29,23 @@ class Visible:
     """
 
     def __init__(self, events: Iterable[EventSpec] = ()) -> None:
-        self._events = list(events)
+        # By target: a plan may have a spec for each of 100,000 places.
+        self._events = {event.target: event for event in events}
         self._known: dict[tuple[str, str], type] = {}
         # Folders and names of modules that only an unpickled object has to import.
         self._others: list[tuple[str | None, str]] = []
 
     def __reduce__(self) -> tuple[Any, ...]:
-        names = [(event.home, event.target.__module__) for event in self._events]
+        names = [(event.home, event.target.__module__) for event in self._events.values()]
         return _again, (list(dict.fromkeys([*names, *self._others])),)
 
     def add(self, event: EventSpec) -> None:
         """Let the module of one more event count."""
-        if event not in self._events:
-            self._events.append(event)
+        self._events.setdefault(event.target, event)
+
+    def move(self, home: str | None, here: str | None) -> None:
+        """Import the modules of a folder from another one: it has that path on this machine."""
+        self._others = [(here if each == home else each, name) for each, name in self._others]
 
     def find(self, module: str, name: str) -> type | None:
         """See `volnux.values.reading.Classes`."""
@@ -56,7 +60,7 @@ class Visible:
         return found
 
     def _candidates(self, module: str, name: str) -> Iterator[Any]:
-        events = tuple(self._events)
+        events = tuple(self._events.values())
         spaces = list({id(each): each for event in events for each in _spaces_of(event)}.values())
         for space in spaces:
             yield _at(space, name)
