@@ -30,7 +30,9 @@ class Receiver:
         self.event = event
         self.source = source
         self.annotation = annotation
-        self._cls = annotation if isinstance(annotation, type) else None
+        # A TypedDict has no instances: its values are plain dicts.
+        is_class = isinstance(annotation, type) and not hasattr(annotation, "__total__")
+        self._cls = annotation if is_class else None
         self._read = read
 
     def read(self, value: Any) -> Any:
