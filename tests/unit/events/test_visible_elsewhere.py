@@ -68,3 +68,28 @@ def test_a_spec_on_another_machine_knows_the_classes_of_the_other_events(plan):
     command = [sys.executable, "-c", textwrap.dedent(code)]
     done = subprocess.run(command, input=payload, capture_output=True)
     assert (done.stdout.decode().strip(), done.stderr.decode()) == ("FirstOrder", "")
+
+
+PROXY = """
+    from volnux import event
+
+    class Proxy:
+        @property
+        def __class__(self):
+            raise RuntimeError("outside of a request")
+
+        def __getattr__(self, name):
+            raise RuntimeError("outside of a request")
+
+    request = Proxy()
+
+    @event
+    def First():
+        return True, None
+"""
+
+
+def test_proxies_in_the_module_of_an_event_are_left_alone():
+    Path("flow.pty").write_text("First\n")
+    Path("flow_events.py").write_text(textwrap.dedent(PROXY))
+    assert load_plan(Path("flow.pty")).visible.find("elsewhere", "Order") is None
