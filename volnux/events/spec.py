@@ -161,7 +161,7 @@ class EventSpec:
         Args:
             source: the places from which the value comes, as text; None if nothing is piped.
         """
-        if not self._previous or source is None:
+        if not self._previous or source is None or not _is_annotated(self.function):
             return self
         from volnux.events.receiver import receiver_of
 
@@ -234,6 +234,11 @@ class EventSpec:
         if self._previous:
             keywords["previous_result"] = previous_result
         return keywords
+
+
+def _is_annotated(function: Any) -> bool:
+    """Whether a function, or one that it wraps, may have annotations."""
+    return bool(getattr(function, "__annotations__", True)) or hasattr(function, "__wrapped__")
 
 
 def _read_spec(
