@@ -30,8 +30,8 @@ class Receiver:
         self.event = event
         self.source = source
         self.annotation = annotation
-        # A TypedDict refuses `isinstance`.
-        is_class = isinstance(annotation, type) and not hasattr(annotation, "__required_keys__")
+        # A TypedDict has no instances: its values are plain dicts.
+        is_class = isinstance(annotation, type) and not hasattr(annotation, "__total__")
         self._cls = annotation if is_class else None
         self._read = read
 

@@ -141,8 +141,7 @@ class EventSpec:
             return self._visible
         from volnux.events.visible import Visible
 
-        of_function = {spec.function: spec for spec in self.fellows}
-        visible = Visible(of_function.values())
+        visible = Visible(self.fellows)
         for spec in (self, *self.fellows):
             spec._visible = visible
         return visible
@@ -162,7 +161,7 @@ class EventSpec:
         Args:
             source: the places from which the value comes, as text; None if nothing is piped.
         """
-        if not self._previous or source is None:
+        if not self._previous or source is None or not _is_annotated(self.function):
             return self
         from volnux.events.receiver import receiver_of
 
@@ -237,6 +236,11 @@ class EventSpec:
         return keywords
 
 
+def _is_annotated(function: Any) -> bool:
+    """Whether a function, or one that it wraps, may have annotations."""
+    return bool(getattr(function, "__annotations__", True)) or hasattr(function, "__wrapped__")
+
+
 def _read_spec(
     name: str,
     event: Any,
@@ -245,7 +249,7 @@ def _read_spec(
     place: tuple[Given | None, str | None, Visible],
 ) -> EventSpec:
     # The folder may have another path on this machine: then the calling code has set it.
-    home = current_home() or home
+    there, home = home, current_home() or home
     if isinstance(event, bytes):
         import pickle
 
@@ -254,6 +258,8 @@ def _read_spec(
     target, retry = event
     spec = EventSpec(name, target, retry, ExecutorSpec(), timeout, home)
     spec.given, source, spec.visible = place
+    if home != there:
+        spec.visible.move(there, home)
     spec.visible.add(spec)
     return spec.receives_from(source)
 

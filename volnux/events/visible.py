@@ -6,7 +6,7 @@ import contextlib
 import inspect
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
 from volnux.events.modules import at_home_of, import_from, module_of
@@ -29,19 +29,23 @@ class Visible:
     """
 
     def __init__(self, events: Iterable[EventSpec] = ()) -> None:
-        self._events = list(events)
+        # By target: a plan may have a spec for each of 100,000 places.
+        self._events = {event.target: event for event in events}
         self._known: dict[tuple[str, str], type] = {}
         # Folders and names of modules that only an unpickled object has to import.
         self._others: list[tuple[str | None, str]] = []
 
     def __reduce__(self) -> tuple[Any, ...]:
-        names = [(event.home, event.target.__module__) for event in self._events]
+        names = [(event.home, event.target.__module__) for event in self._events.values()]
         return _again, (list(dict.fromkeys([*names, *self._others])),)
 
     def add(self, event: EventSpec) -> None:
         """Let the module of one more event count."""
-        if event not in self._events:
-            self._events.append(event)
+        self._events.setdefault(event.target, event)
+
+    def move(self, home: str | None, here: str | None) -> None:
+        """Import the modules of a folder from another one: it has that path on this machine."""
+        self._others = [(here if each == home else each, name) for each, name in self._others]
 
     def find(self, module: str, name: str) -> type | None:
         """See `volnux.values.reading.Classes`."""
@@ -56,7 +60,7 @@ class Visible:
         return found
 
     def _candidates(self, module: str, name: str) -> Iterator[Any]:
-        events = tuple(self._events)
+        events = tuple(self._events.values())
         spaces = list({id(each): each for event in events for each in _spaces_of(event)}.values())
         for space in spaces:
             yield _at(space, name)
@@ -119,14 +123,17 @@ def _at(space: Mapping[str, Any], name: str) -> Any:
 def _in_imported(space: Mapping[str, Any], module: str, name: str) -> Iterator[Any]:
     """What a name means in a module, if another module imports that module or anything from it."""
     for each in tuple(space.values()):
-        if isinstance(each, ModuleType):
+        # `isinstance` would run the code of a proxy, such as that of a web request.
+        kind = type(each)
+        if issubclass(kind, ModuleType):
             yield from _in_package(each, module, name)
-        elif getattr(each, "__module__", None) == module:
-            if inspect.isfunction(each):
+        elif issubclass(kind, FunctionType):
+            if each.__module__ == module:
                 yield _at(each.__globals__, name)
-            else:
-                # An object made there, such as a member of an enum, is imported as well.
-                cls = each if isinstance(each, type) else type(each)
+        else:
+            # An object made there, such as a member of an enum, is imported as well.
+            cls = each if issubclass(kind, type) else kind
+            if getattr(cls, "__module__", None) == module:
                 yield cls
                 defined_in = module_of(cls)
                 yield None if defined_in is None else _at(vars(defined_in), name)
@@ -152,7 +159,9 @@ def _in_annotations(starts: Iterable[Any]) -> Iterator[type]:
 
     from volnux.values.classes import is_data_class
 
-    waiting = [each for each in starts if inspect.isfunction(each) or is_data_class(each)]
+    waiting = [
+        each for each in starts if issubclass(type(each), FunctionType) or is_data_class(each)
+    ]
     seen: set[int] = set()
     while waiting:
         owner = waiting.pop()

@@ -38,7 +38,8 @@ def class_kind(cls: type) -> Kind | None:
 
 def is_data_class(cls: Any) -> bool:
     """Whether something is a class whose instances can be written and read."""
-    return isinstance(cls, type) and class_kind(cls) is not None
+    # `isinstance` would run the code of a proxy.
+    return issubclass(type(cls), type) and class_kind(cls) is not None
 
 
 def _is_model(cls: type) -> bool:

@@ -18,7 +18,15 @@ from typing import Any, BinaryIO, Final, NamedTuple
 from volnux.errors import VolnuxError
 from volnux.extras import how_to_install
 
-__all__ = ["Folder", "LocalFolder", "RemoteFolder", "StoreError", "Stored", "open_folder"]
+__all__ = [
+    "Folder",
+    "LocalFolder",
+    "RemoteFolder",
+    "StoreError",
+    "Stored",
+    "absolute",
+    "open_folder",
+]
 
 
 class StoreError(VolnuxError):
@@ -87,6 +95,11 @@ def open_folder(url: str) -> Folder:
             f"{error}; expected the path of a folder, or a URL with a protocol that fsspec knows, "
             "such as s3://bucket/folder"
         ) from None
+
+
+def absolute(url: str) -> str:
+    """The same place as text that does not depend on the current folder."""
+    return url if _PROTOCOL.match(url) else str(_local(url))
 
 
 _PROTOCOL: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:(?://|:)?")

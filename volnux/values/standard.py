@@ -155,7 +155,15 @@ def _write_time(value: dt.datetime | dt.time, writer: Writer) -> Any:
     text = value.replace(tzinfo=None).isoformat()
     if value.tzinfo is None and not value.fold:
         return text
-    return [text, _write_zone(value.tzinfo, writer), value.fold]
+    zone, fold = _write_zone(value.tzinfo, writer), value.fold
+    if isinstance(zone, str) and not isinstance(value.tzinfo, zoneinfo.ZoneInfo):
+        # A zone of pytz has an offset of its own, whatever `fold` says.
+        there, offset = value.replace(tzinfo=zoneinfo.ZoneInfo(zone)), value.utcoffset()
+        folds = [way for way in (fold, 1 - fold) if there.replace(fold=way).utcoffset() == offset]
+        if not folds and offset is not None:
+            return [text, _write_zone(dt.timezone(offset), writer), fold]
+        fold = next(iter(folds), fold)
+    return [text, zone, fold]
 
 
 def _read_time(cls: type[Any]) -> Callable[[Any, Reader], Any]:

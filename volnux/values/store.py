@@ -16,7 +16,7 @@ from urllib.parse import quote, unquote
 from volnux.errors import shortened
 from volnux.redaction import redacted
 from volnux.strictjson import FormatError
-from volnux.values.folders import PART, Folder, StoreError, open_folder
+from volnux.values.folders import PART, Folder, StoreError, absolute, open_folder
 
 __all__ = ["INLINE", "INLINE_NAME", "NAME", "Run", "Shelf", "Store", "StoreError", "ValueLostError"]
 
@@ -84,7 +84,7 @@ class Store:
             opener(url)
         except Exception as error:
             raise StoreError(f"{NAME}={redacted(url)}: {_reason(error)}") from error
-        return cls(url, int(size), opener)
+        return cls(absolute(url), int(size), opener)  # an event may change the current folder
 
     def at(self, run_id: str, place: str) -> Shelf:
         """Where the large values of a place in a run go."""

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import enum
 import io
+import subprocess
+import sys
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import IO, Any, TextIO
 
 import pytest
@@ -107,3 +110,19 @@ def test_only_the_attempt_that_is_not_started_does_not_count() -> None:
     for number in (1, 2):
         outcome = run_attempt(spec, Call("B", "run", previous_result="x", attempt=number))
         assert outcome.attempts == outcome.result.attempts == number - 1
+
+
+def test_without_annotations_nothing_is_imported_to_read_them() -> None:
+    Path("flow.pty").write_text("A |-> B\n")
+    Path("flow_events.py").write_text(
+        "from volnux import event\n"
+        "@event\ndef A(): return True, 1\n"
+        "@event\ndef B(previous_result): return True, previous_result\n"
+    )
+    code = (
+        "import sys; from pathlib import Path; from volnux.loading import load_plan\n"
+        "load_plan(Path('flow.pty')); print('volnux.events.receiver' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+
+    assert (done.stdout, done.stderr) == ("False\n", "")

@@ -115,6 +115,29 @@ def test_values_come_back_from_inside_of_others(value):
         assert same(from_json(data), around)
 
 
+class ZoneOfPytz(dt.tzinfo):
+    """A zone of pytz has one offset, and `localize` chooses the zone with the right one."""
+
+    zone = "Europe/Berlin"
+
+    def __init__(self, **offset):
+        self._offset = dt.timedelta(**offset)
+
+    def utcoffset(self, _):
+        return self._offset
+
+    def dst(self, _):
+        return None
+
+
+@pytest.mark.parametrize("offset", [{"hours": 1}, {"hours": 2}, {"minutes": 53}])
+def test_a_moment_in_a_zone_of_pytz_stays_the_same_moment(offset):
+    moment = dt.datetime(2026, 10, 25, 2, 30, tzinfo=ZoneOfPytz(**offset))
+    found = loads(dumps(moment))
+    assert found.timestamp() == moment.timestamp()
+    assert found.replace(tzinfo=None, fold=0) == moment.replace(tzinfo=None)
+
+
 def test_a_moment_keeps_its_zone_by_name():
     back = loads(dumps(dt.datetime(2026, 10, 25, 2, 30, tzinfo=BERLIN, fold=1)))
     assert back.tzinfo is BERLIN

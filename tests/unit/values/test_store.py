@@ -289,9 +289,17 @@ def test_no_setting():
 
 def test_the_settings():
     store = Store.of_environment({"VOLNUX_VALUES": "kept"})
-    assert (store.url, store.inline) == ("kept", INLINE)
+    assert (store.url, store.inline) == (str(Path("kept").absolute()), INLINE)
     store = Store.of_environment({"VOLNUX_VALUES": "kept", "VOLNUX_VALUES_INLINE": "0"})
     assert store.inline == store.at("run", "Load").inline == 0
+
+
+def test_a_relative_folder_stays_where_it_was(monkeypatch, tmp_path):
+    store = Store.of_environment({"VOLNUX_VALUES": "kept"})
+    place = Path("kept").absolute()
+    monkeypatch.chdir(tmp_path.parent)
+    reference = store.at("run", "Load").put(DATA)
+    assert (place / reference["path"]).read_bytes() == DATA
 
 
 def test_a_tilde(monkeypatch, tmp_path):
