@@ -94,8 +94,8 @@ GIVEN_TO_EVENTS = (
     Mutation(
         "A piped value is not read as the annotated type.",
         "volnux/events/receiver.py",
-        "            return self._read(value)\n",
-        "            return value\n",
+        "            found = self._read(value)\n",
+        "            found = value\n",
         "takes_",
     ),
     Mutation(
@@ -108,7 +108,7 @@ GIVEN_TO_EVENTS = (
     Mutation(
         "An event that cannot read a piped value has made an attempt.",
         RUN,
-        "attempts = 0 if isinstance(error, InputTypeError) else call.attempt",
+        "attempts = call.attempt - isinstance(error, InputTypeError)",
         "attempts = call.attempt",
         "takes_",
     ),
