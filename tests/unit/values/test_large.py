@@ -84,7 +84,8 @@ def test_a_store_that_cannot_be_written_is_a_failure_of_the_sender(run):
     failure = report.places["Load"].failure
     assert failure.type.endswith("StoreError")
     assert failure.message == (
-        "a large value of Load cannot be written to file/kept (VOLNUX_VALUES): Not a directory"
+        f"a large value of Load cannot be written to {Path('file/kept').absolute()} "
+        "(VOLNUX_VALUES): Not a directory"
     )
     assert (report.status, report.results["Repair"]) == ("success", "repaired")
     assert files() == []
