@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -67,10 +68,10 @@ def receiver_of(event: str, function: Callable[..., Any], source: str | None) ->
         source: the places from which values come, as text; None if nothing is piped.
 
     Returns:
-        None if values are passed on as they are: without an annotation, or with one that cannot be
-        evaluated (linking warns about that).
+        None if values are passed on as they are: without an annotation, with one that cannot be
+        evaluated (linking warns about that), or with a decorator that takes the value itself.
     """
-    if source is None:
+    if source is None or _converts(function):
         return None
     try:
         annotation = annotation_of(function, "previous_result")
@@ -79,6 +80,13 @@ def receiver_of(event: str, function: Callable[..., Any], source: str | None) ->
     if annotation is None:
         return None
     return Receiver(event, source, annotation.type, annotation.read)
+
+
+def _converts(function: Callable[..., Any]) -> bool:
+    """Whether a decorator takes `previous_result` itself, and so may change it before `process`."""
+    if not hasattr(function, "__wrapped__"):
+        return False
+    return "previous_result" in inspect.signature(function, follow_wrapped=False).parameters
 
 
 def _kind_of(value: Any) -> str:

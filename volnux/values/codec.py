@@ -53,7 +53,7 @@ def to_json(
 
 def in_store(data: Any, *, what: str, shelf: Shelf | None) -> Any:
     """JSON of `to_json` for a host's database: if it is large, it goes into a file as a whole."""
-    if type(data) not in (list, dict, str):
+    if type(data) not in (list, dict, str) or (shelf is None and _warned):
         return data
     if 8 * len(marshal.dumps(data, 2)) < (_LARGE if shelf is None else shelf.inline):
         return data  # its text has at most 8 times as many bytes, and takes longer to make

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import functools
 import io
 import subprocess
 import sys
@@ -126,3 +127,17 @@ def test_without_annotations_nothing_is_imported_to_read_them() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
 
     assert (done.stdout, done.stderr) == ("False\n", "")
+
+
+def test_a_decorator_that_takes_the_value_itself_may_convert_it() -> None:
+    def split(process: Any) -> Any:
+        @functools.wraps(process)
+        def inner(self: Any, previous_result: str) -> Any:
+            return process(self, previous_result.split(","))
+
+        return inner
+
+    def process(self: Any, previous_result: list[str]) -> None: ...
+
+    assert receiver_of("B", process, "A") is not None
+    assert receiver_of("B", split(process), "A") is None
