@@ -41,8 +41,9 @@ def lint(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """The core and the embedded backend."""
     session.install("--editable", ".[test]")
-    # With worksteal, an idle worker takes over tests from the others.
-    run_pytest(session, "-n", "2", "--dist", "worksteal", *CORE_SUITES)
+    # With worksteal, an idle worker takes over tests from the others. Many tests wait, so three
+    # workers use two processors better than two do.
+    run_pytest(session, "-n", "3", "--dist", "worksteal", *CORE_SUITES)
 
 
 @nox.session(tags=["core"])
@@ -99,8 +100,9 @@ AIRFLOW_TYPED = (
 )
 AIRFLOW_ADAPTER = ("tests/integration/airflow", "tests/integration/telemetry/on_airflow")
 AIRFLOW_SUITES = (
-    *AIRFLOW_ADAPTER,
+    # It comes first, as the suite of the adapter stops the server after its last test.
     "tests/conformance/test_server_on_airflow.py",
+    *AIRFLOW_ADAPTER,
     "tests/conformance/test_ways_on_airflow.py",
     "tests/conformance/test_backends.py",
 )

@@ -159,9 +159,9 @@ class Prefect:
                 self.received: dict[str, Any] = {}
                 return await super().__aenter__()
 
-            async def ended(self, place: Any, received: Any = None) -> Any:
-                self.received[place.name] = received
-                return await super().ended(place, received)
+            async def _outcome(self, place: Any, spec: Any, call: Any) -> Any:
+                self.received[place.name] = call.previous_result
+                return await super()._outcome(place, spec, call)
 
         own, plain.Run = plain.Run, Recording
         try:

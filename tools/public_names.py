@@ -22,6 +22,7 @@ MODULES = {
     "volnux.decorators": "Decorators for events and listeners.",
     "volnux.fields": "Inputs of a pipeline class.",
     "volnux.pipeline": "Pipelines and batch pipelines as classes.",
+    "volnux.values": "Values as JSON that keeps their types.",
     "volnux.signal": "Signals of your own.",
     "volnux.signal.signals": "The signals of a pipeline's life.",
     "volnux.backends": "For programs that choose a backend, and for backends.",
@@ -63,7 +64,8 @@ def comments(module: Any) -> dict[str, str]:
     for name in module.__all__:
         home = getattr(getattr(module, name), "__module__", None) or ""
         homes |= {home} if home.startswith("volnux.") else set()
-    homes.add("volnux.events.executors")
+    # A constant does not know its module.
+    homes |= {"volnux.events.annotated", "volnux.events.executors"}
     for home in sorted(homes):
         file = Path(inspect.getsourcefile(importlib.import_module(home)) or "")
         for statement, below in itertools.pairwise(ast.parse(file.read_text("utf-8")).body):

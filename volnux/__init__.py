@@ -11,17 +11,23 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from volnux.calling import arun, run
     from volnux.errors import PointyError, PointySyntaxError, VolnuxError
+    from volnux.events.annotated import Outcome
     from volnux.events.base import (
         EventBase,
         EventExecutionEvaluationState,
         EventReturnError,
-        NotPortableError,
         NotSentError,
         WorkerLost,
         event,
     )
     from volnux.events.executors import EMPTY, DefaultExecutor, ExecutorInitializerConfig
-    from volnux.events.given import ArgumentError, NotGivenError, SecretError, VariableError
+    from volnux.events.given import (
+        ArgumentError,
+        InputTypeError,
+        NotGivenError,
+        SecretError,
+        VariableError,
+    )
     from volnux.events.inputs import InputError
     from volnux.events.retry import RetryPolicy
     from volnux.graph.outcome import RemoteTraceback
@@ -30,6 +36,9 @@ if TYPE_CHECKING:
     from volnux.pipeline.context import ExecutionContext
     from volnux.pipeline.fields import FileInputDataField, InputDataField
     from volnux.signal.announce import EventFailedError
+    from volnux.values.folders import StoreError
+    from volnux.values.kinds import NotPortableError
+    from volnux.values.store import ValueLostError
 
 __all__ = [
     "EMPTY",
@@ -44,9 +53,11 @@ __all__ = [
     "FileInputDataField",
     "InputDataField",
     "InputError",
+    "InputTypeError",
     "NotGivenError",
     "NotPortableError",
     "NotSentError",
+    "Outcome",
     "Pipeline",
     "PointyError",
     "PointySyntaxError",
@@ -55,6 +66,8 @@ __all__ = [
     "RunFailedError",
     "RunReport",
     "SecretError",
+    "StoreError",
+    "ValueLostError",
     "VariableError",
     "VolnuxError",
     "WorkerLost",
@@ -69,11 +82,11 @@ __getattr__, __dir__ = lazy(
     {
         "volnux.errors": ("PointyError", "PointySyntaxError", "VolnuxError"),
         "volnux.signal.announce": ("EventFailedError",),
+        "volnux.events.annotated": ("Outcome",),
         "volnux.events.base": (
             "EventBase",
             "EventExecutionEvaluationState",
             "EventReturnError",
-            "NotPortableError",
             "NotSentError",
             "WorkerLost",
             "event",
@@ -81,6 +94,7 @@ __getattr__, __dir__ = lazy(
         "volnux.events.executors": ("EMPTY", "DefaultExecutor", "ExecutorInitializerConfig"),
         "volnux.events.given": (
             "ArgumentError",
+            "InputTypeError",
             "NotGivenError",
             "SecretError",
             "VariableError",
@@ -93,5 +107,8 @@ __getattr__, __dir__ = lazy(
         "volnux.calling": ("arun", "run"),
         "volnux.pipeline.context": ("ExecutionContext",),
         "volnux.graph.report": ("RunFailedError", "RunReport"),
+        "volnux.values.folders": ("StoreError",),
+        "volnux.values.kinds": ("NotPortableError",),
+        "volnux.values.store": ("ValueLostError",),
     },
 )

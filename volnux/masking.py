@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
-__all__ = ["SHORTEST", "beginning", "hide", "masked", "remember"]
+__all__ = ["SHORTEST", "beginning", "hidden", "hide", "masked", "masks", "remember"]
 
 SHORTEST = 3
 """Characters: a shorter secret cannot be hidden, since its text occurs everywhere."""
@@ -45,6 +45,11 @@ def hide(text: str) -> str:
     return _replaced(text, _forms) if _forms else text
 
 
+def hidden(value: Any) -> Any:
+    """The value with `***` for each secret that this process has read, in all of its texts."""
+    return _masked(value, _forms, _DEEPEST) if _forms else value
+
+
 def beginning(text: str, most: int) -> tuple[str, bool]:
     """About the first `most` characters of a text, with `***` for each known secret.
 
@@ -67,9 +72,15 @@ def masked(value: Any, secrets: Iterable[str]) -> Any:
         value: the result of an event.
         secrets: the secrets to replace.
     """
+    return masks(secrets)(value)
+
+
+def masks(secrets: Iterable[str]) -> Callable[[Any], Any]:
+    """`masked` for many values and the same secrets."""
     from volnux.redaction import forms_of
 
-    return _masked(value, forms_of(secrets), _DEEPEST)
+    forms = forms_of(secrets)
+    return lambda value: _masked(value, forms, _DEEPEST)
 
 
 def _masked(value: Any, forms: list[str], levels: int) -> Any:

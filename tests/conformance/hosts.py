@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.integration.airflow import quick as airflow
 from tests.integration.prefect import server as prefect
 
 _OLD_WAYS = {
@@ -29,6 +30,8 @@ def settle(name: str, config: pytest.Config) -> tuple[str, ...]:
     """
     if name == "prefect":
         prefect.own_server(config)
+    if name == "airflow":
+        airflow.shorten_pauses()
     return _OLD_WAYS.get(name, ())
 
 

@@ -51,15 +51,22 @@ def by_source(path, plan, monkeypatch):
 
 
 WAYS = [by_loader, by_bundle, by_source]
+CASES = [*CHOSEN, *REPEATED]
 
 
-@pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)
-@pytest.mark.parametrize("case", [*CHOSEN, *REPEATED], ids=str)
+@pytest.mark.parametrize(
+    ("case", "way"),
+    [(case, WAYS[number % len(WAYS)]) for number, case in enumerate(CASES)],
+    ids=lambda each: getattr(each, "__name__", str(each)),
+)
 def test_a_case(case, way, own_folder: Path, monkeypatch):
+    """It runs in one of the ways. In the others it is the same DAG."""
     from volnux_airflow.home import enter_own_home
 
     enter_own_home()
     from volnux_airflow.local import run_dag
+
+    from tests.integration.airflow.test_cases import serialized
 
     path = write_case(case, own_folder / case.name)
     plan = load_plan(path)
@@ -69,3 +76,6 @@ def test_a_case(case, way, own_folder: Path, monkeypatch):
         warnings.simplefilter("ignore")
         report = run_dag(dag, plan, plan.bind(case.inputs))
     assert differences(case.expected, report) == [], case.text
+    texts = [serialized(each(path, plan, monkeypatch)) for each in WAYS]
+    for text in texts:
+        assert text == texts[0]

@@ -26,6 +26,11 @@ class NoBranch:
 
 
 @dataclass(frozen=True)
+class WrongType:
+    """The failure of an event that cannot read what is piped to it."""
+
+
+@dataclass(frozen=True)
 class NoList:
     """The failure of an `each` that got something else than a list."""
 

@@ -24,6 +24,7 @@ from tests.property.endings import (
     Place,
     Raised,
     Spot,
+    WrongType,
     duration,
     stop,
 )
@@ -46,15 +47,17 @@ from volnux.testing.programs import (
     in_round,
     places,
     states_of,
+    takes_of,
 )
 from volnux.testing.rendering import path_of, render, texts_of
+from volnux.testing.typed import WrongTypeError, read_as
 
 
 def evaluate(program: Program) -> Meaning:
     """The meaning of a program."""
     run = _Run(program)
     around = Around(inputs=dict(program.inputs), here=fails_here("program.pty", render(program)))
-    end = run.flow(program.flow, around, None, 0)
+    end = run.flow(program.flow, around, NOTHING, 0)
     failure = None
     if end.fails:
         first = min(end.fails, key=lambda place: place.order)
@@ -92,6 +95,7 @@ class _Run:
     def __init__(self, program: Program) -> None:
         self.program = program
         self.states = states_of(program)
+        self.takes = takes_of(program)
         self.files = files_of(program)
         self.texts = texts_of(program)
         self.found: dict[str, Place] = {}
@@ -170,7 +174,7 @@ class _Run:
             end = self.parallel(
                 part,
                 around if last else goes_on,
-                end.result if piped else None,
+                end.result if piped else NOTHING,
                 end.at,
                 evaluation if len(flow.parts) == 1 else None,
             )
@@ -222,8 +226,8 @@ class _Run:
             items = {**around.inputs, **dict(around.items)}[unit.each.source]
         spot = around.at(unit)
         self.began[spot] = at
-        self.lists[spot] = items if isinstance(items, list) else None
-        if not isinstance(items, list):
+        self.lists[spot] = list(items) if isinstance(items, list | tuple) else None
+        if not isinstance(items, list | tuple):
             self.end_body(unit, FAILED, at, around)
             first = self.first_place(unit, around)
             if first is not None:
@@ -263,7 +267,7 @@ class _Run:
         body, again = unit.primary.body, unit.again
         if again is None:
             return self.flow(body, self.inside(unit.primary, around), received, at, evaluation)
-        self.rounds_of[around.at(unit)] = received
+        self.rounds_of[around.at(unit)] = None if received is NOTHING else received
         for number in range(1, again + 1):
             inside = replace(around, rounds=(*around.rounds, number))
             if number < again:
@@ -314,16 +318,21 @@ class _Run:
         script = script_of(self.scripts, place.id)
         self.factors[place.id] = inside.retry
         allowed = inside.retry or DEFAULT_ATTEMPTS
-        place.received = received
+        place.received = None if received is NOTHING else received
         place.started = at
         place.ended = at = at + duration(place.id, script.delay)
-        if script.raising >= allowed:
+        fits, taken = self.taken(event, received)
+        if not fits:
+            # Without an attempt, it has received nothing.
+            place.descriptor, place.result, place.received = 0, WrongType(), None
+            place.stops = script.stop_on_exception
+        elif script.raising >= allowed:
             place.attempts, place.descriptor, place.result = allowed, 0, Raised(place.id)
             place.stops = script.stop_on_exception
         else:
             place.attempts = script.raising + 1
             place.descriptor = script.descriptor
-            place.result = result_of(f"r:{place.id}", script)
+            place.result = taken if script.passes else result_of(f"r:{place.id}", script)
             has_branch = script.descriptor in [branch.descriptor for branch in branches]
             if script.descriptor >= 2 and not has_branch:
                 place.descriptor, place.result = 0, NoBranch(place.id)
@@ -332,6 +341,19 @@ class _Run:
         handled = end.done or end.failed_by is not place
         place.state = DONE if handled else FAILED
         return end
+
+    def taken(self, event: Event, received: Any) -> tuple[bool, Any]:
+        """Whether an event can read what is piped to it, and as what it arrives."""
+        if received is NOTHING:
+            return True, None
+        if id(event) not in self.takes:
+            return True, received
+        if self.program.inputs and isinstance(received, str) and received[2:] in self.found:
+            return False, None  # the text stands for an object with all that its place was given
+        try:
+            return True, read_as(self.takes[id(event)], received)
+        except WrongTypeError:
+            return False, None
 
     def group(
         self,
@@ -371,7 +393,7 @@ class _Run:
         if taken:
             (branch,) = taken
             inside = replace(around, took=result) if descriptor == 0 else around
-            return self.flow(branch.flow, inside, result if branch.piped else None, at)
+            return self.flow(branch.flow, inside, result if branch.piped else NOTHING, at)
         if unhandled:
             return failed
         return End(at, result)

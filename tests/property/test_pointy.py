@@ -16,7 +16,7 @@ from volnux.pointy.formatter import format_file, format_text
 from volnux.pointy.parser import read_source
 
 # A machine that is busy with other tests is slow, not wrong.
-calm = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+calm = settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 SIGNS = [*"*(){}[],=;:@#.<!?\\-\x00\ufeff\xa0\u200b|&", "->", "|->", "||", "=>", "//", "/*"]
 LITERALS = ["0", "1", "3", "12", "-2", "2.5", "true", '"s"', "'q'", '"open', "“x”"]

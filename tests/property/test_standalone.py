@@ -29,7 +29,7 @@ from volnux.testing.programs import (
 )
 from volnux.testing.rendering import render
 
-PROGRAMS = int(os.environ.get("VOLNUX_PROGRAMS", "600"))
+PROGRAMS = int(os.environ.get("VOLNUX_PROGRAMS", "400"))
 SEED = int(os.environ.get("VOLNUX_SEED", "1"))
 STEP = 200
 

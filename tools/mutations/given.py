@@ -90,6 +90,28 @@ GIVEN_TO_EVENTS = (
         "(spec.choices and value is spec)",
         "choices_",
     ),
+    # What is piped.
+    Mutation(
+        "A piped value is not read as the annotated type.",
+        "volnux/events/receiver.py",
+        "            found = self._read(value)\n",
+        "            found = value\n",
+        "takes_",
+    ),
+    Mutation(
+        "A piped `None` is not read.",
+        "volnux/events/receiver.py",
+        "        if type(value) is self._cls:\n",
+        "        if value is None or type(value) is self._cls:\n",
+        "takes_",
+    ),
+    Mutation(
+        "An event that cannot read a piped value has made an attempt.",
+        RUN,
+        "attempts = call.attempt - isinstance(error, InputTypeError)",
+        "attempts = call.attempt",
+        "takes_",
+    ),
     # The time of a run.
     Mutation(
         "`d` adds elapsed time.",

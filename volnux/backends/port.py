@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from volnux.backends.gaps import Gap
 from volnux.errors import Diagnostic, Severity, VolnuxError
@@ -18,6 +18,9 @@ from volnux.events.outcome import Host, Outcome
 from volnux.graph.model import Node
 from volnux.graph.report import RunReport
 from volnux.pointy.options import HINTS
+
+if TYPE_CHECKING:
+    from volnux.events.portable import Carrier
 
 __all__ = [
     "Backend",
@@ -236,6 +239,7 @@ class RunOptions:
         workers: the maximum number of events of the default executor that run at once; None for the
             default.
         portable: whether results must be JSON and are passed on as JSON.
+        carrier: how results leave their process, if not as `portable` says.
         observer: an object whose methods are called when something happens in the run.
         control: a handle for other threads to cancel the run; it also records whether Ctrl-C did.
         context: the `execution_context` for listeners to signals.
@@ -255,6 +259,7 @@ class RunOptions:
     run_id: str | None = None
     workers: int | None = None
     portable: bool = False
+    carrier: Carrier | None = None
     observer: RunObserver | None = None
     control: RunControl = field(default_factory=RunControl)
     context: Any = None

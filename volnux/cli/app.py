@@ -21,6 +21,7 @@ COMMANDS = (
     "files",
     "simulate",
     "schedule",
+    "values",
     "new",
     "backends",
     "conformance",

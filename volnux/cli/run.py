@@ -84,6 +84,10 @@ def command(
     ] = None,
     events: Events = None,
     json: Json = False,
+    values: Annotated[
+        bool,
+        typer.Option("--values", help="Keep the types of values in the JSON."),
+    ] = False,
     backend: Backend = DEFAULT_BACKEND,
     workers: Annotated[
         int | None,
@@ -103,7 +107,8 @@ def command(
         ),
     ] = False,
     portable: Annotated[
-        bool, typer.Option("--portable", help="Pass results on as JSON, as Airflow does.")
+        bool,
+        typer.Option("--portable", help="Write and read each result, as Airflow does."),
     ] = False,
     grace: Annotated[
         float,
@@ -134,6 +139,7 @@ def command(
     code = run_file(
         file,
         json=json,
+        values=values,
         inputs=inputs or (),
         input_file=input_file,
         at=at,

@@ -33,6 +33,7 @@ def run_file(
     file: Path,
     *,
     json: bool = False,
+    values: bool = False,
     inputs: Sequence[str] = (),
     input_file: Path | None = None,
     at: str | None = None,
@@ -51,6 +52,7 @@ def run_file(
     Args:
         file: the `.pty` file.
         json: print the run report as JSON instead, and nothing else on standard output.
+        values: keep the types of values in the JSON.
         inputs: `name=value` texts.
         input_file: a JSON file with an object of further inputs.
         at: the scheduled time of the run, as ISO text; now if None.
@@ -67,6 +69,8 @@ def run_file(
     """
     if pdb and json:
         raise UsageError(["--pdb uses standard output: remove --json"])
+    if values and not json:
+        raise UsageError(["--values changes the JSON: add --json"])
 
     def run(stream: TextIO | None) -> RunReport | None:
         ready = _prepare(
@@ -88,7 +92,7 @@ def run_file(
                 with output.json_only() as result:
                     report = run(sys.stderr)
                     if report is not None:
-                        result.write(report.to_json())
+                        result.write(report.to_json(values=values))
             else:
                 report = run(sys.stdout)
                 if report is not None:

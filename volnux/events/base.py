@@ -24,7 +24,6 @@ __all__ = [
     "EventReturnError",
     "FunctionEvent",
     "Goto",
-    "NotPortableError",
     "NotSentError",
     "WorkerLost",
     "check_init",
@@ -57,12 +56,6 @@ class NotSentError(VolnuxError, TypeError):
 
 class EventReturnError(VolnuxError, TypeError):
     """The value that `process` or `can_bypass` returned is not a valid pair."""
-
-    __module__ = "volnux"
-
-
-class NotPortableError(VolnuxError, TypeError):
-    """A result is not valid JSON, but the run passes results on as JSON."""
 
     __module__ = "volnux"
 

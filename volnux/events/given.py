@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
-import typing
-import weakref
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -21,6 +18,7 @@ __all__ = [
     "NOTHING",
     "ArgumentError",
     "Given",
+    "InputTypeError",
     "NotGivenError",
     "Reader",
     "Resolved",
@@ -43,6 +41,12 @@ class NotGivenError(VolnuxError):
 
 class ArgumentError(NotGivenError, ValueError):
     """The value of an argument is not of the type that `process` declares."""
+
+    __module__ = "volnux"
+
+
+class InputTypeError(NotGivenError, TypeError):
+    """The piped value is not of the type that `previous_result` declares."""
 
     __module__ = "volnux"
 
@@ -276,11 +280,6 @@ def _text(error: LookupError) -> str:
     return str(error.args[0]) if error.args else type(error).__name__
 
 
-_readers: weakref.WeakKeyDictionary[Callable[..., Any], dict[str, Reader | None]] = (
-    weakref.WeakKeyDictionary()
-)
-
-
 def reader_of(function: Callable[..., Any], name: str) -> Reader | None:
     """The reader for the annotation of an argument; pydantic reads values in lax mode.
 
@@ -294,42 +293,12 @@ def reader_of(function: Callable[..., Any], name: str) -> Reader | None:
     Raises:
         ArgumentError: the annotation cannot be evaluated, or is not one that pydantic knows.
     """
-    known = _readers.setdefault(function, {})
-    if name not in known:
-        known[name] = _reader(function, name)
-    return known[name]
+    from volnux.events.annotated import AnnotationError, annotation_of
 
-
-def _reader(function: Callable[..., Any], name: str) -> Reader | None:
-    parameters = inspect.signature(function).parameters
-    kwargs = (each for each in parameters.values() if each.kind is each.VAR_KEYWORD)
-    parameter = parameters.get(name) or next(kwargs, None)
-    if parameter is None or parameter.annotation in (parameter.empty, Any, "Any"):
-        return None
-    from pydantic import ConfigDict, PydanticUserError, TypeAdapter
-    from pydantic.errors import PydanticSchemaGenerationError, PydanticUndefinedAnnotation
-
-    class Annotated:
-        """Has only this annotation: others of the function may be impossible to evaluate."""
-
-    holder = Annotated()
-    holder.__annotations__ = {name: parameter.annotation}
-    names = getattr(inspect.unwrap(function), "__globals__", {})
     try:
-        annotation = typing.get_type_hints(holder, globalns=names, include_extras=True)[name]
-        try:
-            adapter = TypeAdapter(annotation, config=ConfigDict(arbitrary_types_allowed=True))
-        except PydanticUserError:
-            adapter = TypeAdapter(annotation)  # a model has a configuration of its own
-    except (
-        NameError,
-        TypeError,
-        SyntaxError,
-        AttributeError,
-        PydanticSchemaGenerationError,
-        PydanticUndefinedAnnotation,
-    ) as error:
+        annotation = annotation_of(function, name)
+    except AnnotationError as error:
         raise ArgumentError(
             f"the annotation of the argument '{name}' cannot be used: {error}"
         ) from error
-    return adapter.validate_python
+    return None if annotation is None else annotation.read

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -127,6 +127,14 @@ def link(
                     offered = offers[node.file]._replace(arguments=node.arguments, scope=scope)
                     known[scoped] = spec.given_by(offered)
                 spec = known[scoped]
+            if node.receives is not None and spec.reads_piped:
+                from volnux.graph.sources import sources_of
+
+                source = sources_of(linked, node.receives)
+                received = (*key, id(scope), source)
+                if received not in known:
+                    known[received] = spec.receives_from(source)
+                spec = known[received]
             if spec.conditions:
                 taken = linked.topology.taken[linked.topology.index[node.id]]
                 warnings += _check_conditions(linked, node, spec, taken)
@@ -142,11 +150,30 @@ def link(
         from volnux.graph.lists import check_lists
 
         warnings += check_lists(linked)
+    # An `each` needs a list, whatever its events take.
+    compared = {"previous_result", "return"} if linked.eaches else {"previous_result"}
+    if any(not compared.isdisjoint(_annotated(spec)) for spec in known.values()):
+        from volnux.events.pipes import check_pipes
+
+        warnings += check_pipes(linked, specs)
     warnings += _check_evaluations(graph, targets)
     # The rounds of an `again` have the same events at the same positions.
     warnings = list(dict.fromkeys(warnings))
+    _share_classes(specs)
     where = {name: (each.module, each.name) for name, each in found.items()}
     return Plan(linked, tuple(specs), tuple(warnings), found=where, scopes=scopes)
+
+
+def _annotated(spec: EventSpec) -> Iterable[str]:
+    """The names of the annotations of `process`."""
+    return getattr(spec.function, "__annotations__", ())
+
+
+def _share_classes(specs: Sequence[EventSpec | None]) -> None:
+    """Let all events of a pipeline know the same classes."""
+    fellows = list({id(spec): spec for spec in specs if spec is not None}.values())
+    for spec in fellows:
+        spec.fellows = fellows
 
 
 def _on_failure_of_class(graph: Graph) -> Iterator[Diagnostic]:

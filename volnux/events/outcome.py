@@ -5,7 +5,10 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from volnux.events.portable import Carrier
 
 __all__ = ["Call", "Host", "Outcome"]
 
@@ -41,8 +44,7 @@ class Call(NamedTuple):
         inputs: all inputs of the run, by name. The place may see others: `EventSpec.inputs`.
         previous_result: the piped value, or None.
         attempt: the number of the attempt, from 1.
-        portable: whether results must be JSON that every host can store; they are then passed on as
-            values read back from JSON.
+        carrier: how the result leaves the process; None if it stays an object in memory.
         scope: the telemetry scope in which the attempt runs; None without telemetry.
         scheduled_at: the scheduled time of the run, aware, in the pipeline's time zone.
         host: where the run's variables and secrets come from; None where it needs none.
@@ -55,7 +57,7 @@ class Call(NamedTuple):
     inputs: Mapping[str, Any] = MappingProxyType({})
     previous_result: Any = None
     attempt: int = 1
-    portable: bool = False
+    carrier: Carrier | None = None
     scope: Any = None
     scheduled_at: dt.datetime | None = None
     host: Host | None = None
@@ -76,6 +78,7 @@ class Outcome(NamedTuple):
         raised: whether the attempt raised an exception, and did not return a failure.
         bypassed: whether `process` was skipped because of `can_bypass`.
         pid: the id of the process where it ran; None if that is the process that drives the run.
+        packed: with `Carrier.keeps`, the result as JSON, which the host stores.
     """
 
     descriptor: int
@@ -87,3 +90,4 @@ class Outcome(NamedTuple):
     raised: bool = False
     bypassed: bool = False
     pid: int | None = None
+    packed: Any = None

@@ -18,6 +18,7 @@ from volnux.graph.walk import EventName
 
 if TYPE_CHECKING:
     from volnux.events.scope import Scope
+    from volnux.events.visible import Visible
 
 __all__ = ["Plan"]
 
@@ -122,6 +123,13 @@ class Plan:
         from volnux.schedules.moments import Clock
 
         return bind_inputs(timed, {}, clock=Clock.of(self.graph, scheduled_at))
+
+    @property
+    def visible(self) -> Visible:
+        """The classes that values of the pipeline may be of."""
+        from volnux.events.visible import Visible
+
+        return next((spec.visible for spec in self.specs if spec is not None), Visible())
 
     def scope_around(self, node: str) -> Scope | None:
         """The uses around a node, by its id; None if there is none."""

@@ -50,6 +50,9 @@ class RemoteTask:
             fault = NotSentError(f"it cannot be read in its worker process: {shown}")
             return pickle.dumps((fault, b""))
         outcome = run_attempt(spec, call)._replace(pid=os.getpid())
+        if outcome.packed is not None:
+            # The host stores only this, and the result need not be picklable.
+            outcome = outcome._replace(result=None)
         try:
             return _packed_outcome(spec, outcome)
         except Exception as error:  # noqa: BLE001 - a result's own __reduce__ may raise anything

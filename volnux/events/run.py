@@ -17,9 +17,9 @@ from volnux import usercode
 from volnux.events.base import EventReturnError, Goto
 from volnux.events.failures import class_name, failure_of
 from volnux.events.files import InputFile, close_files, with_own_files
-from volnux.events.given import NOTHING, NotGivenError, Resolved
+from volnux.events.given import NOTHING, InputTypeError, NotGivenError, Resolved
 from volnux.events.outcome import Call, Outcome
-from volnux.events.portable import portable_failure, portable_result
+from volnux.events.portable import portable_failure
 from volnux.events.spec import EventSpec
 from volnux.graph.outcome import FAILURE, SUCCESS
 from volnux.masking import masked
@@ -67,12 +67,15 @@ def _run_attempt(
             inputs = spec.inputs(call)
         if spec.given is not None:
             resolved = spec.given.resolve(call, inputs, spec.reader)
+        previous = call.previous_result
+        if spec.receiver is not None:
+            previous = spec.receiver.read(previous)
         event = spec.event_class(
             call.task_id,
             call.run_id,
             call.attempt,
             inputs,
-            call.previous_result,
+            previous,
             call.scheduled_at,
             resolved.arguments,
         )
@@ -83,7 +86,7 @@ def _run_attempt(
             bypass, data = _pair(spec, event.can_bypass())
             if bypass:
                 return _bypassed(spec, call, data, started, generation, resolved)
-        returned = event.process(**spec.keywords(inputs, call.previous_result, resolved))
+        returned = event.process(**spec.keywords(inputs, previous, resolved))
     except BaseException as error:  # noqa: BLE001 - SystemExit is also a failure of the event
         returned = _left_by(error, generation)
         if returned is None:
@@ -115,12 +118,15 @@ async def _run_attempt_async(spec: EventSpec, call: Call) -> Outcome:
             inputs = spec.inputs(call)
         if spec.given is not None:
             resolved = spec.given.resolve(call, inputs, spec.reader)
+        previous = call.previous_result
+        if spec.receiver is not None:
+            previous = spec.receiver.read(previous)
         event = spec.event_class(
             call.task_id,
             call.run_id,
             call.attempt,
             inputs,
-            call.previous_result,
+            previous,
             call.scheduled_at,
             resolved.arguments,
         )
@@ -131,7 +137,7 @@ async def _run_attempt_async(spec: EventSpec, call: Call) -> Outcome:
             bypass, data = _pair(spec, event.can_bypass())
             if bypass:
                 return _bypassed(spec, call, data, started, generation, resolved)
-        returned = await event.process(**spec.keywords(inputs, call.previous_result, resolved))
+        returned = await event.process(**spec.keywords(inputs, previous, resolved))
     except BaseException as error:  # noqa: BLE001 - a cancelled coroutine is also a failure
         returned = _left_by(error, generation)
         if returned is None:
@@ -196,13 +202,15 @@ def raised(spec: EventSpec, call: Call, error: BaseException, started: float) ->
         and not isinstance(error, NotGivenError)
     ):
         retry_after = spec.retry.wait(call.attempt)
-    failure = failure_of(error, attempts=call.attempt)
-    if call.portable:
+    # An attempt that is not started because of the piped value does not count.
+    attempts = call.attempt - isinstance(error, InputTypeError)
+    failure = failure_of(error, attempts=attempts)
+    if call.carrier is not None:
         failure = portable_failure(failure)
     return Outcome(
         FAILURE,
         failure,
-        call.attempt,
+        attempts,
         started,
         time.time(),
         retry_after,
@@ -246,10 +254,11 @@ def _returned(
                 if predicate(result):
                     descriptor = number
                     break
-        if call.portable:
-            result = portable_result(spec.name, result)
+        packed = None
         if resolved.secrets:
             result = masked(result, resolved.secrets)
+        if call.carrier is not None:
+            result, packed = call.carrier.carry(spec, call, result, resolved.secrets)
     except BaseException as error:
         # A predicate is also the user's code.
         if usercode.generation != generation:
@@ -266,7 +275,8 @@ def _returned(
         and call.attempt < spec.retry.max_attempts
     ):
         retry_after = spec.retry.wait(call.attempt)
-    return Outcome(descriptor, result, call.attempt, started, time.time(), retry_after)
+    outcome = Outcome(descriptor, result, call.attempt, started, time.time(), retry_after)
+    return outcome if packed is None else outcome._replace(packed=packed)
 
 
 def _read(spec: EventSpec, returned: Any) -> tuple[int, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from volnux.events.base import EventBase, EventDefinitionError, event_class_of
@@ -25,7 +25,9 @@ from volnux.graph.texts import VariableSpec
 from volnux.usercode import keep_stdin_open
 
 if TYPE_CHECKING:
+    from volnux.events.receiver import Receiver
     from volnux.events.scope import Scope
+    from volnux.events.visible import Visible
 
 __all__ = ["NOTHING_OFFERED", "EventSpec", "Offered", "spec_of"]
 
@@ -59,16 +61,20 @@ class EventSpec:
         home: the folder of this event's modules, or None; see `modules.at_home`.
         requires: the names of arguments without a default; they must be given.
         given: what the place is given besides inputs; None if nothing.
+        receiver: what reads the value that is piped to the place; None if it is passed on as it is.
+        fellows: the specs of the pipeline, which all know the same classes; shared by them.
 
     A spec is pickled as the module and name of its target, like classes and functions.
     """
 
     __slots__ = (
         "_previous",
+        "_visible",
         "conditions",
         "event_class",
         "executor",
         "extra",
+        "fellows",
         "function",
         "given",
         "home",
@@ -76,6 +82,7 @@ class EventSpec:
         "may_bypass",
         "name",
         "named",
+        "receiver",
         "requires",
         "retry",
         "stop_on_exception",
@@ -117,13 +124,59 @@ class EventSpec:
         )
         self.function = function
         self.given = self._given(offered)
+        self.receiver: Receiver | None = None
+        self.fellows: Sequence[EventSpec] = (self,)
+        self._visible: Visible | None = None
 
     def given_by(self, offered: Offered) -> EventSpec:
         """The same spec for a place to which the text offers something else."""
+        made = self.copy()
+        made.given = self._given(offered)
+        return made
+
+    @property
+    def visible(self) -> Visible:
+        """The classes that values of the pipeline may be of."""
+        if self._visible is not None:
+            return self._visible
+        from volnux.events.visible import Visible
+
+        visible = Visible(self.fellows)
+        for spec in (self, *self.fellows):
+            spec._visible = visible
+        return visible
+
+    @visible.setter
+    def visible(self, visible: Visible) -> None:
+        self._visible = visible
+
+    @property
+    def reads_piped(self) -> bool:
+        """Whether `previous_result` has an annotation, as which piped values are read."""
+        return self.receives_from("") is not self
+
+    def receives_from(self, source: str | None) -> EventSpec:
+        """The same spec for a place to which a value is piped; the spec itself if it is not read.
+
+        Args:
+            source: the places from which the value comes, as text; None if nothing is piped.
+        """
+        if not self._previous or source is None or not _is_annotated(self.function):
+            return self
+        from volnux.events.receiver import receiver_of
+
+        receiver = receiver_of(self.name, self.function, source)
+        if receiver is None:
+            return self
+        made = self.copy()
+        made.receiver = receiver
+        return made
+
+    def copy(self) -> EventSpec:
+        """A copy whose attributes may be set."""
         made = object.__new__(EventSpec)
         for name in self.__slots__:
             setattr(made, name, getattr(self, name))
-        made.given = self._given(offered)
         return made
 
     def _given(self, offered: Offered) -> Given | None:
@@ -140,7 +193,9 @@ class EventSpec:
 
             with at_home(self.home):
                 event = pickle.dumps(event)
-        return _read_spec, (self.name, event, self.timeout, self.home, self.given)
+        source = None if self.receiver is None else self.receiver.source
+        place = (self.given, source, self.visible)
+        return _read_spec, (self.name, event, self.timeout, self.home, place)
 
     def __repr__(self) -> str:
         return f"<EventSpec {self.name}>"
@@ -181,11 +236,20 @@ class EventSpec:
         return keywords
 
 
+def _is_annotated(function: Any) -> bool:
+    """Whether a function, or one that it wraps, may have annotations."""
+    return bool(getattr(function, "__annotations__", True)) or hasattr(function, "__wrapped__")
+
+
 def _read_spec(
-    name: str, event: Any, timeout: float | None, home: str | None, given: Given | None
+    name: str,
+    event: Any,
+    timeout: float | None,
+    home: str | None,
+    place: tuple[Given | None, str | None, Visible],
 ) -> EventSpec:
     # The folder may have another path on this machine: then the calling code has set it.
-    home = current_home() or home
+    there, home = home, current_home() or home
     if isinstance(event, bytes):
         import pickle
 
@@ -193,8 +257,11 @@ def _read_spec(
             event = pickle.loads(event)
     target, retry = event
     spec = EventSpec(name, target, retry, ExecutorSpec(), timeout, home)
-    spec.given = given
-    return spec
+    spec.given, source, spec.visible = place
+    if home != there:
+        spec.visible.move(there, home)
+    spec.visible.add(spec)
+    return spec.receives_from(source)
 
 
 def spec_of(

@@ -53,6 +53,8 @@ def _try_out(event_class: type[EventBase], previous_result: Any, inputs: dict[st
             f"process of {name} requires the argument '{missing[0]}': "
             f"{name}.try_out({missing[0]}=…)"
         )
+    if previous_result is not None:
+        spec = spec.receives_from("try_out")
     call = Call(name, "try-out", inputs, previous_result)
     return run_event(spec, call, sleep=lambda seconds: None)
 

@@ -27,7 +27,7 @@ class Written(NamedTuple):
         description: the first line of its docstring.
         takes_result: whether it has the argument `previous_result`.
         receives: the annotation of that argument.
-        returns: the annotation of its result: `X` of `tuple[bool, X]`.
+        returns: the annotation of its result: `X` of `tuple[bool, X]` or `Outcome[X]`.
     """
 
     description: str | None = None
@@ -164,7 +164,12 @@ def _results(annotation: ast.expr | None) -> Iterator[str]:
         case ast.BinOp(left=left, op=ast.BitOr(), right=right):
             yield from _results(left)
             yield from _results(right)
-        case ast.Subscript(value=ast.Name(id="tuple" | "Tuple"), slice=ast.Tuple(elts=[_, result])):
+        case (
+            ast.Subscript(value=ast.Name(id="tuple" | "Tuple"), slice=ast.Tuple(elts=[_, result]))
+            | ast.Subscript(
+                value=ast.Name(id="Outcome") | ast.Attribute(attr="Outcome"), slice=result
+            )
+        ):
             if (type_ := _text(result)) is not None:
                 yield type_
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+from collections.abc import Callable
 from typing import Any
 
 from volnux.graph.outcome import Failure
-from volnux.masking import hide
+from volnux.masking import hidden, hide
 from volnux.strictjson import LONGEST_INTEGER, is_text
 
-__all__ = ["jsonable"]
+__all__ = ["jsonable", "tagged", "writer_of"]
 
 _DEEPEST = 100
 """Levels of lists and dicts; common JSON readers and writers accept at least this many."""
@@ -34,6 +35,24 @@ def jsonable(value: Any) -> Any:
         return _jsonable(value, _DEEPEST)
     except _NotJsonError:
         return _shown(value)
+
+
+def tagged(value: Any) -> Any:
+    """The value as JSON that `volnux.values` reads back with its types.
+
+    A value that cannot be stored becomes what `jsonable` makes of it.
+    """
+    from volnux.values.codec import to_json
+
+    try:
+        return to_json(hidden(value), hide=hidden)
+    except Exception:  # noqa: BLE001 - what a user has registered, and properties, may do anything
+        return to_json(hidden(jsonable(value)))
+
+
+def writer_of(*, values: bool) -> Callable[[Any], Any]:
+    """How a report writes values: tagged, or as they are shown."""
+    return tagged if values else jsonable
 
 
 def _jsonable(value: Any, levels: int) -> Any:

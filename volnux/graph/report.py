@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from volnux.errors import VolnuxError, shortened, visible
 from volnux.graph.execution import Execution, Source
-from volnux.graph.jsonable import failure_as_json, jsonable
+from volnux.graph.jsonable import failure_as_json, jsonable, writer_of
 from volnux.graph.model import Kind
 from volnux.graph.outcome import FAILURE, Failure, RunStatus, State, run_too_long
+
+if TYPE_CHECKING:
+    from volnux.values.reading import Classes
 
 __all__ = [
     "Details",
@@ -102,15 +105,16 @@ class PlaceReport:
     received_from: Source = field(default=None, compare=False)
     handled: bool = False
 
-    def to_json(self) -> dict[str, Any]:
-        """The place as JSON; for values see `jsonable`."""
+    def to_json(self, *, values: bool = False) -> dict[str, Any]:
+        """The place as JSON; for `values` see `RunReport.to_json`."""
+        write = writer_of(values=values)
         return {
             "event": self.event,
             "state": self.state.value,
             "descriptor": self.descriptor,
             "attempts": self.attempts,
-            "result": jsonable(self.result),
-            "received": self._received(),
+            "result": write(self.result),
+            "received": self._received(write),
             "failure": None if self.failure is None else failure_as_json(self.failure),
             "started_at": _iso(self.started_at),
             "ended_at": _iso(self.ended_at),
@@ -118,11 +122,11 @@ class PlaceReport:
             **({"handled": True} if self.handled else {}),
         }
 
-    def _received(self) -> dict[str, Any] | None:
+    def _received(self, write: Callable[[Any], Any]) -> dict[str, Any] | None:
         # The report already has the value at its source; 20 arms would repeat it.
         if self.received_from is not None:
             return {"from": self.received_from}
-        return None if self.received is None else {"value": jsonable(self.received)}
+        return None if self.received is None else {"value": write(self.received)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,8 +223,14 @@ class RunReport:
         }
         return replace(self, places=places, results_kept=False)
 
-    def to_json(self) -> dict[str, Any]:
-        """The report as `volnux run --json` prints it."""
+    def to_json(self, *, values: bool = False) -> dict[str, Any]:
+        """The report as `volnux run --json` prints it.
+
+        Args:
+            values: whether `from_json` shall read values with their types. Otherwise, a value that
+                is not JSON is only shown: see `jsonable`.
+        """
+        write = writer_of(values=values)
         return {
             "format_version": REPORT_FORMAT_VERSION,
             "pipeline": self.pipeline,
@@ -232,26 +242,34 @@ class RunReport:
             **({} if self.scheduled_at is None else {"scheduled_at": _iso(self.scheduled_at)}),
             **({} if self.failure is None else {"failure": failure_as_json(self.failure)}),
             **({} if self.results_kept else {"results_kept": False}),
-            "inputs": {name: jsonable(value) for name, value in self.inputs.items()},
-            "places": {place: report.to_json() for place, report in self.places.items()},
+            **({"values": True} if values else {}),
+            "inputs": {name: write(value) for name, value in self.inputs.items()},
+            "places": {
+                place: report.to_json(values=values) for place, report in self.places.items()
+            },
         }
 
-    def dumps(self, *, indent: int | None = None) -> str:
+    def dumps(self, *, indent: int | None = None, values: bool = False) -> str:
         """The JSON as text."""
-        return json.dumps(self.to_json(), indent=indent, ensure_ascii=False)
+        return json.dumps(self.to_json(values=values), indent=indent, ensure_ascii=False)
 
     @staticmethod
-    def from_json(data: object) -> RunReport:
+    def from_json(data: object, *, classes: Iterable[type] | Classes = ()) -> RunReport:
         """The report that `to_json` or `dumps` gave, of this format version or an earlier one.
 
-        Values that were not JSON stay as they were shown.
+        Values that were not JSON stay as they were shown, unless the report has all `values`.
+
+        Args:
+            data: the JSON, as a value or as text.
+            classes: the classes that values may be of, besides registered ones.
 
         Raises:
-            FormatError: it is not such a value or text, or has a later format version.
+            FormatError: it is not such a value or text, or has a later format version, or a value
+                is of an unknown class.
         """
         from volnux.graph.reportjson import fields_of
 
-        fields = fields_of(data, newest=REPORT_FORMAT_VERSION)
+        fields = fields_of(data, newest=REPORT_FORMAT_VERSION, classes=classes)
         places = {place: PlaceReport(**known) for place, known in fields.pop("places").items()}
         return RunReport(**fields, places=places)
 

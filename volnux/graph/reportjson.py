@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, PlainValidator
@@ -12,18 +12,23 @@ from volnux.graph.execution import Source
 from volnux.graph.outcome import Failure, RunStatus, State
 from volnux.shown import shown
 from volnux.strictjson import FormatError, built, read_json
+from volnux.values.codec import from_json
+from volnux.values.reading import Classes, Known
 
 __all__ = ["fields_of"]
 
 _WHAT = "this JSON is not a run report"
 
 
-def fields_of(data: object, *, newest: int) -> dict[str, Any]:
+def fields_of(
+    data: object, *, newest: int, classes: Iterable[type] | Classes = ()
+) -> dict[str, Any]:
     """The fields of the `RunReport` whose `to_json` gave this value.
 
     Args:
         data: the JSON, as a value or as text.
         newest: the latest format version that can be read.
+        classes: the classes that values may be of, besides registered ones.
 
     Returns:
         The arguments of `RunReport`, where `places` holds those of each `PlaceReport`.
@@ -40,6 +45,8 @@ def fields_of(data: object, *, newest: int) -> dict[str, Any]:
             f"{shown(version, 100)}: read it with the version of volnux that wrote it"
         )
     read = built(_Report, data, what=_WHAT)
+    if read.values:
+        _read_values(read, classes)
     return {
         "pipeline": read.pipeline,
         "backend": read.backend,
@@ -53,6 +60,25 @@ def fields_of(data: object, *, newest: int) -> dict[str, Any]:
         "failure": None if read.failure is None else _failure(read.failure, 1),
         "scheduled_at": read.scheduled_at,
     }
+
+
+def _read_values(report: _Report, classes: Iterable[type] | Classes) -> None:
+    """Put the values of a report in the place of their stored form."""
+    known = Known(classes) if isinstance(classes, Iterable) else classes
+
+    def value(data: Any, at: str) -> Any:
+        try:
+            return from_json(data, classes=known)
+        except FormatError as error:
+            raise FormatError(f"{_WHAT}: {at}: {error}", at) from None
+
+    for name, data in report.inputs.items():
+        report.inputs[name] = value(data, f"inputs.{name}")
+    for name, place in report.places.items():
+        place.result = value(place.result, f"places.{name}.result")
+        if isinstance(place.received, Mapping) and "value" in place.received:
+            received = value(place.received["value"], f"places.{name}.received")
+            place.received = {**place.received, "value": received}
 
 
 def _place(name: str, item: _Place, report: _Report) -> dict[str, Any]:
@@ -94,7 +120,11 @@ def _value_from(source: Source, report: _Report, at: str) -> Any:
     place = report.places.get(source)
     if place is None:
         raise FormatError(f"{_WHAT}: {at}: there is no such place", at)
-    return place.result if place.failure is None else place.failure.model_dump(exclude_unset=True)
+    if place.failure is None:
+        return place.result
+    if report.values:
+        return _failure(place.failure, place.attempts)
+    return place.failure.model_dump(exclude_unset=True)
 
 
 def _as_text(value: object) -> dt.datetime | None:
@@ -159,5 +189,6 @@ class _Report(BaseModel):
     inputs: dict[str, Any]
     places: dict[str, _Place]
     results_kept: bool = True
+    values: bool = False
     failure: _Failure | None = None
     scheduled_at: _Moment = None

@@ -100,7 +100,9 @@ class Text:
 
     def source(self) -> Source:
         """The text as a `Source`."""
-        return Source(self.text, self.filename)
+        # That of a parsed file knows already where its lines begin.
+        file: PointyFile | None = vars(self).get("file")
+        return Source(self.text, self.filename) if file is None else file.source
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import uuid
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -17,8 +18,9 @@ from volnux.kit.instants import instant_of
 
 if TYPE_CHECKING:
     from volnux.backends.port import RunOptions
+    from volnux.events.portable import Carrier
 
-__all__ = ["Calls", "given_by_name", "list_of"]
+__all__ = ["Calls", "carrier_of", "given_by_name", "list_of"]
 
 
 class Calls:
@@ -55,7 +57,7 @@ class Calls:
         self._plain = 0 if options.index else len(graph.nodes)
         self._plan = plan
         self._outer = options.items
-        self._portable = options.portable
+        self._carrier = carrier_of(options)
 
     def call(self, execution: Execution, index: int, attempt: int, received: Any) -> Call:
         """The arguments of one attempt.
@@ -74,7 +76,7 @@ class Calls:
             self.inputs,
             received,
             attempt,
-            self._portable,
+            self._carrier,
             None,
             self.scheduled_at,
             self.host,
@@ -88,7 +90,7 @@ class Calls:
             self.inputs,
             received,
             attempt,
-            self._portable,
+            self._carrier,
             None,
             self.scheduled_at,
             self.host,
@@ -110,6 +112,23 @@ class Calls:
             return execution.received(index)
         given = given_by_name(self._plan, node, name)
         return list_of(given, name, self.call(execution, index, 1, None))
+
+
+def carrier_of(options: RunOptions) -> Carrier | None:
+    """How the results of a run leave their process; None if they stay in memory.
+
+    Raises:
+        VolnuxError: VOLNUX_VALUES is wrong.
+    """
+    if not options.portable:
+        return options.carrier
+    from volnux.events.portable import Carrier
+
+    if "VOLNUX_VALUES" not in os.environ:
+        return Carrier()
+    from volnux.values.store import Store
+
+    return Carrier(Store.of_environment())
 
 
 def given_by_name(plan: Plan, node: int, name: str) -> Given | None:

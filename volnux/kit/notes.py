@@ -59,7 +59,10 @@ class Notes:
     def ends(self, index: int, outcome: Outcome) -> None:
         """Note that an attempt has ended."""
         self.ended[index] = outcome.ended_at
-        self.bypassed[index] = outcome.bypassed
+        if outcome.bypassed:
+            self.bypassed[index] = True
+        if outcome.attempts < self.made[index]:  # the last one was not started
+            self.made[index] = outcome.attempts
 
     def report(
         self,

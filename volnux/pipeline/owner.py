@@ -21,7 +21,8 @@ def class_for(path: Path, modules: Iterable[ModuleType]) -> type[Pipeline] | Non
     found: list[type[Pipeline]] = []
     for module in modules:
         for value in vars(module).copy().values():
-            if not isinstance(value, type) or not issubclass(value, Pipeline):
+            # A proxy, such as `flask.request`, may fail when it is asked for its class.
+            if not issubclass(type(value), type) or not issubclass(value, Pipeline):
                 continue
             if value is not Pipeline and value not in found and owns(value, path):
                 found.append(value)

@@ -88,7 +88,8 @@ class EventMetrics:
         started_at, ended_at: start of the first attempt and end of the last, in seconds since the
             epoch.
         duration_seconds: the total duration of all attempts, without the waits between them.
-        attempts: the number of attempts; `retries` is one less.
+        attempts: the number of attempts; `retries` is one less. It is 0 if the event was not
+            started because of the value that was piped to it.
         error_type, error_message: the exception of the last attempt; None if there is none.
         process_id: the id of the process of the last attempt; None if that process was lost.
         bypassed: whether `process` was skipped because of `can_bypass`.
@@ -113,7 +114,7 @@ class EventMetrics:
     @property
     def retries(self) -> int:
         """The number of retries."""
-        return self.attempts - 1
+        return max(0, self.attempts - 1)
 
     def to_json(self) -> dict[str, Any]:
         """The metrics as plain JSON, with times as ISO text in UTC."""
@@ -140,7 +141,7 @@ def record_of(spec: EventSpec, call: Call, outcome: Outcome, context: Any) -> At
         call.task_id,
         call.run_id,
         *run,
-        call.attempt,
+        min(call.attempt, outcome.attempts),
         outcome.descriptor,
         failure if type(failure) is Failure and outcome.descriptor == FAILURE else None,
         outcome.retry_after,

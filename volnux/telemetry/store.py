@@ -34,12 +34,16 @@ class Limits:
 class _Sums:
     """The totals of the events of one place, or one run."""
 
-    __slots__ = ("attempts", "count", "failed", "first", "last", "maximum", "minimum", "seconds")
+    __slots__ = (
+        *("attempts", "count", "failed", "first", "last", "maximum", "minimum"),
+        *("retries", "seconds"),
+    )
 
     def __init__(self) -> None:
         self.count = 0
         self.failed = 0
         self.attempts = 0
+        self.retries = 0
         self.seconds = 0.0
         self.minimum = float("inf")
         self.maximum = 0.0
@@ -51,6 +55,7 @@ class _Sums:
         self.count += 1
         self.failed += event.descriptor == 0
         self.attempts += event.attempts
+        self.retries += event.retries
         self.seconds += seconds
         self.minimum = min(self.minimum, seconds)
         self.maximum = max(self.maximum, seconds)
@@ -62,7 +67,7 @@ class _Sums:
             "events": self.count,
             "failed": self.failed,
             "attempts": self.attempts,
-            "retries": self.attempts - self.count,
+            "retries": self.retries,
             "total_seconds": self.seconds,
             "mean_seconds": self.seconds / self.count if self.count else 0.0,
             "min_seconds": self.minimum if self.count else 0.0,
@@ -215,12 +220,12 @@ class Store:
             by_place = [
                 {"pipeline": pipeline, "task_id": place, "event_name": event, **_retries(sums)}
                 for (pipeline, place, event), sums in self._places.items()
-                if sums.attempts > sums.count
+                if sums.retries
             ]
             return {
                 "events": self._all.count,
                 "retried_events": self._retried,
-                "total_retries": self._all.attempts - self._all.count,
+                "total_retries": self._all.retries,
                 "places": by_place,
             }
 
@@ -252,6 +257,6 @@ def _retries(sums: _Sums) -> dict[str, int]:
     return {
         "events": sums.count,
         "attempts": sums.attempts,
-        "retries": sums.attempts - sums.count,
+        "retries": sums.retries,
         "failed": sums.failed,
     }

@@ -8,6 +8,7 @@ from typing import Any
 
 from volnux.graph.places import names_of
 from volnux.testing.programs import Program, Script, places
+from volnux.testing.typed import VALUES
 
 __all__ = ["key_of", "listed", "result_of", "script_of", "scripts"]
 
@@ -37,7 +38,12 @@ def key_of(scripts: Mapping[str, object], place: str) -> str:
 
 
 def result_of(text: str, script: Script) -> Any:
-    """The result of an event: a text, or a list of items that are made from the text."""
+    """The result of an event that does not pass on what it received.
+
+    It is a text, a list of items that are made from the text, or a typed value.
+    """
+    if script.value:
+        return VALUES[script.value]
     return None if script.silent else listed(text, script.items)
 
 

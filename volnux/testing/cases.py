@@ -17,6 +17,7 @@ from typing import Any
 from volnux.files import read_bytes
 from volnux.strictjson import read_json
 from volnux.testing.scripts import CaseError, EventScript, PlaceScript, read, written
+from volnux.values.kinds import TAG
 
 __all__ = ["CASES", "Case", "Expected", "ExpectedPlace", "Found", "all_cases", "load_case"]
 
@@ -26,11 +27,13 @@ CASES = Path(__file__).parent / "cases"
 
 @dataclass(frozen=True, slots=True)
 class ExpectedPlace:
-    """The expected end of a place; values are in the format of the run report's JSON.
+    """The expected end of a place.
 
     Attributes:
         state: `done`, `skipped` or `failed`.
-        descriptor, attempts, result, received: as in the report.
+        descriptor, attempts: as in the report.
+        result, received: the values as tagged JSON of `volnux.values`; of a failure, the type and,
+            if given, the message of the exception.
         failure: the type and, if given, the message of the exception.
         bypassed: whether the event bypassed `process`.
         lasts: the minimum seconds from the start of its first attempt to the end of its last.
@@ -248,8 +251,10 @@ def _dumps(data: dict[str, Any], indent: str = "") -> str:
     for key, value in data.items():
         inner = indent + "  "
         short = json.dumps(value, ensure_ascii=False)
-        deep = isinstance(value, dict) and (
-            key == "expected" or any(isinstance(item, dict) for item in value.values())
+        deep = (
+            isinstance(value, dict)
+            and TAG not in value
+            and (key == "expected" or any(isinstance(item, dict) for item in value.values()))
         )
         text = _dumps(value, inner).rstrip("\n") if deep else short
         lines.append(f"{inner}{json.dumps(key)}: {text}")

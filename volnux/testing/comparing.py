@@ -12,8 +12,11 @@ from volnux.graph.jsonable import jsonable
 from volnux.graph.outcome import Failure
 from volnux.graph.report import PlaceReport, RunReport
 from volnux.testing.cases import Expected, ExpectedPlace
+from volnux.values.codec import to_json
+from volnux.values.kinds import TAG, VALUE, NotPortableError
+from volnux.values.plain import is_plain
 
-__all__ = ["differences", "plain"]
+__all__ = ["differences", "exact", "plain"]
 
 _EARLY: Final = 0.005
 """The tolerance in seconds when durations are compared."""
@@ -58,7 +61,7 @@ def _of_place(wanted: ExpectedPlace, found: PlaceReport, report: RunReport) -> I
             continue
         value, given = getattr(wanted, name), getattr(found, name)
         if name in ("result", "received"):
-            given, value = plain(given), _filled(value, report)
+            given, value = exact(given), _filled(value, report)
         elif name == "state":
             given = str(given)
         if not _same(given, value):
@@ -84,10 +87,14 @@ def _of_failure(wanted: Mapping[str, Any] | None, found: Failure | None) -> Iter
 
 def _same(given: Any, value: Any) -> bool:
     """Whether a value is as expected; of a failure without a message, only the type counts."""
-    if isinstance(value, dict) and value.keys() == {"type"} and isinstance(given, dict):
-        return bool(given.get("type") == value["type"])
+    if isinstance(value, dict) and isinstance(given, dict):
+        if value.keys() == {"type"}:
+            return bool(given.get("type") == value["type"])
+        return given.keys() == value.keys() and all(_same(given[key], value[key]) for key in value)
+    if isinstance(value, list) and isinstance(given, list):
+        return len(given) == len(value) and all(map(_same, given, value))
     # Python has `True == 1`, but in JSON they differ.
-    return json.dumps(given, sort_keys=True) == json.dumps(value, sort_keys=True)
+    return json.dumps(given) == json.dumps(value)
 
 
 def _together(places: Sequence[str], report: RunReport) -> Iterator[str]:
@@ -110,6 +117,36 @@ def _apart(places: Sequence[str], report: RunReport) -> Iterator[str]:
 def plain(value: Any) -> Any:
     """A value as in the JSON of a report, but failures with type and message only."""
     return _without_traceback(jsonable(value))
+
+
+def exact(value: Any) -> Any:
+    """A value as tagged JSON that shows the types of all its parts.
+
+    Failures have type and message only. What the codec does not know is as in a report.
+    """
+    if is_plain(value):
+        return value
+    try:
+        return _comparable(to_json(value))
+    except NotPortableError:
+        return plain(value)
+
+
+def _comparable(data: Any) -> Any:
+    if isinstance(data, list):
+        return [_comparable(item) for item in data]
+    if not isinstance(data, dict):
+        return data
+    match data.get(TAG):
+        case "volnux.failure":
+            return {"type": data[VALUE]["type"], "message": data[VALUE]["message"]}
+        case "set" | "frozenset":
+            items = sorted(map(_comparable, data[VALUE]), key=json.dumps)
+            return {TAG: data[TAG], VALUE: items}
+    if isinstance(data.get("class"), str):
+        # A case names the classes of its own copy of the module.
+        data = {**data, "class": data["class"].removeprefix("volnux.testing.")}
+    return {key: _comparable(item) for key, item in data.items()}
 
 
 def _without_traceback(value: Any) -> Any:

@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from volnux.backends.port import Backend
+from volnux.backends.port import Backend, RunOptions
+from volnux.errors import PointyError
 from volnux.testing.cases import Case, all_cases
 from volnux.testing.predicting import case_of, is_certain, random_case_program
 from volnux.testing.programs import Program
@@ -40,8 +41,13 @@ class Difference:
         head = self.case.name if self.seed is None else f"the program of seed {self.seed}"
         script = [f"    {place}: {_shown(said)}" for place, said in self.case.script.items()]
         flow = [f"    {line}" for line in self.case.text.splitlines()]
+        takes = [
+            f"    {event}({', '.join(said.arguments)})"
+            for event, said in self.case.events.items()
+            if said.arguments
+        ]
         about = [self.case.about] if self.case.about else []
-        return "\n".join([head, *about, *flow, *filter(None, script), *self.lines])
+        return "\n".join([head, *about, *flow, *takes, *script, *self.lines])
 
 
 def _shown(said: object) -> str:
@@ -78,7 +84,12 @@ def check_cases(
 
 
 def check_program(
-    seed: int, backend: Backend, folder: Path, *, tries: int = 100
+    seed: int,
+    backend: Backend,
+    folder: Path,
+    *,
+    tries: int = 100,
+    options: RunOptions | None = None,
 ) -> Difference | None:
     """Run the random program of a seed; return the smallest program with a difference, or None.
 
@@ -87,20 +98,26 @@ def check_program(
         backend: the backend.
         folder: where files are written.
         tries: the maximum number of smaller programs to run.
+        options: how to run.
     """
 
     def lines_of(program: Program) -> list[str]:
         # Each program gets a new name, because some hosts remember names.
         case = case_of(program, f"program_{seed}_{next(_names)}")
-        return _run(case, backend, folder)
+        return _run(case, backend, folder, options)
 
     program = random_case_program(seed)
     first = lines_of(program)
     if not first:
         return None
-    smallest = shrink(
-        program, lambda smaller: is_certain(smaller) and bool(lines_of(smaller)), tries=tries
-    )
+
+    def shows(smaller: Program) -> bool:
+        try:
+            return is_certain(smaller) and bool(lines_of(smaller))
+        except PointyError:
+            return False  # without its file, an `each` has the name of another one
+
+    smallest = shrink(program, shows, tries=tries)
     lines = lines_of(smallest)
     if not lines:
         smallest, lines = program, ["it differs in some runs only:", *first]
@@ -127,10 +144,12 @@ def save(difference: Difference, folder: Path) -> Path:
     return write_case(difference.case, folder)
 
 
-def _run(case: Case, backend: Backend, folder: Path) -> list[str]:
+def _run(
+    case: Case, backend: Backend, folder: Path, options: RunOptions | None = None
+) -> list[str]:
     own = folder / case.name
     try:
-        return run_case(case, backend, own)
+        return run_case(case, backend, own, options=options)
     except Exception as error:  # noqa: BLE001 - a backend that is not ours may raise anything
         frames = "".join(traceback.format_tb(error.__traceback__)[-2:])
         return [f"{backend.name} raised {type(error).__name__}: {error}", *frames.splitlines()]

@@ -19,7 +19,6 @@ from volnux.testing.nesting import begins_with_each, nesting, takes_evaluation
 from volnux.testing.programs import (
     ALL_STATES,
     ANY_STATES,
-    DEFAULT_ATTEMPTS,
     Branch,
     Each,
     Event,
@@ -33,8 +32,9 @@ from volnux.testing.programs import (
     Unit,
     Use,
     events_of,
-    in_round,
 )
+from volnux.testing.scripting import Scripting
+from volnux.testing.typed import ANNOTATIONS
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
@@ -63,6 +63,7 @@ def random_program(
     names: Sequence[str] = NAMES,
     repeats: bool = True,
     uses: bool = False,
+    types: bool = False,
 ) -> Program:
     """Draw a program from `source`: the same state of the source gives the same program.
 
@@ -74,13 +75,14 @@ def random_program(
         names: the names of the events.
         repeats: whether units may have `each`, `again` and `task`.
         uses: whether the program may use other files.
+        types: whether events may return typed values and read what is piped as a type.
     """
     draw = source.random
 
     def below(most: int) -> int:
         return int(draw() * most)
 
-    maker = _Maker(below, depth, names, stops=stops, repeats=repeats, uses=uses)
+    maker = _Maker(below, depth, names, stops=stops, repeats=repeats, uses=uses, types=types)
     return maker.program(events)
 
 
@@ -109,7 +111,7 @@ class _File:
     events: int
 
 
-class _Maker:
+class _Maker(Scripting):
     """Creates one program; the choice 0 is always the simplest, as shrinking requires."""
 
     def __init__(
@@ -121,14 +123,13 @@ class _Maker:
         stops: bool,
         repeats: bool,
         uses: bool,
+        types: bool = False,
     ) -> None:
-        self.below = below
+        super().__init__(below, stops=stops, repeats=repeats, types=types)
         self.depth = depth
         self.names = names
-        self.stops = stops
         self.left = 0
         self.gives = False
-        self.repeats = repeats
         self.uses = uses
         self.files: list[_File] = []
         self.inputs: tuple[tuple[str, Any], ...] = ()
@@ -136,12 +137,10 @@ class _Maker:
         self.rounds: tuple[int, ...] = ()
         self.tasks = 0
 
-    def chance(self, percent: int) -> bool:
-        return self.below(100) >= 100 - percent
-
     def program(self, events: int) -> Program:
         self.gives = self.chance(40)
         self.repeats = self.repeats and self.chance(60)
+        self.types = self.types and self.chance(50)
         if self.uses and self.chance(50):
             for _ in range(1 + self.below(3)):
                 self.files.append(self.file())
@@ -157,6 +156,7 @@ class _Maker:
             continues=self.chance(40),
             evaluations=self.evaluations(flow),
             inputs=self.inputs,
+            takes=self.takes(flow),
         )
 
     def evaluations(self, flow: Flow) -> tuple[tuple[str, str], ...]:
@@ -164,12 +164,25 @@ class _Maker:
         names = sorted({event.name for event in events_of(flow)})
         return tuple((name, self.evaluation()) for name in names if self.chance(25))
 
+    def takes(self, flow: Flow) -> tuple[tuple[str, str], ...]:
+        """The annotations of `previous_result` of some event classes."""
+        if not self.types:
+            return ()
+        names = sorted({event.name for event in events_of(flow)})
+        known = list(ANNOTATIONS)
+        return tuple((name, known[self.below(len(known))]) for name in names if self.chance(30))
+
     def file(self) -> _File:
         """A file, which may use the files before it."""
         self.left = 1 + self.below(5)
         self.inputs = USED_INPUTS[self.below(3)] if self.gives else ()
         flow = self.flow(2)
-        use = Use(flow, inputs=self.inputs, evaluations=self.evaluations(flow))
+        use = Use(
+            flow,
+            inputs=self.inputs,
+            evaluations=self.evaluations(flow),
+            takes=self.takes(flow),
+        )
         return _File(use, *nesting(flow), sum(1 for _ in events_of(flow)))
 
     def flow(self, depth: int) -> Flow:
@@ -327,20 +340,6 @@ class _Maker:
         at_once = 1 + self.below(3) if self.chance(30) else None
         return Each(name, source, at_once, 1 + self.below(3) if self.chance(15) else None)
 
-    def others(self, eaches: int, again: tuple[int, ...]) -> tuple[tuple[str, Script], ...]:
-        """The scripts of some rounds and copies of an event."""
-        found = {}
-        if eaches or again:
-            for _ in range(self.below(4)):
-                rounds = tuple(1 + self.below(most) for most in again)
-                copies = [self.below(3) for _ in range(eaches)]
-                key = in_round("", rounds)
-                if copies and self.chance(80):
-                    key += "".join(f"[{number}]" for number in copies)
-                if key:
-                    found[key] = self.script([])
-        return tuple(found.items())
-
     def arguments(self) -> tuple[tuple[str, Any], ...]:
         if not self.gives:
             return ()
@@ -369,32 +368,3 @@ class _Maker:
             Branch(descriptor, flow, self.pipes(flow.parts[0]))
             for descriptor, flow in flows.items()
         )
-
-    def script(self, branches: list[int]) -> Script:
-        descriptor = 1
-        raising = 0
-        kind = self.below(15)
-        if kind in (9, 10):
-            descriptor = 0
-        elif kind in (6, 7, 8, 11, 12) and branches:
-            descriptor = branches[self.below(len(branches))]
-        elif kind == 13:
-            descriptor = 2 + self.below(8)
-        elif kind == 14:
-            raising = 1 + self.below(2 * DEFAULT_ATTEMPTS)
-            descriptor = self.below(2)
-        return Script(
-            descriptor=descriptor,
-            raising=raising,
-            silent=self.chance(10),
-            items=self.items() if self.repeats else (),
-            delay=1 + self.below(9),
-            stop_on_exception=self.stops and raising > 0 and self.chance(40),
-        )
-
-    def items(self) -> tuple[int, ...]:
-        """The lengths of the lists in a result; mostly a list, so that there is something to do."""
-        kind = self.below(12)
-        if kind < 1:
-            return ()
-        return tuple((2, 2, 1, 3, 2, 0, 4)[self.below(7)] for _ in range(1 + (kind > 6)))

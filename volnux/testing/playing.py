@@ -15,7 +15,19 @@ from typing import Any
 from volnux.graph.places import names_of
 from volnux.testing.behaviour import listed
 
-__all__ = ["play", "play_async"]
+__all__ = ["play", "play_async", "typed"]
+
+
+def typed(script: Any, *classes: type) -> Any:
+    """A script whose values were written as tagged JSON.
+
+    Args:
+        script: the script as JSON.
+        classes: the classes that its values are of.
+    """
+    from volnux.values import Known, from_json
+
+    return from_json(script, classes=Known(classes))
 
 
 def play(event: Any, script: Mapping[str, Any], **arguments: Any) -> Any:
@@ -61,7 +73,9 @@ def _end(event: Any, does: Mapping[str, Any], arguments: Mapping[str, Any]) -> A
     if isinstance(descriptor, list):
         descriptor = descriptor[min(event.attempt, len(descriptor)) - 1]
     result = does.get("result", listed(event.task_id, does.get("items", [])))
-    if does.get("reads"):
+    if does.get("passes"):
+        result = _value(event, does["passes"], arguments)
+    elif does.get("reads"):
         result = {name: _read(event, name, arguments) for name in does["reads"]}
     match does.get("how", "number"):
         case "goto":
@@ -73,12 +87,16 @@ def _end(event: Any, does: Mapping[str, Any], arguments: Mapping[str, Any]) -> A
 
 def _read(event: Any, name: str, arguments: Mapping[str, Any]) -> Any:
     inner = name.removeprefix("type(").removesuffix(")")
-    value = arguments[inner] if inner in arguments else getattr(event, inner)
+    value = _value(event, inner, arguments)
     return _plain(value) if inner == name else type(value).__name__
 
 
+def _value(event: Any, name: str, arguments: Mapping[str, Any]) -> Any:
+    return arguments[name] if name in arguments else getattr(event, name)
+
+
 def _plain(value: Any) -> Any:
-    """The value as JSON: some hosts accept only JSON as a result."""
+    """The value as JSON, as it is shown in a report."""
     from volnux.graph.jsonable import jsonable
 
     return jsonable(dict(value) if isinstance(value, Mapping) else value)

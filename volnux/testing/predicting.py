@@ -22,7 +22,7 @@ from volnux.pointy.parser import analyze
 from volnux.pointy.tree import Evaluation
 from volnux.testing.behaviour import key_of, result_of, scripts
 from volnux.testing.cases import Case, Expected, ExpectedPlace, Found
-from volnux.testing.comparing import plain
+from volnux.testing.comparing import exact, plain
 from volnux.testing.making import NAMES, random_program
 from volnux.testing.programs import (
     DEFAULT_ATTEMPTS,
@@ -37,6 +37,7 @@ from volnux.testing.programs import (
 from volnux.testing.rendering import path_of, render, texts_of
 from volnux.testing.scripts import EventScript, PlaceScript
 from volnux.testing.texts import program_of
+from volnux.testing.typed import VALUES, WRONG_TYPE, WrongTypeError, read_as
 
 __all__ = ["case_of", "is_certain", "random_case_program"]
 
@@ -60,8 +61,10 @@ def case_of(program: Program, name: str, *, delays: bool = False, head: Sequence
     """
     events = list(events_of(program.flow))
     stopping = {event.name for event in events if event.script.stop_on_exception}
-    own = {f"{path}:": dict(states) for path, states in _evaluations(program).items()}
-    own[""] = dict(program.evaluations)
+    states = {f"{path}:": dict(own) for path, own in _evaluations(program).items()}
+    states[""] = dict(program.evaluations)
+    takes = {f"{path}:": dict(own) for path, own in _takes(program).items()}
+    takes[""] = dict(program.takes)
     text = "\n".join([*head, render(program)])
     source = Source(text, f"{name}.pty")
     files = texts_of(program)
@@ -74,12 +77,12 @@ def case_of(program: Program, name: str, *, delays: bool = False, head: Sequence
         expected=replace(_expected(program, min, source), warnings=warnings),
         events={
             f"{file}{event}": EventScript(
-                arguments=[f"**{GIVEN}"] if program.inputs else [],
-                evaluation=states.get(event),
+                arguments=_arguments(program, takes[file].get(event)),
+                evaluation=states[file].get(event),
                 stop_on_exception=event in stopping,
                 retry_policy={"max_attempts": DEFAULT_ATTEMPTS, "backoff_factor": 0.0},
             )
-            for file, states in own.items()
+            for file in states
             for event in dict.fromkeys(event.name for event in events)
         },
         script={
@@ -93,6 +96,18 @@ def _evaluations(program: Program) -> dict[str, tuple[tuple[str, str], ...]]:
     """The evaluation states of the event classes of each used file, by its path."""
     files = files_of(program)
     return {path_of(files[id(use)]): use.evaluations for use in uses_of(program.flow)}
+
+
+def _takes(program: Program) -> dict[str, tuple[tuple[str, str], ...]]:
+    """The annotations of the event classes of each used file, by its path."""
+    files = files_of(program)
+    return {path_of(files[id(use)]): use.takes for use in uses_of(program.flow)}
+
+
+def _arguments(program: Program, annotation: str | None) -> list[str]:
+    """The parameters of `process`."""
+    piped = [] if annotation is None else [f"previous_result: {annotation}"]
+    return [*piped, f"**{GIVEN}"] if program.inputs else piped
 
 
 def is_certain(program: Program) -> bool:
@@ -121,7 +136,7 @@ def random_case_program(
     """
     source = random.Random(seed)
     stops = source.random() < 0.25
-    program = random_program(source, events=events, stops=stops, names=names, uses=uses)
+    program = random_program(source, events=events, stops=stops, names=names, uses=uses, types=True)
     program = _same_for_all_places(program)
     return program if is_certain(program) else without_stops(program)
 
@@ -159,6 +174,10 @@ def _script(place: str, script: Script, *, delays: bool, reads: bool) -> PlaceSc
     told: dict[str, Any] = {"descriptor": script.descriptor}
     if script.silent:
         told["result"] = None
+    elif script.passes:
+        told["passes"] = "previous_result"
+    elif script.value:
+        told["result"] = in_case(VALUES[script.value])
     elif script.items:
         told["items"] = list(script.items)
     elif reads:
@@ -182,17 +201,33 @@ def _expected(
             state=str(place.state),
             descriptor=place.descriptor,
             attempts=place.attempts,
-            result=place.result,
-            received=plain(place.received),
-            failure=None if place.failure is None else plain(place.failure),
+            result=in_case(place.result),
+            received=in_case(place.received),
+            failure=None if place.failure is None else in_case(place.failure),
         )
         for name, place in places_of(execution, driven.details).items()
     }
     status = "success" if execution.status is RunStatus.SUCCESS else "failed"
     failure = failure_of_run(execution)
     return Expected(
-        status=status, places=found, failure=None if failure is None else plain(failure)
+        status=status, places=found, failure=None if failure is None else in_case(failure)
     )
+
+
+def in_case(value: Any) -> Any:
+    """A value as it is written in a case."""
+    return _in_case(exact(value))
+
+
+def _in_case(data: Any) -> Any:
+    if isinstance(data, list):
+        return [_in_case(item) for item in data]
+    if isinstance(data, dict):
+        # What pydantic says is not predicted, and another message may contain it.
+        if data.keys() == {"type", "message"} and WRONG_TYPE in "{type}{message}".format(**data):
+            return {"type": data["type"]}
+        return {key: _in_case(item) for key, item in data.items()}
+    return data
 
 
 @dataclass(frozen=True)
@@ -210,11 +245,14 @@ class _Driven:
         source = source or Source(render(program), "program.pty")
         parsed = program_of(source.filename, source.text, texts_of(program))
         own = {source.filename: program.evaluations, **_evaluations(program)}
-        states = {
-            EventName(number, name): Evaluation(state)
-            for number, file in enumerate(parsed.files)
-            for name, state in own[file.source.filename]
-        }
+        takes = {source.filename: program.takes, **_takes(program)}
+        states: dict[EventName, Evaluation] = {}
+        self.takes: dict[EventName, str] = {}
+        for number, file in enumerate(parsed.files):
+            for name, state in own[file.source.filename]:
+                states[EventName(number, name)] = Evaluation(state)
+            for name, annotation in takes[file.source.filename]:
+                self.takes[EventName(number, name)] = annotation
         self.graph: Graph = compile(parsed, evaluations=states)
         self.scopes = scopes_of(self.graph)
         self.inputs = bind_inputs(self.graph.inputs, {}) if program.inputs else None
@@ -272,11 +310,23 @@ class _Driven:
         template, place = self.execution.nodes[node], self.execution.copies.place(node)
         key = key_of(self.scripts, place)
         script = self.scripts[key]
+        received = self.received[node]
+        annotation = self.takes.get(EventName(template.file, template.event or ""))
+        if annotation is not None and template.receives is not None:
+            try:
+                received = read_as(annotation, received)
+            except WrongTypeError:
+                # Without an attempt, the report does not show what it received.
+                self.received[node] = None
+                failure = Failure(WRONG_TYPE, "", attempts=0)
+                return _Ending(0, failure, 0, script.stop_on_exception)
         allowed = template.retry or DEFAULT_ATTEMPTS
         if script.raising >= allowed:
             failure = Failure(RAISED, key, attempts=allowed)
             return _Ending(0, failure, allowed, script.stop_on_exception)
-        result = result_of(place, script)
+        result = received if script.passes else result_of(place, script)
+        if script.passes or script.value:
+            return _Ending(script.descriptor, result, script.raising + 1, stops=False)
         if isinstance(result, str) and self.inputs is not None:
             inputs = self._given(self.execution, node)
             given = {each.name: each.filled(inputs.__getitem__) for each in template.arguments}

@@ -37,6 +37,7 @@ __all__ = [
     "name_of",
     "places",
     "states_of",
+    "takes_of",
     "units_of",
     "uses_of",
 ]
@@ -61,6 +62,9 @@ class Script:
         silent: whether the result is None; otherwise it contains the name of the place.
         items: the length of the list that is its result, then that of each list in this list, and
             so on; empty if the result is a text.
+        value: the name of the typed value that is its result, see `volnux.testing.typed`; empty if
+            it is a text or a list.
+        passes: whether its result is the value that is piped to it.
         delay: its duration, a whole number of at least 1, in a unit that the caller chooses.
         stop_on_exception: whether it ends the run if its last attempt raises.
     """
@@ -69,6 +73,8 @@ class Script:
     raising: int = 0
     silent: bool = False
     items: tuple[int, ...] = ()
+    value: str = ""
+    passes: bool = False
     delay: int = 1
     stop_on_exception: bool = False
 
@@ -116,6 +122,7 @@ class Use:
         arguments: the arguments of the use, as of an event.
         inputs: the names and defaults of the inputs of that file.
         evaluations: the evaluation states of its event classes, by name.
+        takes: the annotations of `previous_result` of its event classes, by name.
         other: whether it is used by the second of two names.
     """
 
@@ -123,6 +130,7 @@ class Use:
     arguments: tuple[tuple[str, Any], ...] = ()
     inputs: tuple[tuple[str, Any], ...] = ()
     evaluations: tuple[tuple[str, str], ...] = ()
+    takes: tuple[tuple[str, str], ...] = ()
     other: bool = False
 
 
@@ -181,13 +189,15 @@ class Flow:
 class Program:
     """A whole file, and the evaluation states of its event classes, by name.
 
-    `inputs` are the names and defaults of its inputs.
+    `inputs` are the names and defaults of its inputs, and `takes` the annotations of
+    `previous_result` of its event classes, by name.
     """
 
     flow: Flow
     continues: bool = False
     evaluations: tuple[tuple[str, str], ...] = ()
     inputs: tuple[tuple[str, Any], ...] = ()
+    takes: tuple[tuple[str, str], ...] = ()
 
 
 def places(program: Program) -> dict[str, Event]:
@@ -309,22 +319,34 @@ def name_of(use: Use, file: int) -> str:
 
 def states_of(program: Program) -> dict[int, str]:
     """The evaluation states that the classes of events have, by the id of the event."""
+    return _of_classes(program, lambda file: file.evaluations)
+
+
+def takes_of(program: Program) -> dict[int, str]:
+    """The annotations of `previous_result` that the classes have, by the id of the event."""
+    return _of_classes(program, lambda file: file.takes)
+
+
+def _of_classes(
+    program: Program, settings: Callable[[Program | Use], tuple[tuple[str, str], ...]]
+) -> dict[int, str]:
+    """A setting of the classes of a file, by the id of the event."""
     found: dict[int, str] = {}
 
-    def visit(flow: Flow, states: Mapping[str, str]) -> None:
+    def visit(flow: Flow, known: Mapping[str, str]) -> None:
         for unit in units_of(flow):
             match unit.primary:
                 case Event() as event:
-                    if event.name in states:
-                        found[id(event)] = states[event.name]
+                    if event.name in known:
+                        found[id(event)] = known[event.name]
                 case Group(body=body):
-                    visit(body, states)
-                case Use(body=body, evaluations=evaluations):
-                    visit(body, dict(evaluations))
+                    visit(body, known)
+                case Use(body=body) as use:
+                    visit(body, dict(settings(use)))
             for branch in unit.branches:
-                visit(branch.flow, states)
+                visit(branch.flow, known)
 
-    visit(program.flow, dict(program.evaluations))
+    visit(program.flow, dict(settings(program)))
     return found
 
 

@@ -134,7 +134,7 @@ def _promised(case: Case, warnings: Sequence[Diagnostic]) -> list[Diagnostic]:
     return [w for w in warnings if w.code not in _ADVICE or w.code in expected]
 
 
-_ADVICE = ("evaluations-differ", "nothing-piped")
+_ADVICE = ("bad-annotation", "evaluations-differ", "nothing-piped", "pipe-type")
 
 
 def _said(kind: str, expected: Sequence[Found], diagnostics: Sequence[Diagnostic]) -> list[str]:

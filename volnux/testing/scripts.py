@@ -44,6 +44,7 @@ class PlaceScript:
             repeated.
         how: how the descriptor is given: as a number, as True or False, or by `goto`.
         result: the result that it returns with the descriptor; by default, the name of the place.
+            A value that is not JSON is tagged JSON of `volnux.values`, as in the rest of a case.
         items: the length of the list that is the result, then that of each list in this list, and
             so on: `A-0`, `A-1`.
         returns: the whole return value, instead of a pair.
@@ -54,6 +55,7 @@ class PlaceScript:
         delay: the duration of each attempt in seconds.
         reads: the names of attributes of the event, or of arguments of `process`, that the result
             contains, in the form `{name: value}`; `type(name)` is the name of a type.
+        passes: the name of an attribute or an argument whose value is the result, as it is.
         logs: a text that each attempt logs; `{name}` is replaced by an argument of `process`.
     """
 
@@ -66,6 +68,7 @@ class PlaceScript:
     message: str = "no way"
     delay: float = 0
     reads: list[str] = field(default_factory=list)
+    passes: str = ""
     logs: str = ""
 
 

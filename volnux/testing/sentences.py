@@ -72,6 +72,22 @@ SENTENCES: Final = {
     "result-sequence": "The result of a sequence is the result of its last part.",
     "result-failure": "The result of an exception is a `Failure`, which can be stored as JSON.",
     "previous": "An event reads the piped value as attribute or argument `previous_result`.",
+    # Types of values.
+    "value-type": (
+        "A value keeps its type on its way to another event: tuples, sets, bytes, times, decimal "
+        "numbers, paths, enums, and instances of dataclasses, named tuples and pydantic models."
+    ),
+    "value-list": "In the list of a parallel group or an `each`, results keep their types, too.",
+    "value-read": "If `previous_result` has an annotation, a piped value is read as that type.",
+    "value-wrong": (
+        "If it cannot be read so, the event that receives it fails with an `InputTypeError`, "
+        "without an attempt."
+    ),
+    "value-none": (
+        "A piped `None` is read like any other value. If nothing is piped, the annotation is "
+        "not used."
+    ),
+    "value-unread": ("An annotation that cannot be evaluated is not used, and a warning says so."),
     "arguments": "An argument of `process` with the name of an input receives that input.",
     "knows": "An event knows its place, its attempt, its run and the inputs.",
     # Arguments.

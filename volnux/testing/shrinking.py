@@ -50,12 +50,13 @@ def shrink(program: Program, shows: Callable[[Program], bool], *, tries: int = 3
 
 def size(program: Program) -> tuple[int, int]:
     """The size of a program: the number of its events, then that of all other parts."""
-    rest = len(program.evaluations) + program.continues + len(program.inputs)
+    rest = len(program.evaluations) + len(program.takes) + program.continues + len(program.inputs)
     for event in places(program).values():
         rest += sum(len(repr(value)) for _, value in event.arguments) + len(event.others)
         for script in (event.script, *(script for _, script in event.others)):
             rest += script != Script()
             rest += script.raising + script.stop_on_exception + script.silent
+            rest += bool(script.value) + script.passes
             rest += len(script.items) + sum(script.items)
     return len(places(program)), rest + sum(1 for _ in _marks(program.flow))
 
@@ -81,7 +82,8 @@ def _marks(flow: Flow) -> Iterator[None]:
                 # It is larger than braces, and its inputs are larger than none.
                 use = unit.primary
                 yield None
-                yield from (None for _ in (*use.arguments, *use.inputs, *use.evaluations))
+                settings = (*use.arguments, *use.inputs, *use.evaluations, *use.takes)
+                yield from (None for _ in settings)
                 yield from (None for _ in range(use.other))
             for branch in unit.branches:
                 yield None
@@ -163,6 +165,8 @@ def _steps(program: Program) -> Iterator[Program]:
     for number in range(len(program.evaluations)):
         left = program.evaluations[:number] + program.evaluations[number + 1 :]
         yield replace(program, evaluations=left)
+    for number in range(len(program.takes)):
+        yield replace(program, takes=program.takes[:number] + program.takes[number + 1 :])
     for flow in _flows(program.flow):
         if flow.parts:
             yield replace(program, flow=flow)
@@ -280,6 +284,9 @@ def _fewer_files(unit: Unit, use: Use) -> Iterator[Unit]:
     for number in range(len(use.evaluations)):
         left = use.evaluations[:number] + use.evaluations[number + 1 :]
         yield replace(unit, primary=replace(use, evaluations=left))
+    for number in range(len(use.takes)):
+        left = use.takes[:number] + use.takes[number + 1 :]
+        yield replace(unit, primary=replace(use, takes=left))
 
 
 def _fewer_repeats(unit: Unit) -> Iterator[Unit]:
@@ -314,6 +321,8 @@ def _scripts(script: Script) -> Iterator[Script]:
         yield Script()
     if script.silent:
         yield replace(script, silent=False)
+    if script.value or script.passes:
+        yield replace(script, value="", passes=False)
     for number, length in enumerate(script.items):
         yield replace(script, items=script.items[:number])
         if length:

@@ -136,8 +136,8 @@ def _spec(spec: EventSpec, stubs: Mapping[str, Any]) -> EventSpec:
     """The spec without waits before retries, and with the stubs in place of its event, if any."""
     retry = replace(spec.retry, backoff_factor=0)
     if not stubs:
-        made = EventSpec(spec.name, spec.target, retry, spec.executor, spec.timeout, spec.home)
-        made.given = spec.given
+        made = spec.copy()
+        made.retry = retry
         return made
     inner = spec.event_class
     members = {
@@ -156,6 +156,7 @@ def _spec(spec: EventSpec, stubs: Mapping[str, Any]) -> EventSpec:
         spec.home,
     )
     made.given, made.function = spec.given, spec.function
+    made.receiver, made.visible = spec.receiver, spec.visible
     return made
 
 

@@ -6,6 +6,7 @@ import them.
 
 from __future__ import annotations
 
+import inspect
 import json
 import keyword
 import re
@@ -18,18 +19,27 @@ from volnux.events.modules import events_module
 from volnux.graph import compile
 from volnux.programs import load_program
 from volnux.pysource import Imports, Names, module_source, one_line
+from volnux.testing import shapes
 from volnux.testing.cases import Case
 from volnux.testing.scripts import UNSAID, EventScript, written
+from volnux.values.kinds import TAG
 
 __all__ = ["write_case"]
 
 _OWN = {
     "concurrent.futures": ("ProcessPoolExecutor", "ThreadPoolExecutor"),
     "datetime": ("date", "datetime"),
+    "decimal": ("Decimal",),
     "volnux": ("EventBase", "EventExecutionEvaluationState", "Pipeline", "RetryPolicy", "event"),
-    "volnux.testing.playing": ("play", "play_async"),
+    "volnux.testing.playing": ("play", "play_async", "typed"),
 }
 """The names that a module may import, by module."""
+
+_TYPES = "|".join((*_OWN["datetime"], *_OWN["decimal"], *shapes.__all__))
+"""The types that parameters of `process` may name."""
+
+_SHAPES = "shapes"
+"""The module of the classes of values in a case: a copy of `volnux.testing.shapes`."""
 
 _EXECUTORS = {"thread": "ThreadPoolExecutor", "process": "ProcessPoolExecutor"}
 
@@ -52,7 +62,10 @@ def write_case(case: Case, folder: str | Path) -> Path:
         _write(folder / name, text)
     modules = _modules(case, path)
     for number, (module, events) in enumerate(modules.items()):
-        _write(folder / f"{module}.py", _module(case, module, events, first=number == 0))
+        text = _module(case, module, events, first=number == 0)
+        _write(folder / f"{module}.py", text)
+        if f"from {_SHAPES} import" in text:
+            _write((folder / module).with_name(f"{_SHAPES}.py"), inspect.getsource(shapes))
     return path
 
 
@@ -99,9 +112,10 @@ def _events(case: Case, path: Path) -> list[_Event]:
 
 
 def _module(case: Case, module: str, events: list[_Event], *, first: bool) -> str:
-    writer = _Module()
+    # Modules in two folders have the same classes only if these are not copied.
+    writer = _Module(shapes.__name__ if any("/" in name for name in case.files) else _SHAPES)
     script = {place: written(said) for place, said in case.script.items()}
-    parts = [f"SCRIPT = {pformat(script, sort_dicts=False, width=95)}"]
+    parts = [writer.script(script)]
     for name, file in events:
         last = name.rpartition(".")[2]
         keys = (f"{file}:{name}", name, last, f"{module.replace('/', '.')}.{last}")
@@ -114,11 +128,26 @@ def _module(case: Case, module: str, events: list[_Event], *, first: bool) -> st
 
 
 class _Module:
-    """Writes one module with its imports."""
+    """Writes one module with its imports.
 
-    def __init__(self) -> None:
-        self.imports = Imports(Names(), _OWN)
+    Args:
+        classes: the module from which it imports the classes of values.
+    """
+
+    def __init__(self, classes: str) -> None:
+        self.imports = Imports(Names(), {**_OWN, classes: tuple(shapes.__all__)})
+        self._classes = classes
         self._own = self.imports.own
+
+    def script(self, script: Mapping[str, Any]) -> str:
+        """The behaviour of all events; values that are not JSON are read when it is imported."""
+        text = pformat(script, sort_dicts=False, width=95)
+        if TAG not in text:
+            return f"SCRIPT = {text}"
+        names = sorted(set(re.findall(rf"'{_SHAPES}:(\w+)'", text)))
+        values = "".join(f", {self._own(name)}" for name in names)
+        text = text.replace(f"'{_SHAPES}:", f"'{self._classes}:")
+        return f"SCRIPT = {self._own('typed')}({text}{values})"
 
     def pipeline(self, file: str, on_failure: str) -> Iterator[str]:
         """The lines of a pipeline class, for settings that a `.pty` file cannot have."""
@@ -188,8 +217,7 @@ class _Module:
     def _parameter(self, text: str) -> str:
         """A parameter, with imports for the types that it names."""
         name, colon, rest = text.partition(":")
-        types = "|".join(_OWN["datetime"])
-        return name + colon + re.sub(rf"\b({types})\b", lambda found: self._own(found[1]), rest)
+        return name + colon + re.sub(rf"\b({_TYPES})\b", lambda found: self._own(found[1]), rest)
 
 
 def _passed(said: EventScript) -> str:

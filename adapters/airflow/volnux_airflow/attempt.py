@@ -9,7 +9,7 @@ from concurrent.futures import Executor
 from pathlib import Path
 from typing import Any
 
-from volnux.events.base import NotPortableError
+from volnux.errors import VolnuxError
 from volnux.events.outcome import Call, Outcome
 from volnux.events.run import raised, run_attempt, too_long
 from volnux.events.spec import EventSpec
@@ -18,14 +18,22 @@ from volnux.hooks import Hooks
 from volnux.imported import imported
 from volnux.kit.attempt import in_pool, needs_process
 from volnux.kit.processes import Surroundings, made_pool, worker_context
-from volnux_airflow import compat, storable
+from volnux_airflow import compat
 from volnux_airflow.child import Supervisor, begin_in_task
+from volnux_airflow.codec import Codec
+from volnux_airflow.flowoperator import Watcher
 from volnux_airflow.output import secrets_hidden, takes_secrets
 
 __all__ = ["describe", "run"]
 
 
-def run(spec: EventSpec, call: Call, hooks: Hooks, judged: Callable[[Outcome], Outcome]) -> Outcome:
+def run(
+    spec: EventSpec,
+    call: Call,
+    hooks: Hooks,
+    judged: Callable[[Outcome], Outcome],
+    codec: Codec,
+) -> Outcome:
     """Run one attempt. Whatever it raises, including Airflow's timeout, ends up in the outcome.
 
     Listeners are notified in this process, even if the event runs in another one.
@@ -36,13 +44,16 @@ def run(spec: EventSpec, call: Call, hooks: Hooks, judged: Callable[[Outcome], O
         hooks: the listeners of the task.
         judged: returns the outcome as the flow sees it, including whether Airflow will repeat the
             attempt.
+        codec: reads the result of an event that ran in another process.
     """
 
     def execute() -> Outcome:
         within = hooks.call(spec, call)
         hooks.began(spec, within)
-        outcome = _as_airflow_means(spec, _limited(spec, within))
-        outcome = judged(_storable(spec, within, outcome))
+        outcome = _limited(spec, within)
+        if outcome.pid is not None and (outcome.descriptor == FAILURE or _is_heard(hooks)):
+            outcome = _with_result(spec, within, outcome, codec)
+        outcome = judged(_as_airflow_means(spec, outcome))
         hooks.attempt_ended(spec, within, outcome)
         return outcome
 
@@ -81,8 +92,9 @@ def _as_airflow_means(spec: EventSpec, outcome: Outcome) -> Outcome:
         return outcome
     error = failure.exception
     if isinstance(error, compat.AirflowSkipException):
+        said = failure.message or None
         return outcome._replace(
-            descriptor=_SKIPS, result=failure.message or None, retry_after=None, raised=False
+            descriptor=_SKIPS, result=said, packed=said, retry_after=None, raised=False
         )
     if isinstance(error, compat.AirflowFailException | compat.AirflowSensorTimeout):
         return outcome._replace(retry_after=None)
@@ -97,16 +109,19 @@ def _as_airflow_means(spec: EventSpec, outcome: Outcome) -> Outcome:
     return outcome
 
 
-def _storable(spec: EventSpec, call: Call, outcome: Outcome) -> Outcome:
-    """Return the outcome, or a failure if its JSON result has a key that XCom reserves."""
-    key = storable.reserved_key(outcome.result)
-    if key is None:
+def _is_heard(hooks: Hooks) -> bool:
+    """Whether anybody is told about the result of a success."""
+    return any(type(each) is not Watcher for each in hooks)
+
+
+def _with_result(spec: EventSpec, call: Call, outcome: Outcome, codec: Codec) -> Outcome:
+    """The outcome of an event in another process, which sends its result only as JSON."""
+    if outcome.packed is None:
         return outcome
-    error = NotPortableError(
-        f"the result of {spec.name} has a dict with the key {key!r}, which Airflow keeps for "
-        "itself in an XCom"
-    )
-    return raised(spec, call, error, outcome.started_at)
+    try:
+        return outcome._replace(result=codec.read(outcome.packed))
+    except VolnuxError as error:
+        return raised(spec, call, error, outcome.started_at)
 
 
 _SKIPS = 2

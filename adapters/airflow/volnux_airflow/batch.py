@@ -14,10 +14,12 @@ from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOpe
 from airflow.sdk import BaseSensorOperator
 
 from volnux.events.files import InputFile
-from volnux.events.portable import not_portable
 from volnux.pipeline.batch import BatchPipeline
+from volnux.shown import shown
+from volnux.values.plain import is_plain
 from volnux_airflow import compat
 from volnux_airflow.backend import AirflowBackend
+from volnux_airflow.codec import RESERVED
 from volnux_airflow.translate import build_dag, dag_arguments, param_of
 
 __all__ = ["VolnuxBatchesSensor", "VolnuxCutOperator", "batch_dag"]
@@ -85,15 +87,13 @@ class VolnuxCutOperator(compat.BaseOperator):
             for name, value in inputs.items():
                 if isinstance(value, InputFile):
                     inputs[name] = _path(name, value)
+                elif not is_plain(value, RESERVED):
+                    raise compat.AirflowFailException(
+                        f"batch {number} cannot be passed on: its input '{name}' must be JSON, "
+                        f"found {type(value).__name__} {shown(value)}"
+                    )
             again = "" if attempt == 1 else f"_{attempt}"
             batches.append({"conf": inputs, "trigger_run_id": f"{run}__batch_{number}{again}"})
-        for number, batch in enumerate(batches):
-            wrong = not_portable(batch["conf"])
-            if wrong is not None:
-                path, problem = wrong
-                raise compat.AirflowFailException(
-                    f"batch {number} cannot be passed on as JSON: its input {path} is {problem}"
-                )
         return batches
 
 

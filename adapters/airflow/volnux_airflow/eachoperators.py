@@ -10,21 +10,21 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NoReturn
 
+from volnux.errors import VolnuxError
 from volnux.events.failures import failure_of
 from volnux.events.given import Given
 from volnux.events.outcome import Call
-from volnux.events.portable import not_portable
 from volnux.events.scope import Scope
 from volnux.graph.model import VariableSpec
 from volnux.graph.outcome import FAILURE, SUCCESS, Failure, NoItems, no_list
 from volnux.graph.places import place_name
 from volnux.kit.calls import list_of
-from volnux_airflow import compat, storable
+from volnux_airflow import compat
+from volnux_airflow.codec import Codec
 from volnux_airflow.declared import Inputs, variable_specs
 from volnux_airflow.flowoperator import NO_CALLBACKS, Branches, FlowOperator
 from volnux_airflow.instants import Calendar
 from volnux_airflow.outcomes import OUTCOME_KEY, Outcomes, Piped, TaskOutcome
-from volnux_airflow.packed import pack
 from volnux_airflow.runinputs import RunInputs
 from volnux_airflow.values import piped
 
@@ -85,21 +85,19 @@ class VolnuxEachOperator(FlowOperator):
     def execute(self, context: Mapping[str, Any]) -> list[Any]:
         """Return the list; fail if there is none."""
         ti = context["ti"]
-        outcomes = Outcomes(ti)
+        outcomes = self.outcomes_of(context)
         inputs = self.admit(context, outcomes)
         items = self._items(context, outcomes, inputs)
         if not isinstance(items, Failure):
-            found, failures = pack(items)
             left = TaskOutcome(done=True, descriptor=SUCCESS, returned=True)
-            left = replace(left, failures=failures or None)
             # Airflow maps a task only over what `execute` returns.
             ti.xcom_push(key=OUTCOME_KEY, value=left.to_json())
             self.outcome = f"{len(items)} item{'' if len(items) == 1 else 's'}"
             self.log.info("each %s: %s", self.each, self.outcome)
             size = self.batch
             if size is None:
-                return list(found)
-            return [found[start : start + size] for start in range(0, len(found), size)]
+                return items
+            return [items[start : start + size] for start in range(0, len(items), size)]
         done = self.takes(FAILURE)
         self.leave(ti, TaskOutcome.of(FAILURE, items, done=done))
         self.outcome = str(items)
@@ -112,7 +110,7 @@ class VolnuxEachOperator(FlowOperator):
     def _items(
         self, context: Mapping[str, Any], outcomes: Outcomes, inputs: Mapping[str, Any]
     ) -> list[Any] | Failure:
-        """The items, or the failure that says why there are none."""
+        """The items as JSON, or the failure that says why there are none."""
         found: Any = None
         if self.source is None:
             try:
@@ -132,28 +130,28 @@ class VolnuxEachOperator(FlowOperator):
                 return found.failure
         if not isinstance(found, list | tuple):
             return no_list(self.each, self.source, found)
-        items = list(found)
-        fault = self._fault(items)
-        return items if fault is None else Failure("EachError", f"each={self.each} {fault}")
+        fault = self._too_many(len(found))
+        if fault is not None:
+            return Failure("EachError", f"each={self.each} {fault}")
+        try:
+            return [
+                outcomes.codec.write(item, self.task_id, f"item {number} of each={self.each}")
+                for number, item in enumerate(found)
+            ]
+        except Exception as error:  # noqa: BLE001 - what writes a registered class may raise anything
+            return failure_of(error, attempts=0)
 
-    def _fault(self, items: list[Any]) -> str | None:
-        """Why Airflow cannot map a task over the items."""
-        wrong = not_portable(items)
-        if wrong is not None:
-            path, problem = wrong
-            return f"has an item that is not JSON: {path} is {problem}"
-        key = storable.reserved_key(items)
-        if key is not None:
-            return f"has an item with the key {key!r}, which Airflow keeps for itself in an XCom"
+    def _too_many(self, count: int) -> str | None:
+        """Why Airflow cannot map a task over so many items."""
         most = compat.longest_list()
         batch = self.batch or 1
-        if math.ceil(len(items) / batch) > most:
-            return (
-                f"has {len(items)} items, but Airflow maps a task over at most {most} "
-                f"([core] max_map_length): write batch={math.ceil(len(items) / most)}, so that "
-                "several items share a task"
-            )
-        return None
+        if math.ceil(count / batch) <= most:
+            return None
+        return (
+            f"has {count} items, but Airflow maps a task over at most {most} "
+            f"([core] max_map_length): write batch={math.ceil(count / most)}, so that "
+            "several items share a task"
+        )
 
 
 class VolnuxGatherOperator(FlowOperator):
@@ -194,7 +192,7 @@ class VolnuxGatherOperator(FlowOperator):
     def execute(self, context: Mapping[str, Any]) -> None:
         """Store the list of the results; fail if the `each` failed."""
         ti = context["ti"]
-        outcomes = Outcomes(ti)
+        outcomes = self.outcomes_of(context)
         state = outcomes.states([self.each]).get(self.each)
         if state == "skipped":
             raise compat.AirflowSkipException("the each was not taken")
@@ -207,16 +205,16 @@ class VolnuxGatherOperator(FlowOperator):
         if begin is None or begin.descriptor is None:
             self._fail(ti, _NOT_STARTED, "the each never started")
         if begin.descriptor != FAILURE:
-            self._decide(ti, self._ends(outcomes))
+            self._decide(ti, self._ends(outcomes), outcomes.codec)
         elif begin.done:
             # The flow goes on with the failure as the result.
             self.leave(ti, replace(begin, descriptor=SUCCESS))
         else:
-            self._fail(ti, begin, str(begin.read(None)))
+            self._fail(ti, begin, str(begin.read(None, outcomes.codec)))
 
     def _ends(self, outcomes: Outcomes) -> list[tuple[TaskOutcome, Any]]:
-        """How each item ended, with its result."""
-        given = outcomes.result(self.each)
+        """How each item ended, with its result as JSON."""
+        given = outcomes.stored(self.each)
         states: Mapping[str, str] = {}
         ends: list[tuple[TaskOutcome, Any]] = []
         for number, (outcome, result) in enumerate(outcomes.of_mapped(self.copies, len(given))):
@@ -226,8 +224,9 @@ class VolnuxGatherOperator(FlowOperator):
                 # A person marked it as a success.
                 is_marked = states.get(f"{self.copies}_{number}") == "success"
             if outcome is None:
-                outcome = _lost(place_name(self.copies, (number,)))
-                result = outcome.read(None)
+                place = place_name(self.copies, (number,))
+                outcome = _lost(place)
+                result = outcome.stored(None, outcomes.codec, place)
             for i in range(len(given[number]) if self.batched else 1):
                 item = outcome.of_item(i)
                 if is_marked and not item.done:
@@ -236,24 +235,39 @@ class VolnuxGatherOperator(FlowOperator):
                     ends.append((item, result[i] if outcome.items else result))
         return ends
 
-    def _decide(self, ti: Any, ends: Sequence[tuple[TaskOutcome, Any]]) -> None:
+    def _decide(self, ti: Any, ends: Sequence[tuple[TaskOutcome, Any]], codec: Codec) -> None:
         done = sum(outcome.done for outcome, _ in ends)
         self.outcome = f"{done} of {len(ends)} items are done"
         if done == len(ends) or (done and self.one_is_enough):
-            results = [value if end.done else None for end, value in ends]
-            self.leave(ti, TaskOutcome(done=True, descriptor=SUCCESS, returned=True), results)
+            # A list of values as JSON is the JSON of a list.
+            results = [stored if end.done else None for end, stored in ends]
+            try:
+                packed = codec.pack(results, self.task_id)
+            except VolnuxError as error:  # the large list cannot be stored
+                failure = failure_of(error, attempts=0)
+                self._fail(ti, TaskOutcome.of(FAILURE, failure, done=False), str(failure))
+            self.leave(ti, TaskOutcome(done=True, descriptor=SUCCESS, returned=True), packed)
             self.log.info("%s", self.outcome)
             return
-        for end, value in ends:
+        for end, stored in ends:
             if not end.done and end.descriptor is not None:
+                value = _read(codec, stored)
                 left = TaskOutcome.of(FAILURE, value, done=False)
-                self._fail(ti, left, f"{self.outcome}; the first failure: {value}", value)
+                self._fail(ti, left, f"{self.outcome}; the first failure: {value}", stored)
         self._fail(ti, _NOT_STARTED, f"{self.outcome}, and no further item was started")
 
-    def _fail(self, ti: Any, outcome: TaskOutcome, text: str, result: Any = None) -> NoReturn:
-        self.leave(ti, outcome, result)
+    def _fail(self, ti: Any, outcome: TaskOutcome, text: str, stored: Any = None) -> NoReturn:
+        self.leave(ti, outcome, stored)
         self.outcome = text
         raise compat.AirflowFailException(text)
+
+
+def _read(codec: Codec, stored: Any) -> Any:
+    """The result of an item that failed."""
+    try:
+        return codec.read(stored)
+    except Exception as error:  # noqa: BLE001 - a stored result may be unreadable
+        return failure_of(error, attempts=0)
 
 
 _NOT_STARTED = TaskOutcome(done=False, descriptor=None, attempts=0)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from volnux.events.failures import failure_of
 from volnux.graph.outcome import FAILURE, Failure
 from volnux_airflow import compat
 from volnux_airflow.flowoperator import NO_CALLBACKS, Branches, FlowOperator
-from volnux_airflow.outcomes import Outcomes, Piped, TaskOutcome
+from volnux_airflow.outcomes import Piped, TaskOutcome
 from volnux_airflow.values import piped
 
 __all__ = ["VolnuxFailOperator"]
@@ -49,7 +50,7 @@ class VolnuxFailOperator(FlowOperator):
     def execute(self, context: Mapping[str, Any]) -> Any:
         """Fail."""
         ti = context["ti"]
-        outcomes = Outcomes(ti)
+        outcomes = self.outcomes_of(context)
         refusal = self.refusal(context, outcomes)
         if refusal is not None:
             self.leave(ti, TaskOutcome(done=False, descriptor=None, attempts=0))
@@ -58,9 +59,13 @@ class VolnuxFailOperator(FlowOperator):
             raise compat.AirflowSkipException("another branch was taken")
         failure: Any = Failure("Failed", self.message)
         if self.failure is not None:
-            failure = self.failure.read(outcomes)
+            try:
+                failure = self.failure.read(outcomes)
+            except Exception as error:  # noqa: BLE001 - a stored result may be unreadable
+                failure = failure_of(error, attempts=0)
         done = self.takes(FAILURE)
-        self.leave(ti, TaskOutcome.of(FAILURE, failure, done=done), failure)
+        left = TaskOutcome.of(FAILURE, failure, done=done)
+        self.leave(ti, left, outcomes.codec.write(failure, self.task_id))
         self.outcome = self.message
         if self.failure is not None:
             self.outcome += f", after {failure}"

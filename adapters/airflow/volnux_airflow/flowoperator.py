@@ -2,30 +2,34 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 from volnux.backends.port import RunControl, RunObserver
 from volnux.errors import did_you_mean
 from volnux.events.outcome import Host
+from volnux.events.spec import EventSpec
+from volnux.events.visible import Visible
 from volnux.graph.outcome import FAILURE, SUCCESS, Failure, run_too_long
 from volnux.hooks import Listener
+from volnux.shown import shown
+from volnux.values.codec import from_json
 from volnux_airflow import compat
+from volnux_airflow.codec import Codec
 from volnux_airflow.hostvalues import AirflowHost
 from volnux_airflow.outcomes import OUTCOME_KEY, Outcomes, TaskOutcome
-from volnux_airflow.packed import pack, unpack
 from volnux_airflow.runinputs import RunInputs
 
 __all__ = [
     "ITEM",
-    "LONGEST_ITEM",
     "NO_CALLBACKS",
     "RUN_TIMEOUT",
     "Branches",
     "FlowOperator",
     "Watcher",
+    "label_of",
     "operator_of",
     "targets_of",
     "ways_to",
@@ -41,7 +45,7 @@ RUN_TIMEOUT = run_too_long(0).type
 ITEM = "{{ task.task_id }}[{{ ti.map_index }}] {{ task.item_label }}"
 """The template of the name of a mapped task instance: its place and its item."""
 
-LONGEST_ITEM = 80
+_LONGEST_ITEM = 80
 """The maximum length of an item in that name."""
 
 
@@ -123,6 +127,12 @@ class FlowOperator(compat.BaseOperator, compat.BranchMixIn):
 
     def render_template_fields(self, context: Any, jinja_env: Any = None) -> None:
         """Render nothing: the fields are text for the user, not templates."""
+
+    def outcomes_of(self, context: Mapping[str, Any]) -> Outcomes:
+        """Reads what the other tasks of the run stored."""
+        codec = Codec(context["dag_run"].run_id, _classes_of(self.dag))
+        others = {task.task_id for task in self.dag.tasks if operator_of(task) is None}
+        return Outcomes(context["ti"], codec, others)
 
     def admit(
         self, context: Mapping[str, Any], outcomes: Outcomes, *, attempts: int = 0
@@ -214,6 +224,11 @@ class FlowOperator(compat.BaseOperator, compat.BranchMixIn):
         """Whether an exception in a task with these arguments ends the whole run."""
         return False
 
+    @classmethod
+    def events_in(cls, arguments: Mapping[str, Any]) -> Iterable[EventSpec]:
+        """The events that a task with these arguments runs."""
+        return ()
+
     @property
     def watching(self) -> frozenset[str]:
         """The downstream tasks that only watch this task, because it does not end their group."""
@@ -246,23 +261,11 @@ class FlowOperator(compat.BaseOperator, compat.BranchMixIn):
                 return False
         return True
 
-    def whole_item(self, outcomes: Outcomes, number: int, item: Any) -> Any:
-        """An item of an `each` with the failures in it, which the list cannot contain."""
-        if item is not None and not isinstance(item, list | dict):
-            return item
-        (begin,) = outcomes.of(self.upstream_task_ids)
-        if begin is None or begin.failures is None:
-            return item
-        return unpack(item, [[path[1:], f] for path, f in begin.failures if path[0] == number])
-
-    def leave(self, ti: Any, outcome: TaskOutcome, result: Any = None) -> None:
-        """Store how the task ended, and its result, for the tasks after it."""
-        value, failures = pack(result) if outcome.returned else (None, [])
-        if failures:
-            outcome = replace(outcome, failures=failures)
+    def leave(self, ti: Any, outcome: TaskOutcome, stored: Any = None) -> None:
+        """Store how the task ended, and its result as JSON, for the tasks after it."""
         ti.xcom_push(key=OUTCOME_KEY, value=outcome.to_json())
         if outcome.returned:
-            ti.xcom_push(key="return_value", value=value)
+            ti.xcom_push(key="return_value", value=stored)
 
     def takes(self, descriptor: int) -> bool:
         """Whether any downstream task continues after this descriptor."""
@@ -298,19 +301,43 @@ def targets_of(branches: Branches) -> dict[int, tuple[str, ...]]:
     }
 
 
+def label_of(item: Any, classes: Visible) -> str:
+    """The item of a mapped task, as its name shows it."""
+    # A large item is in a file, and what reads an object is the user's code.
+    with contextlib.suppress(Exception):
+        item = from_json(item, classes=classes)
+    return shown(item, _LONGEST_ITEM)
+
+
 def operator_of(task: Any) -> type[FlowOperator] | None:
     """The class of a task, mapped or not, if it is one of ours."""
     kind = task.operator_class if isinstance(task, compat.MappedOperator) else type(task)
     return kind if issubclass(kind, FlowOperator) else None
 
 
+def _classes_of(dag: Any) -> Visible:
+    """The classes that results of the tasks of a DAG may be of."""
+    specs = {
+        spec.function: spec
+        for task in dag.tasks
+        if (kind := operator_of(task)) is not None
+        for spec in kind.events_in(_arguments_of(task))
+    }
+    return Visible(specs.values())
+
+
 def _may_stop_run(task: Any) -> bool:
     """Whether a task, mapped or not, may end the whole run."""
     kind = operator_of(task)
-    if kind is None:
-        return False
+    return kind is not None and kind.may_stop_run(_arguments_of(task))
+
+
+def _arguments_of(task: Any) -> Mapping[str, Any]:
+    """The arguments of a task that do not depend on the item."""
+    arguments: Mapping[str, Any]
     is_mapped = isinstance(task, compat.MappedOperator)
-    return kind.may_stop_run(task.partial_kwargs if is_mapped else vars(task))
+    arguments = task.partial_kwargs if is_mapped else vars(task)
+    return arguments
 
 
 def _is_ours(task: Any) -> bool:

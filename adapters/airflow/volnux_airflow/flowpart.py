@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from volnux.backends.parts import Part
@@ -141,6 +141,11 @@ class FlowPart:
     def value(self, row: int) -> Piped:
         """A value that the part takes from outside, by its index in the whole graph."""
         return Piped(self._values, row)
+
+    @property
+    def events(self) -> Iterable[EventSpec]:
+        """The events of the part."""
+        return self._specs.values()
 
     @property
     def may_stop_run(self) -> bool:

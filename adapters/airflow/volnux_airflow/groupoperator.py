@@ -8,7 +8,7 @@ from typing import Any
 from volnux.graph.outcome import FAILURE, State
 from volnux_airflow import compat, replay
 from volnux_airflow.flowoperator import NO_CALLBACKS, Branches, FlowOperator
-from volnux_airflow.outcomes import Outcomes, TaskOutcome
+from volnux_airflow.outcomes import TaskOutcome
 
 __all__ = ["VolnuxGroupOperator"]
 
@@ -61,7 +61,7 @@ class VolnuxGroupOperator(FlowOperator):
     def execute(self, context: Mapping[str, Any]) -> Any:
         """Decide how the group ended."""
         ti = context["ti"]
-        outcomes = Outcomes(ti)
+        outcomes = self.outcomes_of(context)
         refusal = self.refusal(context, outcomes)
         if refusal is not None:
             raise compat.AirflowFailException(refusal)
@@ -86,7 +86,7 @@ class VolnuxGroupOperator(FlowOperator):
         failure = execution.origin(last) if descriptor == FAILURE else None
         done = descriptor != FAILURE or self.takes(FAILURE)
         left = TaskOutcome.of(descriptor, failure, done=done)
-        self.leave(ti, left, failure)
+        self.leave(ti, left, outcomes.codec.write(failure, self.task_id))
         self.outcome = f"descriptor {descriptor}" + (f": {failure}" if failure else "")
         if not done:
             raise compat.AirflowFailException(f"the group failed with {self.outcome}")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import functools
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,8 +18,9 @@ from volnux.graph.places import index_of, place_name, template_of
 from volnux.graph.report import PlaceReport
 from volnux.kit.calls import given_by_name
 from volnux.kit.notes import moment
-from volnux_airflow.outcomes import TaskOutcome
-from volnux_airflow.partreport import loaded
+from volnux_airflow.codec import Codec
+from volnux_airflow.outcomes import OUTCOME_KEY, TaskOutcome
+from volnux_airflow.partreport import PLACES_KEY, places_from
 from volnux_airflow.reduced import inside, reduced
 
 __all__ = ["Instances", "Places"]
@@ -36,8 +38,8 @@ class Instances:
         tries: the number of tries that Airflow counted, for instances that stored no outcome.
         first_tries: the start of the first try of each instance that was tried again.
         outcome_of: the outcome that an instance stored, or None.
-        result_of: what it returned, or a `Failure` after an exception.
-        places_of: the places that it stored (see `partreport`), or None.
+        result_of: what it returned, or a `Failure` after an exception; None if that cannot be read.
+        places_of: the places that a part stored, by name, or None.
     """
 
     states: Mapping[str, str | None]
@@ -45,7 +47,46 @@ class Instances:
     first_tries: Mapping[str, dt.datetime]
     outcome_of: Callable[[str], TaskOutcome | None]
     result_of: Callable[[str], Any]
-    places_of: Callable[[str], Any]
+    places_of: Callable[[str], Mapping[str, PlaceReport] | None]
+
+    @staticmethod
+    def of(
+        codec: Codec,
+        xcom: Callable[[str, str], Any],
+        *,
+        states: Mapping[str, str | None],
+        tries: Mapping[str, int],
+        first_tries: Mapping[str, dt.datetime],
+    ) -> Instances:
+        """The instances of a run whose XComs can be read.
+
+        Args:
+            codec: reads the values of the run.
+            xcom: returns the XCom of an instance with a key, or None.
+            states: see `Instances`.
+            tries: see `Instances`.
+            first_tries: see `Instances`.
+        """
+
+        @functools.cache
+        def outcome_of(name: str) -> TaskOutcome | None:
+            data = xcom(name, OUTCOME_KEY)
+            return None if data is None else TaskOutcome.from_json(data)
+
+        @functools.cache
+        def result_of(name: str) -> Any:
+            outcome, stored = outcome_of(name), xcom(name, "return_value")
+            if outcome is None:
+                return stored
+            if outcome.failure is not None:
+                return Failure.from_json(outcome.failure)
+            return codec.read_what_is_left(stored) if outcome.returned else None
+
+        def places_of(name: str) -> Mapping[str, PlaceReport] | None:
+            stored = codec.read_what_is_left(xcom(name, PLACES_KEY))
+            return None if stored is None else places_from(stored)
+
+        return Instances(states, tries, first_tries, outcome_of, result_of, places_of)
 
 
 class Places:
@@ -107,7 +148,8 @@ class Places:
             found = execution.received(instance)
         else:
             found = self._named(execution, instance, each.source)
-        return found if isinstance(found, list) and len(found) == count else [None] * count
+        is_list = isinstance(found, list | tuple)
+        return found if is_list and len(found) == count else [None] * count
 
     def _named(self, execution: Execution, instance: int, name: str) -> Any:
         """The value of an input or item; None for what only the task could read."""
@@ -120,11 +162,13 @@ class Places:
         except NotGivenError:
             return None
 
-    def _list(self, each: Each) -> list[Any] | Failure:
+    def _list(self, each: Each) -> Sequence[Any] | Failure:
         outcome = self._instances.outcome_of(each.each)
         if outcome is None or outcome.descriptor is None:
             return _lost(each.each)
-        found: list[Any] | Failure = self._instances.result_of(each.each)
+        found: Sequence[Any] | Failure | None = self._instances.result_of(each.each)
+        if found is None:  # it could not be read
+            return ()
         if each.batch is None or isinstance(found, Failure):
             return found
         return [item for items in found for item in items]
@@ -156,7 +200,7 @@ class Places:
         if begin is None and found == "failed":
             failure = _lost(each.each)
         elif begin is not None and begin.failure is not None:
-            state, failure = State.FAILED, begin.read(None)
+            state, failure = State.FAILED, Failure.from_json(begin.failure)
         elif begin is not None and begin.done:
             state = State.SKIPPED
         for node in _events(self._graph, each):
@@ -174,34 +218,40 @@ class Places:
             return
         stored = self._instances.places_of(name)
         if stored is not None:
-            yield from loaded(stored).items()
+            yield from stored.items()
             return
-        lost = self._instances.outcome_of(name) is None
-        lost = lost and self._instances.states.get(name) == "failed"
-        state = self._state(self._instances.states.get(name), never_ran=not lost)
+        outcome, found = self._instances.outcome_of(name), self._instances.states.get(name)
+        place: PlaceReport | None = None
+        if outcome is None and found == "failed":
+            place = self._lost(name)
+        elif outcome is not None and outcome.failure is not None:
+            # A value from outside could not be read, or the results could not be stored.
+            failure = Failure.from_json(outcome.failure)
+            place = PlaceReport("", State.FAILED, FAILURE, failure=failure)
+        state = self._state(found, never_ran=place is None)
         for event in _events(self._graph, part):
             for number in numbers or (None,):
-                place = place_name(event.id, () if number is None else (number,))
-                if lost:
-                    yield place, self._lost(name, event.event or "")
-                else:
-                    yield place, PlaceReport(event.event or "", state)
-            lost = False
+                at = place_name(event.id, () if number is None else (number,))
+                yield at, replace(place or PlaceReport("", state), event=event.event or "")
+            place = None
 
-    def _lost(self, name: str, event: str) -> PlaceReport:
+    def _lost(self, name: str) -> PlaceReport:
+        """The place of an event whose worker was killed before it could store an outcome."""
         tries = self._instances.tries.get(name, 1)
-        return PlaceReport(event, State.FAILED, FAILURE, tries, failure=_lost(name))
+        return PlaceReport("", State.FAILED, FAILURE, tries, failure=_lost(name))
 
     def _of_event(self, name: str, event: str) -> PlaceReport:
         instances = self._instances
         state, outcome = instances.states.get(name), instances.outcome_of(name)
         if outcome is None:
             if state == "failed":
-                # The worker was killed before it could store an outcome.
-                return replace(self._lost(name, event), started_at=instances.first_tries.get(name))
+                began = instances.first_tries.get(name)
+                return replace(self._lost(name), event=event, started_at=began)
             return PlaceReport(event, self._state(state, never_ran=True))
         result = instances.result_of(name) if outcome.descriptor is not None else None
         failed = isinstance(result, Failure)
+        began = instances.first_tries.get(name) or moment(outcome.started_at)
+        ended = moment(outcome.ended_at)
         return PlaceReport(
             event=event,
             state=self._state(state, never_ran=not outcome.attempts),
@@ -209,8 +259,8 @@ class Places:
             attempts=outcome.attempts,
             result=None if failed else result,
             failure=result if failed else None,
-            started_at=instances.first_tries.get(name) or moment(outcome.started_at),
-            ended_at=moment(outcome.ended_at),
+            started_at=began if outcome.attempts else None,
+            ended_at=ended if outcome.attempts else None,
             bypassed=outcome.bypassed,
         )
 

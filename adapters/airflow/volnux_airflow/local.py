@@ -29,11 +29,10 @@ from volnux.graph.report import RunReport, jsonable
 from volnux.hooks import About, Hooks, Observing, hooks_of
 from volnux.kit.config import host_of
 from volnux.kit.instants import instant_of
+from volnux_airflow.codec import Codec
 from volnux_airflow.flowoperator import FlowOperator, Watcher
 from volnux_airflow.hostvalues import AirflowHost
 from volnux_airflow.instances import Instances
-from volnux_airflow.outcomes import OUTCOME_KEY, TaskOutcome
-from volnux_airflow.partreport import PLACES_KEY
 from volnux_airflow.report import report_of
 from volnux_airflow.translate import build_dag
 
@@ -105,7 +104,7 @@ def run_dag(
     _end_connections()
     return report_of(
         plan,
-        _instances(run),
+        _instances(run, plan),
         run_id=run_id or run.run_id,
         succeeded=run.state == "success",
         cancelled=control is not None and control.cancelled,
@@ -224,34 +223,20 @@ def _end_connections() -> None:
     logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL + 1)
 
 
-def _instances(run: Any) -> Instances:
+def _instances(run: Any, plan: Plan) -> Instances:
     """The task instances of a run with what they stored."""
     xcoms = _xcoms(run.dag_id, run.run_id)
-    outcomes = {
-        name: TaskOutcome.from_json(values[OUTCOME_KEY])
-        for name, values in xcoms.items()
-        if OUTCOME_KEY in values
-    }
-
-    def stored(name: str, key: str) -> Any:
-        return xcoms.get(name, {}).get(key)
-
-    def result_of(name: str) -> Any:
-        value = stored(name, "return_value")
-        return outcomes[name].read(value) if name in outcomes else value
-
     with create_session() as session:
         found = {
             _name(ti.task_id, ti.map_index): (ti.state, ti.try_number)
             for ti in run.get_task_instances(session=session)
         }
-    return Instances(
+    return Instances.of(
+        Codec(run.run_id, plan.visible),
+        lambda name, key: xcoms.get(name, {}).get(key),
         states={name: state for name, (state, _) in found.items()},
         tries={name: tries for name, (_, tries) in found.items()},
         first_tries=_first_tries(run.dag_id, run.run_id),
-        outcome_of=outcomes.get,
-        result_of=result_of,
-        places_of=lambda name: stored(name, PLACES_KEY),
     )
 
 

@@ -6,6 +6,7 @@ It is a plain Airflow operator, which also works in a DAG file written by hand.
 from __future__ import annotations
 
 import inspect
+import time
 import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
@@ -19,16 +20,16 @@ from volnux.events.scope import Scope
 from volnux.events.spec import EventSpec, spec_of
 from volnux.graph.outcome import FAILURE, SUCCESS, Failure, no_branch
 from volnux.graph.places import place_name
+from volnux.graph.sources import source_of_items
 from volnux.hooks import hooks_of
-from volnux.shown import shown
 from volnux_airflow import attempt, compat, hostsettings, storable, traces
 from volnux_airflow.declared import Inputs, home_of_event, offered, shown_arguments
 from volnux_airflow.flowoperator import (
     ITEM,
-    LONGEST_ITEM,
     RUN_TIMEOUT,
     Branches,
     FlowOperator,
+    label_of,
     targets_of,
 )
 from volnux_airflow.instants import Calendar
@@ -51,6 +52,8 @@ class VolnuxEventOperator(FlowOperator):
         timeout: seconds that one attempt may take.
         executor: `inline` or `process`; by default, the event's own executor.
         receives: the value that is piped to it: a task id, or a value of `volnux_airflow.values`.
+        received_from: the places from which that value comes, for messages; by default, the tasks
+            in `receives`.
         inputs: the inputs of the pipeline. Their values are the params of the run.
         readers: for some inputs, a function that checks and converts the value.
         arguments: the arguments of the event in the flow, by name; a `Name` in a value refers to an
@@ -65,8 +68,8 @@ class VolnuxEventOperator(FlowOperator):
         each: if the task is mapped over the items of an `each`, the name of the item, which stands
             for the item like an input. The item is also what is piped to the event.
         item: the item of a mapped task.
-        spec: the spec of the linked event. It replaces the first five arguments, `arguments`,
-            `variables`, `secrets` and `scope`.
+        spec: the spec of the linked event. It replaces the first five arguments, `received_from`,
+            `arguments`, `variables`, `secrets` and `scope`.
         **kwargs: as for `BaseOperator`; `retries` and `execution_timeout` come from the event.
             These arguments override the event's own `airflow`, which overrides `default_args`.
 
@@ -91,6 +94,7 @@ class VolnuxEventOperator(FlowOperator):
         timeout: float | None = None,
         executor: str | None = None,
         receives: str | Piped | None = None,
+        received_from: str | None = None,
         inputs: Inputs | RunInputs = (),
         readers: Mapping[str, Callable[[Any], Any]] | None = None,
         arguments: Mapping[str, Any] | None = None,
@@ -107,6 +111,8 @@ class VolnuxEventOperator(FlowOperator):
         **kwargs: Any,
     ) -> None:
         if spec is None:
+            if received_from is None and receives is not None:
+                received_from = piped(receives).sources
             spec = spec_of(
                 name or kwargs["task_id"],
                 event,
@@ -115,7 +121,7 @@ class VolnuxEventOperator(FlowOperator):
                 timeout=timeout,
                 home=home_of_event(event),
                 offered=offered(arguments or {}, variables or {}, secrets, scope),
-            )
+            ).receives_from(received_from)
         self.custom_operator_name = _operator_name(spec)
         super().__init__(**{**_settings_of(spec, tags), **kwargs})
         self.begin(branches, run_timeout)
@@ -125,7 +131,7 @@ class VolnuxEventOperator(FlowOperator):
         self.each = each
         self.item = item
         if each is not None:
-            self.item_label = shown(item, LONGEST_ITEM)
+            self.item_label = label_of(item, spec.visible)
         if spec.given is not None and spec.given.arguments:
             self.arguments = storable.cleaned(shown_arguments(spec.given.arguments))
             self.template_fields = ("arguments", *self.template_fields)
@@ -141,6 +147,8 @@ class VolnuxEventOperator(FlowOperator):
         attempts: int | None = None,
         timeout: float | None = None,
         executor: str | None = None,
+        each: str | None = None,
+        received_from: str | None = None,
         inputs: Inputs = (),
         readers: Mapping[str, Callable[[Any], Any]] | None = None,
         arguments: Mapping[str, Any] | None = None,
@@ -158,6 +166,8 @@ class VolnuxEventOperator(FlowOperator):
         Airflow takes the settings of a mapped task from here, not from `__init__`.
         """
         if spec is None:
+            if received_from is None and each is not None:
+                received_from = source_of_items(each)
             spec = spec_of(
                 name or task_id,
                 event,
@@ -166,10 +176,11 @@ class VolnuxEventOperator(FlowOperator):
                 timeout=timeout,
                 home=home_of_event(event),
                 offered=offered(arguments or {}, variables or {}, secrets, scope),
-            )
+            ).receives_from(received_from)
         return super().partial(
             task_id=task_id,
             spec=spec,
+            each=each,
             inputs=RunInputs(inputs, readers, calendar),
             branches=None if branches is None else targets_of(branches),
             **{"map_index_template": ITEM, **_settings_of(spec, tags), **kwargs},
@@ -181,6 +192,11 @@ class VolnuxEventOperator(FlowOperator):
         spec: EventSpec = arguments["spec"]
         return spec.stop_on_exception
 
+    @classmethod
+    def events_in(cls, arguments: Mapping[str, Any]) -> Iterable[EventSpec]:
+        """See `FlowOperator`."""
+        return (arguments["spec"],)
+
     def pre_execute(self, context: Any) -> None:
         """Limit the attempt to the time that is left until the run reaches its time limit."""
         left = self.seconds_left(context)
@@ -190,7 +206,7 @@ class VolnuxEventOperator(FlowOperator):
     def execute(self, context: Mapping[str, Any]) -> Any:
         """Run one attempt, then end, retry, branch or fail as the flow says."""
         ti = context["ti"]
-        outcomes = Outcomes(ti)
+        outcomes = self.outcomes_of(context)
         number = self.attempt(ti)
         inputs = self.admit(context, outcomes, attempts=number - 1)
         outcome = self._run(context, outcomes, inputs, number)
@@ -219,52 +235,52 @@ class VolnuxEventOperator(FlowOperator):
         inputs: Mapping[str, Any],
         number: int,
     ) -> Outcome:
-        item: Any = None
-        items: tuple[tuple[str, Any], ...] = ()
-        numbers: tuple[int, ...] = ()
-        if self.each is not None:
-            item = self.whole_item(outcomes, context["ti"].map_index, self.item)
-            items = ((self.each, item),)
-            numbers = (context["ti"].map_index,)
+        codec = outcomes.codec
         call = Call(
             task_id=self._place(context["ti"]),
             run_id=context["dag_run"].run_id,
             inputs=inputs,
-            previous_result=item,
             attempt=number,
-            portable=True,
             scheduled_at=self.inputs.scheduled_at(context),
             host=None if self.spec.given is None else self.watcher.host,
-            numbers=numbers,
-            items=items,
         )
+        # The spec of an event that was not linked knows only the classes of its own module.
+        spec = self.spec.copy()
+        spec.visible = codec.classes
         try:
+            if self.each is not None:
+                item = codec.read(self.item)
+                index = (context["ti"].map_index,)
+                call = call._replace(
+                    previous_result=item, numbers=index, items=((self.each, item),)
+                )
             if self.receives is not None:
                 call = call._replace(previous_result=self.receives.read(outcomes))
+            call = call._replace(carrier=codec.carrier())
         except Exception as error:  # noqa: BLE001 - a stored result may be unreadable
-            outcome = raised(self.spec, call, error, 0.0)._replace(retry_after=None)
-            self.watcher.began(self.spec, call)
-            self.watcher.ended(self.spec, call, outcome)
+            outcome = raised(spec, call, error, time.time())._replace(retry_after=None)
+            self.watcher.began(spec, call)
+            self.watcher.ended(spec, call, outcome)
             return outcome
         hooks = hooks_of(traces.about_task(call, context["ti"]), self.watcher)
-        return attempt.run(self.spec, call, hooks, partial(self._judged, context))
+        return attempt.run(spec, call, hooks, partial(self._judged, context), codec)
 
     def _end(self, context: Mapping[str, Any], outcome: Outcome) -> Any:
         """Finish the task after its last attempt: store the outcome, then continue or fail."""
         ti = context["ti"]
-        descriptor, result = outcome.descriptor, outcome.result
-        failure = result if isinstance(result, Failure) else None
+        descriptor = outcome.descriptor
+        failure = outcome.result if isinstance(outcome.result, Failure) else None
         stop = self.spec.stop_on_exception and outcome.raised
         late = outcome.raised and failure is not None and failure.type == RUN_TIMEOUT
         done = descriptor != FAILURE or (self.takes(FAILURE) and not stop and not late)
-        returned = failure is None and result is not None
+        stored = None if failure is not None else outcome.packed
         self.leave(
             ti,
             TaskOutcome(
                 done=done,
                 descriptor=None if late else descriptor,
                 attempts=outcome.attempts,
-                returned=returned,
+                returned=stored is not None,
                 failure=None if failure is None or late else failure.to_json(),
                 started_at=outcome.started_at,
                 ended_at=outcome.ended_at,
@@ -272,7 +288,7 @@ class VolnuxEventOperator(FlowOperator):
                 stops=stop and not late,
                 number=None if self.each is None else ti.map_index,
             ),
-            result,
+            stored,
         )
         self.outcome = attempt.describe(outcome)
         if not done:

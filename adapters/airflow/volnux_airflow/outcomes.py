@@ -6,15 +6,17 @@ descriptor, the attempts, the failure. The result itself is the task's `return_v
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from volnux.graph.model import Value, ValueKind
-from volnux.graph.outcome import FAILURE, Failure
+from volnux.graph.outcome import FAILURE, SUCCESS, Failure
+from volnux.graph.places import place_name
+from volnux.graph.sources import sources_in
 from volnux.graph.values import MISSING, Values, needed
 from volnux.strictjson import built
-from volnux_airflow.packed import Failures, unpack
+from volnux_airflow.codec import Codec
 
 __all__ = ["OUTCOME_KEY", "Outcomes", "Piped", "TaskOutcome"]
 
@@ -36,9 +38,9 @@ class TaskOutcome:
         returned: whether there is also a result under `return_value`; None does not count as a
             result.
         stops: whether the task ended the whole run, because of `stop_on_exception`.
-        failures: the failures that the result contains; see `packed`.
         number: the map index of a mapped task.
-        items: of a task for several items of an `each`, the outcome of each; the result is a list.
+        items: of a task for several items of an `each`, the outcome of each; the `return_value` is
+            then the list of their stored results.
     """
 
     done: bool
@@ -50,14 +52,13 @@ class TaskOutcome:
     ended_at: float | None = None
     bypassed: bool = False
     stops: bool = False
-    failures: Failures | None = None
     number: int | None = None
     items: list[dict[str, Any]] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The outcome in the form that the XCom stores."""
         found = asdict(self)
-        for name in ("stops", "failures", "number", "items"):
+        for name in ("stops", "number", "items"):
             if found[name] is None or found[name] is False:
                 del found[name]
         return found
@@ -78,13 +79,21 @@ class TaskOutcome:
         """Whether the result is the `return_value`."""
         return self.failure is None and self.returned
 
-    def read(self, value: Any) -> Any:
-        """The result: the `return_value` with its failures, or the `Failure` after an exception."""
+    def read(self, stored: Any, codec: Codec) -> Any:
+        """The result: the value of the stored `return_value`, or the `Failure` after an exception.
+
+        Raises:
+            FormatError: the value cannot be read.
+        """
         if self.failure is not None:
             return Failure.from_json(self.failure)
-        if not self.returned:
-            return None
-        return unpack(value, self.failures) if self.failures else value
+        return codec.read(stored) if self.returned else None
+
+    def stored(self, returned: Any, codec: Codec, place: str) -> Any:
+        """The result as JSON for another XCom: the `return_value`, or a tagged `Failure`."""
+        if self.failure is not None:
+            return codec.write(Failure.from_json(self.failure), place)
+        return returned if self.returned else None
 
     @staticmethod
     def from_json(data: object) -> TaskOutcome:
@@ -101,10 +110,15 @@ class Outcomes:
 
     Args:
         ti: the running task instance.
+        codec: reads the values of the run.
+        others: the tasks of the DAG that are not ours.
     """
 
-    def __init__(self, ti: Any) -> None:
+    def __init__(self, ti: Any, codec: Codec, others: Collection[str] = ()) -> None:
         self._ti = ti
+        self.codec = codec
+        self._others = others
+        self._left_out: set[str] = set()
         self._known: dict[str, TaskOutcome | None] = {}
 
     def of(self, task_ids: Iterable[str]) -> list[TaskOutcome | None]:
@@ -116,21 +130,37 @@ class Outcomes:
                 self._known[task] = None if data is None else TaskOutcome.from_json(data)
         return [self._known[task] for task in task_ids]
 
+    def end(self, task_id: str) -> TaskOutcome | None:
+        """The outcome of a task; a task that is not ours is done if it returned something."""
+        if task_id not in self._others or task_id in self._left_out:
+            return self.of([task_id])[0]
+        return None if self.stored(task_id) is None else _RETURNED
+
     def result(self, task_id: str) -> Any:
         """What a task returned, or a `Failure` after an exception.
 
-        The result of a task that is not ours (in a DAG written by hand) is its `return_value`.
+        The result of a task that is not ours (in a DAG written by hand) is its `return_value`, as
+        Airflow reads it.
+
+        Raises:
+            FormatError: the value cannot be read.
         """
         outcome = self.of([task_id])[0]
         if outcome is None:
             return self._pull(task_id, "return_value")
-        return outcome.read(self._pull(task_id, "return_value") if outcome.has_value else None)
+        stored = self._pull(task_id, "return_value") if outcome.has_value else None
+        return outcome.read(stored, self.codec)
+
+    def stored(self, task_id: str) -> Any:
+        """What a task stored as its `return_value`, not read."""
+        return self._pull(task_id, "return_value")
 
     def of_mapped(self, task_id: str, count: int) -> list[tuple[TaskOutcome | None, Any]]:
-        """The outcomes of the first instances of a mapped task, each with its result.
+        """The outcomes of the first instances of a mapped task, each with its stored result.
 
-        All of them are read at once. An instance may have stored none, and there may be more
-        instances from an earlier, longer list.
+        All XComs are pulled at once. The results stay JSON, because a list of them is what the
+        gather stores. An instance may have stored none, and there may be more instances from an
+        earlier, longer list.
         """
         outcomes = list(map(TaskOutcome.from_json, self._pull_all(task_id, OUTCOME_KEY)))
         with_value = [outcome for outcome in outcomes if outcome.has_value]
@@ -141,12 +171,15 @@ class Outcomes:
             values = self._ti.xcom_pull(task_ids=[task_id], map_indexes=numbers)
         results = {o.number: v for o, v in zip(with_value, values, strict=True)}
         known = {outcome.number: outcome for outcome in outcomes}
-        return [
-            (known.get(number), known[number].read(results.get(number)))
-            if number in known
-            else (None, None)
-            for number in range(count)
-        ]
+
+        def of(number: int) -> tuple[TaskOutcome | None, Any]:
+            outcome = known.get(number)
+            if outcome is None:
+                return None, None
+            place = place_name(task_id, (number,))
+            return outcome, outcome.stored(results.get(number), self.codec, place)
+
+        return list(map(of, range(count)))
 
     def any_stops(self, task_id: str) -> bool:
         """Whether an instance of a mapped task has ended the run."""
@@ -166,6 +199,7 @@ class Outcomes:
         for task in task_ids:
             if states.get(task) not in _RAN:
                 self._known[task] = None
+                self._left_out.add(task)
 
     def states(self, task_ids: Sequence[str]) -> dict[str, str]:
         """The states of tasks of this run, by task id."""
@@ -187,6 +221,8 @@ class Outcomes:
         return [value for value in found if value is not None]
 
 
+_RETURNED = TaskOutcome(done=True, descriptor=SUCCESS, returned=True)
+
 _RAN = ("success", "failed")
 """The states of tasks that ran."""
 
@@ -207,7 +243,7 @@ class Piped:
         tasks = [node for node in nodes if node is not None]
         if len(tasks) > 1:
             outcomes.leave_out_unfinished(tasks)
-        return self.make(lambda task: outcomes.of([task])[0], outcomes.result)
+        return self.make(outcomes.end, outcomes.result)
 
     def make(
         self, end_of: Callable[[str], TaskOutcome | None], result_of: Callable[[str], Any]
@@ -225,3 +261,8 @@ class Piped:
 
         value = Values(self.values, leaf).get(self.index)
         return None if value is MISSING else value
+
+    @property
+    def sources(self) -> str:
+        """The tasks from which the value comes, as text."""
+        return sources_in(self.values, self.index, lambda value: value.node or "outside")

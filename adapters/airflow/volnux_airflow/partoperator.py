@@ -4,31 +4,34 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from volnux.backends.parts import Part
 from volnux.backends.port import RunControl, RunOptions
+from volnux.events.failures import failure_of
+from volnux.events.portable import Carrier
+from volnux.events.spec import EventSpec
 from volnux.graph.outcome import FAILURE, SUCCESS, Failure, RunStatus
 from volnux.graph.places import place_name
 from volnux.graph.report import RunReport
-from volnux.shown import shown
-from volnux_airflow import compat, storable, traces
+from volnux_airflow import compat, traces
 from volnux_airflow.carried import CarriedHost
+from volnux_airflow.codec import Codec
 from volnux_airflow.declared import Inputs
 from volnux_airflow.flowoperator import (
     ITEM,
-    LONGEST_ITEM,
     RUN_TIMEOUT,
     Branches,
     FlowOperator,
+    label_of,
 )
 from volnux_airflow.flowpart import FlowPart
 from volnux_airflow.instants import Calendar
-from volnux_airflow.outcomes import Outcomes, TaskOutcome
+from volnux_airflow.outcomes import TaskOutcome
 from volnux_airflow.output import secrets_hidden
-from volnux_airflow.partreport import PLACES_KEY, dumped
+from volnux_airflow.partreport import PLACES_KEY, stored_places
 from volnux_airflow.placelog import places_in_log
 from volnux_airflow.runinputs import RunInputs
 
@@ -71,7 +74,7 @@ class VolnuxPartOperator(FlowOperator):
         self.inputs = RunInputs.of(inputs, readers, calendar)
         self.item = item
         if part.each is not None:
-            self.item_label = shown(item, LONGEST_ITEM)
+            self.item_label = label_of(item, part.plan.visible)
         # Made for each run: a lock cannot be copied, and Airflow copies DAGs.
         self._control: RunControl | None = None
 
@@ -101,36 +104,85 @@ class VolnuxPartOperator(FlowOperator):
         part: FlowPart = arguments["part"]
         return part.may_stop_run
 
+    @classmethod
+    def events_in(cls, arguments: Mapping[str, Any]) -> Iterable[EventSpec]:
+        """See `FlowOperator`."""
+        part: FlowPart = arguments["part"]
+        return part.events
+
     def execute(self, context: Mapping[str, Any]) -> None:
         """Run the part, and store its places, its outcome and its result."""
         ti = context["ti"]
-        outcomes = Outcomes(ti)
+        outcomes = self.outcomes_of(context)
         self._control = control = RunControl()
         inputs = self.admit(context, outcomes)
-        runs = self._runs(context, outcomes, inputs, control)
-        ti.xcom_push(key=PLACES_KEY, value=dumped(report for _, report in runs))
+        try:
+            taken = {row: self.part.value(row).read(outcomes) for row in self.part.cut().takes}
+            items = self._items(ti, outcomes.codec)
+        except Exception as error:  # noqa: BLE001 - a stored result may be unreadable
+            self._fails(context, failure_of(error, attempts=0))
+            return
+        runs = self._runs(context, inputs, control, taken, items)
         ends = [self._end_of(report) for _, report in runs]
-        if self.part.batch is None:
-            outcome, result = ends[0]
-        else:
-            left = len(self.item) - len(ends)
-            outcome, result = _together([*ends, *[(_NOT_STARTED, "not started")] * left])
+        if self.part.batch is not None:
+            ends += [(_NOT_STARTED, "not started")] * (len(items) - len(ends))
+        try:
+            stored = self._store_places(ti, [report for _, report in runs], ends, outcomes.codec)
+        except Exception as error:  # noqa: BLE001 - what writes an object is the user's code
+            self._fails(context, failure_of(error, attempts=0))
+            return
+        outcome = ends[0][0] if self.part.batch is None else _together(ends)
         if self.part.each is not None:
             outcome = replace(outcome, number=ti.map_index)
-        self.leave(ti, outcome, result)
+        self.leave(ti, outcome, stored)
         wrong = [
             f"{(report.end and report.end.origin) or name}: {value}"
-            for (name, report), (end, value) in zip(runs, ends, strict=True)
+            for (name, report), (end, value) in zip(runs, ends, strict=False)
             if end.descriptor != SUCCESS
         ]
         if len(wrong) > _MOST_NAMED:
             wrong[_MOST_NAMED:] = [f"and {len(wrong) - _MOST_NAMED} more"]
         self.outcome = "; ".join(wrong) or f"descriptor {SUCCESS}"
         if not outcome.done:
-            error = compat.AirflowFailException(f"{self.task_id} failed: {self.outcome}")
             first = next((value for end, value in ends if not end.done), None)
-            raise error from (first.cause() if isinstance(first, Failure) else None)
+            cause = first.cause() if isinstance(first, Failure) else None
+            raise compat.AirflowFailException(f"{self.task_id} failed: {self.outcome}") from cause
         self.go_on(context, SUCCESS if outcome.descriptor is None else outcome.descriptor)
+
+    def _fails(self, context: Mapping[str, Any], failure: Failure) -> None:
+        """End the task with a failure that is not one of its events."""
+        ti = context["ti"]
+        done = self.takes(FAILURE)
+        number = None if self.part.each is None else ti.map_index
+        self.leave(ti, replace(TaskOutcome.of(FAILURE, failure, done=done), number=number))
+        self.outcome = str(failure)
+        if not done:
+            raise compat.AirflowFailException(f"{self.task_id} failed: {self.outcome}")
+        self.go_on(context, FAILURE)
+
+    def _store_places(
+        self,
+        ti: Any,
+        reports: Sequence[RunReport],
+        ends: Sequence[tuple[TaskOutcome, Any]],
+        codec: Codec,
+    ) -> Any:
+        """Store the places of the part, and return its result as JSON.
+
+        Raises:
+            StoreError: a large value cannot be stored.
+        """
+        known: dict[int, Any] = {}
+
+        def write(value: Any, place: str) -> Any:
+            # The result of the part is that of one of its places, and need not be written again.
+            if id(value) not in known:
+                known[id(value)] = codec.write(value, place)
+            return known[id(value)]
+
+        ti.xcom_push(key=PLACES_KEY, value=codec.pack(stored_places(reports, write), self.task_id))
+        results = [write(value, self.task_id) for _, value in ends]
+        return results[0] if self.part.batch is None else results
 
     def on_kill(self) -> None:
         """End the run of the part, and its processes; called when the task is ended from outside.
@@ -143,19 +195,19 @@ class VolnuxPartOperator(FlowOperator):
     def _runs(
         self,
         context: Mapping[str, Any],
-        outcomes: Outcomes,
         inputs: Mapping[str, Any],
         control: RunControl,
+        taken: Mapping[int, Any],
+        items: Sequence[tuple[int, Any]],
     ) -> list[tuple[str, RunReport]]:
         """Run the part, for each of its items; the reports, each with the name of its part.
 
         There are fewer reports than items if the run ends before all of them have started.
         """
-        part = self._timed(context)
-        taken = {row: self.part.value(row).read(outcomes) for row in part.takes}
         options = RunOptions(
             run_id=context["dag_run"].run_id,
-            portable=True,
+            # Within the task, large values need no file.
+            carrier=Carrier(),
             control=control,
             observer=self.watcher.observer,
             context=traces.context_of(context["dag_run"].run_id, inputs),
@@ -168,9 +220,10 @@ class VolnuxPartOperator(FlowOperator):
             with places_in_log(), self._secrets_hidden(), watched:
                 each = self.part.each
                 if each is None:
-                    return [(self.task_id, part.run(inputs, options, taken=taken))]
+                    report = self._timed(context).run(inputs, options, taken=taken)
+                    return [(self.task_id, report)]
                 runs: list[tuple[str, RunReport]] = []
-                for number, item in self._items(context["ti"], outcomes):
+                for number, item in items:
                     own = replace(options, index=(number,))
                     part = self._timed(context)
                     report = part.run(inputs, own, taken=taken, items=((each.name, item),))
@@ -183,15 +236,14 @@ class VolnuxPartOperator(FlowOperator):
             control.give_up()
             raise
 
-    def _items(self, ti: Any, outcomes: Outcomes) -> list[tuple[int, Any]]:
+    def _items(self, ti: Any, codec: Codec) -> list[tuple[int, Any]]:
         """The items of this task with their indices."""
+        if self.part.each is None:
+            return []
         size = self.part.batch
         items = [self.item] if size is None else self.item
         first = ti.map_index * (size or 1)
-        return [
-            (number, self.whole_item(outcomes, number, item))
-            for number, item in enumerate(items, first)
-        ]
+        return [(number, codec.read(item)) for number, item in enumerate(items, first)]
 
     def _timed(self, context: Mapping[str, Any]) -> Part:
         """The part, limited to the time that is left for the run."""
@@ -223,13 +275,8 @@ class VolnuxPartOperator(FlowOperator):
             why = self.too_late() if late else "the run was cancelled"
             return TaskOutcome(done=False, descriptor=None), why
         value = end.value if report.succeeded else end.failure
-        key = storable.reserved_key(value)
-        if key is not None:
-            text = f"the result has a dict with the key {key!r}, which Airflow keeps for itself"
-            value = Failure("volnux.NotPortableError", text)
-        elif report.succeeded:
-            outcome = TaskOutcome(done=True, descriptor=SUCCESS, returned=value is not None)
-            return outcome, value
+        if report.succeeded:
+            return TaskOutcome(done=True, descriptor=SUCCESS, returned=value is not None), value
         stops = self.part.stopped(report)
         outcome = TaskOutcome.of(FAILURE, value, done=self.takes(FAILURE) and not stops)
         return replace(outcome, stops=stops), value
@@ -256,14 +303,13 @@ _SETTINGS: Mapping[str, Any] = {
 """Always passed, so that `default_args` cannot change the meaning of a flow."""
 
 
-def _together(ends: Sequence[tuple[TaskOutcome, Any]]) -> tuple[TaskOutcome, Any]:
+def _together(ends: Sequence[tuple[TaskOutcome, Any]]) -> TaskOutcome:
     """The outcome of several items as that of one task."""
     done = all(end.done for end, _ in ends)
-    outcome = TaskOutcome(
+    return TaskOutcome(
         done=done,
         descriptor=SUCCESS if done else FAILURE,
         returned=True,
         stops=any(end.stops for end, _ in ends),
         items=[end.to_json() for end, _ in ends],
     )
-    return outcome, [value for _, value in ends]

@@ -2,49 +2,53 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from volnux.graph.outcome import Failure, State
 from volnux.graph.report import PlaceReport, RunReport
 from volnux.kit.notes import moment
-from volnux_airflow.packed import pack, unpack
+from volnux.values.kinds import NotPortableError
 
-__all__ = ["PLACES_KEY", "dumped", "loaded"]
+__all__ = ["PLACES_KEY", "places_from", "stored_places"]
 
 PLACES_KEY = "volnux_places"
-"""The XCom key of the places. The value is JSON as text: Airflow would change some dicts."""
+"""The XCom key of the places."""
 
 
-def dumped(reports: Iterable[RunReport]) -> str:
-    """The places of the runs of a part, as JSON."""
-    places = {name: _stored(item) for report in reports for name, item in report.places.items()}
-    return json.dumps(places, ensure_ascii=False)
-
-
-def loaded(stored: str | dict[str, Any]) -> dict[str, PlaceReport]:
-    """The places that `dumped` wrote. They have a received value only if it came from outside.
+def stored_places(
+    reports: Iterable[RunReport], write: Callable[[Any, str], Any]
+) -> dict[str, dict[str, Any]]:
+    """The places of the runs of a part, as JSON.
 
     Args:
-        stored: the text, or its value: Airflow itself reads an XCom that is JSON as text.
+        reports: the reports of the runs.
+        write: makes JSON of a value of a place.
     """
-    places = json.loads(stored) if isinstance(stored, str) else stored
-    return {name: _read(item) for name, item in places.items()}
+    return {
+        name: _stored(name, item, write)
+        for report in reports
+        for name, item in report.places.items()
+    }
 
 
-def _stored(item: PlaceReport) -> dict[str, Any]:
-    # What came from another place of the part is known from its result.
-    outside = item.received if item.received_from is None else None
-    received, failures = pack(outside)
+def places_from(stored: Mapping[str, Mapping[str, Any]]) -> dict[str, PlaceReport]:
+    """The places of `stored_places`. They have a received value only if it came from outside.
+
+    Args:
+        stored: the JSON, whose values have been read.
+    """
+    return {name: _place(item) for name, item in stored.items()}
+
+
+def _stored(name: str, item: PlaceReport, write: Callable[[Any, str], Any]) -> dict[str, Any]:
     return {
         "event": item.event,
         "state": item.state.value,
         "descriptor": item.descriptor,
         "attempts": item.attempts,
-        "result": item.result,
-        "received": received,
-        "failures": failures,
+        "result": write(item.result, name),
+        "received": _received(name, item, write),
         "failure": None if item.failure is None else item.failure.to_json(),
         "started_at": None if item.started_at is None else item.started_at.timestamp(),
         "ended_at": None if item.ended_at is None else item.ended_at.timestamp(),
@@ -52,7 +56,17 @@ def _stored(item: PlaceReport) -> dict[str, Any]:
     }
 
 
-def _read(item: dict[str, Any]) -> PlaceReport:
+def _received(name: str, item: PlaceReport, write: Callable[[Any, str], Any]) -> Any:
+    if item.received_from is not None:
+        # What came from another place of the part is known from its result.
+        return None
+    try:
+        return write(item.received, name)
+    except NotPortableError:  # it comes from a task that is not ours
+        return None
+
+
+def _place(item: Mapping[str, Any]) -> PlaceReport:
     failure = item["failure"]
     return PlaceReport(
         event=item["event"],
@@ -60,7 +74,7 @@ def _read(item: dict[str, Any]) -> PlaceReport:
         descriptor=item["descriptor"],
         attempts=item["attempts"],
         result=item["result"],
-        received=unpack(item["received"], item["failures"]),
+        received=item["received"],
         failure=None if failure is None else Failure.from_json(failure),
         started_at=moment(item["started_at"]),
         ended_at=moment(item["ended_at"]),

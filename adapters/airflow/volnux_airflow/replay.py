@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from volnux.events.failures import failure_of
 from volnux.graph.execution import Execution
 from volnux.graph.model import Edge, Entry, Graph, Kind, Node, Value, ValueKind
 from volnux.graph.outcome import FAILURE, SUCCESS, Failure
@@ -71,7 +72,7 @@ def replay(
         task = graph.nodes[index].id
         end = ends[task]
         if end is not None and end.descriptor is not None:
-            return end.descriptor, of.result(task) if end.descriptor == FAILURE else None
+            return end.descriptor, _failure(of, task) if end.descriptor == FAILURE else None
         if states.get(task) == "success":
             # This is another kind of task, which somebody added to the DAG.
             return SUCCESS, None
@@ -79,6 +80,14 @@ def replay(
         return FAILURE, Failure("volnux.WorkerLost", f"the worker that ran {task} died")
 
     return play(graph, end_of)
+
+
+def _failure(of: Outcomes, task: str) -> Any:
+    """The result of a task that failed."""
+    try:
+        return of.result(task)
+    except Exception as error:  # noqa: BLE001 - a stored result may be unreadable
+        return failure_of(error, attempts=0)
 
 
 def _node(task: Any, stands: Mapping[str, str]) -> Node:

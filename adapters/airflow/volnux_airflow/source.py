@@ -9,6 +9,7 @@ from volnux.backends.port import refuse
 from volnux.errors import Diagnostic
 from volnux.events.link import Plan
 from volnux.graph.model import Each, Entry
+from volnux.graph.sources import source_of_items
 from volnux.graph.walk import EventName
 from volnux.kit.export import import_events, import_owner
 from volnux.pysource import (
@@ -28,6 +29,7 @@ from volnux.pysource import (
 from volnux_airflow import compat
 from volnux_airflow.boxes import Box
 from volnux_airflow.declared import written
+from volnux_airflow.outcomes import Piped
 from volnux_airflow.reduced import reduced
 from volnux_airflow.shape import Shape, Task, TaskKind, shape_of
 from volnux_airflow.sourceconstants import Constants
@@ -314,6 +316,7 @@ class _Source:
             "timeout": literal(node.options["timeout"]) if "timeout" in node.options else None,
             "executor": literal(node.options["executor"]) if "executor" in node.options else None,
             "receives": None,
+            "received_from": self._received_from(task),
             "each": None if task.each is None else literal(task.each.name),
             "branches": branches,
             "trigger_rule": rule,
@@ -335,6 +338,18 @@ class _Source:
         if node.receives is not None:
             named["receives"] = self._values[node.receives]
         return self._running("VolnuxEventOperator", task, named)
+
+    def _received_from(self, task: Task) -> Expression | None:
+        """Where the piped value of an event comes from, if the names of the tasks do not say it."""
+        node, spec = task.node, task.spec
+        if node is None or spec is None or spec.receiver is None:
+            return None
+        known = None
+        if task.each is not None:
+            known = source_of_items(task.each.name)
+        elif node.receives is not None:
+            known = Piped(self._shape.graph.values, node.receives).sources
+        return None if spec.receiver.source == known else literal(spec.receiver.source)
 
     def _part(
         self,

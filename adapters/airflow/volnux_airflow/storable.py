@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from volnux.errors import visible
-from volnux.events.portable import DEEPEST, has_64_bits, unstorable
+from volnux.events.portable import has_64_bits, unstorable
+from volnux.values.plain import DEEPEST
 
 __all__ = [
     "COUNT",
@@ -26,7 +27,6 @@ __all__ = [
     "clean_name",
     "cleaned",
     "fault_of",
-    "reserved_key",
 ]
 
 LONGEST_DESCRIPTION = 1000
@@ -79,24 +79,6 @@ def fault_of(value: Any) -> str | None:
         if fault is not None:
             return fault
     return None
-
-
-def reserved_key(value: Any) -> str | None:
-    """A key of a dict in a JSON value that Airflow reserves in XComs; None if there is none."""
-    waiting = [value]
-    while waiting:
-        part = waiting.pop()
-        if isinstance(part, list):
-            waiting += part
-        elif isinstance(part, dict):
-            for key in _RESERVED:
-                if key in part:
-                    return key
-            waiting += part.values()
-    return None
-
-
-_RESERVED = ("__classname__", "__id__")
 
 
 def cleaned(text: str) -> str:

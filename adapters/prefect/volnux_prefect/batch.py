@@ -18,6 +18,7 @@ from volnux.events.link import Plan
 from volnux.kit.processes import default_workers
 from volnux_prefect import compat
 from volnux_prefect.instants import for_all_below, instant_and_inputs
+from volnux_prefect.serializer import store_tagged
 
 if TYPE_CHECKING:
     from volnux.pipeline.batch import BatchPipeline
@@ -54,6 +55,7 @@ def batch_body(
     """
 
     def body(**parameters: Any) -> State[Any]:
+        store_tagged()
         instant, inputs = instant_and_inputs(plan.graph, parameters)
         given = {name: value for name, value in inputs.items() if value is not None}
         states = list(_run_all(cls(**given).batches(), template, workers, instant))

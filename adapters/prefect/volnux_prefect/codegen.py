@@ -169,8 +169,10 @@ class _Program:
         own, *rounds = place.removeprefix(event).split(".")
         number = int(own.removeprefix("__") or 1)
         positional: list[Expression] = [self._events[EventName(node.file, event)]]
-        if self._plan.spec(node.id).target.__name__ != event:
+        spec = self._plan.spec(node.id)
+        if spec.target.__name__ != event:
             positional.append(literal(event))
+        receiver = spec.receiver
         told: dict[str, tuple[object, object]] = {
             "number": (number, 1),
             "rounds": (tuple(map(int, rounds)), ()),
@@ -180,6 +182,7 @@ class _Program:
             "branches": (tuple(sorted(taken)), (1,)),
             "tags": (sorted(tags - limits.keys()), []),
             "limits": (limits, {}),
+            "receives": (None if receiver is None else receiver.source, None),
         }
         named = {name: literal(value) for name, (value, usual) in told.items() if value != usual}
         words = {"takes": self._words.taken(node), "use": self._words.uses.variable(use)}

@@ -14,7 +14,7 @@ from typing import Any
 
 from prefect.cache_policies import CachePolicy
 from prefect.client.schemas.objects import State, StateType, TaskRun
-from prefect.context import TaskRunContext
+from prefect.context import FlowRunContext, TaskRunContext
 from prefect.logging import get_logger, get_run_logger
 from prefect.results import (  # type: ignore[attr-defined]  # re-exports two of them implicitly
     ResultRecord,
@@ -22,7 +22,10 @@ from prefect.results import (  # type: ignore[attr-defined]  # re-exports two of
     get_result_store,
     should_persist_result,
 )
+from prefect.serializers import Serializer
+from prefect.settings import get_current_settings
 from prefect.task_runners import TaskRunner
+from prefect.transactions import get_transaction
 from prefect.utilities.engine import emit_task_run_state_change_event
 
 from volnux.events.base import WorkerLost
@@ -32,13 +35,15 @@ __all__ = [
     "WorkerInterrupted",
     "attempt_number",
     "current_task_run",
-    "dumps",
     "guard",
     "logger",
     "persists",
     "result_of",
+    "result_serializer",
     "returned_state",
     "run_logger",
+    "store_nothing",
+    "store_with",
     "tell",
 ]
 
@@ -78,14 +83,33 @@ class OwnKey(CachePolicy):
         return str(task_ctx.task_run.id) if should_persist_result() else None
 
 
-def dumps(result: Any) -> bytes:
-    """Serialize a result in the same way as result storage.
+def result_serializer() -> Serializer[Any]:
+    """The serializer that writes the result of the current run."""
+    return get_result_store().serializer
 
-    Raises:
-        Exception: whatever the result raises when it is pickled.
+
+def store_nothing() -> None:
+    """Store no result of the current attempt, because it will be repeated.
+
+    Otherwise Prefect would store None, and the next attempt would take it for its own result.
     """
-    data: bytes = get_result_store().serializer.dumps(result)
-    return data
+    transaction = get_transaction()
+    if transaction is not None:
+        transaction.write_on_commit = False
+
+
+def store_with(serializer: Serializer[Any]) -> None:
+    """Store the results of the current flow run with a serializer, unless the user chose one.
+
+    An option of the flow would do the same, but it would also make Prefect store results.
+    """
+    context = FlowRunContext.get()
+    chosen = get_current_settings().results.model_fields_set
+    if context is not None and "default_serializer" not in chosen:
+        # It is set if an option of this flow, or of one around it, says so.
+        store = context.result_store
+        if "serializer" not in store.model_fields_set:
+            store.serializer = serializer
 
 
 def result_of(state: State[Any]) -> Any:

@@ -23,6 +23,7 @@ from volnux.errors import VolnuxError
 from volnux.events.inputs import fresh
 from volnux.events.link import Plan
 from volnux.events.modules import adopt, folders
+from volnux.events.visible import Visible
 from volnux.graph.report import RunReport
 from volnux.loading import load_plan
 from volnux_prefect import logs
@@ -32,7 +33,9 @@ from volnux_prefect.endings import final_state
 from volnux_prefect.instants import instant_and_inputs
 from volnux_prefect.origin import ClassName, Origin, Place, beside, variable_name
 from volnux_prefect.parameters import described, refuse_values, signature_of
+from volnux_prefect.processes import in_command, in_deployed_run
 from volnux_prefect.schedules import schedules_of
+from volnux_prefect.serializer import know, store_tagged
 from volnux_prefect.translate import Blueprint, blueprint_of, runner_of
 
 if TYPE_CHECKING:
@@ -61,6 +64,7 @@ class PointyFlow(Flow[Any, Any]):
         """Return a flow that is built when an attribute is used that `known` does not have."""
         flow = cls.__new__(cls)
         flow.__dict__.update(known, _origin=origin, __module__=origin.place.module)
+        know(origin.source, lambda: flow.visible)
         return flow
 
     def __getattr__(self, name: str) -> Any:
@@ -79,6 +83,11 @@ class PointyFlow(Flow[Any, Any]):
         refuse_values({name: value for name, value in kwargs.items() if name in declared})
         with tags(*self.tags):
             return super().__call__(*args, **kwargs)
+
+    @property
+    def visible(self) -> Visible:
+        """The classes that its results may be of."""
+        return self.plan.visible
 
     def with_options(self, **options: Any) -> PointyFlow:
         """Return the same flow with different Prefect options."""
@@ -213,11 +222,11 @@ def _made(origin: Origin) -> PointyFlow:
     try:
         return _load(origin)
     except VolnuxError as error:
-        if _in_command():
+        if in_command():
             # End the command. Otherwise, `prefect deploy` would search for the flow in the text of
             # the module, and report "Could not find object" instead of this error.
             raise SystemExit(str(error)) from error
-        if _in_deployed_run():
+        if in_deployed_run():
             return _failing(origin, error)
         raise
 
@@ -262,6 +271,7 @@ def flow_of_plan(plan: Plan, origin: Origin, cls: type[Pipeline] | None = None) 
     def body(**parameters: Any) -> State[Any]:
         from volnux_prefect.signals import announced
 
+        store_tagged()
         instant, inputs = instant_and_inputs(plan.graph, parameters)
         # Prefect passes the same default object to every run.
         given = {n: fresh(v) if n in changeable else v for n, v in inputs.items()}
@@ -312,6 +322,9 @@ def flow_of_body(
     flow.plan = plan
     flow.tags = graph.tags
     flow._origin = origin
+    if origin is not None:
+        visible = plan.visible
+        know(origin.source, lambda: visible)
     logs.send_from(plan.specs)
     return flow
 
@@ -319,21 +332,6 @@ def flow_of_body(
 def state_of(drive: Drive, report: RunReport) -> State[Any]:
     """The final state of a run, with the value of its flow."""
     return final_state(report, drive.result if report.status == "success" else None)
-
-
-# Errors that are shown through Prefect.
-
-
-def _in_command() -> bool:
-    """Whether this process is a Prefect command that only inspects flows, not a run."""
-    program = Path(sys.argv[0] if sys.argv else "")
-    prefect = program.stem == "prefect" or program.parts[-2:] == ("prefect", "__main__.py")
-    return prefect and not {"deploy", "flow"}.isdisjoint(sys.argv[1:])
-
-
-def _in_deployed_run() -> bool:
-    """Whether Prefect has started this process for a flow run that has not begun yet."""
-    return "PREFECT__FLOW_RUN_ID" in os.environ and FlowRunContext.get() is None
 
 
 def _failing(origin: Origin, error: VolnuxError) -> PointyFlow:

@@ -15,6 +15,7 @@ from volnux.redaction import redacted
 from volnux_prefect.drive import Drive
 from volnux_prefect.flow import flow_of_body, state_of
 from volnux_prefect.instants import PARAMETER, speaks_of_time
+from volnux_prefect.serializer import store_tagged
 from volnux_prefect.translate import blueprint_of, runner_of
 from volnux_prefect.waiting import patience
 
@@ -29,6 +30,7 @@ def run_plan(plan: Plan, inputs: Mapping[str, Any], options: RunOptions) -> RunR
 
     def body(**_: Any) -> State[Any]:
         there()
+        store_tagged()
         # Prefect passes converted values, so the caller's values are used instead.
         drive = Drive(blueprint, inputs, options)
         report = drive.execute()

@@ -29,7 +29,7 @@ from volnux.kit.attempt import as_taken
 from volnux.shown import cut, shown
 from volnux_prefect import compat, logs
 from volnux_prefect.arguments import parameters_of
-from volnux_prefect.attempt import attempt, picklable
+from volnux_prefect.attempt import attempt, picklable, stored_attempt
 from volnux_prefect.endings import HANDLED
 from volnux_prefect.loop import RunLoop
 from volnux_prefect.taskoptions import named
@@ -168,6 +168,12 @@ class EventState(State[Any]):
 
     _outcome: Outcome | None = PrivateAttr(default=None)
     _task_run: TaskRun | None = PrivateAttr(default=None)
+    _home: str | None = PrivateAttr(default=None)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # The result may be of a class whose name means something only in the folder of the event.
+        with at_home(self._home):
+            return _read_state, (self._home, cloudpickle.dumps(self.__getstate__()))
 
     @property
     def outcome(self) -> Outcome | None:
@@ -180,13 +186,23 @@ class EventState(State[Any]):
         return self._task_run
 
     @classmethod
-    def of(cls, outcome: Outcome, kind: StateType, *, name: str, message: str | None) -> EventState:
-        """Make the state of an outcome."""
+    def of(
+        cls, spec: EventSpec, outcome: Outcome, kind: StateType, *, name: str, message: str | None
+    ) -> EventState:
+        """Make the state of an outcome of an event."""
         state = cls(type=kind, name=name, message=message, data=outcome.result)
+        state._home = spec.home
         state._outcome = outcome._replace(result=None)
         if kind is StateType.FAILED:
             state._task_run = compat.current_task_run()
         return state
+
+
+def _read_state(home: str | None, parts: bytes) -> EventState:
+    state = EventState.__new__(EventState)
+    with at_home(home):
+        state.__setstate__(cloudpickle.loads(parts))
+    return state
 
 
 def run_work(upstream: Work | SealedWork) -> State[Any]:
@@ -197,12 +213,12 @@ def run_work(upstream: Work | SealedWork) -> State[Any]:
     if work.failed is not None and listener is not None and listener.ends:
         # The run was stopped while this attempt waited for its turn.
         outcome, failed = work.failed
-        return _state(outcome, as_taken(spec, outcome, work.taken), failed)
+        return _state(spec, outcome, as_taken(spec, outcome, work.taken), failed)
     logs.send_from([spec])
     call = work.call._replace(attempt=work.earlier + compat.attempt_number())
     if work.limit is not None and work.limit.is_over:
         outcome = raised(spec, call, work.limit.error(), time.time())._replace(retry_after=None)
-        return _state(outcome, outcome, _TIMED_OUT)
+        return _state(spec, outcome, outcome, _TIMED_OUT)
     if listener is not None:
         listener.began(work.index, call.attempt)
         hooks = listener.hooks
@@ -210,10 +226,11 @@ def run_work(upstream: Work | SealedWork) -> State[Any]:
         hooks = hooks_of(About("", "prefect", call.run_id))
     hooks.began(spec, call)
     loop = None if listener is None else listener.loop
-    outcome, late = attempt(spec, call, loop, work.limit)
+    run = stored_attempt if compat.persists() else attempt
+    outcome, late = run(spec, call, loop, work.limit)
     if listener is None:
         outcome = outcome._replace(pid=os.getpid())
-    if work.strict or compat.persists():
+    if work.strict:
         outcome = picklable(spec, call, outcome)
     again = outcome.retry_after is not None
     if again and listener is not None:
@@ -225,6 +242,8 @@ def run_work(upstream: Work | SealedWork) -> State[Any]:
     over = work.limit is not None and work.limit.ends_before(outcome.retry_after)
     if over:
         again, outcome = False, outcome._replace(retry_after=None)
+    if again:
+        compat.store_nothing()
     judged = as_taken(spec, outcome, work.taken)
     hooks.attempt_ended(spec, call, judged)
     stops = spec.stop_on_exception and judged.raised
@@ -232,7 +251,7 @@ def run_work(upstream: Work | SealedWork) -> State[Any]:
         judged.descriptor == FAILURE and FAILURE in work.taken and not (again or stops or over)
     )
     failed = HANDLED if handled else _TIMED_OUT if late else "Failed"
-    state = _state(outcome, judged, failed)
+    state = _state(spec, outcome, judged, failed)
     _log_failure(call.task_id, judged, state, again=again, handled=handled)
     return state
 
@@ -323,10 +342,11 @@ def _log_failure(
         compat.run_logger().log(level, "%s failed:%s", place, traceback)
 
 
-def _state(outcome: Outcome, judged: Outcome, failed: str) -> EventState:
+def _state(spec: EventSpec, outcome: Outcome, judged: Outcome, failed: str) -> EventState:
     """Make the state of a task run.
 
     Args:
+        spec: the event.
         outcome: the outcome of the attempt, which the state contains.
         judged: the same outcome, as a failure if its descriptor has no branch.
         failed: the state name to use for a failure.
@@ -334,7 +354,7 @@ def _state(outcome: Outcome, judged: Outcome, failed: str) -> EventState:
     descriptor, result = judged.descriptor, judged.result
     if descriptor != FAILURE:
         name = "Completed" if descriptor == SUCCESS else f"Outcome {descriptor}"
-        return EventState.of(outcome, StateType.COMPLETED, name=name, message=None)
+        return EventState.of(spec, outcome, StateType.COMPLETED, name=name, message=None)
     if judged is not outcome:
         said = result.message
     elif isinstance(result, Failure):
@@ -342,7 +362,7 @@ def _state(outcome: Outcome, judged: Outcome, failed: str) -> EventState:
     else:
         said = f"returned a failure: {shown(result, _LONGEST)}"
     kind = StateType.COMPLETED if failed == HANDLED else StateType.FAILED
-    return EventState.of(outcome, kind, name=failed, message=cut(said, _LONGEST))
+    return EventState.of(spec, outcome, kind, name=failed, message=cut(said, _LONGEST))
 
 
 _LONGEST = 500

@@ -9,13 +9,14 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from textwrap import dedent
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from tests.integration.airflow.quick import shorten_pauses
 
 if TYPE_CHECKING:
     from tests.integration.airflow.server import Server
@@ -45,6 +46,29 @@ def pytest_configure(config: pytest.Config) -> None:
         from volnux_airflow.home import enter_own_home
 
         enter_own_home()
+        shorten_pauses()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run the tests with a server first.
+
+    They take longest. With `--dist worksteal` they stay on one worker, so that one server is
+    started, and the other worker takes over what comes after them.
+    """
+    items.sort(key=lambda item: not _needs_server(item))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """Stop the server when no more tests need it: it keeps a processor busy."""
+    if _needs_server(item) and not _needs_server(nextitem):
+        from tests.integration.airflow.server import stopped
+
+        stopped(item.session)
+
+
+def _needs_server(item: pytest.Item | None) -> bool:
+    return "server" in getattr(item, "fixturenames", ())
 
 
 @pytest.fixture
@@ -114,21 +138,9 @@ def parse(tmp_path: Path) -> Iterator[Callable[..., Any]]:
             os.killpg(process.pid, signal.SIGKILL)
 
 
-@pytest.fixture(scope="package")
-def server() -> Iterator[Server]:
-    """A real Airflow with a loader in its dags folder, and a bundle or importer for `more`.
+@pytest.fixture
+def server(request: pytest.FixtureRequest) -> Server:
+    """A real Airflow with a loader in its dags folder, and a bundle or importer for `more`."""
+    from tests.integration.airflow.server import started
 
-    `VOLNUX_AIRFLOW_DATABASE` names an empty database for it, as a URL of SQLAlchemy.
-    """
-    from tests.integration.airflow import server as servers
-
-    database = os.environ.get("VOLNUX_AIRFLOW_DATABASE")
-    settings = {servers.DATABASE: database} if database else None
-    with tempfile.TemporaryDirectory(prefix="volnux-airflow-server-") as home:
-        running = servers.Server(Path(home) / "home", settings)
-        servers.furnish(running)
-        try:
-            running.start()
-            yield running
-        finally:
-            running.stop()
+    return started(request.session)

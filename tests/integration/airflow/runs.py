@@ -21,7 +21,7 @@ class Runs:
         """Ask the REST API."""
         raise NotImplementedError
 
-    def until(self, what: str, done: Callable[[], Any], *, seconds: float = 60) -> Any:
+    def until(self, what: str, done: Callable[[], Any], *, seconds: float = 150) -> Any:
         """Wait until a condition holds, and return the value."""
         raise NotImplementedError
 

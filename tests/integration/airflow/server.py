@@ -12,6 +12,7 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -20,6 +21,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import pytest
 from volnux_airflow.home import template
 
 from tests.conformance.cases import CASES, EVENTS
@@ -59,12 +61,15 @@ class Server(Runs):
             "AIRFLOW__API__HOST": "127.0.0.1",
             "AIRFLOW__API__BASE_URL": self.url,
             "AIRFLOW__API__WORKERS": "1",
+            # The tests ask for all DAGs at once.
+            "AIRFLOW__API__MAXIMUM_PAGE_LIMIT": "500",
             "AIRFLOW__API__SECRET_KEY": "for-tests",
             "AIRFLOW__API_AUTH__JWT_SECRET": "for-tests-and-long-enough-for-the-algorithm-here!",
             "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.2",
             "AIRFLOW__SCHEDULER__ENABLE_HEALTH_CHECK": "False",
             "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "2",
-            "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "3",
+            # Parsing takes half a processor. `until_parsed` does not wait for it.
+            "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "30",
             "AIRFLOW__DAG_PROCESSOR__PARSING_CLEANUP_INTERVAL": "2",
             "AIRFLOW__DAG_PROCESSOR__STALE_DAG_THRESHOLD": "1",
             "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_STORAGE_PATH": str(home / "bundles"),
@@ -93,7 +98,7 @@ class Server(Runs):
             )
             log.close()
             self._processes.append(process)
-        self.until("Airflow is well", self._is_well, seconds=100)
+        self.until("Airflow is well", self._is_well)
 
     def stop(self) -> None:
         """Stop all of them, and all processes that they started."""
@@ -102,7 +107,7 @@ class Server(Runs):
                 os.killpg(process.pid, signal.SIGTERM)
         for process in self._processes:
             try:
-                process.wait(15)
+                process.wait(5)
             except subprocess.TimeoutExpired:
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)
@@ -135,7 +140,7 @@ class Server(Runs):
         """Change something through the REST API."""
         return self._ask("PATCH", path, data)
 
-    def until(self, what: str, done: Callable[[], Any], *, seconds: float = 60) -> Any:
+    def until(self, what: str, done: Callable[[], Any], *, seconds: float = 150) -> Any:
         """Wait until a condition holds, and return the value."""
         end = time.monotonic() + seconds
         while True:
@@ -149,22 +154,45 @@ class Server(Runs):
             assert time.monotonic() < end, f"not within {seconds} s: {what}\n{self.logs()}"
             time.sleep(0.3)
 
+    def until_parsed(self, what: str, done: Callable[[], Any]) -> Any:
+        """Wait until Airflow has parsed a change of a folder, and return the value."""
+
+        def look() -> Any:
+            # Airflow parses a Python file at once if it has changed: here, the loader, and what our
+            # bundle made for a `.pty` that was changed lately.
+            makers = [self.dags / "pty_dags.py"]
+            for made in self.home.glob("bundles/more/**/*.pty.py"):
+                with contextlib.suppress(FileNotFoundError):
+                    if time.time() - (self.home / "more" / made.stem).stat().st_mtime < 60:
+                        makers.append(made)
+            for maker in makers:
+                with contextlib.suppress(FileNotFoundError):
+                    os.utime(maker)
+            return done()
+
+        return self.until(what, look)
+
     def import_errors(self) -> dict[str, str]:
         """The import errors, by file."""
         found = self.get("/importErrors?limit=500")["import_errors"]
         return {item["filename"]: item["stack_trace"] for item in found}
 
-    def trigger(self, dag_id: str, conf: Mapping[str, Any] | None = None) -> str:
-        """Start a run, and return its id. If the server is busy, ask again."""
+    def trigger(
+        self, dag_id: str, conf: Mapping[str, Any] | None = None, *, at: str | None = None
+    ) -> str:
+        """Start a run, for a logical date or without one, and return its id.
+
+        If the server is busy, ask again.
+        """
         run_id = f"asked_{next(self._asked)}"
-        data = {"dag_run_id": run_id, "logical_date": None, "conf": dict(conf or {})}
+        data = {"dag_run_id": run_id, "logical_date": at, "conf": dict(conf or {})}
 
         def asked() -> Any:
             try:
                 return self.post(f"/dags/{dag_id}/dagRuns", data)
             except urllib.error.HTTPError as error:
-                # 503: busy; 409: an earlier time has worked after all.
-                return None if error.code == 503 else error
+                # 500 and 503: SQLite is locked; 409: an earlier time has worked after all.
+                return None if error.code in (500, 503) else error
 
         said = self.until(f"{dag_id} is triggered", asked)
         if isinstance(said, urllib.error.HTTPError) and said.code != 409:
@@ -218,15 +246,44 @@ class Server(Runs):
         return json.loads(body) if body else None
 
 
-def furnish(server: Server) -> None:
+_STARTED = pytest.StashKey[Server]()
+
+
+def started(session: pytest.Session) -> Server:
+    """The Airflow of a session of tests. The first call starts it; it ends with the session.
+
+    `VOLNUX_AIRFLOW_DATABASE` names an empty database for it, as a URL of SQLAlchemy.
+    """
+    if _STARTED not in session.stash:
+        database = os.environ.get("VOLNUX_AIRFLOW_DATABASE")
+        home = Path(tempfile.mkdtemp(prefix="volnux-airflow-server-"))
+        session.addfinalizer(lambda: shutil.rmtree(home, ignore_errors=True))
+        server = Server(home / "home", {DATABASE: database} if database else None)
+        session.addfinalizer(server.stop)
+        _furnish(server)
+        server.start()
+        session.stash[_STARTED] = server
+    return session.stash[_STARTED]
+
+
+def stopped(session: pytest.Session) -> None:
+    """Stop the Airflow of a session if one was started."""
+    if _STARTED in session.stash:
+        session.stash[_STARTED].stop()
+        del session.stash[_STARTED]
+
+
+def _furnish(server: Server) -> None:
     """Give a server the cases in two ways, and the files that the other tests need.
 
     Even cases lie in the dags folder, with a loader; odd ones in `more`, which is a bundle of our
-    class, or from Airflow 3.4 on one with our importer.
+    class, or from Airflow 3.4 on one with our importer. The bundle `conformance` is empty.
     """
     more = server.home / "more"
+    conformance = server.home / "conformance"
     (server.home / "python").mkdir()
     (server.home / "plugins").mkdir()
+    conformance.mkdir()
     for folder in (server.dags, more):
         folder.mkdir(exist_ok=True)
         (folder / "events.py").write_text(EVENTS)
@@ -243,7 +300,11 @@ def furnish(server: Server) -> None:
     if NEW:
         bundle["classpath"] = LOCAL_BUNDLE
         bundle["importers"] = ["volnux_airflow.importer.PtyDagImporter"]
-    bundles = [{"name": "dags-folder", "classpath": LOCAL_BUNDLE, "kwargs": {}}, bundle]
+    bundles = [
+        {"name": "dags-folder", "classpath": LOCAL_BUNDLE, "kwargs": {}},
+        bundle,
+        {"name": "conformance", "classpath": LOCAL_BUNDLE, "kwargs": {"path": str(conformance)}},
+    ]
     server.environment.update(
         {
             "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps(bundles),
@@ -254,6 +315,8 @@ def furnish(server: Server) -> None:
             ),
             "AIRFLOW__COMMON_IO__XCOM_OBJECTSTORAGE_PATH": f"file://{server.home / 'xcom'}",
             "AIRFLOW__COMMON_IO__XCOM_OBJECTSTORAGE_THRESHOLD": "2000",
+            "AIRFLOW_CONN_DISK": "file://",
+            "VOLNUX_VALUES": f"file://disk@{server.home / 'values'}",
             "HEARD": str(server.home / "heard"),
         }
     )

@@ -118,7 +118,7 @@ def lost():
 
 def parsed(make):
     with guarded("file") as guard:
-        signal.setitimer(signal.ITIMER_REAL, 0.5)
+        signal.setitimer(signal.ITIMER_REAL, 3)
         found = guard.faults({"it": make})
         signal.setitimer(signal.ITIMER_REAL, 0)
         return "careful: " + found.get("it", "fine")[:10] if guard.careful else "as ever"

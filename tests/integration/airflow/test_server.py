@@ -16,7 +16,7 @@ STATES = {"d": "success", "s": "skipped", "f": "failed", "x": "upstream_failed"}
 
 
 def wait_for(server, *dags):
-    server.until(f"{dags} are there", lambda: set(dags) <= server.dag_ids())
+    server.until_parsed(f"{dags} are there", lambda: set(dags) <= server.dag_ids())
 
 
 def put(server, text, name, *, events=None, folder=None):
@@ -86,41 +86,54 @@ def Last(): return True, None
 
 
 def test_errors_in_one_file_hide_no_other_and_go_when_they_are_mended(server):
-    for folder, key in ((server.dags, "slip.pty"), (server.home / "more", "slip_too.pty")):
-        file = folder / key
+    files = {
+        "slip.pty": server.dags / "slip.pty",
+        f"slip_too.pty{'' if NEW else '.py'}": server.home / "more" / "slip_too.pty",
+    }
+    for file in files.values():
         file.write_text("Ok -> -> Bad")
-        key += "" if folder == server.dags or NEW else ".py"
-        errors = server.until("the error is shown", lambda key=key: _with(server, key))
-        assert "1:7: error: expected an event or a group after '->', found '->'" in errors[key]
-        assert {"case_1", "case_2"} <= server.dag_ids()
+
+    def shown():
+        return {key: text for key, text in server.import_errors().items() if key in files}
+
+    def all_shown():
+        errors = shown()
+        return errors if errors.keys() == files.keys() else None
+
+    for text in server.until_parsed("the errors are shown", all_shown).values():
+        assert "1:7: error: expected an event or a group after '->', found '->'" in text
+    assert {"case_1", "case_2"} <= server.dag_ids()
+    for file in files.values():
         file.write_text("Ok")
-        wait_for(server, key.partition(".")[0])
-        server.until("the error goes", lambda key=key: not _with(server, key))
+    wait_for(server, "slip", "slip_too")
+    server.until_parsed("the errors go", lambda: not shown())
 
 
-def _with(server, key):
-    errors = server.import_errors()
-    return errors if key in errors else None
+def test_adding_editing_renaming_and_deleting(server):
+    """In the dags folder, and in a bundle or with the importer."""
+    folders = {f"life_{place}": server.home / place for place in ("dags", "more")}
+    for name, folder in folders.items():
+        (folder / f"{name}.pty").write_text("A")
+    wait_for(server, *folders)
+    for name, folder in folders.items():
+        (folder / f"{name}.pty").write_text("A -> B")
 
+    def tasks(name):
+        return {task["task_id"] for task in server.get(f"/dags/{name}/tasks")["tasks"]}
 
-@pytest.mark.parametrize("place", ["dags", "more"])
-def test_adding_editing_renaming_and_deleting(server, place):
-    folder = server.home / place
-    name = f"life_{place}"
-    put(server, "A", name, folder=folder)
-    (folder / f"{name}.pty").write_text("A -> B")
-    server.until(
-        "the edit is seen",
-        lambda: {"A", "B"} == {t["task_id"] for t in server.get(f"/dags/{name}/tasks")["tasks"]},
+    server.until_parsed(
+        "the edits are seen", lambda: all(tasks(name) == {"A", "B"} for name in folders)
     )
-    source = server.get(f"/dagSources/{name}")["content"]
-    if place == "more" or not NEW:
-        assert source == "A -> B"
-    (folder / f"{name}.pty").rename(folder / f"{name}_2.pty")
-    wait_for(server, f"{name}_2")
-    server.until("the old one is gone", lambda: name not in server.dag_ids(), seconds=150)
-    (folder / f"{name}_2.pty").unlink()
-    server.until("both are gone", lambda: f"{name}_2" not in server.dag_ids(), seconds=150)
+    for name, folder in folders.items():
+        if folder != server.dags or not NEW:
+            assert server.get(f"/dagSources/{name}")["content"] == "A -> B"
+        (folder / f"{name}.pty").rename(folder / f"{name}_2.pty")
+    renamed = {f"{name}_2" for name in folders}
+    wait_for(server, *renamed)
+    server.until_parsed("the old ones are gone", lambda: not folders.keys() & server.dag_ids())
+    for name, folder in folders.items():
+        (folder / f"{name}_2.pty").unlink()
+    server.until_parsed("all are gone", lambda: not renamed & server.dag_ids())
 
 
 def test_a_task_cleared_after_its_outcome_changed(server):
@@ -200,7 +213,7 @@ def Day(): return True, "done"
         runs = server.get("/dags/daily/dagRuns?run_type=backfill")["dag_runs"]
         return runs if runs and all(r["state"] == "success" for r in runs) else None
 
-    runs = server.until("the backfill ends", ended, seconds=120)
+    runs = server.until("the backfill ends", ended)
     days = sorted(run["logical_date"] for run in runs)
     assert days == [f"2026-01-0{day}T06:00:00Z" for day in (2, 3, 4)]
 
@@ -229,7 +242,7 @@ def Last(): return True, "last"
     run = server.trigger("edited")
     server.until("it waits", lambda: server.states("edited", run).get("Wait") == "running")
     (server.dags / "edited.pty").write_text("Wait -> New -> Last")
-    server.until(
+    server.until_parsed(
         "the edit is seen",
         lambda: "New" in {t["task_id"] for t in server.get("/dags/edited/tasks")["tasks"]},
     )
@@ -422,16 +435,16 @@ def test_a_large_result_goes_through_object_storage(server):
         "large",
         events="""
 @event
-def Large(): return True, ["x" * 1000] * 100
+def Large(): return True, ["x" * 1000] * 60
 @event
 def Length(previous_result): return True, len(previous_result)
 """,
     )
     run = server.trigger("large")
     assert server.ended("large", run) == "success"
-    assert server.xcom("large", run, "Length", "return_value") == 100
+    assert server.xcom("large", run, "Length", "return_value") == 60
     kept = [path for path in (server.home / "xcom").rglob("*") if path.is_file()]
-    assert any(path.stat().st_size > 100_000 for path in kept)
+    assert any(path.stat().st_size > 60_000 for path in kept)
 
 
 def test_signals_are_heard_in_workers_and_in_the_scheduler(server):
@@ -450,7 +463,7 @@ def test_signals_are_heard_in_workers_and_in_the_scheduler(server):
         }
         return wanted <= {line.rstrip() + (" " if line.endswith(" ") else "") for line in found}
 
-    server.until("all was heard", lines, seconds=20)
+    server.until("all was heard", lines)
 
 
 def test_inputs_from_the_trigger_form(server):

@@ -12,7 +12,7 @@ from volnux.loading import load_plan
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 EVENTS = """
-import logging, os, pathlib, time
+import dataclasses, datetime, decimal, logging, os, pathlib, time, zoneinfo
 HOME = pathlib.Path(os.environ["AIRFLOW_HOME"])
 @event
 def List(): return True, [1, 2, 3]
@@ -31,6 +31,21 @@ def Dies(url):
     if url == 2 and not (HOME / "goes_on").exists():
         os.kill(os.getpid(), 9)
     return True, url
+@dataclasses.dataclass(frozen=True)
+class Order:
+    number: int
+    price: decimal.Decimal
+    at: datetime.datetime
+NOON = datetime.datetime(2026, 7, 1, 12, tzinfo=zoneinfo.ZoneInfo("Europe/Berlin"))
+ORDERS = (Order(1, decimal.Decimal("1.20"), NOON), {1, 2}, (3, "x"), b"large " * 20_000)
+@event
+def Orders(): return True, ORDERS
+@event
+def Same_order(x): return True, x
+@event
+def There(previous_result): return True, previous_result
+@event
+def Compared(previous_result: list): return True, tuple(previous_result) == ORDERS
 @event
 def Sleeps():
     (HOME / "sleeping").write_text(str(os.getpid()))
@@ -67,6 +82,30 @@ def test_what_the_page_shows(server):
         "Same__2",
     ]
     assert places["Same__2"].result == [100, 200, 300]
+
+
+def test_values_keep_their_types(server, monkeypatch):
+    monkeypatch.setenv("VOLNUX_VALUES", str(server.home / "values"))
+    text = (
+        "Orders |-> Same_order[each=x] |-> There [executor=process]\n"
+        "  |-> {Same |-> Same}[each=y, task=load] |-> Compared"
+    )
+    put(server, text, "typed", events=EVENTS)
+    run = server.trigger("typed")
+    assert server.ended("typed", run) == "success"
+    plan = load_plan(server.dags / "typed.pty")
+    orders = plan.specs[0].function.__globals__["ORDERS"]
+    found = report_of_run(server, plan, "typed", run, {}).places
+    assert found["Orders"].result == orders
+    assert found["Compared"].result is True
+    assert found["There"].result == list(orders)
+    for place in ("Same_order", "Same", "Same__2"):
+        assert tuple(found[f"{place}[{i}]"].result for i in range(len(orders))) == orders
+    assert found["Same[0]"].result.at.tzinfo == orders[0].at.tzinfo
+    # What Airflow stores for a large item is a reference to a file.
+    item = server.xcom("typed", run, "Same_order[3]")
+    assert item["$volnux"] == "bytes"
+    assert (server.home / "values" / item["value"]["file"]["path"]).stat().st_size == 120_000
 
 
 def test_a_killed_instance_is_cleared_alone(server):

@@ -1,6 +1,5 @@
 """Arguments, `!`, secrets, times and time limits on a real Airflow."""
 
-import contextlib
 import datetime as dt
 import shutil
 import urllib.error
@@ -114,19 +113,11 @@ def Show(self, day, before, mode, many):
     assert params["day"]["description"] == "the day to load (left empty: scheduled - 1d)"
     assert params["mode"]["schema"]["enum"] == ["full", "delta"]
     # What the form sends for fields that are left empty, and for dates.
-    data = {"dag_run_id": "told", "logical_date": "2026-06-02T04:00:00Z", "conf": {"day": None}}
-
-    def told():
-        # Asked again while SQLite is locked.
-        with contextlib.suppress(urllib.error.HTTPError):
-            server.post("/dags/timely/dagRuns", data)
-        return server.state("timely", "told")
-
-    server.until("it is triggered", told)
+    told = server.trigger("timely", {"day": None}, at="2026-06-02T04:00:00Z")
     given = {"day": "2026-05-05", "before": "2026-05-04T00:00:00+02:00", "mode": "delta"}
     asked = server.trigger("timely", given)
-    assert server.ended("timely", "told") == "success"
-    assert server.xcom("timely", "told", "Show") == [
+    assert server.ended("timely", told) == "success"
+    assert server.xcom("timely", told, "Show") == [
         "2026-06-01",
         "2026-01-01T06:00:00+01:00",
         "2026-06-02T06:00:00+02:00",
@@ -145,7 +136,7 @@ def Show(self, day, before, mode, many):
 def test_a_run_that_takes_too_long(server):
     put(
         server,
-        "@run-timeout: 8s\n{Quick -> {Slow (0 -> Late) || Again * 5}} (0 -> Late) -> Late",
+        "@run-timeout: 15s\n{Quick -> {Slow (0 -> Late) || Again * 5}} (0 -> Late) -> Late",
         "too_long",
         events="""
 import time
@@ -170,7 +161,7 @@ def Late(): return True, None
         "Late__2": "upstream_failed",
         "Late__3": "upstream_failed",
     }
-    said = "the run took longer than 8 s, its @run-timeout"
+    said = "the run took longer than 15 s, its @run-timeout"
     assert said in server.task_log("too_long", run, "Slow")
     assert server.xcom("too_long", run, "Slow", "volnux")["descriptor"] is None
 
@@ -199,9 +190,8 @@ def test_the_nightly_example_loads_the_same_day_however_it_is_started(server):
     assert loaded(first["dag_run_id"]) == day_before
     # By hand, for the same time; another second, since a logical date is taken once.
     by_hand = (instant + dt.timedelta(seconds=1)).isoformat()
-    server.post("/dags/nightly/dagRuns", {"dag_run_id": "dated", "logical_date": by_hand})
-    assert loaded("dated") == day_before
-    server.post("/dags/nightly/dagRuns", {"dag_run_id": "now", "logical_date": None})
-    asked = server.get("/dags/nightly/dagRuns/now")["run_after"]
+    assert loaded(server.trigger("nightly", at=by_hand)) == day_before
+    run = server.trigger("nightly")
+    asked = server.get(f"/dags/nightly/dagRuns/{run}")["run_after"]
     today = dt.datetime.fromisoformat(asked).astimezone(berlin).date()
-    assert loaded("now") == str(today - dt.timedelta(days=1))
+    assert loaded(run) == str(today - dt.timedelta(days=1))

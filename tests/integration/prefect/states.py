@@ -70,7 +70,7 @@ def wait_for_flow_run(flow_run_id: uuid.UUID, seconds: float = 240) -> Any:
             time.sleep(0.5)
 
 
-def task_runs(flow_run_id: uuid.UUID, names: Any = (), seconds: float = 30) -> dict[str, Any]:
+def task_runs(flow_run_id: uuid.UUID, names: Any = (), seconds: float = 60) -> dict[str, Any]:
     """The task runs of a flow run by name, once all of these names are there and all final.
 
     States reach the API some seconds after the flow has ended.
@@ -95,7 +95,7 @@ def task_runs(flow_run_id: uuid.UUID, names: Any = (), seconds: float = 30) -> d
 
 
 def wait_for_states(
-    flow_run_id: uuid.UUID, expected: dict[str, tuple[str, str]], seconds: float = 30
+    flow_run_id: uuid.UUID, expected: dict[str, tuple[str, str]], seconds: float = 60
 ) -> dict[str, tuple[str, str]]:
     """Types and names of the states of task runs, once they are as expected or after a timeout."""
     until = time.monotonic() + seconds

@@ -268,11 +268,11 @@ def test_a_printed_flow_keeps_secrets_and_tells_what_is_missing(plain):
 @pytest.mark.parametrize("event", ["Sleeps", "Waits"])
 def test_a_printed_flow_ends_in_time(plain, event):
     try:
-        state = plain(f"@run-timeout: 2s\nA -> {event} (0 -> B) -> C")
+        state = plain(f"@run-timeout: 5s\nA -> {event} (0 -> B) -> C")
     finally:
         Path("over.txt").touch()
     assert (state.name, state.type.value) == ("TimedOut", "FAILED")
-    assert state.message == "the run took longer than 2 s, its @run-timeout"
+    assert state.message == "the run took longer than 5 s, its @run-timeout"
     found = task_runs(state.state_details.flow_run_id, ["A", event])
     assert set(found) == {"A", event}
     assert found[event].state.is_failed()

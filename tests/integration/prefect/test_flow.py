@@ -188,13 +188,14 @@ def test_names_edges_and_attempts_are_on_the_server(run):
     assert before("Here__2") == {str(found["Soon"].id), str(found["Knows"].id)}
 
 
-def test_retries_wait_exactly_as_the_policy_says(run, write):
+def test_retries_wait_as_the_policy_says(run, write):
     report = run("Flaky", EVENTS)
     assert report.places["Flaky"].attempts == 3
     moments = [float(line) for line in Path("attempts.txt").read_text().split()]
     waits = [after - before for before, after in itertools.pairwise(moments)]
-    assert waits[0] == pytest.approx(0.2, abs=0.15)
-    assert waits[1] == pytest.approx(0.3, abs=0.15)
+    # A busy machine makes them longer.
+    assert waits[0] >= 0.2
+    assert waits[1] >= 0.3
     task = load_flow(write("flow.pty", "Flaky")).plan
     assert task.specs[0].retry.max_attempts == 4
 
@@ -324,10 +325,11 @@ def test_results_pass_through_storage(server, write):
     state = flow(return_state=True)
     found = task_runs(state.state_details.flow_run_id, ["Count", "Excluded"])
     assert found["Count"].state.result(raise_on_failure=False) == 300_000
-    path = write("lock.pty", "@events: flow_events\nLock")
+    path = write("lock.pty", "@events: flow_events\nLock * 2 (0 |-> Here)")
     state = load_flow(path, persist_result=True)(return_state=True)
-    assert state.is_failed()
-    assert "the result of Lock, of type lock, cannot be pickled" in state.message
+    failure = state.result()[1]
+    assert (failure.type, failure.attempts) == ("volnux.NotPortableError", 2)
+    assert failure.message.startswith("the result of Lock is of type _thread.lock: ")
 
 
 def test_a_flow_returns_the_result_of_the_pipeline_or_fails(server, write):

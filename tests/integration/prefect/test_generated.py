@@ -62,13 +62,13 @@ class Local(plain.Run):
         Local.last = self
         self._scheduled_at = self._scheduled_at or instant_of(self._graph, self.scheduled_at)
         self.received, self.outcomes, self.skipped = {}, {}, set()
+        self._host = self.host
         return self
 
-    async def _outcome(self, place, received):
-        self.received[place.name] = received
-        self._host = self.host
-        call = self._call(place.name, received)._replace(run_id="a run")
-        outcome = await asyncio.to_thread(run_event, place.spec, call, sleep=lambda seconds: None)
+    async def _outcome(self, place, spec, call):
+        self.received[place.name] = call.previous_result
+        call = call._replace(run_id="a run")
+        outcome = await asyncio.to_thread(run_event, spec, call, sleep=lambda seconds: None)
         self.outcomes[place.name] = outcome
         return outcome
 

@@ -313,9 +313,10 @@ def test_prints_and_logs_of_every_kind_of_event_are_in_the_run_s_log(
         state = flow(return_state=True)
     APILogHandler().flush()
     flow_run_id = state.state_details.flow_run_id
+    places = ("Here", "Limited", "Soon", "Away")
     wanted = {
         (place, *entry)
-        for place in ("Here", "Limited", "Soon", "Away")
+        for place in places
         for entry in (
             ("prefect.task_runs", 20, "a print"),
             ("flow_events", 20, "an info"),
@@ -324,7 +325,7 @@ def test_prints_and_logs_of_every_kind_of_event_are_in_the_run_s_log(
     }
     until = time.monotonic() + 30
     with get_client(sync_client=True) as client:
-        names = {each.id: name for name, each in task_runs(flow_run_id, ["Away"]).items()}
+        names = {each.id: name for name, each in task_runs(flow_run_id, places).items()}
         found = set()
         while not wanted <= found and time.monotonic() < until:
             only = LogFilter(flow_run_id=LogFilterFlowRunId(any_=[flow_run_id]))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from volnux.schedules import Schedule, ScheduleError
 
-COUNT = 50
+COUNT = 30
 HOUR = dt.timedelta(hours=1)
 ZONES = (
     "UTC",
@@ -20,8 +20,10 @@ ZONES = (
 )
 AFTER = (
     "2028-02-27T21:00:00+00:00",  # 29 February
-    "2026-03-06T12:00:00+00:00",  # clock changes in New York, Casablanca, Paris, Lord Howe
-    "2026-10-23T12:00:00+00:00",
+    # Clock changes: within a day in New York and then in Paris, within a month in Casablanca, Paris
+    # and Lord Howe.
+    "2026-03-07T12:00:00+00:00",
+    "2026-10-24T12:00:00+00:00",
 )
 
 _MINUTES = ("*", "0", "30", "*/5", "*/15", "*/7", "0,30", "10-50/10", "59", "5-8")

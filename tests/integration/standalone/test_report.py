@@ -67,14 +67,14 @@ def test_a_bypassed_event_counts_as_one_attempt(flow, run):
     assert (place.bypassed, place.attempts, place.result) == (True, 1, "cached")
 
 
-def test_portable_runs_pass_on_json(flow, run):
+def test_portable_runs_write_and_read_each_result(flow, run):
     class Tuples(EventBase):
         def process(self):
             return True, {"pair": (1, 2)}
 
     class Objects(EventBase):
         def process(self):
-            return True, {"deep": [1, {"x": {1, 2}}]}
+            return True, {"deep": [1, {"x": object()}]}
 
     class Handler(EventBase):
         def process(self, previous_result):
@@ -86,10 +86,10 @@ def test_portable_runs_pass_on_json(flow, run):
 
     plan = flow("{Tuples |-> Read} || {Objects (0 |-> Handler)}", Tuples, Read, Objects, Handler)
     report = run(plan, portable=True)
-    assert report.places["Read"].result == [1, 2]
+    assert report.places["Read"].result == (1, 2)
     assert str(report.places["Objects"].failure) == (
-        "volnux.NotPortableError: the result of Objects cannot be passed on as JSON: "
-        "result['deep'][1]['x'] is of type set"
+        "volnux.NotPortableError: the result of Objects['deep'][1]['x'] is of type object: return "
+        "a value of a type that volnux knows, or make its class known with volnux.values.register"
     )
     assert report.places["Handler"].failure == report.places["Objects"].failure
 

@@ -19,7 +19,7 @@ def prometheus_server(folder, port):
     home.mkdir()
     targets = [{"targets": [f"127.0.0.1:{port}"]}]
     config = {
-        "global": {"scrape_interval": "200ms", "scrape_timeout": "200ms"},
+        "global": {"scrape_interval": "500ms", "scrape_timeout": "500ms"},
         "scrape_configs": [{"job_name": "volnux", "static_configs": targets}],
     }
     (home / "prometheus.yml").write_text(json.dumps(config))

@@ -270,7 +270,7 @@ def _attributes(thing):
     }
 
 
-def eventually(condition, seconds=15.0):
+def eventually(condition, seconds=60.0):
     """Wait until a condition holds, and return its value."""
     end = time.monotonic() + seconds
     while not (found := condition()):

@@ -61,7 +61,7 @@ def test_every_panel_of_grafana_has_data(tmp_path):
                 publish_one_of_each(publisher)
                 return [name for name, text in queries.items() if query(text) is None]
 
-            eventually(lambda: not empty(), 30)
+            eventually(lambda: not empty())
     finally:
         publisher.close()
 

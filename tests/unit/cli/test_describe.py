@@ -48,9 +48,9 @@ def Start(): ...
 '''
 
 SHOP = """
-from volnux import event
+from volnux import Outcome, event
 @event
-def Sell(previous_result: int) -> tuple[bool, float]:
+def Sell(previous_result: int) -> Outcome[float]:
     "Sells."
 """
 

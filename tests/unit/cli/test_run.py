@@ -4,9 +4,12 @@ import json
 import re
 import subprocess
 import sys
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
+
+from volnux import RunReport
 
 
 def plain(text):
@@ -180,18 +183,37 @@ def test_modules_of_the_working_folder_are_found(cli, write):
     assert cli("run", path, "--events", "team.orders").code == 0
 
 
-def test_portable_refuses_what_is_not_json(cli, flow, write):
+def test_portable_refuses_what_no_host_can_store(cli, flow, write):
     write("flow_events.py", """
         from volnux import event
 
         @event
-        def Odd(): return True, {1, 2}
+        def Odd(): return True, [iter(())]
     """)  # fmt: skip
     path = flow("Odd")
     assert cli("run", path).code == 0
     result = cli("run", path, "--portable")
     assert result.code == 1
-    assert "the result of Odd cannot be passed on as JSON: result is of type" in result.out
+    assert "the result of Odd[0] is of type tuple_iterator: return a value of a type" in result.out
+
+
+def test_values_keep_their_types_in_the_json(cli, flow, write):
+    write("flow_events.py", """
+        from decimal import Decimal
+        from volnux import event
+
+        @event
+        def Price(): return True, (Decimal("1.20"), {"a"})
+    """)  # fmt: skip
+    path = flow("Price")
+    shown = json.loads(cli("run", path, "--json").out)
+    assert shown["places"]["Price"]["result"][1] == {"type": "set", "repr": "{'a'}"}
+    result = cli("run", path, "--json", "--values")
+    assert (result.code, result.err.count("error")) == (0, 0)
+    assert RunReport.from_json(result.out).results == {"Price": (Decimal("1.20"), {"a"})}
+    refused = cli("run", path, "--values")
+    assert refused.code == 2
+    assert "--values changes the JSON: add --json" in refused.err
 
 
 def test_workers_limits_how_many_run_at_once(cli, flow, write):

@@ -189,8 +189,8 @@ def many(prefix: str, count: int) -> str:
 
 
 LARGE = {
-    "chain": " -> ".join(f"E{number}" for number in range(100_000)),
-    "parallel": many("E", 100_000),
+    "chain": " -> ".join(f"E{number}" for number in range(50_000)),
+    "parallel": many("E", 50_000),
     "thousand to thousand": f"{many('A', 1_000)} |-> {many('B', 1_000)}",
     "sequences": "{" * 10_000 + "A" + " -> B}" * 10_000,
     "catches": "{" * 10_000 + "A" + "} (0 -> B)" * 10_000,

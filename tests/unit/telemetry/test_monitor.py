@@ -50,6 +50,26 @@ def metrics():
     return json.loads(telemetry.get_metrics())
 
 
+@event
+def Word():
+    return True, "a"
+
+
+@event
+def Count(previous_result: int):
+    return True, previous_result
+
+
+def test_an_event_that_is_not_started_has_no_attempts_and_no_retries(run):
+    telemetry.monitor_events()
+    report = run("Flaky -> Word |-> Count (0 -> Quick)", Flaky, Word, Count, Quick)
+    assert report.places["Count"].attempts == 0
+    seen = {item["task_id"]: (item["attempts"], item["retries"]) for item in metrics()["events"]}
+    assert seen == {"Flaky": (3, 2), "Word": (1, 0), "Count": (0, 0), "Quick": (1, 0)}
+    assert (metrics()["totals"]["attempts"], metrics()["totals"]["retries"]) == (5, 2)
+    assert telemetry.get_retry_stats()["total_retries"] == 2
+
+
 def test_a_run_is_recorded_by_place(run):
     telemetry.monitor_events()
     report = run("Quick -> Flaky -> Bad (0 -> Quick)", Quick, Flaky, Bad)

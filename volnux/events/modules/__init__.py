@@ -17,13 +17,21 @@ see it: `__name__` is the plain name.
 from __future__ import annotations
 
 from volnux.events.modules.asking import current_home
-from volnux.events.modules.importing import adopt, at_home, forget, import_from, module_of
+from volnux.events.modules.importing import (
+    adopt,
+    at_home,
+    at_home_of,
+    forget,
+    import_from,
+    module_of,
+)
 from volnux.events.modules.registry import display_text, folders, home_of, is_shared
 from volnux.events.modules.sources import events_file, events_module
 
 __all__ = [
     "adopt",
     "at_home",
+    "at_home_of",
     "current_home",
     "display_text",
     "events_file",

@@ -20,6 +20,7 @@ from volnux.events.modules.registry import (
     LOCK,
     NEVER_OWNED,
     STATE,
+    home_of,
     owns,
     package_name,
     register,
@@ -73,6 +74,12 @@ def at_home(folder: str | None) -> contextlib.AbstractContextManager[None]:
     if folder is None:
         return contextlib.nullcontext()
     return asking_as(_use(folder))
+
+
+def at_home_of(target: Any) -> contextlib.AbstractContextManager[None]:
+    """The same for the folder of a class or function, so that its annotations can be evaluated."""
+    # In other processes, a plain name has one meaning.
+    return at_home(home_of(module_of(target))) if STATE.shared else contextlib.nullcontext()
 
 
 def module_of(target: Any) -> ModuleType | None:

@@ -14,6 +14,7 @@ from volnux.errors import VolnuxError
 from volnux.events.given import Given
 from volnux.events.modules import at_home, home_of, module_of
 from volnux.events.spec import EventSpec, spec_of
+from volnux.events.visible import Visible
 from volnux.graph.copies import Items
 from volnux.graph.places import place_name
 from volnux_prefect.endings import reason
@@ -26,6 +27,7 @@ from volnux_prefect.plain.names import (
     variables_in,
 )
 from volnux_prefect.plain.uses import Use
+from volnux_prefect.serializer import know
 from volnux_prefect.translate import task_of
 
 __all__ = ["WITHIN", "Each", "Ended", "EventFailed", "Fail", "Place", "RunStopped", "Within"]
@@ -73,6 +75,7 @@ class Place:
         limits: tag concurrency limits, which the run creates. The place also has these tags.
         takes: the variables and secrets whose names are parameters of `process`.
         use: the use of another pipeline that it belongs to.
+        receives: where its piped value comes from, as text for messages.
 
     Attributes:
         id: the name of its task runs, without the numbers of items.
@@ -94,6 +97,7 @@ class Place:
         limits: dict[str, int] | None = None,
         takes: Iterable[Variable | Secret] = (),
         use: Use | None = None,
+        receives: str = "the flow",
     ) -> None:
         name = name or event.__name__
         self.spec: EventSpec = spec_of(
@@ -112,13 +116,28 @@ class Place:
         self._tags = frozenset({*tags, *self.limits})
         self._takes = tuple(takes)
         self._scope = None if use is None else use.scope
+        self._source = receives
         self.order = next(_ORDER)
         self.given()
+        visible = self.spec.visible
+        know((self.spec.event_class, self.id), lambda: visible)
 
     @property
     def name(self) -> str:
         """The name of its task run: its id, and the indices of the items around it."""
         return place_name(self.id, WITHIN.get().numbers)
+
+    def spec_in(self, visible: Visible, *, piped: bool) -> EventSpec:
+        """The spec of the event in a run.
+
+        Args:
+            visible: the classes that all places of the run know.
+            piped: whether a value is piped to it, which is read as `previous_result` declares.
+        """
+        visible.add(self.spec)
+        made = self.spec.receives_from(self._source if piped else None).copy()
+        made.visible = visible
+        return made
 
     def given(self, /, **arguments: Any) -> Self:
         """Pass these arguments to the event in each run.

@@ -20,6 +20,8 @@ from volnux.errors import VolnuxError
 from volnux.events.base import WorkerLost
 from volnux.events.inputs import bind_inputs, fresh
 from volnux.events.outcome import Call, Outcome
+from volnux.events.spec import EventSpec
+from volnux.events.visible import Visible
 from volnux.graph.model import Graph, InputSpec, ScheduleSpec
 from volnux.graph.outcome import FAILURE, SUCCESS, Failure
 from volnux.kit.attempt import as_taken
@@ -46,6 +48,7 @@ from volnux_prefect.plain.places import (
     Within,
 )
 from volnux_prefect.runners import Runners
+from volnux_prefect.serializer import store_tagged
 from volnux_prefect.timelimit import TimeLimit
 from volnux_prefect.translate import USUAL, at_place, runner_key
 from volnux_prefect.work import EventState, Work, is_away, submit
@@ -53,6 +56,8 @@ from volnux_prefect.work import EventState, Work, is_away, submit
 __all__ = ["Run"]
 
 _OWN: Any = object()
+_NOTHING: Any = object()
+"""What a place receives to which nothing is piped. `None` may be piped like any value."""
 
 
 class Run:
@@ -86,6 +91,7 @@ class Run:
         self._loop = RunLoop()
         self._failed: list[EventState] = []
         self._skipped: set[str] = set()
+        self._visible = Visible()
         self._stack = contextlib.ExitStack()
         self.value: Any = None
         self.ended_places: dict[str, Ended] = {}
@@ -153,6 +159,7 @@ class Run:
                 "a Run must be used in the body of a Prefect flow: decorate the function with @flow"
             )
         self._run_id = context.flow_run.id
+        store_tagged()
         if self._scheduled_at is None:
             self._scheduled_at = instant_here(self._graph)
         self._limit = TimeLimit.of(self._seconds)
@@ -187,7 +194,7 @@ class Run:
             return False
         return True
 
-    async def result(self, place: Place, received: Any = None) -> Any:
+    async def result(self, place: Place, received: Any = _NOTHING) -> Any:
         """Run a place, and return its result.
 
         Raises:
@@ -196,7 +203,7 @@ class Run:
         """
         return (await self.ended(place, received)).result
 
-    async def ended(self, place: Place, received: Any = None) -> Ended:
+    async def ended(self, place: Place, received: Any = _NOTHING) -> Ended:
         """Run a place, and return how it ended.
 
         Raises:
@@ -204,14 +211,15 @@ class Run:
             RunStopped: this place, or another one, ended the run.
         """
         self._refuse_when_stopped()
-        outcome = await self._outcome(place, received)
+        spec = place.spec_in(self._visible, piped=received is not _NOTHING)
+        outcome = await self._outcome(place, spec, self._call(place.name, received))
         self._refuse_when_stopped()
-        judged = as_taken(place.spec, outcome, place.branches)
+        judged = as_taken(spec, outcome, place.branches)
         descriptor, result = judged.descriptor, judged.result
         if descriptor != SUCCESS and isinstance(result, Failure) and FAILURE in place.branches:
             result = result.bare()
         ended = self.ended_places[place.name] = Ended(descriptor, result)
-        if place.spec.stop_on_exception and outcome.raised:
+        if spec.stop_on_exception and outcome.raised:
             self._why_stopped = f"{place.name} failed: {reason(result)}"
             self._stopped.set()
             # This also ends the other arms.
@@ -240,7 +248,7 @@ class Run:
         return result
 
     async def each(
-        self, each: Each, copy: Callable[[Any], Awaitable[Any]], received: Any = None
+        self, each: Each, copy: Callable[[Any], Awaitable[Any]], received: Any = _NOTHING
     ) -> Any:
         """Run a part of the flow once for every item, and return what its copies returned.
 
@@ -322,7 +330,7 @@ class Run:
 
     # One place, from start to end.
 
-    async def _outcome(self, place: Place, received: Any) -> Outcome:
+    async def _outcome(self, place: Place, spec: EventSpec, call: Call) -> Outcome:
         """Run a place, and return its outcome. A lost worker counts as one attempt."""
         await self._make_limits(place)
         earlier = 0
@@ -333,7 +341,7 @@ class Run:
                 runner = self._runners.of(runner_key(place.spec))
             except Exception as error:  # noqa: BLE001 - a task runner's cluster may fail in any way
                 return read(place, error, listener, started)
-            ended = await self._task_run(place, received, listener, runner)
+            ended = await self._task_run(place, spec, call, listener, runner)
             if isinstance(ended, KeyboardInterrupt):
                 raise ended
             outcome = read(place, ended, listener, started)
@@ -349,14 +357,11 @@ class Run:
                 return outcome
 
     async def _task_run(
-        self, place: Place, received: Any, listener: Listener, runner: Any
+        self, place: Place, spec: EventSpec, call: Call, listener: Listener, runner: Any
     ) -> State[Any] | BaseException:
         """Run a task run of a place. Returns its final state, or the error if it has none."""
-        call = self._call(place.name, received)
         earlier, limit = listener.attempts, self._limit
-        work = Work(
-            place.order, place.spec, call, place.branches, listener, earlier=earlier, limit=limit
-        )
+        work = Work(place.order, spec, call, place.branches, listener, earlier=earlier, limit=limit)
         if is_away(runner):
             listener.attempts += 1
         before = {TaskRunResult(id=task_run) for task_run in LATEST.get()}
@@ -378,7 +383,7 @@ class Run:
             name,
             str(self._run_id),
             self._inputs,
-            received,
+            None if received is _NOTHING else received,
             scheduled_at=self._scheduled_at,
             host=self._host,
             numbers=within.numbers,

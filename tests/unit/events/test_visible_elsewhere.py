@@ -1,0 +1,95 @@
+"""The classes of events in several modules, and on another machine."""
+
+import pickle
+import shutil
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from volnux.loading import load_plan
+
+BASE = """
+    from volnux import EventBase
+
+    class Base(EventBase):
+        def process(self):
+            return True, self.make()
+"""
+
+MAKE = """
+    from dataclasses import dataclass
+
+    from base import Base
+
+    @dataclass
+    class {name}Order:
+        number: int
+
+    class {name}(Base):
+        def make(self):
+            return {name}Order(1)
+"""
+
+
+@pytest.fixture
+def plan():
+    """A plan of two events in two modules, which inherit `process` from a third."""
+    folder = Path("flows")
+    folder.mkdir()
+    (folder / "flow.pty").write_text("First -> Second\n")
+    (folder / "flow_events.py").write_text("from first import First\nfrom second import Second\n")
+    (folder / "base.py").write_text(textwrap.dedent(BASE))
+    for name in ("First", "Second"):
+        (folder / f"{name.lower()}.py").write_text(textwrap.dedent(MAKE.format(name=name)))
+    return load_plan(folder / "flow.pty")
+
+
+def test_the_modules_of_all_events_count_if_they_inherit_the_same_method(plan):
+    for name in ("First", "Second"):
+        module = plan.spec(name).target.__module__
+        assert plan.visible.find(module, f"{name}Order").__name__ == f"{name}Order"
+
+
+def test_a_spec_on_another_machine_knows_the_classes_of_the_other_events(plan):
+    payload = pickle.dumps(plan.spec("Second"))
+    shutil.move("flows", "moved")
+    code = """
+        import pickle, sys
+        from pathlib import Path
+        from volnux.events.modules import at_home
+
+        with at_home(str(Path("moved").absolute())):
+            spec = pickle.loads(sys.stdin.buffer.read())
+        print(spec.visible.find("first", "FirstOrder").__name__)
+    """
+    command = [sys.executable, "-c", textwrap.dedent(code)]
+    done = subprocess.run(command, input=payload, capture_output=True)
+    assert (done.stdout.decode().strip(), done.stderr.decode()) == ("FirstOrder", "")
+
+
+PROXY = """
+    from volnux import event
+
+    class Proxy:
+        @property
+        def __class__(self):
+            raise RuntimeError("outside of a request")
+
+        def __getattr__(self, name):
+            raise RuntimeError("outside of a request")
+
+    request = Proxy()
+
+    @event
+    def First():
+        return True, None
+"""
+
+
+def test_proxies_in_the_module_of_an_event_are_left_alone():
+    Path("flow.pty").write_text("First\n")
+    Path("flow_events.py").write_text(textwrap.dedent(PROXY))
+    assert load_plan(Path("flow.pty")).visible.find("elsewhere", "Order") is None

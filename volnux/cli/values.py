@@ -1,0 +1,155 @@
+"""`volnux values`: lists the files with large values, and deletes those of old runs."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+import sys
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from volnux.cli import output
+from volnux.cli.options import Json
+from volnux.cli.usage import UsageError
+
+if TYPE_CHECKING:
+    from volnux.values.store import Run, Store
+
+__all__ = ["group"]
+
+group = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="List the files with large values, and delete old ones.",
+)
+
+Url = Annotated[
+    str | None,
+    typer.Option(
+        "--store",
+        metavar="URL",
+        help="The folder, or the URL of fsspec, with the files; by default that of VOLNUX_VALUES.",
+        show_default=False,
+    ),
+]
+
+
+@group.command("ls")
+def ls(url: Url = None, json: Json = False) -> None:
+    """List the runs that have files with large values, the newest first.
+
+    Exit code: 0, or 2 if the files cannot be read.
+    """
+    store = _store(url)
+    if json:
+        with output.json_only() as result:
+            result.write([_as_json(run) for run in store.runs()])
+        return
+    output.say("\n".join(_table(store.runs(), colour=output.coloured(sys.stdout))))
+
+
+@group.command("prune")
+def prune(
+    older: Annotated[
+        str,
+        typer.Option(
+            "--older",
+            metavar="AGE",
+            help="Delete the files of runs whose newest file is older than this: 30d, 12h, 2w.",
+            show_default=False,
+        ),
+    ],
+    url: Url = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only show what would be deleted.")
+    ] = False,
+) -> None:
+    """Delete the files with large values of old runs.
+
+    Events of these runs that have not read their values yet fail then. Other files in the same
+    place are kept.
+
+    Exit code: 0, or 2 if a file cannot be deleted.
+    """
+    before = dt.datetime.now(dt.UTC) - _age(older)
+    store = _store(url)
+    count = files = size = 0
+    for run in store.runs():
+        if run.modified >= before:
+            continue
+        deleted = run.files if dry_run else store.delete(run)
+        verb = "would delete" if dry_run else "deleted"
+        output.say(f"{verb} {run.run_id}: {_counted(deleted, 'file')}, {_size(run.size)}")
+        count, files, size = count + 1, files + deleted, size + run.size
+    if not count:
+        output.say(f"no run is older than {older.strip()}")
+        return
+    total = f"{_counted(count, 'run')}, {_counted(files, 'file')}, {_size(size)}"
+    output.say(f"{'would delete' if dry_run else 'deleted'} in total: {total}")
+
+
+def _store(url: str | None) -> Store:
+    """The store of an option or of the environment.
+
+    Raises:
+        StoreError: it cannot be opened.
+        UsageError: there is neither.
+    """
+    from volnux.values.store import NAME, Store
+
+    store = Store.of_environment() if url is None else Store(url)
+    if store is None:
+        raise UsageError([f"there is no place for large values: set {NAME}, or use --store URL"])
+    return store
+
+
+_AGE = re.compile(r"([0-9]{1,5})([mhdw])")
+_UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+def _age(text: str) -> dt.timedelta:
+    found = _AGE.fullmatch(text.strip())
+    if found is None:
+        raise UsageError([f"--older takes an age such as 30d, 12h or 2w, found '{text}'"])
+    return dt.timedelta(**{_UNITS[found[2]]: int(found[1])})
+
+
+def _table(runs: Sequence[Run], *, colour: bool) -> Iterator[str]:
+    if not runs:
+        yield "no files"
+        return
+    rows = [("newest (UTC)", "files", "size", "run")] + [
+        (f"{run.modified:%Y-%m-%d %H:%M:%S}", f"{run.files:,}", _size(run.size), run.run_id)
+        for run in runs
+    ]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for number, (newest, files, size, run_id) in enumerate(rows):
+        cells = (newest.ljust(widths[0]), files.rjust(widths[1]), size.rjust(widths[2]), run_id)
+        line = "  ".join(cells)
+        yield line if number else output.paint(line, "bold", colour=colour)
+
+
+def _as_json(run: Run) -> dict[str, Any]:
+    return {
+        "run_id": run.run_id,
+        "files": run.files,
+        "size": run.size,
+        "modified": run.modified.isoformat(),
+    }
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def _size(number: float) -> str:
+    """A number of bytes to read: `1.5 MB`."""
+    power = 0
+    while number >= 1000 and power < len(_POWERS) - 1:
+        number, power = number / 1000, power + 1
+    return f"{number:.1f} {_POWERS[power]}" if power else f"{number} bytes"
+
+
+_POWERS = ("bytes", "kB", "MB", "GB", "TB")
