@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import inspect
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -55,7 +54,6 @@ class Visible:
                 (each for each in self._candidates(module, name) if _is(each, module, name)), None
             )
             if found is not None:
-                _prepare(found)
                 self._known[module, name] = found
         return found
 
@@ -81,15 +79,6 @@ def _spaces_of(event: EventSpec) -> Iterator[Mapping[str, Any]]:
     module = module_of(event.target)
     if module is not None:
         yield vars(module)
-
-
-def _prepare(cls: type) -> None:
-    """Let pydantic evaluate the annotations of a class where its names have their own meaning."""
-    from volnux.values.adapters import adapter_of
-
-    with at_home_of(cls), contextlib.suppress(Exception):
-        # The codec, which uses the adapter, tells what is wrong with a class.
-        adapter_of(cls)
 
 
 def _again(others: list[tuple[str | None, str]]) -> Visible:

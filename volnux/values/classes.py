@@ -53,14 +53,12 @@ def _is_model(cls: type) -> bool:
 def _class_name(value: Any, writer: Writer) -> str:
     """The module and name of a class; refuses a class that no reader could use."""
     cls = type(value)
-    # What knows the class first prepares what pydantic must know about it.
-    known = writer.may_name(cls)
     if cls not in _problems:
         _problems[cls] = _problem_of(cls)
     problem = _problems[cls]
     if problem is not None:
         writer.refuse(f"is of type {cls.__module__}.{cls.__qualname__}, {problem}")
-    if not known:
+    if not writer.may_name(cls):
         if writer.knows_other(cls):
             writer.refuse(
                 f"is of type {cls.__module__}.{cls.__qualname__}, and the events know another "
@@ -92,9 +90,7 @@ def _problem_of(cls: Any) -> str | None:
     from volnux.values.adapters import adapter_of
 
     try:
-        adapter = adapter_of(cls)
-        if hasattr(adapter, "rebuild"):  # Since pydantic 2.10, unknown names are errors only here.
-            adapter.rebuild(raise_errors=True)
+        adapter_of(cls)
     except (PydanticUserError, NameError, TypeError) as error:
         return f"of whose annotations pydantic makes no schema ({str(error).splitlines()[0]})"
     return None
