@@ -122,3 +122,19 @@ def test_annotations_mean_the_module_of_their_own_folder(order):
         results[name] = volnux.run(folder / "flow.pty").results["First"]
     data = to_json(results["names"])
     assert data["value"] == {"class": "models:Order", "fields": {"total": 1}}
+
+
+def test_a_field_of_a_class_in_a_module_that_is_imported_as_a_whole():
+    Path("flow.pty").write_text("First\n")
+    Path("inner.py").write_text(
+        "from dataclasses import dataclass\n@dataclass\nclass Inner:\n    x: int\n"
+    )
+    Path("outer.py").write_text(
+        "from dataclasses import dataclass\nfrom inner import Inner\n"
+        "@dataclass\nclass Outer:\n    inner: Inner\n"
+    )
+    Path("flow_events.py").write_text(
+        "from volnux import event\nimport outer\n@event\ndef First(): return True, None\n"
+    )
+    visible = load_plan(Path("flow.pty")).visible
+    assert visible.find("inner", "Inner").__name__ == "Inner"
