@@ -11,6 +11,7 @@ import argparse
 import asyncio
 import contextlib
 import importlib.util
+import json
 import subprocess
 import sys
 import tempfile
@@ -26,7 +27,7 @@ from volnux.backends import get_backend
 from volnux.events.link import Plan
 from volnux.loading import load_plan
 from volnux.testing import Case, differences, write_case
-from volnux.testing.comparing import plain as plain_json
+from volnux.testing.comparing import exact
 from volnux.testing.hostile import hostile_case
 
 __all__ = ["HOSTS", "faults_of_imports", "faults_of_runs", "imported", "print_programs"]
@@ -194,22 +195,35 @@ class Prefect:
             if ended is None:
                 continue
             got = repr((comparable(ended.result), comparable(runs[0].received[name])))
-            result = comparable(wanted.failure or wanted.result)
-            if got.replace(run_id, "$run_id") != repr((result, comparable(wanted.received))):
+            result = comparable_expected(wanted.failure or wanted.result)
+            received = comparable_expected(wanted.received)
+            if got.replace(run_id, "$run_id") != repr((result, received)):
                 found.append(f"{name}: {got}, expected {wanted}")
         return found
 
 
 def comparable(value: Any) -> Any:
-    """A value as JSON, in which failures are replaced by their type."""
-    value = plain_json(value)
-    if isinstance(value, list):
-        return [comparable(item) for item in value]
-    if isinstance(value, dict):
-        if "type" in value and value.keys() <= {"type", "message", "attempts"}:
-            return value["type"]
-        return {key: comparable(item) for key, item in value.items()}
-    return value
+    """A value as tagged JSON, in which failures are replaced by their type."""
+    return _of_failures(exact(value))
+
+
+def comparable_expected(value: Any) -> Any:
+    """The same for what is expected: in a case, that is tagged JSON already."""
+    try:
+        json.dumps(value)
+    except TypeError:
+        return comparable(value)
+    return _of_failures(value)
+
+
+def _of_failures(data: Any) -> Any:
+    if isinstance(data, list):
+        return [_of_failures(item) for item in data]
+    if isinstance(data, dict):
+        if "type" in data and data.keys() <= {"type", "message", "attempts"}:
+            return data["type"]
+        return {key: _of_failures(item) for key, item in data.items()}
+    return data
 
 
 HOSTS: dict[str, Any] = {"airflow": Airflow, "prefect": Prefect}

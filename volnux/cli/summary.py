@@ -32,6 +32,9 @@ _STATUS = {
 _MOST_COPIES = 10
 """More copies than this share rows by state. At most this many failed ones have their own row."""
 
+_LONGEST_FAILURE = 500
+"""The maximum length of the message of a failure."""
+
 
 def summary(report: RunReport, *, colour: bool, fold: bool = False) -> Iterator[str]:
     """Lines that describe a run, with the places in reading order.
@@ -163,7 +166,8 @@ def _failure(place: str, entry: PlaceReport, *, colour: bool) -> Iterator[str]:
 
         yield f"{head}: it returned {shortened(shown(entry.result))}"
         return
-    yield f"{head}: {shortened(str(failure))}"
+    # Longer than in the lines of progress, since messages end with what to do.
+    yield f"{head}: {shortened(str(failure), _LONGEST_FAILURE)}"
     # An error about the returned value has no frames of the user: the message is sufficient.
     if not handled and "  File " in failure.traceback:
         for line in failure.traceback.rstrip().splitlines():

@@ -95,10 +95,17 @@ def _store(url: str | None) -> Store:
 
     Raises:
         StoreError: it cannot be opened.
-        UsageError: there is neither.
+        UsageError: there is neither, or no such folder.
     """
+    from volnux.values.folders import LocalFolder, open_folder
     from volnux.values.store import NAME, Store
 
+    if url is not None:
+        if not url.strip():
+            raise UsageError(["--store is empty: give a folder or a URL"])
+        folder = open_folder(url)
+        if isinstance(folder, LocalFolder) and not folder.root.is_dir():
+            raise UsageError([f"the folder '{url}' does not exist"])
     store = Store.of_environment() if url is None else Store(url)
     if store is None:
         raise UsageError([f"there is no place for large values: set {NAME}, or use --store URL"])

@@ -79,9 +79,6 @@ def _annotation(function: Callable[..., Any], name: str) -> Annotation | None:
             return None
         with at_home_of(inspect.unwrap(function)):
             adapter = make_adapter(annotation)
-            if not getattr(adapter, "pydantic_complete", True):
-                # A class names others that did not exist when it was defined.
-                adapter.rebuild(raise_errors=True)
         return Annotation(annotation, adapter.validate_python, adapter.core_schema)
     except Exception as error:
         # An annotation, and the schema of a class that it names, is the user's code.

@@ -62,7 +62,9 @@ class Carrier(NamedTuple):
         Raises:
             NotPortableError: a part of the result cannot leave the process.
         """
+        from volnux.strictjson import FormatError
         from volnux.values.codec import copied, from_json, in_store, to_json
+        from volnux.values.kinds import NotPortableError
 
         what = f"the result of {spec.name}"
         shelf = None if self.store is None else self.store.at(call.run_id, call.task_id)
@@ -81,7 +83,10 @@ class Carrier(NamedTuple):
         if data is result:
             return copied(data), None
         # The fields of objects are masked only in the JSON.
-        carried = from_json(data, classes=spec.visible, store=self.store)
+        try:
+            carried = from_json(data, classes=spec.visible, store=self.store)
+        except FormatError as error:
+            raise NotPortableError(f"{what} cannot be read again: {error}") from error
         return carried, data if self.keeps else None
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import inspect
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -55,7 +54,6 @@ class Visible:
                 (each for each in self._candidates(module, name) if _is(each, module, name)), None
             )
             if found is not None:
-                _prepare(found)
                 self._known[module, name] = found
         return found
 
@@ -67,12 +65,12 @@ class Visible:
             yield from _in_imported(space, module, name)
         # The annotations of events, and the fields of classes that are already visible.
         yield from _in_annotations(event.function for event in events)
-        yield from _in_annotations(each for space in spaces for each in tuple(space.values()))
+        yield from _in_annotations(each for space in spaces for each in _imported(space))
         for home, other in tuple(self._others):
             space = _space_of(home, other)
             yield _at(space, name)
             yield from _in_imported(space, module, name)
-            yield from _in_annotations(space.values())
+            yield from _in_annotations(_imported(space))
 
 
 def _spaces_of(event: EventSpec) -> Iterator[Mapping[str, Any]]:
@@ -81,15 +79,6 @@ def _spaces_of(event: EventSpec) -> Iterator[Mapping[str, Any]]:
     module = module_of(event.target)
     if module is not None:
         yield vars(module)
-
-
-def _prepare(cls: type) -> None:
-    """Let pydantic evaluate the annotations of a class where its names have their own meaning."""
-    from volnux.values.adapters import adapter_of
-
-    with at_home_of(cls), contextlib.suppress(Exception):
-        # The codec, which uses the adapter, tells what is wrong with a class.
-        adapter_of(cls)
 
 
 def _again(others: list[tuple[str | None, str]]) -> Visible:
@@ -137,6 +126,14 @@ def _in_imported(space: Mapping[str, Any], module: str, name: str) -> Iterator[A
                 yield cls
                 defined_in = module_of(cls)
                 yield None if defined_in is None else _at(vars(defined_in), name)
+
+
+def _imported(space: Mapping[str, Any]) -> Iterator[Any]:
+    """What a module has, and what the modules have that it imports as a whole."""
+    for each in tuple(space.values()):
+        yield each
+        if issubclass(type(each), ModuleType):
+            yield from tuple(vars(each).values())
 
 
 def _in_package(package: ModuleType, module: str, name: str) -> Iterator[Any]:

@@ -53,14 +53,13 @@ def _is_model(cls: type) -> bool:
 def _class_name(value: Any, writer: Writer) -> str:
     """The module and name of a class; refuses a class that no reader could use."""
     cls = type(value)
-    # What knows the class first prepares what pydantic must know about it.
-    known = writer.may_name(cls)
     if cls not in _problems:
         _problems[cls] = _problem_of(cls)
     problem = _problems[cls]
     if problem is not None:
-        writer.refuse(f"is of type {cls.__module__}.{cls.__qualname__}, {problem}")
-    if not known:
+        what, how = problem
+        writer.refuse(f"is of type {cls.__module__}.{cls.__qualname__}, {what}", how)
+    if not writer.may_name(cls):
         if writer.knows_other(cls):
             writer.refuse(
                 f"is of type {cls.__module__}.{cls.__qualname__}, and the events know another "
@@ -75,28 +74,32 @@ def _class_name(value: Any, writer: Writer) -> str:
     return f"{cls.__module__}:{cls.__qualname__}"
 
 
-_problems: weakref.WeakKeyDictionary[type, str | None] = weakref.WeakKeyDictionary()
+_problems: weakref.WeakKeyDictionary[type, tuple[str, str] | None] = weakref.WeakKeyDictionary()
 
 
-def _problem_of(cls: Any) -> str | None:
-    """Why no instance of a class could be made again; None if that is possible."""
+def _problem_of(cls: Any) -> tuple[str, str] | None:
+    """Why no instance of a class could be made again, and what to do; None if that is possible."""
     if "<locals>" in cls.__qualname__:
-        return "a class inside a function"
+        return "a class inside a function", "define the class at the top level of its module"
     if issubclass(cls, enum.Enum):
         return None
     pseudo = getattr(cls, "__dataclass_fields__", {}).values()
     if any(field._field_type.name == "_FIELD_INITVAR" for field in pseudo):
-        return "a dataclass with an InitVar, which its instances do not keep"
+        return (
+            "a dataclass with an InitVar, which its instances do not keep",
+            "make it an ordinary field, or make the class known with volnux.values.register",
+        )
     from pydantic import PydanticUserError
 
     from volnux.values.adapters import adapter_of
 
     try:
-        adapter = adapter_of(cls)
-        if hasattr(adapter, "rebuild"):  # Since pydantic 2.10, unknown names are errors only here.
-            adapter.rebuild(raise_errors=True)
+        adapter_of(cls)
     except (PydanticUserError, NameError, TypeError) as error:
-        return f"of whose annotations pydantic makes no schema ({str(error).splitlines()[0]})"
+        return (
+            f"of whose annotations pydantic makes no schema ({str(error).splitlines()[0]})",
+            "correct the annotations, or make the class known with volnux.values.register",
+        )
     return None
 
 
@@ -148,10 +151,11 @@ def _class_of(data: Any, reader: Reader, kind: Kind) -> tuple[Any, Any]:
     module, _, name = data["class"].partition(":")
     found = reader.classes.find(module, name)
     if found is None or class_kind(found) is not kind:
+        article = "an" if kind.name == "enum" else "a"
         raise FormatError(
-            f"it names the class {data['class'][:200]!r}, which is not a {kind.name} that the "
-            "modules of the events define or import: import it there, or make it known with "
-            "volnux.values.register"
+            f"it names the class {data['class'][:200]!r}, which is not {article} {kind.name} that "
+            "the modules of the events define or import: import it there, make it known with "
+            "volnux.values.register, or name it in 'classes' where you read a report or a text"
         )
     return found, data.get("fields")
 

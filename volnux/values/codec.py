@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import marshal
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from typing import TYPE_CHECKING, Any, Final
 
 from volnux.strictjson import FormatError
@@ -65,7 +65,9 @@ def in_store(data: Any, *, what: str, shelf: Shelf | None) -> Any:
     return data
 
 
-def from_json(data: Any, *, classes: Classes | None = None, store: Store | None = None) -> Any:
+def from_json(
+    data: Any, *, classes: Classes | Iterable[type] | None = None, store: Store | None = None
+) -> Any:
     """The value that `to_json` wrote.
 
     Args:
@@ -91,7 +93,12 @@ def dumps(value: Any, *, what: str = "value", shelf: Shelf | None = None) -> str
     return text_of(Writer(what, shelf).tagged(value)) if text is None else text
 
 
-def loads(text: str | bytes, *, classes: Classes | None = None, store: Store | None = None) -> Any:
+def loads(
+    text: str | bytes,
+    *,
+    classes: Classes | Iterable[type] | None = None,
+    store: Store | None = None,
+) -> Any:
     """The value of JSON text; see `from_json`."""
     try:
         if isinstance(text, bytes):

@@ -116,14 +116,18 @@ def _local(text: str) -> Path:
 
 
 class LocalFolder(Folder):
-    """A folder on this machine, or one that is mounted here."""
+    """A folder on this machine, or one that is mounted here.
+
+    Args:
+        root: its path.
+    """
 
     def __init__(self, root: Path) -> None:
-        self._root = root
+        self.root = root
 
     @contextlib.contextmanager
     def writing(self, path: str) -> Iterator[BinaryIO]:
-        target = self._root / path
+        target = self.root / path
         part = target.with_name(f"{target.name}{PART}")
         # `prune` may delete an empty folder before the file is in it.
         for last in (False, False, True):
@@ -143,27 +147,27 @@ class LocalFolder(Folder):
             raise
 
     def read(self, path: str) -> bytes:
-        return (self._root / path).read_bytes()
+        return (self.root / path).read_bytes()
 
     def files(self) -> Iterator[Stored]:
-        for folder, _, names in os.walk(self._root, onerror=_unless_gone):
+        for folder, _, names in os.walk(self.root, onerror=_unless_gone):
             for name in names:
                 file = Path(folder, name)
                 with contextlib.suppress(FileNotFoundError):
                     about = file.stat()
                     modified = dt.datetime.fromtimestamp(about.st_mtime, dt.UTC)
-                    path = file.relative_to(self._root).as_posix()
+                    path = file.relative_to(self.root).as_posix()
                     yield Stored(path, about.st_size, modified)
 
     def delete(self, path: str) -> bool:
-        file = self._root / path
+        file = self.root / path
         try:
             file.unlink()
         except FileNotFoundError:
             return False
-        for parent in file.relative_to(self._root).parents[:-1]:
+        for parent in file.relative_to(self.root).parents[:-1]:
             with contextlib.suppress(OSError):  # it is not empty, or gone
-                (self._root / parent).rmdir()
+                (self.root / parent).rmdir()
         return True
 
 
@@ -189,11 +193,11 @@ class RemoteFolder(Folder):
 
     def __init__(self, filesystem: Any, root: str) -> None:
         self._files = filesystem
-        self._root = root.rstrip("/")
+        self.root = root.rstrip("/")
 
     @contextlib.contextmanager
     def writing(self, path: str) -> Iterator[BinaryIO]:
-        target = f"{self._root}/{path}"
+        target = f"{self.root}/{path}"
         try:
             file = self._files.open(target, "wb")
         except FileNotFoundError:
@@ -208,18 +212,18 @@ class RemoteFolder(Folder):
             raise
 
     def read(self, path: str) -> bytes:
-        content: bytes = self._files.cat_file(f"{self._root}/{path}")
+        content: bytes = self._files.cat_file(f"{self.root}/{path}")
         return content
 
     def files(self) -> Iterator[Stored]:
         self._files.invalidate_cache()
         try:
-            found = self._files.find(self._root, detail=True)
+            found = self._files.find(self.root, detail=True)
         except FileNotFoundError:
             return
         for path, about in found.items():
             with contextlib.suppress(FileNotFoundError):
-                relative = path.removeprefix(self._root).lstrip("/")
+                relative = path.removeprefix(self.root).lstrip("/")
                 yield Stored(relative, about["size"] or 0, self._modified(path, about))
 
     def _modified(self, path: str, about: dict[str, Any]) -> dt.datetime:
@@ -235,14 +239,14 @@ class RemoteFolder(Folder):
 
     def delete(self, path: str) -> bool:
         try:
-            self._files.rm_file(f"{self._root}/{path}")
+            self._files.rm_file(f"{self.root}/{path}")
         except FileNotFoundError:
             return False
         for _ in range(path.count("/")):
             path = path.rpartition("/")[0]
             # Most have no folders; elsewhere it may be not empty, or gone.
             with contextlib.suppress(Exception):
-                self._files.rmdir(f"{self._root}/{path}")
+                self._files.rmdir(f"{self.root}/{path}")
         return True
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from volnux.shown import shown
 from volnux.strictjson import FormatError
 from volnux.values.kinds import TAG, VALUE
 from volnux.values.plain import DEEPEST
@@ -30,6 +31,10 @@ class Known:
     """A fixed set of classes."""
 
     def __init__(self, classes: Iterable[type] = ()) -> None:
+        classes = tuple(classes)
+        for each in classes:
+            if not isinstance(each, type):
+                raise TypeError(f"expected classes, found {type(each).__name__} {shown(each)}")
         self._classes = {(cls.__module__, cls.__qualname__): cls for cls in classes}
 
     def find(self, module: str, name: str) -> type | None:
@@ -40,6 +45,17 @@ class Known:
 _NONE: Final = Known()
 
 
+def classes_of(classes: Classes | Iterable[type] | None) -> Classes:
+    """The classes that data may name, however they are given.
+
+    Raises:
+        TypeError: something in an iterable is not a class.
+    """
+    if classes is None:
+        return _NONE
+    return Known(classes) if isinstance(classes, Iterable) else classes
+
+
 class Reader:
     """Reads one value.
 
@@ -48,8 +64,10 @@ class Reader:
         store: where the files with large bytes are.
     """
 
-    def __init__(self, classes: Classes | None = None, store: Store | None = None) -> None:
-        self.classes = _NONE if classes is None else classes
+    def __init__(
+        self, classes: Classes | Iterable[type] | None = None, store: Store | None = None
+    ) -> None:
+        self.classes = classes_of(classes)
         self._store = store
         self._depth = 0
 

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
+from volnux.shown import shown
+from volnux.strictjson import FormatError
 from volnux.values.classes import CLASS_KINDS, class_kind
 from volnux.values.kinds import Kind, NotPortableError
 from volnux.values.standard import STANDARD
+
+if TYPE_CHECKING:
+    from volnux.values.reading import Reader
+    from volnux.values.writing import Writer
 
 __all__ = ["kind_named", "kind_of", "register"]
 
@@ -50,24 +56,61 @@ def register(
         name: the name in the stored JSON; by default, the module and name of the class.
 
     Raises:
-        ValueError: the name is taken by another class.
+        TypeError: `cls` is not a class, or `write` or `read` cannot be called.
+        ValueError: the class is one that volnux itself stores, or the name is taken.
     """
+    if not isinstance(cls, type):
+        raise TypeError(f"register takes a class, found {type(cls).__name__} {shown(cls)}")
+    if not callable(write) or not callable(read):
+        raise TypeError(f"to register {cls.__qualname__}, 'write' and 'read' must be functions")
     owner = f"{cls.__module__}.{cls.__qualname__}"
+    if cls in STANDARD or cls in _JSON:
+        raise ValueError(f"volnux itself stores values of type {cls.__qualname__}")
     name = name or owner
     if kind_named(name) is not None and _owner_of.get(name) != owner:
-        raise ValueError(f"the name {name!r} belongs to another kind of value")
+        other = _owner_of.get(name, "a type that volnux itself stores")
+        raise ValueError(f"the name {name!r} belongs to {other}: choose another name")
     # A module that was imported again has another class of this name.
     for old in [each for each, kind in _by_class.items() if kind.name == name]:
         del _by_class[old]
     _owner_of[name] = owner
-    _add(
-        cls,
-        Kind(
-            name,
-            lambda value, writer: writer.json(write(value)),
-            lambda data, reader: read(reader.value(data)),
-        ),
-    )
+    _add(cls, _registered(cls, name, write, read))
+
+
+_JSON: Final = (list, bool, type(None))
+"""Types of JSON that need no kind."""
+
+
+def _registered(
+    cls: type, name: str, write: Callable[[Any], Any], read: Callable[[Any], Any]
+) -> Kind:
+    """The kind of a registered class. Errors of its functions say so."""
+
+    def written(value: Any, writer: Writer) -> Any:
+        try:
+            made = write(value)
+        except Exception as error:  # noqa: BLE001 - the user's code
+            writer.refuse(
+                f"is of type {name}, whose 'write' failed: {type(error).__name__}: {error}",
+                "correct the function that was registered",
+            )
+        if type(made) is cls:
+            writer.refuse(
+                f"is of type {name}, whose 'write' returned another instance of it",
+                "let it return JSON, or values of other types",
+            )
+        return writer.json(made)
+
+    def made(data: Any, reader: Reader) -> Any:
+        value = reader.value(data)
+        try:
+            return read(value)
+        except Exception as error:
+            raise FormatError(
+                f"the 'read' that is registered for {name} failed: {type(error).__name__}: {error}"
+            ) from error
+
+    return Kind(name, written, made)
 
 
 def kind_of(cls: type) -> Kind | None:

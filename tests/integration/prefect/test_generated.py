@@ -21,6 +21,7 @@ from tests.generated import (
     GENERATED,
     HOSTS,
     comparable,
+    comparable_expected,
     faults_of_imports,
     faults_of_runs,
     imported,
@@ -101,7 +102,8 @@ def places_of(case, folder, monkeypatch):
         ended = run.ended_places.get(place)
         if place in run.skipped:
             found[place] = "skipped"
-        elif ended is not None:
+        # A place whose piped value cannot be read has ended without an attempt.
+        elif ended is not None and run.outcomes[place].attempts:
             found[place] = (
                 ended.descriptor,
                 run.outcomes[place].attempts,
@@ -117,8 +119,9 @@ def expected_of(case):
         if wanted.state == "skipped":
             found[place] = "skipped"
         elif wanted.attempts and wanted.descriptor is not None:
-            result = comparable(wanted.failure or wanted.result)
-            found[place] = (wanted.descriptor, wanted.attempts, result, comparable(wanted.received))
+            result = comparable_expected(wanted.failure or wanted.result)
+            received = comparable_expected(wanted.received)
+            found[place] = (wanted.descriptor, wanted.attempts, result, received)
     return case.expected.status, found
 
 

@@ -53,8 +53,9 @@ def test_list_as_json(cli, kept):
     assert dt.datetime.fromisoformat(old["modified"]) < dt.datetime.fromisoformat(new["modified"])
 
 
-def test_list_of_nothing(cli):
-    result = cli("values", "ls", "--store", "kept")
+def test_list_of_nothing(cli, monkeypatch):
+    monkeypatch.setenv("VOLNUX_VALUES", "kept")
+    result = cli("values", "ls")
     assert (result.code, result.out, result.err) == (0, "no files\n", "")
     assert not Path("kept").exists()
 
@@ -126,11 +127,25 @@ def test_a_place_that_is_none(cli, url):
     assert result.err.count("\n") == 1
 
 
-def test_a_place_that_cannot_be_read(cli):
+def test_a_place_that_cannot_be_read(cli, monkeypatch):
     Path("kept").write_text("a file")
-    result = cli("values", "ls", "--store", "kept/x")
+    monkeypatch.setenv("VOLNUX_VALUES", "kept/x")
+    result = cli("values", "ls")
     assert (result.code, result.out) == (2, "")
-    assert result.err == "error: kept/x cannot be read: Not a directory\n"
+    assert result.err.endswith("kept/x cannot be read: Not a directory\n")
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("", "error: --store is empty: give a folder or a URL\n"),
+        ("nosuch", "error: the folder 'nosuch' does not exist\n"),
+    ],
+)
+@pytest.mark.parametrize("command", [("ls",), ("prune", "--older", "30d")])
+def test_a_store_must_be_there(cli, command, url, message):
+    result = cli("values", *command, "--store", url)
+    assert (result.code, result.out, result.err) == (2, "", message)
 
 
 def test_a_run_with_a_strange_name(cli):

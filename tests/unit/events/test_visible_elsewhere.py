@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+import volnux
 from volnux.loading import load_plan
+from volnux.values import to_json
 
 BASE = """
     from volnux import EventBase
@@ -93,3 +95,46 @@ def test_proxies_in_the_module_of_an_event_are_left_alone():
     Path("flow.pty").write_text("First\n")
     Path("flow_events.py").write_text(textwrap.dedent(PROXY))
     assert load_plan(Path("flow.pty")).visible.find("elsewhere", "Order") is None
+
+
+@pytest.mark.parametrize("order", [("names", "nothing"), ("nothing", "names")])
+def test_annotations_mean_the_module_of_their_own_folder(order):
+    models = {
+        "names": "from __future__ import annotations\nfrom dataclasses import dataclass\n"
+        "from decimal import Decimal\n@dataclass\nclass Order:\n    total: Decimal\n",
+        "nothing": "Order = None\n",
+    }
+    events = """
+        from volnux import event
+        import models
+
+        @event
+        def First():
+            return True, models.Order and models.Order(1)
+    """
+    results = {}
+    for name in order:
+        folder = Path(name)
+        folder.mkdir()
+        (folder / "models.py").write_text(models[name])
+        (folder / "flow_events.py").write_text(textwrap.dedent(events))
+        (folder / "flow.pty").write_text("First\n")
+        results[name] = volnux.run(folder / "flow.pty").results["First"]
+    data = to_json(results["names"])
+    assert data["value"] == {"class": "models:Order", "fields": {"total": 1}}
+
+
+def test_a_field_of_a_class_in_a_module_that_is_imported_as_a_whole():
+    Path("flow.pty").write_text("First\n")
+    Path("inner.py").write_text(
+        "from dataclasses import dataclass\n@dataclass\nclass Inner:\n    x: int\n"
+    )
+    Path("outer.py").write_text(
+        "from dataclasses import dataclass\nfrom inner import Inner\n"
+        "@dataclass\nclass Outer:\n    inner: Inner\n"
+    )
+    Path("flow_events.py").write_text(
+        "from volnux import event\nimport outer\n@event\ndef First(): return True, None\n"
+    )
+    visible = load_plan(Path("flow.pty")).visible
+    assert visible.find("inner", "Inner").__name__ == "Inner"

@@ -71,7 +71,7 @@ def test_registering_again_replaces_the_functions():
 @pytest.mark.parametrize("name", ["decimal", "model", "volnux.failure", "taken"])
 def test_a_name_belongs_to_one_class(name):
     register(Line, lambda line: line.ends, Line, name="taken")
-    with pytest.raises(ValueError, match=f"the name '{name}' belongs to another kind of value"):
+    with pytest.raises(ValueError, match=f"the name '{name}' belongs to .*: choose another name"):
         register_point(name=name)
 
 
@@ -99,7 +99,7 @@ def test_a_module_that_is_imported_again_registers_its_new_class(tmp_path, monke
 
 def test_a_reader_that_fails_is_a_format_error():
     register(Line, lambda line: line.ends, lambda ends: Line(ends["missing"]), name="broken line")
-    with pytest.raises(FormatError, match="of the kind 'broken line' is not valid"):
+    with pytest.raises(FormatError, match="the 'read' that is registered for broken line failed: "):
         loads(dumps(Line({})))
 
 
@@ -178,3 +178,38 @@ def test_an_entry_point_that_fails_is_named(installed):
         "the entry point 'geometry' of the group 'volnux.values' failed: OSError: no disk" in first
     )
     assert second == first
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        (("Point", str, Point), TypeError, "register takes a class, found str 'Point'"),
+        ((Point, 1, Point), TypeError, "'write' and 'read' must be functions"),
+        ((list, str, list), ValueError, "volnux itself stores values of type list"),
+        ((set, list, set), ValueError, "volnux itself stores values of type set"),
+    ],
+)
+def test_wrong_arguments_of_register(arguments, error, message):
+    with pytest.raises(error, match=message):
+        register(*arguments)
+
+
+@pytest.mark.parametrize(
+    ("write", "message"),
+    [
+        (lambda _: 1 / 0, "whose 'write' failed: ZeroDivisionError: division by zero: correct"),
+        (lambda corner: corner, "whose 'write' returned another instance of it: let it return"),
+    ],
+)
+def test_a_function_that_fails_is_named_with_the_path(write, message):
+    register(Corner, write, Corner, name="shop.corner")
+    with pytest.raises(
+        NotPortableError, match=r"value\['a'\]\[0\] is of type shop.corner, " + message
+    ):
+        to_json({"a": [Corner(1, 2)]})
+
+
+def test_what_reads_may_fail():
+    register(Corner, lambda corner: corner.x, lambda x: Corner(x["y"]), name="shop.corner")
+    with pytest.raises(FormatError, match=r"registered for shop.corner failed: TypeError: "):
+        loads(dumps(Corner(1, 2)))

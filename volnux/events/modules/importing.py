@@ -144,7 +144,10 @@ def _use(path: str) -> str:
             sys.path.insert(0, path)
             STATE.on_path = path
         else:
+            from volnux.values.adapters import evaluate_within
+
             share()
+            evaluate_within(at_home_of)
         if STATE.shared:
             take_in(name)
     return name
