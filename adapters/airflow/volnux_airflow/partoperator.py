@@ -26,6 +26,7 @@ from volnux_airflow.flowoperator import (
     Branches,
     FlowOperator,
     label_of,
+    targets_of,
 )
 from volnux_airflow.flowpart import FlowPart
 from volnux_airflow.instants import Calendar
@@ -87,6 +88,7 @@ class VolnuxPartOperator(FlowOperator):
         inputs: Inputs = (),
         readers: Mapping[str, Callable[[Any], Any]] | None = None,
         calendar: Calendar | None = None,
+        branches: Branches | None = None,
         **kwargs: Any,
     ) -> Any:
         """A task that `expand` maps over the items of an `each`; see Airflow's `partial`."""
@@ -95,6 +97,7 @@ class VolnuxPartOperator(FlowOperator):
             task_id=task_id,
             part=part,
             inputs=RunInputs(inputs, readers, calendar),
+            branches=None if branches is None else targets_of(branches),
             **{"map_index_template": template, **_SETTINGS, **kwargs},
         )
 

@@ -33,13 +33,33 @@ pytestmark = [
 ]
 
 EVENTS = """
+import datetime as dt
 import os
 import time
 import traceback
+from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from volnux.decorators import event
 from own_helper import twice
+
+
+@dataclass
+class Order:
+    total: Decimal
+
+
+@event
+def make():
+    moment = dt.datetime(2026, 10, 25, 2, 30, fold=1, tzinfo=ZoneInfo("Europe/Berlin"))
+    return True, [Order(Decimal("1.20")), (1, {2, (3,)}), {dt.date(2026, 1, 31): b"x"}, moment]
+
+
+@event
+def give(previous_result: list):
+    return True, (previous_result, previous_result == make()[1])
 
 
 @event
@@ -115,8 +135,8 @@ def plan(tmp_path):
     return planned
 
 
-def run(plan):
-    return Pipeline.of_plan(plan)().start()
+def run(plan, **options):
+    return Pipeline.of_plan(plan)().start(**options)
 
 
 def test_events_run_on_a_cluster_with_the_modules_beside_them(cluster, plan):
@@ -127,6 +147,18 @@ def test_events_run_on_a_cluster_with_the_modules_beside_them(cluster, plan):
     pid, file = context.results["where"]
     assert pid != os.getpid()
     assert file.endswith("far_events.py")
+
+
+@pytest.mark.parametrize("portable", [False, True])
+def test_values_keep_their_types_on_a_cluster(cluster, plan, portable):
+    at = f'[executor="{cluster}"]'
+    report = run(plan(f"Make{at} |-> Give{at}"), portable=portable)
+    made = report.results["Make"]
+    value, same = report.results["Give"]
+    assert same
+    assert value == made
+    assert list(map(type, value)) == list(map(type, made))
+    assert repr(value) == repr(made)
 
 
 def test_a_worker_that_dies_loses_its_event_and_no_other(cluster, plan):
