@@ -126,7 +126,7 @@ def chain(arrow, *names):
         pytest.param(chain("|->", *["Bypassed"] * 12), 2, id="bypassed"),
         pytest.param(chain("|->", *["Coroutine"] * 12), 6, id="coroutine"),
         pytest.param(chain("|->", *["InThread"] * 12), 6, id="in a pool of threads"),
-        pytest.param(chain("|->", *["InProcess"] * 6), 5, id="in a pool of processes"),
+        pytest.param(chain("|->", *["InProcess"] * 6), 4, id="in a pool of processes"),
         pytest.param(chain("|->", *["{Plain || Plain}"] * 8), 8, id="lists of groups"),
         pytest.param(chain("|->", *["Plain (1 |-> Plain, 3 |-> Plain)"] * 6), 3, id="branches"),
         pytest.param(chain("|->", *["{Raising || Plain} (0 |-> Plain)"] * 6), 3, id="catches"),
