@@ -50,8 +50,8 @@ REPEATED = (
     Mutation(
         "If the value is not a list, no place of the unit has the failure.",
         REPORT,
-        "elif without_list and index in without_list:",
-        "elif without_list and index is without_list:",
+        "elif no_list and index in no_list:",
+        "elif no_list and index is no_list:",
         "each_of",
     ),
     Mutation(

@@ -13,6 +13,7 @@ from volnux.graph.execution import Execution, Source
 from volnux.graph.jsonable import failure_as_json, jsonable, writer_of
 from volnux.graph.model import Kind
 from volnux.graph.outcome import FAILURE, Failure, RunStatus, State, run_too_long
+from volnux.graph.places import in_order, without_list
 
 if TYPE_CHECKING:
     from volnux.values.reading import Classes
@@ -288,7 +289,7 @@ def failure_of_run(execution: Execution) -> Failure | None:
     if not any(node.kind is Kind.FAIL for node in graph.nodes):
         return None
     nodes = execution.nodes
-    shown = set(_without_list(execution).values())
+    shown = set(without_list(execution).values())
     lost = [i for i in _unhandled(execution) - shown if nodes[i].kind is not Kind.EVENT]
     if not lost:
         return None
@@ -331,9 +332,9 @@ def places_of(execution: Execution, details: Callable[[int], Details]) -> dict[s
     """
     states, descriptors, results = execution.states, execution.descriptors, execution.results
     nodes, lost = execution.nodes, _unhandled(execution)
-    without_list = _without_list(execution)
+    no_list = without_list(execution)
     places = {}
-    for index, place in _in_order(execution):
+    for index, place in in_order(execution):
         node = nodes[index]
         attempts, received, started_at, ended_at, bypassed = details(index)
         result, descriptor = results[index], descriptors[index]
@@ -342,8 +343,8 @@ def places_of(execution: Execution, details: Callable[[int], Details]) -> dict[s
         if isinstance(result, Failure):
             failure = result.bare() if handled else result
             result = None
-        elif without_list and index in without_list:
-            each = without_list[index]
+        elif no_list and index in no_list:
+            each = no_list[index]
             handled = each not in lost
             failure = results[each]
         source = None
@@ -364,33 +365,6 @@ def places_of(execution: Execution, details: Callable[[int], Details]) -> dict[s
             handled,
         )
     return places
-
-
-def _in_order(execution: Execution) -> list[tuple[int, str]]:
-    """The places in the order of a report: their instances and names."""
-    copies, nodes = execution.copies, execution.graph.nodes
-    if not execution.graph.eaches and not copies.index(0):
-        return [(index, node.id) for index, node in enumerate(nodes) if node.event is not None]
-    return [
-        (instance, copies.place(instance))
-        for index, node in enumerate(nodes)
-        if node.event is not None
-        for instance in copies.instances(index)
-    ]
-
-
-def _without_list(execution: Execution) -> dict[int, int]:
-    """The first place in each `each` that had no list, and the instance that began it."""
-    found: dict[int, int] = {}
-    nodes = execution.graph.nodes
-    for begin, known in execution.copies.of_each.items():
-        for each in execution.copies.instances(begin):
-            if execution.descriptors[each] == FAILURE:
-                body = range(begin + 1, execution.graph.topology.index[known.gather])
-                first = next((at for at in body if nodes[at].event is not None), None)
-                if first is not None:
-                    found.setdefault(each + first - begin, each)
-    return found
 
 
 def _unhandled(execution: Execution) -> set[int]:
