@@ -48,6 +48,10 @@ def Rows(previous_result: list[Order | str]): return True, len(previous_result)
 def Told(previous_result): return True, [previous_result.type, previous_result.message]
 @event
 def Ok(): return True, "ok"
+@event
+def __type(previous_result): return True, previous_result
+@event
+def __classname__(previous_result): return True, {2}
 class Stubborn(EventBase):
     retry_policy = {"max_attempts": 3, "backoff_factor": 0}
     def process(self, previous_result: int): return True, previous_result
@@ -135,6 +139,15 @@ def test_what_is_piped_is_read_as_the_event_declares(name, plan, tmp_path, monke
     dag = generated(ours, tmp_path, monkeypatch)
     assert serialized(dag) == serialized(build_dag(ours))
     assert shown(run_dag(dag, ours, {})) == shown(expected)
+
+
+def test_names_in_a_part_may_be_keys_that_airflow_reserves(plan):
+    ours = plan("Pair |-> {__type |-> __classname__}[task=tidy] |-> Same", "reserved")
+    report = get_backend("airflow").run(ours, {})
+    results = {name: place.result for name, place in report.places.items()}
+    assert list(results) == ["Pair", "__type", "__classname__", "Same"]
+    assert results["__type"] == results["Pair"]
+    assert results["Same"] == {2}
 
 
 def test_a_value_of_the_wrong_type(plan):
