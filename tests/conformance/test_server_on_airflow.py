@@ -81,14 +81,14 @@ def folder_of(server):
 
 def report_of_run(server, plan, dag, run, inputs):
     """The report of a run, from Airflow's API."""
-    from volnux_airflow.codec import Codec
+    from volnux_airflow.codec import codec_of
     from volnux_airflow.instances import Instances
     from volnux_airflow.report import report_of
 
     status = server.ended(dag, run, seconds=300)
     tasks = server.tasks(dag, run)
     instances = Instances.of(
-        Codec(run, plan.visible),
+        codec_of(run, plan.visible),
         lambda task, key: server.xcom(dag, run, task, key),
         states={task: item["state"] for task, item in tasks.items()},
         tries={task: item["try_number"] for task, item in tasks.items()},

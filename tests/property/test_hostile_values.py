@@ -5,6 +5,7 @@ import json
 import sys
 from dataclasses import dataclass
 
+import numpy  # noqa: F401 - a tag of an array may import it
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.filesize import decimal
 
 from volnux.cli import output
 from volnux.cli.options import Json
@@ -57,7 +58,7 @@ def prune(
         typer.Option(
             "--older",
             metavar="AGE",
-            help="Delete the files of runs whose newest file is older than this: 30d, 12h, 2w.",
+            help="Delete the files of runs whose newest file is older: 30m, 12h, 30d or 2w.",
             show_default=False,
         ),
     ],
@@ -81,12 +82,12 @@ def prune(
             continue
         deleted = run.files if dry_run else store.delete(run)
         verb = "would delete" if dry_run else "deleted"
-        output.say(f"{verb} {run.run_id}: {_counted(deleted, 'file')}, {_size(run.size)}")
+        output.say(f"{verb} {run.run_id}: {_counted(deleted, 'file')}, {decimal(run.size)}")
         count, files, size = count + 1, files + deleted, size + run.size
     if not count:
         output.say(f"no run is older than {older.strip()}")
         return
-    total = f"{_counted(count, 'run')}, {_counted(files, 'file')}, {_size(size)}"
+    total = f"{_counted(count, 'run')}, {_counted(files, 'file')}, {decimal(size)}"
     output.say(f"{'would delete' if dry_run else 'deleted'} in total: {total}")
 
 
@@ -119,7 +120,7 @@ _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 def _age(text: str) -> dt.timedelta:
     found = _AGE.fullmatch(text.strip())
     if found is None:
-        raise UsageError([f"--older takes an age such as 30d, 12h or 2w, found '{text}'"])
+        raise UsageError([f"--older takes an age such as 30m, 12h, 30d or 2w, found '{text}'"])
     return dt.timedelta(**{_UNITS[found[2]]: int(found[1])})
 
 
@@ -128,7 +129,7 @@ def _table(runs: Sequence[Run], *, colour: bool) -> Iterator[str]:
         yield "no files"
         return
     rows = [("newest (UTC)", "files", "size", "run")] + [
-        (f"{run.modified:%Y-%m-%d %H:%M:%S}", f"{run.files:,}", _size(run.size), run.run_id)
+        (f"{run.modified:%Y-%m-%d %H:%M:%S}", f"{run.files:,}", decimal(run.size), run.run_id)
         for run in runs
     ]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
@@ -149,14 +150,3 @@ def _as_json(run: Run) -> dict[str, Any]:
 
 def _counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
-def _size(number: float) -> str:
-    """A number of bytes to read: `1.5 MB`."""
-    power = 0
-    while number >= 1000 and power < len(_POWERS) - 1:
-        number, power = number / 1000, power + 1
-    return f"{number:.1f} {_POWERS[power]}" if power else f"{number} bytes"
-
-
-_POWERS = ("bytes", "kB", "MB", "GB", "TB")

@@ -171,7 +171,7 @@ class _Pipes:
         if row.kind is ValueKind.RESULT and row.when is None:
             topology = self._graph.topology
             edges = topology.before[topology.index[node.id]]
-            # There is no edge where a later round begins: it is in the `0` branch of the first one.
+            # A later round has no edge from the sender: it begins in the `0` branch of the first.
             taken = {number for edge in edges if edge.source == row.node for number in edge.when}
             return self._results(row, taken)
         return self._value(node.receives)

@@ -12,6 +12,7 @@ from volnux.masking import masks
 
 if TYPE_CHECKING:
     from volnux.events.spec import EventSpec
+    from volnux.values.reading import Classes
     from volnux.values.store import Store
 
 __all__ = ["Carrier", "has_64_bits", "portable_failure", "unstorable"]
@@ -42,11 +43,13 @@ class Carrier(NamedTuple):
         keeps: whether the host stores the JSON (`Outcome.packed`); otherwise, the result is read
             back from it at once.
         reserved: the keys of dicts that the host keeps for itself.
+        classes: the classes that the reader will know; None for those of the event's pipeline.
     """
 
     store: Store | None = None
     keeps: bool = False
     reserved: tuple[str, ...] = ()
+    classes: Classes | None = None
 
     def carry(
         self, spec: EventSpec, call: Call, result: Any, secrets: Iterable[str]
@@ -67,13 +70,14 @@ class Carrier(NamedTuple):
         from volnux.values.kinds import NotPortableError
 
         what = f"the result of {spec.name}"
+        classes = spec.visible if self.classes is None else self.classes
         shelf = None if self.store is None else self.store.at(call.run_id, call.task_id)
         data = to_json(
             result,
             what=what,
             shelf=shelf,
             reserved=self.reserved,
-            classes=spec.visible,
+            classes=classes,
             hide=masks(secrets) if secrets else None,
         )
         if self.keeps or shelf is not None:
@@ -84,7 +88,7 @@ class Carrier(NamedTuple):
             return copied(data), None
         # The fields of objects are masked only in the JSON.
         try:
-            carried = from_json(data, classes=spec.visible, store=self.store)
+            carried = from_json(data, classes=classes, store=self.store)
         except FormatError as error:
             raise NotPortableError(f"{what} cannot be read again: {error}") from error
         return carried, data if self.keeps else None

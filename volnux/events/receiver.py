@@ -97,6 +97,6 @@ def _kind_of(value: Any) -> str:
 
 
 def _shown(annotation: Any) -> str:
-    if isinstance(annotation, type) and not hasattr(annotation, "__args__"):
-        return class_name(annotation)
-    return str(annotation).replace("typing.", "")
+    from volnux.events.shapes import shown_type
+
+    return shown_type(annotation, modules=True)

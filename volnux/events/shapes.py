@@ -10,6 +10,8 @@ import typing
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, NamedTuple, TypeAlias
 
+from volnux.events.failures import class_name
+
 __all__ = ["AnyOf", "Parts", "Shape", "Shapes", "item_of", "members_of", "shapes_of", "shown_type"]
 
 
@@ -59,7 +61,7 @@ _ABSTRACT: Final = ("typing", "typing_extensions", "collections.abc", "numbers")
 
 
 def members_of(annotation: Any) -> Iterator[Any]:
-    """The members of a union; the annotation itself if it is none.
+    """The members of a union; the annotation itself if it is not a union.
 
     `Annotated`, `NewType` and names of types are replaced by what they stand for.
     """
@@ -198,6 +200,6 @@ def shown_type(annotation: Any, *, modules: bool = False) -> str:
         return f"Literal[{', '.join(map(repr, arguments))}]"
     if origin is not None and arguments:
         return f"{joined([origin])}[{joined(arguments)}]"
-    if isinstance(annotation, type) and modules and annotation.__module__ != "builtins":
-        return f"{annotation.__module__}.{annotation.__qualname__}"
+    if isinstance(annotation, type) and modules:
+        return class_name(annotation)
     return getattr(annotation, "__name__", None) or str(annotation).replace("typing.", "")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import uuid
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -123,12 +122,9 @@ def carrier_of(options: RunOptions) -> Carrier | None:
     if not options.portable:
         return options.carrier
     from volnux.events.portable import Carrier
+    from volnux.kit.codec import store_of_environment
 
-    if "VOLNUX_VALUES" not in os.environ:
-        return Carrier()
-    from volnux.values.store import Store
-
-    return Carrier(Store.of_environment())
+    return Carrier(store_of_environment())
 
 
 def given_by_name(plan: Plan, node: int, name: str) -> Given | None:

@@ -23,7 +23,7 @@ __all__ = ["CLASS_KINDS", "class_kind", "is_data_class"]
 
 
 def class_kind(cls: type) -> Kind | None:
-    """The kind of the instances of a class; None if it is no class for data."""
+    """The kind of the instances of a class; None if it is not a data class."""
     if issubclass(cls, enum.Enum):
         return _ENUM
     if issubclass(cls, tuple):
@@ -124,7 +124,7 @@ def _write_model(value: Any, writer: Writer) -> dict[str, Any]:
     parts = {**vars(value), **(value.__pydantic_extra__ or {})}
     known = type(value).model_fields
     if not value.__pydantic_extra__:
-        # A cached property is no field.
+        # A cached property is not a field.
         parts = {name: each for name, each in parts.items() if name in known}
     content["fields"] = {name: writer.json(each, f".{name}") for name, each in parts.items()}
     content["set"] = sorted(value.__pydantic_fields_set__)
@@ -168,7 +168,7 @@ def _read_dataclass(data: Any, reader: Reader) -> Any:
     if unknown:
         raise FormatError(f"{cls.__qualname__} has no field {min(unknown)[:100]!r}")
     made = _checked(cls, {name: each for name, each in values.items() if name in takes})
-    # What pydantic converts on the way (an int in a field for floats) shall be as it was.
+    # Pydantic converts values on the way, such as an int in a field for floats: undo that.
     for name, each in values.items():
         object.__setattr__(made, name, each)
     return made

@@ -71,7 +71,8 @@ def open_folder(url: str) -> Folder:
     """The folder at a local path or at a URL of fsspec.
 
     Raises:
-        StoreError: there is no such filesystem, or its package is not installed.
+        StoreError: there is no such filesystem, its package is not installed, or the path is that
+            of a file.
     """
     protocol = _PROTOCOL.match(url)
     if protocol is not None and protocol[0].endswith(":") and not protocol[0].endswith("::"):
@@ -79,7 +80,10 @@ def open_folder(url: str) -> Folder:
             f"a URL begins with '{protocol[0]}//'; write a folder of this name as './…'"
         )
     if protocol is None or protocol[0] in ("file://", "local://"):
-        return LocalFolder(_local(url[protocol.end() if protocol else 0 :]))
+        path = _local(url[protocol.end() if protocol else 0 :])
+        if path.is_file():
+            raise StoreError(f"'{path}' is a file, but a folder was expected")
+        return LocalFolder(path)
     try:
         from fsspec.core import url_to_fs
     except ImportError:

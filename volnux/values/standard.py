@@ -118,36 +118,36 @@ def _write_zone(zone: dt.tzinfo | None, writer: Writer) -> Any:
         return None
     # Other packages, such as pytz and pendulum, have classes of their own for these zones.
     for name in (getattr(zone, "key", None), getattr(zone, "zone", None)):
-        if isinstance(name, str) and name in _zones():
+        if isinstance(name, str) and _zone_named(name) is not None:
             return name
     if type(zone) is not dt.timezone:
         writer.refuse(
             f"has the time zone {zone!r}, which has no name",
             "use a zone of zoneinfo or datetime.timezone",
         )
-    offset = zone.utcoffset(None)
-    given = zone.__getinitargs__()[1:]  # type: ignore[attr-defined]  # typeshed lacks it
-    return [_write_delta(offset, writer), *given]
+    offset, name = zone.utcoffset(None), zone.tzname(None)
+    written = _write_delta(offset, writer)
+    is_named = name != dt.timezone(offset).tzname(None)
+    return [written, writer.json(name)] if is_named else [written]
 
 
-def _zones() -> set[str]:
-    global _known_zones
-    if not _known_zones:
-        _known_zones = zoneinfo.available_timezones()
-    return _known_zones
-
-
-_known_zones: set[str] = set()
+def _zone_named(name: str) -> zoneinfo.ZoneInfo | None:
+    """The time zone with a name; None if there is none on this machine."""
+    try:
+        return zoneinfo.ZoneInfo(name)
+    except (ValueError, LookupError, OSError):  # OSError: the name of a folder, or one too long
+        return None
 
 
 def _read_zone(data: Any, reader: Reader) -> dt.tzinfo | None:
     if data is None:
         return None
     if isinstance(data, str):
-        if data not in _zones():
+        zone = _zone_named(data)
+        if zone is None:
             raise FormatError(f"there is no time zone {data[:100]!r} here")
-        return zoneinfo.ZoneInfo(data)
-    offset, *name = _list(data)
+        return zone
+    offset, *name = map(reader.value, _list(data))
     return dt.timezone(_read_delta(offset, reader), *map(_text, name))
 
 

@@ -209,7 +209,7 @@ class Shelf:
     def _failed(self, error: Exception) -> StoreError:
         return StoreError(
             f"a large value of {self.place} cannot be written to {redacted(self.store.url)} "
-            f"({NAME}): {_reason(error)}"
+            f"({NAME}): {_reason(error)}; set it to a place that can be written"
         )
 
 

@@ -17,10 +17,10 @@ from volnux.graph.outcome import FAILURE, Failure
 from volnux.hooks import Hooks
 from volnux.imported import imported
 from volnux.kit.attempt import in_pool, needs_process
+from volnux.kit.codec import Codec
 from volnux.kit.processes import Surroundings, made_pool, worker_context
 from volnux_airflow import compat
 from volnux_airflow.child import Supervisor, begin_in_task
-from volnux_airflow.codec import Codec
 from volnux_airflow.flowoperator import Watcher
 from volnux_airflow.output import secrets_hidden, takes_secrets
 

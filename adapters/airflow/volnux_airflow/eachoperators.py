@@ -19,8 +19,8 @@ from volnux.graph.model import VariableSpec
 from volnux.graph.outcome import FAILURE, SUCCESS, Failure, NoItems, no_list
 from volnux.graph.places import place_name
 from volnux.kit.calls import list_of
+from volnux.kit.codec import Codec
 from volnux_airflow import compat
-from volnux_airflow.codec import Codec
 from volnux_airflow.declared import Inputs, variable_specs
 from volnux_airflow.flowoperator import NO_CALLBACKS, Branches, FlowOperator
 from volnux_airflow.instants import Calendar

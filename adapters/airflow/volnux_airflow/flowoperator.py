@@ -17,7 +17,7 @@ from volnux.hooks import Listener
 from volnux.shown import shown
 from volnux.values.codec import from_json
 from volnux_airflow import compat
-from volnux_airflow.codec import Codec
+from volnux_airflow.codec import codec_of
 from volnux_airflow.hostvalues import AirflowHost
 from volnux_airflow.outcomes import OUTCOME_KEY, Outcomes, TaskOutcome
 from volnux_airflow.runinputs import RunInputs
@@ -130,7 +130,7 @@ class FlowOperator(compat.BaseOperator, compat.BranchMixIn):
 
     def outcomes_of(self, context: Mapping[str, Any]) -> Outcomes:
         """Reads what the other tasks of the run stored."""
-        codec = Codec(context["dag_run"].run_id, _classes_of(self.dag))
+        codec = codec_of(context["dag_run"].run_id, _classes_of(self.dag))
         others = {task.task_id for task in self.dag.tasks if operator_of(task) is None}
         return Outcomes(context["ti"], codec, others)
 

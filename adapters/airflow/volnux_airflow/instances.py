@@ -17,8 +17,8 @@ from volnux.graph.outcome import FAILURE, Failure, NoItems, State
 from volnux.graph.places import index_of, place_name, template_of
 from volnux.graph.report import PlaceReport
 from volnux.kit.calls import given_by_name
+from volnux.kit.codec import Codec
 from volnux.kit.notes import moment
-from volnux_airflow.codec import Codec
 from volnux_airflow.outcomes import OUTCOME_KEY, TaskOutcome
 from volnux_airflow.partreport import PLACES_KEY, places_from
 from volnux_airflow.reduced import inside, reduced

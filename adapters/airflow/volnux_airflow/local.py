@@ -29,7 +29,7 @@ from volnux.graph.report import RunReport, jsonable
 from volnux.hooks import About, Hooks, Observing, hooks_of
 from volnux.kit.config import host_of
 from volnux.kit.instants import instant_of
-from volnux_airflow.codec import Codec
+from volnux_airflow.codec import codec_of
 from volnux_airflow.flowoperator import FlowOperator, Watcher
 from volnux_airflow.hostvalues import AirflowHost
 from volnux_airflow.instances import Instances
@@ -232,7 +232,7 @@ def _instances(run: Any, plan: Plan) -> Instances:
             for ti in run.get_task_instances(session=session)
         }
     return Instances.of(
-        Codec(run.run_id, plan.visible),
+        codec_of(run.run_id, plan.visible),
         lambda name, key: xcoms.get(name, {}).get(key),
         states={name: state for name, (state, _) in found.items()},
         tries={name: tries for name, (_, tries) in found.items()},

@@ -244,9 +244,6 @@ class VolnuxEventOperator(FlowOperator):
             scheduled_at=self.inputs.scheduled_at(context),
             host=None if self.spec.given is None else self.watcher.host,
         )
-        # The spec of an event that was not linked knows only the classes of its own module.
-        spec = self.spec.copy()
-        spec.visible = codec.classes
         try:
             if self.each is not None:
                 item = codec.read(self.item)
@@ -258,12 +255,12 @@ class VolnuxEventOperator(FlowOperator):
                 call = call._replace(previous_result=self.receives.read(outcomes))
             call = call._replace(carrier=codec.carrier())
         except Exception as error:  # noqa: BLE001 - a stored result may be unreadable
-            outcome = raised(spec, call, error, time.time())._replace(retry_after=None)
-            self.watcher.began(spec, call)
-            self.watcher.ended(spec, call, outcome)
+            outcome = raised(self.spec, call, error, time.time())._replace(retry_after=None)
+            self.watcher.began(self.spec, call)
+            self.watcher.ended(self.spec, call, outcome)
             return outcome
         hooks = hooks_of(traces.about_task(call, context["ti"]), self.watcher)
-        return attempt.run(spec, call, hooks, partial(self._judged, context), codec)
+        return attempt.run(self.spec, call, hooks, partial(self._judged, context), codec)
 
     def _end(self, context: Mapping[str, Any], outcome: Outcome) -> Any:
         """Finish the task after its last attempt: store the outcome, then continue or fail."""

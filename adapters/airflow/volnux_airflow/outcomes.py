@@ -15,8 +15,8 @@ from volnux.graph.outcome import FAILURE, SUCCESS, Failure
 from volnux.graph.places import place_name
 from volnux.graph.sources import sources_in
 from volnux.graph.values import MISSING, Values, needed
+from volnux.kit.codec import Codec
 from volnux.strictjson import built
-from volnux_airflow.codec import Codec
 
 __all__ = ["OUTCOME_KEY", "Outcomes", "Piped", "TaskOutcome"]
 

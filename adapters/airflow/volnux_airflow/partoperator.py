@@ -16,9 +16,9 @@ from volnux.events.spec import EventSpec
 from volnux.graph.outcome import FAILURE, SUCCESS, Failure, RunStatus
 from volnux.graph.places import place_name
 from volnux.graph.report import RunReport
+from volnux.kit.codec import Codec
 from volnux_airflow import compat, traces
 from volnux_airflow.carried import CarriedHost
-from volnux_airflow.codec import Codec
 from volnux_airflow.declared import Inputs
 from volnux_airflow.flowoperator import (
     ITEM,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from volnux.graph.outcome import Failure, State
@@ -13,32 +13,32 @@ from volnux.values.kinds import NotPortableError
 __all__ = ["PLACES_KEY", "places_from", "stored_places"]
 
 PLACES_KEY = "volnux_places"
-"""The XCom key of the places."""
+"""The XCom key of the places, a list of names and places: a dict must not have some keys."""
 
 
 def stored_places(
     reports: Iterable[RunReport], write: Callable[[Any, str], Any]
-) -> dict[str, dict[str, Any]]:
+) -> list[list[Any]]:
     """The places of the runs of a part, as JSON.
 
     Args:
         reports: the reports of the runs.
         write: makes JSON of a value of a place.
     """
-    return {
-        name: _stored(name, item, write)
+    return [
+        [name, _stored(name, item, write)]
         for report in reports
         for name, item in report.places.items()
-    }
+    ]
 
 
-def places_from(stored: Mapping[str, Mapping[str, Any]]) -> dict[str, PlaceReport]:
+def places_from(stored: Iterable[Sequence[Any]]) -> dict[str, PlaceReport]:
     """The places of `stored_places`. They have a received value only if it came from outside.
 
     Args:
         stored: the JSON, whose values have been read.
     """
-    return {name: _place(item) for name, item in stored.items()}
+    return {name: _place(item) for name, item in stored}
 
 
 def _stored(name: str, item: PlaceReport, write: Callable[[Any, str], Any]) -> dict[str, Any]:

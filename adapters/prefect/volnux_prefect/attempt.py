@@ -64,10 +64,11 @@ def stored_attempt(
         outcome, late = attempt(spec, call, loop, limit)
         return _checked(spec, call, outcome, serializer), late
     if call.carrier is None:
-        from volnux.values.store import Store, StoreError
+        from volnux.kit.codec import store_of_environment
+        from volnux.values.folders import StoreError
 
         try:
-            call = call._replace(carrier=Carrier(Store.of_environment(), keeps=True))
+            call = call._replace(carrier=Carrier(store_of_environment(), keeps=True))
         except StoreError as error:
             return raised(spec, call, error, time.time()), False
     outcome, late = attempt(spec, call, loop, limit)

@@ -11,18 +11,15 @@ import functools
 import json
 from collections.abc import Callable
 from contextvars import ContextVar
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from prefect.context import FlowRunContext, TaskRunContext
-from prefect.exceptions import FailedRun
 from prefect.serializers import Serializer
 from pydantic import Field
 
-from volnux import values
-from volnux.errors import VolnuxError
-from volnux.strictjson import FormatError
-from volnux.values.reading import Classes
-from volnux_prefect import compat
+# Every process that loads the collections of Prefect imports this module, also for flows that are
+# not of Volnux. So all else is imported late.
+if TYPE_CHECKING:
+    from volnux.values.reading import Classes
 
 __all__ = ["ValueSerializer", "keep_packed", "know", "store_tagged"]
 
@@ -50,6 +47,8 @@ def keep_packed(result: Any, packed: Any) -> None:
 
 def store_tagged() -> None:
     """Store the results of the current flow run with this serializer, unless the user chose one."""
+    from volnux_prefect import compat
+
     compat.store_with(ValueSerializer())
 
 
@@ -82,10 +81,11 @@ class ValueSerializer(Serializer):
             FormatError: it is not what `dumps` wrote, or is of a class that is not known here.
             ValueLostError: a file with a large value is gone, or was changed.
         """
-        from volnux.values.store import Store
+        from volnux.kit.codec import store_of_environment
+        from volnux.values import loads
 
         _register()
-        return values.loads(blob, classes=_Loaded(), store=Store.of_environment())
+        return loads(blob, classes=_Loaded(), store=store_of_environment())
 
 
 class _Loaded:
@@ -100,6 +100,11 @@ class _Loaded:
         Raises:
             FormatError: no flow that could know the class is loaded.
         """
+        from prefect.context import FlowRunContext
+
+        from volnux.errors import VolnuxError
+        from volnux.strictjson import FormatError
+
         context = FlowRunContext.get()
         own: Classes | None = getattr(context.flow, "visible", None) if context else None
         if own is not None:
@@ -120,29 +125,31 @@ class _Loaded:
 def _tagged(obj: Any) -> Any:
     """The JSON of what is not the result of an attempt, such as the result of a flow."""
     from volnux.events.failures import class_name
+    from volnux.kit.codec import Codec
     from volnux.masking import hidden, hide
-    from volnux.values.codec import in_store, to_json
-    from volnux.values.store import Store
 
     if isinstance(obj, BaseException):
-        _register()
-        obj = FailedRun(hide(f"{class_name(type(obj))}: {obj}"))
+        obj = _register()(hide(f"{class_name(type(obj))}: {obj}"))
     run_id, name = _run()
-    what = f"the result of {name}"
-    store = Store.of_environment()
-    shelf = None if store is None else store.at(run_id, name)
-    data = to_json(hidden(obj), what=what, shelf=shelf, hide=hidden)
-    return in_store(data, what=what, shelf=shelf)
+    # Which classes the reader knows is not known here.
+    return Codec(run_id, None, hide=hidden).write(hidden(obj), name)
 
 
 @functools.cache
-def _register() -> None:
-    """Make the class known that stands for exceptions."""
-    values.register(FailedRun, str, FailedRun, name="prefect.FailedRun")
+def _register() -> type[Exception]:
+    """Make the class known that stands for exceptions, and return it."""
+    from prefect.exceptions import FailedRun
+
+    from volnux.values import register
+
+    register(FailedRun, str, FailedRun, name="prefect.FailedRun")
+    return FailedRun
 
 
 def _run() -> tuple[str, str]:
     """The id of the flow run, and the name of what runs."""
+    from prefect.context import FlowRunContext, TaskRunContext
+
     task, flow = TaskRunContext.get(), FlowRunContext.get()
     run_id = str(flow.flow_run.id) if flow is not None and flow.flow_run is not None else ""
     if task is not None:

@@ -1,7 +1,6 @@
 """Values keep their types in XComs, by `dag.test()`; the same on standalone."""
 
-import enum
-import math
+from pathlib import Path
 
 import pytest
 from airflow.models.xcom import XComModel
@@ -12,53 +11,19 @@ from volnux_airflow import AirflowBackend, VolnuxEventOperator
 from volnux_airflow.local import run_dag
 from volnux_airflow.translate import build_dag
 
+from tests import typed_values
 from tests.integration.airflow.test_cases import generated, serialized
 from tests.integration.airflow.test_words import plan_of, shown
+from tests.typed_values import alike
 from volnux.backends.port import RunOptions
 from volnux.backends.registry import get_backend
 from volnux.graph import RunStatus
 
-EVENTS = """
-import collections, datetime as dt, decimal, enum, pathlib, uuid, zoneinfo
-from dataclasses import dataclass
-from typing import NamedTuple
-import pydantic
+EVENTS = (
+    Path(typed_values.__file__).read_text()
+    + """
 from volnux import *
 
-class Side(enum.Enum):
-    LEFT = 1
-
-class Point(NamedTuple):
-    x: float
-    y: float
-
-@dataclass(frozen=True)
-class Order:
-    number: int
-    price: decimal.Decimal
-    at: dt.datetime
-    token: str = ""
-
-class Model(pydantic.BaseModel):
-    tags: set[str] = {"a"}
-
-DEEP = 1
-for _ in range(40):
-    DEEP = (DEEP,)
-
-BERLIN = zoneinfo.ZoneInfo("Europe/Berlin")
-NOON = dt.datetime(2026, 10, 25, 2, 30, tzinfo=BERLIN, fold=1)
-ORDER = Order(7, decimal.Decimal("1.20"), NOON)
-MANY = [
-    None, True, 5, 1.5, "text", [1, [2]], {"a": 1, "b": {"c": None}},
-    2**70, -(2**64), float("inf"), float("nan"), "fixed width\\0", "caf\\udce9",
-    (1, (2, "x")), (), {1, 2}, frozenset({"a"}), {1: "one", (2, 3): [4]}, b"\\0\\xff",
-    {"$volnux": "decimal", "value": "1"}, {"__classname__": "x"}, [{"__type": "dict", "__var": {}}],
-    dt.date(2026, 1, 2), dt.time(4, 5), dt.timedelta(days=1, microseconds=3), NOON,
-    dt.datetime(2026, 1, 2, tzinfo=dt.UTC), decimal.Decimal("1.20"), uuid.UUID(int=5),
-    pathlib.PurePosixPath("a/b"), complex(1, -2), collections.deque([1], 3), Side.LEFT,
-    Point(1.0, 2), ORDER, [ORDER, {"of": ORDER}], Model(tags={"x", "y"}), DEEP,
-]
 @event
 def Many(): return True, MANY
 @event
@@ -83,6 +48,10 @@ def Rows(previous_result: list[Order | str]): return True, len(previous_result)
 def Told(previous_result): return True, [previous_result.type, previous_result.message]
 @event
 def Ok(): return True, "ok"
+@event
+def __type(previous_result): return True, previous_result
+@event
+def __classname__(previous_result): return True, {2}
 class Stubborn(EventBase):
     retry_policy = {"max_attempts": 3, "backoff_factor": 0}
     def process(self, previous_result: int): return True, previous_result
@@ -98,26 +67,13 @@ def Takes_token(token): return True, Order(1, decimal.Decimal(1), NOON, f"Bearer
 def Fails_with_token(token):
     return False, Order(1, decimal.Decimal(1), NOON, f"Bearer {token}")
 """
+)
 
 
 @pytest.fixture
 def plan(tmp_path):
     """Links a flow with the events of this module."""
     return lambda text, name="flow": plan_of(tmp_path, text, name, EVENTS)
-
-
-def alike(one, other):
-    """Whether two values are equal and of the same types throughout."""
-    if type(one) is not type(other):
-        return False
-    if isinstance(one, float) and math.isnan(one):
-        return math.isnan(other)
-    if isinstance(one, list | tuple):
-        return len(one) == len(other) and all(map(alike, one, other))
-    if isinstance(one, dict):
-        return one.keys() == other.keys() and all(alike(one[key], other[key]) for key in one)
-    fields = None if isinstance(one, enum.Enum) else getattr(one, "__dict__", None)
-    return one == other and (not fields or all(alike(v, vars(other)[k]) for k, v in fields.items()))
 
 
 def xcoms(dag, key=None):
@@ -185,6 +141,15 @@ def test_what_is_piped_is_read_as_the_event_declares(name, plan, tmp_path, monke
     assert shown(run_dag(dag, ours, {})) == shown(expected)
 
 
+def test_names_in_a_part_may_be_keys_that_airflow_reserves(plan):
+    ours = plan("Pair |-> {__type |-> __classname__}[task=tidy] |-> Same", "reserved")
+    report = get_backend("airflow").run(ours, {})
+    results = {name: place.result for name, place in report.places.items()}
+    assert list(results) == ["Pair", "__type", "__classname__", "Same"]
+    assert results["__type"] == results["Pair"]
+    assert results["Same"] == {2}
+
+
 def test_a_value_of_the_wrong_type(plan):
     report = AirflowBackend().run(plan("Text |-> Stubborn (0 |-> Told, 1 -> Ok)", "refused"), {})
     assert report.status == RunStatus.SUCCESS
@@ -230,7 +195,7 @@ def test_a_dag_written_by_hand(plan):
             "valid number",
         ]
     )
-    # What a task of another kind returned is no tagged value.
+    # The results of tasks of other kinds are not tagged values.
     assert "'dict', 'value': [['$volnux', 'no tag']]" in found["same", -1, "return_value"]
     assert "order received a tuple from pair" in found["order", -1, "volnux"]
 

@@ -15,86 +15,23 @@ from volnux_prefect import load_flow
 from volnux_prefect.codegen import source_of
 from volnux_prefect.serializer import ValueSerializer
 
+from tests import typed_values
 from tests.integration.prefect.server import surroundings
 from tests.integration.prefect.states import task_runs, wait_for_flow_run
 from volnux.backends import get_backend
 from volnux.loading import load_plan
 from volnux.strictjson import FormatError
 
-EVENTS = """
-import collections
-import datetime as dt
-import enum
-import pathlib
-import uuid
-import zoneinfo
+EVENTS = (
+    Path(typed_values.__file__).read_text()
+    + """
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
-from decimal import Decimal
-from typing import NamedTuple
-
-import pydantic
 from volnux import event
-
-
-class Colour(enum.Enum):
-    RED = 1
-
-
-class Line(NamedTuple):
-    name: str
-    price: Decimal
-
-
-@dataclass
-class Order:
-    number: int
-    due: dt.date
-    lines: tuple[Line, ...] = ()
-
-
-class Customer(pydantic.BaseModel):
-    name: str
-    orders: list[Order]
-
-
-def make():
-    order = Order(1, dt.date(2026, 1, 2), (Line("pen", Decimal("1.20")),))
-    return {
-        "plain": {"a": [1, 2.5, None, True, "text"]},
-        "numbers": [2**70, float("inf"), 1 + 2j, Decimal("1.20")],
-        "containers": [(1,), {2}, frozenset({3}), {4: "four", (5,): "five"}],
-        "more containers": [collections.deque([1], 3), collections.Counter("aab")],
-        "bytes": [bytes(range(256)), bytearray(b"more")],
-        "times": [
-            dt.datetime(2026, 10, 25, 2, 30, tzinfo=zoneinfo.ZoneInfo("Europe/Berlin"), fold=1),
-            dt.date(2026, 1, 2),
-            dt.time(1, 2),
-            dt.timedelta(days=-1),
-        ],
-        "names": [uuid.UUID(int=7), pathlib.PurePosixPath("a/b"), Colour.RED],
-        "objects": [order, Customer(name="Ada", orders=[order])],
-        "a tag": {"$volnux": "tuple", "value": [1]},
-    }
-
-
-def shape(value):
-    # `==` alone takes True for 1, and a named tuple for a tuple.
-    match value:
-        case dict():
-            return type(value), [(shape(key), shape(each)) for key, each in value.items()]
-        case list() | tuple():
-            return type(value), [shape(each) for each in value]
-        case Order():
-            return Order, shape(vars(value))
-        case Customer():
-            return Customer, shape(dict(value))
-    return type(value), value
 
 
 @event
 def Make():
-    return True, make()
+    return True, MANY
 
 
 @event(executor=ProcessPoolExecutor)
@@ -121,7 +58,7 @@ def Words():
 
 @event
 def Rows():
-    return True, {"number": "7", "due": "2026-01-02"}
+    return True, {"number": "7", "price": "1.20", "at": "2026-01-02T03:04:05"}
 
 
 @event
@@ -150,6 +87,7 @@ def Array():
 def Halves(previous_result):
     return True, previous_result / 2
 """
+)
 
 ELSEWHERE = """
 import sys
@@ -165,7 +103,7 @@ from volnux_prefect import load_flow
 known = load_flow(sys.argv[1]).plan.spec("Make").function.__globals__
 with get_client(sync_client=True) as client:
     state = client.read_flow_run(sys.argv[2]).state
-assert known["shape"](state.result()) == known["shape"](known["make"]())
+assert known["alike"](state.result(), known["MANY"])
 """
 
 
@@ -173,15 +111,14 @@ def test_values_of_every_kind_are_stored(server, write):
     write("flow_events.py", EVENTS)
     path = write("flow.pty", "Make |-> Elsewhere |-> Awaits |-> Flaky * 2")
     flow = load_flow(path, persist_result=True)
-    shape, make = (flow.plan.spec("Make").function.__globals__[name] for name in ("shape", "make"))
-    wanted = shape(make())
+    known = flow.plan.spec("Make").function.__globals__
     state = flow(return_state=True)
-    assert shape(state.result()) == wanted
+    assert known["alike"](state.result(), known["MANY"])
     flow_run_id = state.state_details.flow_run_id
     found = task_runs(flow_run_id, ["Make", "Elsewhere", "Awaits", "Flaky"])
     for each in found.values():
         assert each.state.data.serializer.type == "volnux"
-        assert shape(each.state.result()) == wanted
+        assert known["alike"](each.state.result(), known["MANY"])
     assert found["Flaky"].run_count == 2
     # A process that knows only the flow.
     program = [sys.executable, "-c", ELSEWHERE, str(path), str(flow_run_id)]
@@ -223,7 +160,7 @@ def test_piped_values_are_read_as_annotated(server, write, run, monkeypatch):
     told, order = wait_for_flow_run(state.state_details.flow_run_id).state.result()
     assert told == ["volnux.InputTypeError", message]
     assert type(order) is module.SHIP.spec.function.__globals__["Order"]
-    assert (order.number, order.due.isoformat()) == (7, "2026-01-02")
+    assert (order.number, order.at.isoformat()) == (7, "2026-01-02T03:04:05")
     for each in task_runs(state.state_details.flow_run_id, report.places).values():
         assert each.state.data.serializer.type == "volnux"
 
@@ -292,3 +229,14 @@ def test_a_flow_run_that_raises_is_read_as_a_failure(server, write):
         stored = client.read_flow_run(state.state_details.flow_run_id).state
     with pytest.raises(FailedRun, match=r"^volnux\.[\w.]*InputError: .*day"):
         stored.result()
+
+
+def test_processes_that_only_load_the_serializer_import_nothing_else():
+    program = (
+        "import prefect, sys; before = set(sys.modules); import volnux_prefect.serializer; "
+        "print(*sorted(name for name in set(sys.modules) - before))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    found = [name for name in done.stdout.split() if name.startswith("volnux")]
+    ours = ["volnux", "volnux._lazy", "volnux._version"]
+    assert found == [*ours, "volnux_prefect", "volnux_prefect.serializer"], done.stderr

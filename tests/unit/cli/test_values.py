@@ -105,7 +105,7 @@ def test_another_store(cli, kept):
 def test_an_age_that_is_none(cli, kept, age):
     result = cli("values", "prune", "--older", age)
     assert (result.code, result.out) == (2, "")
-    assert result.err == f"error: --older takes an age such as 30d, 12h or 2w, found '{age}'\n"
+    assert result.err == f"error: --older takes an age such as 30m, 12h, 30d or 2w, found '{age}'\n"
     assert runs(kept) == ["new", "old:1+2"]
 
 

@@ -137,7 +137,7 @@ def test_a_warning_is_at_the_receiver():
         ("Outcome[Order]", "object", False),
         ("Outcome[Order]", "T", False),
         ("Outcome[Order]", "Annotated[int, BeforeValidator(id)]", False),
-        # These are no pairs of a descriptor and a result.
+        # These are not pairs of a descriptor and a result.
         ("tuple[float, Order]", "Invoice", False),
         ("tuple[Order, Order]", "Invoice", False),
         ("tuple[int, ...]", "Invoice", False),

@@ -5,6 +5,7 @@ import logging
 import pickle
 import subprocess
 import sys
+import time
 import traceback
 import weakref
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
@@ -315,14 +316,22 @@ def test_a_listener_is_given_the_exception():
 
 def test_failures_come_while_the_run_goes_on(caplog):
     """An error is logged as soon as it is certain, and not only at the end of a long run."""
-    said = {}
+    said = []
+
+    def logged():
+        return [record.place for record in caplog.records if record.name == "volnux.run"]
 
     class Looks(RunObserver):
         def place_started(self, node, attempt):
-            said[node.id] = [r.place for r in caplog.records if r.name == "volnux.run"]
+            if node.id == "ok__3":
+                # Another thread of the run may be about to log it.
+                end = time.monotonic() + 30
+                while not logged() and time.monotonic() < end:
+                    time.sleep(0.01)
+                said.extend(logged())
 
     flow_of("fail || {ok -> ok -> ok}")().start(workers=1, observer=Looks())
-    assert said["ok__3"] == ["fail"]
+    assert said == ["fail"]
 
 
 def test_a_message_that_is_long_or_hostile_is_never_logged_as_it_is(caplog):

@@ -85,7 +85,8 @@ def test_a_store_that_cannot_be_written_is_a_failure_of_the_sender(run):
     assert failure.type.endswith("StoreError")
     place = Path("file/kept").absolute()
     assert failure.message == (
-        f"a large value of Load cannot be written to {place} (VOLNUX_VALUES): Not a directory"
+        f"a large value of Load cannot be written to {place} (VOLNUX_VALUES): Not a directory; "
+        "set it to a place that can be written"
     )
     assert (report.status, report.results["Repair"]) == ("success", "repaired")
     assert files() == []

@@ -257,7 +257,8 @@ def test_a_full_disk(tmp_path):
         [sys.executable, "-c", dedent(code)], check=True, capture_output=True, text=True
     )
     assert done.stdout.splitlines() == [
-        "a large value of Load cannot be written to kept (VOLNUX_VALUES): File too large",
+        "a large value of Load cannot be written to kept (VOLNUX_VALUES): File too large; "
+        "set it to a place that can be written",
         "[]",
     ]
 
@@ -418,3 +419,10 @@ def test_half_files_of_processes_that_were_killed_belong_to_their_run():
     [run] = store.runs()
     assert store.delete(run) == 1
     assert files_of("kept") == []
+
+
+def test_a_file_is_not_a_place(monkeypatch, tmp_path):
+    monkeypatch.setenv("VOLNUX_VALUES", str(tmp_path / "file"))
+    (tmp_path / "file").touch()
+    with pytest.raises(StoreError, match=r"VOLNUX_VALUES=.*file' is a file, but a folder was"):
+        Store.of_environment()

@@ -80,13 +80,13 @@ def _read_array(data: Any, reader: Reader) -> np.ndarray[Any, Any]:
 
 
 def _check_texts(array: np.ndarray[Any, Any]) -> None:
-    """Refuse numbers that are no characters: every use of such a text would fail."""
+    """Refuse texts with code points that do not exist: every use of them would fail."""
     for name in array.dtype.names or ():
         _check_texts(array[name])
     if array.dtype.kind == "U" and array.nbytes:
         code = np.dtype("u4").newbyteorder(array.dtype.byteorder)
         if np.ascontiguousarray(array).view(code).max() > sys.maxunicode:
-            raise ValueError("it has a text with numbers that are no characters")
+            raise ValueError("it has a text with code points that do not exist")
 
 
 # Scalars.
@@ -156,7 +156,7 @@ def _write_void(value: np.void, writer: Writer) -> dict[str, Any]:
 def _read_void(data: Any, reader: Reader) -> Any:
     value = _read_array(data, reader)[()]
     if not isinstance(value, np.void):
-        raise ValueError("it is no structure")
+        raise ValueError("it is not a structure")
     return value
 
 
