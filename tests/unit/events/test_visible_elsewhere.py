@@ -138,3 +138,64 @@ def test_a_field_of_a_class_in_a_module_that_is_imported_as_a_whole():
     )
     visible = load_plan(Path("flow.pty")).visible
     assert visible.find("inner", "Inner").__name__ == "Inner"
+
+
+NESTED = """
+    from volnux import EventBase, event
+    from shapes import Order
+
+    def make():
+        @event
+        def First():
+            return True, {"number": 1}
+
+        class Second(EventBase):
+            def process(self, previous_result: Order):
+                return True, previous_result
+
+        return First, Second
+
+    First, Second = make()
+"""
+
+SHAPES = """
+    from __future__ import annotations
+
+    from dataclasses import dataclass
+
+    @dataclass
+    class Number:
+        value: int
+
+    @dataclass
+    class Order:
+        number: int
+        {field}: Number | None = None
+"""
+
+TWO_FOLDERS = """
+    import volnux
+    from volnux.events.modules import home_of, module_of
+    from volnux.loading import load_plan
+
+    for folder in ("a", "b", "a"):
+        plan = load_plan(f"{folder}/flow.pty")
+        for spec in plan.specs:
+            assert home_of(module_of(spec.target)).endswith(folder), spec
+        report = volnux.run(f"{folder}/flow.pty")
+        print(report.status, report.places["Second"].result)
+"""
+
+
+def test_events_defined_in_a_function_belong_to_their_own_folder():
+    for name in ("a", "b"):
+        folder = Path(name)
+        folder.mkdir()
+        (folder / "flow.pty").write_text("First |-> Second\n")
+        (folder / "flow_events.py").write_text(textwrap.dedent(NESTED))
+        (folder / "shapes.py").write_text(textwrap.dedent(SHAPES.format(field=f"{name}_extra")))
+    code = textwrap.dedent(TWO_FOLDERS)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.splitlines() == [
+        f"success Order(number=1, {name}_extra=None)" for name in ("a", "b", "a")
+    ], done.stderr

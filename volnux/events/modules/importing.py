@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import importlib.machinery
+import inspect
 import os
 import sys
 from collections.abc import Mapping
@@ -90,13 +91,30 @@ def module_of(target: Any) -> ModuleType | None:
     module = sys.modules.get(target.__module__)
     if type(module) is not SharedModule:
         return module
+    names = _names_around(target)
     for package in tuple(FOLDERS):
         each = found = sys.modules.get(f"{package}.{target.__module__}")
+        if each is None:
+            continue
         for part in target.__qualname__.split("."):
             found = getattr(found, part, None)
-        if each is not None and found is target:
+        if found is target or vars(each) is names:
             return each
     return module_meant(module)
+
+
+def _names_around(target: Any) -> dict[str, Any] | None:
+    """The global names of a function, or of the methods of a class; None if there are none.
+
+    What is defined inside a function cannot be found in its module by name.
+    """
+    functions = vars(target).values() if isinstance(target, type) else (target,)
+    for each in functions:
+        function = inspect.unwrap(each) if callable(each) else getattr(each, "__func__", None)
+        # Methods that a library generates have no file, and may have the names of any module.
+        if inspect.isfunction(function) and function.__code__.co_filename != "<string>":
+            return function.__globals__
+    return None
 
 
 def forget(folder: Path) -> None:
