@@ -12,13 +12,16 @@ if TYPE_CHECKING:
     from volnux.calling import arun, run
     from volnux.errors import PointyError, PointySyntaxError, VolnuxError
     from volnux.events.annotated import Outcome
+    from volnux.events.approval import approval
     from volnux.events.base import (
         EventBase,
         EventExecutionEvaluationState,
         EventReturnError,
         NotSentError,
+        NotYet,
         WorkerLost,
         event,
+        not_yet,
     )
     from volnux.events.executors import EMPTY, DefaultExecutor, ExecutorInitializerConfig
     from volnux.events.given import (
@@ -57,6 +60,7 @@ __all__ = [
     "NotGivenError",
     "NotPortableError",
     "NotSentError",
+    "NotYet",
     "Outcome",
     "Pipeline",
     "PointyError",
@@ -72,8 +76,10 @@ __all__ = [
     "VolnuxError",
     "WorkerLost",
     "__version__",
+    "approval",
     "arun",
     "event",
+    "not_yet",
     "run",
 ]
 
@@ -83,13 +89,16 @@ __getattr__, __dir__ = lazy(
         "volnux.errors": ("PointyError", "PointySyntaxError", "VolnuxError"),
         "volnux.signal.announce": ("EventFailedError",),
         "volnux.events.annotated": ("Outcome",),
+        "volnux.events.approval": ("approval",),
         "volnux.events.base": (
             "EventBase",
             "EventExecutionEvaluationState",
             "EventReturnError",
             "NotSentError",
+            "NotYet",
             "WorkerLost",
             "event",
+            "not_yet",
         ),
         "volnux.events.executors": ("EMPTY", "DefaultExecutor", "ExecutorInitializerConfig"),
         "volnux.events.given": (

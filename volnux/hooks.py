@@ -96,10 +96,13 @@ class Listener:
         return call
 
     def began(self, spec: EventSpec, call: Call) -> None:
-        """An attempt begins."""
+        """A call begins: an attempt, or its continuation after `waits`: see `call.polls`."""
 
     def retries(self, spec: EventSpec, call: Call, outcome: Outcome) -> None:
         """An attempt has failed; another follows after `outcome.retry_after` seconds."""
+
+    def waits(self, spec: EventSpec, call: Call, outcome: Outcome) -> None:
+        """A call has said "not yet"; another follows after `outcome.retry_after` seconds."""
 
     def ended(self, spec: EventSpec, call: Call, outcome: Outcome) -> None:
         """The last attempt of an event has ended."""
@@ -150,8 +153,10 @@ class Hooks(list[Listener]):
             listener.began(spec, call)
 
     def attempt_ended(self, spec: EventSpec, call: Call, outcome: Outcome) -> None:
-        """Report the end of an attempt as `retries` or `ended`: see `outcome.retry_after`."""
-        if outcome.retry_after is not None:
+        """Report the end of a call as `waits`, `retries` or `ended`: see the outcome."""
+        if outcome.waits:
+            self.waits(spec, call, outcome)
+        elif outcome.retry_after is not None:
             self.retries(spec, call, outcome)
         else:
             self.ended(spec, call, outcome)
@@ -159,6 +164,10 @@ class Hooks(list[Listener]):
     def retries(self, spec: EventSpec, call: Call, outcome: Outcome) -> None:
         for listener in self:
             listener.retries(spec, call, outcome)
+
+    def waits(self, spec: EventSpec, call: Call, outcome: Outcome) -> None:
+        for listener in self:
+            listener.waits(spec, call, outcome)
 
     def ended(self, spec: EventSpec, call: Call, outcome: Outcome) -> None:
         for listener in self:
@@ -235,12 +244,18 @@ class Observing(Listener):
             self._tell(lambda: self._observer.run_ended(report))
 
     def began(self, spec: EventSpec, call: Call) -> None:
+        if call.polls is not None and call.polls.under_way:
+            return
         node = self._node(call)
         self._tell(lambda: self._observer.place_started(node, call.attempt))
 
     def retries(self, spec: EventSpec, call: Call, outcome: Outcome) -> None:
         node = self._node(call)
         self._tell(lambda: self._observer.place_retries(node, outcome))
+
+    def waits(self, spec: EventSpec, call: Call, outcome: Outcome) -> None:
+        node = self._node(call)
+        self._tell(lambda: self._observer.place_waits(node, outcome))
 
     def ended(self, spec: EventSpec, call: Call, outcome: Outcome) -> None:
         node = self._node(call)

@@ -60,8 +60,8 @@ class Board:
         outbox: places that must be sent to other executors.
         flying: attempts whose end has not been claimed yet.
         finished: ends of attempts that the state machine has not processed yet.
-        retrying: places that wait for their next attempt.
-        open: how many places are ready, submitted, or waiting for their next attempt.
+        retrying: places that wait for their next call.
+        open: how many places are ready, submitted, or waiting for their next call.
         cancelled: whether no more events start. Running ones may finish.
         stopped: whether an event with `stop_on_exception`, or the time limit, ended the run.
         given_up: whether the run no longer waits for running attempts.

@@ -161,10 +161,10 @@ class Run:
 
     def _run_here(self, index: int) -> None:
         """Run an attempt on this thread."""
-        attempt = Attempt(index, self._board.notes.made[index] + 1)
+        attempt = Attempt(index, self._board.notes.next(index))
         self._board.flying.add(attempt)
         spec = self._specs[index]
-        call = self._calls.call(self._execution, index, attempt.number, self._received[index])
+        call = self._call(attempt)
         if self._hooks:
             call = self._hooks.call(spec, call)
         self._started(spec, attempt)
@@ -173,7 +173,8 @@ class Run:
 
     def _call(self, attempt: Attempt) -> Call:
         index = attempt.index
-        return self._calls.call(self._execution, index, attempt.number, self._received[index])
+        call = self._calls.call(self._execution, index, attempt.number, self._received[index])
+        return self._board.notes.going_on(index, call) if self._board.notes.polls else call
 
     def _outcome_here(self, spec: EventSpec, call: Call, attempt: Attempt) -> Outcome:
         try:
@@ -216,7 +217,7 @@ class Run:
 
     def _send_one(self, index: int) -> None:
         board = self._board
-        attempt = Attempt(index, board.notes.made[index] + 1)
+        attempt = Attempt(index, board.notes.next(index))
         board.flying.add(attempt)
         spec = self._specs[index]
         call = self._hooks.call(spec, self._call(attempt))
@@ -276,7 +277,9 @@ class Run:
 
     def _tell_end(self, attempt: Attempt, outcome: Outcome) -> None:
         """Notify listeners how an attempt ended, as the flow sees it."""
-        told = outcome._replace(retry_after=None) if self._board.cancelled else outcome
+        told = outcome
+        if self._board.cancelled and not outcome.waits:
+            told = outcome._replace(retry_after=None)
         unhandled = self._board.execution.unhandled(attempt.index, outcome.descriptor)
         if unhandled is not None:
             told = told._replace(descriptor=FAILURE, result=unhandled)
@@ -319,7 +322,9 @@ class Run:
         # Only a failure can be repeated, logged, or have raised an exception.
         again = outcome.descriptor != SUCCESS and outcome.retry_after is not None
         if again and not (board.cancelled or board.stopped):
-            self._failures.add(index, outcome)
+            board.notes.ends(index, outcome)
+            if not outcome.waits:
+                self._failures.add(index, outcome)
             board.retrying.add(index)
             self._timers.after(outcome.retry_after or 0, lambda: self._retry(index))
             return

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from volnux.backends.gaps import Gap
 from volnux.errors import Diagnostic, Severity, VolnuxError
+from volnux.events.approval import ApprovalEvent
 from volnux.events.executors import ExecutorKind
 from volnux.events.link import Plan
+from volnux.events.native import Native
 from volnux.events.outcome import Host, Outcome
 from volnux.graph.model import Node
 from volnux.graph.report import RunReport
@@ -62,6 +64,7 @@ class Capabilities:
         timeout: whether it can end an attempt after `timeout` seconds.
         stop_on_exception: whether an event can end the whole run.
         catchup: whether it can run missed schedules later.
+        approvals: whether it can ask a person and wait for the answer.
     """
 
     hints: frozenset[str] = frozenset()
@@ -70,6 +73,7 @@ class Capabilities:
     timeout: bool = True
     stop_on_exception: bool = True
     catchup: bool = False
+    approvals: bool = False
 
     def check(self, plan: Plan, backend: str) -> list[Diagnostic]:
         """Errors for what a backend of this name refuses in a plan; notes for what it ignores."""
@@ -96,6 +100,14 @@ class Capabilities:
             if spec.timeout is not None and not self.timeout:
                 text = f"{backend} cannot end an attempt after a timeout"
                 found.append(graph.diagnostic("refused", text, at=node))
+            if not self.approvals and issubclass(spec.event_class, ApprovalEvent):
+                text = f"{backend} cannot ask a person, as {spec.name} does"
+                found.append(graph.diagnostic("refused", text, at=node))
+            native = getattr(spec.event_class, "native", None)
+            if isinstance(native, Native) and native.backend != backend and not native.has_local:
+                text = f"{spec.name} is {native}: {backend} cannot run it"
+                hint = "give it local=…, an event that other backends run in its place"
+                found.append(graph.diagnostic("refused", text, at=node, hint=hint))
             if spec.stop_on_exception and not self.stop_on_exception:
                 text = f"{backend} cannot end a run for stop_on_exception of {spec.name}"
                 found.append(graph.diagnostic("refused", text, at=node))
@@ -154,6 +166,9 @@ class RunObserver:
 
     def place_retries(self, node: Node, outcome: Outcome) -> None:
         """An attempt failed and another follows after `outcome.retry_after` seconds."""
+
+    def place_waits(self, node: Node, outcome: Outcome) -> None:
+        """An event said "not yet"; it is called again after `outcome.retry_after` seconds."""
 
     def place_ended(self, node: Node, outcome: Outcome) -> None:
         """The last attempt of a place ended; a descriptor without a branch counts as a failure."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TextIO
 
 from volnux.backends.port import RunObserver
 from volnux.cli import ending, output
-from volnux.cli.summary import seconds
+from volnux.cli.summary import polls, seconds
 from volnux.errors import shortened
 from volnux.graph.outcome import FAILURE, SUCCESS, Failure, State
 from volnux.graph.places import template_of
@@ -47,6 +47,7 @@ class Progress(RunObserver):
         self._begun = time.monotonic()
         self._taken: dict[str, frozenset[int]] = {}
         self._started: dict[str, float] = {}
+        self._waiting: dict[str, str] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -71,7 +72,15 @@ class Progress(RunObserver):
     def place_retries(self, node: Node, outcome: Outcome) -> None:
         self._line(self._retries(node, outcome))
 
+    def place_waits(self, node: Node, outcome: Outcome) -> None:
+        # An event may say the same for days.
+        said = str(outcome.result)
+        if self._waiting.get(node.id) != said:
+            self._waiting[node.id] = said
+            self._line(f"{node.id}: {_waits(outcome)}")
+
     def place_ended(self, node: Node, outcome: Outcome) -> None:
+        self._waiting.pop(node.id, None)
         self._line(self._ended(node, outcome))
 
     def cancelling(self, running: int) -> None:
@@ -97,6 +106,8 @@ class Progress(RunObserver):
         text += f" in {seconds(time.monotonic() - self._started.pop(node.id, self._begun))}"
         if outcome.attempts > 1:
             text += f" after {outcome.attempts} attempts"
+        if outcome.polls is not None and outcome.polls.number:
+            text += f"{' and' if outcome.attempts > 1 else ' after'} {polls(outcome.polls.number)}"
         if descriptor == FAILURE:
             text += f": {_reason(outcome.result)}"
         return text
@@ -233,6 +244,10 @@ class LiveProgress(Progress):
             wait = seconds(outcome.retry_after or 0)
             self._running[node.id] = f"attempt {outcome.attempts} failed, retrying in {wait}"
 
+    def place_waits(self, node: Node, outcome: Outcome) -> None:
+        with self._lock:
+            self._running[node.id] = _waits(outcome)
+
     def place_ended(self, node: Node, outcome: Outcome) -> None:
         with self._lock:
             self._running.pop(node.id, None)
@@ -353,6 +368,14 @@ def _reason(result: Any) -> str:
     from volnux.shown import shown
 
     return f"returned {shortened(shown(result))}"
+
+
+def _waits(outcome: Outcome) -> str:
+    """What an event waits for, and when it is called again."""
+    assert isinstance(outcome.result, Failure)
+    reason = shortened(outcome.result.message)
+    wait = seconds(outcome.retry_after or 0)
+    return f"not yet{f': {reason}' if reason else ''} (next call in {wait})"
 
 
 def _cancelling(running: int) -> str:

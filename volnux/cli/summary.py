@@ -14,7 +14,7 @@ from volnux.graph.places import index_of, template_of
 if TYPE_CHECKING:
     from volnux.graph.report import PlaceReport, RunReport
 
-__all__ = ["seconds", "summary"]
+__all__ = ["polls", "seconds", "summary"]
 
 _STYLES = {
     State.DONE: "green",
@@ -142,6 +142,7 @@ def _cells(place: str, entries: list[PlaceReport], *, timed: bool) -> tuple[str,
     descriptors = {entry.descriptor for entry in entries}
     descriptor = descriptors.pop() if len(descriptors) == 1 else None
     bypassed = all(entry.bypassed for entry in entries)
+    waited = sum(entry.polls for entry in entries)
     starts = [entry.started_at for entry in entries if entry.started_at]
     ends = [entry.ended_at for entry in entries if entry.ended_at]
     time = _duration(min(starts, default=None), max(ends, default=None)) or "-"
@@ -149,7 +150,8 @@ def _cells(place: str, entries: list[PlaceReport], *, timed: bool) -> tuple[str,
         place,
         state if len(entries) == 1 else f"{len(entries)} {state}",
         "-" if descriptor is None else str(descriptor),
-        f"{sum(entry.attempts for entry in entries)}{' (bypassed)' if bypassed else ''}",
+        f"{sum(entry.attempts for entry in entries)}{' (bypassed)' if bypassed else ''}"
+        f"{f' ({polls(waited)})' if waited else ''}",
         *((time,) if timed else ()),
     )
 
@@ -178,6 +180,11 @@ def _duration(start: Any, end: Any) -> str | None:
     if start is None or end is None:
         return None
     return seconds((end - start).total_seconds())
+
+
+def polls(count: int) -> str:
+    """How often an event said "not yet": `1 poll`, `2 polls`."""
+    return f"{count} poll{'' if count == 1 else 's'}"
 
 
 def seconds(number: float) -> str:

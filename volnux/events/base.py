@@ -25,10 +25,12 @@ __all__ = [
     "FunctionEvent",
     "Goto",
     "NotSentError",
+    "NotYet",
     "WorkerLost",
     "check_init",
     "event",
     "event_class_of",
+    "not_yet",
 ]
 
 EventExecutionEvaluationState = Evaluation
@@ -69,6 +71,29 @@ class Goto(BaseException):
         self.result = result
 
 
+class NotYet(BaseException):
+    """Raised by an event that waits for something: it is called again after `every` seconds.
+
+    `self.not_yet(…)` and `not_yet(…)` raise it; `except Exception` does not catch it.
+    """
+
+    __module__ = "volnux"
+
+    def __init__(self, reason: object = "") -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+def not_yet(reason: object = "") -> NoReturn:
+    """Leave the event now, and have it called again after `every` seconds; never returns.
+
+    Args:
+        reason: what it waits for. It is shown while the event waits, and in the failure if the
+            event still waits after `within` seconds.
+    """
+    raise NotYet(reason)
+
+
 class EventBase:
     """Base class of events: override `process`.
 
@@ -82,6 +107,10 @@ class EventBase:
             ascending order of their numbers; the first that returns true sets the descriptor.
         timeout: the maximum duration of one attempt in seconds; `[timeout=]` in the flow overrides
             it.
+        every: seconds between two calls of an event that says "not yet"; `[every=]` in the flow
+            overrides it.
+        within: seconds from the first call after which an event that still says "not yet" has
+            failed; `[within=]` in the flow overrides it.
         stop_on_exception: if true, the whole run ends when the last attempt raises an exception.
         airflow: arguments for the operator of this event's tasks on Airflow, such as
             `{"owner": "data", "queue": "large"}`. Other backends ignore them.
@@ -91,8 +120,9 @@ class EventBase:
     Inside `process`, these attributes are set: `task_id` (the place in the flow), `run_id`,
     `attempt` (1, 2, …), `inputs` (all inputs of the run, by name), `previous_result` (the piped
     value), `arguments` (the arguments in the flow, by name), `scheduled_at` (the instant of the
-    run, aware, in the pipeline's time zone) and `index` (in a unit with `each`, the indices of the
-    items, starting with the outermost `each`; otherwise empty).
+    run, aware, in the pipeline's time zone), `index` (in a unit with `each`, the indices of the
+    items, starting with the outermost `each`; otherwise empty) and `polls` (how many calls of this
+    event have said "not yet").
     """
 
     executor: ClassVar[Any] = DefaultExecutor
@@ -101,10 +131,13 @@ class EventBase:
     execution_evaluation_state: ClassVar[Evaluation] = Evaluation.SUCCESS_ON_ALL_EVENTS_SUCCESS
     conditions: ClassVar[Mapping[int, Callable[[Any], bool]]] = {}
     timeout: ClassVar[float | None] = None
+    every: ClassVar[float] = 60.0
+    within: ClassVar[float] = 86_400.0
     stop_on_exception: ClassVar[bool] = False
     airflow: ClassVar[Mapping[str, Any]] = {}
     prefect: ClassVar[Mapping[str, Any]] = {}
     index: tuple[int, ...] = ()
+    polls: int = 0
 
     def __init__(
         self,
@@ -147,9 +180,19 @@ class EventBase:
         """End this event now with a descriptor and a result; never returns."""
         raise Goto(descriptor, result)
 
+    def not_yet(self, reason: object = "") -> NoReturn:
+        """Leave `process` now, and have it called again after `every` seconds; never returns.
+
+        Args:
+            reason: what the event waits for; see `volnux.not_yet`.
+        """
+        raise NotYet(reason)
+
     @classmethod
     def try_out(cls, /, *, previous_result: Any = None, **inputs: Any) -> Outcome:
         """Run this event alone, with all its attempts, without waiting between them.
+
+        An event that says "not yet" is not called again: see `Outcome.waits`.
 
         Args:
             previous_result: the piped value.
@@ -197,9 +240,12 @@ class _FunctionEventType(type):
     """The metaclass of events made from functions; it lets them be pickled as their functions."""
 
 
-def _class_and_function(class_: Any) -> tuple[Any, ...]:
+def _class_and_function(class_: Any) -> str | tuple[Any, ...]:
     if class_ is FunctionEvent:
         return getattr, (imported(__name__), "FunctionEvent")
+    if "function" not in vars(class_):
+        # It derives from the class of a function, and has a name of its own.
+        return str(class_.__qualname__)
     return event_class_of, (class_.function,)
 
 
@@ -227,6 +273,8 @@ def event(
     thread_name_prefix: str | None = ...,
     retry_policy: Any = ...,
     timeout: float | None = ...,
+    every: float = ...,
+    within: float = ...,
     stop_on_exception: bool = ...,
     execution_evaluation_state: Evaluation | None = ...,
     conditions: Mapping[int, Callable[[Any], bool]] | None = ...,
@@ -245,6 +293,8 @@ def event(
     thread_name_prefix: str | None = None,
     retry_policy: Any = None,
     timeout: float | None = None,
+    every: float = EventBase.every,
+    within: float = EventBase.within,
     stop_on_exception: bool = False,
     execution_evaluation_state: Evaluation | None = None,
     conditions: Mapping[int, Callable[[Any], bool]] | None = None,
@@ -271,6 +321,8 @@ def event(
         "executor_config": {k: v for k, v in settings.items() if v is not None} or None,
         "retry_policy": retry_policy,
         "timeout": timeout,
+        "every": every,
+        "within": within,
         "stop_on_exception": stop_on_exception,
         "conditions": conditions or {},
         "airflow": {} if airflow is None else airflow,

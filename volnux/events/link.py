@@ -312,17 +312,24 @@ def _decided(group: _Grouped, evaluations: Mapping[EventName, Evaluation]) -> _G
 
 def _spec(node: Node, target: Any, home: str | None, offered: Offered) -> EventSpec:
     assert node.event is not None
-    timeout = node.options.get("timeout")
     executor = node.options.get("executor")
     return spec_of(
         node.event,
         target,
         factor=node.retry,
         executor=None if executor is None else str(executor),
-        timeout=None if timeout is None else float(timeout),
+        timeout=_seconds(node, "timeout"),
+        every=_seconds(node, "every"),
+        within=_seconds(node, "within"),
         home=home,
         offered=offered._replace(arguments=node.arguments),
     )
+
+
+def _seconds(node: Node, option: str) -> float | None:
+    """The value of an option in seconds; None if the place does not have it."""
+    value = node.options.get(option)
+    return None if value is None else float(value)
 
 
 def _check_attributes(graph: Graph, node: Node, spec: EventSpec) -> list[Diagnostic]:

@@ -12,6 +12,7 @@ from volnux.errors import VolnuxError, nearest
 from volnux.events.base import event_class_of
 from volnux.events.failures import failure_of
 from volnux.events.modules import display_text, events_file, events_module, home_of, import_from
+from volnux.events.native import name_made_event
 from volnux.usercode import interruptions
 
 __all__ = ["EventModuleError", "EventNotFoundError", "FoundEvent", "Lookup"]
@@ -93,7 +94,7 @@ class Lookup:
         return next((home for each in modules if (home := home_of(each))), None)
 
     def find(self, name: str) -> FoundEvent:
-        """Find the event with that name.
+        """Find the event with that name; a class that `made_event` made gets its name.
 
         Raises:
             EventNotFoundError: there is none, or several that differ only in case.
@@ -104,6 +105,7 @@ class Lookup:
         for where, searched in modules:
             target = vars(searched).get(last)
             if event_class_of(target) is not None:
+                name_made_event(target, last)
                 return FoundEvent(target, where, last)
         folded = [
             FoundEvent(target, where, known)
@@ -113,6 +115,7 @@ class Lookup:
         ]
         different = {id(event_class_of(each.target)) for each in folded}
         if len(different) == 1:
+            name_made_event(folded[0].target, folded[0].name)
             return folded[0]
         if different:
             raise EventNotFoundError(

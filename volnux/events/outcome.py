@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 if TYPE_CHECKING:
     from volnux.events.portable import Carrier
 
-__all__ = ["Call", "Host", "Outcome"]
+__all__ = ["Call", "Host", "Outcome", "Polls"]
 
 
 class Host(Protocol):
@@ -35,8 +35,22 @@ class Host(Protocol):
         """
 
 
+class Polls(NamedTuple):
+    """The calls of an event that said "not yet", at one place of a run.
+
+    Attributes:
+        since: when the event was first called, in seconds since the epoch.
+        number: how many calls said "not yet".
+        under_way: whether the last call did, so that the next one belongs to the same attempt.
+    """
+
+    since: float
+    number: int = 0
+    under_way: bool = False
+
+
 class Call(NamedTuple):
-    """The arguments of one attempt of an event.
+    """The arguments of one call of an event: of an attempt, or of a part of one after "not yet".
 
     Attributes:
         task_id: the place in the flow.
@@ -50,6 +64,7 @@ class Call(NamedTuple):
         host: where the run's variables and secrets come from; None where it needs none.
         numbers: in a unit with `each`, the numbers of the items, that of the outermost one first.
         items: the names and values of these items.
+        polls: the earlier calls that said "not yet"; None in the first call.
     """
 
     task_id: str = ""
@@ -63,10 +78,16 @@ class Call(NamedTuple):
     host: Host | None = None
     numbers: tuple[int, ...] = ()
     items: tuple[tuple[str, Any], ...] = ()
+    polls: Polls | None = None
+
+    def after(self, outcome: Outcome) -> Call:
+        """The arguments of the call that follows an outcome after its `retry_after`."""
+        attempt = self.attempt if outcome.waits else self.attempt + 1
+        return self._replace(attempt=attempt, polls=outcome.polls)
 
 
 class Outcome(NamedTuple):
-    """How an event, or one attempt of it, ended.
+    """How an event, or one call of it, ended.
 
     Attributes:
         descriptor: 0 to 9.
@@ -74,11 +95,13 @@ class Outcome(NamedTuple):
         attempts: the number of attempts so far.
         started_at, ended_at: seconds since the epoch; for `run_event`, the start of the first
             attempt and the end of the last.
-        retry_after: seconds to wait before the next attempt; None if there is no further attempt.
+        retry_after: seconds to wait before the next call; None if there is no further call.
         raised: whether the attempt raised an exception, and did not return a failure.
         bypassed: whether `process` was skipped because of `can_bypass`.
         pid: the id of the process where it ran; None if that is the process that drives the run.
         packed: with `Carrier.keeps`, the result as JSON, which the host stores.
+        polls: the calls that said "not yet"; None if there were none and no call follows. If the
+            call itself said so, see `waits`.
     """
 
     descriptor: int
@@ -91,3 +114,9 @@ class Outcome(NamedTuple):
     bypassed: bool = False
     pid: int | None = None
     packed: Any = None
+    polls: Polls | None = None
+
+    @property
+    def waits(self) -> bool:
+        """Whether the call said "not yet": the result is a `Failure` with the reason."""
+        return self.retry_after is not None and self.polls is not None and self.polls.under_way

@@ -62,6 +62,8 @@ class Plan:
                 spec.retry.retry_on_failure,
                 spec.executor.describe(),
                 spec.timeout,
+                spec.every,
+                spec.within,
                 spec.stop_on_exception,
                 [number for number, _ in spec.conditions],
             ]

@@ -14,14 +14,14 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from volnux import usercode
-from volnux.events.base import EventReturnError, Goto
+from volnux.events.base import EventReturnError, Goto, NotYet
 from volnux.events.failures import class_name, failure_of
 from volnux.events.files import InputFile, close_files, with_own_files
 from volnux.events.given import NOTHING, InputTypeError, NotGivenError, Resolved
-from volnux.events.outcome import Call, Outcome
+from volnux.events.outcome import Call, Outcome, Polls
 from volnux.events.portable import portable_failure
 from volnux.events.spec import EventSpec
-from volnux.graph.outcome import FAILURE, SUCCESS
+from volnux.graph.outcome import FAILURE, SUCCESS, Failure
 from volnux.masking import masked
 from volnux.usercode import runs_user_code
 
@@ -82,6 +82,8 @@ def _run_attempt(
         if call.numbers:
             # Elsewhere, a class may have an attribute of its own with this name.
             event.index = call.numbers
+        if call.polls is not None:
+            event.polls = call.polls.number
         if spec.may_bypass:
             bypass, data = _pair(spec, event.can_bypass())
             if bypass:
@@ -133,6 +135,8 @@ async def _run_attempt_async(spec: EventSpec, call: Call) -> Outcome:
         if call.numbers:
             # Elsewhere, a class may have an attribute of its own with this name.
             event.index = call.numbers
+        if call.polls is not None:
+            event.polls = call.polls.number
         if spec.may_bypass:
             bypass, data = _pair(spec, event.can_bypass())
             if bypass:
@@ -194,14 +198,18 @@ def _close_files(call: Call) -> None:
 
 
 def raised(spec: EventSpec, call: Call, error: BaseException, started: float) -> Outcome:
-    """The outcome of an attempt that raised `error`, with the wait before a retry, if any."""
+    """The outcome of a call that raised `error`, with the wait before the next one, if any."""
+    if isinstance(error, NotYet):
+        return _not_yet(spec, call, error, started)
     retry_after = None
+    polls = _ended(call.polls)
     if (
         call.attempt < spec.retry.max_attempts
         and spec.retry.covers(error)
         and not isinstance(error, NotGivenError)
     ):
         retry_after = spec.retry.wait(call.attempt)
+        polls = polls or Polls(started)
     # An attempt that is not started because of the piped value does not count.
     attempts = call.attempt - isinstance(error, InputTypeError)
     failure = failure_of(error, attempts=attempts)
@@ -215,7 +223,29 @@ def raised(spec: EventSpec, call: Call, error: BaseException, started: float) ->
         time.time(),
         retry_after,
         raised=True,
+        polls=polls,
     )
+
+
+def _not_yet(spec: EventSpec, call: Call, error: NotYet, started: float) -> Outcome:
+    """The outcome of a call that said "not yet": another one follows, or it was the last one."""
+    now = time.time()
+    earlier = call.polls or Polls(started)
+    polls = Polls(earlier.since, earlier.number + 1, under_way=True)
+    reason = failure_of(error).message
+    left = earlier.since + spec.within - now
+    if left > 0:
+        failure = Failure("NotYet", reason, attempts=call.attempt)
+        wait = min(spec.every, left)
+        return Outcome(FAILURE, failure, call.attempt, started, now, wait, polls=polls)
+    reason = reason or f'{spec.name} said "not yet" for {spec.within:g} s'
+    failure = Failure("NotYetError", reason, attempts=call.attempt)
+    return Outcome(FAILURE, failure, call.attempt, started, now, raised=True, polls=_ended(polls))
+
+
+def _ended(polls: Polls | None) -> Polls | None:
+    """The polls of an attempt that has ended."""
+    return None if polls is None else polls._replace(under_way=False)
 
 
 def too_long(spec: EventSpec) -> TimeoutError:
@@ -269,13 +299,17 @@ def _returned(
     if usercode.generation != generation:
         usercode.end_child()
     retry_after = None
+    polls = None if call.polls is None else _ended(call.polls)
     if (
         descriptor == FAILURE
         and spec.retry.retry_on_failure
         and call.attempt < spec.retry.max_attempts
     ):
         retry_after = spec.retry.wait(call.attempt)
-    outcome = Outcome(descriptor, result, call.attempt, started, time.time(), retry_after)
+        polls = polls or Polls(started)
+    outcome = Outcome(
+        descriptor, result, call.attempt, started, time.time(), retry_after, polls=polls
+    )
     return outcome if packed is None else outcome._replace(packed=packed)
 
 

@@ -18,6 +18,7 @@ __all__ = [
     "check_index",
     "check_settings",
     "conditions_of",
+    "seconds_of",
     "timeout_of",
     "without_effect",
 ]
@@ -30,6 +31,8 @@ _SETTINGS = (
     "execution_evaluation_state",
     "conditions",
     "timeout",
+    "every",
+    "within",
     "stop_on_exception",
     *_HOSTS,
 )
@@ -38,6 +41,7 @@ _ELSEWHERE = {
     "retries": "retry_policy = {'max_attempts': …}",
     "max_retries": "retry_policy = {'max_attempts': …}",
     "execution_timeout": "timeout = …",
+    "poke_interval": "every = …",
     "timeout_seconds": "timeout = …",
     **dict.fromkeys(
         ("max_attempts", "backoff_factor", "max_backoff", "retry_on_exceptions"),
@@ -140,16 +144,19 @@ def check_bypass(event_class: type[EventBase]) -> None:
 
 def timeout_of(event_class: type[EventBase]) -> float | None:
     """The timeout of a class in seconds; None if there is no limit."""
-    value = event_class.timeout
-    if value is None:
-        return None
+    return None if event_class.timeout is None else seconds_of(event_class, "timeout")
+
+
+def seconds_of(event_class: type[EventBase], name: str) -> float:
+    """The value of `timeout`, `every` or `within` of a class, in seconds."""
+    value = getattr(event_class, name)
     if (
         not isinstance(value, int | float)
         or isinstance(value, bool)
         or not 0 < value <= LONGEST_TIMEOUT
     ):
         raise EventDefinitionError(
-            f"timeout of {event_class.__name__} must be a number of seconds above 0, such as 30 or "
+            f"{name} of {event_class.__name__} must be a number of seconds above 0, such as 30 or "
             f"2.5, and at most {LONGEST_TIMEOUT}, found {value!r}"
         )
     return float(value)

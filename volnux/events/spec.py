@@ -18,6 +18,7 @@ from volnux.events.settings import (
     check_class,
     check_settings,
     conditions_of,
+    seconds_of,
     timeout_of,
 )
 from volnux.graph.parts import Argument
@@ -56,7 +57,9 @@ class EventSpec:
         event_class: the class that is instantiated for each attempt.
         retry: the retry policy, with the retry factor of the place applied.
         executor: where the event runs.
-        timeout: the maximum duration of one attempt in seconds, or None.
+        timeout: the maximum duration of one call in seconds, or None.
+        every: seconds between two calls of an event that says "not yet".
+        within: seconds from the first call until an event that says "not yet" has failed.
         conditions: pairs `(descriptor, predicate)` in ascending order.
         home: the folder of this event's modules, or None; see `modules.at_home`.
         requires: the names of arguments without a default; they must be given.
@@ -72,6 +75,7 @@ class EventSpec:
         "_visible",
         "conditions",
         "event_class",
+        "every",
         "executor",
         "extra",
         "fellows",
@@ -88,6 +92,7 @@ class EventSpec:
         "stop_on_exception",
         "target",
         "timeout",
+        "within",
     )
 
     def __init__(
@@ -111,6 +116,8 @@ class EventSpec:
         self.retry = retry
         self.executor = executor
         self.timeout = timeout
+        self.every = seconds_of(event_class, "every")
+        self.within = seconds_of(event_class, "within")
         self.home = home
         self.stop_on_exception = event_class.stop_on_exception
         self.may_bypass = event_class.can_bypass is not EventBase.can_bypass
@@ -194,8 +201,9 @@ class EventSpec:
             with at_home(self.home):
                 event = pickle.dumps(event)
         source = None if self.receiver is None else self.receiver.source
+        limits = (self.timeout, self.every, self.within)
         place = (self.given, source, self.visible)
-        return _read_spec, (self.name, event, self.timeout, self.home, place)
+        return _read_spec, (self.name, event, limits, self.home, place)
 
     def __repr__(self) -> str:
         return f"<EventSpec {self.name}>"
@@ -244,7 +252,7 @@ def _is_annotated(function: Any) -> bool:
 def _read_spec(
     name: str,
     event: Any,
-    timeout: float | None,
+    limits: tuple[float | None, float, float],
     home: str | None,
     place: tuple[Given | None, str | None, Visible],
 ) -> EventSpec:
@@ -256,7 +264,9 @@ def _read_spec(
         with at_home(home):
             event = pickle.loads(event)
     target, retry = event
+    timeout, every, within = limits
     spec = EventSpec(name, target, retry, ExecutorSpec(), timeout, home)
+    spec.every, spec.within = every, within
     spec.given, source, spec.visible = place
     if home != there:
         spec.visible.move(there, home)
@@ -271,6 +281,8 @@ def spec_of(
     factor: int | None = None,
     executor: str | None = None,
     timeout: float | None = None,
+    every: float | None = None,
+    within: float | None = None,
     home: str | None = None,
     offered: Offered = NOTHING_OFFERED,
 ) -> EventSpec:
@@ -282,6 +294,8 @@ def spec_of(
         factor: the retry factor of the place; it overrides `max_attempts` of the policy.
         executor: the executor option of the place; it overrides that of the class.
         timeout: the timeout option of the place, in seconds; it overrides that of the class.
+        every: the option `every` of the place, in the same way.
+        within: the option `within` of the place, in the same way.
         home: the folder of this event's modules, or None.
         offered: the arguments of the place, and the variables and secrets of the file.
 
@@ -302,4 +316,7 @@ def spec_of(
     where = executor_spec(executor or event_class.executor, event_class.executor_config)
     check_settings(name, event_class)
     limit = timeout_of(event_class) if timeout is None else timeout
-    return EventSpec(name, target, retry, where, limit, home, offered)
+    spec = EventSpec(name, target, retry, where, limit, home, offered)
+    spec.every = spec.every if every is None else every
+    spec.within = spec.within if within is None else within
+    return spec

@@ -22,9 +22,11 @@ def run_event(
     *,
     sleep: Callable[[float], object] = time.sleep,
     context: Any = None,
+    polls: bool = True,
 ) -> Outcome:
     """Run an event with all the attempts that its policy allows, and wait between them.
 
+    With `polls=False`, an event that says "not yet" is not called again: see `Outcome.waits`.
     An `async def process` runs on a new event loop. `KeyboardInterrupt` is passed on.
     Signal listeners receive `context` as `execution_context`.
     """
@@ -35,12 +37,11 @@ def run_event(
         outcome = run_attempt(spec, call)
         hooks.attempt_ended(spec, call, outcome)
         first = outcome.started_at if first is None else first
-        if outcome.retry_after is None:
+        if outcome.retry_after is None or (outcome.waits and not polls):
             return outcome._replace(started_at=first)
-        wait = outcome.retry_after
+        wait, call = outcome.retry_after, call.after(outcome)
         del outcome  # Its exception would keep the local variables of the event alive.
         sleep(wait)
-        call = call._replace(attempt=call.attempt + 1)
 
 
 def _try_out(event_class: type[EventBase], previous_result: Any, inputs: dict[str, Any]) -> Outcome:
@@ -56,7 +57,7 @@ def _try_out(event_class: type[EventBase], previous_result: Any, inputs: dict[st
     if previous_result is not None:
         spec = spec.receives_from("try_out")
     call = Call(name, "try-out", inputs, previous_result)
-    return run_event(spec, call, sleep=lambda seconds: None)
+    return run_event(spec, call, sleep=lambda seconds: None, polls=False)
 
 
 base.try_out = _try_out

@@ -91,6 +91,7 @@ class PlaceReport:
         bypassed: whether the event's `can_bypass` made `process` unnecessary.
         handled: whether it failed and the failure was handled: by a branch of its own or of a
             group around it, or by a group that needs only one arm.
+        polls: how many calls of its event said "not yet".
     """
 
     event: str
@@ -105,6 +106,7 @@ class PlaceReport:
     bypassed: bool = False
     received_from: Source = field(default=None, compare=False)
     handled: bool = False
+    polls: int = 0
 
     def to_json(self, *, values: bool = False) -> dict[str, Any]:
         """The place as JSON; for `values` see `RunReport.to_json`."""
@@ -121,6 +123,7 @@ class PlaceReport:
             "ended_at": _iso(self.ended_at),
             **({"bypassed": True} if self.bypassed else {}),
             **({"handled": True} if self.handled else {}),
+            **({"polls": self.polls} if self.polls else {}),
         }
 
     def _received(self, write: Callable[[Any], Any]) -> dict[str, Any] | None:
@@ -321,6 +324,7 @@ class Details(NamedTuple):
     started_at: dt.datetime | None = None
     ended_at: dt.datetime | None = None
     bypassed: bool = False
+    polls: int = 0
 
 
 def places_of(execution: Execution, details: Callable[[int], Details]) -> dict[str, PlaceReport]:
@@ -336,7 +340,7 @@ def places_of(execution: Execution, details: Callable[[int], Details]) -> dict[s
     places = {}
     for index, place in in_order(execution):
         node = nodes[index]
-        attempts, received, started_at, ended_at, bypassed = details(index)
+        attempts, received, started_at, ended_at, bypassed, polls = details(index)
         result, descriptor = results[index], descriptors[index]
         handled = descriptor == FAILURE and index not in lost
         failure = None
@@ -363,6 +367,7 @@ def places_of(execution: Execution, details: Callable[[int], Details]) -> dict[s
             bypassed,
             source,
             handled,
+            polls,
         )
     return places
 

@@ -102,6 +102,7 @@ def _place(name: str, item: _Place, report: _Report) -> dict[str, Any]:
         "ended_at": item.ended_at,
         "bypassed": item.bypassed,
         "handled": item.handled,
+        "polls": item.polls,
         "received_from": source,
     }
 
@@ -176,6 +177,7 @@ class _Place(BaseModel):
     ended_at: _Moment
     bypassed: bool = False
     handled: bool = False
+    polls: int = 0
 
 
 class _Report(BaseModel):

@@ -102,7 +102,7 @@ async def event_async(
         if outcome.retry_after is None:
             return outcome
         await asyncio.sleep(outcome.retry_after)
-        call = call._replace(attempt=call.attempt + 1)
+        call = call.after(outcome)
 
 
 def needs_process(spec: EventSpec) -> bool:

@@ -8,7 +8,7 @@ from array import array
 from collections.abc import Mapping
 from typing import Any
 
-from volnux.events.outcome import Outcome
+from volnux.events.outcome import Call, Outcome, Polls
 from volnux.graph.execution import Execution
 from volnux.graph.report import Details, RunReport, end_of, failure_of_run, places_of
 from volnux.hooks import About
@@ -28,9 +28,10 @@ class Notes:
         ended: when the last of them ended, in the same way.
         bypassed: whether it was bypassed.
         received: the piped result.
+        polls: the calls that said "not yet"; only for places that had such a call or a retry.
     """
 
-    __slots__ = ("began", "bypassed", "ended", "first", "made", "received")
+    __slots__ = ("began", "bypassed", "ended", "first", "made", "polls", "received")
 
     def __init__(self, size: int) -> None:
         self.began = time.time()
@@ -40,6 +41,7 @@ class Notes:
         self.ended = array("d")
         self.bypassed = bytearray()
         self.received: list[Any] = []
+        self.polls: dict[int, Polls] = {}
         self.grow(size)
 
     def grow(self, size: int) -> None:
@@ -56,8 +58,20 @@ class Notes:
             self.first[index] = now
         self.made[index] = attempt
 
+    def next(self, index: int) -> int:
+        """The number of the attempt to which the next call belongs."""
+        polls = self.polls.get(index) if self.polls else None
+        return self.made[index] + (polls is None or not polls.under_way)
+
+    def going_on(self, index: int, call: Call) -> Call:
+        """The arguments of a call, with the earlier calls of its event that said "not yet"."""
+        polls = self.polls.get(index) if self.polls else None
+        return call if polls is None else call._replace(polls=polls)
+
     def ends(self, index: int, outcome: Outcome) -> None:
-        """Note that an attempt has ended."""
+        """Note that a call has ended."""
+        if outcome.polls is not None:
+            self.polls[index] = outcome.polls
         self.ended[index] = outcome.ended_at
         if outcome.bypassed:
             self.bypassed[index] = True
@@ -110,6 +124,7 @@ class Notes:
             _AT(first, _UTC) if first else None,
             _AT(ended, _UTC) if ended else None,
             self.bypassed[index] == 1,
+            self.polls[index].number if index in self.polls else 0,
         )
 
 

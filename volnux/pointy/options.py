@@ -100,6 +100,8 @@ def _evaluation(option: Option) -> bool:
 
 OPTIONS: dict[str, OptionRule] = {
     "timeout": OptionRule(_seconds, "a number of seconds above 0, such as 30 or 2.5"),
+    "every": OptionRule(_seconds, "a number of seconds above 0, such as 60 or 0.5"),
+    "within": OptionRule(_seconds, "a number of seconds above 0, such as 3600"),
     "retry_attempts": OptionRule(_whole(2), "a whole number of at least 2", on_groups=True),
     "executor": OptionRule(
         _executor, 'inline, thread, process or a URL such as "dask://host:8786"'
@@ -212,8 +214,10 @@ def _report_value(report: Report, option: Option, rule: OptionRule) -> None:
         hint = _meant_name(option)
     elif isinstance(option.value, str) and not option.bare and _NUMBER.fullmatch(option.value):
         hint = f"numbers are written without quotes: {clip(option.value)}"
-    elif option.name == "timeout" and _number(option) > LONGEST_TIMEOUT:
-        hint = f"the maximum is {LONGEST_TIMEOUT} (31 years); for no limit, remove the option"
+    elif option.name in ("timeout", "every", "within") and _number(option) > LONGEST_TIMEOUT:
+        hint = f"the maximum is {LONGEST_TIMEOUT} (31 years)"
+        if option.name == "timeout":
+            hint += "; for no limit, remove the option"
     elif isinstance(option.value, str) and "\0" in option.value:
         hint = "it cannot contain the character U+0000"
     report.add(

@@ -60,8 +60,8 @@ class Announcer(Listener):
         self._context = context
 
     def began(self, spec: EventSpec, call: Call) -> None:
-        """See `Listener`; only the first attempt of an event is announced."""
-        if call.attempt > 1 or not is_heard(_BEGIN):
+        """See `Listener`; only the first call of an event is announced."""
+        if call.attempt > 1 or call.polls is not None or not is_heard(_BEGIN):
             return
         event = _event(spec, call)
         signals.event_execution_init.emit(

@@ -60,6 +60,8 @@ def _script_of(event: Any, script: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _end(event: Any, does: Mapping[str, Any], arguments: Mapping[str, Any]) -> Any:
+    if event.polls < does.get("polls", 0):
+        event.not_yet(f"poll {event.polls + 1}")
     if does.get("logs"):
         logging.getLogger("volnux.testing.case").warning(does["logs"].format(**arguments))
     raises = does.get("raises", [])

@@ -52,7 +52,8 @@ class PlaceScript:
             attempt: None means that the attempt does not raise, and attempts after the end of the
             list do not raise.
         message: the message of the exceptions; `{name}` is replaced by an argument of `process`.
-        delay: the duration of each attempt in seconds.
+        polls: how many calls say "not yet" before the event does anything else.
+        delay: the duration of each call in seconds.
         reads: the names of attributes of the event, or of arguments of `process`, that the result
             contains, in the form `{name: value}`; `type(name)` is the name of a type.
         passes: the name of an attribute or an argument whose value is the result, as it is.
@@ -66,6 +67,7 @@ class PlaceScript:
     returns: Any = UNSAID
     raises: str | list[str | None] = field(default_factory=list)
     message: str = "no way"
+    polls: int = 0
     delay: float = 0
     reads: list[str] = field(default_factory=list)
     passes: str = ""

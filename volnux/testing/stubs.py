@@ -156,6 +156,7 @@ def _spec(spec: EventSpec, stubs: Mapping[str, Any]) -> EventSpec:
         spec.home,
     )
     made.given, made.function = spec.given, spec.function
+    made.every, made.within = spec.every, spec.within
     made.receiver, made.visible = spec.receiver, spec.visible
     return made
 

@@ -181,7 +181,7 @@ def test_a_class_that_can_work_runs(make):
     [
         ({"retry_polcy": {}}, "@event has no argument 'retry_polcy'; did you mean 'retry_policy'?"),
         ({"timout": 3}, "@event has no argument 'timout'; did you mean 'timeout'?"),
-        ({"xyzzy": 3}, "@event has no argument 'xyzzy'; it takes airflow, conditions, execut"),
+        ({"xyzzy": 3}, "@event has no argument 'xyzzy'; it takes airflow, conditions, every, "),
     ],
 )
 def test_an_unknown_argument_of_event(arguments, message):

@@ -919,10 +919,29 @@ BAD_OPTIONS = [
         '  1 | A[colour="x"]',
         "    |   ^^^^^^^^^^",
         (
-            "  hint: for an argument write A(colour=…); options: timeout, retry_attempts, "
-            "executor, evaluation, each, in, at_once, batch, pool, queue, priority, concurrency, "
-            "tags"
+            "  hint: for an argument write A(colour=…); options: timeout, every, within, "
+            "retry_attempts, executor, evaluation, each, in, at_once, batch, pool, queue, "
+            "priority, concurrency, tags"
         ),
+    ),
+    bad(
+        "A[every=0]",
+        "1:9: error: the option 'every' takes a number of seconds above 0, such as 60 or 0.5",
+        "  1 | A[every=0]",
+        "    |         ^",
+    ),
+    bad(
+        'A[within="1h"]',
+        "1:10: error: the option 'within' takes a number of seconds above 0, such as 3600",
+        '  1 | A[within="1h"]',
+        "    |          ^^^^",
+    ),
+    bad(
+        "{A || B}[every=60]",
+        "1:10: error: the option 'every' belongs to an event, not to a group",
+        "  1 | {A || B}[every=60]",
+        "    |          ^^^^^^^^",
+        "  hint: write it after each event that needs it",
     ),
     bad(
         "A[timeout=0]",

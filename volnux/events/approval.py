@@ -1,0 +1,102 @@
+"""Events that ask a person: they end when somebody has answered."""
+
+from __future__ import annotations
+
+import inspect
+import string
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from volnux.events.base import EventBase, EventDefinitionError
+from volnux.events.native import made_event
+
+__all__ = ["ApprovalEvent", "approval"]
+
+YES_OR_NO: Mapping[str, int] = {"Approve": 1, "Reject": 0}
+
+
+class ApprovalEvent(EventBase):
+    """Base class of events that ask a person; the backend asks in place of `process`.
+
+    Attributes:
+        question: the question, with names of inputs and arguments in braces.
+        options: the possible answers, each with its descriptor. The answer is also the result.
+    """
+
+    question: ClassVar[str]
+    options: ClassVar[Mapping[str, int]]
+
+    def text(self, arguments: Mapping[str, Any]) -> str:
+        """The question with the values of its names."""
+        return self.question.format_map(arguments)
+
+
+def approval(
+    question: str, *, options: Mapping[str, int] | None = None, within: float | None = None
+) -> type[ApprovalEvent]:
+    """Make an event that asks a person, for a global name of the calling module.
+
+        Approve = approval("Ship {table}?", within=86_400)
+
+    Args:
+        question: the question. A name in braces stands for the input or argument of that name.
+        options: the possible answers, each with the descriptor with which the event then ends; by
+            default, `Approve` is 1 and `Reject` is 0.
+        within: seconds from the question after which the event has failed if nobody has answered;
+            by default, one day.
+
+    Raises:
+        EventDefinitionError: the question or the options are not valid.
+    """
+    if not isinstance(question, str) or not question.strip():
+        raise EventDefinitionError(f"the question of an approval is a text, found {question!r}")
+    names = _names_in(question)
+    options = YES_OR_NO if options is None else options
+    if not isinstance(options, Mapping) or not options:
+        raise EventDefinitionError(
+            "options of an approval is a dict with a descriptor for each answer, such as "
+            f"{{'Ship': 1, 'Hold': 0}}, found {options!r}"
+        )
+    for answer, descriptor in options.items():
+        if not isinstance(answer, str) or not answer.strip() or "\n" in answer:
+            raise EventDefinitionError(f"an answer is one line of text, found {answer!r}")
+        if type(descriptor) is not int or not 0 <= descriptor <= 9:
+            raise EventDefinitionError(
+                f"the descriptor of the answer {answer!r} must be 0 to 9, found {descriptor!r}"
+            )
+    members: dict[str, Any] = {
+        "question": question,
+        "options": dict(options),
+        "process": _asking(names),
+    }
+    if within is not None:
+        members["within"] = within
+    return made_event((ApprovalEvent,), members, frames=2)
+
+
+def _names_in(question: str) -> list[str]:
+    try:
+        fields = [name for _, name, _, _ in string.Formatter().parse(question) if name is not None]
+    except ValueError as error:
+        raise EventDefinitionError(
+            f"the question {question!r} cannot be read: {error} (a brace is written twice: {{{{)"
+        ) from None
+    for name in fields:
+        if not name.isidentifier():
+            raise EventDefinitionError(
+                f"the question {question!r} has {{{name}}}: a name of an input or argument is "
+                "expected in braces"
+            )
+    return list(dict.fromkeys(fields))
+
+
+def _asking(names: list[str]) -> Any:
+    """A `process` with the names in the question as arguments; linking reads its signature."""
+
+    def process(self: ApprovalEvent, **arguments: Any) -> Any:
+        raise EventDefinitionError(f"nobody can be asked here: {self.text(arguments)}")
+
+    parameters = [inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD)]
+    parameters += (inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY) for name in names)
+    process.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # for linking
+    return process
