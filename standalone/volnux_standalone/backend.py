@@ -8,6 +8,7 @@ from typing import Any
 from volnux.backends.port import Backend, Capabilities, RunOptions
 from volnux.events.link import Plan
 from volnux.graph.report import RunReport
+from volnux.kit.asking import require_answers
 from volnux_standalone.run import Run
 from volnux_standalone.urls import InstalledSchemes
 
@@ -24,14 +25,16 @@ class StandaloneBackend(Backend):
     name = "standalone"
     logs_failures = True
 
-    capabilities = Capabilities(url_schemes=InstalledSchemes(), catchup=True)
+    capabilities = Capabilities(url_schemes=InstalledSchemes(), catchup=True, approvals=True)
 
     def run(
         self, plan: Plan, inputs: Mapping[str, Any], options: RunOptions | None = None
     ) -> RunReport:
         """See `Backend.run`."""
         self.refuse(plan)
-        run = Run(plan, inputs, options or RunOptions(), self.name)
+        options = options or RunOptions()
+        require_answers(self.name, plan, options.answers)
+        run = Run(plan, inputs, options, self.name)
         try:
             return run.execute()
         finally:

@@ -147,6 +147,19 @@ class Board:
         attempt.expire()
         self.stuck += attempt.stuck
 
+    def wait(self) -> None:
+        """Wait until `over` is set."""
+        # Python may miss a signal that arrives just before it begins to wait, so check again.
+        while not self.over.wait(0.5):
+            pass
+
+    def late(self, attempt: Attempt) -> str | None:
+        """An attempt has ended after its end was claimed: its place; None if nobody left it."""
+        if not attempt.stuck:
+            return None
+        self.stuck -= 1
+        return self.execution.copies.place(attempt.index)
+
     def drop_waiting(self) -> None:
         """Forget everything that has not begun."""
         for queue in (self.ready, self.outbox):

@@ -34,6 +34,7 @@ from volnux_standalone.elsewhere import Elsewhere
 from volnux_standalone.failures import FailureLog
 from volnux_standalone.interrupts import Interrupts, obey
 from volnux_standalone.timers import Timers
+from volnux_standalone.waits import Waits
 from volnux_standalone.workers import Workers
 
 __all__ = ["Run"]
@@ -68,6 +69,7 @@ class Run:
         )
         self._elsewhere = Elsewhere()
         self._timers = Timers()
+        self._waits = Waits(self._timers, options.answers, self._retry, self._fail)
         self._sending = threading.local()
         self._crash: BaseException | None = None
 
@@ -86,13 +88,13 @@ class Run:
         with Interrupts(self._interrupted, self._note_interrupt):
             try:
                 self._begin()
-                self._wait()
+                self._board.wait()
             except KeyboardInterrupt:
                 # This only happens if other code handles SIGINT.
                 self._note_interrupt()
                 self._interrupted()
                 try:
-                    self._wait()
+                    self._board.wait()
                 except KeyboardInterrupt:
                     self._interrupted()
             self._close()
@@ -103,11 +105,6 @@ class Run:
             report = self._board.report(self._about)
         self._failures.write_rest(report)
         return report
-
-    def _wait(self) -> None:
-        # Python may miss a signal that arrives just before it begins to wait, so check again.
-        while not self._board.over.wait(0.5):
-            pass
 
     def _begin(self) -> None:
         board = self._board
@@ -174,7 +171,10 @@ class Run:
     def _call(self, attempt: Attempt) -> Call:
         index = attempt.index
         call = self._calls.call(self._execution, index, attempt.number, self._received[index])
-        return self._board.notes.going_on(index, call) if self._board.notes.polls else call
+        if self._board.notes.polls:
+            call = self._board.notes.going_on(index, call)
+            call = call._replace(answer=self._waits.answer(index))
+        return call
 
     def _outcome_here(self, spec: EventSpec, call: Call, attempt: Attempt) -> Outcome:
         try:
@@ -266,8 +266,11 @@ class Run:
         """Process the end of an attempt. With `goes_on`, this thread will look for more work."""
         if self._board.claim(attempt):
             self._finish(attempt, outcome, goes_on=goes_on)
-        else:
-            self._late(attempt)
+            return
+        with self._locked:
+            place = self._board.late(attempt)
+        if place is not None:
+            log.warning("%s ended after it was abandoned: its result is discarded", place)
 
     def _finish(self, attempt: Attempt, outcome: Outcome, *, goes_on: bool = False) -> None:
         if self._hooks:
@@ -277,23 +280,12 @@ class Run:
 
     def _tell_end(self, attempt: Attempt, outcome: Outcome) -> None:
         """Notify listeners how an attempt ended, as the flow sees it."""
-        told = outcome
-        if self._board.cancelled and not outcome.waits:
-            told = outcome._replace(retry_after=None)
+        repeats = outcome.waits or not self._board.cancelled
+        told = outcome if repeats else outcome._replace(retry_after=None)
         unhandled = self._board.execution.unhandled(attempt.index, outcome.descriptor)
         if unhandled is not None:
             told = told._replace(descriptor=FAILURE, result=unhandled)
         self._hooks.attempt_ended(self._specs[attempt.index], self._call(attempt), told)
-
-    def _late(self, attempt: Attempt) -> None:
-        with self._locked:
-            if not attempt.stuck:
-                return
-            self._board.stuck -= 1
-        log.warning(
-            "%s ended after it was abandoned: its result is discarded",
-            self._board.execution.copies.place(attempt.index),
-        )
 
     def _advance(self, *, goes_on: bool = False) -> None:
         """Process all finished attempts. If another thread is doing this, it will process them."""
@@ -326,7 +318,8 @@ class Run:
             if not outcome.waits:
                 self._failures.add(index, outcome)
             board.retrying.add(index)
-            self._timers.after(outcome.retry_after or 0, lambda: self._retry(index))
+            call = self._calls.call(self._execution, index, outcome.attempts, None)
+            self._waits.begin(index, self._specs[index], call, outcome)
             return
         board.open -= 1
         if board.stopped or again:
@@ -337,7 +330,7 @@ class Run:
             self._failures.add(index)
 
     def _retry(self, index: int) -> None:
-        """Called when the wait before the next attempt is over."""
+        """Called when the wait before the next call is over."""
         with self._locked:
             if self._board.retry(index):
                 self._workers.wake(len(self._board.ready))
@@ -398,6 +391,7 @@ class Run:
             board.outbox.clear()
             wait = not board.left_behind
         self._timers.close()
+        self._waits.close()
         if wait:
             self._workers.join()
         cancelled = board.cancelled or board.given_up

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from volnux.backends.gaps import Gap
 from volnux.errors import Diagnostic, Severity, VolnuxError
-from volnux.events.approval import ApprovalEvent
 from volnux.events.executors import ExecutorKind
 from volnux.events.link import Plan
 from volnux.events.native import Native
@@ -22,6 +21,7 @@ from volnux.graph.report import RunReport
 from volnux.pointy.options import HINTS
 
 if TYPE_CHECKING:
+    from volnux.backends.answers import Answers
     from volnux.events.portable import Carrier
 
 __all__ = [
@@ -100,7 +100,7 @@ class Capabilities:
             if spec.timeout is not None and not self.timeout:
                 text = f"{backend} cannot end an attempt after a timeout"
                 found.append(graph.diagnostic("refused", text, at=node))
-            if not self.approvals and issubclass(spec.event_class, ApprovalEvent):
+            if not self.approvals and spec.asks:
                 text = f"{backend} cannot ask a person, as {spec.name} does"
                 found.append(graph.diagnostic("refused", text, at=node))
             native = getattr(spec.event_class, "native", None)
@@ -268,6 +268,7 @@ class RunOptions:
         items: the names and values of these items, the outermost first.
         given: the values from outside, if the plan is a part of another one, by their index in
             `Graph.values`.
+        answers: where the answers of people come from; None if nobody can be asked.
         with_end: whether the report has `RunReport.end`, if the backend can tell.
     """
 
@@ -286,6 +287,7 @@ class RunOptions:
     index: tuple[int, ...] = ()
     items: tuple[tuple[str, Any], ...] = ()
     given: Mapping[int, Any] = field(default_factory=dict)
+    answers: Answers | None = None
     with_end: bool = False
 
 

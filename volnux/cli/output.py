@@ -29,6 +29,7 @@ __all__ = [
     "json_only",
     "paint",
     "prepare",
+    "prompt",
     "refuse",
     "rendered",
     "say",
@@ -71,6 +72,11 @@ class OutputError(VolnuxError):
 def say(text: str = "", stream: TextIO | None = None) -> None:
     """Write a line, by default to standard output."""
     _write(sys.stdout if stream is None else stream, finished(text) + "\n")
+
+
+def prompt(text: str, stream: TextIO) -> None:
+    """Write the beginning of a line, which a person completes."""
+    _write(stream, finished(text))
 
 
 def write(text: str) -> None:

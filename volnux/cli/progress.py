@@ -374,6 +374,8 @@ def _waits(outcome: Outcome) -> str:
     """What an event waits for, and when it is called again."""
     assert isinstance(outcome.result, Failure)
     reason = shortened(outcome.result.message)
+    if outcome.result.type == "Asks":
+        return f"asks: {reason}"
     wait = seconds(outcome.retry_after or 0)
     return f"not yet{f': {reason}' if reason else ''} (next call in {wait})"
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any, NamedTuple
 
-__all__ = ["Readers"]
+__all__ = ["Readers", "reading"]
 
 _HOLD = 0.5
 """How many seconds a reader counts as active after a read: a debugger reads again at once."""
@@ -106,6 +106,11 @@ class Readers:
             with self._lock:
                 self._direct -= 1
                 self._last = time.monotonic()
+
+
+def reading() -> contextlib.AbstractContextManager[None]:
+    """Count the calling thread as a reader of the terminal for as long as the block runs."""
+    return contextlib.nullcontext() if _current is None else _current.reading()
 
 
 _kept: list[Any] = []

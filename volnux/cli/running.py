@@ -154,6 +154,7 @@ def _run(
 ) -> RunReport:
     """Run a plan with progress on a stream. The first signal cancels it, the next gives it up."""
     from volnux.backends.port import RunControl, RunOptions
+    from volnux.cli.asking import answers_for
 
     output.show(plan.warnings)
     control = RunControl()
@@ -174,6 +175,7 @@ def _run(
             "results": results,
             "scheduled_at": values.scheduled_at,
             "variables": values.variables,
+            "answers": answers_for(plan, stream),
         }
         if signals_loaded():
             # The user's modules may listen to signals, or have a class for this file.

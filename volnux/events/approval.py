@@ -7,24 +7,39 @@ import string
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from volnux.events.base import EventBase, EventDefinitionError
+from volnux.events.base import EventBase, EventDefinitionError, NotYet
 from volnux.events.native import made_event
+from volnux.pointy.options import LONGEST_TIMEOUT
 
-__all__ = ["ApprovalEvent", "approval"]
+__all__ = ["ApprovalEvent", "Asks", "approval"]
 
 YES_OR_NO: Mapping[str, int] = {"Approve": 1, "Reject": 0}
 
 
+class Asks(NotYet):
+    """Raised by an event that asks a person and has no answer yet."""
+
+    is_poll = False
+
+
 class ApprovalEvent(EventBase):
-    """Base class of events that ask a person; the backend asks in place of `process`.
+    """Base class of events that ask a person.
+
+    `process` says "not yet" with the question as the reason. Once somebody has answered, it is
+    called again with `Call.answer`, and ends with the descriptor of that answer.
 
     Attributes:
         question: the question, with names of inputs and arguments in braces.
         options: the possible answers, each with its descriptor. The answer is also the result.
+        answer: the answer, one of the options; None before somebody has answered.
     """
 
+    # It is called again when there is an answer, and at the end of `within`.
+    every = float(LONGEST_TIMEOUT)
     question: ClassVar[str]
     options: ClassVar[Mapping[str, int]]
+    asks_a_person = True
+    answer: str | None = None
 
     def text(self, arguments: Mapping[str, Any]) -> str:
         """The question with the values of its names."""
@@ -93,8 +108,10 @@ def _names_in(question: str) -> list[str]:
 def _asking(names: list[str]) -> Any:
     """A `process` with the names in the question as arguments; linking reads its signature."""
 
-    def process(self: ApprovalEvent, **arguments: Any) -> Any:
-        raise EventDefinitionError(f"nobody can be asked here: {self.text(arguments)}")
+    def process(self: ApprovalEvent, **arguments: Any) -> tuple[int, str]:
+        if self.answer is None:
+            raise Asks(self.text(arguments))
+        return self.options[self.answer], self.answer
 
     parameters = [inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD)]
     parameters += (inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY) for name in names)

@@ -79,6 +79,9 @@ class NotYet(BaseException):
 
     __module__ = "volnux"
 
+    is_poll: ClassVar[bool] = True
+    """Whether reports count the call as a poll."""
+
     def __init__(self, reason: object = "") -> None:
         super().__init__(reason)
         self.reason = reason
@@ -138,6 +141,7 @@ class EventBase:
     prefect: ClassVar[Mapping[str, Any]] = {}
     index: tuple[int, ...] = ()
     polls: int = 0
+    asks_a_person: ClassVar[bool] = False
 
     def __init__(
         self,

@@ -135,7 +135,7 @@ def link(
                 if received not in known:
                     known[received] = spec.receives_from(source)
                 spec = known[received]
-            if spec.conditions:
+            if spec.conditions or spec.asks:
                 taken = linked.topology.taken[linked.topology.index[node.id]]
                 warnings += _check_conditions(linked, node, spec, taken)
         specs.append(spec)
@@ -370,15 +370,17 @@ def _check_evaluations(graph: Graph, targets: Mapping[EventName, Any]) -> list[D
 def _check_conditions(
     graph: Graph, node: Node, spec: EventSpec, taken: frozenset[int]
 ) -> list[Diagnostic]:
+    ends = {number: f"a condition for descriptor {number}" for number, _ in spec.conditions}
+    options: Mapping[str, int] = getattr(spec.event_class, "options", {}) if spec.asks else {}
+    ends.update((number, f"the answer {text!r}") for text, number in options.items() if number > 1)
     return [
         graph.diagnostic(
             "no-branch",
-            f"{spec.name} has a condition for descriptor {number}, but no branch for it here: "
-            "the event would fail",
+            f"{spec.name} has {what}, but no branch for it here: the event would fail",
             at=node,
             hint=f"add a branch: {node.event} ({number} -> …)",
             severity=Severity.WARNING,
         )
-        for number, _ in spec.conditions
+        for number, what in ends.items()
         if number not in taken
     ]

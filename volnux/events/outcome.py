@@ -65,6 +65,7 @@ class Call(NamedTuple):
         numbers: in a unit with `each`, the numbers of the items, that of the outermost one first.
         items: the names and values of these items.
         polls: the earlier calls that said "not yet"; None in the first call.
+        answer: the answer of a person, if the event has asked for one.
     """
 
     task_id: str = ""
@@ -79,11 +80,12 @@ class Call(NamedTuple):
     numbers: tuple[int, ...] = ()
     items: tuple[tuple[str, Any], ...] = ()
     polls: Polls | None = None
+    answer: str | None = None
 
     def after(self, outcome: Outcome) -> Call:
         """The arguments of the call that follows an outcome after its `retry_after`."""
         attempt = self.attempt if outcome.waits else self.attempt + 1
-        return self._replace(attempt=attempt, polls=outcome.polls)
+        return self._replace(attempt=attempt, polls=outcome.polls, answer=None)
 
 
 class Outcome(NamedTuple):

@@ -84,6 +84,8 @@ def _run_attempt(
             event.index = call.numbers
         if call.polls is not None:
             event.polls = call.polls.number
+            if call.answer is not None:
+                event.answer = call.answer  # type: ignore[attr-defined]  # of ApprovalEvent
         if spec.may_bypass:
             bypass, data = _pair(spec, event.can_bypass())
             if bypass:
@@ -137,6 +139,8 @@ async def _run_attempt_async(spec: EventSpec, call: Call) -> Outcome:
             event.index = call.numbers
         if call.polls is not None:
             event.polls = call.polls.number
+            if call.answer is not None:
+                event.answer = call.answer  # type: ignore[attr-defined]  # of ApprovalEvent
         if spec.may_bypass:
             bypass, data = _pair(spec, event.can_bypass())
             if bypass:
@@ -231,11 +235,11 @@ def _not_yet(spec: EventSpec, call: Call, error: NotYet, started: float) -> Outc
     """The outcome of a call that said "not yet": another one follows, or it was the last one."""
     now = time.time()
     earlier = call.polls or Polls(started)
-    polls = Polls(earlier.since, earlier.number + 1, under_way=True)
+    polls = Polls(earlier.since, earlier.number + error.is_poll, under_way=True)
     reason = failure_of(error).message
     left = earlier.since + spec.within - now
     if left > 0:
-        failure = Failure("NotYet", reason, attempts=call.attempt)
+        failure = Failure(type(error).__name__, reason, attempts=call.attempt)
         wait = min(spec.every, left)
         return Outcome(FAILURE, failure, call.attempt, started, now, wait, polls=polls)
     reason = reason or f'{spec.name} said "not yet" for {spec.within:g} s'

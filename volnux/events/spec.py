@@ -158,6 +158,11 @@ class EventSpec:
         self._visible = visible
 
     @property
+    def asks(self) -> bool:
+        """Whether it asks a person: see `volnux.events.approval`."""
+        return self.event_class.asks_a_person
+
+    @property
     def reads_piped(self) -> bool:
         """Whether `previous_result` has an annotation, as which piped values are read."""
         return self.receives_from("") is not self

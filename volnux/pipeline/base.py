@@ -29,6 +29,7 @@ from volnux.signal import signals
 from volnux.signal.soft import SIGNAL_PARENT
 
 if TYPE_CHECKING:
+    from volnux.backends.answers import Answers
     from volnux.backends.port import Backend, RunControl, RunObserver
 
 __all__ = ["Pipeline", "PipelineDefinitionError", "PipelineStateError"]
@@ -213,6 +214,7 @@ class Pipeline:
         run_id: str | None = None,
         scheduled_at: dt.datetime | None = None,
         variables: Mapping[str, Any] | None = None,
+        answers: Answers | None = None,
     ) -> ExecutionContext:
         """Run the pipeline to its end.
 
@@ -230,6 +232,7 @@ class Pipeline:
             run_id: the run's id; a new one if None.
             scheduled_at: the scheduled time of the run, aware; its start if None.
             variables: values of variables for this run, in place of the host's.
+            answers: where the answers of people come from, if an event asks for an approval.
 
         Returns:
             The context of the run, even if the run failed; its `raise_for_status` then raises an
@@ -283,6 +286,7 @@ class Pipeline:
                 results=results,
                 scheduled_at=instant,
                 variables=variables or {},
+                answers=answers,
             )
             report = chosen.run(plan, context.inputs, options)
             if not chosen.logs_failures:

@@ -1,0 +1,153 @@
+"""Asks on the terminal what an event wants to know from a person."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import sys
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, TextIO
+
+from volnux.backends.answers import Answers, Question
+from volnux.cli import output
+from volnux.cli.readers import reading
+
+if TYPE_CHECKING:
+    from volnux.events import Plan
+
+__all__ = ["AnyAnswers", "TerminalAnswers", "answers_for", "meant"]
+
+
+def answers_for(
+    plan: Plan, stream: TextIO | None, others: Iterable[Answers] = ()
+) -> Answers | None:
+    """Where the answers for a run come from; None if it asks nothing, or nobody can be asked.
+
+    Args:
+        plan: the plan of the run.
+        stream: where its progress is shown.
+        others: other sources of answers.
+    """
+    if not any(spec is not None and spec.asks for spec in plan.specs):
+        return None
+    sources = list(others)
+    # Only POSIX can tell whether a line has been typed without waiting for it.
+    if (
+        os.name == "posix"
+        and stream is not None
+        and stream.isatty()
+        and output.on_terminal(sys.stdin)
+    ):
+        sources.append(TerminalAnswers(sys.stdin.fileno(), stream))
+    return AnyAnswers(sources) if sources else None
+
+
+class AnyAnswers:
+    """The first answer that any of several sources gives.
+
+    Args:
+        sources: the sources.
+    """
+
+    def __init__(self, sources: Sequence[Answers]) -> None:
+        self._sources = sources
+
+    def asked(self, question: Question) -> None:
+        """See `Answers`."""
+        for each in self._sources:
+            each.asked(question)
+
+    def answer(self, question: Question) -> str | None:
+        """See `Answers`."""
+        answers = (each.answer(question) for each in self._sources)
+        return next((answer for answer in answers if answer is not None), None)
+
+    def closed(self, question: Question) -> None:
+        """See `Answers`."""
+        for each in self._sources:
+            each.closed(question)
+
+
+class TerminalAnswers:
+    """Asks one question after the other on a terminal. Meanwhile, no progress is shown.
+
+    Args:
+        stdin: the file descriptor of the terminal to read from.
+        stream: where to write.
+    """
+
+    def __init__(self, stdin: int, stream: TextIO) -> None:
+        self._stdin = stdin
+        self._stream = stream
+        self._typed = b""
+        self._ended = False
+        self._now: Question | None = None
+        self._hidden = contextlib.ExitStack()
+
+    def asked(self, question: Question) -> None:
+        """See `Answers`."""
+
+    def answer(self, question: Question) -> str | None:
+        """See `Answers`."""
+        if self._ended:
+            return None
+        if self._now is None:
+            self._begin(question)
+        if self._now is not question:
+            return None
+        line = self._line()
+        if line is None:
+            return None
+        answer = meant(line, question.options)
+        if answer is None:
+            self._prompt(f"expected 1 to {len(question.options)}, or one of the answers")
+        return answer
+
+    def closed(self, question: Question) -> None:
+        """See `Answers`."""
+        if self._now is question:
+            self._now = None
+            self._hidden.close()
+
+    def _begin(self, question: Question) -> None:
+        self._now = question
+        self._hidden.enter_context(reading())
+        output.say(f"{question.place} asks: {question.text}", self._stream)
+        for number, option in enumerate(question.options, start=1):
+            output.say(f"  {number}  {option}", self._stream)
+        self._prompt()
+
+    def _prompt(self, problem: str = "") -> None:
+        output.prompt(f"{problem}{': ' if problem else ''}answer: ", self._stream)
+
+    def _line(self) -> str | None:
+        """The next typed line; None if there is none yet."""
+        while b"\n" not in self._typed:
+            if not select.select([self._stdin], [], [], 0)[0]:
+                return None
+            read = os.read(self._stdin, 4096)
+            if not read:
+                output.say("(standard input has ended)", self._stream)
+                self._ended = True
+                return None
+            self._typed += read
+        line, _, self._typed = self._typed.partition(b"\n")
+        return line.decode(errors="replace").strip()
+
+
+def meant(text: str, options: Sequence[str]) -> str | None:
+    """The option that a person means: by its number, its text or the beginning of that.
+
+    Args:
+        text: what was typed.
+        options: the possible answers.
+    """
+    if text in options:
+        return text
+    if text.isdecimal() and 1 <= int(text) <= len(options):
+        return options[int(text) - 1]
+    folded = text.casefold()
+    alike = [each for each in options if folded and each.casefold().startswith(folded)]
+    exact = [each for each in alike if each.casefold() == folded]
+    return (exact or alike)[0] if len(exact or alike) == 1 else None
