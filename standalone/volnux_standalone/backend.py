@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from volnux.backends.asking import require_answers
 from volnux.backends.port import Backend, Capabilities, RunOptions
 from volnux.events.link import Plan
 from volnux.graph.report import RunReport
-from volnux.kit.asking import require_answers
 from volnux_standalone.run import Run
 from volnux_standalone.urls import InstalledSchemes
 

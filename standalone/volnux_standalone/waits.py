@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 from volnux.backends.answers import Answers, Question
+from volnux.backends.asking import Asking
 from volnux.events.outcome import Call, Outcome
 from volnux.events.spec import EventSpec
-from volnux.kit.asking import Asking
 from volnux_standalone.timers import Timers
 
 __all__ = ["Waits"]
