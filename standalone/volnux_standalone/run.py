@@ -43,7 +43,7 @@ log = logging.getLogger("volnux.standalone")
 
 
 class Run:
-    """Everything that belongs to one run. `execute` is called once."""
+    """Everything that belongs to one run. `execute` is called once, and sets `left_behind`."""
 
     def __init__(
         self, plan: Plan, inputs: Mapping[str, Any], options: RunOptions, backend: str
@@ -72,6 +72,7 @@ class Run:
         self._waits = Waits(self._timers, options.answers, self._retry, self._fail)
         self._sending = threading.local()
         self._crash: BaseException | None = None
+        self.left_behind = False
 
     # On the caller's thread.
 
@@ -158,10 +159,13 @@ class Run:
 
     def _run_here(self, index: int) -> None:
         """Run an attempt on this thread."""
-        attempt = Attempt(index, self._board.notes.next(index))
+        notes = self._board.notes
+        attempt = Attempt(index, notes.next(index) if notes.polls else notes.made[index] + 1)
         self._board.flying.add(attempt)
         spec = self._specs[index]
-        call = self._call(attempt)
+        call = self._calls.call(self._execution, index, attempt.number, self._received[index])
+        if notes.polls:
+            call = self._call(attempt)
         if self._hooks:
             call = self._hooks.call(spec, call)
         self._started(spec, attempt)
@@ -280,8 +284,8 @@ class Run:
 
     def _tell_end(self, attempt: Attempt, outcome: Outcome) -> None:
         """Notify listeners how an attempt ended, as the flow sees it."""
-        repeats = outcome.waits or not self._board.cancelled
-        told = outcome if repeats else outcome._replace(retry_after=None)
+        goes_on = outcome.waits or not self._board.cancelled
+        told = outcome if goes_on else outcome._replace(retry_after=None)
         unhandled = self._board.execution.unhandled(attempt.index, outcome.descriptor)
         if unhandled is not None:
             told = told._replace(descriptor=FAILURE, result=unhandled)
@@ -378,11 +382,6 @@ class Run:
 
     # The end.
 
-    @property
-    def left_behind(self) -> bool:
-        """Whether threads still run user code that nobody waits for."""
-        return self._board.left_behind
-
     def _close(self) -> None:
         """End threads, pools and the loop. Threads that are stuck in user code are abandoned."""
         board = self._board
@@ -396,3 +395,4 @@ class Run:
             self._workers.join()
         cancelled = board.cancelled or board.given_up
         self._elsewhere.close(wait=wait, cancelled=cancelled, wait_for_loop=not board.given_up)
+        self.left_behind = board.left_behind

@@ -303,18 +303,18 @@ def _returned(
     if usercode.generation != generation:
         usercode.end_child()
     retry_after = None
-    polls = None if call.polls is None else _ended(call.polls)
     if (
         descriptor == FAILURE
         and spec.retry.retry_on_failure
         and call.attempt < spec.retry.max_attempts
     ):
         retry_after = spec.retry.wait(call.attempt)
-        polls = polls or Polls(started)
-    outcome = Outcome(
-        descriptor, result, call.attempt, started, time.time(), retry_after, polls=polls
-    )
-    return outcome if packed is None else outcome._replace(packed=packed)
+    outcome = Outcome(descriptor, result, call.attempt, started, time.time(), retry_after)
+    if packed is not None:
+        outcome = outcome._replace(packed=packed)
+    if call.polls is not None or retry_after is not None:
+        outcome = outcome._replace(polls=_ended(call.polls or Polls(started)))
+    return outcome
 
 
 def _read(spec: EventSpec, returned: Any) -> tuple[int, Any]:
