@@ -84,20 +84,23 @@ async def event_async(
     taken: Collection[int],
     hooks: Hooks,
     begins: Callable[[int], object],
+    ends: Callable[[Outcome], object],
 ) -> Outcome:
-    """Run an event with all the attempts that its policy allows, and wait between them.
+    """Run an event with all the attempts that its policy allows, and wait between its calls.
 
     Args:
         spec: the event.
         call: the arguments of the attempt.
         taken: the descriptors that have a branch.
         hooks: the hooks of the run.
-        begins: called with the number of an attempt when it begins.
+        begins: called with the number of the attempt when a call begins.
+        ends: called with the outcome of each call.
     """
     while True:
         begins(call.attempt)
         hooks.began(spec, call)
         outcome = await attempt_async(spec, hooks.call(spec, call))
+        ends(outcome)
         hooks.attempt_ended(spec, call, as_taken(spec, outcome, taken))
         if outcome.retry_after is None:
             return outcome

@@ -36,6 +36,7 @@ class ExpectedPlace:
             if given, the message of the exception.
         failure: the type and, if given, the message of the exception.
         bypassed: whether the event bypassed `process`.
+        polls: how many calls said "not yet".
         lasts: the minimum seconds from the start of its first attempt to the end of its last.
     """
 
@@ -46,6 +47,7 @@ class ExpectedPlace:
     received: Any = None
     failure: dict[str, Any] | None = None
     bypassed: bool = False
+    polls: int = 0
     lasts: float = 0
 
 

@@ -35,6 +35,7 @@ CONSTRUCTS: Final = {
     "each": "`A[each=x]`",
     "again": "`{A}[again=2]`",
     "use": "a used pipeline",
+    "wait": 'an event that says "not yet"',
 }
 """The constructs of flows, by name."""
 
@@ -61,6 +62,8 @@ def constructs(case: Case) -> frozenset[str]:
     for said in case.script.values():
         if said.raises:
             found.add("exception")
+        if said.polls:
+            found.add("wait")
         told = said.descriptor if isinstance(said.descriptor, list) else [said.descriptor]
         if max(told) > 1:
             found.add("custom")

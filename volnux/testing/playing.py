@@ -10,8 +10,9 @@ import builtins
 import logging
 import time
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, NoReturn
 
+from volnux.events.base import NotYet, not_yet
 from volnux.graph.places import names_of
 from volnux.testing.behaviour import listed
 
@@ -40,16 +41,16 @@ def play(event: Any, script: Mapping[str, Any], **arguments: Any) -> Any:
         **arguments: the arguments of `process`.
     """
     does = _script_of(event, script)
-    if does.get("delay"):
-        time.sleep(does["delay"])
+    if delay := _delay(event, does):
+        time.sleep(delay)
     return _end(event, does, arguments)
 
 
 async def play_async(event: Any, script: Mapping[str, Any], **arguments: Any) -> Any:
     """The same in a coroutine."""
     does = _script_of(event, script)
-    if does.get("delay"):
-        await asyncio.sleep(does["delay"])
+    if delay := _delay(event, does):
+        await asyncio.sleep(delay)
     return _end(event, does, arguments)
 
 
@@ -59,9 +60,34 @@ def _script_of(event: Any, script: Mapping[str, Any]) -> Mapping[str, Any]:
     return next(found, {})
 
 
+def _delay(event: Any, does: Mapping[str, Any]) -> float:
+    """How long this call takes, in seconds."""
+    delays = does.get("delay", 0)
+    if not isinstance(delays, list):
+        return float(delays)
+    calls: int = event.attempt + event.polls
+    return float(delays[calls - 1]) if calls <= len(delays) else 0
+
+
+def _polls(event: Any, does: Mapping[str, Any]) -> int:
+    """How many calls say "not yet" up to the end of this attempt."""
+    polls = does.get("polls", 0)
+    return sum(polls[: event.attempt]) if isinstance(polls, list) else polls
+
+
+def _not_yet(event: Any, does: Mapping[str, Any], reason: str) -> NoReturn:
+    says = does.get("says", "method")
+    if says == "function":
+        not_yet(reason)
+    if says == "method":
+        event.not_yet(reason)
+    raise NotYet(reason)
+
+
 def _end(event: Any, does: Mapping[str, Any], arguments: Mapping[str, Any]) -> Any:
-    if event.polls < does.get("polls", 0):
-        event.not_yet(f"poll {event.polls + 1}")
+    if event.polls < _polls(event, does):
+        reason = does.get("reason", "poll {polls}")
+        _not_yet(event, does, reason.format(polls=event.polls + 1, **arguments))
     if does.get("logs"):
         logging.getLogger("volnux.testing.case").warning(does["logs"].format(**arguments))
     raises = does.get("raises", [])

@@ -52,8 +52,14 @@ class PlaceScript:
             attempt: None means that the attempt does not raise, and attempts after the end of the
             list do not raise.
         message: the message of the exceptions; `{name}` is replaced by an argument of `process`.
-        polls: how many calls say "not yet" before the event does anything else.
-        delay: the duration of each call in seconds.
+        polls: how many calls say "not yet" before the event does anything else; a list has one
+            number for each attempt, and attempts after the end of the list do not wait.
+        says: how it says "not yet": by `self.not_yet` (`method`), by the function `not_yet`
+            (`function`), or by raising `NotYet` (`exception`).
+        reason: what it says then; `{polls}` is replaced by the number of the poll, and `{name}` by
+            an argument of `process`.
+        delay: the duration of each call in seconds; a list has one number for each call, and calls
+            after the end of the list take no time.
         reads: the names of attributes of the event, or of arguments of `process`, that the result
             contains, in the form `{name: value}`; `type(name)` is the name of a type.
         passes: the name of an attribute or an argument whose value is the result, as it is.
@@ -67,8 +73,10 @@ class PlaceScript:
     returns: Any = UNSAID
     raises: str | list[str | None] = field(default_factory=list)
     message: str = "no way"
-    polls: int = 0
-    delay: float = 0
+    polls: int | list[int] = 0
+    says: str = "method"
+    reason: str = "poll {polls}"
+    delay: float | list[float] = 0
     reads: list[str] = field(default_factory=list)
     passes: str = ""
     logs: str = ""
@@ -85,6 +93,7 @@ class EventScript:
         retry_policy: fields of a `RetryPolicy`, exceptions by name.
         conditions: by descriptor, an expression in `result`, such as `result > 10`.
         evaluation: its `execution_evaluation_state`.
+        every, within: its attributes of these names, in seconds.
         stop_on_exception: whether it ends the run.
         executor: `thread` or `process`: the class's own executor.
         bypass: the result with which `can_bypass` skips `process`.
@@ -95,6 +104,8 @@ class EventScript:
     retry_policy: dict[str, Any] | None = None
     conditions: dict[str, str] = field(default_factory=dict)
     evaluation: str | None = None
+    every: float | None = None
+    within: float | None = None
     stop_on_exception: bool = False
     executor: str | None = None
     bypass: Any = UNSAID

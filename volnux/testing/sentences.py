@@ -168,6 +168,26 @@ SENTENCES: Final = {
     "retry-excluded": "Excluded exceptions are never repeated.",
     "retry-returned": "A returned failure is repeated only if the policy has `retry_on_failure`.",
     "retry-wait": "The wait before retry n is `min(backoff_factor * 2**(n-1), max_backoff)`.",
+    # Waiting.
+    "waits": 'An event that says "not yet" is called again after `every` seconds.',
+    "waits-says": (
+        "`self.not_yet()`, `not_yet()` and `raise NotYet` mean the same, in functions, methods and "
+        "coroutines."
+    ),
+    "waits-polls": (
+        'A call that says "not yet" is a poll and no attempt: the next call continues the '
+        "attempt, with the same arguments. The report counts polls."
+    ),
+    "waits-knows": '`self.polls` counts the calls of the event that said "not yet", in all attempts.',
+    "waits-within": (
+        'An event that still says "not yet" `within` seconds after its first call has failed '
+        "with a `NotYetError`, which has the last reason. The last call is at that time."
+    ),
+    "waits-once": "A `NotYetError` counts as an exception, which is never repeated.",
+    "waits-timeout": "`timeout` applies to each call of an event that waits.",
+    "waits-setting": "`[every=, within=]` takes precedence over the attributes of the class.",
+    "waits-rule": "`every` and `within` are for events only, in seconds above 0.",
+    "waits-running": "An event that waits has not ended, so what follows does not start.",
     # Directives.
     "name": "`@name` names the pipeline; without it, the stem of the file is the name.",
     "shown": "`@description` and `@tags` are shown.",

@@ -203,6 +203,10 @@ class _Module:
         if said.evaluation is not None:
             states = self._own("EventExecutionEvaluationState")
             yield "execution_evaluation_state", f"{states}.{said.evaluation}"
+        if said.every is not None:
+            yield "every", repr(said.every)
+        if said.within is not None:
+            yield "within", repr(said.within)
         if said.stop_on_exception:
             yield "stop_on_exception", "True"
         if said.executor is not None:

@@ -56,7 +56,6 @@ class _Run:
                 index, outcome = task.result()
                 if self.execution.ended:
                     break
-                self.notes.ends(index, outcome)
                 if outcome.raised and self.spec(index).stop_on_exception:
                     self.execution.stop(index, outcome.result)
                 else:
@@ -81,11 +80,15 @@ class _Run:
         return {asyncio.create_task(self.event(index)) for index in ready}
 
     async def event(self, index: int) -> tuple[int, Outcome]:
-        """All attempts of one event."""
+        """All calls of one event."""
         call = self.calls.call(self.execution, index, 1, self.notes.received[index])
 
         def begins(attempt: int) -> None:
             self.notes.begins(index, attempt, time.time())
 
+        def ends(outcome: Outcome) -> None:
+            self.notes.ends(index, outcome)
+
         taken = self.plan.graph.topology.taken[self.execution.copies.node(index)]
-        return index, await event_async(self.spec(index), call, taken, self.hooks, begins)
+        spec = self.spec(index)
+        return index, await event_async(spec, call, taken, self.hooks, begins, ends)
