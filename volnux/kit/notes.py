@@ -72,6 +72,8 @@ class Notes:
         """Note that a call has ended."""
         if outcome.polls is not None:
             self.polls[index] = outcome.polls
+        if outcome.retry_after is not None:
+            return  # another call follows
         self.ended[index] = outcome.ended_at
         if outcome.bypassed:
             self.bypassed[index] = True
