@@ -21,6 +21,7 @@ from volnux.pointy.options import HINTS
 
 if TYPE_CHECKING:
     from volnux.events.portable import Carrier
+    from volnux.runs.store import Store
 
 __all__ = [
     "Backend",
@@ -254,6 +255,7 @@ class RunOptions:
         given: the values from outside, if the plan is a part of another one, by their index in
             `Graph.values`.
         with_end: whether the report has `RunReport.end`, if the backend can tell.
+        store: where the run is kept; None if it is not.
     """
 
     run_id: str | None = None
@@ -272,6 +274,7 @@ class RunOptions:
     items: tuple[tuple[str, Any], ...] = ()
     given: Mapping[int, Any] = field(default_factory=dict)
     with_end: bool = False
+    store: Store | None = None
 
 
 class Backend(abc.ABC):
