@@ -7,9 +7,10 @@ from volnux._lazy import lazy
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from volnux.runs.given import given_of
-    from volnux.runs.keeper import Keeper
+    from volnux.runs.keeper import Keeper, fingerprint_of
     from volnux.runs.model import KeptLine, KeptPlace, KeptRun, KeptStatus, RunStoreError
     from volnux.runs.store import Store
+    from volnux.runs.values import read_value
 
 __all__ = [
     "Keeper",
@@ -19,14 +20,16 @@ __all__ = [
     "KeptStatus",
     "RunStoreError",
     "Store",
+    "fingerprint_of",
     "given_of",
+    "read_value",
 ]
 
 __getattr__, __dir__ = lazy(
     __name__,
     {
         "volnux.runs.given": ("given_of",),
-        "volnux.runs.keeper": ("Keeper",),
+        "volnux.runs.keeper": ("Keeper", "fingerprint_of"),
         "volnux.runs.model": (
             "KeptLine",
             "KeptPlace",
@@ -35,5 +38,6 @@ __getattr__, __dir__ = lazy(
             "RunStoreError",
         ),
         "volnux.runs.store": ("Store",),
+        "volnux.runs.values": ("read_value",),
     },
 )

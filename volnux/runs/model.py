@@ -43,8 +43,9 @@ class KeptRun:
         inputs: the values of the inputs by name, as tagged JSON texts; None for one that could not
             be kept.
         scheduled_at: the scheduled time of the run, aware.
-        fingerprint: `Plan.fingerprint`.
+        fingerprint: the SHA-256 in hex of the texts of all its files; see `fingerprint_of`.
         source: the text of the file.
+        used: the texts of the files that it uses, by their paths.
         resumed_from: the id of the run that it resumes; None if it began anew.
         versions: the versions of Python, Volnux and the host of the backend, by name.
         failure: why the run failed, if no place says so.
@@ -61,6 +62,7 @@ class KeptRun:
     scheduled_at: dt.datetime | None = None
     fingerprint: str = ""
     source: str = ""
+    used: Mapping[str, str] = field(default_factory=dict)
     resumed_from: str | None = None
     versions: Mapping[str, str] = field(default_factory=dict)
     failure: Failure | None = None
