@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from volnux._version import __version__
+from volnux.events.outcome import Call
 from volnux.graph.outcome import FAILURE, Failure, State
 from volnux.graph.places import template_of
 from volnux.here import Scope
@@ -27,13 +28,14 @@ from volnux.runs.writer import Writer
 
 if TYPE_CHECKING:
     from volnux.events.link import Plan
-    from volnux.events.outcome import Call, Outcome
+    from volnux.events.outcome import Outcome
     from volnux.events.spec import EventSpec
     from volnux.graph.report import PlaceReport, RunReport
 
 __all__ = ["Keeper", "fingerprint_of"]
 
 _LONGEST_TRACEBACK = 100_000
+_SCOPE = Call._fields.index("scope")
 
 
 class Keeper(Listener):
@@ -58,6 +60,7 @@ class Keeper(Listener):
         self._values = Values(about.run_id)
         self._digests = Digests()
         self._index = self._plan.graph.topology.index
+        self._scopes: dict[str, Scope] = {}
         self._known: dict[str, tuple[State, int | None, int]] = {}
         now = time.time()
         run = {
@@ -85,7 +88,13 @@ class Keeper(Listener):
 
     def call(self, spec: EventSpec, call: Call) -> Call:
         """See `Listener`. Lets log lines find the place."""
-        return call if call.scope is not None else call._replace(scope=Scope(spec.name))
+        if call.scope is not None:
+            return call
+        scope = self._scopes.get(spec.name)
+        if scope is None:
+            scope = self._scopes[spec.name] = Scope(spec.name)
+        # Faster than `_replace`; this is called for each event.
+        return Call._make((*call[:_SCOPE], scope, *call[_SCOPE + 1 :]))
 
     def began(self, spec: EventSpec, call: Call) -> None:
         """See `Listener`."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import sqlite3
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,7 +17,6 @@ from volnux.runs import rows
 from volnux.runs.database import connect, said, transaction
 from volnux.runs.keeping import Keep, prune
 from volnux.runs.process import BEAT
-from volnux.values.plain import text_of
 
 __all__ = ["Writer"]
 
@@ -26,21 +27,10 @@ _MOST_PLACES: Final = 2_000
 _MOST_CHARACTERS: Final = 8_000_000
 """What is written in one transaction at most."""
 
-_COLUMNS: Final = rows.PLACE.split(", ")
+_AT_ONCE: Final = (512, 64, 8, 1)
+"""The numbers of rows in one statement. Between statements, this thread waits for Python's lock."""
 
-# One statement for many rows, as JSON: SQLite then works without Python's lock. With a call for
-# each row, this thread would wait for the lock each time.
-_PLACES: Final = (
-    f"INSERT INTO places (run, {rows.PLACE}) SELECT ?, "
-    + ", ".join(f"json_extract(value, '$.{name}')" for name in _COLUMNS)
-    + " FROM json_each(?) WHERE true ON CONFLICT (run, place) DO UPDATE SET "
-    + ", ".join(f"{name} = coalesce(excluded.{name}, {name})" for name in _COLUMNS[1:])
-)
-_LINES: Final = (
-    f"INSERT INTO lines (run, {rows.LINE}) SELECT ?, "
-    + ", ".join(f"json_extract(value, '$[{number}]')" for number in range(6))
-    + " FROM json_each(?)"
-)
+_LINE: Final = tuple(rows.LINE.split(", "))
 
 
 class Writer:
@@ -168,15 +158,50 @@ class Writer:
                 found[columns["place"]] = columns
             else:
                 known.update(columns)
-        if found:
-            connection.execute(_PLACES, (key, text_of(list(found.values()))))
+        alike: dict[tuple[str, ...], list[tuple[Any, ...]]] = {}
+        for columns in found.values():
+            alike.setdefault(tuple(columns), []).append((key, *columns.values()))
+        for names, new in alike.items():
+            _insert(connection, "places", names, new)
         lines: list[tuple[Any, ...]] = []
         while self._lines and len(lines) < _MOST_PLACES:
             lines.append(self._lines.popleft())
-        if lines:
-            connection.execute(_LINES, (key, text_of(lines)))
+        _insert(connection, "lines", _LINE, [(key, *line) for line in lines])
         return not (self._places or self._lines)
 
     def _set(self, connection: sqlite3.Connection, key: int, columns: Mapping[str, Any]) -> None:
         names = ", ".join(f"{name} = ?" for name in columns)
         connection.execute(f"UPDATE runs SET {names} WHERE key = ?", (*columns.values(), key))
+
+
+def _insert(
+    connection: sqlite3.Connection,
+    table: str,
+    names: tuple[str, ...],
+    new: Sequence[tuple[Any, ...]],
+) -> None:
+    """Insert rows, many with each statement.
+
+    Args:
+        connection: the store.
+        table: the table.
+        names: the columns, without that of the run, which is the first.
+        new: the rows.
+    """
+    begin = 0
+    for count in _AT_ONCE:
+        while len(new) - begin >= count:
+            part = chain.from_iterable(new[begin : begin + count])
+            connection.execute(_statement(table, names, count), [*part])
+            begin += count
+
+
+@functools.lru_cache(64)
+def _statement(table: str, names: tuple[str, ...], count: int) -> str:
+    """The statement that inserts rows, or changes these columns of places that are there."""
+    marks = f"({', '.join('?' * (len(names) + 1))})"
+    text = f"INSERT INTO {table} (run, {', '.join(names)}) VALUES {', '.join([marks] * count)}"
+    if table == "places":
+        changes = ", ".join(f"{name} = coalesce(excluded.{name}, {name})" for name in names)
+        text += f" ON CONFLICT (run, place) DO UPDATE SET {changes}"
+    return text
