@@ -21,7 +21,7 @@ from volnux.pointy.options import HINTS
 
 if TYPE_CHECKING:
     from volnux.events.portable import Carrier
-    from volnux.runs.store import Store
+    from volnux.runs.store import StoreLike
 
 __all__ = [
     "Backend",
@@ -255,7 +255,7 @@ class RunOptions:
         given: the values from outside, if the plan is a part of another one, by their index in
             `Graph.values`.
         with_end: whether the report has `RunReport.end`, if the backend can tell.
-        store: where the run is kept; None if it is not.
+        store: where the run is kept, as a `volnux.runs.Store` or a path; None if it is not.
     """
 
     run_id: str | None = None
@@ -274,7 +274,7 @@ class RunOptions:
     items: tuple[tuple[str, Any], ...] = ()
     given: Mapping[int, Any] = field(default_factory=dict)
     with_end: bool = False
-    store: Store | None = None
+    store: StoreLike | None = None
 
 
 class Backend(abc.ABC):

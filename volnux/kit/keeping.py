@@ -31,4 +31,6 @@ def keeper_of(
     """
     if options.store is None:
         return None
-    return options.store.begin(about, inputs, scheduled_at=scheduled_at)
+    from volnux.runs.store import Store
+
+    return Store.of(options.store).begin(about, inputs, scheduled_at=scheduled_at)

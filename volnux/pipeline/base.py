@@ -30,6 +30,7 @@ from volnux.signal.soft import SIGNAL_PARENT
 
 if TYPE_CHECKING:
     from volnux.backends.port import Backend, RunControl, RunObserver
+    from volnux.runs.store import StoreLike
 
 __all__ = ["Pipeline", "PipelineDefinitionError", "PipelineStateError"]
 
@@ -213,6 +214,7 @@ class Pipeline:
         run_id: str | None = None,
         scheduled_at: dt.datetime | None = None,
         variables: Mapping[str, Any] | None = None,
+        store: StoreLike | None = None,
     ) -> ExecutionContext:
         """Run the pipeline to its end.
 
@@ -230,6 +232,7 @@ class Pipeline:
             run_id: the run's id; a new one if None.
             scheduled_at: the scheduled time of the run, aware; its start if None.
             variables: values of variables for this run, in place of the host's.
+            store: where the run is kept, as a `volnux.runs.Store` or a path; None if it is not.
 
         Returns:
             The context of the run, even if the run failed; its `raise_for_status` then raises an
@@ -283,6 +286,7 @@ class Pipeline:
                 results=results,
                 scheduled_at=instant,
                 variables=variables or {},
+                store=store,
             )
             report = chosen.run(plan, context.inputs, options)
             if not chosen.logs_failures:
@@ -312,6 +316,7 @@ class Pipeline:
         results: bool = True,
         scheduled_at: dt.datetime | None = None,
         variables: Mapping[str, Any] | None = None,
+        store: StoreLike | None = None,
     ) -> ExecutionContext:
         """Run the pipeline to its end without blocking the event loop: see `start`.
 
@@ -335,6 +340,7 @@ class Pipeline:
                 results=results,
                 scheduled_at=scheduled_at,
                 variables=variables,
+                store=store,
             )
 
         return await in_thread(start, chosen.cancel)

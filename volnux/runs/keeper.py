@@ -57,6 +57,7 @@ class Keeper(Listener):
     ) -> None:
         assert about.plan is not None
         self._plan = about.plan
+        self._run_id = about.run_id
         self._values = Values(about.run_id)
         self._digests = Digests()
         self._index = self._plan.graph.topology.index
@@ -79,15 +80,17 @@ class Keeper(Listener):
         }
         texts = fingerprint_of(self._plan), json.dumps(_texts_of(self._plan))
         self._writer = Writer(path, run, texts, keep, warn)
-        self._lines = Lines(about.run_id, self._writer.line)
+        self._lines = Lines(self._writer.line)
 
     def run_begins(self) -> None:
         """See `Listener`."""
         self._writer.start()
-        self._lines.begin()
+        self._lines.begin(self._run_id)
 
     def call(self, spec: EventSpec, call: Call) -> Call:
         """See `Listener`. Lets log lines find the place."""
+        if call.run_id != self._run_id:
+            self._lines.begin(call.run_id)  # a host may have its own id for the run
         if call.scope is not None:
             return call
         scope = self._scopes.get(spec.name)

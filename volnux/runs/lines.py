@@ -35,25 +35,24 @@ class Lines:
     logger let it through. Handlers do not matter, and see the records as before.
 
     Args:
-        run_id: the id of the run.
         write: called with the columns of a line.
     """
 
-    def __init__(self, run_id: str, write: Callable[[tuple[Any, ...]], object]) -> None:
-        self._run_id = run_id
+    def __init__(self, write: Callable[[tuple[Any, ...]], object]) -> None:
         self._write = write
         self._counts: Counter[str] = Counter()
 
-    def begin(self) -> None:
-        """Take lines from now on."""
+    def begin(self, run_id: str) -> None:
+        """Take lines of a run from now on."""
         with _lock:
-            _watched[self._run_id] = self
+            _watched[run_id] = self
             _install()
 
     def end(self) -> None:
         """Take no more lines."""
         with _lock:
-            _watched.pop(self._run_id, None)
+            for run_id in [known for known, lines in _watched.items() if lines is self]:
+                del _watched[run_id]
 
     def take(self, here: Here, record: logging.LogRecord) -> None:
         """Take a line, unless there are too many."""

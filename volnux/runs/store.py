@@ -25,7 +25,7 @@ from volnux.runs.model import KeptLine, KeptPlace, KeptRun, KeptStatus, RunStore
 if TYPE_CHECKING:
     from volnux.hooks import About
 
-__all__ = ["FAULTS", "Store"]
+__all__ = ["FAULTS", "Store", "StoreLike"]
 
 FAULTS = (sqlite3.Error, OSError, DatabaseFileError)
 """What a store that cannot be used raises, besides `RunStoreError`."""
@@ -52,6 +52,11 @@ class Store:
         self.warn = warn or logging.getLogger("volnux.runs").warning
         self._connection: sqlite3.Connection | None = None
         self._lock = threading.RLock()
+
+    @classmethod
+    def of(cls, store: StoreLike) -> Store:
+        """The store itself, or that at a path."""
+        return store if isinstance(store, Store) else cls(store)
 
     @classmethod
     def open(cls, where: str | os.PathLike[str], *, create: bool = True) -> Self:
@@ -312,3 +317,7 @@ def _selection(
 def _with_rows(connection: sqlite3.Connection) -> sqlite3.Connection:
     connection.row_factory = sqlite3.Row
     return connection
+
+
+StoreLike = Store | str | os.PathLike[str]
+"""A store, or the path of its file."""
