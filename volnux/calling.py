@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from volnux.backends.port import Backend, RunControl, RunObserver
     from volnux.graph.report import RunReport
+    from volnux.runs.store import StoreLike
 
 __all__ = ["Flow", "arun", "pipeline_of", "run"]
 
@@ -38,6 +39,7 @@ def run(
     run_id: str | None = None,
     scheduled_at: dt.datetime | None = None,
     variables: Mapping[str, Any] | None = None,
+    store: StoreLike | None = None,
     **more: Any,
 ) -> RunReport:
     """Run a pipeline to its end: `volnux.run("orders.pty", day="2026-01-01")`.
@@ -59,6 +61,7 @@ def run(
         run_id: the run's id; a new one if None.
         scheduled_at: the scheduled time of the run, aware; now if None.
         variables: values of variables for this run, in place of the host's.
+        store: where the run is kept, as a `volnux.runs.Store` or a path; None if it is not.
         more: further inputs of the run.
 
     Returns:
@@ -80,6 +83,7 @@ def run(
         run_id=run_id,
         scheduled_at=scheduled_at,
         variables=variables,
+        store=store,
     )
     return context.report
 
@@ -99,6 +103,7 @@ async def arun(
     results: bool = True,
     scheduled_at: dt.datetime | None = None,
     variables: Mapping[str, Any] | None = None,
+    store: StoreLike | None = None,
     **more: Any,
 ) -> RunReport:
     """Run a pipeline to its end without blocking the event loop: see `run`.
@@ -114,6 +119,7 @@ async def arun(
         results=results,
         scheduled_at=scheduled_at,
         variables=variables,
+        store=store,
     )
     return context.report
 

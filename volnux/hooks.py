@@ -182,13 +182,19 @@ class Hooks(list[Listener]):
             listener.stops(running)
 
 
-def hooks_of(about: About, *others: Listener, observer: RunObserver | None = None) -> Hooks:
+def hooks_of(
+    about: About,
+    *others: Listener,
+    observer: RunObserver | None = None,
+    keeper: Listener | None = None,
+) -> Hooks:
     """Make the hooks of a run or task that is about to begin.
 
     Args:
         about: the run or task.
         others: listeners of the backend itself; they are notified first.
         observer: the observer of the run, notified next.
+        keeper: what keeps the run; it is notified last, and of the end of the run first.
     """
     hooks = Hooks(others)
     if observer is not None:
@@ -198,6 +204,8 @@ def hooks_of(about: About, *others: Listener, observer: RunObserver | None = Non
         found = importlib.import_module(module).listener(about, loaded)
         if found is not None:
             hooks.append(found)
+    if keeper is not None:
+        hooks.append(keeper)
     return hooks
 
 

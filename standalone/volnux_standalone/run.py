@@ -27,6 +27,7 @@ from volnux.graph.outcome import FAILURE, SUCCESS
 from volnux.graph.report import RunReport
 from volnux.hooks import About, hooks_of
 from volnux.kit.calls import Calls
+from volnux.kit.keeping import keeper_of
 from volnux.kit.processes import default_workers
 from volnux_standalone.attempt import Attempt
 from volnux_standalone.board import Board, Locked
@@ -57,7 +58,8 @@ class Run:
         self._specs = self._board.specs
         self._options = options
         self._about = About(plan.graph.name, backend, calls.run_id, plan, options.context)
-        self._hooks = hooks_of(self._about, observer=options.observer)
+        keeper = keeper_of(self._about, options, calls.inputs, calls.scheduled_at)
+        self._hooks = hooks_of(self._about, observer=options.observer, keeper=keeper)
         self._locked = Locked(self._board.lock, self._advance)
         self._failures = FailureLog(plan, calls.run_id, self._board.execution, self._board.notes)
         self._workers = Workers(

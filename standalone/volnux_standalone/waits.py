@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from volnux.backends.answers import Answers, Question
 from volnux.backends.asking import Asking
+from volnux.events.answers import Answers, Question
 from volnux.events.outcome import Call, Outcome
 from volnux.events.spec import EventSpec
 from volnux_standalone.timers import Timers

@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
-from volnux.backends.answers import Answers, Question
 from volnux.backends.port import refuse
+from volnux.events.answers import Answers, Question
 from volnux.events.link import Plan
 from volnux.usercode import RunThread
 

@@ -21,8 +21,9 @@ from volnux.graph.report import RunReport
 from volnux.pointy.options import HINTS
 
 if TYPE_CHECKING:
-    from volnux.backends.answers import Answers
+    from volnux.events.answers import Answers
     from volnux.events.portable import Carrier
+    from volnux.runs.store import StoreLike
 
 __all__ = [
     "Backend",
@@ -270,6 +271,7 @@ class RunOptions:
             `Graph.values`.
         answers: where the answers of people come from; None if nobody can be asked.
         with_end: whether the report has `RunReport.end`, if the backend can tell.
+        store: where the run is kept, as a `volnux.runs.Store` or a path; None if it is not.
     """
 
     run_id: str | None = None
@@ -289,6 +291,7 @@ class RunOptions:
     given: Mapping[int, Any] = field(default_factory=dict)
     answers: Answers | None = None
     with_end: bool = False
+    store: StoreLike | None = None
 
 
 class Backend(abc.ABC):

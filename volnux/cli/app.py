@@ -22,6 +22,7 @@ COMMANDS = (
     "simulate",
     "schedule",
     "values",
+    "answer",
     "new",
     "backends",
     "conformance",

@@ -6,32 +6,35 @@ import contextlib
 import os
 import select
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, TextIO
 
-from volnux.backends.answers import Answers, Question
 from volnux.cli import output
 from volnux.cli.readers import reading
+from volnux.events.answers import Answers, Question
 
 if TYPE_CHECKING:
     from volnux.events import Plan
+    from volnux.runs.store import Store
 
 __all__ = ["AnyAnswers", "TerminalAnswers", "answers_for", "meant"]
 
 
-def answers_for(
-    plan: Plan, stream: TextIO | None, others: Iterable[Answers] = ()
-) -> Answers | None:
+def answers_for(plan: Plan, stream: TextIO | None, store: Store | None) -> Answers | None:
     """Where the answers for a run come from; None if it asks nothing, or nobody can be asked.
 
     Args:
         plan: the plan of the run.
         stream: where its progress is shown.
-        others: other sources of answers.
+        store: where it is kept, if anywhere.
     """
     if not any(spec is not None and spec.asks for spec in plan.specs):
         return None
-    sources = list(others)
+    sources: list[Answers] = []
+    if store is not None:
+        from volnux.runs.answers import StoreAnswers
+
+        sources.append(StoreAnswers(store))
     # Only POSIX can tell whether a line has been typed without waiting for it.
     if (
         os.name == "posix"

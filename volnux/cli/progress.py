@@ -48,6 +48,7 @@ class Progress(RunObserver):
         self._taken: dict[str, frozenset[int]] = {}
         self._started: dict[str, float] = {}
         self._waiting: dict[str, str] = {}
+        self._run_id = ""
 
     def __enter__(self) -> Self:
         return self
@@ -57,6 +58,7 @@ class Progress(RunObserver):
 
     def run_started(self, plan: Plan, run_id: str) -> None:
         self._begun = time.monotonic()
+        self._run_id = run_id
         self._taken = _taken(plan.graph)
         count = len(self._taken)
         places = f"{count} place{'' if count == 1 else 's'}"
@@ -77,7 +79,11 @@ class Progress(RunObserver):
         said = str(outcome.result)
         if self._waiting.get(node.id) != said:
             self._waiting[node.id] = said
-            self._line(f"{node.id}: {_waits(outcome)}")
+            self._line(f"{node.id}: {_waits(outcome)}{self._how_to_answer(node, outcome)}")
+
+    def _how_to_answer(self, node: Node, outcome: Outcome) -> str:
+        is_question = outcome.result.type == "Asks"
+        return f" (volnux answer {self._run_id} {node.id})" if is_question else ""
 
     def place_ended(self, node: Node, outcome: Outcome) -> None:
         self._waiting.pop(node.id, None)

@@ -12,6 +12,7 @@ from volnux.cli.ending import GRACE
 from volnux.cli.options import Backend, Events, File, Json
 from volnux.cli.running import DEFAULT_BACKEND, run_file
 from volnux.errors import VolnuxError
+from volnux.runs.where import NOWHERE
 
 __all__ = ["Command", "command"]
 
@@ -119,6 +120,16 @@ def command(
             help="How long running events may continue after SIGTERM or SIGHUP.",
         ),
     ] = GRACE,
+    store: Annotated[
+        str | None,
+        typer.Option(
+            "--store",
+            metavar="PATH",
+            help="Keep the run in this file instead of the default one; see `volnux runs`.",
+            show_default=False,
+        ),
+    ] = None,
+    no_store: Annotated[bool, typer.Option("--no-store", help="Do not keep the run.")] = False,
     plain: Annotated[
         bool, typer.Option("--plain", help="Show plain lines, even on a terminal.")
     ] = False,
@@ -152,5 +163,6 @@ def command(
         pdb=pdb,
         results=not no_results,
         grace=grace,
+        store=NOWHERE if no_store else store,
     )
     raise typer.Exit(code)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from volnux.cli.progress import Progress
     from volnux.events import Plan
     from volnux.graph import RunReport
+    from volnux.runs.store import Store
 
 __all__ = ["DEFAULT_BACKEND", "run_file"]
 
@@ -46,6 +47,7 @@ def run_file(
     pdb: bool = False,
     results: bool = True,
     grace: float = ending.GRACE,
+    store: str | None = None,
 ) -> int:
     """Run a file, show its progress and its result, and return the exit code.
 
@@ -66,6 +68,7 @@ def run_file(
         results: whether to keep the results for the JSON or a listener. Without either, each result
             is released after its last reader in any case.
         grace: the seconds for running events to finish after SIGTERM or SIGHUP.
+        store: where the run is kept, or `none`; see `where_of`.
     """
     if pdb and json:
         raise UsageError(["--pdb uses standard output: remove --json"])
@@ -84,8 +87,10 @@ def run_file(
             plain=plain,
             stream=stream,
             grace=grace,
+            store=kept,
         )
 
+    kept, unkept = _store(file, store)
     try:
         with output.failures_said_once():
             if json:
@@ -103,6 +108,9 @@ def run_file(
                         post_mortem(report)
     except KeyboardInterrupt:
         return ending.cancelled()
+    finally:
+        for sentence in unkept:
+            output.warn(sentence)
     return 2 if report is None else _CODES[report.status.value]
 
 
@@ -151,6 +159,7 @@ def _run(
     results: bool,
     stream: TextIO | None,
     grace: float,
+    store: Store | None,
 ) -> RunReport:
     """Run a plan with progress on a stream. The first signal cancels it, the next gives it up."""
     from volnux.backends.port import RunControl, RunOptions
@@ -175,7 +184,8 @@ def _run(
             "results": results,
             "scheduled_at": values.scheduled_at,
             "variables": values.variables,
-            "answers": answers_for(plan, stream),
+            "answers": answers_for(plan, stream, store),
+            "store": store,
         }
         if signals_loaded():
             # The user's modules may listen to signals, or have a class for this file.
@@ -191,6 +201,20 @@ def _run(
     if backend.left_behind:
         ending.leave_behind()
     return report
+
+
+def _store(file: Path, chosen: str | None) -> tuple[Store | None, list[str]]:
+    """Where the run is kept, if anywhere, and a list that gets the reason why it is not."""
+    from volnux.runs.store import Store
+    from volnux.runs.where import where_of
+
+    unkept: list[str] = []
+    try:
+        where = where_of(file, chosen)
+    except VolnuxError as error:
+        return None, [f"this run is not kept: {error}"]
+    store = where and Store(where.path, keep=where.keep, warn=unkept.append)
+    return store, unkept
 
 
 def _listened() -> bool:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from volnux.config import CONFIG_FILE, config_file, read_config
 from volnux.errors import VolnuxError
 from volnux.events.outcome import Host
 from volnux.files import read_bytes
@@ -20,22 +20,12 @@ if TYPE_CHECKING:
     from volnux.events.link import Plan
 
 __all__ = [
-    "CONFIG_FILE",
-    "ConfigError",
     "LocalHost",
     "Overridden",
-    "config_file",
     "host_of",
-    "read_config",
 ]
 
-CONFIG_FILE = "volnux.toml"
-
 _SECRETS = "VOLNUX_SECRETS_DIR"
-
-
-class ConfigError(VolnuxError):
-    """A `volnux.toml` is not valid; the message says where."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +52,7 @@ class LocalHost:
         if word in os.environ:
             return os.environ[word]
         path = config_file(self.folder)
-        values = read_config(path) if path else {}
+        values = read_config(path).variables if path else {}
         if name not in values:
             where = f"{path} has none" if path else f"there is no {CONFIG_FILE} in {self.folder}"
             above = "" if path else " or above it"
@@ -130,44 +120,3 @@ def host_of(plan: Plan, options: RunOptions, host: Host | None = None) -> Host |
             if len(secret) >= SHORTEST:
                 remember([secret])
     return host
-
-
-def config_file(folder: Path) -> Path | None:
-    """The `volnux.toml` of a folder: its own, or that of the nearest folder above it."""
-    folder = folder.absolute()
-    return next((p for f in (folder, *folder.parents) if (p := f / CONFIG_FILE).is_file()), None)
-
-
-def read_config(path: Path) -> dict[str, Any]:
-    """The variables of a `volnux.toml`, by name.
-
-    Raises:
-        ConfigError: the file cannot be read, or is not valid.
-    """
-    import tomllib
-
-    from pydantic import BaseModel, ConfigDict, ValidationError
-
-    class Config(BaseModel):
-        model_config = ConfigDict(extra="forbid")
-        variables: dict[str, Any] = {}
-
-    try:
-        text = read_bytes(path).decode()
-        config = Config.model_validate(tomllib.loads(text))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError(f"{path} cannot be read: {error}") from None
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        key = str(first["loc"][0])
-        line = _line(text, key)
-        if first["type"] == "extra_forbidden":
-            raise ConfigError(f"{path}:{line}: there is no key '{key}'; keys: variables") from None
-        raise ConfigError(f"{path}:{line}: '{key}': {first['msg']}") from None
-    return config.variables
-
-
-def _line(text: str, key: str) -> int:
-    """The line of a top-level key in a TOML text."""
-    found = re.search(rf"^\s*\[*\s*[\"']?{re.escape(key)}\b", text, re.MULTILINE)
-    return text.count("\n", 0, found.start() if found else 0) + 1

@@ -15,9 +15,9 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from volnux.config import config_file
 from volnux.events.lookup import Lookup
 from volnux.events.modules.origins import files_of_module, is_installed, loaded
-from volnux.kit.config import config_file
 
 if TYPE_CHECKING:
     from volnux.graph.model import Graph

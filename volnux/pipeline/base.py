@@ -29,8 +29,9 @@ from volnux.signal import signals
 from volnux.signal.soft import SIGNAL_PARENT
 
 if TYPE_CHECKING:
-    from volnux.backends.answers import Answers
     from volnux.backends.port import Backend, RunControl, RunObserver
+    from volnux.events.answers import Answers
+    from volnux.runs.store import StoreLike
 
 __all__ = ["Pipeline", "PipelineDefinitionError", "PipelineStateError"]
 
@@ -215,6 +216,7 @@ class Pipeline:
         scheduled_at: dt.datetime | None = None,
         variables: Mapping[str, Any] | None = None,
         answers: Answers | None = None,
+        store: StoreLike | None = None,
     ) -> ExecutionContext:
         """Run the pipeline to its end.
 
@@ -233,6 +235,7 @@ class Pipeline:
             scheduled_at: the scheduled time of the run, aware; its start if None.
             variables: values of variables for this run, in place of the host's.
             answers: where the answers of people come from, if an event asks for an approval.
+            store: where the run is kept, as a `volnux.runs.Store` or a path; None if it is not.
 
         Returns:
             The context of the run, even if the run failed; its `raise_for_status` then raises an
@@ -287,6 +290,7 @@ class Pipeline:
                 scheduled_at=instant,
                 variables=variables or {},
                 answers=answers,
+                store=store,
             )
             report = chosen.run(plan, context.inputs, options)
             if not chosen.logs_failures:
@@ -316,6 +320,7 @@ class Pipeline:
         results: bool = True,
         scheduled_at: dt.datetime | None = None,
         variables: Mapping[str, Any] | None = None,
+        store: StoreLike | None = None,
     ) -> ExecutionContext:
         """Run the pipeline to its end without blocking the event loop: see `start`.
 
@@ -339,6 +344,7 @@ class Pipeline:
                 results=results,
                 scheduled_at=scheduled_at,
                 variables=variables,
+                store=store,
             )
 
         return await in_thread(start, chosen.cancel)

@@ -11,6 +11,7 @@ import tempfile
 from enum import Enum
 from pathlib import Path
 
+from volnux.databases import DatabaseFileError, make_private
 from volnux.scheduler.errors import StoreError
 
 __all__ = ["DatabaseFile", "Found"]
@@ -48,28 +49,14 @@ class DatabaseFile:
         """
         if self.look() is Found.REPLACED:
             raise sqlite3.OperationalError(f"{self.path} was replaced")
-        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
-        if self._identity is not None:
-            flags &= ~os.O_CREAT
         try:
-            # Closing any descriptor of a database drops SQLite's own locks on it, so an existing
-            # file is not opened here.
-            if not self.path.exists():
-                os.close(os.open(self.path, flags, _PRIVATE))
-            status = self.path.stat()
+            make_private(self.path, create=self._identity is None)
         except FileNotFoundError as error:
             if self._identity is None:
                 raise StoreError(f"there is no folder {self.path.parent}") from error
             raise sqlite3.OperationalError(f"{self.path} was deleted") from error
-        except OSError as error:
-            raise StoreError(f"{self.path} cannot be written: {error.strerror}") from error
-        if not stat.S_ISREG(status.st_mode):
-            raise StoreError(f"the store {self.path} is not a file")
-        if status.st_nlink > 1:
-            raise StoreError(
-                f"the store {self.path} has {status.st_nlink} names (hard links): an SQLite "
-                "database is damaged if it is used under several names; remove all but one"
-            )
+        except DatabaseFileError as error:
+            raise StoreError(str(error)) from error
 
     def close_to_others(self) -> None:
         """Make the database and its journals accessible to their owner only.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from volnux.telemetry.scope import CURRENT
+from volnux.here import CURRENT
 
 __all__ = ["RunContextFilter"]
 

@@ -66,7 +66,7 @@ class _Watch(Listener):
         """See `Listener`."""
         if not self._logs:
             return call
-        from volnux.telemetry.scope import Scope
+        from volnux.here import Scope
 
         return call._replace(scope=Scope(spec.name))
 

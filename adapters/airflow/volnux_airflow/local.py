@@ -26,9 +26,10 @@ from volnux.events.outcome import Call, Outcome
 from volnux.events.spec import EventSpec
 from volnux.graph.places import place_name
 from volnux.graph.report import RunReport, jsonable
-from volnux.hooks import About, Hooks, Observing, hooks_of
+from volnux.hooks import About, Hooks, Listener, Observing, hooks_of
 from volnux.kit.config import host_of
 from volnux.kit.instants import instant_of
+from volnux.kit.keeping import keeper_of
 from volnux_airflow.codec import codec_of
 from volnux_airflow.flowoperator import FlowOperator, Watcher
 from volnux_airflow.hostvalues import AirflowHost
@@ -47,7 +48,8 @@ def run_locally(plan: Plan, inputs: Mapping[str, Any], options: RunOptions) -> R
     instant = instant_of(plan.graph, options.scheduled_at)
     about = About(plan.graph.name, "airflow", run_id, plan, options.context)
     hooks = hooks_of(about)
-    local = _LocalRun(about, options)
+    keeper = keeper_of(about, options, inputs, instant)
+    local = _LocalRun(about, options, keeper)
     local.host = host_of(plan, options, AirflowHost()) or local.host
 
     def execute() -> RunReport:
@@ -69,7 +71,7 @@ def run_locally(plan: Plan, inputs: Mapping[str, Any], options: RunOptions) -> R
     with warnings.catch_warnings(), _interrupts(local), _watched(local):
         # The user of a flow cannot fix what Airflow itself warns about.
         warnings.simplefilter("ignore")
-        return hooks.around(lambda: Hooks([local.observing]).around(execute))
+        return hooks.around(lambda: local.observing.around(execute))
 
 
 def run_dag(
@@ -116,12 +118,20 @@ def run_dag(
 
 
 class _LocalRun(Watcher):
-    """A run in this process: notifies its observer, and knows whether it was cancelled."""
+    """A run in this process: notifies its observer, and knows whether it was cancelled.
 
-    def __init__(self, about: About, options: RunOptions) -> None:
+    Args:
+        about: the run.
+        options: its options.
+        keeper: what keeps the run; None if nothing does.
+    """
+
+    def __init__(self, about: About, options: RunOptions, keeper: Listener | None) -> None:
         self._control = options.control
         self.observer = _OfPart(options.observer) if options.observer is not None else None
-        self.observing = Observing(options.observer or RunObserver(), about)
+        self.observing = Hooks([Observing(options.observer or RunObserver(), about)])
+        if keeper is not None:
+            self.observing.append(keeper)
         self._terminate = signal.getsignal(signal.SIGTERM)
         self.running = 0
         self.began_at = dt.datetime.now(dt.UTC)
@@ -155,6 +165,10 @@ class _LocalRun(Watcher):
     def cancels(self, control: RunControl) -> None:
         """See `Watcher`."""
         self._control.on_cancel(control.cancel)
+
+    def call(self, spec: EventSpec, call: Call) -> Call:
+        """See `Listener`."""
+        return self.observing.call(spec, call)
 
     def began(self, spec: EventSpec, call: Call) -> None:
         """See `Listener`."""

@@ -15,7 +15,7 @@ def places_in_log() -> Iterator[None]:
     """A context manager in which log lines of events begin with their place."""
     # Importing this lets runs that begin from now on say which event a thread runs.
     import volnux.telemetry.logs  # noqa: F401 - only the import itself is needed
-    from volnux.telemetry.scope import CURRENT
+    from volnux.here import CURRENT
 
     made = logging.getLogRecordFactory()
 

@@ -22,6 +22,7 @@ from volnux.graph.report import RunReport
 from volnux.hooks import About, Hooks, Observing, hooks_of
 from volnux.kit.attempt import as_taken
 from volnux.kit.calls import Calls
+from volnux.kit.keeping import keeper_of
 from volnux.kit.notes import Notes
 from volnux_prefect.endings import state_of
 from volnux_prefect.groups import Groups
@@ -43,7 +44,7 @@ class Drive:
     """Everything that belongs to one run. `execute` is called once, in the body of a flow.
 
     Attributes:
-        hooks: all listeners of the run except its observer.
+        hooks: all listeners of the run except its observer and what keeps it.
         loop: the event loop that all coroutines of the run share.
     """
 
@@ -60,10 +61,14 @@ class Drive:
         self._calls = calls = Calls(plan, inputs, here, PrefectHost())
         self._about = About(plan.graph.name, "prefect", calls.run_id, plan, options.context)
         self.hooks = hooks_of(self._about)
-        # The observer. It is notified of the end of a place after `_next` has processed it.
+        # The observer, and what keeps the run. They are notified of the end of a place after
+        # `_next` has processed it.
         self._progress = Hooks()
         if options.observer is not None:
             self._progress.append(Observing(options.observer, self._about, self._end_by))
+        keeper = keeper_of(self._about, options, calls.inputs, calls.scheduled_at)
+        if keeper is not None:
+            self._progress.append(keeper)
         self._execution = Execution(plan.graph, items=calls.items, grows=self._grow)
         # Filled by other threads, and read by `_next`.
         self._ended: SimpleQueue[
@@ -169,7 +174,7 @@ class Drive:
     def _send(self, index: int) -> None:
         spec = self._spec(index)
         task = self._blueprint.task_at(self._execution.copies, index)
-        call = self.hooks.call(spec, self._call(index))
+        call = self._progress.call(spec, self.hooks.call(spec, self._call(index)))
         earlier = self._earlier[index]
         taken, limit = self._blueprint.taken[self._node(index)], self._limit
         work = Work(index, spec, call, taken, self, earlier=earlier, limit=limit)

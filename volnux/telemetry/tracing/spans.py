@@ -18,10 +18,10 @@ from opentelemetry.trace import Link, Span, SpanContext, SpanKind, Status, Statu
 
 from volnux._version import __version__
 from volnux.graph.outcome import FAILURE, Failure, RunStatus
+from volnux.here import Scope
 from volnux.telemetry import conventions as names
 from volnux.telemetry.links import Ended, Sources
 from volnux.telemetry.records import AttemptRecord, attempt_ended, network_ended
-from volnux.telemetry.scope import Scope
 from volnux.telemetry.tracing.metrics import Instruments
 
 if TYPE_CHECKING:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from typing import Any, NamedTuple
 
@@ -47,25 +48,37 @@ class Scope:
     def __reduce__(self) -> tuple[Any, ...]:
         return Scope, (self.event, self.headers)
 
-    @contextlib.contextmanager
-    def entered(self, run_id: str, place: str, attempt: int) -> Iterator[None]:
+    def entered(self, run_id: str, place: str, attempt: int) -> AbstractContextManager[None]:
         """Run a block within the scope; several attempts may use it at once."""
-        token = CURRENT.set(Here(run_id, place, self.event, attempt))
-        try:
-            if not self.headers:
-                yield
-                return
-            from opentelemetry import context, propagate
+        here = Here(run_id, place, self.event, attempt)
+        return self._traced(here) if self.headers else _Entered(here)
 
-            # In other processes, only the ids are read: the span itself is ended where it was
-            # created.
-            within = self._context
-            if within is None:
-                within = propagate.extract(self.headers)
+    @contextlib.contextmanager
+    def _traced(self, here: Here) -> Iterator[None]:
+        from opentelemetry import context, propagate
+
+        # In other processes, only the ids are read: the span itself is ended where it was created.
+        within = self._context
+        if within is None:
+            within = propagate.extract(self.headers)
+        with _Entered(here):
             attached = context.attach(within)
             try:
                 yield
             finally:
                 context.detach(attached)
-        finally:
-            CURRENT.reset(token)
+
+
+class _Entered(AbstractContextManager[None]):
+    """Runs a block in an attempt. A class, because that is faster than a generator."""
+
+    __slots__ = ("_here", "_token")
+
+    def __init__(self, here: Here) -> None:
+        self._here = here
+
+    def __enter__(self) -> None:
+        self._token = CURRENT.set(self._here)
+
+    def __exit__(self, *_: object) -> None:
+        CURRENT.reset(self._token)

@@ -1,0 +1,36 @@
+"""What keeps a run, if its options say where."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from volnux.hooks import About
+
+if TYPE_CHECKING:
+    from volnux.backends.port import RunOptions
+    from volnux.runs.keeper import Keeper
+
+__all__ = ["keeper_of"]
+
+
+def keeper_of(
+    about: About,
+    options: RunOptions,
+    inputs: Mapping[str, Any],
+    scheduled_at: dt.datetime | None,
+) -> Keeper | None:
+    """The listener that keeps a run in the store of its options; None if they have none.
+
+    Args:
+        about: the run.
+        options: its options.
+        inputs: the values of its inputs, by name.
+        scheduled_at: its scheduled time, aware.
+    """
+    if options.store is None:
+        return None
+    from volnux.runs.store import Store
+
+    return Store.of(options.store).begin(about, inputs, scheduled_at=scheduled_at)

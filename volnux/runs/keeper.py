@@ -1,0 +1,265 @@
+"""Keeps one run in a store while it runs."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import json
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from volnux._version import __version__
+from volnux.events.outcome import Call
+from volnux.graph.outcome import FAILURE, Failure, State
+from volnux.graph.places import template_of
+from volnux.here import Scope
+from volnux.hooks import About, Listener
+from volnux.imported import imported
+from volnux.runs.given import Digests
+from volnux.runs.keeping import Keep
+from volnux.runs.lines import Lines, storable
+from volnux.runs.model import KeptPlace, KeptStatus
+from volnux.runs.process import this_process
+from volnux.runs.values import Values
+from volnux.runs.writer import Writer
+
+if TYPE_CHECKING:
+    from volnux.events.link import Plan
+    from volnux.events.outcome import Outcome
+    from volnux.events.spec import EventSpec
+    from volnux.graph.report import PlaceReport, RunReport
+
+__all__ = ["Keeper", "fingerprint_of"]
+
+_LONGEST_TRACEBACK = 100_000
+_SCOPE = Call._fields.index("scope")
+
+
+class Keeper(Listener):
+    """Writes what happens in a run, in the background; `Store.begin` makes one.
+
+    It never raises: if the store cannot be written, it warns once, and the run goes on unkept.
+    """
+
+    def __init__(
+        self,
+        about: About,
+        inputs: Mapping[str, Any],
+        *,
+        path: Path,
+        keep: Keep,
+        warn: Callable[[str], object],
+        scheduled_at: dt.datetime | None = None,
+        resumed_from: str | None = None,
+    ) -> None:
+        assert about.plan is not None
+        self._plan = about.plan
+        self._run_id = about.run_id
+        self._values = Values(about.run_id)
+        self._digests = Digests()
+        self._index = self._plan.graph.topology.index
+        self._scopes: dict[str, Scope] = {}
+        self._known: dict[str, tuple[State, int | None, int]] = {}
+        now = time.time()
+        run = {
+            "id": about.run_id,
+            "pipeline": about.pipeline,
+            "file": _file_of(self._plan),
+            "backend": about.backend,
+            "status": KeptStatus.RUNNING.value,
+            "started": now,
+            "beat": now,
+            "process": this_process(),
+            "scheduled": scheduled_at and scheduled_at.isoformat(),
+            "resumed_from": resumed_from,
+            "versions": json.dumps(_versions(about.backend)),
+            "inputs": json.dumps(self._values.inputs(inputs, self._plan.visible)),
+        }
+        texts = fingerprint_of(self._plan), json.dumps(_texts_of(self._plan))
+        self._writer = Writer(path, run, texts, keep, warn)
+        self._lines = Lines(self._writer.line)
+
+    def run_begins(self) -> None:
+        """See `Listener`."""
+        self._writer.start()
+        self._lines.begin(self._run_id)
+
+    def call(self, spec: EventSpec, call: Call) -> Call:
+        """See `Listener`. Lets log lines find the place."""
+        if call.run_id != self._run_id:
+            self._lines.begin(call.run_id)  # a host may have its own id for the run
+        if call.scope is not None:
+            return call
+        scope = self._scopes.get(spec.name)
+        if scope is None:
+            scope = self._scopes[spec.name] = Scope(spec.name)
+        # Faster than `_replace`; this is called for each event.
+        return Call._make((*call[:_SCOPE], scope, *call[_SCOPE + 1 :]))
+
+    def began(self, spec: EventSpec, call: Call) -> None:
+        """See `Listener`."""
+        place = call.task_id
+        if call.attempt > 1:
+            self._writer.place({"place": place, "attempts": call.attempt})
+            return
+        self._writer.place(
+            {
+                "place": place,
+                "event": spec.name,
+                "position": self._position(place),
+                "attempts": 1,
+                "started": time.time(),
+                "given": self._digests.of(spec, call),
+            }
+        )
+
+    def polls(self, place: str, polls: int) -> None:
+        """Keep how many times an event that waits has looked."""
+        self._writer.place({"place": place, "polls": polls})
+
+    def ended(self, spec: EventSpec, call: Call, outcome: Outcome) -> None:
+        """See `Listener`."""
+        place, descriptor, attempts = call.task_id, outcome.descriptor, outcome.attempts
+        state = State.DONE
+        if descriptor == FAILURE:
+            taken = self._plan.graph.topology.taken[self._position(place)]
+            if FAILURE not in taken or (outcome.raised and spec.stop_on_exception):
+                state = State.FAILED
+        self._known[place] = state, descriptor, attempts
+        columns = {
+            "place": place,
+            "state": state.value,
+            "descriptor": descriptor,
+            "attempts": attempts,
+            "ended": outcome.ended_at,
+        }
+        if outcome.bypassed:
+            columns["bypassed"] = True
+        self._add_result(columns, spec, outcome.result)
+        self._writer.place(columns)
+
+    def reuse(self, place: KeptPlace) -> None:
+        """Keep a place whose outcome is that of the run that this one resumes."""
+        assert place.state is not None
+        self._known[place.place] = place.state, place.descriptor, place.attempts
+        self._writer.place(
+            {
+                "place": place.place,
+                "event": place.event,
+                "position": self._position(place.place),
+                "state": place.state.value,
+                "descriptor": place.descriptor,
+                "attempts": place.attempts,
+                "polls": place.polls,
+                "started": place.started and place.started.timestamp(),
+                "ended": place.ended and place.ended.timestamp(),
+                "bypassed": place.bypassed,
+                "reused": True,
+                "given": place.given,
+                "failure": _failure_text(place.failure),
+                "unkept": place.unkept,
+                "result": place.result,
+            }
+        )
+
+    def run_ended(self, report: RunReport | None, error: BaseException | None) -> None:
+        """See `Listener`. Returns when everything is committed."""
+        self._lines.end()
+        now = time.time()
+        end: dict[str, Any] = {"ended": now, "beat": now}
+        if report is None:
+            cancelled = isinstance(error, KeyboardInterrupt)
+            end["status"] = (KeptStatus.CANCELLED if cancelled else KeptStatus.FAILED).value
+            if error is not None and not cancelled:
+                end["failure"] = _failure_text(Failure(type(error).__name__, str(error)))
+        else:
+            end["status"] = report.status.value
+            end["failure"] = _failure_text(report.failure)
+            for place, found in report.places.items():
+                self._complete(place, found)
+        self._writer.close(end)
+
+    def _complete(self, place: str, found: PlaceReport) -> None:
+        """Write what only the report knows of a place."""
+        columns: dict[str, Any] = {}
+        if found.received_from is not None:
+            columns["received_from"] = json.dumps(found.received_from)
+        if found.handled:
+            columns["handled"] = True
+        known = self._known.get(place)
+        if known != (found.state, found.descriptor, found.attempts):
+            columns |= {
+                "event": found.event,
+                "position": self._position(place),
+                "state": found.state.value,
+                "descriptor": found.descriptor,
+                "attempts": found.attempts,
+                "started": found.started_at and found.started_at.timestamp(),
+                "ended": found.ended_at and found.ended_at.timestamp(),
+                "bypassed": found.bypassed,
+            }
+            if found.attempts and known is None:
+                result = found.result if found.failure is None else found.failure
+                self._add_result(columns, self._plan.spec(template_of(place)), result, place)
+        if columns:
+            self._writer.place({"place": place, **columns})
+
+    def _add_result(
+        self, columns: dict[str, Any], spec: EventSpec, result: Any, place: str | None = None
+    ) -> None:
+        if isinstance(result, Failure):
+            columns["failure"] = _failure_text(result)
+            return
+        at = place or columns["place"]
+        text, why = self._values.write(result, at, f"the result of {spec.name}", spec.visible)
+        columns["result"] = text
+        if why is not None:
+            columns["unkept"] = storable(why)
+
+    def _position(self, place: str) -> int:
+        index = self._index.get(place)
+        return self._index[template_of(place)] if index is None else index
+
+
+def _file_of(plan: Plan) -> str | None:
+    """The path of the file of a plan; None if the text is not in a file."""
+    source = plan.graph.source
+    if source is None:
+        return None
+    path = Path(source.filename)
+    return str(path.resolve()) if path.is_file() else None
+
+
+def fingerprint_of(plan: Plan) -> str:
+    """The SHA-256 in hex of the texts of all files of a plan; their paths do not count."""
+    return hashlib.sha256(json.dumps([*_texts_of(plan).values()]).encode()).hexdigest()
+
+
+def _texts_of(plan: Plan) -> dict[str, str]:
+    """The texts of a plan by file; the name of its own is empty."""
+    graph = plan.graph
+    texts = {"": graph.source.text if graph.source else ""}
+    texts.update((used.text.filename, used.text.text) for used in graph.files)
+    return texts
+
+
+def _versions(backend: str) -> dict[str, str]:
+    found = {"python": sys.version.split()[0], "volnux": __version__}
+    host = getattr(imported(backend), "__version__", None)
+    return found if host is None else {**found, backend: host}
+
+
+def _failure_text(failure: Failure | None) -> str | None:
+    if failure is None:
+        return None
+    return json.dumps(
+        {
+            "type": storable(failure.type),
+            "message": storable(failure.message),
+            "traceback": storable(failure.traceback, _LONGEST_TRACEBACK),
+            "attempts": failure.attempts,
+        }
+    )

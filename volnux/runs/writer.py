@@ -1,0 +1,207 @@
+"""Writes one run into a store, in a thread of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import sqlite3
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from itertools import chain
+from pathlib import Path
+from typing import Any, Final
+
+from volnux.runs import rows
+from volnux.runs.database import connect, said, transaction
+from volnux.runs.keeping import Keep, prune
+from volnux.runs.process import BEAT
+
+__all__ = ["Writer"]
+
+_PAUSE: Final = 0.05
+"""Seconds between two transactions, so that short events share one."""
+
+_MOST_PLACES: Final = 2_000
+_MOST_CHARACTERS: Final = 8_000_000
+"""What is written in one transaction at most."""
+
+_AT_ONCE: Final = (512, 64, 8, 1)
+"""The numbers of rows in one statement. Between statements, this thread waits for Python's lock."""
+
+_LINE: Final = tuple(rows.LINE.split(", "))
+
+
+class Writer:
+    """The thread that writes a run. After an error it warns once, and writes nothing more.
+
+    Args:
+        path: the file of the store.
+        run: the columns of the run, by name.
+        texts: the fingerprint and the JSON of its texts.
+        keep: how long runs are kept.
+        warn: called with a sentence, at most once.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        run: Mapping[str, Any],
+        texts: tuple[str, str],
+        keep: Keep,
+        warn: Callable[[str], object],
+    ) -> None:
+        self._path = path
+        self._run = run
+        self._texts = texts
+        self._keep = keep
+        self._warn = warn
+        self._places: deque[dict[str, Any]] = deque()
+        self._lines: deque[tuple[Any, ...]] = deque()
+        self._wake = threading.Event()
+        self._closing = threading.Event()
+        self._end: Mapping[str, Any] = {}
+        self._failed = False
+        self._thread = threading.Thread(target=self._work, name="volnux-runs", daemon=True)
+
+    def start(self) -> None:
+        """Begin to write."""
+        self._thread.start()
+
+    def place(self, columns: dict[str, Any]) -> None:
+        """Write some columns of a place; others keep their values. Safe from any thread."""
+        self._places.append(columns)
+        if not self._wake.is_set():
+            self._wake.set()
+
+    def line(self, line: tuple[Any, ...]) -> None:
+        """Write a log line, with the columns `rows.LINE`."""
+        self._lines.append(line)
+        if not self._wake.is_set():
+            self._wake.set()
+
+    def close(self, end: Mapping[str, Any]) -> None:
+        """Write the end of the run, and return when everything is committed.
+
+        Args:
+            end: the columns that change with it, by name.
+        """
+        self._end = end
+        self._closing.set()
+        self._wake.set()
+        self._thread.join()
+
+    def _work(self) -> None:
+        try:
+            with contextlib.closing(connect(self._path, create=True)) as connection:
+                self._write_all(connection)
+        except Exception as error:  # noqa: BLE001 - whatever happens, the run goes on
+            self._failed = True
+            self._warn(f"this run is not kept: {said(error, self._path)}")
+        while self._failed and not self._closing.is_set():
+            # Nobody will read what still arrives.
+            self._places.clear()
+            self._lines.clear()
+            self._closing.wait(BEAT)
+
+    def _write_all(self, connection: sqlite3.Connection) -> None:
+        with transaction(connection):
+            key = self._begin(connection)
+        try:
+            ended = False
+            while not ended:
+                self._wake.wait(BEAT)
+                self._wake.clear()
+                closing = self._closing.is_set()
+                with transaction(connection):
+                    complete = self._write(connection, key)
+                    if closing and complete:
+                        self._set(connection, key, self._end)
+                        prune(connection, self._keep)
+                        ended = True
+                    else:
+                        self._set(connection, key, {"beat": time.time()})
+                if not complete:
+                    self._wake.set()
+                else:
+                    self._closing.wait(_PAUSE)
+        except BaseException:
+            # What is left of the run looks as if it had been killed, and can be resumed.
+            with contextlib.suppress(sqlite3.Error):
+                self._set(connection, key, {"status": "lost", "ended": time.time()})
+            raise
+
+    def _begin(self, connection: sqlite3.Connection) -> int:
+        connection.execute(
+            "INSERT OR IGNORE INTO sources (fingerprint, texts) VALUES (?, ?)", self._texts
+        )
+        names = ", ".join(self._run)
+        marks = ", ".join("?" * len(self._run))
+        done = connection.execute(
+            f"INSERT INTO runs (source, {names}) "
+            f"VALUES ((SELECT key FROM sources WHERE fingerprint = ?), {marks})",
+            (self._texts[0], *self._run.values()),
+        )
+        assert done.lastrowid is not None
+        return done.lastrowid
+
+    def _write(self, connection: sqlite3.Connection, key: int) -> bool:
+        """Write what has arrived, and return whether that is all."""
+        found: dict[str, dict[str, Any]] = {}
+        size = 0
+        while self._places and len(found) < _MOST_PLACES and size < _MOST_CHARACTERS:
+            columns = self._places.popleft()
+            size += len(columns.get("result") or "")
+            known = found.get(columns["place"])
+            if known is None:
+                found[columns["place"]] = columns
+            else:
+                known.update(columns)
+        alike: dict[tuple[str, ...], list[tuple[Any, ...]]] = {}
+        for columns in found.values():
+            alike.setdefault(tuple(columns), []).append((key, *columns.values()))
+        for names, new in alike.items():
+            _insert(connection, "places", names, new)
+        lines: list[tuple[Any, ...]] = []
+        while self._lines and len(lines) < _MOST_PLACES:
+            lines.append(self._lines.popleft())
+        _insert(connection, "lines", _LINE, [(key, *line) for line in lines])
+        return not (self._places or self._lines)
+
+    def _set(self, connection: sqlite3.Connection, key: int, columns: Mapping[str, Any]) -> None:
+        names = ", ".join(f"{name} = ?" for name in columns)
+        connection.execute(f"UPDATE runs SET {names} WHERE key = ?", (*columns.values(), key))
+
+
+def _insert(
+    connection: sqlite3.Connection,
+    table: str,
+    names: tuple[str, ...],
+    new: Sequence[tuple[Any, ...]],
+) -> None:
+    """Insert rows, many with each statement.
+
+    Args:
+        connection: the store.
+        table: the table.
+        names: the columns, without that of the run, which is the first.
+        new: the rows.
+    """
+    begin = 0
+    for count in _AT_ONCE:
+        while len(new) - begin >= count:
+            part = chain.from_iterable(new[begin : begin + count])
+            connection.execute(_statement(table, names, count), [*part])
+            begin += count
+
+
+@functools.lru_cache(64)
+def _statement(table: str, names: tuple[str, ...], count: int) -> str:
+    """The statement that inserts rows, or changes these columns of places that are there."""
+    marks = f"({', '.join('?' * (len(names) + 1))})"
+    text = f"INSERT INTO {table} (run, {', '.join(names)}) VALUES {', '.join([marks] * count)}"
+    if table == "places":
+        changes = ", ".join(f"{name} = coalesce(excluded.{name}, {name})" for name in names)
+        text += f" ON CONFLICT (run, place) DO UPDATE SET {changes}"
+    return text
