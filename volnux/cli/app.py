@@ -14,6 +14,7 @@ __all__ = ["COMMANDS", "call"]
 
 COMMANDS = (
     "run",
+    "runs",
     "check",
     "fmt",
     "graph",

@@ -87,10 +87,10 @@ def run_file(
             plain=plain,
             stream=stream,
             grace=grace,
-            store=kept,
+            store=_store(file, store, unkept),
         )
 
-    kept, unkept = _store(file, store)
+    unkept: list[str] = []
     try:
         with output.failures_said_once():
             if json:
@@ -203,18 +203,17 @@ def _run(
     return report
 
 
-def _store(file: Path, chosen: str | None) -> tuple[Store | None, list[str]]:
-    """Where the run is kept, if anywhere, and a list that gets the reason why it is not."""
+def _store(file: Path, chosen: str | None, unkept: list[str]) -> Store | None:
+    """Where the run is kept, if anywhere. `unkept` gets the reason if it cannot be kept."""
     from volnux.runs.store import Store
     from volnux.runs.where import where_of
 
-    unkept: list[str] = []
     try:
         where = where_of(file, chosen)
     except VolnuxError as error:
-        return None, [f"this run is not kept: {error}"]
-    store = where and Store(where.path, keep=where.keep, warn=unkept.append)
-    return store, unkept
+        unkept.append(f"this run is not kept: {error}")
+        return None
+    return where and Store(where.path, keep=where.keep, warn=unkept.append)
 
 
 def _listened() -> bool:

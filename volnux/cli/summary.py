@@ -13,8 +13,9 @@ from volnux.graph.places import index_of, template_of
 
 if TYPE_CHECKING:
     from volnux.graph.report import PlaceReport, RunReport
+    from volnux.runs.model import KeptPlace
 
-__all__ = ["polls", "seconds", "summary"]
+__all__ = ["failure", "polls", "seconds", "summary"]
 
 _STYLES = {
     State.DONE: "green",
@@ -52,7 +53,7 @@ def summary(report: RunReport, *, colour: bool, fold: bool = False) -> Iterator[
     for place, entry in report.places.items():
         if _has_failed(entry) and place not in hidden:
             yield ""
-            yield from _failure(place, entry, colour=colour)
+            yield from failure(place, entry, colour=colour)
     for template, group in copies.items():
         more = [e for place, e in group.items() if place in hidden and _has_failed(e)]
         if more:
@@ -156,23 +157,25 @@ def _cells(place: str, entries: list[PlaceReport], *, timed: bool) -> tuple[str,
     )
 
 
-def _failure(place: str, entry: PlaceReport, *, colour: bool) -> Iterator[str]:
+def failure(place: str, entry: PlaceReport | KeptPlace, *, colour: bool) -> Iterator[str]:
     """A failure: one line if it was handled, otherwise with the frames of the user's code."""
     handled = entry.handled
     after = f" after {entry.attempts} attempts" if entry.attempts > 1 else ""
     style = "yellow" if handled else "bold red"
     head = paint(f"{place} failed{after}", style, colour=colour) + (", handled" if handled else "")
-    failure = entry.failure
-    if failure is None:
+    found = entry.failure
+    if found is None:
         from volnux.shown import shown
 
-        yield f"{head}: it returned {shortened(shown(entry.result))}"
+        # The result of a kept place is a text already.
+        result = entry.result if hasattr(entry, "unkept") else shown(entry.result)
+        yield f"{head}: it returned {shortened(result or 'a result that is not kept')}"
         return
     # Longer than in the lines of progress, since messages end with what to do.
-    yield f"{head}: {shortened(str(failure), _LONGEST_FAILURE)}"
+    yield f"{head}: {shortened(str(found), _LONGEST_FAILURE)}"
     # An error about the returned value has no frames of the user: the message is sufficient.
-    if not handled and "  File " in failure.traceback:
-        for line in failure.traceback.rstrip().splitlines():
+    if not handled and "  File " in found.traceback:
+        for line in found.traceback.rstrip().splitlines():
             yield f"  {line}"
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import re
 import sys
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,6 +13,7 @@ from rich.filesize import decimal
 from volnux.cli import output
 from volnux.cli.options import Json
 from volnux.cli.usage import UsageError
+from volnux.runs.keeping import AGE, seconds_of
 
 if TYPE_CHECKING:
     from volnux.values.store import Run, Store
@@ -113,15 +113,11 @@ def _store(url: str | None) -> Store:
     return store
 
 
-_AGE = re.compile(r"([0-9]{1,5})([mhdw])")
-_UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-
-
 def _age(text: str) -> dt.timedelta:
-    found = _AGE.fullmatch(text.strip())
-    if found is None:
-        raise UsageError([f"--older takes an age such as 30m, 12h, 30d or 2w, found '{text}'"])
-    return dt.timedelta(**{_UNITS[found[2]]: int(found[1])})
+    seconds = seconds_of(text)
+    if seconds is None:
+        raise UsageError([f"--older takes {AGE}, found '{text}'"])
+    return dt.timedelta(seconds=seconds)
 
 
 def _table(runs: Sequence[Run], *, colour: bool) -> Iterator[str]:

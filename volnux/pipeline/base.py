@@ -25,6 +25,7 @@ from volnux.pipeline.definition import (
     plan_of,
 )
 from volnux.pipeline.fields import InputDataField
+from volnux.pipeline.pickling import blank
 from volnux.signal import signals
 from volnux.signal.soft import SIGNAL_PARENT
 
@@ -128,9 +129,7 @@ class Pipeline:
 
     def __reduce__(self) -> tuple[Any, ...]:
         cls = type(self)
-        make = (
-            (_blank, (cls,)) if cls._made_from is None else (_blank, (cls._made_from, cls.plan()))
-        )
+        make = (blank, (cls,)) if cls._made_from is None else (blank, (cls._made_from, cls.plan()))
         return *make, self.__getstate__()
 
     def __getstate__(self) -> dict[str, Any]:
@@ -402,9 +401,3 @@ class Pipeline:
 
 
 _OWN_NAMES = ("context", "signal_parent")
-
-
-def _blank(cls: type[Pipeline], plan: Plan | None = None) -> Pipeline:
-    """Create an empty pipeline, for unpickling."""
-    made = cls if plan is None else cls.of_plan(plan)
-    return made.__new__(made)

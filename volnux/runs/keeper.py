@@ -102,6 +102,8 @@ class Keeper(Listener):
     def began(self, spec: EventSpec, call: Call) -> None:
         """See `Listener`."""
         place = call.task_id
+        if call.polls is not None and call.polls.under_way:
+            return
         if call.attempt > 1:
             self._writer.place({"place": place, "attempts": call.attempt})
             return
@@ -116,9 +118,10 @@ class Keeper(Listener):
             }
         )
 
-    def polls(self, place: str, polls: int) -> None:
-        """Keep how many times an event that waits has looked."""
-        self._writer.place({"place": place, "polls": polls})
+    def waits(self, spec: EventSpec, call: Call, outcome: Outcome) -> None:
+        """See `Listener`."""
+        assert outcome.polls is not None
+        self._writer.place({"place": call.task_id, "polls": outcome.polls.number})
 
     def ended(self, spec: EventSpec, call: Call, outcome: Outcome) -> None:
         """See `Listener`."""
@@ -200,6 +203,7 @@ class Keeper(Listener):
                 "started": found.started_at and found.started_at.timestamp(),
                 "ended": found.ended_at and found.ended_at.timestamp(),
                 "bypassed": found.bypassed,
+                "polls": found.polls,
             }
             if found.attempts and known is None:
                 result = found.result if found.failure is None else found.failure
