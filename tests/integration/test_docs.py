@@ -32,6 +32,7 @@ PAGES = [
     "docs/install.md",
     "docs/getting-started.md",
     "docs/events.md",
+    "docs/recipes.md",
     "docs/values.md",
     "docs/modules.md",
     "docs/standalone.md",
