@@ -8,15 +8,17 @@ import sqlite3
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import chain
-from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from volnux.runs import rows
-from volnux.runs.database import connect, said, transaction
-from volnux.runs.keeping import Keep, prune
+from volnux.runs.database import said, transaction
+from volnux.runs.keeping import prune
 from volnux.runs.process import BEAT
+
+if TYPE_CHECKING:
+    from volnux.runs.store import Store
 
 __all__ = ["Writer"]
 
@@ -37,26 +39,20 @@ class Writer:
     """The thread that writes a run. After an error it warns once, and writes nothing more.
 
     Args:
-        path: the file of the store.
+        store: where it is written.
         run: the columns of the run, by name.
         texts: the fingerprint and the JSON of its texts.
-        keep: how long runs are kept.
-        warn: called with a sentence, at most once.
     """
 
     def __init__(
         self,
-        path: Path,
+        store: Store,
         run: Mapping[str, Any],
         texts: tuple[str, str],
-        keep: Keep,
-        warn: Callable[[str], object],
     ) -> None:
-        self._path = path
+        self._store = store
         self._run = run
         self._texts = texts
-        self._keep = keep
-        self._warn = warn
         self._places: deque[dict[str, Any]] = deque()
         self._lines: deque[tuple[Any, ...]] = deque()
         self._wake = threading.Event()
@@ -94,11 +90,11 @@ class Writer:
 
     def _work(self) -> None:
         try:
-            with contextlib.closing(connect(self._path, create=True)) as connection:
+            with contextlib.closing(self._store.connect()) as connection:
                 self._write_all(connection)
         except Exception as error:  # noqa: BLE001 - whatever happens, the run goes on
             self._failed = True
-            self._warn(f"this run is not kept: {said(error, self._path)}")
+            self._store.warn(f"this run is not kept: {said(error, self._store.path)}")
         while self._failed and not self._closing.is_set():
             # Nobody will read what still arrives.
             self._places.clear()
@@ -118,7 +114,7 @@ class Writer:
                     complete = self._write(connection, key)
                     if closing and complete:
                         self._set(connection, key, self._end)
-                        prune(connection, self._keep)
+                        prune(connection, self._store.keep)
                         ended = True
                     else:
                         self._set(connection, key, {"beat": time.time()})
