@@ -23,7 +23,7 @@ from volnux.runs.lines import Lines, storable
 from volnux.runs.model import KeptPlace, KeptStatus
 from volnux.runs.process import this_process
 from volnux.runs.values import Values
-from volnux.runs.writer import Writer
+from volnux.runs.writer import ANEW, Writer
 
 if TYPE_CHECKING:
     from volnux.events.link import Plan
@@ -199,7 +199,10 @@ class Keeper(Listener):
                 "ended": found.ended_at and found.ended_at.timestamp(),
                 "bypassed": found.bypassed,
             }
-            if known is None and (found.attempts or found.failure):
+            if known is not None:
+                # It ended after the run had been stopped, and what it did does not count.
+                columns |= {ANEW: True, "result": None, "unkept": None, "failure": None}
+            if found.failure or (found.attempts and known is None):
                 spec = self._plan.spec(template_of(place))
                 result = found.result if found.failure is None else found.failure
                 self._add_result(columns, spec, result, place)

@@ -20,7 +20,7 @@ from volnux.runs.process import BEAT
 if TYPE_CHECKING:
     from volnux.runs.store import Store
 
-__all__ = ["Writer"]
+__all__ = ["ANEW", "Writer"]
 
 _PAUSE: Final = 0.05
 """Seconds between two transactions, so that short events share one."""
@@ -31,6 +31,12 @@ _MOST_CHARACTERS: Final = 8_000_000
 
 _AT_ONCE: Final = (512, 64, 8, 1)
 """The numbers of rows in one statement. Between statements, this thread waits for Python's lock."""
+
+ANEW: Final = ""
+"""In place of a column: these columns replace what was written, even where they are None."""
+
+_MERGE: Final = "{name} = coalesce(excluded.{name}, {name})"
+_REPLACE: Final = "{name} = excluded.{name}"
 
 _LINE: Final = tuple(rows.LINE.split(", "))
 
@@ -66,7 +72,10 @@ class Writer:
         self._thread.start()
 
     def place(self, columns: dict[str, Any]) -> None:
-        """Write some columns of a place; others keep their values. Safe from any thread."""
+        """Write some columns of a place; others keep their values. Safe from any thread.
+
+        A value of None changes nothing, except with `ANEW`.
+        """
         self._places.append(columns)
         if not self._wake.is_set():
             self._wake.set()
@@ -156,13 +165,14 @@ class Writer:
                 known.update(columns)
         alike: dict[tuple[str, ...], list[tuple[Any, ...]]] = {}
         for columns in found.values():
-            alike.setdefault(tuple(columns), []).append((key, *columns.values()))
-        for names, new in alike.items():
-            _insert(connection, "places", names, new)
+            change = _REPLACE if columns.pop(ANEW, False) else _MERGE
+            alike.setdefault((change, *columns), []).append((key, *columns.values()))
+        for (change, *names), new in alike.items():
+            _insert(connection, "places", tuple(names), new, change)
         lines: list[tuple[Any, ...]] = []
         while self._lines and len(lines) < _MOST_PLACES:
             lines.append(self._lines.popleft())
-        _insert(connection, "lines", _LINE, [(key, *line) for line in lines])
+        _insert(connection, "lines", _LINE, [(key, *line) for line in lines], "")
         return not (self._places or self._lines)
 
     def _set(self, connection: sqlite3.Connection, key: int, columns: Mapping[str, Any]) -> None:
@@ -175,6 +185,7 @@ def _insert(
     table: str,
     names: tuple[str, ...],
     new: Sequence[tuple[Any, ...]],
+    change: str,
 ) -> None:
     """Insert rows, many with each statement.
 
@@ -183,21 +194,21 @@ def _insert(
         table: the table.
         names: the columns, without that of the run, which is the first.
         new: the rows.
+        change: how a column changes in a row that is there already, by its name.
     """
     begin = 0
     for count in _AT_ONCE:
         while len(new) - begin >= count:
             part = chain.from_iterable(new[begin : begin + count])
-            connection.execute(_statement(table, names, count), [*part])
+            connection.execute(_statement(table, names, count, change), [*part])
             begin += count
 
 
 @functools.lru_cache(64)
-def _statement(table: str, names: tuple[str, ...], count: int) -> str:
-    """The statement that inserts rows, or changes these columns of places that are there."""
+def _statement(table: str, names: tuple[str, ...], count: int, change: str) -> str:
     marks = f"({', '.join('?' * (len(names) + 1))})"
     text = f"INSERT INTO {table} (run, {', '.join(names)}) VALUES {', '.join([marks] * count)}"
-    if table == "places":
-        changes = ", ".join(f"{name} = coalesce(excluded.{name}, {name})" for name in names)
+    if change:
+        changes = ", ".join(change.format(name=name) for name in names)
         text += f" ON CONFLICT (run, place) DO UPDATE SET {changes}"
     return text
