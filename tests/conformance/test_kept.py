@@ -40,7 +40,7 @@ def test_a_kept_run_is_what_its_report_says(backend, own_folder):
         assert (kept.status, kept.backend, kept.pipeline) == (
             report.status, backend.name, report.pipeline
         ), about  # fmt: skip
-        assert kept.scheduled_at == report.scheduled_at, about
+        assert kept.scheduled_at.timestamp() == report.scheduled_at.timestamp(), about
         assert str(kept.failure) == str(report.failure), about
         assert (kept.fingerprint, kept.source) == (fingerprint_of(plan), case.text), about
         found = {place.place: place for place in store.places(kept.id)}
