@@ -202,7 +202,7 @@ class Keeper(Listener):
             if known is not None:
                 # It ended after the run had been stopped, and what it did does not count.
                 columns |= {ANEW: True, "result": None, "unkept": None, "failure": None}
-            if found.failure or (found.attempts and known is None):
+            if found.failure or (known is None and found.descriptor is not None):
                 spec = self._plan.spec(template_of(place))
                 result = found.result if found.failure is None else found.failure
                 self._add_result(columns, spec, result, place)
