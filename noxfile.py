@@ -76,6 +76,7 @@ PREFECT_SUITES = {
     "3.8": (
         "tests/conformance/test_server_on_prefect.py",
         *PREFECT_ADAPTER,
+        "tests/conformance/test_kept.py",
         "tests/conformance/test_backends.py",
     ),
     # The use of Prefect is also tested on this release. The meaning of files is tested in the core.
@@ -104,6 +105,7 @@ AIRFLOW_SUITES = (
     "tests/conformance/test_server_on_airflow.py",
     *AIRFLOW_ADAPTER,
     "tests/conformance/test_ways_on_airflow.py",
+    "tests/conformance/test_kept.py",
     "tests/conformance/test_backends.py",
 )
 

@@ -44,6 +44,7 @@ PAGES = [
     "docs/telemetry.md",
     "docs/backends.md",
     "docs/conformance.md",
+    "docs/runs.md",
     "docs/scheduling.md",
     "docs/airflow.md",
     "docs/prefect.md",

@@ -14,13 +14,13 @@ __all__ = ["COMMANDS", "call"]
 
 COMMANDS = (
     "run",
-    "runs",
     "check",
     "fmt",
     "graph",
     "describe",
     "files",
     "simulate",
+    "runs",
     "schedule",
     "values",
     "answer",

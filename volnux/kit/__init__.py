@@ -9,6 +9,7 @@ from volnux._lazy import lazy
 if TYPE_CHECKING:
     from volnux.hooks import About, Hooks, Listener, Observing, hooks_of
     from volnux.kit.attempt import attempt, attempt_async, event_async
+    from volnux.kit.keeping import keeper_of
     from volnux.kit.notes import Notes
     from volnux.kit.processes import default_workers
 
@@ -23,6 +24,7 @@ __all__ = [
     "default_workers",
     "event_async",
     "hooks_of",
+    "keeper_of",
 ]
 
 __getattr__, __dir__ = lazy(
@@ -30,6 +32,7 @@ __getattr__, __dir__ = lazy(
     {
         "volnux.hooks": ("About", "Hooks", "Listener", "Observing", "hooks_of"),
         "volnux.kit.attempt": ("attempt", "attempt_async", "event_async"),
+        "volnux.kit.keeping": ("keeper_of",),
         "volnux.kit.notes": ("Notes",),
         "volnux.kit.processes": ("default_workers",),
     },

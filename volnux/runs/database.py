@@ -12,7 +12,7 @@ from typing import Final
 from volnux.databases import DatabaseFileError, make_private
 from volnux.runs.model import RunStoreError
 
-__all__ = ["FOLDER", "VERSION", "connect", "said", "transaction"]
+__all__ = ["FOLDER", "PATIENCE", "VERSION", "connect", "said", "transaction"]
 
 FOLDER: Final = ".volnux"
 """The folder of a store that has no other place."""
@@ -23,7 +23,7 @@ VERSION: Final = 1
 _APPLICATION: Final = 0x766C6E78
 """Marks the file as a store of runs: `vlnx`."""
 
-_PATIENCE: Final = 10.0
+PATIENCE: Final = 10.0
 """The maximum seconds to wait while another process writes."""
 
 _TABLES: Final = """
@@ -106,12 +106,13 @@ _MIGRATIONS: Final[dict[int, str]] = {}
 """The statements that turn the tables of a version into those of the next one, by the former."""
 
 
-def connect(path: Path, *, create: bool) -> sqlite3.Connection:
+def connect(path: Path, *, create: bool, patience: float = PATIENCE) -> sqlite3.Connection:
     """Open a store, and migrate it if it is of an earlier version.
 
     Args:
         path: its file.
         create: whether to create the file and its folder if they do not exist.
+        patience: the maximum seconds to wait while another process writes.
 
     Raises:
         RunStoreError: the file is something else, or of a later version, or does not exist.
@@ -122,7 +123,7 @@ def connect(path: Path, *, create: bool) -> sqlite3.Connection:
         make_private(path)
     elif not path.exists():
         raise RunStoreError(f"there is no store of runs {path}")
-    connection = _open(path)
+    connection = _open(path, patience)
     try:
         _prepare(connection, path)
     except BaseException:
@@ -131,10 +132,10 @@ def connect(path: Path, *, create: bool) -> sqlite3.Connection:
     return connection
 
 
-def _open(path: Path) -> sqlite3.Connection:
+def _open(path: Path, patience: float) -> sqlite3.Connection:
     def opened(path: str, *, uri: bool) -> sqlite3.Connection:
         connection = sqlite3.connect(
-            path, timeout=_PATIENCE, isolation_level=None, check_same_thread=False, uri=uri
+            path, timeout=patience, isolation_level=None, check_same_thread=False, uri=uri
         )
         try:
             connection.execute("PRAGMA foreign_keys = ON")

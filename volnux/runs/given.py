@@ -10,7 +10,7 @@ from typing import Any
 from volnux.events.files import InputFile
 from volnux.events.outcome import Call
 from volnux.events.spec import EventSpec
-from volnux.masking import hide
+from volnux.masking import hidden
 from volnux.runs.values import FULL, LARGEST
 from volnux.values.kinds import TAG, VALUE
 from volnux.values.plain import plain_text, text_of
@@ -61,15 +61,16 @@ class Digests:
     def _text(self, value: Any) -> str:
         if value is None:
             return "null"
+        value = hidden(value)
         text = plain_text(value)
         if text is None:
             from volnux.values.codec import to_json
 
-            data = to_json(_with_paths(value), shelf=self._shelf or FULL)
+            data = to_json(_with_paths(value), shelf=self._shelf or FULL, hide=hidden)
             text = text_of(_with_sorted_sets(data))
         if len(text) > LARGEST and self._shelf is None:
             raise _TooLargeError
-        return hide(text)
+        return text
 
 
 def given_of(spec: EventSpec, call: Call) -> str | None:

@@ -7,7 +7,7 @@ import hashlib
 import json
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,18 +19,18 @@ from volnux.here import Scope
 from volnux.hooks import About, Listener
 from volnux.imported import imported
 from volnux.runs.given import Digests
-from volnux.runs.keeping import Keep
 from volnux.runs.lines import Lines, storable
 from volnux.runs.model import KeptPlace, KeptStatus
 from volnux.runs.process import this_process
 from volnux.runs.values import Values
-from volnux.runs.writer import Writer
+from volnux.runs.writer import ANEW, Writer
 
 if TYPE_CHECKING:
     from volnux.events.link import Plan
     from volnux.events.outcome import Outcome
     from volnux.events.spec import EventSpec
     from volnux.graph.report import PlaceReport, RunReport
+    from volnux.runs.store import Store
 
 __all__ = ["Keeper", "fingerprint_of"]
 
@@ -49,9 +49,7 @@ class Keeper(Listener):
         about: About,
         inputs: Mapping[str, Any],
         *,
-        path: Path,
-        keep: Keep,
-        warn: Callable[[str], object],
+        store: Store,
         scheduled_at: dt.datetime | None = None,
         resumed_from: str | None = None,
     ) -> None:
@@ -79,7 +77,7 @@ class Keeper(Listener):
             "inputs": json.dumps(self._values.inputs(inputs, self._plan.visible)),
         }
         texts = fingerprint_of(self._plan), json.dumps(_texts_of(self._plan))
-        self._writer = Writer(path, run, texts, keep, warn)
+        self._writer = Writer(store, run, texts)
         self._lines = Lines(self._writer.line)
 
     def run_begins(self) -> None:
@@ -205,9 +203,13 @@ class Keeper(Listener):
                 "bypassed": found.bypassed,
                 "polls": found.polls,
             }
-            if found.attempts and known is None:
+            if known is not None:
+                # It ended after the run had been stopped, and what it did does not count.
+                columns |= {ANEW: True, "result": None, "unkept": None, "failure": None}
+            if found.failure or (known is None and found.descriptor is not None):
+                spec = self._plan.spec(template_of(place))
                 result = found.result if found.failure is None else found.failure
-                self._add_result(columns, self._plan.spec(template_of(place)), result, place)
+                self._add_result(columns, spec, result, place)
         if columns:
             self._writer.place({"place": place, **columns})
 

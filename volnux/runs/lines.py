@@ -41,6 +41,7 @@ class Lines:
     def __init__(self, write: Callable[[tuple[Any, ...]], object]) -> None:
         self._write = write
         self._counts: Counter[str] = Counter()
+        self._count = 0
 
     def begin(self, run_id: str) -> None:
         """Take lines of a run from now on."""
@@ -56,10 +57,11 @@ class Lines:
 
     def take(self, here: Here, record: logging.LogRecord) -> None:
         """Take a line, unless there are too many."""
-        of_place, of_run = self._counts[here.place], self._counts.total()
+        of_place, of_run = self._counts[here.place], self._count
         if of_place > _MOST_OF_PLACE or of_run > _MOST_OF_RUN:
             return
         self._counts[here.place] += 1
+        self._count += 1
         if of_place == _MOST_OF_PLACE or of_run == _MOST_OF_RUN:
             text = "further log lines are not kept"
         else:

@@ -83,6 +83,8 @@ def question_of(row: sqlite3.Row) -> Question:
 def place_of(row: sqlite3.Row) -> KeptPlace:
     """A place, from a row with the columns `PLACE`."""
     started, ended, source = row["started"], row["ended"], row["received_from"]
+    if row["state"] and not row["attempts"]:
+        started = ended = None  # the value that was piped to it could not be read
     return KeptPlace(
         place=row["place"],
         event=row["event"] or "",

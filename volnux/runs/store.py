@@ -19,7 +19,7 @@ from volnux.databases import DatabaseFileError
 from volnux.errors import shortened
 from volnux.events.answers import Question
 from volnux.runs import rows
-from volnux.runs.database import connect, said, transaction
+from volnux.runs.database import PATIENCE, connect, said, transaction
 from volnux.runs.keeper import Keeper
 from volnux.runs.keeping import Keep, remove
 from volnux.runs.model import KeptLine, KeptPlace, KeptRun, KeptStatus, RunStoreError
@@ -40,6 +40,7 @@ class Store:
         path: the file. It is opened, and created if it does not exist, when it is used.
         keep: how long runs are kept.
         warn: called with a sentence if a run cannot be kept; by default, it is logged.
+        patience: the maximum seconds to wait while another process writes.
     """
 
     def __init__(
@@ -48,10 +49,12 @@ class Store:
         *,
         keep: Keep | None = None,
         warn: Callable[[str], object] | None = None,
+        patience: float = PATIENCE,
     ) -> None:
         self.path = Path(path).absolute()
         self.keep = keep or Keep()
         self.warn = warn or logging.getLogger("volnux.runs").warning
+        self.patience = patience
         self._connection: sqlite3.Connection | None = None
         self._lock = threading.RLock()
 
@@ -73,8 +76,12 @@ class Store:
         """
         store = cls(where)
         with store._lock, store._faults():
-            store._connection = _with_rows(connect(store.path, create=create))
+            store._connection = _with_rows(store.connect(create=create))
         return store
+
+    def connect(self, *, create: bool = True) -> sqlite3.Connection:
+        """A new connection to the file; see `database.connect`."""
+        return connect(self.path, create=create, patience=self.patience)
 
     def close(self) -> None:
         """Close the file. It is opened again when it is used."""
@@ -100,7 +107,7 @@ class Store:
     def _using(self) -> Iterator[sqlite3.Connection]:
         with self._lock, self._faults():
             if self._connection is None:
-                self._connection = _with_rows(connect(self.path, create=True))
+                self._connection = _with_rows(self.connect())
             yield self._connection
 
     def _rows(self, query: str, values: Sequence[Any] = ()) -> builtins.list[sqlite3.Row]:
@@ -128,9 +135,7 @@ class Store:
         return Keeper(
             about,
             inputs,
-            path=self.path,
-            keep=self.keep,
-            warn=self.warn,
+            store=self,
             scheduled_at=scheduled_at,
             resumed_from=resumed_from,
         )
@@ -289,6 +294,7 @@ class Store:
             limit: at most this many.
         """
         where, values = _selection(file, pipeline, since)
+        status = status and KeptStatus(status)
         unended = status in (KeptStatus.RUNNING, KeptStatus.LOST)
         if status is not None:
             where += " AND status IN (?, ?)"

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from volnux.errors import VolnuxError
-from volnux.masking import hidden, hide
+from volnux.masking import hidden
 from volnux.values.plain import plain_text, text_of
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ class Values:
         """
         if value is None:
             return "null", None
+        value = hidden(value)
         try:
             if hasattr(value, "__len__") and len(value) > LARGEST and self._store is None:
                 return None, self._too_large(what)
@@ -60,7 +61,7 @@ class Values:
             return None, str(error) or type(error).__name__
         if len(text) > LARGEST:
             return None, self._too_large(what)
-        return hide(text), None
+        return text, None
 
     def _too_large(self, what: str) -> str:
         return f"{what} has more than {LARGEST // 2**20} MB: {self._what_to_do}"

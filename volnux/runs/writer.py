@@ -8,17 +8,19 @@ import sqlite3
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import chain
-from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from volnux.runs import rows
-from volnux.runs.database import connect, said, transaction
-from volnux.runs.keeping import Keep, prune
+from volnux.runs.database import said, transaction
+from volnux.runs.keeping import prune
 from volnux.runs.process import BEAT
 
-__all__ = ["Writer"]
+if TYPE_CHECKING:
+    from volnux.runs.store import Store
+
+__all__ = ["ANEW", "Writer"]
 
 _PAUSE: Final = 0.05
 """Seconds between two transactions, so that short events share one."""
@@ -30,6 +32,12 @@ _MOST_CHARACTERS: Final = 8_000_000
 _AT_ONCE: Final = (512, 64, 8, 1)
 """The numbers of rows in one statement. Between statements, this thread waits for Python's lock."""
 
+ANEW: Final = ""
+"""In place of a column: these columns replace what was written, even where they are None."""
+
+_MERGE: Final = "{name} = coalesce(excluded.{name}, {name})"
+_REPLACE: Final = "{name} = excluded.{name}"
+
 _LINE: Final = tuple(rows.LINE.split(", "))
 
 
@@ -37,26 +45,20 @@ class Writer:
     """The thread that writes a run. After an error it warns once, and writes nothing more.
 
     Args:
-        path: the file of the store.
+        store: where it is written.
         run: the columns of the run, by name.
         texts: the fingerprint and the JSON of its texts.
-        keep: how long runs are kept.
-        warn: called with a sentence, at most once.
     """
 
     def __init__(
         self,
-        path: Path,
+        store: Store,
         run: Mapping[str, Any],
         texts: tuple[str, str],
-        keep: Keep,
-        warn: Callable[[str], object],
     ) -> None:
-        self._path = path
+        self._store = store
         self._run = run
         self._texts = texts
-        self._keep = keep
-        self._warn = warn
         self._places: deque[dict[str, Any]] = deque()
         self._lines: deque[tuple[Any, ...]] = deque()
         self._wake = threading.Event()
@@ -70,7 +72,10 @@ class Writer:
         self._thread.start()
 
     def place(self, columns: dict[str, Any]) -> None:
-        """Write some columns of a place; others keep their values. Safe from any thread."""
+        """Write some columns of a place; others keep their values. Safe from any thread.
+
+        A value of None changes nothing, except with `ANEW`.
+        """
         self._places.append(columns)
         if not self._wake.is_set():
             self._wake.set()
@@ -94,11 +99,11 @@ class Writer:
 
     def _work(self) -> None:
         try:
-            with contextlib.closing(connect(self._path, create=True)) as connection:
+            with contextlib.closing(self._store.connect()) as connection:
                 self._write_all(connection)
         except Exception as error:  # noqa: BLE001 - whatever happens, the run goes on
             self._failed = True
-            self._warn(f"this run is not kept: {said(error, self._path)}")
+            self._store.warn(f"this run is not kept: {said(error, self._store.path)}")
         while self._failed and not self._closing.is_set():
             # Nobody will read what still arrives.
             self._places.clear()
@@ -118,7 +123,7 @@ class Writer:
                     complete = self._write(connection, key)
                     if closing and complete:
                         self._set(connection, key, self._end)
-                        prune(connection, self._keep)
+                        prune(connection, self._store.keep)
                         ended = True
                     else:
                         self._set(connection, key, {"beat": time.time()})
@@ -160,13 +165,14 @@ class Writer:
                 known.update(columns)
         alike: dict[tuple[str, ...], list[tuple[Any, ...]]] = {}
         for columns in found.values():
-            alike.setdefault(tuple(columns), []).append((key, *columns.values()))
-        for names, new in alike.items():
-            _insert(connection, "places", names, new)
+            change = _REPLACE if columns.pop(ANEW, False) else _MERGE
+            alike.setdefault((change, *columns), []).append((key, *columns.values()))
+        for (change, *names), new in alike.items():
+            _insert(connection, "places", tuple(names), new, change)
         lines: list[tuple[Any, ...]] = []
         while self._lines and len(lines) < _MOST_PLACES:
             lines.append(self._lines.popleft())
-        _insert(connection, "lines", _LINE, [(key, *line) for line in lines])
+        _insert(connection, "lines", _LINE, [(key, *line) for line in lines], "")
         return not (self._places or self._lines)
 
     def _set(self, connection: sqlite3.Connection, key: int, columns: Mapping[str, Any]) -> None:
@@ -179,6 +185,7 @@ def _insert(
     table: str,
     names: tuple[str, ...],
     new: Sequence[tuple[Any, ...]],
+    change: str,
 ) -> None:
     """Insert rows, many with each statement.
 
@@ -187,21 +194,21 @@ def _insert(
         table: the table.
         names: the columns, without that of the run, which is the first.
         new: the rows.
+        change: how a column changes in a row that is there already, by its name.
     """
     begin = 0
     for count in _AT_ONCE:
         while len(new) - begin >= count:
             part = chain.from_iterable(new[begin : begin + count])
-            connection.execute(_statement(table, names, count), [*part])
+            connection.execute(_statement(table, names, count, change), [*part])
             begin += count
 
 
 @functools.lru_cache(64)
-def _statement(table: str, names: tuple[str, ...], count: int) -> str:
-    """The statement that inserts rows, or changes these columns of places that are there."""
+def _statement(table: str, names: tuple[str, ...], count: int, change: str) -> str:
     marks = f"({', '.join('?' * (len(names) + 1))})"
     text = f"INSERT INTO {table} (run, {', '.join(names)}) VALUES {', '.join([marks] * count)}"
-    if table == "places":
-        changes = ", ".join(f"{name} = coalesce(excluded.{name}, {name})" for name in names)
+    if change:
+        changes = ", ".join(change.format(name=name) for name in names)
         text += f" ON CONFLICT (run, place) DO UPDATE SET {changes}"
     return text

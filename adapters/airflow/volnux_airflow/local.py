@@ -48,9 +48,10 @@ def run_locally(plan: Plan, inputs: Mapping[str, Any], options: RunOptions) -> R
     instant = instant_of(plan.graph, options.scheduled_at)
     about = About(plan.graph.name, "airflow", run_id, plan, options.context)
     hooks = hooks_of(about)
-    keeper = keeper_of(about, options, inputs, instant)
-    local = _LocalRun(about, options, keeper)
-    local.host = host_of(plan, options, AirflowHost()) or local.host
+    # This reads the secrets, which must not be kept.
+    host = host_of(plan, options, AirflowHost())
+    local = _LocalRun(about, options, keeper_of(about, options, inputs, instant))
+    local.host = host or local.host
 
     def execute() -> RunReport:
         options.control.on_cancel(lambda: hooks.stops(local.running))

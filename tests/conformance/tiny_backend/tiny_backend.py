@@ -10,7 +10,7 @@ from typing import Any
 from volnux.backends import Backend, Capabilities, RunOptions
 from volnux.events import EventSpec, Outcome, Plan
 from volnux.graph import Execution, RunReport
-from volnux.kit import About, Notes, event_async, hooks_of
+from volnux.kit import About, Notes, event_async, hooks_of, keeper_of
 from volnux.kit.calls import Calls
 
 
@@ -33,7 +33,8 @@ class _Run:
         self.plan, self.inputs = plan, inputs
         self.calls = Calls(plan, inputs, options)
         self.about = About(plan.graph.name, "tiny", self.calls.run_id, plan, options.context)
-        self.hooks = hooks_of(self.about, observer=options.observer)
+        keeper = keeper_of(self.about, options, inputs, self.calls.scheduled_at)
+        self.hooks = hooks_of(self.about, observer=options.observer, keeper=keeper)
         self.notes = Notes(len(plan.graph.nodes))
         self.execution = Execution(plan.graph, items=self.calls.items, grows=self.grow)
 

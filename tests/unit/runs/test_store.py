@@ -1,0 +1,410 @@
+"""What a store keeps, finds and removes."""
+
+import asyncio
+import dataclasses
+import datetime as dt
+import decimal
+import logging
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import volnux
+from volnux import event
+from volnux.backends import RunOptions
+from volnux.calling import pipeline_of
+from volnux.events.outcome import Call
+from volnux.loading import load_plan
+from volnux.runs import KeptStatus, RunStoreError, Store, given_of, read_value
+from volnux.runs.keeping import Keep, seconds_of
+
+ME = [sys.modules[__name__]]
+
+
+@dataclasses.dataclass
+class Order:
+    amount: decimal.Decimal
+
+
+@event
+def Fine(previous_result=None):
+    return True, 1
+
+
+@event
+def Wrong():
+    raise ValueError("no way")
+
+
+@event
+def Ordered():
+    return True, Order(decimal.Decimal("1.20"))
+
+
+@event
+def Opaque():
+    return True, object()
+
+
+@event
+def Long():
+    return True, ["x" * 1000] * 2000
+
+
+@event
+def Token(token):
+    return True, [f"the token is {token}", {token: 1}]
+
+
+@event
+def Logs():
+    logging.getLogger("app").warning("it is %s", "late")
+    try:
+        raise KeyError("inner")
+    except KeyError:
+        logging.getLogger("app").exception("oh\0\ud800")
+    logging.getLogger("app").debug("too fine")
+    return True, None
+
+
+@event
+async def LogsToo():
+    await asyncio.sleep(0)
+    logging.getLogger("app").error("from a coroutine")
+    return True, None
+
+
+@event
+def Chatters():
+    for number in range(1_200):
+        logging.getLogger("app").error("line %d", number)
+    return True, None
+
+
+@pytest.fixture
+def store():
+    with Store("runs.db") as opened:
+        yield opened
+
+
+def run(text, store, **more):
+    return volnux.run(text=text, events=ME, store=store, **more)
+
+
+def place_of(store, name, run_id="last"):
+    return next(p for p in store.places(store.run(run_id).id) if p.place == name)
+
+
+# What is kept.
+
+
+def test_results_keep_their_types(store):
+    run("Ordered -> Fine", store)
+    plan = pipeline_of(None, "Ordered", ME).plan()
+    kept = place_of(store, "Ordered")
+    assert read_value(kept.result, plan.visible) == Order(decimal.Decimal("1.20"))
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("Opaque", "the result of Opaque is of type object: return a value of a type that"),
+        ("Long", "the result of Long has more than 1 MB: set VOLNUX_VALUES to keep it"),
+    ],
+)
+def test_a_result_that_cannot_be_kept_says_why(store, name, why):
+    assert run(f"{name} -> Fine", store).status == "success"
+    kept = place_of(store, name)
+    assert (kept.result, kept.state, kept.descriptor) == (None, "done", 1)
+    assert kept.unkept.startswith(why)
+    assert place_of(store, "Fine").unkept is None
+
+
+def test_a_large_result_is_in_a_file_if_there_is_a_place_for_it(store, monkeypatch):
+    monkeypatch.setenv("VOLNUX_VALUES", "large")
+    run("Long", store, run_id="one")
+    kept = place_of(store, "Long")
+    assert len(kept.result) < 500
+    assert read_value(kept.result) == ["x" * 1000] * 2000
+    assert [path.name for path in Path("large").iterdir()] == ["one"]
+
+
+def test_secrets_are_not_kept(store):
+    text = "@secret: token\n@input: given: str\n@input: other: str\nToken -> Wrong"
+    pipeline = pipeline_of(None, text, ME)
+    plan = pipeline.plan()
+    options = RunOptions(store=store, secrets={"token": "hunter22"})
+    from volnux_standalone import StandaloneBackend
+
+    inputs = plan.bind({"given": "so hunter22", "other": "y"})
+    StandaloneBackend().run(plan, inputs, options)
+    assert store.run("last").inputs == {"given": None, "other": '"y"'}
+    assert place_of(store, "Token").result == '["the token is ***",{"***":1}]'
+    store.close()
+    assert b"hunter22" not in b"".join(path.read_bytes() for path in Path().glob("runs.db*"))
+
+
+def test_inputs_and_texts_are_kept(store):
+    Path("part.pty").write_text(f"@events: {__name__}\n@input: n: int = 1\nFine\n")
+    Path("flow.pty").write_text(
+        '@use: part = "part.pty"\n@input: day: date = "2026-01-31"\nFine -> part\n'
+    )
+    flow = Path("flow.pty").read_text()
+    report = volnux.run("flow.pty", events=__name__, store=store)
+    kept = store.run(report.run_id)
+    assert (kept.file, kept.source) == (str(Path("flow.pty").resolve()), flow)
+    assert list(kept.used.values()) == [Path("part.pty").read_text()]
+    assert read_value(kept.inputs["day"]) == dt.date(2026, 1, 31)
+    assert kept.versions["volnux"] == volnux.__version__
+    assert kept.scheduled_at == report.scheduled_at
+
+
+def test_an_error_of_the_run_itself_is_its_failure(store):
+    report = run("!", store)
+    kept = store.run("last")
+    assert (kept.status, str(kept.failure)) == ("failed", str(report.failure))
+
+
+def test_log_lines_belong_to_the_place_that_logged_them(store):
+    run("Logs -> LogsToo -> Logs", store, run_id="one")
+    lines = store.lines("one")
+    places = ["Logs", "Logs", "LogsToo", "Logs__2", "Logs__2"]
+    assert [line.place for line in lines] == places
+    assert [line.level for line in lines[:3]] == ["WARNING", "ERROR", "ERROR"]
+    first, second, third = lines[:3]
+    assert (first.text, first.logger, first.attempt) == ("it is late", "app", 1)
+    assert second.text.startswith("oh\\x00\\ud800\nTraceback")
+    assert second.text.endswith("KeyError: 'inner'")
+    assert third.text == "from a coroutine"
+    assert store.lines("one", "Logs") == lines[:2]
+    assert abs(first.at - dt.datetime.now(dt.UTC)) < dt.timedelta(minutes=1)
+
+
+def test_a_place_may_not_log_without_end(store):
+    run("Chatters -> Logs", store, run_id="one")
+    lines = [line.text for line in store.lines("one", "Chatters")]
+    assert (len(lines), lines[999]) == (1_001, "line 999")
+    assert lines[1_000] == "further log lines are not kept"
+    assert len(store.lines("one", "Logs")) == 2
+
+
+def test_lines_outside_of_a_kept_run_are_not_kept(store):
+    run("Logs", store, run_id="one")
+    run("Logs", None)
+    logging.getLogger("app").error("of nobody")
+    assert len(store.lines("one")) == 2
+
+
+def test_answers(store):
+    run("Fine", store, run_id="one")
+    assert store.answer_of("one", "Fine") is None
+    store.answer("one", "Fine", "yes", by="ada")
+    store.answer("one", "Fine", "no")
+    with Store.open("runs.db") as other:
+        assert other.answer_of("one", "Fine") == "no"
+    assert store.answer_of("two", "Fine") is None
+    with pytest.raises(RunStoreError, match="there is no run two in "):
+        store.answer("two", "Fine", "yes")
+
+
+# Finding and removing.
+
+
+def test_runs_are_found_by_the_beginning_of_their_id(store):
+    for name in ("abc1", "abc2", "abc", "b_d", "bxd"):
+        run("Fine", store, run_id=name)
+    assert store.run("abc1").id == "abc1"
+    assert store.run("abc").id == "abc"  # the whole id
+    assert store.run("b_").id == "b_d"
+    assert store.run("last").id == "bxd"
+    for wrong, said in {
+        "ab": "several runs begin with 'ab', such as abc and abc2: give more of the id",
+        "z": "there is no run 'z' in ",
+        "": "there is no run in ",
+        "%": "there is no run '%'",
+    }.items():
+        with pytest.raises(RunStoreError) as caught:
+            store.run(wrong)
+        assert said in str(caught.value)
+
+
+def test_lists(store):
+    for name in ("one", "two"):
+        Path(f"{name}.pty").write_text(f"{'Fine' if name == 'one' else 'Wrong'}\n")
+        volnux.run(f"{name}.pty", events=__name__, store=store, run_id=name)
+    later = dt.datetime.now(dt.UTC)
+    run("Wrong", store, run_id="three")
+
+    def ids(**which):
+        return [each.id for each in store.list(**which)]
+
+    assert ids() == ["three", "two", "one"]
+    assert ids(limit=1) == ["three"]
+    assert ids(file="one.pty") == ["one"]
+    assert ids(file=Path("two.pty").resolve()) == ["two"]
+    assert ids(pipeline="two") == ["two"]
+    assert ids(status=KeptStatus.FAILED) == ["three", "two"]
+    assert ids(since=later) == ["three"]
+    assert store.last(file="one.pty").id == "one"
+    assert store.last(file="one.pty", unsuccessful=True) is None
+    assert store.last(unsuccessful=True).id == "three"
+    assert store.last(file="none.pty") is None
+
+
+def test_removed_runs_leave_nothing(store):
+    for name in ("one", "two"):
+        run("Logs -> Wrong", store, run_id=name)
+        store.answer(name, "Logs", "yes")
+    assert store.remove(["one", "none"]) == 1
+    assert [each.id for each in store.list()] == ["two"]
+    assert store.places("one") == store.lines("one") == []
+    assert store.run("two").source == "Logs -> Wrong"
+    store.remove(["two"])
+    with store.connect() as connection:
+        for table in ("runs", "places", "lines", "answers", "sources"):
+            assert connection.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,)
+    connection.close()
+
+
+def test_old_runs_go(store):
+    store.keep = Keep.of(["30d", 3])
+    for number in range(6):
+        run("Wrong" if number in (1, 4) else "Fine", store, run_id=str(number))
+    assert len(store.list()) == 6
+    month = 31 * 86_400
+    with store.connect() as connection:
+        connection.execute(f"UPDATE runs SET started = started - {month} WHERE id < '5'")
+        # Another pipeline, whose last run failed: it may be resumed.
+        connection.execute("UPDATE runs SET pipeline = 'other' WHERE id IN ('1')")
+    connection.close()
+    run("Fine", store, run_id="6")
+    assert sorted(each.id for each in store.list()) == ["1", "4", "5", "6"]
+
+
+@pytest.mark.parametrize(
+    ("setting", "keep"),
+    [
+        ("30d", Keep(0, 30 * 86_400)),
+        (7, Keep(7, 0)),
+        (["2w", 10], Keep(10, 14 * 86_400)),
+        ("all", Keep(None, None)),
+    ],
+)
+def test_how_long_runs_are_kept(setting, keep):
+    assert Keep.of(setting) == keep
+
+
+@pytest.mark.parametrize("setting", ["forever", 0, -1, True, 1.5, {}, ["30d", "x"]])
+def test_what_says_nothing_about_how_long(setting):
+    with pytest.raises(RunStoreError, match="is none of: an age such as 30m, 12h, 30d or 2w, a"):
+        Keep.of(setting)
+
+
+def test_ages():
+    assert [seconds_of(age) for age in ("30m", " 2h", "1d", "2w")] == [1800, 7200, 86400, 1209600]
+    assert [seconds_of(age) for age in ("", "m", "1", "1y", "-1d", "123456d")] == [None] * 6
+
+
+def test_a_store_of_an_earlier_version_is_migrated(monkeypatch, store):
+    from volnux.runs import database
+
+    run("Fine", store, run_id="one")
+    store.close()
+    monkeypatch.setattr(database, "VERSION", 2)
+    migration = {1: "ALTER TABLE runs ADD COLUMN colour TEXT; UPDATE runs SET colour = 'red'"}
+    monkeypatch.setattr(database, "_MIGRATIONS", migration)
+    with Store.open("runs.db") as opened:
+        assert opened.run("one").status == "success"
+        connection = opened.connect()
+        assert connection.execute("SELECT colour FROM runs").fetchone() == ("red",)
+        assert connection.execute("PRAGMA user_version").fetchone() == (2,)
+        connection.close()
+
+
+# What an event was given.
+
+
+def spec_and_call(text="Fine", **call):
+    plan = pipeline_of(None, text, ME).plan()
+    return plan.spec("Fine"), Call("Fine", "run", **call)
+
+
+def test_what_an_event_was_given():
+    same = given_of(*spec_and_call(previous_result=[1, "x"], inputs={"a": 1}))
+    assert len(same) == 64
+    assert same == given_of(*spec_and_call(previous_result=[1, "x"], inputs={"a": 1}, attempt=3))
+    others = [
+        given_of(*spec_and_call(**call))
+        for call in (
+            {"previous_result": [1, "y"], "inputs": {"a": 1}},
+            {"previous_result": (1, "x"), "inputs": {"a": 1}},
+            {"previous_result": [1, "x"], "inputs": {"a": 2}},
+            {"previous_result": [1, "x"], "inputs": {"a": 1}, "items": (("each", 1),)},
+            {"previous_result": None},
+            {},
+        )
+    ]
+    assert others[-1] == others[-2]
+    assert len({same, *others}) == 6
+    assert given_of(*spec_and_call(previous_result=object())) is None
+
+
+def test_the_digest_is_the_same_in_every_process():
+    code = (
+        "import tests.unit.runs.test_store as t\n"
+        "names = {f'name{n}' for n in range(50)}\n"
+        "print(t.given_of(*t.spec_and_call(previous_result={'all': names, 'each': (names,)})))"
+    )
+    root = Path(__file__).parents[3]
+    told = {
+        subprocess.run(
+            [sys.executable, "-c", code],
+            env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": str(root)},
+            capture_output=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert len(told) == 1
+    assert b"None" not in told.pop()
+
+
+def test_what_is_kept_is_what_given_of_says(store):
+    Path("flow.pty").write_text("@input: n: int = 3\nFine |-> Fine -> Fine\n")
+    volnux.run("flow.pty", events=__name__, store=store, run_id="one")
+    plan = load_plan("flow.pty", events=[__name__])
+    first, second, third = store.places("one")
+    received = {"Fine": None, "Fine__2": 1, "Fine__3": None}
+    for kept in (first, second, third):
+        call = Call(kept.place, "another", {"n": 3}, received[kept.place])
+        assert kept.given == given_of(plan.spec(kept.place), call)
+    assert first.given == third.given != second.given
+
+
+def test_what_is_committed_when_the_run_says_that_it_ended(store):
+    class Watches(volnux.backends.RunObserver):
+        def run_ended(self, report):
+            with Store.open("runs.db", create=False) as other:
+                seen.append((other.run(report.run_id).status, len(other.places(report.run_id))))
+
+    seen = []
+    run(" -> ".join(["Fine"] * 50), store, observer=Watches())
+    assert seen == [("success", 50)]
+
+
+def test_what_has_ended_is_soon_committed(store):
+    class Watches(volnux.backends.RunObserver):
+        def place_started(self, node, attempt):
+            if node.id == "Fine__2":
+                end = time.monotonic() + 20
+                while time.monotonic() < end and not seen:
+                    with Store.open("runs.db") as other:
+                        seen.extend(p for p in other.places("one") if p.state == "done")
+
+    seen = []
+    run("Fine -> Fine", store, observer=Watches(), run_id="one")
+    assert [place.place for place in seen] == ["Fine"]
