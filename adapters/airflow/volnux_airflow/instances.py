@@ -254,7 +254,7 @@ class Places:
         ended = moment(outcome.ended_at)
         return PlaceReport(
             event=event,
-            state=self._state(state, never_ran=not outcome.attempts),
+            state=self._state(state, never_ran=outcome.descriptor is None),
             descriptor=outcome.descriptor,
             attempts=outcome.attempts,
             result=None if failed else result,
@@ -262,6 +262,7 @@ class Places:
             started_at=began if outcome.attempts else None,
             ended_at=ended if outcome.attempts else None,
             bypassed=outcome.bypassed,
+            polls=outcome.polls,
         )
 
     def _state(self, state: str | None, *, never_ran: bool) -> State:

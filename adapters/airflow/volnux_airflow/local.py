@@ -15,10 +15,12 @@ from typing import Any
 
 from airflow.dag_processing.bundles.manager import DagBundlesManager
 from airflow.dag_processing.dagbag import DagBag, sync_bag_to_db
+from airflow.models.taskinstance import TaskInstance
+from airflow.models.taskreschedule import TaskReschedule
 from airflow.models.xcom import XComModel
 from airflow.sdk.execution_time.xcom import XCom
 from airflow.utils.session import create_session
-from sqlalchemy import func, select, true
+from sqlalchemy import func, select, true, update
 
 from volnux.backends.port import RunControl, RunObserver, RunOptions
 from volnux.events.link import Plan
@@ -53,6 +55,7 @@ def run_locally(plan: Plan, inputs: Mapping[str, Any], options: RunOptions) -> R
     def execute() -> RunReport:
         options.control.on_cancel(lambda: hooks.stops(local.running))
         options.control.on_cancel(lambda: local.stops(local.running))
+        options.control.on_cancel(lambda: _end_waits(dag.dag_id, local.run_id))
         try:
             return run_dag(
                 dag,
@@ -124,6 +127,7 @@ class _LocalRun(Watcher):
         self.observing = Observing(options.observer or RunObserver(), about)
         self._terminate = signal.getsignal(signal.SIGTERM)
         self.running = 0
+        self.run_id = ""
         self.began_at = dt.datetime.now(dt.UTC)
         self._has_begun = False
 
@@ -159,6 +163,7 @@ class _LocalRun(Watcher):
     def began(self, spec: EventSpec, call: Call) -> None:
         """See `Listener`."""
         self.running = 1
+        self.run_id = call.run_id
         self.keep_terminate()
         self.observing.began(spec, call)
 
@@ -166,6 +171,11 @@ class _LocalRun(Watcher):
         """See `Listener`."""
         self.running = 0
         self.observing.retries(spec, call, outcome)
+
+    def waits(self, spec: EventSpec, call: Call, outcome: Outcome) -> None:
+        """See `Listener`."""
+        self.running = 0
+        self.observing.waits(spec, call, outcome)
 
     def ended(self, spec: EventSpec, call: Call, outcome: Outcome) -> None:
         """See `Listener`."""
@@ -183,6 +193,7 @@ class _OfPart(RunObserver):
     def __init__(self, observer: RunObserver) -> None:
         self.place_started = observer.place_started  # type: ignore[method-assign]  # the same methods
         self.place_retries = observer.place_retries  # type: ignore[method-assign]  # the same methods
+        self.place_waits = observer.place_waits  # type: ignore[method-assign]  # the same methods
         self.place_ended = observer.place_ended  # type: ignore[method-assign]  # the same methods
 
 
@@ -216,6 +227,17 @@ def _interrupts(local: _LocalRun) -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _end_waits(dag_id: str, run_id: str) -> None:
+    """End the waits before the next calls of events: the tasks start, and see that the run ends."""
+    in_run = TaskInstance.dag_id == dag_id, TaskInstance.run_id == run_id
+    again = select(TaskInstance.id).where(*in_run, TaskInstance.state == "up_for_reschedule")
+    with create_session() as session:
+        rows = update(TaskReschedule).where(TaskReschedule.ti_id.in_(again))
+        session.execute(rows.values(reschedule_date=dt.datetime.now(dt.UTC)))
+        tries = update(TaskInstance).where(*in_run, TaskInstance.state == "up_for_retry")
+        session.execute(tries.values(retry_delay_override=0))
 
 
 def _end_connections() -> None:
