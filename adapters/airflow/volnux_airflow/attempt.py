@@ -203,6 +203,9 @@ def describe(outcome: Outcome) -> str:
     """Describe in one line how an event ended."""
     times = f"{outcome.attempts} attempt{'' if outcome.attempts == 1 else 's'}"
     text = f"descriptor {outcome.descriptor} after {times}"
+    polls = 0 if outcome.polls is None else outcome.polls.number
+    if polls:
+        text += f" and {polls} poll{'' if polls == 1 else 's'}"
     if outcome.bypassed:
         text += ", bypassed"
     if outcome.descriptor == FAILURE:

@@ -250,7 +250,8 @@ class Places:
             return PlaceReport(event, self._state(state, never_ran=True))
         result = instances.result_of(name) if outcome.descriptor is not None else None
         failed = isinstance(result, Failure)
-        began = instances.first_tries.get(name) or moment(outcome.started_at)
+        starts = (instances.first_tries.get(name), moment(outcome.started_at))
+        began = min((start for start in starts if start is not None), default=None)
         ended = moment(outcome.ended_at)
         return PlaceReport(
             event=event,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import _thread
+import contextlib
 import datetime as dt
 import logging
 import signal
@@ -21,6 +22,7 @@ from airflow.models.xcom import XComModel
 from airflow.sdk.execution_time.xcom import XCom
 from airflow.utils.session import create_session
 from sqlalchemy import func, select, true, update
+from sqlalchemy.exc import OperationalError
 
 from volnux.backends.port import RunControl, RunObserver, RunOptions
 from volnux.events.link import Plan
@@ -55,7 +57,9 @@ def run_locally(plan: Plan, inputs: Mapping[str, Any], options: RunOptions) -> R
     def execute() -> RunReport:
         options.control.on_cancel(lambda: hooks.stops(local.running))
         options.control.on_cancel(lambda: local.stops(local.running))
-        options.control.on_cancel(lambda: _end_waits(dag.dag_id, local.run_id))
+        over = threading.Event()
+        end_waits = threading.Thread(target=_end_waits, args=(dag.dag_id, local, over), daemon=True)
+        options.control.on_cancel(end_waits.start)
         try:
             return run_dag(
                 dag,
@@ -67,6 +71,7 @@ def run_locally(plan: Plan, inputs: Mapping[str, Any], options: RunOptions) -> R
                 began_at=lambda: local.began_at,
             )
         finally:
+            over.set()
             local.keep_terminate()
 
     with warnings.catch_warnings(), _interrupts(local), _watched(local):
@@ -229,15 +234,20 @@ def _interrupts(local: _LocalRun) -> Iterator[None]:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def _end_waits(dag_id: str, run_id: str) -> None:
-    """End the waits before the next calls of events: the tasks start, and see that the run ends."""
-    in_run = TaskInstance.dag_id == dag_id, TaskInstance.run_id == run_id
-    again = select(TaskInstance.id).where(*in_run, TaskInstance.state == "up_for_reschedule")
-    with create_session() as session:
-        rows = update(TaskReschedule).where(TaskReschedule.ti_id.in_(again))
-        session.execute(rows.values(reschedule_date=dt.datetime.now(dt.UTC)))
+def _end_waits(dag_id: str, local: _LocalRun, over: threading.Event) -> None:
+    """Until a run is over, end the waits before the next calls of its events.
+
+    Airflow then starts their tasks, which see that the run was cancelled.
+    """
+    while not over.wait(0.2):
+        in_run = TaskInstance.dag_id == dag_id, TaskInstance.run_id == local.run_id
+        again = select(TaskInstance.id).where(*in_run, TaskInstance.state == "up_for_reschedule")
+        polls = update(TaskReschedule).where(TaskReschedule.ti_id.in_(again))
         tries = update(TaskInstance).where(*in_run, TaskInstance.state == "up_for_retry")
-        session.execute(tries.values(retry_delay_override=0))
+        # The database may be locked.
+        with contextlib.suppress(OperationalError), create_session() as session:
+            session.execute(polls.values(reschedule_date=dt.datetime.now(dt.UTC)))
+            session.execute(tries.values(retry_delay_override=0))
 
 
 def _end_connections() -> None:

@@ -237,7 +237,7 @@ class VolnuxEventOperator(FlowOperator):
         ) from cause_of(outcome)
 
     def _wait_for_next(self, context: Mapping[str, Any], outcome: Outcome) -> None:
-        """Wait for the next call: here if the wait is short, else without a slot.
+        """Wait for the next call: without a slot if possible.
 
         Raises:
             AirflowRescheduleException: Airflow starts the task again when it is called.
@@ -246,9 +246,11 @@ class VolnuxEventOperator(FlowOperator):
         wait = self._wait(context, outcome.retry_after)
         again = waiting.keep(context, outcome, wait)
         self.outcome = waiting.told(outcome, again)
-        self.log.info("%s says %s", self._place(context["ti"]), self.outcome)
+        self.log.info("%s: %s", self._place(context["ti"]), self.outcome)
+        # Airflow does not count an instance without a slot for the `at_once` of an `each`.
+        counts = self.each is not None and self.max_active_tis_per_dagrun is not None
         # With `dag.test()`, the other tasks of the run would not run meanwhile.
-        if wait < waiting.SHORTEST and not compat.is_dag_test():
+        if (counts or wait < waiting.SHORTEST) and not compat.is_dag_test():
             time.sleep(wait)
             return
         self.show(context, self.outcome)
