@@ -1,13 +1,14 @@
-"""One attempt of an event inside an Airflow task: its executor class, its timeout, its signals."""
+"""One call of an event inside an Airflow task: its executor class, its timeout, its signals."""
 
 from __future__ import annotations
 
 import contextlib
 import multiprocessing
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from volnux.errors import VolnuxError
 from volnux.events.outcome import Call, Outcome
@@ -33,8 +34,9 @@ def run(
     hooks: Hooks,
     judged: Callable[[Outcome], Outcome],
     codec: Codec,
+    limit: float | None,
 ) -> Outcome:
-    """Run one attempt. Whatever it raises, including Airflow's timeout, ends up in the outcome.
+    """Make one call. Whatever it raises, including Airflow's timeout, ends up in the outcome.
 
     Listeners are notified in this process, even if the event runs in another one.
 
@@ -45,12 +47,13 @@ def run(
         judged: returns the outcome as the flow sees it, including whether Airflow will repeat the
             attempt.
         codec: reads the result of an event that ran in another process.
+        limit: seconds that the call may take.
     """
 
     def execute() -> Outcome:
         within = hooks.call(spec, call)
         hooks.began(spec, within)
-        outcome = _limited(spec, within)
+        outcome = _limited(spec, within, limit)
         if outcome.pid is not None and (outcome.descriptor == FAILURE or _is_heard(hooks)):
             outcome = _with_result(spec, within, outcome, codec)
         outcome = judged(_as_airflow_means(spec, outcome))
@@ -60,18 +63,14 @@ def run(
     return hooks.around_task(execute)
 
 
-def _limited(spec: EventSpec, call: Call) -> Outcome:
-    """Run the attempt under Airflow's timeout alarm, which may go off at any point."""
+def _limited(spec: EventSpec, call: Call, limit: float | None) -> Outcome:
+    """Make the call under Airflow's timeout alarm, which may go off at any point."""
+    started = time.time()
     try:
-        # A task is a single worker anyway, so only a process pool makes a difference.
-        if needs_process(spec):
-            with _fit_for_children():
-                outcome = in_pool(spec, call, lambda: _pool(spec))
-        else:
-            with secrets_hidden() if takes_secrets(spec) else contextlib.nullcontext():
-                outcome = run_attempt(spec, call, convert=lambda error: _converted(spec, error))
+        with _alarm(limit):
+            outcome = _made(spec, call)
     except compat.AirflowTaskTimeout as error:
-        return raised(spec, call, _converted(spec, error), 0.0)
+        return raised(spec, call, _converted(spec, error), started)
     result = outcome.result
     if (
         spec.is_async
@@ -83,6 +82,23 @@ def _limited(spec: EventSpec, call: Call) -> Outcome:
         late = raised(spec, call, too_long(spec), outcome.started_at)
         return late._replace(ended_at=outcome.ended_at)
     return outcome
+
+
+def _alarm(limit: float | None) -> contextlib.AbstractContextManager[Any]:
+    """Raises `AirflowTaskTimeout` in its block after so many seconds."""
+    if limit is None:
+        return contextlib.nullcontext()
+    timeout: Any = compat.timeout
+    return cast("contextlib.AbstractContextManager[Any]", timeout(limit))
+
+
+def _made(spec: EventSpec, call: Call) -> Outcome:
+    # A task is a single worker anyway, so only a process pool makes a difference.
+    if needs_process(spec):
+        with _fit_for_children():
+            return in_pool(spec, call, lambda: _pool(spec))
+    with secrets_hidden() if takes_secrets(spec) else contextlib.nullcontext():
+        return run_attempt(spec, call, convert=lambda error: _converted(spec, error))
 
 
 def _as_airflow_means(spec: EventSpec, outcome: Outcome) -> Outcome:
@@ -187,6 +203,9 @@ def describe(outcome: Outcome) -> str:
     """Describe in one line how an event ended."""
     times = f"{outcome.attempts} attempt{'' if outcome.attempts == 1 else 's'}"
     text = f"descriptor {outcome.descriptor} after {times}"
+    polls = 0 if outcome.polls is None else outcome.polls.number
+    if polls:
+        text += f" and {polls} poll{'' if polls == 1 else 's'}"
     if outcome.bypassed:
         text += ", bypassed"
     if outcome.descriptor == FAILURE:

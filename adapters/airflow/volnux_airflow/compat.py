@@ -38,10 +38,13 @@ from airflow.sdk.exceptions import (
     TaskAwaitingInput,
     TaskDeferred,
 )
+from airflow.sdk.execution_time.context import NEVER_EXPIRE
+from airflow.sdk.execution_time.timeout import timeout
 from airflow.sdk.log import mask_logs, mask_secret
 
 __all__ = [
     "DAG",
+    "NEVER_EXPIRE",
     "AirflowException",
     "AirflowFailException",
     "AirflowRescheduleException",
@@ -67,12 +70,14 @@ __all__ = [
     "Variable",
     "get_parsing_context",
     "ignored",
+    "is_dag_test",
     "longest_list",
     "mask_secret",
     "mask_structlog",
     "parses_for_the_processor",
     "serialization_error",
     "storage",
+    "timeout",
     "traces_itself",
 ]
 
@@ -107,6 +112,14 @@ def _ignore_rules(rule: Any, root: Path, file: Path) -> list[Any]:
     lines = [re.sub(r"\s*#.*", "", line) for line in file.read_text().split("\n")]
     made = [rule.compile(line, root, file) for line in lines if line]
     return [each for each in made if each is not None]
+
+
+def is_dag_test() -> bool:
+    """Whether the task runs in the process of `dag.test()`, which runs one task at a time."""
+    from airflow.sdk.execution_time import supervisor, task_runner
+
+    comms = getattr(task_runner, "SUPERVISOR_COMMS", None)
+    return isinstance(comms, supervisor.InProcessSupervisorComms)
 
 
 def longest_list() -> int:

@@ -24,7 +24,7 @@ from volnux_airflow import compat
 from volnux_airflow.declared import Inputs, variable_specs
 from volnux_airflow.flowoperator import NO_CALLBACKS, Branches, FlowOperator
 from volnux_airflow.instants import Calendar
-from volnux_airflow.outcomes import OUTCOME_KEY, Outcomes, Piped, TaskOutcome
+from volnux_airflow.outcomes import NOT_STARTED, OUTCOME_KEY, Outcomes, Piped, TaskOutcome
 from volnux_airflow.runinputs import RunInputs
 from volnux_airflow.values import piped
 
@@ -198,12 +198,12 @@ class VolnuxGatherOperator(FlowOperator):
             raise compat.AirflowSkipException("the each was not taken")
         refusal = self.refusal(context, outcomes)
         if refusal is not None:
-            self._fail(ti, _NOT_STARTED, refusal)
+            self._fail(ti, NOT_STARTED, refusal)
         begin = outcomes.of([self.each])[0] if state in ("success", "failed") else None
         if begin is None and state == "failed":
             begin = _lost(self.each)
         if begin is None or begin.descriptor is None:
-            self._fail(ti, _NOT_STARTED, "the each never started")
+            self._fail(ti, NOT_STARTED, "the each never started")
         if begin.descriptor != FAILURE:
             self._decide(ti, self._ends(outcomes), outcomes.codec)
         elif begin.done:
@@ -254,7 +254,7 @@ class VolnuxGatherOperator(FlowOperator):
                 value = _read(codec, stored)
                 left = TaskOutcome.of(FAILURE, value, done=False)
                 self._fail(ti, left, f"{self.outcome}; the first failure: {value}", stored)
-        self._fail(ti, _NOT_STARTED, f"{self.outcome}, and no further item was started")
+        self._fail(ti, NOT_STARTED, f"{self.outcome}, and no further item was started")
 
     def _fail(self, ti: Any, outcome: TaskOutcome, text: str, stored: Any = None) -> NoReturn:
         self.leave(ti, outcome, stored)
@@ -268,9 +268,6 @@ def _read(codec: Codec, stored: Any) -> Any:
         return codec.read(stored)
     except Exception as error:  # noqa: BLE001 - a stored result may be unreadable
         return failure_of(error, attempts=0)
-
-
-_NOT_STARTED = TaskOutcome(done=False, descriptor=None, attempts=0)
 
 
 def _lost(place: str) -> TaskOutcome:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from volnux.backends.port import RunControl, RunObserver
@@ -19,13 +20,14 @@ from volnux.values.codec import from_json
 from volnux_airflow import compat
 from volnux_airflow.codec import codec_of
 from volnux_airflow.hostvalues import AirflowHost
-from volnux_airflow.outcomes import OUTCOME_KEY, Outcomes, TaskOutcome
+from volnux_airflow.outcomes import NOT_STARTED, OUTCOME_KEY, Outcomes, TaskOutcome
 from volnux_airflow.runinputs import RunInputs
 
 __all__ = [
     "ITEM",
     "NO_CALLBACKS",
     "RUN_TIMEOUT",
+    "SHORT",
     "Branches",
     "FlowOperator",
     "Watcher",
@@ -42,7 +44,10 @@ RUN_TIMEOUT = run_too_long(0).type
 """The type of the failure of a run that has reached its time limit."""
 
 
-ITEM = "{{ task.task_id }}[{{ ti.map_index }}] {{ task.item_label }}"
+SHORT = "|truncate(250, true, '…', 0)"
+"""Cuts the name of a task instance in a template, since Airflow stores no longer ones."""
+
+ITEM = "{{ (task.task_id ~ '[' ~ ti.map_index ~ '] ' ~ task.item_label)" + SHORT + " }}"
 """The template of the name of a mapped task instance: its place and its item."""
 
 _LONGEST_ITEM = 80
@@ -99,7 +104,7 @@ class FlowOperator(compat.BaseOperator, compat.BranchMixIn):
         run_timeout: seconds that the whole run may take; None for no limit.
         outcome: a text for the user that says how the task ended.
         inputs: the inputs of the pipeline.
-        item_label: the item of a mapped task, as its name shows it.
+        item_label: the item of a mapped task, as its name shows it; see `show`.
     """
 
     inherits_from_skipmixin = True
@@ -135,14 +140,18 @@ class FlowOperator(compat.BaseOperator, compat.BranchMixIn):
         return Outcomes(context["ti"], codec, others)
 
     def admit(
-        self, context: Mapping[str, Any], outcomes: Outcomes, *, attempts: int = 0
+        self,
+        context: Mapping[str, Any],
+        outcomes: Outcomes,
+        *,
+        so_far: TaskOutcome = NOT_STARTED,
     ) -> dict[str, Any]:
         """Let the task start, and return the inputs of the run.
 
         Args:
             context: the context of the task.
             outcomes: the outcomes of the other tasks.
-            attempts: how many attempts the task has already made.
+            so_far: what the task stores if it may not start: the attempts that it has made.
 
         Raises:
             AirflowSkipException: the flow took no branch to this task.
@@ -158,8 +167,7 @@ class FlowOperator(compat.BaseOperator, compat.BranchMixIn):
                 refusal = str(error)
         ti = context["ti"]
         number = None if ti.map_index < 0 else ti.map_index
-        outcome = TaskOutcome(done=False, descriptor=None, attempts=attempts, number=number)
-        self.leave(ti, outcome)
+        self.leave(ti, replace(so_far, number=number))
         raise compat.AirflowFailException(f"{refusal}: not started")
 
     def refusal(self, context: Mapping[str, Any], outcomes: Outcomes) -> str | None:
@@ -277,13 +285,8 @@ class FlowOperator(compat.BaseOperator, compat.BranchMixIn):
         """Skip the direct downstream tasks that this descriptor does not lead to."""
         if self.branches is None:
             return
-        # Airflow shows this text in its list of task instances, even for tasks that are not mapped.
         handled = ", a handled failure" if descriptor == FAILURE else ""
-        text = f"descriptor {descriptor}{handled}"
-        if self.item_label:
-            self.item_label += f": {text}"
-        else:
-            context["map_index_template"] = text
+        self.show(context, f"descriptor {descriptor}{handled}")
         if not self.downstream_task_ids:
             return
         live = set(self.branches.get(descriptor, ()))
@@ -291,6 +294,14 @@ class FlowOperator(compat.BaseOperator, compat.BranchMixIn):
         if live >= self.downstream_task_ids:
             return
         self.skip_all_except(context["ti"], sorted(live))
+
+    def show(self, context: Any, text: str) -> None:
+        """Show a text in Airflow's list of task instances, for tasks that are mapped and others."""
+        if self.item_label:
+            self.item_label += f": {text}"
+        else:
+            self.item_label = text
+            context["map_index_template"] = "{{ task.item_label" + SHORT + " }}"
 
 
 def targets_of(branches: Branches) -> dict[int, tuple[str, ...]]:

@@ -250,11 +250,12 @@ class Places:
             return PlaceReport(event, self._state(state, never_ran=True))
         result = instances.result_of(name) if outcome.descriptor is not None else None
         failed = isinstance(result, Failure)
-        began = instances.first_tries.get(name) or moment(outcome.started_at)
+        starts = (instances.first_tries.get(name), moment(outcome.started_at))
+        began = min((start for start in starts if start is not None), default=None)
         ended = moment(outcome.ended_at)
         return PlaceReport(
             event=event,
-            state=self._state(state, never_ran=not outcome.attempts),
+            state=self._state(state, never_ran=outcome.descriptor is None),
             descriptor=outcome.descriptor,
             attempts=outcome.attempts,
             result=None if failed else result,
@@ -262,6 +263,7 @@ class Places:
             started_at=began if outcome.attempts else None,
             ended_at=ended if outcome.attempts else None,
             bypassed=outcome.bypassed,
+            polls=outcome.polls,
         )
 
     def _state(self, state: str | None, *, never_ran: bool) -> State:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import _thread
+import contextlib
 import datetime as dt
 import logging
 import signal
@@ -15,10 +16,13 @@ from typing import Any
 
 from airflow.dag_processing.bundles.manager import DagBundlesManager
 from airflow.dag_processing.dagbag import DagBag, sync_bag_to_db
+from airflow.models.taskinstance import TaskInstance
+from airflow.models.taskreschedule import TaskReschedule
 from airflow.models.xcom import XComModel
 from airflow.sdk.execution_time.xcom import XCom
 from airflow.utils.session import create_session
-from sqlalchemy import func, select, true
+from sqlalchemy import func, select, true, update
+from sqlalchemy.exc import OperationalError
 
 from volnux.backends.port import RunControl, RunObserver, RunOptions
 from volnux.events.link import Plan
@@ -56,6 +60,9 @@ def run_locally(plan: Plan, inputs: Mapping[str, Any], options: RunOptions) -> R
     def execute() -> RunReport:
         options.control.on_cancel(lambda: hooks.stops(local.running))
         options.control.on_cancel(lambda: local.stops(local.running))
+        over = threading.Event()
+        end_waits = threading.Thread(target=_end_waits, args=(dag.dag_id, local, over), daemon=True)
+        options.control.on_cancel(end_waits.start)
         try:
             return run_dag(
                 dag,
@@ -67,6 +74,7 @@ def run_locally(plan: Plan, inputs: Mapping[str, Any], options: RunOptions) -> R
                 began_at=lambda: local.began_at,
             )
         finally:
+            over.set()
             local.keep_terminate()
 
     with warnings.catch_warnings(), _interrupts(local), _watched(local):
@@ -135,6 +143,7 @@ class _LocalRun(Watcher):
             self.observing.append(keeper)
         self._terminate = signal.getsignal(signal.SIGTERM)
         self.running = 0
+        self.run_id = ""
         self.began_at = dt.datetime.now(dt.UTC)
         self._has_begun = False
 
@@ -174,6 +183,7 @@ class _LocalRun(Watcher):
     def began(self, spec: EventSpec, call: Call) -> None:
         """See `Listener`."""
         self.running = 1
+        self.run_id = call.run_id
         self.keep_terminate()
         self.observing.began(spec, call)
 
@@ -181,6 +191,11 @@ class _LocalRun(Watcher):
         """See `Listener`."""
         self.running = 0
         self.observing.retries(spec, call, outcome)
+
+    def waits(self, spec: EventSpec, call: Call, outcome: Outcome) -> None:
+        """See `Listener`."""
+        self.running = 0
+        self.observing.waits(spec, call, outcome)
 
     def ended(self, spec: EventSpec, call: Call, outcome: Outcome) -> None:
         """See `Listener`."""
@@ -198,6 +213,7 @@ class _OfPart(RunObserver):
     def __init__(self, observer: RunObserver) -> None:
         self.place_started = observer.place_started  # type: ignore[method-assign]  # the same methods
         self.place_retries = observer.place_retries  # type: ignore[method-assign]  # the same methods
+        self.place_waits = observer.place_waits  # type: ignore[method-assign]  # the same methods
         self.place_ended = observer.place_ended  # type: ignore[method-assign]  # the same methods
 
 
@@ -231,6 +247,22 @@ def _interrupts(local: _LocalRun) -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _end_waits(dag_id: str, local: _LocalRun, over: threading.Event) -> None:
+    """Until a run is over, end the waits before the next calls of its events.
+
+    Airflow then starts their tasks, which see that the run was cancelled.
+    """
+    while not over.wait(0.2):
+        in_run = TaskInstance.dag_id == dag_id, TaskInstance.run_id == local.run_id
+        again = select(TaskInstance.id).where(*in_run, TaskInstance.state == "up_for_reschedule")
+        polls = update(TaskReschedule).where(TaskReschedule.ti_id.in_(again))
+        tries = update(TaskInstance).where(*in_run, TaskInstance.state == "up_for_retry")
+        # The database may be locked.
+        with contextlib.suppress(OperationalError), create_session() as session:
+            session.execute(polls.values(reschedule_date=dt.datetime.now(dt.UTC)))
+            session.execute(tries.values(retry_delay_override=0))
 
 
 def _end_connections() -> None:

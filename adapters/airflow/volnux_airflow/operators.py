@@ -5,16 +5,12 @@ It is a plain Airflow operator, which also works in a DAG file written by hand.
 
 from __future__ import annotations
 
-import inspect
 import time
-import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import timedelta
 from functools import partial
 from typing import Any
 
-from volnux.events.modules import display_text
-from volnux.events.outcome import Call, Outcome
+from volnux.events.outcome import Call, Outcome, Polls
 from volnux.events.run import raised
 from volnux.events.scope import Scope
 from volnux.events.spec import EventSpec, spec_of
@@ -22,8 +18,9 @@ from volnux.graph.outcome import FAILURE, SUCCESS, Failure, no_branch
 from volnux.graph.places import place_name
 from volnux.graph.sources import source_of_items
 from volnux.hooks import hooks_of
-from volnux_airflow import attempt, compat, hostsettings, storable, traces
+from volnux_airflow import attempt, compat, storable, traces, waiting
 from volnux_airflow.declared import Inputs, home_of_event, offered, shown_arguments
+from volnux_airflow.eventsettings import cause_of, operator_name, settings_of
 from volnux_airflow.flowoperator import (
     ITEM,
     RUN_TIMEOUT,
@@ -34,7 +31,7 @@ from volnux_airflow.flowoperator import (
 )
 from volnux_airflow.instants import Calendar
 from volnux_airflow.outcomes import Outcomes, Piped, TaskOutcome
-from volnux_airflow.retries import EXACT, AttemptFailedError
+from volnux_airflow.retries import AttemptFailedError
 from volnux_airflow.runinputs import RunInputs
 from volnux_airflow.values import piped
 
@@ -49,7 +46,11 @@ class VolnuxEventOperator(FlowOperator):
         name: the event's name in the flow; the task's id if None.
         attempts: the maximum number of attempts (`Event * 3`); by default, the event's retry policy
             decides.
-        timeout: seconds that one attempt may take.
+        timeout: seconds that one call may take.
+        every: seconds between two calls of an event that says "not yet"; by default, the event's
+            own `every`.
+        within: seconds from the first call until an event that says "not yet" has failed; by
+            default, the event's own `within`.
         executor: `inline` or `process`; by default, the event's own executor.
         receives: the value that is piped to it: a task id, or a value of `volnux_airflow.values`.
         received_from: the places from which that value comes, for messages; by default, the tasks
@@ -68,7 +69,7 @@ class VolnuxEventOperator(FlowOperator):
         each: if the task is mapped over the items of an `each`, the name of the item, which stands
             for the item like an input. The item is also what is piped to the event.
         item: the item of a mapped task.
-        spec: the spec of the linked event. It replaces the first five arguments, `received_from`,
+        spec: the spec of the linked event. It replaces the first seven arguments, `received_from`,
             `arguments`, `variables`, `secrets` and `scope`.
         **kwargs: as for `BaseOperator`; `retries` and `execution_timeout` come from the event.
             These arguments override the event's own `airflow`, which overrides `default_args`.
@@ -92,6 +93,8 @@ class VolnuxEventOperator(FlowOperator):
         name: str | None = None,
         attempts: int | None = None,
         timeout: float | None = None,
+        every: float | None = None,
+        within: float | None = None,
         executor: str | None = None,
         receives: str | Piped | None = None,
         received_from: str | None = None,
@@ -119,11 +122,13 @@ class VolnuxEventOperator(FlowOperator):
                 factor=attempts,
                 executor=executor,
                 timeout=timeout,
+                every=every,
+                within=within,
                 home=home_of_event(event),
                 offered=offered(arguments or {}, variables or {}, secrets, scope),
             ).receives_from(received_from)
-        self.custom_operator_name = _operator_name(spec)
-        super().__init__(**{**_settings_of(spec, tags), **kwargs})
+        self.custom_operator_name = operator_name(spec)
+        super().__init__(**{**settings_of(spec, tags), **kwargs})
         self.begin(branches, run_timeout)
         self.spec = spec
         self.receives = None if receives is None else piped(receives)
@@ -146,6 +151,8 @@ class VolnuxEventOperator(FlowOperator):
         name: str | None = None,
         attempts: int | None = None,
         timeout: float | None = None,
+        every: float | None = None,
+        within: float | None = None,
         executor: str | None = None,
         each: str | None = None,
         received_from: str | None = None,
@@ -174,6 +181,8 @@ class VolnuxEventOperator(FlowOperator):
                 factor=attempts,
                 executor=executor,
                 timeout=timeout,
+                every=every,
+                within=within,
                 home=home_of_event(event),
                 offered=offered(arguments or {}, variables or {}, secrets, scope),
             ).receives_from(received_from)
@@ -183,7 +192,7 @@ class VolnuxEventOperator(FlowOperator):
             each=each,
             inputs=RunInputs(inputs, readers, calendar),
             branches=None if branches is None else targets_of(branches),
-            **{"map_index_template": ITEM, **_settings_of(spec, tags), **kwargs},
+            **{"map_index_template": ITEM, **settings_of(spec, tags), **kwargs},
         )
 
     @classmethod
@@ -198,28 +207,57 @@ class VolnuxEventOperator(FlowOperator):
         return (arguments["spec"],)
 
     def pre_execute(self, context: Any) -> None:
-        """Limit the attempt to the time that is left until the run reaches its time limit."""
-        left = self.seconds_left(context)
-        limits = [self._own_timeout, None if left is None else timedelta(seconds=max(left, 0.1))]
-        self.execution_timeout = min((each for each in limits if each is not None), default=None)
+        """Disable Airflow's own time limit: each call has it, not all calls of a start together."""
+        self.execution_timeout = None
 
     def execute(self, context: Mapping[str, Any]) -> Any:
-        """Run one attempt, then end, retry, branch or fail as the flow says."""
-        ti = context["ti"]
-        outcomes = self.outcomes_of(context)
-        number = self.attempt(ti)
-        inputs = self.admit(context, outcomes, attempts=number - 1)
-        outcome = self._run(context, outcomes, inputs, number)
-        if outcome.retry_after is not None:
-            most = self.spec.retry.max_attempts
-            raise AttemptFailedError(
-                f"attempt {outcome.attempts} of {most} failed: {outcome.result}",
-                self._wait(context, outcome.retry_after),
-            ) from _cause(outcome)
-        return self._end(context, outcome)
+        """Call the event, then end, wait, retry, branch or fail as the flow says."""
+        number = self.attempt(context["ti"])
+        polls = None
+        if number > 1 or context["task_reschedule_count"]:
+            polls = waiting.kept(context)
+        while True:
+            outcomes = self.outcomes_of(context)
+            inputs = self.admit(context, outcomes, so_far=waiting.so_far(number, polls))
+            outcome = self._run(context, outcomes, inputs, number, polls)
+            if not outcome.waits:
+                return self.go_on_after(context, outcome)
+            self._wait_for_next(context, outcome)
+            polls = outcome.polls
+
+    def go_on_after(self, context: Mapping[str, Any], outcome: Outcome) -> Any:
+        """End, retry, branch or fail after an attempt."""
+        if outcome.retry_after is None:
+            return self._end(context, outcome)
+        wait = self._wait(context, outcome.retry_after)
+        waiting.keep(context, outcome, wait)
+        most = self.spec.retry.max_attempts
+        raise AttemptFailedError(
+            f"attempt {outcome.attempts} of {most} failed: {outcome.result}", wait
+        ) from cause_of(outcome)
+
+    def _wait_for_next(self, context: Mapping[str, Any], outcome: Outcome) -> None:
+        """Wait for the next call: without a slot if possible.
+
+        Raises:
+            AirflowRescheduleException: Airflow starts the task again when it is called.
+        """
+        assert outcome.retry_after is not None
+        wait = self._wait(context, outcome.retry_after)
+        again = waiting.keep(context, outcome, wait)
+        self.outcome = waiting.told(outcome, again)
+        self.log.info("%s: %s", self._place(context["ti"]), self.outcome)
+        # Airflow does not count an instance without a slot for the `at_once` of an `each`.
+        counts = self.each is not None and self.max_active_tis_per_dagrun is not None
+        # With `dag.test()`, the other tasks of the run would not run meanwhile.
+        if (counts or wait < waiting.SHORTEST) and not compat.is_dag_test():
+            time.sleep(wait)
+            return
+        self.show(context, self.outcome)
+        raise compat.AirflowRescheduleException(again)  # type: ignore[no-untyped-call]  # untyped there
 
     def _wait(self, context: Mapping[str, Any], seconds: float) -> float:
-        """The seconds to wait before a retry: at most until the time limit of the run."""
+        """The seconds to wait before the next call: at most until the time limit of the run."""
         left = self.seconds_left(context)
         return seconds if left is None else min(seconds, max(left, 0) + 0.1)
 
@@ -228,13 +266,23 @@ class VolnuxEventOperator(FlowOperator):
         left: int = ti.max_tries - ti.try_number + 1
         return max(1, self.spec.retry.max_attempts - left)
 
+    def _limit(self, context: Mapping[str, Any]) -> float | None:
+        """The seconds that a call may take: at most until the time limit of the run."""
+        own, left = self._own_timeout, self.seconds_left(context)
+        limits = [own.total_seconds()] if own is not None else []
+        if left is not None:
+            limits.append(max(left, 0.1))
+        return min(limits, default=None)
+
     def _run(
         self,
         context: Mapping[str, Any],
         outcomes: Outcomes,
         inputs: Mapping[str, Any],
         number: int,
+        polls: Polls | None,
     ) -> Outcome:
+        """Make one call of the event, which belongs to the attempt with this number."""
         codec = outcomes.codec
         call = Call(
             task_id=self._place(context["ti"]),
@@ -243,6 +291,7 @@ class VolnuxEventOperator(FlowOperator):
             attempt=number,
             scheduled_at=self.inputs.scheduled_at(context),
             host=None if self.spec.given is None else self.watcher.host,
+            polls=polls,
         )
         try:
             if self.each is not None:
@@ -260,7 +309,8 @@ class VolnuxEventOperator(FlowOperator):
             self.watcher.ended(self.spec, call, outcome)
             return outcome
         hooks = hooks_of(traces.about_task(call, context["ti"]), self.watcher)
-        return attempt.run(self.spec, call, hooks, partial(self._judged, context), codec)
+        judged = partial(self._judged, context)
+        return attempt.run(self.spec, call, hooks, judged, codec, self._limit(context))
 
     def _end(self, context: Mapping[str, Any], outcome: Outcome) -> Any:
         """Finish the task after its last attempt: store the outcome, then continue or fail."""
@@ -279,18 +329,19 @@ class VolnuxEventOperator(FlowOperator):
                 attempts=outcome.attempts,
                 returned=stored is not None,
                 failure=None if failure is None or late else failure.to_json(),
-                started_at=outcome.started_at,
+                started_at=outcome.polls.since if outcome.polls else outcome.started_at,
                 ended_at=outcome.ended_at,
                 bypassed=outcome.bypassed,
                 stops=stop and not late,
                 number=None if self.each is None else ti.map_index,
+                polls=outcome.polls.number if outcome.polls else 0,
             ),
             stored,
         )
         self.outcome = attempt.describe(outcome)
         if not done:
             error = compat.AirflowFailException(f"{self._place(ti)} failed with {self.outcome}")
-            raise error from _cause(outcome)
+            raise error from cause_of(outcome)
         if descriptor == FAILURE:
             self._handled(ti, failure)
         else:
@@ -318,7 +369,7 @@ class VolnuxEventOperator(FlowOperator):
                 descriptor=FAILURE, result=late, retry_after=None, raised=True, bypassed=False
             )
         ti = context["ti"]
-        if ti.try_number > ti.max_tries:
+        if ti.try_number > ti.max_tries and not outcome.waits:
             outcome = outcome._replace(retry_after=None)
         descriptor = outcome.descriptor
         if descriptor <= SUCCESS or self.takes(descriptor):
@@ -330,52 +381,3 @@ class VolnuxEventOperator(FlowOperator):
         if self.branches is None and self.downstream_task_ids - self.watching:
             taken = [SUCCESS]
         return no_branch(self.spec.name, descriptor, taken)
-
-
-def _settings_of(spec: EventSpec, tags: Iterable[str]) -> dict[str, Any]:
-    """The arguments of `BaseOperator` for an event.
-
-    Always passed, so that `default_args` for other tasks cannot change the meaning of a flow.
-    """
-    return {
-        "doc_md": _doc_of(spec, tags),
-        **(hostsettings.of(spec) if spec.event_class.airflow else {}),
-        "retries": spec.retry.max_attempts - 1,
-        "retry_delay": timedelta(seconds=spec.retry.backoff_factor),
-        "retry_exponential_backoff": 0,
-        "max_retry_delay": None,
-        "retry_policy": EXACT,
-        "execution_timeout": None if spec.timeout is None else timedelta(seconds=spec.timeout),
-        "trigger_rule": compat.TriggerRule.ALL_SUCCESS,
-    }
-
-
-def _cause(outcome: Outcome) -> BaseException | None:
-    """The exception of the event, as the cause of the error about a failed attempt.
-
-    Airflow cannot log text that is not valid Unicode, and would end the task, so such text is
-    escaped.
-    """
-    failure = outcome.result
-    if not isinstance(failure, Failure):
-        return None
-    if failure.exception is not None:
-        try:
-            "".join(traceback.format_exception(failure.exception)).encode()
-        except Exception:  # noqa: BLE001 - the __str__ of an exception may raise anything
-            return failure.bare().cause()
-    return failure.cause()
-
-
-def _doc_of(spec: EventSpec, tags: Iterable[str]) -> str | None:
-    """The documentation of an event's task: the docstring of the event, and the tags."""
-    parts = [inspect.cleandoc(spec.target.__doc__)] if spec.target.__doc__ else []
-    if tags:
-        parts.append("tags: " + ", ".join(tags))
-    return storable.cleaned("\n\n".join(parts)) or None
-
-
-def _operator_name(spec: EventSpec) -> str:
-    """The operator name that Airflow's page shows for a task: the module and name of the event."""
-    name = f"{display_text(spec.target.__module__)}.{spec.target.__qualname__}"
-    return storable.cleaned(name)[-storable.LONGEST_TEXT :]

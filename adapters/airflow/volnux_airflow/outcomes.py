@@ -18,7 +18,7 @@ from volnux.graph.values import MISSING, Values, needed
 from volnux.kit.codec import Codec
 from volnux.strictjson import built
 
-__all__ = ["OUTCOME_KEY", "Outcomes", "Piped", "TaskOutcome"]
+__all__ = ["NOT_STARTED", "OUTCOME_KEY", "Outcomes", "Piped", "TaskOutcome"]
 
 OUTCOME_KEY = "volnux"
 """The XCom key of a task's outcome."""
@@ -33,7 +33,8 @@ class TaskOutcome:
         descriptor: 0 to 9; None if the event did not run because the run was stopped.
         attempts: the number of attempts that were made.
         failure: the stored form of an exception, from `Failure.to_json`.
-        started_at, ended_at: the start and end of the last attempt, in seconds since the epoch.
+        started_at, ended_at: the start of the first call, as far as it is known, and the end of the
+            last one, in seconds since the epoch.
         bypassed: whether `process` was not called because `can_bypass` returned true.
         returned: whether there is also a result under `return_value`; None does not count as a
             result.
@@ -41,6 +42,7 @@ class TaskOutcome:
         number: the map index of a mapped task.
         items: of a task for several items of an `each`, the outcome of each; the `return_value` is
             then the list of their stored results.
+        polls: how many calls said "not yet".
     """
 
     done: bool
@@ -54,6 +56,7 @@ class TaskOutcome:
     stops: bool = False
     number: int | None = None
     items: list[dict[str, Any]] | None = None
+    polls: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """The outcome in the form that the XCom stores."""
@@ -61,6 +64,8 @@ class TaskOutcome:
         for name in ("stops", "number", "items"):
             if found[name] is None or found[name] is False:
                 del found[name]
+        if not self.polls:
+            del found["polls"]
         return found
 
     @staticmethod
@@ -103,6 +108,10 @@ class TaskOutcome:
             FormatError: the value is not an outcome.
         """
         return built(TaskOutcome, data, what="this XCom is not the outcome of an event")
+
+
+NOT_STARTED = TaskOutcome(done=False, descriptor=None, attempts=0)
+"""The outcome of a task that may not start."""
 
 
 class Outcomes:

@@ -23,6 +23,7 @@ from volnux_airflow.declared import Inputs
 from volnux_airflow.flowoperator import (
     ITEM,
     RUN_TIMEOUT,
+    SHORT,
     Branches,
     FlowOperator,
     label_of,
@@ -30,7 +31,7 @@ from volnux_airflow.flowoperator import (
 )
 from volnux_airflow.flowpart import FlowPart
 from volnux_airflow.instants import Calendar
-from volnux_airflow.outcomes import TaskOutcome
+from volnux_airflow.outcomes import NOT_STARTED, TaskOutcome
 from volnux_airflow.output import secrets_hidden
 from volnux_airflow.partreport import PLACES_KEY, stored_places
 from volnux_airflow.placelog import places_in_log
@@ -128,7 +129,7 @@ class VolnuxPartOperator(FlowOperator):
         runs = self._runs(context, inputs, control, taken, items)
         ends = [self._end_of(report) for _, report in runs]
         if self.part.batch is not None:
-            ends += [(_NOT_STARTED, "not started")] * (len(items) - len(ends))
+            ends += [(NOT_STARTED, "not started")] * (len(items) - len(ends))
         try:
             stored = self._store_places(ti, [report for _, report in runs], ends, outcomes.codec)
         except Exception as error:  # noqa: BLE001 - what writes an object is the user's code
@@ -288,12 +289,11 @@ class VolnuxPartOperator(FlowOperator):
 _MOST_NAMED = 20
 """The maximum number of items that the text of an outcome names."""
 
-_NOT_STARTED = TaskOutcome(done=False, descriptor=None, attempts=0)
-
-
 _ITEMS = (
-    "{{ task.task_id }}[{{ ti.map_index * task.part.batch }}…"
-    "{{ ti.map_index * task.part.batch + task.item|length - 1 }}] {{ task.item_label }}"
+    "{{ (task.task_id ~ '[' ~ ti.map_index * task.part.batch ~ '…' "
+    "~ (ti.map_index * task.part.batch + task.item|length - 1) ~ '] ' ~ task.item_label)"
+    + SHORT
+    + " }}"
 )
 """The template of the name of a task instance for several items."""
 

@@ -53,6 +53,7 @@ def _stored(name: str, item: PlaceReport, write: Callable[[Any, str], Any]) -> d
         "started_at": None if item.started_at is None else item.started_at.timestamp(),
         "ended_at": None if item.ended_at is None else item.ended_at.timestamp(),
         "bypassed": item.bypassed,
+        "polls": item.polls,
     }
 
 
@@ -79,4 +80,5 @@ def _place(item: Mapping[str, Any]) -> PlaceReport:
         started_at=moment(item["started_at"]),
         ended_at=moment(item["ended_at"]),
         bypassed=item["bypassed"],
+        polls=item["polls"],
     )

@@ -313,8 +313,10 @@ class _Source:
             "event": self._events[EventName(node.file, spec.name)],
             "name": None if node.event == task.id else literal(node.event),
             "attempts": None if node.retry is None else literal(node.retry),
-            "timeout": literal(node.options["timeout"]) if "timeout" in node.options else None,
-            "executor": literal(node.options["executor"]) if "executor" in node.options else None,
+            **{
+                name: literal(node.options[name]) if name in node.options else None
+                for name in ("timeout", "every", "within", "executor")
+            },
             "receives": None,
             "received_from": self._received_from(task),
             "each": None if task.each is None else literal(task.each.name),

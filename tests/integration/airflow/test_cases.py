@@ -114,7 +114,8 @@ def test_generated_source_is_formatted_and_says_what_the_file_says(folder, monke
 
             {A || Bad -> Boom * 3 [timeout=3, pool="x"]} (0 |-> H, 1 -> S)
              |-> {Ok || {A -> B} || {C || D}}[evaluation=SUCCESS_FOR_PARTIAL_SUCCESS]
-             |-> Ok (0 -> B, 1 |-> {C || P}) |-> F [executor=process, priority=5, queue=q]
+             |-> Ok (0 -> B, 1 |-> {C || P}) |-> F [executor=process, priority=5, queue=q,
+             every=5, within=60]
              -> {{A || B} (1 -> {C || D}) || {{Ok (0 -> A)} (0 -> B)} (1 -> C)} (1 -> D)
             """,
         }
@@ -125,6 +126,8 @@ def test_generated_source_is_formatted_and_says_what_the_file_says(folder, monke
     assert_formatted(path)
     ours, theirs = build_dag(plan), generated(plan, here, monkeypatch)
     assert serialized(ours) == serialized(theirs)
+    waits = theirs.get_task("F").spec
+    assert (waits.every, waits.within) == (5, 60)
 
 
 def assert_formatted(path, rules="E,F,W"):

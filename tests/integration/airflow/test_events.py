@@ -1,10 +1,12 @@
 """How events end inside Airflow tasks, by `dag.test()`."""
 
 import pytest
+from volnux_airflow import AirflowBackend
 from volnux_airflow.local import run_dag
 from volnux_airflow.retries import AttemptFailedError, ExactRetryPolicy
 from volnux_airflow.translate import build_dag
 
+from volnux.backends.port import RunControl, RunObserver, RunOptions
 from volnux.graph import State
 from volnux.loading import load_plan
 
@@ -239,6 +241,72 @@ def test_a_place_has_begun_with_its_first_attempt(run):
     # A little before it, when Airflow starts the task.
     assert place.started_at.timestamp() <= first
     assert place.ended_at.timestamp() >= third
+
+
+def test_events_that_wait_for_each_other(run, tmp_path):
+    report = run(
+        "{Asks || Answers} |-> Told",
+        f"""
+        from pathlib import Path
+        question, answer = (Path({str(tmp_path)!r}, name) for name in ("question", "answer"))
+        @event(every=0.1, retry_policy={{"backoff_factor": 0, "max_attempts": 2}})
+        def Asks(self):
+            question.touch()
+            if not answer.exists(): not_yet("no answer")
+            if self.attempt == 1: raise ValueError("not understood")
+            return True, self.polls
+        @event(every=0.1)
+        def Answers(self):
+            if not question.exists(): not_yet("no question")
+            return True, answer.touch()
+        @event
+        def Told(previous_result): return True, previous_result
+        """,
+    )
+    assert report.status == "success"
+    asks, answers = report.places["Asks"], report.places["Answers"]
+    assert asks.polls == report.places["Told"].result[0]
+    assert asks.polls + answers.polls > 0
+    assert (asks.attempts, answers.attempts) == (2, 1)
+    assert asks.started_at < answers.ended_at < asks.ended_at
+
+
+def test_a_run_that_is_cancelled_while_its_events_wait(folder):
+    here = folder(
+        **{
+            "flow.pty": "{Waits || Fails} -> Ok",
+            "events.py": """
+            from volnux import event, not_yet
+
+            @event(every=3600)
+            def Waits(): not_yet("no file")
+            @event(retry_policy={"backoff_factor": 3600, "max_attempts": 2})
+            def Fails(): raise ValueError("no")
+            @event
+            def Ok(): return True, None
+            """,
+        }
+    )
+    control, told = RunControl(), []
+
+    class Cancels(RunObserver):
+        def place_waits(self, node, outcome):
+            told.append(str(outcome.result))
+            if len(told) == 2:
+                control.cancel()
+
+        place_retries = place_waits
+
+    plan = load_plan(here / "flow.pty")
+    report = AirflowBackend().run(plan, {}, RunOptions(control=control, observer=Cancels()))
+    assert sorted(told) == ["ValueError: no", "no file"]
+    assert report.status == "cancelled"
+    ends = {name: (p.state, p.attempts, p.polls) for name, p in report.places.items()}
+    assert ends == {
+        "Waits": (State.CANCELLED, 1, 1),
+        "Fails": (State.CANCELLED, 1, 0),
+        "Ok": (State.CANCELLED, 0, 0),
+    }
 
 
 def test_stop_on_exception(run):

@@ -29,6 +29,8 @@ def put(server, text, name, *, events=None, folder=None):
 
 
 def test_cases(server):
+    """All of them, while an event waits without a slot."""
+    waits = begun_to_wait(server)
     wait_for(server, *(f"case_{case.number}" for case in CASES))
     waiting = list(CASES)
     differences = []
@@ -51,6 +53,46 @@ def test_cases(server):
             }:
                 differences.append((case, status, states, descriptors))
     assert differences == []
+    assert server.ended("waiting", waits) == "success"
+    assert server.xcom("waiting", waits, "Waits") == [1, 1]
+    assert server.xcom("waiting", waits, "Waits", "volnux")["polls"] == 1
+    ended = server.tasks("waiting", waits)["Waits"]
+    shown = "descriptor 1 after 1 attempt and 1 poll"
+    assert (ended["try_number"], ended["rendered_map_index"]) == (1, None)
+    assert ended["rendered_fields"] == {"outcome": shown}
+
+
+def begun_to_wait(server):
+    """A run of the DAG `waiting` in which an event waits; the id of the run."""
+    server.post("/pools", {"name": "one", "slots": 1})
+    put(
+        server,
+        "Waits[every=25, pool=one] -> After",
+        "waiting",
+        events="""
+@event
+def Waits(self):
+    if not self.polls: not_yet("no file {{ yet }}")
+    return True, [self.attempt, self.polls]
+@event
+def After(): return True, None
+""",
+    )
+    run = server.trigger("waiting")
+
+    def waits():
+        task = server.tasks("waiting", run)["Waits"]
+        return task if task["state"] == "up_for_reschedule" else None
+
+    task = server.until("it waits", waits)
+    assert task["try_number"] == 1
+    assert task["rendered_map_index"].startswith("not yet: no file {{ yet }}; next call at 20")
+    assert task["rendered_fields"] == {"outcome": task["rendered_map_index"]}
+    assert "Waits: not yet: no file {{ yet }}; next call" in server.task_log(
+        "waiting", run, "Waits"
+    )
+    assert server.get("/pools/one")["open_slots"] == 1
+    return run
 
 
 def test_a_result_of_none_makes_no_noise_and_a_handled_failure_is_seen(server):
@@ -141,12 +183,14 @@ def test_a_task_cleared_after_its_outcome_changed(server):
     mark.write_text("0")
     put(
         server,
-        "Ask (0 -> No, 1 -> Yes) |-> Both",
+        "Ask[every=0.1] (0 -> No, 1 -> Yes) |-> Both",
         "asking",
         events=f"""
 from pathlib import Path
 @event
-def Ask(self): return int(Path({str(mark)!r}).read_text()), self.attempt
+def Ask(self):
+    if self.polls < 1: not_yet()
+    return int(Path({str(mark)!r}).read_text()), [self.attempt, self.polls]
 @event
 def No(): return True, "no"
 @event
@@ -182,8 +226,8 @@ def Both(previous_result): return True, previous_result
         "Both": "success",
     }
     assert server.xcom("asking", run, "Both", "return_value") == "yes"
-    # Attempts count from 1 again.
-    assert server.xcom("asking", run, "Ask", "return_value") == 1
+    # Attempts count from 1 again, and it waits again.
+    assert server.xcom("asking", run, "Ask", "return_value") == [1, 1]
 
 
 def test_a_backfill_of_three_days(server):
