@@ -178,7 +178,9 @@ SENTENCES: Final = {
         'A call that says "not yet" is a poll and no attempt: the next call continues the '
         "attempt, with the same arguments. The report counts polls."
     ),
-    "waits-knows": '`self.polls` counts the calls of the event that said "not yet", in all attempts.',
+    "waits-knows": (
+        '`self.polls` counts the calls of the event that have said "not yet", in all attempts.'
+    ),
     "waits-within": (
         'An event that still says "not yet" `within` seconds after its first call has failed '
         "with a `NotYetError`, which has the last reason. The last call is at that time."
