@@ -130,10 +130,10 @@ class Store:
         """Add an attempt or a poll; returns the metrics of its event if it was the last call."""
         seconds = max(0.0, record.ended_at - record.started_at)
         with self._lock:
-            if record.attempt == 1 and record.retry_after is None and not record.polls:
+            key = (record.run_id, record.place)
+            if record.retry_after is None and key not in self._waiting:
                 event = metrics_of(record, record.started_at, seconds)
             else:
-                key = (record.run_id, record.place)
                 first, before = self._waiting.pop(key, (record.started_at, 0.0))
                 if record.retry_after is not None:
                     self._waiting[key] = (first, before + seconds)
