@@ -319,8 +319,9 @@ class Run:
             return
         # Only a failure can be repeated, logged, or have raised an exception.
         again = outcome.descriptor != SUCCESS and outcome.retry_after is not None
-        if again and not (board.cancelled or board.stopped):
+        if again:
             board.notes.ends(index, outcome)
+        if again and not (board.cancelled or board.stopped):
             if not outcome.waits:
                 self._failures.add(index, outcome)
             board.retrying.add(index)

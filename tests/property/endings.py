@@ -19,6 +19,11 @@ class Raised:
 
 
 @dataclass(frozen=True)
+class TooLate:
+    """The failure of an event that said "not yet" once too often."""
+
+
+@dataclass(frozen=True)
 class NoBranch:
     """The failure of an event whose descriptor, 2 to 9, has no branch."""
 
@@ -60,6 +65,7 @@ class Place:
     opened: tuple[int, ...] = ()
     state: str | None = None
     attempts: int = 0
+    polls: int = 0
     descriptor: int | None = None
     result: Any = None
     received: Any = None
@@ -160,7 +166,7 @@ def stop(meaning: Meaning, by: Place, began: dict[Spot, int]) -> None:
             continue
         place.descriptor = place.result = None
         if place.attempts and place.started >= by.ended:
-            place.attempts = 0
+            place.attempts = place.polls = 0
             place.received = None
     for spot, moment in began.items():
         if moment >= by.ended:

@@ -24,6 +24,7 @@ from tests.property.endings import (
     Place,
     Raised,
     Spot,
+    TooLate,
     WrongType,
     duration,
     stop,
@@ -40,6 +41,7 @@ from volnux.testing.programs import (
     Name,
     Parallel,
     Program,
+    Script,
     Unit,
     Use,
     events_of,
@@ -326,11 +328,13 @@ class _Run:
             # Without an attempt, it has received nothing.
             place.descriptor, place.result, place.received = 0, WrongType(), None
             place.stops = script.stop_on_exception
+        elif not self.calls(place, script, allowed):
+            place.descriptor, place.result = 0, TooLate()
+            place.stops = script.stop_on_exception
         elif script.raising >= allowed:
-            place.attempts, place.descriptor, place.result = allowed, 0, Raised(place.id)
+            place.descriptor, place.result = 0, Raised(place.id)
             place.stops = script.stop_on_exception
         else:
-            place.attempts = script.raising + 1
             place.descriptor = script.descriptor
             place.result = taken if script.passes else result_of(f"r:{place.id}", script)
             has_branch = script.descriptor in [branch.descriptor for branch in branches]
@@ -341,6 +345,16 @@ class _Run:
         handled = end.done or end.failed_by is not place
         place.state = DONE if handled else FAILED
         return end
+
+    def calls(self, place: Place, script: Script, allowed: int) -> bool:
+        """Count the attempts and polls of an event; False if it said "not yet" too often."""
+        for attempt in range(min(script.raising + 1, allowed)):
+            place.attempts += 1
+            for _ in range(script.polls[attempt] if attempt < len(script.polls) else 0):
+                place.polls += 1
+                if place.event.impatient:
+                    return False
+        return True
 
     def taken(self, event: Event, received: Any) -> tuple[bool, Any]:
         """Whether an event can read what is piped to it, and as what it arrives."""

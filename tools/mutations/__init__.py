@@ -5,7 +5,8 @@ from tools.mutations.given import GIVEN_TO_EVENTS
 from tools.mutations.mutation import Mutation
 from tools.mutations.repeats import REPEATED
 from tools.mutations.uses import USED
+from tools.mutations.waits import WAITING
 
 __all__ = ["MUTATIONS", "Mutation"]
 
-MUTATIONS: tuple[Mutation, ...] = (*FLOWS, *REPEATED, *GIVEN_TO_EVENTS, *USED)
+MUTATIONS: tuple[Mutation, ...] = (*FLOWS, *REPEATED, *GIVEN_TO_EVENTS, *USED, *WAITING)

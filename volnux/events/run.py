@@ -11,7 +11,7 @@ import inspect
 import operator
 import time
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, Final
 
 from volnux import usercode
 from volnux.events.base import EventReturnError, Goto, NotYet
@@ -26,6 +26,9 @@ from volnux.masking import masked
 from volnux.usercode import runs_user_code
 
 __all__ = ["raised", "run_attempt", "run_attempt_async", "too_long"]
+
+_EARLY: Final = 0.001
+"""How many seconds a host's timer may be early, so that a call at the deadline is the last one."""
 
 
 def run_attempt(
@@ -238,7 +241,7 @@ def _not_yet(spec: EventSpec, call: Call, error: NotYet, started: float) -> Outc
     polls = Polls(earlier.since, earlier.number + error.is_poll, under_way=True)
     reason = failure_of(error).message
     left = earlier.since + spec.within - now
-    if left > 0:
+    if left > _EARLY:
         failure = Failure(type(error).__name__, reason, attempts=call.attempt)
         wait = min(spec.every, left)
         return Outcome(FAILURE, failure, call.attempt, started, now, wait, polls=polls)

@@ -42,6 +42,7 @@ _ELSEWHERE = {
     "max_retries": "retry_policy = {'max_attempts': …}",
     "execution_timeout": "timeout = …",
     "poke_interval": "every = …",
+    "poll_interval": "every = …",
     "timeout_seconds": "timeout = …",
     **dict.fromkeys(
         ("max_attempts", "backoff_factor", "max_backoff", "retry_on_exceptions"),
@@ -75,6 +76,10 @@ def check_class(event_class: type[EventBase]) -> None:
             raise EventDefinitionError(
                 f"event {name} defines {attribute}, which volnux sets on every event: rename it"
             )
+    if _defines(event_class, "polls"):
+        raise EventDefinitionError(
+            f"event {name} defines polls, which volnux sets on every event that waits: rename it"
+        )
     missing = sorted(getattr(event_class, "__abstractmethods__", ()))
     if missing:
         raise EventDefinitionError(
@@ -102,11 +107,16 @@ def check_index(event_class: type[EventBase]) -> None:
     Raises:
         EventDefinitionError: the class, or a class that it inherits from, defines `index`.
     """
-    if any("index" in vars(base) for base in event_class.__mro__ if base is not EventBase):
+    if _defines(event_class, "index"):
         raise EventDefinitionError(
             f"event {event_class.__name__} defines index, which volnux sets on every event in an "
             "'each': rename it"
         )
+
+
+def _defines(event_class: type[EventBase], attribute: str) -> bool:
+    """Whether a class, or one that it inherits from, overrides an attribute of `EventBase`."""
+    return any(attribute in vars(base) for base in event_class.__mro__ if base is not EventBase)
 
 
 def check_settings(name: str, event_class: type[EventBase]) -> None:

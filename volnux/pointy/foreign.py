@@ -20,6 +20,8 @@ def event_hint(name: str) -> str | None:
     """What to write instead of an event of that name, if it is an Airflow operator."""
     if not name.endswith(("Operator", "Sensor")):
         return None
+    if name.endswith("Sensor"):
+        return f"an Airflow sensor is not an event: {_EVERY}"
     return (
         "an Airflow operator is not an event: write an event that does the same (Airflow hooks "
         "work in it), or add the operator to a DAG in Python, next to VolnuxEventOperator"
@@ -49,6 +51,10 @@ _RUN_TIMEOUT = "limit the whole run with @run-timeout: 4h"
 _TIMEOUT = "set a time limit on one event: Event[timeout=30]"
 _RETRIES = "set attempts on an event or a group: Event * 3"
 _WAIT = "set the wait between attempts in the event class: retry_policy={'backoff_factor': 30}"
+_WAITING = 'call self.not_yet("no file") in the event, which is then called again: '
+_EVERY = f"{_WAITING}Event[every=60, within=3600]"
+_NO_MODE = f"{_WAITING}where the host can do that, no slot is held meanwhile"
+_SOFT_FAIL = "write a branch for an event that waited too long: Event[within=3600] (0 -> Note)"
 _SCHEDULE = 'use @schedule: "0 6 * * *"'
 _POOL = "limit concurrent tasks for each event: Event[concurrency=2], or Event[pool=name]"
 _CALLBACK = "write a branch for a failure: Event (0 -> Alarm); set callbacks in the host"
@@ -127,6 +133,20 @@ _OPTIONS = {
     "retry_policy": _WAIT,
     "execution_timeout": "write [timeout=30], in seconds",
     "timeout_seconds": "write [timeout=30], in seconds",
+    "poke_interval": _EVERY,
+    "poll_interval": _EVERY,
+    "interval": _EVERY,
+    "exponential_backoff": _EVERY,
+    "wait": _EVERY,
+    "wait_for": _EVERY,
+    "wait_until": _EVERY,
+    "until": _EVERY,
+    "sensor": _EVERY,
+    "mode": _NO_MODE,
+    "deferrable": _NO_MODE,
+    "soft_fail": _SOFT_FAIL,
+    "max_wait": "write [within=3600], in seconds",
+    "deadline": "write [within=3600], in seconds",
     "trigger_rule": "write it in the flow: Event (0 -> X) runs X after a failure, "
     "{A || B}[evaluation=SUCCESS_FOR_PARTIAL_SUCCESS] needs only one of several",
     "max_active_tis_per_dag": "write [concurrency=2]",

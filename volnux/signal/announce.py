@@ -37,6 +37,7 @@ _END = frozenset(
     {
         signals.event_execution_retry.name,
         signals.event_execution_retry_done.name,
+        signals.event_execution_wait.name,
         signals.event_execution_end.name,
         signals.task_completed.name,
         signals.task_failed.name,
@@ -91,6 +92,19 @@ class Announcer(Listener):
                 max_attempts=spec.retry.max_attempts,
             )
 
+    def waits(self, spec: EventSpec, call: Call, outcome: Outcome) -> None:
+        """See `Listener`."""
+        if outcome.polls is not None and is_heard(_END):
+            signals.event_execution_wait.emit(
+                spec.event_class,
+                event=_event(spec, call),
+                execution_context=self._context,
+                task_id=call.task_id,
+                reason=outcome.result.message,
+                wait=outcome.retry_after,
+                polls=outcome.polls.number,
+            )
+
     def ended(self, spec: EventSpec, call: Call, outcome: Outcome) -> None:
         """See `Listener`."""
         if not is_heard(_END):
@@ -136,6 +150,8 @@ def _event(spec: EventSpec, call: Call) -> Any:
     )
     if call.numbers:
         event.index = call.numbers
+    if call.polls is not None:
+        event.polls = call.polls.number
     return event
 
 

@@ -17,6 +17,7 @@ __all__ = [
     "event_execution_retry",
     "event_execution_retry_done",
     "event_execution_start",
+    "event_execution_wait",
     "pipeline_execution_end",
     "pipeline_execution_start",
     "pipeline_post_init",
@@ -68,6 +69,15 @@ event_execution_retry_done: Final = SoftSignal(
     "event_execution_retry_done", ("event", "execution_context", "task_id", "max_attempts")
 )
 """An event that was retried has ended, successfully or not."""
+
+event_execution_wait: Final = SoftSignal(
+    "event_execution_wait",
+    ("event", "execution_context", "task_id", "reason", "wait", "polls"),
+)
+"""An event said "not yet" for the reason `reason`, for the `polls`th time.
+
+It is called again after `wait` seconds.
+"""
 
 task_completed: Final = SoftSignal(
     "task_completed", ("event", "execution_context", "task_id", "result")

@@ -30,7 +30,7 @@ __all__ = [
 ]
 
 attempt_ended: Final = SoftSignal("telemetry_attempt_ended", ("record",))
-"""An attempt of an event has ended, in any process; the argument is an `AttemptRecord`."""
+"""A call of an event has ended, in any process; the argument is an `AttemptRecord`."""
 
 network_ended: Final = SoftSignal("telemetry_network_ended", ("record",))
 """A network operation has ended; the argument is the dict for `publish_network_metrics`."""
@@ -45,7 +45,7 @@ _MOST_TEXT: Final = 2_000
 
 
 class AttemptRecord(NamedTuple):
-    """One attempt of an event that has ended.
+    """One attempt of an event that has ended, or a call of it that said "not yet".
 
     Attributes:
         event: the event's name.
@@ -54,10 +54,12 @@ class AttemptRecord(NamedTuple):
         attempt: the number of the attempt, from 1.
         descriptor: the descriptor of the attempt, 0 to 9.
         failure: the exception of the attempt, even if the event is retried.
-        retry_after: seconds until the next attempt; None if none follows.
+        retry_after: seconds until the next call; None if none follows.
         started_at, ended_at: seconds since the epoch, by the clock of the machine where it ran.
         pid: the id of the process where it ran; None if that process was lost.
         bypassed: whether `process` was skipped because of `can_bypass`.
+        polls: how many calls of the event have said "not yet".
+        waits: whether this call said so: its attempt goes on, and `failure` has the reason.
     """
 
     event: str
@@ -73,6 +75,8 @@ class AttemptRecord(NamedTuple):
     ended_at: float
     pid: int | None
     bypassed: bool
+    polls: int = 0
+    waits: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +91,13 @@ class EventMetrics:
         descriptor: 0 to 9.
         started_at, ended_at: start of the first attempt and end of the last, in seconds since the
             epoch.
-        duration_seconds: the total duration of all attempts, without the waits between them.
+        duration_seconds: the total duration of all calls, without the waits between them.
         attempts: the number of attempts; `retries` is one less. It is 0 if the event was not
             started because of the value that was piped to it.
         error_type, error_message: the exception of the last attempt; None if there is none.
         process_id: the id of the process of the last attempt; None if that process was lost.
         bypassed: whether `process` was skipped because of `can_bypass`.
+        polls: how many calls said "not yet".
     """
 
     event_name: str
@@ -110,6 +115,7 @@ class EventMetrics:
     error_message: str | None = None
     process_id: int | None = None
     bypassed: bool = False
+    polls: int = 0
 
     @property
     def retries(self) -> int:
@@ -126,7 +132,7 @@ class EventMetrics:
 
 
 def record_of(spec: EventSpec, call: Call, outcome: Outcome, context: Any) -> AttemptRecord:
-    """Create the record of an attempt, in the process that drives the run."""
+    """Create the record of an attempt or a poll, in the process that drives the run."""
     run = RUNS.get(call.run_id)
     if run is None:
         run = _names(context)
@@ -149,6 +155,8 @@ def record_of(spec: EventSpec, call: Call, outcome: Outcome, context: Any) -> At
         outcome.ended_at,
         pid,
         outcome.bypassed,
+        0 if outcome.polls is None else outcome.polls.number,
+        outcome.waits,
     )
 
 
@@ -171,6 +179,7 @@ def metrics_of(last: AttemptRecord, first_started: float, seconds: float) -> Eve
         redacted(shortened(failure.message)) if failure else None,
         last.pid,
         last.bypassed,
+        last.polls,
     )
 
 

@@ -36,7 +36,7 @@ class _Sums:
 
     __slots__ = (
         *("attempts", "count", "failed", "first", "last", "maximum", "minimum"),
-        *("retries", "seconds"),
+        *("polls", "retries", "seconds"),
     )
 
     def __init__(self) -> None:
@@ -44,6 +44,7 @@ class _Sums:
         self.failed = 0
         self.attempts = 0
         self.retries = 0
+        self.polls = 0
         self.seconds = 0.0
         self.minimum = float("inf")
         self.maximum = 0.0
@@ -56,6 +57,7 @@ class _Sums:
         self.failed += event.descriptor == 0
         self.attempts += event.attempts
         self.retries += event.retries
+        self.polls += event.polls
         self.seconds += seconds
         self.minimum = min(self.minimum, seconds)
         self.maximum = max(self.maximum, seconds)
@@ -68,6 +70,7 @@ class _Sums:
             "failed": self.failed,
             "attempts": self.attempts,
             "retries": self.retries,
+            "polls": self.polls,
             "total_seconds": self.seconds,
             "mean_seconds": self.seconds / self.count if self.count else 0.0,
             "min_seconds": self.minimum if self.count else 0.0,
@@ -117,20 +120,20 @@ class Store:
             self._recent: deque[EventMetrics] = deque(maxlen=Limits.recent)
             self._failed: deque[EventMetrics] = deque(maxlen=Limits.failed)
             self._slowest = _Slowest(Limits.slowest)
-            # For events that wait for a retry: the first start, and the seconds so far.
+            # For events that wait for their next call: the first start, and the seconds so far.
             self._waiting: OrderedDict[tuple[str, str], tuple[float, float]] = OrderedDict()
             self._hosts: dict[tuple[str, str, int | None], dict[str, Any]] = {}
             self._failed_ops: deque[dict[str, Any]] = deque(maxlen=Limits.failed)
             self._slowest_ops = _Slowest(Limits.slowest)
 
     def attempt(self, record: AttemptRecord) -> EventMetrics | None:
-        """Add an attempt; returns the metrics of its event if it was the last."""
+        """Add an attempt or a poll; returns the metrics of its event if it was the last call."""
         seconds = max(0.0, record.ended_at - record.started_at)
         with self._lock:
-            if record.attempt == 1 and record.retry_after is None:
+            key = (record.run_id, record.place)
+            if record.retry_after is None and key not in self._waiting:
                 event = metrics_of(record, record.started_at, seconds)
             else:
-                key = (record.run_id, record.place)
                 first, before = self._waiting.pop(key, (record.started_at, 0.0))
                 if record.retry_after is not None:
                     self._waiting[key] = (first, before + seconds)

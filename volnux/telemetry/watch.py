@@ -74,6 +74,10 @@ class _Watch(Listener):
         """See `Listener`."""
         self._record(spec, call, outcome)
 
+    def waits(self, spec: EventSpec, call: Call, outcome: Outcome) -> None:
+        """See `Listener`."""
+        self._record(spec, call, outcome)
+
     def ended(self, spec: EventSpec, call: Call, outcome: Outcome) -> None:
         """See `Listener`."""
         self._record(spec, call, outcome)
@@ -145,6 +149,8 @@ class TaskWatch(_Watch):
         """See `Listener`."""
         if not self._traces or self._about.carrier is None:
             return super().call(spec, call)
+        if self._trace is not None and call.polls is not None and call.polls.under_way:
+            return self._trace.goes_on(call)
         from volnux.telemetry.tracing.spans import TaskTrace
 
         about = self._about

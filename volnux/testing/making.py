@@ -64,6 +64,7 @@ def random_program(
     repeats: bool = True,
     uses: bool = False,
     types: bool = False,
+    waits: bool = False,
 ) -> Program:
     """Draw a program from `source`: the same state of the source gives the same program.
 
@@ -76,13 +77,23 @@ def random_program(
         repeats: whether units may have `each`, `again` and `task`.
         uses: whether the program may use other files.
         types: whether events may return typed values and read what is piped as a type.
+        waits: whether events may say "not yet".
     """
     draw = source.random
 
     def below(most: int) -> int:
         return int(draw() * most)
 
-    maker = _Maker(below, depth, names, stops=stops, repeats=repeats, uses=uses, types=types)
+    maker = _Maker(
+        below,
+        depth,
+        names,
+        stops=stops,
+        repeats=repeats,
+        uses=uses,
+        types=types,
+        waits=waits,
+    )
     return maker.program(events)
 
 
@@ -124,8 +135,9 @@ class _Maker(Scripting):
         repeats: bool,
         uses: bool,
         types: bool = False,
+        waits: bool = False,
     ) -> None:
-        super().__init__(below, stops=stops, repeats=repeats, types=types)
+        super().__init__(below, stops=stops, repeats=repeats, types=types, waits=waits)
         self.depth = depth
         self.names = names
         self.left = 0
@@ -141,6 +153,7 @@ class _Maker(Scripting):
         self.gives = self.chance(40)
         self.repeats = self.repeats and self.chance(60)
         self.types = self.types and self.chance(50)
+        self.waits = self.waits and self.chance(50)
         if self.uses and self.chance(50):
             for _ in range(1 + self.below(3)):
                 self.files.append(self.file())
@@ -322,7 +335,8 @@ class _Maker(Scripting):
             more = () if each else (3 + self.below(7), 2 + self.below(8))
             branches = self.branches((0, 1, *more), depth)
         script = self.script([] if each else [branch.descriptor for branch in branches])
-        return Unit(Event(name, script, arguments, others), None, branches, evaluation, each=each)
+        event = Event(name, script, arguments, others, impatient=self.waits and self.chance(15))
+        return Unit(event, None, branches, evaluation, each=each)
 
     def evaluation(self) -> str:
         return (ALL_STATES + ANY_STATES)[self.below(4)]

@@ -41,7 +41,10 @@ from volnux.testing.typed import VALUES, WRONG_TYPE, WrongTypeError, read_as
 
 __all__ = ["case_of", "is_certain", "random_case_program"]
 
+TOO_LATE: Final = "NotYetError"
 RAISED: Final = "RuntimeError"
+EVERY: Final = 0.01
+"""Seconds between the calls of events that say "not yet"."""
 SECOND: Final = 0.002
 """The length of one unit of a script's delay, in seconds."""
 
@@ -61,6 +64,9 @@ def case_of(program: Program, name: str, *, delays: bool = False, head: Sequence
     """
     events = list(events_of(program.flow))
     stopping = {event.name for event in events if event.script.stop_on_exception}
+    waiting = {
+        event.name for event in events if any(script.polls for script in _all_scripts(event))
+    }
     states = {f"{path}:": dict(own) for path, own in _evaluations(program).items()}
     states[""] = dict(program.evaluations)
     takes = {f"{path}:": dict(own) for path, own in _takes(program).items()}
@@ -79,6 +85,7 @@ def case_of(program: Program, name: str, *, delays: bool = False, head: Sequence
             f"{file}{event}": EventScript(
                 arguments=_arguments(program, takes[file].get(event)),
                 evaluation=states[file].get(event),
+                every=EVERY if event in waiting else None,
                 stop_on_exception=event in stopping,
                 retry_policy={"max_attempts": DEFAULT_ATTEMPTS, "backoff_factor": 0.0},
             )
@@ -136,7 +143,9 @@ def random_case_program(
     """
     source = random.Random(seed)
     stops = source.random() < 0.25
-    program = random_program(source, events=events, stops=stops, names=names, uses=uses, types=True)
+    program = random_program(
+        source, events=events, stops=stops, names=names, uses=uses, types=True, waits=True
+    )
     program = _same_for_all_places(program)
     return program if is_certain(program) else without_stops(program)
 
@@ -182,6 +191,8 @@ def _script(place: str, script: Script, *, delays: bool, reads: bool) -> PlaceSc
         told["items"] = list(script.items)
     elif reads:
         told["reads"] = [GIVEN]
+    if script.polls:
+        told["polls"] = list(script.polls)
     if script.raising:
         told["raises"] = [RAISED] * script.raising
         told["message"] = place
@@ -204,6 +215,7 @@ def _expected(
             result=in_case(place.result),
             received=in_case(place.received),
             failure=None if place.failure is None else in_case(place.failure),
+            polls=place.polls,
         )
         for name, place in places_of(execution, driven.details).items()
     }
@@ -236,6 +248,7 @@ class _Ending:
     result: Any
     attempts: int
     stops: bool
+    polls: int = 0
 
 
 class _Driven:
@@ -259,6 +272,7 @@ class _Driven:
         self.execution = Execution(self.graph, items=self._items)
         self.scripts = scripts(program)
         self.attempts: dict[int, int] = {}
+        self.polls: dict[int, int] = {}
         self.received: dict[int, Any] = {}
 
     def run(self, choose: Callable[[list[int]], int]) -> None:
@@ -277,6 +291,7 @@ class _Driven:
             running.remove(node)
             end = self._ending(node)
             self.attempts[node] = end.attempts
+            self.polls[node] = end.polls
             yield end.stops, bool(running)
             if end.stops:
                 self.execution.stop(node, end.result)
@@ -285,7 +300,9 @@ class _Driven:
 
     def details(self, node: int) -> Details:
         """What only a backend knows about a place."""
-        return Details(self.attempts.get(node, 0), self.received.get(node))
+        return Details(
+            self.attempts.get(node, 0), self.received.get(node), polls=self.polls.get(node, 0)
+        )
 
     def _items(self, execution: Execution, node: int) -> object:
         each = execution.copies.of_each[execution.copies.node(node)]
@@ -321,14 +338,20 @@ class _Driven:
                 failure = Failure(WRONG_TYPE, "", attempts=0)
                 return _Ending(0, failure, 0, script.stop_on_exception)
         allowed = template.retry or DEFAULT_ATTEMPTS
+        waits = script.polls[: min(script.raising + 1, allowed)]
+        if "within" in template.options and any(waits):
+            attempt = next(number for number, count in enumerate(waits, 1) if count)
+            failure = Failure(TOO_LATE, "poll 1", attempts=attempt)
+            return _Ending(0, failure, attempt, script.stop_on_exception, polls=1)
+        polls = sum(waits)
         if script.raising >= allowed:
             failure = Failure(RAISED, key, attempts=allowed)
-            return _Ending(0, failure, allowed, script.stop_on_exception)
+            return _Ending(0, failure, allowed, script.stop_on_exception, polls)
         result = received if script.passes else result_of(place, script)
         if script.passes or script.value:
-            return _Ending(script.descriptor, result, script.raising + 1, stops=False)
+            return _Ending(script.descriptor, result, script.raising + 1, False, polls)
         if isinstance(result, str) and self.inputs is not None:
             inputs = self._given(self.execution, node)
             given = {each.name: each.filled(inputs.__getitem__) for each in template.arguments}
             result = {GIVEN: plain({**inputs, **given})}
-        return _Ending(script.descriptor, result, script.raising + 1, stops=False)
+        return _Ending(script.descriptor, result, script.raising + 1, False, polls)

@@ -59,6 +59,7 @@ class Script:
     Attributes:
         descriptor: the descriptor of the first attempt that does not raise.
         raising: the number of attempts that raise before it.
+        polls: how many calls say "not yet" in each attempt; none in attempts after the last number.
         silent: whether the result is None; otherwise it contains the name of the place.
         items: the length of the list that is its result, then that of each list in this list, and
             so on; empty if the result is a text.
@@ -71,6 +72,7 @@ class Script:
 
     descriptor: int = 1
     raising: int = 0
+    polls: tuple[int, ...] = ()
     silent: bool = False
     items: tuple[int, ...] = ()
     value: str = ""
@@ -91,13 +93,15 @@ class Event:
     """One place of an event; the values of its arguments are JSON with names in it.
 
     `others` are the scripts of the rounds and copies that behave differently, by the end of the
-    name of their place, such as `.2` or `[1]`.
+    name of their place, such as `.2` or `[1]`. If it is `impatient`, it has an option `within` so
+    short that it fails when it says "not yet" for the first time.
     """
 
     name: str
     script: Script = Script()
     arguments: tuple[tuple[str, Any], ...] = ()
     others: tuple[tuple[str, Script], ...] = ()
+    impatient: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -381,4 +385,4 @@ def _map_use(use: Use, change: Callable[[Event], Event]) -> Use:
 
 def _bare(event: Event) -> Event:
     """The event without its behaviour."""
-    return Event(event.name, arguments=event.arguments)
+    return Event(event.name, arguments=event.arguments, impatient=event.impatient)

@@ -138,6 +138,8 @@ def _argument_words(arguments: Sequence[tuple[str, Any]]) -> Iterator[str]:
 
 
 def _options(unit: Unit) -> Iterator[str]:
+    if isinstance(unit.primary, Event) and unit.primary.impatient:
+        yield "within=0.0001"
     if unit.evaluation is not None:
         yield f"evaluation={unit.evaluation}"
     if unit.again is not None:

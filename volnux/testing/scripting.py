@@ -18,15 +18,23 @@ class Scripting:
         stops: whether events may have `stop_on_exception`.
         repeats: whether results may be lists, for an `each`.
         types: whether results may be typed values, and what was piped.
+        waits: whether events may say "not yet".
     """
 
     def __init__(
-        self, below: Callable[[int], int], *, stops: bool, repeats: bool, types: bool
+        self,
+        below: Callable[[int], int],
+        *,
+        stops: bool,
+        repeats: bool,
+        types: bool,
+        waits: bool,
     ) -> None:
         self.below = below
         self.stops = stops
         self.repeats = repeats
         self.types = types
+        self.waits = waits
 
     def chance(self, percent: int) -> bool:
         return self.below(100) >= 100 - percent
@@ -44,6 +52,9 @@ class Scripting:
         elif kind == 14:
             raising = 1 + self.below(2 * DEFAULT_ATTEMPTS)
             descriptor = self.below(2)
+        polls: tuple[int, ...] = ()
+        if self.waits and self.chance(30):
+            polls = tuple(self.below(3) for _ in range(1 + self.below(2)))
         silent, passes, value = self.chance(10), False, ""
         items = self.items() if self.repeats else ()
         if self.types and not silent:
@@ -52,12 +63,13 @@ class Scripting:
         return Script(
             descriptor=descriptor,
             raising=raising,
+            polls=polls if any(polls) else (),
             silent=silent,
             items=() if passes or value else items,
             value=value,
             passes=passes,
             delay=1 + self.below(9),
-            stop_on_exception=self.stops and raising > 0 and self.chance(40),
+            stop_on_exception=self.stops and (raising > 0 or any(polls)) and self.chance(40),
         )
 
     def items(self) -> tuple[int, ...]:

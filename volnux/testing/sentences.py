@@ -179,7 +179,7 @@ SENTENCES: Final = {
         "attempt, with the same arguments. The report counts polls."
     ),
     "waits-knows": (
-        '`self.polls` counts the calls of the event that said "not yet", in all attempts.'
+        '`self.polls` counts the calls of the event that have said "not yet", in all attempts.'
     ),
     "waits-within": (
         'An event that still says "not yet" `within` seconds after its first call has failed '

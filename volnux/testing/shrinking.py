@@ -53,11 +53,13 @@ def size(program: Program) -> tuple[int, int]:
     rest = len(program.evaluations) + len(program.takes) + program.continues + len(program.inputs)
     for event in places(program).values():
         rest += sum(len(repr(value)) for _, value in event.arguments) + len(event.others)
+        rest += event.impatient
         for script in (event.script, *(script for _, script in event.others)):
             rest += script != Script()
             rest += script.raising + script.stop_on_exception + script.silent
             rest += bool(script.value) + script.passes
             rest += len(script.items) + sum(script.items)
+            rest += len(script.polls) + sum(script.polls)
     return len(places(program)), rest + sum(1 for _ in _marks(program.flow))
 
 
@@ -268,6 +270,8 @@ def _units(unit: Unit) -> Iterator[Unit]:
         for script in _scripts(old):
             changed = (*before, (end, script), *after)
             yield replace(unit, primary=replace(unit.primary, others=changed))
+    if unit.primary.impatient:
+        yield replace(unit, primary=replace(unit.primary, impatient=False))
     for number in range(len(unit.primary.arguments)):
         left = unit.primary.arguments[:number] + unit.primary.arguments[number + 1 :]
         yield replace(unit, primary=replace(unit.primary, arguments=left))
@@ -323,6 +327,10 @@ def _scripts(script: Script) -> Iterator[Script]:
         yield replace(script, silent=False)
     if script.value or script.passes:
         yield replace(script, value="", passes=False)
+    for number, count in enumerate(script.polls):
+        yield replace(script, polls=script.polls[:number])
+        if count:
+            yield replace(script, polls=(*script.polls[:number], 0, *script.polls[number + 1 :]))
     for number, length in enumerate(script.items):
         yield replace(script, items=script.items[:number])
         if length:

@@ -42,7 +42,7 @@ def publisher(collector):
 
 
 def test_totals_are_sent_as_whom_they_should(collector, publisher):
-    publisher.publish_event_metrics(made())
+    publisher.publish_event_metrics(made(polls=2))
     publisher.publish_event_metrics(made(status="failure", descriptor=0, error_type="ValueError"))
     method, path, headers, _ = collector.requests[-1]
     assert (method, path) == ("POST", "/otlp/v1/metrics")
@@ -56,6 +56,7 @@ def test_totals_are_sent_as_whom_they_should(collector, publisher):
     }
     assert metrics["volnux.event.attempts"] == {PLACE: 6}
     assert metrics["volnux.event.retries"] == {PLACE: 4}
+    assert metrics["volnux.event.polls"] == {PLACE: 2}
     assert metrics["volnux.event.duration"] == {PLACE: 2}
     assert metrics["volnux.event.errors"] == {(*PLACE, ("error_type", "ValueError")): 1}
 

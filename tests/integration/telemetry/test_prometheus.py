@@ -26,8 +26,11 @@ EVENTS = """
 
     class Flaky(EventBase):
         retry_policy = RetryPolicy(max_attempts=3, backoff_factor=0.0)
+        every = 0.01
 
         def process(self):
+            if self.polls < 2:
+                self.not_yet("no file")
             if self.attempt < 3:
                 raise ConnectionError("not yet")
             return True, self.attempt
@@ -67,6 +70,7 @@ def test_a_real_server_counts_a_run(files, prometheus):
         'sum(volnux_events_total{place="Quick__2"})': 3,
         'volnux_event_retries_total{place="Flaky"}': 6,
         'volnux_event_attempts_total{place="Flaky"}': 9,
+        'volnux_event_polls_total{place="Flaky"}': 6,
         'volnux_event_errors_total{place="Bad",error_type="returned"}': 3,
         'volnux_event_duration_seconds_count{place="Away"}': 3,
         'sum(volnux_event_duration_seconds_bucket{le="+Inf"})': 15,

@@ -64,6 +64,14 @@ EVENTS = """
                 raise ConnectionError("not yet")
             return True, previous_result
 
+    class Waits(EventBase):
+        every = 0.05
+
+        def process(self):
+            if self.polls < 3:
+                self.not_yet("no list" if self.polls == 2 else "no file")
+            return True, None
+
     @event
     def Bad():
         return False, "no stock"
@@ -183,6 +191,15 @@ def test_copies_have_the_name_of_their_event_and_their_own_place(traced, collect
     }
     # No label of a metric has a place.
     assert sorted(collector.metrics()["volnux.event.attempts"].values()) == [1, 5]
+
+
+def test_an_event_that_waits_has_one_span(traced, collector):
+    _, spans = traced("Waits -> Waits[executor=process, within=0.0001] (0 -> Bad)")
+    events = by_place(spans)
+    assert events["Waits"]["events"] == ["poll", "poll", "attempt.started", "attempt.ended"]
+    assert events["Waits"]["attributes"]["volnux.polls"] == 3
+    assert events["Waits__2"]["attributes"]["error.type"] == "NotYetError"
+    assert sorted(collector.metrics()["volnux.event.polls"].values()) == [1, 3]
 
 
 def links(events, place):

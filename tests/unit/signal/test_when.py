@@ -48,6 +48,15 @@ class Twice(EventBase):
         raise ValueError
 
 
+class Waits(EventBase):
+    every = 0.01
+
+    def process(self):
+        if self.polls < 2:
+            self.not_yet("no file")
+        return True, None
+
+
 class Skips(EventBase):
     def can_bypass(self):
         return True, None
@@ -116,6 +125,7 @@ EVENTS = [
     Five,
     Raises,
     Twice,
+    Waits,
     Skips,
     Late,
     Ends,
@@ -179,6 +189,8 @@ RETRIED = ("event_execution_retry", "event_execution_retry_done")
         ("Five (0 -> Ok)", [*ran("Five", "task_failed"), *ran("Ok")]),
         ("Twice", ran("Twice", "task_failed", *RETRIED)),
         ("Late[timeout=0.05]", ran("Late", "task_failed")),
+        ("Waits", ran("Waits", "task_completed", *["event_execution_wait"] * 2)),
+        ("Waits[within=0.0001]", ran("Waits", "task_failed")),
         ("Ends -> Ok", [*ran("Ends", "task_failed"), "pipeline_stop"]),
         (
             "Three |-> Ok[each=n, at_once=1]",
@@ -206,6 +218,25 @@ def test_the_signals_of_a_run(flow, expected, heard):
     assert heard == [*BEGUN, *expected, *ENDED]
     pipeline.shutdown()
     assert heard == [*BEGUN, *expected, *ENDED]
+
+
+def test_the_signal_of_a_wait_says_why_and_how_long():
+    told = []
+
+    def hear(event, task_id, reason, wait, polls):
+        told.append((event.polls, task_id, reason, wait, polls))
+
+    class Flow(Pipeline):
+        class Meta:
+            pointy = "Waits"
+            events = EVENTS
+
+    signals.event_execution_wait.connect(hear)
+    try:
+        Flow().start()
+    finally:
+        signals.event_execution_wait.disconnect(hear)
+    assert told == [(0, "Waits", "no file", 0.01, 1), (1, "Waits", "no file", 0.01, 2)]
 
 
 def test_the_event_of_a_copy_has_its_index():

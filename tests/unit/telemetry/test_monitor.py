@@ -170,6 +170,34 @@ def test_waits_between_attempts_do_not_count():
     assert seen["ended_at"] > seen["started_at"]
 
 
+class Waits(EventBase):
+    retry_policy = RetryPolicy(max_attempts=2, backoff_factor=0.0)
+    every = 0.2
+
+    def process(self):
+        if self.polls < self.attempt:
+            self.not_yet("no file")
+        if self.attempt == 1:
+            raise ValueError("once")
+        return True, None
+
+
+def test_an_event_that_waits_is_recorded_once_with_its_polls(run):
+    telemetry.monitor_events()
+    report = run("Waits -> Waits[within=0.0001] (0 -> Quick)", Waits, Quick)
+    seen = {item["task_id"]: item for item in metrics()["events"]}
+    assert {place: (item["attempts"], item["polls"]) for place, item in seen.items()} == {
+        "Waits": (2, 2),
+        "Waits__2": (1, 1),
+        "Quick": (1, 0),
+    }
+    assert seen["Waits"]["duration_seconds"] < 0.1
+    assert seen["Waits__2"]["error_type"] == "NotYetError"
+    lasted = report.places["Waits"].ended_at - report.places["Waits"].started_at
+    assert lasted.total_seconds() >= 0.4
+    assert metrics()["totals"]["polls"] == 3
+
+
 def test_nothing_is_recorded_before_and_after(run):
     run("Quick", Quick)
     telemetry.monitor_events()

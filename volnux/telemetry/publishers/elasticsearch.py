@@ -42,6 +42,7 @@ FIELDS: Final[dict[str, dict[str, Any]]] = {
     "duration_seconds": {"type": "double"},
     "attempts": {"type": "integer"},
     "retries": {"type": "integer"},
+    "polls": {"type": "integer"},
     "error_type": _KEYWORD,
     "error_message": {"type": "text"},
     "process_id": {"type": "long"},

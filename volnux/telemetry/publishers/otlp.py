@@ -23,6 +23,7 @@ _UNITS: Final = {
     "volnux.events": ("{event}", "Events that have ended."),
     "volnux.event.attempts": ("{attempt}", "Attempts of events that have ended."),
     "volnux.event.retries": ("{retry}", "Attempts after the first."),
+    "volnux.event.polls": ("{poll}", 'Calls that said "not yet".'),
     "volnux.event.errors": ("{error}", "Events that failed."),
     "volnux.network.operations": ("{operation}", "Events sent to another machine."),
     "volnux.network.errors": ("{error}", "Failed operations."),
@@ -117,6 +118,8 @@ class Totals:
         self._sum("volnux.events", (*place, ("status", event.status)), 1)
         self._sum("volnux.event.attempts", place, event.attempts)
         self._sum("volnux.event.retries", place, event.retries)
+        if event.polls:
+            self._sum("volnux.event.polls", place, event.polls)
         if event.status == "failure":
             kind = ("error_type", event.error_type or "returned")
             self._sum("volnux.event.errors", (*place, kind), 1)

@@ -73,6 +73,9 @@ class PrometheusPublisher(MetricsPublisher):
         self._retries = client.Counter(
             "volnux_event_retries", "Attempts after the first.", _EVENT, **made
         )
+        self._polls = client.Counter(
+            "volnux_event_polls", 'Calls that said "not yet".', _EVENT, **made
+        )
         self._errors = client.Counter(
             "volnux_event_errors",
             "Events that failed, by exception (`returned` if there was none).",
@@ -125,6 +128,8 @@ class PrometheusPublisher(MetricsPublisher):
         attempts.inc(metrics.attempts)
         if metrics.attempts > 1:
             self._retries.labels(*place).inc(metrics.retries)
+        if metrics.polls:
+            self._polls.labels(*place).inc(metrics.polls)
         last.set(metrics.ended_at)
 
     def publish_network_metrics(self, metrics: dict[str, Any]) -> None:

@@ -33,6 +33,9 @@ class Instruments:
         self._attempts = meter.create_counter(
             names.EVENT_ATTEMPTS, "{attempt}", "Attempts of events."
         )
+        self._polls = meter.create_counter(
+            names.EVENT_POLLS, "{poll}", 'Calls of events that said "not yet".'
+        )
         self._latency = meter.create_histogram(
             names.NETWORK_LATENCY, "s", "Time in transit to and from another machine.",
             explicit_bucket_boundaries_advisory=buckets,
@@ -64,6 +67,8 @@ class Instruments:
             attributes[names.ERROR_TYPE] = failure.type if failure else "returned_failure"
         self._event.record(max(0.0, record.ended_at - record.started_at), attributes)
         self._attempts.add(record.attempt, attributes)
+        if record.polls:
+            self._polls.add(record.polls, attributes)
 
     def network(self, record: Mapping[str, Any]) -> None:
         """Record a network operation that has ended."""

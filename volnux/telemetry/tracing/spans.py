@@ -72,6 +72,7 @@ class RunTrace:
         self._sources = Sources(graph)
         self._lock = threading.Lock()
         self._open: dict[str, tuple[Span, Scope]] = {}
+        self._reasons: dict[str, str] = {}
         self._contexts: dict[str, SpanContext] = {}
         self._ended = Ended()
         self._attributes: dict[str, Any] = {names.PIPELINE_NAME: graph.name, names.BACKEND: backend}
@@ -113,10 +114,14 @@ class RunTrace:
         return scope
 
     def attempt_ended(self, record: AttemptRecord) -> None:
-        """Add an attempt to the span of its event; the last attempt ends the span."""
+        """Add an attempt or a poll to the span of its event; the last attempt ends the span."""
         with self._lock:
             known = self._open.get(record.place)
             if known is None:
+                return
+            before = self._reasons.pop(record.place, None)
+            if record.waits:
+                self._reasons[record.place] = note_poll(known[0], record, before)
                 return
             last = record.retry_after is None
             if last:
@@ -183,6 +188,24 @@ def note_attempt(span: Span, record: AttemptRecord) -> None:
     span.add_event("attempt.ended", about, ended)
 
 
+def note_poll(span: Span, record: AttemptRecord, before: str | None) -> str:
+    """Add a poll to the span of its event, unless its reason is the one before; return the reason.
+
+    An event that says the same for days would fill its span.
+    """
+    reason = record.failure.message if record.failure else ""
+    if reason != before:
+        about: dict[str, Any] = {
+            names.ATTEMPT: record.attempt,
+            names.POLLS: record.polls,
+            names.REASON: reason,
+        }
+        if record.retry_after is not None:
+            about[names.RETRY_AFTER] = record.retry_after
+        span.add_event("poll", about, _nanoseconds(record.ended_at))
+    return reason
+
+
 def end_event(span: Span, record: AttemptRecord) -> None:
     """End the span of an event."""
     failed = record.descriptor == FAILURE
@@ -195,6 +218,8 @@ def end_event(span: Span, record: AttemptRecord) -> None:
     )
     if record.pid is not None:
         span.set_attribute(names.PROCESS_PID, record.pid)
+    if record.polls:
+        span.set_attribute(names.POLLS, record.polls)
     if record.bypassed:
         span.set_attribute(names.BYPASSED, True)
     if failed:
@@ -208,6 +233,8 @@ def end_event(span: Span, record: AttemptRecord) -> None:
 class TaskTrace:
     """The span of an event on an orchestrator that runs each attempt as a separate task.
 
+    If the task is put off after a poll, there is no span: it would be one for each poll of a day.
+
     Args:
         headers: the orchestrator's own trace context; used if there is no current span.
         pipeline, backend: the names of the run's pipeline and backend.
@@ -220,6 +247,12 @@ class TaskTrace:
         self._about = {names.PIPELINE_NAME: pipeline, names.BACKEND: backend}
         self._parent = _parent(headers or {}, sampled=sampled)
         self._span: Span | None = None
+        self._scope: Scope | None = None
+        self._reason: str | None = None
+
+    def goes_on(self, call: Call) -> Call:
+        """The call that continues the attempt after a poll, in the same span."""
+        return call._replace(scope=self._scope)
 
     def call(self, event: str, call: Call) -> Call:
         """Begin the span, and return the call with its scope."""
@@ -238,11 +271,16 @@ class TaskTrace:
         within = trace.set_span_in_context(self._span, self._parent)
         headers: dict[str, str] = {}
         propagate.inject(headers, context=within)
-        return call._replace(scope=Scope(event, headers, within))
+        self._scope = Scope(event, headers, within)
+        return call._replace(scope=self._scope)
 
     def ended(self, record: AttemptRecord) -> None:
-        """End the span."""
-        if self._span is not None:
+        """Add an attempt, and end the span; or add a poll."""
+        if self._span is None:
+            return
+        if record.waits:
+            self._reason = note_poll(self._span, record, self._reason)
+        else:
             note_attempt(self._span, record)
             end_event(self._span, record)
             Instruments.current().event(record, self._about)
