@@ -19,6 +19,7 @@ from volnux_prefect.compat import WorkerInterrupted
 
 __all__ = [
     "HANDLED",
+    "NOT_YET",
     "SKIPPED",
     "counts",
     "final_state",
@@ -40,6 +41,9 @@ _MOST_NAMED = 20
 
 HANDLED = "Handled"
 """The state name of a failed event whose failure the flow handles."""
+
+NOT_YET = "NotYet"
+"""The state name of an event that said "not yet", until its next call."""
 
 
 def final_state(report: RunReport, result: Any) -> State[Any]:
