@@ -39,6 +39,7 @@ def capabilities() -> Capabilities:
     return Capabilities(
         hints=frozenset({"pool", "concurrency", "tags"}),
         url_schemes=frozenset({"dask"} if has_dask else ()),
+        approvals=True,
     )
 
 

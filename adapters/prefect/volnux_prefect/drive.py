@@ -7,6 +7,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Mapping
+from dataclasses import replace
 from queue import Empty, SimpleQueue
 from typing import Any
 
@@ -31,6 +32,7 @@ from volnux_prefect.limits import make_limits
 from volnux_prefect.loop import RunLoop
 from volnux_prefect.page import Page
 from volnux_prefect.parts import PartRun
+from volnux_prefect.pausing import answers_of
 from volnux_prefect.placing import Places
 from volnux_prefect.runners import Runners
 from volnux_prefect.timelimit import TimeLimit
@@ -52,11 +54,12 @@ class Drive:
         self, blueprint: Blueprint, inputs: Mapping[str, Any], options: RunOptions
     ) -> None:
         self._blueprint = blueprint
-        self._options = options
         self._limit: TimeLimit | None = None
         flow_run = FlowRunContext.get()
         flow_run_id = flow_run.flow_run.id if flow_run and flow_run.flow_run else None
         plan = blueprint.plan
+        answers = answers_of(plan, options.answers, flow_run_id)
+        self._options = options = replace(options, answers=answers)
         here = options_here(plan.graph, options, flow_run_id)
         self._calls = calls = Calls(plan, inputs, here, PrefectHost())
         self._about = About(plan.graph.name, "prefect", calls.run_id, plan, options.context)
@@ -71,7 +74,9 @@ class Drive:
             SimpleQueue()
         )
         self._outstanding = 0
-        self._waiting = Waiting()
+        self._waiting = Waiting(
+            answers, lambda index, answer: self._ended.put((index, answer)), self._ended.put
+        )
         self._cancelled = False
         self._fault: BaseException | None = None
         self._lock = threading.RLock()
@@ -167,10 +172,10 @@ class Drive:
             elif self._groups.add(unit, index):
                 self._send_group(unit)
 
-    def _send(self, index: int) -> None:
+    def _send(self, index: int, answer: str | None = None) -> None:
         spec = self._places.spec(index)
         task = self._blueprint.task_at(self._execution.copies, index)
-        call = self.hooks.call(spec, self._places.next_call(index))
+        call = self.hooks.call(spec, self._places.next_call(index)._replace(answer=answer))
         taken, limit = self._places.taken(index), self._limit
         paused = self._waiting.paused(index)
         work = Work(index, spec, call, taken, self, limit=limit, task_run=paused)
@@ -293,6 +298,10 @@ class Drive:
             self._fault = item
             return
         index, ended = item
+        if isinstance(ended, str):
+            if self._waiting.take(index):
+                self._send(index, answer=ended)
+            return
         self._outstanding -= 1
         if isinstance(ended, KeyboardInterrupt):
             self._fault = ended
@@ -336,9 +345,9 @@ class Drive:
         """Call a place again, after the delay that its outcome says."""
         if outcome.waits or isinstance(ended, WorkerLost):
             self._notes.ends(index, outcome)
-            call = self._places.call(index, outcome.attempts)
-            self._progress.attempt_ended(self._places.spec(index), call, outcome)
-            self._waiting.add(index, outcome.retry_after or 0, ended)
+            call, spec = self._places.call(index, outcome.attempts), self._places.spec(index)
+            self._progress.attempt_ended(spec, call, outcome)
+            self._waiting.add(index, spec, call, outcome, ended)
         if self._cancelled:
             self._waiting.give_up("the run was cancelled")
 

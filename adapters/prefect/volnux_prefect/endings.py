@@ -18,6 +18,7 @@ from volnux.shown import cut, shown
 from volnux_prefect.compat import WorkerInterrupted
 
 __all__ = [
+    "ASKS",
     "HANDLED",
     "NOT_YET",
     "SKIPPED",
@@ -44,6 +45,9 @@ HANDLED = "Handled"
 
 NOT_YET = "NotYet"
 """The state name of an event that said "not yet", until its next call."""
+
+ASKS = "Asks"
+"""The state name of an event that waits for the answer of a person."""
 
 
 def final_state(report: RunReport, result: Any) -> State[Any]:

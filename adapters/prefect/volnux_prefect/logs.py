@@ -12,7 +12,7 @@ from prefect.logging.handlers import APILogHandler
 
 from volnux.events.spec import EventSpec
 from volnux_prefect.compat import OwnKey
-from volnux_prefect.endings import NOT_YET
+from volnux_prefect.endings import ASKS, NOT_YET
 
 __all__ = ["PLACE", "send_from"]
 
@@ -64,9 +64,13 @@ def _said_otherwise(record: logging.LogRecord) -> bool:
     """
     if record.levelno < logging.ERROR:
         return True
-    if str(record.msg).startswith(f"Finished in state {NOT_YET}("):
+    if str(record.msg).startswith(_WAITS):
         return False
     if record.exc_info != (None, None, None):
         return True
     context = TaskRunContext.get()
     return context is None or not isinstance(context.task.cache_policy, OwnKey)
+
+
+_WAITS = tuple(f"Finished in state {name}(" for name in (NOT_YET, ASKS))
+"""How Prefect's log records about a task run that waits begin."""

@@ -16,7 +16,7 @@ from volnux.events.spec import EventSpec
 from volnux.graph.outcome import FAILURE, SUCCESS, Failure
 from volnux.shown import cut, shown
 from volnux_prefect import compat
-from volnux_prefect.endings import HANDLED, NOT_YET
+from volnux_prefect.endings import ASKS, HANDLED, NOT_YET
 
 __all__ = [
     "TIMED_OUT",
@@ -132,10 +132,17 @@ def cancelled_state(spec: EventSpec, outcome: Outcome) -> EventState:
 
 
 def waiting_state(spec: EventSpec, call: Call, outcome: Outcome) -> EventState:
-    """The state of a task run whose event said "not yet"."""
+    """The state of a task run whose event said "not yet", or asks a person."""
     assert outcome.retry_after is not None
-    again = dt.datetime.fromtimestamp(outcome.ended_at + outcome.retry_after).astimezone()
-    reason = outcome.result.message or "not yet"
-    said = f"{cut(reason, _LONGEST)}; the next call is at {again:%Y-%m-%d %H:%M:%S %Z}"
-    compat.run_logger().info("%s waits: %s", call.task_id, said)
-    return EventState.of(spec, outcome, StateType.PAUSED, name=NOT_YET, message=said)
+    until = dt.datetime.fromtimestamp(outcome.ended_at + outcome.retry_after).astimezone()
+    reason, when = (
+        cut(outcome.result.message or "not yet", _LONGEST),
+        f"{until:%Y-%m-%d %H:%M:%S %Z}",
+    )
+    said = f"{reason}; the next call is at {when}"
+    if spec.asks:
+        event: Any = spec.event_class
+        said = f"{reason} ({', '.join(event.options)}), until {when}"
+    compat.run_logger().info("%s %s: %s", call.task_id, "asks" if spec.asks else "waits", said)
+    name = ASKS if spec.asks else NOT_YET
+    return EventState.of(spec, outcome, StateType.PAUSED, name=name, message=said)

@@ -25,7 +25,6 @@ from volnux.kit.attempt import as_taken
 from volnux.pipeline.fields import InputDataField
 from volnux.pointy.defaults import default_of
 from volnux.schedules.moments import Clock
-from volnux_prefect.again import give_up
 from volnux_prefect.endings import counts, out_of_time, reason, why
 from volnux_prefect.host import PrefectHost
 from volnux_prefect.instants import instant_here
@@ -182,8 +181,7 @@ class Run:
         # Close the loop first: task runners wait for threads, and those wait for coroutines.
         with self._stack:
             self._loop.close()
-        for task_run in self._task_runs.paused.values():
-            give_up(task_run, self._why_stopped, timed_out=self._timed_out)
+            self._task_runs.give_up(self._why_stopped, timed_out=self._timed_out)
         if error is None:
             for failed in self._task_runs.failed:
                 assert failed.task_run is not None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 import uuid
 from collections.abc import Mapping
@@ -11,13 +10,16 @@ from typing import Any
 
 from prefect.client.schemas.objects import State, TaskRun, TaskRunResult
 
+from volnux.backends.asking import Asking
 from volnux.events.base import WorkerLost
 from volnux.events.outcome import Call, Outcome
 from volnux.events.spec import EventSpec
 from volnux.hooks import About, hooks_of
+from volnux_prefect.again import give_up, question_of
 from volnux_prefect.endings import state_of
 from volnux_prefect.limits import make_limits
 from volnux_prefect.loop import RunLoop
+from volnux_prefect.pausing import PauseAnswers
 from volnux_prefect.plain.arms import LATEST
 from volnux_prefect.plain.places import Place
 from volnux_prefect.runners import Runners
@@ -42,7 +44,7 @@ class TaskRuns:
 
     Attributes:
         failed: the states of those task runs that failed.
-        paused: those that wait for their next call after "not yet", by id.
+        paused: those that wait for their next call, by id.
     """
 
     def __init__(
@@ -63,6 +65,7 @@ class TaskRuns:
         self._limits: set[str] = set()
         self.failed: list[EventState] = []
         self.paused: dict[uuid.UUID, TaskRun] = {}
+        self._asking: Asking | None = None
 
     async def outcome(self, place: Place, spec: EventSpec, call: Call) -> Outcome:
         """Run a place, and return its outcome. A lost worker counts as one attempt.
@@ -104,12 +107,39 @@ class TaskRuns:
                 return outcome
             if paused is not None:
                 self.paused[paused.id] = paused
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._stopped.wait(), outcome.retry_after)
+            last = last._replace(attempt=outcome.attempts)
+            answer = await self._answer(spec, last, outcome)
+            if self._stopped.is_set():
                 return outcome
             if paused is not None:
                 del self.paused[paused.id]
-            call = last._replace(attempt=outcome.attempts).after(outcome)
+            call = last.after(outcome)._replace(answer=answer)
+
+    async def _answer(self, spec: EventSpec, call: Call, outcome: Outcome) -> str | None:
+        """Wait for the next call, for the end of the run, or for an answer, which is returned."""
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[str] = loop.create_future()
+        if spec.asks and outcome.waits:
+            if self._asking is None:
+                answers = PauseAnswers.of(uuid.UUID(self._run_id), spec.name)
+                self._asking = Asking(answers, lambda error: None)
+
+            def answered(text: str) -> None:
+                loop.call_soon_threadsafe(lambda: answer.done() or answer.set_result(text))
+
+            self._asking.ask(question_of(spec, call, outcome), answered)
+        stopped = asyncio.ensure_future(self._stopped.wait())
+        either = asyncio.FIRST_COMPLETED
+        await asyncio.wait((answer, stopped), timeout=outcome.retry_after, return_when=either)
+        stopped.cancel()
+        return answer.result() if answer.done() else None
+
+    def give_up(self, why: str, *, timed_out: bool) -> None:
+        """End the task runs that wait, and ask no more."""
+        if self._asking is not None:
+            self._asking.close()
+        for task_run in self.paused.values():
+            give_up(task_run, why, timed_out=timed_out)
 
     async def _task_run(self, place: Place, work: Work, runner: Any) -> State[Any] | BaseException:
         """Run a task run of a place. Returns its state, or the error if it has none."""
