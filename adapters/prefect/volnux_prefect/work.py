@@ -39,6 +39,7 @@ from volnux_prefect.states import (
     waiting_state,
 )
 from volnux_prefect.taskoptions import named
+from volnux_prefect.tasktargets import cached_outcome, is_native, native_spec
 from volnux_prefect.timelimit import TimeLimit
 
 __all__ = [
@@ -212,7 +213,7 @@ def run_work(upstream: Work | SealedWork) -> State[Any]:
     hooks.began(spec, call)
     loop = None if listener is None else listener.loop
     run = stored_attempt if compat.persists() else attempt
-    outcome, late = run(spec, call, loop, work.limit)
+    outcome, late = run(native_spec(spec), call, loop, work.limit)
     if listener is None:
         outcome = outcome._replace(pid=os.getpid())
     if work.strict:
@@ -239,6 +240,9 @@ def run_work(upstream: Work | SealedWork) -> State[Any]:
     if again:
         compat.store_nothing()
     judged = as_taken(spec, outcome, work.taken)
+    if judged.descriptor == FAILURE and is_native(spec):
+        # Under the key of its own cache policy, a failure would later count as a result.
+        compat.store_nothing()
     hooks.attempt_ended(spec, call, judged)
     stops = spec.stop_on_exception and judged.raised
     handled = (
@@ -303,6 +307,8 @@ def outcome_of(
     """
     if isinstance(ended, EventState) and ended.outcome is not None:
         return ended.outcome._replace(result=compat.result_of(ended))
+    if isinstance(ended, State) and ended.is_completed() and is_native(spec):
+        return cached_outcome(spec, call, compat.result_of(ended))
     if isinstance(ended, BaseException):
         error = ended
     else:
