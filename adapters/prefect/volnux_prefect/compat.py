@@ -84,8 +84,9 @@ def goes_on(since: float) -> None:
     """
     context = TaskRunContext.get()
     if context is not None:
-        context.task_run.start_time = dt.datetime.fromtimestamp(since, dt.UTC)
-        context.task_run.run_count -= 1
+        task_run: Any = context.task_run
+        task_run.start_time = dt.datetime.fromtimestamp(since, dt.UTC)
+        task_run.run_count -= 1
 
 
 def paused_task_run(paused: State[Any]) -> TaskRun | None:
