@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextvars
 import datetime as dt
 import logging
-import os
 from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
@@ -218,9 +217,9 @@ def submit_again(
         return PrefectConcurrentFuture(task_run.id, done)
     if isinstance(runner, ProcessPoolTaskRunner):
         processes: Any = runner._executor
-        env = get_current_settings().to_environment_variables(exclude_unset=True) | os.environ
-        context = serialize_context()
-        call = cloudpickle_wrapped_call(_run_task_in_subprocess, env=env, context=context, **work)
+        # The task runner has made these for the first call.
+        around = {"context": runner._cached_context, "env": runner._cached_env}
+        call = cloudpickle_wrapped_call(_run_task_in_subprocess, **around, **work)
         return PrefectConcurrentFuture(task_run.id, _UnpicklingFuture(processes.submit(call)))
     if type(runner).__name__ == "DaskTaskRunner":
         from prefect_dask.task_runners import PrefectDaskFuture

@@ -70,9 +70,9 @@ class Drive:
             self._progress.append(Observing(options.observer, self._about, self._end_by))
         self._execution = Execution(plan.graph, items=calls.items, grows=self._grow)
         # Filled by other threads, and read by `_next`.
-        self._ended: SimpleQueue[tuple[int, State[Any] | BaseException] | BaseException | None] = (
-            SimpleQueue()
-        )
+        self._ended: SimpleQueue[
+            tuple[int, State[Any] | BaseException | str] | BaseException | None
+        ] = SimpleQueue()
         self._outstanding = 0
         self._waiting = Waiting(
             answers, lambda index, answer: self._ended.put((index, answer)), self._ended.put
@@ -276,10 +276,7 @@ class Drive:
     # The queue.
 
     def _next(self) -> None:
-        """Wait for the next item in the queue, for a call, or for the time limit, and process it.
-
-        Only calls that are due are made here if there is no item.
-        """
+        """Wait for the next item in the queue, for a call that is due, or for the time limit."""
         waits = [self._waiting.left, None if self._limit is None else self._limit.left]
         item: Any = _NO_ITEM
         with contextlib.suppress(Empty):
@@ -343,7 +340,7 @@ class Drive:
 
     def _again(self, index: int, outcome: Outcome, ended: State[Any] | BaseException) -> None:
         """Call a place again, after the delay that its outcome says."""
-        if outcome.waits or isinstance(ended, WorkerLost):
+        if outcome.waits or (isinstance(ended, WorkerLost) and not self._cancelled):
             self._notes.ends(index, outcome)
             call, spec = self._places.call(index, outcome.attempts), self._places.spec(index)
             self._progress.attempt_ended(spec, call, outcome)
@@ -388,3 +385,4 @@ class Drive:
 
 
 _NO_ITEM: Any = object()
+"""What `_next` processes if the queue is empty."""

@@ -13,6 +13,7 @@ from http import HTTPStatus
 from typing import Any
 
 from prefect.client.orchestration import SyncPrefectClient
+from prefect.client.schemas.objects import State
 from prefect.exceptions import PrefectHTTPStatusError
 from prefect.input.run_input import Keyset, keyset_from_paused_state
 from prefect.settings import PREFECT_API_URL
@@ -126,8 +127,9 @@ class PauseAnswers:
         name = re.sub(r"[^A-Za-z0-9]+", "-", places[-1]).strip("-").lower()
         questions = [self._open[place] for place in places]
         text = "\n\n".join(f"{each.place}: {each.text}" for each in questions)
-        state = Paused(pause_key=f"{name}-{uuid.uuid4().hex[:8]}", message=text)
-        keys = state.state_details.run_input_keyset = keyset_from_paused_state(state)
+        state: State[Any] = Paused(pause_key=f"{name}-{uuid.uuid4().hex[:8]}", message=text)
+        keys = keyset_from_paused_state(state)
+        state.state_details.run_input_keyset = dict(keys.items())
         told = {"schema": _schema(questions), "description": text}
         for kind, value in told.items():
             client.create_flow_run_input(self._flow_run_id, keys[kind], json.dumps(value))  # type: ignore[index]  # the keys are known

@@ -56,11 +56,6 @@ class EventState(State[Any]):
         """The task run as it was before a failure, or while it waits; otherwise None."""
         return self._task_run
 
-    @property
-    def waits(self) -> bool:
-        """Whether the event said "not yet", so that another call follows."""
-        return self._outcome is not None and self._outcome.waits
-
     @classmethod
     def of(
         cls, spec: EventSpec, outcome: Outcome, kind: StateType, *, name: str, message: str | None
@@ -135,10 +130,8 @@ def waiting_state(spec: EventSpec, call: Call, outcome: Outcome) -> EventState:
     """The state of a task run whose event said "not yet", or asks a person."""
     assert outcome.retry_after is not None
     until = dt.datetime.fromtimestamp(outcome.ended_at + outcome.retry_after).astimezone()
-    reason, when = (
-        cut(outcome.result.message or "not yet", _LONGEST),
-        f"{until:%Y-%m-%d %H:%M:%S %Z}",
-    )
+    reason = cut(outcome.result.message or "not yet", _LONGEST)
+    when = f"{until:%Y-%m-%d %H:%M:%S %Z}"
     said = f"{reason}; the next call is at {when}"
     if spec.asks:
         event: Any = spec.event_class

@@ -51,7 +51,8 @@ def _faults_of(
     takes = ", ".join(parameters.named) or "nothing"
     known = {*names, *(each.name for each in node.arguments)}
     declared = graph.declaring(node.file)
-    known |= {each.name for each in (*declared.variables, *declared.secrets)} & {*spec.named}
+    late = [*(each.name for each in declared.variables), *(each.name for each in declared.secrets)]
+    known |= {*late} & {*spec.named}
     for argument in node.arguments:
         if argument.name not in parameters.named and not parameters.extra:
             message = f"{where} has no argument '{argument.name}'"

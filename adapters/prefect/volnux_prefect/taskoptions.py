@@ -107,7 +107,7 @@ def named(spec: EventSpec, task: Task[Any, Any], call: Call) -> Task[Any, Any]:
     native = target_of(spec).task if is_native(spec) else None
     if native is not None and native.task_run_name is not None:
         own = copy.copy(task)
-        own.task_run_name = OwnName(native.task_run_name, str(task.task_run_name))
+        vars(own)["task_run_name"] = OwnName(native.task_run_name, str(task.task_run_name))
         return own
     if name is None:
         return task

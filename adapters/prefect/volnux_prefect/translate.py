@@ -220,7 +220,7 @@ def _task(spec: EventSpec, tags: frozenset[str]) -> Task[Any, Any]:
         native.fn = run_work
         native.tags = native.tags | tags
         native.retries = spec.retry.max_attempts - 1
-        native.retry_delay_seconds = delays or None
+        vars(native)["retry_delay_seconds"] = delays or None
         native.retry_condition_fn = repeat_told if delays else None
         return with_arguments(native, spec)
     own = {"log_prints": None, **options_of(spec)}

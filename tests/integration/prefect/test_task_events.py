@@ -8,7 +8,6 @@ from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterParentFlo
 from volnux_prefect import load_flow
 
 from tests.integration.prefect.states import flow_run_of, task_runs
-from tests.integration.prefect.test_codegen import plain  # noqa: F401 - a fixture
 from volnux.backends import RefusedError
 from volnux.errors import VolnuxError
 
@@ -220,10 +219,10 @@ def test_a_cached_result_is_not_computed_again(run, tasks):
     assert found["Cached__2"].state.name == "Cached"
 
 
-def test_a_printed_flow_runs_the_same_task(plain, tasks, monkeypatch):  # noqa: F811
-    monkeypatch.setattr("tests.integration.prefect.test_codegen.MORE_EVENTS", EVENTS)
-    monkeypatch.syspath_prepend(str(tasks.parent))
-    state = plain('{Load(day="2026-01-02", table="orders") |-> Sends || InnerAsync(table="ab")}')
+def test_a_printed_flow_runs_the_same_task(printed, tasks):
+    state = printed(
+        '{Load(day="2026-01-02", table="orders") |-> Sends || InnerAsync(table="ab")}', EVENTS
+    )
     assert state.result() == [{"sent": ["orders", "2026-01-02", 5], "kwargs": []}, "abab"]
 
 

@@ -17,7 +17,6 @@ from prefect.task_runners import ProcessPoolTaskRunner, ThreadPoolTaskRunner
 from volnux_prefect import load_flow
 
 from tests.integration.prefect.states import flow_run_of, task_runs
-from tests.integration.prefect.test_codegen import plain  # noqa: F401 - a fixture
 from volnux.backends import BackendError, RunControl, RunObserver, RunOptions
 
 EVENTS = """
@@ -155,10 +154,9 @@ def test_what_ends_a_run_ends_its_waits_at_once(run, text, cancels, status, stat
         ("@run-timeout: 2s\nNever", "FAILED"),
     ],
 )
-def test_a_printed_flow_waits(plain, folder, monkeypatch, text, ends):  # noqa: F811
-    monkeypatch.setattr("tests.integration.prefect.test_codegen.MORE_EVENTS", EVENTS)
+def test_a_printed_flow_waits(printed, text, ends):
     Path("found.txt").unlink(missing_ok=True)
-    state = plain(text)
+    state = printed(text, EVENTS)
     assert state.type.value == ends
     if "FoundElsewhere" in text:
         assert state.result() == ["found", "made"]
@@ -281,8 +279,7 @@ class Unset:
         return None
 
 
-def test_a_printed_flow_asks(plain, folder, monkeypatch):  # noqa: F811
-    monkeypatch.setattr("tests.integration.prefect.test_codegen.MORE_EVENTS", EVENTS)
+def test_a_printed_flow_asks(printed):
     with person({"Ship": "Ship it", "Ship__2": "Hold"}):
-        state = plain(f"Quick (0 -> Note) -> {{{BOTH}}}".replace("Note", "Names"))
+        state = printed(f"Quick (0 -> Note) -> {{{BOTH}}}".replace("Note", "Names"), EVENTS)
     assert state.type.value == "COMPLETED"

@@ -125,7 +125,7 @@ class TaskRuns:
                 self._asking = Asking(answers, lambda error: None)
 
             def answered(text: str) -> None:
-                loop.call_soon_threadsafe(lambda: answer.done() or answer.set_result(text))
+                loop.call_soon_threadsafe(_answer_with, answer, text)
 
             self._asking.ask(question_of(spec, call, outcome), answered)
         stopped = asyncio.ensure_future(self._stopped.wait())
@@ -183,3 +183,8 @@ class _Listener:
 
     def repeats(self, index: int, outcome: Outcome) -> None:
         pass
+
+
+def _answer_with(answer: asyncio.Future[str], text: str) -> None:
+    if not answer.done():
+        answer.set_result(text)
