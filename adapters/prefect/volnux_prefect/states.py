@@ -23,6 +23,7 @@ __all__ = [
     "EventState",
     "cancelled_state",
     "log_failure",
+    "log_wait",
     "state_of_outcome",
     "waiting_state",
 ]
@@ -128,6 +129,13 @@ def cancelled_state(spec: EventSpec, outcome: Outcome) -> EventState:
 
 def waiting_state(spec: EventSpec, call: Call, outcome: Outcome) -> EventState:
     """The state of a task run whose event said "not yet", or asks a person."""
+    said = log_wait(spec, call.task_id, outcome)
+    name = ASKS if spec.asks else NOT_YET
+    return EventState.of(spec, outcome, StateType.PAUSED, name=name, message=said)
+
+
+def log_wait(spec: EventSpec, place: str, outcome: Outcome) -> str:
+    """Log why a place waits, and until when. Returns this text."""
     assert outcome.retry_after is not None
     until = dt.datetime.fromtimestamp(outcome.ended_at + outcome.retry_after).astimezone()
     reason = cut(outcome.result.message or "not yet", _LONGEST)
@@ -136,6 +144,5 @@ def waiting_state(spec: EventSpec, call: Call, outcome: Outcome) -> EventState:
     if spec.asks:
         event: Any = spec.event_class
         said = f"{reason} ({', '.join(event.options)}), until {when}"
-    compat.run_logger().info("%s %s: %s", call.task_id, "asks" if spec.asks else "waits", said)
-    name = ASKS if spec.asks else NOT_YET
-    return EventState.of(spec, outcome, StateType.PAUSED, name=name, message=said)
+    compat.run_logger().info("%s %s: %s", place, "asks" if spec.asks else "waits", said)
+    return said

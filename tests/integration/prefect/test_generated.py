@@ -42,7 +42,7 @@ WITHOUT_A_SERVER = range(100, 130)
 TIMED = {
     case.name
     for case in all_cases()
-    if "timeout" in case.text or "within" in f"{case.text} {case.events}"
+    if "timeout" in case.text or "within" in f"{case.text} {case.events} {case.files}"
 }
 """Cases that need the real time: no time passes here between two calls."""
 
