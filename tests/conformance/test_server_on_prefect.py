@@ -8,9 +8,11 @@ import pytest
 from tests.conformance.chosen import CHOSEN, REPEATED, USED, handled_in, shown_on_prefect
 from tests.integration.prefect.server import PREFECT, end, start, started, surroundings
 from volnux.loading import load_plan
-from volnux.testing import write_case
+from volnux.testing import all_cases, write_case
 
-RUN = [*CHOSEN, *REPEATED, *USED][::3]
+WAITING = [case for case in all_cases() if case.name in ("waits_then_raises", "waits_in_a_process")]
+
+RUN = [*[*CHOSEN, *REPEATED, *USED][::3], *WAITING]
 """Every third one. A flow run has a process of its own, which takes seconds to start."""
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]

@@ -127,6 +127,6 @@ _IMPORTLIB: Final = importlib.__file__.rpartition("__init__")[0]
 
 
 def _ours(filename: str) -> bool:
-    return filename.startswith(("<frozen importlib", _OURS, _IMPORTLIB)) or (
-        "volnux_standalone" in filename
+    return filename.startswith(("<frozen importlib", _OURS, _IMPORTLIB)) or any(
+        package in filename for package in ("volnux_standalone", "volnux_prefect")
     )

@@ -59,6 +59,8 @@ def parameters_of(
         )
     try:
         parameters = _signature(function)
+    except EventDefinitionError:
+        raise
     except (TypeError, ValueError) as error:
         raise EventDefinitionError(
             f"event {event_class.__name__}: process must be a function whose arguments can be "

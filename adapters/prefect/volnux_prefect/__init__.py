@@ -13,13 +13,15 @@ from volnux._lazy import lazy
 if TYPE_CHECKING:
     from volnux_prefect.backend import PrefectBackend
     from volnux_prefect.flow import load_flow, to_flow
+    from volnux_prefect.taskevents import task_event
 
-__all__ = ["PrefectBackend", "load_flow", "to_flow"]
+__all__ = ["PrefectBackend", "load_flow", "task_event", "to_flow"]
 
 __getattr__, __dir__ = lazy(
     __name__,
     {
         "volnux_prefect.backend": ("PrefectBackend",),
         "volnux_prefect.flow": ("load_flow", "to_flow"),
+        "volnux_prefect.taskevents": ("task_event",),
     },
 )

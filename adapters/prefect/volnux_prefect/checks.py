@@ -21,7 +21,9 @@ from volnux.pointy.options import HINTS
 from volnux_prefect.host import block_name, variable_name
 from volnux_prefect.parameters import why_no_parameter, why_not_stored
 from volnux_prefect.parts import outermost
+from volnux_prefect.taskchecks import task_faults
 from volnux_prefect.taskoptions import option_faults
+from volnux_prefect.tasktargets import is_native
 from volnux_prefect.translate import MOST_DELAYS, task_of
 
 __all__ = ["NAME", "capabilities", "check", "refuse"]
@@ -39,6 +41,7 @@ def capabilities() -> Capabilities:
     return Capabilities(
         hints=frozenset({"pool", "concurrency", "tags"}),
         url_schemes=frozenset({"dask"} if has_dask else ()),
+        approvals=True,
     )
 
 
@@ -89,6 +92,7 @@ def _faults_of(plan: Plan) -> Iterator[Diagnostic]:
                 hint="use another default, or a str that the event reads",
             )
     yield from _hint_notes(graph, plan)
+    yield from task_faults(plan, outermost(graph), _names_at)
     yield from _name_faults(graph)
     yield from _text_faults(graph)
     if graph.max_active_runs is not None and graph.max_active_runs > _MOST_AT_ONCE:
@@ -107,6 +111,8 @@ def _faults_of(plan: Plan) -> Iterator[Diagnostic]:
     for index, (node, spec) in enumerate(zip(graph.nodes, plan.specs, strict=True)):
         if spec is not None:
             yield from _event_faults(graph, node, spec)
+            if is_native(spec):
+                continue
             names = _names_at(plan, index)
             for fault in option_faults(spec, names, partial(task_of, spec, frozenset(), node.id)):
                 yield refused(fault.message, at=node, hint=fault.hint)

@@ -178,6 +178,8 @@ class _Program:
             "rounds": (tuple(map(int, rounds)), ()),
             "attempts": (node.retry, None),
             "timeout": (node.options.get("timeout"), None),
+            "every": (node.options.get("every"), None),
+            "within": (node.options.get("within"), None),
             "executor": (node.options.get("executor"), None),
             "branches": (tuple(sorted(taken)), (1,)),
             "tags": (sorted(tags - limits.keys()), []),

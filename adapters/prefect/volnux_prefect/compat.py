@@ -5,6 +5,8 @@ Prefect 3.7 and 3.8 are supported. All other modules of this package import only
 
 from __future__ import annotations
 
+import contextvars
+import datetime as dt
 import logging
 from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -12,9 +14,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from prefect import Task
 from prefect.cache_policies import CachePolicy
 from prefect.client.schemas.objects import State, StateType, TaskRun
-from prefect.context import FlowRunContext, TaskRunContext
+from prefect.context import FlowRunContext, TaskRunContext, serialize_context
+from prefect.futures import PrefectConcurrentFuture
 from prefect.logging import get_logger, get_run_logger
 from prefect.results import (  # type: ignore[attr-defined]  # re-exports two of them implicitly
     ResultRecord,
@@ -24,8 +28,16 @@ from prefect.results import (  # type: ignore[attr-defined]  # re-exports two of
 )
 from prefect.serializers import Serializer
 from prefect.settings import get_current_settings
-from prefect.task_runners import TaskRunner
+from prefect.task_engine import run_task_sync
+from prefect.task_runners import (
+    ProcessPoolTaskRunner,
+    TaskRunner,
+    ThreadPoolTaskRunner,
+    _run_task_in_subprocess,
+    _UnpicklingFuture,
+)
 from prefect.transactions import get_transaction
+from prefect.utilities.callables import cloudpickle_wrapped_call
 from prefect.utilities.engine import emit_task_run_state_change_event
 
 from volnux.events.base import WorkerLost
@@ -35,8 +47,10 @@ __all__ = [
     "WorkerInterrupted",
     "attempt_number",
     "current_task_run",
+    "goes_on",
     "guard",
     "logger",
+    "paused_task_run",
     "persists",
     "result_of",
     "result_serializer",
@@ -44,6 +58,7 @@ __all__ = [
     "run_logger",
     "store_nothing",
     "store_with",
+    "submit_again",
     "tell",
 ]
 
@@ -58,6 +73,29 @@ def current_task_run() -> TaskRun | None:
     """A copy of the current task run; None outside of a task run."""
     context = TaskRunContext.get()
     return context.task_run.model_copy() if context else None
+
+
+def goes_on(since: float) -> None:
+    """Restore what Prefect changes in a task run that goes on with the same attempt.
+
+    Args:
+        since: when it first started, in seconds since the epoch.
+    """
+    context = TaskRunContext.get()
+    if context is not None:
+        task_run: Any = context.task_run
+        task_run.start_time = dt.datetime.fromtimestamp(since, dt.UTC)
+        task_run.run_count -= 1
+
+
+def paused_task_run(paused: State[Any]) -> TaskRun | None:
+    """A copy of the current task run as it will be in a paused state; None outside of one."""
+    task_run = current_task_run()
+    if task_run is not None:
+        assert task_run.state is not None
+        task_run.total_run_time += paused.timestamp - task_run.state.timestamp
+        _enter(task_run, State(type=paused.type, name=paused.name, timestamp=paused.timestamp))
+    return task_run
 
 
 def persists() -> bool:
@@ -150,11 +188,47 @@ def run_logger() -> logging.Logger | logging.LoggerAdapter[Any]:
 
 def tell(task_run: TaskRun, state: State[Any], before: State[Any] | None = None) -> None:
     """Report a task run's state to the server in the background, as Prefect's engine does."""
+    _enter(task_run, state)
+    emit_task_run_state_change_event(task_run, initial_state=before, validated_state=state)
+
+
+def _enter(task_run: TaskRun, state: State[Any]) -> None:
     details = state.state_details
     details.task_run_id, details.flow_run_id = task_run.id, task_run.flow_run_id
     task_run.state, task_run.state_id = state, state.id
     task_run.state_type, task_run.state_name = state.type, state.name
-    emit_task_run_state_change_event(task_run, initial_state=before, validated_state=state)
+
+
+# Task runs that go on.
+
+
+def submit_again(
+    runner: TaskRunner[Any], task: Task[Any, Any], task_run: TaskRun, parameters: dict[str, Any]
+) -> Any:
+    """Submit a task run that is paused to its task runner again, and return a future.
+
+    `TaskRunner.submit` always makes a new task run. A task runner of a type that is not known here
+    gets one, and the paused task run ends.
+    """
+    work = {"task": task, "task_run": task_run, "parameters": parameters, "return_type": "state"}
+    if isinstance(runner, ThreadPoolTaskRunner):
+        threads: Any = runner._executor
+        done = threads.submit(contextvars.copy_context().run, run_task_sync, **work)
+        return PrefectConcurrentFuture(task_run.id, done)
+    if isinstance(runner, ProcessPoolTaskRunner):
+        processes: Any = runner._executor
+        # The task runner has made these for the first call.
+        around = {"context": runner._cached_context, "env": runner._cached_env}
+        call = cloudpickle_wrapped_call(_run_task_in_subprocess, **around, **work)
+        return PrefectConcurrentFuture(task_run.id, _UnpicklingFuture(processes.submit(call)))
+    if type(runner).__name__ == "DaskTaskRunner":
+        from prefect_dask.task_runners import PrefectDaskFuture
+
+        client: Any = getattr(runner, "client")  # noqa: B009 - not every task runner has one
+        done = client.submit(run_task_sync, context=serialize_context(), pure=False, **work)
+        return PrefectDaskFuture(task_run_id=task_run.id, wrapped_future=done)
+    tell(task_run, State(type=StateType.COMPLETED, name="NotYet"), task_run.state)
+    return runner.submit(task, parameters)
 
 
 # Process pools.

@@ -7,6 +7,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Mapping
+from dataclasses import replace
 from queue import Empty, SimpleQueue
 from typing import Any
 
@@ -16,7 +17,6 @@ from prefect.context import FlowRunContext
 from volnux.backends.port import RunOptions
 from volnux.events.base import WorkerLost
 from volnux.events.outcome import Call, Outcome
-from volnux.events.spec import EventSpec
 from volnux.graph.execution import Execution
 from volnux.graph.report import RunReport
 from volnux.hooks import About, Hooks, Observing, hooks_of
@@ -24,6 +24,7 @@ from volnux.kit.attempt import as_taken
 from volnux.kit.calls import Calls
 from volnux.kit.keeping import keeper_of
 from volnux.kit.notes import Notes
+from volnux_prefect.again import Waiting
 from volnux_prefect.endings import state_of
 from volnux_prefect.groups import Groups
 from volnux_prefect.host import PrefectHost
@@ -32,10 +33,12 @@ from volnux_prefect.limits import make_limits
 from volnux_prefect.loop import RunLoop
 from volnux_prefect.page import Page
 from volnux_prefect.parts import PartRun
+from volnux_prefect.pausing import answers_of
+from volnux_prefect.placing import Places
 from volnux_prefect.runners import Runners
 from volnux_prefect.timelimit import TimeLimit
-from volnux_prefect.translate import Blueprint, RunnerKey
-from volnux_prefect.work import EventState, Work, is_away, outcome_of, submit
+from volnux_prefect.translate import Blueprint
+from volnux_prefect.work import Work, is_away, outcome_of, submit
 
 __all__ = ["Drive"]
 
@@ -52,11 +55,12 @@ class Drive:
         self, blueprint: Blueprint, inputs: Mapping[str, Any], options: RunOptions
     ) -> None:
         self._blueprint = blueprint
-        self._options = options
         self._limit: TimeLimit | None = None
         flow_run = FlowRunContext.get()
         flow_run_id = flow_run.flow_run.id if flow_run and flow_run.flow_run else None
         plan = blueprint.plan
+        answers = answers_of(plan, options.answers, flow_run_id)
+        self._options = options = replace(options, answers=answers)
         here = options_here(plan.graph, options, flow_run_id)
         self._calls = calls = Calls(plan, inputs, here, PrefectHost())
         self._about = About(plan.graph.name, "prefect", calls.run_id, plan, options.context)
@@ -72,9 +76,12 @@ class Drive:
         self._execution = Execution(plan.graph, items=calls.items, grows=self._grow)
         # Filled by other threads, and read by `_next`.
         self._ended: SimpleQueue[
-            tuple[int, State[Any] | BaseException | None] | BaseException | None
+            tuple[int, State[Any] | BaseException | str] | BaseException | None
         ] = SimpleQueue()
         self._outstanding = 0
+        self._waiting = Waiting(
+            answers, lambda index, answer: self._ended.put((index, answer)), self._ended.put
+        )
         self._cancelled = False
         self._fault: BaseException | None = None
         self._lock = threading.RLock()
@@ -83,7 +90,7 @@ class Drive:
         self._page = Page(blueprint, self._execution, flow_run_id)
         self._groups = Groups(blueprint, self._execution, calls, options, self._page)
         self._notes = Notes(len(plan.graph.nodes))
-        self._earlier = [0] * len(plan.graph.nodes)
+        self._places = Places(blueprint, self._execution, calls, self._notes)
         main = flow_run.task_runner if flow_run else None
         self._runners = Runners(contextlib.ExitStack(), blueprint.main, main)
         self._sent_to: dict[int, Any] = {}
@@ -100,8 +107,9 @@ class Drive:
             try:
                 self._go()
             finally:
-                # Groups still run only if an error ends the run.
+                # Groups still run, and places still wait, only if an error ends the run.
                 self._groups.give_up()
+                self._waiting.give_up("the run has ended")
                 # Close the loop first: task runners wait for their threads, and those wait for
                 # their coroutines.
                 self.loop.close()
@@ -123,7 +131,7 @@ class Drive:
         """
         self._submit(self._execution.start())
         self._page.tell_skipped_at_start()
-        while self._outstanding:
+        while self._outstanding or self._waiting:
             try:
                 self._next()
             except KeyboardInterrupt:
@@ -141,11 +149,11 @@ class Drive:
 
     # Called from the threads of tasks (`work.Listener`).
 
-    def began(self, index: int, attempt: int) -> None:
-        """Called when an attempt begins."""
+    def began(self, index: int, call: Call) -> None:
+        """Called when a call begins."""
         with self._lock:
-            self._notes.begins(index, attempt, time.time())
-        self._progress.began(self._spec(index), self._call(index, attempt))
+            self._notes.begins(index, call.attempt, time.time())
+        self._progress.began(self._places.spec(index), call)
 
     @property
     def ends(self) -> bool:
@@ -154,38 +162,37 @@ class Drive:
 
     def repeats(self, index: int, outcome: Outcome) -> None:
         """Called when an attempt will be repeated."""
-        self._progress.retries(self._spec(index), self._call(index, outcome.attempts), outcome)
+        self._progress.retries(
+            self._places.spec(index), self._places.call(index, outcome.attempts), outcome
+        )
 
     # The steps of one place, from ready to ended.
 
     def _submit(self, ready: list[int]) -> None:
         for index in ready:
-            self._receive(index)
+            self._places.receive(index)
             unit = self._page.unit(index)
-            if self._blueprint.grouped[self._node(unit)] is None:
+            if self._blueprint.grouped[self._places.node(unit)] is None:
                 self._send(index)
             elif self._groups.add(unit, index):
                 self._send_group(unit)
 
-    def _receive(self, index: int) -> None:
-        if self._execution.nodes[index].receives is not None:
-            self._notes.received[index] = self._execution.received(index)
-
-    def _send(self, index: int) -> None:
-        spec = self._spec(index)
+    def _send(self, index: int, answer: str | None = None) -> None:
+        spec = self._places.spec(index)
         task = self._blueprint.task_at(self._execution.copies, index)
-        call = self._progress.call(spec, self.hooks.call(spec, self._call(index)))
-        earlier = self._earlier[index]
-        taken, limit = self._blueprint.taken[self._node(index)], self._limit
-        work = Work(index, spec, call, taken, self, earlier=earlier, limit=limit)
+        call = self._places.next_call(index)._replace(answer=answer)
+        call = self._progress.call(spec, self.hooks.call(spec, call))
+        taken, limit = self._places.taken(index), self._limit
+        paused = self._waiting.paused(index)
+        work = Work(index, spec, call, taken, self, limit=limit, task_run=paused)
         self._outstanding += 1
         try:
-            runner = self._sent_to[index] = self._runners.of(self._runner_key(index))
+            runner = self._sent_to[index] = self._runners.of(self._places.runner_key(index))
         except Exception as error:  # noqa: BLE001 - a task runner's cluster may fail in any way
             self._ended.put((index, error))
             return
         if is_away(runner):
-            self.began(index, earlier + 1)
+            self.began(index, call)
         inputs = self._calls.inputs
         future = submit(work, task, runner, self._page.edges_to(index), inputs)
         if isinstance(future, Exception):
@@ -235,7 +242,7 @@ class Drive:
             outcome = self._outcome_inside(run, index, ended)
             if outcome is None:
                 continue
-            if outcome.raised and self._spec(index).stop_on_exception:
+            if outcome.raised and self._places.spec(index).stop_on_exception:
                 stops.append((index, outcome))
                 continue
             replayed.append(index)
@@ -244,7 +251,7 @@ class Drive:
                 inside = self._page.unit(ready) == unit
                 (waiting if inside else behind).append(ready)
                 if inside:
-                    self._receive(ready)
+                    self._places.receive(ready)
         execution.cancelled = self._cancelled
         if ended is None:
             return
@@ -260,29 +267,32 @@ class Drive:
         self, run: PartRun, index: int, ended: State[Any] | BaseException | None
     ) -> Outcome | None:
         """The outcome of a place in a group; None if it did not end."""
-        spec = self._spec(index)
+        spec = self._places.spec(index)
         if run.report is None and ended is not None:
-            outcome = outcome_of(spec, self._call(index), ended, time.time())
+            outcome = outcome_of(spec, self._places.call(index), ended, time.time())
             self._notes.begins(index, 1, outcome.started_at)
             return outcome._replace(retry_after=None)
         place = self._execution.copies.place(index)
         if place in run.started:
             attempts, first = run.started[place]
             self._notes.begins(index, attempts, first)
-            self._progress.began(spec, self._call(index, attempts))
+            self._progress.began(spec, self._places.call(index, attempts))
         return run.outcome(place)
 
     # The queue.
 
     def _next(self) -> None:
-        """Wait for the next item in the queue, or for the time limit, and process it."""
-        try:
-            item = self._ended.get(timeout=None if self._limit is None else self._limit.left)
-        except Empty:
-            self._run_out()
-            return
+        """Wait for the next item in the queue, for a call that is due, or for the time limit."""
+        waits = [self._waiting.left, None if self._limit is None else self._limit.left]
+        item: Any = _NO_ITEM
+        with contextlib.suppress(Empty):
+            item = self._ended.get(timeout=min((w for w in waits if w is not None), default=None))
         if self._limit is not None and self._limit.is_over:
             self._run_out()
+            return
+        for index in self._waiting.due():
+            self._send(index)
+        if item is _NO_ITEM:
             return
         if item is None:
             self._cancel()
@@ -291,74 +301,66 @@ class Drive:
             self._fault = item
             return
         index, ended = item
+        if isinstance(ended, str):
+            if self._waiting.take(index):
+                self._send(index, answer=ended)
+            return
         self._outstanding -= 1
         if isinstance(ended, KeyboardInterrupt):
             self._fault = ended
             return
         if self._execution.ended:
             return
-        if ended is None:
-            if not self._cancelled:
-                self._send(index)
-            return
         if index in self._groups.running:
             self._end_group(index, ended)
             return
-        outcome = self._outcome(index, ended)
+        outcome = self._places.outcome(index, ended, is_away=self._is_away(index))
         if isinstance(ended, WorkerLost):
-            self._runners.replace(self._runner_key(index), self._sent_to[index])
+            self._runners.replace(self._places.runner_key(index), self._sent_to[index])
         if outcome.retry_after is not None:
-            if isinstance(ended, WorkerLost) and not self._cancelled:
-                self._again(index, outcome)
+            self._again(index, outcome, ended)
             return
         self._page.ended(index, ended)
         if self._is_away(index):
-            call = self._call(index, outcome.attempts)
-            self.hooks.ended_elsewhere(self._spec(index), call, outcome)
+            call = self._places.call(index, outcome.attempts)
+            self.hooks.ended_elsewhere(self._places.spec(index), call, outcome)
         self._submit(self._finish(index, outcome))
         self._page.tell_skipped(index)
 
     def _finish(self, index: int, outcome: Outcome) -> list[int]:
         """Report the end of a place to the state machine, and return what is ready now."""
-        spec = self._spec(index)
+        spec = self._places.spec(index)
         self._notes.ends(index, outcome)
         if spec.stop_on_exception and outcome.raised:
             self._cut_groups()
+            self._waiting.give_up(f"{self._execution.copies.place(index)} ended the run")
             self._execution.stop(index, outcome.result)
             self.hooks.stops(None)
             ready: list[int] = []
             self._outstanding = 0
         else:
             ready = self._execution.finish(index, outcome.descriptor, outcome.result)
-        judged = as_taken(spec, outcome, self._blueprint.taken[self._node(index)])
-        self._progress.ended(spec, self._call(index, outcome.attempts), judged)
+        judged = as_taken(spec, outcome, self._places.taken(index))
+        self._progress.ended(spec, self._places.call(index, outcome.attempts), judged)
         return ready
 
-    def _outcome(self, index: int, ended: State[Any] | BaseException) -> Outcome:
-        """The outcome of a place, from the state of its task run."""
-        spec = self._spec(index)
-        notes = self._notes
-        started = notes.first[index] or time.time()
-        told = ended.outcome if isinstance(ended, EventState) else None
-        notes.made[index] = max(notes.made[index], told.attempts if told else 1)
-        if told and (not notes.first[index] or self._is_away(index)):
-            notes.first[index] = told.started_at
-        return outcome_of(spec, self._call(index, notes.made[index]), ended, started)
-
-    def _again(self, index: int, outcome: Outcome) -> None:
-        """Run a place again in a new task run, after the delay that its retry policy sets."""
-        self.repeats(index, outcome)
-        self._earlier[index] = outcome.attempts
-        self._outstanding += 1
-        timer = threading.Timer(outcome.retry_after or 0, lambda: self._ended.put((index, None)))
-        timer.daemon = True
-        timer.start()
+    def _again(self, index: int, outcome: Outcome, ended: State[Any] | BaseException) -> None:
+        """Call a place again, after the delay that its outcome says."""
+        if outcome.waits or (isinstance(ended, WorkerLost) and not self._cancelled):
+            self._notes.ends(index, outcome)
+            call, spec = self._places.call(index, outcome.attempts), self._places.spec(index)
+            self._progress.attempt_ended(spec, call, outcome)
+            self._waiting.add(index, spec, call, outcome, ended)
+        if self._cancelled:
+            self._waiting.give_up("the run was cancelled")
 
     def _run_out(self) -> None:
         """End the run because its time is over. Attempts check the limit themselves."""
         self._cut_groups()
         self._execution.expire()
         self._outstanding = 0
+        assert self._limit is not None
+        self._waiting.give_up(str(self._limit.error()), timed_out=True)
         self.hooks.stops(None)
 
     def _cancel(self) -> None:
@@ -368,6 +370,7 @@ class Drive:
         self._cancelled = True
         self._execution.cancel()
         self._groups.cancel()
+        self._waiting.give_up("the run was cancelled")
         running = self._outstanding
         self._progress.stops(running)
         self.hooks.stops(running)
@@ -382,24 +385,10 @@ class Drive:
         """Whether the event runs in another process."""
         return is_away(self._sent_to.get(index))
 
-    def _node(self, index: int) -> int:
-        """The index in the graph of the node that an instance is a copy of."""
-        return self._execution.copies.node(index)
-
-    def _spec(self, index: int) -> EventSpec:
-        spec = self._blueprint.plan.specs[self._node(index)]
-        assert spec is not None
-        return spec
-
-    def _runner_key(self, index: int) -> RunnerKey:
-        return self._blueprint.runners[self._node(index)]
-
-    def _call(self, index: int, attempt: int = 1) -> Call:
-        received = self._notes.received[index]
-        return self._calls.call(self._execution, index, attempt, received)
-
     def _grow(self, start: int, stop: int, copies: int) -> None:
         """Make room for the copies of an `each`."""
-        size = (stop - start) * copies
-        self._notes.grow(size)
-        self._earlier += [0] * size
+        self._notes.grow((stop - start) * copies)
+
+
+_NO_ITEM: Any = object()
+"""What `_next` processes if the queue is empty."""

@@ -18,7 +18,9 @@ from volnux.shown import cut, shown
 from volnux_prefect.compat import WorkerInterrupted
 
 __all__ = [
+    "ASKS",
     "HANDLED",
+    "NOT_YET",
     "SKIPPED",
     "counts",
     "final_state",
@@ -40,6 +42,12 @@ _MOST_NAMED = 20
 
 HANDLED = "Handled"
 """The state name of a failed event whose failure the flow handles."""
+
+NOT_YET = "NotYet"
+"""The state name of an event that said "not yet", until its next call."""
+
+ASKS = "Asks"
+"""The state name of an event that waits for the answer of a person."""
 
 
 def final_state(report: RunReport, result: Any) -> State[Any]:

@@ -13,7 +13,7 @@ from prefect.exceptions import ObjectNotFound
 
 from volnux.redaction import redacted
 
-__all__ = ["SECRET_TYPE", "PrefectHost", "block_name", "variable_name"]
+__all__ = ["SECRET_TYPE", "PrefectHost", "block_name", "client_here", "variable_name"]
 
 SECRET_TYPE = "secret"
 """The slug of Prefect's block type Secret."""
@@ -35,7 +35,7 @@ class PrefectHost:
 
     def variable(self, name: str) -> Any:
         """See `Host`."""
-        with _client() as client:
+        with client_here() as client:
             found = client.read_variable_by_name(variable_name(name))
             if found is None:
                 raise LookupError(f"{_server(client)} has no variable '{variable_name(name)}'")
@@ -44,7 +44,7 @@ class PrefectHost:
     def secret(self, name: str) -> str:
         """See `Host`."""
         own = block_name(name)
-        with _client() as client:
+        with client_here() as client:
             try:
                 data = client.read_block_document_by_name(own, SECRET_TYPE).data
             except ObjectNotFound:
@@ -60,7 +60,7 @@ class PrefectHost:
 
 
 @contextmanager
-def _client() -> Iterator[SyncPrefectClient]:
+def client_here() -> Iterator[SyncPrefectClient]:
     """The client of the run. A new client would load the system's certificates again."""
     with SyncClientContext.get_or_create() as context:
         yield context.client

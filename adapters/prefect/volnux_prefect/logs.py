@@ -12,6 +12,7 @@ from prefect.logging.handlers import APILogHandler
 
 from volnux.events.spec import EventSpec
 from volnux_prefect.compat import OwnKey
+from volnux_prefect.endings import ASKS, NOT_YET
 
 __all__ = ["PLACE", "send_from"]
 
@@ -58,8 +59,18 @@ def _said_otherwise(record: logging.LogRecord) -> bool:
     When a task returns a failed state, Prefect logs two records. The first has all data of the
     state and "NoneType: None" as traceback, and the second says how the task ended. The first is
     dropped, because the event's own traceback has already been logged.
+
+    For an event that said "not yet", Prefect logs as an error that the task run has finished.
     """
-    if record.levelno < logging.ERROR or record.exc_info != (None, None, None):
+    if record.levelno < logging.ERROR:
+        return True
+    if str(record.msg).startswith(_WAITS):
+        return False
+    if record.exc_info != (None, None, None):
         return True
     context = TaskRunContext.get()
     return context is None or not isinstance(context.task.cache_policy, OwnKey)
+
+
+_WAITS = tuple(f"Finished in state {name}(" for name in (NOT_YET, ASKS))
+"""How Prefect's log records about a task run that waits begin."""

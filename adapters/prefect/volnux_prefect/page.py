@@ -23,8 +23,8 @@ from volnux.graph.outcome import State as PlaceState
 from volnux.graph.report import RunReport
 from volnux_prefect import compat
 from volnux_prefect.endings import HANDLED, SKIPPED
+from volnux_prefect.states import EventState
 from volnux_prefect.translate import Blueprint
-from volnux_prefect.work import EventState
 
 __all__ = ["Page", "tell_handled", "tell_skipped"]
 

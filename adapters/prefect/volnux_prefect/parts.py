@@ -21,10 +21,12 @@ from volnux.graph.copies import Items
 from volnux.graph.model import Graph, Node
 from volnux.graph.outcome import RunStatus
 from volnux.graph.outcome import State as PlaceState
+from volnux.graph.places import template_of
 from volnux.graph.report import RunReport
 from volnux.shown import cut
 from volnux_prefect import compat, logs
 from volnux_prefect.endings import summary
+from volnux_prefect.states import log_wait
 from volnux_prefect.timelimit import TimeLimit
 
 __all__ = ["Holder", "PartRun", "outermost", "task_of_part"]
@@ -179,6 +181,11 @@ class _Inside(RunObserver):
         logs.PLACE.set(node.id)
         _, first = self._run.started.get(node.id, (0, time.time()))
         self._run.started[node.id] = attempt, first
+
+    def place_waits(self, node: Node, outcome: Outcome) -> None:
+        """See `RunObserver`."""
+        spec = self._run.part.plan.spec(template_of(node.id))
+        self._context.copy().run(log_wait, spec, node.id, outcome)
 
     def place_ended(self, node: Node, outcome: Outcome) -> None:
         """See `RunObserver`."""

@@ -9,13 +9,13 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from prefect import Task
-from prefect.context import TaskRunContext
 
 from volnux.errors import did_you_mean
 from volnux.events.given import ArgumentError
 from volnux.events.outcome import Call
 from volnux.events.spec import EventSpec
-from volnux_prefect.endings import HANDLED
+from volnux_prefect.completionhooks import CompletionHooks
+from volnux_prefect.tasktargets import OwnName, is_native, target_of
 
 __all__ = ["OptionFault", "named", "option_faults", "options_of"]
 
@@ -54,7 +54,7 @@ def options_of(spec: EventSpec) -> dict[str, Any]:
     failed, completed = options.get("on_failure") or (), options.get("on_completion") or ()
     # Any other value is left for Prefect to reject.
     if isinstance(failed, Collection) and isinstance(completed, Collection):
-        options["on_completion"] = _CompletionHooks(failed, completed)
+        options["on_completion"] = CompletionHooks(failed, completed)
     return options
 
 
@@ -104,6 +104,11 @@ def named(spec: EventSpec, task: Task[Any, Any], call: Call) -> Task[Any, Any]:
         call: the attempt that the task will make.
     """
     name: Any = spec.event_class.prefect.get("task_run_name")
+    native = target_of(spec).task if is_native(spec) else None
+    if native is not None and native.task_run_name is not None:
+        own = copy.copy(task)
+        vars(own)["task_run_name"] = OwnName(native.task_run_name, str(task.task_run_name))
+        return own
     if name is None:
         return task
     if not callable(name):
@@ -138,25 +143,3 @@ def _name_faults(spec: EventSpec, template: str, inputs: Iterable[str]) -> Itera
 
 def _first_line(error: Exception) -> str:
     return str(error).strip().partition("\n")[0] or type(error).__name__
-
-
-class _CompletionHooks(list[Any]):
-    """The completion hooks of a task run. A handled failure calls the failure hooks instead.
-
-    A failure that the flow handles is a completed state for Prefect. But the event did fail, so its
-    failure hooks must be called.
-    """
-
-    def __init__(self, failed: Iterable[Any], completed: Iterable[Any]) -> None:
-        super().__init__([*completed, *failed])
-        self._failed = list(failed)
-        self._completed = list(completed)
-
-    def __iter__(self) -> Iterator[Any]:
-        context = TaskRunContext.get()
-        state = context.task_run.state if context is not None else None
-        handled = state is not None and state.name == HANDLED
-        return iter(self._failed if handled else self._completed)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _CompletionHooks, (self._failed, self._completed)

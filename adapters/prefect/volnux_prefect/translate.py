@@ -25,6 +25,7 @@ from volnux_prefect.arguments import with_arguments
 from volnux_prefect.compat import OwnKey
 from volnux_prefect.parts import outermost, task_of_part
 from volnux_prefect.taskoptions import options_of
+from volnux_prefect.tasktargets import own_task
 from volnux_prefect.work import repeat_told, run_work
 
 __all__ = [
@@ -214,6 +215,14 @@ def concurrency_tag(graph: Graph, node: Node) -> str:
 
 def _task(spec: EventSpec, tags: frozenset[str]) -> Task[Any, Any]:
     delays: Any = retry_delays(spec)
+    native = own_task(spec)
+    if native is not None:
+        native.fn = run_work
+        native.tags = native.tags | tags
+        native.retries = spec.retry.max_attempts - 1
+        vars(native)["retry_delay_seconds"] = delays or None
+        native.retry_condition_fn = repeat_told if delays else None
+        return with_arguments(native, spec)
     own = {"log_prints": None, **options_of(spec)}
     own["tags"] = {*tags, *own.get("tags", ())}
     # `run_work` enforces the time limit of an attempt, because Prefect cannot end a thread.

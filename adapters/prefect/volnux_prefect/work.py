@@ -6,7 +6,7 @@ pickled by name for a worker process, without any objects that the pipeline crea
 
 from __future__ import annotations
 
-import logging
+import copy
 import os
 import time
 from collections.abc import Collection
@@ -14,29 +14,35 @@ from typing import Any, Protocol
 
 import cloudpickle
 from prefect import Task
-from prefect.client.schemas.objects import State, StateType, TaskRun
+from prefect.client.schemas.objects import State, TaskRun
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
-from pydantic import PrivateAttr
 
 from volnux.events.base import NotSentError, WorkerLost
 from volnux.events.modules import at_home
-from volnux.events.outcome import Call, Outcome
+from volnux.events.outcome import Call, Outcome, Polls
 from volnux.events.run import raised
 from volnux.events.spec import EventSpec
-from volnux.graph.outcome import FAILURE, SUCCESS, Failure
+from volnux.graph.outcome import FAILURE
 from volnux.hooks import About, Hooks, hooks_of
 from volnux.kit.attempt import as_taken
-from volnux.shown import cut, shown
 from volnux_prefect import compat, logs
 from volnux_prefect.arguments import parameters_of
 from volnux_prefect.attempt import attempt, picklable, stored_attempt
 from volnux_prefect.endings import HANDLED
 from volnux_prefect.loop import RunLoop
+from volnux_prefect.states import (
+    TIMED_OUT,
+    EventState,
+    cancelled_state,
+    log_failure,
+    state_of_outcome,
+    waiting_state,
+)
 from volnux_prefect.taskoptions import named
+from volnux_prefect.tasktargets import cached_outcome, is_native, native_spec
 from volnux_prefect.timelimit import TimeLimit
 
 __all__ = [
-    "EventState",
     "Listener",
     "Work",
     "is_away",
@@ -63,8 +69,8 @@ class Listener(Protocol):
     def ends(self) -> bool:
         """See the class."""
 
-    def began(self, index: int, attempt: int) -> None:
-        """Called when an attempt begins."""
+    def began(self, index: int, call: Call) -> None:
+        """Called when a call begins: an attempt, or its continuation after "not yet"."""
 
     def repeats(self, index: int, outcome: Outcome) -> None:
         """Called when an attempt will be repeated."""
@@ -79,13 +85,15 @@ class Work:
     Attributes:
         index: the index of its node in the graph.
         spec: the event.
-        call: its arguments. The number of the attempt is filled in later.
+        call: the arguments of its first call in this task run.
         taken: the descriptors that have a branch.
         strict: whether results must be picklable even if nothing pickles them.
-        earlier: the number of attempts in earlier task runs.
         limit: the time limit of the run, or None.
         listener: the listener in this process; None in another process.
         failed: the outcome and the state name of an attempt that will be repeated; else None.
+        polls: the calls so far that said "not yet".
+        task_run: the task run that it continues, after "not yet"; None for a new one.
+        earlier: what is added to the number of Prefect's attempt.
     """
 
     __slots__ = (
@@ -95,9 +103,11 @@ class Work:
         "index",
         "limit",
         "listener",
+        "polls",
         "spec",
         "strict",
         "taken",
+        "task_run",
     )
 
     def __init__(
@@ -109,8 +119,8 @@ class Work:
         listener: Listener | None = None,
         *,
         strict: bool = False,
-        earlier: int = 0,
         limit: TimeLimit | None = None,
+        task_run: TaskRun | None = None,
     ) -> None:
         self.index = index
         self.spec = spec
@@ -118,9 +128,11 @@ class Work:
         self.taken = taken
         self.listener = listener
         self.strict = strict
-        self.earlier = earlier
         self.limit = limit
         self.failed: tuple[Outcome, str] | None = None
+        self.polls = call.polls
+        self.task_run = task_run
+        self.earlier = call.attempt - (1 if task_run is None else task_run.run_count)
 
     def __reduce__(self) -> tuple[Any, ...]:
         # If the event itself starts tasks in other processes, Prefect pickles the context of its
@@ -140,69 +152,40 @@ class Work:
         """
         parts = (self.index, self.spec, self.call, self.taken)
         with at_home(self.spec.home):
-            return SealedWork(self.spec.home, cloudpickle.dumps(parts), self.earlier, self.limit)
+            sealed = cloudpickle.dumps(parts)
+        return SealedWork(self.spec.home, sealed, self.limit, self.earlier, self.polls)
 
 
 class SealedWork:
-    """A pickled `Work` for another process, and the folder of its modules."""
+    """A pickled `Work` for another process, and the folder of its modules.
 
-    __slots__ = ("_earlier", "_home", "_limit", "_parts")
+    Attributes:
+        polls: see `Work`.
+    """
+
+    __slots__ = ("_earlier", "_home", "_limit", "_parts", "polls")
 
     def __init__(
-        self, home: str | None, parts: bytes, earlier: int, limit: TimeLimit | None
+        self,
+        home: str | None,
+        parts: bytes,
+        limit: TimeLimit | None,
+        earlier: int,
+        polls: Polls | None,
     ) -> None:
         self._home = home
         self._earlier = earlier
         self._limit = limit
         self._parts = parts
+        self.polls = polls
 
     def open(self) -> Work:
         """Restore the work, with the events imported in this process."""
         with at_home(self._home):
             parts = cloudpickle.loads(self._parts)
-        return Work(*parts, strict=True, earlier=self._earlier, limit=self._limit)
-
-
-class EventState(State[Any]):
-    """The state of an event's task run. It also has the outcome, without the result."""
-
-    _outcome: Outcome | None = PrivateAttr(default=None)
-    _task_run: TaskRun | None = PrivateAttr(default=None)
-    _home: str | None = PrivateAttr(default=None)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        # The result may be of a class whose name means something only in the folder of the event.
-        with at_home(self._home):
-            return _read_state, (self._home, cloudpickle.dumps(self.__getstate__()))
-
-    @property
-    def outcome(self) -> Outcome | None:
-        """The outcome of the attempt, without its result."""
-        return self._outcome
-
-    @property
-    def task_run(self) -> TaskRun | None:
-        """For a failure, the task run as it was before it ended; otherwise None."""
-        return self._task_run
-
-    @classmethod
-    def of(
-        cls, spec: EventSpec, outcome: Outcome, kind: StateType, *, name: str, message: str | None
-    ) -> EventState:
-        """Make the state of an outcome of an event."""
-        state = cls(type=kind, name=name, message=message, data=outcome.result)
-        state._home = spec.home
-        state._outcome = outcome._replace(result=None)
-        if kind is StateType.FAILED:
-            state._task_run = compat.current_task_run()
-        return state
-
-
-def _read_state(home: str | None, parts: bytes) -> EventState:
-    state = EventState.__new__(EventState)
-    with at_home(home):
-        state.__setstate__(cloudpickle.loads(parts))
-    return state
+        work = Work(*parts, strict=True, limit=self._limit)
+        work.earlier = self._earlier
+        return work
 
 
 def run_work(upstream: Work | SealedWork) -> State[Any]:
@@ -213,46 +196,61 @@ def run_work(upstream: Work | SealedWork) -> State[Any]:
     if work.failed is not None and listener is not None and listener.ends:
         # The run was stopped while this attempt waited for its turn.
         outcome, failed = work.failed
-        return _state(spec, outcome, as_taken(spec, outcome, work.taken), failed)
+        return state_of_outcome(spec, outcome, as_taken(spec, outcome, work.taken), failed)
     logs.send_from([spec])
-    call = work.call._replace(attempt=work.earlier + compat.attempt_number())
+    if upstream.polls is not None and upstream.polls.under_way:
+        compat.goes_on(upstream.polls.since)
+    attempt_number = work.earlier + compat.attempt_number()
+    call = work.call._replace(attempt=attempt_number, polls=upstream.polls)
     if work.limit is not None and work.limit.is_over:
         outcome = raised(spec, call, work.limit.error(), time.time())._replace(retry_after=None)
-        return _state(spec, outcome, outcome, _TIMED_OUT)
+        return state_of_outcome(spec, outcome, outcome, TIMED_OUT)
     if listener is not None:
-        listener.began(work.index, call.attempt)
+        listener.began(work.index, call)
         hooks = listener.hooks
     else:
         hooks = hooks_of(About("", "prefect", call.run_id))
     hooks.began(spec, call)
     loop = None if listener is None else listener.loop
     run = stored_attempt if compat.persists() else attempt
-    outcome, late = run(spec, call, loop, work.limit)
+    outcome, late = run(native_spec(spec), call, loop, work.limit)
     if listener is None:
         outcome = outcome._replace(pid=os.getpid())
     if work.strict:
         outcome = picklable(spec, call, outcome)
+    upstream.polls = outcome.polls
+    if outcome.waits:
+        compat.store_nothing()
+        hooks.attempt_ended(spec, call, outcome)
+        if work.limit is not None and work.limit.is_over:
+            return state_of_outcome(spec, outcome, outcome, TIMED_OUT)
+        if listener is not None and listener.ends:
+            return cancelled_state(spec, outcome)
+        return waiting_state(spec, call, outcome)
     again = outcome.retry_after is not None
     if again and listener is not None:
         if listener.ends:
             again, outcome = False, outcome._replace(retry_after=None)
         else:
             listener.repeats(work.index, outcome)
-            work.failed = outcome._replace(retry_after=None), _TIMED_OUT if late else "Failed"
+            work.failed = outcome._replace(retry_after=None), TIMED_OUT if late else "Failed"
     over = work.limit is not None and work.limit.ends_before(outcome.retry_after)
     if over:
         again, outcome = False, outcome._replace(retry_after=None)
     if again:
         compat.store_nothing()
     judged = as_taken(spec, outcome, work.taken)
+    if judged.descriptor == FAILURE and is_native(spec):
+        # Under the key of its own cache policy, a failure would later count as a result.
+        compat.store_nothing()
     hooks.attempt_ended(spec, call, judged)
     stops = spec.stop_on_exception and judged.raised
     handled = (
         judged.descriptor == FAILURE and FAILURE in work.taken and not (again or stops or over)
     )
-    failed = HANDLED if handled else _TIMED_OUT if late else "Failed"
-    state = _state(spec, outcome, judged, failed)
-    _log_failure(call.task_id, judged, state, again=again, handled=handled)
+    failed = HANDLED if handled else TIMED_OUT if late else "Failed"
+    state = state_of_outcome(spec, outcome, judged, failed)
+    log_failure(call.task_id, judged, state, again=again, handled=handled)
     return state
 
 
@@ -287,8 +285,10 @@ def submit(
                 sent = work.sealed()
             except Exception as error:  # noqa: BLE001 - pickling the user's inputs and results may raise anything
                 return NotSentError(f"{work.spec.name} cannot be sent to a worker process: {error}")
-        own: Any = named(work.spec, task, work.call)
+        own: Any = _with_later_delays(named(work.spec, task, work.call), work.call.attempt - 1)
         parameters, shown = parameters_of(work.spec, sent, after, inputs)
+        if work.task_run is not None:
+            return compat.submit_again(runner, own, work.task_run, parameters)
         return runner.submit(own, parameters, dependencies=shown)
     except Exception as error:  # noqa: BLE001 - a task runner's cluster may fail in any way
         return error
@@ -307,6 +307,8 @@ def outcome_of(
     """
     if isinstance(ended, EventState) and ended.outcome is not None:
         return ended.outcome._replace(result=compat.result_of(ended))
+    if isinstance(ended, State) and ended.is_completed() and is_native(spec):
+        return cached_outcome(spec, call, compat.result_of(ended))
     if isinstance(ended, BaseException):
         error = ended
     else:
@@ -323,50 +325,11 @@ def repeat_told(task: Any, task_run: Any, state: Any) -> bool:
     return outcome is not None and outcome.retry_after is not None
 
 
-def _log_failure(
-    place: str, judged: Outcome, state: EventState, *, again: bool, handled: bool
-) -> None:
-    """Log what Prefect does not log about a failure, mainly the traceback.
-
-    A handled failure is logged as a single warning, which is easy to find on the page.
-    """
-    result = judged.result
-    traceback = ""
-    if isinstance(result, Failure) and "  File " in result.traceback:
-        traceback = "\n" + result.traceback.rstrip()
-    if handled:
-        said = traceback or f" {state.message}"
-        compat.run_logger().warning("%s failed, and the flow handles it:%s", place, said)
-    elif traceback:
-        level = logging.WARNING if again else logging.ERROR
-        compat.run_logger().log(level, "%s failed:%s", place, traceback)
-
-
-def _state(spec: EventSpec, outcome: Outcome, judged: Outcome, failed: str) -> EventState:
-    """Make the state of a task run.
-
-    Args:
-        spec: the event.
-        outcome: the outcome of the attempt, which the state contains.
-        judged: the same outcome, as a failure if its descriptor has no branch.
-        failed: the state name to use for a failure.
-    """
-    descriptor, result = judged.descriptor, judged.result
-    if descriptor != FAILURE:
-        name = "Completed" if descriptor == SUCCESS else f"Outcome {descriptor}"
-        return EventState.of(spec, outcome, StateType.COMPLETED, name=name, message=None)
-    if judged is not outcome:
-        said = result.message
-    elif isinstance(result, Failure):
-        said = str(result)
-    else:
-        said = f"returned a failure: {shown(result, _LONGEST)}"
-    kind = StateType.COMPLETED if failed == HANDLED else StateType.FAILED
-    return EventState.of(spec, outcome, kind, name=failed, message=cut(said, _LONGEST))
-
-
-_LONGEST = 500
-"""The maximum length of the message of a state."""
-
-_TIMED_OUT = "TimedOut"
-"""Prefect's name for the state of a run that exceeded its time limit."""
+def _with_later_delays(task: Task[Any, Any], earlier: int) -> Task[Any, Any]:
+    """The task for attempts that follow `earlier` others: its delays are those of later retries."""
+    delays = task.retry_delay_seconds
+    if not earlier or not isinstance(delays, list):
+        return task
+    own = copy.copy(task)
+    own.retry_delay_seconds = delays[earlier:] or delays[-1:]
+    return own

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib.util
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from textwrap import dedent
@@ -86,5 +88,32 @@ def run(server: str, write: Callable[[str, str], Path]) -> Callable[..., Any]:
         write("flow_events.py", events)
         plan = load_plan(path)
         return get_backend("prefect").run(plan, plan.bind(inputs), options)
+
+    return run
+
+
+@pytest.fixture
+def printed(
+    server: str, write: Callable[[str, str], Path], monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Any]:
+    """Run the Python text of a flow with events, and return the final state of the flow run."""
+    from volnux_prefect.codegen import source_of
+
+    def run(text: str, events: str, /, *, hides: str | None = None, **inputs: Any) -> Any:
+        path = write("flow.pty", text)
+        write("flow_events.py", events)
+        source = source_of(path)
+        assert hides is None or hides not in source
+        monkeypatch.syspath_prepend(str(path.parent))
+        monkeypatch.delitem(sys.modules, "flow_events", raising=False)
+        module = path.with_name("plain_flow.py")
+        module.write_text(source, encoding="utf-8")
+        spec = importlib.util.spec_from_file_location("plain_flow", module)
+        assert spec is not None
+        assert spec.loader is not None
+        made = importlib.util.module_from_spec(spec)
+        monkeypatch.setitem(sys.modules, "plain_flow", made)
+        spec.loader.exec_module(made)
+        return asyncio.run(made.flow_flow(return_state=True, **inputs))
 
     return run

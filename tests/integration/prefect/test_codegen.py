@@ -1,9 +1,6 @@
 """The export to Python: flows that `volnux prefect flow` prints do the same as the `.pty`."""
 
-import asyncio
 import datetime as dt
-import importlib
-import importlib.util
 import inspect
 import re
 import shutil
@@ -135,25 +132,9 @@ def Slow():
 
 
 @pytest.fixture
-def plain(server, write, monkeypatch):
+def plain(printed):
     """Run the Python text of a flow, and return the final state of the flow run."""
-
-    def run(text, *, hides=None, **inputs):
-        path = write("flow.pty", text)
-        write("flow_events.py", MORE_EVENTS)
-        source = source_of(path)
-        assert hides is None or hides not in source
-        monkeypatch.syspath_prepend(str(path.parent))
-        monkeypatch.delitem(sys.modules, "flow_events", raising=False)
-        module = path.with_name("plain_flow.py")
-        module.write_text(source, encoding="utf-8")
-        spec = importlib.util.spec_from_file_location("plain_flow", module)
-        made = importlib.util.module_from_spec(spec)
-        monkeypatch.setitem(sys.modules, "plain_flow", made)
-        spec.loader.exec_module(made)
-        return asyncio.run(made.flow_flow(return_state=True, **inputs))
-
-    return run
+    return lambda text, **inputs: printed(text, MORE_EVENTS, **inputs)
 
 
 def shown(state, expected):

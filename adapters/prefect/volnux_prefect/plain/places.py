@@ -69,6 +69,8 @@ class Place:
             round 2 ends with `.2`.
         attempts: the maximum number of attempts; by default, the event's retry policy applies.
         timeout: the seconds that one attempt may take; by default, the event's own timeout applies.
+        every: the seconds between two calls after "not yet"; by default, the event's own.
+        within: the seconds after which such an event has failed; by default, its own.
         executor: where it runs; by default, the event's own executor.
         branches: the descriptors after which the flow continues. Any other except 1 is a failure.
         tags: tags of its task runs.
@@ -91,6 +93,8 @@ class Place:
         rounds: Iterable[int] = (),
         attempts: int | None = None,
         timeout: float | None = None,
+        every: float | None = None,
+        within: float | None = None,
         executor: str | None = None,
         branches: Iterable[int] = (1,),
         tags: Iterable[str] = (),
@@ -106,6 +110,8 @@ class Place:
             factor=attempts,
             executor=executor,
             timeout=timeout,
+            every=every,
+            within=within,
             home=home_of(module_of(event)),
         )
         own = name if number == 1 else f"{name}__{number}"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime as dt
-import time
 import uuid
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import replace
@@ -17,10 +16,8 @@ from prefect.context import FlowRunContext
 from prefect.states import Completed, Failed
 
 from volnux.errors import VolnuxError
-from volnux.events.base import WorkerLost
 from volnux.events.inputs import bind_inputs, fresh
-from volnux.events.outcome import Call, Outcome
-from volnux.events.spec import EventSpec
+from volnux.events.outcome import Call
 from volnux.events.visible import Visible
 from volnux.graph.model import Graph, InputSpec, ScheduleSpec
 from volnux.graph.outcome import FAILURE, SUCCESS, Failure
@@ -28,15 +25,13 @@ from volnux.kit.attempt import as_taken
 from volnux.pipeline.fields import InputDataField
 from volnux.pointy.defaults import default_of
 from volnux.schedules.moments import Clock
-from volnux_prefect.endings import counts, out_of_time, reason, state_of, why
+from volnux_prefect.endings import counts, out_of_time, reason, why
 from volnux_prefect.host import PrefectHost
 from volnux_prefect.instants import instant_here
-from volnux_prefect.limits import make_limits
 from volnux_prefect.loop import RunLoop
 from volnux_prefect.page import tell_handled, tell_skipped
 from volnux_prefect.plain.arms import LATEST, all_of, any_of
 from volnux_prefect.plain.items import items_of
-from volnux_prefect.plain.listening import Listener, read
 from volnux_prefect.plain.places import (
     WITHIN,
     Each,
@@ -47,11 +42,11 @@ from volnux_prefect.plain.places import (
     RunStopped,
     Within,
 )
+from volnux_prefect.plain.taskruns import TaskRuns
 from volnux_prefect.runners import Runners
 from volnux_prefect.serializer import store_tagged
 from volnux_prefect.timelimit import TimeLimit
-from volnux_prefect.translate import USUAL, at_place, runner_key
-from volnux_prefect.work import EventState, Work, is_away, submit
+from volnux_prefect.translate import USUAL
 
 __all__ = ["Run"]
 
@@ -86,10 +81,8 @@ class Run:
         self._why_stopped = "the run has ended"
         self._timed_out = False
         self._run_id: uuid.UUID | None = None
-        self._limits: set[str] = set()
         self._host = PrefectHost()
         self._loop = RunLoop()
-        self._failed: list[EventState] = []
         self._skipped: set[str] = set()
         self._visible = Visible()
         self._stack = contextlib.ExitStack()
@@ -166,7 +159,14 @@ class Run:
         if self._limit is not None:
             timer = asyncio.get_running_loop().call_later(self._limit.left, self._run_out)
             self._stack.callback(timer.cancel)
-        self._runners = Runners(self._stack, USUAL, context.task_runner)
+        self._task_runs = TaskRuns(
+            Runners(self._stack, USUAL, context.task_runner),
+            self._loop,
+            self._stopped,
+            str(self._run_id),
+            self._inputs,
+            self._limit,
+        )
         self._client: Any = context.client
         if self._tags:
             every = sorted({*context.flow_run.tags, *self._tags})
@@ -181,8 +181,9 @@ class Run:
         # Close the loop first: task runners wait for threads, and those wait for coroutines.
         with self._stack:
             self._loop.close()
+            self._task_runs.give_up(self._why_stopped, timed_out=self._timed_out)
         if error is None:
-            for failed in self._failed:
+            for failed in self._task_runs.failed:
                 assert failed.task_run is not None
                 tell_handled(failed.task_run, failed)
             self.state = Completed(message=counts(self._ends()), data=self.value)
@@ -212,7 +213,7 @@ class Run:
         """
         self._refuse_when_stopped()
         spec = place.spec_in(self._visible, piped=received is not _NOTHING)
-        outcome = await self._outcome(place, spec, self._call(place.name, received))
+        outcome = await self._task_runs.outcome(place, spec, self._call(place.name, received))
         self._refuse_when_stopped()
         judged = as_taken(spec, outcome, place.branches)
         descriptor, result = judged.descriptor, judged.result
@@ -328,54 +329,6 @@ class Run:
             self._why_stopped = str(self._limit.error())
             self._stopped.set()
 
-    # One place, from start to end.
-
-    async def _outcome(self, place: Place, spec: EventSpec, call: Call) -> Outcome:
-        """Run a place, and return its outcome. A lost worker counts as one attempt."""
-        await self._make_limits(place)
-        earlier = 0
-        while True:
-            listener = Listener(earlier, self._loop, self._stopped, str(self._run_id))
-            started = time.time()
-            try:
-                runner = self._runners.of(runner_key(place.spec))
-            except Exception as error:  # noqa: BLE001 - a task runner's cluster may fail in any way
-                return read(place, error, listener, started)
-            ended = await self._task_run(place, spec, call, listener, runner)
-            if isinstance(ended, KeyboardInterrupt):
-                raise ended
-            outcome = read(place, ended, listener, started)
-            if isinstance(ended, WorkerLost):
-                self._runners.replace(runner_key(place.spec), runner)
-            if outcome.retry_after is None or self._stopped.is_set():
-                if isinstance(ended, EventState) and ended.task_run is not None:
-                    self._failed.append(ended)
-                return outcome
-            earlier = outcome.attempts
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._stopped.wait(), outcome.retry_after)
-                return outcome
-
-    async def _task_run(
-        self, place: Place, spec: EventSpec, call: Call, listener: Listener, runner: Any
-    ) -> State[Any] | BaseException:
-        """Run a task run of a place. Returns its final state, or the error if it has none."""
-        earlier, limit = listener.attempts, self._limit
-        work = Work(place.order, spec, call, place.branches, listener, earlier=earlier, limit=limit)
-        if is_away(runner):
-            listener.attempts += 1
-        before = {TaskRunResult(id=task_run) for task_run in LATEST.get()}
-        task = at_place(place.task, call.task_id) if call.numbers else place.task
-        future = submit(work, task, runner, before, self._inputs)
-        if isinstance(future, Exception):
-            return future
-        done = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        future.add_done_callback(lambda _: loop.call_soon_threadsafe(done.set))
-        await done.wait()
-        LATEST.set((future.task_run_id,))
-        return state_of(future)
-
     def _call(self, name: str, received: Any) -> Call:
         """The arguments of a place."""
         within = WITHIN.get()
@@ -389,9 +342,3 @@ class Run:
             numbers=within.numbers,
             items=within.items,
         )
-
-    async def _make_limits(self, place: Place) -> None:
-        missing = place.limits.keys() - self._limits
-        self._limits |= missing
-        if missing:
-            await asyncio.to_thread(make_limits, place.limits)
