@@ -53,6 +53,12 @@ def operator_faults(plan: Plan, *, imports: bool) -> Iterator[Diagnostic]:
             if option in node.options and not (asks and option == "within"):
                 text = f"{spec.name} {what}: it cannot have the option '{option}'"
                 yield graph.diagnostic("refused", text, at=node, hint=reason)
+        declared = graph.declaring(node.file)
+        known = {item.name for item in (*declared.variables, *declared.secrets)}
+        for name in sorted(known.intersection(native.takes) - _given(spec)):
+            text = f"{spec.name} {what}: it takes '{name}' of the file, but its local does not"
+            hint = f"write {spec.name}({name}={name}), or give local that argument too"
+            yield graph.diagnostic("refused", text, at=node, hint=hint)
         for text, hint in _faults_of(spec, native, imports=imports):
             yield graph.diagnostic("refused", f"{spec.name} {what}: {text}", at=node, hint=hint)
 
@@ -66,6 +72,12 @@ def approval_faults(plan: Plan) -> Iterator[Diagnostic]:
                 "run the DAG on an Airflow with a scheduler, or the file on the backend standalone"
             )
             yield plan.graph.diagnostic("refused", text, at=node, hint=hint)
+
+
+def _given(spec: EventSpec) -> set[str]:
+    """The names for which an event gets a value from the flow."""
+    written = () if spec.given is None else spec.given.arguments
+    return {*spec.named, *(argument.name for argument in written)}
 
 
 def _in_one_task(plan: Plan) -> set[str]:

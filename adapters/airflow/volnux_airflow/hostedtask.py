@@ -37,6 +37,14 @@ from volnux_airflow.triggered import trigger
 __all__ = ["AskingTask", "HostedTask", "operator_class", "reserved"]
 
 
+_WAITING: Mapping[type[BaseException], str] = {
+    compat.TaskDeferred: "it waits for a trigger",
+    compat.TaskAwaitingInput: "it waits for an answer",
+    compat.AirflowRescheduleException: "it looks again later",
+}
+"""What an operator raises in order to wait without a worker."""
+
+
 class HostedTask(VolnuxEventOperator):
     """Runs one attempt of an event that is an operator; see `operator_class`."""
 
@@ -226,13 +234,12 @@ class HostedTask(VolnuxEventOperator):
             self.pre_execute(context)
             returned = self.work(context)
             self.post_execute(context, returned)
-        except (
-            compat.TaskDeferred,
-            compat.TaskAwaitingInput,
-            compat.AirflowRescheduleException,
-        ) as leaving:
+        except tuple(_WAITING) as leaving:
             self._leaving = leaving
-            raise NotYet(type(leaving).__name__) from None
+            if isinstance(leaving, compat.AirflowRescheduleException):
+                left = leaving.reschedule_date - datetime.now(leaving.reschedule_date.tzinfo)
+                self._bound.every = max(left.total_seconds(), 0)
+            raise NotYet(_WAITING[type(leaving)]) from None
         except compat.AirflowTaskTimeout:
             # Airflow does this only for a timeout that reaches it.
             self.on_kill()
