@@ -58,10 +58,16 @@ def parameters_of(kind: type, *, own: bool = False) -> frozenset[str]:
     return frozenset(found)
 
 
-def settings_of(native: Native) -> dict[str, Any]:
-    """The arguments of an operator that every operator has."""
+def settings_of(event: Any) -> dict[str, Any]:
+    """The arguments of the operator of an event that every operator has."""
+    event_class = event_class_of(event)
+    native = None if event_class is None else native_of(event_class)
     known = parameters_of(compat.BaseOperator)
-    return {name: value for name, value in native.arguments.items() if name in known}
+    if event_class is None or native is None:
+        return {}
+    # Those in `airflow` of the event override them.
+    own = native.arguments.items()
+    return {n: value for n, value in own if n in known and n not in event_class.airflow}
 
 
 def stand_ins(spec: EventSpec, kind: type) -> dict[str, Any]:

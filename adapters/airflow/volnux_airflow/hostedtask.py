@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import functools
 import math
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, cast
 
 from airflow.sdk.configuration import conf
@@ -18,11 +19,11 @@ from volnux.events.approval import ApprovalEvent
 from volnux.events.base import EventBase, NotYet, event_class_of
 from volnux.events.executors import ExecutorSpec
 from volnux.events.given import NOTHING, SecretError
-from volnux.events.outcome import Call, Outcome, Polls
+from volnux.events.outcome import Call, Outcome
 from volnux.events.spec import EventSpec
 from volnux.hooks import Hooks
 from volnux.kit.codec import Codec
-from volnux_airflow import attempt, compat
+from volnux_airflow import attempt, compat, waiting
 from volnux_airflow.flowoperator import FlowOperator
 from volnux_airflow.hostedkinds import (
     kind_of,
@@ -56,7 +57,7 @@ class HostedTask(VolnuxEventOperator):
     _leaving: BaseException | None = None
     """What the operator raised to wait without a worker, for Airflow."""
     _resumed: bool = False
-    """Whether the operator has been called before, and now continues."""
+    """Whether the attempt began before the operator waited."""
     _own: Callable[[], Any]
     """The work of the operator."""
     _bound: EventSpec
@@ -68,9 +69,10 @@ class HostedTask(VolnuxEventOperator):
         return stand_ins(spec, cls)
 
     @classmethod
-    def own_settings(cls, spec: EventSpec) -> dict[str, Any]:
+    def partial(cls, *, event: Any = None, spec: EventSpec | None = None, **kwargs: Any) -> Any:
         """See `VolnuxEventOperator`."""
-        return settings_of(known_native(spec))
+        settings = settings_of(event if spec is None else spec.target)
+        return super().partial(event=event, spec=spec, **{**settings, **kwargs})
 
     def late_arguments(self, names: Mapping[str, Any]) -> dict[str, Any]:
         """The arguments of the operator that are only known in a run.
@@ -183,31 +185,30 @@ class HostedTask(VolnuxEventOperator):
             return own(next_method, next_kwargs, context)
         self._own = functools.partial(own, next_method, next_kwargs, context)
         self._resumed = True
-        inputs = self.inputs.of_run(self.dag, context)
-        outcome = self._run(context, self.outcomes_of(context), inputs, self.attempt(context["ti"]))
-        return self.go_on_after(context, outcome)
+        # As a running event may finish, it is not admitted again.
+        inputs, outcomes = self.inputs.of_run(self.dag, context), self.outcomes_of(context)
+        number, polls = self.attempt(context["ti"]), waiting.kept(context)
+        return self.go_on_after(context, self._run(context, outcomes, inputs, number, polls))
 
-    def run_attempt(
+    def make_call(
         self, context: Mapping[str, Any], call: Call, hooks: Hooks, codec: Codec
     ) -> Outcome:
         """See `VolnuxEventOperator`. Raises what the operator raised in order to wait."""
-        since = self._since(context)
-        if since is not None:
-            call = call._replace(polls=Polls(since, under_way=True))
+        before = 0 if call.polls is None else call.polls.number
 
         def judged(outcome: Outcome) -> Outcome:
-            if since is not None:
-                outcome = outcome._replace(started_at=since)
-            if outcome.waits and not self.is_late(context):
-                return outcome
+            if outcome.waits and outcome.polls is not None:
+                # The operator has not said "not yet".
+                outcome = outcome._replace(polls=outcome.polls._replace(number=before))
             return self._judged(context, outcome)
 
         self._bound = self._bind(context)
-        outcome = attempt.run(self._bound, call, hooks, judged, codec)
-        if outcome.waits:
-            assert self._leaving is not None
-            raise self._until(self._leaving, self.seconds_left(context))
-        return outcome
+        limit = self._limit(context)
+        outcome = attempt.run(self._bound, call, hooks, judged, codec, limit)
+        if self._leaving is None or outcome.retry_after is None:
+            return outcome
+        waiting.keep(context, outcome, self._wait(context, outcome.retry_after))
+        raise self._until(self._leaving, self.seconds_left(context))
 
     def _bind(self, context: Mapping[str, Any]) -> EventSpec:
         task = self
@@ -222,6 +223,7 @@ class HostedTask(VolnuxEventOperator):
         spec.event_class = made(spec.event_class.__name__, bases, members)
         spec.executor = ExecutorSpec()
         spec.named, spec._previous, spec.extra, spec.is_async = (), False, False, False
+        spec.may_bypass = spec.may_bypass and not self._resumed
         # The operator itself limits how long it waits.
         spec.within = math.inf
         return spec
@@ -236,10 +238,9 @@ class HostedTask(VolnuxEventOperator):
             self.post_execute(context, returned)
         except tuple(_WAITING) as leaving:
             self._leaving = leaving
-            if isinstance(leaving, compat.AirflowRescheduleException):
-                left = leaving.reschedule_date - datetime.now(leaving.reschedule_date.tzinfo)
-                self._bound.every = max(left.total_seconds(), 0)
-            raise NotYet(_WAITING[type(leaving)]) from None
+            self._bound.every = _longest(leaving)
+            says = next(text for kind, text in _WAITING.items() if isinstance(leaving, kind))
+            raise NotYet(says) from None
         except compat.AirflowTaskTimeout:
             # Airflow does this only for a timeout that reaches it.
             self.on_kill()
@@ -256,29 +257,30 @@ class HostedTask(VolnuxEventOperator):
             trigger(asked, context["ti"])
             return None
 
-    def _since(self, context: Mapping[str, Any]) -> float | None:
-        """When the operator was first called; None if this is the first time."""
-        ti = context["ti"]
-        if context.get("task_reschedule_count"):
-            first: datetime | None = ti.get_first_reschedule_date(context)
-            return None if first is None else first.timestamp()
-        # Airflow keeps the start of a task that was deferred.
-        return ti.start_date.timestamp() if self._resumed else None
-
     def _until(self, leaving: BaseException, left: float | None) -> BaseException:
         """What the operator raised, so that it waits no longer than the run may take."""
         if left is None:
             return leaving
-        most = timedelta(seconds=max(left, 0) + 0.1)
+        most = min(_longest(leaving), max(left, 0) + 0.1)
         if isinstance(leaving, compat.AirflowRescheduleException):
-            latest = datetime.now(leaving.reschedule_date.tzinfo) + most
-            leaving.reschedule_date = min(leaving.reschedule_date, latest)
+            leaving.reschedule_date = datetime.now(UTC) + timedelta(seconds=most)
         elif isinstance(leaving, compat.TaskDeferred | compat.TaskAwaitingInput):
-            own = leaving.timeout
-            if isinstance(own, int | float):
-                own = timedelta(seconds=own)
-            leaving.timeout = most if own is None else min(own, most)
+            leaving.timeout = timedelta(seconds=most)
         return leaving
+
+
+def _longest(leaving: BaseException) -> float:
+    """The seconds that an operator waits at most."""
+    if isinstance(leaving, compat.AirflowRescheduleException):
+        left: timedelta = leaving.reschedule_date - datetime.now(UTC)
+        return max(left.total_seconds(), 0)
+    most = getattr(leaving, "timeout", None)
+    if most is None:
+        return _A_YEAR
+    return most.total_seconds() if isinstance(most, timedelta) else float(most)
+
+
+_A_YEAR = 365 * 86_400.0
 
 
 class AskingTask(HostedTask):
@@ -300,6 +302,15 @@ class AskingTask(HostedTask):
     def late_arguments(self, names: Mapping[str, Any]) -> dict[str, Any]:
         """The question with the values of its names."""
         return {"subject": _asks(self.spec).question.format_map(names)}
+
+    def make_call(
+        self, context: Mapping[str, Any], call: Call, hooks: Hooks, codec: Codec
+    ) -> Outcome:
+        """See `HostedTask`. The time limit holds for all attempts together."""
+        if call.polls is not None:
+            left = call.polls.since + self.spec.within - time.time()
+            cast("Any", self).response_timeout = timedelta(seconds=max(left, 0.1))
+        return super().make_call(context, call, hooks, codec)
 
     def work(self, context: Mapping[str, Any]) -> Any:
         """See `HostedTask`. If nobody has answered in time, the event has waited too long."""

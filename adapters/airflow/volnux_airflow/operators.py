@@ -131,8 +131,7 @@ class VolnuxEventOperator(FlowOperator):
             ).receives_from(received_from)
         if self.runs_process:
             self.custom_operator_name = operator_name(spec)
-        own = self.own_arguments(spec)
-        super().__init__(**{**own, **settings_of(spec, tags), **kwargs})
+        super().__init__(**{**self.own_arguments(spec), **settings_of(spec, tags), **kwargs})
         self.begin(branches, run_timeout)
         self.spec = spec
         self.receives = None if receives is None else piped(receives)
@@ -196,22 +195,12 @@ class VolnuxEventOperator(FlowOperator):
             each=each,
             inputs=RunInputs(inputs, readers, calendar),
             branches=None if branches is None else targets_of(branches),
-            **{
-                "map_index_template": ITEM,
-                **cls.own_settings(spec),
-                **settings_of(spec, tags),
-                **kwargs,
-            },
+            **{"map_index_template": ITEM, **settings_of(spec, tags), **kwargs},
         )
 
     @classmethod
     def own_arguments(cls, spec: EventSpec) -> dict[str, Any]:
         """The arguments of another operator that runs the event in place of its `process`."""
-        return {}
-
-    @classmethod
-    def own_settings(cls, spec: EventSpec) -> dict[str, Any]:
-        """Those among `own_arguments` that are arguments of every operator."""
         return {}
 
     @classmethod
@@ -326,11 +315,7 @@ class VolnuxEventOperator(FlowOperator):
         )
 
     def with_piped(self, context: Mapping[str, Any], outcomes: Outcomes, call: Call) -> Call:
-        """The arguments of a call with the item and the piped value.
-
-        Raises:
-            VolnuxError: a stored value cannot be read.
-        """
+        """The arguments of a call with the item and the piped value, which may be unreadable."""
         if self.each is not None:
             item = outcomes.codec.read(self.item)
             index = (context["ti"].map_index,)
