@@ -54,11 +54,12 @@ def operator_faults(plan: Plan, *, imports: bool) -> Iterator[Diagnostic]:
                 text = f"{spec.name} {what}: it cannot have the option '{option}'"
                 yield graph.diagnostic("refused", text, at=node, hint=reason)
         declared = graph.declaring(node.file)
-        known = {item.name for item in (*declared.variables, *declared.secrets)}
+        known = {item.name for item in declared.variables}
+        known.update(item.name for item in declared.secrets)
         for name in sorted(known.intersection(native.takes) - _given(spec)):
             text = f"{spec.name} {what}: it takes '{name}' of the file, but its local does not"
-            hint = f"write {spec.name}({name}={name}), or give local that argument too"
-            yield graph.diagnostic("refused", text, at=node, hint=hint)
+            both = f"write {spec.name}({name}={name}), or give local that argument too"
+            yield graph.diagnostic("refused", text, at=node, hint=both)
         for text, hint in _faults_of(spec, native, imports=imports):
             yield graph.diagnostic("refused", f"{spec.name} {what}: {text}", at=node, hint=hint)
 
