@@ -10,6 +10,7 @@ import inspect
 import sys
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, ClassVar, cast
 
 from volnux.events.base import EventBase, EventDefinitionError, event, event_class_of
@@ -41,15 +42,18 @@ class Native:
     def __str__(self) -> str:
         return f"the {self.kind} {self.target} of {self.backend.capitalize()}"
 
-    def load(self) -> Any:
+    def load(self, home: str | None = None) -> Any:
         """Import what the target names.
+
+        Args:
+            home: the folder of the event's modules, which comes first; see `modules.import_from`.
 
         Raises:
             EventDefinitionError: there is no such module, or no such name in it.
         """
         module, _, name = self.target.partition(":")
         try:
-            found: Any = import_from(None, module)
+            found: Any = import_from(None if home is None else Path(home), module)
             for part in name.split("."):
                 found = getattr(found, part)
         except (ImportError, AttributeError) as error:

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from volnux_airflow.failoperator import VolnuxFailOperator
     from volnux_airflow.flowpart import VolnuxFlow, VolnuxText
     from volnux_airflow.groupoperator import VolnuxGroupOperator
+    from volnux_airflow.hosted import operator
+    from volnux_airflow.hostedtask import operator_class
     from volnux_airflow.instants import Calendar
     from volnux_airflow.operators import VolnuxEventOperator
     from volnux_airflow.partoperator import VolnuxPartOperator
@@ -39,6 +41,8 @@ __all__ = [
     "failure_of",
     "first_done",
     "load_dags",
+    "operator",
+    "operator_class",
     "result",
     "to_dag",
     "use",
@@ -54,6 +58,8 @@ __getattr__, __dir__ = lazy(
         "volnux_airflow.failoperator": ("VolnuxFailOperator",),
         "volnux_airflow.flowpart": ("VolnuxFlow", "VolnuxText"),
         "volnux_airflow.groupoperator": ("VolnuxGroupOperator",),
+        "volnux_airflow.hosted": ("operator",),
+        "volnux_airflow.hostedtask": ("operator_class",),
         "volnux_airflow.instants": ("Calendar",),
         "volnux_airflow.operators": ("VolnuxEventOperator",),
         "volnux_airflow.partoperator": ("VolnuxPartOperator",),

@@ -118,7 +118,8 @@ def _as_airflow_means(spec: EventSpec, outcome: Outcome) -> Outcome:
         text = (
             f"{spec.name} raised {type(error).__name__}: an event cannot defer, be rescheduled, "
             "ask a person, trigger another DAG or skip tasks by raising an exception. Wait in the "
-            "event, and use branches; or use an operator that does this, in a DAG in Python"
+            "event, and use branches; or make an event of an operator that does this: "
+            "volnux_airflow.operator"
         )
         told = Failure(failure.type, text, failure.traceback, failure.attempts)
         return outcome._replace(result=told.with_exception(error), retry_after=None)

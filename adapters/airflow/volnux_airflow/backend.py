@@ -19,6 +19,7 @@ from volnux.imported import imported
 from volnux.loading import schedule_faults
 from volnux.pointy.options import LONGEST_TIMEOUT
 from volnux_airflow import storable
+from volnux_airflow.hostedfaults import approval_faults, has_operators, operator_faults
 from volnux_airflow.partchecks import part_faults
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ __all__ = ["AirflowBackend"]
 CAPABILITIES = Capabilities(
     hints=frozenset({"pool", "queue", "priority", "concurrency", "tags", "batch", "task"}),
     catchup=True,
+    approvals=True,
 )
 
 _ONE_AT_A_TIME = not_in_host(
@@ -84,6 +86,10 @@ class AirflowBackend(Backend):
             found.append(plan.graph.diagnostic("refused", text, hint="give it another @name"))
         found += part_faults(plan)
         found += [self._at(plan, at, fault) for at, fault in _not_storable(plan)]
+        if has_operators(plan):
+            if imports:
+                require_host(self.name)
+            found += operator_faults(plan, imports=imports)
         if _has_settings(plan):
             from volnux_airflow import hostsettings
 
@@ -116,6 +122,7 @@ class AirflowBackend(Backend):
     ) -> RunReport:
         """See `Backend.run`."""
         self.refuse(plan)
+        refuse(self.name, approval_faults(plan))
         require_host(self.name)
         from volnux_airflow.home import enter_own_home
 

@@ -24,6 +24,7 @@ from airflow.sdk import (
     get_parsing_context,
 )
 from airflow.sdk.bases.branch import BranchMixIn
+from airflow.sdk.bases.skipmixin import SkipMixin
 from airflow.sdk.definitions.mappedoperator import MappedOperator
 from airflow.sdk.definitions.retry_policy import RetryDecision
 from airflow.sdk.exceptions import (
@@ -63,6 +64,7 @@ __all__ = [
     "Param",
     "RetryDecision",
     "RetryPolicy",
+    "SkipMixin",
     "TaskAwaitingInput",
     "TaskDeferred",
     "TaskGroup",

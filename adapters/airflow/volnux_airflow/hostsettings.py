@@ -15,13 +15,13 @@ from volnux.graph.model import Node
 from volnux.imported import imported
 from volnux_airflow import storable
 
-__all__ = ["faults", "import_airflow", "of"]
+__all__ = ["OWNED", "faults", "import_airflow", "not_storable", "of"]
 
 _RETRIES = "set the number of attempts in the flow (Event * 3) or with retry_policy"
 _PLACE = "the flow sets the position of a task"
 _RESULT = "the result of an event always goes to XCom"
 
-_OWNED = {
+OWNED = {
     "task_id": "the task id is the event's place in the flow",
     "dag": _PLACE,
     "task_group": _PLACE,
@@ -38,6 +38,7 @@ _OWNED = {
     "multiple_outputs": _RESULT,
     "map_index_template": "a mapped task shows its place and its item",
 }
+"""The arguments that the flow sets, each with what to do."""
 
 _LENGTHS = {
     "pool": storable.LONGEST_NAME,
@@ -65,8 +66,8 @@ def of(spec: EventSpec) -> dict[str, Any]:
     """
     settings = dict(spec.event_class.airflow)
     for name in settings:
-        if name in _OWNED:
-            raise TypeError(f"airflow of {spec.name} cannot set '{name}': {_OWNED[name]}")
+        if name in OWNED:
+            raise TypeError(f"airflow of {spec.name} cannot set '{name}': {OWNED[name]}")
     return settings
 
 
@@ -87,10 +88,10 @@ def faults(plan: Plan, *, imports: bool) -> Iterator[tuple[Node, str, str | None
 
 
 def _faults_of(settings: Mapping[str, Any], *, imports: bool) -> Iterator[tuple[str, str | None]]:
-    owned = [name for name in settings if name in _OWNED]
+    owned = [name for name in settings if name in OWNED]
     for name in owned:
-        yield f"'{name}' cannot be set here", _OWNED[name]
-    unstorable = list(_not_storable(settings))
+        yield f"'{name}' cannot be set here", OWNED[name]
+    unstorable = list(not_storable(settings))
     for message in unstorable:
         yield message, "Airflow cannot store it"
     if owned or unstorable or not imports:
@@ -101,7 +102,7 @@ def _faults_of(settings: Mapping[str, Any], *, imports: bool) -> Iterator[tuple[
     known = [
         name
         for name, parameter in inspect.signature(compat.BaseOperator.__init__).parameters.items()
-        if parameter.kind is parameter.KEYWORD_ONLY and name not in _OWNED
+        if parameter.kind is parameter.KEYWORD_ONLY and name not in OWNED
     ]
     unknown = [name for name in settings if name not in known]
     for name in unknown:
@@ -130,7 +131,8 @@ def _faults_of(settings: Mapping[str, Any], *, imports: bool) -> Iterator[tuple[
         yield str(error).replace(" for task 'task'", ""), None
 
 
-def _not_storable(settings: Mapping[str, Any]) -> Iterator[str]:
+def not_storable(settings: Mapping[str, Any]) -> Iterator[str]:
+    """The faults of settings that Airflow cannot store."""
     for name, value in settings.items():
         fault = storable.fault_of(value)
         most = _LENGTHS.get(name)

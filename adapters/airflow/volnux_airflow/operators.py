@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 from volnux.events.outcome import Call, Outcome, Polls
 from volnux.events.run import raised
@@ -17,7 +17,8 @@ from volnux.events.spec import EventSpec, spec_of
 from volnux.graph.outcome import FAILURE, SUCCESS, Failure, no_branch
 from volnux.graph.places import place_name
 from volnux.graph.sources import source_of_items
-from volnux.hooks import hooks_of
+from volnux.hooks import Hooks, hooks_of
+from volnux.kit.codec import Codec
 from volnux_airflow import attempt, compat, storable, traces, waiting
 from volnux_airflow.declared import Inputs, home_of_event, offered, shown_arguments
 from volnux_airflow.eventsettings import cause_of, operator_name, settings_of
@@ -85,6 +86,7 @@ class VolnuxEventOperator(FlowOperator):
         "spec",
     )
     ui_color = "#e8f0fe"
+    runs_process: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -127,8 +129,9 @@ class VolnuxEventOperator(FlowOperator):
                 home=home_of_event(event),
                 offered=offered(arguments or {}, variables or {}, secrets, scope),
             ).receives_from(received_from)
-        self.custom_operator_name = operator_name(spec)
-        super().__init__(**{**settings_of(spec, tags), **kwargs})
+        if self.runs_process:
+            self.custom_operator_name = operator_name(spec)
+        super().__init__(**{**self.own_arguments(spec), **settings_of(spec, tags), **kwargs})
         self.begin(branches, run_timeout)
         self.spec = spec
         self.receives = None if receives is None else piped(receives)
@@ -137,7 +140,7 @@ class VolnuxEventOperator(FlowOperator):
         self.item = item
         if each is not None:
             self.item_label = label_of(item, spec.visible)
-        if spec.given is not None and spec.given.arguments:
+        if self.runs_process and spec.given is not None and spec.given.arguments:
             self.arguments = storable.cleaned(shown_arguments(spec.given.arguments))
             self.template_fields = ("arguments", *self.template_fields)
         self._own_timeout = self.execution_timeout
@@ -194,6 +197,11 @@ class VolnuxEventOperator(FlowOperator):
             branches=None if branches is None else targets_of(branches),
             **{"map_index_template": ITEM, **settings_of(spec, tags), **kwargs},
         )
+
+    @classmethod
+    def own_arguments(cls, spec: EventSpec) -> dict[str, Any]:
+        """The arguments of another operator that runs the event in place of its `process`."""
+        return {}
 
     @classmethod
     def may_stop_run(cls, arguments: Mapping[str, Any]) -> bool:
@@ -283,32 +291,43 @@ class VolnuxEventOperator(FlowOperator):
         polls: Polls | None,
     ) -> Outcome:
         """Make one call of the event, which belongs to the attempt with this number."""
-        codec = outcomes.codec
-        call = Call(
-            task_id=self._place(context["ti"]),
-            run_id=context["dag_run"].run_id,
-            inputs=inputs,
-            attempt=number,
-            scheduled_at=self.inputs.scheduled_at(context),
-            host=None if self.spec.given is None else self.watcher.host,
-            polls=polls,
-        )
+        call = self.call_of(context, inputs, number)._replace(polls=polls)
         try:
-            if self.each is not None:
-                item = codec.read(self.item)
-                index = (context["ti"].map_index,)
-                call = call._replace(
-                    previous_result=item, numbers=index, items=((self.each, item),)
-                )
-            if self.receives is not None:
-                call = call._replace(previous_result=self.receives.read(outcomes))
-            call = call._replace(carrier=codec.carrier())
+            call = self.with_piped(context, outcomes, call)
+            call = call._replace(carrier=outcomes.codec.carrier())
         except Exception as error:  # noqa: BLE001 - a stored result may be unreadable
             outcome = raised(self.spec, call, error, time.time())._replace(retry_after=None)
             self.watcher.began(self.spec, call)
             self.watcher.ended(self.spec, call, outcome)
             return outcome
         hooks = hooks_of(traces.about_task(call, context["ti"]), self.watcher)
+        return self.make_call(context, call, hooks, outcomes.codec)
+
+    def call_of(self, context: Mapping[str, Any], inputs: Mapping[str, Any], number: int) -> Call:
+        """The arguments of a call, without what is piped to it."""
+        return Call(
+            task_id=self._place(context["ti"]),
+            run_id=context["dag_run"].run_id,
+            inputs=inputs,
+            attempt=number,
+            scheduled_at=self.inputs.scheduled_at(context),
+            host=None if self.spec.given is None else self.watcher.host,
+        )
+
+    def with_piped(self, context: Mapping[str, Any], outcomes: Outcomes, call: Call) -> Call:
+        """The arguments of a call with the item and the piped value, which may be unreadable."""
+        if self.each is not None:
+            item = outcomes.codec.read(self.item)
+            index = (context["ti"].map_index,)
+            call = call._replace(previous_result=item, numbers=index, items=((self.each, item),))
+        if self.receives is not None:
+            call = call._replace(previous_result=self.receives.read(outcomes))
+        return call
+
+    def make_call(
+        self, context: Mapping[str, Any], call: Call, hooks: Hooks, codec: Codec
+    ) -> Outcome:
+        """Call the event; a subclass may do something else in place of `process`."""
         judged = partial(self._judged, context)
         return attempt.run(self.spec, call, hooks, judged, codec, self._limit(context))
 

@@ -29,6 +29,7 @@ from volnux.pysource import (
 from volnux_airflow import compat
 from volnux_airflow.boxes import Box
 from volnux_airflow.declared import written
+from volnux_airflow.hosted import native_of
 from volnux_airflow.outcomes import Piped
 from volnux_airflow.reduced import reduced
 from volnux_airflow.shape import Shape, Task, TaskKind, shape_of
@@ -70,6 +71,7 @@ _OWN = {
         "any_of",
         "failure_of",
         "first_done",
+        "operator_class",
         "result",
         "use",
     ),
@@ -339,7 +341,10 @@ class _Source:
         named["task_group"] = self._group_of(task)
         if node.receives is not None:
             named["receives"] = self._values[node.receives]
-        return self._running("VolnuxEventOperator", task, named)
+        operator = self._own("VolnuxEventOperator")
+        if native_of(spec.event_class) is not None:
+            operator = f"{self._own('operator_class')}({named['event']})"
+        return self._running(operator, task, named)
 
     def _received_from(self, task: Task) -> Expression | None:
         """Where the piped value of an event comes from, if the names of the tasks do not say it."""
@@ -374,16 +379,16 @@ class _Source:
             "run_timeout": self._run_timeout(),
             "task_group": self._group_of(task),
         }
-        return self._running("VolnuxPartOperator", task, named)
+        return self._running(self._own("VolnuxPartOperator"), task, named)
 
     def _running(
         self, operator: str, task: Task, named: dict[str, Expression | None]
     ) -> Expression:
         """The task of an event or part, which may be mapped."""
         if task.each is None:
-            return call(self._own(operator), **named)
+            return call(operator, **named)
         if task.each.at_once is not None:
             named["max_active_tis_per_dagrun"] = literal(task.each.at_once)
-        partial = call(f"{self._own(operator)}.partial", **named)
+        partial = call(f"{operator}.partial", **named)
         item = f"{self._tasks[task.each.each]}.output"
         return replace(partial, closing=f").expand(item={item})")

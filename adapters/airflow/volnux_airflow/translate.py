@@ -20,8 +20,8 @@ from volnux_airflow.failoperator import VolnuxFailOperator
 from volnux_airflow.flowoperator import NO_CALLBACKS
 from volnux_airflow.flowpart import FlowPart
 from volnux_airflow.groupoperator import VolnuxGroupOperator
+from volnux_airflow.hostedtask import operator_class
 from volnux_airflow.instants import UTC, Calendar
-from volnux_airflow.operators import VolnuxEventOperator
 from volnux_airflow.outcomes import Piped
 from volnux_airflow.partoperator import VolnuxPartOperator
 from volnux_airflow.shape import Shape, Task, TaskKind, shape_of
@@ -281,7 +281,8 @@ class _Translation:
             given["receives"] = self._received(node)
         else:
             given["each"] = task.each.name
-        return VolnuxEventOperator, given
+        assert task.spec is not None
+        return operator_class(task.spec.target), given
 
     def _received(self, node: Node) -> Piped | None:
         return None if node.receives is None else Piped(self._shape.graph.values, node.receives)
