@@ -12,8 +12,8 @@ from typing import Any
 
 from prefect.client.schemas.objects import State, StateType, TaskRun
 
-from volnux.backends.answers import Answers, Question
 from volnux.backends.asking import Asking
+from volnux.events.answers import Answers, Question
 from volnux.events.outcome import Call, Outcome
 from volnux.events.spec import EventSpec
 from volnux_prefect import compat

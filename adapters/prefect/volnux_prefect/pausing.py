@@ -19,8 +19,8 @@ from prefect.input.run_input import Keyset, keyset_from_paused_state
 from prefect.settings import PREFECT_API_URL
 from prefect.states import Paused, Running
 
-from volnux.backends.answers import Answers, Question
 from volnux.errors import VolnuxError
+from volnux.events.answers import Answers, Question
 from volnux.events.link import Plan
 from volnux_prefect import compat
 from volnux_prefect.host import client_here

@@ -169,7 +169,7 @@ class Deep(EventBase):
         try:
             if not self.polls:
                 raise NotYet("no answer")
-        except Exception:  # noqa: BLE001 - what a library might do
+        except Exception:
             return False, "caught"
         return True, self.polls
 
