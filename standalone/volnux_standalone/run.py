@@ -308,6 +308,7 @@ class Run:
                 board.check_over()
             finally:
                 board.lock.release()
+        board.reuse.tell(self._hooks)
         if self._failures:
             self._failures.write(stopped=board.stopped)
         if board.outbox:

@@ -102,6 +102,7 @@ def _place(name: str, item: _Place, report: _Report) -> dict[str, Any]:
         "ended_at": item.ended_at,
         "bypassed": item.bypassed,
         "handled": item.handled,
+        "reused": item.reused,
         "received_from": source,
     }
 
@@ -176,6 +177,7 @@ class _Place(BaseModel):
     ended_at: _Moment
     bypassed: bool = False
     handled: bool = False
+    reused: bool = False
 
 
 class _Report(BaseModel):

@@ -1,0 +1,337 @@
+"""Which places of a resumed run keep the outcome that they had before.
+
+A place keeps its outcome if it was done, its way in the flow is the same, it is given the same as
+before, and nothing before it is newer. Everything else runs.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
+
+from volnux.events.outcome import Call, Outcome
+from volnux.graph.outcome import FAILURE, SUCCESS, Failure, State
+from volnux.graph.parts import Kind
+from volnux.graph.places import names_of, place_name
+
+if TYPE_CHECKING:
+    from volnux.backends.port import RunOptions
+    from volnux.events.link import Plan
+    from volnux.events.spec import EventSpec
+    from volnux.graph.execution import Execution
+    from volnux.hooks import Hooks
+    from volnux.kit.calls import Calls
+    from volnux.kit.notes import Notes
+
+__all__ = ["Earlier", "EarlierRun", "Kept", "Reuse"]
+
+_log = logging.getLogger(__name__)
+
+
+class Kept(Protocol):
+    """What is known of a place in an earlier run."""
+
+    @property
+    def state(self) -> State | None:
+        """How it ended; None if it had not ended when the run was killed."""
+
+    @property
+    def descriptor(self) -> int | None:
+        """What its event finished with; None if it did not finish."""
+
+    @property
+    def attempts(self) -> int:
+        """How many attempts have begun."""
+
+    @property
+    def result(self) -> str | None:
+        """What its event returned, as text of `volnux.values`."""
+
+    @property
+    def unkept(self) -> str | None:
+        """Why the result could not be kept; None if it was, or there is none."""
+
+    @property
+    def failure(self) -> Failure | None:
+        """The exception that was left after its last attempt."""
+
+    @property
+    def given(self) -> str | None:
+        """A digest of what the event was given; None if there is none."""
+
+    @property
+    def bypassed(self) -> bool:
+        """Whether `can_bypass` made `process` unnecessary."""
+
+    @property
+    def reused(self) -> bool:
+        """Whether the outcome is that of the run that its run resumed."""
+
+
+class EarlierRun(NamedTuple):
+    """One earlier run.
+
+    Attributes:
+        places: what is known of its places, by place.
+        anew: the places that it had to run anew, if it resumed another run itself.
+    """
+
+    places: Mapping[str, Kept]
+    anew: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """What a resumed run knows of the earlier ones.
+
+    Attributes:
+        runs: the run that is resumed, then the one that it resumed itself, and so on.
+        given: returns the digest of what an event is given: see `Kept.given`.
+        anew: the places that must run anew with everything behind them.
+        changed: the places that another text of the flow reaches in another way.
+    """
+
+    runs: Sequence[EarlierRun]
+    given: Callable[[EventSpec, Call], str | None]
+    anew: frozenset[str] = frozenset()
+    changed: frozenset[str] = frozenset()
+
+    def find(self, place: str) -> tuple[Kept, int] | None:
+        """What the latest run knows in which the place has begun; and the age of that outcome.
+
+        The age is the number of the run in which the event really ran, counted from 1 for the
+        latest. A failure that is the same in several runs has the age of the first of them.
+        """
+        names = frozenset(names_of(place))
+        if names & self.anew:
+            return None
+        found: list[tuple[Kept, int]] = []
+        for number, (places, anew) in enumerate(self.runs, 1):
+            kept = places.get(place)
+            if kept is not None and (kept.attempts or kept.reused):
+                found.append((kept, number))
+            if names & anew:
+                break
+        # A failed place that was under way again has no newer outcome.
+        while len(found) > 1 and not _has_ended(found[0][0]) and _has_failed(found[1][0]):
+            del found[0]
+        if not found:
+            return None
+        age = found[0][1]
+        for (kept, _), (older, number) in pairwise(found):
+            if not (kept.reused or _same_failure(kept, older)):
+                break
+            age = number
+        return found[0][0], age
+
+
+_NEVER: Final = 1 << 30
+"""The age of a node that has no outcome of its own."""
+
+_NOW: Final = 0
+"""The age of an outcome of this run that differs from the earlier one."""
+
+
+class Reuse:
+    """Ends the places of a run that keep the outcome of an earlier one.
+
+    A backend passes each list of ready places to `settle`, then calls `tell`.
+
+    Args:
+        plan: the plan of the run.
+        execution: its state machine.
+        calls: makes the arguments of its events.
+        notes: its notes.
+        options: its options. Without `earlier`, nothing is reused.
+    """
+
+    def __init__(
+        self, plan: Plan, execution: Execution, calls: Calls, notes: Notes, options: RunOptions
+    ) -> None:
+        self._plan = plan
+        self._execution = execution
+        self._calls = calls
+        self._notes = notes
+        self._earlier = options.earlier
+        self._results = options.results
+        # The smallest age of a node and of everything before it.
+        self._ages: dict[int, int] = {}
+        self._untold: deque[tuple[EventSpec, Call, Outcome, Kept]] = deque()
+
+    def settle(self, ready: list[int]) -> list[int]:
+        """End the ready places that keep their outcome, and those that become ready then.
+
+        Returns:
+            The places that have to run, in reading order.
+        """
+        if self._earlier is None:
+            return ready
+        run: list[int] = []
+        waiting = deque(ready)
+        while waiting:
+            index = waiting.popleft()
+            outcome = self._outcome(index)
+            if outcome is None:
+                run.append(index)
+            else:
+                waiting += self._execution.finish(index, outcome.descriptor, outcome.result)
+        run.sort()
+        return run
+
+    def tell(self, hooks: Hooks) -> None:
+        """Report the places that `settle` has ended. A lock of the run should not be held."""
+        while self._untold:
+            try:
+                told = self._untold.popleft()
+            except IndexError:
+                break  # another thread was faster
+            hooks.reused(*told)
+
+    def _outcome(self, index: int) -> Outcome | None:
+        """The outcome that a ready place keeps; None if it has to run."""
+        assert self._earlier is not None
+        execution, notes = self._execution, self._notes
+        node = execution.nodes[index]
+        place = execution.copies.place(index)
+        found = self._earlier.find(place)
+        if found is None or node.id in self._earlier.changed:
+            return None
+        kept, age = found
+        before = self._newest_before(index)
+        if before < age or not self._is_done(index, kept):
+            return None
+        received = None if node.receives is None else execution.received(index)
+        spec = self._plan.specs[execution.copies.node(index)]
+        assert spec is not None
+        call = self._calls.call(execution, index, 1, received)
+        if kept.given is None or kept.given != self._earlier.given(spec, call):
+            return None
+        try:
+            result = result_of(kept, self._plan)
+        except Exception as error:  # noqa: BLE001 - what reads an object is the user's code
+            _log.warning("%s runs again, since its result cannot be read: %s", place, error)
+            return None
+        self._ages[index] = age
+        notes.reuses(index, received if self._results else None, bypassed=kept.bypassed)
+        outcome = Outcome(kept.descriptor or FAILURE, result, kept.attempts)
+        self._untold.append((spec, call, outcome, kept))
+        return outcome
+
+    def _is_done(self, index: int, kept: Kept) -> bool:
+        """Whether a place was done, and would be done with the same descriptor now."""
+        if kept.state is not State.DONE or kept.unkept is not None or kept.descriptor is None:
+            return False
+        taken = self._plan.graph.topology.taken[self._execution.copies.node(index)]
+        return kept.descriptor == SUCCESS or kept.descriptor in taken
+
+    def _newest_before(self, index: int) -> int:
+        """The smallest age of everything before a node; `_NEVER` if nothing has one."""
+        before = list(self._execution.copies.before(index))
+        stack = list(before)
+        while stack:
+            current = stack[-1]
+            if current in self._ages:
+                stack.pop()
+                continue
+            own_before = list(self._execution.copies.before(current))
+            missing = [each for each in own_before if each not in self._ages]
+            if missing:
+                stack += missing
+                continue
+            ages = (self._ages[each] for each in own_before)
+            self._ages[current] = min(ages, default=_NEVER)
+            self._ages[current] = min(self._ages[current], self._age(current))
+        return min((self._ages[each] for each in before), default=_NEVER)
+
+    def _age(self, index: int) -> int:
+        """The age of a node that has ended and was not reused, without what is before it."""
+        assert self._earlier is not None
+        execution = self._execution
+        kind = execution.nodes[index].kind
+        if kind is Kind.EACH:
+            return _NOW if self._had_more_copies(index) else _NEVER
+        if kind is not Kind.EVENT:
+            return _NEVER
+        found = self._earlier.find(execution.copies.place(index))
+        if execution.descriptors[index] is None:
+            return _NEVER if found is None or found[0].descriptor is None else _NOW
+        if found is None:
+            return _NOW
+        kept, age = found
+        return age if _fails_again(kept, execution, index) else _NOW
+
+    def _had_more_copies(self, each: int) -> bool:
+        """Whether an `each` had more copies in the earlier run."""
+        assert self._earlier is not None
+        copies, topology = self._execution.copies, self._plan.graph.topology
+        begin = copies.node(each)
+        end = topology.index[copies.of_each[begin].gather]
+        nodes = self._plan.graph.nodes
+        first = next((n for n in range(begin, end) if nodes[n].kind is Kind.EVENT), None)
+        if first is None:
+            return False
+        block = copies.blocks.get(each)
+        count = 0 if block is None else len(block.items)
+        inner = len(topology.around[first]) - len(topology.around[begin]) - 1
+        index = (*copies.index(each), count, *(0,) * inner)
+        return self._earlier.find(place_name(nodes[first].id, index)) is not None
+
+
+def result_of(kept: Kept, plan: Plan) -> Any:
+    """The result of a place of an earlier run.
+
+    Raises:
+        Exception: it cannot be read, for example because its class has changed.
+    """
+    if kept.failure is not None:
+        return kept.failure
+    if kept.result is None:
+        return None
+    from volnux.kit.codec import store_of_environment
+    from volnux.values.codec import loads
+
+    return loads(kept.result, classes=plan.visible, store=store_of_environment())
+
+
+def _has_ended(kept: Kept) -> bool:
+    return kept.state in (State.DONE, State.FAILED)
+
+
+def _has_failed(kept: Kept) -> bool:
+    return kept.state is State.FAILED
+
+
+def _same_failure(one: Kept, other: Kept) -> bool:
+    """Whether a place failed twice in the same way."""
+    return (
+        _has_failed(one)
+        and _has_failed(other)
+        and one.descriptor == other.descriptor
+        and one.result == other.result
+        and _said(one.failure) == _said(other.failure)
+    )
+
+
+def _fails_again(kept: Kept, execution: Execution, index: int) -> bool:
+    """Whether a place that has ended failed in the same way as before."""
+    if not _has_failed(kept) or execution.states[index] is not State.FAILED:
+        return False
+    result = execution.results[index]
+    if isinstance(result, Failure) or kept.failure is not None:
+        return isinstance(result, Failure) and _said(kept.failure) == _said(result)
+    from volnux.values import NotPortableError
+    from volnux.values.codec import dumps
+
+    try:
+        return kept.unkept is None and (kept.result or "null") == dumps(result)
+    except NotPortableError:
+        return False
+
+
+def _said(failure: Failure | None) -> tuple[str, str, int] | None:
+    # Not the traceback: the lines of the code may have moved.
+    return None if failure is None else (failure.type, failure.message, failure.attempts)
