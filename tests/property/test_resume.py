@@ -128,7 +128,7 @@ def committed(runs, place):
 def test_a_resumed_run_ends_as_an_uninterrupted_one(first):
     for seed in range(first, min(first + STEP, SEED + PROGRAMS)):
         source = random.Random(seed)
-        program = random_program(source)
+        program = random_program(source, uses=source.random() < 0.5)
         graph = graph_of(program)
         wanted = Resumed(program, graph).at_random(source)
         try:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 from volnux.events.outcome import Call, Outcome
 from volnux.graph.outcome import FAILURE, SUCCESS, Failure, State
 from volnux.graph.parts import Kind
-from volnux.graph.places import names_of, place_name
+from volnux.graph.places import names_of, place_name, template_of
 
 if TYPE_CHECKING:
     from volnux.backends.port import RunOptions
@@ -78,10 +78,12 @@ class EarlierRun(NamedTuple):
     Attributes:
         places: what is known of its places, by place.
         anew: the places that it had to run anew, if it resumed another run itself.
+        changed: the places that the present text of the flow reaches in another way.
     """
 
     places: Mapping[str, Kept]
     anew: frozenset[str] = frozenset()
+    changed: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -92,13 +94,11 @@ class Earlier:
         runs: the run that is resumed, then the one that it resumed itself, and so on.
         given: returns the digest of what an event is given: see `Kept.given`.
         anew: the places that must run anew with everything behind them.
-        changed: the places that another text of the flow reaches in another way.
     """
 
     runs: Sequence[EarlierRun]
     given: Callable[[EventSpec, Call], str | None]
     anew: frozenset[str] = frozenset()
-    changed: frozenset[str] = frozenset()
 
     def find(self, place: str) -> tuple[Kept, int] | None:
         """What the latest run knows in which the place has begun; and the age of that outcome.
@@ -109,24 +109,29 @@ class Earlier:
         names = frozenset(names_of(place))
         if names & self.anew:
             return None
-        found: list[tuple[Kept, int]] = []
-        for number, (places, anew) in enumerate(self.runs, 1):
-            kept = places.get(place)
+        begun: list[tuple[Kept, int]] = []
+        template = template_of(place)
+        for number, run in enumerate(self.runs, 1):
+            kept = run.places.get(place)
             if kept is not None and (kept.attempts or kept.reused):
-                found.append((kept, number))
-            if names & anew:
+                if template in run.changed:
+                    break
+                begun.append((kept, number))
+            if names & run.anew:
                 break
-        # A failed place that was under way again has no newer outcome.
-        while len(found) > 1 and not _has_ended(found[0][0]) and _has_failed(found[1][0]):
-            del found[0]
+        found: list[tuple[Kept, int]] = []
+        for kept, number in reversed(begun):
+            # A failed place that was under way again has no newer outcome.
+            if not found or _has_ended(kept) or not _has_failed(found[-1][0]):
+                found.append((kept, number))
         if not found:
             return None
-        age = found[0][1]
-        for (kept, _), (older, number) in pairwise(found):
+        latest, age = found[-1]
+        for (kept, _), (older, number) in pairwise(reversed(found)):
             if not (kept.reused or _same_failure(kept, older)):
                 break
             age = number
-        return found[0][0], age
+        return latest, age
 
 
 _NEVER: Final = 1 << 30
@@ -198,7 +203,7 @@ class Reuse:
         node = execution.nodes[index]
         place = execution.copies.place(index)
         found = self._earlier.find(place)
-        if found is None or node.id in self._earlier.changed:
+        if found is None:
             return None
         kept, age = found
         before = self._newest_before(index)
@@ -252,7 +257,7 @@ class Reuse:
         assert self._earlier is not None
         execution = self._execution
         kind = execution.nodes[index].kind
-        if kind is Kind.EACH:
+        if kind is Kind.GATHER:
             return _NOW if self._had_more_copies(index) else _NEVER
         if kind is not Kind.EVENT:
             return _NEVER
@@ -264,13 +269,14 @@ class Reuse:
         kept, age = found
         return age if _fails_again(kept, execution, index) else _NOW
 
-    def _had_more_copies(self, each: int) -> bool:
-        """Whether an `each` had more copies in the earlier run."""
+    def _had_more_copies(self, gather: int) -> bool:
+        """Whether the `each` that ends with a gather had more copies in the earlier run."""
         assert self._earlier is not None
         copies, topology = self._execution.copies, self._plan.graph.topology
-        begin = copies.node(each)
-        end = topology.index[copies.of_each[begin].gather]
         nodes = self._plan.graph.nodes
+        end = copies.node(gather)
+        begin = next(n for n, each in copies.of_each.items() if each.gather == nodes[end].id)
+        each = gather - end + begin
         first = next((n for n in range(begin, end) if nodes[n].kind is Kind.EVENT), None)
         if first is None:
             return False
