@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from volnux.events.spec import EventSpec
     from volnux.graph.model import Node
     from volnux.graph.report import RunReport
-    from volnux.kit.reuse import Kept
+    from volnux.runs.model import KeptPlace
 
 __all__ = [
     "About",
@@ -108,7 +108,7 @@ class Listener:
     def ended_elsewhere(self, spec: EventSpec, call: Call, outcome: Outcome) -> None:
         """An attempt has ended in another process, which has reported it to its own hooks."""
 
-    def reused(self, spec: EventSpec, call: Call, outcome: Outcome, kept: Kept) -> None:
+    def reused(self, spec: EventSpec, call: Call, outcome: Outcome, kept: KeptPlace) -> None:
         """A place keeps its outcome, as it was kept of the run that this one resumes."""
 
     def stops(self, running: int | None) -> None:
@@ -172,7 +172,7 @@ class Hooks(list[Listener]):
         for listener in self:
             listener.ended_elsewhere(spec, call, outcome)
 
-    def reused(self, spec: EventSpec, call: Call, outcome: Outcome, kept: Kept) -> None:
+    def reused(self, spec: EventSpec, call: Call, outcome: Outcome, kept: KeptPlace) -> None:
         for listener in self:
             listener.reused(spec, call, outcome, kept)
 
@@ -262,7 +262,7 @@ class Observing(Listener):
         node = self._node(call)
         self._tell(lambda: self._observer.place_ended(node, outcome))
 
-    def reused(self, spec: EventSpec, call: Call, outcome: Outcome, kept: Kept) -> None:
+    def reused(self, spec: EventSpec, call: Call, outcome: Outcome, kept: KeptPlace) -> None:
         node = self._node(call)
         self._tell(lambda: self._observer.place_reused(node, outcome))
 

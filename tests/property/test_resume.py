@@ -5,7 +5,6 @@ No place that was done runs again. `VOLNUX_PROGRAMS=5000` runs more programs.
 
 import os
 import random
-from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,6 +15,7 @@ from volnux.backends import RunOptions
 from volnux.graph import Failure, State
 from volnux.kit import Notes
 from volnux.kit.reuse import Earlier, EarlierRun, Reuse
+from volnux.runs import KeptPlace
 from volnux.testing.making import random_program
 from volnux.testing.rendering import render
 from volnux.values import dumps
@@ -23,21 +23,6 @@ from volnux.values import dumps
 PROGRAMS = int(os.environ.get("VOLNUX_PROGRAMS", "600"))
 SEED = int(os.environ.get("VOLNUX_SEED", "1"))
 STEP = 200
-
-
-@dataclass
-class Row:
-    """What a store would know of a place."""
-
-    state: State | None
-    descriptor: int | None
-    attempts: int
-    result: str | None
-    failure: Failure | None
-    given: str
-    reused: bool
-    unkept: str | None = None
-    bypassed: bool = False
 
 
 class Resumed(Driven):
@@ -49,7 +34,7 @@ class Resumed(Driven):
         calls: Any = SimpleNamespace(call=self.call)
         self.anew = anew
         self.notes = Notes(len(graph.nodes))
-        earlier = Earlier(runs, lambda _, call: call, anew) if runs else None
+        earlier = Earlier("1", runs, lambda _, call: call, anew) if runs else None
         self.reuse = Reuse(plan, self.execution, calls, self.notes, RunOptions(earlier=earlier))
 
     def grows(self, start, stop, copies):
@@ -78,7 +63,10 @@ class Resumed(Driven):
                 continue
             result = self.execution.results[index]
             failure = result if isinstance(result, Failure) else None
-            rows[self.execution.copies.place(index)] = Row(
+            place = self.execution.copies.place(index)
+            rows[place] = KeptPlace(
+                place=place,
+                event=node.event,
                 state=self.execution.states[index],
                 descriptor=self.execution.descriptors[index],
                 attempts=0 if reused else max(1, self.attempts[index]),

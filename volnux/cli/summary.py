@@ -142,9 +142,12 @@ def _cells(place: str, entries: list[PlaceReport], *, timed: bool) -> tuple[str,
     state = entries[0].state.value
     descriptors = {entry.descriptor for entry in entries}
     descriptor = descriptors.pop() if len(descriptors) == 1 else None
-    notes = " (bypassed)" if all(entry.bypassed for entry in entries) else ""
-    if reused := sum(entry.reused for entry in entries):
-        notes = " (reused)" if reused == len(entries) else f" ({reused} reused)"
+    attempts = str(sum(entry.attempts for entry in entries))
+    reused = sum(entry.reused for entry in entries)
+    if reused:
+        attempts = "reused" if reused == len(entries) else f"{attempts} ({reused} reused)"
+    elif all(entry.bypassed for entry in entries):
+        attempts += " (bypassed)"
     starts = [entry.started_at for entry in entries if entry.started_at]
     ends = [entry.ended_at for entry in entries if entry.ended_at]
     time = _duration(min(starts, default=None), max(ends, default=None)) or "-"
@@ -152,7 +155,7 @@ def _cells(place: str, entries: list[PlaceReport], *, timed: bool) -> tuple[str,
         place,
         state if len(entries) == 1 else f"{len(entries)} {state}",
         "-" if descriptor is None else str(descriptor),
-        f"{sum(entry.attempts for entry in entries)}{notes}",
+        attempts,
         *((time,) if timed else ()),
     )
 

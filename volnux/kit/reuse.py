@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from volnux.events.outcome import Call, Outcome
 from volnux.graph.outcome import FAILURE, SUCCESS, Failure, State
@@ -26,50 +26,11 @@ if TYPE_CHECKING:
     from volnux.hooks import Hooks
     from volnux.kit.calls import Calls
     from volnux.kit.notes import Notes
+    from volnux.runs.model import KeptPlace
 
-__all__ = ["Earlier", "EarlierRun", "Kept", "Reuse"]
+__all__ = ["Earlier", "EarlierRun", "Reuse"]
 
 _log = logging.getLogger(__name__)
-
-
-class Kept(Protocol):
-    """What is known of a place in an earlier run."""
-
-    @property
-    def state(self) -> State | None:
-        """How it ended; None if it had not ended when the run was killed."""
-
-    @property
-    def descriptor(self) -> int | None:
-        """What its event finished with; None if it did not finish."""
-
-    @property
-    def attempts(self) -> int:
-        """How many attempts have begun."""
-
-    @property
-    def result(self) -> str | None:
-        """What its event returned, as text of `volnux.values`."""
-
-    @property
-    def unkept(self) -> str | None:
-        """Why the result could not be kept; None if it was, or there is none."""
-
-    @property
-    def failure(self) -> Failure | None:
-        """The exception that was left after its last attempt."""
-
-    @property
-    def given(self) -> str | None:
-        """A digest of what the event was given; None if there is none."""
-
-    @property
-    def bypassed(self) -> bool:
-        """Whether `can_bypass` made `process` unnecessary."""
-
-    @property
-    def reused(self) -> bool:
-        """Whether the outcome is that of the run that its run resumed."""
 
 
 class EarlierRun(NamedTuple):
@@ -81,7 +42,7 @@ class EarlierRun(NamedTuple):
         changed: the places that the present text of the flow reaches in another way.
     """
 
-    places: Mapping[str, Kept]
+    places: Mapping[str, KeptPlace]
     anew: frozenset[str] = frozenset()
     changed: frozenset[str] = frozenset()
 
@@ -91,16 +52,18 @@ class Earlier:
     """What a resumed run knows of the earlier ones.
 
     Attributes:
+        run_id: the id of the run that is resumed.
         runs: the run that is resumed, then the one that it resumed itself, and so on.
-        given: returns the digest of what an event is given: see `Kept.given`.
+        given: returns the digest of what an event is given: see `KeptPlace.given`.
         anew: the places that must run anew with everything behind them.
     """
 
+    run_id: str
     runs: Sequence[EarlierRun]
     given: Callable[[EventSpec, Call], str | None]
     anew: frozenset[str] = frozenset()
 
-    def find(self, place: str) -> tuple[Kept, int] | None:
+    def find(self, place: str) -> tuple[KeptPlace, int] | None:
         """What the latest run knows in which the place has begun; and the age of that outcome.
 
         The age is the number of the run in which the event really ran, counted from 1 for the
@@ -109,7 +72,7 @@ class Earlier:
         names = frozenset(names_of(place))
         if names & self.anew:
             return None
-        begun: list[tuple[Kept, int]] = []
+        begun: list[tuple[KeptPlace, int]] = []
         template = template_of(place)
         for number, run in enumerate(self.runs, 1):
             kept = run.places.get(place)
@@ -119,7 +82,7 @@ class Earlier:
                 begun.append((kept, number))
             if names & run.anew:
                 break
-        found: list[tuple[Kept, int]] = []
+        found: list[tuple[KeptPlace, int]] = []
         for kept, number in reversed(begun):
             # A failed place that was under way again has no newer outcome.
             if not found or _has_ended(kept) or not _has_failed(found[-1][0]):
@@ -165,7 +128,7 @@ class Reuse:
         self._results = options.results
         # The smallest age of a node and of everything before it.
         self._ages: dict[int, int] = {}
-        self._untold: deque[tuple[EventSpec, Call, Outcome, Kept]] = deque()
+        self._untold: deque[tuple[EventSpec, Call, Outcome, KeptPlace]] = deque()
 
     def settle(self, ready: list[int]) -> list[int]:
         """End the ready places that keep their outcome, and those that become ready then.
@@ -215,8 +178,10 @@ class Reuse:
         call = self._calls.call(execution, index, 1, received)
         if kept.given is None or kept.given != self._earlier.given(spec, call):
             return None
+        from volnux.runs.values import read_value
+
         try:
-            result = result_of(kept, self._plan)
+            result = kept.failure or read_value(kept.result or "null", self._plan.visible)
         except Exception as error:  # noqa: BLE001 - what reads an object is the user's code
             _log.warning("%s runs again, since its result cannot be read: %s", place, error)
             return None
@@ -226,7 +191,7 @@ class Reuse:
         self._untold.append((spec, call, outcome, kept))
         return outcome
 
-    def _is_done(self, index: int, kept: Kept) -> bool:
+    def _is_done(self, index: int, kept: KeptPlace) -> bool:
         """Whether a place was done, and would be done with the same descriptor now."""
         if kept.state is not State.DONE or kept.unkept is not None or kept.descriptor is None:
             return False
@@ -287,31 +252,15 @@ class Reuse:
         return self._earlier.find(place_name(nodes[first].id, index)) is not None
 
 
-def result_of(kept: Kept, plan: Plan) -> Any:
-    """The result of a place of an earlier run.
-
-    Raises:
-        Exception: it cannot be read, for example because its class has changed.
-    """
-    if kept.failure is not None:
-        return kept.failure
-    if kept.result is None:
-        return None
-    from volnux.kit.codec import store_of_environment
-    from volnux.values.codec import loads
-
-    return loads(kept.result, classes=plan.visible, store=store_of_environment())
-
-
-def _has_ended(kept: Kept) -> bool:
+def _has_ended(kept: KeptPlace) -> bool:
     return kept.state in (State.DONE, State.FAILED)
 
 
-def _has_failed(kept: Kept) -> bool:
+def _has_failed(kept: KeptPlace) -> bool:
     return kept.state is State.FAILED
 
 
-def _same_failure(one: Kept, other: Kept) -> bool:
+def _same_failure(one: KeptPlace, other: KeptPlace) -> bool:
     """Whether a place failed twice in the same way."""
     return (
         _has_failed(one)
@@ -322,7 +271,7 @@ def _same_failure(one: Kept, other: Kept) -> bool:
     )
 
 
-def _fails_again(kept: Kept, execution: Execution, index: int) -> bool:
+def _fails_again(kept: KeptPlace, execution: Execution, index: int) -> bool:
     """Whether a place that has ended failed in the same way as before."""
     if not _has_failed(kept) or execution.states[index] is not State.FAILED:
         return False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,23 +14,11 @@ from volnux.kit import Notes
 from volnux.kit.reuse import Earlier, EarlierRun, Reuse
 from volnux.kit.ways import changed_places
 from volnux.pointy import parse
+from volnux.runs import KeptPlace
 from volnux.values import dumps
 
 STOP = object()
 """The event is under way when the run is killed."""
-
-
-@dataclass(frozen=True)
-class Row:
-    state: State | None
-    descriptor: int | None
-    attempts: int = 1
-    result: str | None = "null"
-    unkept: str | None = None
-    failure: Failure | None = None
-    given: str | None = ""
-    bypassed: bool = False
-    reused: bool = False
 
 
 class Run:
@@ -54,7 +42,7 @@ class Run:
             item if isinstance(item, EarlierRun) else replaced(item.known, item.text, graph)
             for item in runs
         ]
-        earlier = Earlier(known, lambda _, received: f"{given}{received!r}", frozenset(anew))
+        earlier = Earlier("1", known, lambda _, received: f"{given}{received!r}", frozenset(anew))
         options = RunOptions(earlier=earlier if runs else None)
         reuse = Reuse(plan, execution, calls, notes, options)
         waiting = reuse.settle(execution.start())
@@ -72,7 +60,9 @@ class Run:
         self.text = text
         self.known = EarlierRun(
             {
-                execution.copies.place(index): Row(
+                execution.copies.place(index): KeptPlace(
+                    place=execution.copies.place(index),
+                    event=node.event,
                     state=execution.states[index],
                     descriptor=execution.descriptors[index],
                     attempts=int(not notes.reused[index]),
@@ -232,7 +222,10 @@ def test_what_is_given_something_else_runs_again():
 def test_a_list_that_has_become_shorter():
     text = "@input: xs: list\nA -> F[each=x, in=xs] -> C"
     given = {"A": None, "F[0]": "a", "F[1]": "b", "C": None}
-    known = {place: Row(State.DONE, 1, given=repr(value)) for place, value in given.items()}
+    known = {
+        place: KeptPlace(place, place, State.DONE, 1, attempts=1, given=repr(value))
+        for place, value in given.items()
+    }
 
     def run(items):
         graph = compile(parse(text))
@@ -242,7 +235,7 @@ def test_a_list_that_has_become_shorter():
         execution = Execution(
             graph, items=lambda *_: items, grows=lambda a, b, n: notes.grow((b - a) * n)
         )
-        earlier = Earlier([EarlierRun(known)], lambda _, received: repr(received))
+        earlier = Earlier("1", [EarlierRun(known)], lambda _, received: repr(received))
         reuse = Reuse(plan, execution, calls, notes, RunOptions(earlier=earlier))
         return [execution.copies.place(i) for i in reuse.settle(execution.start())]
 
@@ -265,13 +258,11 @@ def test_a_run_that_resumed_another_one_is_resumed():
     second = EarlierRun({}, frozenset({"A"}))
     assert Run(text, {}, [second, first.known]).ran == ["A", "B", "C", "D"]
     # A was under way.
-    second = EarlierRun({"A": Row(None, None)}, frozenset({"A"}))
+    second = EarlierRun({"A": KeptPlace("A", "A", attempts=1)}, frozenset({"A"}))
     assert Run(text, {}, [second, first.known]).ran == ["A", "B", "C", "D"]
     # It was cancelled before it got to B, and says so about the rest.
-    rest = {place: Row(State.CANCELLED, None, attempts=0) for place in "BCD"}
-    second = EarlierRun(
-        {"A": replace(first.known.places["A"], attempts=0, reused=True), **rest}
-    )
+    rest = {place: KeptPlace(place, place, State.CANCELLED) for place in "BCD"}
+    second = EarlierRun({"A": replace(first.known.places["A"], attempts=0, reused=True), **rest})
     assert Run(text, {}, [second, first.known]).ran == ["C", "D"]
 
 
