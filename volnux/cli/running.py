@@ -48,6 +48,8 @@ def run_file(
     results: bool = True,
     grace: float = ending.GRACE,
     store: str | None = None,
+    resume: str | None = None,
+    anew: Sequence[str] = (),
 ) -> int:
     """Run a file, show its progress and its result, and return the exit code.
 
@@ -69,6 +71,8 @@ def run_file(
             is released after its last reader in any case.
         grace: the seconds for running events to finish after SIGTERM or SIGHUP.
         store: where the run is kept, or `none`; see `where_of`.
+        resume: the id of a run to resume, or its beginning; empty for the last one.
+        anew: places that run anew with everything behind them when a run is resumed.
     """
     if pdb and json:
         raise UsageError(["--pdb uses standard output: remove --json"])

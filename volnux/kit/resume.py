@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import functools
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -46,6 +47,23 @@ class Resumption:
     inputs: Mapping[str, Any]
     runs: tuple[EarlierRun, ...]
     anew: frozenset[str]
+
+    def instant(self, given: dt.datetime | None = None) -> dt.datetime | None:
+        """The scheduled time of the new run: that of the resumed one.
+
+        Args:
+            given: what is given for the new run, aware. It must be the same.
+
+        Raises:
+            ResumeError: it is another one.
+        """
+        instant = self.run.scheduled_at
+        if given is not None and given != instant:
+            raise ResumeError(
+                f"the scheduled time of the run {self.run.id} is {instant}: a resumed run has the "
+                "same one, so leave it out"
+            )
+        return instant
 
     def bind(self, plan: Plan, given: Mapping[str, Any]) -> dict[str, Any]:
         """The inputs of the new run: those of the resumed one.
