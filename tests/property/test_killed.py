@@ -95,9 +95,7 @@ def resumed_to_the_end(flow: Path, folder: Path, source: random.Random) -> None:
             break
     if killed:
         return  # after its end, before it could say so here
-    wanted, found = (
-        json.loads(path.with_suffix(".json").read_text()) for path in (whole, journal)
-    )
+    wanted, found = (json.loads(path.with_suffix(".json").read_text()) for path in (whole, journal))
     assert found == wanted
 
 

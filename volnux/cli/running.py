@@ -6,7 +6,7 @@ It does not import Typer or pydantic: loading them takes longer than running a s
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from volnux.cli.progress import Progress
     from volnux.events import Plan
     from volnux.graph import RunReport
+    from volnux.kit.resume import Resumption
     from volnux.runs.store import Store
 
 __all__ = ["DEFAULT_BACKEND", "run_file"]
@@ -81,7 +82,11 @@ def run_file(
 
     def run(stream: TextIO | None) -> RunReport | None:
         ready = _prepare(
-            file, Given(inputs, input_file, at, variables), events=events, name=backend
+            file,
+            Given(inputs, input_file, at, variables),
+            events=events,
+            name=backend,
+            find=find if resumes else None,
         )
         return ready and _run(
             *ready,
@@ -91,10 +96,22 @@ def run_file(
             plain=plain,
             stream=stream,
             grace=grace,
-            store=_store(file, store, unkept),
+            store=kept(),
         )
 
+    def kept() -> Store | None:
+        return _store(file, store, unkept)
+
+    def find(plan: Plan) -> Resumption:
+        place = kept()
+        if place is None:
+            raise UsageError(unkept or ["a run can only be resumed if it was kept: remove --no-store"])
+        from volnux.kit.resume import resumption
+
+        return resumption(place, plan, resume or None, anew=anew)
+
     unkept: list[str] = []
+    resumes = resume is not None or bool(anew)
     try:
         with output.failures_said_once():
             if json:
@@ -119,9 +136,22 @@ def run_file(
 
 
 def _prepare(
-    file: Path, given: Given, *, events: Sequence[str], name: str
+    file: Path,
+    given: Given,
+    *,
+    events: Sequence[str],
+    name: str,
+    find: Callable[[Plan], Resumption] | None,
 ) -> tuple[Backend, Plan, Values] | None:
-    """Prepare a run; None if it cannot start, after showing all reasons."""
+    """Prepare a run; None if it cannot start, after showing all reasons.
+
+    Args:
+        file: the file.
+        given: what was written for the run.
+        events: modules to look events up in.
+        name: the name of the backend.
+        find: finds the run that it resumes, if it resumes one.
+    """
     from volnux.backends.registry import get_backend
     from volnux.loading import load_plan
 
@@ -134,12 +164,14 @@ def _prepare(
         faults.append(error)
     try:
         plan = load_plan(file, events=event_modules(events))
-        values = given.read(plan)
+        values = given.read(plan, find and find(plan))
     except VolnuxError as error:
         faults.append(error)
     if backend is not None and plan is not None:
         try:
             backend.refuse(plan)
+            if values is not None and values.resumed is not None:
+                values.resumed.need(backend)
         except VolnuxError as error:
             faults.append(error)
         if values is not None and not faults:
@@ -194,8 +226,10 @@ def _run(
             from volnux.pipeline import Pipeline
 
             pipeline = Pipeline.of_plan(plan)(**values.inputs)
-            report = pipeline.start(backend=backend, **options).report
+            report = pipeline.start(backend=backend, resume=values.resumed, **options).report
         else:
+            if values.resumed is not None:
+                options["earlier"] = values.resumed.earlier(values.inputs)
             report = backend.run(plan, values.inputs, RunOptions(**options))
             report = report if results else report.without_results()
     if report.status.value != "cancelled":

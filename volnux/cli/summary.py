@@ -67,7 +67,8 @@ def summary(report: RunReport, *, colour: bool, fold: bool = False) -> Iterator[
     yield ""
     took = _duration(report.started_at, report.ended_at)
     text = f"{report.pipeline}: {paint(report.status.value, _STATUS[report.status], colour=colour)}"
-    yield f"{text} in {took}" if took else text
+    text = f"{text} in {took}" if took else text
+    yield text if report.resumed_from is None else f"{text}, resuming {report.resumed_from}"
 
 
 def _copies(report: RunReport) -> dict[str, dict[str, PlaceReport]]:

@@ -156,7 +156,8 @@ class RunReport:
     """How a run ended; `places` are in reading order.
 
     `failure` says why the run failed if no place does: at a `!`, or because it took too long.
-    `scheduled_at` is the scheduled time of the run.
+    `scheduled_at` is the scheduled time of the run. `resumed_from` is the id of the run that it
+    resumes.
 
     If `results_kept` is false, it has only the results of events that ended with descriptor 0, and
     no values that places received. `end` is there if
@@ -174,6 +175,7 @@ class RunReport:
     results_kept: bool = True
     failure: Failure | None = None
     scheduled_at: dt.datetime | None = None
+    resumed_from: str | None = None
     end: FlowEnd | None = field(default=None, compare=False, repr=False)
 
     @property
@@ -247,6 +249,7 @@ class RunReport:
             "started_at": _iso(self.started_at),
             "ended_at": _iso(self.ended_at),
             **({} if self.scheduled_at is None else {"scheduled_at": _iso(self.scheduled_at)}),
+            **({} if self.resumed_from is None else {"resumed_from": self.resumed_from}),
             **({} if self.failure is None else {"failure": failure_as_json(self.failure)}),
             **({} if self.results_kept else {"results_kept": False}),
             **({"values": True} if values else {}),

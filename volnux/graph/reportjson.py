@@ -59,6 +59,7 @@ def fields_of(
         "results_kept": read.results_kept,
         "failure": None if read.failure is None else _failure(read.failure, 1),
         "scheduled_at": read.scheduled_at,
+        "resumed_from": read.resumed_from,
     }
 
 
@@ -194,3 +195,4 @@ class _Report(BaseModel):
     values: bool = False
     failure: _Failure | None = None
     scheduled_at: _Moment = None
+    resumed_from: str | None = None

@@ -29,9 +29,19 @@ class Notes:
         bypassed: whether it was bypassed.
         reused: whether it kept the outcome of an earlier run.
         received: the piped result.
+        resumed_from: the id of the run that this one resumes; None if it begins anew.
     """
 
-    __slots__ = ("began", "bypassed", "ended", "first", "made", "received", "reused")
+    __slots__ = (
+        "began",
+        "bypassed",
+        "ended",
+        "first",
+        "made",
+        "received",
+        "resumed_from",
+        "reused",
+    )
 
     def __init__(self, size: int) -> None:
         self.began = time.time()
@@ -42,6 +52,7 @@ class Notes:
         self.bypassed = bytearray()
         self.reused = bytearray()
         self.received: list[Any] = []
+        self.resumed_from: str | None = None
         self.grow(size)
 
     def grow(self, size: int) -> None:
@@ -106,6 +117,7 @@ class Notes:
             failure=failure_of_run(execution),
             scheduled_at=scheduled_at,
             end=end_of(execution) if with_end else None,
+            resumed_from=self.resumed_from,
         )
 
     def _details(self, index: int) -> Details:

@@ -6,7 +6,7 @@ import datetime as dt
 import functools
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from volnux.errors import nearest, shortened
 from volnux.graph.compile import compile
@@ -17,15 +17,17 @@ from volnux.kit.ways import changed_places
 from volnux.runs.given import Digests
 from volnux.runs.keeper import file_of, fingerprint_of
 from volnux.runs.model import KeptRun, KeptStatus, RunStoreError
+from volnux.runs.store import Store
 from volnux.runs.values import read_value
 
 if TYPE_CHECKING:
+    from volnux.backends.port import Backend
     from volnux.events.link import Plan
     from volnux.events.outcome import Call
     from volnux.events.spec import EventSpec
-    from volnux.runs.store import Store
+    from volnux.runs.store import StoreLike
 
-__all__ = ["ResumeError", "Resumption", "places_from", "resumption"]
+__all__ = ["Resume", "ResumeError", "Resumption", "places_from", "resumed_by", "resumption"]
 
 
 class ResumeError(RunStoreError):
@@ -47,6 +49,17 @@ class Resumption:
     inputs: Mapping[str, Any]
     runs: tuple[EarlierRun, ...]
     anew: frozenset[str]
+
+    def need(self, backend: Backend) -> None:
+        """Check that a backend can resume the run.
+
+        Raises:
+            ResumeError: it cannot.
+        """
+        if not backend.capabilities.resume:
+            raise ResumeError(
+                f"{backend.name} cannot resume a kept run: let the orchestrator repeat what failed"
+            )
 
     def instant(self, given: dt.datetime | None = None) -> dt.datetime | None:
         """The scheduled time of the new run: that of the resumed one.
@@ -226,6 +239,24 @@ def _nothing(run: KeptRun, name: str) -> str:
 def _name(plan: Plan) -> str:
     source = plan.graph.source
     return source.filename if source is not None else plan.graph.name
+
+
+Resume = Literal[True] | str | Resumption
+"""The run to resume: its id or the beginning of it; True for the last one that is not a success."""
+
+
+def resumed_by(resume: Resume, store: StoreLike | None, plan: Plan) -> Resumption:
+    """The run that is meant.
+
+    Raises:
+        ResumeError: it cannot be resumed, or there is none, or no store is given.
+        RunStoreError: there is no such run, or the store cannot be read.
+    """
+    if isinstance(resume, Resumption):
+        return resume
+    if store is None:
+        raise ResumeError("resume needs the store that keeps the earlier run: give store=…")
+    return resumption(Store.of(store), plan, None if resume is True else resume)
 
 
 def places_from(plan: Plan, names: Iterable[str]) -> frozenset[str]:

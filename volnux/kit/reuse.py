@@ -125,6 +125,8 @@ class Reuse:
         self._calls = calls
         self._notes = notes
         self._earlier = options.earlier
+        if options.earlier is not None:
+            notes.resumed_from = options.earlier.run_id
         self._results = options.results
         # The smallest age of a node and of everything before it.
         self._ages: dict[int, int] = {}
