@@ -96,19 +96,11 @@ def run_file(
             plain=plain,
             stream=stream,
             grace=grace,
-            store=kept(),
+            store=_store(file, store, unkept),
         )
 
-    def kept() -> Store | None:
-        return _store(file, store, unkept)
-
     def find(plan: Plan) -> Resumption:
-        place = kept()
-        if place is None:
-            raise UsageError(unkept or ["a run can only be resumed if it was kept: remove --no-store"])
-        from volnux.kit.resume import resumption
-
-        return resumption(place, plan, resume or None, anew=anew)
+        return _resumed(file, store, plan, resume, anew)
 
     unkept: list[str] = []
     resumes = resume is not None or bool(anew)
@@ -250,6 +242,21 @@ def _store(file: Path, chosen: str | None, unkept: list[str]) -> Store | None:
         unkept.append(f"this run is not kept: {error}")
         return None
     return where and Store(where.path, keep=where.keep, warn=unkept.append)
+
+
+def _resumed(
+    file: Path, chosen: str | None, plan: Plan, run_id: str | None, anew: Sequence[str]
+) -> Resumption:
+    """The run that a run resumes; see `run_file`."""
+    from volnux.kit.resume import resumption
+    from volnux.runs.store import Store
+    from volnux.runs.where import where_of
+
+    where = where_of(file, chosen)
+    if where is None:
+        raise UsageError(["only a run that was kept can be resumed: name its store with --store"])
+    with Store.open(where.path, create=False) as store:
+        return resumption(store, plan, run_id or None, anew=anew)
 
 
 def _listened() -> bool:

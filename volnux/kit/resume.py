@@ -163,8 +163,8 @@ def resumption(
     Args:
         store: where it was kept.
         plan: the plan of the new run.
-        run_id: the id of the run, or the beginning of it; None for the last run that is not a
-            success, or, with `anew`, for the last one.
+        run_id: the id of the run, or the beginning of it; `last` for the last one of the file; None
+            for the last one that is not a success, or, with `anew`, for the last one.
         anew: the places that must run anew with everything behind them.
 
     Raises:
@@ -172,7 +172,10 @@ def resumption(
         RunStoreError: there is no such run, or the store cannot be read.
     """
     places = places_from(plan, anew)
-    run = _last(store, plan, any_=bool(places)) if run_id is None else store.run(run_id)
+    if run_id is None or run_id == "last":
+        run = _last(store, plan, any_=bool(places or run_id))
+    else:
+        run = store.run(run_id)
     _check(run, plan, any_=bool(places))
     inputs = {}
     for name, text in run.inputs.items():
