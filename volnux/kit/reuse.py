@@ -76,7 +76,8 @@ class Earlier:
         template = template_of(place)
         for number, run in enumerate(self.runs, 1):
             kept = run.places.get(place)
-            if kept is not None and (kept.attempts or kept.reused):
+            # An event that could not read what was piped to it has ended without an attempt.
+            if kept is not None and (kept.attempts or kept.descriptor is not None):
                 if template in run.changed:
                     break
                 begun.append((kept, number))

@@ -206,6 +206,12 @@ def test_what_was_not_kept_runs_again():
     assert Run("A |-> B -> C", {}, [EarlierRun(lost)]).ran == ["A", "B", "C"]
 
 
+def test_a_failure_without_an_attempt_is_kept():
+    before = Run("A |-> B (0 -> C)", {"B": FAILS, "C": STOP}).known
+    known = {**before.places, "B": replace(before.places["B"], attempts=0)}
+    assert Run("A |-> B (0 -> C)", {}, [EarlierRun(known)]).ran == ["C"]
+
+
 def test_a_result_that_cannot_be_read_runs_again(caplog):
     before = Run("A |-> B -> C").known
     text = '{"$volnux": "no such kind", "value": 1}'
