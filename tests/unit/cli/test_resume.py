@@ -14,7 +14,7 @@ from volnux.kit.resume import ResumeError, resumption
 from volnux.loading import load_plan
 from volnux.runs import Store
 
-EVENTS = '''
+EVENTS = """
 import json
 from pathlib import Path
 from volnux import event
@@ -46,7 +46,7 @@ def New(self, size=0): return ends(self.task_id, size)
 def Odd(self):
     ends(self.task_id)
     return True, object()
-'''
+"""
 
 FLOW = """
 @input: day: str = "mon"
@@ -133,8 +133,9 @@ def test_a_resumed_run_as_json(cli, write):
     ],
 )
 def test_what_cannot_be_resumed(cli, write, monkeypatch, arguments, message):
-    from volnux.backends import registry
     from volnux_standalone import StandaloneBackend
+
+    from volnux.backends import registry
 
     class Plain(StandaloneBackend):
         name = "plain"
