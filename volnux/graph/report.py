@@ -358,7 +358,8 @@ def places_of(execution: Execution, details: Callable[[int], Details]) -> dict[s
             handled = each not in lost
             failure = results[each]
         source = None
-        if node.receives is not None and (attempts or reused):
+        ran = attempts or (reused and (failure is None or failure.attempts))
+        if node.receives is not None and ran:
             source = execution.received_from(index)
         places[place] = PlaceReport(
             node.event or "",

@@ -189,7 +189,9 @@ class Reuse:
             _log.warning("%s runs again, since its result cannot be read: %s", place, error)
             return None
         self._ages[index] = age
-        notes.reuses(index, received if self._results else None, bypassed=kept.bypassed)
+        if not self._results or (kept.failure is not None and not kept.failure.attempts):
+            received = None  # as in a report of the earlier run
+        notes.reuses(index, received, bypassed=kept.bypassed)
         outcome = Outcome(kept.descriptor or FAILURE, result, kept.attempts)
         self._untold.append((spec, call, outcome, kept))
         return outcome
