@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from volnux.errors import nearest, shortened
+from volnux.events.files import InputFile
 from volnux.graph.compile import compile
 from volnux.graph.parts import Kind
 from volnux.graph.places import index_of, template_of
@@ -115,6 +116,8 @@ class Resumption:
             inputs: what `bind` returned.
         """
         before = {n: self.inputs.get(n, inputs.get(n)) for n in self.run.inputs}
+        # A file is kept as its path.
+        before.update((n, inputs[n]) for n in before if isinstance(inputs.get(n), InputFile))
         both = before.keys() & inputs.keys()
         changed = {n for n in both if not _same(before[n], inputs[n])}
         changed |= before.keys() ^ inputs.keys()

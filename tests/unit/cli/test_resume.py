@@ -8,7 +8,7 @@ from textwrap import dedent
 import pytest
 
 import volnux
-from volnux import Pipeline, VolnuxError
+from volnux import FileInputDataField, Pipeline, VolnuxError
 from volnux.backends import RunObserver
 from volnux.kit.resume import ResumeError, resumption
 from volnux.loading import load_plan
@@ -312,6 +312,40 @@ def test_a_pipeline_class_is_resumed(write):
         first.run_id,
     )
     assert ran() == ["Sum", "Tell"]
+
+
+class WithFile(Pipeline):
+    """Its input is a file."""
+
+    rows = FileInputDataField(required=True)
+
+    class Meta:
+        pointy = "Count |-> Tell"
+        events = (__name__,)
+
+
+@volnux.event
+def Count(self, rows):
+    with open("ran", "a") as ran:
+        print(self.task_id, file=ran)
+    return True, len(rows.read())
+
+
+@volnux.event
+def Tell(self):
+    with open("ran", "a") as ran:
+        print(self.task_id, file=ran)
+    return Path("ok").exists(), None
+
+
+@pytest.mark.parametrize("given", [{"rows": "rows.txt"}, {}])
+def test_a_file_as_input(given):
+    Path("rows.txt").write_text("abc")
+    assert not WithFile(rows="rows.txt").start(store="s.db").succeeded
+    assert ran() == ["Count", "Tell"]
+    Path("ok").touch()
+    context = WithFile(**given).start(store="s.db", resume=True)
+    assert (context.succeeded, ran()) == (True, ["Tell"])
 
 
 def test_signals_do_not_hide_what_is_reused(cli, write):
