@@ -22,6 +22,7 @@ COMMANDS = (
     "simulate",
     "runs",
     "schedule",
+    "backfill",
     "values",
     "new",
     "backends",
