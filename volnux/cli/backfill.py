@@ -81,9 +81,9 @@ def command(
         typer.Option("--store", metavar="PATH", help="The file with the runs.", show_default=False),
     ] = None,
 ) -> None:
-    """Run a pipeline for each time of its schedule between two days.
+    """Run a pipeline for past times of its schedule.
 
-    A time with a kept run is left out; see --again. Ctrl-C once: no more runs start, and current
+    There is one run for each time between two days. A time with a kept run is left out; see --again. Ctrl-C once: no more runs start, and current
     ones may finish. Twice: current runs are cancelled.
 
     Exit code: 0 all succeeded, 1 one failed, 2 could not start, 130 cancelled.

@@ -326,14 +326,14 @@ class WithFile(Pipeline):
 
 @volnux.event
 def Count(self, rows):
-    with open("ran", "a") as ran:
+    with Path("ran").open("a") as ran:
         print(self.task_id, file=ran)
     return True, len(rows.read())
 
 
 @volnux.event
 def Tell(self):
-    with open("ran", "a") as ran:
+    with Path("ran").open("a") as ran:
         print(self.task_id, file=ran)
     return Path("ok").exists(), None
 
