@@ -25,7 +25,9 @@ class StandaloneBackend(Backend):
     name = "standalone"
     logs_failures = True
 
-    capabilities = Capabilities(url_schemes=InstalledSchemes(), catchup=True, approvals=True)
+    capabilities = Capabilities(
+        url_schemes=InstalledSchemes(), catchup=True, approvals=True, resume=True
+    )
 
     def run(
         self, plan: Plan, inputs: Mapping[str, Any], options: RunOptions | None = None

@@ -92,6 +92,7 @@ class PlaceReport:
         handled: whether it failed and the failure was handled: by a branch of its own or of a
             group around it, or by a group that needs only one arm.
         polls: how many calls of its event said "not yet".
+        reused: whether it keeps its outcome of the resumed run, without attempts and times.
     """
 
     event: str
@@ -107,6 +108,7 @@ class PlaceReport:
     received_from: Source = field(default=None, compare=False)
     handled: bool = False
     polls: int = 0
+    reused: bool = False
 
     def to_json(self, *, values: bool = False) -> dict[str, Any]:
         """The place as JSON; for `values` see `RunReport.to_json`."""
@@ -124,6 +126,7 @@ class PlaceReport:
             **({"bypassed": True} if self.bypassed else {}),
             **({"handled": True} if self.handled else {}),
             **({"polls": self.polls} if self.polls else {}),
+            **({"reused": True} if self.reused else {}),
         }
 
     def _received(self, write: Callable[[Any], Any]) -> dict[str, Any] | None:
@@ -155,7 +158,7 @@ class RunReport:
     """How a run ended; `places` are in reading order.
 
     `failure` says why the run failed if no place does: at a `!`, or because it took too long.
-    `scheduled_at` is the scheduled time of the run.
+    `scheduled_at` is its scheduled time, and `resumed_from` the id of the run that it resumes.
 
     If `results_kept` is false, it has only the results of events that ended with descriptor 0, and
     no values that places received. `end` is there if
@@ -173,6 +176,7 @@ class RunReport:
     results_kept: bool = True
     failure: Failure | None = None
     scheduled_at: dt.datetime | None = None
+    resumed_from: str | None = None
     end: FlowEnd | None = field(default=None, compare=False, repr=False)
 
     @property
@@ -186,7 +190,9 @@ class RunReport:
         return {
             place: item.result
             for place, item in self.places.items()
-            if item.attempts and item.failure is None and item.descriptor is not None
+            if (item.attempts or item.reused)
+            and item.failure is None
+            and item.descriptor is not None
         }
 
     def raise_for_status(self) -> None:
@@ -244,6 +250,7 @@ class RunReport:
             "started_at": _iso(self.started_at),
             "ended_at": _iso(self.ended_at),
             **({} if self.scheduled_at is None else {"scheduled_at": _iso(self.scheduled_at)}),
+            **({} if self.resumed_from is None else {"resumed_from": self.resumed_from}),
             **({} if self.failure is None else {"failure": failure_as_json(self.failure)}),
             **({} if self.results_kept else {"results_kept": False}),
             **({"values": True} if values else {}),
@@ -325,6 +332,7 @@ class Details(NamedTuple):
     ended_at: dt.datetime | None = None
     bypassed: bool = False
     polls: int = 0
+    reused: bool = False
 
 
 def places_of(execution: Execution, details: Callable[[int], Details]) -> dict[str, PlaceReport]:
@@ -340,7 +348,7 @@ def places_of(execution: Execution, details: Callable[[int], Details]) -> dict[s
     places = {}
     for index, place in in_order(execution):
         node = nodes[index]
-        attempts, received, started_at, ended_at, bypassed, polls = details(index)
+        attempts, received, started_at, ended_at, bypassed, polls, reused = details(index)
         result, descriptor = results[index], descriptors[index]
         handled = descriptor == FAILURE and index not in lost
         failure = None
@@ -352,7 +360,8 @@ def places_of(execution: Execution, details: Callable[[int], Details]) -> dict[s
             handled = each not in lost
             failure = results[each]
         source = None
-        if node.receives is not None and attempts:
+        ran = attempts or (reused and (failure is None or failure.attempts))
+        if node.receives is not None and ran:
             source = execution.received_from(index)
         places[place] = PlaceReport(
             node.event or "",
@@ -368,6 +377,7 @@ def places_of(execution: Execution, details: Callable[[int], Details]) -> dict[s
             source,
             handled,
             polls,
+            reused,
         )
     return places
 

@@ -59,6 +59,7 @@ def fields_of(
         "results_kept": read.results_kept,
         "failure": None if read.failure is None else _failure(read.failure, 1),
         "scheduled_at": read.scheduled_at,
+        "resumed_from": read.resumed_from,
     }
 
 
@@ -103,6 +104,7 @@ def _place(name: str, item: _Place, report: _Report) -> dict[str, Any]:
         "bypassed": item.bypassed,
         "handled": item.handled,
         "polls": item.polls,
+        "reused": item.reused,
         "received_from": source,
     }
 
@@ -178,6 +180,7 @@ class _Place(BaseModel):
     bypassed: bool = False
     handled: bool = False
     polls: int = 0
+    reused: bool = False
 
 
 class _Report(BaseModel):
@@ -194,3 +197,4 @@ class _Report(BaseModel):
     values: bool = False
     failure: _Failure | None = None
     scheduled_at: _Moment = None
+    resumed_from: str | None = None
