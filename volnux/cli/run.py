@@ -119,6 +119,15 @@ def command(
             help="How long running events may continue after SIGTERM or SIGHUP.",
         ),
     ] = GRACE,
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            "--report",
+            metavar="FILE.html",
+            help="Write the run to this file as a page for a browser.",
+            show_default=False,
+        ),
+    ] = None,
     plain: Annotated[
         bool, typer.Option("--plain", help="Show plain lines, even on a terminal.")
     ] = False,
@@ -152,5 +161,6 @@ def command(
         pdb=pdb,
         results=not no_results,
         grace=grace,
+        page=report,
     )
     raise typer.Exit(code)

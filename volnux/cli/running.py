@@ -18,6 +18,7 @@ from volnux.hooks import signals_loaded
 
 if TYPE_CHECKING:
     from volnux.backends import Backend
+    from volnux.cli.htmlfile import HtmlFile
     from volnux.cli.progress import Progress
     from volnux.events import Plan
     from volnux.graph import RunReport
@@ -46,6 +47,7 @@ def run_file(
     pdb: bool = False,
     results: bool = True,
     grace: float = ending.GRACE,
+    page: Path | None = None,
 ) -> int:
     """Run a file, show its progress and its result, and return the exit code.
 
@@ -66,25 +68,36 @@ def run_file(
         results: whether to keep the results for the JSON or a listener. Without either, each result
             is released after its last reader in any case.
         grace: the seconds for running events to finish after SIGTERM or SIGHUP.
+        page: the file for the HTML report; None for none.
     """
     if pdb and json:
         raise UsageError(["--pdb uses standard output: remove --json"])
     if values and not json:
         raise UsageError(["--values changes the JSON: add --json"])
 
+    html = None
+    if page is not None:
+        from volnux.cli.htmlfile import HtmlFile
+
+        html = HtmlFile(page)
+
     def run(stream: TextIO | None) -> RunReport | None:
         ready = _prepare(
             file, Given(inputs, input_file, at, variables), events=events, name=backend
         )
-        return ready and _run(
+        report = ready and _run(
             *ready,
             workers=workers,
             portable=portable,
-            results=results and (json or _listened()),
+            results=results and (json or html is not None or _listened()),
             plain=plain,
             stream=stream,
             grace=grace,
+            html=html,
         )
+        if report is not None and html is not None:
+            html.write(report)
+        return report
 
     try:
         with output.failures_said_once():
@@ -103,7 +116,11 @@ def run_file(
                         post_mortem(report)
     except KeyboardInterrupt:
         return ending.cancelled()
-    return 2 if report is None else _CODES[report.status.value]
+    code = 2 if report is None else _CODES[report.status.value]
+    if html is not None and html.fault is not None:
+        output.error(str(html.fault))
+        code = code or 1
+    return code
 
 
 def _prepare(
@@ -151,6 +168,7 @@ def _run(
     results: bool,
     stream: TextIO | None,
     grace: float,
+    html: HtmlFile | None,
 ) -> RunReport:
     """Run a plan with progress on a stream. The first signal cancels it, the next gives it up."""
     from volnux.backends.port import RunControl, RunOptions
@@ -169,7 +187,7 @@ def _run(
         options: dict[str, Any] = {
             "workers": workers,
             "portable": portable,
-            "observer": observer,
+            "observer": observer if html is None else html.before(observer),
             "control": control,
             "results": results,
             "scheduled_at": values.scheduled_at,
