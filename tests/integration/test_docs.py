@@ -35,6 +35,7 @@ PAGES = [
     "docs/values.md",
     "docs/modules.md",
     "docs/standalone.md",
+    "docs/report.md",
     "docs/cli.md",
     "docs/files.md",
     "docs/pipelines.md",

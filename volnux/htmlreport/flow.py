@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from volnux.graph.draw.digraph import dot_of
+from volnux.graph.draw.digraph import dot_of, name_of
 from volnux.graph.draw.view import View
 from volnux.graph.places import template_of
 
@@ -53,7 +53,7 @@ def _picture(title: str, view: View, places: Mapping[str, PlaceReport]) -> dict[
     for item in view.items():
         if isinstance(item, int) and view.is_box(item):
             numbers[item] = len(boxes)
-            boxes.append([view.id(item), view.state(item), False])
+            boxes.append([name_of(view.id(item)), view.state(item), False])
     of = []
     for place, entry in places.items():
         node = index.get(template_of(place))

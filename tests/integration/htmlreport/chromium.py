@@ -18,7 +18,11 @@ PATIENCE = 60
 
 
 class Page:
-    """One page of the browser. `problems` are its errors, violations of its policy, and requests."""
+    """One page of the browser.
+
+    Attributes:
+        problems: its errors, violations of its policy, and requests to a network.
+    """
 
     def __init__(self, send: Any, answers: "Queue[dict[str, Any] | None]") -> None:
         self._send = send
@@ -70,7 +74,9 @@ class Page:
                     self.problems.append(f"request to {url}")
         return answer
 
-    def open(self, path: Path, *, scheme: str = "light", size: tuple[int, int] = (1360, 900)) -> None:
+    def open(
+        self, path: Path, *, scheme: str = "light", size: tuple[int, int] = (1360, 900)
+    ) -> None:
         """Open a file, and wait until it is loaded."""
         width, height = size
         self.call(
@@ -158,7 +164,7 @@ def chromium(home: Path) -> Iterator[Page]:
             data = data[os.write(to_send, data) :]
 
     def listen() -> None:
-        with open(from_read, "rb") as stream:
+        with os.fdopen(from_read, "rb") as stream:
             rest = b""
             while chunk := stream.read1(1 << 16):
                 *whole, rest = (rest + chunk).split(b"\0")

@@ -15,7 +15,7 @@ from volnux.graph.parts import Entry, Kind, Node
 if TYPE_CHECKING:
     from volnux.graph.model import Graph, Located
 
-__all__ = ["dot", "dot_of"]
+__all__ = ["dot", "dot_of", "name_of"]
 
 # Medium colours on a transparent background: readable on white and on black.
 _GREY = "#7b8794"
@@ -118,16 +118,17 @@ def _frame(graph: Graph, frame: Frame) -> str:
         tooltip = _group(graph, graph.nodes[frame.last])
         return f'style=rounded, color="{_GREY}", margin=10, tooltip={tooltip}'
     title = _quoted(frame.title)
+    label = _quoted_label(frame.title)
     if frame.use is not None:
         use = graph.uses[frame.use]
         tooltip = _quoted(_with_position(use.place, graph, use))
         return (
-            f'style=rounded, color="{_USE}", margin=10, label={title}, labeljust=l, '
+            f'style=rounded, color="{_USE}", margin=10, label={label}, labeljust=l, '
             f"tooltip={tooltip}"
         )
     many = ", penwidth=2.4" if graph.nodes[frame.last].kind is Kind.GATHER else ""
     return (
-        f'style=rounded, color="{_GREY}", margin=10, label={title}, labeljust=l, tooltip={title}'
+        f'style=rounded, color="{_GREY}", margin=10, label={label}, labeljust=l, tooltip={title}'
         f"{many}"
     )
 
@@ -200,7 +201,7 @@ def _node(graph: Graph, index: int, view: View) -> str:
 def _label(title: str, texts: Sequence[str]) -> str:
     """A label with small texts below it."""
     if not texts:
-        return f"label={_quoted(title)}"
+        return f"label={_quoted_label(title)}"
     small = "<br/>".join(map(_markup, texts))
     return f'label=<{_markup(title)}<br/><font point-size="9" color="#52606d">{small}</font>>'
 
@@ -219,6 +220,16 @@ def _markup(text: str) -> str:
     return html.escape(text).replace("\\", "\\\\")
 
 
+def name_of(text: str) -> str:
+    """The name that Graphviz gives to a node with a name like this in the output of `dot`."""
+    return printable(text).replace("\\", "\\\\")
+
+
 def _quoted(text: str) -> str:
     """A quoted string; backslashes are doubled, because they would start an escape."""
-    return '"' + printable(text).replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return '"' + name_of(text).replace('"', '\\"') + '"'
+
+
+def _quoted_label(text: str) -> str:
+    """A quoted label, in which an entity such as `&lt;` is not replaced."""
+    return _quoted(text.replace("&", "&amp;"))

@@ -103,10 +103,12 @@ class _Opening:
         open_ = [root]
         for part in sorted(parts, key=lambda part: (part.start, -part.last)):
             start, last = bisect_left(shown, part.start), bisect_right(shown, part.last) - 1
+            if start >= last:  # one node, or a later round, which is not shown
+                continue
             while open_[-1].last < start:
                 open_.pop()
             around = open_[-1]
-            if start >= last or last > around.last:
+            if last > around.last:
                 continue
             if (start, last) == (around.start, around.last):
                 around.title = around.title or part.title

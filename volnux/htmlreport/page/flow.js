@@ -84,7 +84,7 @@ function drawNode(object, box, flip) {
     // Fonts differ in width; the middle is right for all of them.
     text.setAttribute("x", middle);
     text.setAttribute("text-anchor", "middle");
-    if (words.length > 1) text.setAttribute("dy", line ? 1.2 : -0.8);
+    if (words.length > 1) text.setAttribute("dy", line ? 1.8 : -1);
   });
   const node = s("g", { class: kind }, ...shapes(object._draw_, flip), ...words);
   const title = s("title", {});

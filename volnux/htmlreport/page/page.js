@@ -86,7 +86,7 @@ function failureItem(places, open) {
       "summary",
       {},
       h("span", { class: "where" }, names),
-      h("span", { class: "why" }, short),
+      h("span", { class: short === reason ? "why" : "why cut" }, short),
     ),
     short === reason ? null : h("p", { class: "reason" }, reason),
     failure && failure.traceback.trim() ? traceback(failure) : null,
