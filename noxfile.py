@@ -24,6 +24,8 @@ CORE_SUITES = (
     # The suites of the adapters, which need the environments of their hosts.
     "--ignore=tests/integration/airflow",
     "--ignore=tests/integration/prefect",
+    # It needs a browser, as that of Prefect does, and runs in the same session.
+    "--ignore=tests/integration/htmlreport",
 )
 
 
@@ -78,6 +80,7 @@ PREFECT_SUITES = {
         *PREFECT_ADAPTER,
         "tests/conformance/test_kept.py",
         "tests/conformance/test_backends.py",
+        "tests/integration/htmlreport",
     ),
     # The use of Prefect is also tested on this release. The meaning of files is tested in the core.
     "3.7": PREFECT_ADAPTER,

@@ -36,6 +36,7 @@ PAGES = [
     "docs/values.md",
     "docs/modules.md",
     "docs/standalone.md",
+    "docs/report.md",
     "docs/cli.md",
     "docs/files.md",
     "docs/pipelines.md",

@@ -11,7 +11,7 @@ from pathlib import Path
 from volnux.errors import Diagnostic, VolnuxError
 from volnux.files import Found, find_files
 
-__all__ = ["WriteError", "find", "write"]
+__all__ = ["WriteError", "check", "find", "write"]
 
 
 class WriteError(VolnuxError):
@@ -44,6 +44,29 @@ def _is_folder(path: Path) -> bool:
         return path.is_dir()
     except OSError:  # the reader reports why it cannot be read
         return False
+
+
+def check(path: Path) -> None:
+    """Check that `write` could write a file, as far as that can be known; write nothing.
+
+    Raises:
+        WriteError: it could not.
+    """
+    target = path.resolve()
+    try:
+        if target.is_dir():
+            raise IsADirectoryError(21, "it is a folder")
+        if target.exists():
+            if not os.access(target, os.W_OK):
+                raise PermissionError(13, os.strerror(13))
+        elif not target.parent.is_dir():
+            raise FileNotFoundError(2, f"there is no folder {path.parent}")
+        # A file is replaced, which needs a new file beside it.
+        replaced = not target.exists() or target.is_file()
+        if replaced and not os.access(target.parent, os.W_OK | os.X_OK):
+            raise PermissionError(13, os.strerror(13))
+    except OSError as error:
+        raise WriteError(path, error) from error
 
 
 def write(path: Path, data: bytes) -> None:

@@ -139,6 +139,15 @@ def command(
         ),
     ] = None,
     no_store: Annotated[bool, typer.Option("--no-store", help="Do not keep the run.")] = False,
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            "--report",
+            metavar="FILE.html",
+            help="Write the run to this file as a page for a browser.",
+            show_default=False,
+        ),
+    ] = None,
     plain: Annotated[
         bool, typer.Option("--plain", help="Show plain lines, even on a terminal.")
     ] = False,
@@ -195,5 +204,6 @@ def command(
         store=NOWHERE if no_store else store,
         resume=resume,
         anew=anew or (),
+        page=report,
     )
     raise typer.Exit(code)

@@ -18,6 +18,7 @@ from volnux.hooks import signals_loaded
 
 if TYPE_CHECKING:
     from volnux.backends import Backend
+    from volnux.cli.htmlfile import HtmlFile
     from volnux.cli.progress import Progress
     from volnux.events import Plan
     from volnux.graph import RunReport
@@ -51,6 +52,7 @@ def run_file(
     store: str | None = None,
     resume: str | None = None,
     anew: Sequence[str] = (),
+    page: Path | None = None,
 ) -> int:
     """Run a file, show its progress and its result, and return the exit code.
 
@@ -74,11 +76,18 @@ def run_file(
         store: where the run is kept, or `none`; see `where_of`.
         resume: the id of a run to resume, or its beginning; empty for the last one.
         anew: places that run anew with everything behind them when a run is resumed.
+        page: the file for the HTML report; None for none.
     """
     if pdb and json:
         raise UsageError(["--pdb uses standard output: remove --json"])
     if values and not json:
         raise UsageError(["--values changes the JSON: add --json"])
+
+    html = None
+    if page is not None:
+        from volnux.cli.htmlfile import HtmlFile
+
+        html = HtmlFile(page)
 
     def run(stream: TextIO | None) -> RunReport | None:
         ready = _prepare(
@@ -88,16 +97,20 @@ def run_file(
             name=backend,
             find=find if resumes else None,
         )
-        return ready and _run(
+        report = ready and _run(
             *ready,
             workers=workers,
             portable=portable,
-            results=results and (json or _listened()),
+            results=results and (json or html is not None or _listened()),
             plain=plain,
             stream=stream,
             grace=grace,
             store=_store(file, store, unkept),
+            html=html,
         )
+        if report is not None and html is not None:
+            html.write(report)
+        return report
 
     def find(plan: Plan) -> Resumption:
         return _resumed(file, store, plan, resume, anew)
@@ -124,7 +137,11 @@ def run_file(
     finally:
         for sentence in unkept:
             output.warn(sentence)
-    return 2 if report is None else _CODES[report.status.value]
+    code = 2 if report is None else _CODES[report.status.value]
+    if html is not None and html.fault is not None:
+        output.error(str(html.fault))
+        code = code or 1
+    return code
 
 
 def _prepare(
@@ -188,6 +205,7 @@ def _run(
     stream: TextIO | None,
     grace: float,
     store: Store | None,
+    html: HtmlFile | None,
 ) -> RunReport:
     """Run a plan with progress on a stream. The first signal cancels it, the next gives it up."""
     from volnux.backends.port import RunControl, RunOptions
@@ -207,7 +225,7 @@ def _run(
         options: dict[str, Any] = {
             "workers": workers,
             "portable": portable,
-            "observer": observer,
+            "observer": observer if html is None else html.before(observer),
             "control": control,
             "results": results,
             "scheduled_at": values.scheduled_at,

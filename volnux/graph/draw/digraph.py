@@ -15,7 +15,7 @@ from volnux.graph.parts import Entry, Kind, Node
 if TYPE_CHECKING:
     from volnux.graph.model import Graph, Located
 
-__all__ = ["dot"]
+__all__ = ["dot", "dot_of", "name_of"]
 
 # Medium colours on a transparent background: readable on white and on black.
 _GREY = "#7b8794"
@@ -38,6 +38,7 @@ def dot(
     *,
     states: Mapping[str, State] | None = None,
     uses: Uses | str = Uses.OPEN,
+    most: int | None = None,
 ) -> str:
     """The graph as a `digraph` for the program `dot`; the places are the names of the nodes.
 
@@ -51,18 +52,31 @@ def dot(
         states: how places ended in a run, by place; each state has a colour, and copies are
             counted.
         uses: how uses of other pipelines are shown.
+        most: about how many nodes are drawn. If there are more, boxes with a double border stand
+            for runs of places, groups and uses. None draws all.
 
     Raises:
         DrawError: uses cannot be shown in this way.
     """
-    view = View(graph, states, uses)
+    return dot_of(View(graph, states, uses, most))
+
+
+def dot_of(view: View, font: str = _FONT) -> str:
+    """What a view shows, as a `digraph`; see `dot`.
+
+    Args:
+        view: the view.
+        font: the font of all texts. Without the fonts of a system, Graphviz only knows the widths
+            of Helvetica, Times and Courier, by exactly these names.
+    """
+    graph = view.graph
     out = [
         f"digraph {_quoted(graph.name)} {{",
-        f'  graph [rankdir=TB, ordering=out, bgcolor=transparent, fontname="{_FONT}", fontsize=11, '
+        f'  graph [rankdir=TB, ordering=out, bgcolor=transparent, fontname="{font}", fontsize=11, '
         f'fontcolor="{_GREY}", nodesep=0.35, ranksep=0.4, tooltip={_quoted(graph.name)}]',
         f'  node [shape=box, style="rounded,filled", fillcolor="#e6edf7", color="#6b8fc4", '
-        f'fontname="{_FONT}", fontsize=12, fontcolor="#1f2933", height=0.4, margin="0.16,0.06"]',
-        f'  edge [color="{_GREY}", fontname="{_FONT}", fontsize=11, fontcolor="{_GREY}", '
+        f'fontname="{font}", fontsize=12, fontcolor="#1f2933", height=0.4, margin="0.16,0.06"]',
+        f'  edge [color="{_GREY}", fontname="{font}", fontsize=11, fontcolor="{_GREY}", '
         f"arrowsize=0.7]",
     ]
     depth = 1
@@ -77,8 +91,11 @@ def dot(
                 depth -= 1
                 out.append(f"{'  ' * min(depth, _DEEPEST_INDENT)}}}")
             case index:
-                use = view.boxes.get(index)
-                shown = _node(graph, index, view) if use is None else _box(graph, use, view)
+                if index in view.folds:
+                    shown = _fold(index, view)
+                else:
+                    use = view.boxes.get(index)
+                    shown = _node(graph, index, view) if use is None else _box(graph, use, view)
                 out.append(f"{indent}{_quoted(view.id(index))} [{shown}]")
     for line in view.lines():
         attributes = []
@@ -101,16 +118,17 @@ def _frame(graph: Graph, frame: Frame) -> str:
         tooltip = _group(graph, graph.nodes[frame.last])
         return f'style=rounded, color="{_GREY}", margin=10, tooltip={tooltip}'
     title = _quoted(frame.title)
+    label = _quoted_label(frame.title)
     if frame.use is not None:
         use = graph.uses[frame.use]
         tooltip = _quoted(_with_position(use.place, graph, use))
         return (
-            f'style=rounded, color="{_USE}", margin=10, label={title}, labeljust=l, '
+            f'style=rounded, color="{_USE}", margin=10, label={label}, labeljust=l, '
             f"tooltip={tooltip}"
         )
     many = ", penwidth=2.4" if graph.nodes[frame.last].kind is Kind.GATHER else ""
     return (
-        f'style=rounded, color="{_GREY}", margin=10, label={title}, labeljust=l, tooltip={title}'
+        f'style=rounded, color="{_GREY}", margin=10, label={label}, labeljust=l, tooltip={title}'
         f"{many}"
     )
 
@@ -124,6 +142,19 @@ def _box(graph: Graph, number: int, view: View) -> str:
         f"peripheries=2, tooltip={_quoted(tooltip)}",
     ]
     attributes += [_STATE_STYLES[state] for state in states[-1:]]
+    return ", ".join(attributes)
+
+
+def _fold(index: int, view: View) -> str:
+    """The attributes of a box that stands for many nodes."""
+    title, places = view.fold_texts(index)
+    state = view.state(index)
+    attributes = [
+        _label(title, (places,) if places else ()),
+        f"peripheries=2, tooltip={_quoted(title)}",
+    ]
+    if state is not None:
+        attributes.append(_STATE_STYLES[state])
     return ", ".join(attributes)
 
 
@@ -170,7 +201,7 @@ def _node(graph: Graph, index: int, view: View) -> str:
 def _label(title: str, texts: Sequence[str]) -> str:
     """A label with small texts below it."""
     if not texts:
-        return f"label={_quoted(title)}"
+        return f"label={_quoted_label(title)}"
     small = "<br/>".join(map(_markup, texts))
     return f'label=<{_markup(title)}<br/><font point-size="9" color="#52606d">{small}</font>>'
 
@@ -189,6 +220,16 @@ def _markup(text: str) -> str:
     return html.escape(text).replace("\\", "\\\\")
 
 
+def name_of(text: str) -> str:
+    """The name that Graphviz gives to a node with a name like this in the output of `dot`."""
+    return printable(text).replace("\\", "\\\\")
+
+
 def _quoted(text: str) -> str:
     """A quoted string; backslashes are doubled, because they would start an escape."""
-    return '"' + printable(text).replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return '"' + name_of(text).replace('"', '\\"') + '"'
+
+
+def _quoted_label(text: str) -> str:
+    """A quoted label, in which an entity such as `&lt;` is not replaced."""
+    return _quoted(text.replace("&", "&amp;"))

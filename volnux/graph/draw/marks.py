@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from volnux.graph.draw.rounds import Rounds, round_of
@@ -76,6 +76,16 @@ class Marks:
         if len(rounds) < 2:
             return tuple(map(numbers, rounds))
         return tuple(f"round {number}: {numbers(each)}" for number, each in enumerate(rounds, 1))
+
+    def together(self, indices: Iterable[int]) -> tuple[State | None, str]:
+        """The worst state of some places, and the number of them in each state.
+
+        They are None and `""` if none of the places has a state.
+        """
+        counts: Counter[State] = Counter()
+        for index in indices:
+            counts.update(self._counts.get(self._nodes[index].id, ()))
+        return (_worst(counts), numbers(counts)) if counts else (None, "")
 
     def _rounds_of_use(self, use: int) -> list[Counter[State]]:
         """How many places of a use ended in each state, for each round."""

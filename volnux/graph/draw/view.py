@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from volnux.graph.draw.folds import Fold, folds_of
 from volnux.graph.draw.labels import each_text, printable
 from volnux.graph.draw.marks import Marks
 from volnux.graph.draw.rounds import Rounds
@@ -66,11 +69,14 @@ class View:
         graph: the graph.
         states: how places ended in a run, by place.
         uses: how it shows the uses of other pipelines.
+        most: about how many nodes it shows; what does not fit is folded. None for all.
 
     Attributes:
+        graph: the graph.
         marks: how places ended.
         names: the names of places and uses.
         boxes: the closed boxes: the index of each use by that of the node at which it stands.
+        folds: the folds by the index of the node at which they stand.
     """
 
     def __init__(
@@ -78,20 +84,25 @@ class View:
         graph: Graph,
         states: Mapping[str, State] | None = None,
         uses: Uses | str = Uses.OPEN,
+        most: int | None = None,
     ) -> None:
-        self._graph = graph
+        self.graph = graph
         self._uses = uses_of(uses)
         self._rounds = Rounds(graph)
         self.marks = Marks(graph, states, self._rounds)
         self.names = UseNames(graph, self._uses)
         self.boxes: dict[int, int] = {}
+        self.folds: dict[int, Fold] = {}
         self._stands = self._rounds.stands
         if self._uses is Uses.CLOSED:
             self._close()
+        self._framed = self._frames()
+        if most is not None:
+            self._fold(most)
 
     def _close(self) -> None:
         """Let the first node of each use stand for all of them."""
-        graph = self._graph
+        graph = self.graph
         closed, index = self.names.closed, graph.topology.index
         self._stands = [
             shown
@@ -105,21 +116,102 @@ class View:
             if shown == number and closed[number] != ROOT
         }
 
+    def _fold(self, most: int) -> None:
+        """Let the first node of each fold stand for all of them."""
+        shown = [number for number, stand in enumerate(self._stands) if number == stand]
+        index, stands = self.graph.topology.index, self._stands
+        edges = {
+            (stands[index[edge.source]], stands[index[edge.target]]) for edge in self.graph.edges
+        }
+        forward = [(a, b) for a, b in edges if a is not None and b is not None and a < b]
+        folds = folds_of(shown, self._parts(), forward, most)
+        starts = [fold.start for fold in folds]
+
+        def around(number: int) -> Fold | None:
+            at = bisect_right(starts, number) - 1
+            return folds[at] if at >= 0 and number <= folds[at].last else None
+
+        self._stands = [
+            stand if stand is None or (fold := around(stand)) is None else fold.start
+            for stand in self._stands
+        ]
+        self.folds = {fold.start: fold for fold in folds}
+        framed = []
+        for frame in self._framed:
+            begin, end = around(frame.start), around(frame.last)
+            if begin is None or frame.last > begin.last:
+                framed.append(frame if end is None else replace(frame, last=end.start))
+        self._framed = framed
+
+    def _parts(self) -> Iterator[Fold]:
+        """The parts of the drawing: frames, parallel groups and their arms."""
+        for frame in self._framed:
+            yield Fold(frame.start, frame.last, frame.title)
+        index = self.graph.topology.index
+        for group in self.graph.groups:
+            starts = [index[arm] for arm in group.arms]
+            ends = [*(start - 1 for start in starts[1:]), index[group.last]]
+            yield Fold(index[group.first], index[group.last])
+            yield from map(Fold, starts, ends)
+
+    def stands_for(self, index: int) -> int | None:
+        """The node that is drawn for a node, itself or another one; None if none is."""
+        return self._stands[index]
+
+    def state(self, index: int) -> State | None:
+        """The state of what is drawn at a node: of its last round, or the worst of many places."""
+        if index in self.folds:
+            return self.marks.together(self._under(index))[0]
+        use = self.boxes.get(index)
+        if use is None:
+            return self.marks.state(index)
+        return next(reversed(self.marks.use_states(use)), None)
+
+    def fold_texts(self, index: int) -> tuple[str, str]:
+        """The title of a fold, and how many places it stands for, by state."""
+        under = self._under(index)
+        events = [number for number in under if self._rounds.stands[number] == number]
+        if not events:  # only joins and the like
+            return self.folds[index].title or "…", ""
+        first, last = self.names.place(events[0]), self.names.place(events[-1])
+        title = self.folds[index].title or (first if first == last else f"{first} … {last}")
+        states = self.marks.together(under)[1]
+        places = f"{len(under)} place{'' if len(under) == 1 else 's'}"
+        return title, f"{places}: {states}" if states else places
+
+    def _under(self, index: int) -> list[int]:
+        """The events, in all rounds, that a fold stands for."""
+        return self._events_by_stand.get(index, [])
+
+    @functools.cached_property
+    def _events_by_stand(self) -> dict[int | None, list[int]]:
+        found: dict[int | None, list[int]] = {}
+        for number, node in enumerate(self.graph.nodes):
+            if node.kind is Kind.EVENT:
+                found.setdefault(self._stands[number], []).append(number)
+        return found
+
     def id(self, index: int) -> str:
         """The name of a node, or that of the use whose closed box stands there."""
         use = self.boxes.get(index)
-        return self._graph.nodes[index].id if use is None else self._graph.uses[use].place
+        return self.graph.nodes[index].id if use is None else self.graph.uses[use].place
+
+    def is_box(self, index: int) -> bool:
+        """Whether a node is drawn as a box: an event, or a box that stands for several nodes."""
+        return (
+            index in self.boxes or index in self.folds or self.graph.nodes[index].kind is Kind.EVENT
+        )
 
     def has_head(self, index: int) -> bool:
         """Whether an arrow to a node has a head: joins and the like are points on the way."""
-        return index in self.boxes or self._graph.nodes[index].kind in (Kind.EVENT, Kind.FAIL)
+        return self.is_box(index) or self.graph.nodes[index].kind is Kind.FAIL
 
     def items(self) -> Iterator[int | Frame | Close]:
         """The nodes by index in reading order, with frames opened and closed around groups.
 
         Uses have frames, too. Parallel groups have none: their arrows show them.
         """
-        frames = self._frames()
+        frames = list(self._framed)
         open_: list[int] = []
         for number, shown in enumerate(self._stands):
             if shown != number:
@@ -139,7 +231,7 @@ class View:
         The edge that an `each` without items takes is left out, as is the one that leads to the
         next round of a group.
         """
-        graph = self._graph
+        graph = self.graph
         index = graph.topology.index
         nodes = graph.nodes
         ends = [
@@ -159,14 +251,15 @@ class View:
         if self._rounds.repeats:
             for repeat in self._rounds.repeats:
                 labelled[repeat.catch] = False
-        if self.boxes:
+        closed = self.boxes.keys() | self.folds.keys()
+        if closed:
             for source, target, _ in ends:
                 begin, end = self._stands[source], self._stands[target]
-                if begin != end and end in self.boxes and piped[target]:
+                if begin != end and end in closed and piped[target]:
                     piped[end] = True
-            for number in self.boxes:
+            for number in closed:
                 labelled[number] = False
-        if self._rounds.repeats or self.boxes:
+        if self._rounds.repeats or closed:
             ends = self._folded(ends)
         return [
             Line(
@@ -207,7 +300,7 @@ class View:
 
     def _frames(self) -> list[Frame]:
         """The frames, the first at the end; of two that start together, the outer one is first."""
-        graph = self._graph
+        graph = self.graph
         index = graph.topology.index
         frames = [
             Frame(index[node.first], number)
@@ -234,10 +327,10 @@ class View:
 
     def _of_uses(self) -> Iterator[Frame]:
         """The frames of the uses in reverse order: of two of one size, the outer one comes last."""
-        stands, index = self._stands, self._graph.topology.index
+        stands, index = self._stands, self.graph.topology.index
         of_node = (number if shown == number else 0 for number, shown in enumerate(stands))
         last_shown = list(itertools.accumulate(of_node, max))
-        for number, use in reversed(list(enumerate(self._graph.uses))):
+        for number, use in reversed(list(enumerate(self.graph.uses))):
             start = index[use.first]
             if stands[start] == start:
                 # The last node may belong to a later round of a group inside of the use.
@@ -246,7 +339,7 @@ class View:
 
     def _merged(self, frames: list[Frame]) -> list[Frame]:
         """The frames, with one instead of two for a use with branches."""
-        graph = self._graph
+        graph = self.graph
         found: list[Frame] = []
         for frame in frames:
             inner = found[-1] if found else None
