@@ -8,7 +8,8 @@ from volnux.backends import RunOptions
 from volnux.errors import VolnuxError
 from volnux.loading import load_plan
 from volnux.masking import hidden
-from volnux.runs import Store, fingerprint_of, read_value
+from volnux.runs import Store, read_value
+from volnux.runs.keeper import fingerprint_of
 from volnux.testing import all_cases, report_of_case
 
 ONE_OF = {"standalone": int(os.environ.get("VOLNUX_KEPT_CASES", "4"))}
