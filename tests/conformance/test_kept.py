@@ -56,9 +56,10 @@ def compare(kept, expected, plan, about):
         about
     )
     assert str(kept.failure) == str(expected.failure), about
+    # A host has its own idea of when a task began.
     for mine, theirs in ((kept.started, expected.started_at), (kept.ended, expected.ended_at)):
         assert (mine is None) == (theirs is None), about
-        assert mine is None or abs((mine - theirs).total_seconds()) < 0.5, about
+        assert mine is None or abs((mine - theirs).total_seconds()) < 60, about
     ended = expected.descriptor is not None and expected.failure is None
     if ended and kept.unkept is None:
         assert same(read_value(kept.result, plan.visible), hidden(expected.result)), about
