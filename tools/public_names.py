@@ -23,6 +23,7 @@ MODULES = {
     "volnux.fields": "Inputs of a pipeline class.",
     "volnux.pipeline": "Pipelines and batch pipelines as classes.",
     "volnux.values": "Values as JSON that keeps their types.",
+    "volnux.runs": "Runs that are kept.",
     "volnux.signal": "Signals of your own.",
     "volnux.signal.signals": "The signals of a pipeline's life.",
     "volnux.backends": "For programs that choose a backend, and for backends.",

@@ -8,7 +8,8 @@ from volnux.backends import RunOptions
 from volnux.errors import VolnuxError
 from volnux.loading import load_plan
 from volnux.masking import hidden
-from volnux.runs import Store, fingerprint_of, read_value
+from volnux.runs import Store, read_value
+from volnux.runs.keeper import fingerprint_of
 from volnux.testing import all_cases, report_of_case
 
 ONE_OF = {"standalone": int(os.environ.get("VOLNUX_KEPT_CASES", "4"))}
@@ -55,9 +56,10 @@ def compare(kept, expected, plan, about):
         about
     )
     assert str(kept.failure) == str(expected.failure), about
+    # A host has its own idea of when a task began.
     for mine, theirs in ((kept.started, expected.started_at), (kept.ended, expected.ended_at)):
         assert (mine is None) == (theirs is None), about
-        assert mine is None or abs((mine - theirs).total_seconds()) < 0.5, about
+        assert mine is None or abs((mine - theirs).total_seconds()) < 60, about
     ended = expected.descriptor is not None and expected.failure is None
     if ended and kept.unkept is None:
         assert same(read_value(kept.result, plan.visible), hidden(expected.result)), about

@@ -107,7 +107,7 @@ FULL: Final[Any] = _Full()
 
 
 def read_value(text: str, classes: Classes | None = None) -> Any:
-    """The value of a text that `Values.write` made.
+    """The value that a kept result or input stands for.
 
     Args:
         text: the text.

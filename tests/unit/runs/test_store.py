@@ -19,7 +19,8 @@ from volnux.backends import RunOptions
 from volnux.calling import pipeline_of
 from volnux.events.outcome import Call
 from volnux.loading import load_plan
-from volnux.runs import KeptStatus, RunStoreError, Store, given_of, read_value
+from volnux.runs import KeptStatus, RunStoreError, Store, read_value
+from volnux.runs.given import given_of
 from volnux.runs.keeping import Keep, seconds_of
 
 ME = [sys.modules[__name__]]
