@@ -11,7 +11,7 @@ from volnux.events.modules import display_text
 from volnux.graph.outcome import Failure
 from volnux.masking import hide
 
-__all__ = ["class_name", "failure_of"]
+__all__ = ["class_name", "failure_of", "message_of"]
 
 _MOST_FRAMES: Final = 20
 
@@ -30,12 +30,7 @@ _CONTAINERS: Final = (bytes, bytearray, list, tuple, dict, set, frozenset)
 def failure_of(error: BaseException, *, attempts: int = 1) -> Failure:
     """Keep the type and the message of an exception, and the frames of the user's code."""
     with _arguments_cut(error):
-        try:
-            message = str(error)
-        except KeyboardInterrupt:
-            raise
-        except BaseException as broken:  # noqa: BLE001 - a user's __str__ may do anything
-            message = f"<str failed: {type(broken).__name__}>"
+        message = _message(error)
         _drop_our_frames(error)
         frames = _traceback(error)
         text, shown = hide(message), hide(frames)
@@ -44,6 +39,21 @@ def failure_of(error: BaseException, *, attempts: int = 1) -> Failure:
         )
         # An exception with a secret in it is not kept: whatever shows it would show the secret.
         return failure.with_exception(error) if (text, shown) == (message, frames) else failure
+
+
+def message_of(error: BaseException) -> str:
+    """The message of an exception, without secrets."""
+    with _arguments_cut(error):
+        return display_text(hide(_message(error)))
+
+
+def _message(error: BaseException) -> str:
+    try:
+        return str(error)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as broken:  # noqa: BLE001 - a user's __str__ may do anything
+        return f"<str failed: {type(broken).__name__}>"
 
 
 def class_name(kind: type) -> str:

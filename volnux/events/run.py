@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from volnux import usercode
 from volnux.events.base import EventReturnError, Goto, NotYet
-from volnux.events.failures import class_name, failure_of
+from volnux.events.failures import class_name, failure_of, message_of
 from volnux.events.files import InputFile, close_files, with_own_files
 from volnux.events.given import NOTHING, InputTypeError, NotGivenError, Resolved
 from volnux.events.outcome import Call, Outcome, Polls
@@ -239,7 +239,7 @@ def _not_yet(spec: EventSpec, call: Call, error: NotYet, started: float) -> Outc
     now = time.time()
     earlier = call.polls or Polls(started)
     polls = Polls(earlier.since, earlier.number + error.is_poll, under_way=True)
-    reason = failure_of(error).message
+    reason = message_of(error)
     left = earlier.since + spec.within - now
     if left > _EARLY:
         failure = Failure(type(error).__name__, reason, attempts=call.attempt)

@@ -51,9 +51,9 @@ _RUN_TIMEOUT = "limit the whole run with @run-timeout: 4h"
 _TIMEOUT = "set a time limit on one event: Event[timeout=30]"
 _RETRIES = "set attempts on an event or a group: Event * 3"
 _WAIT = "set the wait between attempts in the event class: retry_policy={'backoff_factor': 30}"
-_WAITING = 'call self.not_yet("no file") in the event, which is then called again: '
-_EVERY = f"{_WAITING}Event[every=60, within=3600]"
-_NO_MODE = f"{_WAITING}where the host can do that, no slot is held meanwhile"
+_WAITING = 'call self.not_yet("no file") in the event, which is then called again'
+_EVERY = f"{_WAITING}: Event[every=60, within=3600]"
+_NO_MODE = f"{_WAITING}; meanwhile it holds no slot, if the host can do that"
 _SOFT_FAIL = "write a branch for an event that waited too long: Event[within=3600] (0 -> Note)"
 _SCHEDULE = 'use @schedule: "0 6 * * *"'
 _POOL = "limit concurrent tasks for each event: Event[concurrency=2], or Event[pool=name]"

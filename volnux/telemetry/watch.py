@@ -149,8 +149,6 @@ class TaskWatch(_Watch):
         """See `Listener`."""
         if not self._traces or self._about.carrier is None:
             return super().call(spec, call)
-        if self._trace is not None and call.polls is not None and call.polls.under_way:
-            return self._trace.goes_on(call)
         from volnux.telemetry.tracing.spans import TaskTrace
 
         about = self._about

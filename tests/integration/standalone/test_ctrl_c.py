@@ -116,6 +116,31 @@ def test_once_lets_what_runs_finish(kind):
     assert "own handler is back" in out
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_once_ends_a_run_whose_events_wait(kind):
+    process = start(
+        "Waits -> Next",
+        f"""
+        class Waits(EventBase):
+            {KINDS[kind]}
+            every = 3600
+            def process(self):
+                Path("begun").touch()
+                self.not_yet("no file")
+
+        class Next(EventBase):
+            def process(self):
+                return True, None
+        """,
+    )
+    appears(process, "begun")
+    os.killpg(process.pid, signal.SIGINT)
+    out = end(process)
+    assert '"status": "cancelled"' in out
+    assert '"Waits": ["cancelled", 1, null]' in out
+    assert '"Next": ["cancelled", 0, null]' in out
+
+
 @pytest.mark.parametrize("kind", [*KINDS, "coroutine"])
 def test_twice_ends_the_run_now(kind):
     body = """

@@ -161,6 +161,15 @@ def test_an_operator_of_airflow_is_not_an_event(imported):
     assert fault.hint.startswith("an Airflow operator is not an event: write an event that does")
 
 
+def test_a_sensor_of_airflow_is_an_event_that_waits():
+    write("flow_events.py", EVENT + "@event\ndef A(): ...\n")
+    (fault,) = faults_of("FileSensor -> A")
+    assert fault.hint == (
+        'an Airflow sensor is not an event: call self.not_yet("no file") in the event, which is '
+        "then called again: Event[every=60, within=3600]"
+    )
+
+
 def test_a_near_miss_comes_before_an_operator_of_airflow():
     write("flow_events.py", EVENT + "@event\ndef ReadSensor(): ...\n")
     (fault,) = faults_of("ReedSensor")

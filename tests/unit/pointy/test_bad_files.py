@@ -914,6 +914,36 @@ BAD_OPTIONS = [
         "  hint: write Event * 3 for 3 attempts, which other tools call retries=2",
     ),
     bad(
+        "A[poke_interval=3]",
+        "1:3: error: there is no option 'poke_interval'",
+        "  1 | A[poke_interval=3]",
+        "    |   ^^^^^^^^^^^^^^^",
+        (
+            '  hint: call self.not_yet("no file") in the event, which is then called again: '
+            "Event[every=60, within=3600]"
+        ),
+    ),
+    bad(
+        "A[mode=reschedule]",
+        "1:3: error: there is no option 'mode'",
+        "  1 | A[mode=reschedule]",
+        "    |   ^^^^^^^^^^^^^^^",
+        (
+            '  hint: call self.not_yet("no file") in the event, which is then called again; '
+            "meanwhile it holds no slot, if the host can do that"
+        ),
+    ),
+    bad(
+        "A[soft_fail=true]",
+        "1:3: error: there is no option 'soft_fail'",
+        "  1 | A[soft_fail=true]",
+        "    |   ^^^^^^^^^^^^^^",
+        (
+            "  hint: write a branch for an event that waited too long: "
+            "Event[within=3600] (0 -> Note)"
+        ),
+    ),
+    bad(
         'A[colour="x"]',
         "1:3: error: there is no option 'colour'",
         '  1 | A[colour="x"]',

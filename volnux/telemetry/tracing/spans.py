@@ -233,7 +233,7 @@ def end_event(span: Span, record: AttemptRecord) -> None:
 class TaskTrace:
     """The span of an event on an orchestrator that runs each attempt as a separate task.
 
-    If the task is put off after a poll, there is no span: it would be one for each poll of a day.
+    A call that says "not yet" has no span: it would be one for each poll of a day.
 
     Args:
         headers: the orchestrator's own trace context; used if there is no current span.
@@ -247,12 +247,6 @@ class TaskTrace:
         self._about = {names.PIPELINE_NAME: pipeline, names.BACKEND: backend}
         self._parent = _parent(headers or {}, sampled=sampled)
         self._span: Span | None = None
-        self._scope: Scope | None = None
-        self._reason: str | None = None
-
-    def goes_on(self, call: Call) -> Call:
-        """The call that continues the attempt after a poll, in the same span."""
-        return call._replace(scope=self._scope)
 
     def call(self, event: str, call: Call) -> Call:
         """Begin the span, and return the call with its scope."""
@@ -271,16 +265,11 @@ class TaskTrace:
         within = trace.set_span_in_context(self._span, self._parent)
         headers: dict[str, str] = {}
         propagate.inject(headers, context=within)
-        self._scope = Scope(event, headers, within)
-        return call._replace(scope=self._scope)
+        return call._replace(scope=Scope(event, headers, within))
 
     def ended(self, record: AttemptRecord) -> None:
-        """Add an attempt, and end the span; or add a poll."""
-        if self._span is None:
-            return
-        if record.waits:
-            self._reason = note_poll(self._span, record, self._reason)
-        else:
+        """End the span; drop it after a poll."""
+        if self._span is not None and not record.waits:
             note_attempt(self._span, record)
             end_event(self._span, record)
             Instruments.current().event(record, self._about)
