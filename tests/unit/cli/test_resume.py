@@ -8,6 +8,7 @@ from textwrap import dedent
 import pytest
 
 import volnux
+from tests.conformance.tiny_backend.tiny_backend import TinyBackend
 from volnux import FileInputDataField, Pipeline, VolnuxError
 from volnux.backends import RunObserver
 from volnux.kit.resume import ResumeError, resumption
@@ -346,6 +347,27 @@ def test_a_file_as_input(given):
     Path("ok").touch()
     context = WithFile(**given).start(store="s.db", resume=True)
     assert (context.succeeded, ran()) == (True, ["Tell"])
+
+
+def test_another_backend_resumes_it(write):
+    write(fails=["Work[1]"])
+    volnux.run("flow.pty", store="s.db")
+    ran()
+    write()
+    told = []
+
+    class Telling(RunObserver):
+        def place_reused(self, node, outcome):
+            told.append((node.id, outcome.descriptor))
+
+    backend = TinyBackend()
+    report = volnux.run("flow.pty", store="s.db", resume=True, backend=backend, observer=Telling())
+    assert report.succeeded
+    assert ran() == ["Sum", "Tell", "Work[1] 2"]
+    assert told == [("Load", 1), ("Work[0]", 1), ("Work[2]", 1)]
+    assert [place for place, item in report.places.items() if item.reused] == [
+        place for place, _ in told
+    ]
 
 
 def test_signals_do_not_hide_what_is_reused(cli, write):
