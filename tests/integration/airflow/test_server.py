@@ -53,13 +53,7 @@ def test_cases(server):
             }:
                 differences.append((case, status, states, descriptors))
     assert differences == []
-    assert server.ended("waiting", waits) == "success"
-    assert server.xcom("waiting", waits, "Waits") == [1, 1]
-    assert server.xcom("waiting", waits, "Waits", "volnux")["polls"] == 1
-    ended = server.tasks("waiting", waits)["Waits"]
-    shown = "descriptor 1 after 1 attempt and 1 poll"
-    assert (ended["try_number"], ended["rendered_map_index"]) == (1, None)
-    assert ended["rendered_fields"] == {"outcome": shown}
+    check_waited(server, waits)
 
 
 def begun_to_wait(server):
@@ -93,6 +87,16 @@ def After(): return True, None
     )
     assert server.get("/pools/one")["open_slots"] == 1
     return run
+
+
+def check_waited(server, run):
+    assert server.ended("waiting", run) == "success"
+    assert server.xcom("waiting", run, "Waits") == [1, 1]
+    assert server.xcom("waiting", run, "Waits", "volnux")["polls"] == 1
+    ended = server.tasks("waiting", run)["Waits"]
+    shown = "descriptor 1 after 1 attempt and 1 poll"
+    assert (ended["try_number"], ended["rendered_map_index"]) == (1, None)
+    assert ended["rendered_fields"] == {"outcome": shown}
 
 
 def test_a_result_of_none_makes_no_noise_and_a_handled_failure_is_seen(server):
