@@ -189,6 +189,14 @@ class FlowOperator(compat.BaseOperator, compat.BranchMixIn):
         began = self.watcher.start_of(context["dag_run"])
         return self.run_timeout - (dt.datetime.now(dt.UTC) - began).total_seconds()
 
+    def limit_of(self, context: Mapping[str, Any], own: dt.timedelta | None) -> float | None:
+        """The seconds that a call may take: its own limit, at most until the limit of the run."""
+        left = self.seconds_left(context)
+        limits = [] if own is None else [own.total_seconds()]
+        if left is not None:
+            limits.append(max(left, 0.1))
+        return min(limits, default=None)
+
     def is_late(self, context: Mapping[str, Any]) -> bool:
         """Whether the run has reached its time limit."""
         left = self.seconds_left(context)

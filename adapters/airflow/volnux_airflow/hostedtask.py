@@ -203,7 +203,7 @@ class HostedTask(VolnuxEventOperator):
             return self._judged(context, outcome)
 
         self._bound = self._bind(context)
-        limit = self._limit(context)
+        limit = self.limit_of(context, self._own_timeout)
         outcome = attempt.run(self._bound, call, hooks, judged, codec, limit)
         if self._leaving is None or outcome.retry_after is None:
             return outcome

@@ -255,7 +255,7 @@ class VolnuxEventOperator(FlowOperator):
         again = waiting.keep(context, outcome, wait)
         self.outcome = waiting.told(outcome, again)
         self.log.info("%s: %s", self._place(context["ti"]), self.outcome)
-        # Airflow does not count an instance without a slot for the `at_once` of an `each`.
+        # Airflow counts only instances with a slot for the `at_once` of an `each`.
         counts = self.each is not None and self.max_active_tis_per_dagrun is not None
         # With `dag.test()`, the other tasks of the run would not run meanwhile.
         if (counts or wait < waiting.SHORTEST) and not compat.is_dag_test():
@@ -273,14 +273,6 @@ class VolnuxEventOperator(FlowOperator):
         """The number of this attempt. It starts at 1 again when a task is cleared."""
         left: int = ti.max_tries - ti.try_number + 1
         return max(1, self.spec.retry.max_attempts - left)
-
-    def _limit(self, context: Mapping[str, Any]) -> float | None:
-        """The seconds that a call may take: at most until the time limit of the run."""
-        own, left = self._own_timeout, self.seconds_left(context)
-        limits = [own.total_seconds()] if own is not None else []
-        if left is not None:
-            limits.append(max(left, 0.1))
-        return min(limits, default=None)
 
     def _run(
         self,
@@ -329,7 +321,9 @@ class VolnuxEventOperator(FlowOperator):
     ) -> Outcome:
         """Call the event; a subclass may do something else in place of `process`."""
         judged = partial(self._judged, context)
-        return attempt.run(self.spec, call, hooks, judged, codec, self._limit(context))
+        return attempt.run(
+            self.spec, call, hooks, judged, codec, self.limit_of(context, self._own_timeout)
+        )
 
     def _end(self, context: Mapping[str, Any], outcome: Outcome) -> Any:
         """Finish the task after its last attempt: store the outcome, then continue or fail."""

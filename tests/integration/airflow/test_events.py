@@ -291,7 +291,7 @@ def test_a_run_that_is_cancelled_while_its_events_wait(folder):
 
     class Cancels(RunObserver):
         def place_waits(self, node, outcome):
-            told.append(str(outcome.result))
+            told.append(outcome.result.message)
             if len(told) == 2:
                 control.cancel()
 
@@ -299,7 +299,7 @@ def test_a_run_that_is_cancelled_while_its_events_wait(folder):
 
     plan = load_plan(here / "flow.pty")
     report = AirflowBackend().run(plan, {}, RunOptions(control=control, observer=Cancels()))
-    assert sorted(told) == ["ValueError: no", "no file"]
+    assert sorted(told) == ["no", "no file"]
     assert report.status == "cancelled"
     ends = {name: (p.state, p.attempts, p.polls) for name, p in report.places.items()}
     assert ends == {
