@@ -245,6 +245,13 @@ def test_each_item_asks(run):
     assert report.status == "failed"
 
 
+def test_a_group_with_task_asks(run):
+    with person({"Ship": "Hold"}):
+        report = run('{Ship(table="orders") (0 -> Note)}[task=asks]', EVENTS)
+    assert report.places["Ship"].result == "Hold"
+    assert report.status == "success"
+
+
 def test_a_question_without_an_answer_is_a_failure(run):
     with person({"Ship": "Ship it"}):
         report = run('Quick (0 |-> Note) -> Ship(table="orders")', EVENTS)
