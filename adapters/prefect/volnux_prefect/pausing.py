@@ -115,10 +115,11 @@ class PauseAnswers:
         self._wait = min(_LATEST, self._wait * 1.2)
 
     def _update(self, client: SyncPrefectClient) -> None:
-        if self._keys is not None:
-            state = client.read_flow_run(self._flow_run_id).state
-            if state is not None and not state.is_paused():
-                self._read(client)
+        state = client.read_flow_run(self._flow_run_id).state
+        if state is None or not (state.is_running() or state.is_paused()):
+            return  # it is being cancelled
+        if not state.is_paused():
+            self._read(client)
         waiting = tuple(place for place in self._open if place not in self._told)
         if waiting and (self._keys is None or waiting != self._shown):
             self._pause(client, waiting)
