@@ -261,6 +261,21 @@ def test_a_question_without_an_answer_is_a_failure(run):
     assert report.status == "success"
 
 
+def test_the_caller_of_a_run_may_answer_too(run):
+    class Caller:
+        def asked(self, question):
+            self.text = question.text
+
+        def answer(self, question):
+            return "Ship it" if question.text == self.text else None
+
+        def closed(self, question):
+            self.text = None
+
+    report = run('Ship(table="orders")', EVENTS, options=RunOptions(answers=Caller()))
+    assert report.places["Ship"].result == "Ship it"
+
+
 def test_a_run_that_is_cancelled_asks_no_more(run):
     control = RunControl()
 
