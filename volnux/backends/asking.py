@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from volnux.backends.port import refuse
@@ -12,7 +12,7 @@ from volnux.events.answers import Answers, Question
 from volnux.events.link import Plan
 from volnux.usercode import RunThread
 
-__all__ = ["Asking", "require_answers"]
+__all__ = ["AnyAnswers", "Asking", "require_answers"]
 
 _PERIOD = 0.2
 """The seconds between two looks at the answers."""
@@ -88,6 +88,32 @@ class Asking:
             questions = still_open
             if closed:
                 return
+
+
+class AnyAnswers:
+    """The first answer that any of several sources gives.
+
+    Args:
+        sources: the sources.
+    """
+
+    def __init__(self, sources: Sequence[Answers]) -> None:
+        self._sources = sources
+
+    def asked(self, question: Question) -> None:
+        """See `Answers`."""
+        for each in self._sources:
+            each.asked(question)
+
+    def answer(self, question: Question) -> str | None:
+        """See `Answers`."""
+        answers = (each.answer(question) for each in self._sources)
+        return next((answer for answer in answers if answer is not None), None)
+
+    def closed(self, question: Question) -> None:
+        """See `Answers`."""
+        for each in self._sources:
+            each.closed(question)
 
 
 def require_answers(backend: str, plan: Plan, answers: Answers | None) -> None:

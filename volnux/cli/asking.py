@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, TextIO
 
+from volnux.backends.asking import AnyAnswers
 from volnux.cli import output
 from volnux.cli.readers import reading
 from volnux.events.answers import Answers, Question
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from volnux.events import Plan
     from volnux.runs.store import Store
 
-__all__ = ["AnyAnswers", "TerminalAnswers", "answers_for", "meant"]
+__all__ = ["TerminalAnswers", "answers_for", "meant"]
 
 
 def answers_for(plan: Plan, stream: TextIO | None, store: Store | None) -> Answers | None:
@@ -44,32 +45,6 @@ def answers_for(plan: Plan, stream: TextIO | None, store: Store | None) -> Answe
     ):
         sources.append(TerminalAnswers(sys.stdin.fileno(), stream))
     return AnyAnswers(sources) if sources else None
-
-
-class AnyAnswers:
-    """The first answer that any of several sources gives.
-
-    Args:
-        sources: the sources.
-    """
-
-    def __init__(self, sources: Sequence[Answers]) -> None:
-        self._sources = sources
-
-    def asked(self, question: Question) -> None:
-        """See `Answers`."""
-        for each in self._sources:
-            each.asked(question)
-
-    def answer(self, question: Question) -> str | None:
-        """See `Answers`."""
-        answers = (each.answer(question) for each in self._sources)
-        return next((answer for answer in answers if answer is not None), None)
-
-    def closed(self, question: Question) -> None:
-        """See `Answers`."""
-        for each in self._sources:
-            each.closed(question)
 
 
 class TerminalAnswers:

@@ -115,5 +115,5 @@ def give_up(task_run: TaskRun, why: str, *, timed_out: bool = False) -> None:
     state: State[Any] = State(type=StateType.CANCELLED, message=why)
     if timed_out:
         state = State(type=StateType.FAILED, name="TimedOut", message=why)
-    task_run.end_time = state.timestamp  # type: ignore[assignment]  # pydantic converts it elsewhere
+    task_run.end_time = state.timestamp  # type: ignore[assignment]  # no need for a DateTime of Prefect
     compat.tell(task_run, state, task_run.state)

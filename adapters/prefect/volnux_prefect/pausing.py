@@ -19,6 +19,7 @@ from prefect.input.run_input import Keyset, keyset_from_paused_state
 from prefect.settings import PREFECT_API_URL
 from prefect.states import Paused, Running
 
+from volnux.backends.asking import AnyAnswers
 from volnux.errors import VolnuxError
 from volnux.events.answers import Answers, Question
 from volnux.events.link import Plan
@@ -36,16 +37,17 @@ def answers_of(plan: Plan, given: Answers | None, flow_run_id: uuid.UUID | None)
 
     Args:
         plan: the plan of the run.
-        given: a source that the caller has chosen.
+        given: another source, such as a terminal.
         flow_run_id: the id of the flow run.
 
     Raises:
         VolnuxError: nobody can answer, because the server is a temporary one.
     """
     asking = [spec.name for spec in plan.specs if spec is not None and spec.asks]
-    if given is not None or not asking:
+    if not asking or (given is not None and not PREFECT_API_URL.value()):
         return given
-    return PauseAnswers.of(flow_run_id, asking[0])
+    answers = PauseAnswers.of(flow_run_id, asking[0])
+    return answers if given is None else AnyAnswers([given, answers])
 
 
 class PauseAnswers:
@@ -115,10 +117,11 @@ class PauseAnswers:
         self._wait = min(_LATEST, self._wait * 1.2)
 
     def _update(self, client: SyncPrefectClient) -> None:
-        if self._keys is not None:
-            state = client.read_flow_run(self._flow_run_id).state
-            if state is not None and not state.is_paused():
-                self._read(client)
+        state = client.read_flow_run(self._flow_run_id).state
+        if state is None or not (state.is_running() or state.is_paused()):
+            return  # it is being cancelled
+        if not state.is_paused():
+            self._read(client)
         waiting = tuple(place for place in self._open if place not in self._told)
         if waiting and (self._keys is None or waiting != self._shown):
             self._pause(client, waiting)

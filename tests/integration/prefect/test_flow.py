@@ -98,6 +98,17 @@ def DiesOnce(self):
     return True, self.attempt
 
 
+class FarReady(EventBase):
+    executor = "dask"
+    every = 0.1
+    within = 100
+
+    def process(self):
+        if self.polls < 2:
+            self.not_yet()
+        return True, os.getpid()
+
+
 @event(executor="dask")
 def Far(previous_result=None):
     return True, [os.getpid(), previous_result]
@@ -246,8 +257,10 @@ def test_a_flow_of_one_executor_has_its_task_runner(write):
 
 def test_dask_runs_events(run):
     pytest.importorskip("prefect_dask")
-    report = run("Here |-> Far |-> Here", EVENTS)
+    report = run("Here |-> Far |-> Here -> FarReady", EVENTS)
     assert report.status == "success"
+    assert report.places["FarReady"].polls == 2
+    assert report.places["FarReady"].result != os.getpid()
     pid, received = report.places["Far"].result
     assert pid != os.getpid()
     assert received == [os.getpid(), None]

@@ -245,6 +245,13 @@ def test_each_item_asks(run):
     assert report.status == "failed"
 
 
+def test_a_group_with_task_asks(run):
+    with person({"Ship": "Hold"}):
+        report = run('{Ship(table="orders") (0 -> Note)}[task=asks]', EVENTS)
+    assert report.places["Ship"].result == "Hold"
+    assert report.status == "success"
+
+
 def test_a_question_without_an_answer_is_a_failure(run):
     with person({"Ship": "Ship it"}):
         report = run('Quick (0 |-> Note) -> Ship(table="orders")', EVENTS)
@@ -252,6 +259,21 @@ def test_a_question_without_an_answer_is_a_failure(run):
     assert (place.failure.type, place.failure.message) == ("NotYetError", "Quick?")
     assert (place.attempts, place.polls) == (1, 0)
     assert report.status == "success"
+
+
+def test_the_caller_of_a_run_may_answer_too(run):
+    class Caller:
+        def asked(self, question):
+            self.text = question.text
+
+        def answer(self, question):
+            return "Ship it" if question.text == self.text else None
+
+        def closed(self, question):
+            self.text = None
+
+    report = run('Ship(table="orders")', EVENTS, options=RunOptions(answers=Caller()))
+    assert report.places["Ship"].result == "Ship it"
 
 
 def test_a_run_that_is_cancelled_asks_no_more(run):
