@@ -39,6 +39,12 @@ def operator_faults(plan: Plan, *, imports: bool) -> Iterator[Diagnostic]:
     """
     graph = plan.graph
     together = _in_one_task(plan)
+    at_once = {
+        graph.nodes[index].id
+        for each in graph.eaches
+        if each.at_once is not None
+        for index in inside(graph, each)
+    }
     for node, spec in zip(graph.nodes, plan.specs, strict=True):
         native = None if spec is None else native_of(spec.event_class)
         if spec is None or native is None:
@@ -60,7 +66,8 @@ def operator_faults(plan: Plan, *, imports: bool) -> Iterator[Diagnostic]:
             text = f"{spec.name} {what}: it takes '{name}' of the file, but its local does not"
             both = f"write {spec.name}({name}={name}), or give local that argument too"
             yield graph.diagnostic("refused", text, at=node, hint=both)
-        for text, hint in _faults_of(spec, native, imports=imports):
+        limited = node.id in at_once
+        for text, hint in _faults_of(spec, native, imports=imports, limited=limited):
             yield graph.diagnostic("refused", f"{spec.name} {what}: {text}", at=node, hint=hint)
 
 
@@ -89,7 +96,7 @@ def _in_one_task(plan: Plan) -> set[str]:
 
 
 def _faults_of(
-    spec: EventSpec, native: Native, *, imports: bool
+    spec: EventSpec, native: Native, *, imports: bool, limited: bool
 ) -> Iterator[tuple[str, str | None]]:
     unstorable = list(hostsettings.not_storable(native.arguments))
     for message in unstorable:
@@ -130,14 +137,16 @@ def _faults_of(
             "the flow does this: write branches after an event, such as Check (0 -> …, 1 -> …)",
         )
         return
-    yield from _not_made(kind, stand_ins(spec, kind))
+    yield from _not_made(kind, stand_ins(spec, kind), limited=limited)
 
 
 _MAY_BE_OWN = ("do_xcom_push", "multiple_outputs", "params")
 """Settings of every operator to which some operators give a meaning of their own."""
 
 
-def _not_made(kind: Any, arguments: dict[str, Any]) -> Iterator[tuple[str, str | None]]:
+def _not_made(
+    kind: Any, arguments: dict[str, Any], *, limited: bool
+) -> Iterator[tuple[str, str | None]]:
     from volnux_airflow import compat
     from volnux_airflow.hostedkinds import parameters_of
     from volnux_airflow.hostedtask import reserved
@@ -154,6 +163,12 @@ def _not_made(kind: Any, arguments: dict[str, Any]) -> Iterator[tuple[str, str |
             said = str(error).partition("\n")[0]
             yield f"{kind.__name__} cannot be made: {type(error).__name__}: {said}", None
         return
+    waits = any(getattr(made, name, False) for name in ("deferrable", "reschedule"))
+    if limited and (waits or hasattr(made, "response_timeout")):
+        yield (
+            "it waits without a worker, and Airflow does not count such an item for 'at_once'",
+            "remove at_once, or let the operator wait in its worker",
+        )
     names = set(vars(made))
     for base in kind.__mro__:
         if not issubclass(compat.BaseOperator, base):

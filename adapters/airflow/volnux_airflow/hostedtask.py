@@ -23,6 +23,7 @@ from volnux.events.outcome import Call, Outcome
 from volnux.events.spec import EventSpec
 from volnux.hooks import Hooks
 from volnux.kit.codec import Codec
+from volnux.masking import hide
 from volnux_airflow import attempt, compat, waiting
 from volnux_airflow.flowoperator import FlowOperator
 from volnux_airflow.hostedkinds import (
@@ -190,9 +191,7 @@ class HostedTask(VolnuxEventOperator):
         number, polls = self.attempt(context["ti"]), waiting.kept(context)
         return self.go_on_after(context, self._run(context, outcomes, inputs, number, polls))
 
-    def make_call(
-        self, context: Mapping[str, Any], call: Call, hooks: Hooks, codec: Codec
-    ) -> Outcome:
+    def make_call(self, context: Any, call: Call, hooks: Hooks, codec: Codec) -> Outcome:
         """See `VolnuxEventOperator`. Raises what the operator raised in order to wait."""
         before = 0 if call.polls is None else call.polls.number
 
@@ -300,12 +299,10 @@ class AskingTask(HostedTask):
         return self.spec.named
 
     def late_arguments(self, names: Mapping[str, Any]) -> dict[str, Any]:
-        """The question with the values of its names."""
-        return {"subject": _asks(self.spec).question.format_map(names)}
+        """The question with the values of its names. A person must not see a secret."""
+        return {"subject": hide(_asks(self.spec).question.format_map(names))}
 
-    def make_call(
-        self, context: Mapping[str, Any], call: Call, hooks: Hooks, codec: Codec
-    ) -> Outcome:
+    def make_call(self, context: Any, call: Call, hooks: Hooks, codec: Codec) -> Outcome:
         """See `HostedTask`. The time limit holds for all attempts together."""
         if call.polls is not None:
             left = call.polls.since + self.spec.within - time.time()

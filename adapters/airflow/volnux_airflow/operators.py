@@ -316,9 +316,7 @@ class VolnuxEventOperator(FlowOperator):
             call = call._replace(previous_result=self.receives.read(outcomes))
         return call
 
-    def make_call(
-        self, context: Mapping[str, Any], call: Call, hooks: Hooks, codec: Codec
-    ) -> Outcome:
+    def make_call(self, context: Any, call: Call, hooks: Hooks, codec: Codec) -> Outcome:
         """Call the event; a subclass may do something else in place of `process`."""
         judged = partial(self._judged, context)
         return attempt.run(

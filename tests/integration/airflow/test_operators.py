@@ -192,6 +192,14 @@ BASH = 'operator("airflow.providers.standard.operators.bash:BashOperator", '
         ("{A -> B}[task=one]", BASH + 'bash_command="x")', "a task of its own", "out of the group"),
         ("A -> {A -> B}[each=w]", BASH + 'bash_command="x")', "a task of its own", None),
         ("{A -> B}[task=one]", 'approval("Ship?")', "A asks a person, which is a task", None),
+        (
+            "A [each=w, at_once=2]",
+            'operator("airflow.providers.standard.sensors.filesystem:FileSensor", filepath="x",'
+            " deferrable=True)",
+            "does not count such an item for 'at_once'",
+            "remove at_once",
+        ),
+        ("A [each=w, at_once=2]", 'approval("Ship?")', "count such an item for 'at_once'", None),
         ("A [every=3]", 'approval("Ship?")', "cannot have the option 'every'", None),
     ],
 )
