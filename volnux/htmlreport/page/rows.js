@@ -1,5 +1,6 @@
 // The rows of the table: which there are, in which order, and what each shows.
 
+const MOST_MARKS = 200; // Failed copies that are marked on the bar of all copies.
 const MANY = 10; // More copies of a place than this share one row that can be opened.
 const LENGTH = Math.max(
     RUN.took || 0,
@@ -151,22 +152,23 @@ function stateCounts(places) {
 function bars(row) {
     const tries = row.tries || [];
     if (row.start === undefined || row.end === undefined) return [];
+    if (row.group) return [bar("bar many", row.start, row.end), ...failuresIn(row.copies)];
     const parts = tries.length > 1 ? tries : [[row.start, row.end, null]];
     const found = [];
     parts.forEach(([start, end, failure], number) => {
         const next = parts[number + 1];
         const stop = end === null ? (next ? next[0] : row.end) : end;
-        found.push(
-            bar(
-                `bar ${row.group ? "many" : ""} ${next || failure ? "failed" : row.state}`,
-                start,
-                stop,
-            ),
-        );
+        found.push(bar(`bar ${next || failure ? "failed" : row.state}`, start, stop));
         if (next) found.push(bar("wait", stop, next[0]));
     });
     if (tries.length > 1) found.push(unseen(`${tries.length} attempts`));
     return found;
+}
+
+// When copies failed, on the bar that they share.
+function failuresIn(copies) {
+    const failed = copies.filter((copy) => copy.state === "failed" && copy.end !== undefined);
+    return failed.slice(0, MOST_MARKS).map((copy) => bar("fault", copy.end, copy.end));
 }
 
 function bar(kind, start, end) {
