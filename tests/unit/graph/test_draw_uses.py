@@ -380,3 +380,9 @@ def test_an_unknown_way_is_refused():
     with pytest.raises(DrawError) as caught:
         draw(graph("A"), uses="shut")
     assert str(caught.value) == "uses cannot be drawn as 'shut'\n  hint: one of: open, flat, closed"
+
+
+def test_an_entity_in_an_argument_is_not_replaced_by_graphviz():
+    text = dot(graph(USE + 'clean(table="&lt;")', CLEAN))
+    assert 'label="clean(table=\\"&amp;lt;\\")"' in text
+    assert 'tooltip="clean' in text

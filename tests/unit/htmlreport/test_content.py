@@ -113,6 +113,9 @@ def test_the_texts_and_the_position_of_a_place():
     found = content(simulate(graph), graph)
     assert found["texts"] == [["folder/sales.pty", "@name: sales\nA\n-> B"]]
     assert [place["at"] for place in found["places"]] == [[0, 2], [0, 3]]
+    found = content(simulate(graph), replace(graph, source=None))
+    assert (found["texts"], found["places"][0].get("at")) == ([], None)
+    assert found["pictures"][0]["of"] == [0, 1]
 
 
 def test_a_small_flow_has_one_picture_and_a_large_one_an_overview():

@@ -6,13 +6,16 @@ import hashlib
 import json
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 
 from tests.integration.htmlreport import hostile
 from volnux.graph import compile, simulate
-from volnux.htmlreport import html_of
+from volnux.htmlreport import document, html_of
 from volnux.pointy import parse
+
+PAGE = Path(document.__file__).with_name("page")
 
 
 class Elements(HTMLParser):
@@ -96,3 +99,9 @@ def test_without_a_graph_there_is_no_library():
 def test_equal_runs_give_equal_files(text):
     graph = compile(parse(text))
     assert html_of(simulate(graph), graph) == html_of(simulate(graph), graph)
+
+
+@pytest.mark.parametrize("script", sorted(PAGE.glob("[!v]*.js")), ids=lambda path: path.name)
+def test_the_scripts_never_make_html_of_text(script):
+    text = script.read_text(encoding="utf-8")
+    assert not re.search(r"(inner|outer|Adjacent)HTML|DOMParser|document\.write|\beval\b", text)

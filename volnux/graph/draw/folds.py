@@ -51,7 +51,7 @@ def folds_of(
     count = 1
     while waiting:
         _, _, part = heapq.heappop(waiting)
-        children = opening.children(part)
+        children = [] if part.closed else opening.children(part)
         if part is not root and (part.closed or count - 1 + len(children) > most):
             closed.append(part)
             continue
