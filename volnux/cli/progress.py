@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TextIO
 
 from volnux.backends.port import RunObserver
 from volnux.cli import ending, output
+from volnux.cli.sentences import cancelling, reason, waits
 from volnux.cli.summary import polls, seconds
-from volnux.errors import shortened
-from volnux.graph.outcome import FAILURE, SUCCESS, Failure, State
+from volnux.graph.outcome import FAILURE, SUCCESS, State
 from volnux.graph.places import template_of
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ class Progress(RunObserver):
         said = str(outcome.result)
         if self._waiting.get(node.id) != said:
             self._waiting[node.id] = said
-            self._line(f"{node.id}: {_waits(outcome)}{self._how_to_answer(node, outcome)}")
+            self._line(f"{node.id}: {waits(outcome)}{self._how_to_answer(node, outcome)}")
 
     def _how_to_answer(self, node: Node, outcome: Outcome) -> str:
         is_question = outcome.result.type == "Asks"
@@ -94,13 +94,13 @@ class Progress(RunObserver):
 
     def cancelling(self, running: int) -> None:
         ending.seen()
-        self._line(_cancelling(running))
+        self._line(cancelling(running))
 
     def _retries(self, node: Node, outcome: Outcome) -> str:
         wait = seconds(outcome.retry_after or 0)
         return (
             f"{node.id}: attempt {outcome.attempts} failed, retrying in {wait}: "
-            f"{_reason(outcome.result)}"
+            f"{reason(outcome.result)}"
         )
 
     def _ended(self, node: Node, outcome: Outcome, *, colour: bool = False) -> str:
@@ -118,7 +118,7 @@ class Progress(RunObserver):
         if outcome.polls is not None and outcome.polls.number:
             text += f"{' and' if outcome.attempts > 1 else ' after'} {polls(outcome.polls.number)}"
         if descriptor == FAILURE:
-            text += f": {_reason(outcome.result)}"
+            text += f": {reason(outcome.result)}"
         return text
 
     def _reused(self, node: Node, outcome: Outcome) -> str:
@@ -259,7 +259,7 @@ class LiveProgress(Progress):
 
     def place_waits(self, node: Node, outcome: Outcome) -> None:
         with self._lock:
-            self._running[node.id] = _waits(outcome)
+            self._running[node.id] = waits(outcome)
 
     def place_ended(self, node: Node, outcome: Outcome) -> None:
         with self._lock:
@@ -383,28 +383,3 @@ def _numbers(copies: _Copies, *, colour: bool) -> str:
         for state, style in styles.items()
         if copies.counts[state]
     )
-
-
-def _reason(result: Any) -> str:
-    if isinstance(result, Failure):
-        return shortened(str(result))
-    from volnux.shown import shown
-
-    return f"returned {shortened(shown(result))}"
-
-
-def _waits(outcome: Outcome) -> str:
-    """What an event waits for, and when it is called again."""
-    assert isinstance(outcome.result, Failure)
-    reason = shortened(outcome.result.message)
-    if outcome.result.type == "Asks":
-        return f"asks: {reason}"
-    wait = seconds(outcome.retry_after or 0)
-    return f"not yet{f': {reason}' if reason else ''} (next call in {wait})"
-
-
-def _cancelling(running: int) -> str:
-    if not running:
-        return "cancelled"
-    places = f"{running} place{'' if running == 1 else 's'}"
-    return f"cancelling: {places} may still finish (Ctrl-C again to give up)"
