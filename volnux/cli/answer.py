@@ -86,7 +86,7 @@ def command(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Answer a question that a run asks, or list the open questions.
+    """Answer what a run asks, or list the open questions.
 
     Without VALUE, the open questions are listed: of all runs, of one, or of one place.
 
