@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from volnux.events.spec import EventSpec
     from volnux.graph.model import Node
     from volnux.graph.report import RunReport
+    from volnux.runs.model import KeptPlace
 
 __all__ = [
     "About",
@@ -107,6 +108,9 @@ class Listener:
     def ended_elsewhere(self, spec: EventSpec, call: Call, outcome: Outcome) -> None:
         """An attempt has ended in another process, which has reported it to its own hooks."""
 
+    def reused(self, spec: EventSpec, call: Call, outcome: Outcome, kept: KeptPlace) -> None:
+        """A place keeps its outcome, as it was kept of the run that this one resumes."""
+
     def stops(self, running: int | None) -> None:
         """The run is asked to stop. `running` events may finish; None: an event ended the run."""
 
@@ -167,6 +171,10 @@ class Hooks(list[Listener]):
     def ended_elsewhere(self, spec: EventSpec, call: Call, outcome: Outcome) -> None:
         for listener in self:
             listener.ended_elsewhere(spec, call, outcome)
+
+    def reused(self, spec: EventSpec, call: Call, outcome: Outcome, kept: KeptPlace) -> None:
+        for listener in self:
+            listener.reused(spec, call, outcome, kept)
 
     def stops(self, running: int | None) -> None:
         for listener in self:
@@ -253,6 +261,10 @@ class Observing(Listener):
     def ended(self, spec: EventSpec, call: Call, outcome: Outcome) -> None:
         node = self._node(call)
         self._tell(lambda: self._observer.place_ended(node, outcome))
+
+    def reused(self, spec: EventSpec, call: Call, outcome: Outcome, kept: KeptPlace) -> None:
+        node = self._node(call)
+        self._tell(lambda: self._observer.place_reused(node, outcome))
 
     def stops(self, running: int | None) -> None:
         if running is not None:

@@ -24,7 +24,7 @@ class StandaloneBackend(Backend):
     name = "standalone"
     logs_failures = True
 
-    capabilities = Capabilities(url_schemes=InstalledSchemes(), catchup=True)
+    capabilities = Capabilities(url_schemes=InstalledSchemes(), catchup=True, resume=True)
 
     def run(
         self, plan: Plan, inputs: Mapping[str, Any], options: RunOptions | None = None

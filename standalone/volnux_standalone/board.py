@@ -17,6 +17,7 @@ from volnux.graph.report import RunReport
 from volnux.hooks import About
 from volnux.kit.calls import Calls
 from volnux.kit.notes import Notes
+from volnux.kit.reuse import Reuse
 from volnux_standalone.attempt import Attempt
 
 __all__ = ["Board", "Locked"]
@@ -56,6 +57,7 @@ class Board:
         execution: the state machine.
         specs: the spec of each instance of an event.
         notes: attempts, times and received values of the places.
+        reuse: ends the places that keep an earlier outcome.
         ready: places for our own workers.
         outbox: places that must be sent to other executors.
         flying: attempts whose end has not been claimed yet.
@@ -85,6 +87,7 @@ class Board:
             grows=self._grow,
         )
         self.notes = Notes(len(plan.graph.nodes))
+        self.reuse = Reuse(plan, self.execution, calls, self.notes, options)
         self.ready: deque[int] = deque()
         self.outbox: deque[int] = deque()
         self.flying: set[Attempt] = set()
@@ -106,7 +109,8 @@ class Board:
         return bool(self.stuck or self.given_up)
 
     def take(self, ready: list[int]) -> None:
-        """Queue places that have become ready."""
+        """Queue places that have become ready, except those that keep an earlier outcome."""
+        ready = self.reuse.settle(ready)
         nodes = self.execution.nodes
         for index in ready:
             if nodes[index].receives is not None:

@@ -115,11 +115,12 @@ class Run:
         board = self._board
         with self._locked:
             if not board.cancelled:
-                limit = self._plan.graph.run_timeout
-                if limit is not None:
-                    self._timers.after(limit, self._run_out)
+                if self._plan.graph.run_timeout is not None:
+                    self._timers.after(self._plan.graph.run_timeout, self._run_out)
                 board.take(board.execution.start())
-                self._workers.wake(len(board.ready))
+        # Listeners have been told what is reused: now the rest may begin.
+        with self._locked:
+            self._workers.wake(len(board.ready))
             board.check_over()
 
     def _interrupted(self) -> None:
@@ -166,9 +167,7 @@ class Run:
         attempt = Attempt(index, self._board.notes.made[index] + 1)
         self._board.flying.add(attempt)
         spec = self._specs[index]
-        call = self._calls.call(self._execution, index, attempt.number, self._received[index])
-        if self._hooks:
-            call = self._hooks.call(spec, call)
+        call = self._hooks.call(spec, self._call(attempt))
         self._started(spec, attempt)
         # Do not keep the outcome in a variable: an exception in it refers to this frame.
         self._ended(attempt, self._outcome_here(spec, call, attempt), goes_on=True)
@@ -308,6 +307,7 @@ class Run:
                 board.check_over()
             finally:
                 board.lock.release()
+        board.reuse.tell(self._hooks)
         if self._failures:
             self._failures.write(stopped=board.stopped)
         if board.outbox:
@@ -361,8 +361,7 @@ class Run:
 
     def _fail(self, error: BaseException) -> None:
         with self._locked:
-            if self._crash is None:
-                self._crash = error
+            self._crash = error if self._crash is None else self._crash
             self._board.give_up()
 
     def _timed_out(self, attempt: Attempt) -> None:

@@ -21,6 +21,7 @@ from volnux.pointy.options import HINTS
 
 if TYPE_CHECKING:
     from volnux.events.portable import Carrier
+    from volnux.kit.reuse import Earlier
     from volnux.runs.store import StoreLike
 
 __all__ = [
@@ -63,6 +64,7 @@ class Capabilities:
         timeout: whether it can end an attempt after `timeout` seconds.
         stop_on_exception: whether an event can end the whole run.
         catchup: whether it can run missed schedules later.
+        resume: whether a run can keep the outcomes of an earlier one: `RunOptions.earlier`.
     """
 
     hints: frozenset[str] = frozenset()
@@ -71,6 +73,7 @@ class Capabilities:
     timeout: bool = True
     stop_on_exception: bool = True
     catchup: bool = False
+    resume: bool = False
 
     def check(self, plan: Plan, backend: str) -> list[Diagnostic]:
         """Errors for what a backend of this name refuses in a plan; notes for what it ignores."""
@@ -158,6 +161,9 @@ class RunObserver:
 
     def place_ended(self, node: Node, outcome: Outcome) -> None:
         """The last attempt of a place ended; a descriptor without a branch counts as a failure."""
+
+    def place_reused(self, node: Node, outcome: Outcome) -> None:
+        """A place keeps the outcome that it had in the run that this one resumes."""
 
     def cancelling(self, running: int) -> None:
         """The run was cancelled; `running` places may still finish."""
@@ -256,6 +262,7 @@ class RunOptions:
             `Graph.values`.
         with_end: whether the report has `RunReport.end`, if the backend can tell.
         store: where the run is kept, as a `volnux.runs.Store` or a path; None if it is not.
+        earlier: what is known of the run that this one resumes; None if it begins anew.
     """
 
     run_id: str | None = None
@@ -275,6 +282,7 @@ class RunOptions:
     given: Mapping[int, Any] = field(default_factory=dict)
     with_end: bool = False
     store: StoreLike | None = None
+    earlier: Earlier | None = None
 
 
 class Backend(abc.ABC):

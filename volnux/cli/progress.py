@@ -74,6 +74,9 @@ class Progress(RunObserver):
     def place_ended(self, node: Node, outcome: Outcome) -> None:
         self._line(self._ended(node, outcome))
 
+    def place_reused(self, node: Node, outcome: Outcome) -> None:
+        self._line(self._reused(node, outcome))
+
     def cancelling(self, running: int) -> None:
         ending.seen()
         self._line(_cancelling(running))
@@ -100,6 +103,10 @@ class Progress(RunObserver):
         if descriptor == FAILURE:
             text += f": {_reason(outcome.result)}"
         return text
+
+    def _reused(self, node: Node, outcome: Outcome) -> str:
+        known = "" if outcome.descriptor == SUCCESS else f" with descriptor {outcome.descriptor}"
+        return f"{node.id}: reused{known}"
 
     def _has_failed(self, node: Node, outcome: Outcome) -> bool:
         taken = self._taken.get(template_of(node.id), frozenset())
@@ -243,6 +250,16 @@ class LiveProgress(Progress):
                 return
             text = self._ended(node, outcome, colour=self._colour)
         self._line(text)
+
+    def place_reused(self, node: Node, outcome: Outcome) -> None:
+        template = template_of(node.id)
+        with self._lock:
+            self._ended_count += 1
+            if template != node.id:
+                copies = self._copies.setdefault(template, _Copies(time.monotonic()))
+                copies.counts[State.DONE] += 1
+                return
+        self._line(self._reused(node, outcome))
 
     def _has_own_line(self, copies: _Copies, node: Node, outcome: Outcome) -> bool:
         """Count a copy that has ended; return whether it also has a line of its own."""

@@ -67,7 +67,8 @@ def summary(report: RunReport, *, colour: bool, fold: bool = False) -> Iterator[
     yield ""
     took = _duration(report.started_at, report.ended_at)
     text = f"{report.pipeline}: {paint(report.status.value, _STATUS[report.status], colour=colour)}"
-    yield f"{text} in {took}" if took else text
+    text = f"{text} in {took}" if took else text
+    yield text if report.resumed_from is None else f"{text}, resuming {report.resumed_from}"
 
 
 def _copies(report: RunReport) -> dict[str, dict[str, PlaceReport]]:
@@ -130,7 +131,7 @@ def _table(rows: Iterator[tuple[str, list[PlaceReport]]], *, colour: bool) -> It
     for row, (_, entries) in zip(cells, known, strict=True):
         text = line(row).rstrip()
         state = entries[0].state
-        if state is State.SKIPPED or not any(entry.attempts for entry in entries):
+        if state is State.SKIPPED or not any(e.attempts or e.reused for e in entries):
             yield paint(text, "dim", colour=colour)
             continue
         start = widths[0] + 2
@@ -142,7 +143,12 @@ def _cells(place: str, entries: list[PlaceReport], *, timed: bool) -> tuple[str,
     state = entries[0].state.value
     descriptors = {entry.descriptor for entry in entries}
     descriptor = descriptors.pop() if len(descriptors) == 1 else None
-    bypassed = all(entry.bypassed for entry in entries)
+    attempts = str(sum(entry.attempts for entry in entries))
+    reused = sum(entry.reused for entry in entries)
+    if reused:
+        attempts = "reused" if reused == len(entries) else f"{attempts} ({reused} reused)"
+    elif all(entry.bypassed for entry in entries):
+        attempts += " (bypassed)"
     starts = [entry.started_at for entry in entries if entry.started_at]
     ends = [entry.ended_at for entry in entries if entry.ended_at]
     time = _duration(min(starts, default=None), max(ends, default=None)) or "-"
@@ -150,7 +156,7 @@ def _cells(place: str, entries: list[PlaceReport], *, timed: bool) -> tuple[str,
         place,
         state if len(entries) == 1 else f"{len(entries)} {state}",
         "-" if descriptor is None else str(descriptor),
-        f"{sum(entry.attempts for entry in entries)}{' (bypassed)' if bypassed else ''}",
+        attempts,
         *((time,) if timed else ()),
     )
 

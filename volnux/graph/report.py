@@ -91,6 +91,8 @@ class PlaceReport:
         bypassed: whether the event's `can_bypass` made `process` unnecessary.
         handled: whether it failed and the failure was handled: by a branch of its own or of a
             group around it, or by a group that needs only one arm.
+        reused: whether its outcome is that of the run that this one resumes. It then has no
+            attempts and no times.
     """
 
     event: str
@@ -105,6 +107,7 @@ class PlaceReport:
     bypassed: bool = False
     received_from: Source = field(default=None, compare=False)
     handled: bool = False
+    reused: bool = False
 
     def to_json(self, *, values: bool = False) -> dict[str, Any]:
         """The place as JSON; for `values` see `RunReport.to_json`."""
@@ -121,6 +124,7 @@ class PlaceReport:
             "ended_at": _iso(self.ended_at),
             **({"bypassed": True} if self.bypassed else {}),
             **({"handled": True} if self.handled else {}),
+            **({"reused": True} if self.reused else {}),
         }
 
     def _received(self, write: Callable[[Any], Any]) -> dict[str, Any] | None:
@@ -152,7 +156,8 @@ class RunReport:
     """How a run ended; `places` are in reading order.
 
     `failure` says why the run failed if no place does: at a `!`, or because it took too long.
-    `scheduled_at` is the scheduled time of the run.
+    `scheduled_at` is the scheduled time of the run. `resumed_from` is the id of the run that it
+    resumes.
 
     If `results_kept` is false, it has only the results of events that ended with descriptor 0, and
     no values that places received. `end` is there if
@@ -170,6 +175,7 @@ class RunReport:
     results_kept: bool = True
     failure: Failure | None = None
     scheduled_at: dt.datetime | None = None
+    resumed_from: str | None = None
     end: FlowEnd | None = field(default=None, compare=False, repr=False)
 
     @property
@@ -183,7 +189,9 @@ class RunReport:
         return {
             place: item.result
             for place, item in self.places.items()
-            if item.attempts and item.failure is None and item.descriptor is not None
+            if (item.attempts or item.reused)
+            and item.failure is None
+            and item.descriptor is not None
         }
 
     def raise_for_status(self) -> None:
@@ -241,6 +249,7 @@ class RunReport:
             "started_at": _iso(self.started_at),
             "ended_at": _iso(self.ended_at),
             **({} if self.scheduled_at is None else {"scheduled_at": _iso(self.scheduled_at)}),
+            **({} if self.resumed_from is None else {"resumed_from": self.resumed_from}),
             **({} if self.failure is None else {"failure": failure_as_json(self.failure)}),
             **({} if self.results_kept else {"results_kept": False}),
             **({"values": True} if values else {}),
@@ -321,6 +330,7 @@ class Details(NamedTuple):
     started_at: dt.datetime | None = None
     ended_at: dt.datetime | None = None
     bypassed: bool = False
+    reused: bool = False
 
 
 def places_of(execution: Execution, details: Callable[[int], Details]) -> dict[str, PlaceReport]:
@@ -336,7 +346,7 @@ def places_of(execution: Execution, details: Callable[[int], Details]) -> dict[s
     places = {}
     for index, place in in_order(execution):
         node = nodes[index]
-        attempts, received, started_at, ended_at, bypassed = details(index)
+        attempts, received, started_at, ended_at, bypassed, reused = details(index)
         result, descriptor = results[index], descriptors[index]
         handled = descriptor == FAILURE and index not in lost
         failure = None
@@ -348,7 +358,8 @@ def places_of(execution: Execution, details: Callable[[int], Details]) -> dict[s
             handled = each not in lost
             failure = results[each]
         source = None
-        if node.receives is not None and attempts:
+        ran = attempts or (reused and (failure is None or failure.attempts))
+        if node.receives is not None and ran:
             source = execution.received_from(index)
         places[place] = PlaceReport(
             node.event or "",
@@ -363,6 +374,7 @@ def places_of(execution: Execution, details: Callable[[int], Details]) -> dict[s
             bypassed,
             source,
             handled,
+            reused,
         )
     return places
 

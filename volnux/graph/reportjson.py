@@ -59,6 +59,7 @@ def fields_of(
         "results_kept": read.results_kept,
         "failure": None if read.failure is None else _failure(read.failure, 1),
         "scheduled_at": read.scheduled_at,
+        "resumed_from": read.resumed_from,
     }
 
 
@@ -102,6 +103,7 @@ def _place(name: str, item: _Place, report: _Report) -> dict[str, Any]:
         "ended_at": item.ended_at,
         "bypassed": item.bypassed,
         "handled": item.handled,
+        "reused": item.reused,
         "received_from": source,
     }
 
@@ -176,6 +178,7 @@ class _Place(BaseModel):
     ended_at: _Moment
     bypassed: bool = False
     handled: bool = False
+    reused: bool = False
 
 
 class _Report(BaseModel):
@@ -192,3 +195,4 @@ class _Report(BaseModel):
     values: bool = False
     failure: _Failure | None = None
     scheduled_at: _Moment = None
+    resumed_from: str | None = None

@@ -33,4 +33,11 @@ def keeper_of(
         return None
     from volnux.runs.store import Store
 
-    return Store.of(options.store).begin(about, inputs, scheduled_at=scheduled_at)
+    earlier = options.earlier
+    return Store.of(options.store).begin(
+        about,
+        inputs,
+        scheduled_at=scheduled_at,
+        resumed_from=None if earlier is None else earlier.run_id,
+        anew=() if earlier is None else earlier.anew,
+    )

@@ -27,10 +27,21 @@ class Notes:
         first: when the first of them began, in seconds since the epoch; 0.0 before that.
         ended: when the last of them ended, in the same way.
         bypassed: whether it was bypassed.
+        reused: whether it kept the outcome of an earlier run.
         received: the piped result.
+        resumed_from: the id of the run that this one resumes; None if it begins anew.
     """
 
-    __slots__ = ("began", "bypassed", "ended", "first", "made", "received")
+    __slots__ = (
+        "began",
+        "bypassed",
+        "ended",
+        "first",
+        "made",
+        "received",
+        "resumed_from",
+        "reused",
+    )
 
     def __init__(self, size: int) -> None:
         self.began = time.time()
@@ -39,7 +50,9 @@ class Notes:
         self.first = array("d")
         self.ended = array("d")
         self.bypassed = bytearray()
+        self.reused = bytearray()
         self.received: list[Any] = []
+        self.resumed_from: str | None = None
         self.grow(size)
 
     def grow(self, size: int) -> None:
@@ -48,6 +61,7 @@ class Notes:
         for times in (self.first, self.ended):
             times.frombytes(bytes(size * times.itemsize))
         self.bypassed += bytes(size)
+        self.reused += bytes(size)
         self.received += [None] * size
 
     def begins(self, index: int, attempt: int, now: float) -> None:
@@ -63,6 +77,12 @@ class Notes:
             self.bypassed[index] = True
         if outcome.attempts < self.made[index]:  # the last one was not started
             self.made[index] = outcome.attempts
+
+    def reuses(self, index: int, received: Any, *, bypassed: bool) -> None:
+        """Note that a place keeps the outcome of an earlier run: it has no attempt in this one."""
+        self.reused[index] = True
+        self.bypassed[index] = bypassed
+        self.received[index] = received
 
     def report(
         self,
@@ -97,11 +117,14 @@ class Notes:
             failure=failure_of_run(execution),
             scheduled_at=scheduled_at,
             end=end_of(execution) if with_end else None,
+            resumed_from=self.resumed_from,
         )
 
     def _details(self, index: int) -> Details:
         made = self.made[index]
         if not made:
+            if self.reused[index]:
+                return Details(0, self.received[index], None, None, self.bypassed[index] == 1, True)
             return _NO_DETAILS
         first, ended = self.first[index], self.ended[index]
         return Details(

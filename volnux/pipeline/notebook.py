@@ -36,7 +36,8 @@ def _lines(report: RunReport) -> Iterator[str]:
     for name, place in report.places.items():
         state = f'<span style="color: {_COLOURS[place.state]}">{place.state.value}</span>'
         descriptor = "" if place.descriptor is None else str(place.descriptor)
-        cells = (escape(name), state, descriptor, str(place.attempts), _seconds(place))
+        attempts = "reused" if place.reused else str(place.attempts)
+        cells = (escape(name), state, descriptor, attempts, _seconds(place))
         yield "<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
     yield "</tbody></table>"
     for name, place in report.places.items():

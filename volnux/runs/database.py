@@ -46,6 +46,7 @@ CREATE TABLE runs (
     process TEXT NOT NULL,
     scheduled TEXT,
     resumed_from TEXT,
+    anew TEXT NOT NULL,
     source INTEGER NOT NULL REFERENCES sources (key),
     versions TEXT NOT NULL,
     failure TEXT,

@@ -5,9 +5,10 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
+import os
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from volnux.graph.report import PlaceReport, RunReport
     from volnux.runs.store import Store
 
-__all__ = ["Keeper", "fingerprint_of"]
+__all__ = ["Keeper", "file_of", "fingerprint_of"]
 
 _LONGEST_TRACEBACK = 100_000
 _SCOPE = Call._fields.index("scope")
@@ -52,6 +53,7 @@ class Keeper(Listener):
         store: Store,
         scheduled_at: dt.datetime | None = None,
         resumed_from: str | None = None,
+        anew: Iterable[str] = (),
     ) -> None:
         assert about.plan is not None
         self._plan = about.plan
@@ -65,7 +67,7 @@ class Keeper(Listener):
         run = {
             "id": about.run_id,
             "pipeline": about.pipeline,
-            "file": _file_of(self._plan),
+            "file": file_of(self._plan),
             "backend": about.backend,
             "status": KeptStatus.RUNNING.value,
             "started": now,
@@ -73,6 +75,7 @@ class Keeper(Listener):
             "process": this_process(),
             "scheduled": scheduled_at and scheduled_at.isoformat(),
             "resumed_from": resumed_from,
+            "anew": json.dumps(sorted(anew)),
             "versions": json.dumps(_versions(about.backend)),
             "inputs": json.dumps(self._values.inputs(inputs, self._plan.visible)),
         }
@@ -139,27 +142,22 @@ class Keeper(Listener):
         self._add_result(columns, spec, outcome.result)
         self._writer.place(columns)
 
-    def reuse(self, place: KeptPlace) -> None:
-        """Keep a place whose outcome is that of the run that this one resumes."""
-        assert place.state is not None
-        self._known[place.place] = place.state, place.descriptor, place.attempts
+    def reused(self, spec: EventSpec, call: Call, outcome: Outcome, kept: KeptPlace) -> None:
+        """See `Listener`. The place has no attempts and no times in this run."""
+        assert kept.state is not None
+        self._known[kept.place] = kept.state, kept.descriptor, 0
         self._writer.place(
             {
-                "place": place.place,
-                "event": place.event,
-                "position": self._position(place.place),
-                "state": place.state.value,
-                "descriptor": place.descriptor,
-                "attempts": place.attempts,
-                "polls": place.polls,
-                "started": place.started and place.started.timestamp(),
-                "ended": place.ended and place.ended.timestamp(),
-                "bypassed": place.bypassed,
+                "place": kept.place,
+                "event": kept.event,
+                "position": self._position(kept.place),
+                "state": kept.state.value,
+                "descriptor": kept.descriptor,
+                "bypassed": kept.bypassed,
                 "reused": True,
-                "given": place.given,
-                "failure": _failure_text(place.failure),
-                "unkept": place.unkept,
-                "result": place.result,
+                "given": kept.given,
+                "failure": _failure_text(kept.failure),
+                "result": kept.result,
             }
         )
 
@@ -226,7 +224,7 @@ class Keeper(Listener):
         return self._index[template_of(place)] if index is None else index
 
 
-def _file_of(plan: Plan) -> str | None:
+def file_of(plan: Plan) -> str | None:
     """The path of the file of a plan; None if the text is not in a file."""
     source = plan.graph.source
     if source is None:
@@ -244,7 +242,7 @@ def _texts_of(plan: Plan) -> dict[str, str]:
     """The texts of a plan by file; the name of its own is empty."""
     graph = plan.graph
     texts = {"": graph.source.text if graph.source else ""}
-    texts.update((used.text.filename, used.text.text) for used in graph.files)
+    texts.update((os.path.realpath(used.text.filename), used.text.text) for used in graph.files)
     return texts
 
 

@@ -45,8 +45,9 @@ class KeptRun:
         scheduled_at: the scheduled time of the run, aware.
         fingerprint: the SHA-256 in hex of the texts of all its files; see `fingerprint_of`.
         source: the text of the file.
-        used: the texts of the files that it uses, by their paths.
+        used: the texts of the files that it uses, by their real paths.
         resumed_from: the id of the run that it resumes; None if it began anew.
+        anew: the places that it ran anew with everything behind them, if it resumes one.
         versions: the versions of Python, Volnux and the host of the backend, by name.
         failure: why the run failed, if no place says so.
     """
@@ -64,6 +65,7 @@ class KeptRun:
     source: str = ""
     used: Mapping[str, str] = field(default_factory=dict)
     resumed_from: str | None = None
+    anew: tuple[str, ...] = ()
     versions: Mapping[str, str] = field(default_factory=dict)
     failure: Failure | None = None
 

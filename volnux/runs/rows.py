@@ -16,7 +16,7 @@ __all__ = ["LINE", "PLACE", "RUN", "WHOLE_RUN", "in_reading_order", "line_of", "
 
 RUN: Final = (
     "id, pipeline, file, backend, status, started, ended, beat, process, scheduled, "
-    "fingerprint, resumed_from, versions, failure, inputs"
+    "fingerprint, resumed_from, anew, versions, failure, inputs"
 )
 """The columns of `runs` and `sources` that `run_of` needs."""
 
@@ -52,6 +52,7 @@ def run_of(row: sqlite3.Row) -> KeptRun:
         source=texts.pop("", ""),
         used=texts,
         resumed_from=row["resumed_from"],
+        anew=tuple(json.loads(row["anew"])),
         versions=json.loads(row["versions"]),
         failure=_failure(row["failure"]),
     )

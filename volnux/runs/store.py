@@ -121,6 +121,7 @@ class Store:
         *,
         scheduled_at: dt.datetime | None = None,
         resumed_from: str | None = None,
+        anew: Iterable[str] = (),
     ) -> Keeper:
         """Keep a run that is about to begin.
 
@@ -129,6 +130,7 @@ class Store:
             inputs: the values of its inputs, by name.
             scheduled_at: the scheduled time of the run, aware.
             resumed_from: the id of the run that it resumes.
+            anew: the places that it runs anew with everything behind them.
         """
         return Keeper(
             about,
@@ -136,6 +138,7 @@ class Store:
             store=self,
             scheduled_at=scheduled_at,
             resumed_from=resumed_from,
+            anew=anew,
         )
 
     def remove(self, run_ids: Iterable[str]) -> int:

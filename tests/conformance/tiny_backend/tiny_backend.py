@@ -12,13 +12,14 @@ from volnux.events import EventSpec, Outcome, Plan
 from volnux.graph import Execution, RunReport
 from volnux.kit import About, Notes, event_async, hooks_of, keeper_of
 from volnux.kit.calls import Calls
+from volnux.kit.reuse import Reuse
 
 
 class TinyBackend(Backend):
     """Runs every event on one event loop, or in a thread or process that the loop waits for."""
 
     name = "tiny"
-    capabilities = Capabilities()
+    capabilities = Capabilities(resume=True)
 
     def run(
         self, plan: Plan, inputs: Mapping[str, Any], options: RunOptions | None = None
@@ -37,6 +38,7 @@ class _Run:
         self.hooks = hooks_of(self.about, observer=options.observer, keeper=keeper)
         self.notes = Notes(len(plan.graph.nodes))
         self.execution = Execution(plan.graph, items=self.calls.items, grows=self.grow)
+        self.reuse = Reuse(plan, self.execution, self.calls, self.notes, options)
 
     def grow(self, start: int, stop: int, copies: int) -> None:
         """The state machine made copies of some nodes."""
@@ -76,7 +78,9 @@ class _Run:
         return spec
 
     def start(self, ready: list[int]) -> set[asyncio.Task[tuple[int, Outcome]]]:
-        """A task for each event that is ready."""
+        """A task for each event that is ready, unless it keeps the outcome of an earlier run."""
+        ready = self.reuse.settle(ready)
+        self.reuse.tell(self.hooks)
         for index in ready:
             self.notes.received[index] = self.execution.received(index)
         return {asyncio.create_task(self.event(index)) for index in ready}
