@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from volnux.backends.port import Backend, RunControl, RunObserver
     from volnux.graph.report import RunReport
+    from volnux.kit.resume import Resume
     from volnux.runs.store import StoreLike
 
 __all__ = ["Flow", "arun", "pipeline_of", "run"]
@@ -40,6 +41,7 @@ def run(
     scheduled_at: dt.datetime | None = None,
     variables: Mapping[str, Any] | None = None,
     store: StoreLike | None = None,
+    resume: Resume | None = None,
     **more: Any,
 ) -> RunReport:
     """Run a pipeline to its end: `volnux.run("orders.pty", day="2026-01-01")`.
@@ -62,6 +64,7 @@ def run(
         scheduled_at: the scheduled time of the run, aware; now if None.
         variables: values of variables for this run, in place of the host's.
         store: where the run is kept, as a `volnux.runs.Store` or a path; None if it is not.
+        resume: the id of a run in the store whose outcomes are kept; see `Pipeline.start`.
         more: further inputs of the run.
 
     Returns:
@@ -84,6 +87,7 @@ def run(
         scheduled_at=scheduled_at,
         variables=variables,
         store=store,
+        resume=resume,
     )
     return context.report
 
@@ -104,6 +108,7 @@ async def arun(
     scheduled_at: dt.datetime | None = None,
     variables: Mapping[str, Any] | None = None,
     store: StoreLike | None = None,
+    resume: Resume | None = None,
     **more: Any,
 ) -> RunReport:
     """Run a pipeline to its end without blocking the event loop: see `run`.
@@ -120,6 +125,7 @@ async def arun(
         scheduled_at=scheduled_at,
         variables=variables,
         store=store,
+        resume=resume,
     )
     return context.report
 

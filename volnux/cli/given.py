@@ -13,16 +13,25 @@ from volnux.kit.instants import instant_of
 
 if TYPE_CHECKING:
     from volnux.events import Plan
+    from volnux.kit.resume import Resumption
 
 __all__ = ["Given", "Values"]
 
 
 class Values(NamedTuple):
-    """What a run is given: a value for every input, the instant, and its own variables."""
+    """What a run is given.
+
+    Attributes:
+        inputs: a value for every input.
+        scheduled_at: its instant.
+        variables: its own variables.
+        resumed: the run that it resumes; None if it begins anew.
+    """
 
     inputs: dict[str, Any]
     scheduled_at: dt.datetime
     variables: dict[str, str]
+    resumed: Resumption | None = None
 
 
 class Given(NamedTuple):
@@ -40,16 +49,24 @@ class Given(NamedTuple):
     at: str | None = None
     variables: Sequence[str] = ()
 
-    def read(self, plan: Plan) -> Values:
+    def read(self, plan: Plan, resumed: Resumption | None = None) -> Values:
         """The values for a run of a plan.
+
+        Args:
+            plan: the plan.
+            resumed: the run that it resumes.
 
         Raises:
             InputError: with every fault of every input.
             UsageError: the instant, a variable or the file of inputs is not valid.
+            ResumeError: the resumed run had another instant, or another value for an input.
         """
         from volnux.events.inputs import InputError, read_inputs
 
-        instant = instant_of(plan.graph, self._instant(plan))
+        instant = self._instant(plan)
+        if resumed is not None:
+            instant = resumed.instant(instant)
+        instant = instant_of(plan.graph, instant)
         variables = self._variables(plan)
         from_file = self._from_file()
         specs = plan.graph.inputs
@@ -62,13 +79,17 @@ class Given(NamedTuple):
             values = read_inputs(specs, good)
         bound: dict[str, Any] = {}
         try:
-            bound = plan.bind({**from_file, **values}, scheduled_at=instant)
+            given = {**from_file, **values}
+            if resumed is None:
+                bound = plan.bind(given, scheduled_at=instant)
+            else:
+                bound = resumed.bind(plan, given)
         except InputError as error:
             # A text that could not be read is one fault: its input is not also missing.
             faults = {**error.faults, **faults}
         if faults:
             raise InputError(faults)
-        return Values(bound, instant, variables)
+        return Values(bound, instant, variables, resumed)
 
     def _instant(self, plan: Plan) -> dt.datetime | None:
         if self.at is None:

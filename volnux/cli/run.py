@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -23,7 +25,7 @@ class Command(typer.core.TyperCommand):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Note the file before `--help` is obeyed."""
         ctx.meta[_FILE] = next((text for text in args if text.endswith(".pty")), None)
-        return super().parse_args(ctx, args)
+        return super().parse_args(ctx, list(_with_values(args)))
 
     def format_epilog(self, ctx: Any, formatter: Any) -> None:
         """Add the inputs of the file."""
@@ -41,6 +43,13 @@ class Command(typer.core.TyperCommand):
 
 
 _FILE = "volnux.file"
+
+
+def _with_values(args: list[str]) -> Iterator[str]:
+    """The arguments, with an empty value for `--resume` without a run."""
+    for arg, following in itertools.pairwise([*args, "-"]):
+        last = following.startswith("-") or following.endswith(".pty")
+        yield f"{arg}=" if arg == "--resume" and last else arg
 
 
 def command(
@@ -133,6 +142,26 @@ def command(
     plain: Annotated[
         bool, typer.Option("--plain", help="Show plain lines, even on a terminal.")
     ] = False,
+    resume: Annotated[
+        str | None,
+        typer.Option(
+            "--resume",
+            metavar="[RUN]",
+            help="Keep what was done in an earlier run; by default in the last one that is not a "
+            "success.",
+            show_default=False,
+        ),
+    ] = None,
+    anew: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--from",
+            metavar="PLACE",
+            help="Resume the last run, or that of --resume, but run this place and everything "
+            "behind it anew; may be repeated.",
+            show_default=False,
+        ),
+    ] = None,
     pdb: Annotated[
         bool,
         typer.Option("--pdb", help="Open the debugger in the event whose failure ended the run."),
@@ -164,5 +193,7 @@ def command(
         results=not no_results,
         grace=grace,
         store=NOWHERE if no_store else store,
+        resume=resume,
+        anew=anew or (),
     )
     raise typer.Exit(code)

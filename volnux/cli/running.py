@@ -6,7 +6,7 @@ It does not import Typer or pydantic: loading them takes longer than running a s
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from volnux.cli.progress import Progress
     from volnux.events import Plan
     from volnux.graph import RunReport
+    from volnux.kit.resume import Resumption
     from volnux.runs.store import Store
 
 __all__ = ["DEFAULT_BACKEND", "run_file"]
@@ -48,6 +49,8 @@ def run_file(
     results: bool = True,
     grace: float = ending.GRACE,
     store: str | None = None,
+    resume: str | None = None,
+    anew: Sequence[str] = (),
 ) -> int:
     """Run a file, show its progress and its result, and return the exit code.
 
@@ -69,6 +72,8 @@ def run_file(
             is released after its last reader in any case.
         grace: the seconds for running events to finish after SIGTERM or SIGHUP.
         store: where the run is kept, or `none`; see `where_of`.
+        resume: the id of a run to resume, or its beginning; empty for the last one.
+        anew: places that run anew with everything behind them when a run is resumed.
     """
     if pdb and json:
         raise UsageError(["--pdb uses standard output: remove --json"])
@@ -77,7 +82,11 @@ def run_file(
 
     def run(stream: TextIO | None) -> RunReport | None:
         ready = _prepare(
-            file, Given(inputs, input_file, at, variables), events=events, name=backend
+            file,
+            Given(inputs, input_file, at, variables),
+            events=events,
+            name=backend,
+            find=find if resumes else None,
         )
         return ready and _run(
             *ready,
@@ -90,7 +99,11 @@ def run_file(
             store=_store(file, store, unkept),
         )
 
+    def find(plan: Plan) -> Resumption:
+        return _resumed(file, store, plan, resume, anew)
+
     unkept: list[str] = []
+    resumes = resume is not None or bool(anew)
     try:
         with output.failures_said_once():
             if json:
@@ -115,9 +128,22 @@ def run_file(
 
 
 def _prepare(
-    file: Path, given: Given, *, events: Sequence[str], name: str
+    file: Path,
+    given: Given,
+    *,
+    events: Sequence[str],
+    name: str,
+    find: Callable[[Plan], Resumption] | None,
 ) -> tuple[Backend, Plan, Values] | None:
-    """Prepare a run; None if it cannot start, after showing all reasons."""
+    """Prepare a run; None if it cannot start, after showing all reasons.
+
+    Args:
+        file: the file.
+        given: what was written for the run.
+        events: modules to look events up in.
+        name: the name of the backend.
+        find: finds the run that it resumes, if it resumes one.
+    """
     from volnux.backends.registry import get_backend
     from volnux.loading import load_plan
 
@@ -130,12 +156,14 @@ def _prepare(
         faults.append(error)
     try:
         plan = load_plan(file, events=event_modules(events))
-        values = given.read(plan)
+        values = given.read(plan, find and find(plan))
     except VolnuxError as error:
         faults.append(error)
     if backend is not None and plan is not None:
         try:
             backend.refuse(plan)
+            if values is not None and values.resumed is not None:
+                values.resumed.need(backend)
         except VolnuxError as error:
             faults.append(error)
         if values is not None and not faults:
@@ -190,8 +218,10 @@ def _run(
             from volnux.pipeline import Pipeline
 
             pipeline = Pipeline.of_plan(plan)(**values.inputs)
-            report = pipeline.start(backend=backend, **options).report
+            report = pipeline.start(backend=backend, resume=values.resumed, **options).report
         else:
+            if values.resumed is not None:
+                options["earlier"] = values.resumed.earlier(values.inputs)
             report = backend.run(plan, values.inputs, RunOptions(**options))
             report = report if results else report.without_results()
     if report.status.value != "cancelled":
@@ -212,6 +242,21 @@ def _store(file: Path, chosen: str | None, unkept: list[str]) -> Store | None:
         unkept.append(f"this run is not kept: {error}")
         return None
     return where and Store(where.path, keep=where.keep, warn=unkept.append)
+
+
+def _resumed(
+    file: Path, chosen: str | None, plan: Plan, run_id: str | None, anew: Sequence[str]
+) -> Resumption:
+    """The run that a run resumes; see `run_file`."""
+    from volnux.kit.resume import resumption
+    from volnux.runs.store import Store
+    from volnux.runs.where import where_of
+
+    where = where_of(file, chosen)
+    if where is None:
+        raise UsageError(["only a run that was kept can be resumed: name its store with --store"])
+    with Store.open(where.path, create=False) as store:
+        return resumption(store, plan, run_id or None, anew=anew)
 
 
 def _listened() -> bool:

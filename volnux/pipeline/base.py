@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 import enum
-import os
 import threading
 import uuid
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from volnux.errors import VolnuxError
@@ -24,6 +22,7 @@ from volnux.pipeline.definition import (
     own_meta,
     plan_of,
 )
+from volnux.pipeline.drawn import Drawn
 from volnux.pipeline.fields import InputDataField
 from volnux.pipeline.pickling import blank
 from volnux.signal import signals
@@ -31,6 +30,7 @@ from volnux.signal.soft import SIGNAL_PARENT
 
 if TYPE_CHECKING:
     from volnux.backends.port import Backend, RunControl, RunObserver
+    from volnux.kit.resume import Resume
     from volnux.runs.store import StoreLike
 
 __all__ = ["Pipeline", "PipelineDefinitionError", "PipelineStateError"]
@@ -46,7 +46,7 @@ class _State(enum.Enum):
     FINISHED = "finished"
 
 
-class Pipeline:
+class Pipeline(Drawn):
     """Base class of pipelines.
 
     Input fields are class attributes. The flow is in `Meta.pointy`, in the file `Meta.file`, or in
@@ -189,6 +189,10 @@ class Pipeline:
         timed = {spec.name for spec in type(self).plan().timed}
         return {n: v for n, v in self.inputs.items() if n in self._given or n not in timed}
 
+    def _is_given(self, name: str) -> bool:
+        """Whether an input was given or assigned, and does not have its default."""
+        return name in self._given or self.inputs[name] is not self._inputs.get(name)
+
     def _inputs_of_a_run(self, scheduled_at: dt.datetime) -> dict[str, Any]:
         """The inputs of a run: the given values, and copies of the defaults."""
         inputs = {
@@ -214,6 +218,7 @@ class Pipeline:
         scheduled_at: dt.datetime | None = None,
         variables: Mapping[str, Any] | None = None,
         store: StoreLike | None = None,
+        resume: Resume | None = None,
     ) -> ExecutionContext:
         """Run the pipeline to its end.
 
@@ -232,6 +237,8 @@ class Pipeline:
             scheduled_at: the scheduled time of the run, aware; its start if None.
             variables: values of variables for this run, in place of the host's.
             store: where the run is kept, as a `volnux.runs.Store` or a path; None if it is not.
+            resume: the id of a run in the store whose outcomes are kept, or True for the last one
+                that is not a success. The inputs are those of that run.
 
         Returns:
             The context of the run, even if the run failed; its `raise_for_status` then raises an
@@ -252,8 +259,16 @@ class Pipeline:
 
             warn_of_blocked_loop()
         plan = type(self).plan()
+        resumed = None
+        if resume is not None:
+            from volnux.kit.resume import resumed_by
+
+            resumed = resumed_by(resume, store, plan)
+            scheduled_at = resumed.instant(scheduled_at)
         instant = instant_of(plan.graph, scheduled_at)
         inputs = self._inputs_of_a_run(instant)
+        if resumed is not None:
+            inputs = resumed.bind(plan, {n: v for n, v in inputs.items() if self._is_given(n)})
         missing = {name: said for name, said in self._missing.items() if name not in inputs}
         if missing:
             raise InputError(missing, missing)
@@ -273,6 +288,8 @@ class Pipeline:
         try:
             chosen = get_backend(backend) if isinstance(backend, str) else backend
             chosen.refuse(plan)
+            if resumed is not None:
+                resumed.need(chosen)
             begun = True
             signals.pipeline_execution_start.emit(self, pipeline=self)
             options = RunOptions(
@@ -286,6 +303,7 @@ class Pipeline:
                 scheduled_at=instant,
                 variables=variables or {},
                 store=store,
+                earlier=None if resumed is None else resumed.earlier(inputs),
             )
             report = chosen.run(plan, context.inputs, options)
             if not chosen.logs_failures:
@@ -316,6 +334,7 @@ class Pipeline:
         scheduled_at: dt.datetime | None = None,
         variables: Mapping[str, Any] | None = None,
         store: StoreLike | None = None,
+        resume: Resume | None = None,
     ) -> ExecutionContext:
         """Run the pipeline to its end without blocking the event loop: see `start`.
 
@@ -340,6 +359,7 @@ class Pipeline:
                 scheduled_at=scheduled_at,
                 variables=variables,
                 store=store,
+                resume=resume,
             )
 
         return await in_thread(start, chosen.cancel)
@@ -364,36 +384,6 @@ class Pipeline:
         self.stop()
         if wait and running:
             self._ended.wait()
-
-    @classmethod
-    def draw_ascii_graph(cls) -> str:
-        """Print the flow as a plain text drawing, and return the text.
-
-        It can be called on the class or on an instance; the inputs of an instance are not used.
-        """
-        from volnux.pipeline.drawing import print_drawing
-
-        return print_drawing(cls.plan().graph)
-
-    @classmethod
-    def draw_graphviz_image(
-        cls, directory: str | os.PathLike[str] = ".", *, format: str = "svg"
-    ) -> Path:
-        """Write a picture of the flow into a directory, and return the path of the file.
-
-        It can be called on the class or on an instance; the inputs of an instance are not used.
-
-        Args:
-            directory: the directory for `<name of the pipeline>.svg`; it is created if needed.
-            format: any format that Graphviz can write, such as `svg`, `png` or `pdf`; also `dot`
-                or `mermaid`, which do not need Graphviz.
-
-        Raises:
-            DrawError: Graphviz is not installed, or cannot write that format.
-        """
-        from volnux.pipeline.drawing import write_picture
-
-        return write_picture(cls.plan().graph, Path(directory), format)
 
 
 _OWN_NAMES = ("context", "signal_parent")

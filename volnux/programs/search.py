@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from volnux.errors import Diagnostic, Source
 from volnux.pointy.parser import PointyFile, analyze
 from volnux.pointy.tree import Use
 from volnux.programs.findings import Findings
@@ -52,6 +53,12 @@ class Search:
                     names[use.name] = used
             self.uses.append(names)
 
+    def read(
+        self, written: str, path: Path, folder: Path
+    ) -> tuple[Source | None, tuple[Diagnostic, ...]]:
+        """The text of a used file; see `read_used`."""
+        return read_used(written, path, folder)
+
     def _used(self, use: Use, folder: Path) -> int | None:
         """The number of the file that a `@use` names; None if it has errors.
 
@@ -63,7 +70,7 @@ class Search:
         self.looked_for.setdefault(real, path)
         if real in self._numbers:
             return self._numbers[real]
-        source, diagnostics = read_used(use.path, path, folder)
+        source, diagnostics = self.read(use.path, path, folder)
         file = None
         if source is not None:
             file, diagnostics = analyze(source)
