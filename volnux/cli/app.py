@@ -20,6 +20,7 @@ COMMANDS = (
     "describe",
     "files",
     "simulate",
+    "backfill",
     "runs",
     "schedule",
     "values",
