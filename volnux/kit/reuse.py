@@ -258,11 +258,12 @@ class Reuse:
 
 
 def _has_ended(kept: KeptPlace) -> bool:
-    return kept.state in (State.DONE, State.FAILED)
+    # When a run is cut off, the places under way are failed or cancelled without a descriptor.
+    return kept.descriptor is not None
 
 
 def _has_failed(kept: KeptPlace) -> bool:
-    return kept.state is State.FAILED
+    return kept.state is State.FAILED and _has_ended(kept)
 
 
 def _same_failure(one: KeptPlace, other: KeptPlace) -> bool:

@@ -272,6 +272,15 @@ def test_a_run_that_resumed_another_one_is_resumed():
     assert Run(text, {}, [second, first.known]).ran == ["C", "D"]
 
 
+def test_a_failed_place_that_was_cut_off_when_it_ran_again():
+    text = f"{{A || B}}{ANY} -> C -> D"
+    first = Run(text, {"B": FAILS, "D": FAILS})
+    reused = {place: replace(first.known.places[place], attempts=0, reused=True) for place in "AC"}
+    for state in (State.FAILED, State.CANCELLED, None):
+        second = EarlierRun({**reused, "B": KeptPlace("B", "B", state, attempts=1)})
+        assert Run(text, {"B": FAILS}, [second, first.known]).ran == ["B", "D"]
+
+
 def test_a_long_chain_needs_no_recursion():
     text = " |-> ".join(["A"] * 5000)
     before = Run(text, {"A__5000": FAILS})
