@@ -83,8 +83,9 @@ def command(
 ) -> None:
     """Run a pipeline for past times of its schedule.
 
-    There is one run for each time between two days. A time with a kept run is left out; see --again. Ctrl-C once: no more runs start, and current
-    ones may finish. Twice: current runs are cancelled.
+    There is one run for each time between two days. A time with a kept run is left out; see
+    --again. Ctrl-C once: no more runs start, and current ones may finish. Twice: current runs are
+    cancelled.
 
     Exit code: 0 all succeeded, 1 one failed, 2 could not start, 130 cancelled.
     """
