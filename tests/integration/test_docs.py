@@ -8,7 +8,7 @@ How a page is read, from top to bottom, in an empty folder with a copy of `examp
 - a ```console block runs each line after `$ `. The lines below it are the output, where `…` stands
   for anything, in a line or for any number of lines. Times, run ids, versions and spaces may
   differ;
-- ```text, ```sh and ```yaml blocks are only read by people.
+- ```text, ```sh, ```toml and ```yaml blocks are only read by people.
 """
 
 import json
@@ -159,7 +159,7 @@ def test_a_page_keeps_its_word(page, tmp_path):
                     assert matches(expected, output), (
                         f"{where}: `{command}` printed\n{output}\nand not\n{expected}"
                     )
-            case "text" | "sh" | "yaml":
+            case "text" | "sh" | "toml" | "yaml":
                 pass
             case _:
                 pytest.fail(f"{where}: what is a block of {block.kind!r}?")
