@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from volnux.backends.asking import require_answers
 from volnux.backends.port import Backend, Capabilities, RunOptions
 from volnux.events.link import Plan
 from volnux.graph.report import RunReport
+from volnux.kit.keeping import answers_of
 from volnux_standalone.run import Run
 from volnux_standalone.urls import InstalledSchemes
 
@@ -35,7 +37,9 @@ class StandaloneBackend(Backend):
         """See `Backend.run`."""
         self.refuse(plan)
         options = options or RunOptions()
-        require_answers(self.name, plan, options.answers)
+        if any(spec is not None and spec.asks for spec in plan.specs):
+            options = replace(options, answers=answers_of(options))
+            require_answers(self.name, plan, options.answers)
         run = Run(plan, inputs, options, self.name)
         try:
             return run.execute()

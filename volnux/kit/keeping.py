@@ -10,9 +10,10 @@ from volnux.hooks import About
 
 if TYPE_CHECKING:
     from volnux.backends.port import RunOptions
+    from volnux.events.answers import Answers
     from volnux.runs.keeper import Keeper
 
-__all__ = ["keeper_of"]
+__all__ = ["answers_of", "keeper_of"]
 
 
 def keeper_of(
@@ -41,3 +42,17 @@ def keeper_of(
         resumed_from=None if earlier is None else earlier.run_id,
         anew=() if earlier is None else earlier.anew,
     )
+
+
+def answers_of(options: RunOptions) -> Answers | None:
+    """Where the answers of people come from; for a kept run, its store unless the options say so.
+
+    Args:
+        options: the options of the run.
+    """
+    if options.answers is not None or options.store is None:
+        return options.answers
+    from volnux.runs.answers import StoreAnswers
+    from volnux.runs.store import Store
+
+    return StoreAnswers(Store.of(options.store))

@@ -2,15 +2,17 @@
 
 import textwrap
 import threading
+import time
 from pathlib import Path
 
 import pytest
 
-from volnux.backends import RefusedError, RunControl, RunOptions, get_backend
+from volnux.backends import RefusedError, RunControl, RunObserver, RunOptions, get_backend
 from volnux.errors import PointyError
 from volnux.events.approval import approval
 from volnux.events.base import EventDefinitionError
 from volnux.loading import load_plan
+from volnux.runs import Store
 
 EVENTS = """
     from volnux import approval, event
@@ -153,6 +155,25 @@ def test_answers_that_raise_end_the_run():
 
     with pytest.raises(RuntimeError, match="no connection"):
         run('Approve(table="x")', Broken())
+
+
+def test_a_kept_run_is_answered_in_its_store():
+    plan = plan_of('Approve(table="x")')
+    store = Store("runs.db")
+
+    class Answers(RunObserver):
+        def place_waits(self, node, outcome):
+            threading.Thread(target=self.answer).start()
+
+        def answer(self):
+            while not store.questions():
+                time.sleep(0.01)
+            (question,) = store.questions()
+            assert store.answer(question.run_id, question.place, "Reject", by="Ada")
+
+    report = get_backend("standalone").run(plan, {}, RunOptions(store=store, observer=Answers()))
+    assert (report.places["Approve"].descriptor, report.places["Approve"].result) == (0, "Reject")
+    assert not store.questions()
 
 
 def test_it_is_refused_where_nobody_can_answer():
