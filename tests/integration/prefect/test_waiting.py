@@ -281,11 +281,11 @@ def test_the_caller_of_a_run_may_answer_too(run):
 
 
 def test_each_attempt_asks_anew(run):
-    class Caller:
-        left = ["Reject", "Approve"]
+    answers = iter(["Reject", "Approve"])
 
+    class Caller:
         def asked(self, question):
-            self.now = self.left.pop(0)
+            self.now = next(answers)
 
         def answer(self, question):
             return self.now
