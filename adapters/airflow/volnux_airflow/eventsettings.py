@@ -13,6 +13,7 @@ from volnux.events.outcome import Outcome
 from volnux.events.spec import EventSpec
 from volnux.graph.outcome import Failure
 from volnux_airflow import compat, hostsettings, storable
+from volnux_airflow.hosted import native_of
 from volnux_airflow.retries import EXACT
 
 __all__ = ["cause_of", "operator_name", "settings_of"]
@@ -54,8 +55,10 @@ def cause_of(outcome: Outcome) -> BaseException | None:
 
 
 def _doc_of(spec: EventSpec, tags: Iterable[str]) -> str | None:
-    """The documentation of an event's task: the docstring of the event, and the tags."""
-    parts = [inspect.cleandoc(spec.target.__doc__)] if spec.target.__doc__ else []
+    """The documentation of an event's task: that of its operator or docstring, and the tags."""
+    native = native_of(spec.event_class)
+    text = (native and native.arguments.get("doc_md")) or spec.target.__doc__
+    parts = [inspect.cleandoc(text)] if text else []
     if tags:
         parts.append("tags: " + ", ".join(tags))
     return storable.cleaned("\n\n".join(parts)) or None

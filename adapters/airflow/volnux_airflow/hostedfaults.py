@@ -163,6 +163,11 @@ def _not_made(
             said = str(error).partition("\n")[0]
             yield f"{kind.__name__} cannot be made: {type(error).__name__}: {said}", None
         return
+    if made.start_from_trigger:
+        yield (
+            "it starts in Airflow's triggerer, without the inputs of the flow",
+            "remove start_from_trigger, so that the operator starts in a worker",
+        )
     waits = any(getattr(made, name, False) for name in ("deferrable", "reschedule"))
     if limited and (waits or hasattr(made, "response_timeout")):
         yield (

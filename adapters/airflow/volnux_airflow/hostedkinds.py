@@ -59,10 +59,10 @@ def parameters_of(kind: type, *, own: bool = False) -> frozenset[str]:
 
 
 def settings_of(event: Any) -> dict[str, Any]:
-    """The arguments of the operator of an event that every operator has."""
+    """The arguments of the operator of an event that every operator has, except `doc_md`."""
     event_class = event_class_of(event)
     native = None if event_class is None else native_of(event_class)
-    known = parameters_of(compat.BaseOperator)
+    known = parameters_of(compat.BaseOperator) - {"doc_md"}
     if event_class is None or native is None:
         return {}
     # Those in `airflow` of the event override them.

@@ -351,6 +351,8 @@ def _joined(task: type[HostedTask], kind: Any) -> type[HostedTask]:
         "template_fields": (*([fields] if isinstance(fields, str) else fields), "outcome"),
         "shallow_copy_attrs": (*kind.shallow_copy_attrs, *task.shallow_copy_attrs),
         "ui_color": kind.ui_color,
+        # Airflow would not start such a task.
+        "inherits_from_empty_operator": False,
     }
     return cast("type[HostedTask]", type(kind)(kind.__name__, (task, kind), members))
 

@@ -63,6 +63,10 @@ def _faults_of(
             message = f"{where} requires the argument '{name}', which {spec.name} does not have"
             hint = f"give it here, or declare it as an input: @input: {name}: str"
             yield graph.diagnostic("refused", message, at=node, hint=hint)
+    if target.task is None and _takes_secrets(spec):
+        message = f"{where} is a flow, and Prefect would show a secret among its parameters"
+        hint = "let the flow read the secret itself, or run a task"
+        yield graph.diagnostic("refused", message, at=node, hint=hint)
     if event_class.prefect:
         message = f"prefect of {spec.name} has no effect: it runs {where}"
         hint = "set these options there, in its decorator"
@@ -79,3 +83,12 @@ def _faults_of(
             severity=Severity.NOTE,
             hint=f"write `{spec.name} * {found.retries + 1}`, or set a retry_policy",
         )
+
+
+def _takes_secrets(spec: EventSpec) -> bool:
+    """Whether an event gets a secret, or an input of a use that may contain one."""
+    given = spec.given
+    if given is None:
+        return False
+    levels = () if given.scope is None else given.scope.levels
+    return bool(given.secrets or (given.late and any(level.secrets for level in levels)))

@@ -21,6 +21,7 @@ from volnux.events.outcome import Call, Outcome
 from volnux.events.parameters import Parameters, parameters_of
 from volnux.events.run import run_attempt
 from volnux.events.spec import EventSpec
+from volnux.masking import hide
 from volnux_prefect import compat
 from volnux_prefect.completionhooks import CompletionHooks
 from volnux_prefect.taskevents import load_target
@@ -210,9 +211,9 @@ class OwnName:
         try:
             arguments = _arguments(parameters)
             if isinstance(self._name, str):
-                return self._name.format(**arguments)
+                return hide(self._name.format(**arguments))
             takes = inspect.signature(self._name).parameters
-            return str(self._name(parameters=arguments) if takes else self._name())
+            return hide(str(self._name(parameters=arguments) if takes else self._name()))
         except Exception as error:  # noqa: BLE001 - the name is the user's code
             compat.run_logger().warning("%s has no other name: %s", self._place, error)
             return self._place

@@ -202,6 +202,9 @@ def run_work(upstream: Work | SealedWork) -> State[Any]:
         compat.goes_on(upstream.polls.since)
     attempt_number = work.earlier + compat.attempt_number()
     call = work.call._replace(attempt=attempt_number, polls=upstream.polls)
+    if attempt_number != work.call.attempt:
+        # An answer is for one attempt: the next one asks again.
+        call = call._replace(answer=None)
     if work.limit is not None and work.limit.is_over:
         outcome = raised(spec, call, work.limit.error(), time.time())._replace(retry_after=None)
         return state_of_outcome(spec, outcome, outcome, TIMED_OUT)

@@ -72,6 +72,7 @@ Bash = operator(
 Exact = operator(STANDARD + "operators.bash:BashOperator", takes=("bash_command",))
 Count = operator("events:Counting", word="{{ previous_result }}", takes=("times",))
 Pick = operator("events:Picky", takes=("how",))
+Empty = operator(STANDARD + "operators.empty:EmptyOperator", doc_md="Does nothing.")
 Quick = operator(STANDARD + "sensors.time_delta:TimeDeltaSensor", delta=timedelta(0))
 Later = operator(
     STANDARD + "sensors.filesystem:FileSensor", filepath="{{ path }}", takes=("path",),
@@ -111,7 +112,7 @@ def test_how_operators_end(run, monkeypatch, tmp_path, capsys):
         """,
         "from datetime import timedelta\n" + OWN + EVENTS,
     )
-    assert report.status == "success", report.render()
+    assert report.status == "success", report.failure
     found = {
         place: (item.descriptor, item.attempts, item.result)
         for place, item in report.places.items()
@@ -199,6 +200,13 @@ BASH = 'operator("airflow.providers.standard.operators.bash:BashOperator", '
             "does not count such an item for 'at_once'",
             "remove at_once",
         ),
+        (
+            "A",
+            'operator("airflow.providers.standard.sensors.date_time:DateTimeSensorAsync",'
+            ' target_time="2026-01-31", start_from_trigger=True)',
+            "without the inputs of the flow",
+            "remove start_from_trigger",
+        ),
         ("A [each=w, at_once=2]", 'approval("Ship?")', "count such an item for 'at_once'", None),
         ("A [every=3]", 'approval("Ship?")', "cannot have the option 'every'", None),
     ],
@@ -221,6 +229,7 @@ def test_the_task_is_that_operator_also_in_generated_code(folder, monkeypatch):
                 "made.pty": """
                     @secret: token
                     Words |-> Count(times=2)[each=word] -> Bash(table=token) -> Ask(table="x")
+                      -> Empty -> Words |-> Empty[each=word]
                 """,
                 "made_events.py": "from volnux import *\nfrom datetime import timedelta\n"
                 + OWN
@@ -244,6 +253,10 @@ def test_the_task_is_that_operator_also_in_generated_code(folder, monkeypatch):
         assert tasks["Count"]["ui_color"] == "#ffcc00"
         assert tasks["Bash"]["bash_command"].startswith("echo {{ table }} ")
         assert tasks["Ask"]["subject"] == "Ship {table}?"
+        # Airflow does not start tasks that it takes for empty.
+        assert not tasks["Empty"].get("_is_empty")
+        for documented in (tasks["Empty"], tasks["Empty__2"]["partial_kwargs"]):
+            assert documented["doc_md"] == "Does nothing."
 
 
 def test_another_backend_runs_what_is_local_or_refuses_the_file(folder):

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from prefect.blocks.system import Secret
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterParentFlowRunId
 from volnux_prefect import load_flow
@@ -192,9 +193,14 @@ def test_a_task_or_flow_is_an_event(run, tasks):
 
 
 def test_its_task_run_has_the_settings_of_the_task(run, tasks):
-    report = run('Load(day="2026-01-02", table="orders") -> Pid -> State(table="bad")', EVENTS)
-    found = task_runs(flow_run_of(report), ["load-orders", "Pid", "State"])
-    assert set(found["load-orders"].tags) == {"db"}
+    Secret(value="hunter2/42").save("task-token", overwrite=True)
+    report = run(
+        '@secret: task_token\n@input: day: date = "2026-01-02"\n'
+        'Load(table=task_token) -> Pid -> State(table="bad")',
+        EVENTS,
+    )
+    found = task_runs(flow_run_of(report), ["load-***", "Pid", "State"])
+    assert set(found["load-***"].tags) == {"db"}
     assert found["State"].state.message == "prefect.exceptions.FailedRun: so it is"
     assert Path("heard.txt").read_text().splitlines() == ["load a table completed Completed"]
 
@@ -234,6 +240,12 @@ def test_a_printed_flow_runs_the_same_task(printed, tasks):
         ('task_event("shop_tasks:function")', 'E(table="a")', "2:1", "decorate it with `@task`"),
         ('task_event("shop_tasks:yields")', "E", "2:1", "shop_tasks:yields yields"),
         ('task_event("shop_tasks:stored")', "E", "2:1", "has a result_storage_key"),
+        (
+            'task_event("shop_tasks:inner")',
+            "@secret: token\nE(table=token)",
+            "3:1",
+            "Prefect would show a secret among its parameters",
+        ),
         ('task_event("shop_tasks:pid")', "{E}[task=t]", "2:2", "cannot be part of another task"),
         (
             'task_event("shop_tasks:load", local=lambda table: (True, 1))',

@@ -28,6 +28,10 @@ Ship = approval("Ship {table}?", options={"Ship it": 1, "Hold": 0, "Later": 3}, 
 Quick = approval("Quick?", within=0.5)
 
 
+class Sure(approval("Sure?", within=120)):
+    retry_policy = {"max_attempts": 2, "backoff_factor": 0.01, "retry_on_failure": True}
+
+
 class Ready(EventBase):
     every = 0.1
     within = 120
@@ -274,6 +278,23 @@ def test_the_caller_of_a_run_may_answer_too(run):
 
     report = run('Ship(table="orders")', EVENTS, options=RunOptions(answers=Caller()))
     assert report.places["Ship"].result == "Ship it"
+
+
+def test_each_attempt_asks_anew(run):
+    answers = iter(["Reject", "Approve"])
+
+    class Caller:
+        def asked(self, question):
+            self.now = next(answers)
+
+        def answer(self, question):
+            return self.now
+
+        def closed(self, question):
+            pass
+
+    place = run("Sure", EVENTS, options=RunOptions(answers=Caller())).places["Sure"]
+    assert (place.result, place.attempts) == ("Approve", 2)
 
 
 def test_a_run_that_is_cancelled_asks_no_more(run):
