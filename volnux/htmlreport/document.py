@@ -31,8 +31,9 @@ _LIBRARY = "viz-global.js"
 _LICENSES = """\
 <!-- The next element contains, packed with gzip and base64: Viz.js 3.31.0, Copyright (c) Michael
 Daines, MIT license, https://github.com/mdaines/viz-js; with Graphviz 16.1.0, Eclipse Public License
-1.0, source code at https://gitlab.com/graphviz/graphviz; and Expat 2.8.5, MIT license,
-https://github.com/libexpat/libexpat. They come without any warranty. -->"""
+2.0, source code at https://gitlab.com/graphviz/graphviz; Expat 2.8.5, MIT license,
+https://github.com/libexpat/libexpat; and parts of Emscripten and musl, MIT license. They come
+without any warranty. -->"""
 
 
 def html_of(
