@@ -43,6 +43,7 @@ def html_of(
     attempts: Mapping[str, Sequence[Attempt]] | None = None,
     logs: Mapping[str, Sequence[LogLine]] | None = None,
     versions: Mapping[str, str] | None = None,
+    unended: str | None = None,
 ) -> str:
     """A run as one HTML document, which shows everything without a network.
 
@@ -55,9 +56,16 @@ def html_of(
         attempts: the attempts by place, in order; without them, a place only shows how many.
         logs: the log lines by place, in order; those outside of all places are at `""`.
         versions: the versions of what the run used, by name; see `volnux.htmlreport.versions`.
+        unended: the status of a run that has no end, `running` or `lost`. It is also the state of
+            its places that are cancelled in the report.
     """
     content = content_of(
-        report, graph, attempts=attempts or {}, logs=logs or {}, versions=versions or {}
+        report,
+        graph,
+        attempts=attempts or {},
+        logs=logs or {},
+        versions=versions or {},
+        unended=unended,
     )
     script = "\n".join(_part(name) for name in _SCRIPTS)
     style = _part("report.css")
