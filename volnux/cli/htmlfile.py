@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from volnux.backends.port import RunObserver
 from volnux.cli import disk
+from volnux.cli.keptpage import logs_of
 from volnux.graph.outcome import FAILURE, Failure
 from volnux.htmlreport import Attempt, html_of, versions
 from volnux.shown import shown
@@ -15,6 +17,7 @@ from volnux.shown import shown
 if TYPE_CHECKING:
     from volnux.events import Outcome, Plan
     from volnux.graph import Graph, Node, RunReport
+    from volnux.runs.model import KeptLine
 
 __all__ = ["HtmlFile"]
 
@@ -45,10 +48,19 @@ class HtmlFile(RunObserver):
         self._other = other
         return self
 
-    def write(self, report: RunReport) -> None:
-        """Write the file, or set `fault`: the result of the run must still be shown."""
+    def write(self, report: RunReport, lines: Iterable[KeptLine]) -> None:
+        """Write the file, or set `fault`: the result of the run must still be shown.
+
+        Args:
+            report: the report of the run.
+            lines: its log lines, in order.
+        """
         text = html_of(
-            report, self._graph, attempts=self._attempts, versions=versions(report.backend)
+            report,
+            self._graph,
+            attempts=self._attempts,
+            logs=logs_of(lines),
+            versions=versions(report.backend),
         )
         try:
             disk.write(self._path, text.encode())

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from volnux.events import Plan
     from volnux.graph import RunReport
     from volnux.kit.resume import Resumption
+    from volnux.runs.model import KeptLine
     from volnux.runs.store import Store
 
 __all__ = ["DEFAULT_BACKEND", "run_file"]
@@ -97,7 +98,10 @@ def run_file(
             name=backend,
             find=find if resumes else None,
         )
-        report = ready and _run(
+        if ready is None:
+            return None
+        kept = _store(file, store, unkept)
+        report = _run(
             *ready,
             workers=workers,
             portable=portable,
@@ -105,11 +109,11 @@ def run_file(
             plain=plain,
             stream=stream,
             grace=grace,
-            store=_store(file, store, unkept),
+            store=kept,
             html=html,
         )
-        if report is not None and html is not None:
-            html.write(report)
+        if html is not None:
+            html.write(report, _lines(kept, report.run_id))
         return report
 
     def find(plan: Plan) -> Resumption:
@@ -262,6 +266,16 @@ def _store(file: Path, chosen: str | None, unkept: list[str]) -> Store | None:
         unkept.append(f"this run is not kept: {error}")
         return None
     return where and Store(where.path, keep=where.keep, warn=unkept.append)
+
+
+def _lines(store: Store | None, run_id: str) -> Sequence[KeptLine]:
+    """The log lines of a run that has ended; none if it is not kept."""
+    from volnux.runs.model import RunStoreError
+
+    try:
+        return store.lines(run_id) if store is not None else ()
+    except RunStoreError:
+        return ()  # the run could not be kept either, and a warning says why
 
 
 def _resumed(

@@ -1,4 +1,4 @@
-"""`volnux runs`: lists kept runs, shows and compares them, and removes them."""
+"""`volnux runs`: lists kept runs, shows and compares them, writes pages, and removes them."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class _Group(typer.core.TyperGroup):
 group = typer.Typer(
     cls=_Group,
     rich_markup_mode=None,
-    help="List kept runs, show and compare them, and remove them.",
+    help="List kept runs, show and compare them, write them as pages, and remove them.",
 )
 
 
@@ -153,6 +153,43 @@ def show(
             _say(("", *kept.log_of(lines)))
     else:
         _say(kept.place_of(places[0], lines, colour=colour))
+
+
+@group.command("report")
+def report(
+    run: RunId,
+    target: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE.html",
+            help="Write to this file; by default to PIPELINE-RUN.html, whose name is printed.",
+            show_default=False,
+        ),
+    ] = None,
+    opened: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
+    store: StorePath = None,
+) -> None:
+    """Write a kept run to one HTML file, as a page for a browser.
+
+    Exit code: 0, or 2 if there is no such run, or the file cannot be written.
+    """
+    from volnux.cli import disk, keptpage
+
+    with _opened(None, store) as kept_runs:
+        found = kept_runs.run(run)
+        path = target or keptpage.file_name(found)
+        disk.check(path)
+        page = keptpage.page_of(found, kept_runs.places(found.id), kept_runs.lines(found.id))
+    disk.write(path, page.encode())
+    if target is None:
+        output.say(str(path))
+    if opened:
+        import webbrowser
+
+        if not webbrowser.open(path.resolve().as_uri()):
+            output.warn(f"no browser could be opened: open {path} yourself")
 
 
 @group.command("rm")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from volnux.graph.outcome import FAILURE, Failure
 from volnux.graph.places import template_of
-from volnux.htmlreport.flow import pictures_of
+from volnux.htmlreport.flow import pictures_of, shown_state
 from volnux.masking import hide
 from volnux.shown import shown
 
@@ -65,16 +65,18 @@ def content_of(
     attempts: Mapping[str, Sequence[Attempt]],
     logs: Mapping[str, Sequence[LogLine]],
     versions: Mapping[str, str],
+    unended: str | None = None,
 ) -> dict[str, Any]:
     """The content as JSON; for the arguments see `html_of`."""
-    writer = _Writer(report, attempts, logs)
+    writer = _Writer(report, attempts, logs, unended)
     places = [writer.place(place, entry, graph) for place, entry in report.places.items()]
     return {
         "pipeline": _text(report.pipeline),
         "description": _text((graph and graph.description) or ""),
         "backend": _text(report.backend),
         "run_id": _text(report.run_id),
-        "status": report.status.value,
+        "resumed_from": report.resumed_from and _text(report.resumed_from),
+        "status": unended or report.status.value,
         "started_at": _iso(report.started_at),
         "scheduled_at": _iso(report.scheduled_at),
         "took": writer.moment(report.ended_at),
@@ -82,7 +84,7 @@ def content_of(
         "inputs": [[_text(name), writer.value(value)] for name, value in report.inputs.items()],
         "versions": [[_text(name), _text(text)] for name, text in versions.items()],
         "texts": _texts(graph) if graph else [],
-        "pictures": pictures_of(graph, report.places) if graph else [],
+        "pictures": pictures_of(graph, report.places, unended) if graph else [],
         "places": places,
         "log": writer.log(logs.get("", ())),
         "failures": writer.failures,
@@ -97,11 +99,13 @@ class _Writer:
         report: RunReport,
         attempts: Mapping[str, Sequence[Attempt]],
         logs: Mapping[str, Sequence[LogLine]],
+        unended: str | None,
     ) -> None:
         self.failures: list[dict[str, str]] = []
         self._known: dict[tuple[str, str, str], int] = {}
         self._attempts = attempts
         self._logs = logs
+        self._unended = unended
         begun = [entry.started_at for entry in report.places.values() if entry.started_at]
         self._start = report.started_at or min(begun, default=None)
         self._longest = max(300, min(10_000, _MOST_VALUES // (len(report.places) or 1)))
@@ -116,7 +120,7 @@ class _Writer:
         found = {
             "name": _text(place),
             "event": _text(entry.event),
-            "state": entry.state.value,
+            "state": shown_state(entry.state, self._unended),
             "descriptor": entry.descriptor,
             "attempts": entry.attempts or None,
             "polls": entry.polls or None,

@@ -31,8 +31,9 @@ _LIBRARY = "viz-global.js"
 _LICENSES = """\
 <!-- The next element contains, packed with gzip and base64: Viz.js 3.31.0, Copyright (c) Michael
 Daines, MIT license, https://github.com/mdaines/viz-js; with Graphviz 16.1.0, Eclipse Public License
-1.0, source code at https://gitlab.com/graphviz/graphviz; and Expat 2.8.5, MIT license,
-https://github.com/libexpat/libexpat. They come without any warranty. -->"""
+2.0, source code at https://gitlab.com/graphviz/graphviz; Expat 2.8.5, MIT license,
+https://github.com/libexpat/libexpat; and parts of Emscripten and musl, MIT license. They come
+without any warranty. -->"""
 
 
 def html_of(
@@ -42,6 +43,7 @@ def html_of(
     attempts: Mapping[str, Sequence[Attempt]] | None = None,
     logs: Mapping[str, Sequence[LogLine]] | None = None,
     versions: Mapping[str, str] | None = None,
+    unended: str | None = None,
 ) -> str:
     """A run as one HTML document, which shows everything without a network.
 
@@ -54,9 +56,16 @@ def html_of(
         attempts: the attempts by place, in order; without them, a place only shows how many.
         logs: the log lines by place, in order; those outside of all places are at `""`.
         versions: the versions of what the run used, by name; see `volnux.htmlreport.versions`.
+        unended: the status of a run that has no end, `running` or `lost`. It is also the state of
+            its places that are cancelled in the report.
     """
     content = content_of(
-        report, graph, attempts=attempts or {}, logs=logs or {}, versions=versions or {}
+        report,
+        graph,
+        attempts=attempts or {},
+        logs=logs or {},
+        versions=versions or {},
+        unended=unended,
     )
     script = "\n".join(_part(name) for name in _SCRIPTS)
     style = _part("report.css")

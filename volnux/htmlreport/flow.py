@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from volnux.graph.draw.digraph import dot_of, name_of
 from volnux.graph.draw.view import View
+from volnux.graph.outcome import State
 from volnux.graph.places import template_of
 
 if TYPE_CHECKING:
     from volnux.graph.model import Graph
     from volnux.graph.report import PlaceReport
 
-__all__ = ["pictures_of"]
+__all__ = ["pictures_of", "shown_state"]
 
 _LARGE = 150
 """A picture with more nodes than this is folded first."""
@@ -25,7 +26,9 @@ _FOLDED = 48
 """About how many nodes a folded picture has."""
 
 
-def pictures_of(graph: Graph, places: Mapping[str, PlaceReport]) -> list[dict[str, Any]]:
+def pictures_of(
+    graph: Graph, places: Mapping[str, PlaceReport], unended: str | None = None
+) -> list[dict[str, Any]]:
     """The pictures of a run, the one to show first as the first.
 
     Each has a `title`, its `dot`, the `boxes` (the name in the picture, the state, and whether any
@@ -34,6 +37,7 @@ def pictures_of(graph: Graph, places: Mapping[str, PlaceReport]) -> list[dict[st
     Args:
         graph: the graph.
         places: how places ended.
+        unended: see `html_of`.
     """
     states = {place: entry.state for place, entry in places.items()}
     whole = View(graph, states)
@@ -43,17 +47,25 @@ def pictures_of(graph: Graph, places: Mapping[str, PlaceReport]) -> list[dict[st
         views["Overview"] = View(graph, states, most=_FOLDED)
     if nodes <= _LARGEST:
         views["All places" if views else "Flow"] = whole
-    return [_picture(title, view, places) for title, view in views.items()]
+    return [_picture(title, view, places, unended) for title, view in views.items()]
 
 
-def _picture(title: str, view: View, places: Mapping[str, PlaceReport]) -> dict[str, Any]:
+def shown_state(state: State, unended: str | None) -> str:
+    """The state of a place; that of one under way in a run without an end is `unended`."""
+    return unended if unended and state is State.CANCELLED else state.value
+
+
+def _picture(
+    title: str, view: View, places: Mapping[str, PlaceReport], unended: str | None
+) -> dict[str, Any]:
     index = view.graph.topology.index
     numbers: dict[int | None, int] = {}
     boxes: list[list[Any]] = []
     for item in view.items():
         if isinstance(item, int) and view.is_box(item):
             numbers[item] = len(boxes)
-            boxes.append([name_of(view.id(item)), view.state(item), False])
+            state = view.state(item)
+            boxes.append([name_of(view.id(item)), state and shown_state(state, unended), False])
     of = []
     for place, entry in places.items():
         node = index.get(template_of(place))

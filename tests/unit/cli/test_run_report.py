@@ -74,6 +74,37 @@ def test_the_other_observer_is_told_everything():
     assert told == names
 
 
+def test_log_lines_belong_to_their_places(cli, flow, write):
+    write(
+        "log_events.py",
+        """
+        import logging
+        from volnux import event
+
+        @event
+        def Says():
+            logging.warning("hello")
+            raise ValueError
+        """,
+    )
+    path = flow("@events: log_events\nSays * 2")
+    cli("run", path, "--report", OUT)
+    lines = content()["places"][0]["log"]["lines"]
+    said = [(level, attempt, text) for _, level, attempt, text in lines]
+    assert said == [("WARNING", 1, "root: hello"), ("WARNING", 2, "root: hello")]
+    cli("run", path, "--report", OUT, "--no-store")
+    assert "log" not in content()["places"][0]
+
+
+def test_reused_places_are_marked(cli, flow):
+    assert cli("run", flow("Ok -> Bad"), "--report", OUT).code == 1
+    first = content()["run_id"]
+    assert cli("run", "flow.pty", "--resume", "--report", OUT).code == 1
+    page = content()
+    assert (page["resumed_from"], page["places"][0]["reused"]) == (first, True)
+    assert "reused" not in page["places"][1]
+
+
 def test_with_json_there_is_nothing_else_on_standard_output(cli, flow):
     result = cli("run", flow("Ok"), "--json", "--no-results", "--report", OUT)
     assert json.loads(result.out)["run_id"] == content()["run_id"]

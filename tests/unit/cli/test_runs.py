@@ -1,5 +1,6 @@
 """`volnux run` keeps its run, and `volnux runs` lists, shows, compares and removes kept runs."""
 
+import contextlib
 import json
 import os
 import re
@@ -158,6 +159,9 @@ def test_remove(cli, runs):
         (["show", "last", "Nope"], " has no place 'Nope' that has begun or ended"),
         (["rm"], "name the runs, or give --older-than AGE"),
         (["rm", "--older-than", "soon"], "--older-than takes an age such as 30m, 12h, 30d or 2w"),
+        (["report", "zzz"], "there is no run 'zzz' in "),
+        (["report", "last", "-o", "no/x.html"], "cannot be written: there is no folder no"),
+        (["report", "last", "--store", "x.db"], "no runs are kept in "),
         (["--since", "soon"], "--since takes an age such as 30m, 12h, 30d or 2w, found 'soon'"),
         (["show", "last", "--store", "x.db"], "no runs are kept in "),
         (["--status", "good"], "Invalid value for '--status'"),
@@ -169,6 +173,100 @@ def test_what_cannot_be_shown(cli, runs, arguments, said):
     result = cli("runs", *arguments)
     assert (result.code, result.out) == (2, "")
     assert said in result.err
+
+
+# Pages.
+
+
+def page(path="out.html"):
+    """What the page of a run shows."""
+    text = Path(path).read_text(encoding="utf-8")
+    return json.loads(re.search(r'id="content">(.*?)</script>', text)[1])
+
+
+def change(*statement):
+    """Change the store."""
+    with Store.open(".volnux/runs.db") as store, contextlib.closing(store.connect()) as connection:
+        connection.execute(*statement)
+
+
+def test_a_kept_run_is_written_as_a_page_without_its_files(cli, runs):
+    Path("flow.pty").unlink()
+    Path("flow_events.py").unlink()
+    result = cli("runs", "report", runs[1][:8])
+    assert (result.code, result.out, result.err) == (0, f"flow-{runs[1]}.html\n", "")
+    found = page(result.out.strip())
+    assert (found["pipeline"], found["status"], found["inputs"]) == ("flow", "failed", [["n", "1"]])
+    assert [(name, state) for name, state, _ in found["pictures"][0]["boxes"]] == [
+        ("Add", "done"), ("Boom", "done"), ("Ok", "done"), ("Bad", "failed")
+    ]  # fmt: skip
+    add, boom, _, bad = found["places"]
+    assert (add["result"], bad["result"], bad["at"]) == ("3", '"no"', [0, 3])
+    assert (boom["handled"], found["failures"][boom["failure"]]["type"]) == (True, "ValueError")
+    assert found["texts"][0][1].endswith("Add -> Boom (0 -> Ok) -> Bad\n")
+    assert {"python", "volnux"} <= dict(found["versions"]).keys()
+
+
+def test_values_of_unknown_classes_are_shown_as_text(cli, write, flow):
+    write(
+        "order_events.py",
+        """
+        import threading
+        from dataclasses import dataclass
+        from volnux import event
+
+        @dataclass
+        class Order:
+            number: int
+
+        @event
+        def Make(): return True, Order(7)
+
+        @event
+        def Lock(): return True, threading.Lock()
+        """,
+    )
+    flow("@events: order_events\nMake || Lock\n")
+    assert cli("run", "flow.pty").code == 0
+    assert cli("runs", "report", "last", "-o", "out.html").out == ""
+    make, lock = page()["places"]
+    assert json.loads(make["result"])["value"]["fields"] == {"number": 7}
+    assert lock["result"].startswith("(not kept: the result of Lock is of type ")
+
+
+def test_a_text_that_this_version_does_not_know_leaves_the_page_without_a_picture(cli, runs):
+    change("UPDATE sources SET texts = ?", (json.dumps({"": "Add -> => Ok"}),))
+    assert cli("runs", "report", "last", "-o", "out.html").code == 0
+    found = page()
+    assert (found["pictures"], found["texts"], len(found["places"])) == ([], [], 4)
+
+
+@pytest.mark.parametrize("said", ["lost", "running"])
+def test_a_run_without_an_end(cli, runs, said):
+    change("UPDATE runs SET status = 'running', ended = NULL")
+    if said == "lost":
+        change("UPDATE runs SET process = 'other 1 1', beat = 1")
+    change("UPDATE places SET state = NULL, ended = NULL WHERE place = 'Ok__2'")
+    assert cli("runs", "report", "last", "-o", "out.html").code == 0
+    found = page()
+    assert (found["status"], found["places"][-1]["state"]) == (said, said)
+    assert found["pictures"][0]["boxes"][-1][1] == said
+    assert found["places"][0]["state"] == "done"
+
+
+@pytest.mark.parametrize("opened", [True, False])
+def test_a_page_is_opened_in_the_browser(cli, runs, monkeypatch, opened):
+    urls = []
+    monkeypatch.setattr("webbrowser.open", lambda url: urls.append(url) or opened)
+    result = cli("runs", "report", "last", "-o", "out.html", "--open")
+    assert (result.code, urls) == (0, [Path("out.html").resolve().as_uri()])
+    warning = "warning: no browser could be opened: open out.html yourself\n"
+    assert result.err == ("" if opened else warning)
+
+
+def test_the_file_of_a_page_has_a_valid_name(cli, runs):
+    change("UPDATE runs SET pipeline = '../a b', id = '/etc/x' WHERE id = ?", (runs[0],))
+    assert cli("runs", "report", "last").out == "_a_b-_etc_x.html\n"
 
 
 def test_a_run_that_is_running_is_not_removed(cli, runs):

@@ -3,8 +3,17 @@
 
 const RUN = JSON.parse(document.getElementById("content").textContent);
 const PLACES = RUN.places;
-const STATES = ["failed", "cancelled", "done", "skipped"]; // The worst first.
-const MARKS = { failed: "✕", cancelled: "⊘", done: "✓", skipped: "–", success: "✓" };
+// The worst first. A place that was under way in a run without an end is lost or running.
+const STATES = ["failed", "lost", "cancelled", "running", "done", "skipped"];
+const MARKS = {
+    failed: "✕",
+    lost: "✕",
+    cancelled: "⊘",
+    running: "…",
+    done: "✓",
+    skipped: "–",
+    success: "✓",
+};
 
 // An element with attributes and children. A child that is text becomes a text node, never HTML.
 function h(tag, attributes, ...children) {

@@ -15,6 +15,7 @@ function head() {
         fact("Scheduled for", clock(RUN.scheduled_at));
     fact("Backend", RUN.backend);
     fact("Run", h("code", {}, RUN.run_id));
+    if (RUN.resumed_from) fact("Resumes", h("code", {}, RUN.resumed_from));
     return h(
         "header",
         {},
@@ -28,7 +29,7 @@ function head() {
 // How many places ended in each state, as one bar.
 function shares() {
     const bar = h("div", { class: "shares", "aria-hidden": "true" });
-    for (const state of ["done", "skipped", "cancelled", "failed"]) {
+    for (const state of ["done", "skipped", "running", "cancelled", "lost", "failed"]) {
         const number = PLACES.filter((place) => place.state === state).length;
         if (!number) continue;
         const part = h("span", { class: state });
