@@ -31,6 +31,10 @@ def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, pytest.TestReport]:
     """In CI, a test that skips itself fails, because all that it needs is installed there."""
     report = yield
+    # A worker of pytest-xdist cannot send a lone surrogate in what a test logged or printed.
+    report.sections = [
+        (name, text.encode(errors="replace").decode()) for name, text in report.sections
+    ]
     return _without_skip(report, item.nodeid)
 
 
