@@ -67,6 +67,12 @@ class HtmlFile(RunObserver):
         self._end(node, outcome)
         self._other.place_retries(node, outcome)
 
+    def place_waits(self, node: Node, outcome: Outcome) -> None:
+        self._other.place_waits(node, outcome)
+
+    def place_reused(self, node: Node, outcome: Outcome) -> None:
+        self._other.place_reused(node, outcome)
+
     def place_ended(self, node: Node, outcome: Outcome) -> None:
         self._end(node, outcome)
         self._other.place_ended(node, outcome)

@@ -1,10 +1,16 @@
 """`volnux run --report`: the HTML file of a run."""
 
+import inspect
 import json
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+
+from volnux.backends.port import RunObserver
+from volnux.cli.htmlfile import HtmlFile
+from volnux.events.outcome import Outcome
 
 OUT = Path("out.html")
 
@@ -38,6 +44,21 @@ def test_a_failure_and_its_attempts(cli, flow, text, code):
     else:
         assert (place["failed"], place["handled"], place["result"]) == (True, True, "'no'")
         assert place["tries"][0][2] == "it returned 'no'"
+
+
+def test_the_other_observer_is_told_everything():
+    told = []
+    names = [name for name in vars(RunObserver) if not name.startswith("_")]
+    other = RunObserver()
+    for name in names:
+        setattr(other, name, lambda *_, name=name: told.append(name))
+    node = SimpleNamespace(id="Load", graph=None)
+    outcome = Outcome(1)
+    file = HtmlFile(OUT).before(other)
+    for name in names:
+        count = len(inspect.signature(getattr(file, name)).parameters)
+        getattr(file, name)(*(node, outcome)[:count])
+    assert told == names
 
 
 def test_with_json_there_is_nothing_else_on_standard_output(cli, flow):
