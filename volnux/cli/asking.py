@@ -13,6 +13,7 @@ from volnux.backends.asking import AnyAnswers
 from volnux.cli import output
 from volnux.cli.readers import reading
 from volnux.events.answers import Answers, Question
+from volnux.runs.model import RunStoreError
 
 if TYPE_CHECKING:
     from volnux.events import Plan
@@ -26,8 +27,11 @@ def answers_for(plan: Plan, stream: TextIO | None, store: Store | None) -> Answe
 
     Args:
         plan: the plan of the run.
-        stream: where its progress is shown.
+        stream: where its progress is shown; None if it asks nothing on a terminal.
         store: where it is kept, if anywhere.
+
+    Raises:
+        RunStoreError: the store cannot be used, and there is no terminal.
     """
     if not any(spec is not None and spec.asks for spec in plan.specs):
         return None
@@ -44,6 +48,12 @@ def answers_for(plan: Plan, stream: TextIO | None, store: Store | None) -> Answe
         and output.on_terminal(sys.stdin)
     ):
         sources.append(TerminalAnswers(sys.stdin.fileno(), stream))
+    elif store is not None:
+        try:
+            store.open(store.path).close()
+        except RunStoreError as error:
+            # The run would wait for an answer that nobody can give.
+            raise RunStoreError(f"nobody could answer what this run asks: {error}") from error
     return AnyAnswers(sources) if sources else None
 
 
@@ -123,8 +133,9 @@ def meant(text: str, options: Sequence[str]) -> str | None:
     """
     if text in options:
         return text
-    if text.isdecimal() and 1 <= int(text) <= len(options):
-        return options[int(text) - 1]
+    numbers = [str(number) for number in range(1, len(options) + 1)]
+    if text in numbers:
+        return options[numbers.index(text)]
     folded = text.casefold()
     alike = [each for each in options if folded and each.casefold().startswith(folded)]
     exact = [each for each in alike if each.casefold() == folded]

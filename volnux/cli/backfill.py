@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from volnux.cli import ending, kept, output
+from volnux.cli.asking import answers_for
 from volnux.cli.given import Given, Values
 from volnux.cli.options import Events, File
 from volnux.cli.summary import seconds
@@ -154,7 +155,9 @@ class _Fill:
             waiting = {pool.submit(self._one, instant) for instant in self._values}
             while waiting:
                 # Signals are handled between two waits.
-                _, waiting = wait(waiting, timeout=0.5)
+                done, waiting = wait(waiting, timeout=0.5)
+                for each in done:
+                    each.result()
         if not self.stopped:
             ending.came_too_late()
 
@@ -209,6 +212,7 @@ class _Fill:
             control=control,
             results=False,
             scheduled_at=values.scheduled_at,
+            answers=answers_for(self._plan, None, self._store),
             store=self._store,
         ).report
 

@@ -10,6 +10,7 @@ from volnux.errors import VolnuxError
 from volnux.graph.model import Graph
 from volnux.runs.model import KeptRun, KeptStatus
 from volnux.schedules import Schedule
+from volnux.schedules.schedule import FIRST
 
 __all__ = ["Again", "BackfillError", "instants_between", "latest_by_instant", "runs_again"]
 
@@ -27,7 +28,7 @@ class Again(StrEnum):
 
 
 def instants_between(graph: Graph, first: dt.date, last: dt.date) -> list[dt.datetime]:
-    """The times of a pipeline's schedule on some days in its time zone, in UTC, in order.
+    """The past times of a pipeline's schedule on some days in its time zone, in UTC, in order.
 
     Args:
         graph: the graph of the pipeline.
@@ -44,11 +45,12 @@ def instants_between(graph: Graph, first: dt.date, last: dt.date) -> list[dt.dat
         )
     if last < first:
         raise BackfillError(f"the last day, {last}, is before the first one, {first}")
-    begin = dt.datetime.combine(first, dt.time(), schedule.zone)
+    now = dt.datetime.now(dt.UTC)
+    begin = dt.datetime.combine(max(first, FIRST.date()), dt.time(), schedule.zone)
     found = []
     for instant in schedule.instants(begin - dt.timedelta(minutes=1)):
         day = instant.astimezone(schedule.zone).date()
-        if day > last:
+        if day > last or instant > now:
             break
         if day >= first:
             found.append(instant)

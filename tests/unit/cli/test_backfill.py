@@ -1,8 +1,11 @@
 """`volnux backfill`: which times run, and what it refuses."""
 
+import datetime as dt
 from pathlib import Path
 
 import pytest
+
+DAY = dt.timedelta(days=1)
 
 FLOW = """
 @schedule: "30 2 * * *"
@@ -59,6 +62,37 @@ def test_what_cannot_be_filled(backfill, days, arguments, message):
     found = backfill(*days, *arguments)
     assert (found.code, ran()) == (2, [])
     assert message in found.err
+
+
+@pytest.mark.parametrize(
+    ("days", "said"),
+    [
+        (("9000-05-10", "9999-12-31"), "daily: 0 times of the schedule, 0 to run\n"),
+        (("0001-01-01", "0002-01-02"), "daily: 2 times of the schedule, 2 to run\n"),
+    ],
+)
+def test_days_that_are_far_away(backfill, days, said):
+    found = backfill(*days, "--dry-run")
+    assert (found.code, found.out.partition("  ")[0]) == (0, said)
+
+
+def test_only_past_times_run(backfill):
+    today = dt.datetime.now(dt.UTC).date()
+    found = backfill(today - 2 * DAY, today + 2 * DAY, "--dry-run")
+    assert len(found.out.splitlines()) in (3, 4)
+
+
+def test_a_fault_of_volnux_does_not_end_as_a_success(backfill, monkeypatch):
+    monkeypatch.setattr("volnux.pipeline.Pipeline.start", None)
+    with pytest.raises(TypeError):
+        backfill("2026-05-12", "2026-05-12")
+
+
+def test_an_approval_without_a_usable_store(backfill):
+    Path("daily_events.py").write_text("from volnux import approval\n\nLoad = approval('{day}?')\n")
+    Path("text").touch()
+    found = backfill("2026-05-12", "2026-05-12", "--store", "text/runs.db")
+    assert found.code == 2
 
 
 def test_a_file_without_a_schedule(backfill):
