@@ -5,11 +5,11 @@ from __future__ import annotations
 import inspect
 import string
 from collections.abc import Mapping
+from keyword import iskeyword
 from typing import Any, ClassVar
 
 from volnux.events.base import EventBase, EventDefinitionError, NotYet
 from volnux.events.native import made_event
-from volnux.pointy.options import LONGEST_TIMEOUT
 
 __all__ = ["ApprovalEvent", "Asks", "approval"]
 
@@ -34,8 +34,6 @@ class ApprovalEvent(EventBase):
         answer: the answer, one of the options; None before somebody has answered.
     """
 
-    # It is called again when there is an answer, and at the end of `within`.
-    every = float(LONGEST_TIMEOUT)
     question: ClassVar[str]
     options: ClassVar[Mapping[str, int]]
     asks_a_person = True
@@ -91,18 +89,20 @@ def approval(
 
 def _names_in(question: str) -> list[str]:
     try:
-        fields = [name for _, name, _, _ in string.Formatter().parse(question) if name is not None]
+        found = [(name, form) for _, name, form, _ in string.Formatter().parse(question)]
     except ValueError as error:
         raise EventDefinitionError(
             f"the question {question!r} cannot be read: {error} (a brace is written twice: {{{{)"
         ) from None
-    for name in fields:
-        if not name.isidentifier():
+    fields = {name: form or "" for name, form in found if name is not None}
+    for name, form in fields.items():
+        if not name.isidentifier() or iskeyword(name) or name == "self" or "{" in form:
+            text = f"{name}:{form}" if form else name
             raise EventDefinitionError(
-                f"the question {question!r} has {{{name}}}: a name of an input or argument is "
+                f"the question {question!r} has {{{text}}}: a name of an input or argument is "
                 "expected in braces"
             )
-    return list(dict.fromkeys(fields))
+    return list(fields)
 
 
 def _asking(names: list[str]) -> Any:

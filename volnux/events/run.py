@@ -243,7 +243,8 @@ def _not_yet(spec: EventSpec, call: Call, error: NotYet, started: float) -> Outc
     left = earlier.since + spec.within - now
     if left > _EARLY:
         failure = Failure(type(error).__name__, reason, attempts=call.attempt)
-        wait = min(spec.every, left)
+        # Who asks is called again when there is an answer, and at the end.
+        wait = left if spec.asks else min(spec.every, left)
         return Outcome(FAILURE, failure, call.attempt, started, now, wait, polls=polls)
     reason = reason or f'{spec.name} said "not yet" for {spec.within:g} s'
     failure = Failure("NotYetError", reason, attempts=call.attempt)

@@ -337,6 +337,7 @@ class Pipeline(Drawn):
         results: bool = True,
         scheduled_at: dt.datetime | None = None,
         variables: Mapping[str, Any] | None = None,
+        answers: Answers | None = None,
         store: StoreLike | None = None,
         resume: Resume | None = None,
     ) -> ExecutionContext:
@@ -362,6 +363,7 @@ class Pipeline(Drawn):
                 results=results,
                 scheduled_at=scheduled_at,
                 variables=variables,
+                answers=answers,
                 store=store,
                 resume=resume,
             )

@@ -69,6 +69,9 @@ def run(text, answers, inputs=None, **options):
         ({"question": " "}, "the question of an approval is a text, found ' '"),
         ({"question": "{0}?"}, "a name of an input or argument is expected in braces"),
         ({"question": "{a.b}?"}, "{a.b}: a name of an input or argument is expected"),
+        ({"question": "{self}"}, "{self}: a name of an input or argument is expected"),
+        ({"question": "{for}"}, "{for}: a name of an input or argument is expected"),
+        ({"question": "{a:{b}}"}, "{a:{b}}: a name of an input or argument is expected"),
         ({"question": "{a"}, "cannot be read: expected '}' before end of string"),
         ({"question": "?", "options": ["yes"]}, "options of an approval is a dict"),
         ({"question": "?", "options": {}}, "options of an approval is a dict"),
@@ -115,6 +118,12 @@ def test_the_descriptor_is_that_of_the_answer(answer, descriptor, runs):
     assert [name for name, each in report.places.items() if each.state == "done"] == [
         "Choose", runs
     ]  # fmt: skip
+
+
+def test_every_does_not_ask_again():
+    answers = Given()
+    run('Patient(item="pen")[every=0.01] (0 |-> Late)', answers)
+    assert len(answers.questions) == 1
 
 
 @pytest.mark.parametrize("answer", [None, "what"])
