@@ -20,7 +20,7 @@ from volnux.here import Scope
 from volnux.hooks import About, Listener
 from volnux.imported import imported
 from volnux.runs.given import Digests
-from volnux.runs.lines import Lines, storable
+from volnux.runs.lines import Lines, storable, storable_path
 from volnux.runs.model import KeptPlace, KeptStatus
 from volnux.runs.process import this_process
 from volnux.runs.values import Values
@@ -66,7 +66,7 @@ class Keeper(Listener):
         now = time.time()
         run = {
             "id": about.run_id,
-            "pipeline": about.pipeline,
+            "pipeline": storable(about.pipeline),
             "file": file_of(self._plan),
             "backend": about.backend,
             "status": KeptStatus.RUNNING.value,
@@ -234,7 +234,7 @@ def file_of(plan: Plan) -> str | None:
     if source is None:
         return None
     path = Path(source.filename)
-    return str(path.resolve()) if path.is_file() else None
+    return storable_path(path) if path.is_file() else None
 
 
 def fingerprint_of(plan: Plan) -> str:

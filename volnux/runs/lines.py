@@ -6,13 +6,15 @@ import logging
 import threading
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Final
 
 from volnux.events.portable import unstorable
 from volnux.here import CURRENT, Here
 from volnux.masking import hide
+from volnux.shown import shown
 
-__all__ = ["Lines", "storable"]
+__all__ = ["Lines", "storable", "storable_path"]
 
 _MOST_OF_PLACE: Final = 1_000
 _MOST_OF_RUN: Final = 20_000
@@ -66,7 +68,8 @@ class Lines:
             text = "further log lines are not kept"
         else:
             text = _text_of(record)
-        self._write((here.place, here.attempt, record.created, record.levelname, record.name, text))
+        level, logger = storable(str(record.levelname)), storable(str(record.name))
+        self._write((here.place, here.attempt, record.created, level, logger, text))
 
 
 def storable(text: str, longest: int = _LONGEST) -> str:
@@ -79,6 +82,11 @@ def storable(text: str, longest: int = _LONGEST) -> str:
     return text
 
 
+def storable_path(path: Path) -> str:
+    """The real path of a file, with escapes for bytes that are not UTF-8."""
+    return str(path.resolve()).encode(errors="backslashreplace").decode()
+
+
 def _install() -> None:
     """Let `_take` see every record from now on."""
     global _installed
@@ -89,7 +97,8 @@ def _install() -> None:
         def make(*args: Any, **kwargs: Any) -> logging.LogRecord:
             record = made(*args, **kwargs)
             here = CURRENT.get()
-            if here is not None and here.run_id in _watched:
+            # `makeLogRecord` fills in a record afterwards, and nothing has been logged yet.
+            if here is not None and here.run_id in _watched and record.name is not None:
                 _take(here, record)
             return record
 
@@ -106,7 +115,7 @@ def _text_of(record: logging.LogRecord) -> str:
     try:
         text = record.getMessage()
     except Exception:  # noqa: BLE001 - `logging` itself reports a message that has wrong arguments
-        text = str(record.msg)
+        text = record.msg if isinstance(record.msg, str) else shown(record.msg)
     if record.exc_info and record.exc_info[1] is not None:
         text += "\n" + logging.Formatter().formatException(record.exc_info)
     elif record.exc_text:

@@ -22,6 +22,7 @@ from volnux.runs import rows
 from volnux.runs.database import PATIENCE, connect, said, transaction
 from volnux.runs.keeper import Keeper
 from volnux.runs.keeping import Keep, remove
+from volnux.runs.lines import storable, storable_path
 from volnux.runs.model import KeptLine, KeptPlace, KeptRun, KeptStatus, RunStoreError
 
 if TYPE_CHECKING:
@@ -112,7 +113,10 @@ class Store:
 
     def _rows(self, query: str, values: Sequence[Any] = ()) -> builtins.list[sqlite3.Row]:
         with self._using() as connection:
-            return connection.execute(query, values).fetchall()
+            try:
+                return connection.execute(query, values).fetchall()
+            except UnicodeEncodeError:
+                return []  # one of the texts cannot be in a store
 
     # Writing.
 
@@ -188,10 +192,7 @@ class Store:
             answer: the answer, one of its options.
             by: who gives it; the user of this process if None.
         """
-        if by is None:
-            import getpass
-
-            by = getpass.getuser()
+        by = storable(_user() if by is None else by)
         with self._using() as connection, transaction(connection):
             done = connection.execute(
                 "UPDATE questions SET answer = ?, answered_by = ?, answered_at = ? "
@@ -214,9 +215,10 @@ class Store:
         if run_id == "last":
             found = self._runs("1", (), 1)
         else:
+            found = self._runs("id = ?", (run_id,), 1)
             # The ids after it that begin with it.
-            found = self._runs("id >= ? AND substr(id, 1, length(?)) = ?", (run_id,) * 3, 3)
-            found = [run for run in found if run.id == run_id] or found
+            begins = "id > ? AND substr(id, 1, length(?)) = ?"
+            found = found or self._runs(begins, (run_id,) * 3, 2)
         name = shortened(run_id)
         if not found or not run_id:
             what = "is no run" if run_id in ("", "last") else f"is no run '{name}'"
@@ -342,12 +344,22 @@ class Store:
 _ONE_QUESTION = "WHERE run = (SELECT key FROM runs WHERE id = ?) AND place = ?"
 
 
+def _user() -> str:
+    """The name of the user of this process, or the number of one who has no name."""
+    import getpass
+
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # in a container, for example
+        return str(os.getuid())
+
+
 def _selection(
     file: str | os.PathLike[str] | None, pipeline: str | None, since: dt.datetime | None
 ) -> tuple[str, tuple[Any, ...]]:
     wanted: dict[str, Any] = {}
     if file is not None:
-        wanted["file = ?"] = str(Path(file).resolve())
+        wanted["file = ?"] = storable_path(Path(file))
     if pipeline is not None:
         wanted["pipeline = ?"] = pipeline
     if since is not None:

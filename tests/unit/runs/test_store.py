@@ -4,6 +4,8 @@ import asyncio
 import dataclasses
 import datetime as dt
 import decimal
+import functools
+import getpass
 import logging
 import os
 import subprocess
@@ -15,8 +17,9 @@ import pytest
 
 import volnux
 from volnux import event
-from volnux.backends import RunOptions
+from volnux.backends import RunOptions, get_backend
 from volnux.calling import pipeline_of
+from volnux.events.answers import Question
 from volnux.events.outcome import Call
 from volnux.loading import load_plan
 from volnux.runs import KeptStatus, RunStoreError, Store, read_value
@@ -76,6 +79,20 @@ def Logs():
 async def LogsToo():
     await asyncio.sleep(0)
     logging.getLogger("app").error("from a coroutine")
+    return True, None
+
+
+class Nameless:
+    def __str__(self):
+        raise RuntimeError("no text")
+
+
+@event
+def LogsBadly():
+    log = logging.getLogger("app\udcff")
+    log.warning(Nameless())
+    log.warning("%d", "x")
+    logging.makeLogRecord({"name": "other", "msg": "of another process"})
     return True, None
 
 
@@ -185,6 +202,15 @@ def test_log_lines_belong_to_the_place_that_logged_them(store):
     assert abs(first.at - dt.datetime.now(dt.UTC)) < dt.timedelta(minutes=1)
 
 
+def test_what_is_logged_badly_harms_nobody(store, monkeypatch):
+    monkeypatch.setattr(logging, "raiseExceptions", False)
+    assert run("LogsBadly", store, run_id="one").status == "success"
+    lines = [(line.logger, line.text) for line in store.lines("one")]
+    assert lines[0][0] == "app\\udcff"
+    assert "Nameless object" in lines[0][1]
+    assert lines[1:] == [("app\\udcff", "%d")]
+
+
 def test_a_place_may_not_log_without_end(store):
     run("Chatters -> Logs", store, run_id="one")
     lines = [line.text for line in store.lines("one", "Chatters")]
@@ -200,37 +226,52 @@ def test_lines_outside_of_a_kept_run_are_not_kept(store):
     assert len(store.lines("one")) == 2
 
 
-def test_answers(store):
+def test_only_the_first_answer_to_an_open_question_counts(store, monkeypatch):
     run("Fine", store, run_id="one")
+    question = Question("one", "Fine", "Ship?", ("yes", "no"), time.time() + 60)
+    assert not store.answer("one", "Fine", "yes")
+    assert store.ask(question)
+    assert not store.ask(dataclasses.replace(question, run_id="two"))
     assert store.answer_of("one", "Fine") is None
-    store.answer("one", "Fine", "yes", by="ada")
-    store.answer("one", "Fine", "no")
+    # In a container, a user may have a number only.
+    monkeypatch.setattr(getpass, "getuser", functools.partial({}.__getitem__, "nobody"))
+    assert store.answer("one", "Fine", "yes")
+    assert not store.answer("one", "Fine", "no", by="ada")
     with Store.open("runs.db") as other:
-        assert other.answer_of("one", "Fine") == "no"
+        assert other.answer_of("one", "Fine") == "yes"
     assert store.answer_of("two", "Fine") is None
-    with pytest.raises(RunStoreError, match="there is no run two in "):
-        store.answer("two", "Fine", "yes")
+    assert store.ask(question)  # again, in the next attempt
+    assert store.answer_of("one", "Fine") is None
 
 
 # Finding and removing.
 
 
 def test_runs_are_found_by_the_beginning_of_their_id(store):
-    for name in ("abc1", "abc2", "abc", "b_d", "bxd"):
+    for name in ("abc", "abc1", "abc2", "abc3", "b_d", "bxd"):
         run("Fine", store, run_id=name)
     assert store.run("abc1").id == "abc1"
     assert store.run("abc").id == "abc"  # the whole id
     assert store.run("b_").id == "b_d"
     assert store.run("last").id == "bxd"
     for wrong, said in {
-        "ab": "several runs begin with 'ab', such as abc and abc2: give more of the id",
+        "ab": "several runs begin with 'ab', such as abc3 and abc2: give more of the id",
         "z": "there is no run 'z' in ",
         "": "there is no run in ",
         "%": "there is no run '%'",
+        "\udcff": "there is no run",
     }.items():
         with pytest.raises(RunStoreError) as caught:
             store.run(wrong)
         assert said in str(caught.value)
+
+
+def test_a_file_whose_name_is_not_utf_8(store):
+    path = Path(os.fsdecode(b"a\xff.pty"))
+    path.write_text("Fine")
+    plan = load_plan(path, events=[__name__])
+    get_backend("standalone").run(plan, {}, RunOptions(store=store))
+    assert [each.pipeline for each in store.list(file=path)] == ["a\\udcff"]
 
 
 def test_lists(store):
@@ -259,14 +300,14 @@ def test_lists(store):
 def test_removed_runs_leave_nothing(store):
     for name in ("one", "two"):
         run("Logs -> Wrong", store, run_id=name)
-        store.answer(name, "Logs", "yes")
+        store.ask(Question(name, "Logs", "Ship?", ("yes", "no"), 0.0))
     assert store.remove(["one", "none"]) == 1
     assert [each.id for each in store.list()] == ["two"]
     assert store.places("one") == store.lines("one") == []
     assert store.run("two").source == "Logs -> Wrong"
     store.remove(["two"])
     with store.connect() as connection:
-        for table in ("runs", "places", "lines", "answers", "sources"):
+        for table in ("runs", "places", "lines", "questions", "sources"):
             assert connection.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,)
     connection.close()
 
