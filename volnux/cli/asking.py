@@ -54,6 +54,7 @@ def answers_for(plan: Plan, stream: TextIO | None, store: Store | None) -> Answe
         except RunStoreError as error:
             # The run would wait for an answer that nobody can give.
             raise RunStoreError(f"nobody could answer what this run asks: {error}") from error
+        store.warn = output.warn  # at once: the run may wait for long
     return AnyAnswers(sources) if sources else None
 
 

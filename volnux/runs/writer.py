@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from volnux.runs import rows
 from volnux.runs.database import said, transaction
 from volnux.runs.keeping import prune
+from volnux.runs.model import RunStoreError
 from volnux.runs.process import BEAT
 
 if TYPE_CHECKING:
@@ -143,11 +144,16 @@ class Writer:
         )
         names = ", ".join(self._run)
         marks = ", ".join("?" * len(self._run))
-        done = connection.execute(
-            f"INSERT INTO runs (source, {names}) "
-            f"VALUES ((SELECT key FROM sources WHERE fingerprint = ?), {marks})",
-            (self._texts[0], *self._run.values()),
-        )
+        try:
+            done = connection.execute(
+                f"INSERT INTO runs (source, {names}) "
+                f"VALUES ((SELECT key FROM sources WHERE fingerprint = ?), {marks})",
+                (self._texts[0], *self._run.values()),
+            )
+        except sqlite3.IntegrityError as error:
+            raise RunStoreError(
+                f"{self._store.path} has a run with the id {self._run['id']} already"
+            ) from error
         assert done.lastrowid is not None
         return done.lastrowid
 

@@ -46,6 +46,19 @@ def test_a_failure_and_its_attempts(cli, flow, text, code):
         assert place["tries"][0][2] == "it returned 'no'"
 
 
+def test_what_waited_and_what_is_reused(cli, flow):
+    Path("extra.py").write_text(
+        "import volnux\n\nclass Looks(volnux.EventBase):\n    every = 0.01\n\n"
+        "    def process(self):\n        return True, self.polls or self.not_yet()\n\n"
+        "@volnux.event\ndef Fails():\n    return False, 1\n"
+    )
+    arguments = ["run", flow("Looks -> Fails"), "--events", "extra", "--report", OUT]
+    assert cli(*arguments).code == 1
+    assert content()["places"][0]["polls"] == 1
+    assert cli(*arguments, "--resume").code == 1
+    assert [place.get("reused") for place in content()["places"]] == [True, None]
+
+
 def test_the_other_observer_is_told_everything():
     told = []
     names = [name for name in vars(RunObserver) if not name.startswith("_")]

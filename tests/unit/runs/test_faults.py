@@ -173,6 +173,17 @@ def test_a_locked_store(locker):
     assert "runs.db is locked: another program has been writing to it for too long" in said
 
 
+def test_an_id_that_is_taken():
+    warned = []
+    with Store("runs.db", warn=warned.append) as store:
+        for text in ("Much", "Much -> Much"):
+            volnux.run(text=text, events=ME, store=store, run_id="one")
+        assert [place.place for place in store.places("one")] == ["Much"]
+    assert warned == [
+        f"this run is not kept: {Path('runs.db').absolute()} has a run with the id one already"
+    ]
+
+
 def test_the_warning_is_logged_if_nobody_takes_it(caplog):
     volnux.run(text=FLOW, events=ME, store=no_folder())
     (record,) = (each for each in caplog.records if each.name == "volnux.runs")

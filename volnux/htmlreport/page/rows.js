@@ -187,6 +187,7 @@ function details(place) {
     if (place.event !== place.name) fact("Event", place.event);
     if (place.descriptor !== undefined) fact("Descriptor", place.descriptor);
     if (!place.attempts) fact("Ran", whyNot(place));
+    if (place.polls) fact("Polls", place.polls);
     if (place.start !== undefined) fact("Start", `+${duration(place.start)}`);
     if (took(place) !== undefined) fact("Time", duration(took(place)));
     if (place.from) fact("Received from", placeLinks(place.from));
