@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from volnux.cli.output import paint
-from volnux.cli.summary import failure, seconds
+from volnux.cli.summary import failure, polls, seconds
 from volnux.errors import shortened
 from volnux.graph.outcome import FAILURE, State
 from volnux.runs.model import KeptStatus
@@ -147,7 +147,6 @@ def place_of(place: KeptPlace, lines: Sequence[KeptLine], *, colour: bool) -> It
         "state": paint(state, STYLES.get(state, "bold"), colour=colour),
         "descriptor": None if place.descriptor is None else str(place.descriptor),
         "attempts": str(place.attempts),
-        "polls": str(place.polls) if place.polls else None,
         "started": place.started and f"{place.started:%Y-%m-%d %H:%M:%S} UTC",
         "took": took(place),
         "received from": place.received_from and json.dumps(place.received_from),
@@ -198,6 +197,8 @@ def took(ran: KeptRun | KeptPlace) -> str | None:
 
 
 def _notes(place: KeptPlace) -> Iterator[str]:
+    if place.polls:
+        yield polls(place.polls)
     if place.reused:
         yield "reused"
     if place.bypassed:

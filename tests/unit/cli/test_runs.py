@@ -78,6 +78,25 @@ def test_show_a_run(cli, runs):
     assert "failure handled" in shown
 
 
+def test_show_the_polls_of_a_place(cli, write):
+    write("flow.pty", "Looks")
+    write(
+        "events.py",
+        """
+        from volnux import event, not_yet
+        looks = []
+
+        @event(every=0.01, within=60)
+        def Looks():
+            looks.append(1)
+            return True, len(looks) > 3 or not_yet()
+        """,
+    )
+    assert cli("run", "flow.pty").code == 0
+    for arguments in (["last"], ["last", "Looks"]):
+        assert "3 polls" in cli("runs", "show", *arguments).out
+
+
 def test_show_a_place(cli, runs):
     shown = cli("runs", "show", runs[1], "Boom").out
     assert "state       done\ndescriptor  0\nattempts    1\n" in shown
