@@ -24,7 +24,7 @@ WAITING = (
     Mutation(
         "An event that waits is called again at once.",
         RUN,
-        "wait = min(spec.every, left)",
+        "wait = left if spec.asks else min(spec.every, left)",
         "wait = 0.0",
         "waits_then_succeeds",
     ),
