@@ -38,7 +38,7 @@ class _Group(typer.core.TyperGroup):
 group = typer.Typer(
     cls=_Group,
     rich_markup_mode=None,
-    help="List kept runs, show and compare them, write them as pages, and remove them.",
+    help="List kept runs, show and compare them, and remove them.",
 )
 
 

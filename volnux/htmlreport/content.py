@@ -6,9 +6,9 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from volnux.graph.outcome import FAILURE, Failure
+from volnux.graph.outcome import FAILURE, Failure, State
 from volnux.graph.places import template_of
-from volnux.htmlreport.flow import pictures_of, shown_state
+from volnux.htmlreport.flow import pictures_of
 from volnux.masking import hide
 from volnux.shown import shown
 
@@ -120,7 +120,7 @@ class _Writer:
         found = {
             "name": _text(place),
             "event": _text(entry.event),
-            "state": shown_state(entry.state, self._unended),
+            "state": self._state(entry.state),
             "descriptor": entry.descriptor,
             "attempts": entry.attempts or None,
             "polls": entry.polls or None,
@@ -139,6 +139,9 @@ class _Writer:
             "at": _position(graph, place) if graph else None,
         }
         return {name: value for name, value in found.items() if value is not None}
+
+    def _state(self, state: State) -> str:
+        return self._unended if self._unended and state is State.CANCELLED else state.value
 
     def failure(self, failure: Failure) -> int:
         """The number of a failure in `failures`."""

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from volnux.graph.draw.digraph import dot_of, name_of
 from volnux.graph.draw.view import View
-from volnux.graph.outcome import State
 from volnux.graph.places import template_of
 
 if TYPE_CHECKING:
     from volnux.graph.model import Graph
     from volnux.graph.report import PlaceReport
 
-__all__ = ["pictures_of", "shown_state"]
+__all__ = ["pictures_of"]
 
 _LARGE = 150
 """A picture with more nodes than this is folded first."""
@@ -40,24 +39,17 @@ def pictures_of(
         unended: see `html_of`.
     """
     states = {place: entry.state for place, entry in places.items()}
-    whole = View(graph, states)
+    whole = View(graph, states, unended=unended)
     nodes = sum(isinstance(item, int) for item in whole.items())
     views = {}
     if nodes > _LARGE:
-        views["Overview"] = View(graph, states, most=_FOLDED)
+        views["Overview"] = View(graph, states, most=_FOLDED, unended=unended)
     if nodes <= _LARGEST:
         views["All places" if views else "Flow"] = whole
-    return [_picture(title, view, places, unended) for title, view in views.items()]
+    return [_picture(title, view, places) for title, view in views.items()]
 
 
-def shown_state(state: State, unended: str | None) -> str:
-    """The state of a place; that of one under way in a run without an end is `unended`."""
-    return unended if unended and state is State.CANCELLED else state.value
-
-
-def _picture(
-    title: str, view: View, places: Mapping[str, PlaceReport], unended: str | None
-) -> dict[str, Any]:
+def _picture(title: str, view: View, places: Mapping[str, PlaceReport]) -> dict[str, Any]:
     index = view.graph.topology.index
     numbers: dict[int | None, int] = {}
     boxes: list[list[Any]] = []
@@ -65,7 +57,7 @@ def _picture(
         if isinstance(item, int) and view.is_box(item):
             numbers[item] = len(boxes)
             state = view.state(item)
-            boxes.append([name_of(view.id(item)), state and shown_state(state, unended), False])
+            boxes.append([name_of(view.id(item)), state and view.marks.said(state), False])
     of = []
     for place, entry in places.items():
         node = index.get(template_of(place))

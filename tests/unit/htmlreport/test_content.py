@@ -59,14 +59,17 @@ def test_a_place_has_what_is_known_and_nothing_else():
 
 
 def test_places_that_were_under_way_in_a_run_without_an_end():
-    graph = compile(parse("A -> B -> C"))
-    report = run(A=replace(done(), attempts=0, reused=True), B=PlaceReport("B", State.CANCELLED))
+    graph = compile(parse("A -> B[each=x] -> C"))
+    report = run(A=replace(done(), attempts=0, reused=True))
+    report.places["B[0]"] = PlaceReport("B", State.CANCELLED)
     found = content(report, graph, unended="lost")
     assert found["status"] == "lost"
     assert [place["state"] for place in found["places"]] == ["done", "lost"]
     assert [place.get("reused") for place in found["places"]] == [True, None]
     boxes = [("A", "done", False), ("B", "lost", False), ("C", None, False)]
     assert [tuple(box) for box in found["pictures"][0]["boxes"]] == boxes
+    assert "1 lost" in found["pictures"][0]["dot"]
+    assert "cancelled" not in found["pictures"][0]["dot"]
 
 
 def test_a_received_value_is_shown_only_if_its_source_is_unknown():

@@ -136,7 +136,7 @@ def _frame(graph: Graph, frame: Frame) -> str:
 def _box(graph: Graph, number: int, view: View) -> str:
     """The attributes of a use that is drawn as one closed box."""
     use, states = graph.uses[number], view.marks.use_states(number)
-    tooltip = _with_position(use.place, graph, use, *states[-1:])
+    tooltip = _with_position(use.place, graph, use, *map(view.marks.said, states[-1:]))
     attributes = [
         _label(view.names.use(number), view.marks.use_texts(number)),
         f"peripheries=2, tooltip={_quoted(tooltip)}",
@@ -185,11 +185,12 @@ def _node(graph: Graph, index: int, view: View) -> str:
         case Kind.EVENT:
             arguments, ended = argument_texts(node.arguments), view.marks.texts(index)
             state = view.marks.state(index)
+            about = (node.id, state and view.marks.said(state), where)
             attributes = [
                 _label(
                     label(node, view.names.place(index)), (*arguments, *option_texts(node), *ended)
                 ),
-                f"tooltip={_quoted(', '.join(text for text in (node.id, state, where) if text))}",
+                f"tooltip={_quoted(', '.join(text for text in about if text))}",
             ]
             if state is not None:
                 attributes.append(_STATE_STYLES[state])

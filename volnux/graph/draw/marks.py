@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from volnux.graph.model import Graph
     from volnux.graph.parts import Use
 
-__all__ = ["Marks", "numbers"]
+__all__ = ["Marks"]
 
 _WORST_FIRST = (State.FAILED, State.CANCELLED, State.DONE, State.SKIPPED)
 _IN_ORDER = (State.DONE, State.FAILED, State.CANCELLED, State.SKIPPED)
@@ -28,12 +28,20 @@ class Marks:
         graph: the graph.
         states: the states by place; those of copies by the places of the copies.
         rounds: the rounds of the graph.
+        unended: see `View`.
     """
 
-    def __init__(self, graph: Graph, states: Mapping[str, State] | None, rounds: Rounds) -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        states: Mapping[str, State] | None,
+        rounds: Rounds,
+        unended: str | None = None,
+    ) -> None:
         self._graph = graph
         self._nodes = graph.nodes
         self._rounds = rounds
+        self._unended = unended
         self._counts: dict[str, Counter[State]] = {}
         self._copied: set[str] = set()
         for place, state in (states or {}).items():
@@ -74,8 +82,9 @@ class Marks:
         """The number of places of a use by state, for each round."""
         rounds = self._rounds_of_use(use)
         if len(rounds) < 2:
-            return tuple(map(numbers, rounds))
-        return tuple(f"round {number}: {numbers(each)}" for number, each in enumerate(rounds, 1))
+            return tuple(map(self._numbers, rounds))
+        texts = map(self._numbers, rounds)
+        return tuple(f"round {number}: {text}" for number, text in enumerate(texts, 1))
 
     def together(self, indices: Iterable[int]) -> tuple[State | None, str]:
         """The worst state of some places, and the number of them in each state.
@@ -85,7 +94,7 @@ class Marks:
         counts: Counter[State] = Counter()
         for index in indices:
             counts.update(self._counts.get(self._nodes[index].id, ()))
-        return (_worst(counts), numbers(counts)) if counts else (None, "")
+        return (_worst(counts), self._numbers(counts)) if counts else (None, "")
 
     def _rounds_of_use(self, use: int) -> list[Counter[State]]:
         """How many places of a use ended in each state, for each round."""
@@ -111,7 +120,15 @@ class Marks:
 
     def _text(self, place: str) -> str:
         counts = self._counts[place]
-        return numbers(counts) if place in self._copied else str(next(iter(counts)))
+        return self._numbers(counts) if place in self._copied else self.said(next(iter(counts)))
+
+    def said(self, state: State) -> str:
+        """The word for a state."""
+        return self._unended if self._unended and state is State.CANCELLED else state.value
+
+    def _numbers(self, counts: Mapping[State, int]) -> str:
+        """The number of places in each state, such as `198 done, 2 failed`."""
+        return ", ".join(f"{counts[s]} {self.said(s)}" for s in _IN_ORDER if counts.get(s))
 
     def _shown(self, index: int) -> list[str]:
         places = [self._nodes[number].id for number in self._rounds.of.get(index, (index,))]
@@ -123,8 +140,3 @@ class Marks:
 
 def _worst(counts: Mapping[State, int]) -> State:
     return next(state for state in _WORST_FIRST if counts.get(state))
-
-
-def numbers(counts: Mapping[State, int]) -> str:
-    """The number of places in each state, such as `198 done, 2 failed`."""
-    return ", ".join(f"{counts[s]} {s}" for s in _IN_ORDER if counts.get(s))

@@ -70,6 +70,8 @@ class View:
         states: how places ended in a run, by place.
         uses: how it shows the uses of other pipelines.
         most: about how many nodes it shows; what does not fit is folded. None for all.
+        unended: how it calls the state of a place that is cancelled in `states`. In a run without
+            an end, such a place was under way.
 
     Attributes:
         graph: the graph.
@@ -85,11 +87,12 @@ class View:
         states: Mapping[str, State] | None = None,
         uses: Uses | str = Uses.OPEN,
         most: int | None = None,
+        unended: str | None = None,
     ) -> None:
         self.graph = graph
         self._uses = uses_of(uses)
         self._rounds = Rounds(graph)
-        self.marks = Marks(graph, states, self._rounds)
+        self.marks = Marks(graph, states, self._rounds, unended)
         self.names = UseNames(graph, self._uses)
         self.boxes: dict[int, int] = {}
         self.folds: dict[int, Fold] = {}
