@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -17,7 +17,7 @@ from volnux.kit.reuse import Earlier, EarlierRun
 from volnux.kit.ways import changed_places
 from volnux.runs.given import Digests
 from volnux.runs.keeper import file_of, fingerprint_of
-from volnux.runs.model import KeptRun, KeptStatus, RunStoreError
+from volnux.runs.model import KeptPlace, KeptRun, KeptStatus, RunStoreError
 from volnux.runs.store import Store
 from volnux.runs.values import read_value
 
@@ -28,7 +28,15 @@ if TYPE_CHECKING:
     from volnux.events.spec import EventSpec
     from volnux.runs.store import StoreLike
 
-__all__ = ["Resume", "ResumeError", "Resumption", "places_from", "resumed_by", "resumption"]
+__all__ = [
+    "Resume",
+    "ResumeError",
+    "Resumption",
+    "places_from",
+    "resumed_by",
+    "resumption",
+    "resumption_of",
+]
 
 
 class ResumeError(RunStoreError):
@@ -180,12 +188,7 @@ def resumption(
     else:
         run = store.run(run_id)
     _check(run, plan, any_=bool(places))
-    inputs = {}
-    for name, text in run.inputs.items():
-        if text is not None:
-            inputs[name] = read_value(text, plan.visible)
-    changes = _Changes(plan)
-    found = [_known(store, run, changes)]
+    found = [(run, store.places(run.id))]
     seen = {run.id}
     before = run.resumed_from
     while before is not None and before not in seen:
@@ -194,14 +197,37 @@ def resumption(
             earlier = store.run(before)
         except RunStoreError:
             break  # it was removed
-        found.append(_known(store, earlier, changes))
+        found.append((earlier, store.places(before)))
         before = earlier.resumed_from
-    return Resumption(run, inputs, tuple(found), places)
+    return resumption_of(plan, found, places)
 
 
-def _known(store: Store, run: KeptRun, changes: _Changes) -> EarlierRun:
-    places = {kept.place: kept for kept in store.places(run.id)}
-    return EarlierRun(places, frozenset(run.anew), changes.of(run))
+def resumption_of(
+    plan: Plan,
+    runs: Sequence[tuple[KeptRun, Iterable[KeptPlace]]],
+    anew: frozenset[str] = frozenset(),
+) -> Resumption:
+    """What is known of runs, for a run that resumes the first of them.
+
+    Args:
+        plan: the plan of the new run.
+        runs: the run that is resumed with its places, then the one that it resumed, and so on.
+        anew: the places that must run anew with everything behind them.
+
+    Raises:
+        FormatError: the value of an input cannot be read.
+    """
+    run = runs[0][0]
+    inputs = {}
+    for name, text in run.inputs.items():
+        if text is not None:
+            inputs[name] = read_value(text, plan.visible)
+    changes = _Changes(plan)
+    found = tuple(
+        EarlierRun({kept.place: kept for kept in places}, frozenset(each.anew), changes.of(each))
+        for each, places in runs
+    )
+    return Resumption(run, inputs, found, anew)
 
 
 def _last(store: Store, plan: Plan, *, any_: bool) -> KeptRun:

@@ -116,6 +116,9 @@ class Reuse:
         calls: makes the arguments of its events.
         notes: its notes.
         options: its options. Without `earlier`, nothing is reused.
+
+    Attributes:
+        kept: the places that it has ended.
     """
 
     def __init__(
@@ -131,6 +134,7 @@ class Reuse:
         self._results = options.results
         # The smallest age of a node and of everything before it.
         self._ages: dict[int, int] = {}
+        self.kept: dict[str, KeptPlace] = {}
         self._untold: deque[tuple[EventSpec, Call, Outcome, KeptPlace]] = deque()
 
     def settle(self, ready: list[int]) -> list[int]:
@@ -193,6 +197,7 @@ class Reuse:
             received = None  # as in a report of the earlier run
         notes.reuses(index, received, bypassed=kept.bypassed)
         outcome = Outcome(kept.descriptor or FAILURE, result, kept.attempts)
+        self.kept[place] = kept
         self._untold.append((spec, call, outcome, kept))
         return outcome
 

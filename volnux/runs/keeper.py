@@ -8,9 +8,9 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from volnux._version import __version__
 from volnux.events.outcome import Call
@@ -24,25 +24,49 @@ from volnux.runs.lines import Lines, storable
 from volnux.runs.model import KeptPlace, KeptStatus
 from volnux.runs.process import this_process
 from volnux.runs.values import Values
-from volnux.runs.writer import ANEW, Writer
+from volnux.runs.writer import ANEW
 
 if TYPE_CHECKING:
     from volnux.events.link import Plan
     from volnux.events.outcome import Outcome
     from volnux.events.spec import EventSpec
     from volnux.graph.report import PlaceReport, RunReport
-    from volnux.runs.store import Store
 
-__all__ = ["Keeper", "file_of", "fingerprint_of"]
+__all__ = ["Keeper", "Writes", "file_of", "fingerprint_of"]
 
 _LONGEST_TRACEBACK = 100_000
 _SCOPE = Call._fields.index("scope")
+
+
+class Writes(Protocol):
+    """Writes a run; see `Writer`, which writes it into a store."""
+
+    def start(self) -> None:
+        """See `Writer`."""
+
+    def place(self, columns: dict[str, Any]) -> None:
+        """See `Writer`."""
+
+    def line(self, line: tuple[Any, ...]) -> None:
+        """See `Writer`."""
+
+    def close(self, end: Mapping[str, Any]) -> None:
+        """See `Writer`."""
 
 
 class Keeper(Listener):
     """Writes what happens in a run, in the background; `Store.begin` makes one.
 
     It never raises: if the store cannot be written, it warns once, and the run goes on unkept.
+
+    Args:
+        about: the run, with its plan.
+        inputs: the values of its inputs, by name.
+        writer: makes what writes it, as `Writer` does without the store.
+        scheduled_at: the scheduled time of the run, aware.
+        resumed_from: the id of the run that it resumes.
+        anew: the places that it runs anew with everything behind them.
+        lines: whether log lines of its events are written, too.
     """
 
     def __init__(
@@ -50,10 +74,11 @@ class Keeper(Listener):
         about: About,
         inputs: Mapping[str, Any],
         *,
-        store: Store,
+        writer: Callable[[dict[str, Any], tuple[str, str]], Writes],
         scheduled_at: dt.datetime | None = None,
         resumed_from: str | None = None,
         anew: Iterable[str] = (),
+        lines: bool = True,
     ) -> None:
         assert about.plan is not None
         self._plan = about.plan
@@ -80,16 +105,19 @@ class Keeper(Listener):
             "inputs": json.dumps(self._values.inputs(inputs, self._plan.visible)),
         }
         texts = fingerprint_of(self._plan), json.dumps(_texts_of(self._plan))
-        self._writer = Writer(store, run, texts)
-        self._lines = Lines(self._writer.line)
+        self._writer = writer(run, texts)
+        self._lines = Lines(self._writer.line) if lines else None
 
     def run_begins(self) -> None:
         """See `Listener`."""
         self._writer.start()
-        self._lines.begin(self._run_id)
+        if self._lines is not None:
+            self._lines.begin(self._run_id)
 
     def call(self, spec: EventSpec, call: Call) -> Call:
         """See `Listener`. Lets log lines find the place."""
+        if self._lines is None:
+            return call
         if call.run_id != self._run_id:
             self._lines.begin(call.run_id)  # a host may have its own id for the run
         if call.scope is not None:
@@ -166,7 +194,8 @@ class Keeper(Listener):
 
     def run_ended(self, report: RunReport | None, error: BaseException | None) -> None:
         """See `Listener`. Returns when everything is committed."""
-        self._lines.end()
+        if self._lines is not None:
+            self._lines.end()
         now = time.time()
         end: dict[str, Any] = {"ended": now, "beat": now}
         if report is None:

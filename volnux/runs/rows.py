@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import sqlite3
+from collections.abc import Mapping
 from typing import Any, Final
 
 from volnux.events.answers import Question
@@ -35,6 +36,8 @@ RUN: Final = (
 WHOLE_RUN: Final = f"{RUN}, texts"
 """The same with the texts of the files."""
 
+Row = sqlite3.Row | Mapping[str, Any]
+
 PLACE: Final = (
     "place, event, position, state, descriptor, attempts, polls, started, ended, bypassed, "
     "handled, reused, given, received_from, failure, unkept, result"
@@ -44,7 +47,7 @@ PLACE: Final = (
 LINE: Final = "place, attempt, at, level, logger, text"
 
 
-def run_of(row: sqlite3.Row) -> KeptRun:
+def run_of(row: Row) -> KeptRun:
     """A run, from a row with the columns `RUN` or `WHOLE_RUN`."""
     status, ended = KeptStatus(row["status"]), row["ended"]
     if status is KeptStatus.RUNNING and not is_running(row):
@@ -70,7 +73,7 @@ def run_of(row: sqlite3.Row) -> KeptRun:
     )
 
 
-def is_running(row: sqlite3.Row) -> bool:
+def is_running(row: Row) -> bool:
     """Whether the process of a run is alive and has not recorded its end."""
     return row["status"] == KeptStatus.RUNNING and is_alive(row["process"], row["beat"])
 
@@ -81,7 +84,7 @@ def question_of(row: sqlite3.Row) -> Question:
     return Question(row["id"], row["place"], row["text"], options, row["deadline"])
 
 
-def place_of(row: sqlite3.Row) -> KeptPlace:
+def place_of(row: Row) -> KeptPlace:
     """A place, from a row with the columns `PLACE`."""
     started, ended, source = row["started"], row["ended"], row["received_from"]
     if row["state"] and not row["attempts"]:

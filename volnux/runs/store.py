@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import contextlib
 import datetime as dt
+import functools
 import json
 import logging
 import os
@@ -23,6 +24,7 @@ from volnux.runs.database import PATIENCE, connect, said, transaction
 from volnux.runs.keeper import Keeper
 from volnux.runs.keeping import Keep, remove
 from volnux.runs.model import KeptLine, KeptPlace, KeptRun, KeptStatus, RunStoreError
+from volnux.runs.writer import Writer
 
 if TYPE_CHECKING:
     from volnux.hooks import About
@@ -137,7 +139,7 @@ class Store:
         return Keeper(
             about,
             inputs,
-            store=self,
+            writer=functools.partial(Writer, self),
             scheduled_at=scheduled_at,
             resumed_from=resumed_from,
             anew=anew,

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextvars
 import datetime as dt
 import logging
+import shutil
 from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ from prefect import Task
 from prefect.cache_policies import CachePolicy
 from prefect.client.schemas.objects import State, StateType, TaskRun
 from prefect.context import FlowRunContext, TaskRunContext, serialize_context
+from prefect.exceptions import FailedRun
+from prefect.filesystems import LocalFileSystem
 from prefect.futures import PrefectConcurrentFuture
 from prefect.logging import get_logger, get_run_logger
 from prefect.results import (  # type: ignore[attr-defined]  # re-exports two of them implicitly
@@ -44,6 +47,7 @@ from volnux.events.base import WorkerLost
 
 __all__ = [
     "OwnKey",
+    "Storage",
     "WorkerInterrupted",
     "attempt_number",
     "current_task_run",
@@ -54,6 +58,7 @@ __all__ = [
     "persists",
     "result_of",
     "result_serializer",
+    "retried",
     "returned_state",
     "run_logger",
     "store_nothing",
@@ -148,6 +153,69 @@ def store_with(serializer: Serializer[Any]) -> None:
         store = context.result_store
         if "serializer" not in store.model_fields_set:
             store.serializer = serializer
+
+
+def retried(state: State[Any]) -> State[Any]:
+    """Return the final state of the current flow run.
+
+    Raises:
+        FailedRun: the flow has failed, and has `retries` left. Prefect runs a flow again in the
+            same process only after an error; after a failed state, nobody would run it.
+    """
+    context = FlowRunContext.get()
+    flow_run = context.flow_run if context is not None else None
+    if flow_run is not None and state.is_failed():
+        retries = flow_run.empirical_policy.retries
+        if retries is not None and flow_run.run_count <= retries:
+            raise FailedRun(state.message)
+    return state
+
+
+class Storage:
+    """The result storage of a flow run, for files of our own.
+
+    Args:
+        block: the file system.
+        folder: where the files are.
+    """
+
+    def __init__(self, block: Any, folder: str) -> None:
+        self._block = block
+        self._folder = folder
+
+    @classmethod
+    def here(cls) -> Storage | None:
+        """That of the current flow run; None if there is none, or it must not store results."""
+        context = FlowRunContext.get()
+        if context is None or context.flow_run is None or context.flow is None:
+            return None
+        block = context.result_store.result_storage
+        if block is None or context.flow.persist_result is False:
+            return None
+        return cls(block, f"volnux-run-{context.flow_run.id}")
+
+    def write(self, name: str, content: bytes) -> None:
+        """Write a file.
+
+        Raises:
+            Exception: whatever the file system raises.
+        """
+        self._block.write_path(f"{self._folder}/{name}", content=content, _sync=True)
+
+    def read(self, name: str) -> bytes:
+        """Read a file.
+
+        Raises:
+            Exception: whatever the file system raises if there is no such file, or otherwise.
+        """
+        content: bytes = self._block.read_path(f"{self._folder}/{name}", _sync=True)
+        return content
+
+    def clear(self) -> None:
+        """Remove all files, if the storage is a local folder. Prefect cannot remove others."""
+        if isinstance(self._block, LocalFileSystem):
+            folder = self._block._resolve_path(self._folder)
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def result_of(state: State[Any]) -> Any:

@@ -22,9 +22,10 @@ from volnux.graph.report import RunReport
 from volnux.hooks import About, Hooks, Observing, hooks_of
 from volnux.kit.attempt import as_taken
 from volnux.kit.calls import Calls
-from volnux.kit.keeping import keeper_of
 from volnux.kit.notes import Notes
+from volnux.kit.reuse import Reuse
 from volnux_prefect.again import Waiting
+from volnux_prefect.attempts import Attempts, keepers_of
 from volnux_prefect.endings import state_of
 from volnux_prefect.groups import Groups
 from volnux_prefect.host import PrefectHost
@@ -52,7 +53,11 @@ class Drive:
     """
 
     def __init__(
-        self, blueprint: Blueprint, inputs: Mapping[str, Any], options: RunOptions
+        self,
+        blueprint: Blueprint,
+        inputs: Mapping[str, Any],
+        options: RunOptions,
+        attempts: Attempts | None = None,
     ) -> None:
         self._blueprint = blueprint
         self._limit: TimeLimit | None = None
@@ -60,19 +65,17 @@ class Drive:
         flow_run_id = flow_run.flow_run.id if flow_run and flow_run.flow_run else None
         plan = blueprint.plan
         answers = answers_of(plan, options.answers, flow_run_id)
-        self._options = options = replace(options, answers=answers)
+        earlier = options.earlier if attempts is None else attempts.earlier
+        self._options = options = replace(options, answers=answers, earlier=earlier)
         here = options_here(plan.graph, options, flow_run_id)
         self._calls = calls = Calls(plan, inputs, here, PrefectHost())
         self._about = About(plan.graph.name, "prefect", calls.run_id, plan, options.context)
         self.hooks = hooks_of(self._about)
-        # The observer, and what keeps the run. They are notified of the end of a place after
-        # `_next` has processed it.
+        # The observer, and what keeps the run: told of the end of a place once `_next` has seen it.
         self._progress = Hooks()
         if options.observer is not None:
             self._progress.append(Observing(options.observer, self._about, self._end_by))
-        keeper = keeper_of(self._about, options, calls.inputs, calls.scheduled_at)
-        if keeper is not None:
-            self._progress.append(keeper)
+        self._progress += keepers_of(self._about, options, calls, attempts)
         self._execution = Execution(plan.graph, items=calls.items, grows=self._grow)
         # Filled by other threads, and read by `_next`.
         self._ended: SimpleQueue[
@@ -87,9 +90,10 @@ class Drive:
         self._lock = threading.RLock()
         self._thread = threading.current_thread()
         self.loop = RunLoop()
-        self._page = Page(blueprint, self._execution, flow_run_id)
-        self._groups = Groups(blueprint, self._execution, calls, options, self._page)
+        self._page = Page(blueprint, self._execution, flow_run_id, attempts)
         self._notes = Notes(len(plan.graph.nodes))
+        self._reuse = Reuse(plan, self._execution, calls, self._notes, options)
+        self._groups = Groups(blueprint, self._execution, calls, options, self._page, self._reuse)
         self._places = Places(blueprint, self._execution, calls, self._notes)
         main = flow_run.task_runner if flow_run else None
         self._runners = Runners(contextlib.ExitStack(), blueprint.main, main)
@@ -169,6 +173,8 @@ class Drive:
     # The steps of one place, from ready to ended.
 
     def _submit(self, ready: list[int]) -> None:
+        ready = self._reuse.settle(ready)
+        self._reuse.tell(Hooks((*self.hooks, *self._progress)))
         for index in ready:
             self._places.receive(index)
             unit = self._page.unit(index)

@@ -26,7 +26,8 @@ from volnux.events.modules import adopt, folders
 from volnux.events.visible import Visible
 from volnux.graph.report import RunReport
 from volnux.loading import load_plan
-from volnux_prefect import logs
+from volnux_prefect import compat, logs
+from volnux_prefect.attempts import Attempts
 from volnux_prefect.checks import refuse
 from volnux_prefect.drive import Drive
 from volnux_prefect.endings import final_state
@@ -278,10 +279,10 @@ def flow_of_plan(plan: Plan, origin: Origin, cls: type[Pipeline] | None = None) 
         bound = plan.bind(given, scheduled_at=instant)
         with announced(plan, bound, cls) as about:
             options = RunOptions(context=about.context, scheduled_at=instant)
-            drive = Drive(blueprint, about.inputs, options)
+            drive = Drive(blueprint, about.inputs, options, Attempts.here(plan, about.inputs))
             report = drive.execute()
             about.finish(report)
-        return state_of(drive, report)
+        return compat.retried(state_of(drive, report))
 
     body_there = origin.place.function(body, plan.graph.name)
     return flow_of_body(blueprint, body_there, origin.options, origin)

@@ -11,6 +11,7 @@ from prefect.task_runners import TaskRunner
 from volnux.backends.port import RunOptions
 from volnux.graph.execution import Execution
 from volnux.kit.calls import Calls
+from volnux.kit.reuse import Earlier, EarlierRun, Reuse
 from volnux_prefect.page import Page
 from volnux_prefect.parts import PartRun
 from volnux_prefect.timelimit import TimeLimit
@@ -28,6 +29,7 @@ class Groups:
         calls: the arguments of the run.
         options: the options of the run.
         page: the task runs of the run.
+        reuse: the places of the run that keep an earlier outcome.
 
     Attributes:
         running: the groups that run, by unit.
@@ -40,12 +42,14 @@ class Groups:
         calls: Calls,
         options: RunOptions,
         page: Page,
+        reuse: Reuse,
     ) -> None:
         self._blueprint = blueprint
         self._execution = execution
         self._calls = calls
         self._options = options
         self._page = page
+        self._reuse = reuse
         self.running: dict[int, PartRun] = {}
 
     def add(self, unit: int, index: int) -> bool:
@@ -96,6 +100,14 @@ class Groups:
             scheduled_at=calls.scheduled_at,
             index=execution.copies.index(unit),
             host=calls.host,
+            earlier=self._earlier(),
         )
         taken = {row: execution.value(row, unit) for row in part.takes}
         return PartRun(part, calls.inputs, options, taken, execution.copies.items(unit))
+
+    def _earlier(self) -> Earlier | None:
+        """What a group must know of the earlier run: the places that the flow does not run anew."""
+        earlier = self._options.earlier
+        if earlier is None:
+            return None
+        return replace(earlier, runs=(EarlierRun(self._reuse.kept),), anew=frozenset())

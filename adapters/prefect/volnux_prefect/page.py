@@ -22,6 +22,7 @@ from volnux.graph.outcome import FAILURE
 from volnux.graph.outcome import State as PlaceState
 from volnux.graph.report import RunReport
 from volnux_prefect import compat
+from volnux_prefect.attempts import Attempts
 from volnux_prefect.endings import HANDLED, SKIPPED
 from volnux_prefect.states import EventState
 from volnux_prefect.translate import Blueprint
@@ -47,16 +48,22 @@ class Page:
         blueprint: the plan that runs.
         execution: the progress of the run.
         flow_run_id: the id of the flow run. If None, skipped places are not reported.
+        attempts: the earlier attempts of the flow run, whose task runs are still on the page.
     """
 
     def __init__(
-        self, blueprint: Blueprint, execution: Execution, flow_run_id: uuid.UUID | None
+        self,
+        blueprint: Blueprint,
+        execution: Execution,
+        flow_run_id: uuid.UUID | None,
+        attempts: Attempts | None = None,
     ) -> None:
         self._blueprint = blueprint
         self._execution = execution
         self._copies = execution.copies
         self._nodes = self._copies.nodes
         self._flow_run_id = flow_run_id
+        self._attempts = attempts
         self._most = _MOST_EDGES if blueprint.plan.graph.eaches else sys.maxsize
         self._ids: dict[int, uuid.UUID] = {}
         self._edges: dict[tuple[int, int], set[TaskRunResult]] = {}
@@ -77,6 +84,8 @@ class Page:
         """Record the task run of a place."""
         self._ids[unit] = id
         self._told.add(unit)
+        if self._attempts is not None:
+            self._attempts.ran(self._copies.place(unit), id)
 
     def ended(self, index: int, state: State[Any] | BaseException | None) -> None:
         """Record the final state, or the error, of the last task run of a place.
@@ -109,7 +118,7 @@ class Page:
                 if unit in seen:
                     continue
                 seen.add(unit)
-                if unit in self._ids or self._skipped(source):
+                if unit in self._ids or self._skipped(source) or self._ran_earlier(unit):
                     known.add(TaskRunResult(id=self._id_of(unit)))
                 else:
                     # It has no task run because an earlier place failed, so use what comes before
@@ -119,10 +128,12 @@ class Page:
         return known
 
     def tell_skipped_at_start(self) -> None:
-        """Report the places that are skipped because the flow begins with a `!` or an `each`."""
-        first = (Kind.FAIL, Kind.EACH)
+        """Report the places that are skipped before any event ends.
+
+        The flow begins with a `!`, an `each`, or an event that keeps an earlier outcome.
+        """
         for node, before in enumerate(self._blueprint.plan.graph.topology.before):
-            if self._nodes[node].kind in first and not before:
+            if not before and self._execution.states[node] is not None:
                 self._note_no_list(node)
                 self.tell_skipped(node)
 
@@ -212,7 +223,18 @@ class Page:
 
     def _id_of(self, unit: int) -> uuid.UUID:
         """The id of a place's task run. For a skipped place, it is created here."""
-        return self._ids.setdefault(unit, uuid.uuid4())
+        if unit not in self._ids:
+            # The same one in each attempt of the flow run.
+            around = self._flow_run_id or uuid.uuid4()
+            self._ids[unit] = uuid.uuid5(around, self._copies.place(unit))
+        return self._ids[unit]
+
+    def _ran_earlier(self, unit: int) -> bool:
+        """Whether a unit without a task run has one of an earlier attempt, which now counts."""
+        known = self._attempts.task_runs.get(self._copies.place(unit)) if self._attempts else None
+        if known is not None:
+            self._ids[unit] = known
+        return known is not None
 
     def _skipped(self, index: int) -> bool:
         return self._execution.states[index] is PlaceState.SKIPPED

@@ -108,11 +108,20 @@ def test_values_keep_their_types(server, monkeypatch):
     assert (server.home / "values" / item["value"]["file"]["path"]).stat().st_size == 120_000
 
 
-def test_a_killed_instance_is_cleared_alone(server):
-    put(server, "List |-> Dies[each=url] |-> Same", "killed", events=EVENTS)
-    run = server.trigger("killed")
-    assert server.ended("killed", run) == "failed"
-    assert server.states("killed", run) == {
+@pytest.mark.parametrize(
+    ("dag_id", "cleared"),
+    [
+        # One instance, with what is behind it; and what failed in the run, as its page offers it.
+        ("killed", {"task_ids": [["Dies", 1]], "include_downstream": True, "only_failed": False}),
+        ("killed_again", {"only_failed": True}),
+    ],
+)
+def test_a_killed_instance_is_cleared_alone(server, dag_id, cleared):
+    (server.home / "goes_on").unlink(missing_ok=True)
+    put(server, "List |-> Dies[each=url] |-> Same", dag_id, events=EVENTS)
+    run = server.trigger(dag_id)
+    assert server.ended(dag_id, run) == "failed"
+    assert server.states(dag_id, run) == {
         "List": "success",
         "each-1": "success",
         "Dies[0]": "success",
@@ -121,27 +130,24 @@ def test_a_killed_instance_is_cleared_alone(server):
         "gather-1": "failed",
         "Same": "upstream_failed",
     }
-    found = report(server, "killed", run)
+    found = report(server, dag_id, run)
     assert found.places["Dies[1]"].failure.type == "volnux.WorkerLost"
     (server.home / "goes_on").touch()
-    clear = {
-        "dag_run_id": run,
-        "task_ids": [["Dies", 1]],
-        "include_downstream": True,
-        "reset_dag_runs": True,
-        "dry_run": False,
-        "only_failed": False,
-    }
-    server.until("it is cleared", lambda: server.post("/dags/killed/clearTaskInstances", clear))
-    server.until("it runs again", lambda: server.tasks("killed", run)["Dies[1]"]["try_number"] == 2)
-    assert server.ended("killed", run) == "success"
-    tasks = server.tasks("killed", run)
-    assert {name: tasks[name]["try_number"] for name in ("Dies[0]", "Dies[1]", "Dies[2]")} == {
+    clear = {"dag_run_id": run, "reset_dag_runs": True, "dry_run": False, **cleared}
+    address = f"/dags/{dag_id}/clearTaskInstances"
+    server.until("it is cleared", lambda: server.post(address, clear))
+    server.until("it runs again", lambda: server.tasks(dag_id, run)["Dies[1]"]["try_number"] == 2)
+    assert server.ended(dag_id, run) == "success"
+    tasks = server.tasks(dag_id, run)
+    names = ("List", "each-1", "Dies[0]", "Dies[1]", "Dies[2]")
+    assert {name: tasks[name]["try_number"] for name in names} == {
+        "List": 1,
+        "each-1": 1,
         "Dies[0]": 1,
         "Dies[1]": 2,
         "Dies[2]": 1,
     }
-    assert server.xcom("killed", run, "Same") == [1, 2, 3]
+    assert server.xcom(dag_id, run, "Same") == [1, 2, 3]
 
 
 def test_a_killed_part(server):
