@@ -10,6 +10,7 @@ import pytest
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import TaskRunFilter, TaskRunFilterFlowRunId
 from prefect.flow_engine import run_flow, run_flow_in_subprocess
+from prefect.settings import PREFECT_LOCAL_STORAGE_PATH, temporary_settings
 from prefect.states import AwaitingRetry
 from volnux_prefect import flow as flow_module
 from volnux_prefect import load_flow
@@ -111,14 +112,18 @@ def Last(day):
     return True, day
 """
 
+STORAGE = Path(os.environ.get("PREFECT_HOME", ""), "storage")
 BEFORE = {"List", "Fetch1", "Fetch2", "Sum", "Odd", "Fails", "Mend"}
 
 
 @pytest.fixture
-def ten(server, write):
+def ten(server, write, monkeypatch):
     """The path of a flow whose events append their names to a file."""
     write("ten_events.py", EVENTS)
-    return write("ten.pty", TEN)
+    # The same in this process, which may have read its settings earlier, and in its programs.
+    monkeypatch.setenv("PREFECT_LOCAL_STORAGE_PATH", str(STORAGE))
+    with temporary_settings({PREFECT_LOCAL_STORAGE_PATH: STORAGE}):
+        yield write("ten.pty", TEN)
 
 
 @pytest.fixture
@@ -146,7 +151,7 @@ def ran():
 
 def stored():
     """The folders of flow runs in the result storage."""
-    return {each.name for each in Path(os.environ["PREFECT_HOME"], "storage").glob("volnux-run-*")}
+    return {each.name for each in STORAGE.glob("volnux-run-*")}
 
 
 def retry(flow, id):
