@@ -169,8 +169,8 @@ def test_a_plugin_that_is_no_typer_app(plugin):
 
 def test_a_broken_plugin_does_not_disturb_completion(plugin):
     plugin({"addon": "addon:app"}, "1 / 0")
-    done = call(_VOLNUX_COMPLETE="complete_bash", COMP_WORDS="volnux ru", COMP_CWORD="1")
-    assert (done.stdout.split(), done.stderr) == (["run"], "")
+    done = call(_VOLNUX_COMPLETE="complete_bash", COMP_WORDS="volnux sim", COMP_CWORD="1")
+    assert (done.stdout.split(), done.stderr) == (["simulate"], "")
 
 
 # Text.
