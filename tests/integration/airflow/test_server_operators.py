@@ -10,11 +10,11 @@ from volnux_airflow import operator
 
 Copy = operator(
     "airflow.providers.standard.operators.bash:BashOperator",
-    bash_command="echo {{ table }} {{ token }}",
-    takes=("table", "token"),
+    bash_command="echo {{ table }} {{ badge }}",
+    takes=("table", "badge"),
 )
 Broken = operator("airflow.providers.standard.operators.bash:BashOperator", bash_command="exit 1")
-Ask = approval("Ship {table} for {token}?", options={"Ship": 1, "Later": 3})
+Ask = approval("Ship {table} for {badge}?", options={"Ship": 1, "Later": 3})
 
 @event
 def Told(previous_result):
@@ -22,7 +22,7 @@ def Told(previous_result):
 """
 
 FLOW = """
-@secret: token
+@secret: badge
 Copy(table="orders") -> {
   Ask(table="orders") (1 -> Told, 3 |-> Told) || Broken (0 -> Copy(table="x"))
 }
@@ -30,7 +30,7 @@ Copy(table="orders") -> {
 
 
 def test_an_operator_and_an_answer(server):
-    server.post("/variables", {"key": "token", "value": "for-nobody"})
+    server.post("/variables", {"key": "badge", "value": "for-nobody"})
     (server.dags / "shipping_events.py").write_text(EVENTS)
     (server.dags / "shipping.pty").write_text(FLOW)
     server.until_parsed("shipping is there", lambda: "shipping" in server.dag_ids())
