@@ -160,9 +160,10 @@ class Prefect:
                 self.received: dict[str, Any] = {}
                 return await super().__aenter__()
 
-            async def _outcome(self, place: Any, spec: Any, call: Any) -> Any:
-                self.received[place.name] = call.previous_result
-                return await super()._outcome(place, spec, call)
+            def _call(self, name: str, received: Any) -> Any:
+                call = super()._call(name, received)
+                self.received[name] = call.previous_result
+                return call
 
         own, plain.Run = plain.Run, Recording
         try:
