@@ -112,7 +112,7 @@ def test_from_another_terminal():
         "did you mean 'Approve'?\n",
     )
     assert answer("last", "Approve", "what")[::2] == (
-        2, "error: 'what' is no answer to Approve: Ship it, Hold\n"
+        2, "error: 'what' is not an answer to Approve; expected: Ship it, Hold\n"
     )  # fmt: skip
     assert answer(short, "Approve", "ship") == (
         0, f"Approve of run {first['run_id']}: Ship it\n", ""
@@ -145,4 +145,4 @@ def test_where_nobody_can_answer():
     )
     assert done.returncode == 2
     assert "ship.pty:2:2: error: Approve asks a person, but nobody can answer" in done.stderr
-    assert answer("last", "Approve", "1")[2].startswith("error: there is no store of runs")
+    assert answer("last", "Approve", "1")[2].startswith("error: no runs are kept in ")

@@ -43,7 +43,7 @@ WAITING = (
         "waits_within_over_retries",
     ),
     Mutation(
-        "There is no call at the end of `within`.",
+        "The event is not called at the end of `within`.",
         RUN,
         "if left > _EARLY:",
         "if left > spec.every:",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,13 +11,13 @@ import typer
 from volnux.cli import output
 from volnux.cli.asking import meant
 from volnux.cli.options import Json
+from volnux.cli.store import StorePath, open_store
 from volnux.cli.summary import seconds
 from volnux.cli.usage import UsageError
-from volnux.errors import did_you_mean, shortened
+from volnux.errors import VolnuxError, did_you_mean, shortened
 
 if TYPE_CHECKING:
     from volnux.events.answers import Question
-    from volnux.runs.store import Store
 
 __all__ = ["command"]
 
@@ -35,12 +34,10 @@ def _places(ctx: typer.Context, incomplete: str) -> list[str]:
 
 def _questions() -> list[Question]:
     """The open questions, for completion."""
-    from volnux.errors import VolnuxError
-
     try:
-        store = _store(None)
-        return store.questions() if store.path.exists() else []
-    except (VolnuxError, UsageError):
+        with open_store(None, None) as store:
+            return store.questions()
+    except VolnuxError:
         return []
 
 
@@ -75,15 +72,7 @@ def command(
             show_default=False,
         ),
     ] = None,
-    store: Annotated[
-        str | None,
-        typer.Option(
-            "--store",
-            metavar="PATH",
-            help="The store of the run; by default, that of the current folder.",
-            show_default=False,
-        ),
-    ] = None,
+    store: StorePath = None,
     json: Json = False,
 ) -> None:
     """Answer what a run asks, or list the open questions.
@@ -92,23 +81,23 @@ def command(
 
     Exit code: 0, or 2 if there is no such question or answer.
     """
-    kept = _store(store)
-    if not kept.path.exists():
-        raise UsageError([f"there is no store of runs {kept.path}: name one with --store"])
-    run_id = None if run is None else kept.run(run).id
-    found = kept.questions(run_id)
-    if place is not None:
-        found = [_at(place, found, run_id or "")]
-    if value is None:
-        _list(found, json=json)
-        return
-    (question,) = found
-    answer = meant(value, question.options)
-    if answer is None:
-        options = ", ".join(question.options)
-        raise UsageError([f"{shortened(value)!r} is no answer to {question.place}: {options}"])
-    if not kept.answer(question.run_id, question.place, answer):
-        raise UsageError([f"somebody else has just answered {question.place}"])
+    with open_store(None, store) as kept:
+        run_id = None if run is None else kept.run(run).id
+        found = kept.questions(run_id)
+        if place is not None:
+            found = [_at(place, found, run_id or "")]
+        if value is None:
+            _list(found, json=json)
+            return
+        (question,) = found
+        answer = meant(value, question.options)
+        if answer is None:
+            options = ", ".join(question.options)
+            raise UsageError(
+                [f"{shortened(value)!r} is not an answer to {question.place}; expected: {options}"]
+            )
+        if not kept.answer(question.run_id, question.place, answer):
+            raise UsageError([f"{question.place} does not wait for an answer any more"])
     if json:
         with output.json_only() as result:
             result.write({**_as_json(question), "answer": answer})
@@ -149,18 +138,3 @@ def _as_json(question: Question) -> dict[str, object]:
         "options": list(question.options),
         "deadline": question.deadline,
     }
-
-
-def _store(chosen: str | None) -> Store:
-    """The store of an option, or of the current folder.
-
-    Raises:
-        UsageError: runs are not kept there.
-    """
-    from volnux.runs.store import Store
-    from volnux.runs.where import where_of
-
-    where = where_of(Path("_"), chosen)
-    if where is None:
-        raise UsageError(["runs are not kept here: name a store with --store"])
-    return Store(where.path)

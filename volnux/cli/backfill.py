@@ -15,7 +15,8 @@ import typer
 from volnux.cli import ending, kept, output
 from volnux.cli.asking import answers_for
 from volnux.cli.given import Given, Values
-from volnux.cli.options import Events, File
+from volnux.cli.options import Events, File, Inputs
+from volnux.cli.store import StorePath
 from volnux.cli.summary import seconds
 from volnux.cli.usage import UsageError, event_modules
 from volnux.errors import VolnuxError
@@ -66,21 +67,9 @@ def command(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only list the times that would run.")
     ] = False,
-    inputs: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--input",
-            "-i",
-            metavar="NAME=VALUE",
-            help="Set an input of every run; may be repeated.",
-            show_default=False,
-        ),
-    ] = None,
+    inputs: Inputs = None,
     events: Events = None,
-    store: Annotated[
-        str | None,
-        typer.Option("--store", metavar="PATH", help="The file with the runs.", show_default=False),
-    ] = None,
+    store: StorePath = None,
 ) -> None:
     """Run a pipeline for past times of its schedule.
 

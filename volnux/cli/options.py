@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["Backend", "Events", "File", "Json", "Paths"]
+__all__ = ["Backend", "Events", "File", "Inputs", "Json", "Paths"]
 
 
 def _backends(incomplete: str) -> list[str]:
@@ -29,6 +29,16 @@ Events = Annotated[
         "--events",
         metavar="MODULE",
         help="Look events up in this module instead of those of @events; may be repeated.",
+        show_default=False,
+    ),
+]
+Inputs = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--input",
+        "-i",
+        metavar="NAME=VALUE",
+        help="Set an input; may be repeated.",
         show_default=False,
     ),
 ]

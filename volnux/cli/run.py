@@ -11,7 +11,7 @@ import typer
 import typer.core
 
 from volnux.cli.ending import GRACE
-from volnux.cli.options import Backend, Events, File, Json
+from volnux.cli.options import Backend, Events, File, Inputs, Json
 from volnux.cli.running import DEFAULT_BACKEND, run_file
 from volnux.errors import VolnuxError
 from volnux.runs.where import NOWHERE
@@ -54,16 +54,7 @@ def _with_values(args: list[str]) -> Iterator[str]:
 
 def command(
     file: File,
-    inputs: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--input",
-            "-i",
-            metavar="NAME=VALUE",
-            help="Set an input; may be repeated.",
-            show_default=False,
-        ),
-    ] = None,
+    inputs: Inputs = None,
     input_file: Annotated[
         Path | None,
         typer.Option(

@@ -6,21 +6,18 @@ import datetime as dt
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 import typer.core
 
 from volnux.cli import kept, output
 from volnux.cli.options import Json
+from volnux.cli.store import StorePath, open_store, store_path
 from volnux.cli.usage import UsageError
 from volnux.errors import VolnuxError
 from volnux.runs.keeping import AGE, seconds_of
-from volnux.runs.model import KeptStatus, RunStoreError
-from volnux.runs.where import NAME, where_of
-
-if TYPE_CHECKING:
-    from volnux.runs.store import Store
+from volnux.runs.model import KeptStatus
 
 __all__ = ["group"]
 
@@ -44,21 +41,12 @@ group = typer.Typer(
 
 def _ids(incomplete: str) -> list[str]:
     try:
-        with _opened(None, None) as store:
+        with open_store(None, None) as store:
             return [run.id for run in store.list() if run.id.startswith(incomplete)]
     except VolnuxError:
         return []
 
 
-StorePath = Annotated[
-    str | None,
-    typer.Option(
-        "--store",
-        metavar="PATH",
-        help="The file with the runs; by default that of the current folder, or of FILE.",
-        show_default=False,
-    ),
-]
 RunId = Annotated[
     str,
     typer.Argument(
@@ -109,8 +97,8 @@ def ls(
     """
     began = None if since is None else dt.datetime.now(dt.UTC) - _age("--since", since)
     runs = []
-    if _path(file, store).exists():
-        with _opened(file, store) as opened:
+    if store_path(file, store).exists():
+        with open_store(file, store) as opened:
             runs = opened.list(file=file, status=status, since=began, limit=limit)
     if json:
         with output.json_only() as result:
@@ -134,7 +122,7 @@ def show(
 
     Exit code: 0, or 2 if there is no such run or place.
     """
-    with _opened(None, store) as opened:
+    with open_store(None, store) as opened:
         found = opened.run(run)
         places = opened.places(found.id)
         lines = opened.lines(found.id, place)
@@ -177,7 +165,7 @@ def report(
     """
     from volnux.cli import disk, keptpage
 
-    with _opened(None, store) as kept_runs:
+    with open_store(None, store) as kept_runs:
         found = kept_runs.run(run)
         path = target or keptpage.file_name(found)
         disk.check(path)
@@ -220,7 +208,7 @@ def rm(
     """
     if not runs and older is None:
         raise UsageError(["name the runs, or give --older-than AGE"])
-    with _opened(None, store) as opened:
+    with open_store(None, store) as opened:
         named = [opened.run(each) for each in runs or ()]
         running = [run.id for run in named if run.status is KeptStatus.RUNNING]
         if running:
@@ -244,7 +232,7 @@ def compare(first: RunId, second: RunId, store: StorePath = None, json: Json = F
     """
     from volnux.cli.compared import Comparison
 
-    with _opened(None, store) as opened:
+    with open_store(None, store) as opened:
         runs = opened.run(first), opened.run(second)
         found = Comparison(*runs, *(opened.places(run.id) for run in runs))
     if json:
@@ -263,21 +251,3 @@ def _age(option: str, text: str) -> dt.timedelta:
     if seconds is None:
         raise UsageError([f"{option} takes {AGE}, found '{text}'"])
     return dt.timedelta(seconds=seconds)
-
-
-def _path(file: Path | None, chosen: str | None) -> Path:
-    where = where_of(file, chosen)
-    if where is None:
-        raise RunStoreError(f"runs are not kept here: see {NAME} and volnux.toml, or give --store")
-    return where.path
-
-
-def _opened(file: Path | None, chosen: str | None) -> Store:
-    from volnux.runs.store import Store
-
-    path = _path(file, chosen)
-    if not path.exists():
-        raise RunStoreError(
-            f"no runs are kept in {path}: go to the folder of the pipeline, or give --store"
-        )
-    return Store.open(path, create=False)

@@ -15,7 +15,7 @@ __all__ = ["kept_program"]
 
 
 def kept_program(text: str, filename: str, used: Mapping[str, str]) -> Program | None:
-    """The program of a text and of the texts that it used; None if it is no longer valid.
+    """The program of a text and of the texts that it used; None if they have errors now.
 
     Args:
         text: the text.

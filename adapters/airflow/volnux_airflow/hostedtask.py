@@ -108,7 +108,7 @@ class HostedTask(VolnuxEventOperator):
             late = self.late_arguments(names)
             if late:
                 self._construct_again(late)
-            # Values from a run are no templates.
+            # Values of a run are not rendered as templates.
             fields = [name for name in template_fields if name not in (*late, "outcome")]
             seen: Any = {**context, **names}
             render(parent, fields, seen, jinja_env, seen_oids)

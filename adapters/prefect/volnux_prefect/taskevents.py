@@ -107,7 +107,7 @@ class _Process:
             signature = inspect.signature(function)
         except (TypeError, ValueError):
             raise EventDefinitionError(
-                f"{self._event_class.native.target} is no task or flow"
+                f"{self._event_class.native.target} is not a task or flow"
             ) from None
         parameters = list(signature.parameters.values())
         fixed = [each for each in parameters if each.kind is each.POSITIONAL_ONLY]

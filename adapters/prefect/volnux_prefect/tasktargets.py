@@ -83,7 +83,7 @@ def _target(event_class: type[NativeEvent]) -> Target:
     found = load_target(event_class)
     if not isinstance(found, Task | Flow):
         raise EventDefinitionError(
-            f"{where} is no task or flow: decorate it with `@task` or `@flow` of Prefect"
+            f"{where} is not a task or flow: decorate it with `@task` or `@flow` of Prefect"
         )
     function = found.fn
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):

@@ -120,7 +120,7 @@ def test_how_operators_end(run, monkeypatch, tmp_path, capsys):
     }
     assert found == {
         "Bash": (1, 1, "orders 2026-01-31 True"),
-        # A value from the flow is no template.
+        # A value from the flow is not rendered as a template.
         "Exact": (1, 1, "{{ table }}"),
         "Pick": (2, 1, "nothing to do"),
         "Careful": (0, 1, None),

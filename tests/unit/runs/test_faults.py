@@ -74,7 +74,7 @@ def a_folder():
 
 
 def garbage():
-    """A file that is no database."""
+    """A file that is not a database."""
     Path("runs.db").write_bytes(b"not a database, " * 1000)
     return Path("runs.db")
 
