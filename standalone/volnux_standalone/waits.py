@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
-from volnux.backends.asking import Asking
-from volnux.events.answers import Answers, Question
+from volnux.backends.asking import Asking, question_of
+from volnux.events.answers import Answers
 from volnux.events.outcome import Call, Outcome
 from volnux.events.spec import EventSpec
 from volnux_standalone.timers import Timers
@@ -50,16 +49,13 @@ class Waits:
         drop = self._timers.after(wait, lambda: self._again(index))
         if not (outcome.waits and spec.asks):
             return
-        event: Any = spec.event_class
-        text, options = outcome.result.message, tuple(event.options)
-        until = outcome.ended_at + wait
 
         def answered(answer: str) -> None:
             drop()
             self._answers[index] = answer
             self._again(index)
 
-        self._asking.ask(Question(call.run_id, call.task_id, text, options, until), answered)
+        self._asking.ask(question_of(spec, call, outcome), answered)
 
     def answer(self, index: int) -> str | None:
         """The answer for the next call of a place; None if there is none."""

@@ -68,12 +68,17 @@ def test_ctrl_c_while_it_asks():
     assert run.exitstatus == 130
 
 
-def test_the_end_of_input_is_no_answer():
+def test_the_end_of_input_and_what_was_typed_before_are_not_answers():
     run = on_terminal("--no-store")
+    run.sendline("1")
+    run.expect("Approve asks")
     run.expect("answer: ")
     run.sendeof()
-    run.expect("standard input has ended")
+    run.expect("Ctrl-C cancels the run: answer: ")
+    run.sendline("2")
+    run.expect("Second asks")
     run.sendintr()
+    run.expect("Approve +failed")
     run.expect(pexpect.EOF)
 
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from volnux.backends.port import refuse
 from volnux.events.answers import Answers, Question
 from volnux.events.link import Plan
+from volnux.events.outcome import Call, Outcome
+from volnux.events.spec import EventSpec
 from volnux.usercode import RunThread
 
-__all__ = ["AnyAnswers", "Asking", "require_answers"]
+__all__ = ["AnyAnswers", "Asking", "question_of", "require_answers"]
 
 _PERIOD = 0.2
 """The seconds between two looks at the answers."""
@@ -76,10 +78,12 @@ class Asking:
             questions += new
             still_open = []
             for each in questions:
+                # First the time: an answer that comes before the deadline counts.
+                is_over = time.time() >= each.question.deadline
                 answer = None if closed else self._answers.answer(each.question)
                 if answer not in each.question.options:
                     answer = None
-                if answer is None and not closed and time.time() < each.question.deadline:
+                if answer is None and not closed and not is_over:
                     still_open.append(each)
                     continue
                 self._answers.closed(each.question)
@@ -88,6 +92,23 @@ class Asking:
             questions = still_open
             if closed:
                 return
+
+
+def question_of(spec: EventSpec, call: Call, outcome: Outcome) -> Question:
+    """What the event of a place asks.
+
+    Its deadline is a little before the end of the wait, so that the last answer is seen in time.
+
+    Args:
+        spec: the event.
+        call: the arguments of the call that has asked.
+        outcome: how that call ended.
+    """
+    event: Any = spec.event_class
+    wait = outcome.retry_after or 0
+    deadline = outcome.ended_at + wait - min(3 * _PERIOD, wait / 2)
+    text, options = outcome.result.message, tuple(event.options)
+    return Question(call.run_id, call.task_id, text, options, deadline)
 
 
 class AnyAnswers:

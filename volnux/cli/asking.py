@@ -70,6 +70,7 @@ class TerminalAnswers:
         self._stdin = stdin
         self._stream = stream
         self._typed = b""
+        self._at_end = False
         self._ended = False
         self._now: Question | None = None
         self._hidden = contextlib.ExitStack()
@@ -102,6 +103,11 @@ class TerminalAnswers:
     def _begin(self, question: Question) -> None:
         self._now = question
         self._hidden.enter_context(reading())
+        # What was typed before the question does not answer it.
+        import termios
+
+        self._typed = b""
+        termios.tcflush(self._stdin, termios.TCIFLUSH)
         output.say(f"{question.place} asks: {question.text}", self._stream)
         for number, option in enumerate(question.options, start=1):
             output.say(f"  {number}  {option}", self._stream)
@@ -114,11 +120,14 @@ class TerminalAnswers:
         """The next typed line; None if there is none yet."""
         while b"\n" not in self._typed:
             if not select.select([self._stdin], [], [], 0)[0]:
+                self._at_end = False
                 return None
             read = os.read(self._stdin, 4096)
             if not read:
-                output.say("(standard input has ended)", self._stream)
-                self._ended = True
+                # After Ctrl-D, a terminal can be read again; one that is gone is always at its end.
+                self._ended = self._at_end
+                self._at_end = True
+                self._prompt("Ctrl-C cancels the run")
                 return None
             self._typed += read
         line, _, self._typed = self._typed.partition(b"\n")

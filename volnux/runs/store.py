@@ -195,11 +195,12 @@ class Store:
             by: who gives it; the user of this process if None.
         """
         by = storable(_user() if by is None else by)
+        now = time.time()
         with self._using() as connection, transaction(connection):
             done = connection.execute(
                 "UPDATE questions SET answer = ?, answered_by = ?, answered_at = ? "
-                f"{_ONE_QUESTION} AND is_open AND answer IS NULL",
-                (answer, by, time.time(), run_id, place),
+                f"{_ONE_QUESTION} AND is_open AND answer IS NULL AND deadline > ?",
+                (answer, by, now, run_id, place, now),
             )
             return done.rowcount > 0
 

@@ -12,14 +12,14 @@ from typing import Any
 
 from prefect.client.schemas.objects import State, StateType, TaskRun
 
-from volnux.backends.asking import Asking
-from volnux.events.answers import Answers, Question
+from volnux.backends.asking import Asking, question_of
+from volnux.events.answers import Answers
 from volnux.events.outcome import Call, Outcome
 from volnux.events.spec import EventSpec
 from volnux_prefect import compat
 from volnux_prefect.states import EventState
 
-__all__ = ["Waiting", "give_up", "question_of"]
+__all__ = ["Waiting", "give_up"]
 
 
 class Waiting:
@@ -100,14 +100,6 @@ class Waiting:
         for task_run in self._paused.values():
             give_up(task_run, why, timed_out=timed_out)
         self._paused.clear()
-
-
-def question_of(spec: EventSpec, call: Call, outcome: Outcome) -> Question:
-    """What the event of a place asks."""
-    event: Any = spec.event_class
-    until = outcome.ended_at + (outcome.retry_after or 0)
-    text, options = outcome.result.message, tuple(event.options)
-    return Question(call.run_id, call.task_id, text, options, until)
 
 
 def give_up(task_run: TaskRun, why: str, *, timed_out: bool = False) -> None:

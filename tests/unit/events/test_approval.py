@@ -137,6 +137,15 @@ def test_without_an_answer_it_fails_after_within(answer):
     assert not answers.still_open
 
 
+def test_the_last_answer_counts():
+    class Late(Given):
+        def answer(self, question):
+            return "Approve" if time.time() >= question.deadline else None
+
+    report = run('Patient(item="pen") (0 |-> Late)', Late())
+    assert report.places["Patient"].result == "Approve"
+
+
 def test_every_copy_of_an_each_asks():
     answers = Given(**{"Patient[0]": "Approve", "Patient[1]": "Reject"})
     report = run('@input: things: list = ["a", "b"]\nPatient[each=item, in=things]', answers)

@@ -10,12 +10,12 @@ from typing import Any
 
 from prefect.client.schemas.objects import State, TaskRun, TaskRunResult
 
-from volnux.backends.asking import Asking
+from volnux.backends.asking import Asking, question_of
 from volnux.events.base import WorkerLost
 from volnux.events.outcome import Call, Outcome
 from volnux.events.spec import EventSpec
 from volnux.hooks import About, hooks_of
-from volnux_prefect.again import give_up, question_of
+from volnux_prefect.again import give_up
 from volnux_prefect.endings import state_of
 from volnux_prefect.limits import make_limits
 from volnux_prefect.loop import RunLoop
