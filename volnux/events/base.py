@@ -108,7 +108,7 @@ class EventBase:
             last one in it.
         conditions: `{3: predicate}`. After a success, the predicates are called with the result, in
             ascending order of their numbers; the first that returns true sets the descriptor.
-        timeout: the maximum duration of one attempt in seconds; `[timeout=]` in the flow overrides
+        timeout: the maximum duration of one call in seconds; `[timeout=]` in the flow overrides
             it.
         every: seconds between two calls of an event that says "not yet"; `[every=]` in the flow
             overrides it.
