@@ -111,12 +111,14 @@ class Run:
 
     def _begin(self) -> None:
         board = self._board
-        with self._locked:
+        with board.lock:
             if not board.cancelled:
                 if self._plan.graph.run_timeout is not None:
                     self._timers.after(self._plan.graph.run_timeout, self._run_out)
                 board.take(board.execution.start())
-        # Listeners have been told what is reused: now the rest may begin.
+        # Listeners are told what is reused before the rest begins. Threads start before anything is
+        # sent to an executor, because that can take long.
+        board.reuse.tell(self._hooks)
         with self._locked:
             self._workers.wake(len(board.ready))
             board.check_over()
