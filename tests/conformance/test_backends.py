@@ -16,7 +16,7 @@ PROGRAMS = int(os.environ.get("VOLNUX_PROGRAMS", "0"))
 SEED = int(os.environ.get("VOLNUX_SEED", "1"))
 BATCHES = 20
 
-COUNTS = {"standalone": 500, "tiny": 100, "airflow": 40, "prefect": 40}
+COUNTS = {"standalone": 200, "tiny": 60, "airflow": 20, "prefect": 20}
 """How many random programs a run has on a backend, where nothing else is said."""
 
 

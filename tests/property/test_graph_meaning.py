@@ -45,13 +45,13 @@ def repeat(seed: int, number: int = 1) -> str:
 
 
 def test_programs_mean_what_the_language_says():
-    for seed, program in each_program(2000, stops=True):
+    for seed, program in each_program(800, stops=True):
         found = difference(program)
         assert found is None, f"{repeat(seed)}\n{found}"
 
 
 def test_the_end_is_the_same_in_whatever_order_events_end():
-    for seed, program in each_program(1200):
+    for seed, program in each_program(400):
         graph = graph_of(program)
         wanted = Driven(program, graph).by_delay().outcome()
         source = random.Random(seed)
@@ -61,7 +61,7 @@ def test_the_end_is_the_same_in_whatever_order_events_end():
 
 
 def test_results_are_let_go_when_nobody_will_read_them():
-    for seed, program in each_program(1000):
+    for seed, program in each_program(400):
         graph = graph_of(program)
         kept = Driven(program, graph).by_delay()
         freed = Driven(program, graph, keep_results=False).at_random(random.Random(seed))
@@ -75,7 +75,7 @@ def test_results_are_let_go_when_nobody_will_read_them():
 
 
 def test_what_was_received_is_found_where_it_came_from():
-    for seed, program in each_program(1000):
+    for seed, program in each_program(400):
         graph = graph_of(program)
         driven = Driven(program, graph).by_delay()
         execution = driven.execution
@@ -98,7 +98,7 @@ def test_what_was_received_is_found_where_it_came_from():
 
 
 def test_simulate_tells_the_same_path():
-    for seed, program in each_program(1000, repeats=False):
+    for seed, program in each_program(400, repeats=False):
         graph = graph_of(program)
         factors = {node.id: node.retry for node in graph.places()}
         scripts = {place: event.script for place, event in places(program).items()}
@@ -155,7 +155,7 @@ def test_a_fail_means_an_event_that_returned_a_failure():
 
 
 def test_a_place_ends_once_and_keeps_its_end():
-    for seed, program in each_program(1000, stops=True):
+    for seed, program in each_program(400, stops=True):
         driven = Driven(program, graph_of(program))
         execution = driven.execution
         source = random.Random(seed)
@@ -232,7 +232,7 @@ def test_a_run_that_is_cut_short(way):
 
 
 def test_every_graph_is_well_formed():
-    for seed, program in each_program(1000):
+    for seed, program in each_program(400):
         graph = graph_of(program)
         index = {node.id: number for number, node in enumerate(graph.nodes)}
         assert len(index) == len(graph.nodes), repeat(seed)

@@ -20,9 +20,9 @@ from volnux.testing.making import random_program
 from volnux.testing.rendering import render
 from volnux.values import dumps
 
-PROGRAMS = int(os.environ.get("VOLNUX_PROGRAMS", "600"))
+PROGRAMS = int(os.environ.get("VOLNUX_PROGRAMS", "300"))
 SEED = int(os.environ.get("VOLNUX_SEED", "1"))
-STEP = 200
+STEP = 100
 
 
 class Resumed(Driven):

@@ -29,9 +29,9 @@ from volnux.testing.programs import (
 )
 from volnux.testing.rendering import render
 
-PROGRAMS = int(os.environ.get("VOLNUX_PROGRAMS", "400"))
+PROGRAMS = int(os.environ.get("VOLNUX_PROGRAMS", "200"))
 SEED = int(os.environ.get("VOLNUX_SEED", "1"))
-STEP = 200
+STEP = 100
 
 
 class Boom(Exception):

@@ -61,7 +61,7 @@ def unit(rng: random.Random, depth: int) -> str:
 def programs() -> dict[str, Graph]:
     rng = random.Random(7)
     heads = ("", "", "@on-failure: continue\n")
-    texts = (rng.choice(heads) + program(rng, rng.choice((1, 2, 2, 3))) for _ in range(200))
+    texts = (rng.choice(heads) + program(rng, rng.choice((1, 2, 2, 3))) for _ in range(80))
     return {text: graph(text) for text in texts}
 
 
@@ -140,7 +140,7 @@ def repeated(rng: random.Random, depth: int) -> str:
 def repeating() -> dict[str, Graph]:
     rng = random.Random(11)
     heads = ("", "", "@on-failure: continue\n")
-    texts = (rng.choice(heads) + repeated(rng, rng.choice((1, 2, 3))) for _ in range(200))
+    texts = (rng.choice(heads) + repeated(rng, rng.choice((1, 2, 3))) for _ in range(80))
     return {text: graph(text) for text in texts}
 
 

@@ -16,8 +16,8 @@ from volnux.pointy import analyze, load, parse
 from volnux.pointy.formatter import format_file
 from volnux.pointy.parser import read_source
 
-N = 100_000
-MANY = 20_000
+N = 30_000
+MANY = 10_000
 
 
 def errors(text):

@@ -75,9 +75,9 @@ def states(scheduler, job_id=None):
 
 @pytest.mark.slow
 @pytest.mark.timeout(400)
-def test_ten_years_of_schedules(make, clock):
+def test_three_years_of_schedules(make, clock):
     scheduler = make()
-    start, end = at("2026-01-01T12:00"), at("2036-01-01T12:00")
+    start, end = at("2026-01-01T12:00"), at("2029-01-01T12:00")
     schedules = {
         "paris": Schedule(("30 2 * * 0",), "Europe/Paris"),
         "york": Schedule(("30 1 1-7 3,11 *", "0 9 L * *"), "America/New_York"),
@@ -103,7 +103,7 @@ def test_ten_years_of_schedules(make, clock):
                 break
             expected.append(instant)
         assert made[name] == [(instant, dt.timedelta(0)) for instant in expected]
-    assert len(MADE) > 800
+    assert len(MADE) > 240
 
 
 @pytest.mark.parametrize(
