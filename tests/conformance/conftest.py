@@ -15,11 +15,20 @@ import pytest
 
 from tests.conformance.hosts import settle, start
 from volnux.backends import Backend, backend_names, get_backend
+from volnux.testing import all_cases
 
 sys.path.append(str(Path(__file__).parent / "tiny_backend"))
 
 HOSTS = {"airflow": "airflow", "prefect": "prefect"}
 """By backend, the module that must be there for it to run."""
+
+
+SHARES = {"airflow": 2, "prefect": 3}
+"""By host, the share of the cases that a run of all tests has there: every second or third one.
+
+A case takes seconds on a host. Prefect runs the state machine of the core, which the core's own
+tests try with all cases. `VOLNUX_CASES=all`, `--backend` or `-k` runs all of them.
+"""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -54,6 +63,25 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "backend" in metafunc.fixturenames:
         metafunc.parametrize("backend", chosen(metafunc.config), indirect=True, scope="session")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out the cases that are not in the share of a host."""
+    if os.environ.get("VOLNUX_CASES") == "all" or config.option.keyword:
+        return
+    if config.getoption("--backend", default=None):
+        return
+    numbers = {case.name: number for number, case in enumerate(all_cases())}
+    left_out = []
+    for item in items:
+        params = getattr(getattr(item, "callspec", None), "params", {})
+        share = SHARES.get(params.get("backend"), 1)
+        if "case" in params and numbers.get(params["case"].name, 0) % share:
+            left_out.append(item)
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        gone = set(left_out)
+        items[:] = [item for item in items if item not in gone]
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

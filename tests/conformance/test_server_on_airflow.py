@@ -33,6 +33,17 @@ _ENOUGH_ELSEWHERE = {
     "places_in_branches",
     "table_07",
     "table_16",
+    # They run by `dag.test()`, and differ from the others only in what a task does.
+    "any_of_groups",
+    "class_says_any",
+    "continue_in_a_group",
+    "end_goto",
+    "factor_on_a_group",
+    "pair_piped_branch_stop",
+    "use_any_by_class",
+    "use_branches_in_two_uses",
+    "use_continue",
+    "use_fail_inside",
     # The scheduler sees only a mapped task, as in other cases.
     "each_at_once_in_each_copy",
     "each_branch_inside",
@@ -41,6 +52,10 @@ _ENOUGH_ELSEWHERE = {
     "each_fail_inside",
     "each_nested_handled",
     "each_nested_lengths",
+    "again_not_needed",
+    "again_used_up",
+    "each_never_started",
+    "each_unhandled_descriptor",
 }
 
 GROUPS = {

