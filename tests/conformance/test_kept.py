@@ -22,7 +22,7 @@ def cases_of(backend):
         for case in all_cases()
         if case.expected.status is not None and case.name not in backend.gaps
     ]
-    return cases[:: ONE_OF.get(backend.name, 20)]
+    return cases[:: ONE_OF.get(backend.name, 40)]
 
 
 @pytest.mark.timeout(900)

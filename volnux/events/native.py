@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, ClassVar, cast
 
 from volnux.events.base import EventBase, EventDefinitionError, event, event_class_of
-from volnux.events.modules import import_from
+from volnux.events.modules import MADE_IN, import_from
 
 __all__ = ["Native", "NativeEvent", "made_event", "name_made_event", "native_event"]
 
@@ -163,8 +163,9 @@ def made_event(
         members: the attributes of the class.
         frames: how many calls there are between this function and the module.
     """
-    module = sys._getframe(frames).f_globals.get("__name__", "__main__")
-    made = {**members, "__module__": module, _UNNAMED: True}
+    names = sys._getframe(frames).f_globals
+    module, file = names.get("__name__", "__main__"), names.get("__file__")
+    made = {**members, "__module__": module, MADE_IN: file, _UNNAMED: True}
     kind: Any = type(bases[-1])
     return cast("type[Any]", kind("event", bases, made))
 

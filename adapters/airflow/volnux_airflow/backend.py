@@ -38,8 +38,8 @@ _ONE_AT_A_TIME = not_in_host(
 )
 
 _IN_ANY_ORDER = not_in_host(
-    "dag.test() runs the tasks that are ready in any order; a scheduler runs the instances of a "
-    "mapped task in the order of the items",
+    "dag.test() runs the tasks that are ready one after another, in any order; a scheduler runs "
+    "them in parallel, and the instances of a mapped task in the order of the items",
     always=False,
 )
 
@@ -59,6 +59,7 @@ class AirflowBackend(Backend):
             "each_together": _ONE_AT_A_TIME,
             "parallel_at_once": _ONE_AT_A_TIME,
             "stop_while_others_run": _ONE_AT_A_TIME,
+            "waits_parallel": _IN_ANY_ORDER,
             "waits_in_each_at_once": not_in_host(
                 "dag.test() runs one task after another, so the next item starts while one waits; "
                 "on a scheduler, an item keeps its slot while it waits"

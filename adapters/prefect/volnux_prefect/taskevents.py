@@ -45,7 +45,8 @@ def load_target(event_class: type[NativeEvent]) -> Any:
     """
     target = event_class.native.target
     module, _, name = target.partition(":")
-    home = home_of(module_of(event_class))
+    owner = next(each for each in event_class.__mro__ if "native" in vars(each))
+    home = home_of(module_of(owner))
     try:
         found: Any = import_from(None if home is None else Path(home), module)
     except ModuleNotFoundError as error:

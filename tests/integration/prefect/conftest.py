@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
+import multiprocessing
 import subprocess
 import sys
 from collections.abc import Callable
@@ -28,6 +29,8 @@ collect_ignore_glob = [] if importlib.util.find_spec("prefect") else ["test_*.py
 def pytest_configure(config: pytest.Config) -> None:
     if importlib.util.find_spec("prefect"):
         own_server(config)
+        # Prefect is imported once for all processes that read files, not anew by each of them.
+        multiprocessing.set_forkserver_preload(["__main__", "volnux_prefect.flow"])
         for line in WARNINGS:
             config.addinivalue_line("filterwarnings", line)
 

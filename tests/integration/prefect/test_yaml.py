@@ -17,6 +17,9 @@ from tests.conformance.cases import EVENTS
 from volnux.graph.model import InputSpec
 from volnux.loading import load_plan
 
+# A thread of Prefect's may use `random` while hypothesis makes a value.
+pytestmark = pytest.mark.filterwarnings("ignore:Do not use the `random` module")
+
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
 
 

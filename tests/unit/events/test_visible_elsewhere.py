@@ -199,3 +199,33 @@ def test_events_defined_in_a_function_belong_to_their_own_folder():
     assert done.stdout.splitlines() == [
         f"success Order(number=1, {name}_extra=None)" for name in ("a", "b", "a")
     ], done.stderr
+
+
+MADE = """
+    from volnux_prefect import task_event
+
+    Base = task_event("shop_tasks:load")
+
+    class First(Base):
+        timeout = 5
+"""
+
+ONE_FLOW_EACH = """
+    from volnux.events.modules import home_of, module_of
+    from volnux.loading import load_plan
+
+    for folder in ("a", "b", "a"):
+        (spec,) = load_plan(f"{folder}/flow.pty").specs
+        print([home_of(module_of(each))[-1] for each in spec.target.__mro__[:2]])
+"""
+
+
+def test_an_event_that_no_flow_names_belongs_to_the_folder_of_its_module():
+    for name in ("a", "b"):
+        folder = Path(name)
+        folder.mkdir()
+        (folder / "flow.pty").write_text("First\n")
+        (folder / "flow_events.py").write_text(textwrap.dedent(MADE))
+    code = textwrap.dedent(ONE_FLOW_EACH)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.splitlines() == [str([name, name]) for name in ("a", "b", "a")], done.stderr

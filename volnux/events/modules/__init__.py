@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from volnux.events.modules.asking import current_home
 from volnux.events.modules.importing import (
+    MADE_IN,
     adopt,
     at_home,
     at_home_of,
@@ -29,6 +30,7 @@ from volnux.events.modules.registry import display_text, folders, home_of, is_sh
 from volnux.events.modules.sources import events_file, events_module
 
 __all__ = [
+    "MADE_IN",
     "adopt",
     "at_home",
     "at_home_of",

@@ -30,7 +30,10 @@ from volnux.events.modules.shared import SharedModule, module_meant, share, take
 from volnux.events.modules.sources import entries, find_source, same_file
 from volnux.usercode import keep_stdin_open, runs_user_code
 
-__all__ = ["adopt", "at_home", "forget", "import_from", "module_of"]
+__all__ = ["MADE_IN", "adopt", "at_home", "forget", "import_from", "module_of"]
+
+MADE_IN = "__volnux_file__"
+"""An attribute of a class that a function of ours made: the file of the module that called it."""
 
 
 @runs_user_code
@@ -92,13 +95,14 @@ def module_of(target: Any) -> ModuleType | None:
     if type(module) is not SharedModule:
         return module
     names = _names_around(target)
+    file = getattr(target, "__dict__", {}).get(MADE_IN)
     for package in tuple(FOLDERS):
         each = found = sys.modules.get(f"{package}.{target.__module__}")
         if each is None:
             continue
         for part in target.__qualname__.split("."):
             found = getattr(found, part, None)
-        if found is target or vars(each) is names:
+        if found is target or vars(each) is names or (file and vars(each).get("__file__") == file):
             return each
     return module_meant(module)
 
