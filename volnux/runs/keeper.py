@@ -36,6 +36,7 @@ __all__ = ["Keeper", "Writes", "file_of", "fingerprint_of"]
 
 _LONGEST_TRACEBACK = 100_000
 _SCOPE = Call._fields.index("scope")
+_DONE = State.DONE.value
 
 
 class Writes(Protocol):
@@ -163,14 +164,17 @@ class Keeper(Listener):
         self._known[place] = state, descriptor, attempts
         columns = {
             "place": place,
-            "state": state.value,
+            "state": _DONE if state is State.DONE else state.value,
             "descriptor": descriptor,
             "attempts": attempts,
             "ended": outcome.ended_at,
         }
         if outcome.bypassed:
             columns["bypassed"] = True
-        self._add_result(columns, spec, outcome.result)
+        if outcome.result is None:
+            columns["result"] = "null"
+        else:
+            self._add_result(columns, spec, outcome.result)
         self._writer.place(columns)
 
     def reused(self, spec: EventSpec, call: Call, outcome: Outcome, kept: KeptPlace) -> None:

@@ -60,7 +60,9 @@ class Writer:
         self._store = store
         self._run = run
         self._texts = texts
-        self._places: deque[dict[str, Any]] = deque()
+        self._lock = threading.Lock()
+        self._arrived: dict[str, dict[str, Any]] = {}
+        self._taken: deque[dict[str, Any]] = deque()
         self._lines: deque[tuple[Any, ...]] = deque()
         self._wake = threading.Event()
         self._closing = threading.Event()
@@ -77,8 +79,15 @@ class Writer:
 
         A value of None changes nothing, except with `ANEW`.
         """
-        self._places.append(columns)
-        if not self._wake.is_set():
+        place = columns["place"]
+        with self._lock:
+            arrived = self._arrived
+            if place in arrived:
+                arrived[place].update(columns)
+                return
+            arrived[place] = columns
+            is_first = len(arrived) == 1
+        if is_first:
             self._wake.set()
 
     def line(self, line: tuple[Any, ...]) -> None:
@@ -107,7 +116,8 @@ class Writer:
             self._store.warn(f"this run is not kept: {said(error, self._store.path)}")
         while self._failed and not self._closing.is_set():
             # Nobody will read what still arrives.
-            self._places.clear()
+            with self._lock:
+                self._arrived.clear()
             self._lines.clear()
             self._closing.wait(BEAT)
 
@@ -159,18 +169,16 @@ class Writer:
 
     def _write(self, connection: sqlite3.Connection, key: int) -> bool:
         """Write what has arrived, and return whether that is all."""
-        found: dict[str, dict[str, Any]] = {}
-        size = 0
-        while self._places and len(found) < _MOST_PLACES and size < _MOST_CHARACTERS:
-            columns = self._places.popleft()
-            size += len(columns.get("result") or "")
-            known = found.get(columns["place"])
-            if known is None:
-                found[columns["place"]] = columns
-            else:
-                known.update(columns)
+        if not self._taken:
+            with self._lock:
+                self._taken.extend(self._arrived.values())
+                self._arrived.clear()
         alike: dict[tuple[str, ...], list[tuple[Any, ...]]] = {}
-        for columns in found.values():
+        count = size = 0
+        while self._taken and count < _MOST_PLACES and size < _MOST_CHARACTERS:
+            columns = self._taken.popleft()
+            count += 1
+            size += len(columns.get("result") or "")
             change = _REPLACE if columns.pop(ANEW, False) else _MERGE
             alike.setdefault((change, *columns), []).append((key, *columns.values()))
         for (change, *names), new in alike.items():
@@ -179,7 +187,7 @@ class Writer:
         while self._lines and len(lines) < _MOST_PLACES:
             lines.append(self._lines.popleft())
         _insert(connection, "lines", _LINE, [(key, *line) for line in lines], "")
-        return not (self._places or self._lines)
+        return not (self._taken or self._arrived or self._lines)
 
     def _set(self, connection: sqlite3.Connection, key: int, columns: Mapping[str, Any]) -> None:
         names = ", ".join(f"{name} = ?" for name in columns)
