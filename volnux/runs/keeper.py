@@ -20,10 +20,11 @@ from volnux.here import Scope
 from volnux.hooks import About, Listener
 from volnux.imported import imported
 from volnux.runs.given import Digests
-from volnux.runs.lines import Lines, storable, storable_path
+from volnux.runs.lines import Lines, storable
 from volnux.runs.model import KeptPlace, KeptStatus
 from volnux.runs.process import this_process
 from volnux.runs.values import Values
+from volnux.runs.where import storable_path
 from volnux.runs.writer import ANEW
 
 if TYPE_CHECKING:

@@ -6,13 +6,15 @@ import datetime as dt
 import json
 import sqlite3
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from volnux.events.answers import Question
 from volnux.graph.outcome import Failure, State
 from volnux.graph.places import index_of
 from volnux.runs.model import KeptLine, KeptPlace, KeptRun, KeptStatus
 from volnux.runs.process import is_alive
+
+if TYPE_CHECKING:
+    from volnux.events.answers import Question
 
 __all__ = [
     "LINE",
@@ -80,6 +82,8 @@ def is_running(row: Row) -> bool:
 
 def question_of(row: sqlite3.Row) -> Question:
     """A question, from a row of `questions` with the `id` of its run."""
+    from volnux.events.answers import Question
+
     options = tuple(json.loads(row["options"]))
     return Question(row["id"], row["place"], row["text"], options, row["deadline"])
 
