@@ -168,11 +168,11 @@ class Store:
         return len(keys)
 
     def ask(self, question: Question) -> bool:
-        """Record a question that a place asks, and return whether the run is known already."""
+        """Record a question that a place asks, and return whether its run is kept by now."""
         with self._using() as connection, transaction(connection):
             done = connection.execute(
                 "INSERT OR REPLACE INTO questions (run, place, text, options, deadline, is_open) "
-                "SELECT key, ?, ?, ?, ?, 1 FROM runs WHERE id = ?",
+                "SELECT key, ?, ?, ?, ?, 1 FROM runs WHERE id = ? AND status = 'running'",
                 (
                     question.place,
                     question.text,

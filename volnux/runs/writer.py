@@ -45,6 +45,8 @@ _LINE: Final = tuple(rows.LINE.split(", "))
 class Writer:
     """The thread that writes a run. After an error it warns once, and writes nothing more.
 
+    If another program locks the store for long, it warns, and waits until the run has ended.
+
     Args:
         store: where it is written.
         run: the columns of the run, by name.
@@ -63,6 +65,7 @@ class Writer:
         self._lock = threading.Lock()
         self._arrived: dict[str, dict[str, Any]] = {}
         self._taken: deque[dict[str, Any]] = deque()
+        self._has_waited = False
         self._lines: deque[tuple[Any, ...]] = deque()
         self._wake = threading.Event()
         self._closing = threading.Event()
@@ -122,7 +125,7 @@ class Writer:
             self._closing.wait(BEAT)
 
     def _write_all(self, connection: sqlite3.Connection) -> None:
-        with transaction(connection):
+        with transaction(connection, waits=self._waits):
             key = self._begin(connection)
         try:
             ended = False
@@ -130,7 +133,7 @@ class Writer:
                 self._wake.wait(BEAT)
                 self._wake.clear()
                 closing = self._closing.is_set()
-                with transaction(connection):
+                with transaction(connection, waits=self._waits):
                     complete = self._write(connection, key)
                     if closing and complete:
                         self._set(connection, key, self._end)
@@ -147,6 +150,16 @@ class Writer:
             with contextlib.suppress(sqlite3.Error):
                 self._set(connection, key, {"status": "lost", "ended": time.time()})
             raise
+
+    def _waits(self, error: sqlite3.Error) -> bool:
+        """Whether to wait again for another program that writes."""
+        if self._closing.wait(_PAUSE):
+            return False
+        if not self._has_waited:
+            self._has_waited = True
+            locked = said(error, self._store.path)
+            self._store.warn(f"this run is kept as soon as the store can be written: {locked}")
+        return True
 
     def _begin(self, connection: sqlite3.Connection) -> int:
         connection.execute(
