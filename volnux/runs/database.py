@@ -17,7 +17,7 @@ __all__ = ["FOLDER", "PATIENCE", "VERSION", "connect", "said", "transaction"]
 FOLDER: Final = ".volnux"
 """The folder of a store that has no other place."""
 
-VERSION: Final = 1
+VERSION: Final = 2
 """The version of the tables. A store of an earlier one is migrated when it is opened."""
 
 _APPLICATION: Final = 0x766C6E78
@@ -76,6 +76,7 @@ CREATE TABLE places (
     failure TEXT,
     unkept TEXT,
     result TEXT,
+    tries TEXT,
     UNIQUE (run, place)
 );
 
@@ -105,7 +106,7 @@ CREATE TABLE questions (
 ) WITHOUT ROWID;
 """
 
-_MIGRATIONS: Final[dict[int, str]] = {}
+_MIGRATIONS: Final[dict[int, str]] = {1: "ALTER TABLE places ADD COLUMN tries TEXT"}
 """The statements that turn the tables of a version into those of the next one, by the former."""
 
 
@@ -154,6 +155,12 @@ def _open(path: Path, patience: float) -> sqlite3.Connection:
     except sqlite3.OperationalError:
         if os.access(path.parent, os.W_OK):
             raise
+        journal = path.with_name(f"{path.name}-wal")
+        if journal.exists() and journal.stat().st_size:
+            raise RunStoreError(
+                f"{path} cannot be read in a read-only folder, because {journal.name} has changes "
+                "that are not in it yet: copy both files to a folder that can be written"
+            ) from None
         # SQLite cannot make its journals there, but nobody else can write there either.
         return opened(f"{path.as_uri()}?immutable=1", uri=True)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from volnux.graph.outcome import Failure, State
 from volnux.graph.places import index_of
-from volnux.runs.model import KeptLine, KeptPlace, KeptRun, KeptStatus
+from volnux.runs.model import KeptAttempt, KeptLine, KeptPlace, KeptRun, KeptStatus
 from volnux.runs.process import is_alive
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ Row = sqlite3.Row | Mapping[str, Any]
 
 PLACE: Final = (
     "place, event, position, state, descriptor, attempts, polls, started, ended, bypassed, "
-    "handled, reused, given, received_from, failure, unkept, result"
+    "handled, reused, given, received_from, failure, unkept, result, tries"
 )
 """The columns of a place, in the order of a row for `Writer`."""
 
@@ -110,6 +110,7 @@ def place_of(row: Row) -> KeptPlace:
         bypassed=bool(row["bypassed"]),
         handled=bool(row["handled"]),
         reused=bool(row["reused"]),
+        tries=_tries(row["tries"]),
     )
 
 
@@ -127,6 +128,13 @@ def line_of(row: sqlite3.Row) -> KeptLine:
 
 def _moment(seconds: float) -> dt.datetime:
     return dt.datetime.fromtimestamp(seconds, dt.UTC)
+
+
+def _tries(text: str | None) -> tuple[KeptAttempt, ...]:
+    return tuple(
+        KeptAttempt(_moment(started), _moment(ended), failure)
+        for started, ended, failure in json.loads(text or "[]")
+    )
 
 
 def _failure(text: str | None) -> Failure | None:

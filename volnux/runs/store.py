@@ -172,7 +172,7 @@ class Store:
         with self._using() as connection, transaction(connection):
             done = connection.execute(
                 "INSERT OR REPLACE INTO questions (run, place, text, options, deadline, is_open) "
-                "SELECT key, ?, ?, ?, ?, 1 FROM runs WHERE id = ? AND status = 'running'",
+                "SELECT key, ?, ?, ?, ?, 1 FROM runs WHERE id = ? AND status != 'lost'",
                 (
                     question.place,
                     question.text,

@@ -150,7 +150,7 @@ FAULTS = {
     garbage: "runs.db is damaged, or not a store of runs: move it away, or name another file",
     damaged: "runs.db is damaged, or not a store of runs: move it away, or name another file",
     foreign: "runs.db is not a store of runs: name another file",
-    later: "was written by a later version of volnux (format 99, this one knows 1): update volnux",
+    later: "was written by a later version of volnux (format 99, this one knows 2): update volnux",
     two_names: "has 2 names (hard links)",
 }
 
@@ -244,6 +244,17 @@ def test_a_store_that_cannot_be_written_can_be_read():
     with Store.open("disk/runs.db", create=False) as store:
         assert store.run("kept").status == "success"
         assert len(store.places("kept")) == 1
+
+
+def test_changes_that_only_the_journal_has_are_not_left_out():
+    mounted("size=1m")
+    with Store.open("runs.db") as store:
+        volnux.run(text="Much", events=ME, store=store)
+        for path in ("runs.db", "runs.db-wal"):
+            shutil.copy(path, "disk")
+    subprocess.run(["mount", "-o", "remount,ro", "disk"], check=True)
+    with pytest.raises(RunStoreError, match="copy both files to a folder that can be written"):
+        Store.open("disk/runs.db", create=False)
 
 
 RUNNER = """
