@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
+
+from volnux.events.outcome import Call
 
 __all__ = ["Attempt"]
+
+_NO_CALL: Final = Call()
 
 
 class Attempt:
@@ -14,6 +18,7 @@ class Attempt:
     Attributes:
         index: the index of the place in the graph.
         number: the number of the attempt, starting at 1.
+        call: its arguments, without a scope.
         started: when it began, in seconds since the epoch; 0.0 until then.
         drop_timer: cancels its timeout.
         handle: the attempt in its executor; None on our own workers.
@@ -23,6 +28,7 @@ class Attempt:
     """
 
     __slots__ = (
+        "call",
         "drop_timer",
         "expired",
         "handle",
@@ -36,6 +42,7 @@ class Attempt:
     def __init__(self, index: int, number: int) -> None:
         self.index = index
         self.number = number
+        self.call = _NO_CALL
         self.started = 0.0
         self.drop_timer: Callable[[], None] | None = None
         self.handle: Any = None

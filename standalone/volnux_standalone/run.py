@@ -168,7 +168,7 @@ class Run:
         attempt = Attempt(index, notes.next(index) if notes.polls else notes.made[index] + 1)
         self._board.flying.add(attempt)
         spec = self._specs[index]
-        call = self._call(attempt)
+        call = attempt.call = self._call(attempt)
         if self._hooks:
             call = self._hooks.call(spec, call)
         self._started(spec, attempt)
@@ -196,7 +196,7 @@ class Run:
         if spec.timeout is not None:
             attempt.drop_timer = self._timers.after(spec.timeout, lambda: self._timed_out(attempt))
         if self._hooks:
-            self._hooks.began(spec, self._call(attempt))
+            self._hooks.began(spec, attempt.call)
 
     def _interrupted_by(
         self, spec: EventSpec, call: Call, interrupt: KeyboardInterrupt, attempt: Attempt
@@ -227,7 +227,8 @@ class Run:
         attempt = Attempt(index, board.notes.next(index))
         board.flying.add(attempt)
         spec = self._specs[index]
-        call = self._hooks.call(spec, self._call(attempt))
+        attempt.call = self._call(attempt)
+        call = self._hooks.call(spec, attempt.call)
 
         def began() -> None:
             self._started(spec, attempt)
@@ -292,7 +293,7 @@ class Run:
         unhandled = self._board.execution.unhandled(attempt.index, outcome.descriptor)
         if unhandled is not None:
             told = told._replace(descriptor=FAILURE, result=unhandled)
-        self._hooks.attempt_ended(self._specs[attempt.index], self._call(attempt), told)
+        self._hooks.attempt_ended(self._specs[attempt.index], attempt.call, told)
 
     def _advance(self, *, goes_on: bool = False) -> None:
         """Process all finished attempts. If another thread is doing this, it will process them."""
@@ -378,7 +379,7 @@ class Run:
         if handle is not None:
             handle.abandon()
         spec = self._specs[attempt.index]
-        outcome = raised(spec, self._call(attempt), too_long(spec), attempt.started)
+        outcome = raised(spec, attempt.call, too_long(spec), attempt.started)
         try:
             self._finish(attempt, outcome)
         except BaseException as fault:  # noqa: BLE001 - an internal error must end the run, not block it

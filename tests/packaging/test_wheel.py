@@ -76,8 +76,8 @@ def test_the_wheel_holds_the_packages_and_nothing_else(wheel):
     assert {"page.js", "report.css", "report.html", "viz-global.js"} <= {
         Path(name).name for name in names if name.startswith("volnux/htmlreport/page/")
     }
-    assert any(name.endswith("page/viz-global.LICENSES.txt") for name in names)
-    assert any(name.endswith(".dist-info/licenses/LICENSE") for name in names)
+    licenses = {name.partition(".dist-info/licenses/")[2] for name in names}
+    assert {"LICENSE", "NOTICE", "volnux/htmlreport/page/viz-global.LICENSES.txt"} <= licenses
     assert not [name for name in names if "__pycache__" in name or "/test_" in name]
 
 

@@ -10,8 +10,8 @@ import typer
 
 from volnux.cli import output
 from volnux.cli.asking import meant
-from volnux.cli.options import Json
-from volnux.cli.store import StorePath, open_store
+from volnux.cli.options import Json, StorePath
+from volnux.cli.store import open_store
 from volnux.cli.summary import seconds
 from volnux.cli.usage import UsageError
 from volnux.errors import VolnuxError, did_you_mean, shortened

@@ -15,8 +15,7 @@ import typer
 from volnux.cli import ending, kept, output
 from volnux.cli.asking import answers_for
 from volnux.cli.given import Given, Values
-from volnux.cli.options import Events, File, Inputs
-from volnux.cli.store import StorePath
+from volnux.cli.options import Events, File, Inputs, StorePath
 from volnux.cli.summary import seconds
 from volnux.cli.usage import UsageError, event_modules
 from volnux.errors import VolnuxError

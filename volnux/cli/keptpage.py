@@ -11,13 +11,13 @@ from volnux.errors import VolnuxError
 from volnux.graph.compile import compile
 from volnux.graph.outcome import RunStatus, State
 from volnux.graph.report import PlaceReport, RunReport
-from volnux.htmlreport import LogLine, html_of
+from volnux.htmlreport import Attempt, LogLine, html_of
 from volnux.programs.kept import kept_program
 from volnux.runs.model import KeptStatus
 
 if TYPE_CHECKING:
     from volnux.graph.model import Graph
-    from volnux.runs.model import KeptLine, KeptPlace, KeptRun
+    from volnux.runs.model import KeptAttempt, KeptLine, KeptPlace, KeptRun
 
 __all__ = ["file_name", "logs_of", "page_of"]
 
@@ -49,6 +49,7 @@ def page_of(run: KeptRun, places: Sequence[KeptPlace], lines: Iterable[KeptLine]
     return html_of(
         report,
         _graph(run),
+        attempts={place.place: [*map(_attempt, place.tries)] for place in places if place.tries},
         logs=logs_of(lines),
         versions=run.versions,
         unended=run.status.value if unended else None,
@@ -100,6 +101,10 @@ def _place(place: KeptPlace) -> PlaceReport:
         polls=place.polls,
         reused=place.reused,
     )
+
+
+def _attempt(kept: KeptAttempt) -> Attempt:
+    return Attempt(kept.started, kept.ended, kept.failure)
 
 
 def _graph(run: KeptRun) -> Graph | None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["Backend", "Events", "File", "Inputs", "Json", "Paths"]
+__all__ = ["Backend", "Events", "File", "Inputs", "Json", "Paths", "StorePath"]
 
 
 def _backends(incomplete: str) -> list[str]:
@@ -50,6 +50,15 @@ Backend = Annotated[
         metavar="NAME",
         help="The name of a backend; `volnux backends` lists them.",
         autocompletion=_backends,
+        show_default=False,
+    ),
+]
+StorePath = Annotated[
+    str | None,
+    typer.Option(
+        "--store",
+        metavar="PATH",
+        help="The file with the runs; by default that of the current folder, or of FILE.",
         show_default=False,
     ),
 ]

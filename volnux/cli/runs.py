@@ -12,8 +12,9 @@ import typer
 import typer.core
 
 from volnux.cli import kept, output
-from volnux.cli.options import Json
-from volnux.cli.store import StorePath, open_store, store_path
+from volnux.cli.options import Json, StorePath
+from volnux.cli.runlist import print_runs
+from volnux.cli.store import open_store
 from volnux.cli.usage import UsageError
 from volnux.errors import VolnuxError
 from volnux.runs.keeping import AGE, seconds_of
@@ -96,15 +97,7 @@ def ls(
     Exit code: 0, or 2 if the runs cannot be read.
     """
     began = None if since is None else dt.datetime.now(dt.UTC) - _age("--since", since)
-    runs = []
-    if store_path(file, store).exists():
-        with open_store(file, store) as opened:
-            runs = opened.list(file=file, status=status, since=began, limit=limit)
-    if json:
-        with output.json_only() as result:
-            result.write([kept.run_as_json(run) for run in runs])
-        return
-    _say(kept.table_of(runs, colour=output.coloured(sys.stdout)))
+    print_runs(file, store, status=status, since=began, limit=limit, json=json)
 
 
 @group.command("show")

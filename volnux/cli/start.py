@@ -45,6 +45,15 @@ def _dispatch(arguments: Sequence[str]) -> int:
         from volnux.cli.running import run_file
 
         return run_file(Path(files[0]), json="--json" in rest)
+    if first == "runs" and len(files) <= 1 and all(map(_is_file, files)):
+        from volnux.cli.runlist import print_runs
+
+        print_runs(Path(files[0]) if files else None, json="--json" in rest)
+        return 0
     from volnux.cli.app import call
 
     return call(arguments)
+
+
+def _is_file(argument: str) -> bool:
+    return argument.endswith(".pty") and not argument.startswith("-")

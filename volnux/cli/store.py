@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
-
-import typer
+from typing import TYPE_CHECKING
 
 from volnux.runs.model import RunStoreError
 from volnux.runs.where import NAME, where_of
@@ -13,17 +11,7 @@ from volnux.runs.where import NAME, where_of
 if TYPE_CHECKING:
     from volnux.runs.store import Store
 
-__all__ = ["StorePath", "open_store", "store_path"]
-
-StorePath = Annotated[
-    str | None,
-    typer.Option(
-        "--store",
-        metavar="PATH",
-        help="The file with the runs; by default that of the current folder, or of FILE.",
-        show_default=False,
-    ),
-]
+__all__ = ["open_store", "store_path"]
 
 
 def store_path(file: Path | None, chosen: str | None) -> Path:

@@ -46,9 +46,15 @@ def run_attempt(
     """
     if spec.is_async:
         return _run_to_end(run_attempt_async(spec, call))
-    if call.scope is not None:
-        with call.scope.entered(call.run_id, call.task_id, call.attempt):
-            return run_attempt(spec, call._replace(scope=None), convert=convert)
+    if call.scope is None:
+        return _run_with_files(spec, call, convert)
+    with call.scope.entered(call.run_id, call.task_id, call.attempt):
+        return _run_with_files(spec, call, convert)
+
+
+def _run_with_files(
+    spec: EventSpec, call: Call, convert: Callable[[BaseException], BaseException] | None
+) -> Outcome:
     own = _with_own_files(call)
     try:
         return _run_attempt(spec, own, convert)

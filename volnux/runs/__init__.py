@@ -6,11 +6,19 @@ from volnux._lazy import lazy
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from volnux.runs.model import KeptLine, KeptPlace, KeptRun, KeptStatus, RunStoreError
+    from volnux.runs.model import (
+        KeptAttempt,
+        KeptLine,
+        KeptPlace,
+        KeptRun,
+        KeptStatus,
+        RunStoreError,
+    )
     from volnux.runs.store import Store
     from volnux.runs.values import read_value
 
 __all__ = [
+    "KeptAttempt",
     "KeptLine",
     "KeptPlace",
     "KeptRun",
@@ -23,7 +31,14 @@ __all__ = [
 __getattr__, __dir__ = lazy(
     __name__,
     {
-        "volnux.runs.model": ("KeptLine", "KeptPlace", "KeptRun", "KeptStatus", "RunStoreError"),
+        "volnux.runs.model": (
+            "KeptAttempt",
+            "KeptLine",
+            "KeptPlace",
+            "KeptRun",
+            "KeptStatus",
+            "RunStoreError",
+        ),
         "volnux.runs.store": ("Store",),
         "volnux.runs.values": ("read_value",),
     },

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -17,11 +17,13 @@ __all__ = ["FOLDER", "PATIENCE", "VERSION", "connect", "said", "transaction"]
 FOLDER: Final = ".volnux"
 """The folder of a store that has no other place."""
 
-VERSION: Final = 1
+VERSION: Final = 2
 """The version of the tables. A store of an earlier one is migrated when it is opened."""
 
 _APPLICATION: Final = 0x766C6E78
 """Marks the file as a store of runs: `vlnx`."""
+
+_LOCKED: Final = ("BUSY", "LOCKED")
 
 PATIENCE: Final = 10.0
 """The maximum seconds to wait while another process writes."""
@@ -74,6 +76,7 @@ CREATE TABLE places (
     failure TEXT,
     unkept TEXT,
     result TEXT,
+    tries TEXT,
     UNIQUE (run, place)
 );
 
@@ -103,7 +106,7 @@ CREATE TABLE questions (
 ) WITHOUT ROWID;
 """
 
-_MIGRATIONS: Final[dict[int, str]] = {}
+_MIGRATIONS: Final[dict[int, str]] = {1: "ALTER TABLE places ADD COLUMN tries TEXT"}
 """The statements that turn the tables of a version into those of the next one, by the former."""
 
 
@@ -152,6 +155,12 @@ def _open(path: Path, patience: float) -> sqlite3.Connection:
     except sqlite3.OperationalError:
         if os.access(path.parent, os.W_OK):
             raise
+        journal = path.with_name(f"{path.name}-wal")
+        if journal.exists() and journal.stat().st_size:
+            raise RunStoreError(
+                f"{path} cannot be read in a read-only folder, because {journal.name} has changes "
+                "that are not in it yet: copy both files to a folder that can be written"
+            ) from None
         # SQLite cannot make its journals there, but nobody else can write there either.
         return opened(f"{path.as_uri()}?immutable=1", uri=True)
 
@@ -204,10 +213,23 @@ def _make_folder(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    """Write in one transaction; nothing is written if an exception is raised."""
-    # Not the plain BEGIN: then another writer could make the first write fail.
-    connection.execute("BEGIN IMMEDIATE")
+def transaction(
+    connection: sqlite3.Connection, *, waits: Callable[[sqlite3.Error], bool] = lambda error: False
+) -> Iterator[None]:
+    """Write in one transaction; nothing is written if an exception is raised.
+
+    Args:
+        connection: the store.
+        waits: called if another process has been writing for too long; whether to wait again.
+    """
+    while True:
+        try:
+            # Not the plain BEGIN: then another writer could make the first write fail.
+            connection.execute("BEGIN IMMEDIATE")
+            break
+        except sqlite3.OperationalError as error:
+            if _kind_of(error) not in _LOCKED or not waits(error):
+                raise
     try:
         yield
         connection.execute("COMMIT")
@@ -217,18 +239,23 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
         raise
 
 
+def _kind_of(error: BaseException) -> str:
+    """The kind of an error of SQLite, such as `BUSY`."""
+    return getattr(error, "sqlite_errorname", "").partition("_")[2].partition("_")[0]
+
+
 def said(error: BaseException, path: Path) -> str:
     """What an error of a store means, in one sentence without a full stop."""
     if isinstance(error, (RunStoreError, DatabaseFileError)):
         return str(error)
     if isinstance(error, OSError):
         return f"{error.filename or path} cannot be written: {error.strerror or error}"
-    name = getattr(error, "sqlite_errorname", "").partition("_")[2].partition("_")[0]
-    match name:
+    kind = _kind_of(error)
+    if kind in _LOCKED:
+        return f"{path} is locked: another program has been writing to it for too long"
+    match kind:
         case "FULL":
             return f"{path} cannot be written: the disk is full"
-        case "BUSY" | "LOCKED":
-            return f"{path} is locked: another program has been writing to it for too long"
         case "READONLY" | "CANTOPEN" | "PERM":
             return f"{path} cannot be written: its folder or file is read-only"
         case "CORRUPT" | "NOTADB":

@@ -20,11 +20,13 @@ from volnux.here import Scope
 from volnux.hooks import About, Listener
 from volnux.imported import imported
 from volnux.runs.given import Digests
-from volnux.runs.lines import Lines, storable, storable_path
+from volnux.runs.lines import Lines, storable
 from volnux.runs.model import KeptPlace, KeptStatus
 from volnux.runs.process import this_process
 from volnux.runs.values import Values
+from volnux.runs.where import storable_path
 from volnux.runs.writer import ANEW
+from volnux.shown import shown
 
 if TYPE_CHECKING:
     from volnux.events.link import Plan
@@ -35,7 +37,10 @@ if TYPE_CHECKING:
 __all__ = ["Keeper", "Writes", "file_of", "fingerprint_of"]
 
 _LONGEST_TRACEBACK = 100_000
+_LONGEST_REASON = 500
+_MOST_TRIES = 100
 _SCOPE = Call._fields.index("scope")
+_DONE = State.DONE.value
 
 
 class Writes(Protocol):
@@ -88,6 +93,7 @@ class Keeper(Listener):
         self._index = self._plan.graph.topology.index
         self._scopes: dict[str, Scope] = {}
         self._known: dict[str, tuple[State, int | None, int]] = {}
+        self._tries: dict[str, list[tuple[float, float, str | None]]] = {}
         now = time.time()
         run = {
             "id": about.run_id,
@@ -147,6 +153,11 @@ class Keeper(Listener):
             }
         )
 
+    def retries(self, spec: EventSpec, call: Call, outcome: Outcome) -> None:
+        """See `Listener`."""
+        self._tries.setdefault(call.task_id, [])
+        self._writer.place({"place": call.task_id, "tries": self._tried(call.task_id, outcome)})
+
     def waits(self, spec: EventSpec, call: Call, outcome: Outcome) -> None:
         """See `Listener`."""
         assert outcome.polls is not None
@@ -163,14 +174,19 @@ class Keeper(Listener):
         self._known[place] = state, descriptor, attempts
         columns = {
             "place": place,
-            "state": state.value,
+            "state": _DONE if state is State.DONE else state.value,
             "descriptor": descriptor,
             "attempts": attempts,
             "ended": outcome.ended_at,
         }
         if outcome.bypassed:
             columns["bypassed"] = True
-        self._add_result(columns, spec, outcome.result)
+        if place in self._tries:
+            columns["tries"] = self._tried(place, outcome)
+        if outcome.result is None:
+            columns["result"] = "null"
+        else:
+            self._add_result(columns, spec, outcome.result)
         self._writer.place(columns)
 
     def reused(self, spec: EventSpec, call: Call, outcome: Outcome, kept: KeptPlace) -> None:
@@ -239,6 +255,19 @@ class Keeper(Listener):
                 self._add_result(columns, spec, result, place)
         if columns:
             self._writer.place({"place": place, **columns})
+
+    def _tried(self, place: str, outcome: Outcome) -> str:
+        """The attempts of a place as JSON, with one that has ended; none if they are too many."""
+        tries = self._tries[place]
+        if len(tries) > _MOST_TRIES:
+            return "[]"
+        reason = None
+        if outcome.descriptor == FAILURE:
+            result = outcome.result
+            said = str(result) if isinstance(result, Failure) else f"it returned {shown(result)}"
+            reason = storable(said, _LONGEST_REASON)
+        tries.append((outcome.started_at, outcome.ended_at, reason))
+        return "[]" if len(tries) > _MOST_TRIES else json.dumps(tries)
 
     def _add_result(
         self, columns: dict[str, Any], spec: EventSpec, result: Any, place: str | None = None

@@ -6,7 +6,6 @@ import logging
 import threading
 from collections import Counter
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, Final
 
 from volnux.events.portable import unstorable
@@ -14,7 +13,7 @@ from volnux.here import CURRENT, Here
 from volnux.masking import hide
 from volnux.shown import shown
 
-__all__ = ["Lines", "storable", "storable_path"]
+__all__ = ["Lines", "storable"]
 
 _MOST_OF_PLACE: Final = 1_000
 _MOST_OF_RUN: Final = 20_000
@@ -80,11 +79,6 @@ def storable(text: str, longest: int = _LONGEST) -> str:
     if unstorable(text) is not None:
         text = text.encode(errors="backslashreplace").decode().replace("\0", "\\x00")
     return text
-
-
-def storable_path(path: Path) -> str:
-    """The real path of a file, with escapes for bytes that are not UTF-8."""
-    return str(path.resolve()).encode(errors="backslashreplace").decode()
 
 
 def _install() -> None:

@@ -11,7 +11,7 @@ from volnux.errors import VolnuxError
 from volnux.graph.execution import Source
 from volnux.graph.outcome import Failure, State
 
-__all__ = ["KeptLine", "KeptPlace", "KeptRun", "KeptStatus", "RunStoreError"]
+__all__ = ["KeptAttempt", "KeptLine", "KeptPlace", "KeptRun", "KeptStatus", "RunStoreError"]
 
 
 class RunStoreError(VolnuxError):
@@ -71,6 +71,20 @@ class KeptRun:
 
 
 @dataclass(frozen=True, slots=True)
+class KeptAttempt:
+    """One of several attempts of a place.
+
+    Attributes:
+        started, ended: its start and its end, aware, UTC.
+        failure: what it failed with; None if it did not fail.
+    """
+
+    started: dt.datetime
+    ended: dt.datetime
+    failure: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class KeptPlace:
     """A place of a kept run.
 
@@ -93,6 +107,8 @@ class KeptPlace:
         bypassed: whether its `can_bypass` made `process` unnecessary.
         handled: whether it failed and the flow handled the failure.
         reused: whether the outcome is that of the run that this one resumes.
+        tries: its attempts that have ended, in order; empty if the first one was the last, or if
+            there were more than 100.
     """
 
     place: str
@@ -111,6 +127,7 @@ class KeptPlace:
     bypassed: bool = False
     handled: bool = False
     reused: bool = False
+    tries: tuple[KeptAttempt, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,13 +6,15 @@ import datetime as dt
 import json
 import sqlite3
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from volnux.events.answers import Question
 from volnux.graph.outcome import Failure, State
 from volnux.graph.places import index_of
-from volnux.runs.model import KeptLine, KeptPlace, KeptRun, KeptStatus
+from volnux.runs.model import KeptAttempt, KeptLine, KeptPlace, KeptRun, KeptStatus
 from volnux.runs.process import is_alive
+
+if TYPE_CHECKING:
+    from volnux.events.answers import Question
 
 __all__ = [
     "LINE",
@@ -40,7 +42,7 @@ Row = sqlite3.Row | Mapping[str, Any]
 
 PLACE: Final = (
     "place, event, position, state, descriptor, attempts, polls, started, ended, bypassed, "
-    "handled, reused, given, received_from, failure, unkept, result"
+    "handled, reused, given, received_from, failure, unkept, result, tries"
 )
 """The columns of a place, in the order of a row for `Writer`."""
 
@@ -80,6 +82,8 @@ def is_running(row: Row) -> bool:
 
 def question_of(row: sqlite3.Row) -> Question:
     """A question, from a row of `questions` with the `id` of its run."""
+    from volnux.events.answers import Question
+
     options = tuple(json.loads(row["options"]))
     return Question(row["id"], row["place"], row["text"], options, row["deadline"])
 
@@ -106,6 +110,7 @@ def place_of(row: Row) -> KeptPlace:
         bypassed=bool(row["bypassed"]),
         handled=bool(row["handled"]),
         reused=bool(row["reused"]),
+        tries=_tries(row["tries"]),
     )
 
 
@@ -123,6 +128,13 @@ def line_of(row: sqlite3.Row) -> KeptLine:
 
 def _moment(seconds: float) -> dt.datetime:
     return dt.datetime.fromtimestamp(seconds, dt.UTC)
+
+
+def _tries(text: str | None) -> tuple[KeptAttempt, ...]:
+    return tuple(
+        KeptAttempt(_moment(started), _moment(ended), failure)
+        for started, ended, failure in json.loads(text or "[]")
+    )
 
 
 def _failure(text: str | None) -> Failure | None:

@@ -18,17 +18,16 @@ from typing import TYPE_CHECKING, Any, Self
 
 from volnux.databases import DatabaseFileError
 from volnux.errors import shortened
-from volnux.events.answers import Question
 from volnux.runs import rows
 from volnux.runs.database import PATIENCE, connect, said, transaction
-from volnux.runs.keeper import Keeper
 from volnux.runs.keeping import Keep, remove
-from volnux.runs.lines import storable, storable_path
 from volnux.runs.model import KeptLine, KeptPlace, KeptRun, KeptStatus, RunStoreError
-from volnux.runs.writer import Writer
+from volnux.runs.where import storable_path
 
 if TYPE_CHECKING:
+    from volnux.events.answers import Question
     from volnux.hooks import About
+    from volnux.runs.keeper import Keeper
 
 __all__ = ["FAULTS", "Store", "StoreLike"]
 
@@ -140,6 +139,10 @@ class Store:
             resumed_from: the id of the run that it resumes.
             anew: the places that it runs anew with everything behind them.
         """
+        # What only reads a store need not load the following.
+        from volnux.runs.keeper import Keeper
+        from volnux.runs.writer import Writer
+
         return Keeper(
             about,
             inputs,
@@ -165,11 +168,11 @@ class Store:
         return len(keys)
 
     def ask(self, question: Question) -> bool:
-        """Record a question that a place asks, and return whether the run is known already."""
+        """Record a question that a place asks, and return whether its run is kept by now."""
         with self._using() as connection, transaction(connection):
             done = connection.execute(
                 "INSERT OR REPLACE INTO questions (run, place, text, options, deadline, is_open) "
-                "SELECT key, ?, ?, ?, ?, 1 FROM runs WHERE id = ?",
+                "SELECT key, ?, ?, ?, ?, 1 FROM runs WHERE id = ? AND status != 'lost'",
                 (
                     question.place,
                     question.text,
@@ -194,6 +197,8 @@ class Store:
             answer: the answer, one of its options.
             by: who gives it; the user of this process if None.
         """
+        from volnux.runs.lines import storable
+
         by = storable(_user() if by is None else by)
         now = time.time()
         with self._using() as connection, transaction(connection):

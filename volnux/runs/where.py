@@ -11,7 +11,7 @@ from volnux.runs.database import FOLDER
 from volnux.runs.keeping import Keep
 from volnux.runs.model import RunStoreError
 
-__all__ = ["NAME", "NOWHERE", "Where", "where_of"]
+__all__ = ["NAME", "NOWHERE", "Where", "storable_path", "where_of"]
 
 NAME = "VOLNUX_STORE"
 """The environment variable with the path of a store, or `none`."""
@@ -59,6 +59,11 @@ def where_of(file: Path | None = None, chosen: str | None = None) -> Where | Non
     if written == NOWHERE:
         return None
     return Where(_of_name(home / written), keep)
+
+
+def storable_path(path: Path) -> str:
+    """The real path of a file, with escapes for bytes that are not UTF-8."""
+    return str(path.resolve()).encode(errors="backslashreplace").decode()
 
 
 def _of_name(path: Path) -> Path:

@@ -45,6 +45,8 @@ _LINE: Final = tuple(rows.LINE.split(", "))
 class Writer:
     """The thread that writes a run. After an error it warns once, and writes nothing more.
 
+    If another program locks the store for long, it warns, and waits until the run has ended.
+
     Args:
         store: where it is written.
         run: the columns of the run, by name.
@@ -60,7 +62,10 @@ class Writer:
         self._store = store
         self._run = run
         self._texts = texts
-        self._places: deque[dict[str, Any]] = deque()
+        self._lock = threading.Lock()
+        self._arrived: dict[str, dict[str, Any]] = {}
+        self._taken: deque[dict[str, Any]] = deque()
+        self._has_waited = False
         self._lines: deque[tuple[Any, ...]] = deque()
         self._wake = threading.Event()
         self._closing = threading.Event()
@@ -77,8 +82,15 @@ class Writer:
 
         A value of None changes nothing, except with `ANEW`.
         """
-        self._places.append(columns)
-        if not self._wake.is_set():
+        place = columns["place"]
+        with self._lock:
+            arrived = self._arrived
+            if place in arrived:
+                arrived[place].update(columns)
+                return
+            arrived[place] = columns
+            is_first = len(arrived) == 1
+        if is_first:
             self._wake.set()
 
     def line(self, line: tuple[Any, ...]) -> None:
@@ -107,12 +119,13 @@ class Writer:
             self._store.warn(f"this run is not kept: {said(error, self._store.path)}")
         while self._failed and not self._closing.is_set():
             # Nobody will read what still arrives.
-            self._places.clear()
+            with self._lock:
+                self._arrived.clear()
             self._lines.clear()
             self._closing.wait(BEAT)
 
     def _write_all(self, connection: sqlite3.Connection) -> None:
-        with transaction(connection):
+        with transaction(connection, waits=self._waits):
             key = self._begin(connection)
         try:
             ended = False
@@ -120,7 +133,7 @@ class Writer:
                 self._wake.wait(BEAT)
                 self._wake.clear()
                 closing = self._closing.is_set()
-                with transaction(connection):
+                with transaction(connection, waits=self._waits):
                     complete = self._write(connection, key)
                     if closing and complete:
                         self._set(connection, key, self._end)
@@ -137,6 +150,16 @@ class Writer:
             with contextlib.suppress(sqlite3.Error):
                 self._set(connection, key, {"status": "lost", "ended": time.time()})
             raise
+
+    def _waits(self, error: sqlite3.Error) -> bool:
+        """Whether to wait again for another program that writes."""
+        if self._closing.wait(_PAUSE):
+            return False
+        if not self._has_waited:
+            self._has_waited = True
+            locked = said(error, self._store.path)
+            self._store.warn(f"this run is kept as soon as the store can be written: {locked}")
+        return True
 
     def _begin(self, connection: sqlite3.Connection) -> int:
         connection.execute(
@@ -159,18 +182,16 @@ class Writer:
 
     def _write(self, connection: sqlite3.Connection, key: int) -> bool:
         """Write what has arrived, and return whether that is all."""
-        found: dict[str, dict[str, Any]] = {}
-        size = 0
-        while self._places and len(found) < _MOST_PLACES and size < _MOST_CHARACTERS:
-            columns = self._places.popleft()
-            size += len(columns.get("result") or "")
-            known = found.get(columns["place"])
-            if known is None:
-                found[columns["place"]] = columns
-            else:
-                known.update(columns)
+        if not self._taken:
+            with self._lock:
+                self._taken.extend(self._arrived.values())
+                self._arrived.clear()
         alike: dict[tuple[str, ...], list[tuple[Any, ...]]] = {}
-        for columns in found.values():
+        count = size = 0
+        while self._taken and count < _MOST_PLACES and size < _MOST_CHARACTERS:
+            columns = self._taken.popleft()
+            count += 1
+            size += len(columns.get("result") or "")
             change = _REPLACE if columns.pop(ANEW, False) else _MERGE
             alike.setdefault((change, *columns), []).append((key, *columns.values()))
         for (change, *names), new in alike.items():
@@ -179,7 +200,7 @@ class Writer:
         while self._lines and len(lines) < _MOST_PLACES:
             lines.append(self._lines.popleft())
         _insert(connection, "lines", _LINE, [(key, *line) for line in lines], "")
-        return not (self._places or self._lines)
+        return not (self._taken or self._arrived or self._lines)
 
     def _set(self, connection: sqlite3.Connection, key: int, columns: Mapping[str, Any]) -> None:
         names = ", ".join(f"{name} = ?" for name in columns)

@@ -63,6 +63,13 @@ def test_nothing_is_kept_yet(cli):
     assert not Path(".volnux").exists()
 
 
+def test_the_list_is_light():
+    code = "import sys; from volnux.cli.start import start; start(['runs']); print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    heavy = {"typer", "pydantic", "asyncio", "volnux.events", "volnux.runs.keeper"}
+    assert not heavy & {*done.stdout.split()}
+
+
 def test_show_a_run(cli, runs):
     result = cli("runs", "show", runs[1][:8])
     assert (result.code, result.err) == (0, "")
@@ -205,6 +212,25 @@ def test_a_kept_run_is_written_as_a_page_without_its_files(cli, runs):
     assert (boom["handled"], found["failures"][boom["failure"]]["type"]) == (True, "ValueError")
     assert found["texts"][0][1].endswith("Add -> Boom (0 -> Ok) -> Bad\n")
     assert {"python", "volnux"} <= dict(found["versions"]).keys()
+
+
+def test_the_page_has_the_times_of_attempts(cli, write, flow):
+    write(
+        "again_events.py",
+        """
+        from volnux import event
+
+        @event(retry_policy={"backoff_factor": 0})
+        def Again(): raise ValueError("no way")
+        """,
+    )
+    flow("@events: again_events\nAgain * 2\n")
+    assert cli("run", "flow.pty").code == 1
+    assert cli("runs", "report", "last", "-o", "out.html").code == 0
+    (again,) = page()["places"]
+    (begin, _, why), (_, end, _) = again["tries"]
+    assert (end, why) == (again["end"], "ValueError: no way")
+    assert again["start"] <= begin <= end
 
 
 def test_values_of_unknown_classes_are_shown_as_text(cli, write, flow):

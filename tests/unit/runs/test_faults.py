@@ -1,6 +1,7 @@
 """What goes wrong with a store never fails a run: one sentence, and the run goes on unkept."""
 
 import os
+import queue
 import shutil
 import sqlite3
 import subprocess
@@ -12,7 +13,9 @@ import pytest
 
 import volnux
 from volnux import event
+from volnux.events.answers import Question
 from volnux.runs import RunStoreError, Store
+from volnux.runs.answers import StoreAnswers
 
 ME = [sys.modules[__name__]]
 FLOW = " -> ".join(["Much"] * 20)
@@ -125,7 +128,7 @@ def locker():
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
     with subprocess.Popen([sys.executable, "-c", LOCKER], **pipes) as process:
         assert process.stdout.readline() == b"locked\n"
-        yield Path("runs.db")
+        yield process
         process.stdin.close()
 
 
@@ -147,7 +150,7 @@ FAULTS = {
     garbage: "runs.db is damaged, or not a store of runs: move it away, or name another file",
     damaged: "runs.db is damaged, or not a store of runs: move it away, or name another file",
     foreign: "runs.db is not a store of runs: name another file",
-    later: "was written by a later version of volnux (format 99, this one knows 1): update volnux",
+    later: "was written by a later version of volnux (format 99, this one knows 2): update volnux",
     two_names: "has 2 names (hard links)",
 }
 
@@ -167,10 +170,43 @@ def test_a_run_goes_on_unkept(fault):
 
 def test_a_locked_store(locker):
     warned = []
-    store = Store(locker, warn=warned.append, patience=0.2)
+    store = Store("runs.db", warn=warned.append, patience=0.2)
     assert volnux.run(text=FLOW, events=ME, store=store).status == "success"
-    (said,) = warned
+    *waits, said = warned  # it also warns that it waits if the run takes longer than that
+    assert len(waits) <= 1
+    assert said.startswith("this run is not kept: ")
     assert "runs.db is locked: another program has been writing to it for too long" in said
+
+
+def test_a_store_that_is_unlocked_before_the_run_ends(locker):
+    warned = queue.SimpleQueue()
+
+    @event
+    def Unlocks():
+        said = warned.get(timeout=60)
+        locker.communicate()
+        return True, said
+
+    store = Store("runs.db", warn=warned.put, patience=0.01)
+    report = volnux.run(text="Much -> Unlocks", events=[*ME, Unlocks], store=store, run_id="one")
+    assert report.places["Unlocks"].result.startswith(
+        "this run is kept as soon as the store can be written: "
+    )
+    assert warned.empty()
+    assert store.run("one").status == "success"
+    assert [place.place for place in store.places("one")] == ["Much", "Unlocks"]
+
+
+def test_a_question_of_a_run_that_is_not_kept():
+    warned = []
+    answers = StoreAnswers(Store("runs.db", warn=warned.append, patience=0))
+    question = Question("unknown", "Approve", "Ship it?", ("yes",), time.time() + 60)
+    answers.asked(question)
+    assert answers.answer(question) is None
+    assert answers.answer(question) is None
+    answers.closed(question)
+    (said,) = warned
+    assert said.startswith("'volnux answer' cannot answer Approve, because this run is not kept: ")
 
 
 def test_an_id_that_is_taken():
@@ -208,6 +244,17 @@ def test_a_store_that_cannot_be_written_can_be_read():
     with Store.open("disk/runs.db", create=False) as store:
         assert store.run("kept").status == "success"
         assert len(store.places("kept")) == 1
+
+
+def test_changes_that_only_the_journal_has_are_not_left_out():
+    mounted("size=1m")
+    with Store.open("runs.db") as store:
+        volnux.run(text="Much", events=ME, store=store)
+        for path in ("runs.db", "runs.db-wal"):
+            shutil.copy(path, "disk")
+    subprocess.run(["mount", "-o", "remount,ro", "disk"], check=True)
+    with pytest.raises(RunStoreError, match="copy both files to a folder that can be written"):
+        Store.open("disk/runs.db", create=False)
 
 
 RUNNER = """

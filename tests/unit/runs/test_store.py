@@ -44,6 +44,16 @@ def Wrong():
     raise ValueError("no way")
 
 
+@event(retry_policy={"backoff_factor": 0})
+def Again(previous_result=None):
+    raise ValueError("no way")
+
+
+@event(retry_policy={"retry_on_failure": True, "backoff_factor": 0})
+def No():
+    return False, "no"
+
+
 @event
 def Ordered():
     return True, Order(decimal.Decimal("1.20"))
@@ -140,6 +150,18 @@ def test_a_result_that_cannot_be_kept_says_why(store, name, why):
     assert (kept.result, kept.state, kept.descriptor) == (None, "done", 1)
     assert kept.unkept.startswith(why)
     assert place_of(store, "Fine").unkept is None
+
+
+def test_the_attempts_of_a_place_that_was_repeated(store):
+    run("Fine -> Again * 3 (0 -> No * 2 (0 -> Again * 150))", store)
+    kept = {place.place: place for place in store.places(store.run("last").id)}
+    assert kept["Fine"].tries == ()
+    assert [each.failure for each in kept["Again"].tries] == ["ValueError: no way"] * 3
+    assert [each.failure for each in kept["No"].tries] == ["it returned 'no'"] * 2
+    times = [time for each in kept["Again"].tries for time in (each.started, each.ended)]
+    assert times == sorted(times)
+    assert kept["Again"].ended == times[-1]
+    assert (kept["Again__2"].attempts, kept["Again__2"].tries) == (150, ())
 
 
 def test_a_large_result_is_in_a_file_if_there_is_a_place_for_it(store, monkeypatch):
@@ -356,14 +378,14 @@ def test_a_store_of_an_earlier_version_is_migrated(monkeypatch, store):
 
     run("Fine", store, run_id="one")
     store.close()
-    monkeypatch.setattr(database, "VERSION", 2)
-    migration = {1: "ALTER TABLE runs ADD COLUMN colour TEXT; UPDATE runs SET colour = 'red'"}
-    monkeypatch.setattr(database, "_MIGRATIONS", migration)
+    monkeypatch.setattr(database, "VERSION", database.VERSION + 1)
+    change = "ALTER TABLE runs ADD COLUMN colour TEXT; UPDATE runs SET colour = 'red'"
+    monkeypatch.setattr(database, "_MIGRATIONS", {database.VERSION - 1: change})
     with Store.open("runs.db") as opened:
         assert opened.run("one").status == "success"
         connection = opened.connect()
         assert connection.execute("SELECT colour FROM runs").fetchone() == ("red",)
-        assert connection.execute("PRAGMA user_version").fetchone() == (2,)
+        assert connection.execute("PRAGMA user_version").fetchone() == (database.VERSION,)
         connection.close()
 
 
