@@ -205,7 +205,7 @@ def run(
         with lock:
             output.refuse(fault)
 
-    scheduler = PipelineScheduler(store, workers=workers, cut_off=cut_off.value)
+    scheduler = PipelineScheduler(store, workers=workers, cut_off=cut_off.value, keep=True)
     service = Service(scheduler, find, say, complain)
     # On a thread, because they take a lock that the main thread may hold.
     stop, cancel = ending.on_thread(service.stop), ending.on_thread(service.cancel)
