@@ -2,6 +2,7 @@
 
 import contextlib
 import contextvars
+import datetime as dt
 import threading
 from pathlib import Path
 
@@ -12,8 +13,13 @@ from prefect.client.schemas.objects import State, StateType
 from prefect.flow_engine import run_flow
 from prefect.states import Completed, Failed
 from volnux_prefect import load_flow
+from volnux_prefect.pastruns import past_runs
 
+from volnux.backends.port import RunControl
 from volnux.cli.start import start as volnux
+from volnux.kit.backfill import Fill
+from volnux.loading import load_plan
+from volnux.runs.model import KeptStatus
 
 SCHEDULE = '@schedule: "30 2 * * *"\n@timezone: Europe/Berlin\n@events: flow_events\n'
 
@@ -157,6 +163,19 @@ def test_a_flow_run_that_has_not_ended_or_was_cancelled_or_deleted(deploy, capfd
         assert to_run("--again", "failed")
         client.delete_flow_run(held.id)
         assert to_run()
+
+
+def test_a_backfill_that_is_cancelled(deploy):
+    _, deployment = deploy(f"{SCHEDULE}{DAY}Tell\n", "stopped")
+    instant = dt.datetime(2026, 3, 29, 1, 30, tzinfo=dt.UTC)
+    control = RunControl()
+    control.cancel()
+    with past_runs(load_plan("stopped.pty"), Fill([instant])) as runs:
+        assert runs.known([instant]) == {}
+        filled = runs.run(instant, control)
+        assert runs.known([instant]) == {instant: KeptStatus.CANCELLED}
+    assert (filled.status, filled.why) == ("cancelled", "")
+    assert filled.run_id == str(flow_runs(deployment)[0].id)
 
 
 def test_without_a_deployment(server, write, capfd):
