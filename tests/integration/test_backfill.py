@@ -38,10 +38,12 @@ def flow():
     Path("daily_events.py").write_text(EVENTS)
 
 
+COMMAND = [sys.executable, "-m", "volnux", "backfill", "daily.pty"]
+
+
 def backfill(*arguments):
-    command = [sys.executable, "-m", "volnux", "backfill", "daily.pty"]
     return subprocess.run(
-        [*command, "--from", "2026-03-20", "--to", "2026-04-18", *arguments],
+        [*COMMAND, "--from", "2026-03-20", "--to", "2026-04-18", *arguments],
         capture_output=True,
         text=True,
         timeout=120,
@@ -84,3 +86,15 @@ def test_thirty_days_with_failures_and_an_interrupt():
     third = backfill()
     assert (third.returncode, len(ran())) == (0, 33)
     assert third.stdout.endswith("30 times of the schedule, 0 to run\n\nnothing to run\n")
+
+
+def test_two_backfills_at_once_run_no_time_twice():
+    Path("ok").touch()
+    command = [*COMMAND, "--from", "2026-05-01", "--to", "2026-05-08", "--max-active", "2"]
+    both = [
+        subprocess.Popen([*command, *more], stdout=subprocess.PIPE, text=True)
+        for more in ((), ("--reverse",))
+    ]
+    said = [each.communicate(timeout=120)[0] for each in both]
+    assert [each.returncode for each in both] == [0, 0], said
+    assert Counter(Counter(ran()).values()) == {1: 8}

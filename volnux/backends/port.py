@@ -6,6 +6,7 @@ import abc
 import datetime as dt
 import threading
 from collections.abc import Callable, Iterable, Mapping, Set
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -23,6 +24,7 @@ from volnux.pointy.options import HINTS
 if TYPE_CHECKING:
     from volnux.events.answers import Answers
     from volnux.events.portable import Carrier
+    from volnux.kit.backfill import Fill, HostCommand, PastRuns
     from volnux.kit.reuse import Earlier
     from volnux.runs.store import StoreLike
 
@@ -346,6 +348,22 @@ class Backend(abc.ABC):
             BackendError: there is no installation, or it does not answer.
         """
         raise BackendError(f"{self.name} has no installation to check: remove --live")
+
+    def past_runs(self, plan: Plan, fill: Fill) -> AbstractContextManager[PastRuns] | None:
+        """What runs past times on the host of this backend; None if `run` does, in this process.
+
+        Raises:
+            VolnuxError: the host cannot run them.
+        """
+        return None
+
+    def backfill_command(self, plan: Plan, fill: Fill) -> HostCommand | None:
+        """The command of a host that fills past times by itself; None if this one does not.
+
+        Raises:
+            VolnuxError: the host cannot do what is asked.
+        """
+        return None
 
     def refuse(self, plan: Plan) -> None:
         """Raise if `check` finds an error.

@@ -2,30 +2,41 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
+import shlex
+import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from volnux.cli import ending, kept, output
-from volnux.cli.asking import answers_for
 from volnux.cli.given import Given, Values
+from volnux.cli.options import Backend as BackendName
 from volnux.cli.options import Events, File, Inputs, StorePath
+from volnux.cli.pastruns import RunsHere
 from volnux.cli.summary import seconds
 from volnux.cli.usage import UsageError, event_modules
 from volnux.errors import VolnuxError
-from volnux.kit.backfill import Again, instants_between, latest_by_instant, runs_again
+from volnux.kit.backfill import (
+    Again,
+    Fill,
+    Filled,
+    HostCommand,
+    PastRuns,
+    instants_between,
+    runs_again,
+)
 
 if TYPE_CHECKING:
     from volnux.backends import Backend, RunControl
     from volnux.events import Plan
-    from volnux.graph import RunReport
-    from volnux.runs.store import Store
 
 __all__ = ["command"]
 
@@ -69,51 +80,105 @@ def command(
     inputs: Inputs = None,
     events: Events = None,
     store: StorePath = None,
+    backend: BackendName = None,
 ) -> None:
     """Run a pipeline for past times of its schedule.
 
-    There is one run for each time between two days. A time with a kept run is left out; see
-    --again. Ctrl-C once: no more runs start, and current ones may finish. Twice: current runs are
-    cancelled.
+    There is one run for each time between two days. A time that has a run is left out; see --again.
+    Ctrl-C once: no more runs start, and current ones may finish. Twice: current runs are cancelled.
+
+    On Prefect, these are flow runs of the deployment. For Airflow, the command `airflow backfill
+    create` is printed, and started where Airflow is set up.
 
     Exit code: 0 all succeeded, 1 one failed, 2 could not start, 130 cancelled.
     """
     from volnux.backends.registry import get_backend
+    from volnux.events.inputs import read_inputs
     from volnux.loading import load_plan
-    from volnux.runs.store import Store
-    from volnux.runs.where import where_of
 
     days = _day("--from", first), _day("--to", last)
     plan = load_plan(file, events=event_modules(events or ()))
-    backend = get_backend("standalone")
-    backend.refuse(plan)
+    chosen = get_backend(backend or "standalone")
+    chosen.refuse(plan)
     instants = instants_between(plan.graph, *days)
-    where = where_of(file, store)
+
+    def read(instant: dt.datetime) -> Values:
+        return Given(inputs or (), None, instant.isoformat()).read(plan)
+
+    given = read(instants[0]).inputs if instants else {}
+    names = read_inputs(plan.graph.inputs, inputs or ())
+    fill = Fill(
+        instants,
+        again=again,
+        reverse=reverse,
+        max_active=max_active or plan.graph.max_active_runs or 1,
+        dry_run=dry_run,
+        inputs={name: value for name, value in given.items() if name in names},
+    )
+    if instants:
+        handed_over = chosen.backfill_command(plan, fill)
+        if handed_over is not None:
+            raise typer.Exit(_hand_over(handed_over))
+    with _runs(file, plan, chosen, fill, read, store) as runs:
+        _fill(plan, fill, runs, read)
+
+
+@contextlib.contextmanager
+def _runs(
+    file: Path,
+    plan: Plan,
+    backend: Backend,
+    fill: Fill,
+    read: Callable[[dt.datetime], Values],
+    chosen: str | None,
+) -> Iterator[PastRuns]:
+    """What runs the times, on the host of the backend or here."""
+    there = backend.past_runs(plan, fill)
+    if there is not None:
+        with there as runs:
+            yield runs
+        return
+    from volnux.runs.store import Store
+    from volnux.runs.where import where_of
+
+    where = where_of(file, chosen)
     if where is None:
         raise UsageError(["a backfill needs a store of runs: name one with --store"])
-    with Store(where.path, keep=where.keep, warn=output.warn) as opened:
-        known = latest_by_instant(opened.list(file=file))
-        chosen = [each for each in instants if runs_again(known.get(each), again)]
-        if reverse:
-            chosen.reverse()
-        output.say(_plan_of(len(instants), len(chosen), plan.graph.name))
-        if dry_run:
-            for each in chosen:
-                output.say(f"  {_shown(plan, each)}")
-            return
-        # A fault of one run is found before any of them starts.
-        values = {each: Given(inputs or (), None, each.isoformat()).read(plan) for each in chosen}
-        count = max_active or plan.graph.max_active_runs or 1
-        fill = _Fill(backend, plan, opened, values)
-        with output.failures_said_once():
-            fill.run(count)
-    output.say("\n".join(fill.table(colour=output.coloured(sys.stdout))))
-    if fill.stopped:
+    with Store(where.path, keep=where.keep, warn=output.warn) as store:
+        yield RunsHere(file, plan, backend, store, read, fill.again)
+
+
+def _fill(plan: Plan, fill: Fill, runs: PastRuns, read: Callable[[dt.datetime], Values]) -> None:
+    known = runs.known(fill.instants)
+    chosen = [each for each in fill.instants if runs_again(known.get(each), fill.again)]
+    if fill.reverse:
+        chosen.reverse()
+    output.say(_plan_of(len(fill.instants), len(chosen), plan.graph.name))
+    if fill.dry_run:
+        for each in chosen:
+            output.say(f"  {_shown(plan, each)}")
+        return
+    for each in chosen:
+        read(each)  # a fault of one run is found before any of them starts
+    filling = _Filling(plan, runs, chosen)
+    with output.failures_said_once():
+        filling.run(fill.max_active)
+    output.say("\n".join(filling.table(colour=output.coloured(sys.stdout))))
+    if filling.stopped:
         raise typer.Exit(ending.cancelled())
-    raise typer.Exit(int(fill.failed))
+    raise typer.Exit(int(filling.failed))
 
 
-class _Fill:
+def _hand_over(command: HostCommand) -> int:
+    """Print a command of a host, start it where that is possible, and return its exit code."""
+    output.say(shlex.join(command.arguments))
+    if command.elsewhere is not None:
+        output.say(f"not started: {command.elsewhere}", sys.stderr)
+        return 0
+    return subprocess.run(command.arguments, check=False).returncode
+
+
+class _Filling:
     """The runs of a backfill.
 
     Attributes:
@@ -121,13 +186,10 @@ class _Fill:
         failed: whether a run was not a success.
     """
 
-    def __init__(
-        self, backend: Backend, plan: Plan, store: Store, values: dict[dt.datetime, Values]
-    ) -> None:
-        self._backend = backend
+    def __init__(self, plan: Plan, runs: PastRuns, instants: Sequence[dt.datetime]) -> None:
         self._plan = plan
-        self._store = store
-        self._values = values
+        self._runs = runs
+        self._instants = instants
         self._lock = threading.Lock()
         self._active: set[RunControl] = set()
         self._ended: dict[dt.datetime, tuple[str, str, str]] = {}
@@ -140,7 +202,7 @@ class _Fill:
             ThreadPoolExecutor(count, "volnux-backfill") as pool,
             ending.steps(self._stop, ending.on_thread(self._cancel), grace=None),
         ):
-            waiting = {pool.submit(self._one, instant) for instant in self._values}
+            waiting = {pool.submit(self._one, instant) for instant in self._instants}
             while waiting:
                 # Signals are handled between two waits.
                 done, waiting = wait(waiting, timeout=0.5)
@@ -175,40 +237,23 @@ class _Fill:
             self._active.add(control)
             output.say(f"{name}: started")
         began = time.monotonic()
-        why = ""
         try:
-            report = self._started(self._values[instant], control)
+            filled = self._runs.run(instant, control)
         except VolnuxError as error:
-            status, run_id, why = "failed", "-", f": {error}"
-        else:
-            status, run_id = report.status.value, report.run_id
-            if status == "failed":
-                why = f": {str(report.error()).partition(': ')[2]}"
+            filled = Filled("failed", why=str(error))
         took = seconds(time.monotonic() - began)
         with self._lock:
             self._active.discard(control)
-            self.failed |= status != "success"
-            self._ended[instant] = status, took, run_id
-            output.say(f"{name}: {status} in {took}{why}")
-
-    def _started(self, values: Values, control: RunControl) -> RunReport:
-        from volnux.pipeline import Pipeline
-
-        pipeline = Pipeline.of_plan(self._plan)(**values.inputs)
-        return pipeline.start(
-            backend=self._backend,
-            control=control,
-            results=False,
-            scheduled_at=values.scheduled_at,
-            answers=answers_for(self._plan, None, self._store),
-            store=self._store,
-        ).report
+            self.failed |= filled.status not in ("success", "skipped")
+            self._ended[instant] = filled.status, took, filled.run_id or "-"
+            why = f": {filled.why}" if filled.why else ""
+            output.say(f"{name}: {filled.status} in {took}{why}")
 
     def table(self, *, colour: bool) -> Iterator[str]:
         """What was run, and what was not."""
         yield ""
         rows: list[tuple[str, ...]] = [("time", "status", "took", "run")]
-        for instant in self._values:
+        for instant in self._instants:
             ended = self._ended.get(instant, ("not started", "-", "-"))
             rows.append((_shown(self._plan, instant), *ended[:2], ended[2][: kept.SHORT]))
         if len(rows) > 1:
@@ -216,7 +261,7 @@ class _Fill:
             yield ""
         counts = [status for status, _, _ in self._ended.values()]
         said = [f"{counts.count(each)} {each}" for each in dict.fromkeys(counts)]
-        left = len(self._values) - len(counts)
+        left = len(self._instants) - len(counts)
         yield ", ".join([*said, *([f"{left} not started"] if left else [])]) or "nothing to run"
 
 

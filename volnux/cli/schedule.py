@@ -172,6 +172,9 @@ def run(
     SIGHUP once: nothing new starts, and current runs may finish. Twice: current runs are cancelled.
     Three times: the process ends at once.
 
+    Runs are kept as those of `volnux run`. A time that has a kept run, such as that of a backfill,
+    is skipped.
+
     A second scheduler on the same store refuses to start. Exit code: 0 stopped, 2 could not start.
     """
     from volnux.scheduler import PipelineScheduler
@@ -205,7 +208,7 @@ def run(
         with lock:
             output.refuse(fault)
 
-    scheduler = PipelineScheduler(store, workers=workers, cut_off=cut_off.value)
+    scheduler = PipelineScheduler(store, workers=workers, cut_off=cut_off.value, keep=True)
     service = Service(scheduler, find, say, complain)
     # On a thread, because they take a lock that the main thread may hold.
     stop, cancel = ending.on_thread(service.stop), ending.on_thread(service.cancel)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Protocol
 
 from volnux.errors import VolnuxError
 from volnux.graph.model import Graph
@@ -12,7 +14,20 @@ from volnux.runs.model import KeptRun, KeptStatus
 from volnux.schedules import Schedule
 from volnux.schedules.schedule import FIRST
 
-__all__ = ["Again", "BackfillError", "instants_between", "latest_by_instant", "runs_again"]
+if TYPE_CHECKING:
+    from volnux.backends.port import RunControl
+
+__all__ = [
+    "Again",
+    "BackfillError",
+    "Fill",
+    "Filled",
+    "HostCommand",
+    "PastRuns",
+    "instants_between",
+    "latest_by_instant",
+    "runs_again",
+]
 
 
 class BackfillError(VolnuxError):
@@ -25,6 +40,77 @@ class Again(StrEnum):
     NONE = "none"
     FAILED = "failed"
     ALL = "all"
+
+
+@dataclass(frozen=True)
+class Fill:
+    """What a backfill was asked for.
+
+    Attributes:
+        instants: the past times of the schedule, in UTC, in order.
+        again: which of them run again.
+        reverse: whether the last one runs first.
+        max_active: the maximum number of runs at once.
+        dry_run: whether nothing runs.
+        inputs: the inputs that were given for every run, by name.
+    """
+
+    instants: Sequence[dt.datetime]
+    again: Again = Again.NONE
+    reverse: bool = False
+    max_active: int = 1
+    dry_run: bool = False
+    inputs: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Filled:
+    """How the run for one time ended.
+
+    Attributes:
+        status: `success`, `failed`, `cancelled`, or `skipped` if another process ran that time.
+        run_id: the id of the run; empty if there is none.
+        why: why it was not a success; empty if that is not known.
+    """
+
+    status: str
+    run_id: str = ""
+    why: str = ""
+
+
+class PastRuns(Protocol):
+    """Runs past times of a schedule, and knows which ones have a run already."""
+
+    def known(self, instants: Sequence[dt.datetime]) -> Mapping[dt.datetime, KeptStatus]:
+        """The status of the last run for each of these times that has one, in UTC.
+
+        Args:
+            instants: the times, in UTC, in order.
+        """
+
+    def run(self, instant: dt.datetime, control: RunControl) -> Filled:
+        """Run the pipeline for a time, and wait for its end. Called in several threads.
+
+        Args:
+            instant: the time, in UTC.
+            control: cancels the run.
+
+        Raises:
+            VolnuxError: it cannot start.
+        """
+
+
+@dataclass(frozen=True)
+class HostCommand:
+    """A command with which the host of a backend fills past times by itself.
+
+    Attributes:
+        arguments: the command.
+        elsewhere: why it cannot be started here; None if it can.
+    """
+
+    arguments: Sequence[str]
+    elsewhere: str | None = None
 
 
 def instants_between(graph: Graph, first: dt.date, last: dt.date) -> list[dt.datetime]:
@@ -70,10 +156,10 @@ def latest_by_instant(runs: Iterable[KeptRun]) -> dict[dt.datetime, KeptRun]:
     return found
 
 
-def runs_again(run: KeptRun | None, again: Again) -> bool:
-    """Whether an instant runs, given its last run. What is still running does not run again."""
-    if run is None:
+def runs_again(status: KeptStatus | None, again: Again) -> bool:
+    """Whether a time runs, given the status of its last run; one that still runs does not."""
+    if status is None:
         return True
-    if run.status is KeptStatus.RUNNING or again is Again.NONE:
+    if status is KeptStatus.RUNNING or again is Again.NONE:
         return False
-    return again is Again.ALL or run.status is not KeptStatus.SUCCESS
+    return again is Again.ALL or status is not KeptStatus.SUCCESS

@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from apscheduler.events import (
     EVENT_JOB_ERROR,
@@ -25,10 +25,14 @@ from volnux.graph.outcome import RunStatus
 from volnux.graph.report import RunReport
 from volnux.pipeline.base import Pipeline
 from volnux.pipeline.context import RunFailedError
+from volnux.scheduler.kept import KeptRuns
 from volnux.scheduler.ledger import Ledger, RunState
 from volnux.scheduler.store import STORE_FAULTS, Outage
 from volnux.scheduler.stored import read_work, write_work
 from volnux.scheduler.targets import Target, to_run
+
+if TYPE_CHECKING:
+    from volnux.runs.store import Store
 
 __all__ = ["DueRun", "PipelineExecutor", "run_target"]
 
@@ -64,6 +68,7 @@ def run_target(
     began: Callable[[Pipeline], object] = lambda pipeline: None,
     run_id: str | None = None,
     scheduled_at: dt.datetime | None = None,
+    store: Store | None = None,
 ) -> RunReport:
     """Run a target once and wait for its end.
 
@@ -72,6 +77,7 @@ def run_target(
         began: called with the pipeline instance before it starts.
         run_id: the run's id; a new one if None.
         scheduled_at: the instant for which it was due, aware; now if None.
+        store: where the run is kept; None if it is not.
 
     Raises:
         RunFailedError: the run failed or was cancelled.
@@ -79,7 +85,7 @@ def run_target(
     """
     pipeline = to_run(target.load())(**target.inputs)
     began(pipeline)
-    context = pipeline.start(run_id=run_id, scheduled_at=scheduled_at)
+    context = pipeline.start(run_id=run_id, scheduled_at=scheduled_at, store=store)
     context.raise_for_status()
     return context.report
 
@@ -93,6 +99,7 @@ class PipelineExecutor(BaseExecutor):  # type: ignore[misc]  # APScheduler has n
         clock: returns the current time as an aware datetime.
         outage: notified when the store fails or works again.
         release: called with the id of a job on hold when the runs that it waits for have ended.
+        kept: keeps runs; None if they are not kept.
     """
 
     def __init__(
@@ -102,6 +109,7 @@ class PipelineExecutor(BaseExecutor):  # type: ignore[misc]  # APScheduler has n
         clock: Callable[[], dt.datetime],
         outage: Outage,
         release: Callable[[str], object],
+        kept: KeptRuns | None = None,
     ) -> None:
         super().__init__()
         self._ledger = ledger
@@ -109,6 +117,7 @@ class PipelineExecutor(BaseExecutor):  # type: ignore[misc]  # APScheduler has n
         self._clock = clock
         self._outage = outage
         self._release = release
+        self._kept = kept
         self._pool: ThreadPoolExecutor | None = None
         self._state = threading.Lock()
         self._busy = 0
@@ -218,6 +227,27 @@ class PipelineExecutor(BaseExecutor):  # type: ignore[misc]  # APScheduler has n
                 return None
             return JobExecutionEvent(EVENT_JOB_MISSED, job_id, "default", instant)
         run_id = run.run_id or uuid.uuid4().hex
+        if self._kept is None:
+            return self._begin(job_id, instant, target, run_id)
+        repeats = run.run_id is not None
+        with self._kept.turn(target, instant, run_id, repeats=repeats) as (store, taken):
+            if taken is None:
+                return self._begin(job_id, instant, target, run_id, store)
+            log.info("the run of %s at %s is left out: %s", job_id, instant, taken)
+            skipped = RunState.SKIPPED
+            if not self._write(lambda: ledger.skip(job_id, instant, started, taken, skipped)):
+                return None
+        return JobExecutionEvent(EVENT_JOB_MISSED, job_id, "default", instant, retval=taken)
+
+    def _begin(
+        self,
+        job_id: str,
+        instant: dt.datetime,
+        target: Target,
+        run_id: str,
+        store: Store | None = None,
+    ) -> JobExecutionEvent | None:
+        ledger, started = self._ledger, self._clock()
         if not self._write(lambda: ledger.begin(job_id, instant, started, run_id)):
             return None  # It stays in the ledger for the next scheduler.
         pipelines: list[Pipeline] = []
@@ -228,7 +258,7 @@ class PipelineExecutor(BaseExecutor):  # type: ignore[misc]  # APScheduler has n
                 self._running.add(pipeline)
 
         try:
-            report = run_target(target, began, run_id, instant)
+            report = run_target(target, began, run_id, instant, store)
         except RunFailedError as error:
             report = error.context.report
             if report.status is RunStatus.FAILED:

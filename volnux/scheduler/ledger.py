@@ -165,9 +165,16 @@ class Ledger:
                 )
         return list(stamps.values())
 
-    def skip(self, job_id: str, scheduled: dt.datetime, ended: dt.datetime, message: str) -> None:
-        """Record that a run was missed."""
-        values = {"state": RunState.MISSED.value, **_end(ended), "message": message}
+    def skip(
+        self,
+        job_id: str,
+        scheduled: dt.datetime,
+        ended: dt.datetime,
+        message: str,
+        state: RunState = RunState.MISSED,
+    ) -> None:
+        """Record that a run was missed, or is left out."""
+        values = {"state": state.value, **_end(ended), "message": message}
         self._update(job_id, scheduled, values)
 
     def begin(self, job_id: str, scheduled: dt.datetime, started: dt.datetime, run_id: str) -> None:

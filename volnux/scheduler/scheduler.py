@@ -25,6 +25,7 @@ from volnux.scheduler.errors import StoreError, StoreInUseError
 from volnux.scheduler.executor import PipelineExecutor, run_target
 from volnux.scheduler.jobs import JobStore, due
 from volnux.scheduler.keeper import StoreKeeper
+from volnux.scheduler.kept import KeptRuns
 from volnux.scheduler.ledger import Ledger, RunRecord
 from volnux.scheduler.recovery import CutOff, note_lost, runs_to_repeat
 from volnux.scheduler.store import (
@@ -66,6 +67,7 @@ class PipelineScheduler(BackgroundScheduler):  # type: ignore[misc]  # APSchedul
         cut_off: what to do with a run that was active when an earlier scheduler was killed.
         job_defaults: `coalesce`, `misfire_grace_time` and `max_instances` of jobs without them.
         daemon: whether the scheduler ends with the main thread.
+        keep: whether runs of files are kept, and times that have a kept run are skipped.
 
     Raises:
         SchedulerError: the store cannot be used.
@@ -80,6 +82,7 @@ class PipelineScheduler(BackgroundScheduler):  # type: ignore[misc]  # APSchedul
         cut_off: CutOff | str = CutOff.LOST,
         job_defaults: Mapping[str, Any] | None = None,
         daemon: bool = True,
+        keep: bool = False,
     ) -> None:
         self.cut_off = CutOff(cut_off)
         self._engine: sa.Engine = engine_for(store)
@@ -88,13 +91,11 @@ class PipelineScheduler(BackgroundScheduler):  # type: ignore[misc]  # APSchedul
         self._keeper = StoreKeeper(self._engine, self._ledger, self._jobs)
         self._outage = Outage(self._engine)
         self._workers = workers
+        self._kept = KeptRuns() if keep else None
         self._added: set[str] = set()
         self._pipelines: PipelineExecutor | None = None
-        super().__init__(
-            timezone=timezone,
-            daemon=daemon,
-            job_defaults={"misfire_grace_time": None, **(job_defaults or {})},
-        )
+        defaults = {"misfire_grace_time": None, **(job_defaults or {})}
+        super().__init__(timezone=timezone, daemon=daemon, job_defaults=defaults)
 
     def start(self, paused: bool = False) -> None:  # noqa: FBT001, FBT002 - APScheduler's signature
         """Lock the store, handle the runs that an earlier scheduler left unfinished, and begin.
@@ -279,7 +280,7 @@ class PipelineScheduler(BackgroundScheduler):  # type: ignore[misc]  # APSchedul
 
     def _create_default_executor(self) -> PipelineExecutor:
         self._pipelines = PipelineExecutor(
-            self._ledger, self._workers, self._now, self._outage, self._go_on
+            self._ledger, self._workers, self._now, self._outage, self._go_on, self._kept
         )
         return self._pipelines
 

@@ -256,7 +256,10 @@ class Service:
             return
         when = _shown(event.scheduled_run_time)
         if event.code == EVENT_JOB_MISSED:
-            self._say(f"miss  {when}  {name}: too late to run")
+            if event.retval is None:
+                self._say(f"miss  {when}  {name}: too late to run")
+            else:
+                self._say(f"skip  {when}  {name}: {event.retval}")
         elif event.code == EVENT_JOB_EXECUTED:
             self._say(f"done  {when}  {name}: {_took(event.retval)}")
         elif isinstance(event.exception, RunCutOffError):

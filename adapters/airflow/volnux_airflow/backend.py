@@ -23,6 +23,7 @@ from volnux_airflow.hostedfaults import approval_faults, has_operators, operator
 from volnux_airflow.partchecks import part_faults
 
 if TYPE_CHECKING:
+    from volnux.kit.backfill import Fill, HostCommand
     from volnux_airflow.live import Installation
 
 __all__ = ["AirflowBackend"]
@@ -113,6 +114,12 @@ class AirflowBackend(Backend):
 
             self._installation = Installation()
         return list(self._installation.findings(plan))
+
+    def backfill_command(self, plan: Plan, fill: Fill) -> HostCommand:
+        """See `Backend.backfill_command`."""
+        from volnux_airflow.backfill import command_of
+
+        return command_of(plan, fill)
 
     def _at(self, plan: Plan, at: Located | None, fault: str) -> Diagnostic:
         found = plan.graph.diagnostic("refused", f"Airflow cannot store this: {fault}", at=at)

@@ -25,7 +25,7 @@ from volnux_airflow import hostsettings
 from volnux_airflow.home import config_path, home_path
 from volnux_airflow.reduced import reduced
 
-__all__ = ["Installation"]
+__all__ = ["Installation", "require_home"]
 
 
 _Say = Callable[..., Diagnostic]
@@ -40,7 +40,7 @@ class Installation:
     """
 
     def __init__(self) -> None:
-        _require_home()
+        require_home()
         hostsettings.import_airflow()
         with warnings.catch_warnings():
             # The author of a flow cannot fix what Airflow warns about.
@@ -154,8 +154,12 @@ class Installation:
 # Queries to Airflow.
 
 
-def _require_home() -> None:
-    """Raise an error if no Airflow is set up: importing it would create a home and a database."""
+def require_home() -> None:
+    """Raise an error if no Airflow is set up: importing it would create a home and a database.
+
+    Raises:
+        BackendError: none is.
+    """
     config = config_path()
     told = any(name.startswith("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN") for name in os.environ)
     if not told and not config.is_file():

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any
 
 from volnux.backends.port import Backend, RunOptions
 from volnux.errors import Diagnostic
 from volnux.events.link import Plan
 from volnux.graph.report import RunReport
 from volnux_prefect.checks import NAME, capabilities, check
+
+if TYPE_CHECKING:
+    from volnux.kit.backfill import Fill, PastRuns
 
 __all__ = ["PrefectBackend"]
 
@@ -47,3 +51,9 @@ class PrefectBackend(Backend):
         from volnux_prefect.live import lacking
 
         return lacking(plan)
+
+    def past_runs(self, plan: Plan, fill: Fill) -> AbstractContextManager[PastRuns]:
+        """See `Backend.past_runs`. They are flow runs of the deployment."""
+        from volnux_prefect.pastruns import past_runs
+
+        return past_runs(plan, fill)

@@ -27,6 +27,7 @@ __all__ = [
     "has_pool",
     "said",
     "send",
+    "unreachable",
 ]
 
 PROJECT_LABEL, FILE_LABEL = "volnux.project", "volnux.file"
@@ -51,14 +52,15 @@ def connected() -> Iterator[SyncPrefectClient]:
             client = stack.enter_context(get_client(sync_client=True))
             client.hello()
         except (httpx.HTTPError, RuntimeError) as error:
-            raise BackendError(_unreachable(error)) from error
+            raise BackendError(unreachable(error)) from error
         try:
             yield client
         except httpx.HTTPError as error:
-            raise BackendError(_unreachable(error)) from error
+            raise BackendError(unreachable(error)) from error
 
 
-def _unreachable(error: Exception) -> str:
+def unreachable(error: Exception) -> str:
+    """The message for a server that does not answer, or answers with an error."""
     from prefect.settings import PREFECT_API_URL
 
     where = PREFECT_API_URL.value() or "a temporary server"
