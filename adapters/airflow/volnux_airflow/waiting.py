@@ -37,11 +37,12 @@ class _Kept:
     starts anew.
 
     Attributes:
-        max_tries: Airflow's number that a clear of the task changes.
+        max_tries: Airflow's number that a clear of the task changes; of a running one, not always.
         try_number: the try in which the call was made.
         since, polls, under_way: see `Polls`.
         reason: what the event waits for.
         next_call: when it is called again, in ISO format.
+        clears: how often tasks of the run had been cleared when this start of the task began.
     """
 
     max_tries: int
@@ -51,6 +52,7 @@ class _Kept:
     under_way: bool = False
     reason: str = ""
     next_call: str = ""
+    clears: int = 0
 
 
 def kept(context: Mapping[str, Any]) -> Polls | None:
@@ -64,9 +66,11 @@ def kept(context: Mapping[str, Any]) -> Polls | None:
         return None
     if last is None or last.max_tries != ti.max_tries:
         return None
-    # If the worker died in a later call, this is the next attempt.
     under_way = last.under_way and last.try_number == ti.try_number
-    return Polls(last.since, last.polls, under_way)
+    # If a later call did not end, either the task was cleared, or its worker died and this is the
+    # next attempt.
+    cleared = last.under_way and not under_way and last.clears != _clears(context)
+    return None if cleared else Polls(last.since, last.polls, under_way)
 
 
 def keep(context: Mapping[str, Any], outcome: Outcome, wait: float) -> dt.datetime:
@@ -81,7 +85,8 @@ def keep(context: Mapping[str, Any], outcome: Outcome, wait: float) -> dt.dateti
     assert polls is not None
     reason = shortened(failure.message) if isinstance(failure, Failure) else ""
     again = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=wait)
-    last = _Kept(ti.max_tries, ti.try_number, *polls, reason, again.isoformat(timespec="seconds"))
+    next_call = again.isoformat(timespec="seconds")
+    last = _Kept(ti.max_tries, ti.try_number, *polls, reason, next_call, _clears(context))
     context["task_state_store"].set(_KEY, asdict(last), retention=compat.NEVER_EXPIRE)
     return again
 
@@ -99,3 +104,8 @@ def told(outcome: Outcome, again: dt.datetime) -> str:
     assert isinstance(outcome.result, Failure)
     reason = shortened(outcome.result.message, _LONGEST_REASON)
     return f"not yet{f': {reason}' if reason else ''}; next call at {again:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _clears(context: Mapping[str, Any]) -> int:
+    number: int | None = context["dag_run"].clear_number
+    return number or 0

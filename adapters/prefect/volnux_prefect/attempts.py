@@ -77,8 +77,9 @@ class Attempts:
             compat.run_logger().warning(said, error)
             return cls(storage, number)
         if earlier is None:
-            said = "nothing that an earlier attempt has done is in the result storage"
-            compat.run_logger().info(said)
+            said = "all events run: %s has nothing unfinished of an earlier attempt%s"
+            hint = "; workers on several machines need a common result storage"
+            compat.run_logger().warning(said, storage, hint if storage.is_local else "")
         return cls(storage, number, earlier, task_runs)
 
     def keeper(self, about: About, calls: Calls) -> Keeper:

@@ -177,11 +177,19 @@ class Storage:
     Args:
         block: the file system.
         folder: where the files are.
+
+    Attributes:
+        is_local: whether it is a folder of this machine.
     """
 
     def __init__(self, block: Any, folder: str) -> None:
         self._block = block
         self._folder = folder
+        self.is_local = isinstance(block, LocalFileSystem)
+
+    def __str__(self) -> str:
+        where = getattr(self._block, "basepath", None)
+        return f"the result storage ({type(self._block).__name__}{f' {where}' if where else ''})"
 
     @classmethod
     def here(cls) -> Storage | None:
@@ -213,7 +221,7 @@ class Storage:
 
     def clear(self) -> None:
         """Remove all files, if the storage is a local folder. Prefect cannot remove others."""
-        if isinstance(self._block, LocalFileSystem):
+        if self.is_local:
             folder = self._block._resolve_path(self._folder)
             shutil.rmtree(folder, ignore_errors=True)
 

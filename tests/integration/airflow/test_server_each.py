@@ -14,8 +14,13 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 EVENTS = """
 import dataclasses, datetime, decimal, logging, os, pathlib, time, zoneinfo
 HOME = pathlib.Path(os.environ["AIRFLOW_HOME"])
+def ran(name):
+    with (HOME / "ran.txt").open("a") as file:
+        print(name, file=file)
 @event
-def List(): return True, [1, 2, 3]
+def List():
+    ran("List")
+    return True, [1, 2, 3]
 @event
 def Tenfold(url):
     logging.getLogger("shop").warning("fetching %s", url)
@@ -23,14 +28,25 @@ def Tenfold(url):
 @event
 def Odd(url): return url % 2 == 0, url
 @event
-def Same(previous_result): return True, previous_result
+def Same(previous_result):
+    ran("Same")
+    return True, previous_result
 @event
 def Shown(previous_result): return True, previous_result.message
 @event
 def Dies(url):
+    ran(f"Dies {url}")
     if url == 2 and not (HOME / "goes_on").exists():
         os.kill(os.getpid(), 9)
     return True, url
+@event
+def Late():
+    ran("Late")
+    raise ValueError
+@event
+def Last():
+    ran("Last")
+    return True, "last"
 @dataclasses.dataclass(frozen=True)
 class Order:
     number: int
@@ -108,20 +124,22 @@ def test_values_keep_their_types(server, monkeypatch):
     assert (server.home / "values" / item["value"]["file"]["path"]).stat().st_size == 120_000
 
 
-@pytest.mark.parametrize(
-    ("dag_id", "cleared"),
-    [
-        # One instance, with what is behind it; and what failed in the run, as its page offers it.
-        ("killed", {"task_ids": [["Dies", 1]], "include_downstream": True, "only_failed": False}),
-        ("killed_again", {"only_failed": True}),
-    ],
-)
-def test_a_killed_instance_is_cleared_alone(server, dag_id, cleared):
+def clear(server, dag_id, run, place, **which):
+    """Clear tasks of a run that has ended, among them this place. Returns how it ends then."""
+    before = server.tasks(dag_id, run)[place]["try_number"]
+    data = {"dag_run_id": run, "reset_dag_runs": True, "dry_run": False, **which}
+    address = f"/dags/{dag_id}/clearTaskInstances"
+    server.until("it is cleared", lambda: server.post(address, data))
+    server.until("it runs again", lambda: server.tasks(dag_id, run)[place]["try_number"] > before)
+    return server.ended(dag_id, run)
+
+
+def test_a_killed_instance_is_cleared_alone(server):
     (server.home / "goes_on").unlink(missing_ok=True)
-    put(server, "List |-> Dies[each=url] |-> Same", dag_id, events=EVENTS)
-    run = server.trigger(dag_id)
-    assert server.ended(dag_id, run) == "failed"
-    assert server.states(dag_id, run) == {
+    put(server, "List |-> Dies[each=url] |-> Same", "killed", events=EVENTS)
+    run = server.trigger("killed")
+    assert server.ended("killed", run) == "failed"
+    assert server.states("killed", run) == {
         "List": "success",
         "each-1": "success",
         "Dies[0]": "success",
@@ -130,15 +148,12 @@ def test_a_killed_instance_is_cleared_alone(server, dag_id, cleared):
         "gather-1": "failed",
         "Same": "upstream_failed",
     }
-    found = report(server, dag_id, run)
+    found = report(server, "killed", run)
     assert found.places["Dies[1]"].failure.type == "volnux.WorkerLost"
     (server.home / "goes_on").touch()
-    clear = {"dag_run_id": run, "reset_dag_runs": True, "dry_run": False, **cleared}
-    address = f"/dags/{dag_id}/clearTaskInstances"
-    server.until("it is cleared", lambda: server.post(address, clear))
-    server.until("it runs again", lambda: server.tasks(dag_id, run)["Dies[1]"]["try_number"] == 2)
-    assert server.ended(dag_id, run) == "success"
-    tasks = server.tasks(dag_id, run)
+    which = {"task_ids": [["Dies", 1]], "include_downstream": True, "only_failed": False}
+    assert clear(server, "killed", run, "Dies[1]", **which) == "success"
+    tasks = server.tasks("killed", run)
     names = ("List", "each-1", "Dies[0]", "Dies[1]", "Dies[2]")
     assert {name: tasks[name]["try_number"] for name in names} == {
         "List": 1,
@@ -147,7 +162,34 @@ def test_a_killed_instance_is_cleared_alone(server, dag_id, cleared):
         "Dies[1]": 2,
         "Dies[2]": 1,
     }
-    assert server.xcom(dag_id, run, "Same") == [1, 2, 3]
+    assert server.xcom("killed", run, "Same") == [1, 2, 3]
+
+
+def test_clearing_what_failed_runs_only_what_was_not_done(server):
+    """First an item was killed, then place 9 of 10 failed. Its code is mended."""
+    (server.home / "goes_on").unlink(missing_ok=True)
+    (server.home / "ran.txt").unlink(missing_ok=True)
+
+    def ran():
+        lines = (server.home / "ran.txt").read_text().splitlines()
+        (server.home / "ran.txt").unlink()
+        return sorted(lines)
+
+    text = (
+        "List |-> Dies[each=url] |-> Same -> Same || Same || Same || Same || Same -> Late -> Last"
+    )
+    put(server, text, "mended", events=EVENTS)
+    run = server.trigger("mended")
+    assert server.ended("mended", run) == "failed"
+    assert ran() == ["Dies 1", "Dies 2", "Dies 3", "List"]
+    (server.home / "goes_on").touch()
+    assert clear(server, "mended", run, "Dies[1]", only_failed=True) == "failed"
+    assert ran() == ["Dies 2", "Late", *["Same"] * 6]
+    mended = EVENTS.replace("raise ValueError", "return True, None")
+    (server.dags / "mended_events.py").write_text(f"from volnux import *\n{mended}")
+    assert clear(server, "mended", run, "Late", only_failed=True) == "success"
+    assert ran() == ["Last", "Late"]
+    assert server.xcom("mended", run, "Same") == [1, 2, 3]
 
 
 def test_a_killed_part(server):

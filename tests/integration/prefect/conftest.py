@@ -48,6 +48,19 @@ def server() -> str:
 
 
 @pytest.fixture
+def pool(server: str) -> None:
+    """A work pool for processes, with the name `default`."""
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.actions import WorkPoolCreate
+    from prefect.workers.process import ProcessWorker
+
+    with get_client(sync_client=True) as client:
+        template = ProcessWorker.get_default_base_job_template()
+        wanted = WorkPoolCreate(name="default", type="process", base_job_template=template)
+        client.create_work_pool(wanted, overwrite=True)
+
+
+@pytest.fixture
 def prefect(server: str) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Run Prefect's command line tool."""
 

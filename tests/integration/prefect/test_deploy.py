@@ -16,7 +16,6 @@ import pytest
 import yaml
 from prefect.blocks.system import Secret
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.client.schemas.filters import (
     DeploymentFilter,
     DeploymentFilterName,
@@ -30,7 +29,6 @@ from prefect.client.schemas.objects import StateType
 from prefect.client.schemas.schedules import CronSchedule
 from prefect.exceptions import ObjectNotFound
 from prefect.settings import PREFECT_API_URL, temporary_settings
-from prefect.workers.process import ProcessWorker
 from volnux_prefect.deployment.plan import Change, Kind, Plan, apply
 from volnux_prefect.deployment.project import read_folder
 from volnux_prefect.deployment.server import connected
@@ -403,15 +401,6 @@ def changes(answer):
 def on_server(name):
     with get_client(sync_client=True) as client:
         return client.read_deployment_by_name(name)
-
-
-@pytest.fixture
-def pool(server):
-    """A work pool."""
-    with get_client(sync_client=True) as client:
-        template = ProcessWorker.get_default_base_job_template()
-        wanted = WorkPoolCreate(name="default", type="process", base_job_template=template)
-        client.create_work_pool(wanted, overwrite=True)
 
 
 @pytest.mark.timeout(240)

@@ -1,8 +1,6 @@
 """`each`, `again` and `task` on a real server: the same report, and task runs with these names."""
 
 import logging
-import os
-import signal
 import time
 from pathlib import Path
 
@@ -15,7 +13,6 @@ from prefect.variables import Variable
 from volnux_prefect import load_flow
 from volnux_prefect.checks import check
 
-from tests.integration.prefect.server import end, start, surroundings
 from tests.integration.prefect.states import (
     expected_task_runs,
     flow_run_of,
@@ -113,13 +110,6 @@ def Says(previous_result):
 async def SaysLate(previous_result):
     print("a late print of", previous_result)
     return True, None
-
-class Kills(EventBase):
-    def process(self, previous_result):
-        if self.index == (2,):
-            Path("pid.txt").write_text(str(os.getpid()))
-            time.sleep(60)
-        return True, previous_result
 
 @event(executor=ProcessPoolExecutor)
 def Dies(previous_result):
@@ -404,46 +394,6 @@ def test_a_worker_process_that_is_killed_with_an_item(run):
     )
     assert [report.places[f"Dies[{n}]"].state for n in (0, 2)] == ["done", "done"]
     assert report.status == "success"
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(600)
-def test_a_flow_run_that_is_killed_among_its_items(server, write, prefect, tmp_path):
-    write("flow_events.py", EVENTS)
-    write("flow.pty", "List |-> Kills[each=word, at_once=1] |-> Save")
-    write("flows.py", "from volnux_prefect import load_flow\n\nflow = load_flow('flow.pty')\n")
-    prefect("work-pool", "create", "items", "--type", "process", "--overwrite")
-    deploy = ("deploy", "flows.py:flow", "--name", "killed", "--pool", "items", "--no-prompt")
-    prefect("--no-prompt", *deploy[:-1])
-    worker = start(
-        *("worker", "start", "--pool", "items", "--type", "process"),
-        output=tmp_path / "worker.log",
-        cwd=tmp_path,
-        env=surroundings(),
-    )
-    try:
-        with get_client(sync_client=True) as client:
-            deployment = client.read_deployment_by_name("flow/killed")
-            flow_run = client.create_flow_run_from_deployment(deployment.id)
-        pid = tmp_path / "pid.txt"
-        until = time.monotonic() + 240
-        while not (pid.exists() and pid.read_text()):
-            assert time.monotonic() < until, (tmp_path / "worker.log").read_text()
-            time.sleep(0.2)
-        # Prefect tells the states of task runs in the background.
-        ended = {"List": "COMPLETED", "Kills[0]": "COMPLETED", "Kills[1]": "COMPLETED"}
-        while True:
-            found = task_runs(flow_run.id, ended, seconds=1)
-            if all(name in found and found[name].state.is_final() for name in ended):
-                break
-            assert time.monotonic() < until
-        os.kill(int(pid.read_text()), signal.SIGKILL)
-        assert wait_for_flow_run(flow_run.id).state.type.value == "CRASHED"
-        found = task_runs(flow_run.id, ended, seconds=1)
-        assert {name: found[name].state.type.value for name in ended} == ended
-        assert not {"Save", "Kills[3]"} & set(found)
-    finally:
-        end(worker)
 
 
 def test_what_check_says_about_hints(write):
