@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Final
 
 from volnux.runs.database import said, transaction
-from volnux.runs.lines import storable_path
 from volnux.runs.model import KeptRun, RunStoreError
 from volnux.runs.process import is_alive, this_process
 from volnux.runs.store import FAULTS, Store
+from volnux.runs.where import storable_path
 
 __all__ = ["claimed"]
 
