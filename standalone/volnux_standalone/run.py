@@ -116,10 +116,9 @@ class Run:
                 if self._plan.graph.run_timeout is not None:
                     self._timers.after(self._plan.graph.run_timeout, self._run_out)
                 board.take(board.execution.start())
-        # Listeners are told what is reused before the rest begins. Threads start before anything is
-        # sent to an executor, because that can take long.
         board.reuse.tell(self._hooks)
         with self._locked:
+            # Threads start before anything is sent to an executor, because that can take long.
             self._workers.wake(len(board.ready))
             board.check_over()
 
@@ -238,8 +237,7 @@ class Run:
                 if isinstance(ended, KeyboardInterrupt):
                     ended = self._interrupted_by(spec, call, ended, attempt)
                 elif isinstance(ended, BaseException):
-                    # Count it as an attempt even if it did not begin, unless it only ended because
-                    # its pool was closed.
+                    # It counts as an attempt even if it did not begin, unless its pool was closed.
                     if not (attempt.started or attempt.expired):
                         began()
                     ended = raised(spec, call, ended, attempt.started)
@@ -250,8 +248,7 @@ class Run:
         try:
             attempt.stoppable = self._elsewhere.can_stop(spec)
             if board.cancelled or board.stopped:
-                # The call above may create a pool. That can take long, so the run may have been
-                # stopped.
+                # The call above may take long to create a pool: the run may have been stopped.
                 with self._locked:
                     board.forget(attempt)
                     board.check_over()
