@@ -102,7 +102,7 @@ def test_thirty_days_with_failures_that_are_begun_again(deploy, working, capfd):
     assert (code, flow_runs(deployment)) == (0, [])
     assert said.out.startswith("daily: 30 times of the schedule, 30 to run\n")
     with working(deployment, run):
-        more = "--max-active", "8", "--input", "limit=7", "--reverse"
+        more = "--max-active", "3", "--input", "limit=7", "--reverse"
         code, said = backfill(capfd, "daily.pty", *days, *more)
         assert code == 1, said.err
         assert said.out.endswith("\n27 success, 3 failed\n")
