@@ -9,6 +9,7 @@ import pytest
 
 import volnux
 from tests.conformance.tiny_backend.tiny_backend import TinyBackend
+from tests.integration.telemetry.servers import eventually
 from volnux import FileInputDataField, Pipeline, VolnuxError
 from volnux.backends import RunObserver
 from volnux.kit.resume import ResumeError, resumption
@@ -172,6 +173,8 @@ def test_a_run_that_still_runs(write):
     class Meanwhile(RunObserver):
         def place_ended(self, node, outcome):
             if node.id == "Sum":
+                # A run is written in the background.
+                eventually(lambda: Store("s.db").list())
                 with pytest.raises(ResumeError) as caught:
                     resumption(Store("s.db"), load_plan("flow.pty"), "last")
                 seen.append(str(caught.value))
