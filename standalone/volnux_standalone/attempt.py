@@ -18,7 +18,7 @@ class Attempt:
     Attributes:
         index: the index of the place in the graph.
         number: the number of the attempt, starting at 1.
-        call: its arguments, without a scope.
+        call: its arguments, without a scope, until it has ended.
         started: when it began, in seconds since the epoch; 0.0 until then.
         drop_timer: cancels its timeout.
         handle: the attempt in its executor; None on our own workers.
@@ -49,6 +49,10 @@ class Attempt:
         self.stoppable = False
         self.expired = False
         self.stuck = False
+
+    def drop_call(self) -> None:
+        """Let go of the arguments, because their values may be large."""
+        self.call = _NO_CALL
 
     def expire(self) -> None:
         """Record that the attempt continues although its end has been claimed."""

@@ -159,8 +159,6 @@ class Run:
                 self._board.open -= 1
                 self._board.check_over()
 
-    # The steps of one place, from ready to finished.
-
     def _run_here(self, index: int) -> None:
         """Run an attempt on this thread."""
         notes = self._board.notes
@@ -280,6 +278,7 @@ class Run:
     def _finish(self, attempt: Attempt, outcome: Outcome, *, goes_on: bool = False) -> None:
         if self._hooks:
             self._tell_end(attempt, outcome)
+        attempt.drop_call()
         self._board.finished.append((attempt.index, outcome))
         self._advance(goes_on=goes_on)
 
