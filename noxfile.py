@@ -85,7 +85,7 @@ PREFECT_SUITES = {
     # What uses Prefect's own API is also tested on this release. The time of the whole is limited.
     "3.7": tuple(
         f"tests/integration/prefect/test_{name}.py"
-        for name in ("deploy", "flow", "run", "waiting", "ways", "words")
+        for name in ("deploy", "flow", "waiting")
     ),
 }
 
