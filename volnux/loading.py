@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from volnux.errors import Diagnostic, Severity, in_order, pointy_error
 from volnux.events.link import Plan, link
 from volnux.events.lookup import EventModuleError, Lookup
-from volnux.graph.compile import compile
+from volnux.graph.compiling import compile
 from volnux.graph.model import Graph
 from volnux.imported import imported
 from volnux.pointy.parser import PointyFile, analyze

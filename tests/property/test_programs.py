@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from volnux.errors import Severity, Source
-from volnux.graph.compile import compile
+from volnux.graph.compiling import compile
 from volnux.pointy import analyze
 from volnux.programs import load_program
 

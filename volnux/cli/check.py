@@ -139,7 +139,7 @@ class _Checks:
     def _check(self, path: Path) -> list[Diagnostic]:
         """The diagnostics of a file and of those that it uses."""
         from volnux.events.link import LinkError
-        from volnux.graph.compile import compile
+        from volnux.graph.compiling import compile
         from volnux.graph.lists import check_lists, check_secrets
         from volnux.graph.names import check_names
 

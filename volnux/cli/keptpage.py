@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from volnux.errors import VolnuxError
-from volnux.graph.compile import compile
+from volnux.graph.compiling import compile
 from volnux.graph.outcome import RunStatus, State
 from volnux.graph.report import PlaceReport, RunReport
 from volnux.htmlreport import Attempt, LogLine, html_of

@@ -16,7 +16,7 @@ from volnux.errors import Diagnostic, Severity, did_you_mean
 from volnux.graph.lists import check_lists
 from volnux.graph.outcome import RunStatus, State
 from volnux.graph.places import index_of, template_of
-from volnux.graph.simulate import ASSUMED_ITEMS, eaches_named, items_of, simulate
+from volnux.graph.simulating import ASSUMED_ITEMS, eaches_named, items_of, simulate
 from volnux.loading import load_graph
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ from volnux.events.lookup import EventModuleError, EventNotFoundError, FoundEven
 from volnux.events.plan import Plan
 from volnux.events.settings import check_index, without_effect
 from volnux.events.spec import EventSpec, Offered, spec_of
-from volnux.graph.compile import compile
+from volnux.graph.compiling import compile
 from volnux.graph.model import At, Each, Graph, Group, Node, UsedFile
 from volnux.graph.topology import ROOT
 from volnux.graph.walk import EventName

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
-from volnux.graph.compile import compile
-from volnux.graph.execution import Execution
-from volnux.graph.model import Edge, Entry, Graph, GraphFormatError, Kind, Node, Value, ValueKind
-from volnux.graph.outcome import Failure, RunStatus, State
-from volnux.graph.report import PlaceReport, RunReport
-from volnux.graph.simulate import simulate
-from volnux.strictjson import FormatError
+from volnux._lazy import lazy
+
+TYPE_CHECKING = False  # as in `volnux`
+if TYPE_CHECKING:
+    from volnux.graph.compiling import compile
+    from volnux.graph.execution import Execution
+    from volnux.graph.model import (
+        Edge,
+        Entry,
+        Graph,
+        GraphFormatError,
+        Kind,
+        Node,
+        Value,
+        ValueKind,
+    )
+    from volnux.graph.outcome import Failure, RunStatus, State
+    from volnux.graph.report import PlaceReport, RunReport
+    from volnux.graph.simulating import simulate
+    from volnux.strictjson import FormatError
 
 __all__ = [
     "Edge",
@@ -29,3 +42,25 @@ __all__ = [
     "compile",
     "simulate",
 ]
+
+__getattr__, __dir__ = lazy(
+    __name__,
+    {
+        "volnux.graph.compiling": ("compile",),
+        "volnux.graph.execution": ("Execution",),
+        "volnux.graph.model": (
+            "Edge",
+            "Entry",
+            "Graph",
+            "GraphFormatError",
+            "Kind",
+            "Node",
+            "Value",
+            "ValueKind",
+        ),
+        "volnux.graph.outcome": ("Failure", "RunStatus", "State"),
+        "volnux.graph.report": ("PlaceReport", "RunReport"),
+        "volnux.graph.simulating": ("simulate",),
+        "volnux.strictjson": ("FormatError",),
+    },
+)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from volnux.errors import nearest, shortened
 from volnux.events.files import InputFile
-from volnux.graph.compile import compile
+from volnux.graph.compiling import compile
 from volnux.graph.parts import Kind
 from volnux.graph.places import index_of, template_of
 from volnux.kit.reuse import Earlier, EarlierRun

@@ -15,7 +15,7 @@ from volnux.events.base import event_class_of
 from volnux.events.link import Plan, link
 from volnux.events.lookup import Lookup
 from volnux.events.modules import module_of
-from volnux.graph.compile import compile
+from volnux.graph.compiling import compile
 from volnux.graph.model import Graph
 from volnux.imported import imported
 from volnux.pipeline.fields import InputDataField

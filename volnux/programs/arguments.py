@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from volnux.errors import nearest
 from volnux.events.inputs import InputError, bind_inputs
-from volnux.graph.compile import input_spec
+from volnux.graph.compiling import input_spec
 from volnux.graph.texts import InputSpec
 from volnux.pointy.inputtypes import InputType
 from volnux.pointy.parser import PointyFile

@@ -6,10 +6,13 @@ import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from volnux.errors import VolnuxError
-from volnux.graph.execution import Source
 from volnux.graph.outcome import Failure, State
+
+if TYPE_CHECKING:
+    from volnux.graph.execution import Source
 
 __all__ = ["KeptAttempt", "KeptLine", "KeptPlace", "KeptRun", "KeptStatus", "RunStoreError"]
 

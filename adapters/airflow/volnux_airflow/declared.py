@@ -165,7 +165,7 @@ def _input(name: str, text: str) -> InputSpec:
 
 
 def _read(name: str, text: str) -> InputSpec:
-    from volnux.graph.compile import input_spec
+    from volnux.graph.compiling import input_spec
     from volnux.pointy.declarations import read_input
 
     return replace(input_spec(read_input(f"{name}: {text}", _NOWHERE)), span=None)

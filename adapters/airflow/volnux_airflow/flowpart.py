@@ -10,7 +10,7 @@ from volnux.backends.parts import Part
 from volnux.events.link import Plan, link
 from volnux.events.lookup import FoundEvent, Lookup
 from volnux.events.spec import EventSpec
-from volnux.graph.compile import compile
+from volnux.graph.compiling import compile
 from volnux.graph.model import Each, Graph, TaskGroup
 from volnux.graph.report import RunReport
 from volnux.pointy.parser import parse

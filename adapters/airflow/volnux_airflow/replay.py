@@ -15,7 +15,7 @@ from volnux.events.failures import failure_of
 from volnux.graph.execution import Execution
 from volnux.graph.model import Edge, Entry, Graph, Kind, Node, Value, ValueKind
 from volnux.graph.outcome import FAILURE, SUCCESS, Failure
-from volnux.graph.simulate import play
+from volnux.graph.simulating import play
 from volnux_airflow import compat
 from volnux_airflow.eachoperators import VolnuxGatherOperator
 from volnux_airflow.outcomes import Outcomes, TaskOutcome

@@ -1,7 +1,7 @@
 """Write the flow of a `.pty` as the body of a Python function: the core of `volnux prefect flow`.
 
-The syntax tree is walked in the same way as in `volnux.graph.compile`. The names of places and the
-evaluations of groups come from the linked graph.
+The syntax tree is walked in the same way as in `volnux.graph.compiling`. The names of places and
+the evaluations of groups come from the linked graph.
 """
 
 from __future__ import annotations

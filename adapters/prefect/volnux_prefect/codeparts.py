@@ -11,7 +11,7 @@ __all__ = ["Body", "Context"]
 
 
 class Context(NamedTuple):
-    """What a part of the flow inherits from its surroundings; see `volnux.graph.compile`.
+    """What a part of the flow inherits from its surroundings; see `volnux.graph.compiling`.
 
     Attributes:
         indent: the white space that its lines begin with.

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from volnux.graph.compile import compile
+from volnux.graph.compiling import compile
 from volnux.graph.model import InputSpec
 from volnux.graph.names import check_names
 from volnux.pointy import parse
