@@ -84,7 +84,7 @@ PREFECT_SUITES = {
     ),
     # What uses Prefect's own API is also tested on this release. The time of the whole is limited.
     "3.7": tuple(
-        f"tests/integration/prefect/test_{name}.py" for name in ("deploy", "flow", "waiting")
+        f"tests/integration/prefect/test_{name}.py" for name in ("flow", "waiting", "ways")
     ),
 }
 
