@@ -217,7 +217,9 @@ class HostedTask(VolnuxEventOperator):
 
         spec = self.spec.copy()
         bases = (spec.event_class,)
-        members = {"process": process, "__module__": spec.event_class.__module__}
+        members: dict[str, Any] = {"process": process, "__module__": spec.event_class.__module__}
+        # The operator asks the question of an approval.
+        members["asks_a_person"] = False
         made: Any = type(spec.event_class)
         spec.event_class = made(spec.event_class.__name__, bases, members)
         spec.executor = ExecutorSpec()
