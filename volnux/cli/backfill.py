@@ -118,6 +118,7 @@ def command(
     if instants:
         handed_over = chosen.backfill_command(plan, fill)
         if handed_over is not None:
+            _refuse_store(store, chosen)
             raise typer.Exit(_hand_over(handed_over))
     with _runs(file, plan, chosen, fill, read, store) as runs:
         _fill(plan, fill, runs, read)
@@ -135,6 +136,7 @@ def _runs(
     """What runs the times, on the host of the backend or here."""
     there = backend.past_runs(plan, fill)
     if there is not None:
+        _refuse_store(chosen, backend)
         with there as runs:
             yield runs
         return
@@ -146,6 +148,11 @@ def _runs(
         raise UsageError(["a backfill needs a store of runs: name one with --store"])
     with Store(where.path, keep=where.keep, warn=output.warn) as store:
         yield RunsHere(file, plan, backend, store, read, fill.again)
+
+
+def _refuse_store(chosen: str | None, backend: Backend) -> None:
+    if chosen is not None:
+        raise UsageError([f"--store has no effect here: {backend.name} keeps these runs itself"])
 
 
 def _fill(plan: Plan, fill: Fill, runs: PastRuns, read: Callable[[dt.datetime], Values]) -> None:

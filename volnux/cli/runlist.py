@@ -8,7 +8,7 @@ from pathlib import Path
 
 from volnux.cli import kept, output
 from volnux.cli.store import open_store, store_path
-from volnux.runs.model import KeptStatus
+from volnux.runs.model import KeptStatus, RunStoreError
 
 __all__ = ["print_runs"]
 
@@ -33,12 +33,14 @@ def print_runs(
         json: whether to print JSON.
 
     Raises:
-        RunStoreError: the store cannot be read.
+        RunStoreError: the store cannot be read, or the file is unknown.
     """
     runs = []
     if store_path(file, store).exists():
         with open_store(file, store) as opened:
             runs = opened.list(file=file, status=status, since=since, limit=limit)
+    if not runs and file is not None and not file.exists():
+        raise RunStoreError(f"there is no file {file}, and no run of it is kept")
     if json:
         with output.json_only() as result:
             result.write([kept.run_as_json(run) for run in runs])

@@ -69,7 +69,7 @@ def _has_plain_types(value: Any) -> bool:
     It goes through the value level by level, because `set` and `map` are faster than a loop.
     """
     level = [value]
-    often = False
+    is_wide = False
     for _ in range(DEEPEST + 1):
         kinds = set(map(type, level))
         if not kinds <= _JSON:
@@ -87,8 +87,8 @@ def _has_plain_types(value: Any) -> bool:
             dicts = _of_type(dict, containers, kinds & _CONTAINERS)
             if not set(map(type, chain.from_iterable(dicts))) <= _TEXT:
                 return False
-        often = often or sum(map(len, containers)) > _MANY
-        if often:
+        is_wide = is_wide or sum(map(len, containers)) > _MANY
+        if is_wide:
             # A value that contains itself would have more parts on each level.
             containers = list({id(each): each for each in containers}.values())
         # The parts of all lists and dicts at once.

@@ -125,3 +125,10 @@ def test_it_is_started_where_airflow_is_set_up(backfill, monkeypatch):
     assert backfill("@schedule: @daily\nFollow\n", days=("9000-01-01", "9000-01-02"))[1].out == (
         "daily: 0 times of the schedule, 0 to run\n\nnothing to run\n"
     )
+
+
+def test_the_store_is_that_of_airflow(backfill):
+    text = f'@schedule: "0 12 * * *"\n{INPUT}Load\n'
+    code, said = backfill(text, "--store", "runs.db")
+    assert code == 2
+    assert said.err == "error: --store has no effect here: airflow keeps these runs itself\n"

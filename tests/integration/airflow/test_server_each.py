@@ -166,7 +166,7 @@ def test_a_killed_instance_is_cleared_alone(server):
 
 
 def test_clearing_what_failed_runs_only_what_was_not_done(server):
-    """First an item was killed, then place 9 of 10 failed. Its code is mended."""
+    """An item is killed, later place 9 of 10 fails, and its code is fixed."""
     (server.home / "goes_on").unlink(missing_ok=True)
     (server.home / "ran.txt").unlink(missing_ok=True)
 
@@ -178,18 +178,18 @@ def test_clearing_what_failed_runs_only_what_was_not_done(server):
     text = (
         "List |-> Dies[each=url] |-> Same -> Same || Same || Same || Same || Same -> Late -> Last"
     )
-    put(server, text, "mended", events=EVENTS)
-    run = server.trigger("mended")
-    assert server.ended("mended", run) == "failed"
+    put(server, text, "fixed", events=EVENTS)
+    run = server.trigger("fixed")
+    assert server.ended("fixed", run) == "failed"
     assert ran() == ["Dies 1", "Dies 2", "Dies 3", "List"]
     (server.home / "goes_on").touch()
-    assert clear(server, "mended", run, "Dies[1]", only_failed=True) == "failed"
+    assert clear(server, "fixed", run, "Dies[1]", only_failed=True) == "failed"
     assert ran() == ["Dies 2", "Late", *["Same"] * 6]
-    mended = EVENTS.replace("raise ValueError", "return True, None")
-    (server.dags / "mended_events.py").write_text(f"from volnux import *\n{mended}")
-    assert clear(server, "mended", run, "Late", only_failed=True) == "success"
+    fixed = EVENTS.replace("raise ValueError", "return True, None")
+    (server.dags / "fixed_events.py").write_text(f"from volnux import *\n{fixed}")
+    assert clear(server, "fixed", run, "Late", only_failed=True) == "success"
     assert ran() == ["Last", "Late"]
-    assert server.xcom("mended", run, "Same") == [1, 2, 3]
+    assert server.xcom("fixed", run, "Same") == [1, 2, 3]
 
 
 def test_a_killed_part(server):

@@ -52,6 +52,7 @@ def test_list(cli, runs):
     ids=str,
 )
 def test_selection(cli, runs, options, found):
+    Path("other.pty").write_text("Ok")
     listed = json.loads(cli("runs", *options, "--json").out)
     assert [run["run_id"] for run in listed] == [runs[number] for number in found]
     assert not Path("none.db").exists()
@@ -169,6 +170,7 @@ def test_remove(cli, runs):
         (["report", "zzz"], "there is no run 'zzz' in "),
         (["report", "last", "-o", "no/x.html"], "cannot be written: there is no folder no"),
         (["report", "last", "--store", "x.db"], "no runs are kept in "),
+        (["missing.pty"], "there is no file missing.pty, and no run of it is kept"),
         (["--since", "soon"], "--since takes an age such as 30m, 12h, 30d or 2w, found 'soon'"),
         (["show", "last", "--store", "x.db"], "no runs are kept in "),
         (["--status", "good"], "Invalid value for '--status'"),
