@@ -1,7 +1,8 @@
-"""For Airflow 3.3: a DAG bundle that generates a small Python file for each `.pty` of a folder.
+"""For Airflow before 3.4: a DAG bundle with a small Python file for each `.pty` of a folder.
 
-Airflow 3.3 looks for Python files only. It imports this module in its long-lived processes, so the
-rest of Volnux is imported only when needed, and user code only in the process that parses a file.
+These versions look for Python files only. Airflow imports this module in its long-lived processes,
+so the rest of Volnux is imported only when needed, and user code only in the process that parses a
+file.
 """
 
 from __future__ import annotations

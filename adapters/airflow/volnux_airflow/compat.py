@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
+import logging
 import os
 import re
+import sys
 import tempfile
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,41 +18,92 @@ from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import (
     DAG,
     BaseOperator,
-    CronTriggerTimetable,
     Label,
-    MultipleCronTriggerTimetable,
     Param,
-    RetryPolicy,
     TaskGroup,
     TriggerRule,
     Variable,
     get_parsing_context,
 )
-from airflow.sdk.bases.branch import BranchMixIn
-from airflow.sdk.bases.skipmixin import SkipMixin
 from airflow.sdk.definitions.mappedoperator import MappedOperator
-from airflow.sdk.definitions.retry_policy import RetryDecision
-from airflow.sdk.exceptions import (
-    AirflowException,
-    AirflowFailException,
-    AirflowRescheduleException,
-    AirflowSensorTimeout,
-    AirflowSkipException,
-    AirflowTaskTimeout,
-    DagRunTriggerException,
-    DownstreamTasksSkipped,
-    TaskAwaitingInput,
-    TaskDeferred,
-)
-from airflow.sdk.execution_time.context import NEVER_EXPIRE
 from airflow.sdk.execution_time.timeout import timeout
 from airflow.sdk.log import mask_logs, mask_secret
+
+# Each pair is the module of the newest version, and the one that older versions have instead.
+try:
+    from airflow.sdk import CronTriggerTimetable, MultipleCronTriggerTimetable
+except ImportError:
+    from airflow.timetables.trigger import (  # type: ignore[assignment]  # the same names
+        CronTriggerTimetable,
+        MultipleCronTriggerTimetable,
+    )
+try:
+    from airflow.sdk.bases.branch import BranchMixIn
+    from airflow.sdk.bases.skipmixin import SkipMixin
+except ImportError:
+    with warnings.catch_warnings():
+        # The import warns about itself.
+        warnings.simplefilter("ignore")
+        from airflow.providers.standard.operators.branch import (  # type: ignore[assignment]  # the same
+            BranchMixIn,
+        )
+    from airflow.providers.standard.utils.skipmixin import (  # type: ignore[assignment]  # the same
+        SkipMixin,
+    )
+try:
+    from airflow.sdk.configuration import conf
+except ImportError:
+    from airflow.configuration import conf
+try:
+    from airflow.sdk.exceptions import (
+        AirflowException,
+        AirflowFailException,
+        AirflowNotFoundException,
+        AirflowRescheduleException,
+        AirflowSensorTimeout,
+        AirflowSkipException,
+        AirflowTaskTimeout,
+        DagRunTriggerException,
+        DownstreamTasksSkipped,
+        TaskDeferred,
+    )
+except ImportError:
+    from airflow.exceptions import (  # type: ignore[attr-defined, no-redef]  # the same names
+        AirflowException,
+        AirflowFailException,
+        AirflowNotFoundException,
+        AirflowRescheduleException,
+        AirflowSensorTimeout,
+        AirflowSkipException,
+        AirflowTaskTimeout,
+        DagRunTriggerException,
+        DownstreamTasksSkipped,
+        TaskDeferred,
+    )
+try:
+    from airflow.sdk import RetryPolicy
+    from airflow.sdk.definitions.retry_policy import RetryDecision
+except ImportError:
+    RetryPolicy = RetryDecision = None  # type: ignore[assignment, misc]  # see volnux_airflow.retries
+try:
+    from airflow.sdk.execution_time.context import NEVER_EXPIRE
+except ImportError:
+    # There is no task state store.
+    NEVER_EXPIRE = None  # type: ignore[assignment]  # see `keeps_state`
+try:
+    from airflow.sdk.exceptions import TaskAwaitingInput
+except ImportError:
+
+    class TaskAwaitingInput(BaseException):  # type: ignore[no-redef]  # a stand-in
+        """Never raised: operators that ask a person raise `TaskDeferred` in this version."""
+
 
 __all__ = [
     "DAG",
     "NEVER_EXPIRE",
     "AirflowException",
     "AirflowFailException",
+    "AirflowNotFoundException",
     "AirflowRescheduleException",
     "AirflowSensorTimeout",
     "AirflowSkipException",
@@ -70,28 +126,40 @@ __all__ = [
     "TaskGroup",
     "TriggerRule",
     "Variable",
+    "conf",
     "get_parsing_context",
     "ignored",
     "is_dag_test",
+    "keep_state",
+    "keeps_state",
+    "kept_state",
     "longest_list",
     "mask_secret",
     "mask_structlog",
     "parses_for_the_processor",
+    "prepare_dag_test",
+    "quieten",
     "serialization_error",
     "storage",
+    "store_dag",
+    "taken_state",
     "timeout",
     "traces_itself",
+    "trigger_request",
 ]
 
 
 def ignored(root: Path) -> Callable[[Path], bool]:
     """A function that tells whether an `.airflowignore` in or below the folder matches a path."""
+    file_discovery: Any
     try:
         from airflow.sdk._shared.module_loading import file_discovery
-    except ImportError:  # pragma: no cover - not public in any version
+    except ImportError:
+        from airflow.utils import file as file_discovery
+    if not hasattr(
+        file_discovery, "_GlobIgnoreRule"
+    ):  # pragma: no cover - not public in any version
         return lambda path: False
-    from airflow.sdk.configuration import conf
-
     syntax = conf.get("core", "dag_ignore_file_syntax", fallback="glob")
     rule: Any = file_discovery._GlobIgnoreRule
     if syntax == "regexp":
@@ -124,10 +192,56 @@ def is_dag_test() -> bool:
     return isinstance(comms, supervisor.InProcessSupervisorComms)
 
 
+_KEY = "volnux"
+
+_IN_MEMORY: dict[tuple[Any, ...], Any] = {}
+
+
+def keeps_state(context: Mapping[str, Any]) -> bool:
+    """Whether a task can keep a value until it starts again. A `dag.test()` is one process."""
+    return "task_state_store" in context or is_dag_test()
+
+
+def kept_state(context: Mapping[str, Any]) -> Any:
+    """The value that the task kept last; None if there is none, or if Airflow has no store."""
+    if "task_state_store" in context:
+        return context["task_state_store"].get(_KEY)
+    return _IN_MEMORY.get(_instance(context))
+
+
+def keep_state(
+    context: Mapping[str, Any], value: Any, leaving: BaseException | None = None
+) -> None:
+    """Keep a JSON value until the task starts again, if Airflow can.
+
+    Args:
+        context: the context of the task.
+        value: the value.
+        leaving: what the operator raises to wait. A `TaskDeferred` can carry the value.
+    """
+    if "task_state_store" in context:
+        context["task_state_store"].set(_KEY, value, retention=NEVER_EXPIRE)
+    elif is_dag_test():
+        _IN_MEMORY[_instance(context)] = value
+    elif isinstance(leaving, TaskDeferred):
+        leaving.kwargs = {**(leaving.kwargs or {}), _KEY: value}
+
+
+def taken_state(context: Mapping[str, Any], arguments: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The arguments with which a deferred task continues, without the value that they carry."""
+    own = dict(arguments or {})
+    if _KEY in own:
+        _IN_MEMORY[_instance(context)] = own.pop(_KEY)
+    return own
+
+
+def _instance(context: Mapping[str, Any]) -> tuple[Any, ...]:
+    ti = context["ti"]
+    return ti.dag_id, ti.run_id, ti.task_id, ti.map_index
+
+
 def longest_list() -> int:
     """How many instances a mapped task may have."""
-    from airflow.sdk.configuration import conf
-
     return int(conf.getint("core", "max_map_length", fallback=1024))
 
 
@@ -148,6 +262,25 @@ def parses_for_the_processor() -> bool:
     return is_client and get_parsing_context().dag_id is None
 
 
+def prepare_dag_test() -> None:
+    """Prepare this process for `dag.test()`, which is slow or noisy in some versions."""
+    from airflow.models import taskinstance
+    from airflow.sdk.execution_time import supervisor
+
+    if "client" not in inspect.signature(supervisor.InProcessTestSupervisor.start).parameters:
+        # Before Airflow 3.3 each task spends seconds to build its own API server.
+        supervisor.in_process_api_server = functools.cache(supervisor.in_process_api_server)
+        # Airflow 3.2 prints the assets of each task to standard output.
+        vars(taskinstance)["print"] = lambda *_: None
+
+
+def quieten(names: Iterable[str]) -> None:
+    """Show only critical messages of these loggers. Airflow 3.1 has no setting for this."""
+    for module in ("airflow._shared.logging.structlog", "airflow.sdk._shared.logging.structlog"):
+        levels: Any = getattr(sys.modules.get(module), "PER_LOGGER_LEVELS", {})
+        levels.update(dict.fromkeys(names, logging.CRITICAL))
+
+
 def serialization_error(name: str) -> type[Exception]:
     """An exception type of this name. If serialising a DAG raises it, Airflow shows it unchanged.
 
@@ -160,14 +293,35 @@ def serialization_error(name: str) -> type[Exception]:
 
 def storage() -> Path:
     """The folder in which Airflow's bundles store their data."""
-    from airflow.sdk.configuration import conf
-
     given = conf.get("dag_processor", "dag_bundle_storage_path", fallback=None)
     return Path(given or Path(tempfile.gettempdir(), "airflow", "dag_bundles"))
 
 
+def store_dag(dag: Any) -> None:
+    """Write a DAG to the database of this process, as the DAG processor does."""
+    try:
+        from airflow.dag_processing.dagbag import DagBag, sync_bag_to_db
+    except ImportError:
+        from airflow.models.dagbag import (  # type: ignore[no-redef]  # the same names
+            DagBag,
+            sync_bag_to_db,
+        )
+    bag = DagBag(dag_folder="/dev/null", collect_dags=False)
+    bag.bag_dag(dag)
+    sync_bag_to_db(bag, "dags-folder", None)
+
+
 def traces_itself() -> bool:
     """Whether Airflow creates its own trace spans."""
-    from airflow.sdk.configuration import conf
-
     return bool(conf.getboolean("traces", "otel_on", fallback=False))
+
+
+def trigger_request(asked: DagRunTriggerException) -> Any:
+    """The request to the supervisor of a task to start the run of a DAG."""
+    from airflow.sdk.execution_time.comms import TriggerDagRun
+
+    # Versions differ in what they can set.
+    given = {
+        name: value for name, value in vars(asked).items() if name in TriggerDagRun.model_fields
+    }
+    return TriggerDagRun(dag_id=asked.trigger_dag_id, run_id=asked.dag_run_id, **given)

@@ -12,9 +12,8 @@ from volnux.events.modules import display_text
 from volnux.events.outcome import Outcome
 from volnux.events.spec import EventSpec
 from volnux.graph.outcome import Failure
-from volnux_airflow import compat, hostsettings, storable
+from volnux_airflow import compat, hostsettings, retries, storable
 from volnux_airflow.hosted import native_of
-from volnux_airflow.retries import EXACT
 
 __all__ = ["cause_of", "operator_name", "settings_of"]
 
@@ -27,11 +26,7 @@ def settings_of(spec: EventSpec, tags: Iterable[str]) -> dict[str, Any]:
     return {
         "doc_md": _doc_of(spec, tags),
         **(hostsettings.of(spec) if spec.event_class.airflow else {}),
-        "retries": spec.retry.max_attempts - 1,
-        "retry_delay": timedelta(seconds=spec.retry.backoff_factor),
-        "retry_exponential_backoff": 0,
-        "max_retry_delay": None,
-        "retry_policy": EXACT,
+        **retries.settings_of(spec),
         "execution_timeout": None if spec.timeout is None else timedelta(seconds=spec.timeout),
         "trigger_rule": compat.TriggerRule.ALL_SUCCESS,
     }

@@ -27,6 +27,9 @@ __all__ = ["config_path", "enter_own_home", "home_path", "template"]
 LOG_LEVEL = "AIRFLOW__LOGGING__LOGGING_LEVEL"
 """If this environment variable is set, Airflow's logs are shown; INFO includes the task logs."""
 
+_QUIET = ("airflow", "task", "py.warnings", "sqlalchemy", "httpx", "alembic")
+"""The loggers whose messages are not shown otherwise."""
+
 _CONFIG = """\
 # For one run in one process. All other settings are Airflow's defaults or come from the
 # environment.
@@ -109,8 +112,7 @@ def _settings(home: Path, database: Path) -> dict[str, str]:
         settings[LOG_LEVEL] = "WARNING"
         # Warnings from events are shown. Airflow's messages about a failed task are not, because
         # our report contains the same.
-        quiet = ("airflow", "task", "py.warnings", "sqlalchemy", "httpx", "alembic")
-        levels = " ".join(f"{name}=CRITICAL" for name in quiet)
+        levels = " ".join(f"{name}=CRITICAL" for name in _QUIET)
         settings["AIRFLOW__LOGGING__NAMESPACE_LEVELS"] = levels
     return settings
 
@@ -122,6 +124,9 @@ def _to_standard_error() -> None:
             handler.setStream(sys.stderr)
     if LOG_LEVEL in os.environ and os.environ[LOG_LEVEL] != "WARNING":
         return
+    from volnux_airflow import compat
+
+    compat.quieten(_QUIET)
     for name in ("airflow", "task", "sqlalchemy", "httpx", "alembic"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
 

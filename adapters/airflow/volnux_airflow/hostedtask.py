@@ -13,8 +13,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, cast
 
-from airflow.sdk.configuration import conf
-
 from volnux.events.approval import ApprovalEvent
 from volnux.events.base import EventBase, NotYet, event_class_of
 from volnux.events.executors import ExecutorSpec
@@ -184,6 +182,7 @@ class HostedTask(VolnuxEventOperator):
         own = super(FlowOperator, self).resume_execution
         if self._begun:
             return own(next_method, next_kwargs, context)
+        next_kwargs = compat.taken_state(context, next_kwargs)
         self._own = functools.partial(own, next_method, next_kwargs, context)
         self._resumed = True
         # As a running event may finish, it is not admitted again.
@@ -206,7 +205,8 @@ class HostedTask(VolnuxEventOperator):
         outcome = attempt.run(self._bound, call, hooks, judged, codec, limit)
         if self._leaving is None or outcome.retry_after is None:
             return outcome
-        waiting.keep(context, outcome, self._wait(context, outcome.retry_after))
+        wait = self.seconds_to_wait(context, outcome.retry_after)
+        waiting.keep(context, outcome, wait, self._leaving)
         raise self._until(self._leaving, self.seconds_left(context))
 
     def _bind(self, context: Mapping[str, Any]) -> EventSpec:
@@ -386,7 +386,7 @@ def _check_hidden(secret: str) -> None:
     Raises:
         SecretError: the secret is too short for that.
     """
-    shortest = conf.getint("logging", "min_length_masked_secret", fallback=5)
+    shortest = compat.conf.getint("logging", "min_length_masked_secret", fallback=5)
     if len(secret) < shortest:
         raise SecretError(
             f"a secret of an operator has at least {shortest} characters: Airflow would show a "

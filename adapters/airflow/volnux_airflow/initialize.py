@@ -55,7 +55,7 @@ def set_up(folder: Path, installed: tuple[int, int] | None = None) -> list[str]:
     """Make Airflow turn the `.pty` files of a dags folder into DAGs. Returns lines for the user.
 
     With an `airflow.cfg`, this configures the importer for Airflow 3.4 and later, or the bundle for
-    3.3. Both parse each file separately. Without an `airflow.cfg`, it writes a loader file.
+    older ones. Both parse each file separately. Without an `airflow.cfg`, it writes a loader file.
 
     Args:
         folder: Airflow's dags folder.
@@ -153,8 +153,8 @@ def _installed() -> tuple[int, int]:
         raise SetupError("Airflow is not installed here") from error
     numbers = re.match(r"(\d+)\.(\d+)", found)
     installed = (int(numbers[1]), int(numbers[2])) if numbers else (0, 0)
-    if installed < (3, 3):
-        raise SetupError(f"Airflow {found} is too old: volnux needs 3.3 or later")
+    if installed < (3, 1):
+        raise SetupError(f"Airflow {found} is too old: volnux needs 3.1 or later")
     return installed
 
 

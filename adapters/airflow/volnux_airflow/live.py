@@ -200,11 +200,12 @@ def _has_queues(path: str) -> bool:
 
 def _has_connection(name: str) -> bool:
     from airflow.models.connection import Connection
-    from airflow.sdk.exceptions import AirflowNotFoundException
+
+    from volnux_airflow import compat
 
     try:
         Connection.get_connection_from_secrets(name)
-    except AirflowNotFoundException:
+    except compat.AirflowNotFoundException:
         return False
     return True
 

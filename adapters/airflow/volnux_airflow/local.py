@@ -15,7 +15,6 @@ from contextlib import contextmanager
 from typing import Any
 
 from airflow.dag_processing.bundles.manager import DagBundlesManager
-from airflow.dag_processing.dagbag import DagBag, sync_bag_to_db
 from airflow.models.taskinstance import TaskInstance
 from airflow.models.taskreschedule import TaskReschedule
 from airflow.models.xcom import XComModel
@@ -34,6 +33,7 @@ from volnux.hooks import About, Hooks, Listener, Observing, hooks_of
 from volnux.kit.config import host_of
 from volnux.kit.instants import instant_of
 from volnux.kit.keeping import keeper_of
+from volnux_airflow import compat, retries
 from volnux_airflow.codec import codec_of
 from volnux_airflow.flowoperator import FlowOperator, Watcher
 from volnux_airflow.hostvalues import AirflowHost
@@ -107,9 +107,9 @@ def run_dag(
     """
     instant = instant_of(plan.graph, instant)
     DagBundlesManager().sync_bundles_to_db()  # type: ignore[no-untyped-call]  # untyped there
-    bag = DagBag(dag_folder="/dev/null", collect_dags=False)
-    bag.bag_dag(dag)
-    sync_bag_to_db(bag, "dags-folder", None)
+    retries.prepare_dag_test(dag)
+    compat.prepare_dag_test()
+    compat.store_dag(dag)
     conf = {name: jsonable(value) for name, value in inputs.items()}
     run = dag.test(run_conf=conf, logical_date=instant)
     _end_connections()
@@ -262,7 +262,8 @@ def _end_waits(dag_id: str, local: _LocalRun, over: threading.Event) -> None:
         # The database may be locked.
         with contextlib.suppress(OperationalError), create_session() as session:
             session.execute(polls.values(reschedule_date=dt.datetime.now(dt.UTC)))
-            session.execute(tries.values(retry_delay_override=0))
+            if compat.RetryPolicy is not None:
+                session.execute(tries.values(retry_delay_override=0))
 
 
 def _end_connections() -> None:

@@ -19,7 +19,7 @@ from volnux.graph.places import place_name
 from volnux.graph.sources import source_of_items
 from volnux.hooks import Hooks, hooks_of
 from volnux.kit.codec import Codec
-from volnux_airflow import attempt, compat, storable, traces, waiting
+from volnux_airflow import attempt, compat, retries, storable, traces, waiting
 from volnux_airflow.declared import Inputs, home_of_event, offered, shown_arguments
 from volnux_airflow.eventsettings import cause_of, operator_name, settings_of
 from volnux_airflow.flowoperator import (
@@ -224,25 +224,27 @@ class VolnuxEventOperator(FlowOperator):
         polls = None
         if number > 1 or context["task_reschedule_count"]:
             polls = waiting.kept(context)
+        if not context["task_reschedule_count"]:
+            retries.wait_for_rest(self, context, number)
         while True:
             outcomes = self.outcomes_of(context)
             inputs = self.admit(context, outcomes, so_far=waiting.so_far(number, polls))
             outcome = self._run(context, outcomes, inputs, number, polls)
-            if not outcome.waits:
+            if outcome.waits:
+                self._wait_for_next(context, outcome)
+            elif retries.wait_here(self, context, outcome):
+                number += 1
+            else:
                 return self.go_on_after(context, outcome)
-            self._wait_for_next(context, outcome)
             polls = outcome.polls
 
     def go_on_after(self, context: Mapping[str, Any], outcome: Outcome) -> Any:
         """End, retry, branch or fail after an attempt."""
         if outcome.retry_after is None:
             return self._end(context, outcome)
-        wait = self._wait(context, outcome.retry_after)
+        wait = self.seconds_to_wait(context, outcome.retry_after)
         waiting.keep(context, outcome, wait)
-        most = self.spec.retry.max_attempts
-        raise AttemptFailedError(
-            f"attempt {outcome.attempts} of {most} failed: {outcome.result}", wait
-        ) from cause_of(outcome)
+        raise AttemptFailedError(retries.told(self.spec, outcome), wait) from cause_of(outcome)
 
     def _wait_for_next(self, context: Mapping[str, Any], outcome: Outcome) -> None:
         """Wait for the next call: without a slot if possible.
@@ -251,20 +253,19 @@ class VolnuxEventOperator(FlowOperator):
             AirflowRescheduleException: Airflow starts the task again when it is called.
         """
         assert outcome.retry_after is not None
-        wait = self._wait(context, outcome.retry_after)
+        wait = self.seconds_to_wait(context, outcome.retry_after)
         again = waiting.keep(context, outcome, wait)
         self.outcome = waiting.told(outcome, again)
         self.log.info("%s: %s", self._place(context["ti"]), self.outcome)
         # Airflow counts only instances with a slot for the `at_once` of an `each`.
         counts = self.each is not None and self.max_active_tis_per_dagrun is not None
-        # With `dag.test()`, the other tasks of the run would not run meanwhile.
-        if (counts or wait < waiting.SHORTEST) and not compat.is_dag_test():
+        if waiting.keeps_slot(wait, always=counts or not compat.keeps_state(context)):
             time.sleep(wait)
             return
         self.show(context, self.outcome)
         raise compat.AirflowRescheduleException(again)  # type: ignore[no-untyped-call]  # untyped there
 
-    def _wait(self, context: Mapping[str, Any], seconds: float) -> float:
+    def seconds_to_wait(self, context: Mapping[str, Any], seconds: float) -> float:
         """The seconds to wait before the next call: at most until the time limit of the run."""
         left = self.seconds_left(context)
         return seconds if left is None else min(seconds, max(left, 0) + 0.1)

@@ -1,13 +1,29 @@
-"""How Airflow repeats an attempt exactly as the retry policy of the event says."""
+"""How Airflow repeats an attempt exactly as the retry policy of the event says.
+
+With a retry policy of its own, Airflow waits as long as ours says. Without one, it waits equally
+long before each attempt: the shortest of the waits, and the next attempt begins with the rest.
+"""
 
 from __future__ import annotations
 
-from datetime import timedelta
+import datetime as dt
+import time
+from collections.abc import Mapping
 from typing import Any
 
-from volnux_airflow import compat
+from volnux.events.base import EventBase
+from volnux.events.outcome import Outcome
+from volnux.events.spec import EventSpec
+from volnux_airflow import compat, waiting
 
-__all__ = ["EXACT", "AttemptFailedError", "ExactRetryPolicy"]
+__all__ = [
+    "AttemptFailedError",
+    "prepare_dag_test",
+    "settings_of",
+    "told",
+    "wait_for_rest",
+    "wait_here",
+]
 
 
 class AttemptFailedError(compat.AirflowException):
@@ -18,21 +34,108 @@ class AttemptFailedError(compat.AirflowException):
         self.retry_after = retry_after
 
 
-class ExactRetryPolicy(compat.RetryPolicy):
-    """Retries when the event's own policy does, after exactly its wait (Airflow's adds jitter)."""
+def settings_of(spec: EventSpec) -> dict[str, Any]:
+    """The arguments of `BaseOperator` that make Airflow repeat the attempts of an event."""
+    settings: dict[str, Any] = {
+        "retries": spec.retry.max_attempts - 1,
+        "retry_delay": dt.timedelta(seconds=spec.retry.backoff_factor),
+        "retry_exponential_backoff": 0,
+        "max_retry_delay": None,
+    }
+    if _EXACT is None:
+        settings["retry_delay"] = dt.timedelta(seconds=spec.retry.wait(1))
+        # Airflow 3.1 takes a bool, newer ones a number.
+        settings["retry_exponential_backoff"] = False
+    else:
+        settings["retry_policy"] = _EXACT
+    return settings
 
-    def evaluate(
-        self,
-        exception: BaseException,
-        try_number: int,
-        max_tries: int,
-        context: Any = None,
-    ) -> compat.RetryDecision:
-        """See Airflow's `RetryPolicy.evaluate`."""
-        if isinstance(exception, AttemptFailedError):
-            return compat.RetryDecision.retry(timedelta(seconds=exception.retry_after))
-        # The worker died or Airflow itself failed: the task's own `retries` decide.
-        return compat.RetryDecision.default()
+
+def prepare_dag_test(dag: Any) -> None:
+    """Let each attempt of a `dag.test()` make the whole wait before it, which a cancel can end."""
+    if _EXACT is None:
+        for task in dag.tasks:
+            task.retry_delay = dt.timedelta()
 
 
-EXACT = ExactRetryPolicy()
+def told(spec: EventSpec, outcome: Outcome) -> str:
+    """Describe in one line an attempt that is followed by another."""
+    most = spec.retry.max_attempts
+    return f"attempt {outcome.attempts} of {most} failed: {outcome.result}"
+
+
+def wait_for_rest(task: Any, context: Mapping[str, Any], number: int) -> None:
+    """Wait before an attempt for what is left after Airflow's own wait: without a slot if possible.
+
+    Args:
+        task: the task of the event.
+        context: the context of the task.
+        number: the number of the attempt.
+
+    Raises:
+        AirflowRescheduleException: Airflow starts the task again when the attempt begins.
+    """
+    if _EXACT is not None or number == 1:
+        return
+    rest = task.spec.retry.wait(number - 1) - task.retry_delay.total_seconds()
+    seconds = task.seconds_to_wait(context, max(rest, 0.0))
+    if waiting.keeps_slot(seconds):
+        time.sleep(seconds)
+    elif seconds:
+        again = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=seconds)
+        raise compat.AirflowRescheduleException(again)  # type: ignore[no-untyped-call]  # untyped there
+
+
+def wait_here(task: Any, context: Mapping[str, Any], outcome: Outcome) -> bool:
+    """Wait in this start of the task for the next attempt, if that must be made in it.
+
+    That is so if Airflow would start it too late, or would forget what it must know.
+
+    Args:
+        task: the task of the event.
+        context: the context of the task.
+        outcome: the outcome of an attempt.
+
+    Returns:
+        Whether the next attempt follows in this start.
+    """
+    if outcome.retry_after is None or not task.runs_process:
+        return False
+    wait = task.seconds_to_wait(context, outcome.retry_after)
+    is_too_late = _EXACT is None and wait < task.retry_delay.total_seconds()
+    if not is_too_late and not _is_forgotten(task.spec, context, outcome):
+        return False
+    task.log.warning("%s", told(task.spec, outcome))
+    time.sleep(wait)
+    return True
+
+
+def _is_forgotten(spec: EventSpec, context: Mapping[str, Any], outcome: Outcome) -> bool:
+    """Whether a new start would not know since when an event waits, and how often it said so."""
+    if compat.keeps_state(context):
+        return False
+    says_not_yet = outcome.polls is not None and outcome.polls.number > 0
+    return says_not_yet or (spec.every, spec.within) != (EventBase.every, EventBase.within)
+
+
+_EXACT: Any = None
+
+if compat.RetryPolicy is not None:
+
+    class ExactRetryPolicy(compat.RetryPolicy):
+        """Retries when the event's own policy does, after exactly its wait (not with jitter)."""
+
+        def evaluate(
+            self,
+            exception: BaseException,
+            try_number: int,
+            max_tries: int,
+            context: Any = None,
+        ) -> compat.RetryDecision:
+            """See Airflow's `RetryPolicy.evaluate`."""
+            if isinstance(exception, AttemptFailedError):
+                return compat.RetryDecision.retry(dt.timedelta(seconds=exception.retry_after))
+            # The worker died or Airflow itself failed: the task's own `retries` decide.
+            return compat.RetryDecision.default()
+
+    _EXACT = ExactRetryPolicy()

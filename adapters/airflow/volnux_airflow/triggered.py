@@ -30,17 +30,7 @@ def trigger(asked: compat.DagRunTriggerException, ti: Any) -> None:
         TaskDeferred: Airflow's triggerer waits for the end of the run.
     """
     dag, run = asked.trigger_dag_id, asked.dag_run_id
-    answer = task_runner.SUPERVISOR_COMMS.send(
-        comms.TriggerDagRun(
-            dag_id=dag,
-            run_id=run,
-            logical_date=asked.logical_date,
-            run_after=asked.run_after,
-            conf=asked.conf,
-            reset_dag_run=asked.reset_dag_run,
-            note=asked.note,
-        )
-    )
+    answer = task_runner.SUPERVISOR_COMMS.send(compat.trigger_request(asked))
     if isinstance(answer, comms.ErrorResponse):
         text = f"the DAG {dag} has the run {run} already"
         if answer.error != ErrorType.DAGRUN_ALREADY_EXISTS:

@@ -14,7 +14,7 @@ from volnux.strictjson import FormatError, built
 from volnux_airflow import compat
 from volnux_airflow.outcomes import NOT_STARTED, TaskOutcome
 
-__all__ = ["SHORTEST", "keep", "kept", "so_far", "told"]
+__all__ = ["SHORTEST", "keep", "keeps_slot", "kept", "so_far", "told"]
 
 SHORTEST = 20.0
 """The shortest wait, in seconds, during which a task gives up its slot.
@@ -22,8 +22,6 @@ SHORTEST = 20.0
 The scheduler fails a task that starts again before it knows that the last start has ended, which
 can take seconds.
 """
-
-_KEY = "volnux"
 
 _LONGEST_REASON = 120
 """Airflow's page shows at most 250 characters in the list of task instances."""
@@ -58,11 +56,11 @@ class _Kept:
 def kept(context: Mapping[str, Any]) -> Polls | None:
     """The calls before this start of the task; None for the first start, also after a clear."""
     ti = context["ti"]
-    data = context["task_state_store"].get(_KEY)
+    data = compat.kept_state(context)
     try:
         last = None if data is None else built(_Kept, data, what="not written by volnux")
     except FormatError as error:
-        ti.log.warning("%s in the task state store was ignored: %s", _KEY, error)
+        ti.log.warning("volnux in the task state store was ignored: %s", error)
         return None
     if last is None or last.max_tries != ti.max_tries:
         return None
@@ -73,13 +71,19 @@ def kept(context: Mapping[str, Any]) -> Polls | None:
     return None if cleared else Polls(last.since, last.polls, under_way)
 
 
-def keep(context: Mapping[str, Any], outcome: Outcome, wait: float) -> dt.datetime:
+def keep(
+    context: Mapping[str, Any],
+    outcome: Outcome,
+    wait: float,
+    leaving: BaseException | None = None,
+) -> dt.datetime:
     """Keep the calls so far for the next one, and return when that one follows.
 
     Args:
         context: the context of the task.
         outcome: the outcome after which another call follows.
         wait: seconds until then.
+        leaving: what an operator raised in order to wait.
     """
     ti, polls, failure = context["ti"], outcome.polls, outcome.result
     assert polls is not None
@@ -87,8 +91,19 @@ def keep(context: Mapping[str, Any], outcome: Outcome, wait: float) -> dt.dateti
     again = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=wait)
     next_call = again.isoformat(timespec="seconds")
     last = _Kept(ti.max_tries, ti.try_number, *polls, reason, next_call, _clears(context))
-    context["task_state_store"].set(_KEY, asdict(last), retention=compat.NEVER_EXPIRE)
+    compat.keep_state(context, asdict(last), leaving)
     return again
+
+
+def keeps_slot(seconds: float, *, always: bool = False) -> bool:
+    """Whether a task keeps its slot while it waits.
+
+    Args:
+        seconds: how long it waits.
+        always: whether it must keep its slot. With `dag.test()` it never does: the other tasks of
+            the run would not run meanwhile.
+    """
+    return (always or seconds < SHORTEST) and not compat.is_dag_test()
 
 
 def so_far(number: int, polls: Polls | None) -> TaskOutcome:
