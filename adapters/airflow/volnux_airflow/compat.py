@@ -7,7 +7,6 @@ import inspect
 import logging
 import os
 import re
-import sys
 import tempfile
 import warnings
 from collections.abc import Callable, Iterable, Mapping
@@ -28,6 +27,8 @@ from airflow.sdk import (
 from airflow.sdk.definitions.mappedoperator import MappedOperator
 from airflow.sdk.execution_time.timeout import timeout
 from airflow.sdk.log import mask_logs, mask_secret
+
+from volnux.imported import imported
 
 # Each pair is the module of the newest version, and the one that older versions have instead.
 try:
@@ -277,7 +278,7 @@ def prepare_dag_test() -> None:
 def quieten(names: Iterable[str]) -> None:
     """Show only critical messages of these loggers. Airflow 3.1 has no setting for this."""
     for module in ("airflow._shared.logging.structlog", "airflow.sdk._shared.logging.structlog"):
-        levels: Any = getattr(sys.modules.get(module), "PER_LOGGER_LEVELS", {})
+        levels: Any = getattr(imported(module), "PER_LOGGER_LEVELS", {})
         levels.update(dict.fromkeys(names, logging.CRITICAL))
 
 

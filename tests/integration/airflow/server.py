@@ -22,12 +22,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from volnux_airflow import compat
 from volnux_airflow.home import template
 
 from tests.conformance.cases import CASES, EVENTS
 from tests.integration.airflow.runs import Runs
 
-PROCESSES = ("api-server", "scheduler", "dag-processor")
+PROCESSES = (
+    "api-server",
+    "scheduler",
+    "dag-processor",
+    # Before Airflow 3.3, a task that asks a person waits in the triggerer.
+    *(["triggerer"] if compat.NEVER_EXPIRE is None else []),
+)
 
 DATABASE = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"
 
@@ -65,6 +72,8 @@ class Server(Runs):
             "AIRFLOW__API__MAXIMUM_PAGE_LIMIT": "500",
             "AIRFLOW__API__SECRET_KEY": "for-tests",
             "AIRFLOW__API_AUTH__JWT_SECRET": "for-tests-and-long-enough-for-the-algorithm-here!",
+            # A busy machine answers late.
+            "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "60",
             "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.2",
             "AIRFLOW__SCHEDULER__ENABLE_HEALTH_CHECK": "False",
             "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "2",
