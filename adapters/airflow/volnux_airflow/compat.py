@@ -85,7 +85,8 @@ try:
     from airflow.sdk import RetryPolicy
     from airflow.sdk.definitions.retry_policy import RetryDecision
 except ImportError:
-    RetryPolicy = RetryDecision = None  # type: ignore[assignment, misc]  # see volnux_airflow.retries
+    RetryPolicy = object  # type: ignore[assignment, misc]  # see volnux_airflow.retries
+    RetryDecision = None  # type: ignore[assignment, misc]  # the same
 try:
     from airflow.sdk.execution_time.context import NEVER_EXPIRE
 except ImportError:

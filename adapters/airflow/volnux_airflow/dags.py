@@ -55,7 +55,11 @@ class PtyDag(compat.DAG):
     @property
     def fileloc(self) -> str:
         """The `.pty` file, whichever Python file made the DAG."""
-        return str(self.__dict__.get("_pty") or self.__dict__.get("_made_by") or "")
+        own = self.__dict__
+        if own.get("_relative_maker") and own.get("_relative") is None and own.get("_made_by"):
+            # Airflow is about to make this relative to its bundle, in which the `.pty` is not.
+            return str(own["_made_by"])
+        return str(own.get("_pty") or own.get("_made_by") or "")
 
     @fileloc.setter
     def fileloc(self, value: str) -> None:

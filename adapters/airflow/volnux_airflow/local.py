@@ -262,7 +262,7 @@ def _end_waits(dag_id: str, local: _LocalRun, over: threading.Event) -> None:
         # The database may be locked.
         with contextlib.suppress(OperationalError), create_session() as session:
             session.execute(polls.values(reschedule_date=dt.datetime.now(dt.UTC)))
-            if compat.RetryPolicy is not None:
+            if retries.EXACT is not None:
                 session.execute(tries.values(retry_delay_override=0))
 
 

@@ -17,7 +17,9 @@ from volnux.events.spec import EventSpec
 from volnux_airflow import compat, waiting
 
 __all__ = [
+    "EXACT",
     "AttemptFailedError",
+    "ExactRetryPolicy",
     "prepare_dag_test",
     "settings_of",
     "told",
@@ -34,6 +36,27 @@ class AttemptFailedError(compat.AirflowException):
         self.retry_after = retry_after
 
 
+class ExactRetryPolicy(compat.RetryPolicy):
+    """Retries when the event's own policy does, after exactly its wait (Airflow's adds jitter)."""
+
+    def evaluate(
+        self,
+        exception: BaseException,
+        try_number: int,
+        max_tries: int,
+        context: Any = None,
+    ) -> compat.RetryDecision:
+        """See Airflow's `RetryPolicy.evaluate`."""
+        if isinstance(exception, AttemptFailedError):
+            return compat.RetryDecision.retry(dt.timedelta(seconds=exception.retry_after))
+        # The worker died or Airflow itself failed: the task's own `retries` decide.
+        return compat.RetryDecision.default()
+
+
+EXACT = None if compat.RetryPolicy is object else ExactRetryPolicy()
+"""The policy of all tasks; None if Airflow has no retry policies."""
+
+
 def settings_of(spec: EventSpec) -> dict[str, Any]:
     """The arguments of `BaseOperator` that make Airflow repeat the attempts of an event."""
     settings: dict[str, Any] = {
@@ -42,18 +65,18 @@ def settings_of(spec: EventSpec) -> dict[str, Any]:
         "retry_exponential_backoff": 0,
         "max_retry_delay": None,
     }
-    if _EXACT is None:
+    if EXACT is None:
         settings["retry_delay"] = dt.timedelta(seconds=spec.retry.wait(1))
         # Airflow 3.1 takes a bool, newer ones a number.
         settings["retry_exponential_backoff"] = False
     else:
-        settings["retry_policy"] = _EXACT
+        settings["retry_policy"] = EXACT
     return settings
 
 
 def prepare_dag_test(dag: Any) -> None:
     """Let each attempt of a `dag.test()` make the whole wait before it, which a cancel can end."""
-    if _EXACT is None:
+    if EXACT is None:
         for task in dag.tasks:
             task.retry_delay = dt.timedelta()
 
@@ -75,7 +98,7 @@ def wait_for_rest(task: Any, context: Mapping[str, Any], number: int) -> None:
     Raises:
         AirflowRescheduleException: Airflow starts the task again when the attempt begins.
     """
-    if _EXACT is not None or number == 1:
+    if EXACT is not None or number == 1:
         return
     rest = task.spec.retry.wait(number - 1) - task.retry_delay.total_seconds()
     seconds = task.seconds_to_wait(context, max(rest, 0.0))
@@ -102,7 +125,7 @@ def wait_here(task: Any, context: Mapping[str, Any], outcome: Outcome) -> bool:
     if outcome.retry_after is None or not task.runs_process:
         return False
     wait = task.seconds_to_wait(context, outcome.retry_after)
-    is_too_late = _EXACT is None and wait < task.retry_delay.total_seconds()
+    is_too_late = EXACT is None and wait < task.retry_delay.total_seconds()
     if not is_too_late and not _is_forgotten(task.spec, context, outcome):
         return False
     task.log.warning("%s", told(task.spec, outcome))
@@ -116,26 +139,3 @@ def _is_forgotten(spec: EventSpec, context: Mapping[str, Any], outcome: Outcome)
         return False
     says_not_yet = outcome.polls is not None and outcome.polls.number > 0
     return says_not_yet or (spec.every, spec.within) != (EventBase.every, EventBase.within)
-
-
-_EXACT: Any = None
-
-if compat.RetryPolicy is not None:
-
-    class ExactRetryPolicy(compat.RetryPolicy):
-        """Retries when the event's own policy does, after exactly its wait (not with jitter)."""
-
-        def evaluate(
-            self,
-            exception: BaseException,
-            try_number: int,
-            max_tries: int,
-            context: Any = None,
-        ) -> compat.RetryDecision:
-            """See Airflow's `RetryPolicy.evaluate`."""
-            if isinstance(exception, AttemptFailedError):
-                return compat.RetryDecision.retry(dt.timedelta(seconds=exception.retry_after))
-            # The worker died or Airflow itself failed: the task's own `retries` decide.
-            return compat.RetryDecision.default()
-
-    _EXACT = ExactRetryPolicy()

@@ -1,17 +1,16 @@
-"""Three ways in: the loader, the bundle of 3.3, the importer of 3.4; and `to_dag`."""
+"""Three ways in: the loader, the bundle of older versions, the importer of 3.4; and `to_dag`."""
 
 import os
 from types import SimpleNamespace
 
 import pytest
-from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk import DAG
-from airflow.sdk.exceptions import AirflowTaskTimeout
-from airflow.sdk.execution_time.timeout import timeout
 from volnux_airflow import load_dags, to_dag
+from volnux_airflow.compat import AirflowTaskTimeout, timeout
 from volnux_airflow.files import find_files
 
 from tests.conformance.cases import EVENTS
+from tests.integration.airflow.names import DagBag
 from tests.integration.airflow.server import LOADER, NEW
 from tests.integration.airflow.test_cases import serialized
 from volnux import InputDataField, Pipeline, PointyError, event

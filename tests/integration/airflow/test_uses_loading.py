@@ -4,10 +4,10 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from airflow.dag_processing.dagbag import DagBag
 from volnux_airflow import load_dags, to_dag
 
 from tests.conformance.cases import EVENTS
+from tests.integration.airflow.names import DagBag
 from tests.integration.airflow.server import LOADER, NEW
 from tests.integration.airflow.test_cases import serialized
 from tests.integration.airflow.test_isolation import bundle_of

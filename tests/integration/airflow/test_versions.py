@@ -69,14 +69,14 @@ def cell(folder, flow):
 @pytest.mark.parametrize("native", [True, False], ids=["this version", "without a policy"])
 def test_waits_without_a_policy_of_airflow_start_with_the_shortest(tmp_path, monkeypatch, native):
     if not native:
-        monkeypatch.setattr(retries, "_EXACT", None)
+        monkeypatch.setattr(retries, "EXACT", None)
     file = tmp_path / "flow.pty"
     file.write_text("Grows")
     (tmp_path / "flow_events.py").write_text(EVENTS)
     (spec,) = load_plan(file).specs
     settings = retries.settings_of(spec)
     assert settings["retry_delay"].total_seconds() == 9
-    assert ("retry_policy" in settings) == (retries._EXACT is not None)
+    assert ("retry_policy" in settings) == (retries.EXACT is not None)
 
 
 def test_the_table_tells_what_this_version_can_do(tmp_path):
