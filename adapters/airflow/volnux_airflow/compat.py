@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-import inspect
 import logging
 import os
 import re
@@ -265,14 +263,10 @@ def parses_for_the_processor() -> bool:
 
 
 def prepare_dag_test() -> None:
-    """Prepare this process for `dag.test()`, which is slow or noisy in some versions."""
+    """Prepare this process for `dag.test()`: Airflow 3.2 prints the assets of each task."""
     from airflow.models import taskinstance
-    from airflow.sdk.execution_time import supervisor
 
-    if "client" not in inspect.signature(supervisor.InProcessTestSupervisor.start).parameters:
-        # Before Airflow 3.3 each task spends seconds to build its own API server.
-        supervisor.in_process_api_server = functools.cache(supervisor.in_process_api_server)
-        # Airflow 3.2 prints the assets of each task to standard output.
+    if NEVER_EXPIRE is None:
         vars(taskinstance)["print"] = lambda *_: None
 
 
