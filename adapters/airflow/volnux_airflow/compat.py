@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 import re
@@ -263,10 +264,15 @@ def parses_for_the_processor() -> bool:
 
 
 def prepare_dag_test() -> None:
-    """Prepare this process for `dag.test()`: Airflow 3.2 prints the assets of each task."""
+    """Prepare this process for `dag.test()`, which is slow and noisy before Airflow 3.3."""
     from airflow.models import taskinstance
+    from airflow.sdk.execution_time import supervisor
 
-    if NEVER_EXPIRE is None:
+    make: Any = supervisor.in_process_api_server
+    if not hasattr(make, "cache_clear"):
+        # Each task would spend seconds on an API server of its own.
+        supervisor.in_process_api_server = functools.cache(make)
+        # Airflow 3.2 prints the assets of each task.
         vars(taskinstance)["print"] = lambda *_: None
 
 
