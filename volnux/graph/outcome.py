@@ -12,6 +12,7 @@ from volnux.strictjson import built
 __all__ = [
     "FAILURE",
     "SUCCESS",
+    "UNHANDLED",
     "Failure",
     "NoItems",
     "RemoteTraceback",
@@ -125,6 +126,10 @@ class RemoteTraceback(Exception):
         return f'\n"""\n{self.traceback.rstrip()}\n"""'
 
 
+UNHANDLED = "UnhandledDescriptor"
+"""The type of the failure of an event that ended with a descriptor without a branch."""
+
+
 def no_branch(event: str | None, descriptor: int, taken: Iterable[int]) -> Failure:
     """The failure of an event that ended with a descriptor of 2 to 9 without a branch.
 
@@ -135,7 +140,7 @@ def no_branch(event: str | None, descriptor: int, taken: Iterable[int]) -> Failu
     """
     known = ", ".join(map(str, sorted(taken))) or "none"
     return Failure(
-        "UnhandledDescriptor",
+        UNHANDLED,
         f"{event} finished with descriptor {descriptor}, which has no branch "
         f"(descriptors with a branch: {known})",
     )

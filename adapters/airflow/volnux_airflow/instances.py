@@ -13,7 +13,7 @@ from volnux.events.link import Plan
 from volnux.events.outcome import Call
 from volnux.graph.execution import Execution
 from volnux.graph.model import Each, Graph, Node, TaskGroup
-from volnux.graph.outcome import FAILURE, Failure, NoItems, State
+from volnux.graph.outcome import FAILURE, UNHANDLED, Failure, NoItems, State
 from volnux.graph.places import index_of, place_name, template_of
 from volnux.graph.report import PlaceReport
 from volnux.kit.calls import given_by_name
@@ -98,6 +98,10 @@ class Places:
         inputs: the inputs of the run.
         scheduled_at: the scheduled time of the run.
         cancelled: whether somebody ended the run, so that places that never began are cancelled.
+
+    Attributes:
+        known: the places.
+        stopping: the names of those that ended the whole run by an exception.
     """
 
     def __init__(
@@ -115,6 +119,7 @@ class Places:
         self._instances = instances
         self._call = Call(inputs=inputs, scheduled_at=scheduled_at)
         self._cancelled = cancelled
+        self.stopping: set[str] = set()
         self.known = {
             name: place for node in self._reduced.graph.nodes for name, place in self._of(node)
         }
@@ -217,10 +222,12 @@ class Places:
                 yield name, self._of_event(name, node.event)
             return
         stored = self._instances.places_of(name)
+        outcome, found = self._instances.outcome_of(name), self._instances.states.get(name)
         if stored is not None:
+            if outcome is not None and outcome.stops:
+                self.stopping.update(self._stopping_in(stored))
             yield from stored.items()
             return
-        outcome, found = self._instances.outcome_of(name), self._instances.states.get(name)
         place: PlaceReport | None = None
         if outcome is None and found == "failed":
             place = self._lost(name)
@@ -234,6 +241,15 @@ class Places:
                 at = place_name(event.id, () if number is None else (number,))
                 yield at, replace(place or PlaceReport("", state), event=event.event or "")
             place = None
+
+    def _stopping_in(self, stored: Mapping[str, PlaceReport]) -> Iterator[str]:
+        """The places of a part that ended the whole run."""
+        index = self._graph.topology.index
+        for name, place in stored.items():
+            spec = self._plan.specs[index[template_of(name)]]
+            stops = spec is not None and spec.stop_on_exception and place.state is State.FAILED
+            if stops and place.failure and place.failure.type != UNHANDLED:
+                yield name
 
     def _lost(self, name: str) -> PlaceReport:
         """The place of an event whose worker was killed before it could store an outcome."""
@@ -250,6 +266,8 @@ class Places:
             return PlaceReport(event, self._state(state, never_ran=True))
         result = instances.result_of(name) if outcome.descriptor is not None else None
         failed = isinstance(result, Failure)
+        if outcome.stops:
+            self.stopping.add(name)
         starts = (instances.first_tries.get(name), moment(outcome.started_at))
         began = min((start for start in starts if start is not None), default=None)
         ended = moment(outcome.ended_at)

@@ -72,11 +72,11 @@ def _replayed(plan: Plan, places: Places, status: RunStatus, *, timed_out: bool)
     ready = deque(execution.start())
     while ready:
         index = ready.popleft()
-        place, spec = known.get(copies.place(index)), plan.specs[copies.node(index)]
+        name = copies.place(index)
+        place = known.get(name)
         if place is None or place.descriptor is None:
             continue
-        stops = spec is not None and spec.stop_on_exception and status is not RunStatus.SUCCESS
-        if stops and place.failure and place.state is State.FAILED:
+        if name in places.stopping and place.state is State.FAILED:
             # Handle this place last, because a stopped run accepts no more results.
             stopped_by.append(index)
             continue
