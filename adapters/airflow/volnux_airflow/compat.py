@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import functools
 import logging
 import os
@@ -30,6 +31,9 @@ from airflow.sdk.log import mask_logs, mask_secret
 from volnux.imported import imported
 
 # Each pair is the module of the newest version, and the one that older versions have instead.
+TIMETABLES = "airflow.sdk"
+"""The module of Airflow's own timetables."""
+
 try:
     from airflow.sdk import CronTriggerTimetable, MultipleCronTriggerTimetable
 except ImportError:
@@ -37,6 +41,8 @@ except ImportError:
         CronTriggerTimetable,
         MultipleCronTriggerTimetable,
     )
+
+    TIMETABLES = "airflow.timetables.trigger"
 try:
     from airflow.sdk.bases.branch import BranchMixIn
     from airflow.sdk.bases.skipmixin import SkipMixin
@@ -102,6 +108,7 @@ except ImportError:
 __all__ = [
     "DAG",
     "NEVER_EXPIRE",
+    "TIMETABLES",
     "AirflowException",
     "AirflowFailException",
     "AirflowNotFoundException",
@@ -141,6 +148,7 @@ __all__ = [
     "prepare_dag_test",
     "quieten",
     "serialization_error",
+    "start_again",
     "storage",
     "store_dag",
     "taken_state",
@@ -218,7 +226,7 @@ def keep_state(
     Args:
         context: the context of the task.
         value: the value.
-        leaving: what the operator raises to wait. A `TaskDeferred` can carry the value.
+        leaving: what the task raises to wait. A `TaskDeferred` can carry the value.
     """
     if "task_state_store" in context:
         context["task_state_store"].set(_KEY, value, retention=NEVER_EXPIRE)
@@ -226,6 +234,26 @@ def keep_state(
         _IN_MEMORY[_instance(context)] = value
     elif isinstance(leaving, TaskDeferred):
         leaving.kwargs = {**(leaving.kwargs or {}), _KEY: value}
+
+
+def start_again(
+    context: Mapping[str, Any], again: dt.datetime, **arguments: Any
+) -> AirflowRescheduleException | TaskDeferred:
+    """What a task raises to leave its slot until then, and to start again with the kept value.
+
+    Without a task state store, it waits in the triggerer, and continues with `resume_execution`.
+
+    Args:
+        context: the context of the task.
+        again: when it starts again.
+        arguments: JSON values for `resume_execution`.
+    """
+    if keeps_state(context):
+        return AirflowRescheduleException(again)  # type: ignore[no-untyped-call]  # untyped there
+    from airflow.providers.standard.triggers.temporal import DateTimeTrigger
+
+    trigger = DateTimeTrigger(moment=again)
+    return TaskDeferred(trigger=trigger, method_name="execute", kwargs=arguments)
 
 
 def taken_state(context: Mapping[str, Any], arguments: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -206,7 +206,7 @@ class HostedTask(VolnuxEventOperator):
         if self._leaving is None or outcome.retry_after is None:
             return outcome
         wait = self.seconds_to_wait(context, outcome.retry_after)
-        waiting.keep(context, outcome, wait, self._leaving)
+        waiting.keep(context, outcome, waiting.after(wait), self._leaving)
         raise self._until(self._leaving, self.seconds_left(context))
 
     def _bind(self, context: Mapping[str, Any]) -> EventSpec:

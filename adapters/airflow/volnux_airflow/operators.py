@@ -226,16 +226,31 @@ class VolnuxEventOperator(FlowOperator):
             polls = waiting.kept(context)
         if not context["task_reschedule_count"]:
             retries.wait_for_rest(self, context, number)
+        return self._go_on_from(context, number, polls)
+
+    def resume_execution(
+        self, next_method: str, next_kwargs: dict[str, Any] | None, context: Any
+    ) -> Any:
+        """Continue after a wait in the triggerer; see `compat.start_again`."""
+        if next_method != "execute":
+            # The triggerer has failed.
+            return super().resume_execution(next_method, next_kwargs, context)
+        number = compat.taken_state(context, next_kwargs)["number"]
+        return self._go_on_from(context, number, waiting.kept(context))
+
+    def _go_on_from(self, context: Mapping[str, Any], number: int, polls: Polls | None) -> Any:
+        """Call the event, from the attempt with this number on, until the task ends or leaves."""
+        # Airflow counts only instances with a slot for the `at_once` of an `each`.
+        counts = self.each is not None and self.max_active_tis_per_dagrun is not None
         while True:
             outcomes = self.outcomes_of(context)
             inputs = self.admit(context, outcomes, so_far=waiting.so_far(number, polls))
             outcome = self._run(context, outcomes, inputs, number, polls)
-            if outcome.waits:
-                self._wait_for_next(context, outcome)
-            elif retries.wait_here(self, context, outcome):
+            if not outcome.waits:
+                if not retries.in_same_try(self, context, outcome):
+                    return self.go_on_after(context, outcome)
                 number += 1
-            else:
-                return self.go_on_after(context, outcome)
+            waiting.wait(self, context, outcome, number, keeps_slot=counts)
             polls = outcome.polls
 
     def go_on_after(self, context: Mapping[str, Any], outcome: Outcome) -> Any:
@@ -243,27 +258,8 @@ class VolnuxEventOperator(FlowOperator):
         if outcome.retry_after is None:
             return self._end(context, outcome)
         wait = self.seconds_to_wait(context, outcome.retry_after)
-        waiting.keep(context, outcome, wait)
-        raise AttemptFailedError(retries.told(self.spec, outcome), wait) from cause_of(outcome)
-
-    def _wait_for_next(self, context: Mapping[str, Any], outcome: Outcome) -> None:
-        """Wait for the next call: without a slot if possible.
-
-        Raises:
-            AirflowRescheduleException: Airflow starts the task again when it is called.
-        """
-        assert outcome.retry_after is not None
-        wait = self.seconds_to_wait(context, outcome.retry_after)
-        again = waiting.keep(context, outcome, wait)
-        self.outcome = waiting.told(outcome, again)
-        self.log.info("%s: %s", self._place(context["ti"]), self.outcome)
-        # Airflow counts only instances with a slot for the `at_once` of an `each`.
-        counts = self.each is not None and self.max_active_tis_per_dagrun is not None
-        if waiting.keeps_slot(wait, always=counts or not compat.keeps_state(context)):
-            time.sleep(wait)
-            return
-        self.show(context, self.outcome)
-        raise compat.AirflowRescheduleException(again)  # type: ignore[no-untyped-call]  # untyped there
+        waiting.keep(context, outcome, waiting.after(wait))
+        raise AttemptFailedError(waiting.told(self.spec, outcome), wait) from cause_of(outcome)
 
     def seconds_to_wait(self, context: Mapping[str, Any], seconds: float) -> float:
         """The seconds to wait before the next call: at most until the time limit of the run."""

@@ -20,11 +20,10 @@ __all__ = [
     "EXACT",
     "AttemptFailedError",
     "ExactRetryPolicy",
+    "in_same_try",
     "prepare_dag_test",
     "settings_of",
-    "told",
     "wait_for_rest",
-    "wait_here",
 ]
 
 
@@ -81,12 +80,6 @@ def prepare_dag_test(dag: Any) -> None:
             task.retry_delay = dt.timedelta()
 
 
-def told(spec: EventSpec, outcome: Outcome) -> str:
-    """Describe in one line an attempt that is followed by another."""
-    most = spec.retry.max_attempts
-    return f"attempt {outcome.attempts} of {most} failed: {outcome.result}"
-
-
 def wait_for_rest(task: Any, context: Mapping[str, Any], number: int) -> None:
     """Wait before an attempt for what is left after Airflow's own wait: without a slot if possible.
 
@@ -102,39 +95,32 @@ def wait_for_rest(task: Any, context: Mapping[str, Any], number: int) -> None:
         return
     rest = task.spec.retry.wait(number - 1) - task.retry_delay.total_seconds()
     seconds = task.seconds_to_wait(context, max(rest, 0.0))
-    if waiting.keeps_slot(seconds):
+    if waiting.is_short(seconds):
         time.sleep(seconds)
     elif seconds:
-        again = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=seconds)
+        again = waiting.after(seconds)
         raise compat.AirflowRescheduleException(again)  # type: ignore[no-untyped-call]  # untyped there
 
 
-def wait_here(task: Any, context: Mapping[str, Any], outcome: Outcome) -> bool:
-    """Wait in this start of the task for the next attempt, if that must be made in it.
+def in_same_try(task: Any, context: Mapping[str, Any], outcome: Outcome) -> bool:
+    """Whether the next attempt belongs to the same try of Airflow.
 
-    That is so if Airflow would start it too late, or would forget what it must know.
+    That is so if Airflow would start a new try too late, or would forget what it must know.
 
     Args:
         task: the task of the event.
         context: the context of the task.
         outcome: the outcome of an attempt.
-
-    Returns:
-        Whether the next attempt follows in this start.
     """
     if outcome.retry_after is None or not task.runs_process:
         return False
     wait = task.seconds_to_wait(context, outcome.retry_after)
     is_too_late = EXACT is None and wait < task.retry_delay.total_seconds()
-    if not is_too_late and not _is_forgotten(task.spec, context, outcome):
-        return False
-    task.log.warning("%s", told(task.spec, outcome))
-    time.sleep(wait)
-    return True
+    return is_too_late or _is_forgotten(task.spec, context, outcome)
 
 
 def _is_forgotten(spec: EventSpec, context: Mapping[str, Any], outcome: Outcome) -> bool:
-    """Whether a new start would not know since when an event waits, and how often it said so."""
+    """Whether a new try would not know since when an event waits, and how often it said so."""
     if compat.keeps_state(context):
         return False
     says_not_yet = outcome.polls is not None and outcome.polls.number > 0

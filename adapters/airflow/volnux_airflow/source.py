@@ -47,14 +47,7 @@ _OWN = {
     "": ("datetime", "importlib"),
     "zoneinfo": ("ZoneInfo",),
     "airflow.providers.standard.operators.empty": ("EmptyOperator",),
-    "airflow.sdk": (
-        "CronTriggerTimetable",
-        "DAG",
-        "Label",
-        "MultipleCronTriggerTimetable",
-        "Param",
-        "TaskGroup",
-    ),
+    "airflow.sdk": ("DAG", "Label", "Param", "TaskGroup"),
     "volnux_airflow": (
         "Calendar",
         "Name",
@@ -77,6 +70,12 @@ _OWN = {
     ),
 }
 """The names that a file may import, by module."""
+
+_OWN[compat.TIMETABLES] = (
+    *_OWN.get(compat.TIMETABLES, ()),
+    "CronTriggerTimetable",
+    "MultipleCronTriggerTimetable",
+)
 
 _NEEDS = """\
 It needs its events, which must be importable from here, and the operators of

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import datetime as dt
+import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from volnux.errors import shortened
 from volnux.events.outcome import Outcome, Polls
+from volnux.events.spec import EventSpec
 from volnux.graph.outcome import Failure
+from volnux.graph.places import place_name
 from volnux.strictjson import FormatError, built
 from volnux_airflow import compat
 from volnux_airflow.outcomes import NOT_STARTED, TaskOutcome
 
-__all__ = ["SHORTEST", "keep", "keeps_slot", "kept", "so_far", "told"]
+__all__ = ["after", "is_short", "keep", "kept", "so_far", "told", "wait"]
 
-SHORTEST = 20.0
+_SHORTEST = 20.0
 """The shortest wait, in seconds, during which a task gives up its slot.
 
 The scheduler fails a task that starts again before it knows that the last start has ended, which
@@ -74,36 +77,68 @@ def kept(context: Mapping[str, Any]) -> Polls | None:
 def keep(
     context: Mapping[str, Any],
     outcome: Outcome,
-    wait: float,
+    again: dt.datetime,
     leaving: BaseException | None = None,
-) -> dt.datetime:
-    """Keep the calls so far for the next one, and return when that one follows.
+) -> None:
+    """Keep the calls so far for the next one.
 
     Args:
         context: the context of the task.
         outcome: the outcome after which another call follows.
-        wait: seconds until then.
-        leaving: what an operator raised in order to wait.
+        again: when it follows.
+        leaving: what the task raises in order to wait.
     """
     ti, polls, failure = context["ti"], outcome.polls, outcome.result
     assert polls is not None
     reason = shortened(failure.message) if isinstance(failure, Failure) else ""
-    again = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=wait)
     next_call = again.isoformat(timespec="seconds")
     last = _Kept(ti.max_tries, ti.try_number, *polls, reason, next_call, _clears(context))
     compat.keep_state(context, asdict(last), leaving)
-    return again
 
 
-def keeps_slot(seconds: float, *, always: bool = False) -> bool:
-    """Whether a task keeps its slot while it waits.
+def wait(
+    task: Any, context: Mapping[str, Any], outcome: Outcome, number: int, *, keeps_slot: bool
+) -> None:
+    """Wait for the next call: without a slot if possible.
 
     Args:
-        seconds: how long it waits.
-        always: whether it must keep its slot. With `dag.test()` it never does: the other tasks of
-            the run would not run meanwhile.
+        task: the task of the event.
+        context: the context of the task.
+        outcome: the outcome after which another call follows.
+        number: the number of the attempt to which the next call belongs.
+        keeps_slot: whether the task must keep its slot.
+
+    Raises:
+        AirflowRescheduleException, TaskDeferred: Airflow starts the task again.
     """
-    return (always or seconds < SHORTEST) and not compat.is_dag_test()
+    assert outcome.retry_after is not None
+    seconds = task.seconds_to_wait(context, outcome.retry_after)
+    again = after(seconds)
+    leaving = compat.start_again(context, again, number=number)
+    keep(context, outcome, again, leaving)
+    said = _not_yet(outcome.result) if outcome.waits else told(task.spec, outcome)
+    task.outcome = f"{said}; next call at {again:%Y-%m-%d %H:%M:%S} UTC"
+    index = context["ti"].map_index
+    place = place_name(task.task_id, () if index < 0 else (index,))
+    (task.log.info if outcome.waits else task.log.warning)("%s: %s", place, task.outcome)
+    if is_short(seconds) or (keeps_slot and not compat.is_dag_test()):
+        time.sleep(seconds)
+        return
+    task.show(context, task.outcome)
+    raise leaving
+
+
+def is_short(seconds: float) -> bool:
+    """Whether a task keeps its slot while it waits so long.
+
+    With `dag.test()` it never does: the other tasks of the run would not run meanwhile.
+    """
+    return seconds < _SHORTEST and not compat.is_dag_test()
+
+
+def after(seconds: float) -> dt.datetime:
+    """The time so many seconds from now."""
+    return dt.datetime.now(dt.UTC) + dt.timedelta(seconds=seconds)
 
 
 def so_far(number: int, polls: Polls | None) -> TaskOutcome:
@@ -114,11 +149,17 @@ def so_far(number: int, polls: Polls | None) -> TaskOutcome:
     return replace(NOT_STARTED, attempts=attempts, polls=polls.number, started_at=polls.since)
 
 
-def told(outcome: Outcome, again: dt.datetime) -> str:
-    """What a waiting event waits for, and when it is called again, in one line."""
-    assert isinstance(outcome.result, Failure)
-    reason = shortened(outcome.result.message, _LONGEST_REASON)
-    return f"not yet{f': {reason}' if reason else ''}; next call at {again:%Y-%m-%d %H:%M:%S} UTC"
+def told(spec: EventSpec, outcome: Outcome) -> str:
+    """Describe in one line an attempt that is followed by another."""
+    most = spec.retry.max_attempts
+    return f"attempt {outcome.attempts} of {most} failed: {outcome.result}"
+
+
+def _not_yet(failure: Any) -> str:
+    """What a waiting event waits for, in one line."""
+    assert isinstance(failure, Failure)
+    reason = shortened(failure.message, _LONGEST_REASON)
+    return f"not yet: {reason}" if reason else "not yet"
 
 
 def _clears(context: Mapping[str, Any]) -> int:

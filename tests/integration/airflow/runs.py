@@ -60,6 +60,12 @@ class Runs:
         """The states of the tasks of a run."""
         return {task: item["state"] for task, item in self.tasks(dag_id, run_id).items()}
 
+    def fields(self, dag_id: str, run_id: str, task: str) -> dict[str, Any]:
+        """The rendered fields of a task. Before Airflow 3.3, `tasks` does not have them."""
+        path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task}"
+        fields: dict[str, Any] = self.get(path)["rendered_fields"]
+        return fields
+
     def xcom(self, dag_id: str, run_id: str, task: str, key: str = "return_value") -> Any:
         """An XCom of a task, or of an instance of a mapped task; None if there is none."""
         task_id, index = _parts(task)

@@ -60,7 +60,7 @@ def test_an_operator_and_an_answer(server):
         "Copy__2": "success",
     }
     assert tasks["Copy"]["operator"] == "BashOperator"
-    assert tasks["Copy"]["rendered_fields"]["bash_command"] == "echo orders ***"
+    assert server.fields("shipping", run, "Copy")["bash_command"] == "echo orders ***"
     assert server.xcom("shipping", run, "Copy") == "orders ***"
     assert server.xcom("shipping", run, "Told__2") == "Later"
     ends = {task: server.xcom("shipping", run, task, "volnux") for task in ("Ask", "Broken")}

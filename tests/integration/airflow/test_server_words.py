@@ -57,8 +57,8 @@ def test_a_secret_is_nowhere(server):
         assert "complained about ***" in log
         assert "logged ***" in log
     tasks = server.tasks("hushed", run)
-    assert tasks["Raises"]["rendered_fields"]["arguments"] == "key=token"
-    assert "refused ***" in tasks["Raises"]["rendered_fields"]["outcome"]
+    assert server.fields("hushed", run, "Raises")["arguments"] == "key=token"
+    assert "refused ***" in server.fields("hushed", run, "Raises")["outcome"]
     assert server.xcom("hushed", run, "Told") == "ValueError: refused ***"
     assert tasks["fail-1"]["state"] == "failed"
     said = "the flow fails here: hushed.pty:4, after ValueError: refused ***"
