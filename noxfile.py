@@ -125,11 +125,19 @@ AIRFLOW_RELEASES = (
 
 OLDER_AIRFLOW_SUITES = (
     "tests/conformance/test_server_on_airflow.py",
-    "tests/integration/airflow/test_events.py",
-    "tests/integration/airflow/test_loading.py",
-    "tests/integration/airflow/test_server_operators.py",
-    "tests/integration/airflow/test_server_words.py",
-    "tests/integration/airflow/test_versions.py",
+    *(
+        f"tests/integration/airflow/test_{name}.py"
+        for name in (
+            "server_operators",
+            "server_waits",
+            "server_words",
+            "events",
+            "generated",
+            "loading",
+            "versions",
+            "waiting",
+        )
+    ),
     "tests/conformance/test_backends.py",
 )
 

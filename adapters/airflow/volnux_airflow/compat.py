@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
+import inspect
 import logging
 import os
 import re
@@ -135,6 +136,7 @@ __all__ = [
     "TriggerRule",
     "Variable",
     "conf",
+    "executor_names",
     "get_parsing_context",
     "ignored",
     "is_dag_test",
@@ -191,6 +193,16 @@ def _ignore_rules(rule: Any, root: Path, file: Path) -> list[Any]:
     lines = [re.sub(r"\s*#.*", "", line) for line in file.read_text().split("\n")]
     made = [rule.compile(line, root, file) for line in lines if line]
     return [each for each in made if each is not None]
+
+
+def executor_names() -> list[Any]:
+    """The executors of this Airflow, whichever team they belong to."""
+    from airflow.executors.executor_loader import ExecutorLoader
+
+    of: Callable[..., list[Any]] = ExecutorLoader.get_executor_names
+    # Airflow 3.1 has no teams.
+    has_teams = "validate_teams" in inspect.signature(of).parameters
+    return of(validate_teams=False) if has_teams else of()
 
 
 def is_dag_test() -> bool:

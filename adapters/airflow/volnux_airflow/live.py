@@ -172,7 +172,7 @@ def require_home() -> None:
 def _pools() -> dict[str, int]:
     from airflow import settings
 
-    if settings.engine is None:
+    if getattr(settings, "engine", None) is None:
         settings.initialize()  # type: ignore[no-untyped-call]  # untyped there
     from airflow.models.pool import Pool
     from airflow.utils.session import create_session
@@ -184,10 +184,10 @@ def _pools() -> dict[str, int]:
 
 def _executors() -> dict[str, str]:
     """The class of each executor, by the names that a task can use for it."""
-    from airflow.executors.executor_loader import ExecutorLoader
+    from volnux_airflow import compat
 
     found: dict[str, str] = {}
-    for each in ExecutorLoader.get_executor_names(validate_teams=False):
+    for each in compat.executor_names():
         for name in (each.alias, each.module_path, each.module_path.rpartition(".")[2]):
             if name:
                 found[name] = each.module_path

@@ -5,4 +5,9 @@ try:
 except ImportError:
     from airflow.models.dagbag import DagBag
 
-__all__ = ["DagBag"]
+try:
+    from airflow.serialization.serialized_objects import DagSerialization
+except ImportError:
+    from airflow.serialization.serialized_objects import SerializedDAG as DagSerialization
+
+__all__ = ["DagBag", "DagSerialization"]

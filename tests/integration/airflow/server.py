@@ -200,8 +200,9 @@ class Server(Runs):
             try:
                 return self.post(f"/dags/{dag_id}/dagRuns", data)
             except urllib.error.HTTPError as error:
-                # 500 and 503: SQLite is locked; 409: an earlier time has worked after all.
-                return None if error.code in (500, 503) else error
+                # 404: Airflow before 3.3 lists a DAG before it can start it; 500 and 503: SQLite is
+                # locked; 409: an earlier time has worked after all.
+                return None if error.code in (404, 500, 503) else error
 
         said = self.until(f"{dag_id} is triggered", asked)
         if isinstance(said, urllib.error.HTTPError) and said.code != 409:

@@ -12,6 +12,7 @@ from volnux_airflow.source import source_of
 from volnux_airflow.translate import build_dag
 
 from tests.conformance.cases import ATTEMPTS, CASES, EVENTS, RECEIVED
+from tests.integration.airflow.names import DagSerialization
 from volnux.events.modules import is_shared
 from volnux.loading import load_plan
 
@@ -152,7 +153,6 @@ def assert_formatted(path, rules="E,F,W"):
 
 
 def serialized(dag):
-    from airflow.serialization.serialized_objects import DagSerialization
 
     data = DagSerialization.to_dict(dag)
     for location in ("fileloc", "relative_fileloc", "bundle_name"):

@@ -144,8 +144,10 @@ def test_callbacks_and_the_exceptions_that_they_are_given(folder):
     run_dag(dag, plan, {})
     # No task that Volnux has added, such as the end of a group, is among them.
     assert {task for _, task, _ in heard} <= {place.id for place in plan.graph.places()}
-    assert ("retry", "Twice", "ValueError: no") in heard
-    assert ("failure", "Twice", "ValueError: no") in heard
+    # Before Airflow 3.3, callbacks of a `dag.test()` are not given the exception.
+    says = "ValueError: no" if EXACT is not None else None
+    assert ("retry", "Twice", says) in heard
+    assert ("failure", "Twice", says) in heard
     assert ("success", "Handled", None) in heard
 
 

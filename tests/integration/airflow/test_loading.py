@@ -10,7 +10,7 @@ from volnux_airflow.compat import AirflowTaskTimeout, timeout
 from volnux_airflow.files import find_files
 
 from tests.conformance.cases import EVENTS
-from tests.integration.airflow.names import DagBag
+from tests.integration.airflow.names import DagBag, DagSerialization
 from tests.integration.airflow.server import LOADER, NEW
 from tests.integration.airflow.test_cases import serialized
 from volnux import InputDataField, Pipeline, PointyError, event
@@ -94,7 +94,6 @@ def test_two_files_of_one_id(loader, folder):
 
 
 def test_in_the_dag_processor_each_error_belongs_to_its_file(loader, folder, monkeypatch):
-    from airflow.serialization.serialized_objects import DagSerialization
 
     folder(**{"slip.pty": "A -> -> B"})
     monkeypatch.setenv("_AIRFLOW_PROCESS_CONTEXT", "client")

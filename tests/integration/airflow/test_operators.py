@@ -3,10 +3,10 @@
 import json
 
 import pytest
-from airflow.serialization.serialized_objects import DagSerialization
 from volnux_airflow import AirflowBackend, to_dag
 from volnux_airflow.source import source_of
 
+from tests.integration.airflow.names import DagSerialization
 from tests.integration.airflow.test_cases import generated
 from volnux.backends.port import RefusedError
 from volnux.backends.registry import get_backend

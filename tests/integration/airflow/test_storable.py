@@ -5,13 +5,14 @@ import json
 import pytest
 from airflow.dag_processing.processor import DagFileParsingResult
 from airflow.sdk.execution_time.comms import _RequestFrame
-from airflow.serialization.serialized_objects import DagSerialization, LazyDeserializedDAG
+from airflow.serialization.serialized_objects import LazyDeserializedDAG
 from airflow.timetables.trigger import MultipleCronTriggerTimetable
 from volnux_airflow import storable, to_dag
 from volnux_airflow.dags import PtyImportError, dag_of_file
 from volnux_airflow.translate import crons, is_native
 
 from tests.conformance.cases import EVENTS
+from tests.integration.airflow.names import DagSerialization
 from volnux.backends import RefusedError
 from volnux.loading import load_graph
 

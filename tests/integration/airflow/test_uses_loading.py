@@ -7,7 +7,7 @@ import pytest
 from volnux_airflow import load_dags, to_dag
 
 from tests.conformance.cases import EVENTS
-from tests.integration.airflow.names import DagBag
+from tests.integration.airflow.names import DagBag, DagSerialization
 from tests.integration.airflow.server import LOADER, NEW
 from tests.integration.airflow.test_cases import serialized
 from tests.integration.airflow.test_isolation import bundle_of
@@ -58,7 +58,6 @@ WRONG = {
 
 @pytest.mark.parametrize("text", WRONG)
 def test_an_error_of_a_used_file_belongs_to_the_dag(dags, text, monkeypatch):
-    from airflow.serialization.serialized_objects import DagSerialization
 
     here = dags(**{"flow.pty": STEPS, ".steps/clean.pty": text, ".steps/events.py": EVENTS})
     (found,) = DagBag(here).import_errors.values()
