@@ -73,7 +73,11 @@ BY_HAND = """\
 import datetime as dt
 
 from airflow.providers.standard.operators.python import BranchPythonOperator, PythonOperator
-from airflow.sdk import DAG, CronTriggerTimetable
+from airflow.sdk import DAG
+try:
+    from airflow.sdk import CronTriggerTimetable
+except ImportError:
+    from airflow.timetables.trigger import CronTriggerTimetable
 
 from functions import check, extract, load, reject, tidy
 
@@ -143,9 +147,15 @@ folder, wanted = sys.argv[1], sys.argv[2]
 from volnux_airflow.home import enter_own_home
 enter_own_home()
 sys.path.insert(0, folder)
-from airflow.dag_processing.dagbag import DagBag
+try:
+    from airflow.dag_processing.dagbag import DagBag
+except ImportError:
+    from airflow.models.dagbag import DagBag
 import airflow.providers.standard.operators.python
-from airflow.sdk import CronTriggerTimetable
+try:
+    from airflow.sdk import CronTriggerTimetable
+except ImportError:
+    from airflow.timetables.trigger import CronTriggerTimetable
 if wanted:
     os.environ["_AIRFLOW_PARSING_CONTEXT_DAG_ID"] = wanted
     os.environ["_AIRFLOW_PARSING_CONTEXT_TASK_ID"] = "Extract"
