@@ -31,10 +31,10 @@ from airflow.sdk.log import mask_logs, mask_secret
 
 from volnux.imported import imported
 
-# Each pair is the module of the newest version, and the one that older versions have instead.
 TIMETABLES = "airflow.sdk"
 """The module of Airflow's own timetables."""
 
+# Each pair is the module of the newest version, and the one that older versions have instead.
 try:
     from airflow.sdk import CronTriggerTimetable, MultipleCronTriggerTimetable
 except ImportError:
@@ -96,8 +96,7 @@ except ImportError:
 try:
     from airflow.sdk.execution_time.context import NEVER_EXPIRE
 except ImportError:
-    # There is no task state store.
-    NEVER_EXPIRE = None  # type: ignore[assignment]  # see `keeps_state`
+    NEVER_EXPIRE = None  # type: ignore[assignment]  # see `HAS_STATE_STORE`
 try:
     from airflow.sdk.exceptions import TaskAwaitingInput
 except ImportError:
@@ -106,9 +105,12 @@ except ImportError:
         """Never raised: operators that ask a person raise `TaskDeferred` in this version."""
 
 
+HAS_STATE_STORE: bool = NEVER_EXPIRE is not None
+"""Whether a task can store something for its next start, also after a retry (Airflow 3.3)."""
+
 __all__ = [
     "DAG",
-    "NEVER_EXPIRE",
+    "HAS_STATE_STORE",
     "TIMETABLES",
     "AirflowException",
     "AirflowFailException",
@@ -167,9 +169,8 @@ def ignored(root: Path) -> Callable[[Path], bool]:
         from airflow.sdk._shared.module_loading import file_discovery
     except ImportError:
         from airflow.utils import file as file_discovery
-    if not hasattr(
-        file_discovery, "_GlobIgnoreRule"
-    ):  # pragma: no cover - not public in any version
+    # These rules are not public in any version.
+    if not hasattr(file_discovery, "_GlobIgnoreRule"):  # pragma: no cover
         return lambda path: False
     syntax = conf.get("core", "dag_ignore_file_syntax", fallback="glob")
     rule: Any = file_discovery._GlobIgnoreRule
@@ -216,6 +217,7 @@ def is_dag_test() -> bool:
 _KEY = "volnux"
 
 _IN_MEMORY: dict[tuple[Any, ...], Any] = {}
+"""The values of task instances in this process, where Airflow has no store."""
 
 
 def keeps_state(context: Mapping[str, Any]) -> bool:

@@ -168,7 +168,7 @@ def _not_made(
             "it starts in Airflow's triggerer, without the inputs of the flow",
             "remove start_from_trigger, so that the operator starts in a worker",
         )
-    if getattr(made, "reschedule", False) and compat.NEVER_EXPIRE is None:
+    if getattr(made, "reschedule", False) and not compat.HAS_STATE_STORE:
         yield (
             "it starts again for each look, which needs the task state store of Airflow 3.3",
             "write mode='poke', which keeps a slot, or use Airflow 3.3 or later",

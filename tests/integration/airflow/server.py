@@ -33,7 +33,7 @@ PROCESSES = (
     "scheduler",
     "dag-processor",
     # Before Airflow 3.3, a task that asks a person waits in the triggerer.
-    *(["triggerer"] if compat.NEVER_EXPIRE is None else []),
+    *([] if compat.HAS_STATE_STORE else ["triggerer"]),
 )
 
 DATABASE = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"

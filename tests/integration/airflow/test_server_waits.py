@@ -72,7 +72,7 @@ def test_no_wait_is_too_short_or_keeps_a_slot(server):
     put(server, FLOW, "waiting", events=f"HOME = {str(server.home)!r}\n{EVENTS}{told}")
     run = server.trigger("waiting")
     # Before Airflow 3.3, a task waits for its next call in the triggerer.
-    without_slot = "up_for_reschedule" if compat.NEVER_EXPIRE is not None else "deferred"
+    without_slot = "up_for_reschedule" if compat.HAS_STATE_STORE else "deferred"
     seen = {}
 
     def ended():

@@ -12,7 +12,7 @@ from volnux_airflow.hosted import native_of
 from volnux.events.approval import ApprovalEvent
 from volnux.loading import load_plan
 
-NO_SLOT = "no slot" if compat.NEVER_EXPIRE is not None else "no slot, in the triggerer"
+NO_SLOT = "no slot" if compat.HAS_STATE_STORE else "no slot, in the triggerer"
 """How a task waits for its next call, or for an answer."""
 
 PAGE = Path(__file__).parents[3] / "docs" / "airflow.md"
