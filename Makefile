@@ -7,7 +7,7 @@ UV     := $(BIN)/uv pip install --quiet --python $(BIN)/python
 REPORT := .nox/report
 
 # The tests that `make check` runs: all except those marked as slow.
-FAST_TESTS := tests/unit tests/reference
+FAST_TESTS := tests/unit tests/reference tests/conformance/test_suite.py
 
 # uv uses the package mirror that is configured for pip.
 ifdef PIP_INDEX_URL

@@ -106,6 +106,7 @@ def test_a_case_that_makes_no_sense(data, message, own_folder):
 # Random programs: what must come out is worked out a second time, by plain recursion.
 
 
+@pytest.mark.slow
 def test_what_must_come_out_of_programs():
     for seed in range(1, 500):
         program = random_case_program(seed)
@@ -196,6 +197,7 @@ class _Wrong(TinyBackend):
             tiny_backend.Execution = right
 
 
+@pytest.mark.slow
 def test_a_difference_is_found_and_made_small(own_folder):
     found = (check_program(seed, _Wrong(), own_folder) for seed in range(1000))
     difference = next(each for each in found if each is not None)
@@ -205,6 +207,7 @@ def test_a_difference_is_found_and_made_small(own_folder):
     assert list(Path(own_folder).iterdir()) == [], "it leaves no files"
 
 
+@pytest.mark.slow
 def test_shrinking_keeps_what_a_program_shows():
     source = random.Random(3)
     for seed in range(100):
