@@ -133,6 +133,7 @@ OLDER_AIRFLOW_SUITES = (
             "server_words",
             "events",
             "generated",
+            "live",
             "loading",
             "versions",
             "waiting",

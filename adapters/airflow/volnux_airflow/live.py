@@ -17,12 +17,14 @@ from typing import Any
 
 from volnux.backends.port import BackendError
 from volnux.errors import Diagnostic, Severity, did_you_mean
+from volnux.events.approval import ApprovalEvent
 from volnux.events.link import Plan
 from volnux.events.scope import Level
 from volnux.events.spec import EventSpec
 from volnux.graph.model import Graph
 from volnux_airflow import hostsettings
 from volnux_airflow.home import config_path, home_path
+from volnux_airflow.hosted import native_of
 from volnux_airflow.reduced import reduced
 
 __all__ = ["Installation", "require_home"]
@@ -59,12 +61,14 @@ class Installation:
                     f"{said}"
                 ) from error
         self._known: dict[tuple[str, str], bool] = {}
+        self._triggerer: bool | None = None
 
     def findings(self, plan: Plan) -> Iterator[Diagnostic]:
         """The findings about a plan, in reading order."""
         named: set[tuple[str, str]] = set()
         found = reduced(plan)
         own_tasks = {node.id for node in found.graph.nodes if node.event is not None}
+        deferred = False
         for node, spec in zip(plan.graph.nodes, plan.specs, strict=True):
             if spec is None:
                 continue
@@ -74,6 +78,10 @@ class Installation:
                 yield from self._pool(say, options)
                 yield from self._executor(say, spec.event_class.airflow.get("executor"), options)
                 yield from self._limit(say, options)
+                # One such message is enough.
+                if not deferred and _is_deferred(spec):
+                    deferred = True
+                    yield from self._waiting(say, spec.name)
             for thing in _things_of(spec):
                 if thing not in named:
                     named.add(thing)
@@ -123,6 +131,16 @@ class Installation:
             yield say(
                 f"this Airflow runs at most {self._parallelism} tasks at once (core.parallelism), "
                 f"which is less than {wanted}",
+                severity=Severity.WARNING,
+            )
+
+    def _waiting(self, say: _Say, name: str) -> Iterator[Diagnostic]:
+        if self._triggerer is None:
+            self._triggerer = _triggerer_runs()
+        if not self._triggerer:
+            yield say(
+                f"{name} waits in the triggerer, but no triggerer of this Airflow runs",
+                hint="start one: airflow triggerer; until then, the task stays deferred",
                 severity=Severity.WARNING,
             )
 
@@ -194,6 +212,13 @@ def _executors() -> dict[str, str]:
     return found
 
 
+def _triggerer_runs() -> bool:
+    from airflow.jobs.triggerer_job_runner import TriggererJobRunner
+
+    job: Any = TriggererJobRunner.most_recent_job()
+    return job is not None and bool(job.is_alive())
+
+
 def _has_queues(path: str) -> bool:
     return path.rpartition(".")[2] not in ("LocalExecutor", "SequentialExecutor")
 
@@ -227,6 +252,22 @@ _ADDED = {
 # Reading events.
 
 
+def _is_deferred(spec: EventSpec) -> bool:
+    """Whether the task of an event is deferred while it waits, as far as is known before a run."""
+    from volnux_airflow import compat, retries
+    from volnux_airflow.hostedkinds import kind_of, stand_ins
+
+    native = native_of(spec.event_class)
+    if native is not None and not issubclass(spec.event_class, ApprovalEvent):
+        kind = kind_of(spec.target)
+        return bool(getattr(kind(task_id="any", **stand_ins(spec, kind)), "deferrable", False))
+    if compat.HAS_STATE_STORE:
+        return False
+    if native is not None or retries.sets_waits(spec):
+        return True
+    return any(ast.unparse(call.func).split(".")[-1] == "not_yet" for call in _calls_in(spec))
+
+
 def _things_of(spec: EventSpec) -> Iterator[tuple[str, str]]:
     """The connections, variables and secrets that an event needs, as far as its code shows them."""
     if spec.given is not None:
@@ -243,13 +284,7 @@ def _things_of_use(level: Level) -> Iterator[tuple[str, str]]:
 
 def _named_in(spec: EventSpec) -> Iterator[tuple[str, str]]:
     """The connections and variables that the code of an event names literally."""
-    try:
-        tree = ast.parse(textwrap.dedent(inspect.getsource(spec.target)))
-    except (OSError, TypeError, SyntaxError):
-        return
-    for part in ast.walk(tree):
-        if not isinstance(part, ast.Call):
-            continue
+    for part in _calls_in(spec):
         called = ast.unparse(part.func).split(".")
         first = _text(part.args[0]) if part.args else None
         if called[-1] in ("get_connection", "get_connection_from_secrets") and first:
@@ -260,6 +295,15 @@ def _named_in(spec: EventSpec) -> Iterator[tuple[str, str]]:
             name = _text(keyword.value)
             if keyword.arg and keyword.arg.endswith("conn_id") and name:
                 yield "connection", name
+
+
+def _calls_in(spec: EventSpec) -> list[ast.Call]:
+    """The calls in the code of an event; none if the code cannot be read."""
+    try:
+        tree = ast.parse(textwrap.dedent(inspect.getsource(spec.target)))
+    except (OSError, TypeError, SyntaxError):
+        return []
+    return [part for part in ast.walk(tree) if isinstance(part, ast.Call)]
 
 
 def _has_default(call: ast.Call) -> bool:

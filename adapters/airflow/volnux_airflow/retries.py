@@ -22,6 +22,7 @@ __all__ = [
     "ExactRetryPolicy",
     "in_same_try",
     "prepare_dag_test",
+    "sets_waits",
     "settings_of",
     "wait_for_rest",
 ]
@@ -124,4 +125,9 @@ def _is_forgotten(spec: EventSpec, context: Mapping[str, Any], outcome: Outcome)
     if compat.keeps_state(context):
         return False
     says_not_yet = outcome.polls is not None and outcome.polls.number > 0
-    return says_not_yet or (spec.every, spec.within) != (EventBase.every, EventBase.within)
+    return says_not_yet or sets_waits(spec)
+
+
+def sets_waits(spec: EventSpec) -> bool:
+    """Whether an event or its place sets `every` or `within`."""
+    return (spec.every, spec.within) != (EventBase.every, EventBase.within)
