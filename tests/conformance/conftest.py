@@ -23,8 +23,8 @@ HOSTS = {"airflow": "airflow", "prefect": "prefect"}
 """By backend, the module that must be there for it to run."""
 
 
-SHARES = {"airflow": 2, "prefect": 3}
-"""By host, the share of the cases that a run of all tests has there: every second or third one.
+SHARES = {"airflow": 3, "prefect": 3}
+"""By host, the share of the cases that a run of all tests has there: every third one.
 
 A case takes seconds on a host. Prefect runs the state machine of the core, which the core's own
 tests try with all cases. `VOLNUX_CASES=all`, `--backend` or `-k` runs all of them.

@@ -12,8 +12,8 @@ from volnux.testing import all_cases, write_case
 
 WAITING = [case for case in all_cases() if case.name in ("waits_then_raises", "waits_in_a_process")]
 
-RUN = [*[*CHOSEN, *REPEATED, *USED][::4], *WAITING]
-"""Every fourth one. A flow run has a process of its own, which takes seconds to start."""
+RUN = [*[*CHOSEN, *REPEATED, *USED][::6], *WAITING]
+"""Every sixth one. A flow run has a process of its own, which takes seconds to start."""
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 

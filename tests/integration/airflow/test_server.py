@@ -29,10 +29,10 @@ def put(server, text, name, *, events=None, folder=None):
 
 
 def test_cases(server):
-    """All of them, while an event waits without a slot."""
+    """Every second one, while an event waits without a slot; `test_cases.py` runs all of them."""
     waits = begun_to_wait(server)
-    wait_for(server, *(f"case_{case.number}" for case in CASES))
-    waiting = list(CASES)
+    waiting = CASES[::2]
+    wait_for(server, *(f"case_{case.number}" for case in waiting))
     differences = []
     while waiting:
         # A few at a time: SQLite does not like more.

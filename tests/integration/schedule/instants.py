@@ -78,17 +78,18 @@ class Case:
 
 @functools.cache
 def cases(zone: str) -> list[Case]:
-    """What the core computes in a time zone."""
+    """What the core computes in a time zone, for every second expression: the hosts are slow."""
     found = []
+    half = ZONES.index(zone) % 2
     for number, text in enumerate(expressions()):
-        if text in refused():
+        if number % 2 != half or text in refused():
             continue
-        # Clock changes meet one expression in eight: the hosts are slow.
-        for after in AFTER if number % 8 == 0 else AFTER[:1]:
+        # Clock changes meet one in four of them.
+        for after in AFTER if number % 8 < 2 else AFTER[:1]:
             begin = dt.datetime.fromisoformat(after)
             instants = itertools.islice(Schedule((text,), zone).instants(begin), COUNT)
             found.append(Case(text, zone, begin, list(instants)))
-    assert len({case.schedule for case in found}) >= 300
+    assert len({case.schedule for case in found}) >= 150
     return found
 
 

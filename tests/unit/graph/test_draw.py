@@ -189,13 +189,13 @@ def many(prefix: str, count: int) -> str:
 
 
 LARGE = {
-    "chain": " -> ".join(f"E{number}" for number in range(50_000)),
-    "parallel": many("E", 50_000),
+    "chain": " -> ".join(f"E{number}" for number in range(20_000)),
+    "parallel": many("E", 20_000),
     "thousand to thousand": f"{many('A', 1_000)} |-> {many('B', 1_000)}",
-    "sequences": "{" * 10_000 + "A" + " -> B}" * 10_000,
-    "catches": "{" * 10_000 + "A" + "} (0 -> B)" * 10_000,
-    "branches": "A (0 -> B || " * 10_000 + "C" + ")" * 10_000,
-    "any": "{" * 10_000 + "A || B" + f"}}{ANY} (0 |-> C -> D) || E" * 10_000,
+    "sequences": "{" * 5_000 + "A" + " -> B}" * 5_000,
+    "catches": "{" * 5_000 + "A" + "} (0 -> B)" * 5_000,
+    "branches": "A (0 -> B || " * 5_000 + "C" + ")" * 5_000,
+    "any": "{" * 5_000 + "A || B" + f"}}{ANY} (0 |-> C -> D) || E" * 5_000,
 }
 
 
@@ -207,7 +207,7 @@ def test_large_graphs_are_drawn_at_once(name):
         started = time.process_time()
         text = draw(drawn, format)
         assert time.process_time() - started < 20, format
-        assert len(text) < 20_000_000
+        assert len(text) < 10_000_000
 
 
 def test_an_unknown_format_is_refused_with_the_known_ones():

@@ -11,7 +11,7 @@ from volnux.pointy import parse
 
 pytestmark = pytest.mark.slow
 
-MANY = 20_000
+MANY = 10_000
 DEEP = 2_000
 ANY = "[evaluation=SUCCESS_FOR_PARTIAL_SUCCESS]"
 CONTINUE = "@on-failure: continue\n"
