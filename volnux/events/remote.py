@@ -14,6 +14,7 @@ from volnux.events.run import raised, run_attempt
 from volnux.events.spec import EventSpec
 from volnux.graph.outcome import Failure, RemoteTraceback
 from volnux.imported import imported
+from volnux.loglines import collecting, give, is_taken
 
 __all__ = ["RemoteTask", "read_outcome", "remote_task"]
 
@@ -21,11 +22,12 @@ __all__ = ["RemoteTask", "read_outcome", "remote_task"]
 class RemoteTask:
     """An attempt as a callable for another process; it returns the pickled outcome.
 
-    The outcome is pickled in that process, so that an error there can mention the event.
+    The outcome is pickled in that process, so that an error there can mention the event. With it
+    come the attempt's log lines, if the sender takes them.
 
     Args:
         home: the folder whose modules the payload refers to by plain names, or None.
-        payload: the pickled spec and call.
+        payload: the pickled spec and call, and whether the sender takes log lines.
     """
 
     def __init__(self, home: str | None, payload: bytes) -> None:
@@ -43,23 +45,24 @@ class RemoteTask:
 
     def _run(self) -> bytes:
         try:
-            spec, call = pickle.loads(self.payload)
+            spec, call, wanted = pickle.loads(self.payload)
         except Exception as error:  # noqa: BLE001 - the user's modules are imported here
             # An exception that does not unpickle over there would break the whole pool.
             shown = f"{type(error).__name__}: {error}"
             fault = NotSentError(f"it cannot be read in its worker process: {shown}")
-            return pickle.dumps((fault, b""))
-        outcome = run_attempt(spec, call)._replace(pid=os.getpid())
+            return pickle.dumps((fault, b"", []))
+        with collecting(wanted=wanted) as lines:
+            outcome = run_attempt(spec, call)._replace(pid=os.getpid())
         if outcome.packed is not None:
             # The host stores only this, and the result need not be picklable.
             outcome = outcome._replace(result=None)
         try:
-            return _packed_outcome(spec, outcome)
+            return _packed_outcome(spec, outcome, lines)
         except Exception as error:  # noqa: BLE001 - a result's own __reduce__ may raise anything
             fault = NotSentError(
                 f"the result of {spec.name} cannot be sent back from its worker process: {error}"
             )
-            return pickle.dumps((raised(spec, call, fault, outcome.started_at), b""))
+            return pickle.dumps((raised(spec, call, fault, outcome.started_at), b"", lines))
 
 
 def remote_task(spec: EventSpec, call: Call) -> RemoteTask:
@@ -81,19 +84,21 @@ def _packed_call(spec: EventSpec, call: Call) -> bytes:
     Raises:
         NotSentError: the event is defined in a notebook, and cloudpickle is not installed.
     """
+    sent = spec, call, is_taken(call.run_id)
     if spec.event_class.__module__ != "__main__":
-        return pickle.dumps((spec, call))
+        return pickle.dumps(sent)
     from volnux.events.prompt import packed
 
-    return packed((spec, call), spec.event_class)
+    return packed(sent, spec.event_class)
 
 
-def _packed_outcome(spec: EventSpec, outcome: Outcome) -> bytes:
+def _packed_outcome(spec: EventSpec, outcome: Outcome, lines: list[Any]) -> bytes:
     # Classes from a notebook came with cloudpickle, so they go back with it.
     cloudpickle = imported("cloudpickle")
     if spec.event_class.__module__ != "__main__" or cloudpickle is None:
-        return pickle.dumps((outcome, _packed_exception(outcome, pickle.Pickler)))
-    sent: bytes = cloudpickle.dumps((outcome, _packed_exception(outcome, cloudpickle.CloudPickler)))
+        return pickle.dumps((outcome, _packed_exception(outcome, pickle.Pickler), lines))
+    exception = _packed_exception(outcome, cloudpickle.CloudPickler)
+    sent: bytes = cloudpickle.dumps((outcome, exception, lines))
     return sent
 
 
@@ -125,13 +130,17 @@ class _Short:
 
 
 def read_outcome(result: Outcome | bytes, spec: EventSpec) -> Outcome | BaseException:
-    """Read the outcome that a `RemoteTask` returned, or the error that prevented an outcome."""
+    """Read the outcome that a `RemoteTask` returned, or the error that prevented an outcome.
+
+    Passes on the log lines that came with it.
+    """
     if not isinstance(result, bytes):
         return result
     try:
         with at_home(spec.home):
             outcome: Outcome | BaseException
-            outcome, exception = pickle.loads(result)
+            outcome, exception, lines = pickle.loads(result)
+            give(lines)
             return _with_exception(outcome, exception) if exception else outcome
     except Exception as error:  # noqa: BLE001 - unpickling a user's class may raise anything
         return NotSentError(f"the result of {spec.name} cannot be read back: {error}")

@@ -251,7 +251,7 @@ class Store:
         return [*map(rows.place_of, rows.in_reading_order(found))]
 
     def lines(self, run_id: str, place: str | None = None) -> builtins.list[KeptLine]:
-        """The log lines of a run, or of one of its places, in order.
+        """The log lines of a run, or of one of its places, in the order of their times.
 
         Args:
             run_id: the whole id of the run.
@@ -262,7 +262,7 @@ class Store:
         if place is not None:
             query += " AND place = ?"
             values.append(place)
-        return [*map(rows.line_of, self._rows(f"{query} ORDER BY key", values))]
+        return [*map(rows.line_of, self._rows(f"{query} ORDER BY at, key", values))]
 
     def last(
         self,

@@ -113,6 +113,19 @@ def Chatters():
     return True, None
 
 
+@event
+def Floods():
+    for _ in range(3):
+        logging.getLogger("app").error("x" * 600_000)
+    return True, None
+
+
+@event(retry_policy={"backoff_factor": 0})
+def Raises(token):
+    logging.getLogger("app").error("the token is %s", token)
+    raise ValueError("no way")
+
+
 @pytest.fixture
 def store():
     with Store("runs.db") as opened:
@@ -222,6 +235,29 @@ def test_log_lines_belong_to_the_place_that_logged_them(store):
     assert third.text == "from a coroutine"
     assert store.lines("one", "Logs") == lines[:2]
     assert abs(first.at - dt.datetime.now(dt.UTC)) < dt.timedelta(minutes=1)
+
+
+def test_log_lines_come_from_worker_processes(store, monkeypatch):
+    monkeypatch.setenv("VOLNUX_SECRET_TOKEN", "s3cr3t-text")
+    flow = "@secret: token\nLogs{0} -> LogsToo{0} -> Chatters{0} -> Raises{0} * 2"
+    run(flow.format(""), store, run_id="here")
+    run(flow.format("[executor=process]"), store, run_id="there")
+    here, there = (
+        [dataclasses.replace(line, at=None) for line in store.lines(run_id)]
+        for run_id in ("here", "there")
+    )
+    assert there == here
+    assert [(line.attempt, line.text) for line in there[-2:]] == [
+        (1, "the token is ***"),
+        (2, "the token is ***"),
+    ]
+
+
+def test_log_lines_from_a_worker_process_have_a_limit(store):
+    run("Floods[executor=process]", store, run_id="one")
+    long, last = store.lines("one")
+    assert long.text.endswith("(600,000 characters)")
+    assert last.text == "further log lines are not kept"
 
 
 def test_what_is_logged_badly_harms_nobody(store, monkeypatch):
