@@ -136,6 +136,7 @@ OLDER_AIRFLOW_SUITES = (
             "generated",
             "live",
             "loading",
+            "operators",
             "versions",
             "waiting",
         )

@@ -97,8 +97,9 @@ def collecting(*, wanted: bool) -> Iterator[list[tuple[Here, LogLine]]]:
     if not wanted:
         yield []
         return
-    with _lock:
-        _install()
+    if not _installed:
+        with _lock:
+            _install()
     collected = _Collected()
     token = _COLLECTED.set(collected)
     try:

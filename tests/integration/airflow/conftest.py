@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import itertools
 import json
 import os
 import signal
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from tests.integration.airflow.server import Server
 
 _ROOT = Path(__file__).parents[3]
+_NUMBERS = itertools.count()
 
 # The session `airflow` of noxfile.py runs these tests; in the core's environment there is none.
 collect_ignore_glob = [] if importlib.util.find_spec("airflow") else ["test_*.py"]
@@ -69,6 +71,15 @@ def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> 
 
 def _needs_server(item: pytest.Item | None) -> bool:
     return "server" in getattr(item, "fixturenames", ())
+
+
+@pytest.fixture
+def tmp_path(tmp_path: Path) -> Path:
+    """A folder that no other test had: older versions of pytest use one again if a test has passed,
+    and modules that were imported from there are known by their paths."""
+    own = tmp_path / str(next(_NUMBERS))
+    own.mkdir()
+    return own
 
 
 @pytest.fixture
