@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from types import MappingProxyType
@@ -135,10 +136,13 @@ class AirflowBackend(Backend):
         from volnux_airflow.home import enter_own_home
 
         enter_own_home()
-        self.refuse(plan)  # Some checks need Airflow itself.
-        from volnux_airflow.local import run_locally
+        with warnings.catch_warnings():
+            # The user of a flow cannot fix what Airflow itself warns about.
+            warnings.simplefilter("ignore")
+            self.refuse(plan)  # Some checks need Airflow itself.
+            from volnux_airflow.local import run_locally
 
-        return run_locally(plan, inputs, options or RunOptions())
+            return run_locally(plan, inputs, options or RunOptions())
 
 
 def _has_settings(plan: Plan) -> bool:

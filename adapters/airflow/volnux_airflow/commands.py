@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+import warnings
 from pathlib import Path
 from typing import Annotated
 
@@ -57,8 +58,11 @@ def dag(file: File, events: Events = None) -> None:
     from volnux_airflow.home import enter_own_home
 
     # The operators are imported to check their arguments. This uses a temporary Airflow home.
-    with contextlib.redirect_stdout(sys.stderr):
+    with contextlib.redirect_stdout(sys.stderr), warnings.catch_warnings():
+        # The author of a flow cannot fix what Airflow itself warns about.
+        warnings.simplefilter("ignore")
         enter_own_home()
-    from volnux_airflow.source import source_of
+        from volnux_airflow.source import source_of
 
-    output.write(source_of(plan))
+        source = source_of(plan)
+    output.write(source)

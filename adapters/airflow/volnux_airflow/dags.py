@@ -97,6 +97,15 @@ class BrokenDag(compat.DAG):
     """
 
     @property
+    def fileloc(self) -> str:
+        """The path of the wrong file, once known: Airflow 3.1 records the error under this."""
+        return self.relative_fileloc or str(self.__dict__.get("_made_by", ""))
+
+    @fileloc.setter
+    def fileloc(self, value: str) -> None:
+        self.__dict__["_made_by"] = value
+
+    @property
     def relative_fileloc(self) -> str | None:
         """The path of the wrong file, relative to the bundle."""
         known = self.__dict__.get("_relative")

@@ -67,6 +67,8 @@ def enter_own_home() -> None:
         warnings.simplefilter("ignore")
         import airflow  # noqa: F401 - settings are read now
 
+        # Airflow 3.1 has put filters of its own before this one.
+        warnings.simplefilter("ignore")
         if not have:
             from airflow.utils.db import initdb
 

@@ -9,7 +9,6 @@ import logging
 import signal
 import threading
 import uuid
-import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -77,9 +76,7 @@ def run_locally(plan: Plan, inputs: Mapping[str, Any], options: RunOptions) -> R
             over.set()
             local.keep_terminate()
 
-    with warnings.catch_warnings(), _interrupts(local), _watched(local):
-        # The user of a flow cannot fix what Airflow itself warns about.
-        warnings.simplefilter("ignore")
+    with _interrupts(local), _watched(local):
         return hooks.around(lambda: local.observing.around(execute))
 
 

@@ -10,4 +10,10 @@ try:
 except ImportError:
     from airflow.serialization.serialized_objects import SerializedDAG as DagSerialization
 
-__all__ = ["DagBag", "DagSerialization"]
+try:
+    from airflow.serialization.decoders import decode_timetable
+    from airflow.serialization.encoders import encode_timetable
+except ImportError:
+    from airflow.serialization.serialized_objects import decode_timetable, encode_timetable
+
+__all__ = ["DagBag", "DagSerialization", "decode_timetable", "encode_timetable"]

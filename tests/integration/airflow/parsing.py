@@ -6,6 +6,7 @@ prints the result of each.
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import selectors
@@ -22,6 +23,10 @@ def parse(file: str, root: str, *, seconds: float) -> dict[str, Any]:
     from airflow.dag_processing.processor import DagFileProcessorProcess
     from uuid6 import uuid7
 
+    # Airflow 3.1 does not ask for these.
+    named = {"bundle_name": "dags-folder", "dag_file_rel_path": os.path.relpath(file, root)}
+    known = inspect.signature(DagFileProcessorProcess.start).parameters
+    named = {name: value for name, value in named.items() if name in known}
     selector = selectors.DefaultSelector()
     began = time.monotonic()
     with Path(os.devnull).open("ab") as nowhere:
@@ -29,8 +34,7 @@ def parse(file: str, root: str, *, seconds: float) -> dict[str, Any]:
             id=uuid7(),
             path=file,
             bundle_path=Path(root),
-            bundle_name="dags-folder",
-            dag_file_rel_path=os.path.relpath(file, root),
+            **named,
             callbacks=[],
             selector=selector,
             logger=structlog.get_logger(),

@@ -282,7 +282,10 @@ from volnux_airflow.home import enter_own_home
 
 enter_own_home()
 from airflow import plugins_manager
-from airflow.dag_processing.dagbag import DagBag
+try:
+    from airflow.dag_processing.dagbag import DagBag
+except ImportError:
+    from airflow.models.dagbag import DagBag
 from airflow.listeners.listener import get_listener_manager
 from airflow.plugins_manager import AirflowPlugin
 from airflow.providers_manager import ProvidersManager

@@ -5,12 +5,11 @@ import datetime as dt
 import pendulum
 import pytest
 from airflow import plugins_manager
-from airflow.serialization.decoders import decode_timetable
-from airflow.serialization.encoders import encode_timetable
 from airflow.timetables.base import DataInterval, TimeRestriction
 from airflow.timetables.trigger import CronTriggerTimetable
 from volnux_airflow.timetable import VolnuxTimetable, timetable_of
 
+from tests.integration.airflow.names import decode_timetable, encode_timetable
 from tests.integration.schedule.instants import ZONES, cases, in_clock_change, refused
 from volnux.graph import compile
 from volnux.pointy import parse
@@ -68,7 +67,10 @@ def test_a_refused_expression_is_refused_here_too():
 def plugin(monkeypatch):
     """Airflow with a plugin that registers the timetable."""
     known = {"volnux_airflow.timetable.VolnuxTimetable": VolnuxTimetable}
-    monkeypatch.setattr(plugins_manager, "get_timetables_plugins", lambda: known)
+    if hasattr(plugins_manager, "get_timetables_plugins"):
+        monkeypatch.setattr(plugins_manager, "get_timetables_plugins", lambda: known)
+    else:
+        monkeypatch.setattr(plugins_manager, "timetable_classes", known)
 
 
 def test_the_timetable_survives_serialization(plugin):
