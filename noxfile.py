@@ -64,9 +64,9 @@ def prefect(session: nox.Session, release: str) -> None:
     session.install("--editable", ".[prefect,test]", "prefect-dask", "mypy", "ruff", wanted)
     session.run("mypy", *PREFECT_TYPED)
     session.env["VOLNUX_BACKENDS"] = "prefect"
-    # The slowest tests come first, and an idle worker takes over tests from the others. Many wait
-    # for other processes, so three workers use two processors better than two do.
-    run_pytest(session, "-n", "3", "--dist", "worksteal", *PREFECT_SUITES[release])
+    # The slowest tests come first, and an idle worker takes over tests from the others. With a third
+    # worker, Prefect's server is too busy to answer: it says 503 for minutes.
+    run_pytest(session, "-n", "2", "--dist", "worksteal", *PREFECT_SUITES[release])
 
 
 PREFECT_TYPED = (
