@@ -331,7 +331,6 @@ def test_stop_on_exception(run):
     assert (report.places["C"].state, report.places["C"].attempts) == (State.FAILED, 0)
 
 
-@pytest.mark.skipif(EXACT is None, reason="this Airflow has no retry policies")
 @pytest.mark.parametrize("wait", [0.05, 0.1, 100.0])
 def test_waits_are_exact(wait):
     decision = ExactRetryPolicy().evaluate(AttemptFailedError("no", wait), 1, 3)
