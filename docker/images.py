@@ -28,7 +28,7 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 
 AIRFLOW_VERSION = "3.3.2"
-PREFECT_VERSION = "3.8.8"
+PREFECT_VERSION = "3.9.1"
 DEBIAN = "bookworm"
 
 PUBLIC = {

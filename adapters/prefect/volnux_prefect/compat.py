@@ -1,6 +1,6 @@
 """Differences between versions of Prefect, and the undocumented parts that we use.
 
-Prefect 3.7 and 3.8 are supported. All other modules of this package import only documented names.
+Prefect 3.7 to 3.9 are supported. All other modules of this package import only documented names.
 """
 
 from __future__ import annotations
@@ -242,7 +242,7 @@ def result_of(state: State[Any]) -> Any:
 def returned_state(state: State[Any]) -> State[Any]:
     """Return the state that a task returned, from the state that a retry condition receives.
 
-    Prefect 3.7 wraps the returned state in another failed state. Prefect 3.8 does not.
+    Prefect 3.7 wraps the returned state in another failed state. Newer versions do not.
     """
     return state.data if isinstance(state.data, State) else state
 
@@ -293,8 +293,8 @@ def submit_again(
         return PrefectConcurrentFuture(task_run.id, done)
     if isinstance(runner, ProcessPoolTaskRunner):
         processes: Any = runner._executor
-        # The task runner has made these for the first call.
-        around = {"context": runner._cached_context, "env": runner._cached_env}
+        # The task runner has made the variables for the first call.
+        around = {"context": serialize_context(), "env": runner._cached_env}
         call = cloudpickle_wrapped_call(_run_task_in_subprocess, **around, **work)
         return PrefectConcurrentFuture(task_run.id, _UnpicklingFuture(processes.submit(call)))
     if type(runner).__name__ == "DaskTaskRunner":
