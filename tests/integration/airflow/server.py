@@ -145,6 +145,10 @@ class Server(Runs):
         """Send to the REST API."""
         return self._ask("POST", path, data)
 
+    def put(self, path: str) -> Any:
+        """Do something to what is there, through the REST API."""
+        return self._ask("PUT", path, {})
+
     def patch(self, path: str, data: Any) -> Any:
         """Change something through the REST API."""
         return self._ask("PATCH", path, data)
