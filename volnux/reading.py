@@ -86,7 +86,10 @@ def _file_error(path: Path, error: OSError | ValueError) -> FileError:
         return FileError(
             path, "this is a directory", f"give a file in it: {known}" if files else None
         )
-    reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    if isinstance(error, ValueError):
+        reason = "its path contains a NUL character"
+    else:
+        reason = error.strerror or str(error)
     return FileError(path, f"it cannot be read: {reason[0].lower()}{reason[1:]}")
 
 

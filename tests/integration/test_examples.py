@@ -1,5 +1,6 @@
 """Every example runs as its README says, called as a user would call it."""
 
+import contextlib
 import json
 import os
 import re
@@ -85,10 +86,8 @@ def test_the_commands_of_a_readme_name_files_that_exist(example):
 
 
 def tables(path: Path) -> list[str]:
-    with sqlite3.connect(path) as db:
-        lines = sorted(db.iterdump())
-    db.close()
-    return lines
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        return sorted(db.iterdump())
 
 
 def test_weather_loads_cleans_and_draws_and_does_the_same_again():
@@ -118,7 +117,7 @@ def test_weather_loads_cleans_and_draws_and_does_the_same_again():
     assert places["FindRecords"]["result"]["hottest day"] == "35.6 °C on 2014-08-11"
     assert places["Tell"]["result"]["chart"] == str(Path("out", "weather.png"))
 
-    with sqlite3.connect("out/weather.db") as db:
+    with contextlib.closing(sqlite3.connect("out/weather.db")) as db:
 
         def one(query):
             return db.execute(query).fetchone()
@@ -131,7 +130,6 @@ def test_weather_loads_cleans_and_draws_and_does_the_same_again():
             13.48345,
             144.7959825,
         )
-    db.close()
 
     before = tables(Path("out/weather.db"))
     picture = Path("out/weather.png").read_bytes()
@@ -263,7 +261,7 @@ def test_the_nightly_example_loads_the_day_before(options, day):
         places = json.loads(volnux("run", "--json", path, *options))["places"]
     assert places["Count"]["result"]["day"] == day
     rows = places["Load"]["result"]
-    with sqlite3.connect("examples/nightly/warehouse.db") as warehouse:
+    with contextlib.closing(sqlite3.connect("examples/nightly/warehouse.db")) as warehouse:
         query = "SELECT count(*) FROM sales WHERE day = ?"
         assert warehouse.execute(query, [day]).fetchone() == (rows,)
 

@@ -12,6 +12,7 @@ import os
 import sqlite3
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -58,6 +59,7 @@ class Store:
         self.warn = warn or logging.getLogger("volnux.runs").warning
         self.patience = patience
         self._connection: sqlite3.Connection | None = None
+        self._closing: weakref.finalize[..., Any] | None = None
         self._lock = threading.RLock()
 
     @classmethod
@@ -78,7 +80,7 @@ class Store:
         """
         store = cls(where)
         with store._lock, store._faults():
-            store._connection = _with_rows(store.connect(create=create))
+            store._opened(create=create)
         return store
 
     def connect(self, *, create: bool = True) -> sqlite3.Connection:
@@ -86,11 +88,14 @@ class Store:
         return connect(self.path, create=create, patience=self.patience)
 
     def close(self) -> None:
-        """Close the file. It is opened again when it is used."""
+        """Close the file, as happens to a store that is no longer referenced.
+
+        It is opened again when it is used.
+        """
         with self._lock:
-            if self._connection is not None:
-                self._connection.close()
-                self._connection = None
+            if self._closing is not None:
+                self._closing()
+            self._connection = self._closing = None
 
     def __enter__(self) -> Self:
         return self
@@ -108,9 +113,14 @@ class Store:
     @contextlib.contextmanager
     def _using(self) -> Iterator[sqlite3.Connection]:
         with self._lock, self._faults():
-            if self._connection is None:
-                self._connection = _with_rows(self.connect())
-            yield self._connection
+            yield self._connection or self._opened()
+
+    def _opened(self, *, create: bool = True) -> sqlite3.Connection:
+        self._connection = connection = _with_rows(self.connect(create=create))
+        self._closing = weakref.finalize(self, connection.close)
+        # Threads that still run when the process ends may use it.
+        self._closing.atexit = False
+        return connection
 
     def _rows(self, query: str, values: Sequence[Any] = ()) -> builtins.list[sqlite3.Row]:
         with self._using() as connection:

@@ -83,7 +83,7 @@ def workers_of(cls: type[BatchPipeline]) -> int:
 def _run_batch(batch: Batch) -> State[Any]:
     """Run one batch as a subflow, and return its final state."""
     run: Any = batch.flow
-    with for_all_below(batch.instant):
+    with for_all_below(batch.instant), compat.no_transaction():
         state: State[Any] = run(return_state=True, **batch.inputs)
     if _good(state):
         return Completed(message=state.message, data=compat.result_of(state))

@@ -5,11 +5,12 @@ Prefect 3.7 to 3.9 are supported. All other modules of this package import only 
 
 from __future__ import annotations
 
+import contextlib
 import contextvars
 import datetime as dt
 import logging
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -39,7 +40,7 @@ from prefect.task_runners import (
     _run_task_in_subprocess,
     _UnpicklingFuture,
 )
-from prefect.transactions import get_transaction
+from prefect.transactions import Transaction, get_transaction
 from prefect.utilities.callables import cloudpickle_wrapped_call
 from prefect.utilities.engine import emit_task_run_state_change_event
 
@@ -54,6 +55,7 @@ __all__ = [
     "goes_on",
     "guard",
     "logger",
+    "no_transaction",
     "paused_task_run",
     "persists",
     "result_of",
@@ -139,6 +141,19 @@ def store_nothing() -> None:
     transaction = get_transaction()
     if transaction is not None:
         transaction.write_on_commit = False
+
+
+@contextlib.contextmanager
+def no_transaction() -> Iterator[None]:
+    """A block whose tasks do not belong to the transaction of the task that runs it.
+
+    If one of them returned a failed state, Prefect 3.9 would roll back all the others.
+    """
+    token = Transaction.__var__.set(None)  # type: ignore[arg-type]  # it is read as "none"
+    try:
+        yield
+    finally:
+        Transaction.__var__.reset(token)
 
 
 def store_with(serializer: Serializer[Any]) -> None:

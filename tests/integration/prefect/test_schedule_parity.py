@@ -3,6 +3,7 @@
 import datetime as dt
 import zoneinfo
 
+import prefect
 import pytest
 from prefect.server.schemas.schedules import CronSchedule
 
@@ -28,14 +29,31 @@ def test_prefect_agrees_outside_of_clock_changes(zone):
         ], case.schedule
 
 
+def since_3_9(found, before):
+    """What a version of Prefect computes for a time that the clock skips."""
+    return found if tuple(map(int, prefect.__version__.split(".")[:2])) >= (3, 9) else before
+
+
 # What remains: docs/scheduling.md has this table.
 @pytest.mark.parametrize(
     ("text", "zone", "day", "by_core", "by_host"),
     [
-        ("30 2 * * *", "Europe/Paris", "2026-03-29", ["03:30+0200"], ["01:30+0100"]),
+        (
+            "30 2 * * *",
+            "Europe/Paris",
+            "2026-03-29",
+            ["03:30+0200"],
+            since_3_9(["03:30+0200"], ["01:30+0100"]),
+        ),
         ("30 2 * * *", "Europe/Paris", "2026-10-25", ["02:30+0200"], ["02:30+0200"]),
         ("30 1 * * *", "America/New_York", "2026-11-01", ["01:30-0400"], ["01:30-0400"]),
-        ("0 */2 * * *", "Europe/Paris", "2026-03-29", ["03:00+0200"], ["01:00+0100"]),
+        (
+            "0 */2 * * *",
+            "Europe/Paris",
+            "2026-03-29",
+            ["03:00+0200"],
+            since_3_9(["03:00+0200"], ["01:00+0100"]),
+        ),
         (
             "*/30 * * * *",
             "Europe/Paris",

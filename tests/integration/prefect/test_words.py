@@ -364,12 +364,12 @@ def test_the_nightly_example_loads_the_same_day_however_it_is_started(server, wr
     from prefect.flow_engine import run_flow
 
     run_flow(flow, wait_for_scheduled(flow_run.id), parameters={})
-    with sqlite3.connect(path.with_name("warehouse.db")) as warehouse:
+    with contextlib.closing(sqlite3.connect(path.with_name("warehouse.db"))) as warehouse:
         days = warehouse.execute("SELECT DISTINCT day FROM sales").fetchall()
     assert days == [("2026-03-28",)]
     assert flow(return_state=True).is_completed()
     yesterday = dt.datetime.now(ZoneInfo("Europe/Berlin")).date() - dt.timedelta(days=1)
-    with sqlite3.connect(path.with_name("warehouse.db")) as warehouse:
+    with contextlib.closing(sqlite3.connect(path.with_name("warehouse.db"))) as warehouse:
         days = warehouse.execute("SELECT DISTINCT day FROM sales ORDER BY day").fetchall()
     assert days == [("2026-03-28",), (str(yesterday),)]
 

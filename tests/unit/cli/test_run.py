@@ -263,7 +263,7 @@ COULD_NOT_START = [
     (["."], ".: error: this is a directory\n  hint: give a file in it: flow.pty\n"),
     (["latin.pty"], "latin.pty:1:4: error: the byte 0xE9 is not UTF-8\n"
      "  1 | Caf�\n    |    ^\n  hint: save the file as UTF-8\n"),
-    (["a\0b"], "a\\x00b: error: it cannot be read: embedded null byte\n"),
+    (["a\0b"], "a\\x00b: error: it cannot be read: its path contains a NUL character\n"),
     (
         ["flow.pty", "--backend", "standalne"],
         "error: there is no backend 'standalne'; did you mean 'standalone'?\n",

@@ -1,5 +1,6 @@
 """A scheduled time of a file is claimed by one run at a time."""
 
+import contextlib
 import datetime as dt
 import sqlite3
 from pathlib import Path
@@ -38,7 +39,7 @@ def test_a_time_is_claimed_until_the_end_of_the_block():
 def test_the_claim_of_a_process_that_was_killed_is_free():
     store = Store("runs.db")
     with claimed(store, FILE, NOON, "a", always):
-        with sqlite3.connect("runs.db") as other:
+        with contextlib.closing(sqlite3.connect("runs.db")) as other, other:
             other.execute("UPDATE claims SET process = rtrim(process, '0123456789') || '1'")
         with claimed(store, FILE, NOON, "b", always) as taken:
             assert taken is None

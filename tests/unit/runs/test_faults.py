@@ -1,5 +1,6 @@
 """What goes wrong with a store never fails a run: one sentence, and the run goes on unkept."""
 
+import contextlib
 import os
 import queue
 import shutil
@@ -93,7 +94,7 @@ def damaged():
 
 def foreign():
     """The database of another program."""
-    with sqlite3.connect("runs.db") as connection:
+    with contextlib.closing(sqlite3.connect("runs.db")) as connection, connection:
         connection.execute("CREATE TABLE runs (id)")
     return Path("runs.db")
 

@@ -258,7 +258,8 @@ def test_a_store_of_an_earlier_version_is_read(make, clock):
     scheduler.start()
     scheduler.advance(at("2026-01-02T07:00"))
     assert states(scheduler) == [("06:00", "success")]
-    (state,) = sqlite3.connect("jobs.db").execute("SELECT job_state FROM apscheduler_jobs")
+    with contextlib.closing(sqlite3.connect("jobs.db")) as database:
+        (state,) = database.execute("SELECT job_state FROM apscheduler_jobs")
     assert json.loads(state[0])["target"]["name"] == "Ticking"
 
 
@@ -268,7 +269,7 @@ def test_a_job_that_cannot_be_read_stays_and_the_others_run(make, caplog):
     first.add_job(Ticking, "0 13 * * *", id="bad")
     first.start()
     first.shutdown()
-    with sqlite3.connect("jobs.db") as database:
+    with contextlib.closing(sqlite3.connect("jobs.db")) as database, database:
         change = "UPDATE apscheduler_jobs SET job_state = ? WHERE id = 'bad'"
         database.execute(change, (b'{"version": 1, "trigger": {"kind": "moon"}}',))
     second = make("jobs.db")
@@ -278,9 +279,9 @@ def test_a_job_that_cannot_be_read_stays_and_the_others_run(make, caplog):
     assert [r.message for r in caplog.records if "bad" in r.message] == [
         "the job bad in the store cannot be read: KeyError: 'id'"
     ]
-    assert sqlite3.connect("jobs.db").execute(
-        "SELECT count(*) FROM apscheduler_jobs"
-    ).fetchone() == (2,)
+    with contextlib.closing(sqlite3.connect("jobs.db")) as database:
+        found = database.execute("SELECT count(*) FROM apscheduler_jobs").fetchone()
+    assert found == (2,)
     second.add_job(Ticking, "0 15 * * *", id="bad", replace_existing=True)
     second.advance(at("2026-01-01T16:00"))
     assert states(second, "bad") == [("15:00", "success")]
