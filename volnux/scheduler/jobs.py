@@ -96,6 +96,9 @@ class JobStore(SQLAlchemyJobStore):  # type: ignore[misc]  # APScheduler has no 
         super().start(scheduler, alias)
         self._held.clear()
 
+    def shutdown(self) -> None:
+        """Do nothing: the store is closed when the last run has been written to it."""
+
     def get_due_jobs(self, now: dt.datetime) -> list[Job]:
         jobs = self.jobs_t.c
         return self._get_jobs(jobs.next_run_time <= now.timestamp(), *self._not_held())

@@ -68,9 +68,10 @@ class StoreKeeper:
             self._forget_at = now + dt.timedelta(days=1)
 
     def release(self) -> None:
-        """Release the lock, so that other schedulers can use the store."""
-        if self._database is not None:
-            self._database.let_go()
+        """Close the store and release its lock, so that other schedulers can use it."""
+        with self._ledger.closed():
+            if self._database is not None:
+                self._database.let_go()
         self._lock.release()
 
     def _reopen(self, found: Found, jobs_lock: contextlib.AbstractContextManager[Any]) -> None:

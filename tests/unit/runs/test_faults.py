@@ -101,8 +101,8 @@ def foreign():
 
 def later():
     """A store of a later version."""
-    with Store.open("runs.db") as store:
-        store.connect().execute("PRAGMA user_version = 99")
+    with contextlib.closing(Store("runs.db").connect()) as connection:
+        connection.execute("PRAGMA user_version = 99")
     return Path("runs.db")
 
 

@@ -1,6 +1,7 @@
 """What a store keeps, finds and removes."""
 
 import asyncio
+import contextlib
 import dataclasses
 import datetime as dt
 import decimal
@@ -364,10 +365,9 @@ def test_removed_runs_leave_nothing(store):
     assert store.places("one") == store.lines("one") == []
     assert store.run("two").source == "Logs -> Wrong"
     store.remove(["two"])
-    with store.connect() as connection:
+    with contextlib.closing(store.connect()) as connection:
         for table in ("runs", "places", "lines", "questions", "sources"):
             assert connection.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,)
-    connection.close()
 
 
 def test_old_runs_go(store):
@@ -376,11 +376,10 @@ def test_old_runs_go(store):
         run("Wrong" if number in (1, 4) else "Fine", store, run_id=str(number))
     assert len(store.list()) == 6
     month = 31 * 86_400
-    with store.connect() as connection:
+    with contextlib.closing(store.connect()) as connection:
         connection.execute(f"UPDATE runs SET started = started - {month} WHERE id < '5'")
         # Another pipeline, whose last run failed: it may be resumed.
         connection.execute("UPDATE runs SET pipeline = 'other' WHERE id IN ('1')")
-    connection.close()
     run("Fine", store, run_id="6")
     assert sorted(each.id for each in store.list()) == ["1", "4", "5", "6"]
 

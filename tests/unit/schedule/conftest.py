@@ -71,6 +71,7 @@ def make(clock):
     for scheduler in made:
         if scheduler.running:
             scheduler.shutdown()
+        scheduler._engine.dispose()
 
 
 def at(text):
