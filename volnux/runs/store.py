@@ -88,9 +88,9 @@ class Store:
         return connect(self.path, create=create, patience=self.patience)
 
     def close(self) -> None:
-        """Close the file, as happens to a store that is no longer referenced.
+        """Close the file. The store opens it again when it is used.
 
-        It is opened again when it is used.
+        A store that is no longer referenced closes its file itself.
         """
         with self._lock:
             if self._closing is not None:

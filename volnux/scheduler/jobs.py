@@ -97,7 +97,7 @@ class JobStore(SQLAlchemyJobStore):  # type: ignore[misc]  # APScheduler has no 
         self._held.clear()
 
     def shutdown(self) -> None:
-        """Do nothing: the store is closed when the last run has been written to it."""
+        """Leave the store open, because active runs still write to it; the keeper closes it."""
 
     def get_due_jobs(self, now: dt.datetime) -> list[Job]:
         jobs = self.jobs_t.c

@@ -23,6 +23,7 @@ class StoreKeeper:
     """Holds the lock of a store and, if the store is a file, keeps that file open."""
 
     def __init__(self, engine: sa.Engine, ledger: Ledger, jobs: JobStore) -> None:
+        self._engine = engine
         self._lock = lock_for(engine)
         self._database = database_of(engine)
         self._ledger = ledger
@@ -30,12 +31,16 @@ class StoreKeeper:
         self._forget_at = dt.datetime.min.replace(tzinfo=dt.UTC)
 
     def take(self) -> None:
-        """Take the lock of the store.
+        """Take the lock of the store, or close the store.
 
         Raises:
             StoreInUseError: another scheduler has the lock.
         """
-        self._lock.take()
+        try:
+            self._lock.take()
+        except BaseException:
+            self._engine.dispose()
+            raise
 
     def open(self) -> None:
         """Open the ledger, and keep the file open."""

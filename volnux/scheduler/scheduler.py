@@ -109,11 +109,7 @@ class PipelineScheduler(BackgroundScheduler):  # type: ignore[misc]  # APSchedul
         with usable(self._engine):
             # A file that is not a database stays as it is, without a lock file beside it.
             self._engine.connect().close()
-        try:
-            self._keeper.take()
-        except BaseException:
-            self._engine.dispose()
-            raise
+        self._keeper.take()
         try:
             with usable(self._engine):
                 self._keeper.open()

@@ -149,7 +149,7 @@ def no_transaction() -> Iterator[None]:
 
     If one of them returned a failed state, Prefect 3.9 would roll back all the others.
     """
-    token = Transaction.__var__.set(None)  # type: ignore[arg-type]  # it is read as "none"
+    token = Transaction.__var__.set(None)  # type: ignore[arg-type]  # None: no transaction
     try:
         yield
     finally:

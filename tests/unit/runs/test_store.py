@@ -6,9 +6,11 @@ import dataclasses
 import datetime as dt
 import decimal
 import functools
+import gc
 import getpass
 import logging
 import os
+import sqlite3
 import subprocess
 import sys
 import time
@@ -354,6 +356,15 @@ def test_lists(store):
     assert store.last(file="one.pty", unsuccessful=True) is None
     assert store.last(unsuccessful=True).id == "three"
     assert store.last(file="none.pty") is None
+
+
+def test_a_store_that_is_not_referenced_is_closed():
+    store = Store.open("runs.db")
+    connection = store._connection
+    del store
+    gc.collect()
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        connection.execute("SELECT 1")
 
 
 def test_removed_runs_leave_nothing(store):

@@ -151,6 +151,7 @@ def test_one_store_has_one_scheduler_however_it_is_spelled(own_folder, monkeypat
             second.start()
     finally:
         first.shutdown()
+    assert [each._engine.pool.checkedin() for each in (first, second)] == [0, 0]
 
 
 # Who may read it.
